@@ -1,0 +1,289 @@
+//! What a person sets: the model's shape and the training run's numbers; their limits, presets and costs.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// The shape of a GPT-2 model (Radford et al. 2019; names as in nanoGPT).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelConfig {
+    /// Number of ids the tokenizer can give.
+    pub vocabulary: usize,
+    /// Tokens the model can see at once.
+    pub context: usize,
+    pub layers: usize,
+    pub heads: usize,
+    /// Embedding width; a multiple of `heads`.
+    pub width: usize,
+    /// Probability of dropping an activation in training.
+    pub dropout: f32,
+}
+
+/// One training run. Every number has nanoGPT's meaning.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TrainConfig {
+    /// Optimizer steps of this run.
+    pub steps: u64,
+    /// Windows in one forward and backward pass.
+    pub batch_size: usize,
+    /// Passes whose gradients are averaged into one step.
+    pub gradient_accumulation: usize,
+    /// Peak learning rate, reached after `warmup_steps`; the cosine ends at a tenth of it.
+    pub learning_rate: f64,
+    pub warmup_steps: u64,
+    pub weight_decay: f64,
+    pub beta1: f64,
+    pub beta2: f64,
+    /// Largest global norm of the gradient; 0 turns clipping off.
+    pub grad_clip: f64,
+    /// Steps from one evaluation to the next.
+    pub eval_every: u64,
+    /// Seeds the order of the windows and the dropout.
+    pub seed: u64,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            steps: 2000,
+            batch_size: 12,
+            gradient_accumulation: 1,
+            learning_rate: 1e-3,
+            warmup_steps: 100,
+            weight_decay: 0.1,
+            beta1: 0.9,
+            beta2: 0.99,
+            grad_clip: 1.0,
+            eval_every: 250,
+            seed: 1337,
+        }
+    }
+}
+
+/// A named starting point: a model without its vocabulary, and the run that suits it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Preset {
+    pub name: &'static str,
+    pub model: ModelConfig,
+    pub train: TrainConfig,
+}
+
+/// The presets, smallest first. `shakespeare-small` and `shakespeare` are nanoGPT's two recipes
+/// (README and `config/train_shakespeare_char.py`).
+pub fn presets(vocabulary: usize) -> Vec<Preset> {
+    let model = |layers, heads, width, context, dropout| ModelConfig {
+        vocabulary,
+        context,
+        layers,
+        heads,
+        width,
+        dropout,
+    };
+    let train = |steps, batch_size, learning_rate| TrainConfig {
+        steps,
+        batch_size,
+        learning_rate,
+        ..TrainConfig::default()
+    };
+    vec![
+        Preset { name: "tiny", model: model(2, 4, 64, 64, 0.0), train: train(1000, 8, 2e-3) },
+        Preset { name: "shakespeare-small", model: model(4, 4, 128, 64, 0.0), train: train(2000, 12, 1e-3) },
+        Preset { name: "medium", model: model(6, 6, 192, 128, 0.1), train: train(3000, 16, 1e-3) },
+        Preset { name: "shakespeare", model: model(6, 6, 384, 256, 0.2), train: train(5000, 64, 1e-3) },
+    ]
+}
+
+/// Looks a preset up by name.
+pub fn preset(name: &str, vocabulary: usize) -> Result<Preset> {
+    let all = presets(vocabulary);
+    let known = all.iter().map(|preset| preset.name.to_owned()).collect();
+    all.into_iter()
+        .find(|preset| preset.name == name)
+        .ok_or(Error::PresetUnknown { preset: name.to_owned(), known })
+}
+
+fn in_range(setting: &str, value: f64, min: f64, max: f64) -> Result<()> {
+    if value >= min && value <= max {
+        return Ok(());
+    }
+    Err(Error::SettingOutOfRange { setting: setting.to_owned(), value, min, max })
+}
+
+impl ModelConfig {
+    /// Refuses shapes that no engine could run, naming the setting and its limits.
+    pub fn validate(&self) -> Result<()> {
+        in_range("vocabulary", self.vocabulary as f64, 2.0, 262_144.0)?;
+        in_range("context", self.context as f64, 1.0, 4096.0)?;
+        in_range("layers", self.layers as f64, 1.0, 96.0)?;
+        in_range("width", self.width as f64, 1.0, 4096.0)?;
+        in_range("heads", self.heads as f64, 1.0, 128.0)?;
+        in_range("dropout", f64::from(self.dropout), 0.0, 0.9)?;
+        if !self.width.is_multiple_of(self.heads) {
+            let allowed = (1..=self.width.min(128)).filter(|heads| self.width.is_multiple_of(*heads)).collect();
+            return Err(Error::HeadsDoNotDivideWidth { heads: self.heads, width: self.width, allowed });
+        }
+        Ok(())
+    }
+
+    /// Trained numbers: embeddings, blocks and the last layer norm; the head is tied to the token embedding.
+    pub fn parameters(&self) -> u64 {
+        let [vocabulary, context, layers, width] =
+            [self.vocabulary, self.context, self.layers, self.width].map(|value| value as u64);
+        let block = 12 * width * width + 13 * width;
+        (vocabulary + context) * width + layers * block + 2 * width
+    }
+
+    /// Bytes held while training on `batch_size` windows.
+    pub fn memory(&self, batch_size: usize) -> Memory {
+        let weights = self.parameters() * 4;
+        let [vocabulary, context, layers, heads, width] =
+            [self.vocabulary, self.context, self.layers, self.heads, self.width].map(|value| value as u64);
+        let tokens = batch_size as u64 * context;
+        // Per token and layer the backward pass needs: two normalised inputs and the residual (3 widths), the fused
+        // query-key-value (3), attention's output (1), the MLP before and after GELU (8), and one score row a head.
+        let block = tokens * (15 * width + 2 * heads * context);
+        // Logits, their gradient and the softmax between them.
+        let head = 3 * tokens * vocabulary;
+        // The widest temporaries of one layer's backward pass.
+        let temporary = tokens * (8 * width + 2 * heads * context);
+        Memory {
+            weights,
+            // Gradient and AdamW's two moments.
+            optimizer: 3 * weights,
+            activations: 4 * (layers * block + head + temporary + 4 * tokens * width),
+            largest_buffer: 4 * (tokens * vocabulary).max(self.parameters()).max(tokens * heads * context),
+        }
+    }
+
+    /// Floating-point operations of one training step (Kaplan et al. 2020: 6 per parameter and token, plus attention).
+    pub fn training_flops(&self, batch_size: usize) -> f64 {
+        let tokens = (batch_size * self.context) as f64;
+        let attention = 12.0 * (self.layers * self.width * self.context) as f64;
+        tokens * (6.0 * self.parameters() as f64 + attention)
+    }
+
+    /// Refuses a model whose buffers cannot fit, offering the nearest smaller one that does.
+    pub fn fit(&self, batch_size: usize, limits: &Limits) -> Result<()> {
+        self.validate()?;
+        if limits.allow(&self.memory(batch_size)) {
+            return Ok(());
+        }
+        let memory = self.memory(batch_size);
+        let (bytes, limit) = if memory.largest_buffer > limits.largest_buffer {
+            (memory.largest_buffer, limits.largest_buffer)
+        } else {
+            (memory.total(), limits.total)
+        };
+        Err(Error::ModelTooLarge { bytes, limit, nearest: self.nearest_that_fits(batch_size, limits) })
+    }
+
+    /// Shrinks context, then layers, then width by halves until the model fits.
+    fn nearest_that_fits(&self, batch_size: usize, limits: &Limits) -> Option<ModelConfig> {
+        let mut candidate = *self;
+        loop {
+            if candidate.context > 64 {
+                candidate.context /= 2;
+            } else if candidate.layers > 2 {
+                candidate.layers /= 2;
+            } else if candidate.width / 2 >= candidate.heads && candidate.width.is_multiple_of(2 * candidate.heads) {
+                candidate.width /= 2;
+            } else {
+                return None;
+            }
+            if limits.allow(&candidate.memory(batch_size)) {
+                return Some(candidate);
+            }
+        }
+    }
+}
+
+/// Bytes a training run holds, by what they hold.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Memory {
+    pub weights: u64,
+    pub optimizer: u64,
+    pub activations: u64,
+    /// The largest single buffer.
+    pub largest_buffer: u64,
+}
+
+impl Memory {
+    pub fn total(&self) -> u64 {
+        self.weights + self.optimizer + self.activations
+    }
+}
+
+/// What the engine can hold, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    pub largest_buffer: u64,
+    pub total: u64,
+}
+
+impl Limits {
+    fn allow(&self, memory: &Memory) -> bool {
+        memory.largest_buffer <= self.largest_buffer && memory.total() <= self.total
+    }
+}
+
+impl TrainConfig {
+    pub fn validate(&self) -> Result<()> {
+        in_range("steps", self.steps as f64, 1.0, 1e9)?;
+        in_range("batchSize", self.batch_size as f64, 1.0, 4096.0)?;
+        in_range("gradientAccumulation", self.gradient_accumulation as f64, 1.0, 4096.0)?;
+        in_range("learningRate", self.learning_rate, 1e-9, 10.0)?;
+        in_range("warmupSteps", self.warmup_steps as f64, 0.0, 1e9)?;
+        in_range("weightDecay", self.weight_decay, 0.0, 10.0)?;
+        in_range("beta1", self.beta1, 0.0, 0.9999)?;
+        in_range("beta2", self.beta2, 0.0, 0.99999)?;
+        in_range("gradClip", self.grad_clip, 0.0, 1e6)?;
+        in_range("evalEvery", self.eval_every as f64, 1.0, 1e9)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gpt2_small_has_the_published_number_of_parameters() {
+        let gpt2 = ModelConfig { vocabulary: 50257, context: 1024, layers: 12, heads: 12, width: 768, dropout: 0.1 };
+        assert_eq!(gpt2.parameters(), 124_439_808);
+    }
+
+    #[test]
+    fn heads_that_do_not_divide_are_answered_with_those_that_do() {
+        let config = ModelConfig { heads: 5, ..preset("tiny", 65).unwrap().model };
+        let Err(Error::HeadsDoNotDivideWidth { allowed, .. }) = config.validate() else { panic!("accepted") };
+        assert_eq!(allowed, [1, 2, 4, 8, 16, 32, 64]);
+    }
+
+    #[test]
+    fn a_model_too_large_is_answered_with_one_that_fits() {
+        let config = preset("shakespeare", 65).unwrap().model;
+        let limits = Limits { largest_buffer: 128 << 20, total: 1 << 30 };
+        let Err(Error::ModelTooLarge { nearest: Some(nearest), .. }) = config.fit(64, &limits) else {
+            panic!("accepted")
+        };
+        nearest.fit(64, &limits).unwrap();
+    }
+
+    #[test]
+    fn every_preset_is_valid() {
+        for preset in presets(300) {
+            preset.model.validate().unwrap();
+            preset.train.validate().unwrap();
+        }
+        assert!(preset("huge", 65).is_err());
+    }
+
+    #[test]
+    fn not_a_number_is_out_of_range() {
+        assert!(TrainConfig { learning_rate: f64::NAN, ..TrainConfig::default() }.validate().is_err());
+    }
+}

@@ -1,0 +1,1 @@
+//! Bytes of files to documents of clean text, and their split.

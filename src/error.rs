@@ -1,0 +1,113 @@
+//! The one error type. A variant's serialised `code` is stable: the page looks its sentence up by it, and the fields
+//! that travel beside it are the offending value and what would be right. `Display` is for developers and logs.
+
+use serde::Serialize;
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Everything that can go wrong on what a person gave or asked for.
+///
+/// Serialises as `{ "code": "heads-do-not-divide-width", "heads": 3, ... }`.
+#[derive(Debug, Clone, PartialEq, Serialize, thiserror::Error)]
+#[serde(tag = "code", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Error {
+    // Text
+    #[error("{name} is empty")]
+    FileEmpty { name: String },
+    #[error("{name} is binary, not text")]
+    FileBinary { name: String },
+    #[error("{name} has {bytes} bytes; at most {limit} fit")]
+    FileTooLarge { name: String, bytes: u64, limit: u64 },
+    #[error("{name} is not valid UTF-8 from byte {offset}")]
+    FileNotUtf8 { name: String, offset: u64 },
+    #[error("{name} is not valid JSON at line {line}")]
+    JsonInvalid { name: String, line: u64 },
+    #[error("{name} holds no text in field {field:?}; it has {fields:?}")]
+    FieldMissing { name: String, field: String, fields: Vec<String> },
+    #[error("{name} holds no text")]
+    NoTextInFile { name: String },
+    #[error("{tokens} tokens are fewer than the {needed} that one context needs")]
+    TextTooShort { tokens: usize, needed: usize },
+    #[error("no text has been loaded")]
+    NoText,
+
+    // Tokenizer
+    #[error("vocabulary of {asked}; {min} to {max} are possible")]
+    VocabularySize { asked: usize, min: usize, max: usize },
+    #[error("tokenizer.json cannot be used: {reason}")]
+    TokenizerInvalid { reason: String },
+    #[error("token id {id} is outside the vocabulary of {vocabulary}")]
+    TokenOutOfRange { id: u32, vocabulary: usize },
+    #[error("no tokenizer yet")]
+    NoTokenizer,
+
+    // Model and training
+    #[error("{heads} heads do not divide width {width}; {allowed:?} do")]
+    HeadsDoNotDivideWidth { heads: usize, width: usize, allowed: Vec<usize> },
+    #[error("{setting} is {value}; {min} to {max} are possible")]
+    SettingOutOfRange { setting: String, value: f64, min: f64, max: f64 },
+    #[error("there is no preset {preset:?}; there are {known:?}")]
+    PresetUnknown { preset: String, known: Vec<String> },
+    #[error("the model needs {bytes} bytes where {limit} fit")]
+    ModelTooLarge { bytes: u64, limit: u64, nearest: Option<crate::config::ModelConfig> },
+    #[error("the model has {model} tokens and the tokenizer {tokenizer}")]
+    VocabularyMismatch { model: usize, tokenizer: usize },
+    #[error("no model yet")]
+    NoModel,
+    #[error("the loss stopped being a number at step {step} (learning rate {learning_rate})")]
+    Diverged { step: u64, learning_rate: f64 },
+
+    // Files of weights
+    #[error("not a safetensors file: {reason}")]
+    SafetensorsInvalid { reason: String },
+    #[error("the header claims {bytes} bytes; at most {limit} are read")]
+    HeaderTooLarge { bytes: u64, limit: u64 },
+    #[error("tensor {tensor} is missing")]
+    TensorMissing { tensor: String },
+    #[error("tensor {tensor} has shape {found:?} where {expected:?} is right")]
+    TensorShape { tensor: String, found: Vec<usize>, expected: Vec<usize> },
+    #[error("tensor {tensor} has type {found}; F32 is right")]
+    TensorType { tensor: String, found: String },
+    #[error("the file ends after {found} bytes where {expected} are right")]
+    FileTruncated { found: u64, expected: u64 },
+    #[error("the file is no Lorito model: {missing} is missing")]
+    NotALoritoModel { missing: String },
+    #[error("the model's configuration cannot be used: {reason}")]
+    ConfigurationInvalid { reason: String },
+    #[error("the checkpoint is damaged: {reason}")]
+    CheckpointDamaged { reason: String },
+    #[error("the checkpoint has version {found}; {supported} is supported")]
+    CheckpointVersion { found: u32, supported: u32 },
+
+    // Engine
+    #[error("WebGPU cannot start: {reason}")]
+    WebGpuUnavailable { reason: String },
+    #[error("the GPU stopped answering: {reason}")]
+    DeviceLost { reason: String },
+    #[error("{reason}")]
+    Internal { reason: String },
+}
+
+impl Error {
+    /// The stable code of this error, as the page and the JavaScript API see it.
+    pub fn code(&self) -> String {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        value["code"].as_str().unwrap_or("internal").to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_fields_travel_as_the_page_reads_them() {
+        let error = Error::HeadsDoNotDivideWidth { heads: 3, width: 8, allowed: vec![1, 2, 4, 8] };
+        let value = serde_json::to_value(&error).unwrap();
+        assert_eq!(value["code"], "heads-do-not-divide-width");
+        assert_eq!(value["allowed"][2], 4);
+        assert_eq!(error.code(), "heads-do-not-divide-width");
+        let diverged = serde_json::to_value(Error::Diverged { step: 7, learning_rate: 0.1 }).unwrap();
+        assert_eq!(diverged["learningRate"], 0.1);
+    }
+}
