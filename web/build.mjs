@@ -1,0 +1,30 @@
+// Bundles the page's TypeScript and styles into web/.build, with web/public/ beside them; index.html has Trunk copy that
+// folder into dist/. Trunk runs this before each build.
+import { cp, rm } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = (name) => fileURLToPath(new URL(name, import.meta.url));
+const out = here(".build");
+
+// "lorito-wasm" is the crate: its types come from dist/lorito.d.ts (tsconfig.json), its code from the file that
+// wasm-bindgen writes next to worker.js, which no bundler may take in, as it finds its .wasm by its own address.
+const crate = {
+  name: "lorito-wasm",
+  setup: (bundle) => bundle.onResolve({ filter: /^lorito-wasm$/ }, () => ({ path: "./lorito.js", external: true })),
+};
+
+await rm(out, { recursive: true, force: true });
+await cp(here("public"), out, { recursive: true });
+await build({
+  entryPoints: [here("main.ts"), here("worker.ts"), here("style.css")],
+  outdir: out,
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  minify: true,
+  charset: "utf8",
+  legalComments: "linked", // the licences of what is bundled in, each in a file beside it
+  plugins: [crate],
+  logLevel: "warning",
+});

@@ -1,0 +1,5 @@
+// Loads the crate's wasm and reports to the page.
+import init from "lorito-wasm";
+
+await init();
+postMessage("ready");
