@@ -1,0 +1,49 @@
+import { defineConfig } from "@playwright/test";
+
+/** The page under test, served by `cargo xtask test` as `cargo xtask serve` serves it. */
+const url = process.env.LORITO_URL;
+const chromium = process.env.LORITO_CHROMIUM;
+if (!url || !chromium) throw new Error("`cargo xtask test --only browser` starts these tests");
+
+/** What keeps the browser from speaking to anybody but the page. */
+const quiet = [
+  "--no-first-run",
+  "--disable-quic",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+const browser = (...flags: string[]) => ({ executablePath: chromium, args: [...quiet, ...flags] });
+
+export default defineConfig({
+  testDir: ".",
+  outputDir: "results/files",
+  workers: 1, // a training run wants the whole machine
+  timeout: 300_000, // SwiftShader does a GPU's work on the CPU
+  expect: { timeout: 30_000 },
+  forbidOnly: process.env.CI === "true",
+  use: {
+    baseURL: url,
+    viewport: { width: 1280, height: 900 },
+    locale: "en-US",
+    trace: "retain-on-failure",
+    screenshot: "only-on-failure",
+  },
+  projects: [
+    {
+      name: "webgpu",
+      use: {
+        launchOptions: browser(
+          "--enable-unsafe-webgpu",
+          "--use-webgpu-adapter=swiftshader",
+          "--enable-features=Vulkan",
+        ),
+      },
+    },
+    {
+      name: "cpu",
+      use: { launchOptions: browser("--disable-blink-features=WebGPU") },
+    },
+  ],
+});

@@ -1,0 +1,259 @@
+//! Every check of `cargo xtask test`, in the order in which they tell most for the time they take, and their tally.
+
+use std::fs;
+use std::ops::AddAssign;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::shell::{command, run as run_command, step, watch};
+use crate::{Project, page, server, tools, wasm};
+
+/// How many tests passed and failed. A check that is no test suite counts as one.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+}
+
+impl Tally {
+    const FAILED: Self = Self { passed: 0, failed: 1 };
+
+    fn one(result: Result<()>) -> Self {
+        match result {
+            Ok(()) => Self { passed: 1, failed: 0 },
+            Err(error) => {
+                println!("    {error:#}");
+                Self::FAILED
+            }
+        }
+    }
+
+    /// A suite that fails without naming a failed test, or runs none at all, has failed.
+    fn of_suite(self, succeeded: bool) -> Self {
+        if self.failed == 0 && (!succeeded || self.passed == 0) { Self { failed: 1, ..self } } else { self }
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+struct Check {
+    name: &'static str,
+    says: &'static str,
+    how_long: &'static str,
+    /// It reads what the page's build made.
+    needs_page: bool,
+    run: fn(&Project) -> Tally,
+}
+
+const CHECKS: &[Check] = &[
+    Check {
+        name: "format",
+        says: "Rust is formatted",
+        how_long: "a second",
+        needs_page: false,
+        run: |project| Tally::one(cargo(project, &["fmt", "--all", "--check"])),
+    },
+    Check {
+        name: "lint",
+        says: "TypeScript, styles and JSON are formatted and lint clean",
+        how_long: "a second",
+        needs_page: false,
+        run: |project| Tally::one(node_tool(project, "biome", &["ci", "."])),
+    },
+    Check {
+        name: "clippy",
+        says: "Clippy has no warning, native",
+        how_long: "minutes the first time",
+        needs_page: false,
+        run: |project| {
+            Tally::one(cargo(project, &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+        },
+    },
+    Check {
+        name: "clippy-wasm",
+        says: "Clippy has no warning, WebAssembly",
+        how_long: "minutes the first time",
+        needs_page: false,
+        run: |project| {
+            let target = "--target=wasm32-unknown-unknown";
+            Tally::one(cargo(project, &["clippy", "--locked", "-p", "lorito", target, "--lib", "--", "-D", "warnings"]))
+        },
+    },
+    Check {
+        name: "types",
+        says: "TypeScript types agree, with each other and with the crate's",
+        how_long: "seconds",
+        needs_page: true,
+        run: |project| {
+            let mut tally = Tally::one(node_tool(project, "tsc", &["-p", "web"]));
+            tally += Tally::one(node_tool(project, "tsc", &["-p", "tests/browser"]));
+            tally
+        },
+    },
+    Check {
+        name: "wasm",
+        says: "No export of the module runs the constructors",
+        how_long: "a second",
+        needs_page: true,
+        run: |project| {
+            let module = project.target.join("wasm32-unknown-unknown/release/lorito.wasm");
+            Tally::one(wasm::check_exports(&module))
+        },
+    },
+    Check { name: "rust", says: "Rust tests", how_long: "minutes the first time", needs_page: false, run: rust_tests },
+    Check {
+        name: "browser",
+        says: "Browser tests, with WebGPU and without",
+        how_long: "minutes",
+        needs_page: true,
+        run: browser_tests,
+    },
+];
+
+/// Runs all checks, or those whose names are given, and ends with the tally. One that fails keeps no other from
+/// running, except that what reads the page cannot when the page does not build; it then counts as failed.
+pub fn run(project: &Project, only: Option<&str>) -> Result<ExitCode> {
+    let checks = chosen(only)?;
+    tools::rust_components()?;
+    tools::for_page(project)?;
+    tools::node_packages(project, "tests/browser")?;
+
+    let mut tally = Tally::default();
+    let mut failed = Vec::new();
+    // `None` until a check needs the page; then whether it could be built.
+    let mut page = None;
+    for check in checks {
+        let mut result = Tally::default();
+        if check.needs_page {
+            let built = *page.get_or_insert_with(|| {
+                let built = Tally::one(page::build(project));
+                result += built;
+                built.failed == 0
+            });
+            if !built {
+                println!("==> {}: cannot be checked, as the page does not build", check.says);
+                result += Tally::FAILED;
+                failed.push(check.name);
+                tally += result;
+                continue;
+            }
+        }
+        result += step(check.says, check.how_long, || Ok((check.run)(project)))?;
+        if result.failed > 0 {
+            failed.push(check.name);
+        }
+        println!("    {}: {} passed, {} failed", check.name, result.passed, result.failed);
+        tally += result;
+    }
+    if !failed.is_empty() {
+        println!("\nFailed: {}. One alone: cargo xtask test --only {}", failed.join(", "), failed[0]);
+    }
+    println!("\n{} passed, {} failed", tally.passed, tally.failed);
+    Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn chosen(only: Option<&str>) -> Result<Vec<&'static Check>> {
+    let Some(only) = only else { return Ok(CHECKS.iter().collect()) };
+    let names: Vec<_> = only.split(',').collect();
+    for name in &names {
+        if !CHECKS.iter().any(|check| check.name == *name) {
+            let all: Vec<_> = CHECKS.iter().map(|check| check.name).collect();
+            bail!("there is no check `{name}`; there are {}", all.join(", "));
+        }
+    }
+    Ok(CHECKS.iter().filter(|check| names.contains(&check.name)).collect())
+}
+
+fn cargo(project: &Project, arguments: &[&str]) -> Result<()> {
+    run_command(command("cargo").args(arguments).current_dir(&project.root))
+}
+
+/// Runs one of the programs that web/'s npm packages bring.
+fn node_tool(project: &Project, name: &str, arguments: &[&str]) -> Result<()> {
+    let program = project.root.join("web/node_modules/.bin").join(name);
+    run_command(command(program).args(arguments).current_dir(&project.root))
+}
+
+fn rust_tests(project: &Project) -> Tally {
+    let mut tally = Tally::default();
+    let mut cargo = command("cargo");
+    cargo.args(["test", "--locked", "--workspace", "--no-fail-fast"]).current_dir(&project.root);
+    match watch(&mut cargo, |line| tally += test_result(line).unwrap_or_default()) {
+        Ok(succeeded) => tally.of_suite(succeeded),
+        Err(error) => Tally::one(Err(error)),
+    }
+}
+
+/// Reads a line such as `test result: ok. 5 passed; 0 failed; 1 ignored; …`.
+fn test_result(line: &str) -> Option<Tally> {
+    let mut counts = line.trim().strip_prefix("test result: ")?.split_once(". ")?.1.split("; ");
+    let passed = counts.next()?.strip_suffix(" passed")?.parse().ok()?;
+    let failed = counts.next()?.strip_suffix(" failed")?.parse().ok()?;
+    Some(Tally { passed, failed })
+}
+
+fn browser_tests(project: &Project) -> Tally {
+    run_browser_tests(project).unwrap_or_else(|error| Tally::one(Err(error)))
+}
+
+fn run_browser_tests(project: &Project) -> Result<Tally> {
+    let chromium = tools::chromium()?;
+    let server = server::start(project.dist(), 0)?;
+    let folder = project.root.join("tests/browser");
+    let report = folder.join("results/report.json");
+    if report.exists() {
+        fs::remove_file(&report)?; // the last run's must not be taken for this one's
+    }
+    let mut playwright = command(folder.join("node_modules/.bin/playwright"));
+    playwright.args(["test", "--reporter=list,json"]).current_dir(&folder);
+    playwright.env("LORITO_URL", server.address()).env("LORITO_CHROMIUM", chromium);
+    playwright.env("PLAYWRIGHT_JSON_OUTPUT_FILE", &report);
+    let succeeded = run_command(&mut playwright).is_ok();
+    Ok(browser_tally(&report)?.of_suite(succeeded))
+}
+
+fn browser_tally(report: &Path) -> Result<Tally> {
+    let report = fs::read(report).context("the browser tests left no report")?;
+    let report: Value = serde_json::from_slice(&report).context("the browser tests' report")?;
+    let count = |name: &str| report["stats"][name].as_u64().map(|count| count as usize);
+    let count = |name: &str| count(name).with_context(|| format!("the browser tests' report lacks `{name}`"));
+    Ok(Tally { passed: count("expected")?, failed: count("unexpected")? + count("flaky")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_test_lines_are_read() {
+        let line = "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        assert_eq!(test_result(line), Some(Tally { passed: 12, failed: 3 }));
+        assert_eq!(test_result("test result"), None);
+        assert_eq!(test_result("running 2 tests"), None);
+    }
+
+    #[test]
+    fn a_suite_cannot_pass_without_a_test() {
+        let none = Tally::default();
+        assert_eq!(none.of_suite(true), Tally::FAILED);
+        assert_eq!(Tally { passed: 2, failed: 0 }.of_suite(true), Tally { passed: 2, failed: 0 });
+        // It broke down after two tests that passed.
+        assert_eq!(Tally { passed: 2, failed: 0 }.of_suite(false), Tally { passed: 2, failed: 1 });
+        assert_eq!(Tally { passed: 2, failed: 3 }.of_suite(false), Tally { passed: 2, failed: 3 });
+    }
+
+    #[test]
+    fn an_unknown_check_is_named() {
+        assert_eq!(chosen(Some("rust,browser")).unwrap().len(), 2);
+        let error = chosen(Some("rust,browsers")).err().unwrap().to_string();
+        assert!(error.contains("`browsers`") && error.contains("clippy-wasm"), "{error}");
+    }
+}

@@ -1,0 +1,97 @@
+//! `cargo xtask serve | build | test | bench`: every step between a fresh machine and a page in a browser.
+//!
+//! - `tools.rs`: what gets installed, where, and how long it takes
+//! - `page.rs`: the release page in dist/
+//! - `server.rs`: the static server that `serve`, the browser tests and the measurements share
+//! - `checks.rs`: the checks of `test` and their tally; `wasm.rs` is the one that reads the compiled module
+//! - `bench.rs`: the measurements
+//! - `shell.rs`: running another program, and saying so
+
+mod bench;
+mod checks;
+mod page;
+mod server;
+mod shell;
+mod tools;
+mod wasm;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+const HELP: &str = "\
+cargo xtask serve [--port N]     build the page and serve it at http://127.0.0.1:8080
+cargo xtask build                make the release page in dist/, for any static host
+cargo xtask test [--only A,B]    run every check, or only the named ones
+cargo xtask bench [ARGS]         measure; ARGS go to bench/run.mjs
+
+LORITO_CHROMIUM names the browser for test and bench, where it is not on PATH.
+CARGO_TARGET_DIR moves what is compiled, the build tools included, out of the checkout.";
+
+/// Where things are.
+pub struct Project {
+    /// The checkout.
+    pub root: PathBuf,
+    /// Cargo's target folder.
+    pub target: PathBuf,
+}
+
+impl Project {
+    fn find() -> Result<Self> {
+        // Asked at run time: the compiled xtask may be shared by several checkouts with one target folder.
+        let manifest = std::env::var_os("CARGO_MANIFEST_DIR").context("start me with `cargo xtask`")?;
+        let root = PathBuf::from(manifest).parent().context("xtask/ lies in the checkout")?.to_path_buf();
+        let metadata = shell::output(
+            shell::command("cargo").args(["metadata", "--no-deps", "--format-version=1"]).current_dir(&root),
+        )?;
+        let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
+        let target = metadata["target_directory"].as_str().context("cargo metadata names no target folder")?.into();
+        Ok(Self { root, target })
+    }
+
+    /// The page, ready to be served.
+    pub fn dist(&self) -> PathBuf {
+        self.root.join("dist")
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["serve"] => serve(8080),
+        ["serve", "--port", port] => serve(port.parse().context("--port wants a number from 1 to 65535")?),
+        ["build"] => page::build(&Project::find()?).map(|()| ExitCode::SUCCESS),
+        ["test"] => checks::run(&Project::find()?, None),
+        ["test", "--only", names] => checks::run(&Project::find()?, Some(names)),
+        ["bench", ref rest @ ..] => bench::run(&Project::find()?, rest),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => bail!("I do not know `{}`.\n\n{HELP}", words.join(" ")),
+    }
+}
+
+fn serve(port: u16) -> Result<ExitCode> {
+    let project = Project::find()?;
+    page::build(&project)?;
+    let server = server::start(project.dist(), port)?;
+    if server.port != port {
+        println!("Port {port} is taken, so it is port {} this time.", server.port);
+    }
+    println!("Lorito is at {} (Ctrl+C ends it)", server.address());
+    server.wait();
+    Ok(ExitCode::SUCCESS)
+}

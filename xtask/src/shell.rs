@@ -1,0 +1,80 @@
+//! Running other programs: each step says what it does and about how long it takes, and then how long it took.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+/// A program to be run, without the variables that `cargo run` set for xtask itself: build scripts that watch them
+/// would run again each time the caller changes between xtask and plain cargo.
+pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "CARGO" {
+            command.env_remove(&*name);
+        }
+    }
+    command
+}
+
+/// Says what comes next, does it, and says how long it took.
+pub fn step<T>(what: &str, how_long: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    println!("==> {what} ({how_long})");
+    let start = Instant::now();
+    let result = work();
+    let end = if result.is_ok() { "done" } else { "failed" };
+    println!("    {end} after {:.1} s", start.elapsed().as_secs_f64());
+    result
+}
+
+/// Runs a program that speaks for itself; an error if it fails.
+pub fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| cannot_start(command))?;
+    succeeded(command, status)
+}
+
+/// What a program prints on its standard output; an error if it fails.
+pub fn output(command: &mut Command) -> Result<String> {
+    let output = command.stderr(Stdio::inherit()).output().with_context(|| cannot_start(command))?;
+    succeeded(command, output.status)?;
+    String::from_utf8(output.stdout).with_context(|| format!("{} printed no UTF-8", name(command)))
+}
+
+/// Whether a program is there and says yes; what it prints is of no interest.
+pub fn says_yes(command: &mut Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// Runs a program, passes its standard output on, and hands each line to `see` as well. True if it succeeded.
+pub fn watch(command: &mut Command, mut see: impl FnMut(&str)) -> Result<bool> {
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| cannot_start(command))?;
+    let stdout = child.stdout.take().expect("stdout is piped");
+    for line in BufReader::new(stdout).split(b'\n') {
+        let line = line?;
+        let mut ours = std::io::stdout().lock();
+        ours.write_all(&line)?;
+        ours.write_all(b"\n")?;
+        see(&String::from_utf8_lossy(&line));
+    }
+    Ok(child.wait()?.success())
+}
+
+fn succeeded(command: &Command, status: ExitStatus) -> Result<()> {
+    if !status.success() {
+        bail!("{} ended with {status}", name(command));
+    }
+    Ok(())
+}
+
+fn cannot_start(command: &Command) -> String {
+    format!("cannot start {}", name(command))
+}
+
+/// The program and its first argument: enough to know it by.
+fn name(command: &Command) -> String {
+    let program = command.get_program().to_string_lossy();
+    let first = command.get_args().next().map(|argument| format!(" {}", argument.to_string_lossy()));
+    format!("`{program}{}`", first.unwrap_or_default())
+}

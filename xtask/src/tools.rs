@@ -1,0 +1,162 @@
+//! What the page and its tests need on the machine, each installed where it is missing and left alone where it is
+//! there. Everything goes into cargo's or the project's own folders; only a browser for the tests comes from apt.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::Project;
+use crate::shell::{command, output, run, says_yes, step};
+
+const TRUNK: &str = "0.21.14";
+const NODE: u32 = 20;
+const WASM: &str = "wasm32-unknown-unknown";
+
+/// What it takes to build the page.
+pub fn for_page(project: &Project) -> Result<()> {
+    wasm_target()?;
+    // The CLI must be of exactly the version the crate was compiled with. Its own lockfile pins a dependency that is
+    // not always to be had, hence not --locked.
+    cargo_tool(project, "wasm-bindgen", "wasm-bindgen-cli", &wasm_bindgen_version(project)?, &[], "about 2 minutes")?;
+    cargo_tool(project, "trunk", "trunk", TRUNK, &["--locked"], "about 8 minutes")?;
+    node_packages(project, "web")
+}
+
+/// PATH with the tools that were installed for the project in front.
+pub fn path(project: &Project) -> Result<OsString> {
+    let rest = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(project.target.join("tools/bin")).chain(std::env::split_paths(&rest));
+    std::env::join_paths(folders).context("PATH cannot be extended")
+}
+
+/// `cargo fmt` and `cargo clippy`: a minimal toolchain lacks them.
+pub fn rust_components() -> Result<()> {
+    for component in ["rustfmt", "clippy"] {
+        if !says_yes(command(format!("cargo-{}", component.trim_start_matches("rust"))).arg("--version")) {
+            step(&format!("Adding {component} to the Rust toolchain"), "some seconds, once", || {
+                run(command("rustup").args(["component", "add", component]))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn wasm_target() -> Result<()> {
+    let libraries = output(command("rustc").args(["--print", "target-libdir", "--target", WASM]))?;
+    if Path::new(libraries.trim()).is_dir() {
+        return Ok(());
+    }
+    step("Adding the WebAssembly target to the Rust toolchain", "some seconds, once", || {
+        run(command("rustup").args(["target", "add", WASM]))
+    })
+}
+
+/// Installs a crate's program into the target folder unless that version of it is there.
+fn cargo_tool(
+    project: &Project,
+    program: &str,
+    package: &str,
+    version: &str,
+    options: &[&str],
+    how_long: &str,
+) -> Result<()> {
+    let folder = project.target.join("tools");
+    let there = command(folder.join("bin").join(program)).arg("--version").output();
+    // "trunk 0.21.14", "wasm-bindgen 0.2.130"
+    if there.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).split_whitespace().nth(1) == Some(version)) {
+        return Ok(());
+    }
+    step(&format!("Installing {package} {version} into {}", folder.display()), &format!("{how_long}, once"), || {
+        let mut install = command("cargo");
+        install.args(["install", package, "--version", version, "--force", "--root"]).arg(&folder).args(options);
+        run(install.current_dir(&project.root))
+    })
+}
+
+fn wasm_bindgen_version(project: &Project) -> Result<String> {
+    let lock = fs::read_to_string(project.root.join("Cargo.lock")).context("Cargo.lock")?;
+    version_in_lock(&lock, "wasm-bindgen").context("Cargo.lock does not name wasm-bindgen")
+}
+
+fn version_in_lock(lock: &str, package: &str) -> Option<String> {
+    let mut lines = lock.lines().skip_while(|line| *line != format!("name = \"{package}\""));
+    lines.nth(1)?.strip_prefix("version = \"")?.strip_suffix('"').map(str::to_owned)
+}
+
+/// Installs the npm packages that a folder's lockfile names, unless the last install was from the same lockfile.
+pub fn node_packages(project: &Project, folder: &str) -> Result<()> {
+    node()?;
+    let at = project.root.join(folder);
+    let mut wanted = fs::read(at.join("package.json")).with_context(|| format!("{folder}/package.json"))?;
+    wanted.extend(fs::read(at.join("package-lock.json")).with_context(|| format!("{folder}/package-lock.json"))?);
+    let stamp = at.join("node_modules/.lorito-installed");
+    if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    step(&format!("Installing the npm packages of {folder}/"), "about 10 seconds", || {
+        // No install scripts: none of the packages needs its own, and Playwright's would be for browsers of its own.
+        run(command("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&at))?;
+        fs::write(&stamp, wanted).context("noting what is installed")
+    })
+}
+
+fn node() -> Result<()> {
+    let version = output(command("node").arg("--version"))
+        .with_context(|| format!("Node {NODE} or newer bundles the page, and there is none on PATH"))?;
+    let major = version.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_none_or(|major| major < NODE) {
+        bail!("Node {NODE} or newer is needed; this is {}", version.trim());
+    }
+    Ok(())
+}
+
+/// A Chromium for the tests: the one that LORITO_CHROMIUM names, one on PATH, or Debian's.
+pub fn chromium() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os("LORITO_CHROMIUM") {
+        let named = PathBuf::from(named);
+        if !named.is_file() {
+            bail!("LORITO_CHROMIUM names {}, and there is no such file", named.display());
+        }
+        return Ok(named);
+    }
+    if let Some(found) = chromium_on_path() {
+        return Ok(found);
+    }
+    let is_root = output(command("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    if !is_root || !says_yes(command("apt-get").arg("--version")) {
+        bail!("the browser tests need a Chromium or Chrome: install one, or name it in LORITO_CHROMIUM");
+    }
+    step("Installing Debian's chromium for the browser tests", "about 2 minutes, once", || {
+        let apt = || {
+            let mut apt = command("apt-get");
+            apt.env("DEBIAN_FRONTEND", "noninteractive");
+            apt
+        };
+        run(apt().args(["update", "-q"]))?;
+        run(apt().args(["install", "-q", "-y", "--no-install-recommends", "chromium"]))
+    })?;
+    chromium_on_path().context("apt installed chromium, and yet it is not on PATH")
+}
+
+fn chromium_on_path() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+        .iter()
+        .flat_map(|name| std::env::split_paths(&path).map(move |folder| folder.join(name)))
+        .find(|candidate| candidate.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version_in_lock;
+
+    #[test]
+    fn the_lockfile_says_which_wasm_bindgen() {
+        let lock = "[[package]]\nname = \"wasm-bindgen-shared\"\nversion = \"1.0.0\"\n\n\
+                    [[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.130\"\n";
+        assert_eq!(version_in_lock(lock, "wasm-bindgen").as_deref(), Some("0.2.130"));
+        assert_eq!(version_in_lock(lock, "burn"), None);
+    }
+}
