@@ -5,7 +5,9 @@ import { test as base, expect } from "@playwright/test";
 export { expect };
 
 interface Guard {
-  /** Errors of the console that this test provokes, each as a pattern: `guard.allowed.push(/device lost/)`. */
+  /** What went wrong so far, a line each. */
+  seen: string[];
+  /** What this test provokes on purpose: `guard.allowed.push(/device lost/)`. */
   allowed: RegExp[];
 }
 
@@ -15,26 +17,24 @@ const shaderTrouble = /shader|WGSL|pipeline.*invalid|Invalid (Compute|Bind|Comma
 export const test = base.extend<{ guard: Guard }>({
   guard: [
     async ({ context, baseURL }, use) => {
-      const guard: Guard = { allowed: [] };
-      const trouble: string[] = [];
-      const origin = new URL(baseURL ?? "").origin;
+      const guard: Guard = { seen: [], allowed: [] };
+      const home = new URL(baseURL ?? "").origin;
 
       context.on("console", (message) => {
-        const text = message.text();
-        if (message.type() === "error" || (message.type() === "warning" && shaderTrouble.test(text)))
-          trouble.push(`console: ${text}`);
+        const [kind, text] = [message.type(), message.text()];
+        if (kind === "error" || (kind === "warning" && shaderTrouble.test(text))) guard.seen.push(`console: ${text}`);
       });
-      context.on("weberror", (webError) => trouble.push(`uncaught: ${webError.error().message}`));
+      context.on("weberror", (webError) => guard.seen.push(`uncaught: ${webError.error().message}`));
       context.on("request", (request) => {
-        const url = new URL(request.url());
-        if (!["data:", "blob:"].includes(url.protocol) && url.origin !== origin)
-          trouble.push(`request to another origin: ${url}`);
+        const { protocol, origin, href } = new URL(request.url());
+        const stays = protocol === "data:" || protocol === "blob:" || origin === home;
+        if (!stays) guard.seen.push(`request to another origin: ${href}`);
       });
 
       await use(guard);
 
-      const unexpected = trouble.filter((line) => !guard.allowed.some((pattern) => pattern.test(line)));
-      expect(unexpected, "console errors and requests to other origins").toEqual([]);
+      const unexpected = guard.seen.filter((line) => !guard.allowed.some((pattern) => pattern.test(line)));
+      expect(unexpected, "nothing goes wrong, and nothing leaves the machine").toEqual([]);
     },
     { auto: true },
   ],

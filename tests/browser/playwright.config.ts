@@ -27,7 +27,6 @@ export default defineConfig({
     baseURL: url,
     viewport: { width: 1280, height: 900 },
     locale: "en-US",
-    trace: "retain-on-failure",
     screenshot: "only-on-failure",
   },
   projects: [
@@ -42,8 +41,9 @@ export default defineConfig({
       },
     },
     {
+      // No switch takes `navigator.gpu` away; without a GPU it is there and finds no adapter.
       name: "cpu",
-      use: { launchOptions: browser("--disable-blink-features=WebGPU") },
+      use: { launchOptions: browser("--disable-gpu") },
     },
   ],
 });

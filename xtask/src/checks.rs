@@ -126,38 +126,50 @@ pub fn run(project: &Project, only: Option<&str>) -> Result<ExitCode> {
     tools::for_page(project)?;
     tools::node_packages(project, "tests/browser")?;
 
-    let mut tally = Tally::default();
-    let mut failed = Vec::new();
+    let mut sum = Sum::default();
     // `None` until a check needs the page; then whether it could be built.
     let mut page = None;
     for check in checks {
-        let mut result = Tally::default();
         if check.needs_page {
-            let built = *page.get_or_insert_with(|| {
-                let built = Tally::one(page::build(project));
-                result += built;
-                built.failed == 0
-            });
+            let built = *page.get_or_insert_with(|| sum.add("page", Tally::one(page::build(project))));
             if !built {
                 println!("==> {}: cannot be checked, as the page does not build", check.says);
-                result += Tally::FAILED;
-                failed.push(check.name);
-                tally += result;
+                sum.add(check.name, Tally::FAILED);
                 continue;
             }
         }
-        result += step(check.says, check.how_long, || Ok((check.run)(project)))?;
-        if result.failed > 0 {
-            failed.push(check.name);
+        let tally = step(check.says, check.how_long, || Ok((check.run)(project)))?;
+        sum.add(check.name, tally);
+    }
+    Ok(sum.print())
+}
+
+/// The tally of all checks so far.
+#[derive(Default)]
+struct Sum {
+    tally: Tally,
+    failed: Vec<&'static str>,
+}
+
+impl Sum {
+    /// Says what one check came to, and whether it passed.
+    fn add(&mut self, name: &'static str, tally: Tally) -> bool {
+        println!("    {name}: {} passed, {} failed", tally.passed, tally.failed);
+        self.tally += tally;
+        if tally.failed > 0 {
+            self.failed.push(name);
         }
-        println!("    {}: {} passed, {} failed", check.name, result.passed, result.failed);
-        tally += result;
+        tally.failed == 0
     }
-    if !failed.is_empty() {
-        println!("\nFailed: {}. One alone: cargo xtask test --only {}", failed.join(", "), failed[0]);
+
+    /// The line that ends every run, and what the process says to its caller.
+    fn print(&self) -> ExitCode {
+        if !self.failed.is_empty() {
+            println!("\nFailed: {}", self.failed.join(", "));
+        }
+        println!("\n{} passed, {} failed", self.tally.passed, self.tally.failed);
+        if self.tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
-    println!("\n{} passed, {} failed", tally.passed, tally.failed);
-    Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn chosen(only: Option<&str>) -> Result<Vec<&'static Check>> {

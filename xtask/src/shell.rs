@@ -24,8 +24,7 @@ pub fn step<T>(what: &str, how_long: &str, work: impl FnOnce() -> Result<T>) -> 
     println!("==> {what} ({how_long})");
     let start = Instant::now();
     let result = work();
-    let end = if result.is_ok() { "done" } else { "failed" };
-    println!("    {end} after {:.1} s", start.elapsed().as_secs_f64());
+    println!("    took {:.1} s", start.elapsed().as_secs_f64());
     result
 }
 

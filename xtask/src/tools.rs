@@ -19,7 +19,7 @@ pub fn for_page(project: &Project) -> Result<()> {
     wasm_target()?;
     // The CLI must be of exactly the version the crate was compiled with. Its own lockfile pins a dependency that is
     // not always to be had, hence not --locked.
-    cargo_tool(project, "wasm-bindgen", "wasm-bindgen-cli", &wasm_bindgen_version(project)?, &[], "about 2 minutes")?;
+    cargo_tool(project, "wasm-bindgen", "wasm-bindgen-cli", &wasm_bindgen_version(project)?, &[], "about 3 minutes")?;
     cargo_tool(project, "trunk", "trunk", TRUNK, &["--locked"], "about 8 minutes")?;
     node_packages(project, "web")
 }

@@ -1,0 +1,23 @@
+// The guard of all other tests, tested: it sees what the worker does, too, where most of the work is done.
+import { expect, test } from "./guard";
+
+const forbidden = [
+  { name: "an error in the worker's console", code: "console.error('no')", seen: "console: no" },
+  { name: "a shader that WebGPU rejects", code: "console.warn('bad WGSL')", seen: "console: bad WGSL" },
+  { name: "an error that nobody catches", code: "setTimeout(() => { throw new Error('no') })", seen: "uncaught: no" },
+  {
+    name: "a request to another origin",
+    code: "fetch('http://127.0.0.1:9/').catch(() => {})",
+    seen: "request to another origin: http://127.0.0.1:9/",
+  },
+];
+
+for (const { name, code, seen } of forbidden) {
+  test(`${name} is seen`, async ({ page, guard }) => {
+    guard.allowed.push(/./);
+    const headers = { "content-type": "text/javascript", "cross-origin-embedder-policy": "require-corp" };
+    await page.route("**/worker.js", (route) => route.fulfill({ body: code, headers }));
+    await page.goto("");
+    await expect.poll(() => guard.seen).toContain(seen);
+  });
+}
