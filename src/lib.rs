@@ -5,4 +5,7 @@
 pub mod config;
 pub mod corpus;
 pub mod error;
+pub mod model;
+pub mod ops;
 pub mod tokenizer;
+pub mod train;

@@ -1,0 +1,57 @@
+//! What a model's training looked like so far: every figure the page draws and the model card quotes.
+
+use serde::{Deserialize, Serialize};
+
+/// One optimizer step.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepRecord {
+    /// Steps taken when this one ended; the first is 1.
+    pub step: u64,
+    /// Mean cross-entropy of the step's batch, in nats per token, before the update.
+    pub loss: f32,
+    /// Global norm of the gradient before clipping.
+    pub gradient_norm: f32,
+    pub learning_rate: f64,
+}
+
+/// One evaluation on the fixed validation windows.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evaluation {
+    pub step: u64,
+    /// Mean training loss since the evaluation before; `None` before the first step.
+    pub train_loss: Option<f32>,
+    /// Mean cross-entropy in nats per token; `None` where the text leaves no validation split.
+    pub validation_loss: Option<f32>,
+    /// e to the validation loss.
+    pub perplexity: Option<f32>,
+    /// Validation loss in bits per byte of text, which does not depend on the tokenizer.
+    pub bits_per_byte: Option<f32>,
+}
+
+/// What the model wrote at an evaluation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    pub step: u64,
+    pub text: String,
+}
+
+/// A model's whole training, over all its runs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct History {
+    pub steps: Vec<StepRecord>,
+    pub evaluations: Vec<Evaluation>,
+    pub samples: Vec<Sample>,
+    /// Wall time spent training.
+    pub seconds: f64,
+    /// Tokens trained on, counted with repetition.
+    pub tokens: u64,
+}
+
+impl History {
+    pub fn last_evaluation(&self) -> Option<&Evaluation> {
+        self.evaluations.last()
+    }
+}

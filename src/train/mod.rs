@@ -1,0 +1,263 @@
+//! The training step and what surrounds it. The loop itself belongs to the caller, who decides between two steps
+//! whether to pause, save, evaluate or write.
+
+mod data;
+mod history;
+mod schedule;
+mod state;
+
+use burn::tensor::{Device, Tensor};
+
+pub use data::{Batch, Dataset, mix};
+pub use history::{Evaluation, History, Sample, StepRecord};
+pub use schedule::learning_rate;
+pub use state::{Progress, TextFacts, TrainingState};
+
+use crate::{
+    config::TrainConfig,
+    error::{Error, Result},
+    model::{Gpt, Layout, Weights},
+    ops::{self, AdamW, Decay, Dropout, Moments},
+};
+
+/// Share of the training work that all evaluations of a run may cost, with room to spare under the promised 10 %:
+/// a validation window costs a third of a training window (no backward pass).
+const EVALUATION_SHARE: f64 = 0.07;
+
+/// Trains one model. Steps are only queued on the GPU; [`Trainer::read`] waits for them and hands out their figures.
+pub struct Trainer {
+    progress: Progress,
+    moments: Moments,
+    decay: Decay,
+    history: History,
+    /// Steps whose loss and norm have not been read: (step, learning rate, loss `[1]`, norm `[1]`).
+    unread: Vec<(u64, f64, Tensor<1>, Tensor<1>)>,
+    /// Losses of the validation batches of the evaluation under way, with their windows.
+    evaluating: Vec<(Tensor<1>, usize)>,
+    /// Sum and count of the training losses since the last evaluation.
+    since_evaluation: (f64, u64),
+}
+
+impl Trainer {
+    /// A trainer for a model that has not been trained; `begin` starts its first run.
+    pub fn new(gpt: &Gpt) -> Self {
+        let len = gpt.layout.len;
+        Self {
+            progress: Progress { config: TrainConfig { steps: 0, ..TrainConfig::default() }, start_step: 0, step: 0 },
+            moments: Moments::zeros(len, &gpt.device()),
+            decay: Decay::new(gpt.layout.decaying().collect(), len, &gpt.device()),
+            history: History::default(),
+            unread: Vec::new(),
+            evaluating: Vec::new(),
+            since_evaluation: (0.0, 0),
+        }
+    }
+
+    /// A trainer as a checkpoint left it.
+    pub fn restore(gpt: &Gpt, state: TrainingState) -> Self {
+        let device = gpt.device();
+        let len = gpt.layout.len;
+        let moments = Moments {
+            first: ops::tensor(state.first_moment, [len], &device),
+            second: ops::tensor(state.second_moment, [len], &device),
+        };
+        let mut trainer = Self { progress: state.progress, moments, history: state.history, ..Self::new(gpt) };
+        let last = trainer.history.last_evaluation().map_or(0, |evaluation| evaluation.step);
+        for record in trainer.history.steps.iter().filter(|record| record.step > last) {
+            trainer.since_evaluation.0 += f64::from(record.loss);
+            trainer.since_evaluation.1 += 1;
+        }
+        trainer
+    }
+
+    /// Starts another run on the same model: its own schedule, the optimizer's moments go on.
+    pub fn begin(&mut self, config: TrainConfig) -> Result<()> {
+        config.validate()?;
+        self.progress = Progress { config, start_step: self.progress.step, step: self.progress.step };
+        Ok(())
+    }
+
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    pub fn history_mut(&mut self) -> &mut History {
+        &mut self.history
+    }
+
+    /// One step on the windows that the run's seed and the step's number choose.
+    pub fn step(&mut self, gpt: &mut Gpt, data: &Dataset) -> Result<()> {
+        let TrainConfig { batch_size, gradient_accumulation, seed, .. } = self.progress.config;
+        data.check(gpt.config.context)?;
+        let device = gpt.device();
+        let context = gpt.config.context;
+        let step = self.progress.step;
+        let batches = (0..gradient_accumulation as u64)
+            .map(|pass| data.batch(batch_size, context, seed, step, pass, &device))
+            .collect::<Vec<_>>();
+        self.step_on(gpt, &batches)
+    }
+
+    /// One step on given batches, whose gradients are averaged.
+    pub fn step_on(&mut self, gpt: &mut Gpt, batches: &[Batch]) -> Result<()> {
+        let config = &self.progress.config;
+        let step = self.progress.step;
+        let device = gpt.device();
+        // The batches' masks come from one generator in turn; it is seeded once a step.
+        let dropout = Dropout::new(gpt.config.dropout, mix(config.seed ^ 0xd209, step), &device);
+        let mut gradients: Option<Tensor<1>> = None;
+        let mut losses: Option<Tensor<1>> = None;
+        for batch in batches {
+            batch.inputs.check(gpt.config.vocabulary)?;
+            batch.targets.check(gpt.config.vocabulary)?;
+            let (loss, gradient) = gpt.loss_and_gradient(&batch.inputs, &batch.targets, dropout.as_ref());
+            let gradient = flatten(&gpt.layout, gradient, &device);
+            gradients = Some(gradients.map_or(gradient.clone(), |sum| sum + gradient));
+            losses = Some(losses.map_or(loss.clone(), |sum| sum + loss));
+            self.history.tokens += batch.inputs.numbers.len() as u64;
+        }
+        let (Some(mut gradient), Some(mut loss)) = (gradients, losses) else { return Ok(()) };
+        if batches.len() > 1 {
+            gradient = gradient / batches.len() as f32;
+            loss = loss / batches.len() as f32;
+        }
+        let learning_rate = learning_rate(config, step - self.progress.start_step);
+        let adamw = AdamW {
+            learning_rate,
+            beta1: config.beta1,
+            beta2: config.beta2,
+            weight_decay: config.weight_decay,
+            clip: config.grad_clip,
+            update: step + 1,
+        };
+        let norm = adamw.update(&mut gpt.flat, &mut self.moments, gradient, &self.decay);
+        self.progress.step += 1;
+        self.unread.push((self.progress.step, learning_rate, loss, norm));
+        Ok(())
+    }
+
+    /// Waits for the steps queued so far and gives their figures.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] at the first step whose loss or gradient is not a number; what is read after it is worthless
+    /// and dropped.
+    pub async fn read(&mut self) -> Result<Vec<StepRecord>> {
+        let unread = std::mem::take(&mut self.unread);
+        if unread.is_empty() {
+            return Ok(Vec::new());
+        }
+        let scalars = unread.iter().flat_map(|(_, _, loss, norm)| [loss.clone(), norm.clone()]).collect();
+        let scalars = read(Tensor::cat(scalars, 0)).await?;
+        let mut records = Vec::with_capacity(unread.len());
+        for ((step, learning_rate, ..), pair) in unread.iter().zip(scalars.chunks_exact(2)) {
+            let record =
+                StepRecord { step: *step, loss: pair[0], gradient_norm: pair[1], learning_rate: *learning_rate };
+            if !record.loss.is_finite() || !record.gradient_norm.is_finite() {
+                return Err(Error::Diverged { step: *step, learning_rate: *learning_rate });
+            }
+            self.since_evaluation.0 += f64::from(record.loss);
+            self.since_evaluation.1 += 1;
+            self.history.steps.push(record);
+            records.push(record);
+        }
+        Ok(records)
+    }
+
+    /// The fixed validation windows of this run, as batches of window starts, and the windows' length.
+    fn validation(&self, gpt: &Gpt, data: &Dataset) -> (Vec<Vec<usize>>, usize) {
+        let config = &self.progress.config;
+        let windows = config.batch_size * config.gradient_accumulation;
+        let evaluations = config.steps / config.eval_every.min(config.steps.max(1)) + 1;
+        let budget = EVALUATION_SHARE * 3.0 * (config.steps as f64) * windows as f64 / evaluations as f64;
+        let count = (budget as usize).max(config.batch_size);
+        let (starts, time) = data.validation_windows(count, gpt.config.context);
+        (starts.chunks(config.batch_size).map(<[usize]>::to_vec).collect(), time)
+    }
+
+    /// How many calls of [`Trainer::evaluate_batch`] make one evaluation.
+    pub fn validation_batches(&self, gpt: &Gpt, data: &Dataset) -> usize {
+        self.validation(gpt, data).0.len()
+    }
+
+    /// Queues the loss of validation batch `index`; index 0 begins an evaluation anew.
+    pub fn evaluate_batch(&mut self, gpt: &Gpt, data: &Dataset, index: usize) {
+        if index == 0 {
+            self.evaluating.clear();
+        }
+        let (batches, time) = self.validation(gpt, data);
+        let Some(starts) = batches.get(index) else { return };
+        let batch = data.validation_batch(starts, time, &gpt.device());
+        self.evaluating.push((gpt.loss(&batch.inputs, &batch.targets), starts.len()));
+    }
+
+    /// Waits for the batches queued so far and records the evaluation.
+    pub async fn finish_evaluation(&mut self, data: &Dataset) -> Result<Evaluation> {
+        let batches = std::mem::take(&mut self.evaluating);
+        let windows: usize = batches.iter().map(|(_, windows)| windows).sum();
+        let mut validation_loss = None;
+        if windows > 0 {
+            let weights: Vec<usize> = batches.iter().map(|(_, windows)| *windows).collect();
+            let losses = read(Tensor::cat(batches.into_iter().map(|(loss, _)| loss).collect(), 0)).await?;
+            let sum: f64 = losses.iter().zip(&weights).map(|(loss, windows)| f64::from(*loss) * *windows as f64).sum();
+            validation_loss = Some((sum / windows as f64) as f32);
+        }
+        let (sum, count) = std::mem::take(&mut self.since_evaluation);
+        let per_byte = data.validation.len() as f32 / data.validation_bytes.max(1) as f32 / std::f32::consts::LN_2;
+        let evaluation = Evaluation {
+            step: self.progress.step,
+            train_loss: (count > 0).then(|| (sum / count as f64) as f32),
+            validation_loss,
+            perplexity: validation_loss.map(f32::exp),
+            bits_per_byte: validation_loss.map(|loss| loss * per_byte),
+        };
+        self.history.evaluations.push(evaluation);
+        Ok(evaluation)
+    }
+
+    /// Everything but the weights, as numbers. Steps still unread must have been [read](Trainer::read) before.
+    pub async fn state(&self) -> Result<TrainingState> {
+        Ok(TrainingState {
+            progress: self.progress.clone(),
+            first_moment: read(self.moments.first.clone()).await?,
+            second_moment: read(self.moments.second.clone()).await?,
+            history: self.history.clone(),
+        })
+    }
+}
+
+/// The numbers of a tensor, once the device has computed them.
+pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
+    let failed = |error: &dyn std::fmt::Display| Error::DeviceLost { reason: error.to_string() };
+    let data = tensor.into_data_async().await.map_err(|error| failed(&error))?;
+    data.try_into_vec::<f32>().map_err(|error| Error::Internal { reason: format!("{error:?}") })
+}
+
+/// The gradient of every weight in the layout's flat array, gaps 0.
+fn flatten(layout: &Layout, gradients: Weights, device: &Device) -> Tensor<1> {
+    let rows = gradients.into_rows();
+    if ops::on_host(device) {
+        let mut flat = vec![0.0f32; layout.len];
+        for (parameter, row) in layout.parameters.iter().zip(&rows) {
+            let row = ops::host(row).expect("on the host");
+            flat[parameter.offset..][..parameter.len()].copy_from_slice(row.values());
+        }
+        return ops::tensor(flat, [layout.len], device);
+    }
+    let mut pieces = Vec::with_capacity(2 * rows.len());
+    let mut end = 0;
+    for (parameter, row) in layout.parameters.iter().zip(rows) {
+        if parameter.offset > end {
+            pieces.push(Tensor::zeros([parameter.offset - end], device));
+        }
+        end = parameter.offset + parameter.len();
+        pieces.push(row);
+    }
+    if layout.len > end {
+        pieces.push(Tensor::zeros([layout.len - end], device));
+    }
+    Tensor::cat(pieces, 0)
+}
