@@ -1,6 +1,7 @@
 //! Every check of `cargo xtask test`, in the order in which they tell most for the time they take, and their tally.
 
 use std::fs;
+use std::io::IsTerminal;
 use std::ops::AddAssign;
 use std::path::Path;
 use std::process::ExitCode;
@@ -66,7 +67,7 @@ const CHECKS: &[Check] = &[
         says: "TypeScript, styles and JSON are formatted and lint clean",
         how_long: "a second",
         needs_page: false,
-        run: |project| Tally::one(node_tool(project, "biome", &["ci", "."])),
+        run: |project| Tally::one(node_tool(project, "biome", &["ci", "--error-on-warnings", colors(), "."])),
     },
     Check {
         name: "clippy",
@@ -192,6 +193,11 @@ fn cargo(project: &Project, arguments: &[&str]) -> Result<()> {
 fn node_tool(project: &Project, name: &str, arguments: &[&str]) -> Result<()> {
     let program = project.root.join("web/node_modules/.bin").join(name);
     run_command(command(program).args(arguments).current_dir(&project.root))
+}
+
+/// Biome colours what it writes to a file, too, unless told not to.
+fn colors() -> &'static str {
+    if std::io::stdout().is_terminal() { "--colors=force" } else { "--colors=off" }
 }
 
 fn rust_tests(project: &Project) -> Tally {
