@@ -1,0 +1,76 @@
+// The one error class of the page and the shape in which an error crosses from the worker.
+
+/** Codes that arise in TypeScript. The others come from the crate: src/error.rs lists them. */
+export type PageErrorCode =
+  /** Something that must not happen while a model trains was asked for. */
+  | "busy"
+  /** There is no run to go on with. */
+  | "no-run"
+  /** Another tab of this page trains and saves. */
+  | "run-in-another-tab"
+  /** The address is none, or neither http nor https. */
+  | "address-invalid"
+  /** `status` is the host's answer, 0 where none came. */
+  | "download-failed"
+  /** The host answers, but does not allow other pages to read its files (CORS). */
+  | "download-blocked"
+  /** This browser has no storage for pages, or refuses it (private window, no https). */
+  | "storage-unavailable"
+  /** The disk, or the part of it that the browser grants, is full. */
+  | "storage-full"
+  /** No saved model has this `name`. */
+  | "no-such-model"
+  /** The file is no downloaded run. */
+  | "not-a-run"
+  /** WebGPU was asked for and cannot start; `reason` says why. */
+  | "web-gpu-unavailable"
+  /** The GPU stopped answering. What the worker held is brought back; what was asked of it meanwhile is not done. */
+  | "device-lost"
+  /** A fault of Lorito's own. */
+  | "internal";
+
+/** An error as it crosses from the worker: an instance would lose its class and its fields on the way. */
+export interface Problem {
+  readonly code: string;
+  readonly [field: string]: unknown;
+}
+
+/**
+ * What every method of {@link Lorito} rejects with. `code` is stable; `fields` hold the offending value and what would
+ * be right, for example `{ heads: 3, width: 8, allowed: [1, 2, 4, 8] }`.
+ */
+export class LoritoError extends Error {
+  readonly code: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+
+  constructor({ code, ...fields }: Problem) {
+    super(`${code} ${JSON.stringify(fields)}`);
+    this.name = "LoritoError";
+    this.code = code;
+    this.fields = fields;
+  }
+
+  /** Whatever was thrown, as a LoritoError. */
+  static from(thrown: unknown): LoritoError {
+    return thrown instanceof LoritoError ? thrown : new LoritoError(problemOf(thrown));
+  }
+}
+
+/** Whatever was thrown, in the shape that crosses from the worker. */
+export function problemOf(thrown: unknown): Problem {
+  if (thrown instanceof LoritoError) return { ...thrown.fields, code: thrown.code };
+  if (isProblem(thrown)) return thrown;
+  if (thrown instanceof DOMException && thrown.name === "QuotaExceededError") return { code: "storage-full" };
+  return { code: "internal", reason: String(thrown) };
+}
+
+function isProblem(thrown: unknown): thrown is Problem {
+  // A DOMException has a `code` too, a number.
+  return typeof thrown === "object" && thrown !== null && "code" in thrown && typeof thrown.code === "string";
+}
+
+/** A promise that may reject before anybody listens, and whose error reaches the person another way. */
+export function heeded<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}

@@ -1,0 +1,161 @@
+// What page and worker say to each other. Types only.
+import type {
+  Evaluation,
+  GenerateOptions,
+  History,
+  Limits,
+  ModelConfig,
+  ModelSummary,
+  Session,
+  StepRecord,
+  TextSummary,
+  TokenizerKind,
+  TokenizerSummary,
+  TrainConfig,
+} from "lorito-wasm";
+import type { Problem } from "./errors";
+import type { Engine, EngineChoice, EngineReason } from "./gpu";
+
+/** The engine in use, why this one, and how many bytes it can hold. */
+export interface EngineInfo extends EngineChoice {
+  limits: Limits;
+}
+
+/** What to start; nothing given: what suits the machine best. */
+export interface StartOptions {
+  engine?: Engine | undefined;
+  /** Why `engine`, if not because the address says so. */
+  reason?: EngineReason | undefined;
+  /** How often to ask the browser for a GPU, half a second apart. */
+  attempts?: number | undefined;
+}
+
+/** What the person wants of a run in training. */
+export type Wish = "go" | "pause" | "stop";
+
+/** A model to be made: a preset, or the preset "tiny" with some of its figures changed. */
+export interface NewModel extends Partial<Omit<ModelConfig, "vocabulary">> {
+  preset?: string | undefined;
+  seed?: number | undefined;
+}
+
+/** One run as it comes out of a call of `train`. */
+export interface TrainResult {
+  /** Steps that the model has been trained in all. */
+  step: number;
+  /** Of the last step; null before the first. */
+  trainLoss: number | null;
+  /** Of the last evaluation; null before the first, or where there is no text to validate on. */
+  validationLoss: number | null;
+  /** Tokens trained on per second of training, without evaluations, samples and saving. */
+  tokensPerSecond: number;
+}
+
+/** How training goes; at most ten times a second. */
+export interface Progress {
+  step: number;
+  endStep: number;
+  loss: number;
+  learningRate: number;
+  gradientNorm: number;
+  /** Over the last seconds, without evaluations, samples and saving. */
+  tokensPerSecond: number;
+  /** The run's time in all, without pauses. */
+  elapsedSeconds: number;
+  secondsLeft: number;
+  /** Time of evaluations by time of training, in this call. */
+  evaluationShare: number;
+  /** The steps since the last progress. */
+  records: StepRecord[];
+}
+
+/** A run that lies in the browser's storage. */
+export interface RunSummary {
+  step: number;
+  endStep: number;
+  parameters: number;
+  /** Milliseconds since 1970. */
+  savedAt: number;
+  /** The names of the texts it was trained on. */
+  textName: string;
+}
+
+export interface SavedModel {
+  name: string;
+  bytes: number;
+  /** Milliseconds since 1970. */
+  modified: number;
+}
+
+/** The worker's word, unasked. It comes on the same port as the answers, so in the right order with them. */
+export type WorkerEvent =
+  /** This worker cannot go on: its GPU is gone, or its wasm has trapped. */
+  | { event: "lost"; problem: Problem }
+  | { event: "paused"; paused: boolean }
+  | { event: "progress"; progress: Progress }
+  | { event: "evaluation"; evaluation: Evaluation }
+  | { event: "sample"; step: number; text: string }
+  | { event: "piece"; call: number; piece: string }
+  /** How much of a file that `call` reads is in. */
+  | { event: "loaded"; call: number; loaded: number; total: number }
+  | { event: "saved"; run: string; step: number; at: number }
+  /** The run could not be saved; the page shall hold on to it. */
+  | { event: "kept"; run: string; file: Blob; problem: Problem };
+
+/** Methods of the crate's Session that need nothing from TypeScript but a turn. */
+export type PlainMethod =
+  | "textSummary"
+  | "suggestedVocabulary"
+  | "tokenizerSummary"
+  | "previewTokens"
+  | "unknownCharacters"
+  | "encode"
+  | "decode"
+  | "presets"
+  | "modelSummary"
+  | "logits"
+  | "history";
+
+/** What the worker does when the page asks. Rejections are plain `Problem`s. */
+export interface WorkerApi {
+  start(options: StartOptions): Promise<EngineInfo>;
+  plain<M extends PlainMethod>(method: M, ...values: Parameters<Session[M]>): Promise<Awaited<ReturnType<Session[M]>>>;
+
+  addText(call: number, name: string, data: Blob, field: string | undefined): Promise<TextSummary>;
+  removeText(index: number): Promise<TextSummary>;
+  clearText(): Promise<TextSummary>;
+  trainTokenizer(kind: TokenizerKind, vocabulary: number | undefined): Promise<TokenizerSummary>;
+
+  /** `vocabulary`: where no tokenizer has been trained yet, the one to be expected. */
+  planModel(model: NewModel & { vocabulary?: number }, train: TrainConfig): Promise<ReturnType<Session["planModel"]>>;
+  createModel(model: NewModel): Promise<ModelSummary>;
+  importModel(file: Blob): Promise<ModelSummary>;
+  /** Fetches and opens; the file comes along for when the engine must be started anew. */
+  importFromUrl(call: number, url: string): Promise<{ model: ModelSummary; file: Blob }>;
+  exportModel(kind: "safetensors" | "huggingface", name: string): Promise<Blob>;
+
+  /** `save`: whether this tab may write the run to the browser's storage. */
+  train(config: TrainConfig, save: boolean, wish: Wish): Promise<TrainResult>;
+  /** Goes on to the end step of the run that the session holds. */
+  continueRun(save: boolean, wish: Wish): Promise<TrainResult>;
+  wish(wish: Wish): Promise<void>;
+
+  generate(call: number, prompt: string, options: GenerateOptions): Promise<string>;
+  stopWriting(): Promise<void>;
+
+  savedRun(): Promise<RunSummary | null>;
+  /** Brings a run back: from `file`, or from storage (there only the run `run`, if given). */
+  restoreRun(file?: Blob, run?: string): Promise<RunSummary>;
+  discardRun(): Promise<void>;
+  /** The saved run as one file. */
+  runFile(): Promise<Blob>;
+
+  savedModels(): Promise<SavedModel[]>;
+  /** Returns the name it got: characters that files cannot have are left out, and none is overwritten. */
+  saveModel(name: string): Promise<string>;
+  renameModel(from: string, to: string): Promise<string>;
+  deleteModel(name: string): Promise<void>;
+  savedModelFile(name: string): Promise<File>;
+}
+
+export type { Evaluation, GenerateOptions, History, ModelSummary, StepRecord, TextSummary, TokenizerSummary };
