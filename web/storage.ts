@@ -1,0 +1,146 @@
+// The browser's private storage for this page (OPFS): folders, whole files, and the models that people keep.
+// Runs in the worker, as only there a file can be written in place.
+import type { Problem } from "./errors";
+import type { SavedModel } from "./protocol";
+
+/** What lib.dom leaves out, as it is there in workers alone. */
+interface SyncAccessHandle {
+  write(bytes: Uint8Array, options?: { at: number }): number;
+  truncate(size: number): void;
+  flush(): void;
+  close(): void;
+}
+
+/** A folder below the page's own; made if it is not there. */
+export async function folder(name: string): Promise<FileSystemDirectoryHandle> {
+  try {
+    const root = await navigator.storage.getDirectory();
+    const own = await root.getDirectoryHandle("lorito", { create: true });
+    return await own.getDirectoryHandle(name, { create: true });
+  } catch (thrown) {
+    if (thrown instanceof DOMException && thrown.name === "QuotaExceededError") throw thrown;
+    // No OPFS, no https, or a private window: the browser's own words tell which.
+    throw { code: "storage-unavailable", reason: String(thrown) } satisfies Problem;
+  }
+}
+
+/**
+ * Writes a file whose first bytes, `head`, reach the disk only after all others: while they are zero, the file does not
+ * count. What had the name before is gone from the start.
+ */
+export async function writeFile(
+  where: FileSystemDirectoryHandle,
+  name: string,
+  body: Uint8Array,
+  head = new Uint8Array(),
+): Promise<void> {
+  const file = await where.getFileHandle(name, { create: true });
+  const handle = await lock(file);
+  try {
+    handle.truncate(0);
+    writeAll(handle, body, head.length);
+    handle.flush();
+    writeAll(handle, head, 0);
+    handle.flush();
+  } catch (thrown) {
+    handle.truncate(0); // half a file would only take the space that is short
+    throw thrown;
+  } finally {
+    handle.close();
+  }
+}
+
+function writeAll(handle: SyncAccessHandle, bytes: Uint8Array, at: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    const written = handle.write(bytes.subarray(done), { at: at + done });
+    if (written <= 0) throw new DOMException("nothing was written", "QuotaExceededError");
+    done += written;
+  }
+}
+
+/** After a reload the browser may need a moment to take the file from the worker that was. */
+async function lock(file: FileSystemFileHandle, attempts = 10): Promise<SyncAccessHandle> {
+  const lockable = file as FileSystemFileHandle & { createSyncAccessHandle(): Promise<SyncAccessHandle> };
+  try {
+    return await lockable.createSyncAccessHandle();
+  } catch (thrown) {
+    const taken = thrown instanceof DOMException && thrown.name === "NoModificationAllowedError";
+    if (!taken || attempts <= 1) throw thrown;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return lock(file, attempts - 1);
+  }
+}
+
+/** A file as it is now; undefined if there is none. */
+export async function readFile(where: FileSystemDirectoryHandle, name: string): Promise<File | undefined> {
+  try {
+    return await (await where.getFileHandle(name)).getFile();
+  } catch (thrown) {
+    if (thrown instanceof DOMException && thrown.name === "NotFoundError") return undefined;
+    throw thrown;
+  }
+}
+
+const ending = ".safetensors";
+
+export async function savedModels(): Promise<SavedModel[]> {
+  const models: SavedModel[] = [];
+  for await (const [name, handle] of (await folder("models")).entries()) {
+    if (!(handle instanceof FileSystemFileHandle) || !name.endsWith(ending)) continue;
+    const file = await handle.getFile();
+    models.push({ name: name.slice(0, -ending.length), bytes: file.size, modified: file.lastModified });
+  }
+  return models.sort((one, other) => other.modified - one.modified);
+}
+
+/** Returns the name that the model got. */
+export async function saveModel(name: string, bytes: Uint8Array): Promise<string> {
+  const models = await folder("models");
+  const free = await freeName(models, name);
+  try {
+    await writeFile(models, free + ending, bytes);
+  } catch (thrown) {
+    await models.removeEntry(free + ending).catch(() => {}); // the first failure is the one to tell
+    throw thrown;
+  }
+  return free;
+}
+
+export async function savedModelFile(name: string): Promise<File> {
+  const file = await readFile(await folder("models"), clean(name) + ending);
+  if (!file) throw { code: "no-such-model", name } satisfies Problem;
+  return new File([file], clean(name) + ending, { type: "application/octet-stream", lastModified: file.lastModified });
+}
+
+export async function renameModel(from: string, to: string): Promise<string> {
+  if (clean(from) === clean(to)) return clean(from);
+  // Not every browser can move a file, so it is copied: the old one goes when the new one is whole.
+  const name = await saveModel(to, new Uint8Array(await (await savedModelFile(from)).arrayBuffer()));
+  await deleteModel(from);
+  return name;
+}
+
+export async function deleteModel(name: string): Promise<void> {
+  await savedModelFile(name);
+  await (await folder("models")).removeEntry(clean(name) + ending);
+}
+
+/** `name` without what some system does not take in a file's name. */
+export function clean(name: string): string {
+  const kept = name
+    .replace(/\.safetensors$/i, "")
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
+    .replace(/[\u0000-\u001f\u007f\\/:*?"<>|]+/g, " ")
+    .replace(/\s+/g, " ")
+    .replace(/^[\s.]+|[\s.]+$/g, "");
+  return [...kept].slice(0, 80).join("") || "model";
+}
+
+/** "name", or "name 2", "name 3" where that is taken. */
+async function freeName(models: FileSystemDirectoryHandle, name: string): Promise<string> {
+  const wanted = clean(name);
+  for (let number = 1; ; number++) {
+    const candidate = number === 1 ? wanted : `${wanted} ${number}`;
+    if (!(await readFile(models, candidate + ending))) return candidate;
+  }
+}
