@@ -1,5 +1,256 @@
-// Loads the crate's wasm and reports to the page.
-import init from "lorito-wasm";
+// The worker: loads the crate's wasm and does what the page asks (protocol.ts), one call of the session at a time.
+import { expose } from "comlink";
+import init, { type ModelConfig, Session } from "lorito-wasm";
+import { download, startOf } from "./download";
+import { type Problem, problemOf } from "./errors";
+import { chooseEngine, type Engine, type EngineChoice, watchGpu } from "./gpu";
+import { RunKeeper } from "./keeper";
+import { Guarded, Mutex, macrotask } from "./mutex";
+import type { NewModel, Wish, WorkerApi, WorkerEvent } from "./protocol";
+import * as storage from "./storage";
+import { Training, Wishes } from "./training";
+import { Writer } from "./writer";
 
-await init();
-postMessage("ready");
+/** Bytes of a file that are read and handed to the crate at once. */
+const chunk = 2 ** 22;
+
+const emit = (event: WorkerEvent) => self.postMessage(event);
+
+/** Tells the page that this worker is of no more use; it knows what to do. */
+const lost = (problem: Problem) => emit({ event: "lost", problem });
+
+/** After a trap the wasm's memory is in no known state. One in an async method is seen only here. */
+function watchForTraps(thrown: unknown): void {
+  if (thrown instanceof WebAssembly.RuntimeError) lost({ code: "internal", reason: thrown.message });
+}
+self.addEventListener("error", (event) => watchForTraps(event.error));
+self.addEventListener("unhandledrejection", (event) => watchForTraps(event.reason));
+watchGpu((reason) => lost({ code: "device-lost", reason }));
+
+/** What there is once the engine runs. */
+interface Running {
+  engine: Engine;
+  session: Guarded<Session>;
+  writer: Writer;
+  keeper: RunKeeper;
+  /** Files come in one by one. */
+  files: Mutex;
+}
+
+let running: Running | undefined;
+/** Of the run in training. */
+let wishes: Wishes | undefined;
+/** Whether the machine's speed is known, for estimates. */
+let measured = false;
+
+function engine(): Running {
+  if (!running) throw { code: "internal", reason: "the engine has not started" } satisfies Problem;
+  return running;
+}
+
+/** Does what cannot be done while a model trains; a text under way ends. */
+async function exclusively<T>(work: (session: Session) => T | PromiseLike<T>): Promise<T> {
+  const { session, writer } = engine();
+  refuseWhileTraining();
+  return writer.instead(() => {
+    refuseWhileTraining();
+    return session.use(work);
+  });
+}
+
+function refuseWhileTraining(): void {
+  if (wishes) throw { code: "busy" } satisfies Problem;
+}
+
+/** A preset with the person's figures in it, and the vocabulary of the tokenizer. */
+function modelConfig(session: Session, { preset = "tiny", seed: _, ...given }: NewModel): ModelConfig {
+  const presets = session.presets();
+  const base = presets.find(({ name }) => name === preset);
+  if (!base) throw { code: "preset-unknown", preset, known: presets.map(({ name }) => name) } satisfies Problem;
+  const set = Object.entries(given).filter(([, value]) => value !== undefined);
+  return { ...base.model, ...Object.fromEntries(set) };
+}
+
+async function readText(call: number, name: string, data: Blob, field: string | undefined) {
+  const { session, keeper } = engine();
+  await session.use((open) => open.openFile(name, data.size, field));
+  try {
+    for (let at = 0; at < data.size; at += chunk) {
+      const bytes = new Uint8Array(await data.slice(at, at + chunk).arrayBuffer());
+      await session.use((open) => open.pushBytes(bytes));
+      emit({ event: "loaded", call, loaded: Math.min(at + chunk, data.size), total: data.size });
+      await macrotask();
+    }
+    const summary = await session.use((open) => open.closeFile());
+    keeper.textChanged();
+    return summary;
+  } catch (thrown) {
+    await session.use((open) => open.dropFile());
+    throw thrown;
+  }
+}
+
+async function openModel(file: Blob) {
+  // A look at the start, before the whole is read into memory.
+  const start = await startOf(file);
+  await engine().session.use((session) => session.checkModelHeader(start, file.size));
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const model = await exclusively((session) => session.importModel(bytes));
+  engine().keeper.modelChanged();
+  return model;
+}
+
+/** `begin` brings the session to a run, new or restored; then the loop takes it to its end. */
+async function train(begin: (tools: Running) => Promise<void>, wish: Wish) {
+  const tools = engine();
+  refuseWhileTraining();
+  wishes = new Wishes(wish);
+  try {
+    await begin(tools);
+    const status = await tools.session.use((session) => session.status());
+    return await new Training({ ...tools, emit }, status, wishes).run();
+  } finally {
+    wishes = undefined;
+  }
+}
+
+const api: WorkerApi = {
+  async start({ engine: asked, reason, attempts }) {
+    const choice: EngineChoice = reason && asked ? { engine: asked, reason } : await chooseEngine(asked, attempts);
+    await init();
+    const started = await Session.start(choice.engine, choice.limits);
+    const session = new Guarded(started, watchForTraps);
+    running = {
+      engine: choice.engine,
+      session,
+      writer: new Writer(session),
+      keeper: new RunKeeper(session, emit),
+      files: new Mutex(),
+    };
+    return { ...choice, limits: started.engine().limits };
+  },
+
+  plain: (method, ...values) =>
+    engine().session.use((session) => {
+      // TypeScript does not see that method, values and result belong together.
+      const call = session[method] as (...values: unknown[]) => unknown;
+      return call.apply(session, values);
+    }) as never,
+
+  addText: (call, name, data, field) => engine().files.run(() => readText(call, name, data, field)),
+
+  removeText: async (index) => {
+    const { session, keeper } = engine();
+    keeper.textChanged();
+    return session.use((open) => open.removeSource(index));
+  },
+
+  clearText: async () => {
+    const { session, keeper } = engine();
+    keeper.textChanged();
+    return session.use((open) => {
+      open.clearText();
+      return open.textSummary();
+    });
+  },
+
+  trainTokenizer: async (kind, vocabulary) => {
+    const summary = await exclusively((session) => session.trainTokenizer(kind, vocabulary));
+    engine().keeper.textChanged();
+    return summary;
+  },
+
+  planModel: (model, config) =>
+    engine().session.use(async (session) => {
+      if (!measured && !wishes) {
+        await session.measure();
+        measured = true;
+      }
+      return session.planModel(modelConfig(session, model), config);
+    }),
+
+  createModel: async (model) => {
+    const made = await exclusively((session) => session.createModel(modelConfig(session, model), model.seed ?? 1337));
+    engine().keeper.modelChanged();
+    return made;
+  },
+
+  importModel: (file) => openModel(file),
+
+  importFromUrl: async (call, url) => {
+    const check = (start: Uint8Array, total: number | undefined) =>
+      engine().session.use((session) => session.checkModelHeader(start, total));
+    const file = await download(url, check, (loaded, total) => emit({ event: "loaded", call, loaded, total }));
+    return { model: await openModel(file), file };
+  },
+
+  exportModel: async (kind, name) => {
+    const bytes = await engine().session.use((session) =>
+      kind === "huggingface"
+        ? session.exportHuggingFace(name, new Date().toISOString().slice(0, 10))
+        : session.exportSafetensors(name),
+    );
+    const type = kind === "huggingface" ? "application/zip" : "application/octet-stream";
+    return new Blob([bytes as BlobPart], { type });
+  },
+
+  train: (config, save, wish) =>
+    train(async ({ session, keeper }) => {
+      await session.use((idle) => idle.beginTraining(config));
+      await keeper.begin(save);
+    }, wish),
+
+  continueRun: (save, wish) => train(({ keeper }) => keeper.goOn(save), wish),
+
+  wish: async (wish) => wishes?.set(wish),
+
+  generate: (call, prompt, options) =>
+    engine().writer.forPerson(prompt, options, (piece) => emit({ event: "piece", call, piece })),
+
+  stopWriting: async () => running?.writer.stop(),
+
+  savedRun: () => engine().keeper.summary(),
+
+  restoreRun: async (file, run) => {
+    refuseWhileTraining();
+    return engine().writer.instead(() => engine().keeper.restore(file, run));
+  },
+
+  discardRun: async () => {
+    refuseWhileTraining();
+    await engine().keeper.discard();
+  },
+
+  runFile: () => engine().keeper.file(),
+
+  savedModels: storage.savedModels,
+
+  saveModel: async (name) => {
+    const title = storage.clean(name);
+    const bytes = await engine().session.use((session) => session.exportSafetensors(title));
+    return storage.saveModel(title, bytes);
+  },
+
+  renameModel: storage.renameModel,
+  deleteModel: storage.deleteModel,
+  savedModelFile: storage.savedModelFile,
+};
+
+/** Errors cross as plain objects; Comlink would keep of an instance no more than its message. */
+function withProblems<A extends object>(methods: A): A {
+  return new Proxy(methods, {
+    get: (target, name, receiver) => {
+      const method: unknown = Reflect.get(target, name, receiver);
+      if (typeof method !== "function") return method;
+      return async (...values: unknown[]) => {
+        try {
+          return await method.apply(target, values);
+        } catch (thrown) {
+          throw problemOf(thrown);
+        }
+      };
+    },
+  });
+}
+
+expose(withProblems(api));
