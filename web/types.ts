@@ -1,0 +1,83 @@
+// The types of Lorito's public API.
+import type {
+  Evaluation,
+  GenerateOptions,
+  History,
+  ModelConfig,
+  ModelSummary,
+  Piece,
+  Plan,
+  Preset,
+  StepRecord,
+  TextSummary,
+  TokenizerKind,
+  TokenizerSummary,
+  TrainConfig,
+} from "lorito-wasm";
+import type { Problem } from "./errors";
+import type { Engine } from "./gpu";
+import type { EngineInfo, NewModel, Progress, RunSummary, SavedModel, TrainResult } from "./protocol";
+
+export type { Memory, Sample, TextSource as Source } from "lorito-wasm";
+export type {
+  Engine,
+  EngineInfo as Ready,
+  Evaluation,
+  GenerateOptions,
+  History,
+  ModelConfig,
+  ModelSummary,
+  NewModel,
+  Piece,
+  Plan,
+  Preset,
+  Progress,
+  RunSummary,
+  SavedModel,
+  StepRecord,
+  TextSummary,
+  TokenizerKind,
+  TokenizerSummary,
+  TrainConfig,
+  TrainResult,
+};
+/** What Lorito is at. While a model trains it is "training", also when somebody lets it write. */
+export type Phase = "starting" | "idle" | "training" | "paused" | "writing" | "recovering";
+
+/** What `window.lorito` tells by events; `event.detail` has these types. */
+export interface LoritoEvents {
+  phase: { phase: Phase };
+  /** While a model trains, at most ten times a second. */
+  progress: Progress;
+  evaluation: Evaluation;
+  /** What the model writes at an evaluation. */
+  sample: { step: number; text: string };
+  /**
+   * Something the person should know and that no call rejects with: "device-lost", "internal" (the engine is started
+   * anew), "recovered" {engine, reason, step?}, "state-lost", and why the run is not saved: "storage-full",
+   * "storage-unavailable", "run-in-another-tab", "not-saved".
+   */
+  notice: Problem;
+  text: TextSummary;
+  /** undefined: there is none (any more). */
+  tokenizer: TokenizerSummary | undefined;
+  /** undefined: there is none (any more). */
+  model: ModelSummary | undefined;
+  /** A checkpoint was saved. */
+  saved: { step: number; at: number };
+}
+
+export interface AddTextOptions {
+  /** The column of a CSV file or the field of JSON that holds the text; the likeliest one if not given. */
+  field?: string | undefined;
+  onProgress?: ((loaded: number, total: number) => void) | undefined;
+}
+
+export interface TrainOptions extends Partial<TrainConfig> {
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+export interface WriteOptions extends Partial<GenerateOptions> {
+  /** Gets the text piece by piece. */
+  onToken?: ((piece: string) => void) | undefined;
+}

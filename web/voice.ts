@@ -1,0 +1,127 @@
+// How the worker's word reaches those who listen: events, and the functions given to calls that are under way.
+import { heeded, type Problem } from "./errors";
+import type { Engine } from "./gpu";
+import type { Progress, WorkerEvent } from "./protocol";
+import { WorkerOwner } from "./session";
+import type { LoritoEvents, Phase } from "./types";
+
+export class Voice extends EventTarget {
+  protected readonly owner: WorkerOwner;
+  /** Of the call of `train` under way. */
+  protected onProgress: ((progress: Progress) => void) | undefined;
+  /** Who waits for the worker's word, by the number of their call. */
+  readonly #calls = new Map<number, (event: WorkerEvent) => void>();
+  /** Texts under way, each as the function that ends it. */
+  readonly #writing = new Set<() => void>();
+  #callCount = 0;
+  #phase: Phase = "starting";
+  #askedToPersist = false;
+  /** Why the run is not saved, as last told: it would be the same every minute. */
+  #unsaved: string | undefined;
+
+  constructor(forced: Engine | undefined) {
+    super();
+    this.owner = new WorkerOwner(forced, {
+      heard: (event) => this.#hear(event),
+      notice: (notice: Problem) => this.tell("notice", notice),
+      phase: () => this.#tellPhase(),
+      broughtBack: () => heeded(this.tellAll()),
+    });
+  }
+
+  /** Listens to one kind of event; the function returned ends that. */
+  on<K extends keyof LoritoEvents>(type: K, listener: (detail: LoritoEvents[K]) => void): () => void {
+    const heard = (event: Event) => listener((event as CustomEvent<LoritoEvents[K]>).detail);
+    this.addEventListener(type, heard);
+    return () => this.removeEventListener(type, heard);
+  }
+
+  protected beginWriting(end: () => void): void {
+    this.#writing.add(end);
+    this.#tellPhase();
+  }
+
+  protected isWriting(end: () => void): boolean {
+    return this.#writing.has(end);
+  }
+
+  protected endWriting(end: () => void): void {
+    this.#writing.delete(end);
+    this.#tellPhase();
+  }
+
+  protected endAllWriting(): void {
+    for (const end of this.#writing) end();
+    this.#writing.clear();
+  }
+
+  /** Makes a call to which the worker says something while it is under way. */
+  protected async withWord<T>(ask: (call: number) => Promise<T>, take: (event: WorkerEvent) => void): Promise<T> {
+    this.#callCount += 1;
+    const call = this.#callCount;
+    this.#calls.set(call, take);
+    try {
+      return await ask(call);
+    } finally {
+      this.#calls.delete(call);
+    }
+  }
+
+  #hear(event: WorkerEvent): void {
+    switch (event.event) {
+      case "piece":
+      case "loaded":
+        this.#calls.get(event.call)?.(event);
+        break;
+      case "progress":
+        this.tell("progress", event.progress);
+        this.onProgress?.(event.progress);
+        break;
+      case "evaluation":
+        this.tell("evaluation", event.evaluation);
+        break;
+      case "sample":
+        this.tell("sample", { step: event.step, text: event.text });
+        break;
+      case "saved":
+        this.#unsaved = undefined;
+        this.persist();
+        this.tell("saved", { step: event.step, at: event.at });
+        break;
+      case "kept": {
+        const { code } = event.problem;
+        const known = ["storage-full", "storage-unavailable", "run-in-another-tab"].includes(code);
+        if (code !== this.#unsaved)
+          this.tell("notice", known ? event.problem : { ...event.problem, code: "not-saved" });
+        this.#unsaved = code;
+      }
+    }
+  }
+
+  protected tell<K extends keyof LoritoEvents>(type: K, detail: LoritoEvents[K]): LoritoEvents[K] {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+    return detail;
+  }
+
+  /** Text, tokenizer and model are other ones. */
+  protected async tellAll(): Promise<void> {
+    this.tell("text", await this.owner.ask((api) => api.plain("textSummary")));
+    this.tell("tokenizer", (await this.owner.ask((api) => api.plain("tokenizerSummary"))) ?? undefined);
+    this.tell("model", (await this.owner.ask((api) => api.plain("modelSummary"))) ?? undefined);
+  }
+
+  #tellPhase(): void {
+    const { phase } = this.owner;
+    const now = phase === "idle" && this.#writing.size > 0 ? "writing" : phase;
+    if (now === this.#phase) return;
+    this.#phase = now;
+    this.tell("phase", { phase: now });
+  }
+
+  /** Asks the browser not to clear what is saved when the disk gets full. Some ask the person, so not before. */
+  protected persist(): void {
+    if (this.#askedToPersist) return;
+    this.#askedToPersist = true;
+    heeded(Promise.resolve(navigator.storage?.persist?.()));
+  }
+}
