@@ -1,0 +1,55 @@
+// What the tests of the public interface share: the page with its engine, a text, and a model small enough for
+// SwiftShader.
+import type { Page } from "@playwright/test";
+import type { Lorito } from "../../web/lorito";
+
+declare global {
+  interface Window {
+    lorito: Lorito;
+  }
+}
+
+/** Documents enough for a training and a validation split; written for these tests. */
+export const text = Array.from(
+  { length: 24 },
+  (_, day) => `Day ${day + 1}. The ship left the harbour at ${5 + (day % 4)} in the morning, with the wind from the ${
+    ["north", "east", "south", "west"][day % 4]
+  }. We counted ${7 * (day + 3)} gulls and ${day % 5} whales. Señor Núñez cooked beans again; nobody thanked him. At night
+the stars came out one by one, and the captain told us how she had once been lost for ${day + 2} days without a compass.\n`,
+).join("\n");
+
+export const tinyModel = { layers: 1, heads: 2, width: 32, context: 32, dropout: 0, seed: 7 };
+
+export const tinyRun = { batchSize: 4, learningRate: 0.01, warmupSteps: 4, evalEvery: 10, seed: 5 };
+
+/** Opens the page with the engine that the project is for. */
+export async function open(page: Page, engine: string): Promise<void> {
+  await page.goto(`?engine=${engine}`);
+  await ready(page);
+}
+
+export async function ready(page: Page): Promise<void> {
+  await page.waitForFunction(() => "lorito" in window);
+  await page.evaluate(() => window.lorito.ready.then(() => {}));
+}
+
+/** Text, tokenizer and a tiny model, in place of what is there. */
+export async function prepare(page: Page): Promise<void> {
+  await page.evaluate(
+    async ([log, model]) => {
+      await window.lorito.clearText();
+      await window.lorito.addText("log.txt", log);
+      await window.lorito.trainTokenizer({ kind: "char" });
+      await window.lorito.createModel(model);
+    },
+    [text, tinyModel] as const,
+  );
+}
+
+/** The code and the fields that a call, for example `encode("a")`, rejects with. */
+export async function problem(page: Page, call: string): Promise<Record<string, unknown>> {
+  return page.evaluate(`lorito.${call}.then(
+    () => ({ code: "none" }),
+    ({ code, fields, name }) => ({ code, ...fields, class: name }),
+  )`);
+}

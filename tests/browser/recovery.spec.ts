@@ -1,0 +1,329 @@
+// Training outlives reloads, lost GPUs, crashes, damaged files and full disks.
+import type { Page } from "@playwright/test";
+import { expect, test } from "./guard";
+import { open, prepare, problem, ready, tinyRun } from "./lorito";
+
+const steps = 30;
+
+/** The losses of a run that nothing disturbs. */
+async function undisturbed(page: Page): Promise<number[]> {
+  await prepare(page);
+  return page.evaluate(
+    async ([run, count]) => {
+      await window.lorito.train({ ...run, steps: count });
+      return (await window.lorito.history()).steps.map(({ loss }) => loss);
+    },
+    [tinyRun, steps] as const,
+  );
+}
+
+/** Trains until `step` and pauses there, saved; returns the step it came to. */
+async function trainAndPause(page: Page, step: number): Promise<number> {
+  return page.evaluate(
+    async ([run, count, wanted]) => {
+      const { lorito } = window;
+      const saved = new Promise<number>((resolve) => {
+        lorito.on("saved", (event) => event.step >= wanted && resolve(event.step));
+      });
+      lorito.on("progress", (progress) => progress.step >= wanted && lorito.pause());
+      void lorito.train({ ...run, steps: count });
+      return saved;
+    },
+    [tinyRun, steps, step] as const,
+  );
+}
+
+function expectSame(losses: number[], expected: number[], engine: string): void {
+  if (engine === "cpu") expect(losses).toEqual(expected);
+  else {
+    expect(losses).toHaveLength(expected.length);
+    for (const [index, loss] of losses.entries()) expect(Math.abs(loss - (expected[index] ?? 0))).toBeLessThan(1e-3);
+  }
+}
+
+const losses = (page: Page) => page.evaluate(async () => (await window.lorito.history()).steps.map(({ loss }) => loss));
+
+/** Keeps the notices, to be read with `notices`. */
+async function listen(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    const told: { code: string }[] = [];
+    Object.assign(window, { told });
+    window.lorito.on("notice", (notice) => told.push(notice));
+  });
+}
+
+const notices = (page: Page) => page.evaluate(() => (window as unknown as { told: { code: string }[] }).told);
+
+test("a run goes on after a reload as if nothing had happened", async ({ page }, { project }) => {
+  await open(page, project.name);
+  const expected = await undisturbed(page);
+  await prepare(page);
+  const stopped = await trainAndPause(page, 12);
+  const before = await page.evaluate(() => window.lorito.history());
+  await page.reload();
+  await ready(page);
+  const seen = await page.evaluate(async () => {
+    const { lorito } = window;
+    const run = await lorito.unfinishedRun();
+    const result = await lorito.continueRun();
+    return { run, result, history: await lorito.history(), left: await lorito.unfinishedRun() };
+  });
+  expect(seen.run).toMatchObject({ step: stopped, endStep: steps, textName: "log.txt" });
+  expect(seen.run?.parameters).toBeGreaterThan(1000);
+  expect(seen.result.step).toBe(steps);
+  expectSame(
+    seen.history.steps.map(({ loss }) => loss),
+    expected,
+    project.name,
+  );
+  expect(seen.history.steps.slice(0, stopped)).toEqual(before.steps);
+  expect(seen.history.evaluations.map(({ step }) => step)).toEqual([0, 10, 20, 30]);
+  expect(seen.history.samples.map(({ step }) => step)).toEqual([0, 10, 20, 30]);
+  expect(seen.left).toBeNull();
+  // What is finished is still there after one more reload, and trains on.
+  await page.reload();
+  await ready(page);
+  const last = await page.evaluate(async (run) => {
+    const { lorito } = window;
+    const saved = await lorito.savedRun();
+    await lorito.restoreRun();
+    const text = await lorito.generate("Day", { maxTokens: 5, temperature: 0 });
+    const { step } = await lorito.train({ ...run, steps: 2 });
+    await lorito.discardRun();
+    return { saved: saved?.step, text, step, left: await lorito.savedRun() };
+  }, tinyRun);
+  expect(last).toMatchObject({ saved: steps, step: steps + 2, left: null });
+  expect(last.text.length).toBeGreaterThan(0);
+});
+
+test("a lost GPU costs no more than the steps since the last checkpoint", async ({ page, guard }, { project }) => {
+  test.skip(project.name === "cpu", "there is no GPU to lose");
+  guard.allowed.push(/lost|destroyed/i);
+  await open(page, project.name);
+  const expected = await undisturbed(page);
+  await prepare(page);
+  await listen(page);
+  await page.evaluate(
+    ([run, count]) => {
+      const { lorito } = window;
+      Object.assign(window, { result: lorito.train({ ...run, steps: count }) });
+      return new Promise<void>((resolve) => lorito.on("progress", ({ step }) => step >= 12 && resolve()));
+    },
+    [tinyRun, steps] as const,
+  );
+  await page.workers()[0]?.evaluate(() => globalThis.loritoGpuDevice?.destroy());
+  const result = await page.evaluate(() => (window as unknown as { result: Promise<{ step: number }> }).result);
+  expect(result.step).toBe(steps);
+  expectSame(await losses(page), expected, project.name);
+  expect((await notices(page)).map(({ code }) => code)).toEqual(["device-lost", "recovered"]);
+  expect(page.workers()).toHaveLength(1);
+
+  // Lost again, with nothing in training: model, tokenizer and text are there all the same.
+  const summary = await page.evaluate(() => window.lorito.textSummary());
+  const lost = page.waitForEvent("worker");
+  await page.workers()[0]?.evaluate(() => globalThis.loritoGpuDevice?.destroy());
+  await lost;
+  expect(await page.evaluate(() => window.lorito.textSummary())).toEqual(summary);
+  expect(await losses(page)).toHaveLength(steps);
+});
+
+test("a GPU that is lost again and again gives way to the CPU", async ({ page, guard }, { project }) => {
+  test.skip(project.name === "cpu", "there is no GPU to lose");
+  guard.allowed.push(/lost|destroyed/i);
+  // As on a machine with a GPU: nothing tells that this one is a program.
+  await page.route("**/worker.js", async (route) => {
+    const response = await route.fetch();
+    const info = { vendor: "acme", architecture: "", device: "", description: "", isFallbackAdapter: false };
+    const pretence = `Object.defineProperty(GPUAdapter.prototype, "info", { value: ${JSON.stringify(info)} });`;
+    await route.fulfill({ response, body: pretence + (await response.text()) });
+  });
+  await page.goto("");
+  await ready(page);
+  expect(await page.evaluate(() => window.lorito.ready)).toMatchObject({ engine: "webgpu", reason: "gpu-found" });
+  await prepare(page);
+  await listen(page);
+  for (let loss = 1; loss <= 3; loss++) {
+    const next = page.waitForEvent("worker");
+    await page.workers()[0]?.evaluate(() => globalThis.loritoGpuDevice?.destroy());
+    await next;
+    await page.evaluate(() => window.lorito.textSummary());
+  }
+  const codes = await notices(page);
+  expect(codes.at(-1)).toMatchObject({ code: "recovered", engine: "cpu", reason: "webgpu-lost" });
+  const result = await page.evaluate((run) => window.lorito.train({ ...run, steps: 2 }), tinyRun);
+  expect(result.step).toBe(2);
+});
+
+test("a crash of the engine is survived", async ({ page, guard }, { project }) => {
+  guard.allowed.push(/unreachable/);
+  await open(page, project.name);
+  await prepare(page);
+  await listen(page);
+  const crash = async () => {
+    const next = page.waitForEvent("worker");
+    await page.workers()[0]?.evaluate(() => {
+      setTimeout(() => {
+        throw new WebAssembly.RuntimeError("unreachable");
+      });
+    });
+    await next;
+  };
+  // Before anything is saved: text, tokenizer and model are made again.
+  const logits = () =>
+    page.evaluate(async () => [...(await window.lorito.logits(await window.lorito.encode("The ship")))]);
+  const before = await logits();
+  await crash();
+  expect(await logits()).toEqual(before);
+  // While it trains.
+  await page.evaluate(
+    ([run, count]) => {
+      const { lorito } = window;
+      Object.assign(window, { result: lorito.train({ ...run, steps: count }) });
+      return new Promise<void>((resolve) => lorito.on("progress", ({ step }) => step >= 12 && resolve()));
+    },
+    [tinyRun, 60] as const,
+  );
+  await crash();
+  const result = await page.evaluate(() => (window as unknown as { result: Promise<{ step: number }> }).result);
+  expect(result.step).toBe(60);
+  expect((await notices(page)).map(({ code }) => code)).toEqual(["internal", "recovered", "internal", "recovered"]);
+});
+
+test("where the newest checkpoint is damaged, the one before counts", async ({ page }, { project }) => {
+  await open(page, project.name);
+  await prepare(page);
+  const first = await trainAndPause(page, 8);
+  const second = await page.evaluate(async (step) => {
+    const { lorito } = window;
+    const saved = new Promise<number>((resolve) => {
+      lorito.on("saved", (event) => event.step > step && resolve(event.step));
+    });
+    lorito.resume(); // pauses again at the next progress
+    return saved;
+  }, first);
+  await page.reload();
+  await ready(page);
+  const seen = await page.evaluate(async () => {
+    const { lorito } = window;
+    const newest = await lorito.unfinishedRun();
+    const root = await navigator.storage.getDirectory();
+    const run = await (await root.getDirectoryHandle("lorito")).getDirectoryHandle("run");
+    for (const name of ["slot-0", "slot-1"]) {
+      const handle = await run.getFileHandle(name);
+      const file = await handle.getFile();
+      if (!(await file.slice(0, 4096).text()).includes(`"step":${newest?.step},`)) continue;
+      const writable = await handle.createWritable({ keepExistingData: true });
+      await writable.write({
+        type: "write",
+        position: Math.floor(file.size * 0.7),
+        data: new Uint8Array([1, 2, 3, 4]),
+      });
+      await writable.close();
+    }
+    const restored = await lorito.restoreRun();
+    const result = await lorito.continueRun();
+    return { newest, restored, result };
+  });
+  expect(seen.newest?.step).toBe(second);
+  expect(seen.restored.step).toBe(first);
+  expect(seen.result.step).toBe(steps);
+});
+
+test("a run that is lost beyond repair says so, and can be discarded", async ({ page }, { project }) => {
+  await open(page, project.name);
+  expect(await problem(page, "restoreRun()")).toMatchObject({ code: "no-run" });
+  await prepare(page);
+  await trainAndPause(page, 8);
+  await page.reload();
+  await ready(page);
+  await page.evaluate(async () => {
+    const root = await navigator.storage.getDirectory();
+    const run = await (await root.getDirectoryHandle("lorito")).getDirectoryHandle("run");
+    for (const name of ["slot-0", "slot-1"]) {
+      const handle = await run.getFileHandle(name);
+      const writable = await handle.createWritable({ keepExistingData: true });
+      await writable.write({ type: "write", position: 6000, data: new Uint8Array(2000).fill(7) });
+      await writable.close();
+    }
+  });
+  expect((await problem(page, "continueRun()")).code).toMatch(/damaged|invalid/);
+  await page.evaluate(() => window.lorito.discardRun());
+  expect(await page.evaluate(() => window.lorito.savedRun())).toBeNull();
+});
+
+test("a loss that is no number ends training, and the model is as it was", async ({ page }, { project }) => {
+  await open(page, project.name);
+  await prepare(page);
+  const seen = await page.evaluate(async (run) => {
+    const { lorito } = window;
+    await lorito.train({ ...run, steps: 3 });
+    const ids = await lorito.encode("The ship");
+    const before = await lorito.logits(ids);
+    const error = await lorito
+      .train({ ...run, steps: 200, learningRate: 10, weightDecay: 10, gradClip: 0, warmupSteps: 0 })
+      .then(
+        () => undefined,
+        ({ code, fields }) => ({ code, ...fields }),
+      );
+    const after = await lorito.logits(ids);
+    const text = await lorito.generate("Day", { maxTokens: 5 });
+    const again = await lorito.train({ ...run, steps: 2 });
+    return { error, before: [...before], after: [...after], text, again };
+  }, tinyRun);
+  expect(seen.error).toMatchObject({ code: "diverged" });
+  expect(seen.error.step).toBeGreaterThan(3);
+  expect(seen.error.learningRate).toBeGreaterThan(1);
+  expect(seen.after).toEqual(seen.before);
+  expect(seen.again.step).toBe(5);
+});
+
+test("on a full disk training goes on, and the run can be downloaded", async ({ page }, { project }) => {
+  await open(page, project.name);
+  const expected = await undisturbed(page);
+  await prepare(page);
+  await listen(page);
+  const browser = await page.context().newCDPSession(page);
+  const { origin } = new URL(page.url());
+  await browser.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 1 });
+  const seen = await page.evaluate(
+    async ([run, count]) => {
+      const { lorito } = window;
+      lorito.on("progress", ({ step }) => step >= 12 && lorito.stop());
+      const { step } = await lorito.train({ ...run, steps: count });
+      const file = await lorito.downloadRun();
+      await lorito.createModel({ preset: "tiny" });
+      const opened = await lorito.openRun(file);
+      return { step, opened, bytes: file.size };
+    },
+    [tinyRun, steps] as const,
+  );
+  expect((await notices(page)).map(({ code }) => code)).toEqual(["storage-full"]);
+  expect(seen.step).toBeLessThan(steps);
+  expect(seen.opened).toMatchObject({ step: seen.step, endStep: steps, textName: "log.txt" });
+  // The disk has room again: going on saves it.
+  await browser.send("Storage.overrideQuotaForOrigin", { origin });
+  await page.reload();
+  await ready(page);
+  expect(await page.evaluate(() => window.lorito.savedRun())).toMatchObject({ step: steps });
+  expect(expected).toHaveLength(steps);
+  expect(await problem(page, "openRun(new Blob(['no run']))")).toMatchObject({ code: "not-a-run" });
+});
+
+test("two tabs do not write over each other's run", async ({ page, context }, { project }) => {
+  await open(page, project.name);
+  await prepare(page);
+  const step = await trainAndPause(page, 8);
+  const other = await context.newPage();
+  await open(other, project.name);
+  await prepare(other);
+  await listen(other);
+  expect(await other.evaluate(() => window.lorito.unfinishedRun())).toBeNull();
+  expect(await problem(other, "discardRun()")).toMatchObject({ code: "run-in-another-tab" });
+  const result = await other.evaluate((run) => window.lorito.train({ ...run, steps: 3 }), tinyRun);
+  expect(result.step).toBe(3);
+  expect((await notices(other)).map(({ code }) => code)).toEqual(["run-in-another-tab"]);
+  await other.close();
+  await page.reload();
+  await ready(page);
+  expect(await page.evaluate(() => window.lorito.unfinishedRun())).toMatchObject({ step, endStep: steps });
+});
