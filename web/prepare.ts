@@ -1,0 +1,140 @@
+// From the settings to a running training: what is still missing is made on the way, as the page shows it.
+import { problemOf } from "./errors";
+import { t } from "./i18n";
+import type { RunSummary, TextSummary, TokenizerKind } from "./lorito";
+import { MODEL_FIELDS, type Shape } from "./settings";
+import type { Store } from "./state";
+
+/** A beginner's first training should end while they still watch. */
+const PATIENCE_SECONDS = 240;
+
+/** What the tokenizer was made from, to see whether it still fits the settings and the text. */
+let tokenized: { text: TextSummary | undefined; kind: string; vocabulary: number | undefined } | undefined;
+
+/** The vocabulary that the settings will lead to, before a tokenizer has been trained for them. */
+export function expectedVocabulary(store: Store): number {
+  const { tokenizer, text, suggested, settings } = store.state;
+  const kind = store.tokenizerKind;
+  if (tokenizer && (store.canContinue || tokenizer.kind === kind)) return tokenizer.vocabulary;
+  if (kind === "bpe") return settings.vocabulary ?? suggested.vocabulary ?? 512;
+  return 1 + (kind === "byte" ? 256 : (text?.distinctCharacters ?? 64));
+}
+
+/** The tokenizer as the settings have it. */
+function wanted(store: Store): { kind: TokenizerKind; vocabulary: number | undefined } {
+  const { settings, suggested } = store.state;
+  const kind = store.tokenizerKind;
+  return { kind, vocabulary: kind === "bpe" ? (settings.vocabulary ?? suggested.vocabulary) : undefined };
+}
+
+export async function trainTokenizer(store: Store): Promise<void> {
+  const { text } = store.state;
+  const { kind, vocabulary } = wanted(store);
+  await store.lorito.trainTokenizer({ kind, vocabSize: vocabulary });
+  tokenized = { text, kind, vocabulary };
+}
+
+function tokenizerFits(store: Store): boolean {
+  const { tokenizer, text } = store.state;
+  if (!tokenizer || !tokenized) return false;
+  const { kind, vocabulary } = wanted(store);
+  return tokenized.text === text && tokenized.kind === kind && tokenized.vocabulary === vocabulary;
+}
+
+/** Makes a new model, and the tokenizer it needs, unless the settings have not changed since they were made. */
+async function makeModel(store: Store, { model, train }: Shape): Promise<void> {
+  if (!tokenizerFits(store)) {
+    store.change({ busy: { task: "tokenizing" } });
+    await trainTokenizer(store);
+  }
+  store.change({ busy: { task: "making" } });
+  await store.lorito.createModel({ ...model, seed: train.seed });
+  store.change({ modelOrigin: "made" });
+}
+
+/** Trains: goes on with the model there is, or starts over with a new one made from the settings. */
+export async function startTraining(store: Store, { over = false } = {}): Promise<void> {
+  // There is room for one run: the new one's first save takes the place of what the last visit left.
+  if (store.state.lastRun && !confirm(t("lastRun.replace"))) return;
+  store.forgive("train");
+  store.change({ lastRun: undefined });
+  const shape = await store.attempt("train", { task: "making" }, async () => {
+    const { shape } = store;
+    if (!shape) throw { code: "engine-starting" };
+    if (over || !store.canContinue) {
+      if (!store.state.text) throw { code: "no-text" };
+      await makeModel(store, shape);
+    }
+    return shape;
+  });
+  if (shape) await store.attempt("train", undefined, () => store.lorito.train(shape.train));
+}
+
+/** Brings back what the last visit left, and goes on with it if it was cut off. */
+export async function goOn(store: Store, run: RunSummary): Promise<void> {
+  store.forgive("train");
+  store.change({ lastRun: undefined });
+  const { lorito } = store;
+  const restored = lorito.on("model", () => store.change({ modelOrigin: "run" }));
+  await store.attempt("train", undefined, async () => {
+    await (run.step < run.endStep ? lorito.continueRun() : lorito.restoreRun());
+  });
+  restored();
+}
+
+/** Keeps the costs of the settings up to date, and suggests a preset while the person has chosen none. */
+export function keepPlanning(store: Store): void {
+  let planned = "";
+  let suggestedFor = "";
+  let planning = false;
+
+  const plan = async () => {
+    const { shape } = store;
+    if (!shape || planning || store.state.busy?.task === "making") return;
+    const model = { ...shape.model, vocabulary: expectedVocabulary(store) };
+    const key = JSON.stringify([model, shape.train, store.state.ready?.engine]);
+    if (key === planned) return;
+    planned = key;
+    planning = true;
+    try {
+      await suggest();
+      store.change({ plan: await store.lorito.planModel(model, shape.train), planReport: undefined });
+    } catch (error) {
+      store.change({ plan: undefined, planReport: problemOf(error) });
+    } finally {
+      planning = false;
+      void plan();
+    }
+  };
+
+  const suggest = async () => {
+    const { presets, settings, model, text } = store.state;
+    const vocabulary = expectedVocabulary(store);
+    const key = String(vocabulary);
+    if (settings.preset || model || !text || key === suggestedFor) return;
+    suggestedFor = key;
+    let best = presets[0]?.name;
+    for (const preset of presets) {
+      const costs = await store.lorito
+        .planModel({ ...preset.model, vocabulary }, preset.train)
+        .catch(() => ({ seconds: Number.POSITIVE_INFINITY }));
+      if (costs.seconds <= PATIENCE_SECONDS) best = preset.name;
+    }
+    if (best) store.change({ suggested: { ...store.state.suggested, preset: best } });
+  };
+
+  store.addEventListener("change", () => void plan());
+}
+
+/** Whether the text has changed since the tokenizer was made for a model that is still to be made. */
+export function tokenizerIsStale(store: Store): boolean {
+  return tokenized !== undefined && store.state.text !== tokenized.text && !store.canContinue;
+}
+
+/** Whether the settings describe another model than the one there is. */
+export function modelDiffers(store: Store): boolean {
+  const { model } = store.state;
+  const shape = store.shape;
+  if (!model || !shape) return false;
+  return MODEL_FIELDS.some((field) => Math.abs(model.config[field] - shape.model[field]) > 1e-6);
+}

@@ -1,0 +1,79 @@
+// What a person set, and how it travels in the address after "#": a preset's name and what was changed in it.
+// Never the text: a link to settings says nothing about what was trained on.
+import type { ModelConfig, Preset, TokenizerKind, TrainConfig } from "./lorito";
+
+export const MODEL_FIELDS = ["layers", "heads", "width", "context", "dropout"] as const;
+export const TRAIN_FIELDS = [
+  "steps",
+  "batchSize",
+  "learningRate",
+  "warmupSteps",
+  "evalEvery",
+  "weightDecay",
+  "beta1",
+  "beta2",
+  "gradClip",
+  "gradientAccumulation",
+  "seed",
+] as const;
+export type ModelField = (typeof MODEL_FIELDS)[number];
+export type TrainField = (typeof TRAIN_FIELDS)[number];
+export type Field = ModelField | TrainField;
+
+export const TOKENIZER_KINDS = ["char", "byte", "bpe"] as const satisfies readonly TokenizerKind[];
+
+export interface Settings {
+  /** Unset: chosen from the text's length. */
+  tokenizer?: TokenizerKind;
+  /** Tokens of a BPE vocabulary. Unset: as the crate suggests for this text. */
+  vocabulary?: number;
+  /** Unset: chosen by how long training would take here. */
+  preset?: string;
+  /** What differs from the preset. */
+  changed: Partial<Record<Field, number>>;
+}
+
+export interface Shape {
+  model: Omit<ModelConfig, "vocabulary">;
+  train: TrainConfig;
+}
+
+/** A preset with the person's changes; the seed that orders training also draws the first weights. */
+export function shapeOf(preset: Preset, { changed }: Settings): Shape {
+  const { vocabulary: _, ...model } = preset.model;
+  const shape: Shape = { model: { ...model }, train: { ...preset.train } };
+  for (const field of MODEL_FIELDS) shape.model[field] = changed[field] ?? shape.model[field];
+  for (const field of TRAIN_FIELDS) shape.train[field] = changed[field] ?? shape.train[field];
+  return shape;
+}
+
+export function toHash(settings: Settings): string {
+  const query = new URLSearchParams();
+  if (settings.tokenizer) query.set("tokenizer", settings.tokenizer);
+  if (settings.vocabulary !== undefined) query.set("vocabulary", String(settings.vocabulary));
+  if (settings.preset) query.set("preset", settings.preset);
+  for (const [field, value] of Object.entries(settings.changed)) query.set(field, String(value));
+  return query.toString();
+}
+
+/** Reads an address's hash. What is no setting, or no number, is passed over; the crate checks the ranges. */
+export function fromHash(hash: string): Settings {
+  const query = new URLSearchParams(hash.replace(/^#/, ""));
+  const settings: Settings = { changed: {} };
+  const kind = TOKENIZER_KINDS.find((known) => known === query.get("tokenizer"));
+  if (kind) settings.tokenizer = kind;
+  const preset = query.get("preset");
+  if (preset) settings.preset = preset;
+  const numberAt = (name: string) => {
+    const text = query.get(name);
+    const value = Number(text);
+    return text && Number.isFinite(value) ? value : undefined;
+  };
+  const vocabulary = numberAt("vocabulary");
+  if (vocabulary !== undefined) settings.vocabulary = vocabulary;
+  for (const field of [...MODEL_FIELDS, ...TRAIN_FIELDS]) {
+    const value = numberAt(field);
+    if (value !== undefined) settings.changed[field] = value;
+  }
+  return settings;
+}

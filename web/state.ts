@@ -1,0 +1,213 @@
+// What the page knows, in one place. Views read it and are drawn again when it changes; only the store writes it.
+import { type Problem, problemOf } from "./errors";
+import type {
+  Evaluation,
+  Lorito,
+  ModelSummary,
+  Phase,
+  Plan,
+  Preset,
+  Progress,
+  Ready,
+  RunSummary,
+  Sample,
+  SavedModel,
+  StepRecord,
+  TextSummary,
+  TokenizerKind,
+  TokenizerSummary,
+} from "./lorito";
+import { fromHash, type Settings, type Shape, shapeOf, toHash } from "./settings";
+
+export const STEPS = ["text", "tokens", "model", "train", "write", "share"] as const;
+export type Step = (typeof STEPS)[number];
+
+/** Something that Rust or the worker reported: a code and its figures; locales/ has the sentence. */
+export type Report = Problem;
+
+export interface Message {
+  place: Step | "page";
+  tone: "error" | "notice";
+  report: Report;
+}
+
+/** What keeps a part of the page waiting, and how far it is where that is known. */
+export interface Busy {
+  task: "reading" | "tokenizing" | "making" | "opening" | "saving" | "packing";
+  name?: string;
+  done?: number;
+  total?: number;
+}
+
+export interface State {
+  ready: Ready | undefined;
+  phase: Phase;
+  busy: Busy | undefined;
+  messages: Message[];
+  text: TextSummary | undefined;
+  tokenizer: TokenizerSummary | undefined;
+  model: ModelSummary | undefined;
+  /** Made here from the settings shown, so that training may make it anew; a run that goes on with its own text; or
+   *  given: opened, or made by a script. */
+  modelOrigin: "made" | "run" | "given";
+  presets: Preset[];
+  settings: Settings;
+  /** What the text's length and this machine's speed speak for, where the person has set nothing. */
+  suggested: { preset?: string; vocabulary?: number };
+  /** The costs of the settings as they stand, or why no model can be made of them. */
+  plan: Plan | undefined;
+  planReport: Report | undefined;
+  progress: Progress | undefined;
+  steps: StepRecord[];
+  evaluations: Evaluation[];
+  samples: Sample[];
+  /** What the last visit left in training, or trained. */
+  lastRun: RunSummary | undefined;
+  /** When the running training was last saved on this device, in milliseconds since 1970. */
+  savedAt: number | undefined;
+  models: SavedModel[];
+  storage: { used: number; quota: number } | undefined;
+}
+
+const EMPTY_RUN = { progress: undefined, steps: [], evaluations: [], samples: [], savedAt: undefined };
+
+export class Store extends EventTarget {
+  state: State = {
+    ready: undefined,
+    phase: "starting",
+    busy: undefined,
+    messages: [],
+    text: undefined,
+    tokenizer: undefined,
+    model: undefined,
+    modelOrigin: "given",
+    presets: [],
+    settings: fromHash(location.hash),
+    suggested: {},
+    plan: undefined,
+    planReport: undefined,
+    lastRun: undefined,
+    models: [],
+    storage: undefined,
+    ...EMPTY_RUN,
+  };
+
+  constructor(readonly lorito: Lorito) {
+    super();
+    this.#follow();
+  }
+
+  change(part: Partial<State>): void {
+    this.state = { ...this.state, ...part };
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** The preset that the settings start from: the person's, else the one suggested, else the smallest. */
+  get preset(): Preset | undefined {
+    const { presets, settings, suggested } = this.state;
+    return presets.find(({ name }) => name === (settings.preset ?? suggested.preset)) ?? presets[0];
+  }
+
+  /** The model and the run that the settings describe; unknown until the crate has told its presets. */
+  get shape(): Shape | undefined {
+    return this.preset && shapeOf(this.preset, this.state.settings);
+  }
+
+  /** Characters learn fastest from little text; whole words pay off from about a megabyte. */
+  get tokenizerKind(): TokenizerKind {
+    return this.state.settings.tokenizer ?? ((this.state.text?.bytes ?? 0) < 1_000_000 ? "char" : "bpe");
+  }
+
+  /** Whether there is a model that training would go on with. */
+  get canContinue(): boolean {
+    const { model, modelOrigin, steps } = this.state;
+    return model !== undefined && (modelOrigin !== "made" || steps.length > 0);
+  }
+
+  setSettings(settings: Settings): void {
+    const hash = toHash(settings);
+    history.replaceState(history.state, "", hash ? `#${hash}` : `${location.pathname}${location.search}`);
+    this.change({ settings });
+  }
+
+  say(place: Message["place"], report: Report, tone: Message["tone"] = "error"): void {
+    const message = { place, tone, report };
+    const others = this.state.messages.filter((other) => !repeats(other, message));
+    this.change({ messages: [...others, message] });
+  }
+
+  hush(message: Message): void {
+    this.change({ messages: this.state.messages.filter((other) => other !== message) });
+  }
+
+  /** Takes back the errors of a place: what a person does next there answers them. */
+  forgive(place: Message["place"]): void {
+    const messages = this.state.messages.filter((message) => message.place !== place || message.tone === "notice");
+    this.change({ messages });
+  }
+
+  /** Does what a person asked for; what goes wrong is said at that place. */
+  async attempt<T>(place: Message["place"], busy: Busy | undefined, action: () => Promise<T>): Promise<T | undefined> {
+    if (busy) this.change({ busy });
+    try {
+      return await action();
+    } catch (error) {
+      this.say(place, problemOf(error));
+      return undefined;
+    } finally {
+      if (busy) this.change({ busy: undefined });
+    }
+  }
+
+  /** What training has left so far: after a model is opened or made, and after a run goes on. */
+  async readHistory(): Promise<void> {
+    const { steps, evaluations, samples } = await this.lorito.history();
+    this.change({ steps, evaluations, samples });
+  }
+
+  async readModels(): Promise<void> {
+    const [models, storage] = await Promise.all([this.lorito.savedModels(), this.lorito.storageUsed()]);
+    this.change({ models, storage });
+  }
+
+  async #suggestVocabulary(): Promise<void> {
+    if (!this.state.text) return;
+    const vocabulary = await this.lorito.suggestedVocabulary();
+    this.change({ suggested: { ...this.state.suggested, vocabulary } });
+  }
+
+  /** A notice stands where training does; the engine may be another one since. */
+  #notice(report: Report): void {
+    const { engine, reason } = report as Partial<Ready>;
+    if (report.code === "recovered" && engine && reason && this.state.ready) {
+      this.change({ ready: { engine, reason, limits: this.state.ready.limits } });
+    }
+    this.say("train", report, "notice");
+  }
+
+  #follow(): void {
+    const { lorito } = this;
+    lorito.on("phase", ({ phase }) => this.change({ phase }));
+    lorito.on("text", (text) => {
+      this.change({ text: text.sources.length > 0 ? text : undefined });
+      void this.#suggestVocabulary();
+    });
+    lorito.on("tokenizer", (tokenizer) => this.change({ tokenizer }));
+    lorito.on("model", (model) => {
+      this.change({ model, modelOrigin: "given", ...EMPTY_RUN });
+      if (model) void this.readHistory();
+    });
+    lorito.on("progress", (progress) => this.change({ progress, steps: [...this.state.steps, ...progress.records] }));
+    lorito.on("evaluation", (evaluation) => this.change({ evaluations: [...this.state.evaluations, evaluation] }));
+    lorito.on("sample", (sample) => this.change({ samples: [...this.state.samples, sample] }));
+    lorito.on("saved", ({ at }) => this.change({ savedAt: at }));
+    lorito.on("notice", (report) => this.#notice(report));
+    addEventListener("hashchange", () => this.change({ settings: fromHash(location.hash) }));
+  }
+}
+
+/** A notice replaces the one before it with its code; an error only the very same error, as two files can fail alike. */
+function repeats(one: Message, other: Message): boolean {
+  if (one.place !== other.place || one.report.code !== other.report.code) return false;
+  return other.tone === "notice" || JSON.stringify(one.report) === JSON.stringify(other.report);
+}
