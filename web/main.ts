@@ -1,5 +1,25 @@
-// Starts the worker and says when it is ready.
-const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-worker.onmessage = (event: MessageEvent<string>) => {
-  document.querySelector("#app")?.replaceChildren(event.data);
-};
+// Draws the page at once, then waits for the engine and tells the page what it found.
+
+import { problemOf } from "./errors";
+import { chooseLanguage } from "./i18n";
+import { lorito } from "./lorito";
+import { keepPlanning } from "./prepare";
+import { Store } from "./state";
+import { Page } from "./views/page";
+
+await chooseLanguage();
+const store = new Store(lorito);
+const page = new Page();
+page.store = store;
+document.querySelector("#app")?.replaceWith(page);
+keepPlanning(store);
+
+try {
+  const ready = await lorito.ready;
+  store.change({ ready, presets: await lorito.presets() });
+  store.change({ lastRun: (await lorito.savedRun()) ?? undefined });
+  await page.openLinked();
+  await store.readModels();
+} catch (error) {
+  store.say("page", problemOf(error));
+}

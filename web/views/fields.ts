@@ -1,0 +1,92 @@
+// The labelled controls that the settings are made of.
+import { html, nothing, type TemplateResult } from "lit";
+import { live } from "lit/directives/live.js";
+import { number, sentenceOf, settingName, t } from "../i18n";
+import type { Field } from "../settings";
+import type { Report, Store } from "../state";
+
+export interface NumberField {
+  id: string;
+  label: string;
+  value: number | undefined;
+  onChange: (value: number) => void;
+  hint?: string | undefined;
+  /** What is wrong with the value, beside it. */
+  report?: Report | undefined;
+  min?: number;
+  max?: number;
+  step?: number | "any";
+}
+
+export function numberField(field: NumberField): TemplateResult {
+  const { id, label, value, hint, report, onChange } = field;
+  const described = [hint ? `${id}-hint` : "", report ? `${id}-error` : ""].filter(Boolean).join(" ");
+  return html`<div class="field ${report ? "wrong" : ""}">
+    <label for=${id}>${label}</label>
+    <input id=${id} type="number" inputmode="decimal" required
+      min=${field.min ?? nothing} max=${field.max ?? nothing} step=${field.step ?? "any"}
+      .value=${live(value === undefined ? "" : String(value))}
+      aria-describedby=${described || nothing} aria-invalid=${report ? "true" : nothing}
+      @change=${(event: Event) => {
+        const input = event.target as HTMLInputElement;
+        if (Number.isFinite(input.valueAsNumber)) onChange(input.valueAsNumber);
+        else input.value = value === undefined ? "" : String(value);
+      }}>
+    ${hint ? html`<small id="${id}-hint">${hint}</small>` : nothing}
+    ${report ? html`<small id="${id}-error" class="error">${sentenceOf(report)}</small>` : nothing}
+  </div>`;
+}
+
+/** One number of the model or of the training: its value now, and what the crate says against it. */
+export function settingField(store: Store, place: string, field: Field, step: number | "any" = 1): TemplateResult {
+  const { settings, planReport } = store.state;
+  const shape = store.shape;
+  const value = shape && { ...shape.model, ...shape.train }[field];
+  const hintKey = `hint.${field}` as const;
+  return numberField({
+    id: `${place}-${field}`,
+    label: settingName(field),
+    value,
+    step,
+    hint: t(hintKey),
+    report: planReport?.setting === field ? planReport : undefined,
+    onChange: (given) => store.setSettings({ ...settings, changed: { ...settings.changed, [field]: given } }),
+  });
+}
+
+export interface Choice<T extends string> {
+  value: T;
+  label: string;
+  explanation: string;
+}
+
+/** Radio buttons as cards: each choice explains itself. */
+export function choices<T extends string>(
+  name: string,
+  legend: string,
+  all: readonly Choice<T>[],
+  chosen: T | undefined,
+  onChange: (value: T) => void,
+): TemplateResult {
+  return html`<fieldset class="choices">
+    <legend>${legend}</legend>
+    ${all.map(
+      ({ value, label, explanation }) => html`<label class="choice">
+        <input type="radio" name=${name} value=${value} .checked=${live(value === chosen)} @change=${() => onChange(value)}>
+        <span><strong>${label}</strong> <span class="explanation">${explanation}</span></span>
+      </label>`,
+    )}
+  </fieldset>`;
+}
+
+/** Named figures, as a description list: [name, value, where the value needs words beside it]. */
+export function figures(list: readonly (readonly [string, string | number, string?])[]): TemplateResult {
+  return html`<dl class="figures">
+    ${list.map(
+      ([name, value, note]) => html`<div>
+        <dt>${name}</dt>
+        <dd>${typeof value === "number" ? number(value) : value}${note ? html` <small>${note}</small>` : nothing}</dd>
+      </div>`,
+    )}
+  </dl>`;
+}

@@ -1,0 +1,153 @@
+// The third step: how large a model, and what that costs here.
+import { html, nothing, svg, type TemplateResult } from "lit";
+import { customElement } from "lit/decorators.js";
+import { bytes, duration, known, sentenceOf, short, t } from "../i18n";
+import type { Memory, ModelConfig } from "../lorito";
+import { modelDiffers } from "../prepare";
+import { MODEL_FIELDS, type ModelField, type Settings } from "../settings";
+import type { Report } from "../state";
+import { choices, figures, settingField } from "./fields";
+import { View } from "./view";
+
+const STEP_OF: Partial<Record<ModelField, number>> = { dropout: 0.05 };
+
+@customElement("lorito-model")
+export class ModelView extends View {
+  override render(): TemplateResult {
+    const { presets, planReport } = this.state;
+    const chosen = this.#touched ? undefined : this.store.preset?.name;
+    return this.step(
+      "model",
+      html`<details class="more" ?open=${planReport !== undefined && !planReport.setting}>
+        <summary><span class="state">${this.#sentence()}</span> <span class="open">${t("details.change")}</span></summary>
+        ${
+          presets.length === 0
+            ? html`<p class="hint">${t("need.engine")}</p>`
+            : html`<div class="columns">
+              <div>
+                ${choices(
+                  "preset",
+                  t("model.preset"),
+                  presets.map(({ name, model }) => ({
+                    value: name,
+                    label: presetName(name),
+                    explanation: t("model.presetShape", { ...model }),
+                  })),
+                  chosen,
+                  (preset) => this.#set({ preset, changed: {} }),
+                )}
+              </div>
+              <div>
+                <fieldset class="fields">
+                  <legend>${t("model.shape")}</legend>
+                  ${MODEL_FIELDS.map((field) => settingField(this.store, "model", field, STEP_OF[field] ?? 1))}
+                  ${settingField(this.store, "model", "seed")}
+                </fieldset>
+              </div>
+            </div>`
+        }
+      </details>
+      ${planReport && !planReport.setting ? this.#refusal(planReport) : this.#costs()}`,
+    );
+  }
+
+  get #touched(): boolean {
+    const { changed } = this.state.settings;
+    return MODEL_FIELDS.some((field) => changed[field] !== undefined);
+  }
+
+  #set(part: Partial<Settings>): void {
+    this.store.setSettings({ ...this.state.settings, ...part });
+  }
+
+  /** Takes numbers over into the settings, from the preset as it is. */
+  #change(model: Partial<Omit<ModelConfig, "vocabulary">>): void {
+    this.#set({ changed: { ...this.state.settings.changed, ...model } });
+  }
+
+  #sentence(): string {
+    const { model, plan } = this.state;
+    if (model && this.store.canContinue && !modelDiffers(this.store)) {
+      return t("model.made", { ...model.config, parameters: short(model.parameters) });
+    }
+    const { preset, shape } = this.store;
+    if (!preset || !shape) return t("model.starting");
+    const name = this.#touched ? t("model.own") : presetName(preset.name);
+    if (!plan) return t("model.plannedPlain", { name, ...shape.model });
+    return t("model.planned", { name, parameters: short(plan.parameters), ...shape.model });
+  }
+
+  #costs(): TemplateResult | typeof nothing {
+    const { plan, settings, text } = this.state;
+    if (!plan) return nothing;
+    const { weights, optimizer, activations } = plan.memory;
+    return html`<div class="costs">
+      ${figures([
+        [t("model.figure.parameters"), plan.parameters],
+        [t("model.figure.time"), duration(plan.seconds), t("model.figure.timeNote")],
+        [t("model.figure.memory"), bytes(weights + optimizer + activations)],
+        ...(text
+          ? [[t("model.figure.epochs"), t("model.epochs", { count: Math.round(plan.epochs * 10) / 10 })] as const]
+          : []),
+      ])}
+      ${memoryBar(plan.memory)}
+      ${settings.preset || this.#touched ? nothing : html`<p class="hint">${t("model.suggested")}</p>`}
+    </div>`;
+  }
+
+  /** Why no model can be made of these numbers, with buttons for numbers that work. */
+  #refusal(report: Report): TemplateResult {
+    return html`<div class="message error" role="alert">
+      <p>${sentenceOf(report)}</p>
+      <p class="answers">${this.#answers(report)}</p>
+    </div>`;
+  }
+
+  #answers(report: Report): unknown {
+    const answer = (label: string, model: Partial<Omit<ModelConfig, "vocabulary">>) =>
+      html`<button type="button" @click=${() => this.#change(model)}>${label}</button>`;
+    if (report.code === "heads-do-not-divide-width") {
+      const { heads, width, allowed } = report as unknown as { heads: number; width: number; allowed: number[] };
+      const near = allowed.toSorted((a, b) => Math.abs(a - heads) - Math.abs(b - heads)).slice(0, 2);
+      const multiple = Math.max(1, Math.round(width / heads)) * heads;
+      return [
+        ...near.map((count) => answer(t("model.useHeads", { count }), { heads: count })),
+        answer(t("model.useWidth", { width: multiple }), { width: multiple }),
+      ];
+    }
+    const nearest = report.nearest as ModelConfig | null | undefined;
+    if (report.code === "model-too-large" && nearest) {
+      const { vocabulary: _, ...model } = nearest;
+      return answer(t("model.useNearest", { ...model }), model);
+    }
+    return nothing;
+  }
+}
+
+export function presetName(name: string): string {
+  const key = `preset.${name}`;
+  return known(key) ? t(key) : name;
+}
+
+/** Three lengths in one bar; the same figures stand beside it as words. */
+function memoryBar({ weights, optimizer, activations }: Memory): TemplateResult {
+  const parts = [
+    ["weights", weights],
+    ["optimizer", optimizer],
+    ["activations", activations],
+  ] as const;
+  const total = weights + optimizer + activations;
+  let from = 0;
+  return html`<div class="memory">
+    <svg viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true">
+      ${parts.map(([name, amount]) => {
+        const x = (1000 * from) / total;
+        from += amount;
+        return svg`<rect class=${name} x=${x} width=${(1000 * amount) / total} height="10" />`;
+      })}
+    </svg>
+    <ul>
+      ${parts.map(([name, amount]) => html`<li class=${name}>${t(`model.memory.${name}`, { size: bytes(amount) })}</li>`)}
+    </ul>
+  </div>`;
+}

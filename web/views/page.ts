@@ -1,0 +1,195 @@
+// The page around the steps: the path with where one stands on it, what needs attention, and drops of files anywhere.
+import { html, nothing, type TemplateResult } from "lit";
+import { customElement, state } from "lit/decorators.js";
+import { date, known, percent, short, t } from "../i18n";
+import { openAddress, takeFiles } from "../intake";
+import type { RunSummary } from "../lorito";
+import { goOn } from "../prepare";
+import { STEPS, type Step } from "../state";
+import "./model";
+import "./share";
+import "./text";
+import "./tokens";
+import "./train";
+import { goTo, View } from "./view";
+import "./write";
+
+@customElement("lorito-page")
+export class Page extends View {
+  @state() private dragging = false;
+  /** The step that fills the middle of the window. */
+  @state() private current: Step = "text";
+  readonly #seen = new IntersectionObserver(
+    (entries) => {
+      const entry = entries.find(({ isIntersecting }) => isIntersecting);
+      if (entry) this.current = entry.target.id as Step;
+    },
+    { rootMargin: "-30% 0px -69%" },
+  );
+
+  override render(): TemplateResult {
+    const { store } = this;
+    return html`<a class="skip" href="#text-title" @click=${(event: Event) => this.#jump(event, "text")}>${t("page.skip")}</a>
+      <header class="rail">
+        <div class="brand">
+          <img src="parrot.svg" alt="" width="56" height="56">
+          <h1>${t("title")}</h1>
+          <p>${t("page.tagline")}</p>
+        </div>
+        <nav aria-label=${t("page.steps")}>
+          <ol>
+            ${STEPS.map((step) => this.#link(step))}
+          </ol>
+        </nav>
+        ${this.#engine()}
+      </header>
+      <main>
+        ${this.#lastRun()} ${this.messages("page")}
+        <lorito-text .store=${store}></lorito-text>
+        <lorito-tokens .store=${store}></lorito-tokens>
+        <lorito-model .store=${store}></lorito-model>
+        <lorito-train .store=${store}></lorito-train>
+        <lorito-write .store=${store}></lorito-write>
+        <lorito-share .store=${store}></lorito-share>
+      </main>
+      ${this.dragging ? html`<div class="dropping" aria-hidden="true"><p>${t("page.drop")}</p></div>` : nothing}`;
+  }
+
+  #link(step: Step): TemplateResult {
+    const [words, done] = this.#standing(step);
+    return html`<li class=${done ? "done" : ""}>
+      <a href="#${step}-title" aria-current=${step === this.current ? "step" : nothing} @click=${(event: Event) => this.#jump(event, step)}>
+        <span class="leaf" aria-hidden="true">${STEPS.indexOf(step) + 1}</span>
+        <span class="where"><strong>${t(`${step}.title`)}</strong> <small>${words}</small></span>
+      </a>
+    </li>`;
+  }
+
+  /** How far a step is, in a few words, and whether it is done. */
+  #standing(step: Step): [string, boolean] {
+    const { text, tokenizer, model, steps, progress, phase, models } = this.state;
+    switch (step) {
+      case "text":
+        return text ? [t("text.characters", { count: text.characters }), true] : [t("standing.text"), false];
+      case "tokens":
+        return tokenizer
+          ? [t("standing.vocabulary", { count: tokenizer.vocabulary }), true]
+          : [t(`tokens.${this.store.tokenizerKind}`), false];
+      case "model": {
+        const parameters = model?.parameters ?? this.state.plan?.parameters;
+        return [
+          parameters === undefined ? "" : t("standing.parameters", { count: short(parameters) }),
+          model !== undefined,
+        ];
+      }
+      case "train": {
+        if (phase === "training" || phase === "recovering") {
+          return [t("standing.training", { part: percent((progress?.step ?? 0) / (progress?.endStep || 1)) }), false];
+        }
+        if (phase === "paused") return [t("standing.paused"), false];
+        const last = steps.at(-1)?.step;
+        return last ? [t("standing.trained", { count: last }), true] : [t("standing.train"), false];
+      }
+      case "write":
+        return [model ? t("standing.write") : t("standing.noModel"), false];
+      case "share":
+        return [
+          models.length === 0 ? t("standing.unsaved") : t("standing.saved", { count: models.length }),
+          models.length > 0,
+        ];
+    }
+  }
+
+  #jump(event: Event, step: Step): void {
+    event.preventDefault();
+    goTo(step);
+  }
+
+  #engine(): TemplateResult {
+    const { ready, phase } = this.state;
+    if (!ready)
+      return html`<p class="engine waiting" role="status">${phase === "starting" ? t("engine.starting") : ""}</p>`;
+    const reason = `engine.reason.${ready.reason}`;
+    return html`<div class="engine" role="status">
+      <p><strong>${t(`engine.${ready.engine}`)}</strong> ${ready.engine === "webgpu" && ready.adapter ? ready.adapter : nothing}</p>
+      ${known(reason) ? html`<p>${t(reason)}</p>` : nothing}
+      <p>${t("page.private")}</p>
+    </div>`;
+  }
+
+  /** What the last visit left: a run that was cut off, or one that ended and whose model is still there. */
+  #lastRun(): TemplateResult | typeof nothing {
+    const { lastRun: run, ready } = this.state;
+    if (!run || !ready) return nothing;
+    const cut = run.step < run.endStep;
+    return html`<section class="banner" aria-labelledby="last-run">
+      <h2 id="last-run">${t(cut ? "lastRun.cut" : "lastRun.done")}</h2>
+      <p>${t(cut ? "lastRun.cutAbout" : "lastRun.doneAbout", { step: run.step, end: run.endStep, at: date(run.savedAt), text: run.textName })}</p>
+      <p class="controls">
+        <button type="button" class="primary" @click=${() => this.#goOn(run)}>${t(cut ? "lastRun.continue" : "lastRun.open")}</button>
+        <button type="button" @click=${this.#discard}>${t("lastRun.discard")}</button>
+      </p>
+    </section>`;
+  }
+
+  #goOn(run: RunSummary): void {
+    void goOn(this.store, run);
+    goTo("train");
+  }
+
+  #discard(): void {
+    if (!confirm(t("lastRun.confirm"))) return;
+    this.store.change({ lastRun: undefined });
+    void this.store.attempt("page", undefined, () => this.store.lorito.discardRun());
+    goTo("text");
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    addEventListener("dragover", this.#over);
+    addEventListener("dragleave", this.#out);
+    addEventListener("drop", this.#drop);
+  }
+
+  override async firstUpdated(): Promise<void> {
+    // The views draw their sections after the page has drawn the views.
+    await Promise.all([...this.querySelectorAll<View>("main > *")].map((view) => view.updateComplete));
+    for (const section of this.querySelectorAll("section.step")) this.#seen.observe(section);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#seen.disconnect();
+    removeEventListener("dragover", this.#over);
+    removeEventListener("dragleave", this.#out);
+    removeEventListener("drop", this.#drop);
+  }
+
+  readonly #over = (event: DragEvent) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    this.dragging = true;
+  };
+
+  readonly #out = (event: DragEvent) => {
+    if (event.relatedTarget === null) this.dragging = false;
+  };
+
+  readonly #drop = (event: DragEvent) => {
+    this.dragging = false;
+    const files = event.dataTransfer?.files;
+    if (!files?.length) return;
+    event.preventDefault();
+    const model = [...files].some((file) => /\.(safetensors|lorito)$/i.test(file.name));
+    void takeFiles(this.store, files).then(() => model && goTo("share"));
+  };
+
+  /** `?model=ADDRESS`: shows what is fetched from where, and opens it. */
+  async openLinked(): Promise<void> {
+    const address = new URLSearchParams(location.search).get("model");
+    if (!address) return;
+    await this.updateComplete;
+    goTo("share");
+    if (await openAddress(this.store, address)) goTo("write");
+  }
+}

@@ -1,0 +1,249 @@
+// The last step: the model leaves the page as a file, stays on this device, or comes in from elsewhere.
+import { html, nothing, type TemplateResult } from "lit";
+import { customElement, query, state } from "lit/decorators.js";
+import { bytes, date, t } from "../i18n";
+import { openAddress, openFile } from "../intake";
+import type { SavedModel } from "../lorito";
+import type { Store } from "../state";
+import { goTo, View } from "./view";
+
+const DEFAULT_NAME = "lorito";
+
+/** A name that is safe in any file system: what else a person typed becomes a hyphen. */
+export function fileName(name: string): string {
+  return (
+    name
+      .trim()
+      .replace(/[\\/:*?"<>|\s]+/g, "-")
+      .replace(/^[-.]+|[-.]+$/g, "") || DEFAULT_NAME
+  );
+}
+
+function hand(file: Blob, name: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(file);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+/** The run in training as one file, for when this browser cannot save it. */
+export async function downloadRun(store: Store): Promise<void> {
+  await store.attempt("train", { task: "packing" }, async () => hand(await store.lorito.downloadRun(), "run.lorito"));
+}
+
+export async function download(store: Store, kind: "safetensors" | "huggingface", name = DEFAULT_NAME): Promise<void> {
+  store.forgive("share");
+  await store.attempt("share", { task: "packing" }, async () => {
+    const file = await store.lorito.exportModel(kind, name);
+    hand(file, kind === "safetensors" ? `${name}.safetensors` : `${name}.zip`);
+  });
+}
+
+@customElement("lorito-share")
+export class ShareView extends View {
+  @state() private name = "";
+  @state() private renaming: string | undefined;
+  @state() private done = "";
+  @query("#model-file") private file!: HTMLInputElement;
+  @query("#address") private address!: HTMLInputElement;
+
+  override render(): TemplateResult {
+    return this.step(
+      "share",
+      html`<div class="columns">
+          <div>
+            <h3>${t("share.out")}</h3>
+            ${this.#out()}
+          </div>
+          <div>
+            <h3>${t("share.in")}</h3>
+            ${this.#in()}
+          </div>
+        </div>
+        <p class="done" role="status">${this.done}</p>
+        ${this.#models()}`,
+    );
+  }
+
+  get #fileName(): string {
+    return fileName(this.name);
+  }
+
+  #out(): TemplateResult {
+    const able = this.state.model !== undefined && this.state.busy === undefined;
+    return html`<div class="field wide">
+        <label for="model-name">${t("share.name")}</label>
+        <input id="model-name" type="text" maxlength="60" autocomplete="off" placeholder=${DEFAULT_NAME} .value=${this.name}
+          @input=${(event: Event) => {
+            this.name = (event.target as HTMLInputElement).value;
+          }}>
+      </div>
+      <ul class="ways">
+        <li>
+          <button type="button" class="primary" ?disabled=${!able} @click=${() => download(this.store, "safetensors", this.#fileName)}>
+            ${t("share.safetensors")}
+          </button>
+          <small>${t("share.safetensors.about", { file: `${this.#fileName}.safetensors` })}</small>
+        </li>
+        <li>
+          <button type="button" ?disabled=${!able} @click=${() => download(this.store, "huggingface", this.#fileName)}>
+            ${t("share.huggingface")}
+          </button>
+          <small>${t("share.huggingface.about", { file: `${this.#fileName}.zip` })}</small>
+        </li>
+        <li>
+          <button type="button" ?disabled=${!able} @click=${this.#save}>${t("share.save")}</button>
+          <small>${t("share.save.about")}</small>
+        </li>
+        <li>
+          <button type="button" @click=${this.#copyLink}>${t("share.link")}</button>
+          <small>${t("share.link.about")}</small>
+        </li>
+      </ul>
+      ${this.state.model ? nothing : html`<p class="hint">${t("need.model")}</p>`}`;
+  }
+
+  #in(): TemplateResult {
+    const { busy } = this.state;
+    return html`<div class="ways">
+        <input id="model-file" type="file" accept=".safetensors,.lorito" hidden @change=${this.#chosen}>
+        <button type="button" @click=${() => this.file.click()}>${t("share.open")}</button>
+        <small>${t("share.open.about")}</small>
+      </div>
+      <form class="field wide" @submit=${this.#fetch}>
+        <label for="address">${t("share.address")}</label>
+        <span class="row">
+          <input id="address" type="url" required placeholder="https://" autocomplete="off">
+          <button type="submit">${t("share.fetch")}</button>
+        </span>
+        <small>${t("share.address.about")}</small>
+      </form>
+      ${
+        busy?.task === "opening"
+          ? html`<div class="waiting" role="status">
+            <label for="opening">${t("share.opening", { name: busy.name })}</label>
+            <progress id="opening" max=${busy.total ?? nothing} value=${busy.total ? (busy.done ?? nothing) : nothing}></progress>
+            ${busy.done ? html`<small>${t("share.fetched", { done: busy.done, total: busy.total ? bytes(busy.total) : "?" })}</small>` : nothing}
+          </div>`
+          : nothing
+      }`;
+  }
+
+  #models(): TemplateResult {
+    const { models, storage } = this.state;
+    return html`<h3>${t("share.models")}</h3>
+      ${
+        models.length === 0
+          ? html`<p class="hint">${t("share.noModels")}</p>`
+          : html`<ul class="sources">
+            ${models.map((model) => this.#model(model))}
+          </ul>`
+      }
+      ${storage ? html`<p class="hint">${t("share.storage", storage)}</p>` : nothing}`;
+  }
+
+  #model(model: SavedModel): TemplateResult {
+    const { name } = model;
+    const button = (label: string, action: () => unknown) =>
+      html`<button type="button" class="plain" aria-label="${label}: ${name}" @click=${action}>${label}</button>`;
+    if (this.renaming === name) return this.#rename(name);
+    return html`<li>
+      <span class="name">${name}</span>
+      <span class="size">${bytes(model.bytes)} · ${date(model.modified)}</span>
+      ${button(t("share.openSaved"), () => this.#open(name))}
+      ${button(t("share.rename"), () => this.#askName(name))}
+      ${button(t("share.download"), () => this.#hand(name))}
+      ${button(t("share.delete"), () => this.#delete(name))}
+    </li>`;
+  }
+
+  #rename(name: string): TemplateResult {
+    return html`<li>
+      <form class="row" @submit=${(event: SubmitEvent) => this.#renamed(event, name)}>
+        <label class="visually-hidden" for="new-name">${t("share.newName", { name })}</label>
+        <input id="new-name" type="text" required maxlength="60" .value=${name}>
+        <button type="submit">${t("share.rename")}</button>
+        <button type="button" class="plain" @click=${() => this.#askName(undefined)}>${t("share.keepName")}</button>
+      </form>
+    </li>`;
+  }
+
+  async #askName(name: string | undefined): Promise<void> {
+    this.renaming = name;
+    await this.updateComplete;
+    this.querySelector<HTMLInputElement>("#new-name")?.select();
+  }
+
+  async #renamed(event: SubmitEvent, from: string): Promise<void> {
+    event.preventDefault();
+    const to = this.querySelector<HTMLInputElement>("#new-name")?.value ?? from;
+    await this.#change(async () => t("share.renamed", { from, to: await this.store.lorito.renameModel(from, to) }));
+    this.renaming = undefined;
+  }
+
+  /** Does something to the saved models, reads them anew and says what was done. */
+  async #change(action: () => Promise<string>): Promise<void> {
+    this.store.forgive("share");
+    this.done = "";
+    await this.store.attempt("share", { task: "saving" }, async () => {
+      const done = await action();
+      await this.store.readModels();
+      this.done = done;
+    });
+  }
+
+  #save(): void {
+    const wanted = this.name.trim() || DEFAULT_NAME;
+    void this.#change(async () => t("share.saved", { name: await this.store.lorito.saveModel(wanted) }));
+  }
+
+  async #open(name: string): Promise<void> {
+    const opened = await this.store.attempt("share", { task: "opening", name }, () =>
+      this.store.lorito.openModel(name),
+    );
+    if (opened) this.#opened(name);
+  }
+
+  #opened(name: string): void {
+    this.done = t("share.opened", { name });
+    goTo("write");
+  }
+
+  #hand(name: string): void {
+    void this.store.attempt("share", { task: "packing" }, async () =>
+      hand(await this.store.lorito.savedModelFile(name), `${name}.safetensors`),
+    );
+  }
+
+  #delete(name: string): void {
+    if (confirm(t("share.confirmDelete", { name }))) {
+      void this.#change(async () => {
+        await this.store.lorito.deleteModel(name);
+        return t("share.deleted", { name });
+      });
+    }
+  }
+
+  async #chosen(): Promise<void> {
+    const file = this.file.files?.[0];
+    this.file.value = "";
+    if (file && (await openFile(this.store, file))) this.#opened(file.name);
+  }
+
+  async #fetch(event: Event): Promise<void> {
+    event.preventDefault();
+    const address = this.address.value;
+    if (await openAddress(this.store, address)) this.#opened(address);
+  }
+
+  async #copyLink(): Promise<void> {
+    try {
+      const { origin, pathname, hash } = location;
+      await navigator.clipboard.writeText(origin + pathname + hash);
+      this.done = t("share.linkCopied");
+    } catch {
+      this.done = t("share.linkByHand");
+    }
+  }
+}

@@ -1,0 +1,171 @@
+// The first step: what to learn from.
+import { html, nothing, svg, type TemplateResult } from "lit";
+import { customElement, query } from "lit/decorators.js";
+import { bytes, duration, percent, sentenceOf, t } from "../i18n";
+import {
+  ACCEPT,
+  canReread,
+  changeField,
+  removeSource,
+  SAMPLES,
+  type SampleName,
+  sampleFile,
+  takeFiles,
+  takePaste,
+  takeSample,
+} from "../intake";
+import type { Source, TextSummary } from "../lorito";
+import { startTraining } from "../prepare";
+import { figures } from "./fields";
+import { goTo, View } from "./view";
+
+@customElement("lorito-text")
+export class TextView extends View {
+  @query("#files") private files!: HTMLInputElement;
+  @query("#paste") private paste!: HTMLTextAreaElement;
+
+  override render(): TemplateResult {
+    const { text } = this.state;
+    return this.step(
+      "text",
+      html`${this.#intake(text)} ${this.#reading()}
+        ${text ? html`${this.#sources(text)} ${this.#summary(text)} ${this.#next()}` : nothing}`,
+    );
+  }
+
+  #intake(text: TextSummary | undefined): TemplateResult {
+    return html`<div class="intake ${text ? "compact" : ""}">
+      <div class="drop">
+        <p><strong>${t("text.drop")}</strong> <span>${t("text.formats")}</span></p>
+        <input id="files" type="file" multiple hidden accept=${ACCEPT} @change=${this.#chosen}>
+        <button type="button" class=${text ? "" : "primary"} @click=${() => this.files.click()}>${t("text.choose")}</button>
+        <details class="paste">
+          <summary>${t("text.paste")}</summary>
+          <label for="paste">${t("text.pasteLabel")}</label>
+          <textarea id="paste" rows="5"></textarea>
+          <button type="button" @click=${this.#pasted}>${t("text.pasteAdd")}</button>
+        </details>
+      </div>
+      <div class="samples" role="group" aria-labelledby="samples-title">
+        <h3 id="samples-title">${t("text.samples")}</h3>
+        <ul>
+          ${SAMPLES.map((name) => this.#sample(name, text))}
+        </ul>
+      </div>
+    </div>`;
+  }
+
+  #sample(name: SampleName, text: TextSummary | undefined): TemplateResult {
+    const used = text?.sources.some((source) => source.name === sampleFile(name)) ?? false;
+    return html`<li>
+      <button type="button" class="sample" ?disabled=${used} @click=${() => takeSample(this.store, name)}>
+        <svg viewBox="0 0 48 48" aria-hidden="true">${PICTURES[name]}</svg>
+        <strong>${used ? t("sample.used", { name: t(`sample.${name}.name`) }) : t("sample.use", { name: t(`sample.${name}.name`) })}</strong>
+        <span>${t(`sample.${name}.about`)}</span>
+      </button>
+    </li>`;
+  }
+
+  #reading(): TemplateResult | typeof nothing {
+    const { busy } = this.state;
+    if (busy?.task !== "reading") return nothing;
+    return html`<div class="waiting" role="status">
+      <label for="reading">${t("text.reading", { name: busy.name })}</label>
+      <progress id="reading" max=${busy.total || nothing} value=${busy.done ?? nothing}></progress>
+    </div>`;
+  }
+
+  #sources(text: TextSummary): TemplateResult {
+    return html`<ul class="sources" aria-label=${t("text.sources")}>
+      ${text.sources.map((source, index) => this.#source(source, index))}
+    </ul>`;
+  }
+
+  #source(source: Source, index: number): TemplateResult {
+    return html`<li>
+      <span class="name">${source.name}</span>
+      <span class="size">
+        ${t("text.documents", { count: source.documents })} · ${t("text.characters", { count: source.characters })} ·
+        ${bytes(source.bytes)}
+      </span>
+      ${source.fields.length > 1 && canReread(index) ? this.#fieldChoice(source, index) : nothing}
+      <button type="button" class="plain" aria-label=${t("text.removeNamed", { name: source.name })}
+        @click=${() => removeSource(this.store, index)}>
+        ${t("text.remove")}
+      </button>
+      ${source.notices.map((notice) => html`<p class="remark">${sentenceOf({ ...notice, name: source.name } as never)}</p>`)}
+    </li>`;
+  }
+
+  #fieldChoice(source: Source, index: number): TemplateResult {
+    const id = `field-${index}`;
+    return html`<span class="inline">
+      <label for=${id}>${t("text.field")}</label>
+      <select id=${id} @change=${(event: Event) => changeField(this.store, index, (event.target as HTMLSelectElement).value)}>
+        ${source.fields.map((field) => html`<option ?selected=${field === source.field}>${field}</option>`)}
+      </select>
+    </span>`;
+  }
+
+  #summary(text: TextSummary): TemplateResult {
+    const share = text.trainCharacters / Math.max(1, text.characters);
+    return html`<div class="summary">
+      <div>
+        ${figures([
+          [t("text.figure.documents"), text.documents],
+          [t("text.figure.characters"), text.characters],
+          [t("text.figure.distinct"), text.distinctCharacters],
+        ])}
+        <p>
+          ${t("text.split", {
+            train: percent(share),
+            validation: percent(1 - share),
+            trainCharacters: text.trainCharacters,
+            validationCharacters: text.validationCharacters,
+          })}
+        </p>
+      </div>
+      <figure class="sheet">
+        <figcaption>${t("text.preview")}</figcaption>
+        <pre tabindex="0" aria-label=${t("text.preview")}>${text.preview}</pre>
+      </figure>
+    </div>`;
+  }
+
+  /** The short way on, for a person who wants to see it learn before they want to see its settings. */
+  #next(): TemplateResult {
+    const { plan, phase } = this.state;
+    if (this.store.canContinue || phase === "training" || phase === "paused") {
+      return html`<p class="next"><button type="button" @click=${() => goTo("train")}>${t("text.watch")}</button></p>`;
+    }
+    return html`<p class="next">
+      <button type="button" class="primary" ?disabled=${!this.store.shape} @click=${this.#train}>${t("text.train")}</button>
+      <span>${plan ? t("text.trainTime", { time: duration(plan.seconds) }) : t("text.trainPlain")}</span>
+    </p>`;
+  }
+
+  #train(): void {
+    void startTraining(this.store);
+    goTo("train");
+  }
+
+  #chosen(): void {
+    const chosen = [...(this.files.files ?? [])];
+    this.files.value = "";
+    void takeFiles(this.store, chosen);
+  }
+
+  async #pasted(): Promise<void> {
+    const { paste } = this;
+    const before = this.state.text;
+    await takePaste(this.store, paste.value);
+    if (this.state.text !== before) paste.value = "";
+  }
+}
+
+/** A fox's hill, a harbour, a pot: circles and quarters of circles, like the parrot. */
+const PICTURES: Record<SampleName, TemplateResult> = {
+  cuentos: svg`<circle class="sun" cx="33" cy="15" r="8"/><path class="leafy" d="M0 48a24 24 0 0 1 24-24v24z"/><path class="coral" d="M24 48a24 24 0 0 1 24-24v24z"/>`,
+  harbour: svg`<path class="sun" d="M24 6v22H6A22 22 0 0 1 24 6z"/><path class="coral" d="M27 12v16h13A16 16 0 0 0 27 12z"/><path class="sky" d="M0 32h48a16 16 0 0 1-16 16H16A16 16 0 0 1 0 32z"/>`,
+  recetas: svg`<circle class="sun" cx="16" cy="12" r="5"/><circle class="leafy" cx="29" cy="10" r="7"/><path class="coral" d="M4 22h40a20 20 0 0 1-12 24H16A20 20 0 0 1 4 22z"/>`,
+};

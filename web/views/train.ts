@@ -1,0 +1,203 @@
+// The fourth step, the heart: it learns, and shows how well.
+import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { customElement, state } from "lit/decorators.js";
+import "../chart";
+import { duration, fixed, number, t } from "../i18n";
+import { modelDiffers, startTraining } from "../prepare";
+import { TRAIN_FIELDS, type TrainField } from "../settings";
+import type { Message } from "../state";
+import { figures, settingField } from "./fields";
+import { downloadRun } from "./share";
+import "./story";
+import { View } from "./view";
+
+const STEP_OF: Partial<Record<TrainField, number | "any">> = {
+  learningRate: "any",
+  weightDecay: "any",
+  beta1: "any",
+  beta2: "any",
+  gradClip: "any",
+};
+
+/** Why a run is not saved on this device. */
+const UNSAVED = ["not-saved", "storage-full", "storage-unavailable", "run-in-another-tab"];
+
+/** A figure, or a dash where there is none yet. */
+function figure(value: number | null | undefined, digits: number): string {
+  return value == null ? "–" : fixed(value, digits);
+}
+
+@customElement("lorito-train")
+export class TrainView extends View {
+  /** What a screen reader is told: each phase and each evaluation, not every step. */
+  @state() private announcement = "";
+  #told = 0;
+  #phase = "";
+
+  override render(): TemplateResult {
+    const { steps, evaluations, samples } = this.state;
+    const begun = this.#active || steps.length > 0 || evaluations.length > 0;
+    return this.step(
+      "train",
+      html`${this.#controls()} ${begun ? this.#course() : nothing}
+        <p class="visually-hidden" role="status">${this.announcement}</p>
+        ${
+          begun
+            ? html`<div class="course ${this.state.phase}">
+              <lorito-story .samples=${samples}></lorito-story>
+              <div class="curve">
+                <h3>${t("train.curve")}</h3>
+                <lorito-chart .steps=${steps} .evaluations=${evaluations}></lorito-chart>
+                ${this.#table()}
+              </div>
+            </div>`
+            : nothing
+        }
+        ${this.#settings()}`,
+    );
+  }
+
+  get #active(): boolean {
+    return ["training", "paused", "recovering"].includes(this.state.phase) || this.state.progress !== undefined;
+  }
+
+  #controls(): TemplateResult {
+    const { phase, text, busy, plan, progress } = this.state;
+    const { shape } = this.store;
+    if (phase === "training" || phase === "recovering") {
+      return html`<div class="controls">
+        <button type="button" class="primary" @click=${() => this.store.lorito.pause()}>${t("train.pause")}</button>
+        <button type="button" @click=${() => this.store.lorito.stop()}>${t("train.stop")}</button>
+      </div>`;
+    }
+    if (phase === "paused") {
+      return html`<div class="controls">
+        <button type="button" class="primary" @click=${() => this.store.lorito.resume()}>${t("train.continue")}</button>
+        <button type="button" @click=${() => this.store.lorito.stop()}>${t("train.stop")}</button>
+      </div>`;
+    }
+    const start = (over: boolean) => void startTraining(this.store, { over });
+    const known = text !== undefined || this.state.modelOrigin === "run";
+    const able = known && shape !== undefined && busy === undefined && phase !== "starting";
+    const making = busy?.task === "making" || busy?.task === "tokenizing";
+    const hint = known ? (shape ? "" : t("need.engine")) : t("need.text");
+    if (!this.store.canContinue) {
+      return html`<div class="controls">
+        <button type="button" class="primary" ?disabled=${!able} @click=${() => start(false)}>${t("train.start")}</button>
+        <span class="hint" role="status">
+          ${making ? t(busy.task === "making" ? "busy.making" : "busy.tokenizing") : hint || (plan && shape ? t("train.planned", { count: shape.train.steps, time: duration(plan.seconds) }) : "")}
+        </span>
+      </div>`;
+    }
+    return html`<div class="controls">
+      <button type="button" class="primary" ?disabled=${!able} @click=${() => start(false)}>
+        ${t("train.more", { count: shape?.train.steps ?? 0 })}
+      </button>
+      <button type="button" ?disabled=${!able || !text} @click=${() => start(true)}>${t("train.over")}</button>
+      <span class="hint" role="status">
+        ${making ? t(busy.task === "making" ? "busy.making" : "busy.tokenizing") : hint || (modelDiffers(this.store) ? t("train.differs") : progress ? t("train.ended", { step: progress.step }) : "")}
+      </span>
+    </div>`;
+  }
+
+  #course(): TemplateResult {
+    const { progress, steps, evaluations, phase } = this.state;
+    const evaluation = evaluations.at(-1);
+    const step = progress?.step ?? steps.at(-1)?.step ?? 0;
+    const end = progress?.endStep ?? Math.max(step, 1);
+    const loss = progress?.loss ?? steps.at(-1)?.loss;
+    return html`<div class="going ${phase}">
+        <label for="progress">${t("train.step", { step, end })}</label>
+        <progress id="progress" max=${end} value=${step}></progress>
+      </div>
+      <div class="gauges">
+        ${figures([
+          [t("figure.trainLoss"), figure(loss, 3)],
+          [t("figure.validationLoss"), figure(evaluation?.validationLoss, 3)],
+          [t("figure.perplexity"), figure(evaluation?.perplexity, 2)],
+          [t("figure.bitsPerByte"), figure(evaluation?.bitsPerByte, 3)],
+        ])}
+        ${figures([
+          [t("figure.speed"), progress ? number(Math.round(progress.tokensPerSecond)) : "–"],
+          [t("figure.elapsed"), progress ? duration(progress.elapsedSeconds) : "–"],
+          [t("figure.left"), progress && phase !== "idle" ? duration(progress.secondsLeft) : "–"],
+        ])}
+      </div>
+      ${this.#saved()}`;
+  }
+
+  #saved(): TemplateResult | typeof nothing {
+    const { savedAt } = this.state;
+    return savedAt === undefined ? nothing : html`<p class="hint">${t("train.saved", { at: savedAt })}</p>`;
+  }
+
+  #table(): TemplateResult {
+    return html`<details class="table">
+      <summary>${t("chart.table")}</summary>
+      <div class="scroll" tabindex="0" role="region" aria-label=${t("chart.table")}>
+        <table>
+          <thead>
+            <tr>
+              ${["step", "trainLoss", "validationLoss", "perplexity", "bitsPerByte"].map(
+                (name) => html`<th scope="col">${t(`figure.${name}` as "figure.step")}</th>`,
+              )}
+            </tr>
+          </thead>
+          <tbody>
+            ${this.state.evaluations.map(
+              (row) => html`<tr>
+                <th scope="row">${number(row.step)}</th>
+                ${[row.trainLoss, row.validationLoss, row.perplexity, row.bitsPerByte].map((value) => html`<td>${figure(value, 3)}</td>`)}
+              </tr>`,
+            )}
+          </tbody>
+        </table>
+      </div>
+    </details>`;
+  }
+
+  #settings(): TemplateResult {
+    return html`<details class="more">
+      <summary><span class="state">${this.#sentence()}</span> <span class="open">${t("details.change")}</span></summary>
+      <fieldset class="fields">
+        <legend>${t("train.settings")}</legend>
+        ${TRAIN_FIELDS.map((field) => settingField(this.store, "train", field, STEP_OF[field] ?? 1))}
+      </fieldset>
+    </details>`;
+  }
+
+  #sentence(): string {
+    const { shape } = this.store;
+    if (!shape) return t("train.settings");
+    return t("train.summary", { ...shape.train, count: shape.train.steps });
+  }
+
+  /** A notice that nothing can be saved here comes with the file to save elsewhere. */
+  protected override messages(place: "train" | "page"): TemplateResult {
+    return super.messages(place, (message: Message) =>
+      UNSAVED.includes(message.report.code)
+        ? html`<button type="button" @click=${() => downloadRun(this.store)}>${t("train.download")}</button>`
+        : nothing,
+    );
+  }
+
+  override willUpdate(changed: PropertyValues): void {
+    super.willUpdate(changed);
+    const { evaluations, phase, progress } = this.state;
+    const last = evaluations.at(-1);
+    if (phase !== this.#phase) {
+      this.#phase = phase;
+      if (phase === "training") this.announcement = t("phase.training");
+      else if (phase === "paused") this.announcement = t("phase.paused");
+      else if (phase === "recovering") this.announcement = t("phase.recovering");
+      else if (phase === "idle" && progress) this.announcement = t("train.ended", { step: progress.step });
+    } else if (last && evaluations.length !== this.#told) {
+      this.announcement = t("train.told", {
+        step: last.step,
+        train: figure(last.trainLoss, 2),
+        validation: figure(last.validationLoss, 2),
+      });
+    }
+    this.#told = evaluations.length;
+  }
+}

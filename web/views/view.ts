@@ -1,0 +1,64 @@
+// What all views share: they draw from the store, into the page's own tree, so that one style sheet and plain labels and
+// ids serve them all.
+import { html, LitElement, nothing, type TemplateResult } from "lit";
+import { property } from "lit/decorators.js";
+import { sentenceOf, t } from "../i18n";
+import { type Message, STEPS, type State, type Step, type Store } from "../state";
+
+export abstract class View extends LitElement {
+  @property({ attribute: false }) store!: Store;
+
+  readonly #redraw = () => this.requestUpdate();
+
+  protected get state(): State {
+    return this.store.state;
+  }
+
+  override createRenderRoot(): HTMLElement {
+    return this;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.store.addEventListener("change", this.#redraw);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.store.removeEventListener("change", this.#redraw);
+  }
+
+  /** One step of the path: its number, its name, what it is for, and its controls. */
+  protected step(step: Step, body: unknown): TemplateResult {
+    return html`<section id=${step} class="step" aria-labelledby="${step}-title">
+      <header>
+        <span class="leaf" aria-hidden="true">${STEPS.indexOf(step) + 1}</span>
+        <h2 id="${step}-title" tabindex="-1">${t(`${step}.title`)}</h2>
+        <p class="lead">${t(`${step}.lead`)}</p>
+      </header>
+      ${body} ${this.messages(step)}
+    </section>`;
+  }
+
+  /** The sentences said at this place. An error interrupts a screen reader, a notice waits for its pause. */
+  protected messages(place: Step | "page", actions?: (message: Message) => unknown): TemplateResult {
+    const here = this.state.messages.filter((message) => message.place === place);
+    return html`<div class="messages" aria-live="polite">
+      ${here.map(
+        (message) => html`<div class="message ${message.tone}" role=${message.tone === "error" ? "alert" : nothing}>
+          <p>${sentenceOf(message.report)}</p>
+          ${actions?.(message)}
+          <button type="button" class="plain" @click=${() => this.store.hush(message)}>${t("message.close")}</button>
+        </div>`,
+      )}
+    </div>`;
+  }
+}
+
+/** Shows a step and puts the keyboard there. */
+export function goTo(step: Step): void {
+  const title = document.getElementById(`${step}-title`);
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  title?.closest("section")?.scrollIntoView({ behavior: calm ? "instant" : "smooth" });
+  title?.focus({ preventScroll: true });
+}
