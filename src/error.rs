@@ -14,8 +14,11 @@ pub enum Error {
     // Text
     #[error("{name} is empty")]
     FileEmpty { name: String },
+    /// `kind` is the format its first bytes give away ("pdf", "zip", ...), where they do.
     #[error("{name} is binary, not text")]
-    FileBinary { name: String },
+    FileBinary { name: String, kind: Option<String> },
+    #[error("{name} is a damaged or cut gzip file")]
+    GzipDamaged { name: String },
     #[error("{name} has {bytes} bytes; at most {limit} fit")]
     FileTooLarge { name: String, bytes: u64, limit: u64 },
     #[error("{name} is not valid UTF-8 from byte {offset}")]

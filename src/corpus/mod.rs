@@ -1,1 +1,27 @@
-//! Bytes of files to documents of clean text, and their split.
+//! Bytes of files to documents of clean text, and their split into training and validation.
+//!
+//! A [`FileReader`] takes one file in chunks: `gzip` inflates, `binary` refuses what is no text, `decode` makes text of
+//! bytes and LF of every line ending. At the end the format (`table`, `jsonlines`, `json`, or plain text) says which
+//! parts of the text are documents. A [`Source`] comes out only when all of that went
+//! well, so a bad file changes nothing that was loaded before.
+
+mod binary;
+mod compact;
+mod decode;
+mod fields;
+mod gzip;
+mod json;
+mod jsonlines;
+mod newlines;
+mod parsed;
+mod reader;
+mod record;
+mod rows;
+mod source;
+mod table;
+mod text;
+mod windows1252;
+
+pub use decode::Encoding;
+pub use reader::{DEFAULT_LIMIT, FileReader, ReadOptions};
+pub use source::{Notice, Source};

@@ -1,0 +1,65 @@
+//! Is it text at all? Told from a file's first bytes, so that a large film is refused at once.
+
+/// How many first bytes are looked at.
+pub const HEAD: usize = 4096;
+
+/// First bytes that only files of other kinds have.
+const KINDS: [(&str, &[u8]); 22] = [
+    ("png", b"\x89PNG\r\n\x1A\n"),
+    ("jpeg", b"\xFF\xD8\xFF"),
+    ("gif", b"GIF8"),
+    ("pdf", b"%PDF-"),
+    // Also what word processors and e-book writers make: .docx, .odt, .epub.
+    ("zip", b"PK\x03\x04"),
+    ("zip", b"PK\x05\x06"),
+    ("7z", b"7z\xBC\xAF\x27\x1C"),
+    ("rar", b"Rar!\x1A\x07"),
+    ("bzip2", b"BZh"),
+    ("xz", b"\xFD7zXZ\0"),
+    ("zstd", b"\x28\xB5\x2F\xFD"),
+    ("gzip", b"\x1F\x8B"),
+    ("doc", b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"),
+    ("elf", b"\x7FELF"),
+    ("wasm", b"\0asm"),
+    ("sqlite", b"SQLite format 3\0"),
+    ("parquet", b"PAR1"),
+    ("ogg", b"OggS"),
+    ("flac", b"fLaC"),
+    ("mp3", b"ID3"),
+    ("utf-32", b"\xFF\xFE\0\0"),
+    ("utf-32", b"\0\0\xFE\xFF"),
+];
+
+/// The format that the first bytes give away.
+pub fn kind(head: &[u8]) -> Option<&'static str> {
+    KINDS.iter().find(|(_, magic)| head.starts_with(magic)).map(|(kind, _)| *kind)
+}
+
+/// Holds a NUL, or more control characters than a text has use for: over 1 in 20. Bytes of text in any encoding but
+/// UTF-16, where every second one can be NUL.
+pub fn has_binary_bytes(bytes: &[u8]) -> bool {
+    let nul = bytes.contains(&0);
+    let controls = bytes.iter().filter(|&&byte| byte < 0x20 && !b"\t\n\x0C\r\x08\x1B".contains(&byte)).count();
+    nul || controls * 20 > bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_not_binary() {
+        assert!(!has_binary_bytes(b"tabs\tand\r\nlines\x0C, \x1B[1mbold\x1B[0m"));
+        assert!(!has_binary_bytes("ñ 漢字 🦜".as_bytes()));
+        assert!(!has_binary_bytes(b""));
+        assert_eq!(kind(b"PK is an abbreviation"), None);
+    }
+
+    #[test]
+    fn binary_is_binary() {
+        assert!(has_binary_bytes(b"a\0b"));
+        assert!(has_binary_bytes(b"\x01\x02\x03 and so on"));
+        assert_eq!(kind(b"%PDF-1.7"), Some("pdf"));
+        assert_eq!(kind(b"PK\x03\x04\x14"), Some("zip"));
+    }
+}

@@ -1,0 +1,55 @@
+//! What a format made of a text.
+
+use std::ops::Range;
+
+use super::source::Notice;
+use crate::error::{Error, Result};
+
+#[derive(Debug, Default)]
+pub struct Parsed {
+    pub text: String,
+    pub documents: Vec<Range<usize>>,
+    pub field: Option<String>,
+    pub fields: Vec<String>,
+    pub notices: Vec<Notice>,
+    /// Characters that became U+FFFD.
+    pub replaced: u64,
+}
+
+impl Parsed {
+    /// Plain text is one document.
+    pub fn plain(text: String) -> Self {
+        let documents = std::iter::once(0..text.len()).collect();
+        Self { text, documents, ..Self::default() }
+    }
+
+    /// Refuses a file without documents: the field asked for is not there, or there is no text at all.
+    pub fn checked(self, name: &str, wanted: Option<&str>) -> Result<Self> {
+        if !self.documents.is_empty() {
+            return Ok(self);
+        }
+        let name = name.to_owned();
+        match wanted {
+            Some(field) if !self.fields.is_empty() && !self.fields.iter().any(|known| known == field) => {
+                Err(Error::FieldMissing { name, field: field.to_owned(), fields: self.fields })
+            }
+            _ => Err(Error::NoTextInFile { name }),
+        }
+    }
+}
+
+/// How many lines something befell, and the first of them.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Lines {
+    pub count: u64,
+    pub first: u64,
+}
+
+impl Lines {
+    pub fn note(&mut self, line: u64) {
+        if self.count == 0 {
+            self.first = line;
+        }
+        self.count += 1;
+    }
+}

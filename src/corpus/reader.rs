@@ -1,0 +1,141 @@
+//! One file, from its first chunk to a [`Source`].
+
+use serde::{Deserialize, Serialize};
+
+use super::decode::Encoding;
+use super::gzip::{self, Damaged, Inflater};
+use super::parsed::Parsed;
+use super::source::{Notice, Source};
+use super::text::TextReader;
+use super::{json, jsonlines, table};
+use crate::error::{Error, Result};
+
+/// Bytes of text that one file may have: with the tokens made of it, and the model beside it, all that a page can hold.
+pub const DEFAULT_LIMIT: u64 = 512 << 20;
+
+/// How to read a file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReadOptions {
+    /// The CSV column or JSON field that holds the text; none: the likely one.
+    pub field: Option<String>,
+    /// Bytes of decoded text that are accepted.
+    pub limit: u64,
+    /// The file's size, so that memory for it can be taken at once; 0 if unknown.
+    pub expected_bytes: u64,
+    /// The encoding, where a person knows it; none: told from the bytes.
+    pub encoding: Option<Encoding>,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self { field: None, limit: DEFAULT_LIMIT, expected_bytes: 0, encoding: None }
+    }
+}
+
+/// Reads one file that comes in chunks of any size, holding one copy of its text.
+pub struct FileReader {
+    name: String,
+    field: Option<String>,
+    input: Input,
+    text: TextReader,
+}
+
+/// The file's bytes.
+enum Input {
+    /// Too few so far to tell.
+    Unknown(Vec<u8>),
+    Plain,
+    Gzip(Box<Inflater>),
+}
+
+impl FileReader {
+    /// `name` decides the format by its extension, after dropping `.gz`: `.csv` and `.tsv`; `.json`; `.jsonl` and
+    /// `.ndjson`; anything else is plain text.
+    pub fn new(name: &str, options: ReadOptions) -> Self {
+        Self {
+            name: name.to_owned(),
+            field: options.field.clone(),
+            input: Input::Unknown(Vec::new()),
+            text: TextReader::new(name, options),
+        }
+    }
+
+    /// Takes the next bytes of the file. After an error the file cannot be used.
+    pub fn push(&mut self, chunk: &[u8]) -> Result<()> {
+        let mut rest = chunk;
+        if let Input::Unknown(first) = &mut self.input {
+            let missing = gzip::MAGIC.len() - first.len();
+            let (more, after) = rest.split_at(missing.min(rest.len()));
+            first.extend_from_slice(more);
+            if first.len() < gzip::MAGIC.len() {
+                return Ok(());
+            }
+            let first = std::mem::take(first);
+            if first == gzip::MAGIC {
+                self.input = Input::Gzip(Box::new(Inflater::new()));
+                self.text.size_is_unknown();
+            } else {
+                self.input = Input::Plain;
+            }
+            self.take(&first)?;
+            rest = after;
+        }
+        self.take(rest)
+    }
+
+    /// The documents, once the whole file has been pushed.
+    pub fn finish(self) -> Result<Source> {
+        let Self { name, field, input, mut text } = self;
+        match input {
+            Input::Unknown(first) => text.push(&first)?,
+            Input::Plain => {}
+            Input::Gzip(inflater) => {
+                let last = inflater.finish().map_err(|Damaged| Error::GzipDamaged { name: name.clone() })?;
+                text.push(&last)?;
+            }
+        }
+        let decoded = text.finish()?;
+        let wanted = field.as_deref();
+        let parsed = match extension(&name).as_str() {
+            "csv" | "tsv" => table::parse(&name, decoded.text, wanted)?,
+            "json" => json::parse(&name, decoded.text, wanted)?,
+            "jsonl" | "ndjson" => jsonlines::parse(&name, decoded.text, wanted)?,
+            _ => Parsed::plain(decoded.text),
+        };
+        let mut notices = Vec::new();
+        if decoded.fell_back {
+            notices.push(Notice::DecodedAsWindows1252 { name: name.clone() });
+        }
+        let replaced = decoded.replaced + parsed.replaced;
+        if replaced > 0 {
+            notices.push(Notice::CharactersReplaced { name: name.clone(), count: replaced });
+        }
+        notices.extend(parsed.notices);
+        Ok(Source {
+            name,
+            documents: parsed.documents,
+            text: parsed.text,
+            encoding: decoded.encoding,
+            field: parsed.field,
+            fields: parsed.fields,
+            notices,
+        })
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<()> {
+        let Input::Gzip(inflater) = &mut self.input else { return self.text.push(bytes) };
+        for step in bytes.chunks(gzip::STEP) {
+            let piece = inflater.inflate(step).map_err(|Damaged| Error::GzipDamaged { name: self.name.clone() })?;
+            self.text.push(piece)?;
+        }
+        Ok(())
+    }
+}
+
+/// The extension that says the format, in lower case.
+fn extension(name: &str) -> String {
+    let name = name.to_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    name.rsplit_once('.').map(|(_, extension)| extension.to_owned()).unwrap_or_default()
+}

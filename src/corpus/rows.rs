@@ -1,0 +1,99 @@
+//! Rows of cells, read from a text whose part already read may change meanwhile.
+
+use csv_core::{ReadFieldResult, Reader, ReaderBuilder};
+
+/// A place in a table. The text is handed in at each step, not held, so that it can be overwritten behind that place.
+///
+/// No `Clone`: a clone of csv_core's reader has lost its tables and reads nonsense.
+#[derive(Debug)]
+pub struct Rows {
+    delimiter: u8,
+    reader: Reader,
+    /// Where the next row begins.
+    pub at: usize,
+    /// Cells of the row read last, and the line it begins on.
+    pub cells: usize,
+    pub line: u64,
+    next_line: u64,
+    /// The line of a quotation mark that is never closed.
+    pub unclosed: Option<u64>,
+    cell: Vec<u8>,
+}
+
+impl Rows {
+    pub fn new(delimiter: u8) -> Self {
+        Self {
+            delimiter,
+            reader: ReaderBuilder::new().delimiter(delimiter).build(),
+            at: 0,
+            cells: 0,
+            line: 0,
+            next_line: 1,
+            unclosed: None,
+            cell: vec![0; 1024],
+        }
+    }
+
+    /// Reads a row, handing on its cells with their column; false after the last. Where column 0 comes a second time,
+    /// the row is read anew and what came before is void.
+    pub fn next(&mut self, bytes: &[u8], mut on_cell: impl FnMut(usize, &[u8])) -> bool {
+        while bytes.get(self.at) == Some(&b'\n') {
+            self.at += 1;
+            self.next_line += 1;
+        }
+        if self.at >= bytes.len() {
+            return false;
+        }
+        let start = self.at;
+        self.line = self.next_line;
+        let swallowed = self.row(bytes, &mut on_cell);
+        let row = &bytes[start..self.at];
+        if swallowed && row.trim_ascii_end().contains(&b'\n') {
+            // A quotation mark opened a cell that goes on to the end of the file: it was no quotation mark.
+            self.reader = ReaderBuilder::new().delimiter(self.delimiter).quoting(false).build();
+            self.unclosed = Some(self.line);
+            self.at = start;
+            self.row(bytes, &mut on_cell);
+        }
+        let lines = bytes[start..self.at].iter().filter(|&&byte| byte == b'\n').count();
+        self.next_line = self.line + lines as u64;
+        true
+    }
+
+    /// Reads a row; true if the file ends within a quoted cell.
+    fn row(&mut self, bytes: &[u8], on_cell: &mut impl FnMut(usize, &[u8])) -> bool {
+        let mut within_quotes = false;
+        let mut filled = 0;
+        self.cells = 0;
+        loop {
+            let (result, read, written) = self.reader.read_field(&bytes[self.at..], &mut self.cell[filled..]);
+            self.at += read;
+            filled += written;
+            match result {
+                // A line end ends the last row as any other, unless it is within quotes. Then the reader has to be told
+                // of the end, by being given nothing more.
+                ReadFieldResult::InputEmpty => {
+                    let end: &[u8] = if within_quotes { b"" } else { b"\n" };
+                    let (result, ..) = self.reader.read_field(end, &mut [0; 8]);
+                    if result != ReadFieldResult::InputEmpty {
+                        on_cell(self.cells, &self.cell[..filled]);
+                        self.cells += 1;
+                        return within_quotes;
+                    }
+                    within_quotes = true;
+                }
+                ReadFieldResult::OutputFull => self.cell.resize(2 * self.cell.len(), 0),
+                ReadFieldResult::Field { record_end } => {
+                    on_cell(self.cells, &self.cell[..filled]);
+                    self.cells += 1;
+                    filled = 0;
+                    if record_end {
+                        return within_quotes;
+                    }
+                }
+                // Comes only after the end has been told.
+                ReadFieldResult::End => return within_quotes,
+            }
+        }
+    }
+}

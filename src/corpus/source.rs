@@ -1,0 +1,46 @@
+//! What one file became.
+
+use std::ops::Range;
+
+use serde::Serialize;
+
+use super::decode::Encoding;
+
+/// The documents of one file, one after another in one text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    pub name: String,
+    /// Where each document lies in `text`, in the file's order; none is empty or blank.
+    pub documents: Vec<Range<usize>>,
+    pub text: String,
+    pub encoding: Encoding,
+    /// The CSV column or JSON field the documents came from; none for plain text and bare JSON strings.
+    pub field: Option<String>,
+    /// The columns or fields there were to choose from.
+    pub fields: Vec<String>,
+    pub notices: Vec<Notice>,
+}
+
+impl Source {
+    pub fn documents(&self) -> impl Iterator<Item = &str> {
+        self.documents.iter().map(|range| &self.text[range.clone()])
+    }
+}
+
+/// Something a person should know about a file that was used all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "code", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Notice {
+    /// The bytes were not UTF-8, so they were read as Windows-1252, where every byte is a character.
+    DecodedAsWindows1252 { name: String },
+    /// Bytes that stand for no character, or halves of surrogate pairs, became U+FFFD.
+    CharactersReplaced { name: String, count: u64 },
+    /// Lines that are no JSON were left out.
+    JsonLinesBroken { name: String, count: u64, first_line: u64 },
+    /// Rows have more or fewer cells than the header; those with the chosen column were used.
+    RaggedRows { name: String, count: u64, first_line: u64 },
+    /// Rows or records without text in the chosen field were left out.
+    RowsWithoutText { name: String, count: u64 },
+    /// A quotation mark on this line is never closed; from there on quotation marks were read as plain characters.
+    QuoteUnclosed { name: String, line: u64 },
+}

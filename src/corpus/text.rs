@@ -1,0 +1,120 @@
+//! The text of one file: what kind of bytes they are, within what limit, and what is refused.
+
+use super::binary;
+use super::decode::{Decoded, Decoder, Encoding, Full};
+use super::reader::ReadOptions;
+use crate::error::{Error, Result};
+
+/// How much is decoded at a time, so that a large chunk needs no second one of its size.
+const PIECE: usize = 64 << 10;
+
+/// Decodes the bytes of a file, as they come out of its compression.
+pub struct TextReader {
+    name: String,
+    options: ReadOptions,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The first bytes, kept until there are enough to tell what they are.
+    Head(Vec<u8>),
+    Decoding(Decoder),
+}
+
+impl TextReader {
+    pub fn new(name: &str, options: ReadOptions) -> Self {
+        Self { name: name.to_owned(), options, stage: Stage::Head(Vec::new()) }
+    }
+
+    /// The file is compressed: its size says nothing about its text.
+    pub fn size_is_unknown(&mut self) {
+        self.options.expected_bytes = 0;
+    }
+
+    pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut rest = bytes;
+        if let Stage::Head(head) = &mut self.stage {
+            let missing = binary::HEAD - head.len();
+            let (more, after) = rest.split_at(missing.min(rest.len()));
+            head.extend_from_slice(more);
+            if head.len() < binary::HEAD {
+                return Ok(());
+            }
+            self.start()?;
+            rest = after;
+        }
+        self.decode(rest)
+    }
+
+    pub fn finish(mut self) -> Result<Decoded> {
+        if matches!(self.stage, Stage::Head(_)) {
+            self.start()?;
+        }
+        let too_large = self.too_large();
+        let Self { name, options, stage } = self;
+        // start() went well, so the head is behind us.
+        let Stage::Decoding(decoder) = stage else { return Err(Error::FileEmpty { name }) };
+        let decoded = decoder.finish().map_err(|Full { .. }| too_large.clone())?;
+        if decoded.text.len() as u64 > options.limit {
+            return Err(too_large);
+        }
+        if decoded.text.trim().is_empty() {
+            return Err(Error::FileEmpty { name });
+        }
+        // Valid UTF-8 is text. But Windows-1252 takes any bytes, and so, nearly, does UTF-16.
+        if decoded.encoding != Encoding::Utf8 && binary::has_binary_bytes(decoded.text.as_bytes()) {
+            return Err(Error::FileBinary { name, kind: None });
+        }
+        Ok(decoded)
+    }
+
+    /// Tells from the first bytes how to go on.
+    fn start(&mut self) -> Result<()> {
+        let Stage::Head(head) = &mut self.stage else { return Ok(()) };
+        let head = std::mem::take(head);
+        let marked = Encoding::of_mark(&head);
+        let named = self.options.encoding.or(marked);
+        let wide = matches!(named, Some(Encoding::Utf16Le | Encoding::Utf16Be));
+        let kind = binary::kind(&head);
+        if kind.is_some() || (!wide && binary::has_binary_bytes(&head)) {
+            return Err(Error::FileBinary { name: self.name.clone(), kind: kind.map(str::to_owned) });
+        }
+        // Text takes a quarter of its file at the least, if that is CRLF in UTF-16. A file that is larger still need not
+        // be read to be refused.
+        if self.options.expected_bytes / 4 > self.options.limit {
+            return Err(self.too_large());
+        }
+        let mark = marked.filter(|&encoding| named == Some(encoding)).map_or(0, |encoding| encoding.mark().len());
+        let decoder = Decoder::new(named, self.room()).map_err(|Full { .. }| self.too_large())?;
+        self.stage = Stage::Decoding(decoder);
+        self.decode(&head[mark..])
+    }
+
+    fn decode(&mut self, bytes: &[u8]) -> Result<()> {
+        for piece in bytes.chunks(PIECE) {
+            let Stage::Decoding(decoder) = &mut self.stage else { return Ok(()) };
+            let decoded = decoder.push(piece);
+            if decoded.is_err() || decoder.len() as u64 > self.options.limit {
+                return Err(self.too_large());
+            }
+        }
+        Ok(())
+    }
+
+    /// Memory to take at once: as much as the file has, and what the decoder wants to have free for a piece.
+    fn room(&self) -> usize {
+        match self.options.expected_bytes.min(self.options.limit) {
+            0 => 0,
+            bytes => bytes as usize + 3 * PIECE,
+        }
+    }
+
+    fn too_large(&self) -> Error {
+        let decoded = match &self.stage {
+            Stage::Head(head) => head.len(),
+            Stage::Decoding(decoder) => decoder.len(),
+        };
+        let bytes = self.options.expected_bytes.max(decoded as u64);
+        Error::FileTooLarge { name: self.name.clone(), bytes, limit: self.options.limit }
+    }
+}
