@@ -2,10 +2,11 @@
 //!
 //! A [`FileReader`] takes one file in chunks: `gzip` inflates, `binary` refuses what is no text, `decode` makes text of
 //! bytes and LF of every line ending. At the end the format (`table`, `jsonlines`, `json`, or plain text) says which
-//! parts of the text are documents. A [`Source`] comes out only when all of that went
+//! parts of the text are documents. The [`Source`] that comes out joins the [`Corpus`] only when all of that went
 //! well, so a bad file changes nothing that was loaded before.
 
 mod binary;
+mod collection;
 mod compact;
 mod decode;
 mod fields;
@@ -18,10 +19,14 @@ mod reader;
 mod record;
 mod rows;
 mod source;
+mod split;
 mod table;
+mod tally;
 mod text;
 mod windows1252;
 
+pub use collection::{Corpus, SourceSummary, Summary};
 pub use decode::Encoding;
 pub use reader::{DEFAULT_LIMIT, FileReader, ReadOptions};
 pub use source::{Notice, Source};
+pub use split::Split;

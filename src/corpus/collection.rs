@@ -1,0 +1,148 @@
+//! All the text that has been loaded.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::decode::Encoding;
+use super::source::{Notice, Source};
+use super::split::{Split, split};
+use super::tally::{DocumentTally, Tally};
+
+/// Characters of the text that a summary shows.
+const PREVIEW: usize = 1000;
+
+/// The sources loaded so far. Changes only by whole sources.
+#[derive(Debug, Default)]
+pub struct Corpus {
+    sources: Vec<Source>,
+    /// One for each source.
+    tallies: Vec<Tally>,
+    /// Counted when the sources change, as it is asked for far more often.
+    summary: Summary,
+}
+
+/// The figures that are shown.
+#[derive(Debug, Default, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    pub documents: usize,
+    pub characters: usize,
+    pub distinct_characters: usize,
+    /// In UTF-8.
+    pub bytes: usize,
+    pub train_documents: usize,
+    pub validation_documents: usize,
+    pub train_characters: usize,
+    pub validation_characters: usize,
+    pub sources: Vec<SourceSummary>,
+    /// The beginning of the text; a line feed between documents.
+    pub preview: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceSummary {
+    pub name: String,
+    pub documents: usize,
+    pub characters: usize,
+    pub bytes: usize,
+    pub encoding: Encoding,
+    pub field: Option<String>,
+    pub fields: Vec<String>,
+    pub notices: Vec<Notice>,
+}
+
+impl Corpus {
+    pub fn add(&mut self, source: Source) {
+        self.tallies.push(Tally::of(&source));
+        self.sources.push(source);
+        self.summary = self.count();
+    }
+
+    /// Takes a source away; one that is not there is none to take.
+    pub fn remove(&mut self, index: usize) {
+        if index < self.sources.len() {
+            self.sources.remove(index);
+            self.tallies.remove(index);
+            self.summary = self.count();
+        }
+    }
+
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.sources.is_empty()
+    }
+
+    /// Every document, in the order of loading.
+    pub fn documents(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().flat_map(Source::documents)
+    }
+
+    /// The distinct characters, sorted.
+    pub fn characters(&self) -> BTreeSet<char> {
+        let mut characters = BTreeSet::new();
+        self.tallies.iter().for_each(|tally| tally.collect_alphabet(&mut characters));
+        characters
+    }
+
+    /// Training and validation text: the same whenever the same documents are loaded in the same order.
+    pub fn split(&self) -> Split<'_> {
+        let documents: Vec<&str> = self.documents().collect();
+        let tallies: Vec<DocumentTally> =
+            self.tallies.iter().flat_map(|tally| tally.documents.iter().copied()).collect();
+        split(&documents, &tallies)
+    }
+
+    pub fn summary(&self) -> Summary {
+        self.summary.clone()
+    }
+
+    fn count(&self) -> Summary {
+        let split = self.split();
+        let characters = self.tallies.iter().map(Tally::characters).sum();
+        let validation_characters = split.validation.iter().map(|text| text.chars().count()).sum();
+        let sources: Vec<SourceSummary> = self.sources.iter().zip(&self.tallies).map(SourceSummary::of).collect();
+        Summary {
+            documents: sources.iter().map(|source| source.documents).sum(),
+            characters,
+            distinct_characters: self.characters().len(),
+            bytes: sources.iter().map(|source| source.bytes).sum(),
+            train_documents: split.train.len(),
+            validation_documents: split.validation.len(),
+            train_characters: characters - validation_characters,
+            validation_characters,
+            sources,
+            preview: self.preview(),
+        }
+    }
+
+    fn preview(&self) -> String {
+        let separated = self.documents().flat_map(|document| document.chars().chain(std::iter::once('\n')));
+        let mut preview: String = separated.take(PREVIEW).collect();
+        preview.truncate(preview.trim_end().len());
+        preview
+    }
+}
+
+impl SourceSummary {
+    fn of((source, tally): (&Source, &Tally)) -> Self {
+        Self {
+            name: source.name.clone(),
+            documents: source.documents.len(),
+            characters: tally.characters(),
+            bytes: source.documents.iter().map(ExactSizeIterator::len).sum(),
+            encoding: source.encoding,
+            field: source.field.clone(),
+            fields: source.fields.clone(),
+            notices: source.notices.clone(),
+        }
+    }
+}

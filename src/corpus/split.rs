@@ -1,0 +1,202 @@
+//! Which documents train and which validate.
+
+use super::tally::{DocumentTally, mixed};
+
+/// Chosen once. With another seed, the same text would give figures that cannot be compared with earlier ones.
+const SEED: u64 = 1337;
+
+/// The two parts of a corpus. No document is in both.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Split<'a> {
+    pub train: Vec<&'a str>,
+    pub validation: Vec<&'a str>,
+}
+
+/// Splits documents; `tallies` are theirs, in the same order, which both parts keep.
+pub fn split<'a>(documents: &[&'a str], tallies: &[DocumentTally]) -> Split<'a> {
+    if let [document] = documents {
+        let (train, validation) = document.split_at(cut(document));
+        let part = |text| std::iter::once(text).filter(|text: &&str| !text.is_empty()).collect();
+        return Split { train: part(train), validation: part(validation) };
+    }
+    let mut split = Split::default();
+    for (document, validates) in documents.iter().zip(chosen(tallies)) {
+        if validates { &mut split.validation } else { &mut split.train }.push(*document);
+    }
+    split
+}
+
+/// Chooses documents for validation until they hold a tenth of all characters: in an order given by a hash of their
+/// text, so that a document's place in the file does not matter and adding a few moves only a few.
+///
+/// Documents with the same text go together; on different sides they would flatter the validation loss. The part
+/// should not become much more than a tenth only because a long document came first, so those that would make it
+/// more than a fifth are passed over; if then a tenth is not reached, the shortest of them are taken, up to a half.
+fn chosen(tallies: &[DocumentTally]) -> Vec<bool> {
+    let characters = |members: &[usize]| members.iter().map(|&index| tallies[index].characters).sum::<usize>();
+    let key = |index: usize| (mixed(tallies[index].hash ^ SEED), index);
+    let mut order: Vec<usize> = (0..tallies.len()).collect();
+    order.sort_unstable_by_key(|&index| key(index));
+    let mut groups: Vec<&[usize]> = order.chunk_by(|&a, &b| tallies[a].hash == tallies[b].hash).collect();
+    if groups.len() == 1 {
+        // All the same: there is nothing to keep apart.
+        groups = order.chunks(1).collect();
+    }
+
+    let total = characters(&order);
+    let (enough, mut held) = (total.div_ceil(10), 0);
+    let mut chosen = vec![false; tallies.len()];
+    for most in [total / 5, total / 2] {
+        for group in &groups {
+            let size = characters(group);
+            if held < enough && held + size <= most && !chosen[group[0]] {
+                group.iter().for_each(|&index| chosen[index] = true);
+                held += size;
+            }
+        }
+        groups.sort_by_cached_key(|group| characters(group));
+    }
+    chosen
+}
+
+/// Where the last tenth of a document's characters begins: at the start of a line if there is one near.
+fn cut(document: &str) -> usize {
+    let characters = document.chars().count();
+    if characters < 2 {
+        return document.len();
+    }
+    let tenth = characters.div_ceil(10);
+    let exact = document.char_indices().rev().nth(tenth - 1).map_or(0, |(at, _)| at);
+    // A twentieth of the part to either side, so that it stays a tenth.
+    let near = (document.len() - exact) / 20;
+    let bytes = document.as_bytes();
+    let is_line_start = |at: &usize| bytes[at - 1] == b'\n';
+    let before = (exact - near.min(exact - 1)..=exact).rev().find(is_line_start);
+    let after = (exact..exact + near).find(is_line_start);
+    match (before, after) {
+        (Some(before), Some(after)) if after - exact < exact - before => after,
+        (Some(before), _) => before,
+        (None, Some(after)) => after,
+        (None, None) => exact,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::corpus::{Corpus, Encoding, Source};
+
+    fn corpus(documents: &[String]) -> Corpus {
+        let mut corpus = Corpus::default();
+        let mut source = Source {
+            name: "a.jsonl".into(),
+            documents: Vec::new(),
+            text: String::new(),
+            encoding: Encoding::Utf8,
+            field: None,
+            fields: Vec::new(),
+            notices: Vec::new(),
+        };
+        for document in documents {
+            let start = source.text.len();
+            source.text.push_str(document);
+            source.documents.push(start..source.text.len());
+        }
+        corpus.add(source);
+        corpus
+    }
+
+    fn characters(documents: &[&str]) -> usize {
+        documents.iter().map(|document| document.chars().count()).sum()
+    }
+
+    /// Numbered documents, so all differ, of given lengths.
+    fn of_lengths(lengths: impl IntoIterator<Item = usize>) -> Vec<String> {
+        lengths.into_iter().enumerate().map(|(index, length)| format!("{index:0>length$}")).collect()
+    }
+
+    #[test]
+    fn many_documents_give_a_tenth_of_their_characters() {
+        let documents = of_lengths((0..1000).map(|index| 4 + index * 7919 % 400));
+        let corpus = corpus(&documents);
+        let split = corpus.split();
+        let share = characters(&split.validation) as f64 / characters(&corpus.documents().collect::<Vec<_>>()) as f64;
+        assert!((0.1..0.102).contains(&share), "{share}");
+
+        let both: BTreeSet<&str> = split.train.iter().chain(&split.validation).copied().collect();
+        assert_eq!(both.len(), 1000, "complete and disjoint");
+        assert_eq!(split.train.len() + split.validation.len(), 1000);
+        let number = |document: &&str| document.parse::<u64>().unwrap();
+        assert!(split.train.is_sorted_by_key(number) && split.validation.is_sorted_by_key(number), "in their order");
+        assert_eq!(corpus.split(), split, "the same again");
+    }
+
+    #[test]
+    fn the_place_in_the_file_does_not_matter() {
+        let documents = of_lengths((0..100).map(|index| 5 + index % 9));
+        let reversed: Vec<String> = documents.iter().rev().cloned().collect();
+        let (one, other) = (corpus(&documents), corpus(&reversed));
+        let mut validation = other.split().validation;
+        validation.reverse();
+        assert_eq!(one.split().validation, validation);
+    }
+
+    #[test]
+    fn a_long_document_does_not_make_validation_the_larger_part() {
+        for lengths in
+            [vec![1000, 50], vec![50, 1000], vec![400, 600], vec![500, 500], vec![330, 330, 340], vec![900, 50, 50]]
+        {
+            let corpus = corpus(&of_lengths(lengths.clone()));
+            let split = corpus.split();
+            assert!(!split.validation.is_empty(), "{lengths:?}");
+            assert!(characters(&split.validation) <= characters(&split.train), "{lengths:?}");
+            assert_eq!(split.train.len() + split.validation.len(), lengths.len());
+        }
+    }
+
+    #[test]
+    fn equal_documents_stay_together() {
+        let documents: Vec<String> = (0..600).map(|index| format!("text {}", index % 60)).collect();
+        let corpus = corpus(&documents);
+        let split = corpus.split();
+        assert_eq!(split.validation.len(), 60, "6 texts of 60, ten times each");
+        assert!(split.validation.iter().all(|document| !split.train.contains(document)));
+    }
+
+    #[test]
+    fn where_all_are_equal_a_tenth_validates() {
+        let same = corpus(&vec!["same".to_owned(); 20]);
+        assert_eq!(same.split().validation.len(), 2);
+    }
+
+    #[test]
+    fn a_single_document_is_cut_at_a_line() {
+        let text: String = (0..1000).map(|line| format!("line {line} of añil\n")).collect();
+        let corpus = corpus(std::slice::from_ref(&text));
+        let split = corpus.split();
+        assert_eq!(split.train.concat() + split.validation[0], text);
+        assert!(split.train[0].ends_with('\n') && split.validation[0].starts_with("line "));
+        let share = characters(&split.validation) as f64 / text.chars().count() as f64;
+        assert!((0.099..0.101).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn a_document_without_lines_is_cut_between_characters() {
+        for length in 0..40 {
+            let text = "añ漢🦜".chars().cycle().take(length).collect::<String>();
+            let at = cut(&text);
+            let expected = if length < 2 { 0 } else { length.div_ceil(10) };
+            assert_eq!(text[at..].chars().count(), expected, "{length} characters");
+        }
+    }
+
+    #[test]
+    fn nothing_and_next_to_nothing() {
+        assert_eq!(Corpus::default().split(), Split::default());
+        assert_eq!(corpus(&["a".to_owned()]).split(), Split { train: vec!["a"], validation: vec![] });
+        let two = corpus(&["a".to_owned(), "b".to_owned()]);
+        assert_eq!((two.split().train.len(), two.split().validation.len()), (1, 1));
+    }
+}
