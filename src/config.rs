@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 /// The shape of a GPT-2 model (Radford et al. 2019; names as in nanoGPT).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct ModelConfig {
     /// Number of ids the tokenizer can give.
     pub vocabulary: usize,
@@ -23,6 +24,7 @@ pub struct ModelConfig {
 /// One training run. Every number has nanoGPT's meaning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct TrainConfig {
     /// Optimizer steps of this run.
     pub steps: u64,
@@ -65,6 +67,7 @@ impl Default for TrainConfig {
 /// A named starting point: a model without its vocabulary, and the run that suits it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Preset {
     pub name: &'static str,
     pub model: ModelConfig,
@@ -74,20 +77,10 @@ pub struct Preset {
 /// The presets, smallest first. `shakespeare-small` and `shakespeare` are nanoGPT's two recipes
 /// (README and `config/train_shakespeare_char.py`).
 pub fn presets(vocabulary: usize) -> Vec<Preset> {
-    let model = |layers, heads, width, context, dropout| ModelConfig {
-        vocabulary,
-        context,
-        layers,
-        heads,
-        width,
-        dropout,
-    };
-    let train = |steps, batch_size, learning_rate| TrainConfig {
-        steps,
-        batch_size,
-        learning_rate,
-        ..TrainConfig::default()
-    };
+    let model =
+        |layers, heads, width, context, dropout| ModelConfig { vocabulary, context, layers, heads, width, dropout };
+    let train =
+        |steps, batch_size, learning_rate| TrainConfig { steps, batch_size, learning_rate, ..TrainConfig::default() };
     vec![
         Preset { name: "tiny", model: model(2, 4, 64, 64, 0.0), train: train(1000, 8, 2e-3) },
         Preset { name: "shakespeare-small", model: model(4, 4, 128, 64, 0.0), train: train(2000, 12, 1e-3) },
@@ -100,9 +93,7 @@ pub fn presets(vocabulary: usize) -> Vec<Preset> {
 pub fn preset(name: &str, vocabulary: usize) -> Result<Preset> {
     let all = presets(vocabulary);
     let known = all.iter().map(|preset| preset.name.to_owned()).collect();
-    all.into_iter()
-        .find(|preset| preset.name == name)
-        .ok_or(Error::PresetUnknown { preset: name.to_owned(), known })
+    all.into_iter().find(|preset| preset.name == name).ok_or(Error::PresetUnknown { preset: name.to_owned(), known })
 }
 
 fn in_range(setting: &str, value: f64, min: f64, max: f64) -> Result<()> {
@@ -203,6 +194,7 @@ impl ModelConfig {
 /// Bytes a training run holds, by what they hold.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Memory {
     pub weights: u64,
     pub optimizer: u64,
@@ -220,6 +212,7 @@ impl Memory {
 /// What the engine can hold, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Limits {
     pub largest_buffer: u64,
     pub total: u64,

@@ -49,6 +49,8 @@ pub enum Error {
     HeadsDoNotDivideWidth { heads: usize, width: usize, allowed: Vec<usize> },
     #[error("{setting} is {value}; {min} to {max} are possible")]
     SettingOutOfRange { setting: String, value: f64, min: f64, max: f64 },
+    #[error("a setting is of the wrong kind: {reason}")]
+    SettingInvalid { reason: String },
     #[error("there is no preset {preset:?}; there are {known:?}")]
     PresetUnknown { preset: String, known: Vec<String> },
     #[error("the model needs {bytes} bytes where {limit} fit")]

@@ -4,8 +4,15 @@
 
 pub mod config;
 pub mod corpus;
+pub mod device;
 pub mod error;
+pub mod formats;
+pub mod generate;
 pub mod model;
 pub mod ops;
+pub mod session;
 pub mod tokenizer;
 pub mod train;
+
+#[cfg(target_arch = "wasm32")]
+pub mod web;

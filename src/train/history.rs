@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// One optimizer step.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct StepRecord {
     /// Steps taken when this one ended; the first is 1.
     pub step: u64,
@@ -18,6 +19,8 @@ pub struct StepRecord {
 /// One evaluation on the fixed validation windows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(target_arch = "wasm32", tsify(missing_as_null))]
 pub struct Evaluation {
     pub step: u64,
     /// Mean training loss since the evaluation before; `None` before the first step.
@@ -32,6 +35,7 @@ pub struct Evaluation {
 
 /// What the model wrote at an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Sample {
     pub step: u64,
     pub text: String,
@@ -40,6 +44,7 @@ pub struct Sample {
 /// A model's whole training, over all its runs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct History {
     pub steps: Vec<StepRecord>,
     pub evaluations: Vec<Evaluation>,

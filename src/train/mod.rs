@@ -43,7 +43,12 @@ impl Trainer {
     pub fn new(gpt: &Gpt) -> Self {
         let len = gpt.layout.len;
         Self {
-            progress: Progress { config: TrainConfig { steps: 0, ..TrainConfig::default() }, start_step: 0, step: 0 },
+            progress: Progress {
+                config: TrainConfig { steps: 0, ..TrainConfig::default() },
+                start_step: 0,
+                step: 0,
+                updates: 0,
+            },
             moments: Moments::zeros(len, &gpt.device()),
             decay: Decay::new(gpt.layout.decaying().collect(), len, &gpt.device()),
             history: History::default(),
@@ -70,10 +75,18 @@ impl Trainer {
         trainer
     }
 
+    /// A trainer for a model that was trained elsewhere and came without moments: its steps are counted on.
+    pub fn continuing(gpt: &Gpt, history: History) -> Self {
+        let mut trainer = Self::new(gpt);
+        trainer.progress.step = history.steps.last().map_or(0, |record| record.step);
+        trainer.history = history;
+        trainer
+    }
+
     /// Starts another run on the same model: its own schedule, the optimizer's moments go on.
     pub fn begin(&mut self, config: TrainConfig) -> Result<()> {
         config.validate()?;
-        self.progress = Progress { config, start_step: self.progress.step, step: self.progress.step };
+        self.progress = Progress { config, start_step: self.progress.step, ..self.progress.clone() };
         Ok(())
     }
 
@@ -132,10 +145,11 @@ impl Trainer {
             beta2: config.beta2,
             weight_decay: config.weight_decay,
             clip: config.grad_clip,
-            update: step + 1,
+            update: self.progress.updates + 1,
         };
         let norm = adamw.update(&mut gpt.flat, &mut self.moments, gradient, &self.decay);
         self.progress.step += 1;
+        self.progress.updates += 1;
         self.unread.push((self.progress.step, learning_rate, loss, norm));
         Ok(())
     }

@@ -16,6 +16,8 @@ pub struct Progress {
     pub start_step: u64,
     /// Steps the model has taken.
     pub step: u64,
+    /// Updates made with AdamW's current moments; fewer than `step` for a model that came without them.
+    pub updates: u64,
 }
 
 impl Progress {
