@@ -1,0 +1,67 @@
+//! How ordinary text becomes ids: by character, by byte, or by merging the bytes of words.
+
+use super::bpe::{self, Merges};
+
+#[derive(Debug, Clone)]
+pub enum Scheme {
+    Characters(Characters),
+    Bytes([u32; 256]),
+    Words(Merges),
+}
+
+/// The id of every known character.
+#[derive(Debug, Clone)]
+pub struct Characters {
+    /// Indexed by code point; a text's characters lie close together, so most of it is never touched.
+    ids: Vec<u32>,
+}
+
+const UNKNOWN: u32 = u32::MAX;
+
+impl Characters {
+    pub fn new(characters: impl Iterator<Item = (char, u32)>) -> Self {
+        let mut ids = Vec::new();
+        for (character, id) in characters {
+            let index = character as usize;
+            if index >= ids.len() {
+                ids.resize(index + 1, UNKNOWN);
+            }
+            ids[index] = id;
+        }
+        Self { ids }
+    }
+
+    pub fn id(&self, character: char) -> Option<u32> {
+        self.ids.get(character as usize).copied().filter(|&id| id != UNKNOWN)
+    }
+}
+
+/// Encodes texts that outlive it, one after another.
+pub enum Encoder<'s, 't> {
+    Characters(&'s Characters),
+    Bytes(&'s [u32; 256]),
+    Words(bpe::Encoder<'s, 't>),
+}
+
+impl Scheme {
+    pub fn encoder<'t>(&self) -> Encoder<'_, 't> {
+        match self {
+            Self::Characters(characters) => Encoder::Characters(characters),
+            Self::Bytes(ids) => Encoder::Bytes(ids),
+            Self::Words(merges) => Encoder::Words(bpe::Encoder::new(merges)),
+        }
+    }
+}
+
+impl<'t> Encoder<'_, 't> {
+    /// Visits the ids of a text that holds no added token. Unknown characters are left out.
+    pub fn encode(&mut self, text: &'t str, emit: &mut impl FnMut(u32)) {
+        match self {
+            Self::Characters(characters) => {
+                text.chars().filter_map(|character| characters.id(character)).for_each(emit);
+            }
+            Self::Bytes(ids) => text.bytes().map(|byte| ids[usize::from(byte)]).for_each(emit),
+            Self::Words(words) => words.encode(text, emit),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The bytes of every token; ids to text, at once or as they come.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+
+/// What each id decodes to: all bytes in one piece, as thousands of small vectors would weigh several times as much.
+#[derive(Debug, Clone, Default)]
+pub struct Tokens {
+    bytes: Vec<u8>,
+    /// Where each token ends.
+    ends: Vec<u32>,
+}
+
+impl Tokens {
+    pub fn push(&mut self, token: &[u8]) {
+        self.bytes.extend_from_slice(token);
+        self.ends.push(self.bytes.len() as u32);
+    }
+
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn get(&self, id: u32) -> Result<&[u8]> {
+        let index = id as usize;
+        let end = *self.ends.get(index).ok_or(Error::TokenOutOfRange { id, vocabulary: self.len() })?;
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        Ok(&self.bytes[start as usize..end as usize])
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.len() as u32).filter_map(|id| self.get(id).ok())
+    }
+
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        let mut bytes = Vec::new();
+        for &id in ids {
+            bytes.extend_from_slice(self.get(id)?);
+        }
+        Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    }
+
+    /// A token for the eye: bytes that are no whole character are written as `<0xC3>`.
+    pub fn text(&self, id: u32) -> String {
+        let mut text = String::new();
+        for chunk in self.get(id).unwrap_or_default().utf8_chunks() {
+            text.push_str(chunk.valid());
+            text.extend(chunk.invalid().iter().map(|byte| format!("<0x{byte:02X}>")));
+        }
+        text
+    }
+}
+
+/// Decodes ids one at a time. What has come out, with [`finish`](Self::finish)'s rest, equals the decoding of all ids
+/// in one piece; a character comes out once its last byte is there.
+#[derive(Debug, Clone)]
+pub struct StreamDecoder {
+    tokens: Arc<Tokens>,
+    /// The start of a character, at most 3 bytes, between two calls.
+    pending: Vec<u8>,
+}
+
+impl StreamDecoder {
+    pub(super) fn new(tokens: Arc<Tokens>) -> Self {
+        Self { tokens, pending: Vec::new() }
+    }
+
+    /// The text that `id` completes; empty in the middle of a character.
+    pub fn push(&mut self, id: u32) -> Result<String> {
+        self.pending.extend_from_slice(self.tokens.get(id)?);
+        let mut text = String::new();
+        let mut read = 0;
+        for chunk in self.pending.utf8_chunks() {
+            text.push_str(chunk.valid());
+            read += chunk.valid().len();
+            let invalid = chunk.invalid();
+            let is_last = read + invalid.len() == self.pending.len();
+            if is_last && may_go_on(invalid) {
+                break;
+            }
+            if !invalid.is_empty() {
+                text.push(char::REPLACEMENT_CHARACTER);
+                read += invalid.len();
+            }
+        }
+        self.pending.drain(..read);
+        Ok(text)
+    }
+
+    /// The rest: empty, or one U+FFFD for a character that never was completed.
+    pub fn finish(self) -> String {
+        String::from_utf8_lossy(&self.pending).into_owned()
+    }
+}
+
+/// Whether bytes after these could make them a character.
+fn may_go_on(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes() -> Arc<Tokens> {
+        let mut tokens = Tokens::default();
+        for byte in 0..=255 {
+            tokens.push(&[byte]);
+        }
+        Arc::new(tokens)
+    }
+
+    fn stream(tokens: &Arc<Tokens>, ids: &[u32]) -> Vec<String> {
+        let mut decoder = StreamDecoder::new(tokens.clone());
+        let mut pieces: Vec<_> = ids.iter().map(|&id| decoder.push(id).unwrap()).collect();
+        pieces.push(decoder.finish());
+        pieces
+    }
+
+    #[test]
+    fn a_character_comes_out_with_its_last_byte() {
+        let ids = [0xC3, 0xB1, 0xF0, 0x9F, 0xA6, 0x9C];
+        assert_eq!(stream(&bytes(), &ids), ["", "ñ", "", "", "", "🦜", ""]);
+    }
+
+    #[test]
+    fn broken_bytes_come_out_as_in_one_piece() {
+        let tokens = bytes();
+        // Every pair and triple of bytes that matter: leads, tails, surrogates, overlong and too large ones.
+        let odd = [0x41, 0x80, 0x9F, 0xA0, 0xBF, 0xC0, 0xC3, 0xE0, 0xE1, 0xED, 0xF0, 0xF4, 0xF5, 0xFF];
+        for a in odd {
+            for b in odd {
+                for c in odd {
+                    for d in odd {
+                        let ids = [a, b, c, d];
+                        assert_eq!(stream(&tokens, &ids).concat(), tokens.decode(&ids).unwrap(), "{ids:x?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_outside_is_an_error_and_a_part_of_a_character_is_shown_as_bytes() {
+        let tokens = bytes();
+        assert_eq!(tokens.decode(&[256]), Err(Error::TokenOutOfRange { id: 256, vocabulary: 256 }));
+        assert!(StreamDecoder::new(tokens.clone()).push(u32::MAX).is_err());
+        assert_eq!(tokens.text(0xC3), "<0xC3>");
+        assert_eq!(tokens.text(0x41), "A");
+        assert_eq!(tokens.text(300), "");
+    }
+}

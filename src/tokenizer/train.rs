@@ -1,0 +1,179 @@
+//! A tokenizer from a text.
+
+use std::collections::HashSet;
+
+use tokenizers::Trainer;
+use tokenizers::models::bpe::{BPE, BpeTrainer};
+use tokenizers::utils::parallelism::set_parallelism;
+
+use super::alphabet;
+use super::file::{AddedToken, Cut, END_OF_TEXT, File, Model};
+use super::special::{Segment, Specials};
+use super::split::words;
+use crate::error::{Error, Result};
+
+/// Sizes that a trained vocabulary may have: the bytes, the end of text and some merges; what a page can still train.
+pub const VOCABULARY: std::ops::RangeInclusive<usize> = 300..=32_768;
+
+/// Merges are learned from at most so many bytes. More text hardly changes the common words, and would take memory.
+const SAMPLE: usize = 20_000_000;
+
+/// Text is read in blocks of about this size, in bytes.
+const BLOCK: usize = 1 << 16;
+
+/// Longer words are cut for training, where a word costs the square of its length.
+const LONGEST_WORD: usize = 256;
+
+/// Pairs that are seen less often are not worth a token.
+const LEAST_FREQUENCY: u64 = 2;
+
+/// The size of a trained vocabulary for a text of so many characters: a power of two that leaves each token some 150
+/// uses in the text, and does not let the embedding outgrow the small models that are trained here.
+pub fn default_vocabulary(characters: usize) -> usize {
+    let most = (characters / 450).clamp(512, 8192);
+    1 << most.ilog2()
+}
+
+/// One token for each distinct character, in the order of their code points.
+pub fn characters(documents: &[&str]) -> Result<File> {
+    let mut seen = vec![false; char::MAX as usize + 1];
+    each_text(documents, |text| text.chars().for_each(|character| seen[character as usize] = true));
+    let characters = ('\0'..=char::MAX).filter(|&character| seen[character as usize]);
+    let vocabulary: Vec<_> = characters.map(String::from).collect();
+    if vocabulary.is_empty() {
+        return Err(Error::NoText);
+    }
+    Ok(finish(Cut::Characters, vocabulary, Vec::new()))
+}
+
+/// One token for each byte, with the byte as its id.
+pub fn bytes() -> File {
+    let vocabulary = (0..=255).map(|byte| alphabet::character(byte).to_string()).collect();
+    finish(Cut::Bytes, vocabulary, Vec::new())
+}
+
+/// The bytes, and merges of them until there are `vocabulary` tokens or no pair is left that repeats.
+pub fn merges(vocabulary: usize, documents: &[&str]) -> Result<File> {
+    if !VOCABULARY.contains(&vocabulary) {
+        let (min, max) = (*VOCABULARY.start(), *VOCABULARY.end());
+        return Err(Error::VocabularySize { asked: vocabulary, min, max });
+    }
+    let internal = |error: &dyn std::fmt::Display| Error::Internal { reason: format!("BPE training: {error}") };
+    // One thread, as in the browser: what is trained must not depend on the machine.
+    set_parallelism(false);
+    let mut trainer = BpeTrainer::builder()
+        .show_progress(false)
+        .min_frequency(LEAST_FREQUENCY)
+        .vocab_size(vocabulary - 1)
+        .initial_alphabet((0..=255).map(alphabet::character).collect::<HashSet<_>>())
+        .build();
+    let blocks = sample(documents, SAMPLE);
+    trainer.feed(blocks.into_iter(), |block| Ok(spelled_words(block))).map_err(|error| internal(&error))?;
+    let mut model = BPE::default();
+    trainer.train(&mut model).map_err(|error| internal(&error))?;
+    let json = serde_json::to_vec(&model).map_err(|error| internal(&error))?;
+    let model: Model = serde_json::from_slice(&json).map_err(|error| internal(&error))?;
+    Ok(finish(Cut::Words, model.vocab, model.merges))
+}
+
+/// The end of text is the last token: what comes before are the characters, the bytes, or the merges in their order.
+fn finish(cut: Cut, mut vocabulary: Vec<String>, merges: Vec<(String, String)>) -> File {
+    let end_of_text = AddedToken::special(vocabulary.len() as u32, END_OF_TEXT);
+    vocabulary.push(END_OF_TEXT.to_owned());
+    File::new(cut, vec![end_of_text], vocabulary, merges)
+}
+
+/// Visits the documents without the end-of-text tokens in them.
+fn each_text<'t>(documents: &[&'t str], mut visit: impl FnMut(&'t str)) {
+    let specials = Specials::new(vec![AddedToken::special(0, END_OF_TEXT)]);
+    for document in documents {
+        specials.each(document, |segment| match segment {
+            Segment::Text(text) => visit(text),
+            Segment::Special(..) => {}
+        });
+    }
+}
+
+/// The words of a block as the trainer wants them, spelled in the byte alphabet.
+fn spelled_words(block: &str) -> Vec<String> {
+    let mut spelled = Vec::new();
+    each_text(&[block], |text| {
+        spelled.extend(words(text).flat_map(|word| word.as_bytes().chunks(LONGEST_WORD)).map(alphabet::spell));
+    });
+    spelled
+}
+
+/// The documents in blocks; of more than `limit` bytes, blocks evenly spread over all documents that sum up to about
+/// that.
+pub fn sample<'t>(documents: &[&'t str], limit: usize) -> Vec<&'t str> {
+    let total: usize = documents.iter().map(|document| document.len()).sum();
+    // Of every `period` bytes the first `BLOCK` are taken.
+    let period = ((BLOCK as u64 * total as u64).div_ceil(limit as u64) as usize).max(BLOCK);
+    let mut blocks = Vec::new();
+    // Where the document starts when all are laid end to end.
+    let mut offset = 0;
+    for document in documents {
+        let mut at = 0;
+        while at < document.len() {
+            let phase = (offset + at) % period;
+            if phase < BLOCK {
+                let end = block_end(document, at, at + BLOCK - phase);
+                blocks.push(&document[at..end]);
+                at = end;
+            } else {
+                at = block_end(document, at, at + period - phase);
+            }
+        }
+        offset += document.len();
+    }
+    blocks
+}
+
+/// Where to cut: at `end`, or up to 64 bytes later before a space, so that no word is cut.
+fn block_end(document: &str, start: usize, end: usize) -> usize {
+    let Some(rest) = document.as_bytes().get(end.max(start + 1)..) else { return document.len() };
+    let space = rest.iter().take(64).position(|&byte| byte == b' ' || byte == b'\n').unwrap_or(0);
+    document.ceil_char_boundary(document.len() - rest.len() + space)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_vocabulary_follows_the_text() {
+        assert_eq!(default_vocabulary(0), 512);
+        assert_eq!(default_vocabulary(20_000), 512);
+        assert_eq!(default_vocabulary(1_115_394), 2048);
+        assert_eq!(default_vocabulary(2_100_000), 4096);
+        assert_eq!(default_vocabulary(usize::MAX), 8192);
+    }
+
+    #[test]
+    fn a_small_text_is_taken_whole() {
+        let long = "una palabra y otra, niño\n".repeat(10_000);
+        let documents = ["", "a", &long, "ñandú"];
+        assert_eq!(sample(&documents, SAMPLE).concat(), documents.concat());
+    }
+
+    #[test]
+    fn a_large_text_is_sampled_evenly() {
+        let (one, two) = ("año y vez ".repeat(200_000), "日本語".repeat(100_000));
+        let documents = [one.as_str(), two.as_str()];
+        let total = one.len() + two.len();
+        let blocks = sample(&documents, 1_000_000);
+        let taken: usize = blocks.iter().map(|block| block.len()).sum();
+        assert!((900_000..=1_100_000).contains(&taken), "{taken}");
+        let of_two: usize =
+            blocks.iter().filter(|block| block.starts_with(['日', '本', '語'])).map(|it| it.len()).sum();
+        let share = of_two as f64 / taken as f64 * total as f64 / two.len() as f64;
+        assert!((0.8..1.2).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn many_small_documents_are_sampled_too() {
+        let documents = vec!["corto"; 100_000];
+        let taken: usize = sample(&documents, 100_000).iter().map(|block| block.len()).sum();
+        assert!((60_000..=140_000).contains(&taken), "{taken}");
+    }
+}
