@@ -8,6 +8,9 @@ import type { Evaluation, StepRecord } from "./lorito";
 
 type Point = number | null;
 
+/** More lie closer together than a screen can show: then a point is the mean of a few steps. */
+const MOST_POINTS = 1500;
+
 @customElement("lorito-chart")
 export class Chart extends LitElement {
   @property({ attribute: false }) steps: StepRecord[] = [];
@@ -39,7 +42,7 @@ export class Chart extends LitElement {
   override render(): TemplateResult {
     return html`<div class="plot" role="img" aria-label=${this.#inWords()}></div>
       <p class="legend" aria-hidden="true">
-        <span class="training">${t("chart.training")}</span>
+        <span class="training">${this.#stride > 1 ? t("chart.trainingMean", { count: this.#stride }) : t("chart.training")}</span>
         <span class="validation">${t("chart.validation")}</span>
         <output class="reading"></output>
       </p>`;
@@ -67,10 +70,19 @@ export class Chart extends LitElement {
     return t(last.validationLoss === null ? "chart.inWordsTraining" : "chart.inWords", values);
   }
 
+  /** Steps behind one point of the training curve. */
+  get #stride(): number {
+    return Math.ceil(this.steps.length / MOST_POINTS);
+  }
+
   /** Both curves over one axis of steps: a step without an evaluation has no validation loss, and the other way round. */
   #data(): uPlot.AlignedData {
     const rows = new Map<number, [Point, Point]>();
-    for (const { step, loss } of this.steps) rows.set(step, [loss, null]);
+    for (let at = 0; at < this.steps.length; at += this.#stride) {
+      const group = this.steps.slice(at, at + this.#stride);
+      const mean = group.reduce((sum, { loss }) => sum + loss, 0) / group.length;
+      rows.set(group.at(-1)?.step ?? 0, [mean, null]);
+    }
     for (const { step, validationLoss } of this.evaluations)
       rows.set(step, [rows.get(step)?.[0] ?? null, validationLoss]);
     const order = [...rows.keys()].sort((a, b) => a - b);

@@ -37,8 +37,8 @@ export function t(key: Key, values: Values = {}): string {
 /** The sentence for something that Rust or the worker reported as `{code, ...fields}`. */
 export function sentenceOf(report: Problem): string {
   const { code, ...values } = report;
-  const keys = [...("step" in values ? [`code.${code}.step`] : []), `code.${code}`];
-  return t(keys.find(known) ?? "code.unknown", { code, ...values });
+  const finer = [values.kind, "step" in values ? "step" : undefined].map((detail) => `code.${code}.${detail}`);
+  return t([...finer, `code.${code}`].find(known) ?? "code.unknown", { code, ...values });
 }
 
 /** Whether there is a word for a key made up at run time. */
@@ -107,7 +107,8 @@ export function date(milliseconds: number): string {
 }
 
 function unit(value: number, name: string, digits = 0): string {
-  const options = { style: "unit", unit: name, unitDisplay: "short", maximumFractionDigits: digits } as const;
+  const unitDisplay = name === "byte" ? "long" : "short"; // "9 bytes", as no language has a short word for it
+  const options = { style: "unit", unit: name, unitDisplay, maximumFractionDigits: digits } as const;
   return new Intl.NumberFormat(language, options).format(value);
 }
 

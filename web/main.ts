@@ -17,9 +17,10 @@ keepPlanning(store);
 try {
   const ready = await lorito.ready;
   store.change({ ready, presets: await lorito.presets() });
-  store.change({ lastRun: (await lorito.savedRun()) ?? undefined });
+  await store.attempt("page", undefined, async () => store.change({ lastRun: (await lorito.savedRun()) ?? undefined }));
   await page.openLinked();
-  await store.readModels();
+  await store.attempt("share", undefined, () => store.readModels());
 } catch (error) {
+  store.change({ failed: true });
   store.say("page", problemOf(error));
 }

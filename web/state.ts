@@ -41,6 +41,8 @@ export interface Busy {
 
 export interface State {
   ready: Ready | undefined;
+  /** The engine could not start; a message says why. */
+  failed: boolean;
   phase: Phase;
   busy: Busy | undefined;
   messages: Message[];
@@ -74,6 +76,7 @@ const EMPTY_RUN = { progress: undefined, steps: [], evaluations: [], samples: []
 export class Store extends EventTarget {
   state: State = {
     ready: undefined,
+    failed: false,
     phase: "starting",
     busy: undefined,
     messages: [],

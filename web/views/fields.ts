@@ -54,6 +54,25 @@ export function settingField(store: Store, place: string, field: Field, step: nu
   });
 }
 
+export interface Action {
+  label: unknown;
+  /** Whether it can be done now. If not, the button still takes the focus, so that nobody loses their place. */
+  able: boolean;
+  act: () => void;
+  kind?: "primary" | "sample";
+  submit?: boolean;
+}
+
+/** A button. A form's own event does what its submit button is for. */
+export function action({ label, able, act, kind, submit = false }: Action): TemplateResult {
+  const press = (event: Event) => {
+    if (!able) event.preventDefault();
+    else if (!submit) act();
+  };
+  return html`<button type=${submit ? "submit" : "button"} class=${kind ?? nothing}
+    aria-disabled=${able ? nothing : "true"} @click=${press}>${label}</button>`;
+}
+
 export interface Choice<T extends string> {
   value: T;
   label: string;
@@ -70,12 +89,16 @@ export function choices<T extends string>(
 ): TemplateResult {
   return html`<fieldset class="choices">
     <legend>${legend}</legend>
-    ${all.map(
-      ({ value, label, explanation }) => html`<label class="choice">
-        <input type="radio" name=${name} value=${value} .checked=${live(value === chosen)} @change=${() => onChange(value)}>
-        <span><strong>${label}</strong> <span class="explanation">${explanation}</span></span>
-      </label>`,
-    )}
+    ${all.map(({ value, label, explanation }) => {
+      const id = `${name}-${value}`;
+      return html`<label class="choice">
+        <input type="radio" name=${name} value=${value} aria-labelledby="${id}-name" aria-describedby="${id}-about"
+          .checked=${live(value === chosen)} @change=${() => onChange(value)}>
+        <span>
+          <strong id="${id}-name">${label}</strong> <span id="${id}-about" class="explanation">${explanation}</span>
+        </span>
+      </label>`;
+    })}
   </fieldset>`;
 }
 

@@ -13,12 +13,14 @@ const STEP_OF: Partial<Record<ModelField, number>> = { dropout: 0.05 };
 
 @customElement("lorito-model")
 export class ModelView extends View {
+  #refused: Report | undefined;
+
   override render(): TemplateResult {
     const { presets, planReport } = this.state;
     const chosen = this.#touched ? undefined : this.store.preset?.name;
     return this.step(
       "model",
-      html`<details class="more" ?open=${planReport !== undefined && !planReport.setting}>
+      html`<details class="more">
         <summary><span class="state">${this.#sentence()}</span> <span class="open">${t("details.change")}</span></summary>
         ${
           presets.length === 0
@@ -49,6 +51,14 @@ export class ModelView extends View {
       </details>
       ${planReport && !planReport.setting ? this.#refusal(planReport) : this.#costs()}`,
     );
+  }
+
+  /** A refusal is easier to mend with the numbers in sight. */
+  override updated(): void {
+    const { planReport } = this.state;
+    const details = this.querySelector("details");
+    if (planReport && planReport !== this.#refused && details) details.open = true;
+    this.#refused = planReport;
   }
 
   get #touched(): boolean {

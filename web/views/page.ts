@@ -106,9 +106,8 @@ export class Page extends View {
   }
 
   #engine(): TemplateResult {
-    const { ready, phase } = this.state;
-    if (!ready)
-      return html`<p class="engine waiting" role="status">${phase === "starting" ? t("engine.starting") : ""}</p>`;
+    const { ready, failed } = this.state;
+    if (!ready) return html`<p class="engine" role="status">${failed ? t("engine.failed") : t("engine.starting")}</p>`;
     const reason = `engine.reason.${ready.reason}`;
     return html`<div class="engine" role="status">
       <p><strong>${t(`engine.${ready.engine}`)}</strong> ${ready.engine === "webgpu" && ready.adapter ? ready.adapter : nothing}</p>
@@ -149,6 +148,13 @@ export class Page extends View {
     addEventListener("dragover", this.#over);
     addEventListener("dragleave", this.#out);
     addEventListener("drop", this.#drop);
+  }
+
+  /** Where the path is a narrow strip, the current step stays in sight. */
+  override updated(): void {
+    const link = this.querySelector<HTMLElement>("nav [aria-current]");
+    const strip = link?.closest("nav");
+    if (link && strip) strip.scrollLeft = link.offsetLeft - (strip.clientWidth - link.offsetWidth) / 2;
   }
 
   override async firstUpdated(): Promise<void> {

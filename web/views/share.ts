@@ -5,6 +5,7 @@ import { bytes, date, t } from "../i18n";
 import { openAddress, openFile } from "../intake";
 import type { SavedModel } from "../lorito";
 import type { Store } from "../state";
+import { action } from "./fields";
 import { goTo, View } from "./view";
 
 const DEFAULT_NAME = "lorito";
@@ -81,19 +82,15 @@ export class ShareView extends View {
       </div>
       <ul class="ways">
         <li>
-          <button type="button" class="primary" ?disabled=${!able} @click=${() => download(this.store, "safetensors", this.#fileName)}>
-            ${t("share.safetensors")}
-          </button>
+          ${action({ label: t("share.safetensors"), able, act: () => void download(this.store, "safetensors", this.#fileName), kind: "primary" })}
           <small>${t("share.safetensors.about", { file: `${this.#fileName}.safetensors` })}</small>
         </li>
         <li>
-          <button type="button" ?disabled=${!able} @click=${() => download(this.store, "huggingface", this.#fileName)}>
-            ${t("share.huggingface")}
-          </button>
+          ${action({ label: t("share.huggingface"), able, act: () => void download(this.store, "huggingface", this.#fileName) })}
           <small>${t("share.huggingface.about", { file: `${this.#fileName}.zip` })}</small>
         </li>
         <li>
-          <button type="button" ?disabled=${!able} @click=${this.#save}>${t("share.save")}</button>
+          ${action({ label: t("share.save"), able, act: () => this.#save() })}
           <small>${t("share.save.about")}</small>
         </li>
         <li>

@@ -16,7 +16,7 @@ import {
 } from "../intake";
 import type { Source, TextSummary } from "../lorito";
 import { startTraining } from "../prepare";
-import { figures } from "./fields";
+import { action, figures } from "./fields";
 import { goTo, View } from "./view";
 
 @customElement("lorito-text")
@@ -58,11 +58,14 @@ export class TextView extends View {
   #sample(name: SampleName, text: TextSummary | undefined): TemplateResult {
     const used = text?.sources.some((source) => source.name === sampleFile(name)) ?? false;
     return html`<li>
-      <button type="button" class="sample" ?disabled=${used} @click=${() => takeSample(this.store, name)}>
-        <svg viewBox="0 0 48 48" aria-hidden="true">${PICTURES[name]}</svg>
+      ${action({
+        able: !used,
+        act: () => void takeSample(this.store, name),
+        kind: "sample",
+        label: html`<svg viewBox="0 0 48 48" aria-hidden="true">${PICTURES[name]}</svg>
         <strong>${used ? t("sample.used", { name: t(`sample.${name}.name`) }) : t("sample.use", { name: t(`sample.${name}.name`) })}</strong>
-        <span>${t(`sample.${name}.about`)}</span>
-      </button>
+        <span>${t(`sample.${name}.about`)}</span>`,
+      })}
     </li>`;
   }
 
@@ -93,7 +96,7 @@ export class TextView extends View {
         @click=${() => removeSource(this.store, index)}>
         ${t("text.remove")}
       </button>
-      ${source.notices.map((notice) => html`<p class="remark">${sentenceOf({ ...notice, name: source.name } as never)}</p>`)}
+      ${source.notices.map((notice) => html`<p class="remark">${sentenceOf(notice)}</p>`)}
     </li>`;
   }
 
@@ -139,7 +142,7 @@ export class TextView extends View {
       return html`<p class="next"><button type="button" @click=${() => goTo("train")}>${t("text.watch")}</button></p>`;
     }
     return html`<p class="next">
-      <button type="button" class="primary" ?disabled=${!this.store.shape} @click=${this.#train}>${t("text.train")}</button>
+      ${action({ label: t("text.train"), able: this.store.shape !== undefined, act: () => this.#train(), kind: "primary" })}
       <span>${plan ? t("text.trainTime", { time: duration(plan.seconds) }) : t("text.trainPlain")}</span>
     </p>`;
   }

@@ -7,7 +7,7 @@ import type { Piece, TokenizerKind } from "../lorito";
 import { tokenizerIsStale, trainTokenizer } from "../prepare";
 import { TOKENIZER_KINDS } from "../settings";
 import type { Report } from "../state";
-import { choices, figures, numberField } from "./fields";
+import { action, choices, figures, numberField } from "./fields";
 import { View } from "./view";
 
 /** Enough to see how words fall apart, and little enough to draw at once. */
@@ -44,7 +44,7 @@ export class TokensView extends View {
             )}
             ${kind === "bpe" ? this.#vocabulary() : nothing}
             <p>
-              <button type="button" ?disabled=${!text || busy !== undefined} @click=${this.#train}>${t("tokens.train")}</button>
+              ${action({ label: t("tokens.train"), able: text !== undefined && !busy, act: () => this.#train() })}
               ${text ? nothing : html`<span class="hint">${t("need.text")}</span>`}
             </p>
           </div>
@@ -101,7 +101,7 @@ export class TokensView extends View {
             this.own = (event.target as HTMLInputElement).value;
           }}>
       </div>
-      <p class="pieces" aria-label=${t("tokens.preview")}>${this.pieces.map(drawPiece)}</p>
+      <div class="pieces" role="group" tabindex="0" aria-label=${t("tokens.preview")}>${this.pieces.map(drawPiece)}</div>
       <p class="hint">${t("tokens.count", { count: this.pieces.reduce((sum, { ids }) => sum + ids.length, 0) })}</p>
       ${this.unknown ? html`<p class="remark">${t("tokens.unknown", { characters: list([...this.unknown].slice(0, 40)) })}</p>` : nothing}
       ${this.report ? html`<p class="error">${sentenceOf(this.report)}</p>` : nothing}`;

@@ -6,7 +6,7 @@ import { duration, fixed, number, t } from "../i18n";
 import { modelDiffers, startTraining } from "../prepare";
 import { TRAIN_FIELDS, type TrainField } from "../settings";
 import type { Message } from "../state";
-import { figures, settingField } from "./fields";
+import { action, figures, settingField } from "./fields";
 import { downloadRun } from "./share";
 import "./story";
 import { View } from "./view";
@@ -61,43 +61,57 @@ export class TrainView extends View {
     return ["training", "paused", "recovering"].includes(this.state.phase) || this.state.progress !== undefined;
   }
 
+  /** The first button is always the next thing to do, and one and the same button, so that it keeps the focus. */
   #controls(): TemplateResult {
-    const { phase, text, busy, plan, progress } = this.state;
-    const { shape } = this.store;
-    if (phase === "training" || phase === "recovering") {
-      return html`<div class="controls">
-        <button type="button" class="primary" @click=${() => this.store.lorito.pause()}>${t("train.pause")}</button>
-        <button type="button" @click=${() => this.store.lorito.stop()}>${t("train.stop")}</button>
-      </div>`;
-    }
-    if (phase === "paused") {
-      return html`<div class="controls">
-        <button type="button" class="primary" @click=${() => this.store.lorito.resume()}>${t("train.continue")}</button>
-        <button type="button" @click=${() => this.store.lorito.stop()}>${t("train.stop")}</button>
-      </div>`;
-    }
-    const start = (over: boolean) => void startTraining(this.store, { over });
-    const known = text !== undefined || this.state.modelOrigin === "run";
-    const able = known && shape !== undefined && busy === undefined && phase !== "starting";
-    const making = busy?.task === "making" || busy?.task === "tokenizing";
-    const hint = known ? (shape ? "" : t("need.engine")) : t("need.text");
-    if (!this.store.canContinue) {
-      return html`<div class="controls">
-        <button type="button" class="primary" ?disabled=${!able} @click=${() => start(false)}>${t("train.start")}</button>
-        <span class="hint" role="status">
-          ${making ? t(busy.task === "making" ? "busy.making" : "busy.tokenizing") : hint || (plan && shape ? t("train.planned", { count: shape.train.steps, time: duration(plan.seconds) }) : "")}
-        </span>
-      </div>`;
-    }
+    const { phase, text, modelOrigin } = this.state;
+    const { lorito, canContinue, shape } = this.store;
+    const ready = shape !== undefined && this.state.busy === undefined && phase !== "starting";
+    const running = phase === "training" || phase === "paused" || phase === "recovering";
+    const next =
+      phase === "paused"
+        ? { label: t("train.continue"), able: true, act: () => lorito.resume() }
+        : running
+          ? { label: t("train.pause"), able: phase === "training", act: () => lorito.pause() }
+          : {
+              label: canContinue ? t("train.more", { count: shape?.train.steps ?? 0 }) : t("train.start"),
+              able: ready && (text !== undefined || modelOrigin === "run"),
+              act: () => void startTraining(this.store),
+            };
     return html`<div class="controls">
-      <button type="button" class="primary" ?disabled=${!able} @click=${() => start(false)}>
-        ${t("train.more", { count: shape?.train.steps ?? 0 })}
-      </button>
-      <button type="button" ?disabled=${!able || !text} @click=${() => start(true)}>${t("train.over")}</button>
-      <span class="hint" role="status">
-        ${making ? t(busy.task === "making" ? "busy.making" : "busy.tokenizing") : hint || (modelDiffers(this.store) ? t("train.differs") : progress ? t("train.ended", { step: progress.step }) : "")}
-      </span>
+      ${action({ ...next, kind: "primary" })}
+      ${running ? action({ label: t("train.stop"), able: true, act: () => this.#stop() }) : nothing}
+      ${
+        !running && canContinue
+          ? action({ label: t("train.over"), able: ready && text !== undefined, act: () => this.#startOver() })
+          : nothing
+      }
+      <span class="hint" role="status">${running ? nothing : this.#hint()}</span>
     </div>`;
+  }
+
+  /** What is still missing, or what the button will do. */
+  #hint(): string {
+    const { busy, text, modelOrigin, plan, progress } = this.state;
+    const { shape } = this.store;
+    if (busy?.task === "making") return t("busy.making");
+    if (busy?.task === "tokenizing") return t("busy.tokenizing");
+    if (!text && modelOrigin !== "run") return t("need.text");
+    if (!shape) return this.state.failed ? t("engine.failed") : t("need.engine");
+    if (this.store.canContinue) {
+      if (modelDiffers(this.store)) return t("train.differs");
+      return progress ? t("train.ended", { step: progress.step }) : "";
+    }
+    return plan ? t("train.planned", { count: shape.train.steps, time: duration(plan.seconds) }) : "";
+  }
+
+  /** The button goes when training has ended; the one before it stays. */
+  #stop(): void {
+    this.store.lorito.stop();
+    this.querySelector<HTMLElement>(".controls button")?.focus();
+  }
+
+  #startOver(): void {
+    if (confirm(t("train.overConfirm"))) void startTraining(this.store, { over: true });
   }
 
   #course(): TemplateResult {

@@ -55,10 +55,9 @@ export abstract class View extends LitElement {
   }
 }
 
-/** Shows a step and puts the keyboard there. */
+/** Shows a step and puts the keyboard there. At once: what is above may change its height on the way. */
 export function goTo(step: Step): void {
   const title = document.getElementById(`${step}-title`);
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  title?.closest("section")?.scrollIntoView({ behavior: calm ? "instant" : "smooth" });
+  title?.closest("section")?.scrollIntoView();
   title?.focus({ preventScroll: true });
 }

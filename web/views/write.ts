@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { settingName, t } from "../i18n";
-import { numberField } from "./fields";
+import { action, numberField } from "./fields";
 import { View } from "./view";
 
 const OPTIONS = {
@@ -40,8 +40,8 @@ export class WriteView extends View {
               <small id="prompt-hint">${t("write.promptHint")}</small>
             </div>
             <p class="controls">
-              <button type="submit" class="primary" ?disabled=${!able || this.writing}>${t("write.write")}</button>
-              <button type="button" ?disabled=${!this.writing} @click=${() => this.store.lorito.stopWriting()}>${t("write.stop")}</button>
+              ${action({ label: t("write.write"), able: able && !this.writing, act: () => {}, kind: "primary", submit: true })}
+              ${action({ label: t("write.stop"), able: this.writing, act: () => this.store.lorito.stopWriting() })}
               ${able ? nothing : html`<span class="hint">${t("need.model")}</span>`}
             </p>
             <details class="more">
@@ -84,7 +84,7 @@ export class WriteView extends View {
 
   #submit(event: Event): void {
     event.preventDefault();
-    void this.#write();
+    if (this.state.model && !this.writing) void this.#write();
   }
 
   async #write(): Promise<void> {
