@@ -1,0 +1,116 @@
+// For those who see little, hear the page or use no mouse: axe's rules in all states, and the path by keyboard alone.
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import type { Page } from "@playwright/test";
+import { expect, test } from "./guard";
+import { ended, onceIsEnough, small, step, train, visit } from "./person";
+
+onceIsEnough();
+
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+interface Violation {
+  id: string;
+  nodes: { target: unknown; failureSummary: string }[];
+}
+
+/** What axe finds against the WCAG 2.2's levels A and AA, and against good practice. */
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  const found: Violation[] = await page.evaluate("axe.run().then(({ violations }) => violations)");
+  return found.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target}: ${node.failureSummary}`));
+}
+
+async function openAll(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    for (const details of document.querySelectorAll("details")) details.open = true;
+  });
+}
+
+for (const colorScheme of ["light", "dark"] as const) {
+  for (const width of [1280, 390]) {
+    test(`axe finds nothing: ${colorScheme}, ${width} pixels wide`, async ({ page }) => {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      await page.setViewportSize({ width, height: 900 });
+      await visit(page, "cpu");
+      expect(await violations(page)).toEqual([]);
+      await train(page);
+      await openAll(page);
+      await page.getByRole("button", { name: "Train tokenizer" }).click();
+      await expect(page.locator(".piece").first()).toBeVisible();
+      await step(page, "Model").getByLabel("Heads").fill("5");
+      await page.keyboard.press("Tab");
+      await expect(step(page, "Model").getByRole("alert")).toBeVisible();
+      expect(await violations(page)).toEqual([]);
+      const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+      expect(content).toBeLessThanOrEqual(window ?? 0);
+    });
+  }
+}
+
+test("the whole path by keyboard", async ({ page }) => {
+  await visit(page, "cpu", `${small}&steps=20000&evalEvery=5000`);
+  const focused = page.locator(":focus");
+  /** Presses Tab until the focus is on what has this name, as a person looking for it would. */
+  const tabTo = async (name: RegExp) => {
+    for (let presses = 0; presses < 60; presses++) {
+      await page.keyboard.press("Tab");
+      const label = await page.evaluate(() => {
+        const element = document.activeElement;
+        return element?.getAttribute("aria-label") ?? element?.textContent ?? "";
+      });
+      if (name.test(label.trim())) return;
+    }
+    throw new Error(`Tab never gets to ${name}`);
+  };
+
+  await page.keyboard.press("Tab");
+  await expect(focused).toHaveText("Skip to the first step");
+  await page.keyboard.press("Enter");
+  await expect(focused).toHaveText("Text");
+  await tabTo(/^Use The Harbour/);
+  await page.keyboard.press("Enter");
+  await expect(step(page, "Text").getByText("harbour.txt")).toBeVisible();
+  await tabTo(/^Train now/);
+  await page.keyboard.press("Enter");
+  await expect(focused).toHaveText("Train");
+  await tabTo(/^Pause/);
+  await page.keyboard.press("Space");
+  await expect(page.getByRole("button", { name: "Continue", exact: true })).toBeFocused();
+  await page.keyboard.press("Space");
+  await tabTo(/^Stop/);
+  await page.keyboard.press("Enter");
+  await ended(page);
+
+  await page.locator("#write-title").focus();
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("BAKER:");
+  await tabTo(/^Write$/);
+  await page.keyboard.press("Enter");
+  await expect(page.locator("#written")).toContainText(/BAKER:[\s\S]{20}/);
+  await tabTo(/^Download one file/);
+  const download = page.waitForEvent("download");
+  await page.keyboard.press("Enter");
+  expect((await download).suggestedFilename()).toBe("lorito.safetensors");
+});
+
+test("a screen reader hears phases and evaluations, not every step", async ({ page }) => {
+  await visit(page, "cpu", `${small}&steps=60&evalEvery=20`);
+  await page.evaluate(() => {
+    const heard: string[] = [];
+    Object.assign(window, { heard });
+    const status = document.querySelector("#train > [role=status]");
+    if (status)
+      new MutationObserver(() => heard.push(status.textContent ?? "")).observe(status, {
+        childList: true,
+        characterData: true,
+        subtree: true,
+      });
+  });
+  await train(page);
+  const heard = await page.evaluate(() => (window as unknown as { heard: string[] }).heard);
+  expect(heard.some((words) => words === "Training.")).toBe(true);
+  expect(heard.some((words) => /^Step 20: training loss/.test(words))).toBe(true);
+  expect(heard.at(-1)).toMatch(/^(Trained up to step 60|Step 60)/);
+  expect(heard.length).toBeLessThan(10);
+});

@@ -1,0 +1,123 @@
+// What people give that cannot be used: each time a sentence that says what to do, and what was there stays.
+import { expect, test } from "./guard";
+import { drop, onceIsEnough, press, step, takeSample, visit } from "./person";
+
+onceIsEnough();
+
+const bytes = (text: string) => [...new TextEncoder().encode(text)];
+const noise = Array.from({ length: 5000 }, (_, index) => (index * 7919) % 256);
+/** A header that promises a tensor where there is none. */
+const lying = (() => {
+  const header = bytes(
+    JSON.stringify({ "transformer.wte.weight": { dtype: "F32", shape: [9, 9], data_offsets: [0, 4] } }),
+  );
+  return [header.length, 0, 0, 0, 0, 0, 0, 0, ...header];
+})();
+
+const texts = [
+  { name: "empty.txt", bytes: [], says: "empty.txt is empty. Choose a file with text in it." },
+  { name: "photo.txt", bytes: noise, says: /photo\.txt is not text.*Save what it says as plain text/ },
+  { name: "broken.json", bytes: bytes('{"text": "One",\n"text": }'), says: /broken\.json is not valid JSON: line 2/ },
+  { name: "numbers.json", bytes: bytes('[{"id": 1}, {"id": 2}]'), says: /numbers\.json has no text in it/ },
+];
+
+for (const { name, bytes, says } of texts) {
+  test(`${name} is refused, and the text before it stays`, async ({ page }) => {
+    await visit(page, "cpu");
+    await takeSample(page);
+    await drop(page, [{ name, bytes }]);
+    const text = step(page, "Text");
+    await expect(text.getByRole("alert")).toContainText(says);
+    await expect(text.getByText("harbour.txt")).toBeVisible();
+    await expect(text.getByText(name, { exact: true })).toBeHidden();
+    await press(text, "Close");
+    await expect(text.getByRole("alert")).toBeHidden();
+  });
+}
+
+test("one bad file among good ones stops none of them", async ({ page }) => {
+  await visit(page, "cpu");
+  await drop(page, [
+    { name: "one.txt", text: "A first text." },
+    { name: "empty.txt", text: "" },
+    { name: "blank.md", text: "" },
+    { name: "two.txt", text: "A second text." },
+  ]);
+  const text = step(page, "Text");
+  await expect(text.getByText("two.txt")).toBeVisible();
+  await expect(text.getByText("one.txt")).toBeVisible();
+  await expect(text.getByRole("alert")).toHaveCount(2);
+});
+
+test("what can be used of a damaged file is used, and the page says what was not", async ({ page }) => {
+  await visit(page, "cpu");
+  const lines = ['{"text": "One."}', '{"text": "Tw', '{"text": "Three."}', "not json", '{"text": "Five."}'];
+  await drop(page, [{ name: "chat.jsonl", text: lines.join("\n") }]);
+  const text = step(page, "Text");
+  const chat = text.getByRole("listitem").filter({ hasText: "chat.jsonl" });
+  await expect(chat).toContainText("3 documents");
+  await expect(chat).toContainText("2 lines of chat.jsonl are no JSON and were left out, the first is line 2");
+
+  const rows = ["id,body", "1,The first row", "2", "3,The third row", "4,The fourth,with too much"];
+  await drop(page, [{ name: "rows.csv", text: rows.join("\n") }]);
+  await expect(text.getByRole("listitem").filter({ hasText: "rows.csv" })).toContainText(
+    "2 rows of rows.csv have more or fewer cells",
+  );
+
+  await drop(page, [
+    {
+      name: "old.txt",
+      bytes: [...bytes("Se"), 0xf1, ...bytes("or, a"), 0xf1, ...bytes("os y ma"), 0xf1, ...bytes("anas.")],
+    },
+  ]);
+  await expect(text.getByRole("listitem").filter({ hasText: "old.txt" })).toContainText("Windows-1252");
+});
+
+test("a text shorter than one look back is refused at training, with both numbers", async ({ page }) => {
+  await visit(page, "cpu", "preset=tiny");
+  await drop(page, [{ name: "short.txt", text: "Too short." }]);
+  await press(page, "Train now");
+  const training = step(page, "Train");
+  await expect(training.getByRole("alert")).toContainText(
+    /Your text gives \d+ tokens, and \d+ are needed.*Add more text/,
+  );
+  await expect(training.getByRole("button", { name: /^(Start training|Train .* more steps)$/ })).toBeEnabled();
+});
+
+test("files that are no models are refused, and say why", async ({ page }) => {
+  await visit(page, "cpu");
+  await takeSample(page);
+  const share = step(page, "Share");
+  for (const [given, says] of [
+    [noise, /This is no safetensors file|announces a header/],
+    [[], /This is no safetensors file|ends after/],
+    [lying, /no safetensors file|no whole GPT-2|comes from elsewhere|ends after|does not match/],
+  ] as const) {
+    await drop(page, [{ name: "model.safetensors", bytes: [...given] }]);
+    await expect(share.getByRole("alert")).toContainText(says);
+    await press(share, "Close");
+  }
+  await expect(step(page, "Text").getByText("harbour.txt")).toBeVisible();
+});
+
+test("addresses that give no model are refused, and say why", async ({ page, guard, baseURL }) => {
+  await visit(page, "cpu");
+  const share = step(page, "Share");
+  const address = share.getByLabel("From an address");
+  const fetching = async (url: string) => {
+    await address.fill(url);
+    await press(share, "Fetch");
+  };
+  guard.allowed.push(/404/);
+  await fetching(`${baseURL}no/such/model.safetensors`);
+  await expect(share.getByRole("alert")).toContainText("The address did not give the file (answer 404)");
+  await page.route("**/page.safetensors", (route) => route.fulfill({ body: "<!doctype html><p>Please sign in" }));
+  await fetching(`${baseURL}page.safetensors`);
+  await expect(share.getByRole("alert")).toContainText(/announces a header|no safetensors file/);
+});
+
+test("an engine that is asked for and cannot start says so", async ({ page }) => {
+  await page.goto("?engine=webgpu");
+  await expect(page.getByRole("alert")).toContainText("WebGPU cannot start here");
+  await expect(page.getByRole("alert")).toContainText("engine=webgpu");
+});

@@ -1,0 +1,268 @@
+// The whole path as a person walks it: by what the page says, with a mouse, a file chooser and a reload.
+import { readFile } from "node:fs/promises";
+import { expect, test } from "./guard";
+import { drop, ended, figure, onceIsEnough, press, small, step, takeSample, train, visit, write } from "./person";
+
+test("a sample becomes a model that writes, leaves as two files and comes back from one", async ({ page }, {
+  project,
+}) => {
+  await visit(page, project.name);
+  await takeSample(page);
+  await expect(figure(step(page, "Text"), "Characters")).toHaveText(/^\d\d,\d{3}$/);
+  await press(page, "Train now");
+
+  const training = step(page, "Train");
+  await expect(training.getByText("Step 0", { exact: true }).first()).toBeVisible();
+  await expect(figure(training, "Training loss")).toHaveText(/^\d\.\d{3}$/);
+  await ended(page);
+  await expect(training.getByText("Step 20 of 20")).toBeVisible();
+  for (const name of [
+    "Training loss",
+    "Validation loss",
+    "Perplexity",
+    "Bits per byte",
+    "Tokens per second",
+    "Elapsed",
+  ])
+    await expect(figure(training, name)).toHaveText(/^[\d.,]+/);
+
+  // The newest sample stands above those before it, down to the one of step 0.
+  await expect(training.locator(".now")).toContainText("Step 20");
+  await expect(training.locator(".before li")).toHaveCount(2);
+  await expect(training.locator(".before li").last()).toContainText("Step 0");
+
+  // The table has what the chart draws.
+  await training.getByText("The evaluations as a table").click();
+  await expect(training.getByRole("row")).toHaveCount(4);
+  await expect(training.getByRole("img")).toHaveAccessibleName(/training loss from \d\.\d+ to \d\.\d+/);
+
+  expect((await write(page, "KEEPER:")).length).toBeGreaterThan(50);
+
+  const share = step(page, "Share");
+  await share.getByLabel("Name").fill("Quiet bell");
+  const one = page.waitForEvent("download");
+  await press(share, "Download one file");
+  const file = await one;
+  expect(file.suggestedFilename()).toBe("Quiet-bell.safetensors");
+  const folder = page.waitForEvent("download");
+  await press(share, "Download Hugging Face folder");
+  expect((await folder).suggestedFilename()).toBe("Quiet-bell.zip");
+  expect(
+    [...(await readFile(await (await folder).path())).subarray(0, 2)].map((byte) => String.fromCharCode(byte)).join(""),
+  ).toBe("PK");
+
+  await page.reload();
+  await expect(page.getByText("Your last model is still here")).toBeVisible();
+  const chooser = page.waitForEvent("filechooser");
+  await press(share, "Open a model file");
+  await (await chooser).setFiles({
+    name: "Quiet-bell.safetensors",
+    mimeType: "",
+    buffer: await readFile(await file.path()),
+  });
+  await expect(share.getByText("Quiet-bell.safetensors is open.")).toBeVisible();
+  expect((await write(page, "BAKER:")).length).toBeGreaterThan(50);
+});
+
+test("pause, continue, stop, more, and start over", async ({ page }, { project }) => {
+  await visit(page, project.name, `${small}&steps=5000&evalEvery=1000`);
+  await takeSample(page);
+  await press(page, "Train now");
+  const training = step(page, "Train");
+  await press(training, "Pause");
+  const label = training.getByText(/^Step \d/).first();
+  await expect(training.getByRole("button", { name: "Continue", exact: true })).toBeVisible();
+  const paused = await label.textContent();
+  await page.waitForTimeout(700);
+  expect(await label.textContent()).toBe(paused);
+  await press(training, "Continue");
+  await expect(label).not.toHaveText(paused ?? "");
+  await press(training, "Stop");
+  await ended(page);
+  await expect(training.locator(".hint", { hasText: /^Trained up to step / })).toBeVisible();
+
+  // Other settings make another model only on the person's word.
+  await step(page, "Model").getByText("Change").click();
+  await step(page, "Model").getByLabel("Width").fill("16");
+  await page.keyboard.press("Tab");
+  await expect(training.getByText("“Start over” makes a new one")).toBeVisible();
+  page.once("dialog", (dialog) => dialog.accept());
+  await press(training, "Start over");
+  await press(training, "Stop");
+  await ended(page);
+  await expect(step(page, "Model").getByText(/width 16, .* made and ready/)).toBeVisible();
+});
+
+test("a reload in the midst of training: the run is there to go on with", async ({ page }, { project }) => {
+  await visit(page, project.name, `${small}&steps=3000&evalEvery=1000`);
+  await takeSample(page);
+  await press(page, "Train now");
+  const training = step(page, "Train");
+  await expect(training.getByText(/^Saved on this device/)).toBeVisible();
+  await press(training, "Pause"); // saves
+  await expect(training.getByRole("button", { name: "Continue", exact: true })).toBeVisible();
+  await page.reload();
+  await expect(page.getByText("A training run was cut off")).toBeVisible();
+  await expect(page.getByText(/It learns from harbour\.txt/)).toBeVisible();
+  await press(page, "Continue this run");
+  await expect(training.getByText(/of 3,000$/)).toBeVisible();
+  await press(training, "Stop");
+  await ended(page);
+
+  await page.reload();
+  page.once("dialog", (dialog) => dialog.accept());
+  await press(page, "Discard it");
+  await page.reload();
+  await expect(page.getByText(/^Runs on the /)).toBeVisible();
+  await expect(page.getByText("A training run was cut off")).toBeHidden();
+});
+
+test.describe("one engine is enough", () => {
+  onceIsEnough();
+
+  test("the tokenizer shows the text in tokens, and what it would leave out", async ({ page }) => {
+    await visit(page, "cpu");
+    await takeSample(page);
+    const tokens = step(page, "Tokens");
+    await tokens.getByText("Change").click();
+    await press(tokens, "Train tokenizer");
+    await expect(tokens.locator(".piece").first()).toHaveText("T");
+    await tokens.getByLabel("Try a text of your own").fill("bell ñ");
+    await expect(tokens.locator(".piece")).toHaveCount(6);
+    await expect(tokens.getByText("and so left out: ñ")).toBeVisible();
+    await tokens.getByLabel("Word pieces (BPE)").check();
+    await tokens.getByLabel("Vocabulary").fill("400");
+    await press(tokens, "Train tokenizer");
+    await expect(figure(tokens, "Vocabulary")).toHaveText("400");
+    await expect(figure(tokens, "Tokens per character")).toHaveText(/^0\.\d\d$/);
+    await tokens.getByLabel("Bytes", { exact: true }).check();
+    await press(tokens, "Train tokenizer");
+    await expect(figure(tokens, "Vocabulary")).toHaveText("257");
+    await expect(tokens.getByText("left out: ñ")).toBeHidden();
+  });
+
+  test("the settings travel in the address, and the text does not", async ({ page, context }) => {
+    await page.goto("?engine=cpu");
+    await takeSample(page);
+    const model = step(page, "Model");
+    await model.getByText("Change").click();
+    await model.getByLabel("Small", { exact: true }).check();
+    await model.getByLabel("Layers").fill("3");
+    await page.keyboard.press("Tab");
+    const training = step(page, "Train");
+    await training.getByText("Change").click();
+    await training.getByLabel("Learning rate").fill("0.004");
+    await page.keyboard.press("Tab");
+    expect(new URL(page.url()).hash).toBe("#preset=shakespeare-small&layers=3&learningRate=0.004");
+
+    const other = await context.newPage();
+    await other.goto(page.url());
+    await expect(step(other, "Train").getByText(/learning rate 0\.004/)).toBeVisible();
+    await expect(step(other, "Model").getByText(/3 layers, width 128/)).toBeVisible();
+  });
+
+  test("the costs of a model, and what to do where it cannot be", async ({ page }) => {
+    await visit(page, "cpu", "preset=tiny");
+    const model = step(page, "Model");
+    await expect(figure(model, "Parameters")).toHaveText(/^\d{3},\d{3}$/);
+    await expect(figure(model, "Memory")).toHaveText(/MB$/);
+    await model.getByText("Change").click();
+    await model.getByLabel("Heads").fill("5");
+    await page.keyboard.press("Tab");
+    await expect(model.getByRole("alert")).toContainText("5 heads do not divide a width of 64 evenly");
+    await expect(model.getByRole("alert")).toContainText("1, 2, 4, 8, 16, 32, 64");
+    await press(model, "Use 4 heads");
+    await expect(model.getByRole("alert")).toBeHidden();
+
+    await model.getByLabel("Context").fill("4096");
+    await model.getByLabel("Width").fill("4096");
+    await page.keyboard.press("Tab");
+    await expect(model.getByRole("alert")).toContainText(/would take [\d.]+ GB of memory/);
+    await press(model, /^Use the nearest that fits/);
+    await expect(model.getByRole("alert")).toBeHidden();
+
+    await model.getByLabel("Dropout").fill("2");
+    await page.keyboard.press("Tab");
+    await expect(model.getByText("Dropout cannot be 2: choose 0 to 0.9.")).toBeVisible();
+  });
+
+  test("models are kept on this device, renamed, opened and deleted", async ({ page }) => {
+    await visit(page, "cpu");
+    await train(page);
+    const share = step(page, "Share");
+    await press(share, "Save on this device");
+    await expect(share.getByText("lorito is saved on this device.")).toBeVisible();
+    await press(share, "Rename: lorito");
+    await share.getByLabel("New name for lorito").fill("Campana");
+    await press(share, "Rename");
+    await expect(share.getByText("lorito is now Campana.")).toBeVisible();
+    const download = page.waitForEvent("download");
+    await press(share, "Download: Campana");
+    expect((await download).suggestedFilename()).toBe("Campana.safetensors");
+
+    await page.reload();
+    await press(share, "Open: Campana");
+    await expect(share.getByText("Campana is open.")).toBeVisible();
+    expect((await write(page, "")).length).toBeGreaterThan(20);
+    page.once("dialog", (dialog) => dialog.accept());
+    await press(share, "Delete: Campana");
+    await expect(share.getByText("Campana is deleted.")).toBeVisible();
+    await expect(share.getByText("None yet.")).toBeVisible();
+  });
+
+  test("?model=ADDRESS says what it fetches and opens it", async ({ page }) => {
+    await visit(page, "cpu");
+    await train(page);
+    const bytes = await page.evaluate(async () => [
+      ...new Uint8Array(await (await window.lorito.exportModel("safetensors")).arrayBuffer()),
+    ]);
+    await page.route("**/given/bell.safetensors", (route) => route.fulfill({ body: Buffer.from(bytes) }));
+    await page.goto(`?engine=cpu&model=${encodeURIComponent("given/bell.safetensors")}`);
+    await expect(step(page, "Write").getByRole("button", { name: "Write", exact: true })).toBeEnabled();
+    expect((await write(page, "KEEPER:")).length).toBeGreaterThan(50);
+  });
+
+  test("files can be dropped anywhere, a table's column chosen, and each text removed", async ({ page }) => {
+    await visit(page, "cpu");
+    const rows = Array.from(
+      { length: 12 },
+      (_, row) => `${row},Title ${row},"The tale of number ${row}, told at length."`,
+    );
+    await drop(page, [
+      { name: "tales.csv", text: ["id,title,body", ...rows].join("\n") },
+      { name: "note.txt", text: "A note." },
+    ]);
+    const text = step(page, "Text");
+    await expect(text.getByRole("listitem").filter({ hasText: "tales.csv" })).toContainText("12 documents");
+    await expect(text.getByLabel("Read from")).toHaveValue("body");
+    await expect(text.getByText("note.txt")).toBeVisible();
+    await text.getByLabel("Read from").selectOption("title");
+    await expect(text.getByLabel("Read from")).toHaveValue("title");
+    await expect(text.getByText("tales.csv")).toHaveCount(1);
+    await press(text, "Remove note.txt");
+    await expect(text.getByText("note.txt")).toBeHidden();
+    await text.getByText("Paste text").click();
+    await text.getByLabel("Your text").fill("Words from the clipboard.");
+    await press(text, "Add this text");
+    await expect(text.getByText("Pasted text")).toBeVisible();
+  });
+
+  test("the first screen is there at once, before the engine is", async ({ page }) => {
+    await page.route("**/*.wasm", () => {}); // never comes
+    await page.goto("");
+    await expect(page.getByRole("button", { name: "Choose files" })).toBeVisible({ timeout: 2000 });
+    await expect(page.getByText("Starting the engine…")).toBeVisible();
+  });
+
+  test("the picture of the README", async ({ page }) => {
+    test.skip(!process.env.LORITO_SCREENSHOT, "LORITO_SCREENSHOT=1 makes docs/screenshot.png");
+    await visit(page, "cpu", "preset=shakespeare-small&steps=1000&evalEvery=200");
+    await takeSample(page);
+    await press(page, "Train now");
+    const training = step(page, "Train");
+    await expect(training.locator(".now")).toContainText("Step 800", { timeout: 250_000 });
+    await training.getByRole("heading", { name: "Train", exact: true }).scrollIntoViewIfNeeded();
+    await page.evaluate(() => document.querySelector("#train")?.scrollIntoView());
+    await page.screenshot({ path: "../../docs/screenshot.png" });
+  });
+});

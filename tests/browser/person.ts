@@ -1,0 +1,71 @@
+// What a person does on the page, in their words: buttons by what they say, figures by their names.
+import type { Locator, Page } from "@playwright/test";
+import { expect, test } from "./guard";
+
+/** A model and a run small enough for SwiftShader, as a link to settings carries them. */
+export const small =
+  "preset=tiny&layers=1&heads=2&width=32&context=32&batchSize=4&warmupSteps=4&learningRate=0.01&seed=5";
+
+export async function visit(page: Page, engine: string, settings = `${small}&steps=20&evalEvery=10`): Promise<void> {
+  await page.goto(`?engine=${engine}#${settings}`);
+  await expect(page.getByText(/^Runs on the /)).toBeVisible();
+}
+
+export function press(page: Page | Locator, name: string | RegExp): Promise<void> {
+  return page.getByRole("button", { name, exact: true }).click();
+}
+
+/** A step of the page: "Text", "Train", … */
+export function step(page: Page, name: string): Locator {
+  return page.getByRole("region", { name, exact: true });
+}
+
+/** A figure's value by its name, for example "Training loss". */
+export function figure(view: Locator, name: string): Locator {
+  const term = view.page().locator(`dt:text-is("${name}")`);
+  return view.locator("dl.figures > div", { has: term }).locator("dd");
+}
+
+export async function takeSample(page: Page): Promise<void> {
+  await press(step(page, "Text"), /^Use The Harbour/);
+  await expect(step(page, "Text").getByText("harbour.txt")).toBeVisible();
+}
+
+/** Trains on a sample to the end. */
+export async function train(page: Page): Promise<void> {
+  await takeSample(page);
+  await press(page, "Train now");
+  await ended(page);
+}
+
+export async function ended(page: Page): Promise<void> {
+  await expect(step(page, "Train").getByRole("button", { name: /^Train .* more steps$/ })).toBeEnabled({
+    timeout: 200_000,
+  });
+}
+
+/** Lets it write; what it has written after the prompt. */
+export async function write(page: Page, prompt: string): Promise<string> {
+  const view = step(page, "Write");
+  await view.getByLabel("Begin with").fill(prompt);
+  await press(view, "Write");
+  await expect(view.getByRole("button", { name: "Write", exact: true })).toBeEnabled({ timeout: 120_000 });
+  return ((await view.locator("#written").textContent()) ?? "").slice(prompt.length);
+}
+
+/** Drops files on the page, as from the desktop. */
+export async function drop(page: Page, files: { name: string; text?: string; bytes?: number[] }[]): Promise<void> {
+  const data = await page.evaluateHandle((given) => {
+    const transfer = new DataTransfer();
+    for (const { name, text, bytes } of given)
+      transfer.items.add(new File([text ?? new Uint8Array(bytes ?? [])], name));
+    return transfer;
+  }, files);
+  await page.dispatchEvent("main", "dragover", { dataTransfer: data });
+  await page.dispatchEvent("main", "drop", { dataTransfer: data });
+}
+
+/** Skips the tests of this file, or group, in all projects but one: no engine takes part, or one is enough. */
+export function onceIsEnough(): void {
+  test.beforeEach(({ browserName: _ }, { project }) => test.skip(project.name !== "cpu", "once is enough"));
+}
