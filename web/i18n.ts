@@ -79,7 +79,7 @@ export function settingName(field: string): string {
 }
 
 export function number(value: number): string {
-  if (value !== 0 && Math.abs(value) < 1e-4) return String(value);
+  if (value !== 0 && Math.abs(value) < 1e-4) return String(Number(value.toPrecision(2)));
   return new Intl.NumberFormat(language, { maximumFractionDigits: 6 }).format(value);
 }
 

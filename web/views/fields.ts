@@ -13,9 +13,11 @@ export interface NumberField {
   hint?: string | undefined;
   /** What is wrong with the value, beside it. */
   report?: Report | undefined;
+  /** A whole number, from `min` (0) on; whether it is within the crate's limits, the crate says. */
+  whole?: boolean;
   min?: number;
   max?: number;
-  step?: number | "any";
+  step?: number;
 }
 
 export function numberField(field: NumberField): TemplateResult {
@@ -24,13 +26,14 @@ export function numberField(field: NumberField): TemplateResult {
   return html`<div class="field ${report ? "wrong" : ""}">
     <label for=${id}>${label}</label>
     <input id=${id} type="number" inputmode="decimal" required
-      min=${field.min ?? nothing} max=${field.max ?? nothing} step=${field.step ?? "any"}
+      min=${field.min ?? nothing} max=${field.max ?? nothing} step=${field.whole ? 1 : (field.step ?? "any")}
       .value=${live(value === undefined ? "" : String(value))}
       aria-describedby=${described || nothing} aria-invalid=${report ? "true" : nothing}
       @change=${(event: Event) => {
         const input = event.target as HTMLInputElement;
-        if (Number.isFinite(input.valueAsNumber)) onChange(input.valueAsNumber);
-        else input.value = value === undefined ? "" : String(value);
+        const given = field.whole ? Math.max(field.min ?? 0, Math.round(input.valueAsNumber)) : input.valueAsNumber;
+        if (Number.isFinite(given)) onChange(given);
+        input.value = String(Number.isFinite(given) ? given : (value ?? ""));
       }}>
     ${hint ? html`<small id="${id}-hint">${hint}</small>` : nothing}
     ${report ? html`<small id="${id}-error" class="error">${sentenceOf(report)}</small>` : nothing}
@@ -38,7 +41,7 @@ export function numberField(field: NumberField): TemplateResult {
 }
 
 /** One number of the model or of the training: its value now, and what the crate says against it. */
-export function settingField(store: Store, place: string, field: Field, step: number | "any" = 1): TemplateResult {
+export function settingField(store: Store, place: string, field: Field, whole = true): TemplateResult {
   const { settings, planReport } = store.state;
   const shape = store.shape;
   const value = shape && { ...shape.model, ...shape.train }[field];
@@ -47,7 +50,7 @@ export function settingField(store: Store, place: string, field: Field, step: nu
     id: `${place}-${field}`,
     label: settingName(field),
     value,
-    step,
+    whole,
     hint: t(hintKey),
     report: planReport?.setting === field ? planReport : undefined,
     onChange: (given) => store.setSettings({ ...settings, changed: { ...settings.changed, [field]: given } }),

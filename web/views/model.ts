@@ -4,12 +4,10 @@ import { customElement } from "lit/decorators.js";
 import { bytes, duration, known, sentenceOf, short, t } from "../i18n";
 import type { Memory, ModelConfig } from "../lorito";
 import { modelDiffers } from "../prepare";
-import { MODEL_FIELDS, type ModelField, type Settings } from "../settings";
+import { MODEL_FIELDS, type Settings } from "../settings";
 import type { Report } from "../state";
 import { choices, figures, settingField } from "./fields";
 import { View } from "./view";
-
-const STEP_OF: Partial<Record<ModelField, number>> = { dropout: 0.05 };
 
 @customElement("lorito-model")
 export class ModelView extends View {
@@ -42,7 +40,7 @@ export class ModelView extends View {
               <div>
                 <fieldset class="fields">
                   <legend>${t("model.shape")}</legend>
-                  ${MODEL_FIELDS.map((field) => settingField(this.store, "model", field, STEP_OF[field] ?? 1))}
+                  ${MODEL_FIELDS.map((field) => settingField(this.store, "model", field, field !== "dropout"))}
                   ${settingField(this.store, "model", "seed")}
                 </fieldset>
               </div>

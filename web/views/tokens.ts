@@ -76,7 +76,7 @@ export class TokensView extends View {
       value: settings.vocabulary ?? suggested.vocabulary,
       min: 300,
       max: 32768,
-      step: 1,
+      whole: true,
       hint: suggested.vocabulary ? t("tokens.suggested", { count: suggested.vocabulary }) : undefined,
       onChange: (vocabulary) => this.store.setSettings({ ...settings, tokenizer: "bpe", vocabulary }),
     });

@@ -11,13 +11,8 @@ import { downloadRun } from "./share";
 import "./story";
 import { View } from "./view";
 
-const STEP_OF: Partial<Record<TrainField, number | "any">> = {
-  learningRate: "any",
-  weightDecay: "any",
-  beta1: "any",
-  beta2: "any",
-  gradClip: "any",
-};
+/** Settings that need not be whole numbers. */
+const FRACTIONS: readonly TrainField[] = ["learningRate", "weightDecay", "beta1", "beta2", "gradClip"];
 
 /** Why a run is not saved on this device. */
 const UNSAVED = ["not-saved", "storage-full", "storage-unavailable", "run-in-another-tab"];
@@ -175,7 +170,7 @@ export class TrainView extends View {
       <summary><span class="state">${this.#sentence()}</span> <span class="open">${t("details.change")}</span></summary>
       <fieldset class="fields">
         <legend>${t("train.settings")}</legend>
-        ${TRAIN_FIELDS.map((field) => settingField(this.store, "train", field, STEP_OF[field] ?? 1))}
+        ${TRAIN_FIELDS.map((field) => settingField(this.store, "train", field, !FRACTIONS.includes(field)))}
       </fieldset>
     </details>`;
   }

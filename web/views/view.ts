@@ -36,7 +36,7 @@ export abstract class View extends LitElement {
         <h2 id="${step}-title" tabindex="-1">${t(`${step}.title`)}</h2>
         <p class="lead">${t(`${step}.lead`)}</p>
       </header>
-      ${body} ${this.messages(step)}
+      ${this.messages(step)} ${body}
     </section>`;
   }
 

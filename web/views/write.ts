@@ -1,17 +1,20 @@
 // The fifth step: it writes on from what the person begins.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
+import { problemOf } from "../errors";
 import { settingName, t } from "../i18n";
+import type { Report } from "../state";
 import { action, numberField } from "./fields";
 import { View } from "./view";
 
+/** How it writes at first; the steps are those of the fields' arrows. */
 const OPTIONS = {
-  maxTokens: { value: 300, min: 1, max: 100_000, step: 1 },
-  temperature: { value: 0.8, min: 0, max: 5, step: 0.1 },
-  topK: { value: 0, min: 0, max: 100_000, step: 1 },
-  topP: { value: 1, min: 0, max: 1, step: 0.05 },
-  repetitionPenalty: { value: 1, min: 0.1, max: 5, step: 0.05 },
-  seed: { value: 1, min: 0, max: 4_294_967_295, step: 1 },
+  maxTokens: { value: 300, whole: true, min: 1 },
+  temperature: { value: 0.8, step: 0.1 },
+  topK: { value: 0, whole: true },
+  topP: { value: 1, step: 0.05 },
+  repetitionPenalty: { value: 1, step: 0.05 },
+  seed: { value: 1, whole: true },
 } as const;
 type Option = keyof typeof OPTIONS;
 const NAMES = Object.keys(OPTIONS) as Option[];
@@ -23,7 +26,12 @@ export class WriteView extends View {
   @state() private written = "";
   @state() private writing = false;
   @state() private announcement = "";
-  private options = Object.fromEntries(NAMES.map((name) => [name, OPTIONS[name].value])) as Record<Option, number>;
+  /** What is wrong with one of the options. */
+  @state() private report: Report | undefined;
+  @state() private options = Object.fromEntries(NAMES.map((name) => [name, OPTIONS[name].value])) as Record<
+    Option,
+    number
+  >;
 
   override render(): TemplateResult {
     const able = this.state.model !== undefined;
@@ -66,18 +74,16 @@ export class WriteView extends View {
   }
 
   #option(name: Option): TemplateResult {
-    const { min, max, step } = OPTIONS[name];
     return numberField({
+      ...OPTIONS[name],
       id: `write-${name}`,
       label: settingName(name),
       value: this.options[name],
-      min,
-      max,
-      step,
       hint: t(`hint.write.${name}`),
+      report: this.report?.setting === name ? this.report : undefined,
       onChange: (value) => {
-        this.options[name] = Math.min(max, Math.max(min, value));
-        this.requestUpdate();
+        this.options = { ...this.options, [name]: value };
+        this.report = undefined;
       },
     });
   }
@@ -96,9 +102,16 @@ export class WriteView extends View {
     const onToken = (piece: string) => {
       this.written += piece;
     };
-    const all = await this.store.attempt("write", undefined, () =>
-      this.store.lorito.generate(this.prompt, { ...this.options, onToken }),
-    );
+    const all = await this.store.attempt("write", undefined, async () => {
+      try {
+        return await this.store.lorito.generate(this.prompt, { ...this.options, onToken });
+      } catch (error) {
+        this.report = problemOf(error);
+        if (!NAMES.some((name) => name === this.report?.setting)) throw error;
+        this.querySelector("details")?.setAttribute("open", "");
+        return undefined;
+      }
+    });
     this.writing = false;
     if (all === undefined) this.announcement = "";
     else {
