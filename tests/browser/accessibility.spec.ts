@@ -74,6 +74,7 @@ test("the whole path by keyboard", async ({ page }) => {
   await tabTo(/^Train now/);
   await page.keyboard.press("Enter");
   await expect(focused).toHaveText("Train");
+  await expect(page.getByRole("button", { name: "Pause", exact: true })).toBeVisible();
   await tabTo(/^Pause/);
   await page.keyboard.press("Space");
   await expect(page.getByRole("button", { name: "Continue", exact: true })).toBeFocused();
