@@ -33,22 +33,6 @@ pub fn start() {
     let _ = console_log::init_with_level(log::Level::Warn);
 }
 
-#[wasm_bindgen(typescript_custom_section)]
-const TYPES: &str = r#"
-export type TokenizerKind = "char" | "byte" | "bpe";
-export interface Piece { ids: number[]; text: string; start: number; end: number }
-export interface Notice { code: string; name: string; count?: number; firstLine?: number; line?: number }
-export interface TextSource {
-    name: string; documents: number; characters: number; bytes: number; encoding: string;
-    field: string | null; fields: string[]; notices: Notice[];
-}
-export interface TextSummary {
-    documents: number; characters: number; distinctCharacters: number; bytes: number;
-    trainDocuments: number; validationDocuments: number; trainCharacters: number; validationCharacters: number;
-    sources: TextSource[]; preview: string;
-}
-"#;
-
 type Thrown<T> = std::result::Result<T, JsValue>;
 
 fn to_js<T: Serialize + ?Sized>(value: &T) -> Thrown<JsValue> {
@@ -61,8 +45,7 @@ fn thrown(error: Error) -> JsValue {
 }
 
 fn from_js<T: DeserializeOwned>(value: JsValue) -> Thrown<T> {
-    serde_wasm_bindgen::from_value(value)
-        .map_err(|error| thrown(Error::SettingInvalid { reason: error.to_string() }))
+    serde_wasm_bindgen::from_value(value).map_err(|error| thrown(Error::SettingInvalid { reason: error.to_string() }))
 }
 
 fn answer<T: Serialize>(result: Result<T>) -> Thrown<JsValue> {
@@ -144,7 +127,12 @@ impl Session {
     // Text
 
     #[wasm_bindgen(js_name = openFile)]
-    pub fn open_file(&mut self, name: &str, #[wasm_bindgen(js_name = expectedBytes)] expected: f64, field: Option<String>) {
+    pub fn open_file(
+        &mut self,
+        name: &str,
+        #[wasm_bindgen(js_name = expectedBytes)] expected: f64,
+        field: Option<String>,
+    ) {
         self.0.open_file(name, expected as u64, field);
     }
 

@@ -24,7 +24,8 @@ pub struct Corpus {
 
 /// The figures that are shown.
 #[derive(Debug, Default, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", rename = "TextSummary")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Summary {
     pub documents: usize,
     pub characters: usize,
@@ -35,13 +36,16 @@ pub struct Summary {
     pub validation_documents: usize,
     pub train_characters: usize,
     pub validation_characters: usize,
+    #[cfg_attr(target_arch = "wasm32", tsify(type = "TextSource[]"))]
     pub sources: Vec<SourceSummary>,
     /// The beginning of the text; a line feed between documents.
     pub preview: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", rename = "TextSource")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(target_arch = "wasm32", tsify(missing_as_null))]
 pub struct SourceSummary {
     pub name: String,
     pub documents: usize,

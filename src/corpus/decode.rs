@@ -9,6 +9,7 @@ use super::windows1252;
 
 /// The encodings that are read, named as in the WHATWG Encoding Standard (and so in JavaScript's `TextDecoder`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum Encoding {
     #[serde(rename = "utf-8")]
     Utf8,

@@ -30,6 +30,7 @@ impl Source {
 /// Something a person should know about a file that was used all the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "code", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum Notice {
     /// The bytes were not UTF-8, so they were read as Windows-1252, where every byte is a character.
     DecodedAsWindows1252 { name: String },

@@ -67,8 +67,7 @@ impl Gpt {
             cache.write(layer, position..position + 1, &qkv, width);
             let past = |held: &Tensor<2>| held.clone().slice([0..position + 1, 0..width]);
             let query = qkv.slice([0..1, 0..width]);
-            let attended =
-                ops::attend(query, past(&cache.keys[layer]), past(&cache.values[layer]), self.config.heads);
+            let attended = ops::attend(query, past(&cache.keys[layer]), past(&cache.values[layer]), self.config.heads);
             x = x + linear(attended, &block.attention_out);
             let (normed, _) = norm(x.clone(), &block.norm_2);
             x = x + linear(ops::gelu(linear(normed, &block.mlp)), &block.mlp_out);

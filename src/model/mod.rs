@@ -97,7 +97,13 @@ impl Gpt {
     }
 
     /// The forward pass. A cache, where there is one, is filled with the keys and values of `ids`.
-    fn forward(&self, weights: &Weights, ids: &Ids, dropout: Option<&Dropout>, mut cache: Option<&mut Cache>) -> Hidden {
+    fn forward(
+        &self,
+        weights: &Weights,
+        ids: &Ids,
+        dropout: Option<&Dropout>,
+        mut cache: Option<&mut Cache>,
+    ) -> Hidden {
         let embedded = ops::embed(ids.tensor.clone(), weights.tokens.clone(), weights.positions.clone(), ids.time, 0);
         let (mut x, embedding_mask) = drop_out(embedded, dropout);
         let mut blocks = Vec::with_capacity(weights.blocks.len());

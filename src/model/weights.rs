@@ -21,12 +21,12 @@ pub struct Linear {
 /// One transformer block, GPT-2's names in comments.
 #[derive(Clone)]
 pub struct Block {
-    pub norm_1: Norm,           // ln_1
-    pub attention: Linear,      // attn.c_attn
-    pub attention_out: Linear,  // attn.c_proj
-    pub norm_2: Norm,           // ln_2
-    pub mlp: Linear,            // mlp.c_fc
-    pub mlp_out: Linear,        // mlp.c_proj
+    pub norm_1: Norm,          // ln_1
+    pub attention: Linear,     // attn.c_attn
+    pub attention_out: Linear, // attn.c_proj
+    pub norm_2: Norm,          // ln_2
+    pub mlp: Linear,           // mlp.c_fc
+    pub mlp_out: Linear,       // mlp.c_proj
 }
 
 /// Every trained tensor of a model.

@@ -121,7 +121,8 @@ impl AdamW {
         });
         let Correction { first, second } = self.correction();
         let (rate, second) = ((self.learning_rate * first) as f32, second as f32);
-        let (means, squares) = (host(&moments.first).expect("on the host"), host(&moments.second).expect("on the host"));
+        let (means, squares) =
+            (host(&moments.first).expect("on the host"), host(&moments.second).expect("on the host"));
         weights.inplace(|weights| {
             host_mut(weights, |weights| {
                 let moments = means.values().iter().zip(squares.values());
@@ -176,8 +177,7 @@ mod tests {
         let mut expected_moments = vec![(0.0, 0.0); 300];
         let decay = Decay::new(vec![0..200], 300, &device());
         for update in 1..=10 {
-            let adamw =
-                AdamW { learning_rate: 1e-2, beta1: 0.9, beta2: 0.99, weight_decay: 0.1, clip: 1.0, update };
+            let adamw = AdamW { learning_rate: 1e-2, beta1: 0.9, beta2: 0.99, weight_decay: 0.1, clip: 1.0, update };
             let gradient = random([300], 100 + update);
             let norm = adamw.update(&mut weights, &mut moments, gradient.clone(), &decay);
             right(&adamw, &mut expected, &mut expected_moments, &values(&gradient), 0..200);

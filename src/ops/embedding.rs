@@ -41,8 +41,7 @@ pub fn embed_backward(
         }
         return (super::tensor(sums, [vocabulary, width], &device), by_position);
     }
-    let by_token =
-        Tensor::zeros([vocabulary, width], &device).select_assign(0, ids, gradient, IndexingUpdateOp::Add);
+    let by_token = Tensor::zeros([vocabulary, width], &device).select_assign(0, ids, gradient, IndexingUpdateOp::Add);
     (by_token, by_position)
 }
 

@@ -13,11 +13,8 @@ pub fn gelu(x: Tensor<2>) -> Tensor<2> {
         let inner = (x.clone() * x.clone() * CUBE + 1.0) * x.clone() * SQRT_2_OVER_PI;
         return (inner.tanh() + 1.0) * x * 0.5;
     };
-    let out = values
-        .values()
-        .iter()
-        .map(|&x| 0.5 * x * (1.0 + tanh(SQRT_2_OVER_PI * x * (1.0 + CUBE * x * x))))
-        .collect();
+    let out =
+        values.values().iter().map(|&x| 0.5 * x * (1.0 + tanh(SQRT_2_OVER_PI * x * (1.0 + CUBE * x * x)))).collect();
     super::tensor(out, x.dims(), &x.device())
 }
 

@@ -1,0 +1,87 @@
+//! The folder that Hugging Face's `transformers` open with `from_pretrained`, as a ZIP archive.
+
+use serde_json::{Value, json};
+
+use super::{ModelFile, model_card::model_card, model_file::tensors, safetensors::append, zip::Archive};
+use crate::{
+    error::{Error, Result},
+    model::Layout,
+};
+
+/// Separates documents and ends what is written; all of Lorito's tokenizers have it.
+const END_OF_TEXT: &str = "<|endoftext|>";
+
+/// The model as an archive of the folder's files. `date` goes into the model card as it is.
+pub fn hugging_face(file: &ModelFile, date: &str) -> Result<Vec<u8>> {
+    let end = end_of_text(&file.tokenizer)?;
+    let layout = Layout::new(&file.config);
+    let weights: Vec<_> = tensors("", &layout, &file.weights).collect();
+    let mut archive = Archive::default();
+    archive.add("config.json", |out| pretty(out, &config(file, end)))?;
+    archive.add("model.safetensors", |out| append(out, &[("format", "pt")], &weights))?;
+    archive.add("tokenizer.json", |out| text(out, &file.tokenizer))?;
+    archive.add("tokenizer_config.json", |out| pretty(out, &tokenizer_config(file)))?;
+    archive.add("generation_config.json", |out| pretty(out, &generation_config(end)))?;
+    archive.add("README.md", |out| text(out, &model_card(file, date)))?;
+    Ok(archive.finish())
+}
+
+/// `GPT2Config`. What it does not say has GPT-2's default, as it has here.
+fn config(file: &ModelFile, end: u32) -> Value {
+    let config = &file.config;
+    json!({
+        "architectures": ["GPT2LMHeadModel"],
+        "model_type": "gpt2",
+        "vocab_size": config.vocabulary,
+        "n_positions": config.context,
+        "n_ctx": config.context,
+        "n_embd": config.width,
+        "n_layer": config.layers,
+        "n_head": config.heads,
+        "activation_function": "gelu_new",
+        "layer_norm_epsilon": 1e-5,
+        "initializer_range": 0.02,
+        "embd_pdrop": config.dropout,
+        "attn_pdrop": config.dropout,
+        "resid_pdrop": config.dropout,
+        "tie_word_embeddings": true,
+        "bos_token_id": end,
+        "eos_token_id": end,
+        "torch_dtype": "float32",
+    })
+}
+
+/// The general class takes everything from tokenizer.json; GPT-2's own would put its pre-tokenisation in.
+fn tokenizer_config(file: &ModelFile) -> Value {
+    json!({
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": file.config.context,
+        "bos_token": END_OF_TEXT,
+        "eos_token": END_OF_TEXT,
+        "pad_token": END_OF_TEXT,
+        "clean_up_tokenization_spaces": false,
+    })
+}
+
+fn generation_config(end: u32) -> Value {
+    json!({ "bos_token_id": end, "eos_token_id": end, "pad_token_id": end, "do_sample": true, "temperature": 0.8 })
+}
+
+/// The id of [`END_OF_TEXT`].
+fn end_of_text(tokenizer: &str) -> Result<u32> {
+    let invalid = |reason: String| Error::TokenizerInvalid { reason };
+    let tokenizer: Value = serde_json::from_str(tokenizer).map_err(|error| invalid(error.to_string()))?;
+    let tokens = tokenizer["added_tokens"].as_array().into_iter().flatten();
+    let id = tokens.filter(|token| token["content"] == END_OF_TEXT).find_map(|token| token["id"].as_u64());
+    let id = id.and_then(|id| u32::try_from(id).ok());
+    id.ok_or_else(|| invalid(format!("no added token {END_OF_TEXT}")))
+}
+
+fn pretty(out: &mut Vec<u8>, value: &Value) -> Result<()> {
+    text(out, &format!("{value:#}\n"))
+}
+
+fn text(out: &mut Vec<u8>, text: &str) -> Result<()> {
+    out.extend_from_slice(text.as_bytes());
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! The safetensors container: eight bytes with the header's length, a JSON header, the tensors' bytes.
+//!
+//! The `safetensors` crate checks types, shapes and offsets here. Reading the header is ours because a download is
+//! checked before it has all arrived, and writing is ours because the same model shall give the same bytes: the crate
+//! writes metadata in the order of a hash map.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
+
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error as _, MapAccess, Visitor},
+    ser::SerializeMap,
+};
+
+use crate::error::{Error, Result};
+
+/// Longer headers are refused. A tokenizer of 32,768 tokens takes two of these megabytes.
+pub const LARGEST_HEADER: u64 = 16 << 20;
+
+/// More than three times the tensors of the deepest model (96 layers); a short header cannot announce millions.
+const MOST_TENSORS: usize = 4096;
+
+/// The header's length comes first, in as many bytes; the tensors begin at a multiple of it.
+const PREFIX: usize = 8;
+
+const METADATA: &str = "__metadata__";
+
+// Numbers in memory are written as they are.
+const _: () = assert!(cfg!(target_endian = "little"), "safetensors are little-endian");
+
+/// A header that fits its file.
+pub struct Header {
+    pub metadata: HashMap<String, String>,
+    tensors: Metadata,
+    /// Names in the order of their bytes.
+    pub names: Vec<String>,
+    /// Where the tensors' bytes begin in the file.
+    start: u64,
+}
+
+impl Header {
+    /// Reads the header from the beginning of a file, of `total` bytes in all if that is known.
+    pub fn read(beginning: &[u8], total: Option<u64>) -> Result<Self> {
+        let found = total.unwrap_or(beginning.len() as u64);
+        let truncated = |expected: u64| Error::FileTruncated { found, expected };
+        let prefix = beginning.first_chunk::<PREFIX>().ok_or(truncated(PREFIX as u64))?;
+        let length = u64::from_le_bytes(*prefix);
+        if length > LARGEST_HEADER {
+            return Err(Error::HeaderTooLarge { bytes: length, limit: LARGEST_HEADER });
+        }
+        let start = PREFIX as u64 + length;
+        let json = beginning.get(PREFIX..start as usize).ok_or(truncated(start))?;
+        let Parsed { metadata, mut tensors } = serde_json::from_slice(json).map_err(invalid)?;
+        tensors.sort_by_key(|(_, info)| info.data_offsets);
+        let names = tensors.iter().map(|(name, _)| name.clone()).collect();
+        let tensors = Metadata::new(None, tensors).map_err(invalid)?;
+        let header = Self { metadata, tensors, names, start };
+        match total {
+            Some(total) if total < header.file_len() => Err(truncated(header.file_len())),
+            Some(total) if total > header.file_len() => {
+                Err(invalid(format!("{} bytes follow the last tensor", total - header.file_len())))
+            }
+            _ => Ok(header),
+        }
+    }
+
+    /// Bytes of the whole file.
+    pub fn file_len(&self) -> u64 {
+        self.start + self.data_len()
+    }
+
+    /// Bytes of all tensors.
+    pub fn data_len(&self) -> u64 {
+        self.tensors.data_len() as u64
+    }
+
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.info(name).map(|info| &info.shape[..])
+    }
+
+    /// Refuses a tensor that is missing, or of another type or shape.
+    pub fn check(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<()> {
+        let tensor = || name.to_owned();
+        let info = self.tensors.info(name).ok_or_else(|| Error::TensorMissing { tensor: tensor() })?;
+        if info.dtype != dtype {
+            return Err(Error::TensorType { tensor: tensor(), found: info.dtype.to_string() });
+        }
+        if info.shape != shape {
+            return Err(Error::TensorShape { tensor: tensor(), found: info.shape.clone(), expected: shape.to_vec() });
+        }
+        Ok(())
+    }
+
+    /// The bytes of a tensor that [`Header::check`] found, in the whole file.
+    pub fn bytes<'a>(&self, name: &str, file: &'a [u8]) -> &'a [u8] {
+        let (from, to) = self.tensors.info(name).map_or((0, 0), |info| info.data_offsets);
+        &file[self.start as usize..][from..to]
+    }
+}
+
+fn invalid(reason: impl fmt::Display) -> Error {
+    Error::SafetensorsInvalid { reason: reason.to_string() }
+}
+
+/// The header as JSON says it, each name once.
+struct Parsed {
+    metadata: HashMap<String, String>,
+    tensors: Vec<(String, TensorInfo)>,
+}
+
+impl<'de> Deserialize<'de> for Parsed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Entries;
+
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Parsed;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("a map from names to tensors")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Parsed, A::Error> {
+                let mut parsed = Parsed { metadata: HashMap::new(), tensors: Vec::new() };
+                let mut names = HashSet::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    if !names.insert(name.clone()) {
+                        return Err(A::Error::custom(format!("{name} comes twice")));
+                    }
+                    if name == METADATA {
+                        parsed.metadata = map.next_value()?;
+                    } else if parsed.tensors.len() == MOST_TENSORS {
+                        return Err(A::Error::custom("too many tensors"));
+                    } else {
+                        parsed.tensors.push((name, map.next_value()?));
+                    }
+                }
+                Ok(parsed)
+            }
+        }
+
+        deserializer.deserialize_map(Entries)
+    }
+}
+
+/// A tensor to be written.
+pub struct Tensor<'a> {
+    pub name: String,
+    pub dtype: Dtype,
+    pub shape: Vec<usize>,
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Tensor<'a> {
+    pub fn f32(name: String, shape: &[usize], values: &'a [f32]) -> Self {
+        Self { name, dtype: Dtype::F32, shape: shape.to_vec(), bytes: bytemuck::cast_slice(values) }
+    }
+}
+
+/// Appends a whole file to `out`. The tensors' bytes follow one another as given, so that larger numbers must come
+/// before smaller ones.
+///
+/// # Errors
+/// [`Error::HeaderTooLarge`], as such a file could not be opened again.
+pub fn append(out: &mut Vec<u8>, metadata: &[(&str, &str)], tensors: &[Tensor]) -> Result<()> {
+    let mut header = serde_json::to_vec(&Written { metadata, tensors }).expect("strings and numbers can be written");
+    header.resize(header.len().next_multiple_of(PREFIX), b' ');
+    let length = header.len() as u64;
+    if length > LARGEST_HEADER {
+        return Err(Error::HeaderTooLarge { bytes: length, limit: LARGEST_HEADER });
+    }
+    let data: usize = tensors.iter().map(|tensor| tensor.bytes.len()).sum();
+    out.reserve_exact(PREFIX + header.len() + data);
+    out.extend(length.to_le_bytes());
+    out.append(&mut header);
+    tensors.iter().for_each(|tensor| out.extend_from_slice(tensor.bytes));
+    Ok(())
+}
+
+struct Written<'a> {
+    metadata: &'a [(&'a str, &'a str)],
+    tensors: &'a [Tensor<'a>],
+}
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        struct Pairs<'a>(&'a [(&'a str, &'a str)]);
+
+        impl Serialize for Pairs<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+                serializer.collect_map(self.0.iter().copied())
+            }
+        }
+
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(METADATA, &Pairs(self.metadata))?;
+        let mut start = 0;
+        for Tensor { name, dtype, shape, bytes } in self.tensors {
+            let data_offsets = (start, start + bytes.len());
+            start = data_offsets.1;
+            map.serialize_entry(name, &TensorInfo { dtype: *dtype, shape: shape.clone(), data_offsets })?;
+        }
+        map.end()
+    }
+}

@@ -1,0 +1,191 @@
+//! One person's work from text to file and back, without a browser.
+
+use futures_lite::future::block_on;
+use lorito::{
+    config::{ModelConfig, TrainConfig, preset},
+    device::{CPU_LIMITS, Engine, cpu},
+    error::Error,
+    generate::Sampling,
+    session::{GenerateOptions, Session},
+    tokenizer::Kind,
+};
+
+const TEXT: &str = "Un loro verde contaba cuentos. La niña preguntaba; el loro respondía: «¡otra vez!»\n";
+
+fn session() -> Session {
+    Session::new(cpu(), Engine::Cpu, CPU_LIMITS)
+}
+
+fn with_text() -> Session {
+    let mut session = session();
+    session.open_file("cuento.txt", 0, None);
+    session.push_bytes(TEXT.repeat(40).as_bytes()).unwrap();
+    session.close_file().unwrap();
+    session
+}
+
+fn config() -> ModelConfig {
+    ModelConfig { vocabulary: 0, context: 16, layers: 2, heads: 2, width: 32, dropout: 0.1 }
+}
+
+fn run() -> TrainConfig {
+    TrainConfig { steps: 8, batch_size: 4, warmup_steps: 2, learning_rate: 3e-3, ..TrainConfig::default() }
+}
+
+fn with_model() -> Session {
+    let mut session = with_text();
+    session.train_tokenizer(Kind::Char, None).unwrap();
+    session.create_model(config(), 7).unwrap();
+    session
+}
+
+fn losses(session: &mut Session, steps: usize) -> Vec<f32> {
+    (0..steps).for_each(|_| session.step().unwrap());
+    block_on(session.read_losses()).unwrap().iter().map(|record| record.loss).collect()
+}
+
+fn write(session: &mut Session, prompt: &str, temperature: f32) -> String {
+    let sampling = Sampling { temperature, ..Sampling::default() };
+    let options = GenerateOptions { max_tokens: 40, sampling, cache: true };
+    session.begin_generation(prompt, options).unwrap();
+    let mut text = String::new();
+    while let Some(piece) = block_on(session.next_token()).unwrap() {
+        text += &piece;
+    }
+    text + &session.end_generation()
+}
+
+#[test]
+fn a_text_becomes_a_model_that_writes() {
+    let mut session = with_text();
+    let tokens = session.train_tokenizer(Kind::Bpe, Some(300)).unwrap();
+    assert!(tokens.tokens_per_character < 1.0 && tokens.validation_tokens > 0);
+    session.create_model(config(), 7).unwrap();
+    session.begin_training(run()).unwrap();
+    let losses = losses(&mut session, 8);
+    assert!(losses[7] < losses[0]);
+    assert_eq!(write(&mut session, "Un loro", 0.0), write(&mut session, "Un loro", 0.0));
+}
+
+#[test]
+fn a_run_restored_from_its_checkpoint_goes_on_exactly() {
+    // Dropout is on: its masks come from the process's generator, so this is the only test here that trains with it.
+    let mut whole = with_model();
+    whole.begin_training(run()).unwrap();
+    let expected = losses(&mut whole, 8);
+
+    let mut first = with_model();
+    first.begin_training(run()).unwrap();
+    let mut found = losses(&mut first, 3);
+    let checkpoint = block_on(first.checkpoint()).unwrap();
+    let tokens = first.corpus_tokens().unwrap();
+
+    // A new page: no text, no tokenizer, no model.
+    let mut second = session();
+    let status = second.restore(&checkpoint).unwrap();
+    assert_eq!((status.step, status.end_step), (3, 8));
+    second.restore_corpus(&tokens).unwrap();
+    found.extend(losses(&mut second, 5));
+    assert_eq!(expected, found);
+    assert_eq!(second.history().unwrap().steps.len(), 8);
+    assert_eq!(write(&mut whole, "El", 0.0), write(&mut second, "El", 0.0));
+}
+
+#[test]
+fn an_exported_model_opens_elsewhere_and_can_be_trained_on() {
+    let mut session = with_model();
+    let quiet = ModelConfig { dropout: 0.0, ..config() };
+    session.create_model(quiet, 7).unwrap();
+    session.begin_training(run()).unwrap();
+    losses(&mut session, 8);
+    let ids = session.encode("La niña").unwrap();
+    let logits = block_on(session.logits(&ids)).unwrap();
+    let file = block_on(session.export_safetensors("loro")).unwrap();
+
+    let mut other = with_text();
+    let summary = other.import_model(&file).unwrap();
+    assert_eq!(summary.vocabulary, logits.len());
+    assert_eq!(block_on(other.logits(&ids)).unwrap(), logits);
+    let status = other.begin_training(run()).unwrap();
+    assert_eq!((status.start_step, status.end_step), (8, 16));
+    assert_eq!(losses(&mut other, 8).len(), 8);
+    assert_eq!(other.history().unwrap().steps.len(), 16);
+}
+
+#[test]
+fn a_second_run_goes_on_where_the_first_ended() {
+    let mut session = with_model();
+    session.create_model(ModelConfig { dropout: 0.0, ..config() }, 7).unwrap();
+    session.begin_training(run()).unwrap();
+    let first = losses(&mut session, 8);
+    let status = session.begin_training(run()).unwrap();
+    assert_eq!((status.step, status.end_step), (8, 16));
+    let second = losses(&mut session, 8);
+    assert!(second[7] < first[7]);
+}
+
+#[test]
+fn another_text_or_tokenizer_leaves_the_model_as_it_is() {
+    let mut session = with_model();
+    session.create_model(ModelConfig { dropout: 0.0, ..config() }, 7).unwrap();
+    session.begin_training(run()).unwrap();
+    losses(&mut session, 2);
+    let text = write(&mut session, "El loro", 0.0);
+    session.clear_text();
+    session.open_file("otro.txt", 0, None);
+    session.push_bytes("abc ".repeat(200).as_bytes()).unwrap();
+    session.close_file().unwrap();
+    session.train_tokenizer(Kind::Char, None).unwrap();
+    assert_eq!(write(&mut session, "El loro", 0.0), text);
+    losses(&mut session, 1);
+    let refused = session.begin_training(run());
+    assert!(matches!(refused, Err(Error::VocabularyMismatch { .. })), "{refused:?}");
+}
+
+#[test]
+fn what_cannot_be_read_leaves_what_was_loaded() {
+    let mut session = with_model();
+    let before = session.text_summary();
+    session.open_file("leer.txt", 0, None);
+    assert!(matches!(session.close_file(), Err(Error::FileEmpty { .. })));
+    session.open_file("bild.png", 0, None);
+    let pushed = session.push_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
+    assert!(pushed.is_err() || session.close_file().is_err());
+    assert_eq!(session.text_summary(), before);
+
+    assert!(session.import_model(b"no model").is_err());
+    assert!(session.restore(&[0; 100]).is_err());
+    let model = block_on(session.export_safetensors("m")).unwrap();
+    assert!(matches!(session.restore(&model), Err(Error::CheckpointDamaged { .. })), "a model is no run");
+    assert!(session.model_summary().is_some());
+}
+
+#[test]
+fn each_step_says_what_it_lacks() {
+    let mut empty = session();
+    assert_eq!(empty.train_tokenizer(Kind::Char, None), Err(Error::NoText));
+    assert_eq!(empty.create_model(config(), 1), Err(Error::NoTokenizer));
+    assert_eq!(empty.begin_training(run()), Err(Error::NoModel));
+    assert_eq!(empty.begin_generation("a", GenerateOptions::default()), Err(Error::NoModel));
+    assert_eq!(empty.encode("a"), Err(Error::NoTokenizer));
+
+    let mut short = session();
+    short.open_file("corto.txt", 0, None);
+    short.push_bytes(b"hola, mundo").unwrap();
+    short.close_file().unwrap();
+    short.train_tokenizer(Kind::Char, None).unwrap();
+    short.create_model(config(), 1).unwrap();
+    assert!(matches!(short.begin_training(run()), Err(Error::TextTooShort { needed: 17, .. })));
+}
+
+#[test]
+fn a_plan_tells_the_cost_and_refuses_what_cannot_fit() {
+    let mut session = with_model();
+    let small = preset("shakespeare-small", 66).unwrap();
+    let plan = session.plan(&small.model, &small.train).unwrap();
+    assert_eq!(plan.parameters, small.model.parameters());
+    assert_eq!(plan.train_tokens, 2000 * 12 * 64);
+    assert!(plan.seconds > 0.0 && plan.epochs > 1.0);
+    let huge = ModelConfig { width: 4096, layers: 96, heads: 32, ..small.model };
+    assert!(matches!(session.plan(&huge, &small.train), Err(Error::ModelTooLarge { nearest: Some(_), .. })));
+}
