@@ -149,7 +149,7 @@ struct Correction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{device, random, values};
+    use crate::ops::testing::{device, random, values, with_both_bodies};
 
     /// The formula of the paper in double precision, one number at a time.
     fn right(adamw: &AdamW, weights: &mut [f64], moments: &mut [(f64, f64)], gradient: &[f32], decays: Range<usize>) {
@@ -171,21 +171,24 @@ mod tests {
 
     #[test]
     fn ten_updates_equal_the_formula() {
-        let mut weights = random([300], 1);
-        let mut moments = Moments::zeros(300, &device());
-        let mut expected: Vec<f64> = values(&weights).into_iter().map(f64::from).collect();
-        let mut expected_moments = vec![(0.0, 0.0); 300];
-        let decay = Decay::new(vec![0..200], 300, &device());
-        for update in 1..=10 {
-            let adamw = AdamW { learning_rate: 1e-2, beta1: 0.9, beta2: 0.99, weight_decay: 0.1, clip: 1.0, update };
-            let gradient = random([300], 100 + update);
-            let norm = adamw.update(&mut weights, &mut moments, gradient.clone(), &decay);
-            right(&adamw, &mut expected, &mut expected_moments, &values(&gradient), 0..200);
-            let sum: f32 = values(&gradient).iter().map(|g| g * g).sum();
-            assert!((values(&norm)[0] - sum.sqrt()).abs() < 1e-4);
-        }
-        for (weight, expected) in values(&weights).iter().zip(expected) {
-            assert!((f64::from(*weight) - expected).abs() < 1e-5, "{weight} {expected}");
-        }
+        with_both_bodies(|| {
+            let mut weights = random([300], 1);
+            let mut moments = Moments::zeros(300, &device());
+            let mut expected: Vec<f64> = values(&weights).into_iter().map(f64::from).collect();
+            let mut expected_moments = vec![(0.0, 0.0); 300];
+            let decay = Decay::new(vec![0..200], 300, &device());
+            for update in 1..=10 {
+                let adamw =
+                    AdamW { learning_rate: 1e-2, beta1: 0.9, beta2: 0.99, weight_decay: 0.1, clip: 1.0, update };
+                let gradient = random([300], 100 + update);
+                let norm = adamw.update(&mut weights, &mut moments, gradient.clone(), &decay);
+                right(&adamw, &mut expected, &mut expected_moments, &values(&gradient), 0..200);
+                let sum: f32 = values(&gradient).iter().map(|g| g * g).sum();
+                assert!((values(&norm)[0] - sum.sqrt()).abs() < 1e-4);
+            }
+            for (weight, expected) in values(&weights).iter().zip(expected) {
+                assert!((f64::from(*weight) - expected).abs() < 1e-5, "{weight} {expected}");
+            }
+        });
     }
 }

@@ -235,7 +235,7 @@ fn fused_backward(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{assert_gradient, random, values};
+    use crate::ops::testing::{assert_gradient, random, values, with_both_bodies};
 
     fn inputs(qkv: Tensor<2>, batch: usize, heads: usize) -> AttentionInputs {
         AttentionInputs { qkv, batch, heads }
@@ -243,39 +243,45 @@ mod tests {
 
     #[test]
     fn gradient_matches_finite_differences() {
-        let (qkv, out) = (random([2 * 5, 3 * 6], 1), random([2 * 5, 6], 2));
-        let (_, saved) = attention(inputs(qkv.clone(), 2, 3), None);
-        let gradient = attention_backward(saved, out.clone());
-        assert_gradient(&qkv, &gradient, |qkv| (attention(inputs(qkv, 2, 3), None).0 * out.clone()).sum());
+        with_both_bodies(|| {
+            let (qkv, out) = (random([2 * 5, 3 * 6], 1), random([2 * 5, 6], 2));
+            let (_, saved) = attention(inputs(qkv.clone(), 2, 3), None);
+            let gradient = attention_backward(saved, out.clone());
+            assert_gradient(&qkv, &gradient, |qkv| (attention(inputs(qkv, 2, 3), None).0 * out.clone()).sum());
+        });
     }
 
     #[test]
     fn long_windows_equal_plain_operations() {
-        // 150 tokens: two full blocks of queries and an odd rest.
-        let (batch, heads, time) = (2, 2, 150);
-        let (qkv, out) = (random([batch * time, 3 * 8], 3), random([batch * time, 8], 4));
-        let (y, saved) = attention(inputs(qkv.clone(), batch, heads), None);
-        let shape = Shape::of(&saved.inputs);
-        let [query, key, value] = shape.split(qkv.clone());
-        let later = Tensor::<2>::ones([time, time], &qkv.device()).triu(1) * -1e9;
-        let plain = softmax(query.matmul(key.transpose()) * shape.scale() + later.unsqueeze(), 3);
-        let close = |a: Vec<f32>, b: Vec<f32>| a.iter().zip(&b).for_each(|(a, b)| assert!((a - b).abs() < 1e-5));
-        close(values(&saved.probabilities), values(&plain));
-        close(values(&y), values(&shape.join(plain.clone().matmul(value.clone()))));
-        let dy = out.clone().reshape([batch, time, heads, 4]).swap_dims(1, 2);
-        let value_gradient = shape.join(plain.transpose().matmul(dy));
-        let gradient = attention_backward(saved, out);
-        close(values(&gradient.slice([0..batch * time, 16..24])), values(&value_gradient));
+        with_both_bodies(|| {
+            // 150 tokens: two full blocks of queries and an odd rest.
+            let (batch, heads, time) = (2, 2, 150);
+            let (qkv, out) = (random([batch * time, 3 * 8], 3), random([batch * time, 8], 4));
+            let (y, saved) = attention(inputs(qkv.clone(), batch, heads), None);
+            let shape = Shape::of(&saved.inputs);
+            let [query, key, value] = shape.split(qkv.clone());
+            let later = Tensor::<2>::ones([time, time], &qkv.device()).triu(1) * -1e9;
+            let plain = softmax(query.matmul(key.transpose()) * shape.scale() + later.unsqueeze(), 3);
+            let close = |a: Vec<f32>, b: Vec<f32>| a.iter().zip(&b).for_each(|(a, b)| assert!((a - b).abs() < 1e-5));
+            close(values(&saved.probabilities), values(&plain));
+            close(values(&y), values(&shape.join(plain.clone().matmul(value.clone()))));
+            let dy = out.clone().reshape([batch, time, heads, 4]).swap_dims(1, 2);
+            let value_gradient = shape.join(plain.transpose().matmul(dy));
+            let gradient = attention_backward(saved, out);
+            close(values(&gradient.slice([0..batch * time, 16..24])), values(&value_gradient));
+        });
     }
 
     #[test]
     fn one_token_over_a_cache_equals_the_last_row() {
-        let qkv = random([7, 12], 5);
-        let (y, _) = attention(inputs(qkv.clone(), 1, 2), None);
-        let part = |from: usize, rows: std::ops::Range<usize>| qkv.clone().slice([rows, from..from + 4]);
-        let cached = attend(part(0, 6..7), part(4, 0..7), part(8, 0..7), 2);
-        for (a, b) in values(&cached).iter().zip(values(&y.slice([6..7, 0..4]))) {
-            assert!((a - b).abs() < 1e-6);
-        }
+        with_both_bodies(|| {
+            let qkv = random([7, 12], 5);
+            let (y, _) = attention(inputs(qkv.clone(), 1, 2), None);
+            let part = |from: usize, rows: std::ops::Range<usize>| qkv.clone().slice([rows, from..from + 4]);
+            let cached = attend(part(0, 6..7), part(4, 0..7), part(8, 0..7), 2);
+            for (a, b) in values(&cached).iter().zip(values(&y.slice([6..7, 0..4]))) {
+                assert!((a - b).abs() < 1e-6);
+            }
+        });
     }
 }

@@ -17,6 +17,9 @@ impl Host {
 
 /// The numbers of `tensor` when it lives on Flex; `None` on any other engine. Copies only what is not contiguous.
 pub fn host<const D: usize>(tensor: &Tensor<D>) -> Option<Host> {
+    if !on_host(&tensor.device()) {
+        return None;
+    }
     let DispatchTensorKind::Flex(BackendTensor::Float(flex)) = tensor.clone().into_dispatch().kind else { return None };
     let contiguous = if flex.as_slice::<f32>().is_some() { flex } else { flex.to_contiguous() };
     Some(Host(contiguous))
@@ -40,6 +43,10 @@ pub fn host_mut<const D: usize>(tensor: Tensor<D>, change: impl FnOnce(&mut [f32
 
 /// Whether tensors of this device live in ordinary memory.
 pub fn on_host(device: &Device) -> bool {
+    #[cfg(test)]
+    if super::testing::only_reference() {
+        return false;
+    }
     matches!(device.as_dispatch(), DispatchDevice::Flex(_))
 }
 

@@ -53,17 +53,19 @@ pub(super) fn sum_rows(x: &Tensor<2>) -> Tensor<1> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{assert_gradient, device, random};
+    use crate::ops::testing::{assert_gradient, device, random, with_both_bodies};
 
     #[test]
     fn gradients_match_finite_differences() {
-        let (x, weight, bias) = (random([5, 3], 1), random([3, 4], 2), random([4], 3));
-        let out = random([5, 4], 4);
-        let gradients = linear_backward(x.clone(), weight.clone(), out.clone());
-        let loss = |y: Tensor<2>| (y * out.clone()).sum();
-        assert_gradient(&x, &gradients.x, |x| loss(linear(x, weight.clone(), bias.clone())));
-        assert_gradient(&weight, &gradients.weight, |w| loss(linear(x.clone(), w, bias.clone())));
-        assert_gradient(&bias, &gradients.bias, |b| loss(linear(x.clone(), weight.clone(), b)));
-        assert_eq!(device(), x.device());
+        with_both_bodies(|| {
+            let (x, weight, bias) = (random([5, 3], 1), random([3, 4], 2), random([4], 3));
+            let out = random([5, 4], 4);
+            let gradients = linear_backward(x.clone(), weight.clone(), out.clone());
+            let loss = |y: Tensor<2>| (y * out.clone()).sum();
+            assert_gradient(&x, &gradients.x, |x| loss(linear(x, weight.clone(), bias.clone())));
+            assert_gradient(&weight, &gradients.weight, |w| loss(linear(x.clone(), w, bias.clone())));
+            assert_gradient(&bias, &gradients.bias, |b| loss(linear(x.clone(), weight.clone(), b)));
+            assert_eq!(device(), x.device());
+        });
     }
 }

@@ -3,6 +3,23 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 
+thread_local! {
+    static ONLY_REFERENCE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Whether this thread's operations shall run their reference bodies even where fused ones exist.
+pub fn only_reference() -> bool {
+    ONLY_REFERENCE.get()
+}
+
+/// Runs a test twice: with the fused bodies, then with the reference bodies that the GPU runs.
+pub fn with_both_bodies(test: impl Fn()) {
+    test();
+    ONLY_REFERENCE.set(true);
+    test();
+    ONLY_REFERENCE.set(false);
+}
+
 pub fn device() -> Device {
     Device::flex()
 }
