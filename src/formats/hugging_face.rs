@@ -51,10 +51,12 @@ fn config(file: &ModelFile, end: u32) -> Value {
     })
 }
 
-/// The general class takes everything from tokenizer.json; GPT-2's own would put its pre-tokenisation in.
+/// The general class takes everything from tokenizer.json; GPT-2's own would put its pre-tokenisation in. Without the
+/// names of inputs it would give token types too, for which GPT-2 adds the embedding of token 0 everywhere.
 fn tokenizer_config(file: &ModelFile) -> Value {
     json!({
         "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_input_names": ["input_ids", "attention_mask"],
         "model_max_length": file.config.context,
         "bos_token": END_OF_TEXT,
         "eos_token": END_OF_TEXT,
