@@ -1,0 +1,143 @@
+//! The files as Hugging Face's libraries see them. `tests/fixtures/models` says how its files are made.
+
+use std::{collections::HashMap, fs, path::PathBuf};
+
+use burn::tensor::Device;
+use lorito::{
+    formats::{hugging_face, read, write},
+    model::{Gpt, Ids},
+    tokenizer::Tokenizer,
+};
+use serde::Deserialize;
+
+use crate::sample;
+
+const DATE: &str = "2026-11-23";
+
+/// What `make_logits.py` wrote.
+#[derive(Deserialize)]
+struct Expected {
+    texts: Vec<Text>,
+    ids: Vec<u32>,
+    /// One row a position.
+    logits: Vec<Vec<f32>>,
+    tensors: Vec<String>,
+    metadata: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Text {
+    text: String,
+    ids: Vec<u32>,
+    decoded: String,
+}
+
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models").join(name)
+}
+
+fn expected() -> Expected {
+    serde_json::from_slice(&fs::read(fixture("logits.json")).unwrap()).unwrap()
+}
+
+#[test]
+#[ignore = "writes the fixture"]
+fn write_the_fixture() {
+    fs::write(fixture("small.safetensors"), write(&sample::model()).unwrap()).unwrap();
+    fs::write(fixture("small.zip"), hugging_face(&sample::model(), DATE).unwrap()).unwrap();
+}
+
+#[test]
+fn the_fixture_is_what_would_be_written_today() {
+    assert!(fs::read(fixture("small.safetensors")).unwrap() == write(&sample::model()).unwrap());
+    assert!(fs::read(fixture("small.zip")).unwrap() == hugging_face(&sample::model(), DATE).unwrap());
+}
+
+#[test]
+fn transformers_and_the_page_give_the_same_logits() {
+    let model = read(&fs::read(fixture("small.safetensors")).unwrap()).unwrap();
+    let Expected { ids, logits, .. } = expected();
+    let device = Device::flex();
+    let gpt = Gpt::from_flat(model.config, model.weights, &device);
+    let ours = gpt.logits(&Ids::new(ids.clone(), 1, &device)).to_data();
+    let theirs = logits.concat();
+    assert_eq!(theirs.len(), ids.len() * model.config.vocabulary);
+    let differences = ours.iter::<f32>().zip(&theirs).map(|(ours, theirs)| (ours - theirs).abs());
+    let largest = differences.fold(0.0, f32::max);
+    let spread = theirs.iter().fold(0.0, |largest: f32, logit| largest.max(logit.abs()));
+    assert!(largest < 1e-4 && spread > 1.0, "differ by {largest}, of at most {spread}");
+}
+
+#[test]
+fn transformers_and_the_page_give_the_same_ids() {
+    let model = sample::model();
+    let tokenizer = Tokenizer::from_json(model.tokenizer.as_bytes()).unwrap();
+    for Text { text, ids, decoded } in expected().texts {
+        assert_eq!(tokenizer.encode(&text), ids, "{text}");
+        assert_eq!(tokenizer.decode(&ids).unwrap(), decoded);
+    }
+}
+
+#[test]
+fn safetensors_opens_the_one_file() {
+    let Expected { tensors, metadata, .. } = expected();
+    let layout = lorito::model::Layout::new(&sample::model().config);
+    let mut names: Vec<_> = layout.parameters.into_iter().map(|parameter| parameter.name).collect();
+    names.push("lorito.steps".into());
+    names.sort();
+    assert_eq!(tensors, names);
+    assert_eq!(metadata, ["format", "lorito.hash", "lorito.manifest", "lorito.tokenizer"]);
+}
+
+/// The files of an archive whose files are stored as they are.
+fn unzip(bytes: &[u8]) -> HashMap<String, Vec<u8>> {
+    let number = |at: usize| u32::from_le_bytes(bytes[at..][..4].try_into().unwrap()) as usize;
+    let mut files = HashMap::new();
+    let mut at = 0;
+    while bytes[at..].starts_with(b"PK\x03\x04") {
+        let (size, name) = (number(at + 18), number(at + 26) & 0xffff);
+        let content = at + 30 + name;
+        let name = String::from_utf8(bytes[at + 30..content].to_vec()).unwrap();
+        files.insert(name, bytes[content..content + size].to_vec());
+        at = content + size;
+    }
+    files
+}
+
+#[test]
+fn the_folder_says_what_the_model_is_and_nothing_of_its_text() {
+    let model = sample::model();
+    let files = unzip(&hugging_face(&model, DATE).unwrap());
+    let mut names: Vec<_> = files.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    let all = [
+        "README.md",
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ];
+    assert_eq!(names, all);
+    assert_eq!(files["tokenizer.json"], model.tokenizer.as_bytes());
+    let card = String::from_utf8(files["README.md"].clone()).unwrap();
+    assert!(card.starts_with("---\nlibrary_name: transformers\n"));
+    for line in [
+        "\n# Small: a model \\| for \\*tests\\*\n",
+        "exported on 2026-11-23.",
+        "| Validation loss | 4.1000 |",
+        "| Learning rate | 0.003, after 5 steps of warm-up |",
+        "| Batch size | 4 |",
+    ] {
+        assert!(card.contains(line), "{line} is not in\n{card}");
+    }
+    assert!(!card.contains('🦜'), "a sample is in the card");
+}
+
+#[test]
+fn a_tokenizer_that_cannot_be_read_is_an_error() {
+    for tokenizer in ["", "{}", "{\"added_tokens\": 3}", "[\"<|endoftext|>\"]"] {
+        let model = lorito::formats::ModelFile { tokenizer: tokenizer.into(), ..sample::model() };
+        assert_eq!(hugging_face(&model, DATE).unwrap_err().code(), "tokenizer-invalid");
+    }
+}

@@ -1,0 +1,86 @@
+//! What is written comes back, bit for bit.
+
+use lorito::{
+    formats::{ModelFile, check_header, read, write},
+    train::{History, Progress, TrainingState},
+};
+
+use crate::sample;
+
+/// Equal as bits, which tells -0 from 0 and knows NaN.
+fn assert_same(left: &[f32], right: &[f32]) {
+    let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(left), bits(right));
+}
+
+#[test]
+fn a_model_comes_back() {
+    let model = sample::model();
+    let bytes = write(&model).unwrap();
+    assert_eq!(read(&bytes).unwrap(), model);
+    assert_eq!(write(&read(&bytes).unwrap()).unwrap(), bytes);
+}
+
+#[test]
+fn a_checkpoint_comes_back_bit_for_bit() {
+    let mut checkpoint = sample::checkpoint();
+    // Numbers that a careless format loses.
+    checkpoint.weights[..4].copy_from_slice(&[-0.0, f32::MIN_POSITIVE / 2.0, f32::INFINITY, f32::NAN]);
+    checkpoint.moments.as_mut().unwrap().second[0] = 1e-45;
+    checkpoint.progress.config.learning_rate = 0.1 + 0.2;
+    checkpoint.progress.config.seed = u64::MAX;
+    checkpoint.history.steps[0].learning_rate = 1.0 / 3.0;
+    checkpoint.history.seconds = 1e9 / 7.0;
+    let mut back = read(&write(&checkpoint).unwrap()).unwrap();
+    assert_same(&back.weights, &checkpoint.weights);
+    let moments = checkpoint.moments.clone().unwrap();
+    assert_eq!(back.progress, checkpoint.progress);
+    assert_eq!(back.history, checkpoint.history);
+    let TrainingState { progress, first_moment, second_moment, history } = back.take_training().unwrap();
+    assert_same(&first_moment, &moments.first);
+    assert_same(&second_moment, &moments.second);
+    assert_eq!((progress, history), (checkpoint.progress, checkpoint.history));
+}
+
+#[test]
+fn decimal_fractions_come_back_exactly() {
+    let mut model = sample::model();
+    for index in 0..2000 {
+        // 53 random bits: the shortest decimal form has up to 17 digits.
+        let random = lorito::train::mix(5, index);
+        model.history.seconds = (random >> 11) as f64 * 1e-12;
+        model.progress.config.learning_rate = ((random >> 11) + 1) as f64 * 1e-18;
+        let back = read(&write(&model).unwrap()).unwrap();
+        assert_eq!(back.history.seconds.to_bits(), model.history.seconds.to_bits());
+        assert_eq!(back.progress.config.learning_rate.to_bits(), model.progress.config.learning_rate.to_bits());
+    }
+}
+
+#[test]
+fn a_checkpoint_opens_as_a_model() {
+    let checkpoint = read(&write(&sample::checkpoint()).unwrap()).unwrap();
+    assert_eq!(ModelFile { moments: None, ..checkpoint }, sample::model());
+    assert_eq!(sample::model().take_training(), None);
+}
+
+#[test]
+fn an_untrained_model_comes_back() {
+    let mut model = sample::model();
+    model.history = History::default();
+    let config = lorito::config::TrainConfig { steps: 0, ..Default::default() };
+    model.progress = Progress { config, start_step: 0, step: 0, updates: 0 };
+    assert_eq!(read(&write(&model).unwrap()).unwrap(), model);
+}
+
+#[test]
+fn a_header_is_checked_from_the_beginning_of_a_download() {
+    for model in [sample::model(), sample::checkpoint()] {
+        let bytes = write(&model).unwrap();
+        let length = bytes.len() as u64;
+        let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        for beginning in [header, header + 100, bytes.len()] {
+            assert_eq!(check_header(&bytes[..beginning], Some(length)), Ok(length));
+            assert_eq!(check_header(&bytes[..beginning], None), Ok(length));
+        }
+    }
+}
