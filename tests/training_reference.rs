@@ -1,0 +1,82 @@
+//! Training against PyTorch: from the same weights on the same batches, the same losses.
+//! `tests/fixtures/training/make_losses.py` says how its file is made.
+
+use std::{fs, path::Path};
+
+use burn::tensor::Device;
+use futures_lite::future::block_on;
+use lorito::{
+    config::{ModelConfig, TrainConfig},
+    formats,
+    model::{Gpt, Ids},
+    train::{Batch, StepRecord, Trainer, mix},
+};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Expected {
+    run: TrainConfig,
+    first_window: Vec<u32>,
+    steps: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Step {
+    loss: f32,
+    gradient_norm: f32,
+    learning_rate: f64,
+}
+
+fn fixture(path: &str) -> Vec<u8> {
+    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)).unwrap()
+}
+
+/// One token more than a context. Every token follows from the one before, but for one in four.
+fn window(step: u64, window: u64, vocabulary: u64, context: usize) -> Vec<u32> {
+    let mut token = 0;
+    let next = |place| {
+        let chance = mix(step * 1000 + window, place);
+        token = if chance % 4 == 0 { chance / 4 % vocabulary } else { (token * 5 + 3) % vocabulary };
+        token as u32
+    };
+    (0..=context as u64).map(next).collect()
+}
+
+fn batch(step: u64, windows: usize, config: &ModelConfig) -> Batch {
+    let device = Device::flex();
+    let all: Vec<_> =
+        (0..windows as u64).map(|index| window(step, index, config.vocabulary as u64, config.context)).collect();
+    let ids = |shift: usize| {
+        let numbers = all.iter().flat_map(|window| &window[shift..][..config.context]).copied().collect();
+        Ids::new(numbers, windows, &device)
+    };
+    Batch { inputs: ids(0), targets: ids(1) }
+}
+
+#[test]
+fn twenty_steps_give_the_losses_of_pytorch() {
+    let Expected { run, first_window, steps } = serde_json::from_slice(&fixture("training/losses.json")).unwrap();
+    let model = formats::read(&fixture("models/small.safetensors")).unwrap();
+    let config = ModelConfig { dropout: 0.0, ..model.config };
+    assert_eq!(window(0, 0, config.vocabulary as u64, config.context), first_window);
+
+    let mut gpt = Gpt::from_flat(config, model.weights, &Device::flex());
+    let mut trainer = Trainer::new(&gpt);
+    let windows = run.batch_size;
+    trainer.begin(run).unwrap();
+    for step in 0..steps.len() as u64 {
+        trainer.step_on(&mut gpt, &[batch(step, windows, &config)]).unwrap();
+    }
+    let records = block_on(trainer.read()).unwrap();
+    assert_eq!(records.len(), 20);
+    for (StepRecord { step, loss, gradient_norm, learning_rate }, expected) in records.into_iter().zip(&steps) {
+        assert!((loss - expected.loss).abs() < 1e-4, "step {step}: loss {loss}, PyTorch's {}", expected.loss);
+        let norm = expected.gradient_norm;
+        assert!((gradient_norm - norm).abs() < 1e-3 * norm, "step {step}: norm {gradient_norm}, PyTorch's {norm}");
+        assert!((learning_rate - expected.learning_rate).abs() < 1e-15);
+    }
+    // The comparison says little where nothing is learned or clipped.
+    assert!(steps[19].loss < steps[0].loss - 0.5 && steps.iter().any(|step| step.gradient_norm > 1.0));
+}
