@@ -295,3 +295,17 @@ fn from_row([step, loss, gradient_norm, learning_rate]: [f64; COLUMNS]) -> Resul
     }
     Ok(StepRecord { step: step as u64, loss: loss as f32, gradient_norm: gradient_norm as f32, learning_rate })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_come_back_and_what_is_no_step_is_refused() {
+        let record = StepRecord { step: LARGEST_STEP, loss: f32::MAX, gradient_norm: 1e-45, learning_rate: 1.0 / 3.0 };
+        assert_eq!(from_row(to_row(&record)), Ok(record));
+        for step in [-1.0, 0.5, f64::NAN, f64::INFINITY, (1u64 << 53) as f64] {
+            assert_eq!(from_row([step, 1.0, 1.0, 1.0]).unwrap_err().code(), "checkpoint-damaged");
+        }
+    }
+}

@@ -18,7 +18,7 @@ use serde::{
 
 use crate::error::{Error, Result};
 
-/// Longer headers are refused. A tokenizer of 32,768 tokens takes two of these megabytes.
+/// Longer headers are refused. A BPE tokenizer of 32,768 tokens takes little more than one of these megabytes.
 pub const LARGEST_HEADER: u64 = 16 << 20;
 
 /// More than three times the tensors of the deepest model (96 layers); a short header cannot announce millions.

@@ -81,7 +81,11 @@ mod tests {
     #[test]
     fn records_lie_where_the_format_has_them() {
         let mut archive = Archive::default();
-        archive.add("a.txt", |out| Ok(out.extend(*b"123456789"))).unwrap();
+        let fill = |out: &mut Vec<u8>| {
+            out.extend(*b"123456789");
+            Ok(())
+        };
+        archive.add("a.txt", fill).unwrap();
         archive.add("empty", |_| Ok(())).unwrap();
         let bytes = archive.finish();
         let number = |at: usize| u32::from_le_bytes(bytes[at..][..4].try_into().unwrap());
