@@ -62,11 +62,18 @@ fn run(dropout: f32) -> (Gpt, Trainer) {
     (gpt, trainer)
 }
 
+/// A model whose matrices are larger than at the start, so that every part of it matters to the loss.
+fn lively(seed: u64) -> Gpt {
+    let mut gpt = Gpt::new(CONFIG, seed, &Device::flex());
+    let mut weights = values(&gpt.flat);
+    gpt.layout.decaying().for_each(|range| weights[range].iter_mut().for_each(|weight| *weight *= 8.0));
+    gpt.flat = tensor(weights, [gpt.layout.len], &Device::flex());
+    gpt
+}
+
 #[test]
 fn gradients_match_finite_differences_for_the_whole_model() {
-    let mut gpt = Gpt::new(CONFIG, 1, &Device::flex());
-    // Larger weights than at the start, so that every part of the model matters to the loss.
-    gpt.flat = gpt.flat * 6.0;
+    let mut gpt = lively(1);
     let batch = batch(2, 7, 1);
     let (value, gradient) = gpt.loss_and_gradient(&batch.inputs, &batch.targets, None);
     assert!((value.into_scalar::<f32>() - loss(&gpt, &batch)).abs() < 1e-6);
@@ -107,8 +114,7 @@ fn a_fresh_model_is_as_unsure_as_its_vocabulary_is_large() {
 
 #[test]
 fn a_later_token_changes_nothing_before_it() {
-    let mut gpt = Gpt::new(CONFIG, 2, &Device::flex());
-    gpt.flat = gpt.flat * 6.0;
+    let gpt = lively(2);
     let ids = numbers(CONFIG.context, 4);
     let logits = |ids: Vec<u32>| values(&gpt.logits(&Ids::new(ids, 1, &Device::flex())));
     let before = logits(ids.clone());
@@ -144,7 +150,7 @@ fn training_learns_and_evaluation_sees_it() {
     let config = TrainConfig { steps: 200, learning_rate: 5e-3, eval_every: 100, ..TrainConfig::default() };
     trainer.begin(config).unwrap();
     let data = dataset();
-    let mut evaluate = |trainer: &mut Trainer, gpt: &Gpt| {
+    let evaluate = |trainer: &mut Trainer, gpt: &Gpt| {
         for index in 0..trainer.validation_batches(gpt, &data) {
             trainer.evaluate_batch(gpt, &data, index);
         }
