@@ -106,6 +106,11 @@ export function date(milliseconds: number): string {
   return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(milliseconds);
 }
 
+/** The time of day alone, for what happened just now. */
+export function time(milliseconds: number): string {
+  return new Intl.DateTimeFormat(language, { timeStyle: "short" }).format(milliseconds);
+}
+
 function unit(value: number, name: string, digits = 0): string {
   const unitDisplay = name === "byte" ? "long" : "short"; // "9 bytes", as no language has a short word for it
   const options = { style: "unit", unit: name, unitDisplay, maximumFractionDigits: digits } as const;

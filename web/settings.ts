@@ -35,13 +35,13 @@ export interface Settings {
 
 export interface Shape {
   model: Omit<ModelConfig, "vocabulary">;
-  train: TrainConfig;
+  train: Required<TrainConfig>;
 }
 
 /** A preset with the person's changes; the seed that orders training also draws the first weights. */
 export function shapeOf(preset: Preset, { changed }: Settings): Shape {
   const { vocabulary: _, ...model } = preset.model;
-  const shape: Shape = { model: { ...model }, train: { ...preset.train } };
+  const shape: Shape = { model: { ...model }, train: { ...(preset.train as Required<TrainConfig>) } };
   for (const field of MODEL_FIELDS) shape.model[field] = changed[field] ?? shape.model[field];
   for (const field of TRAIN_FIELDS) shape.train[field] = changed[field] ?? shape.train[field];
   return shape;

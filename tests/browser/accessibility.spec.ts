@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
-import { ended, onceIsEnough, small, step, train, visit } from "./person";
+import { ended, figure, onceIsEnough, small, step, train, visit } from "./person";
 
 onceIsEnough();
 
@@ -79,7 +79,8 @@ test("the whole path by keyboard", async ({ page }) => {
   await page.keyboard.press("Space");
   await expect(page.getByRole("button", { name: "Continue", exact: true })).toBeFocused();
   await page.keyboard.press("Space");
-  await tabTo(/^Stop/);
+  await expect(figure(step(page, "Train"), "Training loss")).toHaveText(/\d/);
+  await tabTo(/^Stop$/);
   await page.keyboard.press("Enter");
   await ended(page);
 

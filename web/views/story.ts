@@ -21,7 +21,7 @@ export class Story extends LitElement {
         ${
           now
             ? html`<figcaption>${t("story.step", { step: now.step })}</figcaption>
-              <blockquote>${now.text}</blockquote>`
+              <blockquote>${now.text.trimStart()}</blockquote>`
             : html`<p class="hint">${t("story.soon")}</p>`
         }
       </figure>
@@ -33,7 +33,7 @@ export class Story extends LitElement {
               ${before.map(
                 ({ step, text }) => html`<li>
                   <span class="at">${t("story.step", { step })}</span>
-                  <blockquote>${text}</blockquote>
+                  <blockquote>${text.trimStart()}</blockquote>
                 </li>`,
               )}
             </ol>`

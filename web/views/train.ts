@@ -2,7 +2,7 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import "../chart";
-import { duration, fixed, number, t } from "../i18n";
+import { duration, fixed, number, t, time } from "../i18n";
 import { modelDiffers, startTraining } from "../prepare";
 import { TRAIN_FIELDS, type TrainField } from "../settings";
 import type { Message } from "../state";
@@ -110,7 +110,7 @@ export class TrainView extends View {
   }
 
   #course(): TemplateResult {
-    const { progress, steps, evaluations, phase } = this.state;
+    const { progress, steps, evaluations, phase, savedAt } = this.state;
     const evaluation = evaluations.at(-1);
     const step = progress?.step ?? steps.at(-1)?.step ?? 0;
     const end = progress?.endStep ?? Math.max(step, 1);
@@ -130,14 +130,9 @@ export class TrainView extends View {
           [t("figure.speed"), progress ? number(Math.round(progress.tokensPerSecond)) : "–"],
           [t("figure.elapsed"), progress ? duration(progress.elapsedSeconds) : "–"],
           [t("figure.left"), progress && phase !== "idle" ? duration(progress.secondsLeft) : "–"],
+          [t("figure.saved"), savedAt === undefined ? "–" : time(savedAt)],
         ])}
-      </div>
-      ${this.#saved()}`;
-  }
-
-  #saved(): TemplateResult | typeof nothing {
-    const { savedAt } = this.state;
-    return savedAt === undefined ? nothing : html`<p class="hint">${t("train.saved", { at: savedAt })}</p>`;
+      </div>`;
   }
 
   #table(): TemplateResult {
