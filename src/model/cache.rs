@@ -51,7 +51,7 @@ impl Gpt {
         let hidden = self.forward(weights, ids, None, Some(cache));
         cache.len = ids.time;
         let last = hidden.x.slice([ids.time - 1..ids.time, 0..self.config.width]);
-        last.matmul(weights.tokens.clone().transpose())
+        ops::product_right_transposed(last, weights.tokens.clone())
     }
 
     /// Reads one more token; the logits after it, `[1, vocabulary]`. The cache must have room.
@@ -73,6 +73,6 @@ impl Gpt {
             x = x + linear(ops::gelu(linear(normed, &block.mlp)), &block.mlp_out);
         }
         cache.len += 1;
-        norm(x, &weights.norm).0.matmul(weights.tokens.clone().transpose())
+        ops::product_right_transposed(norm(x, &weights.norm).0, weights.tokens.clone())
     }
 }

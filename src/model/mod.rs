@@ -79,7 +79,7 @@ impl Gpt {
     pub fn logits(&self, ids: &Ids) -> Tensor<2> {
         let weights = self.weights();
         let hidden = self.forward(&weights, ids, None, None);
-        hidden.x.matmul(weights.tokens.transpose())
+        ops::product_right_transposed(hidden.x, weights.tokens)
     }
 
     /// Mean cross-entropy of `targets` in nats, `[1]`, without dropout.
@@ -91,7 +91,7 @@ impl Gpt {
     pub fn loss_and_gradient(&self, ids: &Ids, targets: &Ids, dropout: Option<&Dropout>) -> (Tensor<1>, Weights) {
         let weights = self.weights();
         let hidden = self.forward(&weights, ids, dropout, None);
-        let logits = hidden.x.clone().matmul(weights.tokens.clone().transpose());
+        let logits = ops::product_right_transposed(hidden.x.clone(), weights.tokens.clone());
         let (loss, gradient) = ops::cross_entropy_with_gradient(logits, targets.tensor.clone(), &targets.numbers);
         (loss, self.backward(weights, hidden, ids, gradient))
     }
@@ -141,8 +141,8 @@ impl Gpt {
 
     /// The backward pass, from the gradient of the logits, `[batch * time, vocabulary]`.
     fn backward(&self, weights: Weights, hidden: Hidden, ids: &Ids, logits: Tensor<2>) -> Weights {
-        let head = logits.clone().transpose().matmul(hidden.x);
-        let last = ops::layer_norm_backward(hidden.norm, weights.norm.gain, logits.matmul(weights.tokens));
+        let head = ops::product_left_transposed(logits.clone(), hidden.x);
+        let last = ops::layer_norm_backward(hidden.norm, weights.norm.gain, ops::product(logits, weights.tokens));
         let mut x = last.x;
         let mut blocks = Vec::with_capacity(weights.blocks.len());
         for (block, saved) in weights.blocks.into_iter().zip(hidden.blocks).rev() {

@@ -85,7 +85,7 @@ fn row(matrix: Tensor<2>) -> Tensor<1> {
 }
 
 fn vector(flat: &Tensor<1>, parameter: &Parameter) -> Tensor<1> {
-    flat.clone().slice([parameter.offset..parameter.offset + parameter.len()])
+    flat.clone().narrow(0, parameter.offset, parameter.len())
 }
 
 fn matrix(flat: &Tensor<1>, parameter: &Parameter) -> Tensor<2> {

@@ -36,12 +36,11 @@ pub fn attention(inputs: AttentionInputs, dropout: Option<&Dropout>) -> (Tensor<
     let (y, probabilities) = if on_host(&inputs.qkv.device()) {
         fused(&inputs.qkv, shape, mask.as_ref())
     } else {
-        let [query, key, value] = shape.split(inputs.qkv.clone());
-        let scores = query.matmul(key.transpose()) * shape.scale();
+        let scores = shape.scores(&inputs.qkv);
         let later = Tensor::<2>::ones([shape.time, shape.time], &scores.device()).triu(1) * -1e9;
         let probabilities = softmax(scores + later.unsqueeze(), 3);
         let kept = masked(probabilities.clone(), mask.as_ref());
-        (shape.join(kept.matmul(value)), probabilities)
+        (shape.weighted(kept, &inputs.qkv), probabilities)
     };
     (y, AttentionSaved { inputs, probabilities, mask })
 }
@@ -53,16 +52,11 @@ pub fn attention_backward(saved: AttentionSaved, gradient: Tensor<2>) -> Tensor<
     if on_host(&gradient.device()) {
         return fused_backward(&qkv, shape, &probabilities, mask.as_ref(), &gradient);
     }
-    let [query, key, value] = shape.split(qkv);
-    let gradient = gradient.reshape([shape.batch, shape.time, shape.heads, shape.head_width]).swap_dims(1, 2);
     let kept = masked(probabilities.clone(), mask.as_ref());
-    let value_gradient = kept.transpose().matmul(gradient.clone());
-    let kept_gradient = masked(gradient.matmul(value.transpose()), mask.as_ref()) * probabilities.clone();
+    let kept_gradient = masked(shape.weights_gradient(&gradient, &qkv), mask.as_ref()) * probabilities.clone();
     let along = kept_gradient.clone().sum_dim(3);
-    let scores = (kept_gradient - probabilities * along) * shape.scale();
-    let query_gradient = scores.clone().matmul(key);
-    let key_gradient = scores.transpose().matmul(query);
-    Tensor::cat([query_gradient, key_gradient, value_gradient].map(|part| shape.join(part)).to_vec(), 1)
+    let scores = kept_gradient - probabilities * along;
+    shape.qkv_gradient(kept, scores, gradient, qkv)
 }
 
 /// One new token's attention over a cache: `query [1, width]`, `keys` and `values [past, width]` -> `[1, width]`.
@@ -119,6 +113,65 @@ impl Shape {
     /// `[batch, heads, time, head width]` -> `[batch * time, width]`
     fn join(self, x: Tensor<4>) -> Tensor<2> {
         x.swap_dims(1, 2).reshape([self.batch * self.time, self.heads * self.head_width])
+    }
+
+    /// The sizes for our own kernel, where there is a GPU and it serves these shapes.
+    #[cfg(target_arch = "wasm32")]
+    fn on_gpu(self, qkv: &Tensor<2>) -> Option<super::gpu::AttentionSizes> {
+        let Self { batch: windows, time, heads, head_width } = self;
+        let sizes = super::gpu::AttentionSizes { windows, time, heads, head_width };
+        (!on_host(&qkv.device()) && sizes.served(qkv)).then_some(sizes)
+    }
+
+    /// Scaled products of queries and keys, `[batch, heads, time, time]`
+    fn scores(self, qkv: &Tensor<2>) -> Tensor<4> {
+        #[cfg(target_arch = "wasm32")]
+        if let Some(sizes) = self.on_gpu(qkv) {
+            return sizes.scores(qkv, self.scale());
+        }
+        let [query, key, _] = self.split(qkv.clone());
+        query.matmul(key.transpose()) * self.scale()
+    }
+
+    /// Values weighted by `[batch, heads, time, time]`, `[batch * time, width]`
+    fn weighted(self, weights: Tensor<4>, qkv: &Tensor<2>) -> Tensor<2> {
+        #[cfg(target_arch = "wasm32")]
+        if let Some(sizes) = self.on_gpu(qkv) {
+            return sizes.weighted(&weights, qkv);
+        }
+        let [_, _, value] = self.split(qkv.clone());
+        self.join(weights.matmul(value))
+    }
+
+    /// The gradient of the weights, from that of the output, `[batch * time, width]`
+    fn weights_gradient(self, gradient: &Tensor<2>, qkv: &Tensor<2>) -> Tensor<4> {
+        #[cfg(target_arch = "wasm32")]
+        if let Some(sizes) = self.on_gpu(qkv) {
+            return sizes.weights_gradient(gradient, qkv);
+        }
+        let [_, _, value] = self.split(qkv.clone());
+        self.by_head(gradient.clone()).matmul(value.transpose())
+    }
+
+    /// The gradient of `qkv`, from the weights and the gradients of scores and output
+    fn qkv_gradient(self, weights: Tensor<4>, scores: Tensor<4>, gradient: Tensor<2>, qkv: Tensor<2>) -> Tensor<2> {
+        #[cfg(target_arch = "wasm32")]
+        if let Some(sizes) = self.on_gpu(&qkv) {
+            return sizes.qkv_gradient(&weights, &scores, &gradient, &qkv, self.scale());
+        }
+        let [query, key, _] = self.split(qkv);
+        let scores = scores * self.scale();
+        let parts = [
+            scores.clone().matmul(key),
+            scores.transpose().matmul(query),
+            weights.transpose().matmul(self.by_head(gradient)),
+        ];
+        Tensor::cat(parts.map(|part| self.join(part)).to_vec(), 1)
+    }
+
+    /// `[batch * time, width]` -> `[batch, heads, time, head width]`
+    fn by_head(self, x: Tensor<2>) -> Tensor<4> {
+        x.reshape([self.batch, self.time, self.heads, self.head_width]).swap_dims(1, 2)
     }
 
     /// Runs `each(row of the first token, first column, first probability)` for every window and head.

@@ -2,11 +2,14 @@
 
 use burn::tensor::Tensor;
 
-use super::host::{host, host_mut};
+use super::{
+    host::{host, host_mut},
+    matrix::{product, product_left_transposed, product_right_transposed},
+};
 
 /// `x [rows, inputs]`, `weight [inputs, outputs]`, `bias [outputs]` -> `[rows, outputs]`.
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
-    let product = x.matmul(weight);
+    let product = product(x, weight);
     let Some(bias_values) = host(&bias) else { return product + bias.unsqueeze() };
     host_mut(product, |rows| {
         let bias = bias_values.values();
@@ -32,8 +35,8 @@ pub struct LinearGradients {
 pub fn linear_backward(x: Tensor<2>, weight: Tensor<2>, gradient: Tensor<2>) -> LinearGradients {
     LinearGradients {
         bias: sum_rows(&gradient),
-        weight: x.transpose().matmul(gradient.clone()),
-        x: gradient.matmul(weight.transpose()),
+        weight: product_left_transposed(x, gradient.clone()),
+        x: product_right_transposed(gradient, weight),
     }
 }
 
