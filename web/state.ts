@@ -59,6 +59,8 @@ export interface State {
   /** The costs of the settings as they stand, or why no model can be made of them. */
   plan: Plan | undefined;
   planReport: Report | undefined;
+  /** Whether the model has been trained for a step. */
+  trained: boolean;
   progress: Progress | undefined;
   steps: StepRecord[];
   evaluations: Evaluation[];
@@ -71,7 +73,7 @@ export interface State {
   storage: { used: number; quota: number } | undefined;
 }
 
-const EMPTY_RUN = { progress: undefined, steps: [], evaluations: [], samples: [], savedAt: undefined };
+const EMPTY_RUN = { trained: false, progress: undefined, steps: [], evaluations: [], samples: [], savedAt: undefined };
 
 export class Store extends EventTarget {
   state: State = {
@@ -123,8 +125,8 @@ export class Store extends EventTarget {
 
   /** Whether there is a model that training would go on with. */
   get canContinue(): boolean {
-    const { model, modelOrigin, steps } = this.state;
-    return model !== undefined && (modelOrigin !== "made" || steps.length > 0);
+    const { model, modelOrigin, trained } = this.state;
+    return model !== undefined && (modelOrigin !== "made" || trained);
   }
 
   setSettings(settings: Settings): void {
@@ -165,7 +167,7 @@ export class Store extends EventTarget {
   /** What training has left so far: after a model is opened or made, and after a run goes on. */
   async readHistory(): Promise<void> {
     const { steps, evaluations, samples } = await this.lorito.history();
-    this.change({ steps, evaluations, samples });
+    this.change({ steps, evaluations, samples, trained: steps.length > 0 });
   }
 
   async readModels(): Promise<void> {
@@ -200,7 +202,10 @@ export class Store extends EventTarget {
       this.change({ model, modelOrigin: "given", ...EMPTY_RUN });
       if (model) void this.readHistory();
     });
-    lorito.on("progress", (progress) => this.change({ progress, steps: [...this.state.steps, ...progress.records] }));
+    lorito.on("progress", (progress) => {
+      const steps = [...this.state.steps, ...progress.records];
+      this.change({ progress, steps, trained: steps.length > 0 });
+    });
     lorito.on("evaluation", (evaluation) => this.change({ evaluations: [...this.state.evaluations, evaluation] }));
     lorito.on("sample", (sample) => this.change({ samples: [...this.state.samples, sample] }));
     lorito.on("saved", ({ at }) => this.change({ savedAt: at }));

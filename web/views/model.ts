@@ -11,6 +11,18 @@ import { View } from "./view";
 
 @customElement("lorito-model")
 export class ModelView extends View {
+  protected override readonly reads = [
+    "presets",
+    "settings",
+    "suggested",
+    "plan",
+    "planReport",
+    "model",
+    "modelOrigin",
+    "trained",
+    "text",
+    "messages",
+  ] as const;
   #refused: Report | undefined;
 
   override render(): TemplateResult {

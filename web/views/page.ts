@@ -1,5 +1,5 @@
 // The page around the steps: the path with where one stands on it, what needs attention, and drops of files anywhere.
-import { html, nothing, type TemplateResult } from "lit";
+import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { date, known, percent, short, t } from "../i18n";
 import { openAddress, takeFiles } from "../intake";
@@ -18,7 +18,7 @@ import "./write";
 export class Page extends View {
   @state() private dragging = false;
   /** The step that fills the middle of the window. */
-  @state() private current: Step = "text";
+  @state() protected current: Step = "text";
   readonly #seen = new IntersectionObserver(
     (entries) => {
       const entry = entries.find(({ isIntersecting }) => isIntersecting);
@@ -151,7 +151,8 @@ export class Page extends View {
   }
 
   /** Where the path is a narrow strip, the current step stays in sight. */
-  override updated(): void {
+  override updated(changed: PropertyValues): void {
+    if (!changed.has("current")) return;
     const link = this.querySelector<HTMLElement>("nav [aria-current]");
     const strip = link?.closest("nav");
     if (link && strip) strip.scrollLeft = link.offsetLeft - (strip.clientWidth - link.offsetWidth) / 2;

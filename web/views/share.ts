@@ -43,6 +43,7 @@ export async function download(store: Store, kind: "safetensors" | "huggingface"
 
 @customElement("lorito-share")
 export class ShareView extends View {
+  protected override readonly reads = ["model", "models", "storage", "busy", "messages"] as const;
   @state() private name = "";
   @state() private renaming: string | undefined;
   @state() private done = "";

@@ -21,6 +21,19 @@ import { goTo, View } from "./view";
 
 @customElement("lorito-text")
 export class TextView extends View {
+  protected override readonly reads = [
+    "text",
+    "busy",
+    "messages",
+    "plan",
+    "phase",
+    "presets",
+    "settings",
+    "suggested",
+    "model",
+    "modelOrigin",
+    "trained",
+  ] as const;
   @query("#files") private files!: HTMLInputElement;
   @query("#paste") private paste!: HTMLTextAreaElement;
 

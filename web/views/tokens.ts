@@ -16,6 +16,17 @@ const COLOURS = 5;
 
 @customElement("lorito-tokens")
 export class TokensView extends View {
+  protected override readonly reads = [
+    "tokenizer",
+    "text",
+    "busy",
+    "messages",
+    "settings",
+    "suggested",
+    "model",
+    "modelOrigin",
+    "trained",
+  ] as const;
   @state() private own = "";
   @state() private pieces: Piece[] = [];
   @state() private unknown = "";
@@ -27,7 +38,7 @@ export class TokensView extends View {
     const kind = this.store.tokenizerKind;
     return this.step(
       "tokens",
-      html`<details class="more">
+      html`<details class="more" @toggle=${() => this.requestUpdate()}>
         <summary><span class="state">${this.#sentence()}</span> <span class="open">${t("details.change")}</span></summary>
         <div class="columns">
           <div>
@@ -107,11 +118,12 @@ export class TokensView extends View {
       ${this.report ? html`<p class="error">${sentenceOf(this.report)}</p>` : nothing}`;
   }
 
-  /** Cuts the preview anew when what it shows has changed. */
+  /** Cuts the preview anew when what it shows has changed, and somebody looks at it. */
   override updated(changed: PropertyValues): void {
     super.updated(changed);
     const { tokenizer, text } = this.state;
     const shown = this.own || (text?.preview.slice(0, SHOWN_CHARACTERS) ?? "");
+    if (!this.querySelector("details")?.open) return;
     if (!tokenizer || (this.#previewed[0] === tokenizer && this.#previewed[1] === shown)) return;
     this.#previewed = [tokenizer, shown];
     void this.#cut(shown);

@@ -8,7 +8,16 @@ import { type Message, STEPS, type State, type Step, type Store } from "../state
 export abstract class View extends LitElement {
   @property({ attribute: false }) store!: Store;
 
-  readonly #redraw = () => this.requestUpdate();
+  /** What of the state it shows; not given: all of it. While a model trains, most of it does not change. */
+  protected readonly reads?: readonly (keyof State)[];
+  #shown: unknown[] = [];
+
+  readonly #redraw = () => {
+    const now = this.reads ? this.reads.map((key) => this.state[key]) : [this.state];
+    if (now.every((value, index) => value === this.#shown[index])) return;
+    this.#shown = now;
+    this.requestUpdate();
+  };
 
   protected get state(): State {
     return this.store.state;

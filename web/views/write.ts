@@ -21,6 +21,7 @@ const NAMES = Object.keys(OPTIONS) as Option[];
 
 @customElement("lorito-write")
 export class WriteView extends View {
+  protected override readonly reads = ["model", "messages"] as const;
   @state() private prompt = "";
   @state() private begun: string | undefined;
   @state() private written = "";
