@@ -33,6 +33,14 @@ pub fn start() {
     let _ = console_log::init_with_level(log::Level::Warn);
 }
 
+/// Names that say more where the room they come from is not named.
+#[wasm_bindgen(typescript_custom_section)]
+const NAMES: &str = "
+export type TextSummary = Summary;
+export type TextSource = SourceSummary;
+export type TokenizerKind = Kind;
+";
+
 type Thrown<T> = std::result::Result<T, JsValue>;
 
 fn to_js<T: Serialize + ?Sized>(value: &T) -> Thrown<JsValue> {

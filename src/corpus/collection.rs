@@ -24,7 +24,7 @@ pub struct Corpus {
 
 /// The figures that are shown.
 #[derive(Debug, Default, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", rename = "TextSummary")]
+#[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Summary {
     pub documents: usize,
@@ -43,7 +43,7 @@ pub struct Summary {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", rename = "TextSource")]
+#[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 #[cfg_attr(target_arch = "wasm32", tsify(missing_as_null))]
 pub struct SourceSummary {

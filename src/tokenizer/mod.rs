@@ -35,7 +35,7 @@ pub use train::{VOCABULARY, default_vocabulary};
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", rename = "TokenizerKind")]
+#[serde(rename_all = "lowercase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum Kind {
     /// A character of the text it was made from. Others are left out.
