@@ -92,7 +92,9 @@ export function keepPlanning(store: Store): void {
     const { shape } = store;
     if (!shape || planning || store.state.busy?.task === "making") return;
     const model = { ...shape.model, vocabulary: expectedVocabulary(store) };
-    const key = JSON.stringify([model, shape.train, store.state.ready?.engine]);
+    const { text, tokenizer, ready } = store.state;
+    const about = [text?.characters, tokenizer?.trainTokens, ready?.engine];
+    const key = JSON.stringify([model, shape.train, about]);
     if (key === planned) return;
     planned = key;
     planning = true;

@@ -162,8 +162,10 @@ test.describe("one engine is enough", () => {
   });
 
   test("the costs of a model, and what to do where it cannot be", async ({ page }) => {
-    await visit(page, "cpu", "preset=tiny");
+    await visit(page, "cpu", "preset=tiny&steps=100");
+    await takeSample(page);
     const model = step(page, "Model");
+    await expect(figure(model, "It reads your text")).toHaveText(/^\d(\.\d)? times$/);
     await expect(figure(model, "Parameters")).toHaveText(/^\d{3},\d{3}$/);
     await expect(figure(model, "Memory")).toHaveText(/MB$/);
     await model.getByText("Change").click();
