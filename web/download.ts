@@ -5,8 +5,8 @@ import type { Problem } from "./errors";
 /** What the file's first bytes promise: throws if it is no model that fits, else gives the length it must have. */
 export type HeaderCheck = (start: Uint8Array, totalBytes: number | undefined) => Promise<number>;
 
-/** A safetensors file opens with the length of its header, 8 bytes, and the header: at most this long. */
-const longestHeader = 100_000_000;
+/** A safetensors file opens with the length of its header, 8 bytes, and the header. The crate reads none that is longer. */
+const longestHeader = 2 ** 24;
 /** The largest file that one buffer can take. */
 const longestFile = 2 ** 31;
 /** Chunks are put together into a Blob, which the browser may keep on disk, when they come to this. */

@@ -142,7 +142,8 @@ export class RunKeeper {
   async file(): Promise<Blob> {
     const newest = (await (await RunStorage.open()).list())[0];
     if (!newest) throw { code: "no-run" } satisfies Problem;
-    return packRun(newest.header, newest.checkpoint, newest.corpus);
+    // A copy: the slot will be written over.
+    return packRun(newest.header, new Blob([await newest.checkpoint.arrayBuffer()]), newest.corpus);
   }
 }
 

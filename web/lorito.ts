@@ -175,6 +175,7 @@ export class Lorito extends Voice {
 
   /** Brings the saved run back without going on: its model can write, and `train` trains it further. */
   async restoreRun(): Promise<RunSummary> {
+    if (!(await this.#lock.take())) throw new LoritoError({ code: "run-in-another-tab" });
     const run = await this.owner.ask((api) => api.restoreRun());
     this.owner.recipe.model = { run: undefined };
     await this.tellAll();

@@ -19,12 +19,17 @@ const emit = (event: WorkerEvent) => self.postMessage(event);
 /** Tells the page that this worker is of no more use; it knows what to do. */
 const lost = (problem: Problem) => emit({ event: "lost", problem });
 
-/** After a trap the wasm's memory is in no known state. One in an async method is seen only here. */
-function watchForTraps(thrown: unknown): void {
+/** Sees what goes wrong in the session. */
+function watchForEnd(thrown: unknown): void {
+  // After a trap the wasm's memory is in no known state.
   if (thrown instanceof WebAssembly.RuntimeError) lost({ code: "internal", reason: thrown.message });
+  // The crate may notice before the browser tells.
+  const problem = problemOf(thrown);
+  if (problem.code === "device-lost") lost(problem);
 }
-self.addEventListener("error", (event) => watchForTraps(event.error));
-self.addEventListener("unhandledrejection", (event) => watchForTraps(event.reason));
+// A trap in an async method is seen only here.
+self.addEventListener("error", (event) => watchForEnd(event.error));
+self.addEventListener("unhandledrejection", (event) => watchForEnd(event.reason));
 watchGpu((reason) => lost({ code: "device-lost", reason }));
 
 /** What there is once the engine runs. */
@@ -119,7 +124,7 @@ const api: WorkerApi = {
     const choice: EngineChoice = reason && asked ? { engine: asked, reason } : await chooseEngine(asked, attempts);
     await init();
     const started = await Session.start(choice.engine, choice.limits);
-    const session = new Guarded(started, watchForTraps);
+    const session = new Guarded(started, watchForEnd);
     running = {
       engine: choice.engine,
       session,

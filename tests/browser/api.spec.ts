@@ -1,7 +1,7 @@
 // window.lorito, method by method, on both engines.
 import { gzipSync } from "node:zlib";
 import { expect, test } from "./guard";
-import { open, prepare, problem, ready, text, tinyModel, tinyRun } from "./lorito";
+import { onEitherEngine, open, prepare, problem, ready, text, tinyModel, tinyRun } from "./lorito";
 
 test.describe("the engine", () => {
   test("is the one that the address asks for", async ({ page }, { project }) => {
@@ -29,6 +29,7 @@ test.describe("the engine", () => {
 });
 
 test("texts come in as strings, bytes and files, and go", async ({ page }, { project }) => {
+  onEitherEngine(project.name);
   await open(page, project.name);
   const packed = [...gzipSync("Packed, but readable.")];
   const seen = await page.evaluate(
@@ -60,6 +61,7 @@ test("texts come in as strings, bytes and files, and go", async ({ page }, { pro
 });
 
 test("a text that cannot be read leaves what was there", async ({ page }, { project }) => {
+  onEitherEngine(project.name);
   await open(page, project.name);
   await page.evaluate((log) => window.lorito.addText("log.txt", log), text);
   expect(await problem(page, "addText('empty.txt', '')")).toMatchObject({ code: "file-empty", name: "empty.txt" });
@@ -70,6 +72,7 @@ test("a text that cannot be read leaves what was there", async ({ page }, { proj
 });
 
 test("three kinds of tokenizer", async ({ page }, { project }) => {
+  onEitherEngine(project.name);
   await open(page, project.name);
   expect(await problem(page, "trainTokenizer({ kind: 'char' })")).toMatchObject({ code: "no-text" });
   expect(await problem(page, "encode('a')")).toMatchObject({ code: "no-tokenizer" });
@@ -218,13 +221,16 @@ test("pause, resume and stop act between steps", async ({ page }, { project }) =
 });
 
 test("text that comes in while it trains does not change the run", async ({ page }, { project }) => {
+  onEitherEngine(project.name);
   await open(page, project.name);
   const losses = async (disturb: boolean) => {
     await prepare(page);
     return page.evaluate(
       async ([run, disturbing]) => {
         const { lorito } = window;
+        const begun = new Promise<void>((resolve) => lorito.on("evaluation", () => resolve()));
         const training = lorito.train({ ...run, steps: 12 });
+        await begun;
         if (disturbing) await lorito.addText("other.txt", "Something else altogether, XYZ. ".repeat(500));
         await training;
         return (await lorito.history()).steps.map(({ loss }) => loss);
@@ -344,6 +350,7 @@ test("models leave as files and come back the same", async ({ page }, { project 
 });
 
 test("broken model files are refused, and the model stays", async ({ page }, { project }) => {
+  onEitherEngine(project.name);
   await open(page, project.name);
   await prepare(page);
   for (const [call, code] of [
@@ -357,6 +364,7 @@ test("broken model files are refused, and the model stays", async ({ page }, { p
 });
 
 test("models are kept in the browser", async ({ page }, { project }) => {
+  onEitherEngine(project.name);
   await open(page, project.name);
   await prepare(page);
   const seen = await page.evaluate(async () => {
@@ -387,6 +395,7 @@ test("models are kept in the browser", async ({ page }, { project }) => {
 });
 
 test("models open from an address, and broken ones do not", async ({ page, guard }, { project }) => {
+  onEitherEngine(project.name);
   // The browser itself reports refused answers.
   guard.allowed.push(/Failed to load resource/, /elsewhere\.example/);
   await open(page, project.name);

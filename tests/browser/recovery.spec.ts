@@ -1,7 +1,7 @@
 // Training outlives reloads, lost GPUs, crashes, damaged files and full disks.
 import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
-import { open, prepare, problem, ready, tinyRun } from "./lorito";
+import { onEitherEngine, open, prepare, problem, ready, tinyRun } from "./lorito";
 
 const steps = 30;
 
@@ -155,6 +155,7 @@ test("a GPU that is lost again and again gives way to the CPU", async ({ page, g
 });
 
 test("a crash of the engine is survived", async ({ page, guard }, { project }) => {
+  onEitherEngine(project.name);
   guard.allowed.push(/unreachable/);
   await open(page, project.name);
   await prepare(page);
@@ -190,6 +191,7 @@ test("a crash of the engine is survived", async ({ page, guard }, { project }) =
 });
 
 test("where the newest checkpoint is damaged, the one before counts", async ({ page }, { project }) => {
+  onEitherEngine(project.name);
   await open(page, project.name);
   await prepare(page);
   const first = await trainAndPause(page, 8);
@@ -230,6 +232,7 @@ test("where the newest checkpoint is damaged, the one before counts", async ({ p
 });
 
 test("a run that is lost beyond repair says so, and can be discarded", async ({ page }, { project }) => {
+  onEitherEngine(project.name);
   await open(page, project.name);
   expect(await problem(page, "restoreRun()")).toMatchObject({ code: "no-run" });
   await prepare(page);
@@ -278,6 +281,7 @@ test("a loss that is no number ends training, and the model is as it was", async
 });
 
 test("on a full disk training goes on, and the run can be downloaded", async ({ page }, { project }) => {
+  onEitherEngine(project.name);
   await open(page, project.name);
   const expected = await undisturbed(page);
   await prepare(page);
@@ -310,6 +314,7 @@ test("on a full disk training goes on, and the run can be downloaded", async ({ 
 });
 
 test("two tabs do not write over each other's run", async ({ page, context }, { project }) => {
+  onEitherEngine(project.name);
   await open(page, project.name);
   await prepare(page);
   const step = await trainAndPause(page, 8);
@@ -318,7 +323,8 @@ test("two tabs do not write over each other's run", async ({ page, context }, { 
   await prepare(other);
   await listen(other);
   expect(await other.evaluate(() => window.lorito.unfinishedRun())).toBeNull();
-  expect(await problem(other, "discardRun()")).toMatchObject({ code: "run-in-another-tab" });
+  for (const call of ["discardRun()", "continueRun()"])
+    expect(await problem(other, call)).toMatchObject({ code: "run-in-another-tab" });
   const result = await other.evaluate((run) => window.lorito.train({ ...run, steps: 3 }), tinyRun);
   expect(result.step).toBe(3);
   expect((await notices(other)).map(({ code }) => code)).toEqual(["run-in-another-tab"]);
