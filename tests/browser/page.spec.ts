@@ -258,7 +258,7 @@ test.describe("one engine is enough", () => {
 
   test("the picture of the README", async ({ page }) => {
     test.skip(!process.env.LORITO_SCREENSHOT, "LORITO_SCREENSHOT=1 makes docs/screenshot.png");
-    await visit(page, "cpu", "preset=tiny&layers=3&width=96&steps=1500&evalEvery=300");
+    await page.goto("#preset=tiny&layers=3&width=96&steps=1500&evalEvery=300");
     await takeSample(page);
     await press(page, "Train now");
     const training = step(page, "Train");
