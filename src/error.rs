@@ -57,6 +57,8 @@ pub enum Error {
     ModelTooLarge { bytes: u64, limit: u64, nearest: Option<crate::config::ModelConfig> },
     #[error("the model has {model} tokens and the tokenizer {tokenizer}")]
     VocabularyMismatch { model: usize, tokenizer: usize },
+    #[error("the model was made with another tokenizer than the current one")]
+    TokenizerChanged,
     #[error("no model yet")]
     NoModel,
     #[error("the loss stopped being a number at step {step} (learning rate {learning_rate})")]

@@ -337,9 +337,9 @@ impl Session {
         config.validate()?;
         let model = self.model.as_ref().ok_or(Error::NoModel)?;
         let tokenizer = self.tokenizer.as_ref().ok_or(Error::NoTokenizer)?;
-        if tokenizer.vocabulary() != model.gpt.config.vocabulary {
-            let (model, tokenizer) = (model.gpt.config.vocabulary, tokenizer.vocabulary());
-            return Err(Error::VocabularyMismatch { model, tokenizer });
+        // The same number of ids is not enough: another tokenizer means other tokens by them.
+        if !Rc::ptr_eq(tokenizer, &model.tokenizer) && tokenizer.to_json() != model.tokenizer.to_json() {
+            return Err(Error::TokenizerChanged);
         }
         model.gpt.config.fit(config.batch_size, &self.limits)?;
         let context = model.gpt.config.context;

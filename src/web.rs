@@ -12,7 +12,7 @@ use crate::{
     config::{Limits, presets},
     device::{self, Engine},
     error::{Error, Result},
-    session,
+    ops, session,
     train::read,
 };
 
@@ -48,8 +48,10 @@ fn to_js<T: Serialize + ?Sized>(value: &T) -> Thrown<JsValue> {
     value.serialize(&plain).map_err(|error| JsValue::from_str(&error.to_string()))
 }
 
+/// By way of JSON, since a lying file's sizes can be larger than JavaScript's exact numbers, which `to_js` refuses.
 fn thrown(error: Error) -> JsValue {
-    to_js(&error).unwrap_or_else(|_| JsValue::from_str(&error.to_string()))
+    let json = serde_json::to_string(&error).unwrap_or_default();
+    js_sys::JSON::parse(&json).unwrap_or_else(|_| JsValue::from_str(&error.to_string()))
 }
 
 fn from_js<T: DeserializeOwned>(value: JsValue) -> Thrown<T> {
@@ -102,24 +104,24 @@ impl Session {
         to_js(&Started { engine, limits })
     }
 
-    /// Measures matrix products for about a tenth of a second, for estimates of time.
+    /// Measures matrix products for a few tenths of a second, for estimates of time.
     #[wasm_bindgen(unchecked_return_type = "{ gigaflops: number }")]
     pub async fn measure(&mut self) -> Thrown<JsValue> {
+        /// Milliseconds that are not counted: the GPU compiles its shader, the browser optimises the hot code.
+        const WARM_UP: f64 = 250.0;
+        const MEASURED: f64 = 150.0;
         let device = self.0.device().clone();
         let random = |shape: [usize; 2]| Tensor::<2>::random(shape, Distribution::Uniform(-1.0, 1.0), &device);
         let (x, weight) = (random([512, 128]), random([128, 512]));
-        let mut products = 0;
-        let mut began = now();
-        for round in 0.. {
-            let product = x.clone().matmul(weight.clone()).slice([0..1, 0..1]);
+        let (mut products, mut began, mut warm) = (0, now(), false);
+        loop {
+            let product = ops::product(x.clone(), weight.clone()).slice([0..1, 0..1]);
             read(product).await.map_err(thrown)?;
-            if round == 0 {
-                // The first product also compiles its kernel.
-                began = now();
-                continue;
-            }
             products += 1;
-            if now() - began >= 100.0 {
+            if !warm && now() - began >= WARM_UP {
+                (products, began, warm) = (0, now(), true);
+            }
+            if warm && products > 0 && now() - began >= MEASURED {
                 break;
             }
         }

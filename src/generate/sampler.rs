@@ -32,7 +32,7 @@ impl Sampling {
     pub fn validate(&self) -> Result<()> {
         let checks = [
             ("temperature", self.temperature, 0.0, 100.0),
-            ("topP", self.top_p, f32::MIN_POSITIVE, 1.0),
+            ("topP", self.top_p, 0.001, 1.0),
             ("repetitionPenalty", self.repetition_penalty, 0.1, 10.0),
         ];
         for (setting, value, min, max) in checks {
