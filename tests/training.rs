@@ -37,7 +37,7 @@ fn dataset() -> Dataset {
     let ids = numbers(3000, 9);
     let mut id = 0;
     let walk = ids.iter().map(|noise| {
-        id = if noise % 7 == 0 { *noise } else { (id * 5 + 3) % CONFIG.vocabulary as u32 };
+        id = if noise.is_multiple_of(7) { *noise } else { (id * 5 + 3) % CONFIG.vocabulary as u32 };
         id as u16
     });
     let mut train: Vec<u16> = walk.collect();

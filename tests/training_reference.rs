@@ -38,7 +38,7 @@ fn window(step: u64, window: u64, vocabulary: u64, context: usize) -> Vec<u32> {
     let mut token = 0;
     let next = |place| {
         let chance = mix(step * 1000 + window, place);
-        token = if chance % 4 == 0 { chance / 4 % vocabulary } else { (token * 5 + 3) % vocabulary };
+        token = if chance.is_multiple_of(4) { chance / 4 % vocabulary } else { (token * 5 + 3) % vocabulary };
         token as u32
     };
     (0..=context as u64).map(next).collect()

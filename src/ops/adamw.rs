@@ -176,7 +176,7 @@ mod tests {
             let mut moments = Moments::zeros(300, &device());
             let mut expected: Vec<f64> = values(&weights).into_iter().map(f64::from).collect();
             let mut expected_moments = vec![(0.0, 0.0); 300];
-            let decay = Decay::new(vec![0..200], 300, &device());
+            let decay = Decay::new(vec![0..100, 100..200], 300, &device());
             for update in 1..=10 {
                 let adamw =
                     AdamW { learning_rate: 1e-2, beta1: 0.9, beta2: 0.99, weight_decay: 0.1, clip: 1.0, update };

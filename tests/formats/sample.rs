@@ -21,8 +21,9 @@ pub fn weights(layout: &Layout, seed: u64, scale: f32) -> Vec<f32> {
     let mut flat = vec![0.0; layout.len];
     for parameter in &layout.parameters {
         let gain = parameter.name.contains("ln_") && parameter.name.ends_with("weight");
-        for index in parameter.offset..parameter.offset + parameter.len() {
-            flat[index] = scale * fraction(seed, index) + if gain { 1.0 } else { 0.0 };
+        let places = parameter.offset..parameter.offset + parameter.len();
+        for (value, index) in flat[places.clone()].iter_mut().zip(places) {
+            *value = scale * fraction(seed, index) + if gain { 1.0 } else { 0.0 };
         }
     }
     flat
