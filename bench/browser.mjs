@@ -24,13 +24,22 @@ export function launch() {
   return chromium.launch({ executablePath: process.env.LORITO_CHROMIUM ?? "/usr/bin/chromium", args: flags });
 }
 
-/** What the worker runs before its own code: counts dispatches, and on demand leaves them out. */
+/**
+ * What the worker runs before its own code: counts dispatches, on demand leaves them out, and notes both count and time
+ * whenever the worker tells of progress, so that evaluations and samples are not counted with the steps.
+ */
 const counter = `{
   const dispatch = GPUComputePassEncoder.prototype.dispatchWorkgroups;
-  globalThis.bench = { dispatches: 0, stubbed: false };
+  globalThis.bench = { dispatches: 0, stubbed: false, marks: [] };
   GPUComputePassEncoder.prototype.dispatchWorkgroups = function (...groups) {
     bench.dispatches += 1;
     if (!bench.stubbed) dispatch.apply(this, groups);
+  };
+  const post = globalThis.postMessage;
+  globalThis.postMessage = (message, ...rest) => {
+    if (message?.event === "progress")
+      bench.marks.push({ step: message.progress.step, dispatches: bench.dispatches, time: performance.now() });
+    post.call(globalThis, message, ...rest);
   };
 }\n`;
 

@@ -107,28 +107,31 @@ async function dispatches(browser) {
   const { page, close } = await prepared(browser, "webgpu", configurations.S, true);
   const worker = page.workers().at(-1);
   await train(page, 2, 8);
-  // Two calls that differ in their steps alone: what surrounds the steps cancels out.
-  const count = async (steps) => {
+  /** Per step, between the first and the last time that a call told of its progress. */
+  const perStep = async (steps) => {
     await worker.evaluate(() => {
-      bench.dispatches = 0;
+      bench.marks = [];
     });
-    const { milliseconds } = await train(page, steps, 8);
-    return { dispatches: await worker.evaluate(() => bench.dispatches), milliseconds };
+    await train(page, steps, 8);
+    // The last mark stands after the evaluation at the end.
+    const marks = (await worker.evaluate(() => bench.marks)).slice(0, -1);
+    const [first, last] = [marks[0], marks.at(-1)];
+    const between = last.step - first.step;
+    return {
+      dispatches: (last.dispatches - first.dispatches) / between,
+      milliseconds: (last.time - first.time) / between,
+      between,
+    };
   };
-  const [few, many] = [await count(2), await count(6)];
   const about = { configuration: "S", engine: "webgpu" };
-  tell({ name: "dispatches a step", ...about, value: (many.dispatches - few.dispatches) / 4 });
+  const counted = await perStep(12);
+  tell({ name: "dispatches a step", ...about, value: counted.dispatches, steps: counted.between });
   await worker.evaluate(() => {
     bench.stubbed = true;
   });
-  await count(20);
-  const [short, long] = [await count(20), await count(220)];
-  tell({
-    name: "CPU a step, dispatches stubbed",
-    ...about,
-    unit: "ms",
-    value: (long.milliseconds - short.milliseconds) / 200,
-  });
+  await perStep(50);
+  const { milliseconds, between } = await perStep(500);
+  tell({ name: "CPU a step, dispatches stubbed", ...about, unit: "ms", value: milliseconds, steps: between });
   await close();
 }
 
