@@ -114,7 +114,9 @@ impl ModelConfig {
         in_range("dropout", f64::from(self.dropout), 0.0, 0.9)?;
         if !self.width.is_multiple_of(self.heads) {
             let allowed = (1..=self.width.min(128)).filter(|heads| self.width.is_multiple_of(*heads)).collect();
-            return Err(Error::HeadsDoNotDivideWidth { heads: self.heads, width: self.width, allowed });
+            let below = self.width / self.heads * self.heads;
+            let widths = [below, below + self.heads].into_iter().filter(|width| (1..=4096).contains(width)).collect();
+            return Err(Error::HeadsDoNotDivideWidth { heads: self.heads, width: self.width, allowed, widths });
         }
         Ok(())
     }
@@ -252,8 +254,9 @@ mod tests {
     #[test]
     fn heads_that_do_not_divide_are_answered_with_those_that_do() {
         let config = ModelConfig { heads: 5, ..preset("tiny", 65).unwrap().model };
-        let Err(Error::HeadsDoNotDivideWidth { allowed, .. }) = config.validate() else { panic!("accepted") };
+        let Err(Error::HeadsDoNotDivideWidth { allowed, widths, .. }) = config.validate() else { panic!("accepted") };
         assert_eq!(allowed, [1, 2, 4, 8, 16, 32, 64]);
+        assert_eq!(widths, [60, 65]);
     }
 
     #[test]

@@ -45,8 +45,9 @@ pub enum Error {
     NoTokenizer,
 
     // Model and training
-    #[error("{heads} heads do not divide width {width}; {allowed:?} do")]
-    HeadsDoNotDivideWidth { heads: usize, width: usize, allowed: Vec<usize> },
+    /// `allowed`: the numbers of heads that divide this width; `widths`: the nearest widths that these heads divide.
+    #[error("{heads} heads do not divide width {width}; {allowed:?} do, or widths {widths:?}")]
+    HeadsDoNotDivideWidth { heads: usize, width: usize, allowed: Vec<usize>, widths: Vec<usize> },
     #[error("{setting} is {value}; {min} to {max} are possible")]
     SettingOutOfRange { setting: String, value: f64, min: f64, max: f64 },
     #[error("a setting is of the wrong kind: {reason}")]
@@ -109,7 +110,7 @@ mod tests {
 
     #[test]
     fn codes_and_fields_travel_as_the_page_reads_them() {
-        let error = Error::HeadsDoNotDivideWidth { heads: 3, width: 8, allowed: vec![1, 2, 4, 8] };
+        let error = Error::HeadsDoNotDivideWidth { heads: 3, width: 8, allowed: vec![1, 2, 4, 8], widths: vec![6, 9] };
         let value = serde_json::to_value(&error).unwrap();
         assert_eq!(value["code"], "heads-do-not-divide-width");
         assert_eq!(value["allowed"][2], 4);

@@ -1,6 +1,6 @@
 // Models as files: exported, opened again, kept in the browser, fetched from an address; and broken ones refused.
 import { expect, test } from "./guard";
-import { onEitherEngine, open, prepare, problem, ready, tinyRun } from "./lorito";
+import { open, prepare, problem, ready, tinyRun } from "./lorito";
 
 test("models leave as files and come back the same", async ({ page }, { project }) => {
   await open(page, project.name);
@@ -39,7 +39,6 @@ test("models leave as files and come back the same", async ({ page }, { project 
 });
 
 test("broken model files are refused, and the model stays", async ({ page }, { project }) => {
-  onEitherEngine(project.name);
   await open(page, project.name);
   await prepare(page);
   for (const [call, code] of [
@@ -53,7 +52,6 @@ test("broken model files are refused, and the model stays", async ({ page }, { p
 });
 
 test("models are kept in the browser", async ({ page }, { project }) => {
-  onEitherEngine(project.name);
   await open(page, project.name);
   await prepare(page);
   const seen = await page.evaluate(async () => {
@@ -84,7 +82,6 @@ test("models are kept in the browser", async ({ page }, { project }) => {
 });
 
 test("models open from an address, and broken ones do not", async ({ page, guard }, { project }) => {
-  onEitherEngine(project.name);
   // The browser itself reports refused answers.
   guard.allowed.push(/Failed to load resource/, /elsewhere\.example/);
   await open(page, project.name);

@@ -127,12 +127,11 @@ export class ModelView extends View {
     const answer = (label: string, model: Partial<Omit<ModelConfig, "vocabulary">>) =>
       html`<button type="button" @click=${() => this.#change(model)}>${label}</button>`;
     if (report.code === "heads-do-not-divide-width") {
-      const { heads, width, allowed } = report as unknown as { heads: number; width: number; allowed: number[] };
+      const { heads, allowed, widths } = report as unknown as { heads: number; allowed: number[]; widths: number[] };
       const near = allowed.toSorted((a, b) => Math.abs(a - heads) - Math.abs(b - heads)).slice(0, 2);
-      const multiple = Math.max(1, Math.round(width / heads)) * heads;
       return [
         ...near.map((count) => answer(t("model.useHeads", { count }), { heads: count })),
-        answer(t("model.useWidth", { width: multiple }), { width: multiple }),
+        ...widths.map((width) => answer(t("model.useWidth", { width }), { width })),
       ];
     }
     const nearest = report.nearest as ModelConfig | null | undefined;
