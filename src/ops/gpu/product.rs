@@ -1,7 +1,7 @@
 //! Matrix products on the GPU: a block of 4 rows and 4 columns a thread, four numbers a load, no workgroup memory.
 //!
-//! Burn's own kernel compiles a shader of 40 kB for each combination of shapes and reaches a tenth of this one's speed on
-//! SwiftShader. Here three shaders serve every product of a training step, those inside attention included: a factor may
+//! Burn's own kernel compiles a shader for each combination of shapes, and a step with it took five to eight times as
+//! long on SwiftShader (docs/BENCHMARKS.md). Here three shaders serve every product of a training step, those inside attention included: a factor may
 //! be a piece of a larger matrix, and there may be one product for every window and head.
 
 use burn::{
