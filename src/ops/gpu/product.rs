@@ -1,8 +1,9 @@
 //! Matrix products on the GPU: a block of 4 rows and 4 columns a thread, four numbers a load, no workgroup memory.
 //!
 //! Burn's own kernel compiles a shader for each combination of shapes, and a step with it took five to eight times as
-//! long on SwiftShader (docs/BENCHMARKS.md). Here three shaders serve every product of a training step, those inside attention included: a factor may
-//! be a piece of a larger matrix, and there may be one product for every window and head.
+//! long on SwiftShader (docs/BENCHMARKS.md). Here three shaders serve every product of a training step, those inside
+//! attention included: a factor may be a piece of a larger matrix, and there may be one product for every window and
+//! head.
 
 use burn::{
     backend::{BackendTensor, BackendTypes, Cube, DispatchTensorKind},
