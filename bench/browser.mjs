@@ -29,12 +29,14 @@ export function launch() {
  * whenever the worker tells of progress, so that evaluations and samples are not counted with the steps.
  */
 const counter = `{
-  const dispatch = GPUComputePassEncoder.prototype.dispatchWorkgroups;
   globalThis.bench = { dispatches: 0, stubbed: false, marks: [] };
-  GPUComputePassEncoder.prototype.dispatchWorkgroups = function (...groups) {
-    bench.dispatches += 1;
-    if (!bench.stubbed) dispatch.apply(this, groups);
-  };
+  for (const name of ["dispatchWorkgroups", "dispatchWorkgroupsIndirect"]) {
+    const dispatch = GPUComputePassEncoder.prototype[name];
+    GPUComputePassEncoder.prototype[name] = function (...groups) {
+      bench.dispatches += 1;
+      if (!bench.stubbed) dispatch.apply(this, groups);
+    };
+  }
   const post = globalThis.postMessage;
   globalThis.postMessage = (message, ...rest) => {
     if (message?.event === "progress")
@@ -43,11 +45,18 @@ const counter = `{
   };
 }\n`;
 
-/** Lorito's page on an engine, in a context of its own; `counting` puts the counter into its worker. */
+/**
+ * Lorito's page on an engine, in a context of its own; `counting` puts the counter into its worker. `requested` fills
+ * with the addresses that the page and its worker fetch.
+ */
 export async function openLorito(browser, engine, counting = false) {
   const context = await browser.newContext();
   const page = await context.newPage();
   page.on("console", (message) => message.type() === "error" && console.error(message.text()));
+  const requested = new Set();
+  page.on("request", (request) => {
+    if (/^https?:/.test(request.url())) requested.add(request.url());
+  });
   if (counting) {
     await page.route("**/worker.js", async (route) => {
       const response = await route.fetch();
@@ -56,19 +65,21 @@ export async function openLorito(browser, engine, counting = false) {
   }
   await page.goto(`${url}?engine=${engine}`);
   await page.evaluate(() => globalThis.lorito.ready);
-  return { page, close: () => context.close() };
+  return { page, requested, close: () => context.close() };
 }
 
 const peerPage = `<!doctype html><script type="importmap">
   { "imports": { "@jax-js/jax": "./node_modules/@jax-js/jax/dist/index.js" } }
 </script>`;
 
-/** An empty page on which bench/'s modules can be imported. */
-export async function openPeer(browser) {
+/** An empty page on which bench/'s modules can be imported; `isolated` from other origins, it may use threads. */
+export async function openPeer(browser, isolated) {
   const context = await browser.newContext();
   const page = await context.newPage();
   page.on("console", (message) => message.type() === "error" && console.error(message.text()));
-  const headers = { "cross-origin-embedder-policy": "require-corp", "cross-origin-opener-policy": "same-origin" };
+  const headers = isolated
+    ? { "cross-origin-embedder-policy": "require-corp", "cross-origin-opener-policy": "same-origin" }
+    : {};
   await page.route("**/bench/**", async (route) => {
     const name = new URL(route.request().url()).pathname.split("/bench/")[1];
     if (name === "") return route.fulfill({ contentType: "text/html", headers, body: peerPage });

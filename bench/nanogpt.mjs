@@ -20,6 +20,7 @@ const result = await page.evaluate(
       learningRate: 1e-3,
       warmupSteps: 100,
       weightDecay: 0.1,
+      beta2: 0.99,
       gradClip: 1,
       evalEvery: 250,
       seed: 1337,

@@ -25,6 +25,12 @@ export class Chart extends LitElement {
     return this;
   }
 
+  /** In a task of its own, as the views draw: building the plot takes as long as a view. */
+  protected override async scheduleUpdate(): Promise<void> {
+    await new Promise((done) => setTimeout(done));
+    super.scheduleUpdate();
+  }
+
   override connectedCallback(): void {
     super.connectedCallback();
     this.#dark.addEventListener("change", this.#recolour);

@@ -152,7 +152,8 @@ export class Page extends View {
 
   /** Where the path is a narrow strip, the current step stays in sight. */
   override updated(changed: PropertyValues): void {
-    if (!changed.has("current")) return;
+    // Not at first: it stands at its beginning, and to ask for its place would lay the page out at once.
+    if (changed.get("current") === undefined) return;
     const link = this.querySelector<HTMLElement>("nav [aria-current]");
     const strip = link?.closest("nav");
     if (link && strip) strip.scrollLeft = link.offsetLeft - (strip.clientWidth - link.offsetWidth) / 2;

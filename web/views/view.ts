@@ -27,6 +27,12 @@ export abstract class View extends LitElement {
     return this;
   }
 
+  /** Each view draws in a task of its own: all of them in one would keep the page from answering for over 50 ms. */
+  protected override async scheduleUpdate(): Promise<void> {
+    await new Promise((done) => setTimeout(done));
+    super.scheduleUpdate();
+  }
+
   override connectedCallback(): void {
     super.connectedCallback();
     this.store.addEventListener("change", this.#redraw);
