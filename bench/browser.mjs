@@ -1,6 +1,7 @@
 // The browser that everything is measured in, and the pages in it: Lorito's own and a peer's.
 import { readFile } from "node:fs/promises";
 import path from "node:path";
+import { build } from "esbuild";
 import { chromium } from "playwright-core";
 
 const here = import.meta.dirname;
@@ -25,11 +26,12 @@ export function launch() {
 }
 
 /**
- * What the worker runs before its own code: counts dispatches, on demand leaves them out, and notes both count and time
- * whenever the worker tells of progress, so that evaluations and samples are not counted with the steps.
+ * What the worker runs before its own code. It counts dispatches, on demand leaves them out, and notes both count and
+ * time whenever the worker tells of progress, so that evaluations and samples are not counted with the steps. And it
+ * counts the bytes of the buffers that there are, and the most that there ever were.
  */
 const counter = `{
-  globalThis.bench = { dispatches: 0, stubbed: false, marks: [] };
+  globalThis.bench = { dispatches: 0, stubbed: false, marks: [], bytes: 0, peak: 0 };
   for (const name of ["dispatchWorkgroups", "dispatchWorkgroupsIndirect"]) {
     const dispatch = GPUComputePassEncoder.prototype[name];
     GPUComputePassEncoder.prototype[name] = function (...groups) {
@@ -37,6 +39,20 @@ const counter = `{
       if (!bench.stubbed) dispatch.apply(this, groups);
     };
   }
+  const { createBuffer } = GPUDevice.prototype;
+  const { destroy } = GPUBuffer.prototype;
+  const alive = new WeakSet();
+  GPUDevice.prototype.createBuffer = function (descriptor) {
+    const buffer = createBuffer.call(this, descriptor);
+    alive.add(buffer);
+    bench.bytes += buffer.size;
+    bench.peak = Math.max(bench.peak, bench.bytes);
+    return buffer;
+  };
+  GPUBuffer.prototype.destroy = function () {
+    if (alive.delete(this)) bench.bytes -= this.size;
+    destroy.call(this);
+  };
   const post = globalThis.postMessage;
   globalThis.postMessage = (message, ...rest) => {
     if (message?.event === "progress")
@@ -68,9 +84,17 @@ export async function openLorito(browser, engine, counting = false) {
   return { page, requested, close: () => context.close() };
 }
 
-const peerPage = `<!doctype html><script type="importmap">
-  { "imports": { "@jax-js/jax": "./node_modules/@jax-js/jax/dist/index.js" } }
-</script>`;
+const imports = {
+  "@genai-fi/nanogpt": "./node_modules/@genai-fi/nanogpt/dist/main.js",
+  "@jax-js/jax": "./node_modules/@jax-js/jax/dist/index.js",
+};
+const peerPage = `<!doctype html><script type="importmap">${JSON.stringify({ imports })}</script>`;
+
+/** A module and all that it imports, as one. */
+async function bundle(file) {
+  const { outputFiles } = await build({ entryPoints: [file], bundle: true, format: "esm", write: false });
+  return Buffer.from(outputFiles[0].contents);
+}
 
 /** An empty page on which bench/'s modules can be imported; `isolated` from other origins, it may use threads. */
 export async function openPeer(browser, isolated) {
@@ -83,7 +107,8 @@ export async function openPeer(browser, isolated) {
   await page.route("**/bench/**", async (route) => {
     const name = new URL(route.request().url()).pathname.split("/bench/")[1];
     if (name === "") return route.fulfill({ contentType: "text/html", headers, body: peerPage });
-    const body = await readFile(path.join(here, name));
+    const file = path.join(here, name);
+    const body = name.endsWith("-bundle.mjs") ? await bundle(file) : await readFile(file);
     return route.fulfill({ contentType: "text/javascript", headers, body });
   });
   await page.goto(new URL("bench/", url).href);

@@ -104,6 +104,12 @@ impl Error {
     }
 }
 
+impl From<crate::ops::ReadFailed> for Error {
+    fn from(failed: crate::ops::ReadFailed) -> Self {
+        Self::DeviceLost { reason: failed.0 }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

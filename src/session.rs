@@ -17,8 +17,9 @@ use crate::{
     formats::{self, ModelFile},
     generate::{Generation, Sampling},
     model::{Gpt, Ids},
+    ops,
     tokenizer::{Kind, Piece, StreamDecoder, Tokenizer, default_vocabulary},
-    train::{Dataset, Evaluation, Sample, StepRecord, TextFacts, Trainer, TrainingState, read},
+    train::{Dataset, Evaluation, Sample, StepRecord, TextFacts, Trainer, TrainingState},
 };
 
 /// What the tokenizer makes of the text.
@@ -487,7 +488,7 @@ impl Session {
         let ids = if ids.is_empty() { &end } else { &ids[ids.len().saturating_sub(gpt.config.context)..] };
         let ids = Ids::new(ids.to_vec(), 1, &self.device);
         ids.check(gpt.config.vocabulary)?;
-        read(gpt.logits(&ids).slice([ids.time - 1..ids.time, 0..gpt.config.vocabulary])).await
+        Ok(ops::read(gpt.last_logits(&ids)).await?)
     }
 
     // Files
@@ -498,7 +499,7 @@ impl Session {
             name: name.to_owned(),
             config: gpt.config,
             tokenizer: tokenizer.to_json(),
-            weights: read(gpt.flat.clone()).await?,
+            weights: ops::read(gpt.flat.clone()).await?,
             facts: facts.clone(),
             history: trainer.history().clone(),
             progress: trainer.progress().clone(),

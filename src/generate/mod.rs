@@ -11,7 +11,7 @@ pub use sampler::{Sampler, Sampling};
 use crate::{
     error::{Error, Result},
     model::{Cache, Gpt, Ids, Weights},
-    train::read,
+    ops::read,
 };
 
 /// One text being written.
@@ -72,10 +72,7 @@ impl Generation {
                 gpt.read_one(&self.weights, self.window[self.known], cache)
             }
             Some(cache) => gpt.read(&self.weights, &Ids::new(self.window.clone(), 1, &gpt.device()), cache),
-            None => {
-                let ids = Ids::new(self.window.clone(), 1, &gpt.device());
-                gpt.logits(&ids).slice([self.window.len() - 1..self.window.len(), 0..gpt.config.vocabulary])
-            }
+            None => gpt.last_logits(&Ids::new(self.window.clone(), 1, &gpt.device())),
         };
         self.known = self.window.len();
         let id = self.sampler.draw(read(logits).await?, &self.window);

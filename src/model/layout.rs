@@ -43,6 +43,11 @@ impl Parameter {
         self.len() == 0
     }
 
+    /// Its numbers in the flat array.
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.offset..self.offset + self.len()
+    }
+
     /// Weight decay is for matrices only, as in nanoGPT.
     pub fn decays(&self) -> bool {
         self.shape.len() == 2

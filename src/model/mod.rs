@@ -6,6 +6,7 @@
 mod batch;
 mod cache;
 mod layout;
+mod places;
 mod weights;
 
 use burn::tensor::{Device, Tensor};
@@ -13,17 +14,19 @@ use burn::tensor::{Device, Tensor};
 pub use batch::Ids;
 pub use cache::Cache;
 pub use layout::{Layout, Parameter};
+pub use places::Places;
 pub use weights::{Block, Linear, Norm, Weights};
 
 use crate::{
     config::ModelConfig,
-    ops::{self, AttentionInputs, AttentionSaved, Dropout, LayerNormSaved},
+    ops::{self, AttentionSaved, Dropout, Figure, Figures, Gradients, LayerNormSaved, Mask},
 };
 
 /// A model: its shape, where its tensors lie, and the flat array of its weights.
 pub struct Gpt {
     pub config: ModelConfig,
     pub layout: Layout,
+    places: Places,
     /// `[layout.len]`
     pub flat: Tensor<1>,
 }
@@ -34,21 +37,38 @@ struct BlockSaved {
     normed_1: Tensor<2>,
     attention: AttentionSaved,
     attended: Tensor<2>,
-    attention_mask: Option<Tensor<2>>,
     norm_2: LayerNormSaved,
     normed_2: Tensor<2>,
     before_gelu: Tensor<2>,
     after_gelu: Tensor<2>,
-    mlp_mask: Option<Tensor<2>>,
 }
 
 /// Hidden states of a pass, and what its backward pass needs.
 struct Hidden {
-    /// After the last layer norm, `[batch * time, width]`.
+    /// After the last layer norm, `[windows * time, width]`.
     x: Tensor<2>,
-    embedding_mask: Option<Tensor<2>>,
     blocks: Vec<BlockSaved>,
     norm: LayerNormSaved,
+}
+
+/// The places of the model where dropout applies.
+enum Site {
+    Embedding,
+    Attention(usize),
+    AttentionOut(usize),
+    MlpOut(usize),
+}
+
+impl Site {
+    fn mask(self, dropout: Option<Dropout>) -> Option<Mask> {
+        let number = match self {
+            Self::Embedding => 0,
+            Self::Attention(layer) => 3 * layer + 1,
+            Self::AttentionOut(layer) => 3 * layer + 2,
+            Self::MlpOut(layer) => 3 * layer + 3,
+        };
+        dropout.map(|dropout| dropout.mask(number))
+    }
 }
 
 impl Gpt {
@@ -64,7 +84,7 @@ impl Gpt {
         let layout = Layout::new(&config);
         assert_eq!(flat.len(), layout.len, "weights of another model");
         let flat = ops::tensor(flat, [layout.len], device);
-        Self { config, layout, flat }
+        Self { config, places: Places::new(&layout), layout, flat }
     }
 
     pub fn device(&self) -> Device {
@@ -75,123 +95,112 @@ impl Gpt {
         Weights::view(&self.layout, &self.flat)
     }
 
-    /// Logits of every position, `[batch * time, vocabulary]`.
+    /// Zeros for the gradients of all weights.
+    pub fn gradients(&self) -> Gradients {
+        Gradients::new(self.layout.len, &self.places.norms(), &self.device())
+    }
+
+    /// Logits of every position, `[windows * time, vocabulary]`.
     pub fn logits(&self, ids: &Ids) -> Tensor<2> {
         let weights = self.weights();
-        let hidden = self.forward(&weights, ids, None, None);
-        ops::product_right_transposed(hidden.x, weights.tokens)
+        ops::head::logits(&self.forward(&weights, ids, None).x, &weights.tokens)
     }
 
-    /// Mean cross-entropy of `targets` in nats, `[1]`, without dropout.
-    pub fn loss(&self, ids: &Ids, targets: &Ids) -> Tensor<1> {
-        ops::cross_entropy(self.logits(ids), targets.tensor.clone(), &targets.numbers)
-    }
-
-    /// The loss `[1]` and its gradient for every weight.
-    pub fn loss_and_gradient(&self, ids: &Ids, targets: &Ids, dropout: Option<&Dropout>) -> (Tensor<1>, Weights) {
+    /// Logits after the last of `ids`, a single window, `[1, vocabulary]`.
+    pub fn last_logits(&self, ids: &Ids) -> Tensor<2> {
         let weights = self.weights();
-        let hidden = self.forward(&weights, ids, dropout, None);
-        let logits = ops::product_right_transposed(hidden.x.clone(), weights.tokens.clone());
-        let (loss, gradient) = ops::cross_entropy_with_gradient(logits, targets.tensor.clone(), &targets.numbers);
-        (loss, self.backward(weights, hidden, ids, gradient))
+        ops::head::logits(&ops::last_row(&self.forward(&weights, ids, None).x), &weights.tokens)
     }
 
-    /// The forward pass. A cache, where there is one, is filled with the keys and values of `ids`.
-    fn forward(
+    /// Mean cross-entropy of `targets` in nats, without dropout, into `figure`.
+    pub fn loss(&self, ids: &Ids, targets: &Ids, figures: &mut Figures, figure: Figure) {
+        let weights = self.weights();
+        let hidden = self.forward(&weights, ids, None);
+        ops::head::loss(&hidden.x, &weights.tokens, targets, figures, figure);
+    }
+
+    /// The loss into `figure`, and its gradient for every weight into `gradients`, to which a further pass adds.
+    pub fn loss_and_gradient(
         &self,
-        weights: &Weights,
         ids: &Ids,
-        dropout: Option<&Dropout>,
-        mut cache: Option<&mut Cache>,
-    ) -> Hidden {
-        let embedded = ops::embed(ids.tensor.clone(), weights.tokens.clone(), weights.positions.clone(), ids.time, 0);
-        let (mut x, embedding_mask) = drop_out(embedded, dropout);
+        targets: &Ids,
+        dropout: Option<Dropout>,
+        figures: &mut Figures,
+        figure: Figure,
+        gradients: &mut Gradients,
+    ) {
+        let weights = self.weights();
+        let hidden = self.forward(&weights, ids, dropout);
+        let gradient = ops::head::loss_and_gradient(&hidden.x, &weights.tokens, targets, figures, figure, gradients);
+        self.backward(&weights, hidden, ids, gradient, dropout, gradients);
+        gradients.end_pass();
+    }
+
+    fn forward(&self, weights: &Weights, ids: &Ids, dropout: Option<Dropout>) -> Hidden {
+        let mask = Site::Embedding.mask(dropout);
+        let mut x = ops::embed(ids, &weights.tokens, &weights.positions, 0, mask);
         let mut blocks = Vec::with_capacity(weights.blocks.len());
         for (layer, block) in weights.blocks.iter().enumerate() {
-            let (normed_1, norm_1) = norm(x.clone(), &block.norm_1);
-            let qkv = linear(normed_1.clone(), &block.attention);
-            if let Some(cache) = cache.as_deref_mut() {
-                cache.fill(layer, &qkv);
-            }
-            let inputs = AttentionInputs { qkv, batch: ids.windows, heads: self.config.heads };
-            let (attended, attention) = ops::attention(inputs, dropout);
-            let (out, attention_mask) = drop_out(linear(attended.clone(), &block.attention_out), dropout);
-            x = x + out;
-            let (normed_2, norm_2) = norm(x.clone(), &block.norm_2);
-            let before_gelu = linear(normed_2.clone(), &block.mlp);
-            let after_gelu = ops::gelu(before_gelu.clone());
-            let (out, mlp_mask) = drop_out(linear(after_gelu.clone(), &block.mlp_out), dropout);
-            x = x + out;
+            let (normed_1, norm_1) = ops::layer_norm(&x, &block.norm_1.gain, &block.norm_1.bias);
+            let qkv = ops::linear(&normed_1, &block.attention.weight, &block.attention.bias);
+            let mask = Site::Attention(layer).mask(dropout);
+            let (attended, attention) = ops::attention(&qkv, ids.windows, self.config.heads, mask);
+            x = add_linear(&x, &attended, &block.attention_out, Site::AttentionOut(layer).mask(dropout));
+            let (normed_2, norm_2) = ops::layer_norm(&x, &block.norm_2.gain, &block.norm_2.bias);
+            let (before_gelu, after_gelu) = ops::linear_gelu(&normed_2, &block.mlp.weight, &block.mlp.bias);
+            x = add_linear(&x, &after_gelu, &block.mlp_out, Site::MlpOut(layer).mask(dropout));
             blocks.push(BlockSaved {
                 norm_1,
                 normed_1,
                 attention,
                 attended,
-                attention_mask,
                 norm_2,
                 normed_2,
                 before_gelu,
                 after_gelu,
-                mlp_mask,
             });
         }
-        let (x, norm) = norm(x, &weights.norm);
-        Hidden { x, embedding_mask, blocks, norm }
+        let (x, norm) = ops::layer_norm(&x, &weights.norm.gain, &weights.norm.bias);
+        Hidden { x, blocks, norm }
     }
 
-    /// The backward pass, from the gradient of the logits, `[batch * time, vocabulary]`.
-    fn backward(&self, weights: Weights, hidden: Hidden, ids: &Ids, logits: Tensor<2>) -> Weights {
-        let head = ops::product_left_transposed(logits.clone(), hidden.x);
-        let last = ops::layer_norm_backward(hidden.norm, weights.norm.gain, ops::product(logits, weights.tokens));
-        let mut x = last.x;
-        let mut blocks = Vec::with_capacity(weights.blocks.len());
-        for (block, saved) in weights.blocks.into_iter().zip(hidden.blocks).rev() {
-            let out = masked(x.clone(), saved.mlp_mask);
-            let mlp_out = ops::linear_backward(saved.after_gelu, block.mlp_out.weight, out);
-            let mlp = ops::gelu_backward(saved.before_gelu, mlp_out.x);
-            let mlp = ops::linear_backward(saved.normed_2, block.mlp.weight, mlp);
-            let norm_2 = ops::layer_norm_backward(saved.norm_2, block.norm_2.gain, mlp.x);
-            x = x + norm_2.x;
-            let out = masked(x.clone(), saved.attention_mask);
-            let attention_out = ops::linear_backward(saved.attended, block.attention_out.weight, out);
-            let qkv = ops::attention_backward(saved.attention, attention_out.x);
-            let attention = ops::linear_backward(saved.normed_1, block.attention.weight, qkv);
-            let norm_1 = ops::layer_norm_backward(saved.norm_1, block.norm_1.gain, attention.x);
-            x = x + norm_1.x;
-            blocks.push(Block {
-                norm_1: Norm { gain: norm_1.gain, bias: norm_1.bias },
-                attention: Linear { weight: attention.weight, bias: attention.bias },
-                attention_out: Linear { weight: attention_out.weight, bias: attention_out.bias },
-                norm_2: Norm { gain: norm_2.gain, bias: norm_2.bias },
-                mlp: Linear { weight: mlp.weight, bias: mlp.bias },
-                mlp_out: Linear { weight: mlp_out.weight, bias: mlp_out.bias },
-            });
+    /// The backward pass, from the gradient of the hidden states, `[windows * time, width]`.
+    fn backward(
+        &self,
+        weights: &Weights,
+        hidden: Hidden,
+        ids: &Ids,
+        gradient: Tensor<2>,
+        dropout: Option<Dropout>,
+        gradients: &mut Gradients,
+    ) {
+        let places = &self.places;
+        let Hidden { blocks, norm, .. } = hidden;
+        let mut x = ops::layer_norm_backward(&norm, &weights.norm.gain, &gradient, None, &places.norm, gradients);
+        for (layer, saved) in blocks.into_iter().enumerate().rev() {
+            let (block, place) = (&weights.blocks[layer], &places.blocks[layer]);
+            let out = ops::drop_out(&x, Site::MlpOut(layer).mask(dropout));
+            let mlp = ops::input_gradient_through_gelu(&out, &block.mlp_out.weight, &saved.before_gelu);
+            ops::weight_gradient(&saved.after_gelu, &out, &place.mlp_out, gradients);
+            let normed = ops::input_gradient(&mlp, &block.mlp.weight);
+            ops::weight_gradient(&saved.normed_2, &mlp, &place.mlp, gradients);
+            let gain = &block.norm_2.gain;
+            x = ops::layer_norm_backward(&saved.norm_2, gain, &normed, Some(&x), &place.norm_2, gradients);
+            let out = ops::drop_out(&x, Site::AttentionOut(layer).mask(dropout));
+            let attended = ops::input_gradient(&out, &block.attention_out.weight);
+            ops::weight_gradient(&saved.attended, &out, &place.attention_out, gradients);
+            let qkv = ops::attention_backward(saved.attention, &attended);
+            let normed = ops::input_gradient(&qkv, &block.attention.weight);
+            ops::weight_gradient(&saved.normed_1, &qkv, &place.attention, gradients);
+            let gain = &block.norm_1.gain;
+            x = ops::layer_norm_backward(&saved.norm_1, gain, &normed, Some(&x), &place.norm_1, gradients);
         }
-        blocks.reverse();
-        let x = masked(x, hidden.embedding_mask);
-        let ModelConfig { vocabulary, context, .. } = self.config;
-        let (tokens, positions) =
-            ops::embed_backward(ids.tensor.clone(), &ids.numbers, x, vocabulary, context, ids.time);
-        Weights { tokens: tokens + head, positions, blocks, norm: Norm { gain: last.gain, bias: last.bias } }
+        let x = ops::drop_out(&x, Site::Embedding.mask(dropout));
+        ops::embed_backward(ids, &x, self.config.vocabulary, &places.positions, gradients);
     }
 }
 
-fn norm(x: Tensor<2>, norm: &Norm) -> (Tensor<2>, LayerNormSaved) {
-    ops::layer_norm(x, norm.gain.clone(), norm.bias.clone())
-}
-
-fn linear(x: Tensor<2>, linear: &Linear) -> Tensor<2> {
-    ops::linear(x, linear.weight.clone(), linear.bias.clone())
-}
-
-fn drop_out(x: Tensor<2>, dropout: Option<&Dropout>) -> (Tensor<2>, Option<Tensor<2>>) {
-    let mask = dropout.map(|dropout| dropout.mask(x.dims()));
-    (masked(x, mask.clone()), mask)
-}
-
-fn masked(x: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
-    match mask {
-        Some(mask) => x * mask,
-        None => x,
-    }
+/// `x` and what a linear layer makes of `input`, dropped out.
+fn add_linear(x: &Tensor<2>, input: &Tensor<2>, linear: &Linear, mask: Option<Mask>) -> Tensor<2> {
+    ops::linear_residual(input, &linear.weight, &linear.bias, x, mask)
 }

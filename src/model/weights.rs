@@ -1,8 +1,9 @@
-//! The flat array seen as a model's tensors. Gradients have the same shape, so they use the same types.
+//! The flat array seen as a model's tensors.
 
 use burn::tensor::Tensor;
 
 use super::layout::{Layout, Parameter};
+use crate::ops;
 
 /// Gain and bias of a layer norm, `[width]` each.
 #[derive(Clone)]
@@ -39,7 +40,7 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Views into `flat`; nothing is copied where offsets are aligned.
+    /// Views into `flat`; nothing is copied.
     pub fn view(layout: &Layout, flat: &Tensor<1>) -> Self {
         let mut parameters = layout.parameters.iter();
         let mut next = || parameters.next().expect("a layout of GPT-2");
@@ -58,38 +59,14 @@ impl Weights {
             .collect();
         Self { tokens, positions, blocks, norm: norm(flat, next(), next()) }
     }
-
-    /// The tensors in the layout's order, each as a flat row.
-    pub fn into_rows(self) -> Vec<Tensor<1>> {
-        let mut rows = Vec::with_capacity(4 + 12 * self.blocks.len());
-        rows.push(row(self.tokens));
-        rows.push(row(self.positions));
-        for block in self.blocks {
-            for (norm, layers) in
-                [(block.norm_1, [block.attention, block.attention_out]), (block.norm_2, [block.mlp, block.mlp_out])]
-            {
-                rows.extend([norm.gain, norm.bias]);
-                for layer in layers {
-                    rows.extend([row(layer.weight), layer.bias]);
-                }
-            }
-        }
-        rows.extend([self.norm.gain, self.norm.bias]);
-        rows
-    }
-}
-
-fn row(matrix: Tensor<2>) -> Tensor<1> {
-    let [rows, columns] = matrix.dims();
-    matrix.reshape([rows * columns])
 }
 
 fn vector(flat: &Tensor<1>, parameter: &Parameter) -> Tensor<1> {
-    flat.clone().narrow(0, parameter.offset, parameter.len())
+    ops::piece(flat, parameter.offset, [parameter.len()])
 }
 
 fn matrix(flat: &Tensor<1>, parameter: &Parameter) -> Tensor<2> {
-    vector(flat, parameter).reshape([parameter.shape[0], parameter.shape[1]])
+    ops::piece(flat, parameter.offset, [parameter.shape[0], parameter.shape[1]])
 }
 
 fn norm(flat: &Tensor<1>, gain: &Parameter, bias: &Parameter) -> Norm {

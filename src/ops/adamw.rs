@@ -4,11 +4,15 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::host::{host, host_mut, on_host};
+use super::{
+    Figure, Figures, Gradients, gpu,
+    gradients::Store,
+    host::{host_mut, on_host},
+};
 
-const EPSILON: f64 = 1e-8;
+pub(super) const EPSILON: f64 = 1e-8;
 
 /// The moments, as long as the weights: `[len]` each.
 #[derive(Clone)]
@@ -19,7 +23,8 @@ pub struct Moments {
 
 impl Moments {
     pub fn zeros(len: usize, device: &Device) -> Self {
-        Self { first: Tensor::zeros([len], device), second: Tensor::zeros([len], device) }
+        let zeros = || super::tensor(vec![0.0; len], [len], device);
+        Self { first: zeros(), second: zeros() }
     }
 }
 
@@ -36,65 +41,73 @@ pub struct AdamW {
     pub update: u64,
 }
 
-/// Which weights decay: runs of the flat array, and on the GPU a mask of 0 and 1.
+/// Which weights decay: runs of the flat array that begin and end at multiples of [`gpu::DECAY_STEP`], gaps included.
 pub struct Decay {
     ranges: Vec<Range<usize>>,
-    mask: Option<Tensor<1>>,
+    /// On the GPU: 1 for each step that decays.
+    steps: Option<Tensor<1, Int>>,
 }
 
 impl Decay {
     pub fn new(ranges: Vec<Range<usize>>, len: usize, device: &Device) -> Self {
-        let mask = (!on_host(device)).then(|| {
-            let mut mask = vec![0.0f32; len];
-            ranges.iter().for_each(|range| mask[range.clone()].fill(1.0));
-            super::tensor(mask, [len], device)
+        let steps = (!on_host(device)).then(|| {
+            let mut steps = vec![0i32; len / gpu::DECAY_STEP];
+            for range in &ranges {
+                steps[range.start / gpu::DECAY_STEP..range.end.div_ceil(gpu::DECAY_STEP)].fill(1);
+            }
+            let count = steps.len();
+            Tensor::from_data(TensorData::new(steps, [count]), device)
         });
-        Self { ranges, mask }
+        Self { ranges, steps }
     }
 }
 
 impl AdamW {
-    /// Updates `weights` and `moments` from `gradient`, all `[len]`; gives the gradient's norm before clipping, `[1]`.
+    /// Updates `weights` and `moments`, `[len]` each, from the mean of the passes in `gradients`; its norm before clipping
+    /// goes into `figure`.
     pub fn update(
         &self,
         weights: &mut Tensor<1>,
         moments: &mut Moments,
-        gradient: Tensor<1>,
+        gradients: &Gradients,
         decay: &Decay,
-    ) -> Tensor<1> {
-        if on_host(&weights.device()) {
-            return self.update_on_host(weights, moments, gradient, decay);
-        }
-        let norm = (gradient.clone() * gradient.clone()).sum().sqrt();
-        let gradient = match self.clip {
-            0.0 => gradient,
-            clip => gradient * (norm.clone() + 1e-6).recip().mul_scalar(clip).clamp_max(1.0),
+        figures: &mut Figures,
+        figure: Figure,
+    ) {
+        let Store::Gpu { flat, .. } = &gradients.store else {
+            let norm = self.update_on_host(weights, moments, gradients, decay);
+            figures.set(figure, norm);
+            return;
         };
         let Correction { first, second } = self.correction();
-        moments.first.inplace(|moment| moment * self.beta1 + gradient.clone() * (1.0 - self.beta1));
-        moments.second.inplace(|moment| moment * self.beta2 + gradient.clone() * gradient * (1.0 - self.beta2));
-        let deviation = (moments.second.clone() * second).sqrt() + EPSILON;
-        let change = moments.first.clone() * (self.learning_rate * first) / deviation;
-        let mask = decay.mask.clone().expect("made for the GPU");
-        let kept = mask * -(self.learning_rate * self.weight_decay) + 1.0;
-        weights.inplace(|weights| weights * kept - change);
-        norm
+        let numbers = gpu::Update {
+            beta1: self.beta1 as f32,
+            beta2: self.beta2 as f32,
+            rate: (self.learning_rate * first) as f32,
+            correction: second as f32,
+            keep: (1.0 - self.learning_rate * self.weight_decay) as f32,
+            clip: self.clip as f32,
+        };
+        let steps = decay.steps.as_ref().expect("made for the GPU");
+        let (buffer, place) = figures.buffer(figure);
+        let Moments { first, second } = moments;
+        gpu::adamw(weights, first, second, flat, steps, buffer, place, gradients.passes(), numbers);
     }
 
     fn update_on_host(
         &self,
         weights: &mut Tensor<1>,
         moments: &mut Moments,
-        gradient: Tensor<1>,
+        gradients: &Gradients,
         decay: &Decay,
-    ) -> Tensor<1> {
-        let device = weights.device();
-        let gradient = host(&gradient).expect("on the host");
-        let gradient = gradient.values();
+    ) -> f32 {
+        let Store::Host(gradient) = &gradients.store else { panic!("gradients of the GPU among weights of the CPU") };
+        let mean = 1.0 / gradients.passes() as f32;
         // In pieces, so that single precision does not lose the small squares of a large model.
         let square = |piece: &[f32]| f64::from(piece.iter().map(|value| value * value).sum::<f32>());
-        let norm = gradient.chunks(256).map(square).sum::<f64>().sqrt();
-        let scale = if self.clip > 0.0 { (self.clip / (norm + 1e-6)).min(1.0) as f32 } else { 1.0 };
+        let norm = gradient.chunks(256).map(square).sum::<f64>().sqrt() * f64::from(mean);
+        let clip = if self.clip > 0.0 { (self.clip / (norm + 1e-6)).min(1.0) as f32 } else { 1.0 };
+        let scale = clip * mean;
         let kept = (1.0 - self.learning_rate * self.weight_decay) as f32;
         weights.inplace(|weights| {
             host_mut(weights, |weights| {
@@ -104,34 +117,29 @@ impl AdamW {
             })
         });
         let (beta1, beta2) = (self.beta1 as f32, self.beta2 as f32);
-        moments.first.inplace(|moment| {
-            host_mut(moment, |moment| {
-                for (moment, gradient) in moment.iter_mut().zip(gradient) {
-                    *moment = beta1 * *moment + (1.0 - beta1) * (gradient * scale);
-                }
-            })
-        });
-        moments.second.inplace(|moment| {
-            host_mut(moment, |moment| {
-                for (moment, gradient) in moment.iter_mut().zip(gradient) {
-                    let gradient = gradient * scale;
-                    *moment = beta2 * *moment + (1.0 - beta2) * (gradient * gradient);
-                }
-            })
-        });
         let Correction { first, second } = self.correction();
         let (rate, second) = ((self.learning_rate * first) as f32, second as f32);
-        let (means, squares) =
-            (host(&moments.first).expect("on the host"), host(&moments.second).expect("on the host"));
+        let Moments { first: means, second: squares } = moments;
         weights.inplace(|weights| {
             host_mut(weights, |weights| {
-                let moments = means.values().iter().zip(squares.values());
-                for (weight, (mean, square)) in weights.iter_mut().zip(moments) {
-                    *weight -= rate * mean / ((square * second).sqrt() + EPSILON as f32);
-                }
+                means.inplace(|means| {
+                    host_mut(means, |means| {
+                        squares.inplace(|squares| {
+                            host_mut(squares, |squares| {
+                                let numbers = weights.iter_mut().zip(means).zip(squares).zip(gradient);
+                                for (((weight, mean), square), gradient) in numbers {
+                                    let gradient = gradient * scale;
+                                    *mean = beta1 * *mean + (1.0 - beta1) * gradient;
+                                    *square = beta2 * *square + (1.0 - beta2) * (gradient * gradient);
+                                    *weight -= rate * *mean / ((*square * second).sqrt() + EPSILON as f32);
+                                }
+                            })
+                        })
+                    })
+                })
             })
         });
-        super::tensor(vec![norm as f32], [1], &device)
+        norm as f32
     }
 
     /// Factors that make up for the moments' start at 0.
@@ -149,10 +157,10 @@ struct Correction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{device, random, values, with_both_bodies};
+    use crate::ops::testing::{device, gpu_device, moved, random, values};
 
     /// The formula of the paper in double precision, one number at a time.
-    fn right(adamw: &AdamW, weights: &mut [f64], moments: &mut [(f64, f64)], gradient: &[f32], decays: Range<usize>) {
+    fn right(adamw: &AdamW, weights: &mut [f64], moments: &mut [(f64, f64)], gradient: &[f32], decays: &[Range<usize>]) {
         let norm = gradient.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt();
         let scale = (adamw.clip / (norm + 1e-6)).min(1.0);
         for (index, weight) in weights.iter_mut().enumerate() {
@@ -160,7 +168,7 @@ mod tests {
             let (first, second) = &mut moments[index];
             *first = adamw.beta1 * *first + (1.0 - adamw.beta1) * gradient;
             *second = adamw.beta2 * *second + (1.0 - adamw.beta2) * gradient * gradient;
-            if decays.contains(&index) {
+            if decays.iter().any(|range| range.contains(&index)) {
                 *weight -= adamw.learning_rate * adamw.weight_decay * *weight;
             }
             let mean = *first / (1.0 - adamw.beta1.powf(adamw.update as f64));
@@ -171,24 +179,29 @@ mod tests {
 
     #[test]
     fn ten_updates_equal_the_formula() {
-        with_both_bodies(|| {
-            let mut weights = random([300], 1);
-            let mut moments = Moments::zeros(300, &device());
+        const LEN: usize = 320;
+        for device in [device(), gpu_device()] {
+            let mut weights = moved(&random([LEN], 1), &device);
+            let mut moments = Moments::zeros(LEN, &device);
             let mut expected: Vec<f64> = values(&weights).into_iter().map(f64::from).collect();
-            let mut expected_moments = vec![(0.0, 0.0); 300];
-            let decay = Decay::new(vec![0..100, 100..200], 300, &device());
+            let mut expected_moments = vec![(0.0, 0.0); LEN];
+            let decay = Decay::new(vec![0..64, 128..192], LEN, &device);
+            let mut figures = Figures::new(&device);
             for update in 1..=10 {
                 let adamw =
                     AdamW { learning_rate: 1e-2, beta1: 0.9, beta2: 0.99, weight_decay: 0.1, clip: 1.0, update };
-                let gradient = random([300], 100 + update);
-                let norm = adamw.update(&mut weights, &mut moments, gradient.clone(), &decay);
-                right(&adamw, &mut expected, &mut expected_moments, &values(&gradient), 0..200);
-                let sum: f32 = values(&gradient).iter().map(|g| g * g).sum();
-                assert!((values(&norm)[0] - sum.sqrt()).abs() < 1e-4);
+                let gradient = values(&random([LEN], 100 + update));
+                let gradients = Gradients::of(gradient.iter().map(|value| value * 2.0).collect(), 2, &device);
+                let figure = figures.next();
+                adamw.update(&mut weights, &mut moments, &gradients, &decay, &mut figures, figure);
+                right(&adamw, &mut expected, &mut expected_moments, &gradient, &[0..64, 128..192]);
+                let sum: f32 = gradient.iter().map(|g| g * g).sum();
+                let norm = futures_lite::future::block_on(figures.take()).unwrap()[0];
+                assert!((norm - sum.sqrt()).abs() < 1e-4, "{norm} {}", sum.sqrt());
             }
             for (weight, expected) in values(&weights).iter().zip(expected) {
                 assert!((f64::from(*weight) - expected).abs() < 1e-5, "{weight} {expected}");
             }
-        });
+        }
     }
 }

@@ -1,215 +1,187 @@
 //! Causal self-attention (Vaswani et al. 2017): every token looks at itself and what came before it.
 
-use burn::tensor::{Tensor, activation::softmax};
+use burn::tensor::{Device, Tensor};
 
 use super::{
-    Dropout,
+    Mask,
     exponential::exp,
-    host::{Host, host, on_host},
+    gpu,
+    host::host,
     product::{Matrix, MatrixMut, multiply},
 };
 
 /// Query rows that the CPU handles at once: the keys after the block's last row are never looked at.
 const BLOCK: usize = 64;
 
-/// What attention is computed from.
-pub struct AttentionInputs {
-    /// Query, key and value side by side, `[batch * time, 3 * width]`.
-    pub qkv: Tensor<2>,
-    pub batch: usize,
-    pub heads: usize,
-}
-
 /// What the backward pass needs.
 pub struct AttentionSaved {
-    inputs: AttentionInputs,
-    /// The softmax, `[batch, heads, time, time]`.
-    probabilities: Tensor<4>,
-    /// The dropout mask on it.
-    mask: Option<Tensor<4>>,
+    /// Query, key and value side by side, `[windows * time, 3 * width]`.
+    qkv: Tensor<2>,
+    shape: Shape,
+    /// Dropout's mask on the weights.
+    mask: Option<Mask>,
+    kept: Kept,
 }
 
-/// -> `[batch * time, width]`, before the output projection.
-pub fn attention(inputs: AttentionInputs, dropout: Option<&Dropout>) -> (Tensor<2>, AttentionSaved) {
-    let shape = Shape::of(&inputs);
-    let mask = dropout.map(|dropout| dropout.mask([shape.batch, shape.heads, shape.time, shape.time]));
-    let (y, probabilities) = if on_host(&inputs.qkv.device()) {
-        fused(&inputs.qkv, shape, mask.as_ref())
-    } else {
-        let scores = shape.scores(&inputs.qkv);
-        let later = Tensor::<2>::ones([shape.time, shape.time], &scores.device()).triu(1) * -1e9;
-        let probabilities = softmax(scores + later.unsqueeze(), 3);
-        let kept = masked(probabilities.clone(), mask.as_ref());
-        (shape.weighted(kept, &inputs.qkv), probabilities)
-    };
-    (y, AttentionSaved { inputs, probabilities, mask })
-}
-
-/// The gradient with respect to `qkv`, `[batch * time, 3 * width]`, from that of the output, `[batch * time, width]`.
-pub fn attention_backward(saved: AttentionSaved, gradient: Tensor<2>) -> Tensor<2> {
-    let shape = Shape::of(&saved.inputs);
-    let AttentionSaved { inputs: AttentionInputs { qkv, .. }, probabilities, mask } = saved;
-    if on_host(&gradient.device()) {
-        return fused_backward(&qkv, shape, &probabilities, mask.as_ref(), &gradient);
-    }
-    let kept = masked(probabilities.clone(), mask.as_ref());
-    let kept_gradient = masked(shape.weights_gradient(&gradient, &qkv), mask.as_ref()) * probabilities.clone();
-    let along = kept_gradient.clone().sum_dim(3);
-    let scores = kept_gradient - probabilities * along;
-    shape.qkv_gradient(kept, scores, gradient, qkv)
-}
-
-/// One new token's attention over a cache: `query [1, width]`, `keys` and `values [past, width]` -> `[1, width]`.
-pub fn attend(query: Tensor<2>, keys: Tensor<2>, values: Tensor<2>, heads: usize) -> Tensor<2> {
-    let [past, width] = keys.dims();
-    let head_width = width / heads;
-    let by_head = |x: Tensor<2>, rows| x.reshape([rows, heads, head_width]).swap_dims(0, 1);
-    let scale = 1.0 / (head_width as f32).sqrt();
-    let scores = by_head(query, 1).matmul(by_head(keys, past).transpose()) * scale;
-    softmax(scores, 2).matmul(by_head(values, past)).reshape([1, width])
-}
-
-fn masked(x: Tensor<4>, mask: Option<&Tensor<4>>) -> Tensor<4> {
-    match mask {
-        Some(mask) => x * mask.clone(),
-        None => x,
-    }
+enum Kept {
+    /// The weights, `[windows, heads, time, time]`.
+    Cpu(Vec<f32>),
+    /// The output, `[windows * time, width]`, and the logarithm of the sum of each row's weights,
+    /// `[windows, heads, time]`: the GPU makes the weights again.
+    Gpu(Tensor<2>, Tensor<3>),
 }
 
 #[derive(Clone, Copy)]
 struct Shape {
-    batch: usize,
+    windows: usize,
     time: usize,
     heads: usize,
     head_width: usize,
 }
 
 impl Shape {
-    fn of(inputs: &AttentionInputs) -> Self {
-        let [rows, columns] = inputs.qkv.dims();
-        Self {
-            batch: inputs.batch,
-            time: rows / inputs.batch,
-            heads: inputs.heads,
-            head_width: columns / 3 / inputs.heads,
-        }
+    fn new(qkv: &Tensor<2>, windows: usize, heads: usize) -> Self {
+        let [rows, columns] = qkv.dims();
+        Self { windows, time: rows / windows, heads, head_width: columns / 3 / heads }
     }
 
     fn scale(self) -> f32 {
         1.0 / (self.head_width as f32).sqrt()
     }
 
-    /// `[batch * time, 3 * width]` -> three of `[batch, heads, time, head width]`
-    fn split(self, qkv: Tensor<2>) -> [Tensor<4>; 3] {
-        let width = self.heads * self.head_width;
-        [0, 1, 2].map(|part| {
-            qkv.clone()
-                .slice([0..self.batch * self.time, part * width..(part + 1) * width])
-                .reshape([self.batch, self.time, self.heads, self.head_width])
-                .swap_dims(1, 2)
-        })
+    fn sizes(self) -> gpu::AttentionSizes {
+        let Self { windows, time, heads, head_width } = self;
+        gpu::AttentionSizes { windows, time, heads, head_width }
     }
 
-    /// `[batch, heads, time, head width]` -> `[batch * time, width]`
-    fn join(self, x: Tensor<4>) -> Tensor<2> {
-        x.swap_dims(1, 2).reshape([self.batch * self.time, self.heads * self.head_width])
-    }
-
-    /// The sizes for our own kernel, where there is a GPU and it serves these shapes.
-    #[cfg(target_arch = "wasm32")]
-    fn on_gpu(self, qkv: &Tensor<2>) -> Option<super::gpu::AttentionSizes> {
-        let Self { batch: windows, time, heads, head_width } = self;
-        let sizes = super::gpu::AttentionSizes { windows, time, heads, head_width };
-        (!on_host(&qkv.device()) && sizes.served(qkv)).then_some(sizes)
-    }
-
-    /// Scaled products of queries and keys, `[batch, heads, time, time]`
-    fn scores(self, qkv: &Tensor<2>) -> Tensor<4> {
-        #[cfg(target_arch = "wasm32")]
-        if let Some(sizes) = self.on_gpu(qkv) {
-            return sizes.scores(qkv, self.scale());
-        }
-        let [query, key, _] = self.split(qkv.clone());
-        query.matmul(key.transpose()) * self.scale()
-    }
-
-    /// Values weighted by `[batch, heads, time, time]`, `[batch * time, width]`
-    fn weighted(self, weights: Tensor<4>, qkv: &Tensor<2>) -> Tensor<2> {
-        #[cfg(target_arch = "wasm32")]
-        if let Some(sizes) = self.on_gpu(qkv) {
-            return sizes.weighted(&weights, qkv);
-        }
-        let [_, _, value] = self.split(qkv.clone());
-        self.join(weights.matmul(value))
-    }
-
-    /// The gradient of the weights, from that of the output, `[batch * time, width]`
-    fn weights_gradient(self, gradient: &Tensor<2>, qkv: &Tensor<2>) -> Tensor<4> {
-        #[cfg(target_arch = "wasm32")]
-        if let Some(sizes) = self.on_gpu(qkv) {
-            return sizes.weights_gradient(gradient, qkv);
-        }
-        let [_, _, value] = self.split(qkv.clone());
-        self.by_head(gradient.clone()).matmul(value.transpose())
-    }
-
-    /// The gradient of `qkv`, from the weights and the gradients of scores and output
-    fn qkv_gradient(self, weights: Tensor<4>, scores: Tensor<4>, gradient: Tensor<2>, qkv: Tensor<2>) -> Tensor<2> {
-        #[cfg(target_arch = "wasm32")]
-        if let Some(sizes) = self.on_gpu(&qkv) {
-            return sizes.qkv_gradient(&weights, &scores, &gradient, &qkv, self.scale());
-        }
-        let [query, key, _] = self.split(qkv);
-        let scores = scores * self.scale();
-        let parts = [
-            scores.clone().matmul(key),
-            scores.transpose().matmul(query),
-            weights.transpose().matmul(self.by_head(gradient)),
-        ];
-        Tensor::cat(parts.map(|part| self.join(part)).to_vec(), 1)
-    }
-
-    /// `[batch * time, width]` -> `[batch, heads, time, head width]`
-    fn by_head(self, x: Tensor<2>) -> Tensor<4> {
-        x.reshape([self.batch, self.time, self.heads, self.head_width]).swap_dims(1, 2)
-    }
-
-    /// Runs `each(row of the first token, first column, first probability)` for every window and head.
+    /// Runs `each(row of the first token, first column, first weight)` for every window and head.
     fn each_head(self, mut each: impl FnMut(usize, usize, usize)) {
-        for batch in 0..self.batch {
+        for window in 0..self.windows {
             for head in 0..self.heads {
-                let index = batch * self.heads + head;
-                each(batch * self.time, head * self.head_width, index * self.time * self.time);
+                let index = window * self.heads + head;
+                each(window * self.time, head * self.head_width, index * self.time * self.time);
             }
         }
     }
 }
 
-fn fused(qkv: &Tensor<2>, shape: Shape, mask: Option<&Tensor<4>>) -> (Tensor<2>, Tensor<4>) {
-    let Shape { batch, time, heads, head_width } = shape;
-    let (device, width) = (qkv.device(), heads * head_width);
-    let qkv = host(qkv).expect("on the host");
-    let mask = mask.map(|mask| host(mask).expect("on the host"));
-    let mut probabilities = vec![0.0f32; batch * heads * time * time];
+/// `qkv`: query, key and value side by side, `[windows * time, 3 * width]` -> `[windows * time, width]`, before the
+/// output projection.
+pub fn attention(qkv: &Tensor<2>, windows: usize, heads: usize, mask: Option<Mask>) -> (Tensor<2>, AttentionSaved) {
+    let shape = Shape::new(qkv, windows, heads);
+    let (y, kept) = match host(qkv) {
+        None => {
+            let (y, sums) = gpu::attention(qkv, shape.sizes(), 0, mask);
+            (y.clone(), Kept::Gpu(y, sums))
+        }
+        Some(values) => {
+            let (y, weights) = on_cpu(values.values(), shape, mask);
+            let rows = windows * shape.time;
+            (super::tensor(y, [rows, heads * shape.head_width], &qkv.device()), Kept::Cpu(weights))
+        }
+    };
+    (y, AttentionSaved { qkv: qkv.clone(), shape, mask, kept })
+}
+
+/// The gradient with respect to `qkv`, `[windows * time, 3 * width]`, from that of the output, `[windows * time, width]`.
+pub fn attention_backward(saved: AttentionSaved, gradient: &Tensor<2>) -> Tensor<2> {
+    let AttentionSaved { qkv, shape, mask, kept } = saved;
+    match kept {
+        Kept::Gpu(y, sums) => gpu::attention_backward(&qkv, &y, &sums, gradient, shape.sizes(), mask),
+        Kept::Cpu(weights) => {
+            let [qkv_values, gradient] = [&qkv, gradient].map(|tensor| host(tensor).expect("on the host"));
+            let out = on_cpu_backward(qkv_values.values(), shape, &weights, mask, gradient.values());
+            super::tensor(out, qkv.dims(), &qkv.device())
+        }
+    }
+}
+
+/// Queries, keys and values of the tokens read so far, `[context, 3 * width]`: what a layer needs to read one more.
+pub struct Past {
+    qkv: Tensor<2>,
+}
+
+impl Past {
+    pub fn new(context: usize, width: usize, device: &Device) -> Self {
+        Self { qkv: super::tensor(vec![0.0; context * 3 * width], [context, 3 * width], device) }
+    }
+
+    /// The attention of the newest `x.rows` tokens over all so far, `[rows, width]`. Before it, their queries, keys and
+    /// values are computed from `x [rows, width]` and kept; `read` tokens are held already.
+    pub fn attend(
+        &mut self,
+        x: &Tensor<2>,
+        weight: &Tensor<2>,
+        bias: &Tensor<1>,
+        read: usize,
+        heads: usize,
+    ) -> Tensor<2> {
+        let [rows, width] = x.dims();
+        let time = read + rows;
+        let sizes = Shape { windows: 1, time, heads, head_width: width / heads };
+        if host(x).is_none() {
+            gpu::linear_into(x, weight, bias, &self.qkv, read);
+            return gpu::attention(&self.qkv, sizes.sizes(), read, None).0;
+        }
+        let new = super::linear(x, weight, bias);
+        let new = host(&new).expect("on the host");
+        self.qkv.inplace(|qkv| {
+            super::host_mut(qkv, |qkv| qkv[read * 3 * width..time * 3 * width].copy_from_slice(new.values()))
+        });
+        let qkv = host(&self.qkv).expect("on the host");
+        let y = attend_on_cpu(&qkv.values()[..time * 3 * width], sizes, read);
+        super::tensor(y, [rows, width], &x.device())
+    }
+}
+
+/// The rows from `first` on of a single window, one after another.
+fn attend_on_cpu(qkv: &[f32], shape: Shape, first: usize) -> Vec<f32> {
+    let Shape { time, heads, head_width, .. } = shape;
+    let width = heads * head_width;
+    let mut y = vec![0.0f32; (time - first) * width];
+    let mut weights = vec![0.0f32; time];
+    for row in first..time {
+        for head in 0..heads {
+            let part = |row: usize, part: usize| &qkv[(row * 3 + part) * width + head * head_width..][..head_width];
+            let query = part(row, 0);
+            for (past, weight) in weights[..=row].iter_mut().enumerate() {
+                let product: f32 = query.iter().zip(part(past, 1)).map(|(query, key)| query * key).sum();
+                *weight = product * shape.scale();
+            }
+            softmax_in_place(&mut weights[..=row], row + 1);
+            let out = &mut y[(row - first) * width + head * head_width..][..head_width];
+            for (past, &weight) in weights[..=row].iter().enumerate() {
+                out.iter_mut().zip(part(past, 2)).for_each(|(out, value)| *out += weight * value);
+            }
+        }
+    }
+    y
+}
+
+/// The output, and the weights.
+fn on_cpu(qkv: &[f32], shape: Shape, mask: Option<Mask>) -> (Vec<f32>, Vec<f32>) {
+    let Shape { windows, time, heads, head_width } = shape;
+    let width = heads * head_width;
+    let mut probabilities = vec![0.0f32; windows * heads * time * time];
     let mut kept = vec![0.0f32; if mask.is_some() { BLOCK * time } else { 0 }];
-    let mut y = vec![0.0f32; batch * time * width];
+    let mut y = vec![0.0f32; windows * time * width];
     shape.each_head(|row, column, start| {
         for first in (0..time).step_by(BLOCK) {
             let past = (first + BLOCK).min(time);
             let rows = past - first;
-            let query = Matrix::new(qkv.values(), (row + first) * 3 * width + column, 3 * width, 1);
-            let key = Matrix::new(qkv.values(), row * 3 * width + width + column, 3 * width, 1);
-            let value = Matrix::new(qkv.values(), row * 3 * width + 2 * width + column, 3 * width, 1);
+            let query = Matrix::new(qkv, (row + first) * 3 * width + column, 3 * width, 1);
+            let key = Matrix::new(qkv, row * 3 * width + width + column, 3 * width, 1);
+            let value = Matrix::new(qkv, row * 3 * width + 2 * width + column, 3 * width, 1);
             let block = &mut probabilities[start + first * time..][..rows * time];
             multiply(rows, past, head_width, shape.scale(), query, key.transposed(), MatrixMut::new(block, 0, time, 1));
             for (index, scores) in block.chunks_exact_mut(time).enumerate() {
                 softmax_in_place(&mut scores[..past], first + index + 1);
             }
-            let block = match &mask {
+            let block = match mask {
                 None => &*block,
                 Some(mask) => {
-                    let mask = &mask.values()[start + first * time..][..rows * time];
-                    kept.iter_mut().zip(block.iter().zip(mask)).for_each(|(kept, (p, mask))| *kept = p * mask);
+                    kept[..rows * time].copy_from_slice(block);
+                    mask.apply(&mut kept[..rows * time], start + first * time);
                     &kept[..]
                 }
             };
@@ -217,10 +189,7 @@ fn fused(qkv: &Tensor<2>, shape: Shape, mask: Option<&Tensor<4>>) -> (Tensor<2>,
             multiply(rows, head_width, past, 1.0, Matrix::new(block, 0, time, 1), value, y);
         }
     });
-    (
-        super::tensor(y, [batch * time, width], &device),
-        super::tensor(probabilities, [batch, heads, time, time], &device),
-    )
+    (y, probabilities)
 }
 
 /// Softmax over the first `visible` scores; the rest become 0.
@@ -233,38 +202,35 @@ fn softmax_in_place(scores: &mut [f32], visible: usize) {
     seen.iter_mut().for_each(|score| *score *= inverse);
 }
 
-fn fused_backward(
-    qkv: &Tensor<2>,
+fn on_cpu_backward(
+    qkv: &[f32],
     shape: Shape,
-    probabilities: &Tensor<4>,
-    mask: Option<&Tensor<4>>,
-    gradient: &Tensor<2>,
-) -> Tensor<2> {
-    let Shape { batch, time, heads, head_width } = shape;
-    let (device, width) = (qkv.device(), heads * head_width);
-    let [qkv, gradient] = [qkv, gradient].map(|tensor| host(tensor).expect("on the host"));
-    let probabilities = host(probabilities).expect("on the host");
-    let mask: Option<Host> = mask.map(|mask| host(mask).expect("on the host"));
+    probabilities: &[f32],
+    mask: Option<Mask>,
+    gradient: &[f32],
+) -> Vec<f32> {
+    let Shape { windows, time, heads, head_width } = shape;
+    let width = heads * head_width;
     let mut scores = vec![0.0f32; BLOCK * time];
     let mut kept = vec![0.0f32; if mask.is_some() { BLOCK * time } else { 0 }];
-    let mut out = vec![0.0f32; batch * time * 3 * width];
+    let mut out = vec![0.0f32; windows * time * 3 * width];
     shape.each_head(|row, column, start| {
         let part = |index: usize| row * 3 * width + index * width + column;
         for first in (0..time).step_by(BLOCK) {
             let past = (first + BLOCK).min(time);
             let rows = past - first;
-            let query = Matrix::new(qkv.values(), part(0) + first * 3 * width, 3 * width, 1);
-            let key = Matrix::new(qkv.values(), part(1), 3 * width, 1);
-            let value = Matrix::new(qkv.values(), part(2), 3 * width, 1);
-            let dy = Matrix::new(gradient.values(), (row + first) * width + column, width, 1);
-            let block = &probabilities.values()[start + first * time..][..rows * time];
+            let query = Matrix::new(qkv, part(0) + first * 3 * width, 3 * width, 1);
+            let key = Matrix::new(qkv, part(1), 3 * width, 1);
+            let value = Matrix::new(qkv, part(2), 3 * width, 1);
+            let dy = Matrix::new(gradient, (row + first) * width + column, width, 1);
+            let block = &probabilities[start + first * time..][..rows * time];
             multiply(rows, past, head_width, 1.0, dy, value.transposed(), MatrixMut::new(&mut scores, 0, time, 1));
-            let kept_block = match &mask {
+            let kept_block = match mask {
                 None => block,
                 Some(mask) => {
-                    let mask = &mask.values()[start + first * time..][..rows * time];
-                    kept.iter_mut().zip(block.iter().zip(mask)).for_each(|(kept, (p, mask))| *kept = p * mask);
-                    scores.iter_mut().zip(mask).for_each(|(score, mask)| *score *= mask);
+                    kept[..rows * time].copy_from_slice(block);
+                    mask.apply(&mut kept[..rows * time], start + first * time);
+                    mask.apply(&mut scores[..rows * time], start + first * time);
                     &kept[..]
                 }
             };
@@ -282,59 +248,101 @@ fn fused_backward(
             multiply(past, head_width, rows, shape.scale(), ds.transposed(), query, dk);
         }
     });
-    super::tensor(out, [batch * time, 3 * width], &device)
+    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{assert_gradient, random, values, with_both_bodies};
-
-    fn inputs(qkv: Tensor<2>, batch: usize, heads: usize) -> AttentionInputs {
-        AttentionInputs { qkv, batch, heads }
-    }
+    use crate::ops::{
+        Dropout,
+        testing::{assert_close, assert_gradient, gpu_device, moved, random, values},
+    };
 
     #[test]
     fn gradient_matches_finite_differences() {
-        with_both_bodies(|| {
-            let (qkv, out) = (random([2 * 5, 3 * 6], 1), random([2 * 5, 6], 2));
-            let (_, saved) = attention(inputs(qkv.clone(), 2, 3), None);
-            let gradient = attention_backward(saved, out.clone());
-            assert_gradient(&qkv, &gradient, |qkv| (attention(inputs(qkv, 2, 3), None).0 * out.clone()).sum());
-        });
+        let (qkv, out) = (random([2 * 5, 3 * 6], 1), random([2 * 5, 6], 2));
+        for mask in [None, Dropout::new(0.3, 5).map(|dropout| dropout.mask(2))] {
+            let (_, saved) = attention(&qkv, 2, 3, mask);
+            let gradient = attention_backward(saved, &out);
+            assert_gradient(&qkv, &values(&gradient), |qkv| (attention(&qkv, 2, 3, mask).0 * out.clone()).sum());
+        }
     }
 
-    #[test]
-    fn long_windows_equal_plain_operations() {
-        with_both_bodies(|| {
-            // 150 tokens: two full blocks of queries and an odd rest.
-            let (batch, heads, time) = (2, 2, 150);
-            let (qkv, out) = (random([batch * time, 3 * 8], 3), random([batch * time, 8], 4));
-            let (y, saved) = attention(inputs(qkv.clone(), batch, heads), None);
-            let shape = Shape::of(&saved.inputs);
-            let [query, key, value] = shape.split(qkv.clone());
-            let later = Tensor::<2>::ones([time, time], &qkv.device()).triu(1) * -1e9;
-            let plain = softmax(query.matmul(key.transpose()) * shape.scale() + later.unsqueeze(), 3);
-            let close = |a: Vec<f32>, b: Vec<f32>| a.iter().zip(&b).for_each(|(a, b)| assert!((a - b).abs() < 1e-5));
-            close(values(&saved.probabilities), values(&plain));
-            close(values(&y), values(&shape.join(plain.clone().matmul(value.clone()))));
-            let dy = out.clone().reshape([batch, time, heads, 4]).swap_dims(1, 2);
-            let value_gradient = shape.join(plain.transpose().matmul(dy));
-            let gradient = attention_backward(saved, out);
-            close(values(&gradient.slice([0..batch * time, 16..24])), values(&value_gradient));
-        });
-    }
-
-    #[test]
-    fn one_token_over_a_cache_equals_the_last_row() {
-        with_both_bodies(|| {
-            let qkv = random([7, 12], 5);
-            let (y, _) = attention(inputs(qkv.clone(), 1, 2), None);
-            let part = |from: usize, rows: std::ops::Range<usize>| qkv.clone().slice([rows, from..from + 4]);
-            let cached = attend(part(0, 6..7), part(4, 0..7), part(8, 0..7), 2);
-            for (a, b) in values(&cached).iter().zip(values(&y.slice([6..7, 0..4]))) {
-                assert!((a - b).abs() < 1e-6);
+    /// The definition, one number at a time, in double precision.
+    fn plainly(qkv: &[f32], shape: Shape) -> Vec<f64> {
+        let Shape { windows, time, heads, head_width } = shape;
+        let width = heads * head_width;
+        let mut y = vec![0.0; windows * time * width];
+        shape.each_head(|row, column, _| {
+            let part = |at: usize, part: usize, d: usize| f64::from(qkv[((row + at) * 3 + part) * width + column + d]);
+            for query in 0..time {
+                let score = |key| (0..head_width).map(|d| part(query, 0, d) * part(key, 1, d)).sum::<f64>();
+                let weights: Vec<f64> =
+                    (0..=query).map(|key| (score(key) / (head_width as f64).sqrt()).exp()).collect();
+                let sum: f64 = weights.iter().sum();
+                for d in 0..head_width {
+                    y[(row + query) * width + column + d] =
+                        weights.iter().enumerate().map(|(key, weight)| weight / sum * part(key, 2, d)).sum();
+                }
             }
         });
+        y
+    }
+
+    #[test]
+    fn long_windows_equal_the_definition() {
+        // 150 tokens: two full blocks of queries and an odd rest.
+        let qkv = random([2 * 150, 3 * 8], 3);
+        let shape = Shape::new(&qkv, 2, 2);
+        let (y, saved) = attention(&qkv, 2, 2, None);
+        for (value, right) in values(&y).iter().zip(plainly(&values(&qkv), shape)) {
+            assert!((f64::from(*value) - right).abs() < 1e-5, "{value} {right}");
+        }
+        // With equal gradients everywhere, those of the values are the sums of their weights.
+        let gradient = values(&attention_backward(saved, &Tensor::ones([300, 8], &qkv.device())));
+        let total: f32 = gradient.chunks(24).flat_map(|row| &row[16..]).sum();
+        assert!((total - 300.0 * 8.0).abs() < 1e-2, "{total}");
+    }
+
+    #[test]
+    fn tokens_read_one_by_one_equal_all_at_once() {
+        let (x, weight, bias) = (random([9, 8], 1), random([8, 24], 2), random([24], 3));
+        for device in [x.device(), gpu_device()] {
+            let (x, weight, bias) = (moved(&x, &device), moved(&weight, &device), moved(&bias, &device));
+            let whole = attention(&crate::ops::linear(&x, &weight, &bias), 1, 2, None).0;
+            let mut past = Past::new(12, 8, &x.device());
+            let first = past.attend(&gpu_free_rows(&x, 0..6), &weight, &bias, 0, 2);
+            assert_close(&first, &gpu_free_rows(&whole, 0..6), "the first six");
+            for row in 6..9 {
+                let one = past.attend(&gpu_free_rows(&x, row..row + 1), &weight, &bias, row, 2);
+                assert_close(&one, &gpu_free_rows(&whole, row..row + 1), "one more");
+            }
+        }
+    }
+
+    fn gpu_free_rows(x: &Tensor<2>, rows: std::ops::Range<usize>) -> Tensor<2> {
+        let width = x.dims()[1];
+        let part = values(x)[rows.start * width..rows.end * width].to_vec();
+        crate::ops::tensor(part, [rows.len(), width], &x.device())
+    }
+
+    #[test]
+    fn the_gpu_computes_what_the_cpu_does() {
+        let gpu = gpu_device();
+        let shapes = [[2, 16, 2, 8], [1, 1, 1, 4], [3, 21, 3, 5], [1, 70, 2, 32], [2, 9, 1, 64], [1, 35, 1, 128], [1, 19, 2, 126]];
+        for (seed, [windows, time, heads, head_width]) in shapes.into_iter().enumerate() {
+            let seed = seed as u64 * 10;
+            let width = heads * head_width;
+            let (qkv, out) = (random([windows * time, 3 * width], seed), random([windows * time, width], seed + 1));
+            for mask in [None, Dropout::new(0.3, seed).map(|dropout| dropout.mask(2))] {
+                let name = |what: &str| format!("{what} of {windows} x {time} x {heads} x {head_width}, {mask:?}");
+                let (right, right_saved) = attention(&qkv, windows, heads, mask);
+                let (got, saved) = attention(&moved(&qkv, &gpu), windows, heads, mask);
+                assert_close(&got, &right, &name("attention"));
+                let right = attention_backward(right_saved, &out);
+                assert_close(&attention_backward(saved, &moved(&out, &gpu)), &right, &name("gradient"));
+            }
+        }
     }
 }

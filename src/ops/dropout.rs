@@ -1,45 +1,94 @@
 //! Dropout (Srivastava et al. 2014): in training an activation is zeroed with a probability and the rest scaled up.
+//!
+//! What is dropped follows from a key and the number's place alone, on either engine alike: the backward pass makes the
+//! same mask again, so that none is ever kept.
 
-use burn::tensor::{Device, Distribution, Tensor};
-
-/// The dropout of one training step; `None` of it means evaluation.
-#[derive(Clone)]
+/// The dropout of one pass of training; `None` of it means evaluation.
+#[derive(Debug, Clone, Copy)]
 pub struct Dropout {
-    probability: f64,
-    device: Device,
+    probability: f32,
+    seed: u64,
 }
 
 impl Dropout {
-    /// Seeds the device's generator, so that one step's masks depend on `seed` and on nothing before it.
-    /// `None` for a probability of 0, which needs no masks.
-    pub fn new(probability: f32, seed: u64, device: &Device) -> Option<Self> {
-        if probability <= 0.0 {
-            return None;
-        }
-        device.seed(seed);
-        Some(Self { probability: f64::from(probability), device: device.clone() })
+    /// `None` for a probability of 0, which drops nothing.
+    pub fn new(probability: f32, seed: u64) -> Option<Self> {
+        (probability > 0.0).then_some(Self { probability, seed })
     }
 
-    /// A mask of 0 and 1 / (1 - probability) to multiply with, forward and backward.
-    pub fn mask<const D: usize>(&self, shape: [usize; D]) -> Tensor<D> {
-        let keep = 1.0 - self.probability;
-        Tensor::random(shape, Distribution::Bernoulli(keep), &self.device) / keep
+    /// The mask at one place of the model: another for every `site`.
+    pub fn mask(&self, site: usize) -> Mask {
+        let key = mix(self.seed as u32 ^ mix((self.seed >> 32) as u32 ^ mix(site as u32)));
+        let threshold = (f64::from(self.probability) * 2f64.powi(32)) as u32;
+        Mask { key, threshold, scale: 1.0 / (1.0 - self.probability) }
     }
+}
+
+/// Which numbers are dropped at one place in one pass.
+#[derive(Debug, Clone, Copy)]
+pub struct Mask {
+    pub key: u32,
+    /// A number is dropped when its random one is below.
+    pub threshold: u32,
+    /// What is kept is multiplied with it, so that the mean stays.
+    pub scale: f32,
+}
+
+impl Default for Mask {
+    /// Drops nothing.
+    fn default() -> Self {
+        Self { key: 0, threshold: 0, scale: 1.0 }
+    }
+}
+
+impl Mask {
+    /// 0, or what the number at `index` is multiplied with.
+    #[inline(always)]
+    pub fn kept(self, index: u32) -> f32 {
+        if mix(mix(index ^ self.key).wrapping_add(self.key)) >= self.threshold { self.scale } else { 0.0 }
+    }
+
+    /// Drops from `values`, the first of which has the index `first`.
+    pub fn apply(self, values: &mut [f32], first: usize) {
+        for (index, value) in values.iter_mut().enumerate() {
+            *value *= self.kept((first + index) as u32);
+        }
+    }
+}
+
+/// `lowbias32` of Chris Wellons' hash-prospector (2018): every bit of what comes out depends on every bit of `x`.
+#[inline(always)]
+fn mix(x: u32) -> u32 {
+    let x = x ^ (x >> 16);
+    let x = x.wrapping_mul(0x7feb_352d);
+    let x = x ^ (x >> 15);
+    let x = x.wrapping_mul(0x846c_a68b);
+    x ^ (x >> 16)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::device;
+
+    fn kept(mask: Mask) -> Vec<bool> {
+        (0..100_000).map(|index| mask.kept(index) > 0.0).collect()
+    }
 
     #[test]
-    fn keeps_the_mean_and_follows_the_seed() {
-        // One test for both, since the device's generator is shared by every test of this process.
-        let mask = || Dropout::new(0.25, 7, &device()).unwrap().mask([100, 100]).into_data();
-        let values: Vec<f32> = mask().iter().collect();
-        let mean = values.iter().sum::<f32>() / values.len() as f32;
-        assert!((mean - 1.0).abs() < 0.03, "{mean}");
-        assert!(values.iter().all(|&value| value == 0.0 || (value - 4.0 / 3.0).abs() < 1e-6));
-        assert!(Dropout::new(0.0, 7, &device()).is_none());
+    fn keeps_the_mean_and_follows_seed_and_site() {
+        let mask = |seed, site| Dropout::new(0.25, seed).unwrap().mask(site);
+        let values = kept(mask(7, 1));
+        let share = values.iter().filter(|kept| **kept).count() as f64 / values.len() as f64;
+        assert!((share - 0.75).abs() < 0.005, "{share}");
+        assert!((mask(7, 1).scale - 4.0 / 3.0).abs() < 1e-6);
+        assert_eq!(values, kept(mask(7, 1)));
+        assert!(Dropout::new(0.0, 7).is_none());
+        // Other masks, and a mask shifted by any power of two, agree no more often than chance has it: 10 in 16 times.
+        let shifted = |by: usize| values[by..].iter().chain(&values[..by]).copied().collect();
+        let others = [kept(mask(8, 1)), kept(mask(7, 2)), kept(mask(7 << 32, 1))];
+        for other in others.into_iter().chain((0..12).map(|power| shifted(1 << power))) {
+            let agree = values.iter().zip(&other).filter(|(a, b)| a == b).count() as f64 / values.len() as f64;
+            assert!((agree - 0.625).abs() < 0.01, "{agree}");
+        }
     }
 }

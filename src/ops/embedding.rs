@@ -1,65 +1,148 @@
 //! Token and position embedding.
 
-use burn::tensor::{IndexingUpdateOp, Int, Tensor};
+use std::ops::Range;
 
-use super::host::{host, on_host};
+use burn::tensor::Tensor;
 
-/// `ids [batch * time]`, `tokens [vocabulary, width]`, `positions [context, width]` -> `[batch * time, width]`.
-/// The windows' first token stands at position `start` of the context.
-pub fn embed(ids: Tensor<1, Int>, tokens: Tensor<2>, positions: Tensor<2>, time: usize, start: usize) -> Tensor<2> {
+use super::{Gradients, Mask, gpu, host::host};
+use crate::model::Ids;
+
+/// `tokens [vocabulary, width]`, `positions [context, width]` -> `[windows * time, width]`: each id's row and that of its
+/// position, dropped out. The windows' first token stands at position `start` of the context.
+pub fn embed(ids: &Ids, tokens: &Tensor<2>, positions: &Tensor<2>, start: usize, mask: Option<Mask>) -> Tensor<2> {
+    let Some(token_values) = host(tokens) else {
+        return gpu::embed(&ids.tensor, tokens, positions, ids.time, start, mask);
+    };
     let width = tokens.dims()[1];
-    let rows = ids.dims()[0];
-    let positions = positions.slice([start..start + time, 0..width]);
-    let embedded = tokens.select(0, ids).reshape([rows / time, time, width]);
-    (embedded + positions.unsqueeze()).reshape([rows, width])
+    let positions = host(positions).expect("on the host");
+    let row_of = |row: usize| row * width..(row + 1) * width;
+    let mut out = Vec::with_capacity(ids.numbers.len() * width);
+    for (row, &id) in ids.numbers.iter().enumerate() {
+        let position = start + row % ids.time;
+        let token = &token_values.values()[row_of(id as usize)];
+        let position = &positions.values()[row_of(position)];
+        out.extend(token.iter().zip(position).map(|(token, position)| token + position));
+    }
+    if let Some(mask) = mask {
+        mask.apply(&mut out, 0);
+    }
+    super::tensor(out, [ids.numbers.len(), width], &tokens.device())
 }
 
-/// Gradients of the token embedding `[vocabulary, width]` and the position embedding `[context, width]`, from the
-/// gradient of the sum, `[batch * time, width]`. `ids` are the same as in [`embed`], also as numbers for the CPU.
+/// `x [rows, width]` with the mask of dropout, where there is one.
+pub fn drop_out(x: &Tensor<2>, mask: Option<Mask>) -> Tensor<2> {
+    let Some(mask) = mask else { return x.clone() };
+    let Some(values) = host(x) else { return gpu::drop_out(x, mask) };
+    let mut values = values.values().to_vec();
+    mask.apply(&mut values, 0);
+    super::tensor(values, x.dims(), &x.device())
+}
+
+/// The last row of `x [rows, width]`, `[1, width]`.
+pub fn last_row(x: &Tensor<2>) -> Tensor<2> {
+    let width = x.dims()[1];
+    let Some(values) = host(x) else { return gpu::last_row(x) };
+    let values = values.values();
+    super::tensor(values[values.len() - width..].to_vec(), [1, width], &x.device())
+}
+
+/// Adds to the tokens' gradients, which the head has written before; writes those of the positions. `gradient`: that of
+/// [`embed`]'s output before dropout, `[windows * time, width]`; the tokens' place is the beginning.
 pub fn embed_backward(
-    ids: Tensor<1, Int>,
-    numbers: &[u32],
-    gradient: Tensor<2>,
+    ids: &Ids,
+    gradient: &Tensor<2>,
     vocabulary: usize,
-    context: usize,
-    time: usize,
-) -> (Tensor<2>, Tensor<2>) {
-    let [rows, width] = gradient.dims();
-    let device = gradient.device();
-    let by_position = gradient.clone().reshape([rows / time, time, width]).sum_dim(0).reshape([time, width]);
-    let by_position = if time == context {
-        by_position
-    } else {
-        Tensor::cat(vec![by_position, Tensor::zeros([context - time, width], &device)], 0)
+    positions: &Range<usize>,
+    gradients: &mut Gradients,
+) {
+    let width = gradient.dims()[1];
+    let adding = gradients.adding;
+    let Some(values) = host(gradient) else {
+        let flat = gradients.flat();
+        let tokens = gpu::piece(flat, 0, [vocabulary, width]);
+        let positions = gpu::piece(flat, positions.start, [positions.len() / width, width]);
+        gpu::embed_backward_into(&ids.numbers, gradient, ids.time, &tokens, &positions, adding);
+        return;
     };
-    if on_host(&device) {
-        let values = host(&gradient).expect("on the host");
-        let mut sums = vec![0.0f32; vocabulary * width];
-        for (row, &id) in values.values().chunks_exact(width).zip(numbers) {
-            let sum = &mut sums[id as usize * width..][..width];
-            sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-        }
-        return (super::tensor(sums, [vocabulary, width], &device), by_position);
+    let add = |sum: &mut [f32], row: &[f32]| sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+    let tokens = gradients.host(&(0..vocabulary * width)).expect("gradients of the engine of the model");
+    for (row, &id) in values.values().chunks_exact(width).zip(&ids.numbers) {
+        add(&mut tokens[id as usize * width..][..width], row);
     }
-    let by_token = Tensor::zeros([vocabulary, width], &device).select_assign(0, ids, gradient, IndexingUpdateOp::Add);
-    (by_token, by_position)
+    let held = gradients.host(positions).expect("gradients of the engine of the model");
+    if !adding {
+        held.fill(0.0);
+    }
+    for window in values.values().chunks_exact(ids.time * width) {
+        add(held, window);
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_lite::future::block_on;
+
     use super::*;
-    use crate::ops::testing::{assert_gradient, device, random, with_both_bodies};
+    use crate::ops::{
+        Dropout,
+        testing::{assert_close, assert_gradient, assert_values_close, device, gpu_device, moved, random},
+    };
+
+    /// Gradients of tokens and positions after `passes` passes; nothing but the embedding writes the tokens'.
+    fn gradients_of(ids: &Ids, gradient: &Tensor<2>, vocabulary: usize, context: usize, passes: usize) -> [Vec<f32>; 2] {
+        let width = gradient.dims()[1];
+        let start = (vocabulary * width).next_multiple_of(64);
+        let positions = start..start + context * width;
+        let mut gradients = Gradients::new(positions.end.next_multiple_of(64), &[], &gradient.device());
+        for _ in 0..passes {
+            embed_backward(ids, gradient, vocabulary, &positions, &mut gradients);
+            gradients.end_pass();
+        }
+        let flat = block_on(gradients.values()).unwrap();
+        [flat[..vocabulary * width].to_vec(), flat[positions].to_vec()]
+    }
 
     #[test]
     fn gradients_match_finite_differences() {
-        with_both_bodies(|| {
-            let numbers = [1u32, 4, 1, 0, 2, 1];
-            let ids = || Tensor::<1, Int>::from_data(numbers.map(|id| id as i32), &device());
-            let (tokens, positions, out) = (random([5, 4], 1), random([3, 4], 2), random([6, 4], 3));
-            let (by_token, by_position) = embed_backward(ids(), &numbers, out.clone(), 5, 3, 3);
-            let run = |tokens, positions| (embed(ids(), tokens, positions, 3, 0) * out.clone()).sum();
-            assert_gradient(&tokens, &by_token, |tokens| run(tokens, positions.clone()));
-            assert_gradient(&positions, &by_position, |positions| run(tokens.clone(), positions));
-        });
+        let ids = Ids::new(vec![1, 4, 1, 0, 2, 1], 2, &device());
+        let (tokens, positions, out) = (random([5, 4], 1), random([3, 4], 2), random([6, 4], 3));
+        for mask in [None, Dropout::new(0.3, 4).map(|dropout| dropout.mask(0))] {
+            let [by_token, by_position] = gradients_of(&ids, &drop_out(&out, mask), 5, 3, 1);
+            let run = |tokens: &Tensor<2>, positions: &Tensor<2>| {
+                (embed(&ids, tokens, positions, 0, mask) * out.clone()).sum()
+            };
+            assert_gradient(&tokens, &by_token, |tokens| run(&tokens, &positions));
+            assert_gradient(&positions, &by_position, |positions| run(&tokens, &positions));
+        }
+    }
+
+    #[test]
+    fn the_gpu_computes_what_the_cpu_does() {
+        let gpu = gpu_device();
+        for (seed, [windows, time, width, vocabulary, context]) in
+            [[2, 5, 8, 7, 5], [3, 7, 6, 30, 12], [1, 1, 3, 2, 4]].into_iter().enumerate()
+        {
+            let numbers: Vec<u32> = (0..windows * time).map(|at| ((at * 5 + 2) % 9 % vocabulary) as u32).collect();
+            let on_cpu = Ids::new(numbers.clone(), windows, &device());
+            let on_gpu = Ids::new(numbers, windows, &gpu);
+            let seed = seed as u64 * 10;
+            let (tokens, positions) = (random([vocabulary, width], seed), random([context, width], seed + 1));
+            let out = random([windows * time, width], seed + 2);
+            let mask = Dropout::new(0.3, seed).map(|dropout| dropout.mask(0));
+            let (gtokens, gpositions) = (moved(&tokens, &gpu), moved(&positions, &gpu));
+            let name = |what: &str| format!("{what} of {windows} x {time} x {width} x {vocabulary}");
+            for (start, mask) in [(0, None), (context - time, mask)] {
+                let right = embed(&on_cpu, &tokens, &positions, start, mask);
+                assert_close(&embed(&on_gpu, &gtokens, &gpositions, start, mask), &right, &name("embedding"));
+            }
+            assert_close(&drop_out(&moved(&out, &gpu), mask), &drop_out(&out, mask), &name("dropout"));
+            assert_close(&last_row(&moved(&out, &gpu)), &last_row(&out), &name("last row"));
+            for passes in [1, 2] {
+                let right = gradients_of(&on_cpu, &out, vocabulary, context, passes);
+                let got = gradients_of(&on_gpu, &moved(&out, &gpu), vocabulary, context, passes);
+                assert_values_close(&got[0], &right[0], &name("token gradient"));
+                assert_values_close(&got[1], &right[1], &name("position gradient"));
+            }
+        }
     }
 }

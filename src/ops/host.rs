@@ -43,11 +43,15 @@ pub fn host_mut<const D: usize>(tensor: Tensor<D>, change: impl FnOnce(&mut [f32
 
 /// Whether tensors of this device live in ordinary memory.
 pub fn on_host(device: &Device) -> bool {
-    #[cfg(test)]
-    if super::testing::only_reference() {
-        return false;
-    }
     matches!(device.as_dispatch(), DispatchDevice::Flex(_))
+}
+
+/// A piece of a flat tensor from number `start` on, as a tensor of its own in the same memory. `start`: a multiple of 64.
+pub fn piece<const P: usize>(flat: &Tensor<1>, start: usize, shape: [usize; P]) -> Tensor<P> {
+    if !on_host(&flat.device()) {
+        return super::gpu::piece(flat, start, shape);
+    }
+    flat.clone().narrow(0, start, shape.iter().product()).reshape(shape)
 }
 
 /// A tensor of `values` on `device`, without a copy on Flex.

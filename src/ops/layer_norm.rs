@@ -3,32 +3,28 @@
 use burn::tensor::Tensor;
 
 use super::{
-    host::{host, on_host},
-    linear::sum_rows,
+    Gradients, NormPlace, gpu,
+    gradients::Store,
+    host::{Host, host},
 };
 
-const EPSILON: f32 = 1e-5;
+pub(super) const EPSILON: f32 = 1e-5;
 
 /// What the backward pass needs.
-#[derive(Clone)]
 pub struct LayerNormSaved {
-    /// The input with mean 0 and deviation 1, `[rows, width]`.
-    normalised: Tensor<2>,
-    /// One over the deviation, `[rows, 1]`.
-    inverse_deviation: Tensor<2>,
+    /// `[rows, width]`
+    x: Tensor<2>,
+    /// Mean and one over the deviation, `[rows, 2]`.
+    statistics: Tensor<2>,
 }
 
 /// `x [rows, width]`, `gain [width]`, `bias [width]` -> `[rows, width]`.
-pub fn layer_norm(x: Tensor<2>, gain: Tensor<1>, bias: Tensor<1>) -> (Tensor<2>, LayerNormSaved) {
-    if on_host(&x.device()) {
-        return fused(x, gain, bias);
-    }
-    let centred = x.clone() - x.mean_dim(1);
-    let variance = (centred.clone() * centred.clone()).mean_dim(1);
-    let inverse_deviation = (variance + EPSILON).sqrt().recip();
-    let normalised = centred * inverse_deviation.clone();
-    let y = normalised.clone() * gain.unsqueeze() + bias.unsqueeze();
-    (y, LayerNormSaved { normalised, inverse_deviation })
+pub fn layer_norm(x: &Tensor<2>, gain: &Tensor<1>, bias: &Tensor<1>) -> (Tensor<2>, LayerNormSaved) {
+    let (y, statistics) = match host(x) {
+        None => gpu::layer_norm(x, gain, bias),
+        Some(values) => on_cpu(x, &values, gain, bias),
+    };
+    (y, LayerNormSaved { x: x.clone(), statistics })
 }
 
 /// Sum with eight running totals, which the compiler keeps in SIMD registers.
@@ -41,98 +37,131 @@ fn sum(values: impl ExactSizeIterator<Item = f32>) -> f32 {
     totals.iter().sum()
 }
 
-fn fused(x: Tensor<2>, gain: Tensor<1>, bias: Tensor<1>) -> (Tensor<2>, LayerNormSaved) {
+fn on_cpu(x: &Tensor<2>, values: &Host, gain: &Tensor<1>, bias: &Tensor<1>) -> (Tensor<2>, Tensor<2>) {
     let [rows, width] = x.dims();
-    let device = x.device();
-    let (x, gain, bias) = (host(&x).unwrap(), host(&gain).unwrap(), host(&bias).unwrap());
+    let (gain, bias) = (host(gain).expect("on the host"), host(bias).expect("on the host"));
     let (gain, bias) = (gain.values(), bias.values());
     let mut y = Vec::with_capacity(rows * width);
-    let mut normalised = Vec::with_capacity(rows * width);
-    let mut inverse_deviation = Vec::with_capacity(rows);
-    for row in x.values().chunks_exact(width) {
+    let mut statistics = Vec::with_capacity(2 * rows);
+    for row in values.values().chunks_exact(width) {
         let mean = sum(row.iter().copied()) / width as f32;
         let variance = sum(row.iter().map(|value| (value - mean) * (value - mean))) / width as f32;
         let inverse = 1.0 / (variance + EPSILON).sqrt();
-        let start = normalised.len();
-        normalised.extend(row.iter().map(|value| (value - mean) * inverse));
-        y.extend(normalised[start..].iter().zip(gain).zip(bias).map(|((value, gain), bias)| value * gain + bias));
-        inverse_deviation.push(inverse);
+        y.extend(row.iter().zip(gain).zip(bias).map(|((value, gain), bias)| (value - mean) * inverse * gain + bias));
+        statistics.extend([mean, inverse]);
     }
-    let saved = LayerNormSaved {
-        normalised: super::tensor(normalised, [rows, width], &device),
-        inverse_deviation: super::tensor(inverse_deviation, [rows, 1], &device),
-    };
-    (super::tensor(y, [rows, width], &device), saved)
+    (super::tensor(y, [rows, width], &x.device()), super::tensor(statistics, [rows, 2], &x.device()))
 }
 
-/// Gradients of a layer norm with respect to its three inputs.
-pub struct LayerNormGradients {
-    /// `[rows, width]`
-    pub x: Tensor<2>,
-    /// `[width]`
-    pub gain: Tensor<1>,
-    /// `[width]`
-    pub bias: Tensor<1>,
-}
-
-/// From what the forward pass saved and the gradient of its output, `[rows, width]`.
-pub fn layer_norm_backward(saved: LayerNormSaved, gain: Tensor<1>, gradient: Tensor<2>) -> LayerNormGradients {
-    if on_host(&gradient.device()) {
-        return fused_backward(saved, gain, gradient);
+/// The gradient of the input, `[rows, width]`, from that of the output, plus `residual` where there is one: the gradient
+/// that reaches the input past the layer norm. Those of gain and bias go to their place.
+pub fn layer_norm_backward(
+    saved: &LayerNormSaved,
+    gain: &Tensor<1>,
+    gradient: &Tensor<2>,
+    residual: Option<&Tensor<2>>,
+    place: &NormPlace,
+    gradients: &mut Gradients,
+) -> Tensor<2> {
+    let LayerNormSaved { x, statistics } = saved;
+    if let Store::Gpu { norm_places, norms, .. } = &mut gradients.store {
+        let norms = norms.get_or_insert_with(|| gpu::NormGradients::new(norm_places.dims()[0] / 2, x));
+        norms.add(place.index, x, statistics, gradient);
+        return gpu::layer_norm_input_gradient(x, statistics, gain, gradient, residual);
     }
-    let LayerNormSaved { normalised, inverse_deviation } = saved;
-    let bias_gradient = sum_rows(&gradient);
-    let gain_gradient = sum_rows(&(gradient.clone() * normalised.clone()));
-    let scaled = gradient * gain.unsqueeze();
-    let mean = scaled.clone().mean_dim(1);
-    let along = (scaled.clone() * normalised.clone()).mean_dim(1);
-    let x = (scaled - mean - normalised * along) * inverse_deviation;
-    LayerNormGradients { x, gain: gain_gradient, bias: bias_gradient }
-}
-
-fn fused_backward(saved: LayerNormSaved, gain: Tensor<1>, gradient: Tensor<2>) -> LayerNormGradients {
-    let [rows, width] = gradient.dims();
-    let device = gradient.device();
-    let (gradient, gain) = (host(&gradient).unwrap(), host(&gain).unwrap());
-    let (normalised, inverse) = (host(&saved.normalised).unwrap(), host(&saved.inverse_deviation).unwrap());
+    let [rows, width] = x.dims();
+    let [x, statistics, gradient] = [x, statistics, gradient].map(|tensor| host(tensor).expect("on the host"));
+    let (gain, residual) = (host(gain).expect("on the host"), residual.map(|tensor| host(tensor).expect("on the host")));
     let gain = gain.values();
-    let mut x = Vec::with_capacity(rows * width);
+    let mut out = Vec::with_capacity(rows * width);
     let mut gain_gradient = vec![0.0f32; width];
     let mut bias_gradient = vec![0.0f32; width];
-    let rows_of = gradient.values().chunks_exact(width).zip(normalised.values().chunks_exact(width));
-    for ((gradient, normalised), inverse) in rows_of.zip(inverse.values()) {
-        for (index, (gradient, normalised)) in gradient.iter().zip(normalised).enumerate() {
+    let mut normalised = vec![0.0f32; width];
+    let rows_of = gradient.values().chunks_exact(width).zip(x.values().chunks_exact(width));
+    for ((gradient, x), pair) in rows_of.zip(statistics.values().chunks_exact(2)) {
+        let (mean, inverse) = (pair[0], pair[1]);
+        normalised.iter_mut().zip(x).for_each(|(normalised, x)| *normalised = (x - mean) * inverse);
+        for (index, (gradient, normalised)) in gradient.iter().zip(&normalised).enumerate() {
             gain_gradient[index] += gradient * normalised;
             bias_gradient[index] += gradient;
         }
         let scaled = || gradient.iter().zip(gain).map(|(gradient, gain)| gradient * gain);
         let mean = sum(scaled()) / width as f32;
-        let along = sum(scaled().zip(normalised).map(|(scaled, normalised)| scaled * normalised)) / width as f32;
-        x.extend(scaled().zip(normalised).map(|(scaled, normalised)| (scaled - mean - normalised * along) * inverse));
+        let along = sum(scaled().zip(&normalised).map(|(scaled, normalised)| scaled * normalised)) / width as f32;
+        out.extend(scaled().zip(&normalised).map(|(scaled, normalised)| (scaled - mean - normalised * along) * inverse));
     }
-    LayerNormGradients {
-        x: super::tensor(x, [rows, width], &device),
-        gain: super::tensor(gain_gradient, [width], &device),
-        bias: super::tensor(bias_gradient, [width], &device),
+    if let Some(residual) = residual {
+        out.iter_mut().zip(residual.values()).for_each(|(value, residual)| *value += residual);
     }
+    let adding = gradients.adding;
+    for (range, sums) in [(&place.gain, gain_gradient), (&place.bias, bias_gradient)] {
+        let held = gradients.host(range).expect("gradients of the engine of the model");
+        held.iter_mut().zip(sums).for_each(|(held, sum)| *held = if adding { *held + sum } else { sum });
+    }
+    super::tensor(out, [rows, width], &saved.x.device())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{assert_gradient, random, with_both_bodies};
+    use crate::ops::testing::{assert_close, assert_gradient, assert_values_close, gpu_device, moved, random, values};
+
+    fn place(width: usize) -> NormPlace {
+        let bias = width.next_multiple_of(64);
+        NormPlace { index: 0, gain: 0..width, bias: bias..bias + width }
+    }
+
+    /// Gradients of the input, gain and bias.
+    fn gradients_of(
+        x: &Tensor<2>,
+        gain: &Tensor<1>,
+        gradient: &Tensor<2>,
+        residual: Option<&Tensor<2>>,
+        passes: usize,
+    ) -> (Tensor<2>, Vec<f32>, Vec<f32>) {
+        let (_, saved) = layer_norm(x, gain, gain);
+        let place = place(x.dims()[1]);
+        let len = place.bias.end.next_multiple_of(64);
+        let mut gradients = Gradients::new(len, std::slice::from_ref(&place), &x.device());
+        let mut out = None;
+        for _ in 0..passes {
+            out = Some(layer_norm_backward(&saved, gain, gradient, residual, &place, &mut gradients));
+            gradients.end_pass();
+        }
+        let flat = futures_lite::future::block_on(gradients.values()).unwrap();
+        (out.unwrap(), flat[place.gain].to_vec(), flat[place.bias].to_vec())
+    }
 
     #[test]
     fn gradients_match_finite_differences() {
-        with_both_bodies(|| {
-            let (x, gain, bias) = (random([4, 11], 1), random([11], 2), random([11], 3));
-            let out = random([4, 11], 4);
-            let run = |x, gain, bias| (layer_norm(x, gain, bias).0 * out.clone()).sum();
-            let (_, saved) = layer_norm(x.clone(), gain.clone(), bias.clone());
-            let gradients = layer_norm_backward(saved, gain.clone(), out.clone());
-            assert_gradient(&x, &gradients.x, |x| run(x, gain.clone(), bias.clone()));
-            assert_gradient(&gain, &gradients.gain, |gain| run(x.clone(), gain, bias.clone()));
-            assert_gradient(&bias, &gradients.bias, |bias| run(x.clone(), gain.clone(), bias));
-        });
+        let (x, gain, bias) = (random([4, 11], 1), random([11], 2), random([11], 3));
+        let out = random([4, 11], 4);
+        let run = |x: &Tensor<2>, gain: &Tensor<1>, bias: &Tensor<1>| (layer_norm(x, gain, bias).0 * out.clone()).sum();
+        let (by_x, by_gain, by_bias) = gradients_of(&x, &gain, &out, None, 1);
+        assert_gradient(&x, &values(&by_x), |x| run(&x, &gain, &bias));
+        assert_gradient(&gain, &by_gain, |gain| run(&x, &gain, &bias));
+        assert_gradient(&bias, &by_bias, |bias| run(&x, &gain, &bias));
+    }
+
+    #[test]
+    fn the_gpu_computes_what_the_cpu_does() {
+        let gpu = gpu_device();
+        for (seed, [rows, width]) in [[5, 12], [70, 32], [3, 7], [130, 65], [1, 1]].into_iter().enumerate() {
+            let seed = seed as u64 * 10;
+            let (x, gain, bias) = (random([rows, width], seed), random([width], seed + 1), random([width], seed + 2));
+            let (out, residual) = (random([rows, width], seed + 3), random([rows, width], seed + 4));
+            let (gx, ggain) = (moved(&x, &gpu), moved(&gain, &gpu));
+            let name = |what: &str| format!("{what} of {rows} x {width}");
+            let right = layer_norm(&x, &gain, &bias).0;
+            assert_close(&layer_norm(&gx, &ggain, &moved(&bias, &gpu)).0, &right, &name("layer norm"));
+            for (residual, passes) in [(None, 1), (Some(&residual), 2)] {
+                let right = gradients_of(&x, &gain, &out, residual, passes);
+                let on_gpu = residual.map(|residual| moved(residual, &gpu));
+                let got = gradients_of(&gx, &ggain, &moved(&out, &gpu), on_gpu.as_ref(), passes);
+                assert_close(&got.0, &right.0, &name("input gradient"));
+                assert_values_close(&got.1, &right.1, &name("gain gradient"));
+                assert_values_close(&got.2, &right.2, &name("bias gradient"));
+            }
+        }
     }
 }

@@ -1,74 +1,204 @@
-//! A linear layer, `y = x W + b`, with GPT-2's weight layout: `[inputs, outputs]` (Hugging Face's `Conv1D`).
+//! A linear layer, `y = x W + b`, with GPT-2's weight layout: `[inputs, outputs]` (Hugging Face's `Conv1D`); and what the
+//! model does with its output at once.
 
 use burn::tensor::Tensor;
 
 use super::{
-    host::{host, host_mut},
-    matrix::{product, product_left_transposed, product_right_transposed},
+    Gradients, LinearPlace, Mask, gelu, gpu,
+    host::host,
+    product::{Matrix, MatrixMut, multiply},
 };
 
 /// `x [rows, inputs]`, `weight [inputs, outputs]`, `bias [outputs]` -> `[rows, outputs]`.
-pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
-    let product = product(x, weight);
-    let Some(bias_values) = host(&bias) else { return product + bias.unsqueeze() };
-    host_mut(product, |rows| {
-        let bias = bias_values.values();
-        for row in rows.chunks_exact_mut(bias.len()) {
-            for (value, bias) in row.iter_mut().zip(bias) {
-                *value += bias;
-            }
-        }
-    })
-}
-
-/// Gradients of a linear layer with respect to its three inputs.
-pub struct LinearGradients {
-    /// `[rows, inputs]`
-    pub x: Tensor<2>,
-    /// `[inputs, outputs]`
-    pub weight: Tensor<2>,
-    /// `[outputs]`
-    pub bias: Tensor<1>,
-}
-
-/// From the layer's inputs and the gradient of its output, `[rows, outputs]`.
-pub fn linear_backward(x: Tensor<2>, weight: Tensor<2>, gradient: Tensor<2>) -> LinearGradients {
-    LinearGradients {
-        bias: sum_rows(&gradient),
-        weight: product_left_transposed(x, gradient.clone()),
-        x: product_right_transposed(gradient, weight),
+pub fn linear(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> Tensor<2> {
+    let shape = [x.dims()[0], weight.dims()[1]];
+    if host(x).is_none() {
+        let out = gpu::empty(shape, &x.device());
+        gpu::linear_into(x, weight, bias, &out, 0);
+        return out;
     }
+    super::tensor(biased(x, weight, bias), shape, &x.device())
 }
 
-/// `[rows, columns]` -> `[columns]`
-pub(super) fn sum_rows(x: &Tensor<2>) -> Tensor<1> {
-    let columns = x.dims()[1];
-    let Some(values) = host(x) else { return x.clone().sum_dim(0).reshape([columns]) };
-    let mut sums = vec![0.0f32; columns];
-    for row in values.values().chunks_exact(columns) {
-        for (sum, value) in sums.iter_mut().zip(row) {
-            *sum += value;
-        }
+/// The layer before GELU and after it, `[rows, outputs]` each.
+pub fn linear_gelu(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> (Tensor<2>, Tensor<2>) {
+    if host(x).is_none() {
+        return gpu::linear_gelu(x, weight, bias);
     }
-    super::tensor(sums, [columns], &x.device())
+    let shape = [x.dims()[0], weight.dims()[1]];
+    let before = biased(x, weight, bias);
+    let after = before.iter().map(|&value| gelu::gelu(value)).collect();
+    (super::tensor(before, shape, &x.device()), super::tensor(after, shape, &x.device()))
+}
+
+/// The layer, dropped out, added to `residual [rows, outputs]`.
+pub fn linear_residual(
+    x: &Tensor<2>,
+    weight: &Tensor<2>,
+    bias: &Tensor<1>,
+    residual: &Tensor<2>,
+    mask: Option<Mask>,
+) -> Tensor<2> {
+    let Some(residual_values) = host(residual) else { return gpu::linear_residual(x, weight, bias, residual, mask) };
+    let mut y = biased(x, weight, bias);
+    if let Some(mask) = mask {
+        mask.apply(&mut y, 0);
+    }
+    y.iter_mut().zip(residual_values.values()).for_each(|(value, residual)| *value += residual);
+    super::tensor(y, residual.dims(), &x.device())
+}
+
+/// On the CPU: the bias first, to which the product is added.
+fn biased(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> Vec<f32> {
+    let ([rows, inputs], [_, outputs]) = (x.dims(), weight.dims());
+    let [x, weight] = [x, weight].map(|tensor| host(tensor).expect("on the host"));
+    let bias = host(bias).expect("on the host");
+    let mut y = Vec::with_capacity(rows * outputs);
+    (0..rows).for_each(|_| y.extend_from_slice(bias.values()));
+    let (x, weight) = (Matrix::new(x.values(), 0, inputs, 1), Matrix::new(weight.values(), 0, outputs, 1));
+    multiply(rows, outputs, inputs, 1.0, x, weight, MatrixMut::new(&mut y, 0, outputs, 1).adding());
+    y
+}
+
+/// The gradient of the layer's input, `[rows, inputs]`, from that of its output, `[rows, outputs]`.
+pub fn input_gradient(gradient: &Tensor<2>, weight: &Tensor<2>) -> Tensor<2> {
+    if host(gradient).is_none() {
+        return gpu::input_gradient(gradient, weight);
+    }
+    super::tensor(through(gradient, weight), [gradient.dims()[0], weight.dims()[0]], &gradient.device())
+}
+
+/// The gradient of what GELU was given, `before [rows, inputs]`, where the layer's input was what GELU made of it.
+pub fn input_gradient_through_gelu(gradient: &Tensor<2>, weight: &Tensor<2>, before: &Tensor<2>) -> Tensor<2> {
+    let Some(before_values) = host(before) else { return gpu::input_gradient_through_gelu(gradient, weight, before) };
+    let mut values = through(gradient, weight);
+    values.iter_mut().zip(before_values.values()).for_each(|(value, &before)| *value *= gelu::slope(before));
+    super::tensor(values, before.dims(), &gradient.device())
+}
+
+fn through(gradient: &Tensor<2>, weight: &Tensor<2>) -> Vec<f32> {
+    let ([rows, outputs], [inputs, _]) = (gradient.dims(), weight.dims());
+    let [gradient, weight] = [gradient, weight].map(|tensor| host(tensor).expect("on the host"));
+    let mut values = vec![0.0; rows * inputs];
+    let left = Matrix::new(gradient.values(), 0, outputs, 1);
+    let right = Matrix::new(weight.values(), 0, outputs, 1).transposed();
+    multiply(rows, inputs, outputs, 1.0, left, right, MatrixMut::new(&mut values, 0, inputs, 1));
+    values
+}
+
+/// Writes the gradients of weight and bias to their places, from the layer's input and the gradient of its output.
+pub fn weight_gradient(x: &Tensor<2>, gradient: &Tensor<2>, place: &LinearPlace, gradients: &mut Gradients) {
+    let ([rows, inputs], [_, outputs]) = (x.dims(), gradient.dims());
+    let adding = gradients.adding;
+    let Some(gradient_values) = host(gradient) else {
+        let flat = gradients.flat();
+        let (weight, bias) = (gpu::piece(flat, place.weight.start, [inputs, outputs]), place.bias.start);
+        gpu::weight_gradient_into(x, gradient, &weight, &gpu::piece(flat, bias, [outputs]), adding);
+        return;
+    };
+    let x = host(x).expect("on the host");
+    let weight = gradients.host(&place.weight).expect("gradients of the engine of the model");
+    let (left, right) =
+        (Matrix::new(x.values(), 0, inputs, 1).transposed(), Matrix::new(gradient_values.values(), 0, outputs, 1));
+    let out = MatrixMut::new(weight, 0, outputs, 1);
+    multiply(inputs, outputs, rows, 1.0, left, right, if adding { out.adding() } else { out });
+    let bias = gradients.host(&place.bias).expect("gradients of the engine of the model");
+    if !adding {
+        bias.fill(0.0);
+    }
+    for row in gradient_values.values().chunks_exact(outputs) {
+        bias.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{assert_gradient, device, random, with_both_bodies};
+    use crate::ops::{
+        Dropout,
+        testing::{assert_close, assert_gradient, gpu_device, moved, random, values},
+    };
+
+    fn place(inputs: usize, outputs: usize) -> LinearPlace {
+        let bias = (inputs * outputs).next_multiple_of(64);
+        LinearPlace { weight: 0..inputs * outputs, bias: bias..bias + outputs }
+    }
+
+    /// Gradients of weight and bias, of two passes on the same numbers.
+    fn gradients_of(x: &Tensor<2>, gradient: &Tensor<2>, passes: usize) -> (Vec<f32>, Vec<f32>) {
+        let place = place(x.dims()[1], gradient.dims()[1]);
+        let len = place.bias.end.next_multiple_of(64);
+        let mut gradients = Gradients::new(len, &[], &x.device());
+        for _ in 0..passes {
+            weight_gradient(x, gradient, &place, &mut gradients);
+            gradients.end_pass();
+        }
+        let flat = futures_lite::future::block_on(gradients.values()).unwrap();
+        (flat[place.weight].to_vec(), flat[place.bias].to_vec())
+    }
 
     #[test]
     fn gradients_match_finite_differences() {
-        with_both_bodies(|| {
-            let (x, weight, bias) = (random([5, 3], 1), random([3, 4], 2), random([4], 3));
-            let out = random([5, 4], 4);
-            let gradients = linear_backward(x.clone(), weight.clone(), out.clone());
-            let loss = |y: Tensor<2>| (y * out.clone()).sum();
-            assert_gradient(&x, &gradients.x, |x| loss(linear(x, weight.clone(), bias.clone())));
-            assert_gradient(&weight, &gradients.weight, |w| loss(linear(x.clone(), w, bias.clone())));
-            assert_gradient(&bias, &gradients.bias, |b| loss(linear(x.clone(), weight.clone(), b)));
-            assert_eq!(device(), x.device());
+        let (x, weight, bias) = (random([5, 3], 1), random([3, 4], 2), random([4], 3));
+        let (residual, out) = (random([5, 4], 5), random([5, 4], 4));
+        let mask = Dropout::new(0.3, 9).map(|dropout| dropout.mask(1));
+        let loss = |y: Tensor<2>| (y * out.clone()).sum();
+        let run = |x: &Tensor<2>, w: &Tensor<2>, b: &Tensor<1>| loss(linear(x, w, b));
+        let (weight_gradient, bias_gradient) = gradients_of(&x, &out, 1);
+        assert_gradient(&x, &values(&input_gradient(&out, &weight)), |x| run(&x, &weight, &bias));
+        assert_gradient(&weight, &weight_gradient, |weight| run(&x, &weight, &bias));
+        assert_gradient(&bias, &bias_gradient, |bias| run(&x, &weight, &bias));
+        let masked = super::super::drop_out(&out, mask);
+        let through = input_gradient(&masked, &weight);
+        assert_gradient(&x, &values(&through), |x| loss(linear_residual(&x, &weight, &bias, &residual, mask)));
+    }
+
+    #[test]
+    fn gradient_through_gelu_matches_finite_differences() {
+        let (x, weight, out) = (random([5, 3], 1), random([3, 4], 2), random([5, 4], 4));
+        let gradient = input_gradient_through_gelu(&out, &weight, &x);
+        let zero = Tensor::zeros([4], &x.device());
+        assert_gradient(&x, &values(&gradient), |x| {
+            let after = values(&x).into_iter().map(gelu::gelu).collect();
+            (linear(&super::super::tensor(after, [5, 3], &x.device()), &weight, &zero) * out.clone()).sum()
         });
+    }
+
+    #[test]
+    fn the_gpu_computes_what_the_cpu_does() {
+        let gpu = gpu_device();
+        for (seed, [rows, inputs, outputs]) in
+            [[64, 32, 48], [1, 16, 20], [13, 7, 9], [70, 36, 65], [9, 65, 130], [3, 1, 1], [200, 12, 6]]
+                .into_iter()
+                .enumerate()
+        {
+            let seed = seed as u64 * 10;
+            let (x, weight, bias) = (random([rows, inputs], seed), random([inputs, outputs], seed + 1), random([outputs], seed + 2));
+            let (gradient, residual) = (random([rows, outputs], seed + 3), random([rows, outputs], seed + 4));
+            let before = random([rows, inputs], seed + 5);
+            let mask = Dropout::new(0.4, seed).map(|dropout| dropout.mask(3));
+            let on = |tensor: &Tensor<2>| moved(tensor, &gpu);
+            let (gx, gweight, gbias) = (on(&x), on(&weight), moved(&bias, &gpu));
+            let name = |what: &str| format!("{what} of {rows} x {inputs} x {outputs}");
+            assert_close(&linear(&gx, &gweight, &gbias), &linear(&x, &weight, &bias), &name("linear"));
+            let (cpu, gpu_pair) = (linear_gelu(&x, &weight, &bias), linear_gelu(&gx, &gweight, &gbias));
+            assert_close(&gpu_pair.0, &cpu.0, &name("before gelu"));
+            assert_close(&gpu_pair.1, &cpu.1, &name("after gelu"));
+            for mask in [None, mask] {
+                let right = linear_residual(&x, &weight, &bias, &residual, mask);
+                assert_close(&linear_residual(&gx, &gweight, &gbias, &on(&residual), mask), &right, &name("residual"));
+            }
+            let right = input_gradient(&gradient, &weight);
+            assert_close(&input_gradient(&on(&gradient), &gweight), &right, &name("input gradient"));
+            let right = input_gradient_through_gelu(&gradient, &weight, &before);
+            let got = input_gradient_through_gelu(&on(&gradient), &gweight, &on(&before));
+            assert_close(&got, &right, &name("gradient through gelu"));
+            for passes in [1, 2] {
+                let right = gradients_of(&x, &gradient, passes);
+                let got = gradients_of(&gx, &on(&gradient), passes);
+                super::super::testing::assert_values_close(&got.0, &right.0, &name("weight gradient"));
+                super::super::testing::assert_values_close(&got.1, &right.1, &name("bias gradient"));
+            }
+        }
     }
 }

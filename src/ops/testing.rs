@@ -1,24 +1,10 @@
-//! What the tests of the operations share: a device, repeatable random tensors, finite differences.
+//! What the tests of the operations share: devices, repeatable random tensors, finite differences, comparisons.
+//!
+//! The bodies for the CPU are held against finite differences, the GPU's kernels against them. The GPU may be any that
+//! Vulkan finds, Chromium's software one (SwiftShader) too: `cargo xtask test` says where that is.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, DeviceKind, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
-
-thread_local! {
-    static ONLY_REFERENCE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-}
-
-/// Whether this thread's operations shall run their reference bodies even where fused ones exist.
-pub fn only_reference() -> bool {
-    ONLY_REFERENCE.get()
-}
-
-/// Runs a test twice: with the fused bodies, then with the reference bodies that the GPU runs.
-pub fn with_both_bodies(test: impl Fn()) {
-    test();
-    ONLY_REFERENCE.set(true);
-    test();
-    ONLY_REFERENCE.set(false);
-}
 
 pub fn device() -> Device {
     Device::flex()
@@ -32,20 +18,44 @@ pub fn random<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<D> {
 }
 
 pub fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
-    tensor.to_data().iter::<f32>().collect()
+    futures_lite::future::block_on(super::read(tensor.clone())).unwrap()
+}
+
+/// The GPU. Buffers that kernels fill hold NaN before, so that a number left out fails the comparison.
+pub fn gpu_device() -> Device {
+    Device::wgpu(DeviceKind::DefaultDevice)
+}
+
+/// A copy on another device.
+pub fn moved<const D: usize>(tensor: &Tensor<D>, device: &Device) -> Tensor<D> {
+    super::tensor(values(tensor), tensor.dims(), device)
+}
+
+/// Equal to 1e-4 of the largest number.
+pub fn assert_close<const D: usize>(got: &Tensor<D>, right: &Tensor<D>, name: &str) {
+    assert_eq!(got.dims(), right.dims(), "{name}");
+    assert_values_close(&values(got), &values(right), name);
+}
+
+pub fn assert_values_close(got: &[f32], right: &[f32], name: &str) {
+    assert_eq!(got.len(), right.len(), "{name}");
+    let largest = right.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+    for (index, (got, right)) in got.iter().zip(right).enumerate() {
+        assert!((got - right).abs() <= 1e-4 * largest + 1e-7, "{name}: {got} instead of {right} at {index}");
+    }
 }
 
 /// Compares `gradient` with central differences of `loss` around `at`, entry by entry.
-pub fn assert_gradient<const D: usize>(at: &Tensor<D>, gradient: &Tensor<D>, loss: impl Fn(Tensor<D>) -> Tensor<1>) {
+pub fn assert_gradient<const D: usize>(at: &Tensor<D>, gradient: &[f32], loss: impl Fn(&Tensor<D>) -> Tensor<1>) {
     const STEP: f32 = 1e-2;
-    let (center, gradient) = (values(at), values(gradient));
+    let center = values(at);
     assert_eq!(center.len(), gradient.len());
     for index in 0..center.len() {
         let shifted = |by: f32| {
             let mut moved = center.clone();
             moved[index] += by;
             let moved = Tensor::from_data(TensorData::new(moved, at.dims()), &device());
-            f64::from(loss(moved).into_scalar::<f32>())
+            f64::from(loss(&moved).into_scalar::<f32>())
         };
         let slope = (shifted(STEP) - shifted(-STEP)) / f64::from(2.0 * STEP);
         let error = (slope - f64::from(gradient[index])).abs();

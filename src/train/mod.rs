@@ -6,8 +6,6 @@ mod history;
 mod schedule;
 mod state;
 
-use burn::tensor::{Device, Tensor};
-
 pub use data::{Batch, Dataset, mix};
 pub use history::{Evaluation, History, Sample, StepRecord};
 pub use schedule::learning_rate;
@@ -16,8 +14,8 @@ pub use state::{Progress, TextFacts, TrainingState};
 use crate::{
     config::TrainConfig,
     error::{Error, Result},
-    model::{Gpt, Layout, Weights},
-    ops::{self, AdamW, Decay, Dropout, Moments},
+    model::Gpt,
+    ops::{self, AdamW, Decay, Dropout, Figures, Gradients, Moments},
 };
 
 /// Share of the training work that all evaluations of a run may cost, with room to spare under the promised 10 %:
@@ -30,10 +28,14 @@ pub struct Trainer {
     moments: Moments,
     decay: Decay,
     history: History,
-    /// Steps whose loss and norm have not been read: (step, learning rate, loss `[1]`, norm `[1]`).
-    unread: Vec<(u64, f64, Tensor<1>, Tensor<1>)>,
-    /// Losses of the validation batches of the evaluation under way, with their windows.
-    evaluating: Vec<(Tensor<1>, usize)>,
+    gradients: Gradients,
+    /// Steps whose figures have not been read: (step, learning rate, passes). Their figures are the losses of the passes
+    /// and the norm of the gradient.
+    unread: Vec<(u64, f64, usize)>,
+    figures: Figures,
+    /// Windows of the validation batches of the evaluation under way, whose losses are `validation_losses`.
+    evaluating: Vec<usize>,
+    validation_losses: Figures,
     /// Sum and count of the training losses since the last evaluation.
     since_evaluation: (f64, u64),
 }
@@ -52,8 +54,11 @@ impl Trainer {
             moments: Moments::zeros(len, &gpt.device()),
             decay: Decay::new(gpt.layout.decaying().collect(), len, &gpt.device()),
             history: History::default(),
+            gradients: gpt.gradients(),
             unread: Vec::new(),
+            figures: Figures::new(&gpt.device()),
             evaluating: Vec::new(),
+            validation_losses: Figures::new(&gpt.device()),
             since_evaluation: (0.0, 0),
         }
     }
@@ -119,24 +124,21 @@ impl Trainer {
     pub fn step_on(&mut self, gpt: &mut Gpt, batches: &[Batch]) -> Result<()> {
         let config = &self.progress.config;
         let step = self.progress.step;
-        let device = gpt.device();
-        // The batches' masks come from one generator in turn; it is seeded once a step.
-        let dropout = Dropout::new(gpt.config.dropout, mix(config.seed ^ 0xd209, step), &device);
-        let mut gradients: Option<Tensor<1>> = None;
-        let mut losses: Option<Tensor<1>> = None;
         for batch in batches {
             batch.inputs.check(gpt.config.vocabulary)?;
             batch.targets.check(gpt.config.vocabulary)?;
-            let (loss, gradient) = gpt.loss_and_gradient(&batch.inputs, &batch.targets, dropout.as_ref());
-            let gradient = flatten(&gpt.layout, gradient, &device);
-            gradients = Some(gradients.map_or(gradient.clone(), |sum| sum + gradient));
-            losses = Some(losses.map_or(loss.clone(), |sum| sum + loss));
-            self.history.tokens += batch.inputs.numbers.len() as u64;
         }
-        let (Some(mut gradient), Some(mut loss)) = (gradients, losses) else { return Ok(()) };
-        if batches.len() > 1 {
-            gradient = gradient / batches.len() as f32;
-            loss = loss / batches.len() as f32;
+        if batches.is_empty() {
+            return Ok(());
+        }
+        self.gradients.start();
+        for (pass, batch) in batches.iter().enumerate() {
+            let seed = mix(mix(config.seed ^ 0xd209, step), pass as u64);
+            let dropout = Dropout::new(gpt.config.dropout, seed);
+            let loss = self.figures.next();
+            let (figures, gradients) = (&mut self.figures, &mut self.gradients);
+            gpt.loss_and_gradient(&batch.inputs, &batch.targets, dropout, figures, loss, gradients);
+            self.history.tokens += batch.inputs.numbers.len() as u64;
         }
         let learning_rate = learning_rate(config, step - self.progress.start_step);
         let adamw = AdamW {
@@ -147,10 +149,12 @@ impl Trainer {
             clip: config.grad_clip,
             update: self.progress.updates + 1,
         };
-        let norm = adamw.update(&mut gpt.flat, &mut self.moments, gradient, &self.decay);
+        let norm = self.figures.next();
+        let moments = &mut self.moments;
+        adamw.update(&mut gpt.flat, moments, &self.gradients, &self.decay, &mut self.figures, norm);
         self.progress.step += 1;
         self.progress.updates += 1;
-        self.unread.push((self.progress.step, learning_rate, loss, norm));
+        self.unread.push((self.progress.step, learning_rate, batches.len()));
         Ok(())
     }
 
@@ -164,12 +168,12 @@ impl Trainer {
         if unread.is_empty() {
             return Ok(Vec::new());
         }
-        let scalars = unread.iter().flat_map(|(_, _, loss, norm)| [loss.clone(), norm.clone()]).collect();
-        let scalars = read(Tensor::cat(scalars, 0)).await?;
+        let mut figures = self.figures.take().await?.into_iter();
         let mut records = Vec::with_capacity(unread.len());
-        for ((step, learning_rate, ..), pair) in unread.iter().zip(scalars.chunks_exact(2)) {
-            let record =
-                StepRecord { step: *step, loss: pair[0], gradient_norm: pair[1], learning_rate: *learning_rate };
+        for (step, learning_rate, passes) in &unread {
+            let loss = figures.by_ref().take(*passes).sum::<f32>() / *passes as f32;
+            let gradient_norm = figures.next().unwrap_or(f32::NAN);
+            let record = StepRecord { step: *step, loss, gradient_norm, learning_rate: *learning_rate };
             if !record.loss.is_finite() || !record.gradient_norm.is_finite() {
                 return Err(Error::Diverged { step: *step, learning_rate: *learning_rate });
             }
@@ -201,22 +205,24 @@ impl Trainer {
     pub fn evaluate_batch(&mut self, gpt: &Gpt, data: &Dataset, index: usize) {
         if index == 0 {
             self.evaluating.clear();
+            self.validation_losses.clear();
         }
         let (batches, time) = self.validation(gpt, data);
         let Some(starts) = batches.get(index) else { return };
         let batch = data.validation_batch(starts, time, &gpt.device());
-        self.evaluating.push((gpt.loss(&batch.inputs, &batch.targets), starts.len()));
+        let loss = self.validation_losses.next();
+        gpt.loss(&batch.inputs, &batch.targets, &mut self.validation_losses, loss);
+        self.evaluating.push(starts.len());
     }
 
     /// Waits for the batches queued so far and records the evaluation.
     pub async fn finish_evaluation(&mut self, data: &Dataset) -> Result<Evaluation> {
         let batches = std::mem::take(&mut self.evaluating);
-        let windows: usize = batches.iter().map(|(_, windows)| windows).sum();
+        let windows: usize = batches.iter().sum();
         let mut validation_loss = None;
         if windows > 0 {
-            let weights: Vec<usize> = batches.iter().map(|(_, windows)| *windows).collect();
-            let losses = read(Tensor::cat(batches.into_iter().map(|(loss, _)| loss).collect(), 0)).await?;
-            let sum: f64 = losses.iter().zip(&weights).map(|(loss, windows)| f64::from(*loss) * *windows as f64).sum();
+            let losses = self.validation_losses.take().await?;
+            let sum: f64 = losses.iter().zip(&batches).map(|(loss, windows)| f64::from(*loss) * *windows as f64).sum();
             validation_loss = Some((sum / windows as f64) as f32);
         }
         let (sum, count) = std::mem::take(&mut self.since_evaluation);
@@ -236,42 +242,9 @@ impl Trainer {
     pub async fn state(&self) -> Result<TrainingState> {
         Ok(TrainingState {
             progress: self.progress.clone(),
-            first_moment: read(self.moments.first.clone()).await?,
-            second_moment: read(self.moments.second.clone()).await?,
+            first_moment: ops::read(self.moments.first.clone()).await?,
+            second_moment: ops::read(self.moments.second.clone()).await?,
             history: self.history.clone(),
         })
     }
-}
-
-/// The numbers of a tensor, once the device has computed them.
-pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let failed = |error: &dyn std::fmt::Display| Error::DeviceLost { reason: error.to_string() };
-    let data = tensor.into_data_async().await.map_err(|error| failed(&error))?;
-    data.try_into_vec::<f32>().map_err(|error| Error::Internal { reason: format!("{error:?}") })
-}
-
-/// The gradient of every weight in the layout's flat array, gaps 0.
-fn flatten(layout: &Layout, gradients: Weights, device: &Device) -> Tensor<1> {
-    let rows = gradients.into_rows();
-    if ops::on_host(device) {
-        let mut flat = vec![0.0f32; layout.len];
-        for (parameter, row) in layout.parameters.iter().zip(&rows) {
-            let row = ops::host(row).expect("on the host");
-            flat[parameter.offset..][..parameter.len()].copy_from_slice(row.values());
-        }
-        return ops::tensor(flat, [layout.len], device);
-    }
-    let mut pieces = Vec::with_capacity(2 * rows.len());
-    let mut end = 0;
-    for (parameter, row) in layout.parameters.iter().zip(rows) {
-        if parameter.offset > end {
-            pieces.push(Tensor::zeros([parameter.offset - end], device));
-        }
-        end = parameter.offset + parameter.len();
-        pieces.push(row);
-    }
-    if layout.len > end {
-        pieces.push(Tensor::zeros([layout.len - end], device));
-    }
-    Tensor::cat(pieces, 0)
 }

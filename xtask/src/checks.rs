@@ -202,7 +202,12 @@ fn colors() -> &'static str {
 
 fn rust_tests(project: &Project) -> Tally {
     let mut tally = Tally::default();
+    let chromium = match tools::chromium() {
+        Ok(chromium) => chromium,
+        Err(error) => return Tally::one(Err(error)),
+    };
     let mut cargo = command("cargo");
+    cargo.envs(tools::software_gpu(&chromium));
     cargo.args(["test", "--locked", "--workspace", "--no-fail-fast"]).current_dir(&project.root);
     match watch(&mut cargo, |line| tally += test_result(line).unwrap_or_default()) {
         Ok(succeeded) => tally.of_suite(succeeded),

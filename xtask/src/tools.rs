@@ -140,6 +140,22 @@ pub fn chromium() -> Result<PathBuf> {
     chromium_on_path().context("apt installed chromium, and yet it is not on PATH")
 }
 
+/// The software GPU that comes with Chromium, for the kernels' tests on machines without a GPU: the variables that have
+/// Vulkan's loader find it. None where the machine has said itself which driver to take, or Chromium has none.
+pub fn software_gpu(chromium: &Path) -> Vec<(&'static str, PathBuf)> {
+    const DRIVERS: &str = "VK_ICD_FILENAMES";
+    if std::env::var_os(DRIVERS).is_some() {
+        return Vec::new();
+    }
+    let beside = chromium.canonicalize().ok().and_then(|file| Some(file.parent()?.to_path_buf()));
+    let folders = beside.into_iter().chain(["/usr/lib/chromium", "/opt/google/chrome"].map(PathBuf::from));
+    let Some(folder) = folders.into_iter().find(|folder| folder.join("vk_swiftshader_icd.json").is_file()) else {
+        return Vec::new();
+    };
+    // The loader lies there, too; a machine without a GPU has no other.
+    vec![(DRIVERS, folder.join("vk_swiftshader_icd.json")), ("LD_LIBRARY_PATH", folder)]
+}
+
 fn chromium_on_path() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]

@@ -1,94 +1,468 @@
-//! The matrix products inside attention, each for all windows and heads at once, straight from and into the tensors
-//! where queries, keys and values lie side by side: no head is ever copied out.
+//! Causal attention on the GPU without its matrix of weights (FlashAttention, Dao et al. 2022): a thread goes through the
+//! keys in blocks and keeps the running softmax of a few queries. Queries, keys and values are read where they lie side
+//! by side, `[windows * time, 3 * heads * head width]`; no head is ever copied out.
+//!
+//! The backward pass makes the weights again from the logarithm of each row's sum: one kernel a thread for a few queries
+//! gives their gradient, one a thread for a few keys that of keys and values. No two threads write one number.
 
 use burn::tensor::Tensor;
+use cubecl::prelude::*;
 
-use super::product::{Piece, Side, Sizes, is_plain, multiply, serves};
+use super::{
+    memory::{buffer, client, empty, groups},
+    norm::total,
+    product::lanes,
+    random::kept,
+};
+use crate::ops::dropout::Mask;
+
+const GROUP: u32 = 64;
+/// Keys, or queries, that are gone through at once.
+const BLOCK: usize = 8;
+/// Loads' worth of numbers that a thread keeps of what it computes: more would not fit a GPU's registers.
+const KEPT: usize = 32;
 
 /// Sizes of an attention: `qkv` is `[windows * time, 3 * heads * head_width]`.
-#[derive(Clone, Copy)]
-pub struct AttentionSizes {
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
     pub windows: usize,
     pub time: usize,
     pub heads: usize,
     pub head_width: usize,
 }
 
-impl AttentionSizes {
-    fn width(self) -> usize {
-        self.heads * self.head_width
-    }
+/// What is known when a kernel is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Tile {
+    /// Rows of a thread.
+    rows: usize,
+    /// Numbers a load.
+    lanes: usize,
+    /// Loads a head.
+    length: usize,
+    dropping: bool,
+}
 
-    /// Query, key or value (`part` 0, 1 or 2) in a tensor of `parts` of them side by side.
-    fn part(self, part: usize, parts: usize) -> Piece {
-        let stride = parts * self.width();
-        Piece { start: part * self.width(), stride, window: self.time * stride, head: self.head_width }
+impl Tile {
+    fn new(sizes: Sizes, kept: usize, mask: Option<Mask>) -> Self {
+        let lanes = lanes(&[sizes.head_width]);
+        let length = sizes.head_width / lanes;
+        let rows = (kept / length).next_power_of_two().clamp(1, 4);
+        Self { rows, lanes, length, dropping: mask.is_some() }
     }
+}
 
-    /// `[windows, heads, time, time]`
-    fn square(self) -> Piece {
-        let head = self.time * self.time;
-        Piece { start: 0, stride: self.time, window: self.heads * head, head }
+/// Adds products of rows of `left` with rows of `right`, `[tile.rows, BLOCK]`.
+#[cube]
+fn row_products<N: Size>(
+    left: &[Vector<f32, N>],
+    right: &[Vector<f32, N>],
+    left_at: &Array<usize>,
+    right_at: &Array<usize>,
+    out: &mut Array<f32>,
+    #[comptime] tile: Tile,
+) {
+    for d in 0..tile.length {
+        let mut y = Array::<Vector<f32, N>>::new(BLOCK);
+        #[unroll]
+        for c in 0..BLOCK {
+            y[c] = right[right_at[c] + d];
+        }
+        #[unroll]
+        for r in 0..tile.rows {
+            let x = left[left_at[r] + d];
+            #[unroll]
+            for c in 0..BLOCK {
+                out[comptime![r * BLOCK + c]] += total::<N>(x * y[c], tile.lanes);
+            }
+        }
     }
+}
 
-    fn sizes(self, columns: usize, inner: usize) -> Sizes {
-        Sizes { rows: self.time, columns, inner, windows: self.windows, heads: self.heads }
+/// Adds rows of `right`, weighted, to rows of `out`, `[tile.rows, tile.length]`.
+#[cube]
+fn add_weighted<N: Size>(
+    weights: &Array<f32>,
+    right: &[Vector<f32, N>],
+    right_at: &Array<usize>,
+    out: &mut Array<Vector<f32, N>>,
+    #[comptime] tile: Tile,
+) {
+    #[unroll]
+    for d in 0..tile.length {
+        let mut y = Array::<Vector<f32, N>>::new(BLOCK);
+        #[unroll]
+        for c in 0..BLOCK {
+            y[c] = right[right_at[c] + d];
+        }
+        #[unroll]
+        for r in 0..tile.rows {
+            let mut sum = Vector::<f32, N>::new(weights[comptime![r * BLOCK]]) * y[0];
+            #[unroll]
+            for c in 1..BLOCK {
+                sum += Vector::<f32, N>::new(weights[comptime![r * BLOCK + c]]) * y[c];
+            }
+            out[comptime![r * tile.length + d]] += sum;
+        }
     }
+}
 
-    /// Whether the kernel serves every product of this attention.
-    pub fn served(self, qkv: &Tensor<2>) -> bool {
-        let Self { time, head_width, .. } = self;
-        let (part, square) = (self.part(0, 3), self.square());
-        is_plain(qkv)
-            && serves(self.sizes(time, head_width), (part, Side::Straight), (part, Side::Transposed))
-            && serves(self.sizes(head_width, time), (square, Side::Straight), (part, Side::Straight))
-            && serves(self.sizes(head_width, time), (square, Side::Transposed), (part, Side::Straight))
+/// Queries from row `first` of each window on. `out [windows * (time - first), width]`, `sums [windows, heads, time]`.
+#[cube(launch_unchecked)]
+fn forward<N: Size>(
+    qkv: &[Vector<f32, N>],
+    out: &mut [Vector<f32, N>],
+    sums: &mut [f32],
+    windows: usize,
+    time: usize,
+    first: usize,
+    heads: usize,
+    scale: f32,
+    key: u32,
+    threshold: u32,
+    kept_by: f32,
+    #[comptime] tile: Tile,
+) {
+    let blocks = (time - first).div_ceil(tile.rows);
+    let block = ABSOLUTE_POS % blocks;
+    let head = ABSOLUTE_POS / blocks % heads;
+    let window = ABSOLUTE_POS / blocks / heads;
+    if window < windows {
+        let width = heads * tile.length;
+        let at = window * time * 3 * width + head * tile.length;
+        let start = first + block * tile.rows;
+        let mut query_at = Array::<usize>::new(tile.rows);
+        let mut largest = Array::<f32>::new(tile.rows);
+        let mut sum = Array::<f32>::new(tile.rows);
+        let mut result = Array::<Vector<f32, N>>::new(comptime![tile.rows * tile.length]);
+        #[unroll]
+        for r in 0..tile.rows {
+            query_at[r] = at + min(start + r, time - 1) * 3 * width;
+            largest[r] = f32::new(-1e30);
+        }
+        let last = min(start + tile.rows - 1, time - 1);
+        for number in 0..last / BLOCK + 1 {
+            let mut key_at = Array::<usize>::new(BLOCK);
+            let mut value_at = Array::<usize>::new(BLOCK);
+            #[unroll]
+            for c in 0..BLOCK {
+                key_at[c] = at + min(number * BLOCK + c, time - 1) * 3 * width + width;
+                value_at[c] = key_at[c] + width;
+            }
+            let mut weights = Array::<f32>::new(comptime![tile.rows * BLOCK]);
+            row_products::<N>(qkv, qkv, &query_at, &key_at, &mut weights, tile);
+            #[unroll]
+            for r in 0..tile.rows {
+                let mut high = largest[r];
+                #[unroll]
+                for c in 0..BLOCK {
+                    let seen = number * BLOCK + c <= start + r;
+                    weights[comptime![r * BLOCK + c]] = select(seen, weights[comptime![r * BLOCK + c]] * scale, -1e30);
+                    high = max(high, weights[comptime![r * BLOCK + c]]);
+                }
+                let correction = (largest[r] - high).exp();
+                largest[r] = high;
+                sum[r] *= correction;
+                #[unroll]
+                for c in 0..BLOCK {
+                    // A row of a block before which nothing is seen has -1e30 for its largest, and weights of 1.
+                    let seen = number * BLOCK + c <= start + r;
+                    let mut weight = select(seen, (weights[comptime![r * BLOCK + c]] - high).exp(), 0.0);
+                    sum[r] += weight;
+                    if comptime![tile.dropping] {
+                        let row = (window * heads + head) * time + start + r;
+                        weight *= kept(key, threshold, kept_by, (row * time + number * BLOCK + c) as u32);
+                    }
+                    weights[comptime![r * BLOCK + c]] = weight;
+                }
+                let corrections = Vector::<f32, N>::new(correction);
+                #[unroll]
+                for d in 0..tile.length {
+                    result[comptime![r * tile.length + d]] *= corrections;
+                }
+            }
+            add_weighted::<N>(&weights, qkv, &value_at, &mut result, tile);
+        }
+        #[unroll]
+        for r in 0..tile.rows {
+            if start + r < time {
+                let row = window * (time - first) + start + r - first;
+                let inverse = Vector::<f32, N>::new(1.0 / sum[r]);
+                #[unroll]
+                for d in 0..tile.length {
+                    out[row * width + head * tile.length + d] = result[comptime![r * tile.length + d]] * inverse;
+                }
+                sums[(window * heads + head) * time + start + r] = largest[r] + sum[r].ln();
+            }
+        }
     }
+}
 
-    /// `scale * query x key transposed`, `[windows, heads, time, time]`
-    pub fn scores(self, qkv: &Tensor<2>, scale: f32) -> Tensor<4> {
-        let (query, key) = ((qkv, self.part(0, 3), Side::Straight), (qkv, self.part(1, 3), Side::Transposed));
-        self.into_square(scale, query, key)
+/// `along [windows, heads, time]`: the products of the output with its gradient, for the other kernel.
+#[cube(launch_unchecked)]
+fn query_gradient<N: Size>(
+    qkv: &[Vector<f32, N>],
+    output: &[Vector<f32, N>],
+    gradient: &[Vector<f32, N>],
+    sums: &[f32],
+    along: &mut [f32],
+    out: &mut [Vector<f32, N>],
+    windows: usize,
+    time: usize,
+    heads: usize,
+    scale: f32,
+    key: u32,
+    threshold: u32,
+    kept_by: f32,
+    #[comptime] tile: Tile,
+) {
+    let blocks = time.div_ceil(tile.rows);
+    let block = ABSOLUTE_POS % blocks;
+    let head = ABSOLUTE_POS / blocks % heads;
+    let window = ABSOLUTE_POS / blocks / heads;
+    if window < windows {
+        let width = heads * tile.length;
+        let at = window * time * 3 * width + head * tile.length;
+        let start = block * tile.rows;
+        let mut query_at = Array::<usize>::new(tile.rows);
+        let mut gradient_at = Array::<usize>::new(tile.rows);
+        let mut row_sum = Array::<f32>::new(tile.rows);
+        let mut row_along = Array::<f32>::new(tile.rows);
+        #[unroll]
+        for r in 0..tile.rows {
+            let row = min(start + r, time - 1);
+            query_at[r] = at + row * 3 * width;
+            gradient_at[r] = (window * time + row) * width + head * tile.length;
+            row_sum[r] = sums[(window * heads + head) * time + row];
+            let mut product = Vector::<f32, N>::new(0.0);
+            for d in 0..tile.length {
+                product += output[gradient_at[r] + d] * gradient[gradient_at[r] + d];
+            }
+            row_along[r] = total::<N>(product, tile.lanes);
+        }
+        let mut result = Array::<Vector<f32, N>>::new(comptime![tile.rows * tile.length]);
+        let last = min(start + tile.rows - 1, time - 1);
+        for number in 0..last / BLOCK + 1 {
+            let mut key_at = Array::<usize>::new(BLOCK);
+            let mut value_at = Array::<usize>::new(BLOCK);
+            #[unroll]
+            for c in 0..BLOCK {
+                key_at[c] = at + min(number * BLOCK + c, time - 1) * 3 * width + width;
+                value_at[c] = key_at[c] + width;
+            }
+            let mut scores = Array::<f32>::new(comptime![tile.rows * BLOCK]);
+            let mut slopes = Array::<f32>::new(comptime![tile.rows * BLOCK]);
+            row_products::<N>(qkv, qkv, &query_at, &key_at, &mut scores, tile);
+            row_products::<N>(gradient, qkv, &gradient_at, &value_at, &mut slopes, tile);
+            #[unroll]
+            for r in 0..tile.rows {
+                #[unroll]
+                for c in 0..BLOCK {
+                    let seen = number * BLOCK + c <= start + r;
+                    let mut slope = slopes[comptime![r * BLOCK + c]];
+                    if comptime![tile.dropping] {
+                        let row = (window * heads + head) * time + start + r;
+                        slope *= kept(key, threshold, kept_by, (row * time + number * BLOCK + c) as u32);
+                    }
+                    let weight = (scores[comptime![r * BLOCK + c]] * scale - row_sum[r]).exp();
+                    scores[comptime![r * BLOCK + c]] = select(seen, weight * (slope - row_along[r]) * scale, 0.0);
+                }
+            }
+            add_weighted::<N>(&scores, qkv, &key_at, &mut result, tile);
+        }
+        #[unroll]
+        for r in 0..tile.rows {
+            if start + r < time {
+                #[unroll]
+                for d in 0..tile.length {
+                    out[query_at[r] + d] = result[comptime![r * tile.length + d]];
+                }
+                along[(window * heads + head) * time + start + r] = row_along[r];
+            }
+        }
     }
+}
 
-    /// `weights x value`, heads side by side: `[windows * time, width]`
-    pub fn weighted(self, weights: &Tensor<4>, qkv: &Tensor<2>) -> Tensor<2> {
-        let out = Tensor::empty([self.windows * self.time, self.width()], &qkv.device());
-        let (weights, value) = ((weights, self.square(), Side::Straight), (qkv, self.part(2, 3), Side::Straight));
-        multiply(self.sizes(self.head_width, self.time), 1.0, weights, value, (&out, self.part(0, 1)));
-        out
+#[cube(launch_unchecked)]
+fn key_gradient<N: Size>(
+    qkv: &[Vector<f32, N>],
+    gradient: &[Vector<f32, N>],
+    sums: &[f32],
+    along: &[f32],
+    out: &mut [Vector<f32, N>],
+    windows: usize,
+    time: usize,
+    heads: usize,
+    scale: f32,
+    key: u32,
+    threshold: u32,
+    kept_by: f32,
+    #[comptime] tile: Tile,
+) {
+    let blocks = time.div_ceil(tile.rows);
+    let block = ABSOLUTE_POS % blocks;
+    let head = ABSOLUTE_POS / blocks % heads;
+    let window = ABSOLUTE_POS / blocks / heads;
+    if window < windows {
+        let width = heads * tile.length;
+        let at = window * time * 3 * width + head * tile.length;
+        let start = block * tile.rows;
+        let mut key_at = Array::<usize>::new(tile.rows);
+        let mut value_at = Array::<usize>::new(tile.rows);
+        #[unroll]
+        for r in 0..tile.rows {
+            key_at[r] = at + min(start + r, time - 1) * 3 * width + width;
+            value_at[r] = key_at[r] + width;
+        }
+        let mut keys = Array::<Vector<f32, N>>::new(comptime![tile.rows * tile.length]);
+        let mut values = Array::<Vector<f32, N>>::new(comptime![tile.rows * tile.length]);
+        for number in start / BLOCK..time.div_ceil(BLOCK) {
+            let mut query_at = Array::<usize>::new(BLOCK);
+            let mut gradient_at = Array::<usize>::new(BLOCK);
+            let mut row_sum = Array::<f32>::new(BLOCK);
+            let mut row_along = Array::<f32>::new(BLOCK);
+            #[unroll]
+            for c in 0..BLOCK {
+                let row = min(number * BLOCK + c, time - 1);
+                query_at[c] = at + row * 3 * width;
+                gradient_at[c] = (window * time + row) * width + head * tile.length;
+                row_sum[c] = sums[(window * heads + head) * time + row];
+                row_along[c] = along[(window * heads + head) * time + row];
+            }
+            let mut scores = Array::<f32>::new(comptime![tile.rows * BLOCK]);
+            let mut slopes = Array::<f32>::new(comptime![tile.rows * BLOCK]);
+            row_products::<N>(qkv, qkv, &key_at, &query_at, &mut scores, tile);
+            row_products::<N>(qkv, gradient, &value_at, &gradient_at, &mut slopes, tile);
+            #[unroll]
+            for r in 0..tile.rows {
+                #[unroll]
+                for c in 0..BLOCK {
+                    let query = number * BLOCK + c;
+                    let seen = start + r <= query && query < time;
+                    let mut slope = slopes[comptime![r * BLOCK + c]];
+                    let weight = (scores[comptime![r * BLOCK + c]] * scale - row_sum[c]).exp();
+                    let mut used = weight;
+                    if comptime![tile.dropping] {
+                        let row = (window * heads + head) * time + query;
+                        let keep = kept(key, threshold, kept_by, (row * time + start + r) as u32);
+                        slope *= keep;
+                        used *= keep;
+                    }
+                    scores[comptime![r * BLOCK + c]] = select(seen, weight * (slope - row_along[c]) * scale, 0.0);
+                    slopes[comptime![r * BLOCK + c]] = select(seen, used, 0.0);
+                }
+            }
+            add_weighted::<N>(&scores, qkv, &query_at, &mut keys, tile);
+            add_weighted::<N>(&slopes, gradient, &gradient_at, &mut values, tile);
+        }
+        #[unroll]
+        for r in 0..tile.rows {
+            if start + r < time {
+                #[unroll]
+                for d in 0..tile.length {
+                    out[key_at[r] + d] = keys[comptime![r * tile.length + d]];
+                    out[value_at[r] + d] = values[comptime![r * tile.length + d]];
+                }
+            }
+        }
     }
+}
 
-    /// `gradient of the output x value transposed`, `[windows, heads, time, time]`
-    pub fn weights_gradient(self, gradient: &Tensor<2>, qkv: &Tensor<2>) -> Tensor<4> {
-        let (dy, value) = ((gradient, self.part(0, 1), Side::Straight), (qkv, self.part(2, 3), Side::Transposed));
-        self.into_square(1.0, dy, value)
-    }
+fn scale(sizes: Sizes) -> f32 {
+    1.0 / (sizes.head_width as f32).sqrt()
+}
 
-    /// The gradient of `qkv`, from the weights after dropout, the gradients of the scores and of the output.
-    pub fn qkv_gradient(
-        self,
-        weights: &Tensor<4>,
-        scores: &Tensor<4>,
-        gradient: &Tensor<2>,
-        qkv: &Tensor<2>,
-        scale: f32,
-    ) -> Tensor<2> {
-        let out = Tensor::<2>::empty([self.windows * self.time, 3 * self.width()], &qkv.device());
-        let sizes = self.sizes(self.head_width, self.time);
-        let square = self.square();
-        let part = |part| (qkv, self.part(part, 3), Side::Straight);
-        multiply(sizes, scale, (scores, square, Side::Straight), part(1), (&out, self.part(0, 3)));
-        multiply(sizes, scale, (scores, square, Side::Transposed), part(0), (&out, self.part(1, 3)));
-        let dy = (gradient, self.part(0, 1), Side::Straight);
-        multiply(sizes, 1.0, (weights, square, Side::Transposed), dy, (&out, self.part(2, 3)));
-        out
+/// The output of the queries from `first` of each window on, `[windows * (time - first), width]`, and the logarithms of
+/// the rows' sums, `[windows, heads, time]`.
+pub fn attention(qkv: &Tensor<2>, sizes: Sizes, first: usize, mask: Option<Mask>) -> (Tensor<2>, Tensor<3>) {
+    let Sizes { windows, time, heads, head_width } = sizes;
+    let out = empty([windows * (time - first), heads * head_width], &qkv.device());
+    let sums = empty([windows, heads, time], &qkv.device());
+    let tile = Tile::new(sizes, KEPT, mask);
+    let threads = windows * heads * (time - first).div_ceil(tile.rows);
+    let Mask { key, threshold, scale: kept_by } = mask.unwrap_or_default();
+    // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
+    unsafe {
+        forward::launch_unchecked(
+            &client(qkv),
+            groups(threads, GROUP),
+            CubeDim::new_1d(GROUP),
+            tile.lanes,
+            buffer(qkv),
+            buffer(&out),
+            buffer(&sums),
+            windows,
+            time,
+            first,
+            heads,
+            scale(sizes),
+            key,
+            threshold,
+            kept_by,
+            tile,
+        );
     }
+    (out, sums)
+}
 
-    fn into_square(self, scale: f32, left: (&Tensor<2>, Piece, Side), right: (&Tensor<2>, Piece, Side)) -> Tensor<4> {
-        let Self { windows, time, heads, head_width } = self;
-        let out = Tensor::empty([windows, heads, time, time], &left.0.device());
-        multiply(self.sizes(time, head_width), scale, left, right, (&out, self.square()));
-        out
+/// The gradient of `qkv`, from what the forward pass gave and the gradient of its output, `[windows * time, width]`.
+pub fn attention_backward(
+    qkv: &Tensor<2>,
+    output: &Tensor<2>,
+    sums: &Tensor<3>,
+    gradient: &Tensor<2>,
+    sizes: Sizes,
+    mask: Option<Mask>,
+) -> Tensor<2> {
+    let Sizes { windows, time, heads, .. } = sizes;
+    let out = empty(qkv.dims(), &qkv.device());
+    let along = empty([windows, heads, time], &qkv.device());
+    let Mask { key, threshold, scale: kept_by } = mask.unwrap_or_default();
+    let threads = |tile: Tile| windows * heads * time.div_ceil(tile.rows);
+    let tile = Tile::new(sizes, KEPT, mask);
+    unsafe {
+        query_gradient::launch_unchecked(
+            &client(qkv),
+            groups(threads(tile), GROUP),
+            CubeDim::new_1d(GROUP),
+            tile.lanes,
+            buffer(qkv),
+            buffer(output),
+            buffer(gradient),
+            buffer(sums),
+            buffer(&along),
+            buffer(&out),
+            windows,
+            time,
+            heads,
+            scale(sizes),
+            key,
+            threshold,
+            kept_by,
+            tile,
+        );
     }
+    let tile = Tile::new(sizes, KEPT / 2, mask);
+    unsafe {
+        key_gradient::launch_unchecked(
+            &client(qkv),
+            groups(threads(tile), GROUP),
+            CubeDim::new_1d(GROUP),
+            tile.lanes,
+            buffer(qkv),
+            buffer(gradient),
+            buffer(sums),
+            buffer(&along),
+            buffer(&out),
+            windows,
+            time,
+            heads,
+            scale(sizes),
+            key,
+            threshold,
+            kept_by,
+            tile,
+        );
+    }
+    out
 }

@@ -1,7 +1,21 @@
-//! Bodies for the GPU, in CubeCL, which makes WGSL of them. Only built for the browser: natively there is no GPU engine.
+//! Kernels for the GPU, in CubeCL, which makes WGSL of them. They run in the browser and, for their tests, on any Vulkan
+//! driver.
 
+mod adamw;
 mod attention;
+mod elementwise;
+mod embedding;
+mod head;
+mod linear;
+mod memory;
+mod norm;
 mod product;
+mod random;
 
-pub use attention::AttentionSizes;
-pub use product::{Piece, Side, Sizes, is_plain, multiply, serves};
+pub use adamw::{DECAY_STEP, Update, adamw};
+pub use attention::{Sizes as AttentionSizes, attention, attention_backward};
+pub use embedding::{drop_out, embed, embed_backward_into, last_row};
+pub use head::{hidden_gradient, logits, losses, row_losses, sum_into, token_gradient};
+pub use linear::{input_gradient, input_gradient_through_gelu, linear_gelu, linear_into, linear_residual, weight_gradient_into};
+pub use memory::{empty, piece, read};
+pub use norm::{NormGradients, layer_norm, layer_norm_input_gradient};

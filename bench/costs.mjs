@@ -1,0 +1,129 @@
+// What Lorito costs besides time a step: dispatches, memory, the download, the wait for the first loss; and how fast it
+// writes.
+import { brotliCompressSync, constants } from "node:zlib";
+import { configurations, median } from "./configurations.mjs";
+import { prepared, train } from "./lorito.mjs";
+
+export async function dispatches(browser, name, { rounds }, tell) {
+  const configuration = configurations[name];
+  const { page, close } = await prepared(browser, "webgpu", configuration, true);
+  const worker = page.workers().at(-1);
+  await train(page, 2, configuration);
+  /** Per step, between the first and the last time that a call told of its progress. */
+  const perStep = async (steps) => {
+    await worker.evaluate(() => {
+      bench.marks = [];
+    });
+    await train(page, steps, configuration);
+    const marks = (await worker.evaluate(() => bench.marks)).slice(0, -1);
+    const [first, last] = [marks[0], marks.at(-1)];
+    const between = last.step - first.step;
+    return {
+      dispatches: (last.dispatches - first.dispatches) / between,
+      milliseconds: (last.time - first.time) / between,
+      between,
+    };
+  };
+  const about = { configuration: name, engine: "webgpu" };
+  const counted = await perStep(12);
+  tell({ name: "dispatches a step", ...about, unit: "dispatches", value: counted.dispatches, steps: counted.between });
+  await worker.evaluate(() => {
+    bench.stubbed = true;
+  });
+  await perStep(50);
+  const timed = [];
+  for (let round = 0; round < rounds; round++) timed.push((await perStep(300)).milliseconds);
+  tell({ name: "CPU a step, dispatches stubbed", ...about, unit: "ms", value: median(timed), all: timed });
+  await close();
+}
+
+/** The same tokens a step with twice the context: what grows, grows with the square of the context. */
+export async function memory(browser, tell) {
+  const peaks = [];
+  for (const [context, batch] of [
+    [512, 4],
+    [256, 8],
+  ]) {
+    const configuration = { ...configurations.S, context, batch };
+    const { page, close } = await prepared(browser, "webgpu", configuration, true);
+    const { layers, heads, width } = configuration;
+    const plan = await page.evaluate(
+      ([model, options]) => lorito.planModel(model, options),
+      [{ layers, heads, width, context, dropout: 0 }, { batchSize: batch }],
+    );
+    const { weights, optimizer, activations } = plan.memory;
+    const predicted = weights + optimizer + activations;
+    await train(page, 3, configuration);
+    const peak = await page
+      .workers()
+      .at(-1)
+      .evaluate(() => bench.peak);
+    await close();
+    peaks.push(peak);
+    const about = { engine: "webgpu", context, batch, unit: "bytes" };
+    tell({ name: "memory", ...about, value: peak, predicted, predictedByMeasured: predicted / peak });
+  }
+  tell({ name: "memory at context 512 over 256", engine: "webgpu", value: peaks[0] / peaks[1] });
+}
+
+/** From the page's asking for a text to its end, reading of the prompt included. */
+export async function generation(browser, { rounds }, tell) {
+  const { page, close } = await prepared(browser, "cpu", configurations.M);
+  const all = await page.evaluate(async (rounds) => {
+    const speeds = [];
+    // The first is the warm-up.
+    for (let round = 0; round <= rounds; round++) {
+      let tokens = 0;
+      let time = 0;
+      // A text may end early, so as many as it takes.
+      while (tokens < 256) {
+        const began = performance.now();
+        const options = { maxTokens: 256 - tokens, temperature: 1, seed: 100 * round + tokens };
+        let pieces = 0;
+        await lorito.generate("abc", {
+          ...options,
+          onToken: () => {
+            pieces += 1;
+          },
+        });
+        time += performance.now() - began;
+        tokens += Math.max(pieces, 1);
+      }
+      speeds.push((tokens * 1000) / time);
+    }
+    return speeds.slice(1);
+  }, rounds);
+  await close();
+  tell({ name: "generation", configuration: "M", engine: "cpu", unit: "tokens/s", value: median(all), all });
+}
+
+/** On a fresh page each time. The evaluation and the sample of step 0 come before the first step. */
+export async function firstLoss(browser, { rounds }, tell) {
+  for (const engine of ["cpu", "webgpu"]) {
+    const all = [];
+    for (let round = 0; round < rounds; round++) {
+      const { page, close } = await prepared(browser, engine, configurations.S);
+      all.push((await train(page, 2, configurations.S)).first);
+      await close();
+    }
+    tell({ name: "Train to first loss", configuration: "S", engine, unit: "ms", value: median(all), all });
+  }
+}
+
+/** What the browser asks for from the address to the end of the first training step. */
+export async function size(browser, tell) {
+  const { page, requested, close } = await prepared(browser, "cpu", configurations.S);
+  await train(page, 1, configurations.S);
+  await close();
+  const total = { raw: 0, brotli: 0 };
+  for (const address of requested) {
+    const bytes = new Uint8Array(await (await fetch(address)).arrayBuffer());
+    const brotli = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }).length;
+    const file = new URL(address).pathname;
+    tell({ name: "size", file, unit: "bytes", value: brotli, raw: bytes.length });
+    total.raw += bytes.length;
+    total.brotli += brotli;
+  }
+  const file = "all before the first training step";
+  tell({ name: "size", file, unit: "bytes", value: total.brotli, raw: total.raw });
+}

@@ -1,0 +1,39 @@
+// Lorito's very wasm under Node, on WebGPU: the step loop of web/training.ts without page, worker and storage.
+import { readFile } from "node:fs/promises";
+import { tokensPerStep, trainConfig } from "../configurations.mjs";
+import { timed } from "../peers/gpt2.mjs";
+import { textFor } from "../text.mjs";
+import { findAdapter } from "./webgpu.mjs";
+
+/** A session with text, tokenizer and a fresh model of a configuration. */
+async function prepared(configuration) {
+  const { maxBufferSize, maxStorageBufferBindingSize } = (await findAdapter()).limits;
+  const { default: init, Session } = await import("../dist/lorito.js");
+  await init({ module_or_path: await readFile(new URL("../dist/lorito_bg.wasm", import.meta.url)) });
+  // Nobody tells how much memory a GPU has; here what does not fit shall fail, and not be refused.
+  const limits = { largestBuffer: Math.min(maxBufferSize, maxStorageBufferBindingSize), total: 2 ** 36 };
+  const session = await Session.start("webgpu", limits);
+  const { body, tokenizer } = textFor(configuration);
+  const bytes = new TextEncoder().encode(body);
+  session.openFile("text.txt", bytes.length);
+  session.pushBytes(bytes);
+  session.closeFile();
+  const { vocabulary } = session.trainTokenizer(tokenizer.kind, tokenizer.vocabSize);
+  const { layers, heads, width, context, batch } = configuration;
+  if (vocabulary !== configuration.vocabulary) throw new Error(`vocabulary of ${vocabulary}`);
+  session.createModel({ vocabulary, layers, heads, width, context, dropout: 0 }, 1);
+  session.beginTraining({ ...trainConfig, steps: 1_000_000, batchSize: batch, evalEvery: 1_000_000 });
+  return session;
+}
+
+export async function measure(configuration, seconds) {
+  const session = await prepared(configuration);
+  return timed(tokensPerStep(configuration), seconds, {
+    async begin() {
+      session.step();
+      // As the worker does between two steps.
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+    read: async () => (await session.readLosses()).map(({ loss }) => loss),
+  });
+}

@@ -1,0 +1,70 @@
+// Lorito and the peers on one configuration, in turn, so that all meet the machine in the same mood.
+import { openPeer } from "./browser.mjs";
+import { configurations, median } from "./configurations.mjs";
+import { speedOfLorito } from "./lorito.mjs";
+
+/** By engine of Lorito's: name, module, its device, and whether the page may have threads. */
+const peers = {
+  cpu: [
+    ["jax-js wasm", "jax", "wasm", true],
+    // A page that is not cross-origin isolated, as most are, has no threads.
+    ["jax-js wasm, one thread", "jax", "wasm", false],
+  ],
+  webgpu: [
+    ["jax-js webgpu", "jax", "webgpu", true],
+    ["tfjs webgpu", "tfjs", "webgpu", true],
+    ["genai-fi nanogpt webgpu", "nanogpt", "webgpu", true],
+  ],
+};
+
+async function speedOfPeer(browser, [, module, device, isolated], configuration, seconds) {
+  const { page, close } = await openPeer(browser, isolated);
+  const result = await page.evaluate(
+    async ([module, ...given]) => {
+      const { measure, about } = await import(`./peers/${module}.mjs`);
+      return { ...(await measure(...given)), about };
+    },
+    [module, configuration, seconds, device],
+  );
+  await close();
+  return result;
+}
+
+/** `take`: which of lorito, jax, tfjs and nanogpt take part. Returns the rows of the table. */
+export async function speeds(browser, name, engine, { take, seconds, rounds }, tell) {
+  const configuration = configurations[name];
+  const takers = peers[engine]
+    .filter(([, module]) => take.includes(module))
+    .map((peer) => ({ name: peer[0], run: () => speedOfPeer(browser, peer, configuration, seconds), taken: [] }));
+  if (take.includes("lorito"))
+    takers.unshift({ name: engine, run: () => speedOfLorito(browser, engine, configuration, seconds), taken: [] });
+  const speedsOf = ({ taken }) => taken.map(({ tokensPerSecond }) => tokensPerSecond);
+  for (let round = 0; round < rounds; round++) {
+    for (const taker of takers) {
+      // One that is many times slower than the first is so in every round, and takes many times as long.
+      if (round > 0 && speedsOf(taker)[0] < speedsOf(takers[0])[0] / 3) continue;
+      taker.taken.push(await taker.run());
+    }
+  }
+  const rows = takers.map((taker) => {
+    const { own, steps, firstLoss, lastLoss, about } = taker.taken.at(-1);
+    const all = speedsOf(taker);
+    const row = {
+      name: "training",
+      engine: taker.name,
+      configuration: name,
+      unit: "tokens/s",
+      value: median(all),
+      all,
+    };
+    tell({ ...row, own, steps, firstLoss, lastLoss, about });
+    return { ...row, steps, firstLoss, lastLoss, about };
+  });
+  if (!take.includes("lorito")) return rows;
+  return rows.map((row, index) => {
+    if (index === 0) return { ...row, ratio: 1 };
+    const all = row.all.map((value, round) => rows[0].all[round] / value);
+    tell({ name: "ratio", engine, against: row.engine, configuration: name, value: median(all), all });
+    return { ...row, ratio: median(all) };
+  });
+}

@@ -1,0 +1,43 @@
+// Texts for Lorito to train on, made so that a configuration's vocabulary comes out of them exactly.
+
+/** Numbers below `count`, each of which mostly follows from the one before. */
+function* chain(count) {
+  let state = 1;
+  let id = 0;
+  for (;;) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    id = state >>> 28 === 0 ? (state >>> 8) % count : (id * 5 + 3) % count;
+    yield id;
+  }
+}
+
+/** A text of 64 letters; with the end of text, 65 ids. */
+function letters(characters) {
+  const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .";
+  let out = alphabet;
+  for (const id of chain(alphabet.length)) {
+    if (out.length >= characters) return out;
+    out += alphabet[id];
+  }
+}
+
+/** A text of 4,096 words of six letters: more pairs to merge than any vocabulary here wants. */
+function words(characters) {
+  let state = 7;
+  const letter = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return String.fromCharCode(97 + ((state >>> 16) % 26));
+  };
+  const list = Array.from({ length: 4096 }, () => Array.from({ length: 6 }, letter).join(""));
+  const out = [];
+  for (const id of chain(list.length)) {
+    if (out.length * 7 >= characters) return out.join(" ");
+    out.push(list[id]);
+  }
+}
+
+/** The text and the tokenizer that give a configuration's vocabulary. */
+export function textFor({ vocabulary }) {
+  if (vocabulary === 65) return { body: letters(200_000), tokenizer: { kind: "char" } };
+  return { body: words(1_000_000), tokenizer: { kind: "bpe", vocabSize: vocabulary } };
+}

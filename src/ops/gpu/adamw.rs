@@ -1,0 +1,170 @@
+//! AdamW over the flat array of all weights in three dispatches: sums of squares, their total, the update. The norm of the
+//! gradient never leaves the GPU.
+
+use burn::tensor::{Int, Tensor};
+use cubecl::prelude::*;
+
+use super::{
+    memory::{buffer, client, empty, groups, ids},
+    norm::total,
+};
+use crate::ops::adamw::EPSILON;
+
+const GROUP: u32 = 64;
+/// Sums of squares that the gradient is taken in, at most.
+const MOST_SUMS: usize = 4096;
+/// Threads that add up the sums.
+const ADDING: u32 = 256;
+/// Numbers that share one entry of the table of what decays: tensors begin at multiples of it.
+pub const DECAY_STEP: usize = 64;
+
+/// What is computed on the CPU for one update.
+#[derive(Clone, Copy, Debug)]
+pub struct Update {
+    pub beta1: f32,
+    pub beta2: f32,
+    /// Learning rate with the first moment's correction, and the second moment's correction.
+    pub rate: f32,
+    pub correction: f32,
+    /// What a decaying weight is multiplied with.
+    pub keep: f32,
+    /// Largest norm of the gradient; 0 for any.
+    pub clip: f32,
+}
+
+/// Each thread: every `threads`-th number.
+#[cube(launch_unchecked)]
+fn squares<N: Size>(gradient: &[Vector<f32, N>], sums: &mut [f32], count: usize, threads: usize) {
+    if ABSOLUTE_POS < threads {
+        let mut sum = Vector::<f32, N>::new(0.0);
+        let mut at = ABSOLUTE_POS;
+        while at < count {
+            sum += gradient[at] * gradient[at];
+            at += threads;
+        }
+        sums[ABSOLUTE_POS] = total::<N>(sum, 4usize);
+    }
+}
+
+#[cube(launch_unchecked)]
+fn norm_of(sums: &[f32], figures: &mut [f32], count: usize, place: usize, scale: f32) {
+    let mut shared = Shared::<[f32]>::new_slice(comptime![ADDING as usize]);
+    let mut sum = f32::new(0.0);
+    let mut at = UNIT_POS as usize;
+    while at < count {
+        sum += sums[at];
+        at += ADDING as usize;
+    }
+    shared[UNIT_POS as usize] = sum;
+    sync_cube();
+    if UNIT_POS == 0 {
+        let mut total = f32::new(0.0);
+        for thread in 0..ADDING as usize {
+            total += shared[thread];
+        }
+        figures[place] = total.sqrt() * scale;
+    }
+}
+
+/// `scale`: what the gradient is multiplied with before all else, for the mean over several batches.
+#[cube(launch_unchecked)]
+fn update<N: Size>(
+    weights: &mut [Vector<f32, N>],
+    first: &mut [Vector<f32, N>],
+    second: &mut [Vector<f32, N>],
+    gradient: &[Vector<f32, N>],
+    figures: &[f32],
+    decays: &[i32],
+    count: usize,
+    place: usize,
+    scale: f32,
+    beta1: f32,
+    beta2: f32,
+    rate: f32,
+    correction: f32,
+    keep: f32,
+    clip: f32,
+) {
+    let at = ABSOLUTE_POS;
+    if at < count {
+        let mut factor = scale;
+        if clip > 0.0 {
+            factor *= min(clip / (figures[place] + 1e-6), 1.0);
+        }
+        let g = gradient[at] * Vector::<f32, N>::new(factor);
+        let m = first[at] * Vector::<f32, N>::new(beta1) + g * Vector::<f32, N>::new(1.0 - beta1);
+        let v = second[at] * Vector::<f32, N>::new(beta2) + g * g * Vector::<f32, N>::new(1.0 - beta2);
+        first[at] = m;
+        second[at] = v;
+        let kept = select(decays[at / (DECAY_STEP / 4)] != 0, keep, 1.0);
+        let deviation = (v * Vector::<f32, N>::new(correction)).sqrt() + Vector::<f32, N>::new(EPSILON as f32);
+        weights[at] = weights[at] * Vector::<f32, N>::new(kept) - m * Vector::<f32, N>::new(rate) / deviation;
+    }
+}
+
+/// Updates weights and moments, `[len]` each, from the sum of `batches` gradients; writes the norm of their mean, before
+/// clipping, into `figures[place]`. `decays`: 1 for each [`DECAY_STEP`] numbers of weights that decay.
+#[allow(clippy::too_many_arguments)]
+pub fn adamw(
+    weights: &Tensor<1>,
+    first: &Tensor<1>,
+    second: &Tensor<1>,
+    gradient: &Tensor<1>,
+    decays: &Tensor<1, Int>,
+    figures: &Tensor<1>,
+    place: usize,
+    batches: usize,
+    numbers: Update,
+) {
+    let count = weights.dims()[0] / 4;
+    assert!(weights.dims()[0].is_multiple_of(DECAY_STEP), "the flat array is padded");
+    let client = client(weights);
+    let threads = count.div_ceil(16).min(MOST_SUMS);
+    let sums = empty([threads], &weights.device());
+    let scale = 1.0 / batches as f32;
+    let Update { beta1, beta2, rate, correction, keep, clip } = numbers;
+    // SAFETY: no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
+    unsafe {
+        squares::launch_unchecked(
+            &client,
+            groups(threads, GROUP),
+            CubeDim::new_1d(GROUP),
+            4,
+            buffer(gradient),
+            buffer(&sums),
+            count,
+            threads,
+        );
+        norm_of::launch_unchecked(
+            &client,
+            CubeCount::Static(1, 1, 1),
+            CubeDim::new_1d(ADDING),
+            buffer(&sums),
+            buffer(figures),
+            threads,
+            place,
+            scale,
+        );
+        update::launch_unchecked(
+            &client,
+            groups(count, GROUP),
+            CubeDim::new_1d(GROUP),
+            4,
+            buffer(weights),
+            buffer(first),
+            buffer(second),
+            buffer(gradient),
+            buffer(figures),
+            ids(decays),
+            count,
+            place,
+            scale,
+            beta1,
+            beta2,
+            rate,
+            correction,
+            keep,
+            clip,
+        );
+    }
+}

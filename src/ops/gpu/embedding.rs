@@ -1,0 +1,210 @@
+//! Token and position embedding on the GPU. Backwards each thread adds up one number of one token's row, over the places
+//! where the token stands, which the CPU has sorted: deterministic, and without atomics.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use cubecl::prelude::*;
+
+use super::{
+    memory::{buffer, client, empty, groups, ids},
+    random::kept,
+};
+use crate::ops::dropout::Mask;
+
+const GROUP: u32 = 64;
+
+#[cube(launch_unchecked)]
+fn forward(
+    numbers: &[i32],
+    tokens: &[f32],
+    positions: &[f32],
+    out: &mut [f32],
+    rows: usize,
+    width: usize,
+    time: usize,
+    start: usize,
+    key: u32,
+    threshold: u32,
+    scale: f32,
+    #[comptime] dropping: bool,
+) {
+    let row = ABSOLUTE_POS / width;
+    let column = ABSOLUTE_POS % width;
+    if row < rows {
+        let mut value =
+            tokens[numbers[row] as usize * width + column] + positions[(start + row % time) * width + column];
+        if comptime![dropping] {
+            value *= kept(key, threshold, scale, ABSOLUTE_POS as u32);
+        }
+        out[ABSOLUTE_POS] = value;
+    }
+}
+
+/// `count` numbers of `x` from `start` on, with the mask of dropout.
+#[cube(launch_unchecked)]
+fn masked(x: &[f32], out: &mut [f32], start: usize, count: usize, key: u32, threshold: u32, scale: f32) {
+    if ABSOLUTE_POS < count {
+        out[ABSOLUTE_POS] = x[start + ABSOLUTE_POS] * kept(key, threshold, scale, ABSOLUTE_POS as u32);
+    }
+}
+
+/// `order`: first where each of the `distinct` tokens' rows begin in what follows them, and where the last one's end;
+/// then the tokens; then the rows.
+#[cube(launch_unchecked)]
+fn token_gradient(order: &[i32], gradient: &[f32], flat: &mut [f32], distinct: usize, width: usize) {
+    let token = ABSOLUTE_POS / width;
+    let column = ABSOLUTE_POS % width;
+    if token < distinct {
+        let rows = 2 * distinct + 1;
+        let mut sum = f32::new(0.0);
+        for at in order[token] as usize..order[token + 1] as usize {
+            sum += gradient[order[rows + at] as usize * width + column];
+        }
+        flat[order[distinct + 1 + token] as usize * width + column] += sum;
+    }
+}
+
+#[cube(launch_unchecked)]
+fn position_gradient(
+    gradient: &[f32],
+    flat: &mut [f32],
+    windows: usize,
+    time: usize,
+    width: usize,
+    #[comptime] adding: bool,
+) {
+    let size = time * width;
+    if ABSOLUTE_POS < size {
+        let mut sum = f32::new(0.0);
+        for window in 0..windows {
+            sum += gradient[window * size + ABSOLUTE_POS];
+        }
+        if comptime![adding] {
+            sum += flat[ABSOLUTE_POS];
+        }
+        flat[ABSOLUTE_POS] = sum;
+    }
+}
+
+/// `[rows, width]`: of each id its token's row and that of its position in the window, the first being `start`.
+pub fn embed(
+    numbers: &Tensor<1, Int>,
+    tokens: &Tensor<2>,
+    positions: &Tensor<2>,
+    time: usize,
+    start: usize,
+    mask: Option<Mask>,
+) -> Tensor<2> {
+    let (rows, width) = (numbers.dims()[0], tokens.dims()[1]);
+    let out = empty([rows, width], &tokens.device());
+    let Mask { key, threshold, scale } = mask.unwrap_or_default();
+    // SAFETY: here and below, no index goes beyond the sizes given (ids are checked before), and WebGPU keeps them
+    // inside the bound buffers.
+    unsafe {
+        forward::launch_unchecked(
+            &client(tokens),
+            groups(rows * width, GROUP),
+            CubeDim::new_1d(GROUP),
+            ids(numbers),
+            buffer(tokens),
+            buffer(positions),
+            buffer(&out),
+            rows,
+            width,
+            time,
+            start,
+            key,
+            threshold,
+            scale,
+            mask.is_some(),
+        );
+    }
+    out
+}
+
+/// `x [rows, width]` with the mask.
+pub fn drop_out(x: &Tensor<2>, mask: Mask) -> Tensor<2> {
+    copy(x, 0, x.dims(), mask)
+}
+
+/// The last row of `x`, `[1, width]`.
+pub fn last_row(x: &Tensor<2>) -> Tensor<2> {
+    let [rows, width] = x.dims();
+    copy(x, (rows - 1) * width, [1, width], Mask::default())
+}
+
+fn copy(x: &Tensor<2>, start: usize, [rows, width]: [usize; 2], mask: Mask) -> Tensor<2> {
+    let out = empty([rows, width], &x.device());
+    let Mask { key, threshold, scale } = mask;
+    unsafe {
+        masked::launch_unchecked(
+            &client(x),
+            groups(rows * width, GROUP),
+            CubeDim::new_1d(GROUP),
+            buffer(x),
+            buffer(&out),
+            start,
+            rows * width,
+            key,
+            threshold,
+            scale,
+        );
+    }
+    out
+}
+
+/// The rows of each token, sorted by token, for [`token_gradient`].
+fn order(numbers: &[u32], device: &Device) -> (Tensor<1, Int>, usize) {
+    let mut rows: Vec<u32> = (0..numbers.len() as u32).collect();
+    rows.sort_by_key(|&row| numbers[row as usize]);
+    let mut starts = Vec::new();
+    let mut tokens: Vec<u32> = Vec::new();
+    for (at, &row) in rows.iter().enumerate() {
+        let token = numbers[row as usize];
+        if tokens.last() != Some(&token) {
+            starts.push(at as u32);
+            tokens.push(token);
+        }
+    }
+    let distinct = tokens.len();
+    starts.push(rows.len() as u32);
+    let all: Vec<i32> = starts.into_iter().chain(tokens).chain(rows).map(|number| number as i32).collect();
+    let len = all.len();
+    (Tensor::from_data(TensorData::new(all, [len]), device), distinct)
+}
+
+/// Adds the gradients of the tokens' rows to `tokens [vocabulary, width]`; writes, or adds, those of the positions'.
+pub fn embed_backward_into(
+    numbers: &[u32],
+    gradient: &Tensor<2>,
+    time: usize,
+    tokens: &Tensor<2>,
+    positions: &Tensor<2>,
+    adding: bool,
+) {
+    let [rows, width] = gradient.dims();
+    let client = client(gradient);
+    let (order, distinct) = order(numbers, &gradient.device());
+    unsafe {
+        token_gradient::launch_unchecked(
+            &client,
+            groups(distinct * width, GROUP),
+            CubeDim::new_1d(GROUP),
+            ids(&order),
+            buffer(gradient),
+            buffer(tokens),
+            distinct,
+            width,
+        );
+        position_gradient::launch_unchecked(
+            &client,
+            groups(time * width, GROUP),
+            CubeDim::new_1d(GROUP),
+            buffer(gradient),
+            buffer(positions),
+            rows / time,
+            time,
+            width,
+            adding,
+        );
+    }
+}

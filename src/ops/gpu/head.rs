@@ -1,0 +1,152 @@
+//! The head on the GPU: logits, and softmax and cross-entropy, a thread a row; the gradient takes the place of the logits.
+//!
+//! A row of logits is padded to a multiple of four, so that whole loads can be read of it; as a gradient it is 0 there.
+
+use burn::tensor::{Int, Tensor};
+use cubecl::prelude::*;
+
+use super::{
+    memory::{buffer, client, empty, groups, ids},
+    product::{Form, product},
+};
+use crate::ops::IGNORED;
+
+const GROUP: u32 = 64;
+/// Threads that add up the losses.
+const ADDING: u32 = 64;
+
+/// Rows of `length` numbers, of which the first `vocabulary` are logits; the rest become 0.
+#[cube(launch_unchecked)]
+fn rows_of_losses(
+    logits: &mut [f32],
+    targets: &[i32],
+    losses: &mut [f32],
+    first: usize,
+    rows: usize,
+    vocabulary: usize,
+    length: usize,
+    scale: f32,
+    #[comptime] with_gradient: bool,
+) {
+    let row = ABSOLUTE_POS;
+    if row < rows {
+        let at = row * length;
+        let target = targets[first + row];
+        let counted = target != IGNORED;
+        let mut largest = logits[at];
+        for k in 1..vocabulary {
+            largest = max(largest, logits[at + k]);
+        }
+        let mut sum = f32::new(0.0);
+        for k in 0..vocabulary {
+            sum += (logits[at + k] - largest).exp();
+        }
+        let right = select(counted, target, 0) as usize;
+        let loss = (sum.ln() + largest - logits[at + right]) * scale;
+        losses[first + row] = select(counted, loss, 0.0);
+        if comptime![with_gradient] {
+            let inverse = select(counted, scale / sum, 0.0);
+            for k in 0..length {
+                let inside = k < vocabulary;
+                let value = (logits[at + min(k, vocabulary - 1)] - largest).exp() * inverse;
+                logits[at + k] = select(inside, value, 0.0);
+            }
+            if counted {
+                logits[at + right] -= scale;
+            }
+        }
+    }
+}
+
+/// One workgroup: the sum of `losses`, into `figures[place]`.
+#[cube(launch_unchecked)]
+fn add_up(losses: &[f32], figures: &mut [f32], count: usize, place: usize) {
+    let mut shared = Shared::<[f32]>::new_slice(comptime![ADDING as usize]);
+    let mut sum = f32::new(0.0);
+    let mut at = UNIT_POS as usize;
+    while at < count {
+        sum += losses[at];
+        at += ADDING as usize;
+    }
+    shared[UNIT_POS as usize] = sum;
+    sync_cube();
+    if UNIT_POS == 0 {
+        let mut total = f32::new(0.0);
+        for thread in 0..ADDING as usize {
+            total += shared[thread];
+        }
+        figures[place] = total;
+    }
+}
+
+/// The loss of each row times `scale` into `losses` from row `first` on; the logits become their gradient if that is
+/// wanted. `logits [rows, length]`, of which `vocabulary` columns count.
+pub fn row_losses(
+    logits: &Tensor<2>,
+    vocabulary: usize,
+    targets: &Tensor<1, Int>,
+    losses: &Tensor<1>,
+    first: usize,
+    scale: f32,
+    with_gradient: bool,
+) {
+    let [rows, length] = logits.dims();
+    // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
+    unsafe {
+        rows_of_losses::launch_unchecked(
+            &client(logits),
+            groups(rows, GROUP),
+            CubeDim::new_1d(GROUP),
+            buffer(logits),
+            ids(targets),
+            buffer(losses),
+            first,
+            rows,
+            vocabulary,
+            length,
+            scale,
+            with_gradient,
+        );
+    }
+}
+
+/// The sum of `losses` into `figures[place]`.
+pub fn sum_into(losses: &Tensor<1>, figures: &Tensor<1>, place: usize) {
+    unsafe {
+        add_up::launch_unchecked(
+            &client(losses),
+            CubeCount::Static(1, 1, 1),
+            CubeDim::new_1d(ADDING),
+            buffer(losses),
+            buffer(figures),
+            losses.dims()[0],
+            place,
+        );
+    }
+}
+
+/// Memory for the losses of `rows` rows.
+pub fn losses(rows: usize, like: &Tensor<2>) -> Tensor<1> {
+    empty([rows], &like.device())
+}
+
+/// `hidden [rows, width] x tokens [vocabulary, width]` transposed, `[rows, vocabulary padded]`.
+pub fn logits(hidden: &Tensor<2>, tokens: &Tensor<2>) -> Tensor<2> {
+    let ([rows, width], [vocabulary, _]) = (hidden.dims(), tokens.dims());
+    let length = vocabulary.next_multiple_of(4);
+    let out = empty([rows, length], &hidden.device());
+    product(Form::RightTransposed, hidden, tokens, &out, [rows, vocabulary, width], [width, width, length], false);
+    out
+}
+
+/// Writes the gradient of the hidden states, `[rows, width]`, from that of the logits.
+pub fn hidden_gradient(logits: &Tensor<2>, tokens: &Tensor<2>, out: &Tensor<2>) {
+    let ([rows, length], [vocabulary, width]) = (logits.dims(), tokens.dims());
+    product(Form::Straight, logits, tokens, out, [rows, width, vocabulary], [length, width, width], false);
+}
+
+/// Writes, or adds, the gradient of the tokens, `[vocabulary, width]`, from that of the logits.
+pub fn token_gradient(logits: &Tensor<2>, hidden: &Tensor<2>, out: &Tensor<2>, adding: bool) {
+    let ([rows, length], [vocabulary, width]) = (logits.dims(), out.dims());
+    product(Form::LeftTransposed, logits, hidden, out, [vocabulary, width, rows], [length, width, width], adding);
+}

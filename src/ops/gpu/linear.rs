@@ -1,0 +1,348 @@
+//! Linear layers on the GPU: a product, and at its end what the model does next with each number.
+
+use burn::tensor::Tensor;
+use cubecl::prelude::*;
+
+use super::{
+    elementwise::{gelu_of, gelu_slope},
+    memory::{buffer, client, empty},
+    product::{Block, Form, block, corner, count, lanes, product, sums},
+    random::kept,
+};
+use crate::ops::dropout::Mask;
+
+#[cube(launch_unchecked)]
+fn with_bias<L: Size, R: Size>(
+    left: &[Vector<f32, L>],
+    right: &[Vector<f32, R>],
+    bias: &[f32],
+    out: &mut [f32],
+    start: usize,
+    rows: usize,
+    columns: usize,
+    inner: usize,
+    #[comptime] block: Block,
+) {
+    let (row, column) = corner(block);
+    let form = comptime![Form::Straight];
+    let sums = sums::<L, R>(left, right, row, column, rows, columns, inner, inner, columns, form, block);
+    #[unroll]
+    for i in 0..block.rows {
+        #[unroll]
+        for j in 0..block.columns {
+            let at = column + comptime![j * block.group.0 as usize];
+            if row + i < rows && at < columns {
+                out[start + (row + i) * columns + at] = sums[comptime![i * block.columns + j]] + bias[at];
+            }
+        }
+    }
+}
+
+#[cube(launch_unchecked)]
+fn with_gelu<L: Size, R: Size>(
+    left: &[Vector<f32, L>],
+    right: &[Vector<f32, R>],
+    bias: &[f32],
+    before: &mut [f32],
+    after: &mut [f32],
+    rows: usize,
+    columns: usize,
+    inner: usize,
+    #[comptime] block: Block,
+) {
+    let (row, column) = corner(block);
+    let form = comptime![Form::Straight];
+    let sums = sums::<L, R>(left, right, row, column, rows, columns, inner, inner, columns, form, block);
+    #[unroll]
+    for i in 0..block.rows {
+        #[unroll]
+        for j in 0..block.columns {
+            let at = column + comptime![j * block.group.0 as usize];
+            if row + i < rows && at < columns {
+                let value = sums[comptime![i * block.columns + j]] + bias[at];
+                before[(row + i) * columns + at] = value;
+                after[(row + i) * columns + at] = gelu_of(value);
+            }
+        }
+    }
+}
+
+#[cube(launch_unchecked)]
+fn with_residual<L: Size, R: Size>(
+    left: &[Vector<f32, L>],
+    right: &[Vector<f32, R>],
+    bias: &[f32],
+    residual: &[f32],
+    out: &mut [f32],
+    rows: usize,
+    columns: usize,
+    inner: usize,
+    key: u32,
+    threshold: u32,
+    scale: f32,
+    #[comptime] dropping: bool,
+    #[comptime] block: Block,
+) {
+    let (row, column) = corner(block);
+    let form = comptime![Form::Straight];
+    let sums = sums::<L, R>(left, right, row, column, rows, columns, inner, inner, columns, form, block);
+    #[unroll]
+    for i in 0..block.rows {
+        #[unroll]
+        for j in 0..block.columns {
+            let at = column + comptime![j * block.group.0 as usize];
+            if row + i < rows && at < columns {
+                let index = (row + i) * columns + at;
+                let mut value = sums[comptime![i * block.columns + j]] + bias[at];
+                if comptime![dropping] {
+                    value *= kept(key, threshold, scale, index as u32);
+                }
+                out[index] = residual[index] + value;
+            }
+        }
+    }
+}
+
+/// The gradient of GELU's input, from that of what a linear layer made of its output.
+#[cube(launch_unchecked)]
+fn through_gelu<L: Size, R: Size>(
+    left: &[Vector<f32, L>],
+    right: &[Vector<f32, R>],
+    before: &[f32],
+    out: &mut [f32],
+    rows: usize,
+    columns: usize,
+    inner: usize,
+    #[comptime] block: Block,
+) {
+    let (row, column) = corner(block);
+    let form = comptime![Form::RightTransposed];
+    let sums = sums::<L, R>(left, right, row, column, rows, columns, inner, inner, inner, form, block);
+    #[unroll]
+    for i in 0..block.rows {
+        #[unroll]
+        for j in 0..block.columns {
+            let at = column + comptime![j * block.group.0 as usize];
+            if row + i < rows && at < columns {
+                let index = (row + i) * columns + at;
+                out[index] = sums[comptime![i * block.columns + j]] * gelu_slope(before[index]);
+            }
+        }
+    }
+}
+
+/// Sums of the columns of `right`, by the threads of the first row of blocks.
+#[cube(launch_unchecked)]
+fn weight_gradient<L: Size, R: Size>(
+    left: &[Vector<f32, L>],
+    right: &[Vector<f32, R>],
+    weight: &mut [f32],
+    bias: &mut [f32],
+    rows: usize,
+    columns: usize,
+    inner: usize,
+    #[comptime] adding: bool,
+    #[comptime] block: Block,
+) {
+    let (row, column) = corner(block);
+    let form = comptime![Form::LeftTransposed];
+    let sums = sums::<L, R>(left, right, row, column, rows, columns, inner, rows, columns, form, block);
+    #[unroll]
+    for i in 0..block.rows {
+        #[unroll]
+        for j in 0..block.columns {
+            let at = column + comptime![j * block.group.0 as usize];
+            if row + i < rows && at < columns {
+                let mut value = sums[comptime![i * block.columns + j]];
+                if comptime![adding] {
+                    value += weight[(row + i) * columns + at];
+                }
+                weight[(row + i) * columns + at] = value;
+            }
+        }
+    }
+    if row == 0 {
+        let mut bias_sums = Array::<f32>::new(comptime![block.columns]);
+        for k in 0..inner {
+            #[unroll]
+            for j in 0..block.columns {
+                let at = min(column + comptime![j * block.group.0 as usize], columns - 1);
+                bias_sums[j] += right[k * columns + at].extract(0usize);
+            }
+        }
+        #[unroll]
+        for j in 0..block.columns {
+            let at = column + comptime![j * block.group.0 as usize];
+            if at < columns {
+                let mut sum = bias_sums[j];
+                if comptime![adding] {
+                    sum += bias[at];
+                }
+                bias[at] = sum;
+            }
+        }
+    }
+}
+
+/// `x [rows, inputs] x weight [inputs, outputs] + bias [outputs]`, into the rows of `out [.., outputs]` from `first` on.
+pub fn linear_into(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, out: &Tensor<2>, first: usize) {
+    let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
+    let lanes = lanes(&[inner]);
+    let block = block(rows, inner, lanes, Form::Straight);
+    let (groups, dim) = count(block, rows, columns);
+    // SAFETY: here and below, the kernels read and write rows and columns below their counts, and WebGPU keeps them
+    // inside the bound buffers besides.
+    unsafe {
+        with_bias::launch_unchecked(
+            &client(x),
+            groups,
+            dim,
+            lanes,
+            1,
+            buffer(x),
+            buffer(weight),
+            buffer(bias),
+            buffer(out),
+            first * columns,
+            rows,
+            columns,
+            inner,
+            block,
+        );
+    }
+}
+
+/// The layer before GELU and after it, `[rows, outputs]` each.
+pub fn linear_gelu(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> (Tensor<2>, Tensor<2>) {
+    let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
+    let (before, after) = (empty([rows, columns], &x.device()), empty([rows, columns], &x.device()));
+    let lanes = lanes(&[inner]);
+    let block = block(rows, inner, lanes, Form::Straight);
+    let (groups, dim) = count(block, rows, columns);
+    unsafe {
+        with_gelu::launch_unchecked(
+            &client(x),
+            groups,
+            dim,
+            lanes,
+            1,
+            buffer(x),
+            buffer(weight),
+            buffer(bias),
+            buffer(&before),
+            buffer(&after),
+            rows,
+            columns,
+            inner,
+            block,
+        );
+    }
+    (before, after)
+}
+
+/// The layer, dropped out, added to `residual [rows, outputs]`.
+pub fn linear_residual(
+    x: &Tensor<2>,
+    weight: &Tensor<2>,
+    bias: &Tensor<1>,
+    residual: &Tensor<2>,
+    mask: Option<Mask>,
+) -> Tensor<2> {
+    let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
+    let out = empty([rows, columns], &x.device());
+    let lanes = lanes(&[inner]);
+    let block = block(rows, inner, lanes, Form::Straight);
+    let (groups, dim) = count(block, rows, columns);
+    let Mask { key, threshold, scale } = mask.unwrap_or_default();
+    unsafe {
+        with_residual::launch_unchecked(
+            &client(x),
+            groups,
+            dim,
+            lanes,
+            1,
+            buffer(x),
+            buffer(weight),
+            buffer(bias),
+            buffer(residual),
+            buffer(&out),
+            rows,
+            columns,
+            inner,
+            key,
+            threshold,
+            scale,
+            mask.is_some(),
+            block,
+        );
+    }
+    out
+}
+
+/// `gradient [rows, outputs] x weight [inputs, outputs]` transposed, `[rows, inputs]`.
+pub fn input_gradient(gradient: &Tensor<2>, weight: &Tensor<2>) -> Tensor<2> {
+    let ([rows, inner], [columns, _]) = (gradient.dims(), weight.dims());
+    let out = empty([rows, columns], &gradient.device());
+    let lengths = [inner, inner, columns];
+    product(Form::RightTransposed, gradient, weight, &out, [rows, columns, inner], lengths, false);
+    out
+}
+
+/// The gradient of what GELU was given, `before [rows, inputs]`.
+pub fn input_gradient_through_gelu(gradient: &Tensor<2>, weight: &Tensor<2>, before: &Tensor<2>) -> Tensor<2> {
+    let ([rows, inner], [columns, _]) = (gradient.dims(), weight.dims());
+    let out = empty([rows, columns], &gradient.device());
+    let lanes = lanes(&[inner]);
+    let block = block(rows, inner, lanes, Form::RightTransposed);
+    let (groups, dim) = count(block, rows, columns);
+    unsafe {
+        through_gelu::launch_unchecked(
+            &client(gradient),
+            groups,
+            dim,
+            lanes,
+            lanes,
+            buffer(gradient),
+            buffer(weight),
+            buffer(before),
+            buffer(&out),
+            rows,
+            columns,
+            inner,
+            block,
+        );
+    }
+    out
+}
+
+/// Writes, or adds, `x [rows, inputs]` transposed `x gradient [rows, outputs]` and the sums of `gradient`'s columns.
+pub fn weight_gradient_into(
+    x: &Tensor<2>,
+    gradient: &Tensor<2>,
+    weight: &Tensor<2>,
+    bias: &Tensor<1>,
+    adding: bool,
+) {
+    let ([inner, rows], [_, columns]) = (x.dims(), gradient.dims());
+    let lanes = lanes(&[rows]);
+    let block = block(rows, inner, lanes, Form::LeftTransposed);
+    let (groups, dim) = count(block, rows, columns);
+    unsafe {
+        weight_gradient::launch_unchecked(
+            &client(x),
+            groups,
+            dim,
+            lanes,
+            1,
+            buffer(x),
+            buffer(gradient),
+            buffer(weight),
+            buffer(bias),
+            rows,
+            columns,
+            inner,
+            adding,
+            block,
+        );
+    }
+}

@@ -1,0 +1,279 @@
+//! Layer norm on the GPU: a thread a row forward and backward, a thread a column for the gradients of gain and bias.
+
+use burn::tensor::{Int, Tensor};
+use cubecl::prelude::*;
+
+use super::{
+    memory::{buffer, client, empty, groups, ids},
+    product::lanes,
+};
+use crate::ops::layer_norm::EPSILON;
+
+const GROUP: u32 = 64;
+/// Rows that one thread adds up for the gradients of gain and bias, at least; and partial sums a column, at most.
+const LEAST_ROWS: usize = 32;
+const MOST_CHUNKS: usize = 64;
+
+#[cube]
+pub fn total<N: Size>(sum: Vector<f32, N>, #[comptime] lanes: usize) -> f32 {
+    let mut total = sum.extract(0usize);
+    #[unroll]
+    for i in 1..lanes {
+        total += sum.extract(i);
+    }
+    total
+}
+
+/// `statistics [rows, 2]`: mean and one over the deviation.
+#[cube(launch_unchecked)]
+fn forward<N: Size>(
+    x: &[Vector<f32, N>],
+    gain: &[Vector<f32, N>],
+    bias: &[Vector<f32, N>],
+    y: &mut [Vector<f32, N>],
+    statistics: &mut [f32],
+    rows: usize,
+    length: usize,
+    width: f32,
+    #[comptime] lanes: usize,
+) {
+    let row = ABSOLUTE_POS;
+    if row < rows {
+        let at = row * length;
+        let mut sum = Vector::<f32, N>::new(0.0);
+        for k in 0..length {
+            sum += x[at + k];
+        }
+        let mean = total::<N>(sum, lanes) / width;
+        let means = Vector::<f32, N>::new(mean);
+        let mut squares = Vector::<f32, N>::new(0.0);
+        for k in 0..length {
+            let centred = x[at + k] - means;
+            squares += centred * centred;
+        }
+        let inverse = 1.0 / (total::<N>(squares, lanes) / width + EPSILON).sqrt();
+        let inverses = Vector::<f32, N>::new(inverse);
+        for k in 0..length {
+            y[at + k] = (x[at + k] - means) * inverses * gain[k] + bias[k];
+        }
+        statistics[row * 2] = mean;
+        statistics[row * 2 + 1] = inverse;
+    }
+}
+
+/// Adds the gradient of the input to that of the residual stream beside it.
+#[cube(launch_unchecked)]
+fn backward<N: Size>(
+    x: &[Vector<f32, N>],
+    statistics: &[f32],
+    gain: &[Vector<f32, N>],
+    gradient: &[Vector<f32, N>],
+    residual: &[Vector<f32, N>],
+    out: &mut [Vector<f32, N>],
+    rows: usize,
+    length: usize,
+    width: f32,
+    #[comptime] residual_too: bool,
+    #[comptime] lanes: usize,
+) {
+    let row = ABSOLUTE_POS;
+    if row < rows {
+        let at = row * length;
+        let means = Vector::<f32, N>::new(statistics[row * 2]);
+        let inverses = Vector::<f32, N>::new(statistics[row * 2 + 1]);
+        let mut sum = Vector::<f32, N>::new(0.0);
+        let mut along = Vector::<f32, N>::new(0.0);
+        for k in 0..length {
+            let scaled = gradient[at + k] * gain[k];
+            sum += scaled;
+            along += scaled * (x[at + k] - means) * inverses;
+        }
+        let mean = Vector::<f32, N>::new(total::<N>(sum, lanes) / width);
+        let mean_along = Vector::<f32, N>::new(total::<N>(along, lanes) / width);
+        for k in 0..length {
+            let normalised = (x[at + k] - means) * inverses;
+            let mut value = (gradient[at + k] * gain[k] - mean - normalised * mean_along) * inverses;
+            if comptime![residual_too] {
+                value += residual[at + k];
+            }
+            out[at + k] = value;
+        }
+    }
+}
+
+/// Sums over a chunk of rows, into `partial [chunks, 2, width]` from `start` on: of the gradients of gain, then of bias.
+#[cube(launch_unchecked)]
+fn partial_sums(
+    x: &[f32],
+    statistics: &[f32],
+    gradient: &[f32],
+    partial: &mut [f32],
+    start: usize,
+    rows: usize,
+    width: usize,
+    chunk_rows: usize,
+    chunks: usize,
+) {
+    let column = ABSOLUTE_POS % width;
+    let chunk = ABSOLUTE_POS / width;
+    if chunk < chunks {
+        let mut gain = f32::new(0.0);
+        let mut bias = f32::new(0.0);
+        for row in chunk * chunk_rows..min((chunk + 1) * chunk_rows, rows) {
+            let d = gradient[row * width + column];
+            bias += d;
+            gain += d * (x[row * width + column] - statistics[row * 2]) * statistics[row * 2 + 1];
+        }
+        let at = start + chunk * 2 * width + column;
+        partial[at] = gain;
+        partial[at + width] = bias;
+    }
+}
+
+/// The sums of all chunks, to the `places` of the flat gradient where gains and biases begin, in turn.
+#[cube(launch_unchecked)]
+fn finish(
+    partial: &[f32],
+    places: &[i32],
+    flat: &mut [f32],
+    count: usize,
+    width: usize,
+    chunks: usize,
+    #[comptime] adding: bool,
+) {
+    let row = ABSOLUTE_POS / width;
+    let column = ABSOLUTE_POS % width;
+    if row < count {
+        let at = row / 2 * chunks * 2 * width + row % 2 * width + column;
+        let mut sum = f32::new(0.0);
+        for chunk in 0..chunks {
+            sum += partial[at + chunk * 2 * width];
+        }
+        let place = places[row] as usize + column;
+        if comptime![adding] {
+            sum += flat[place];
+        }
+        flat[place] = sum;
+    }
+}
+
+/// `x [rows, width]` -> the same shape, and `[rows, 2]`: mean and one over the deviation.
+pub fn layer_norm(x: &Tensor<2>, gain: &Tensor<1>, bias: &Tensor<1>) -> (Tensor<2>, Tensor<2>) {
+    let [rows, width] = x.dims();
+    let (y, statistics) = (empty([rows, width], &x.device()), empty([rows, 2], &x.device()));
+    let lanes = lanes(&[width]);
+    // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
+    unsafe {
+        forward::launch_unchecked(
+            &client(x),
+            groups(rows, GROUP),
+            CubeDim::new_1d(GROUP),
+            lanes,
+            buffer(x),
+            buffer(gain),
+            buffer(bias),
+            buffer(&y),
+            buffer(&statistics),
+            rows,
+            width / lanes,
+            width as f32,
+            lanes,
+        );
+    }
+    (y, statistics)
+}
+
+/// The gradient of `x`, plus `residual` where there is one, all `[rows, width]`.
+pub fn layer_norm_input_gradient(
+    x: &Tensor<2>,
+    statistics: &Tensor<2>,
+    gain: &Tensor<1>,
+    gradient: &Tensor<2>,
+    residual: Option<&Tensor<2>>,
+) -> Tensor<2> {
+    let [rows, width] = x.dims();
+    let out = empty([rows, width], &x.device());
+    let lanes = lanes(&[width]);
+    // A kernel has as many arguments as it has; what is not read may be anything but a buffer bound already.
+    let unread = empty([1, 4], &x.device());
+    unsafe {
+        backward::launch_unchecked(
+            &client(x),
+            groups(rows, GROUP),
+            CubeDim::new_1d(GROUP),
+            lanes,
+            buffer(x),
+            buffer(statistics),
+            buffer(gain),
+            buffer(gradient),
+            buffer(residual.unwrap_or(&unread)),
+            buffer(&out),
+            rows,
+            width / lanes,
+            width as f32,
+            residual.is_some(),
+            lanes,
+        );
+    }
+    out
+}
+
+/// Partial sums of the gradients of every layer norm's gain and bias.
+pub struct NormGradients {
+    /// `[norms, chunks, 2, width]`
+    partial: Tensor<1>,
+    rows: usize,
+    width: usize,
+    chunk_rows: usize,
+    chunks: usize,
+}
+
+impl NormGradients {
+    pub fn new(norms: usize, like: &Tensor<2>) -> Self {
+        let [rows, width] = like.dims();
+        let chunk_rows = rows.div_ceil(MOST_CHUNKS).max(LEAST_ROWS);
+        let chunks = rows.div_ceil(chunk_rows);
+        let partial = empty([norms * chunks * 2 * width], &like.device());
+        Self { partial, rows, width, chunk_rows, chunks }
+    }
+
+    /// Those of layer norm `index`.
+    pub fn add(&self, index: usize, x: &Tensor<2>, statistics: &Tensor<2>, gradient: &Tensor<2>) {
+        let Self { rows, width, chunk_rows, chunks, .. } = *self;
+        unsafe {
+            partial_sums::launch_unchecked(
+                &client(x),
+                groups(width * chunks, GROUP),
+                CubeDim::new_1d(GROUP),
+                buffer(x),
+                buffer(statistics),
+                buffer(gradient),
+                buffer(&self.partial),
+                index * chunks * 2 * width,
+                rows,
+                width,
+                chunk_rows,
+                chunks,
+            );
+        }
+    }
+
+    /// Writes, or adds, them to the flat gradient. `places`: where gain and bias of each layer norm begin in it.
+    pub fn finish(self, places: &Tensor<1, Int>, flat: &Tensor<1>, adding: bool) {
+        let count = places.dims()[0];
+        unsafe {
+            finish::launch_unchecked(
+                &client(flat),
+                groups(count * self.width, GROUP),
+                CubeDim::new_1d(GROUP),
+                buffer(&self.partial),
+                ids(places),
+                buffer(flat),
+                count,
+                self.width,
+                self.chunks,
+                adding,
+            );
+        }
+    }
+}

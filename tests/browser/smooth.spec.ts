@@ -1,0 +1,40 @@
+// The page answers at once, whatever the engine does: its main thread is never kept busy for longer than 50 ms.
+import type { Page } from "@playwright/test";
+import { expect, test } from "./guard";
+import { ended, small, takeSample } from "./person";
+
+interface TraceEvent {
+  name: string;
+  pid: number;
+  tid: number;
+  ts: number;
+  /** Microseconds of processor time: what a busy machine lets others do meanwhile is not the page's fault. */
+  tdur?: number;
+}
+
+/** What the browser's own recorder saw of the page's main thread while `work` went on. */
+async function longestTask(page: Page, work: () => Promise<void>): Promise<number> {
+  const browser = page.context().browser();
+  if (!browser) throw new Error("no browser");
+  await browser.startTracing(page, { categories: ["toplevel", "blink.user_timing"] });
+  await work();
+  await page.evaluate(() => performance.mark("this page"));
+  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] };
+  const mark = traceEvents.find(({ name }) => name === "this page");
+  if (!mark) throw new Error("the recorder has not seen the page");
+  const tasks = traceEvents.filter(
+    ({ name, pid, tid }) => /^(ThreadControllerImpl::)?RunTask$/.test(name) && pid === mark.pid && tid === mark.tid,
+  );
+  expect(tasks.length).toBeGreaterThan(100);
+  return Math.max(...tasks.map(({ tdur }) => tdur ?? 0)) / 1000;
+}
+
+test("no task of the page takes 50 ms, from the first drawing to the end of a run", async ({ page }, { project }) => {
+  const longest = await longestTask(page, async () => {
+    await page.goto(`?engine=${project.name}#${small}&steps=200&evalEvery=50`);
+    await takeSample(page);
+    await page.getByRole("button", { name: "Train now" }).click();
+    await ended(page);
+  });
+  expect(longest).toBeLessThan(50);
+});

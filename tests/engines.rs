@@ -1,0 +1,119 @@
+//! The GPU engine computes what the CPU engine does: whole training runs side by side, natively on any Vulkan driver.
+
+use burn::tensor::{Device, DeviceKind};
+use futures_lite::future::block_on;
+use lorito::{
+    config::{ModelConfig, TrainConfig},
+    generate::{Generation, Sampling},
+    model::{Gpt, Ids},
+    ops::read,
+    train::{Dataset, Trainer},
+};
+
+fn gpu() -> Device {
+    Device::wgpu(DeviceKind::DefaultDevice)
+}
+
+fn dataset() -> Dataset {
+    let mut id = 0;
+    let walk = (0..4000u64).map(|step| {
+        let noise = lorito::train::mix(3, step);
+        id = if noise.is_multiple_of(7) { noise % 29 } else { (id * 5 + 3) % 29 };
+        id as u16
+    });
+    let mut train: Vec<u16> = walk.collect();
+    let validation = train.split_off(3600);
+    Dataset { train, validation, validation_bytes: 400 }
+}
+
+/// Losses and norms of a run, its validation loss and its weights at the end.
+fn run(config: ModelConfig, train: TrainConfig, device: &Device) -> (Vec<[f32; 2]>, f32, Vec<f32>) {
+    let mut gpt = Gpt::new(config, 5, device);
+    let mut trainer = Trainer::new(&gpt);
+    trainer.begin(train.clone()).unwrap();
+    let data = dataset();
+    for _ in 0..train.steps {
+        trainer.step(&mut gpt, &data).unwrap();
+    }
+    let records = block_on(trainer.read()).unwrap();
+    for index in 0..trainer.validation_batches(&gpt, &data) {
+        trainer.evaluate_batch(&gpt, &data, index);
+    }
+    let evaluation = block_on(trainer.finish_evaluation(&data)).unwrap();
+    let figures = records.iter().map(|record| [record.loss, record.gradient_norm]).collect();
+    (figures, evaluation.validation_loss.unwrap(), block_on(read(gpt.flat)).unwrap())
+}
+
+#[test]
+fn a_run_has_the_same_figures_on_both_engines() {
+    let recipes = [
+        // Even sizes, dropout, two passes a step.
+        (ModelConfig { vocabulary: 29, context: 24, layers: 2, heads: 2, width: 32, dropout: 0.2 }, 2),
+        // Sizes that are multiples of nothing.
+        (ModelConfig { vocabulary: 30, context: 13, layers: 1, heads: 3, width: 15, dropout: 0.0 }, 1),
+    ];
+    for (config, gradient_accumulation) in recipes {
+        let train = TrainConfig {
+            steps: 12,
+            batch_size: 5,
+            learning_rate: 3e-3,
+            warmup_steps: 3,
+            eval_every: 12,
+            gradient_accumulation,
+            seed: 11,
+            ..TrainConfig::default()
+        };
+        let (right, right_validation, right_weights) = run(config, train.clone(), &Device::flex());
+        let (figures, validation, weights) = run(config, train, &gpu());
+        for (step, (got, right)) in figures.iter().zip(&right).enumerate() {
+            for (got, right) in got.iter().zip(right) {
+                assert!((got - right).abs() < 1e-4 * right, "step {step}: {got} instead of {right}");
+            }
+        }
+        assert!((validation - right_validation).abs() < 1e-4 * right_validation);
+        for (got, right) in weights.iter().zip(&right_weights) {
+            assert!((got - right).abs() < 2e-4, "{got} instead of {right}");
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_losses_on_the_gpu() {
+    let config = ModelConfig { vocabulary: 29, context: 16, layers: 1, heads: 2, width: 16, dropout: 0.1 };
+    let train = TrainConfig { steps: 6, batch_size: 4, eval_every: 6, ..TrainConfig::default() };
+    let (device, again) = (gpu(), train.clone());
+    assert_eq!(run(config, train, &device), run(config, again, &device));
+}
+
+#[test]
+fn greedy_text_is_the_same_on_both_engines_with_and_without_the_cache() {
+    let config = ModelConfig { vocabulary: 31, context: 12, layers: 2, heads: 2, width: 16, dropout: 0.0 };
+    let large = block_on(read(Gpt::new(config, 3, &Device::flex()).flat)).unwrap();
+    let large: Vec<f32> = large.into_iter().map(|weight| weight * 12.0).collect();
+    let write = |device: &Device, cached| {
+        let gpt = Gpt::from_flat(config, large.clone(), device);
+        let greedy = Sampling { temperature: 0.0, repetition_penalty: 1.3, ..Sampling::default() };
+        let mut generation = Generation::new(&gpt, &[5, 6, 7, 8], greedy, 30, 30, cached).unwrap();
+        let mut ids = Vec::new();
+        while let Some(id) = block_on(generation.next(&gpt)).unwrap() {
+            ids.push(id);
+        }
+        ids
+    };
+    let right = write(&Device::flex(), true);
+    assert!(right.iter().any(|id| *id != right[0]), "a text of one token shows nothing");
+    assert_eq!(write(&gpu(), true), right);
+    assert_eq!(write(&gpu(), false), right);
+}
+
+#[test]
+fn logits_of_every_position_are_the_same_on_both_engines() {
+    let config = ModelConfig { vocabulary: 37, context: 20, layers: 2, heads: 4, width: 24, dropout: 0.0 };
+    let logits = |device: &Device| {
+        let gpt = Gpt::new(config, 2, device);
+        block_on(read(gpt.logits(&Ids::new((0..40).map(|id| id * 7 % 37).collect(), 2, device)))).unwrap()
+    };
+    for (got, right) in logits(&gpu()).iter().zip(logits(&Device::flex())) {
+        assert!((got - right).abs() < 1e-4, "{got} instead of {right}");
+    }
+}
