@@ -44,6 +44,8 @@ export async function speeds(browser, name, engine, { take, seconds, rounds }, t
       // One that is many times slower than the first is so in every round, and takes many times as long.
       if (round > 0 && speedsOf(taker)[0] < speedsOf(takers[0])[0] / 3) continue;
       taker.taken.push(await taker.run());
+      // For who waits: a round of L takes many minutes where the GPU is a processor.
+      console.error(`${name} ${taker.name}: ${speedsOf(taker).at(-1).toFixed(1)} tokens/s`);
     }
   }
   const rows = takers.map((taker) => {

@@ -16,7 +16,8 @@ const columns = [
 /** `ratio`: how many times as fast Lorito is. A column of which no row has anything is left out. */
 export function table(rows) {
   const shown = columns.filter(([, key]) => rows.some((row) => row[key] !== undefined));
-  const text = ([, key, write = String], row) => (row[key] === undefined ? "-" : write(row[key]));
+  const missing = (title) => (title ? "-" : "");
+  const text = ([title, key, write = String], row) => (row[key] === undefined ? missing(title) : write(row[key]));
   const lines = [shown.map(([title]) => title), ...rows.map((row) => shown.map((column) => text(column, row)))];
   const widths = shown.map((_, at) => Math.max(...lines.map((line) => line[at].length)));
   // Words from the left, figures from the right.

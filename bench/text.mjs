@@ -39,5 +39,5 @@ function words(characters) {
 /** The text and the tokenizer that give a configuration's vocabulary. */
 export function textFor({ vocabulary }) {
   if (vocabulary === 65) return { body: letters(200_000), tokenizer: { kind: "char" } };
-  return { body: words(1_000_000), tokenizer: { kind: "bpe", vocabSize: vocabulary } };
+  return { body: words(300_000), tokenizer: { kind: "bpe", vocabSize: vocabulary } };
 }

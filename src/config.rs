@@ -121,6 +121,11 @@ impl ModelConfig {
         Ok(())
     }
 
+    /// Numbers of a head's query, key and value.
+    pub fn head_width(&self) -> usize {
+        self.width / self.heads.max(1)
+    }
+
     /// Trained numbers: embeddings, blocks and the last layer norm; the head is tied to the token embedding.
     pub fn parameters(&self) -> u64 {
         let [vocabulary, context, layers, width] =

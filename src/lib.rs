@@ -10,6 +10,7 @@ pub mod formats;
 pub mod generate;
 pub mod model;
 pub mod ops;
+pub mod rehearsal;
 pub mod session;
 pub mod tokenizer;
 pub mod train;

@@ -17,7 +17,7 @@ use crate::{
     formats::{self, ModelFile},
     generate::{Generation, Sampling},
     model::{Gpt, Ids},
-    ops,
+    ops, rehearsal,
     tokenizer::{Kind, Piece, StreamDecoder, Tokenizer, default_vocabulary},
     train::{Dataset, Evaluation, Sample, StepRecord, TextFacts, Trainer, TrainingState},
 };
@@ -301,6 +301,18 @@ impl Session {
             train_tokens,
             epochs: train_tokens as f64 / text_tokens.max(1) as f64,
         })
+    }
+
+    /// Which kernels of the GPU a model needs: equal for models that need the same.
+    pub fn kernels_of(&self, config: &ModelConfig, passes: usize) -> String {
+        let ModelConfig { vocabulary, width, .. } = rehearsal::smallest_like(config);
+        format!("{vocabulary} {width} {} {} {}", config.head_width(), config.dropout > 0.0, passes > 1)
+    }
+
+    /// Queues every kernel that training such a model and writing with it needs, so that they get compiled. Nothing here
+    /// waits, and nothing that the session holds changes.
+    pub fn rehearse(&self, config: &ModelConfig, passes: usize) -> Result<()> {
+        rehearsal::rehearse(config, passes, &self.device)
     }
 
     /// A fresh model for the current tokenizer.

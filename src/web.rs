@@ -230,6 +230,25 @@ impl Session {
         answer(self.0.plan(&from_js(model)?, &from_js(train)?))
     }
 
+    /// Which of the GPU's kernels a model needs: equal for models that need the same.
+    #[wasm_bindgen(js_name = kernelsOf)]
+    pub fn kernels_of(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "ModelConfig")] model: JsValue,
+        passes: usize,
+    ) -> Thrown<String> {
+        Ok(self.0.kernels_of(&from_js(model)?, passes))
+    }
+
+    /// Queues each of these kernels once, without waiting for any.
+    pub fn rehearse(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "ModelConfig")] model: JsValue,
+        passes: usize,
+    ) -> Thrown<()> {
+        self.0.rehearse(&from_js(model)?, passes).map_err(thrown)
+    }
+
     /// The model's vocabulary is the tokenizer's, whatever `model` says.
     #[wasm_bindgen(js_name = createModel, unchecked_return_type = "ModelSummary")]
     pub fn create_model(

@@ -119,6 +119,11 @@ export class Lorito extends Voice {
     return this.owner.ask((api) => api.planModel(model, given(train)));
   }
 
+  /** Gets the GPU ready for a model that will most likely be trained, so that its first step does not wait for it. */
+  compileAhead(model: NewModel & { vocabulary?: number }, train: Partial<TrainConfig>): Promise<void> {
+    return this.owner.ask((api) => api.compileAhead(model, given(train)));
+  }
+
   /** Makes a fresh model in place of the one there is: a preset, or "tiny" with other figures. */
   async createModel(model: NewModel): Promise<ModelSummary> {
     const summary = await this.owner.ask((api) => api.createModel(model));

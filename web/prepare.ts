@@ -101,6 +101,8 @@ export function keepPlanning(store: Store): void {
     try {
       await suggest();
       store.change({ plan: await store.lorito.planModel(model, shape.train), planReport: undefined });
+      // Once there is a text, these settings are likely to be trained with.
+      if (text) await store.lorito.compileAhead(model, shape.train);
     } catch (error) {
       store.change({ plan: undefined, planReport: problemOf(error) });
     } finally {

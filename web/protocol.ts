@@ -128,6 +128,8 @@ export interface WorkerApi {
 
   /** `vocabulary`: where no tokenizer has been trained yet, the one to be expected. */
   planModel(model: NewModel & { vocabulary?: number }, train: TrainConfig): Promise<ReturnType<Session["planModel"]>>;
+  /** Has the GPU compile what such a model needs, in the background. */
+  compileAhead(model: NewModel & { vocabulary?: number }, train: TrainConfig): Promise<void>;
   createModel(model: NewModel): Promise<ModelSummary>;
   importModel(file: Blob): Promise<ModelSummary>;
   /** Fetches and opens; the file comes along for when the engine must be started anew. */

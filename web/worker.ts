@@ -7,6 +7,7 @@ import { chooseEngine, type Engine, type EngineChoice, watchGpu } from "./gpu";
 import { RunKeeper } from "./keeper";
 import { Guarded, Mutex, macrotask } from "./mutex";
 import type { NewModel, Wish, WorkerApi, WorkerEvent } from "./protocol";
+import { compiled, prepareToCompileAhead, rehearse } from "./shaders";
 import * as storage from "./storage";
 import { Training, Wishes } from "./training";
 import { Writer } from "./writer";
@@ -31,6 +32,7 @@ function watchForEnd(thrown: unknown): void {
 self.addEventListener("error", (event) => watchForEnd(event.error));
 self.addEventListener("unhandledrejection", (event) => watchForEnd(event.reason));
 watchGpu((reason) => lost({ code: "device-lost", reason }));
+prepareToCompileAhead();
 
 /** What there is once the engine runs. */
 interface Running {
@@ -76,6 +78,21 @@ function modelConfig(session: Session, { preset = "tiny", seed: _, ...given }: N
   return { ...base.model, ...Object.fromEntries(set) };
 }
 
+/** The kinds of kernels that have been asked for. */
+const rehearsed = new Set<string>();
+
+/** Has the GPU's shaders for such a model compiled in the background, so that training starts at once. */
+async function compileAhead(model: ModelConfig, passes: number): Promise<void> {
+  const { engine: kind, session } = engine();
+  if (kind !== "webgpu" || wishes) return;
+  await session.use((idle) => {
+    const kernels = idle.kernelsOf(model, passes);
+    if (rehearsed.has(kernels)) return;
+    rehearsed.add(kernels);
+    rehearse(() => idle.rehearse(model, passes));
+  });
+}
+
 async function readText(call: number, name: string, data: Blob, field: string | undefined) {
   const { session, keeper } = engine();
   await session.use((open) => open.openFile(name, data.size, field));
@@ -112,6 +129,7 @@ async function train(begin: (tools: Running) => Promise<void>, wish: Wish) {
   wishes = new Wishes(wish);
   try {
     await begin(tools);
+    await compiled();
     const status = await tools.session.use((session) => session.status());
     return await new Training({ ...tools, emit }, status, wishes).run();
   } finally {
@@ -174,9 +192,15 @@ const api: WorkerApi = {
       return session.planModel(modelConfig(session, model), config);
     }),
 
+  compileAhead: async (model, config) => {
+    const shape = await engine().session.use((session) => modelConfig(session, model));
+    await compileAhead(shape, config.gradientAccumulation ?? 1);
+  },
+
   createModel: async (model) => {
     const made = await exclusively((session) => session.createModel(modelConfig(session, model), model.seed ?? 1337));
     engine().keeper.modelChanged();
+    void compileAhead(made.config, 1);
     return made;
   },
 

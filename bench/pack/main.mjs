@@ -24,7 +24,12 @@ const tell = (measurement) => console.log(JSON.stringify(measurement));
 /** The last line that a program prints; undefined if it fails, which it says itself. */
 function lastLine(program, args) {
   try {
-    const said = execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+    const said = execFileSync(program, args, {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "inherit"],
+      // A GPU that hangs shall not end the others' turns.
+      timeout: 1000 * (10 * seconds + 600),
+    });
     return JSON.parse(said.trim().split("\n").at(-1));
   } catch (error) {
     tell({ name: "failed", program: path.basename(program), args, reason: String(error.message).split("\n")[0] });

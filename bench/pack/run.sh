@@ -1,10 +1,12 @@
 #!/bin/sh
 # Lorito, jax-js and, where python3 has it, PyTorch on this machine's GPU: ./run.sh [--only S,M,L,XL]
-# [--take lorito,jax,torch] [--seconds N] [--rounds N]. Needs a Vulkan driver, x86-64 Linux with glibc 2.34 or newer.
+# [--take lorito,jax,torch] [--seconds N] [--rounds N]. Needs a Vulkan driver and x86-64 Linux with glibc 2.34 and the
+# libstdc++ of GCC 12 or newer (Ubuntu 22.04, Debian 12).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 files="$here/files"
-if [ ! -e "$files/unpacked" ]; then
+if [ ! -e "$files/unpacked" ] || [ "$here/files.tar.gz" -nt "$files/unpacked" ]; then
+  rm -rf "$files"
   mkdir -p "$files"
   tar -xzf "$here/files.tar.gz" -C "$files"
   touch "$files/unpacked"

@@ -330,12 +330,15 @@ mod tests {
     #[test]
     fn the_gpu_computes_what_the_cpu_does() {
         let gpu = gpu_device();
-        let shapes = [[2, 16, 2, 8], [1, 1, 1, 4], [3, 21, 3, 5], [1, 70, 2, 32], [2, 9, 1, 64], [1, 35, 1, 128], [1, 19, 2, 126]];
+        // Heads of 16 to 128 numbers, and widths and times that are multiples of nothing; dropout in turn, as each is one
+        // more kernel to compile.
+        let shapes = [[2, 16, 2, 16], [3, 21, 3, 5], [1, 70, 2, 32], [1, 35, 1, 128], [1, 1, 1, 63]];
         for (seed, [windows, time, heads, head_width]) in shapes.into_iter().enumerate() {
             let seed = seed as u64 * 10;
             let width = heads * head_width;
             let (qkv, out) = (random([windows * time, 3 * width], seed), random([windows * time, width], seed + 1));
-            for mask in [None, Dropout::new(0.3, seed).map(|dropout| dropout.mask(2))] {
+            let masks = [None, Dropout::new(0.3, seed).map(|dropout| dropout.mask(2))];
+            for mask in masks.into_iter().skip(usize::from(seed % 20 == 0 && seed > 0)) {
                 let name = |what: &str| format!("{what} of {windows} x {time} x {heads} x {head_width}, {mask:?}");
                 let (right, right_saved) = attention(&qkv, windows, heads, mask);
                 let (got, saved) = attention(&moved(&qkv, &gpu), windows, heads, mask);

@@ -1,5 +1,5 @@
 //! The measurements: bench/run.mjs takes them in a real browser, on the page that `serve` serves, and prints one JSON
-//! line for each.
+//! line for each. bench/pack.mjs writes a folder that takes some of them on a machine with a GPU and no browser.
 
 use std::process::ExitCode;
 
@@ -11,11 +11,9 @@ use crate::{Project, page, server, tools};
 pub fn run(project: &Project, arguments: &[&str]) -> Result<ExitCode> {
     page::build(project)?;
     let chromium = tools::chromium()?;
-    if project.root.join("bench/package-lock.json").is_file() {
-        tools::node_packages(project, "bench")?;
-    }
+    tools::node_packages(project, "bench")?;
     let server = server::start(project.dist(), 0)?;
-    step("Measuring", "minutes; leave the machine alone meanwhile", || {
+    step("Measuring", "minutes to hours; leave the machine alone meanwhile", || {
         shell::run(
             command("node")
                 .arg("bench/run.mjs")
@@ -24,6 +22,17 @@ pub fn run(project: &Project, arguments: &[&str]) -> Result<ExitCode> {
                 .env("LORITO_CHROMIUM", chromium)
                 .current_dir(&project.root),
         )
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The page's own wasm, the Node of this machine, and what a comparison needs besides.
+pub fn pack(project: &Project) -> Result<ExitCode> {
+    page::build(project)?;
+    tools::node_packages(project, "bench")?;
+    let folder = project.target.join("bench-pack");
+    step(&format!("Packing the measurements into {}", folder.display()), "about 20 seconds", || {
+        shell::run(command("node").arg("bench/pack.mjs").arg(project.dist()).arg(&folder).current_dir(&project.root))
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -24,7 +24,8 @@ const HELP: &str = "\
 cargo xtask serve [--port N]     build the page and serve it at http://127.0.0.1:8080
 cargo xtask build                make the release page in dist/, for any static host
 cargo xtask test [--only A,B]    run every check, or only the named ones
-cargo xtask bench [ARGS]         measure; ARGS go to bench/run.mjs
+cargo xtask bench [ARGS]         measure; ARGS go to bench/run.mjs; --peers: only against other libraries
+cargo xtask bench --pack         make a folder that measures on a machine with a GPU and no browser
 
 LORITO_CHROMIUM names the browser for test and bench, where it is not on PATH.
 CARGO_TARGET_DIR moves what is compiled, the build tools included, out of the checkout.";
@@ -75,6 +76,7 @@ fn run() -> Result<ExitCode> {
         ["build"] => page::build(&Project::find()?).map(|()| ExitCode::SUCCESS),
         ["test"] => checks::run(&Project::find()?, None),
         ["test", "--only", names] => checks::run(&Project::find()?, Some(names)),
+        ["bench", "--pack"] => bench::pack(&Project::find()?),
         ["bench", ref rest @ ..] => bench::run(&Project::find()?, rest),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");

@@ -18,7 +18,7 @@ use crate::ops::dropout::Mask;
 
 const GROUP: u32 = 64;
 /// Keys, or queries, that are gone through at once.
-const BLOCK: usize = 8;
+const BLOCK: usize = 4;
 /// Loads' worth of numbers that a thread keeps of what it computes: more would not fit a GPU's registers.
 const KEPT: usize = 32;
 
@@ -73,7 +73,7 @@ fn row_products<N: Size>(
             let x = left[left_at[r] + d];
             #[unroll]
             for c in 0..BLOCK {
-                out[comptime![r * BLOCK + c]] += total::<N>(x * y[c], tile.lanes);
+                out[comptime![r * BLOCK + c]] += x.dot(y[c]);
             }
         }
     }

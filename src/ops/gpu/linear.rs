@@ -6,7 +6,7 @@ use cubecl::prelude::*;
 use super::{
     elementwise::{gelu_of, gelu_slope},
     memory::{buffer, client, empty},
-    product::{Block, Form, block, corner, count, lanes, product, sums},
+    product::{Block, Form, block, corner, count, lanes, product, small_block, sums},
     random::kept,
 };
 use crate::ops::dropout::Mask;
@@ -217,7 +217,7 @@ pub fn linear_gelu(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> (Tens
     let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
     let (before, after) = (empty([rows, columns], &x.device()), empty([rows, columns], &x.device()));
     let lanes = lanes(&[inner]);
-    let block = block(rows, inner, lanes, Form::Straight);
+    let block = small_block(rows, inner, lanes, Form::Straight);
     let (groups, dim) = count(block, rows, columns);
     unsafe {
         with_gelu::launch_unchecked(
@@ -293,7 +293,7 @@ pub fn input_gradient_through_gelu(gradient: &Tensor<2>, weight: &Tensor<2>, bef
     let ([rows, inner], [columns, _]) = (gradient.dims(), weight.dims());
     let out = empty([rows, columns], &gradient.device());
     let lanes = lanes(&[inner]);
-    let block = block(rows, inner, lanes, Form::RightTransposed);
+    let block = small_block(rows, inner, lanes, Form::RightTransposed);
     let (groups, dim) = count(block, rows, columns);
     unsafe {
         through_gelu::launch_unchecked(

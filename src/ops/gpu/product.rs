@@ -106,50 +106,48 @@ fn add_products<L: Size, R: Size>(
                 right_at[j] = right_at[j] * (right_length / lanes);
             }
             for k in 0..inner / lanes {
-                let mut y = Array::<Vector<f32, R>>::new(comptime![block.columns]);
+                let mut y = Array::<Vector<f32, L>>::new(comptime![block.columns]);
                 #[unroll]
                 for j in 0..block.columns {
-                    y[j] = right[right_at[j] + k];
+                    // Both factors are read in the same loads here: the cast is none.
+                    y[j] = Vector::cast_from(right[right_at[j] + k]);
                 }
                 #[unroll]
                 for i in 0..block.rows {
                     let x = left[left_at[i] + k];
                     #[unroll]
                     for j in 0..block.columns {
-                        let mut sum = x.extract(0usize) * y[j].extract(0usize);
-                        #[unroll]
-                        for q in 1..lanes {
-                            sum += x.extract(q) * y[j].extract(q);
-                        }
-                        sums[comptime![i * block.columns + j]] += sum;
+                        sums[comptime![i * block.columns + j]] += x.dot(y[j]);
                     }
                 }
             }
         } else {
             for k in 0..inner.div_ceil(lanes) {
-                let mut y = Array::<f32>::new(comptime![lanes * block.columns]);
+                let mut y = Array::<Vector<f32, L>>::new(comptime![block.columns]);
+                let mut rows_at = Array::<usize>::new(comptime![lanes]);
                 #[unroll]
                 for q in 0..lanes {
                     let mut at = k * lanes + q;
                     if comptime![block.ragged] {
                         at = min(at, inner - 1);
                     }
+                    rows_at[q] = at * right_length;
+                }
+                #[unroll]
+                for j in 0..block.columns {
+                    let mut column = Vector::<f32, L>::new(0.0);
                     #[unroll]
-                    for j in 0..block.columns {
-                        y[comptime![q * block.columns + j]] = right[at * right_length + right_at[j]].extract(0usize);
+                    for q in 0..lanes {
+                        column.insert(q, right[rows_at[q] + right_at[j]].extract(0usize));
                     }
+                    y[j] = column;
                 }
                 #[unroll]
                 for i in 0..block.rows {
                     let x = left[left_at[i] + k];
                     #[unroll]
                     for j in 0..block.columns {
-                        let mut sum = x.extract(0usize) * y[j];
-                        #[unroll]
-                        for q in 1..lanes {
-                            sum += x.extract(q) * y[comptime![q * block.columns + j]];
-                        }
-                        sums[comptime![i * block.columns + j]] += sum;
+                        sums[comptime![i * block.columns + j]] += x.dot(y[j]);
                     }
                 }
             }
@@ -247,15 +245,20 @@ pub(super) fn lanes(lengths: &[usize]) -> usize {
     if lengths.iter().all(|length| length.is_multiple_of(4)) { 4 } else { 1 }
 }
 
-/// The block for a product: large, so that few numbers are read for many products, unless there are few rows.
+/// The block for a product: large, so that few numbers are read for many products; one of a single row has a thread for
+/// each number.
 pub(super) fn block(rows: usize, inner: usize, lanes: usize, form: Form) -> Block {
-    let height = match form {
-        Form::LeftTransposed => 8,
-        _ => rows.next_power_of_two().min(8),
-    };
-    let group = if rows <= 8 { (64, 1) } else { (8, 8) };
-    let width = if rows == 1 { 1 } else { 8 };
-    Block { rows: height, columns: width, group, lanes, ragged: !inner.is_multiple_of(lanes) }
+    let ragged = !inner.is_multiple_of(lanes);
+    if rows == 1 && form != Form::LeftTransposed {
+        return Block { rows: 1, columns: 1, group: (64, 1), lanes, ragged };
+    }
+    Block { rows: 8, columns: 8, group: (8, 8), lanes, ragged }
+}
+
+/// The block where much is computed at the end: smaller, as the end is written out for each of its numbers.
+pub(super) fn small_block(rows: usize, inner: usize, lanes: usize, form: Form) -> Block {
+    let block = block(rows, inner, lanes, form);
+    Block { rows: block.rows.min(4), ..block }
 }
 
 pub(super) fn count(block: Block, rows: usize, columns: usize) -> (CubeCount, CubeDim) {

@@ -1,0 +1,48 @@
+//! Everything that an engine does for a model, once, on next to nothing: for the sake of the GPU's kernels, which are
+//! compiled when they are first queued.
+
+use burn::tensor::Device;
+
+use crate::{
+    config::{ModelConfig, TrainConfig},
+    error::Result,
+    model::{Cache, Gpt, Ids},
+    ops::Figures,
+    train::{Batch, Trainer},
+};
+
+/// Tokens of a window: more rows than the smallest product's kernel takes.
+const TIME: usize = 16;
+
+/// The smallest model that needs the same kernels. They differ in how many numbers a load takes, which follows from what
+/// is a multiple of four, and in the width of a head.
+pub fn smallest_like(config: &ModelConfig) -> ModelConfig {
+    let head_width = config.head_width();
+    let heads = if head_width.is_multiple_of(4) { 1 } else { config.heads };
+    let vocabulary = 16 + config.vocabulary % 4;
+    ModelConfig { vocabulary, context: TIME, layers: 1, heads, width: heads * head_width, dropout: config.dropout }
+}
+
+/// Queues a step of training with one pass, one with two if `passes` are more than one, an evaluation, and the reading of
+/// a prompt and of one more token.
+pub fn rehearse(config: &ModelConfig, passes: usize, device: &Device) -> Result<()> {
+    config.validate()?;
+    let mut gpt = Gpt::new(smallest_like(config), 1, device);
+    let ids = || Ids::new(vec![1; TIME], 1, device);
+    let batch = || Batch { inputs: ids(), targets: ids() };
+    let mut trainer = Trainer::new(&gpt);
+    trainer.begin(TrainConfig::default())?;
+    for passes in if passes > 1 { 1..=2 } else { 1..=1 } {
+        let batches: Vec<Batch> = (0..passes).map(|_| batch()).collect();
+        trainer.step_on(&mut gpt, &batches)?;
+    }
+    let mut figures = Figures::new(device);
+    let figure = figures.next();
+    gpt.loss(&ids(), &ids(), &mut figures, figure);
+    let weights = gpt.weights();
+    let mut cache = Cache::new(&gpt);
+    gpt.read(&weights, &Ids::new(vec![1; TIME - 1], 1, device), &mut cache);
+    gpt.read_one(&weights, 1, &mut cache);
+    gpt.last_logits(&ids());
+    Ok(())
+}
