@@ -54,8 +54,8 @@ export async function speedOfLorito(browser, engine, configuration, seconds) {
   // The first steps compile shaders, or run before the browser has optimised the wasm: too slow to reckon with.
   const more = stepsIn(seconds / 10, first);
   const warm = more > 2 ? await train(page, more, configuration) : first;
-  // Six steps are the fewest that have enough words of progress between them.
-  const steps = Math.max(6, stepsIn(seconds, warm));
+  // Four steps are the fewest with two between the first word of progress and the last but one.
+  const steps = Math.max(4, stepsIn(seconds, warm));
   const { wall, tokensPerSecond, losses } = await train(page, steps, configuration);
   await close();
   return { tokensPerSecond: wall, own: tokensPerSecond, steps, firstLoss: first.losses[0], lastLoss: losses.at(-1) };

@@ -1,14 +1,17 @@
 //! Windows of token ids, on the device and as numbers.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::Device;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    ops::{Integers, on_host},
+};
 
 /// Token ids of `windows` windows of `time` tokens each, one after another.
 #[derive(Clone)]
 pub struct Ids {
-    /// `[windows * time]`
-    pub tensor: Tensor<1, Int>,
+    /// The same on the GPU, where the model is there.
+    on_gpu: Option<Integers>,
     pub numbers: Vec<u32>,
     pub windows: usize,
     pub time: usize,
@@ -19,9 +22,20 @@ impl Ids {
     /// When `numbers` is not a whole number of windows.
     pub fn new(numbers: Vec<u32>, windows: usize, device: &Device) -> Self {
         assert!(windows > 0 && numbers.len().is_multiple_of(windows), "{} ids, {windows} windows", numbers.len());
-        let values: Vec<i32> = numbers.iter().map(|&id| id as i32).collect();
+        let on_gpu = (!on_host(device)).then(|| {
+            let values: Vec<i32> = numbers.iter().map(|&id| id as i32).collect();
+            Integers::new(&values, device)
+        });
         let time = numbers.len() / windows;
-        Self { tensor: Tensor::from_data(TensorData::new(values, [windows * time]), device), numbers, windows, time }
+        Self { on_gpu, numbers, windows, time }
+    }
+
+    /// The ids as kernels read them.
+    ///
+    /// # Panics
+    /// When they were made for the CPU.
+    pub fn on_gpu(&self) -> &Integers {
+        self.on_gpu.as_ref().expect("ids of the CPU for a model of the GPU")
     }
 
     /// Refuses ids that the model has no embedding for: the GPU would read past the end of a buffer.

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
 use super::{
     Figure, Figures, Gradients, gpu,
@@ -45,7 +45,7 @@ pub struct AdamW {
 pub struct Decay {
     ranges: Vec<Range<usize>>,
     /// On the GPU: 1 for each step that decays.
-    steps: Option<Tensor<1, Int>>,
+    steps: Option<gpu::Integers>,
 }
 
 impl Decay {
@@ -55,8 +55,7 @@ impl Decay {
             for range in &ranges {
                 steps[range.start / gpu::DECAY_STEP..range.end.div_ceil(gpu::DECAY_STEP)].fill(1);
             }
-            let count = steps.len();
-            Tensor::from_data(TensorData::new(steps, [count]), device)
+            gpu::Integers::new(&steps, device)
         });
         Self { ranges, steps }
     }

@@ -11,7 +11,7 @@ use crate::model::Ids;
 /// position, dropped out. The windows' first token stands at position `start` of the context.
 pub fn embed(ids: &Ids, tokens: &Tensor<2>, positions: &Tensor<2>, start: usize, mask: Option<Mask>) -> Tensor<2> {
     let Some(token_values) = host(tokens) else {
-        return gpu::embed(&ids.tensor, tokens, positions, ids.time, start, mask);
+        return gpu::embed(ids.on_gpu(), tokens, positions, ids.time, start, mask);
     };
     let width = tokens.dims()[1];
     let positions = host(positions).expect("on the host");

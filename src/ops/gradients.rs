@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
 use super::{gpu, host::on_host};
 
@@ -36,7 +36,7 @@ pub(super) enum Store {
         /// `[len]`
         flat: Tensor<1>,
         /// Where each layer norm's gain and bias begin, in turn, `[2 * norms]`.
-        norm_places: Tensor<1, Int>,
+        norm_places: gpu::Integers,
         /// Of the pass under way.
         norms: Option<gpu::NormGradients>,
     },
@@ -50,10 +50,9 @@ impl Gradients {
         } else {
             let places: Vec<i32> =
                 norms.iter().flat_map(|norm| [norm.gain.start as i32, norm.bias.start as i32]).collect();
-            let count = places.len();
             Store::Gpu {
                 flat: super::tensor(vec![0.0; len], [len], device),
-                norm_places: Tensor::from_data(TensorData::new(places, [count]), device),
+                norm_places: gpu::Integers::new(&places, device),
                 norms: None,
             }
         };

@@ -83,7 +83,7 @@ fn on_gpu(
         let count = rows_at_once(vocabulary).min(rows - first);
         let part = gpu::piece(hidden, first * width, [count, width]);
         let logits = gpu::logits(&part, tokens);
-        gpu::row_losses(&logits, vocabulary, &targets.tensor, &losses, first, scale, backward.is_some());
+        gpu::row_losses(&logits, vocabulary, targets.on_gpu(), &losses, first, scale, backward.is_some());
         if let Some((out, place, adding)) = &backward {
             gpu::hidden_gradient(&logits, tokens, &gpu::piece(out, first * width, [count, width]));
             gpu::token_gradient(&logits, &part, place, *adding || first > 0);

@@ -2,27 +2,29 @@
 //! slice, with no copy, where the GPU would need a read-back.
 
 use burn::{
-    backend::{BackendTensor, DispatchDevice, DispatchTensorKind, flex::FlexTensor},
-    tensor::{Device, Tensor, TensorData},
+    backend::{
+        BackendTensor, DispatchDevice, DispatchTensorKind, Flex,
+        flex::{FlexTensor, Layout},
+    },
+    tensor::{Bytes, DType, Device, Tensor},
 };
 
-/// The numbers of one Flex tensor, contiguous.
+/// The numbers of one Flex tensor, row after row.
 pub struct Host(FlexTensor);
 
 impl Host {
     pub fn values(&self) -> &[f32] {
-        self.0.as_slice().expect("made contiguous by `host`")
+        self.0.as_slice().expect("every tensor here lies row after row")
     }
 }
 
-/// The numbers of `tensor` when it lives on Flex; `None` on any other engine. Copies only what is not contiguous.
+/// The numbers of `tensor` when it lives on Flex; `None` on any other engine.
 pub fn host<const D: usize>(tensor: &Tensor<D>) -> Option<Host> {
     if !on_host(&tensor.device()) {
         return None;
     }
     let DispatchTensorKind::Flex(BackendTensor::Float(flex)) = tensor.clone().into_dispatch().kind else { return None };
-    let contiguous = if flex.as_slice::<f32>().is_some() { flex } else { flex.to_contiguous() };
-    Some(Host(contiguous))
+    Some(Host(flex))
 }
 
 /// Runs `change` on the numbers of `tensor`, in place where nothing else holds them.
@@ -34,9 +36,7 @@ pub fn host_mut<const D: usize>(tensor: Tensor<D>, change: impl FnOnce(&mut [f32
     let DispatchTensorKind::Flex(BackendTensor::Float(flex)) = &mut dispatch.kind else {
         panic!("host_mut needs a Flex tensor")
     };
-    if flex.as_slice::<f32>().is_none_or(|values| values.len() * 4 != flex.bytes().len()) {
-        *flex = flex.to_contiguous();
-    }
+    assert_eq!(flex.layout().num_elements() * 4, flex.bytes().len(), "a piece cannot be changed for itself");
     change(flex.storage_mut());
     Tensor::from_dispatch(dispatch)
 }
@@ -48,13 +48,22 @@ pub fn on_host(device: &Device) -> bool {
 
 /// A piece of a flat tensor from number `start` on, as a tensor of its own in the same memory. `start`: a multiple of 64.
 pub fn piece<const P: usize>(flat: &Tensor<1>, start: usize, shape: [usize; P]) -> Tensor<P> {
-    if !on_host(&flat.device()) {
+    let DispatchTensorKind::Flex(BackendTensor::Float(whole)) = flat.clone().into_dispatch().kind else {
         return super::gpu::piece(flat, start, shape);
-    }
-    flat.clone().narrow(0, start, shape.iter().product()).reshape(shape)
+    };
+    let piece = whole.narrow(0, start, shape.iter().product()).reshape(shape.into());
+    Tensor::from_primitive::<Flex>(piece)
 }
 
-/// A tensor of `values` on `device`, without a copy on Flex.
+/// A tensor of `values` on `device`, without a copy on Flex. Burn's own `from_data` would do; but what it brings along for
+/// tensors of other kinds is a tenth of the page's download.
 pub fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Tensor<D> {
-    Tensor::from_data(TensorData::new(values, shape), device)
+    assert_eq!(values.len(), shape.iter().product::<usize>(), "numbers for another shape");
+    match device.as_dispatch() {
+        DispatchDevice::Flex(_) => {
+            let layout = Layout::contiguous(shape.into());
+            Tensor::from_primitive::<Flex>(FlexTensor::new(Bytes::from_elems(values), layout, DType::F32))
+        }
+        DispatchDevice::Cube(device) => super::gpu::tensor(&values, shape, device),
+    }
 }

@@ -65,7 +65,7 @@ pub fn layer_norm_backward(
 ) -> Tensor<2> {
     let LayerNormSaved { x, statistics } = saved;
     if let Store::Gpu { norm_places, norms, .. } = &mut gradients.store {
-        let norms = norms.get_or_insert_with(|| gpu::NormGradients::new(norm_places.dims()[0] / 2, x));
+        let norms = norms.get_or_insert_with(|| gpu::NormGradients::new(norm_places.len() / 2, x));
         norms.add(place.index, x, statistics, gradient);
         return gpu::layer_norm_input_gradient(x, statistics, gain, gradient, residual);
     }

@@ -1,11 +1,11 @@
 //! AdamW over the flat array of all weights in three dispatches: sums of squares, their total, the update. The norm of the
 //! gradient never leaves the GPU.
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 use cubecl::prelude::*;
 
 use super::{
-    memory::{buffer, client, empty, groups, ids},
+    memory::{Integers, buffer, client, empty, groups},
     norm::total,
 };
 use crate::ops::adamw::EPSILON;
@@ -110,7 +110,7 @@ pub fn adamw(
     first: &Tensor<1>,
     second: &Tensor<1>,
     gradient: &Tensor<1>,
-    decays: &Tensor<1, Int>,
+    decays: &Integers,
     figures: &Tensor<1>,
     place: usize,
     batches: usize,
@@ -155,7 +155,7 @@ pub fn adamw(
             buffer(second),
             buffer(gradient),
             buffer(figures),
-            ids(decays),
+            decays.buffer(),
             count,
             place,
             scale,

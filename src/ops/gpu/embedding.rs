@@ -1,11 +1,11 @@
 //! Token and position embedding on the GPU. Backwards each thread adds up one number of one token's row, over the places
 //! where the token stands, which the CPU has sorted: deterministic, and without atomics.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use cubecl::prelude::*;
 
 use super::{
-    memory::{buffer, client, empty, groups, ids},
+    memory::{Integers, buffer, client, empty, groups},
     random::kept,
 };
 use crate::ops::dropout::Mask;
@@ -87,14 +87,14 @@ fn position_gradient(
 
 /// `[rows, width]`: of each id its token's row and that of its position in the window, the first being `start`.
 pub fn embed(
-    numbers: &Tensor<1, Int>,
+    numbers: &Integers,
     tokens: &Tensor<2>,
     positions: &Tensor<2>,
     time: usize,
     start: usize,
     mask: Option<Mask>,
 ) -> Tensor<2> {
-    let (rows, width) = (numbers.dims()[0], tokens.dims()[1]);
+    let (rows, width) = (numbers.len(), tokens.dims()[1]);
     let out = empty([rows, width], &tokens.device());
     let Mask { key, threshold, scale } = mask.unwrap_or_default();
     // SAFETY: here and below, no index goes beyond the sizes given (ids are checked before), and WebGPU keeps them
@@ -104,7 +104,7 @@ pub fn embed(
             &client(tokens),
             groups(rows * width, GROUP),
             CubeDim::new_1d(GROUP),
-            ids(numbers),
+            numbers.buffer(),
             buffer(tokens),
             buffer(positions),
             buffer(&out),
@@ -153,7 +153,7 @@ fn copy(x: &Tensor<2>, start: usize, [rows, width]: [usize; 2], mask: Mask) -> T
 }
 
 /// The rows of each token, sorted by token, for [`token_gradient`].
-fn order(numbers: &[u32], device: &Device) -> (Tensor<1, Int>, usize) {
+fn order(numbers: &[u32], device: &Device) -> (Integers, usize) {
     let mut rows: Vec<u32> = (0..numbers.len() as u32).collect();
     rows.sort_by_key(|&row| numbers[row as usize]);
     let mut starts = Vec::new();
@@ -168,8 +168,7 @@ fn order(numbers: &[u32], device: &Device) -> (Tensor<1, Int>, usize) {
     let distinct = tokens.len();
     starts.push(rows.len() as u32);
     let all: Vec<i32> = starts.into_iter().chain(tokens).chain(rows).map(|number| number as i32).collect();
-    let len = all.len();
-    (Tensor::from_data(TensorData::new(all, [len]), device), distinct)
+    (Integers::new(&all, device), distinct)
 }
 
 /// Adds the gradients of the tokens' rows to `tokens [vocabulary, width]`; writes, or adds, those of the positions'.
@@ -189,7 +188,7 @@ pub fn embed_backward_into(
             &client,
             groups(distinct * width, GROUP),
             CubeDim::new_1d(GROUP),
-            ids(&order),
+            order.buffer(),
             buffer(gradient),
             buffer(tokens),
             distinct,

@@ -2,11 +2,11 @@
 //!
 //! A row of logits is padded to a multiple of four, so that whole loads can be read of it; as a gradient it is 0 there.
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 use cubecl::prelude::*;
 
 use super::{
-    memory::{buffer, client, empty, groups, ids},
+    memory::{Integers, buffer, client, empty, groups},
     product::{Form, product},
 };
 use crate::ops::IGNORED;
@@ -84,7 +84,7 @@ fn add_up(losses: &[f32], figures: &mut [f32], count: usize, place: usize) {
 pub fn row_losses(
     logits: &Tensor<2>,
     vocabulary: usize,
-    targets: &Tensor<1, Int>,
+    targets: &Integers,
     losses: &Tensor<1>,
     first: usize,
     scale: f32,
@@ -98,7 +98,7 @@ pub fn row_losses(
             groups(rows, GROUP),
             CubeDim::new_1d(GROUP),
             buffer(logits),
-            ids(targets),
+            targets.buffer(),
             buffer(losses),
             first,
             rows,

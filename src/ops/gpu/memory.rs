@@ -2,23 +2,64 @@
 //! it: that is what makes one flat array of all gradients possible, whose pieces the kernels fill one by one.
 
 use burn::{
-    backend::{BackendTensor, BackendTypes, Cube, DispatchTensorKind},
-    tensor::{Device, Int, Tensor},
+    backend::{BackendTensor, BackendTypes, Cube, DispatchDevice, DispatchTensorKind},
+    tensor::{DType, Device, Tensor},
 };
-use cubecl::{client::Client, prelude::*};
+use cubecl::{client::Client, prelude::*, server::Handle};
 
 type CubeTensor = <Cube as BackendTypes>::FloatTensorPrimitive;
+type CubeDevice = <Cube as BackendTypes>::Device;
 
 /// The tensor's memory and the queue of its GPU.
 ///
 /// # Panics
-/// When the tensor lives elsewhere, or does not lie row after row as its shape says.
+/// When the tensor lives elsewhere.
 fn primitive<const D: usize>(tensor: &Tensor<D>) -> CubeTensor {
     let DispatchTensorKind::Cube(BackendTensor::Float(tensor)) = tensor.clone().into_dispatch().kind else {
         panic!("a tensor of the CPU among those of the GPU")
     };
-    assert!(tensor.is_contiguous(), "pieces are counted in a tensor that lies row after row");
     tensor
+}
+
+fn of_handle<const D: usize>(client: Client, device: CubeDevice, shape: [usize; D], handle: Handle) -> Tensor<D> {
+    Tensor::from_primitive::<Cube>(CubeTensor::new_contiguous(client, device, shape.into(), handle, DType::F32))
+}
+
+fn gpu(device: &Device) -> &CubeDevice {
+    match device.as_dispatch() {
+        DispatchDevice::Cube(device) => device,
+        DispatchDevice::Flex(_) => panic!("the CPU taken for a GPU"),
+    }
+}
+
+/// Numbers uploaded to the GPU.
+pub fn tensor<const D: usize>(values: &[f32], shape: [usize; D], device: &CubeDevice) -> Tensor<D> {
+    let client = device.client();
+    let handle = client.create_from_slice(f32::as_bytes(values));
+    of_handle(client, device.clone(), shape, handle)
+}
+
+/// Whole numbers on the GPU: token ids, places.
+#[derive(Clone)]
+pub struct Integers {
+    handle: Handle,
+    len: usize,
+}
+
+impl Integers {
+    pub fn new(values: &[i32], device: &Device) -> Self {
+        Self { handle: gpu(device).client().create_from_slice(i32::as_bytes(values)), len: values.len() }
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// As a kernel's argument.
+    pub fn buffer(&self) -> BufferArg {
+        // SAFETY: the handle is of that many numbers.
+        unsafe { BufferArg::from_raw_parts(self.handle.clone(), self.len) }
+    }
 }
 
 pub fn client<const D: usize>(tensor: &Tensor<D>) -> Client {
@@ -30,17 +71,15 @@ pub fn buffer<const D: usize>(tensor: &Tensor<D>) -> BufferArg {
     primitive(tensor).into_buffer_arg()
 }
 
-/// A kernel's argument, of whole numbers.
-pub fn ids(tensor: &Tensor<1, Int>) -> BufferArg {
-    let DispatchTensorKind::Cube(BackendTensor::Int(tensor)) = tensor.clone().into_dispatch().kind else {
-        panic!("a tensor of the CPU among those of the GPU")
-    };
-    tensor.into_buffer_arg()
-}
-
 /// Memory that a kernel is about to fill whole. In tests it holds NaN, so that a number left out is seen.
 pub fn empty<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
-    if cfg!(test) { Tensor::full(shape, f32::NAN, device) } else { Tensor::empty(shape, device) }
+    let (device, len) = (gpu(device), shape.iter().product::<usize>());
+    if cfg!(test) {
+        return tensor(&vec![f32::NAN; len], shape, device);
+    }
+    let client = device.client();
+    let handle = client.empty(4 * len);
+    of_handle(client, device.clone(), shape, handle)
 }
 
 /// Workgroups for `threads` threads in groups of `group`, in a grid that no dimension of WebGPU's limit (65,535) is too
@@ -59,16 +98,15 @@ pub fn groups(threads: usize, group: u32) -> CubeCount {
 pub fn piece<const D: usize, const P: usize>(tensor: &Tensor<D>, start: usize, shape: [usize; P]) -> Tensor<P> {
     let (len, whole): (usize, usize) = (shape.iter().product(), tensor.dims().iter().product());
     assert!(start.is_multiple_of(64) && start + len <= whole, "{start} + {len} of {whole}");
-    let mut dispatch = tensor.clone().into_dispatch();
-    let CubeTensor { client, handle, device, dtype, .. } = primitive(tensor);
+    let CubeTensor { client, handle, device, .. } = primitive(tensor);
     let handle = handle.offset_start(4 * start as u64).offset_end(4 * (whole - start - len) as u64);
-    let piece = CubeTensor::new_contiguous(client, device, shape.into(), handle, dtype);
-    dispatch.kind = DispatchTensorKind::Cube(BackendTensor::Float(piece));
-    Tensor::from_dispatch(dispatch)
+    of_handle(client, device, shape, handle)
 }
 
 /// The numbers of a tensor, once the GPU has computed them.
 pub async fn read<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f32>, String> {
-    let data = tensor.clone().into_data_async().await.map_err(|error| error.to_string())?;
-    data.try_into_vec::<f32>().map_err(|error| format!("{error:?}"))
+    let CubeTensor { client, handle, .. } = primitive(tensor);
+    let bytes = client.read_async(vec![handle]).await.map_err(|error| format!("{error:?}"))?;
+    let bytes = bytes.first().ok_or("nothing was read")?;
+    Ok(bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
 }

@@ -1,10 +1,10 @@
 //! Layer norm on the GPU: a thread a row forward and backward, a thread a column for the gradients of gain and bias.
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 use cubecl::prelude::*;
 
 use super::{
-    memory::{buffer, client, empty, groups, ids},
+    memory::{Integers, buffer, client, empty, groups},
     product::lanes,
 };
 use crate::ops::layer_norm::EPSILON;
@@ -259,15 +259,15 @@ impl NormGradients {
     }
 
     /// Writes, or adds, them to the flat gradient. `places`: where gain and bias of each layer norm begin in it.
-    pub fn finish(self, places: &Tensor<1, Int>, flat: &Tensor<1>, adding: bool) {
-        let count = places.dims()[0];
+    pub fn finish(self, places: &Integers, flat: &Tensor<1>, adding: bool) {
+        let count = places.len();
         unsafe {
             finish::launch_unchecked(
                 &client(flat),
                 groups(count * self.width, GROUP),
                 CubeDim::new_1d(GROUP),
                 buffer(&self.partial),
-                ids(places),
+                places.buffer(),
                 buffer(flat),
                 count,
                 self.width,
