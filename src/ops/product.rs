@@ -1,5 +1,8 @@
-//! Matrix products of strided pieces of plain slices, for fused bodies on the CPU. Flex's own `matmul` needs whole
-//! tensors; one head of attention is a piece of several.
+//! Matrix products of strided pieces of plain slices, the CPU engine's workhorse. Flex's own `matmul` needs whole tensors,
+//! and the `gemm` crate behind it keeps a block of 12 x 4 numbers in registers, more than WebAssembly's engines have on
+//! x86-64: half of its time goes into spilling them (docs/BENCHMARKS.md).
+
+use wide::f32x4;
 
 /// A matrix inside `values`: entry (row, column) stands at `start + row * row_stride + column * column_stride`.
 #[derive(Clone, Copy)]
@@ -17,6 +20,32 @@ impl<'a> Matrix<'a> {
 
     pub fn transposed(self) -> Self {
         Self { row_stride: self.column_stride, column_stride: self.row_stride, ..self }
+    }
+
+    /// Copies `LINES` rows from `row` on, from column `first` on, into `values`, column by column; rows from `rows` on
+    /// are 0.
+    fn strip<const LINES: usize>(self, row: usize, rows: usize, first: usize, values: &mut [f32]) {
+        let lines = LINES.min(rows - row);
+        let start = self.start + row * self.row_stride + first * self.column_stride;
+        if lines == LINES && self.row_stride == 1 {
+            for (column, values) in values.chunks_exact_mut(LINES).enumerate() {
+                values.copy_from_slice(&self.values[start + column * self.column_stride..][..LINES]);
+            }
+            return;
+        }
+        if lines < LINES {
+            values.fill(0.0);
+        }
+        let columns = values.len() / LINES;
+        for line in 0..lines {
+            let line_values = &self.values[start + line * self.row_stride..];
+            let places = values[line..].iter_mut().step_by(LINES);
+            if self.column_stride == 1 {
+                places.zip(&line_values[..columns]).for_each(|(place, value)| *place = *value);
+            } else {
+                places.zip(line_values.iter().step_by(self.column_stride)).for_each(|(place, value)| *place = *value);
+            }
+        }
     }
 
     fn holds(&self, rows: usize, columns: usize) -> bool {
@@ -38,11 +67,44 @@ impl<'a> MatrixMut<'a> {
         Self { values, start, row_stride, column_stride, adding: false }
     }
 
+    #[inline(always)]
+    fn store(
+        &mut self,
+        sums: &[[f32; COLUMNS]; ROWS],
+        row: usize,
+        rows: usize,
+        column: usize,
+        columns: usize,
+        scale: f32,
+    ) {
+        for (line, sums) in sums.iter().enumerate().take(rows - row) {
+            let start = self.start + (row + line) * self.row_stride + column * self.column_stride;
+            if self.column_stride == 1 && column + COLUMNS <= columns {
+                let values = &mut self.values[start..start + COLUMNS];
+                for (value, sum) in values.iter_mut().zip(sums) {
+                    *value = if self.adding { *value + scale * sum } else { scale * sum };
+                }
+                continue;
+            }
+            for (at, sum) in sums.iter().enumerate().take(columns - column) {
+                let value = &mut self.values[start + at * self.column_stride];
+                *value = if self.adding { *value + scale * sum } else { scale * sum };
+            }
+        }
+    }
+
     /// Adds the product to what is there instead of overwriting it.
     pub fn adding(self) -> Self {
         Self { adding: true, ..self }
     }
 }
+
+/// Rows and columns of the block of the product that stays in registers. WebAssembly's engines have fifteen SIMD registers
+/// to give on x86-64: 5 x 2 for the block and one each for the factors leave none to be spilled.
+const ROWS: usize = 5;
+const COLUMNS: usize = 8;
+/// Entries of the inner axis that are gone through at once, so that a strip of either factor stays in the nearest cache.
+const INNER: usize = 512;
 
 /// `out [rows, columns] = scale * left [rows, inner] x right [inner, columns]`
 ///
@@ -55,7 +117,7 @@ pub fn multiply(
     scale: f32,
     left: Matrix<'_>,
     right: Matrix<'_>,
-    out: MatrixMut<'_>,
+    mut out: MatrixMut<'_>,
 ) {
     if rows == 0 || columns == 0 || inner == 0 {
         return;
@@ -63,30 +125,87 @@ pub fn multiply(
     assert!(left.holds(rows, inner) && right.holds(inner, columns), "a factor reaches outside its slice");
     let last = out.start + (rows - 1) * out.row_stride + (columns - 1) * out.column_stride;
     assert!(last < out.values.len(), "the product reaches outside its slice");
-    // SAFETY: the asserts above hold every index that gemm touches inside the three slices, and `out` is borrowed
-    // mutably, so it overlaps neither factor.
-    unsafe {
-        gemm::gemm(
-            rows,
-            columns,
-            inner,
-            out.values.as_mut_ptr().add(out.start),
-            out.column_stride as isize,
-            out.row_stride as isize,
-            out.adding,
-            left.values.as_ptr().add(left.start),
-            left.column_stride as isize,
-            left.row_stride as isize,
-            right.values.as_ptr().add(right.start),
-            right.column_stride as isize,
-            right.row_stride as isize,
-            1.0f32,
-            scale,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
+    if rows == 1 {
+        return multiply_row(columns, inner, scale, left, right, out);
+    }
+    // Strips of the right factor, [inner, COLUMNS] each, and one of the left, [inner, ROWS]; 0 beyond the edges.
+    let depth = inner.min(INNER);
+    let strips = columns.div_ceil(COLUMNS);
+    let mut right_strips = vec![0.0f32; strips * depth * COLUMNS];
+    let mut left_strip = vec![0.0f32; depth * ROWS];
+    for first in (0..inner).step_by(INNER) {
+        let depth = INNER.min(inner - first);
+        for (strip, values) in right_strips.chunks_exact_mut(depth * COLUMNS).take(strips).enumerate() {
+            right.transposed().strip::<COLUMNS>(strip * COLUMNS, columns, first, values);
+        }
+        for row in (0..rows).step_by(ROWS) {
+            let left_strip = &mut left_strip[..depth * ROWS];
+            left.strip::<ROWS>(row, rows, first, left_strip);
+            for (strip, right_strip) in right_strips.chunks_exact(depth * COLUMNS).take(strips).enumerate() {
+                let sums = block(left_strip, right_strip);
+                out.store(&sums, row, rows, strip * COLUMNS, columns, scale);
+            }
+        }
+        out.adding = true;
+    }
+}
+
+/// The product of two strips.
+#[inline(always)]
+fn block(left: &[f32], right: &[f32]) -> [[f32; COLUMNS]; ROWS] {
+    let mut sums = [[f32x4::ZERO; 2]; ROWS];
+    for (left, right) in left.chunks_exact(ROWS).zip(right.chunks_exact(COLUMNS)) {
+        let low = f32x4::new([right[0], right[1], right[2], right[3]]);
+        let high = f32x4::new([right[4], right[5], right[6], right[7]]);
+        for (sums, &left) in sums.iter_mut().zip(left) {
+            let left = f32x4::splat(left);
+            sums[0] += left * low;
+            sums[1] += left * high;
+        }
+    }
+    sums.map(|[low, high]| {
+        let ([a, b, c, d], [e, f, g, h]) = (low.to_array(), high.to_array());
+        [a, b, c, d, e, f, g, h]
+    })
+}
+
+/// A single row, for which a copy of the right factor would cost as much as the product.
+fn multiply_row(
+    columns: usize,
+    inner: usize,
+    scale: f32,
+    left: Matrix<'_>,
+    right: Matrix<'_>,
+    out: MatrixMut<'_>,
+) {
+    let mut sums = vec![0.0f32; columns];
+    let factor = |k: usize| left.values[left.start + k * left.column_stride];
+    if right.column_stride == 1 {
+        for k in 0..inner {
+            let (factor, row) = (factor(k), &right.values[right.start + k * right.row_stride..][..columns]);
+            sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += factor * value);
+        }
+    } else {
+        let row: Vec<f32> = (0..inner).map(factor).collect();
+        for (column, sum) in sums.iter_mut().enumerate() {
+            let values = &right.values[right.start + column * right.column_stride..];
+            *sum = if right.row_stride == 1 {
+                let mut totals = [0.0f32; 8];
+                let mut chunks = row.chunks_exact(8).zip(values[..inner].chunks_exact(8));
+                for (row, values) in &mut chunks {
+                    totals.iter_mut().zip(row.iter().zip(values)).for_each(|(total, (a, b))| *total += a * b);
+                }
+                let rest = inner / 8 * 8;
+                let rest: f32 = row[rest..].iter().zip(&values[rest..inner]).map(|(a, b)| a * b).sum();
+                totals.iter().sum::<f32>() + rest
+            } else {
+                row.iter().zip(values.iter().step_by(right.row_stride)).map(|(a, b)| a * b).sum()
+            };
+        }
+    }
+    for (column, sum) in sums.into_iter().enumerate() {
+        let value = &mut out.values[out.start + column * out.column_stride];
+        *value = if out.adding { *value + scale * sum } else { scale * sum };
     }
 }
 
@@ -107,6 +226,35 @@ mod tests {
             }
         }
         assert_eq!(out[0], 1.0);
+    }
+
+    /// Every way to lie in memory, and sizes around those of the block.
+    #[test]
+    fn any_sizes_and_strides_multiply_as_the_definition_says() {
+        let sizes = [[1, 1, 1], [1, 9, 17], [5, 8, 4], [6, 9, 3], [11, 20, 600], [64, 33, 65]];
+        for ([rows, columns, inner], ways) in sizes.into_iter().flat_map(|sizes| (0..8).map(move |ways| (sizes, ways))) {
+            let number = |at: usize| ((at * 37 % 101) as f32 - 50.0) / 50.0;
+            let values: Vec<f32> = (0..rows.max(columns) * inner + 7).map(number).collect();
+            let matrix = |transposed: bool, rows: usize, columns: usize| match transposed {
+                false => Matrix::new(&values, 3, columns, 1),
+                true => Matrix::new(&values, 3, 1, rows),
+            };
+            let (left, right) = (matrix(ways & 1 > 0, rows, inner), matrix(ways & 2 > 0, inner, columns));
+            let mut out = vec![0.25f32; rows * columns];
+            let target = MatrixMut::new(&mut out, 0, columns, 1);
+            multiply(rows, columns, inner, 0.5, left, right, if ways & 4 > 0 { target.adding() } else { target });
+            let entry = |matrix: &Matrix, row: usize, column: usize| {
+                f64::from(matrix.values[matrix.start + row * matrix.row_stride + column * matrix.column_stride])
+            };
+            for row in 0..rows {
+                for column in 0..columns {
+                    let sum: f64 = (0..inner).map(|k| entry(&left, row, k) * entry(&right, k, column)).sum();
+                    let right = 0.5 * sum + if ways & 4 > 0 { 0.25 } else { 0.0 };
+                    let got = f64::from(out[row * columns + column]);
+                    assert!((got - right).abs() < 1e-4, "{rows} x {inner} x {columns}, {ways}: {got} {right}");
+                }
+            }
+        }
     }
 
     #[test]
