@@ -154,7 +154,7 @@ pub fn multiply(
 #[inline(always)]
 fn block(left: &[f32], right: &[f32]) -> [[f32; COLUMNS]; ROWS] {
     let mut sums = [[f32x4::ZERO; 2]; ROWS];
-    for (left, right) in left.chunks_exact(ROWS).zip(right.chunks_exact(COLUMNS)) {
+    let mut add = |left: &[f32], right: &[f32]| {
         let low = f32x4::new([right[0], right[1], right[2], right[3]]);
         let high = f32x4::new([right[4], right[5], right[6], right[7]]);
         for (sums, &left) in sums.iter_mut().zip(left) {
@@ -162,7 +162,15 @@ fn block(left: &[f32], right: &[f32]) -> [[f32; COLUMNS]; ROWS] {
             sums[0] += left * low;
             sums[1] += left * high;
         }
+    };
+    let (mut lefts, mut rights) = (left.chunks_exact(4 * ROWS), right.chunks_exact(4 * COLUMNS));
+    for (left, right) in (&mut lefts).zip(&mut rights) {
+        for k in 0..4 {
+            add(&left[k * ROWS..(k + 1) * ROWS], &right[k * COLUMNS..(k + 1) * COLUMNS]);
+        }
     }
+    let rest = lefts.remainder().chunks_exact(ROWS).zip(rights.remainder().chunks_exact(COLUMNS));
+    rest.for_each(|(left, right)| add(left, right));
     sums.map(|[low, high]| {
         let ([a, b, c, d], [e, f, g, h]) = (low.to_array(), high.to_array());
         [a, b, c, d, e, f, g, h]
