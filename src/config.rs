@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::{
+    device::Engine,
+    error::{Error, Result},
+};
 
 /// The shape of a GPT-2 model (Radford et al. 2019; names as in nanoGPT).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -135,24 +138,28 @@ impl ModelConfig {
     }
 
     /// Bytes held while training on `batch_size` windows.
-    pub fn memory(&self, batch_size: usize) -> Memory {
-        let weights = self.parameters() * 4;
+    pub fn memory(&self, batch_size: usize, engine: Engine) -> Memory {
+        let flat = self.parameters();
         let [vocabulary, context, layers, heads, width] =
             [self.vocabulary, self.context, self.layers, self.heads, self.width].map(|value| value as u64);
         let tokens = batch_size as u64 * context;
-        // Per token and layer the backward pass needs: two normalised inputs and the residual (3 widths), the fused
-        // query-key-value (3), attention's output (1), the MLP before and after GELU (8), and one score row a head.
-        let block = tokens * (15 * width + 2 * heads * context);
-        // Logits, their gradient and the softmax between them.
-        let head = 3 * tokens * vocabulary;
-        // The widest temporaries of one layer's backward pass.
-        let temporary = tokens * (8 * width + 2 * heads * context);
+        // Per token and layer the backward pass needs: the residual before and after attention and both layer norms' output
+        // (4 widths), the fused query-key-value (3), attention's output (1), the MLP before and after GELU (8); the
+        // layer norms' means and deviations; and of attention a sum a head on the GPU, all its weights on the CPU.
+        let attention = heads * if engine == Engine::Cpu { context } else { 1 };
+        let block = tokens * (16 * width + 4 + attention);
+        // Beside them the gradients of the widest: the MLP's (4), query-key-value's (3), and nine of one width.
+        let temporary = tokens * (16 * width + attention);
+        let logits = tokens.min(rows_of_logits(self.vocabulary) as u64) * vocabulary;
+        // Keys and values for writing a sample.
+        let cache = layers * context * 3 * width;
         Memory {
-            weights,
+            // And once more, where they are copied to be saved.
+            weights: 2 * 4 * flat,
             // Gradient and AdamW's two moments.
-            optimizer: 3 * weights,
-            activations: 4 * (layers * block + head + temporary + 4 * tokens * width),
-            largest_buffer: 4 * (tokens * vocabulary).max(self.parameters()).max(tokens * heads * context),
+            optimizer: 3 * 4 * flat,
+            activations: 4 * (layers * block + temporary + logits + cache),
+            largest_buffer: 4 * flat.max(4 * tokens * width).max(logits),
         }
     }
 
@@ -164,22 +171,22 @@ impl ModelConfig {
     }
 
     /// Refuses a model whose buffers cannot fit, offering the nearest smaller one that does.
-    pub fn fit(&self, batch_size: usize, limits: &Limits) -> Result<()> {
+    pub fn fit(&self, batch_size: usize, limits: &Limits, engine: Engine) -> Result<()> {
         self.validate()?;
-        if limits.allow(&self.memory(batch_size)) {
+        if limits.allow(&self.memory(batch_size, engine)) {
             return Ok(());
         }
-        let memory = self.memory(batch_size);
+        let memory = self.memory(batch_size, engine);
         let (bytes, limit) = if memory.largest_buffer > limits.largest_buffer {
             (memory.largest_buffer, limits.largest_buffer)
         } else {
             (memory.total(), limits.total)
         };
-        Err(Error::ModelTooLarge { bytes, limit, nearest: self.nearest_that_fits(batch_size, limits) })
+        Err(Error::ModelTooLarge { bytes, limit, nearest: self.nearest_that_fits(batch_size, limits, engine) })
     }
 
     /// Shrinks context, then layers, then width by halves until the model fits.
-    fn nearest_that_fits(&self, batch_size: usize, limits: &Limits) -> Option<ModelConfig> {
+    fn nearest_that_fits(&self, batch_size: usize, limits: &Limits, engine: Engine) -> Option<ModelConfig> {
         let mut candidate = *self;
         loop {
             if candidate.context > 64 {
@@ -191,11 +198,17 @@ impl ModelConfig {
             } else {
                 return None;
             }
-            if limits.allow(&candidate.memory(batch_size)) {
+            if limits.allow(&candidate.memory(batch_size, engine)) {
                 return Some(candidate);
             }
         }
     }
+}
+
+/// Rows whose logits are held at once: 32 MiB of them at most, in multiples of 64 rows, so that pieces of the hidden states
+/// begin where the GPU may bind a buffer.
+pub fn rows_of_logits(vocabulary: usize) -> usize {
+    ((32 << 20) / 4 / vocabulary.max(1) / 64 * 64).max(64)
 }
 
 /// Bytes a training run holds, by what they hold.
@@ -268,10 +281,10 @@ mod tests {
     fn a_model_too_large_is_answered_with_one_that_fits() {
         let config = preset("shakespeare", 65).unwrap().model;
         let limits = Limits { largest_buffer: 128 << 20, total: 1 << 30 };
-        let Err(Error::ModelTooLarge { nearest: Some(nearest), .. }) = config.fit(64, &limits) else {
+        let Err(Error::ModelTooLarge { nearest: Some(nearest), .. }) = config.fit(64, &limits, Engine::Cpu) else {
             panic!("accepted")
         };
-        nearest.fit(64, &limits).unwrap();
+        nearest.fit(64, &limits, Engine::Cpu).unwrap();
     }
 
     #[test]

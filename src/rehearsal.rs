@@ -37,7 +37,7 @@ pub fn rehearse(config: &ModelConfig, passes: usize, device: &Device) -> Result<
         trainer.step_on(&mut gpt, &batches)?;
     }
     let mut figures = Figures::new(device);
-    let figure = figures.next();
+    let figure = figures.add();
     gpt.loss(&ids(), &ids(), &mut figures, figure);
     let weights = gpt.weights();
     let mut cache = Cache::new(&gpt);

@@ -284,7 +284,7 @@ impl Session {
     /// What `model` and `train` would cost on this engine.
     pub fn plan(&mut self, model: &ModelConfig, train: &TrainConfig) -> Result<Plan> {
         train.validate()?;
-        model.fit(train.batch_size, &self.limits)?;
+        model.fit(train.batch_size, &self.limits, self.engine)?;
         let passes = train.gradient_accumulation as u64;
         let train_tokens = train.steps * passes * (train.batch_size * model.context) as u64;
         let seconds_per_step =
@@ -295,7 +295,7 @@ impl Session {
         };
         Ok(Plan {
             parameters: model.parameters(),
-            memory: model.memory(train.batch_size),
+            memory: model.memory(train.batch_size, self.engine),
             seconds_per_step,
             seconds: seconds_per_step * train.steps as f64,
             train_tokens,
@@ -319,10 +319,11 @@ impl Session {
     pub fn create_model(&mut self, config: ModelConfig, seed: u64) -> Result<ModelSummary> {
         let tokenizer = self.tokenizer.clone().ok_or(Error::NoTokenizer)?;
         let config = ModelConfig { vocabulary: tokenizer.vocabulary(), ..config };
-        config.fit(1, &self.limits)?;
+        config.fit(1, &self.limits, self.engine)?;
         self.writing = None;
         // The old model goes first: both may not fit.
         self.model = None;
+        ops::release();
         let gpt = Gpt::new(config, seed, &self.device);
         let trainer = Trainer::new(&gpt);
         self.model = Some(Model { gpt, tokenizer, trainer, data: None, facts: TextFacts::default() });
@@ -354,7 +355,7 @@ impl Session {
         if !Rc::ptr_eq(tokenizer, &model.tokenizer) && tokenizer.to_json() != model.tokenizer.to_json() {
             return Err(Error::TokenizerChanged);
         }
-        model.gpt.config.fit(config.batch_size, &self.limits)?;
+        model.gpt.config.fit(config.batch_size, &self.limits, self.engine)?;
         let context = model.gpt.config.context;
         // A model that was restored without its text goes on with the tokens that came with it.
         let data = match (self.corpus.is_empty(), &model.data) {
@@ -541,9 +542,10 @@ impl Session {
             let (model, tokenizer) = (file.config.vocabulary, tokenizer.vocabulary());
             return Err(Error::VocabularyMismatch { model, tokenizer });
         }
-        file.config.fit(1, &self.limits)?;
+        file.config.fit(1, &self.limits, self.engine)?;
         self.writing = None;
         self.model = None;
+        ops::release();
         let gpt = Gpt::from_flat(file.config, file.weights, &self.device);
         let trainer = match state {
             Some(state) => Trainer::restore(&gpt, state),

@@ -30,7 +30,7 @@ fn values<const D: usize>(tensor: &burn::tensor::Tensor<D>) -> Vec<f32> {
 
 fn loss(gpt: &Gpt, batch: &Batch) -> f32 {
     let mut figures = Figures::new(&gpt.device());
-    let figure = figures.next();
+    let figure = figures.add();
     gpt.loss(&batch.inputs, &batch.targets, &mut figures, figure);
     block_on(figures.take()).unwrap()[0]
 }
@@ -38,7 +38,7 @@ fn loss(gpt: &Gpt, batch: &Batch) -> f32 {
 /// The loss and its gradient, flat.
 fn loss_and_gradient(gpt: &Gpt, batch: &Batch) -> (f32, Vec<f32>) {
     let mut figures = Figures::new(&gpt.device());
-    let figure = figures.next();
+    let figure = figures.add();
     let mut gradients = gpt.gradients();
     gpt.loss_and_gradient(&batch.inputs, &batch.targets, None, &mut figures, figure, &mut gradients);
     (block_on(figures.take()).unwrap()[0], block_on(gradients.values()).unwrap())

@@ -103,19 +103,19 @@ impl Gpt {
     /// Logits of every position, `[windows * time, vocabulary]`.
     pub fn logits(&self, ids: &Ids) -> Tensor<2> {
         let weights = self.weights();
-        ops::head::logits(&self.forward(&weights, ids, None).x, &weights.tokens)
+        ops::head::logits(&self.forward(&weights, ids, None, false).x, &weights.tokens)
     }
 
     /// Logits after the last of `ids`, a single window, `[1, vocabulary]`.
     pub fn last_logits(&self, ids: &Ids) -> Tensor<2> {
         let weights = self.weights();
-        ops::head::logits(&ops::last_row(&self.forward(&weights, ids, None).x), &weights.tokens)
+        ops::head::logits(&ops::last_row(&self.forward(&weights, ids, None, false).x), &weights.tokens)
     }
 
     /// Mean cross-entropy of `targets` in nats, without dropout, into `figure`.
     pub fn loss(&self, ids: &Ids, targets: &Ids, figures: &mut Figures, figure: Figure) {
         let weights = self.weights();
-        let hidden = self.forward(&weights, ids, None);
+        let hidden = self.forward(&weights, ids, None, false);
         ops::head::loss(&hidden.x, &weights.tokens, targets, figures, figure);
     }
 
@@ -130,16 +130,17 @@ impl Gpt {
         gradients: &mut Gradients,
     ) {
         let weights = self.weights();
-        let hidden = self.forward(&weights, ids, dropout);
+        let hidden = self.forward(&weights, ids, dropout, true);
         let gradient = ops::head::loss_and_gradient(&hidden.x, &weights.tokens, targets, figures, figure, gradients);
         self.backward(&weights, hidden, ids, gradient, dropout, gradients);
         gradients.end_pass();
     }
 
-    fn forward(&self, weights: &Weights, ids: &Ids, dropout: Option<Dropout>) -> Hidden {
+    /// `to_train`: keeps what the backward pass needs.
+    fn forward(&self, weights: &Weights, ids: &Ids, dropout: Option<Dropout>, to_train: bool) -> Hidden {
         let mask = Site::Embedding.mask(dropout);
         let mut x = ops::embed(ids, &weights.tokens, &weights.positions, 0, mask);
-        let mut blocks = Vec::with_capacity(weights.blocks.len());
+        let mut blocks = Vec::new();
         for (layer, block) in weights.blocks.iter().enumerate() {
             let (normed_1, norm_1) = ops::layer_norm(&x, &block.norm_1.gain, &block.norm_1.bias);
             let qkv = ops::linear(&normed_1, &block.attention.weight, &block.attention.bias);
@@ -149,16 +150,8 @@ impl Gpt {
             let (normed_2, norm_2) = ops::layer_norm(&x, &block.norm_2.gain, &block.norm_2.bias);
             let (before_gelu, after_gelu) = ops::linear_gelu(&normed_2, &block.mlp.weight, &block.mlp.bias);
             x = add_linear(&x, &after_gelu, &block.mlp_out, Site::MlpOut(layer).mask(dropout));
-            blocks.push(BlockSaved {
-                norm_1,
-                normed_1,
-                attention,
-                attended,
-                norm_2,
-                normed_2,
-                before_gelu,
-                after_gelu,
-            });
+            let saved = BlockSaved { norm_1, normed_1, attention, attended, norm_2, normed_2, before_gelu, after_gelu };
+            blocks.extend(to_train.then_some(saved));
         }
         let (x, norm) = ops::layer_norm(&x, &weights.norm.gain, &weights.norm.bias);
         Hidden { x, blocks, norm }

@@ -159,7 +159,13 @@ mod tests {
     use crate::ops::testing::{device, gpu_device, moved, random, values};
 
     /// The formula of the paper in double precision, one number at a time.
-    fn right(adamw: &AdamW, weights: &mut [f64], moments: &mut [(f64, f64)], gradient: &[f32], decays: &[Range<usize>]) {
+    fn right(
+        adamw: &AdamW,
+        weights: &mut [f64],
+        moments: &mut [(f64, f64)],
+        gradient: &[f32],
+        decays: &[Range<usize>],
+    ) {
         let norm = gradient.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt();
         let scale = (adamw.clip / (norm + 1e-6)).min(1.0);
         for (index, weight) in weights.iter_mut().enumerate() {
@@ -191,7 +197,7 @@ mod tests {
                     AdamW { learning_rate: 1e-2, beta1: 0.9, beta2: 0.99, weight_decay: 0.1, clip: 1.0, update };
                 let gradient = values(&random([LEN], 100 + update));
                 let gradients = Gradients::of(gradient.iter().map(|value| value * 2.0).collect(), 2, &device);
-                let figure = figures.next();
+                let figure = figures.add();
                 adamw.update(&mut weights, &mut moments, &gradients, &decay, &mut figures, figure);
                 right(&adamw, &mut expected, &mut expected_moments, &gradient, &[0..64, 128..192]);
                 let sum: f32 = gradient.iter().map(|g| g * g).sum();

@@ -89,7 +89,13 @@ mod tests {
     };
 
     /// Gradients of tokens and positions after `passes` passes; nothing but the embedding writes the tokens'.
-    fn gradients_of(ids: &Ids, gradient: &Tensor<2>, vocabulary: usize, context: usize, passes: usize) -> [Vec<f32>; 2] {
+    fn gradients_of(
+        ids: &Ids,
+        gradient: &Tensor<2>,
+        vocabulary: usize,
+        context: usize,
+        passes: usize,
+    ) -> [Vec<f32>; 2] {
         let width = gradient.dims()[1];
         let start = (vocabulary * width).next_multiple_of(64);
         let positions = start..start + context * width;
@@ -111,8 +117,8 @@ mod tests {
             let run = |tokens: &Tensor<2>, positions: &Tensor<2>| {
                 (embed(&ids, tokens, positions, 0, mask) * out.clone()).sum()
             };
-            assert_gradient(&tokens, &by_token, |tokens| run(&tokens, &positions));
-            assert_gradient(&positions, &by_position, |positions| run(&tokens, &positions));
+            assert_gradient(&tokens, &by_token, |tokens| run(tokens, &positions));
+            assert_gradient(&positions, &by_position, |positions| run(&tokens, positions));
         }
     }
 

@@ -35,7 +35,7 @@ impl Figures {
     }
 
     /// Room for one more; NaN until something is written there.
-    pub fn next(&mut self) -> Figure {
+    pub fn add(&mut self) -> Figure {
         let figure = Figure(self.len);
         self.len += 1;
         match &mut self.place {

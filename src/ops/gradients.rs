@@ -30,6 +30,8 @@ pub struct Gradients {
     passes: usize,
 }
 
+// One of them lives at a time.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Store {
     Host(Vec<f32>),
     Gpu {

@@ -13,16 +13,7 @@ use super::{
     host::host,
     product::{Matrix, MatrixMut, multiply},
 };
-use crate::model::Ids;
-
-/// Bytes of logits at once, at most.
-const LOGITS: usize = 32 << 20;
-/// Rows at once, at least; and a multiple of it, so that pieces of the hidden states begin where a buffer may.
-const ROWS: usize = 64;
-
-fn rows_at_once(vocabulary: usize) -> usize {
-    (LOGITS / 4 / vocabulary / ROWS * ROWS).max(ROWS)
-}
+use crate::{config::rows_of_logits, model::Ids};
 
 /// `hidden [rows, width]`, `tokens [vocabulary, width]` -> `[rows, vocabulary]`.
 pub fn logits(hidden: &Tensor<2>, tokens: &Tensor<2>) -> Tensor<2> {
@@ -79,8 +70,8 @@ fn on_gpu(
         let place = gpu::piece(gradients.flat(), 0, [vocabulary, width]);
         (gpu::empty([rows, width], &hidden.device()), place, gradients.adding)
     });
-    for first in (0..rows).step_by(rows_at_once(vocabulary)) {
-        let count = rows_at_once(vocabulary).min(rows - first);
+    for first in (0..rows).step_by(rows_of_logits(vocabulary)) {
+        let count = rows_of_logits(vocabulary).min(rows - first);
         let part = gpu::piece(hidden, first * width, [count, width]);
         let logits = gpu::logits(&part, tokens);
         gpu::row_losses(&logits, vocabulary, targets.on_gpu(), &losses, first, scale, backward.is_some());
@@ -104,11 +95,11 @@ fn on_cpu(
     let ([rows, width], [vocabulary, _]) = (hidden.dims(), tokens.dims());
     let [values, token_values] = [hidden, tokens].map(|tensor| host(tensor).expect("on the host"));
     let token_matrix = || Matrix::new(token_values.values(), 0, width, 1);
-    let mut logits = vec![0.0f32; rows_at_once(vocabulary).min(rows) * vocabulary];
+    let mut logits = vec![0.0f32; rows_of_logits(vocabulary).min(rows) * vocabulary];
     let mut out = vec![0.0f32; if gradients.is_some() { rows * width } else { 0 }];
     let mut total = 0.0f64;
-    for first in (0..rows).step_by(rows_at_once(vocabulary)) {
-        let count = rows_at_once(vocabulary).min(rows - first);
+    for first in (0..rows).step_by(rows_of_logits(vocabulary)) {
+        let count = rows_of_logits(vocabulary).min(rows - first);
         let part = || Matrix::new(values.values(), first * width, width, 1);
         let logit_matrix = MatrixMut::new(&mut logits, 0, vocabulary, 1);
         multiply(count, vocabulary, width, 1.0, part(), token_matrix().transposed(), logit_matrix);
@@ -153,11 +144,13 @@ mod tests {
     use futures_lite::future::block_on;
 
     use super::*;
-    use crate::ops::testing::{assert_close, assert_gradient, assert_values_close, device, gpu_device, moved, random, values};
+    use crate::ops::testing::{
+        assert_close, assert_gradient, assert_values_close, device, gpu_device, moved, random, values,
+    };
 
     fn loss_of(hidden: &Tensor<2>, tokens: &Tensor<2>, targets: &[u32]) -> f32 {
         let mut figures = Figures::new(&hidden.device());
-        let figure = figures.next();
+        let figure = figures.add();
         loss(hidden, tokens, &ids(targets, &hidden.device()), &mut figures, figure);
         block_on(figures.take()).unwrap()[0]
     }
@@ -167,14 +160,19 @@ mod tests {
     }
 
     /// Loss, gradient of the hidden states and gradient of the tokens, of `passes` passes.
-    fn gradients_of(hidden: &Tensor<2>, tokens: &Tensor<2>, targets: &[u32], passes: usize) -> (f32, Tensor<2>, Vec<f32>) {
+    fn gradients_of(
+        hidden: &Tensor<2>,
+        tokens: &Tensor<2>,
+        targets: &[u32],
+        passes: usize,
+    ) -> (f32, Tensor<2>, Vec<f32>) {
         let device = hidden.device();
         let [vocabulary, width] = tokens.dims();
         let mut gradients = Gradients::new((vocabulary * width).next_multiple_of(64), &[], &device);
         let mut figures = Figures::new(&device);
         let mut out = None;
         for _ in 0..passes {
-            let figure = figures.next();
+            let figure = figures.add();
             out = Some(loss_and_gradient(hidden, tokens, &ids(targets, &device), &mut figures, figure, &mut gradients));
             gradients.end_pass();
         }
@@ -190,8 +188,8 @@ mod tests {
             let (loss, by_hidden, by_tokens) = gradients_of(&hidden, &tokens, &targets, 1);
             assert_eq!(loss, loss_of(&hidden, &tokens, &targets));
             let as_tensor = |loss: f32| Tensor::from_floats([loss], &device());
-            assert_gradient(&hidden, &values(&by_hidden), |hidden| as_tensor(loss_of(&hidden, &tokens, &targets)));
-            assert_gradient(&tokens, &by_tokens, |tokens| as_tensor(loss_of(&hidden, &tokens, &targets)));
+            assert_gradient(&hidden, &values(&by_hidden), |hidden| as_tensor(loss_of(hidden, &tokens, &targets)));
+            assert_gradient(&tokens, &by_tokens, |tokens| as_tensor(loss_of(&hidden, tokens, &targets)));
         }
     }
 
@@ -213,7 +211,9 @@ mod tests {
     fn the_gpu_computes_what_the_cpu_does() {
         let gpu = gpu_device();
         // The last takes its rows in two parts.
-        for (seed, [rows, width, vocabulary]) in [[6, 8, 12], [9, 5, 65], [1, 4, 3], [70, 4, 131_072]].into_iter().enumerate() {
+        for (seed, [rows, width, vocabulary]) in
+            [[6, 8, 12], [9, 5, 65], [1, 4, 3], [70, 4, 131_072]].into_iter().enumerate()
+        {
             let seed = seed as u64 * 10;
             let (hidden, tokens) = (random([rows, width], seed), random([vocabulary, width], seed + 1));
             let target = |row: usize| if row % 3 == 2 { IGNORED as u32 } else { (row * 7 % vocabulary) as u32 };

@@ -65,13 +65,14 @@ pub fn layer_norm_backward(
 ) -> Tensor<2> {
     let LayerNormSaved { x, statistics } = saved;
     if let Store::Gpu { norm_places, norms, .. } = &mut gradients.store {
-        let norms = norms.get_or_insert_with(|| gpu::NormGradients::new(norm_places.len() / 2, x));
+        let norms = norms.get_or_insert_with(|| gpu::NormGradients::new(norm_places.count() / 2, x));
         norms.add(place.index, x, statistics, gradient);
         return gpu::layer_norm_input_gradient(x, statistics, gain, gradient, residual);
     }
     let [rows, width] = x.dims();
     let [x, statistics, gradient] = [x, statistics, gradient].map(|tensor| host(tensor).expect("on the host"));
-    let (gain, residual) = (host(gain).expect("on the host"), residual.map(|tensor| host(tensor).expect("on the host")));
+    let (gain, residual) =
+        (host(gain).expect("on the host"), residual.map(|tensor| host(tensor).expect("on the host")));
     let gain = gain.values();
     let mut out = Vec::with_capacity(rows * width);
     let mut gain_gradient = vec![0.0f32; width];
@@ -88,7 +89,9 @@ pub fn layer_norm_backward(
         let scaled = || gradient.iter().zip(gain).map(|(gradient, gain)| gradient * gain);
         let mean = sum(scaled()) / width as f32;
         let along = sum(scaled().zip(&normalised).map(|(scaled, normalised)| scaled * normalised)) / width as f32;
-        out.extend(scaled().zip(&normalised).map(|(scaled, normalised)| (scaled - mean - normalised * along) * inverse));
+        out.extend(
+            scaled().zip(&normalised).map(|(scaled, normalised)| (scaled - mean - normalised * along) * inverse),
+        );
     }
     if let Some(residual) = residual {
         out.iter_mut().zip(residual.values()).for_each(|(value, residual)| *value += residual);
@@ -138,9 +141,9 @@ mod tests {
         let out = random([4, 11], 4);
         let run = |x: &Tensor<2>, gain: &Tensor<1>, bias: &Tensor<1>| (layer_norm(x, gain, bias).0 * out.clone()).sum();
         let (by_x, by_gain, by_bias) = gradients_of(&x, &gain, &out, None, 1);
-        assert_gradient(&x, &values(&by_x), |x| run(&x, &gain, &bias));
-        assert_gradient(&gain, &by_gain, |gain| run(&x, &gain, &bias));
-        assert_gradient(&bias, &by_bias, |bias| run(&x, &gain, &bias));
+        assert_gradient(&x, &values(&by_x), |x| run(x, &gain, &bias));
+        assert_gradient(&gain, &by_gain, |gain| run(&x, gain, &bias));
+        assert_gradient(&bias, &by_bias, |bias| run(&x, &gain, bias));
     }
 
     #[test]

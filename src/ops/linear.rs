@@ -145,12 +145,12 @@ mod tests {
         let loss = |y: Tensor<2>| (y * out.clone()).sum();
         let run = |x: &Tensor<2>, w: &Tensor<2>, b: &Tensor<1>| loss(linear(x, w, b));
         let (weight_gradient, bias_gradient) = gradients_of(&x, &out, 1);
-        assert_gradient(&x, &values(&input_gradient(&out, &weight)), |x| run(&x, &weight, &bias));
-        assert_gradient(&weight, &weight_gradient, |weight| run(&x, &weight, &bias));
-        assert_gradient(&bias, &bias_gradient, |bias| run(&x, &weight, &bias));
+        assert_gradient(&x, &values(&input_gradient(&out, &weight)), |x| run(x, &weight, &bias));
+        assert_gradient(&weight, &weight_gradient, |weight| run(&x, weight, &bias));
+        assert_gradient(&bias, &bias_gradient, |bias| run(&x, &weight, bias));
         let masked = super::super::drop_out(&out, mask);
         let through = input_gradient(&masked, &weight);
-        assert_gradient(&x, &values(&through), |x| loss(linear_residual(&x, &weight, &bias, &residual, mask)));
+        assert_gradient(&x, &values(&through), |x| loss(linear_residual(x, &weight, &bias, &residual, mask)));
     }
 
     #[test]
@@ -159,7 +159,7 @@ mod tests {
         let gradient = input_gradient_through_gelu(&out, &weight, &x);
         let zero = Tensor::zeros([4], &x.device());
         assert_gradient(&x, &values(&gradient), |x| {
-            let after = values(&x).into_iter().map(gelu::gelu).collect();
+            let after = values(x).into_iter().map(gelu::gelu).collect();
             (linear(&super::super::tensor(after, [5, 3], &x.device()), &weight, &zero) * out.clone()).sum()
         });
     }
@@ -173,7 +173,8 @@ mod tests {
                 .enumerate()
         {
             let seed = seed as u64 * 10;
-            let (x, weight, bias) = (random([rows, inputs], seed), random([inputs, outputs], seed + 1), random([outputs], seed + 2));
+            let (x, weight, bias) =
+                (random([rows, inputs], seed), random([inputs, outputs], seed + 1), random([outputs], seed + 2));
             let (gradient, residual) = (random([rows, outputs], seed + 3), random([rows, outputs], seed + 4));
             let before = random([rows, inputs], seed + 5);
             let mask = Dropout::new(0.4, seed).map(|dropout| dropout.mask(3));

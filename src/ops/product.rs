@@ -178,14 +178,7 @@ fn block(left: &[f32], right: &[f32]) -> [[f32; COLUMNS]; ROWS] {
 }
 
 /// A single row, for which a copy of the right factor would cost as much as the product.
-fn multiply_row(
-    columns: usize,
-    inner: usize,
-    scale: f32,
-    left: Matrix<'_>,
-    right: Matrix<'_>,
-    out: MatrixMut<'_>,
-) {
+fn multiply_row(columns: usize, inner: usize, scale: f32, left: Matrix<'_>, right: Matrix<'_>, out: MatrixMut<'_>) {
     let mut sums = vec![0.0f32; columns];
     let factor = |k: usize| left.values[left.start + k * left.column_stride];
     if right.column_stride == 1 {
@@ -240,7 +233,8 @@ mod tests {
     #[test]
     fn any_sizes_and_strides_multiply_as_the_definition_says() {
         let sizes = [[1, 1, 1], [1, 9, 17], [5, 8, 4], [6, 9, 3], [11, 20, 600], [64, 33, 65]];
-        for ([rows, columns, inner], ways) in sizes.into_iter().flat_map(|sizes| (0..8).map(move |ways| (sizes, ways))) {
+        for ([rows, columns, inner], ways) in sizes.into_iter().flat_map(|sizes| (0..8).map(move |ways| (sizes, ways)))
+        {
             let number = |at: usize| ((at * 37 % 101) as f32 - 50.0) / 50.0;
             let values: Vec<f32> = (0..rows.max(columns) * inner + 7).map(number).collect();
             let matrix = |transposed: bool, rows: usize, columns: usize| match transposed {

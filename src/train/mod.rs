@@ -135,7 +135,7 @@ impl Trainer {
         for (pass, batch) in batches.iter().enumerate() {
             let seed = mix(mix(config.seed ^ 0xd209, step), pass as u64);
             let dropout = Dropout::new(gpt.config.dropout, seed);
-            let loss = self.figures.next();
+            let loss = self.figures.add();
             let (figures, gradients) = (&mut self.figures, &mut self.gradients);
             gpt.loss_and_gradient(&batch.inputs, &batch.targets, dropout, figures, loss, gradients);
             self.history.tokens += batch.inputs.numbers.len() as u64;
@@ -149,7 +149,7 @@ impl Trainer {
             clip: config.grad_clip,
             update: self.progress.updates + 1,
         };
-        let norm = self.figures.next();
+        let norm = self.figures.add();
         let moments = &mut self.moments;
         adamw.update(&mut gpt.flat, moments, &self.gradients, &self.decay, &mut self.figures, norm);
         self.progress.step += 1;
@@ -210,7 +210,7 @@ impl Trainer {
         let (batches, time) = self.validation(gpt, data);
         let Some(starts) = batches.get(index) else { return };
         let batch = data.validation_batch(starts, time, &gpt.device());
-        let loss = self.validation_losses.next();
+        let loss = self.validation_losses.add();
         gpt.loss(&batch.inputs, &batch.targets, &mut self.validation_losses, loss);
         self.evaluating.push(starts.len());
     }

@@ -1,7 +1,7 @@
 // window.lorito, method by method, on both engines.
 import { gzipSync } from "node:zlib";
 import { expect, test } from "./guard";
-import { onEitherEngine, open, prepare, problem, ready, text, tinyModel, tinyRun } from "./lorito";
+import { open, prepare, problem, ready, text, tinyModel, tinyRun } from "./lorito";
 
 test.describe("the engine", () => {
   test("is the one that the address asks for", async ({ page }, { project }) => {
@@ -29,7 +29,6 @@ test.describe("the engine", () => {
 });
 
 test("texts come in as strings, bytes and files, and go", async ({ page }, { project }) => {
-  onEitherEngine(project.name);
   await open(page, project.name);
   const packed = [...gzipSync("Packed, but readable.")];
   const seen = await page.evaluate(
@@ -61,7 +60,6 @@ test("texts come in as strings, bytes and files, and go", async ({ page }, { pro
 });
 
 test("a text that cannot be read leaves what was there", async ({ page }, { project }) => {
-  onEitherEngine(project.name);
   await open(page, project.name);
   await page.evaluate((log) => window.lorito.addText("log.txt", log), text);
   expect(await problem(page, "addText('empty.txt', '')")).toMatchObject({ code: "file-empty", name: "empty.txt" });
@@ -72,7 +70,6 @@ test("a text that cannot be read leaves what was there", async ({ page }, { proj
 });
 
 test("three kinds of tokenizer", async ({ page }, { project }) => {
-  onEitherEngine(project.name);
   await open(page, project.name);
   expect(await problem(page, "trainTokenizer({ kind: 'char' })")).toMatchObject({ code: "no-text" });
   expect(await problem(page, "encode('a')")).toMatchObject({ code: "no-tokenizer" });
@@ -221,7 +218,6 @@ test("pause, resume and stop act between steps", async ({ page }, { project }) =
 });
 
 test("text that comes in while it trains does not change the run", async ({ page }, { project }) => {
-  onEitherEngine(project.name);
   await open(page, project.name);
   const losses = async (disturb: boolean) => {
     await prepare(page);

@@ -1,6 +1,6 @@
 // What the tests of the public interface share: the page with its engine, a text, and a model small enough for
 // SwiftShader.
-import { type Page, test } from "@playwright/test";
+import type { Page } from "@playwright/test";
 import type { Lorito } from "../../web/lorito";
 
 declare global {
@@ -21,11 +21,6 @@ the stars came out one by one, and the captain told us how she had once been los
 export const tinyModel = { layers: 1, heads: 2, width: 32, context: 32, dropout: 0, seed: 7 };
 
 export const tinyRun = { batchSize: 4, learningRate: 0.01, warmupSteps: 4, evalEvery: 10, seed: 5 };
-
-/** What is tested here is the same on either engine; SwiftShader compiles shaders for half a minute, so: on the CPU. */
-export function onEitherEngine(engine: string): void {
-  test.skip(engine === "webgpu", "tested on the CPU engine");
-}
 
 /** Opens the page with the engine that the project is for. */
 export async function open(page: Page, engine: string): Promise<void> {

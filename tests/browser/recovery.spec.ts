@@ -1,7 +1,7 @@
 // Training outlives reloads, lost GPUs, crashes, damaged files and full disks.
 import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
-import { onEitherEngine, open, prepare, problem, ready, tinyRun } from "./lorito";
+import { open, prepare, problem, ready, tinyRun } from "./lorito";
 
 const steps = 30;
 
@@ -155,7 +155,6 @@ test("a GPU that is lost again and again gives way to the CPU", async ({ page, g
 });
 
 test("a crash of the engine is survived", async ({ page, guard }, { project }) => {
-  onEitherEngine(project.name);
   guard.allowed.push(/unreachable/);
   await open(page, project.name);
   await prepare(page);
@@ -191,7 +190,6 @@ test("a crash of the engine is survived", async ({ page, guard }, { project }) =
 });
 
 test("where the newest checkpoint is damaged, the one before counts", async ({ page }, { project }) => {
-  onEitherEngine(project.name);
   await open(page, project.name);
   await prepare(page);
   // Long enough that it has not ended before it pauses again.
@@ -234,7 +232,6 @@ test("where the newest checkpoint is damaged, the one before counts", async ({ p
 });
 
 test("a run that is lost beyond repair says so, and can be discarded", async ({ page }, { project }) => {
-  onEitherEngine(project.name);
   await open(page, project.name);
   expect(await problem(page, "restoreRun()")).toMatchObject({ code: "no-run" });
   await prepare(page);
@@ -283,7 +280,6 @@ test("a loss that is no number ends training, and the model is as it was", async
 });
 
 test("on a full disk training goes on, and the run can be downloaded", async ({ page }, { project }) => {
-  onEitherEngine(project.name);
   await open(page, project.name);
   const expected = await undisturbed(page);
   await prepare(page);
@@ -316,7 +312,6 @@ test("on a full disk training goes on, and the run can be downloaded", async ({ 
 });
 
 test("two tabs do not write over each other's run", async ({ page, context }, { project }) => {
-  onEitherEngine(project.name);
   await open(page, project.name);
   await prepare(page);
   const step = await trainAndPause(page, 8);

@@ -94,7 +94,7 @@ pub fn embed(
     start: usize,
     mask: Option<Mask>,
 ) -> Tensor<2> {
-    let (rows, width) = (numbers.len(), tokens.dims()[1]);
+    let (rows, width) = (numbers.count(), tokens.dims()[1]);
     let out = empty([rows, width], &tokens.device());
     let Mask { key, threshold, scale } = mask.unwrap_or_default();
     // SAFETY: here and below, no index goes beyond the sizes given (ids are checked before), and WebGPU keeps them

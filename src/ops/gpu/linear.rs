@@ -188,7 +188,7 @@ fn weight_gradient<L: Size, R: Size>(
 pub fn linear_into(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, out: &Tensor<2>, first: usize) {
     let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
     let lanes = lanes(&[inner]);
-    let block = block(rows, inner, lanes, Form::Straight);
+    let block = small_block(rows, inner, lanes, Form::Straight);
     let (groups, dim) = count(block, rows, columns);
     // SAFETY: here and below, the kernels read and write rows and columns below their counts, and WebGPU keeps them
     // inside the bound buffers besides.
@@ -251,7 +251,7 @@ pub fn linear_residual(
     let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
     let out = empty([rows, columns], &x.device());
     let lanes = lanes(&[inner]);
-    let block = block(rows, inner, lanes, Form::Straight);
+    let block = small_block(rows, inner, lanes, Form::Straight);
     let (groups, dim) = count(block, rows, columns);
     let Mask { key, threshold, scale } = mask.unwrap_or_default();
     unsafe {
@@ -316,13 +316,7 @@ pub fn input_gradient_through_gelu(gradient: &Tensor<2>, weight: &Tensor<2>, bef
 }
 
 /// Writes, or adds, `x [rows, inputs]` transposed `x gradient [rows, outputs]` and the sums of `gradient`'s columns.
-pub fn weight_gradient_into(
-    x: &Tensor<2>,
-    gradient: &Tensor<2>,
-    weight: &Tensor<2>,
-    bias: &Tensor<1>,
-    adding: bool,
-) {
+pub fn weight_gradient_into(x: &Tensor<2>, gradient: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, adding: bool) {
     let ([inner, rows], [_, columns]) = (x.dims(), gradient.dims());
     let lanes = lanes(&[rows]);
     let block = block(rows, inner, lanes, Form::LeftTransposed);

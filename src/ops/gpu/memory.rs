@@ -1,6 +1,8 @@
 //! Tensors of the GPU as the buffers that kernels are given. A kernel writes into a buffer in place, whoever else holds
 //! it: that is what makes one flat array of all gradients possible, whose pieces the kernels fill one by one.
 
+use std::{cell::RefCell, collections::HashMap};
+
 use burn::{
     backend::{BackendTensor, BackendTypes, Cube, DispatchDevice, DispatchTensorKind},
     tensor::{DType, Device, Tensor},
@@ -51,7 +53,7 @@ impl Integers {
         Self { handle: gpu(device).client().create_from_slice(i32::as_bytes(values)), len: values.len() }
     }
 
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.len
     }
 
@@ -78,8 +80,38 @@ pub fn empty<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
         return tensor(&vec![f32::NAN; len], shape, device);
     }
     let client = device.client();
-    let handle = client.empty(4 * len);
+    let handle = reused(len).unwrap_or_else(|| {
+        let handle = client.empty(4 * len);
+        keep(len, &handle);
+        handle
+    });
     of_handle(client, device.clone(), shape, handle)
+}
+
+thread_local! {
+    /// Every piece of memory that kernels have filled, by its length, for the next tensor of that length: a training step
+    /// asks for the same lengths in the same order each time. CubeCL's own pools give a step new pages where the last
+    /// step's are still being read, which takes half as much memory again and never comes to an end.
+    static KEPT: RefCell<HashMap<usize, Vec<Handle>>> = RefCell::default();
+}
+
+/// Memory of that length that no tensor holds any more. What is still queued on the GPU comes before what will use it.
+fn reused(len: usize) -> Option<Handle> {
+    KEPT.with_borrow(|kept| kept.get(&len)?.iter().find(|handle| handle.can_mut()).cloned())
+}
+
+fn keep(len: usize, handle: &Handle) {
+    let held = handle.clone();
+    // `can_mut`: nobody but the pool and one more holds it. Both this copy and the tensor do now; if it is said all the
+    // same, the pool has yet to take its share (natively it works in a thread of its own), and counting would go wrong.
+    if !held.can_mut() {
+        KEPT.with_borrow_mut(|kept| kept.entry(len).or_default().push(held));
+    }
+}
+
+/// Gives back all memory that no tensor holds: when a model goes, another one's tensors have other lengths.
+pub fn release() {
+    KEPT.with_borrow_mut(HashMap::clear);
 }
 
 /// Workgroups for `threads` threads in groups of `group`, in a grid that no dimension of WebGPU's limit (65,535) is too

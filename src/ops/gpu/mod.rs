@@ -16,6 +16,8 @@ pub use adamw::{DECAY_STEP, Update, adamw};
 pub use attention::{Sizes as AttentionSizes, attention, attention_backward};
 pub use embedding::{drop_out, embed, embed_backward_into, last_row};
 pub use head::{hidden_gradient, logits, losses, row_losses, sum_into, token_gradient};
-pub use linear::{input_gradient, input_gradient_through_gelu, linear_gelu, linear_into, linear_residual, weight_gradient_into};
-pub use memory::{Integers, empty, piece, read, tensor};
+pub use linear::{
+    input_gradient, input_gradient_through_gelu, linear_gelu, linear_into, linear_residual, weight_gradient_into,
+};
+pub use memory::{Integers, empty, piece, read, release, tensor};
 pub use norm::{NormGradients, layer_norm, layer_norm_input_gradient};

@@ -260,7 +260,7 @@ impl NormGradients {
 
     /// Writes, or adds, them to the flat gradient. `places`: where gain and bias of each layer norm begin in it.
     pub fn finish(self, places: &Integers, flat: &Tensor<1>, adding: bool) {
-        let count = places.len();
+        let count = places.count();
         unsafe {
             finish::launch_unchecked(
                 &client(flat),

@@ -54,7 +54,20 @@ pub(super) fn sums<L: Size, R: Size>(
     let mut sums = Array::<f32>::new(comptime![block.rows * block.columns]);
     if row < rows && column < columns {
         let at = &mut sums;
-        add_products::<L, R>(left, right, at, row, column, rows, columns, inner, left_length, right_length, form, block);
+        add_products::<L, R>(
+            left,
+            right,
+            at,
+            row,
+            column,
+            rows,
+            columns,
+            inner,
+            left_length,
+            right_length,
+            form,
+            block,
+        );
     }
     sums
 }
@@ -89,10 +102,32 @@ fn add_products<L: Size, R: Size>(
             left_at[i] = min(row / lanes + i, last);
         }
         for pair in 0..inner / 2 {
-            outer_products::<L, R>(left, right, pair * 2, left_length, right_length, &left_at, &right_at, sums, 2usize, block);
+            outer_products::<L, R>(
+                left,
+                right,
+                pair * 2,
+                left_length,
+                right_length,
+                &left_at,
+                &right_at,
+                sums,
+                2usize,
+                block,
+            );
         }
         if inner % 2 == 1 {
-            outer_products::<L, R>(left, right, inner - 1, left_length, right_length, &left_at, &right_at, sums, 1usize, block);
+            outer_products::<L, R>(
+                left,
+                right,
+                inner - 1,
+                left_length,
+                right_length,
+                &left_at,
+                &right_at,
+                sums,
+                1usize,
+                block,
+            );
         }
     } else {
         let mut left_at = Array::<usize>::new(comptime![block.rows]);
@@ -103,7 +138,7 @@ fn add_products<L: Size, R: Size>(
         if comptime![form == Form::RightTransposed] {
             #[unroll]
             for j in 0..block.columns {
-                right_at[j] = right_at[j] * (right_length / lanes);
+                right_at[j] *= right_length / lanes;
             }
             for k in 0..inner / lanes {
                 let mut y = Array::<Vector<f32, L>>::new(comptime![block.columns]);
@@ -222,8 +257,7 @@ fn plain<L: Size, R: Size>(
     #[comptime] block: Block,
 ) {
     let (row, column) = corner(block);
-    let sums =
-        sums::<L, R>(left, right, row, column, rows, columns, inner, left_length, right_length, form, block);
+    let sums = sums::<L, R>(left, right, row, column, rows, columns, inner, left_length, right_length, form, block);
     #[unroll]
     for i in 0..block.rows {
         #[unroll]
