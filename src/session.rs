@@ -151,6 +151,7 @@ impl Session {
 
     pub fn set_gigaflops(&mut self, gigaflops: f64) {
         self.gigaflops = gigaflops;
+        ops::set_speed(gigaflops * 1e9);
     }
 
     // Text

@@ -84,8 +84,8 @@ impl Session {
             Engine::WebGpu => {
                 let failed = |reason: String| thrown(Error::WebGpuUnavailable { reason });
                 let limits = limits.ok_or_else(|| failed("no limits given".into()))?;
-                // Few dispatches a submission, so that the desktop gets its turn on a slow GPU.
-                let options = Device::wgpu_options().tasks_max(32);
+                // Submissions end where `ops::gpu` says; this is for what does so little that it does not.
+                let options = Device::wgpu_options().tasks_max(128);
                 (options.init_async().await.map_err(|error| failed(error.to_string()))?, limits)
             }
         };

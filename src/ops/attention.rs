@@ -328,7 +328,7 @@ mod tests {
         let gpu = gpu_device();
         // Heads of 16 to 128 numbers, and widths and times that are multiples of nothing; dropout in turn, as each is one
         // more kernel to compile.
-        let shapes = [[2, 16, 2, 16], [3, 21, 3, 5], [1, 70, 2, 32], [1, 35, 1, 128], [1, 1, 1, 63]];
+        let shapes = [[2, 16, 2, 16], [3, 21, 3, 5], [1, 70, 2, 32], [1, 35, 1, 128]];
         for (seed, [windows, time, heads, head_width]) in shapes.into_iter().enumerate() {
             let seed = seed as u64 * 10;
             let width = heads * head_width;

@@ -25,7 +25,7 @@ pub use attention::{AttentionSaved, Past, attention, attention_backward};
 pub use dropout::{Dropout, Mask};
 pub use embedding::{drop_out, embed, embed_backward, last_row};
 pub use figures::{Figure, Figures};
-pub use gpu::{Integers, release};
+pub use gpu::{Integers, release, set_speed};
 pub use gradients::{Gradients, LinearPlace, NormPlace};
 pub use host::{host, host_mut, on_host, piece, tensor};
 pub use layer_norm::{LayerNormSaved, layer_norm, layer_norm_backward};

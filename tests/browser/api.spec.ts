@@ -177,6 +177,25 @@ test("training tells how it goes, and goes on where it ended", async ({ page }, 
   expect(end).toBeLessThan(start - 0.5);
 });
 
+test("the same seed and the same text give the same losses, dropout included", async ({ page }, { project }) => {
+  await open(page, project.name);
+  const losses = async (seed: number) => {
+    await prepare(page);
+    return page.evaluate(
+      async ([run, model, seed]) => {
+        await window.lorito.createModel({ ...model, dropout: 0.2 });
+        await window.lorito.train({ ...run, steps: 12, seed });
+        return (await window.lorito.history()).steps.map(({ loss }) => loss);
+      },
+      [tinyRun, tinyModel, seed] as const,
+    );
+  };
+  const first = await losses(5);
+  expect(first).toHaveLength(12);
+  expect(await losses(5)).toEqual(first);
+  expect(await losses(6)).not.toEqual(first);
+});
+
 test("pause, resume and stop act between steps", async ({ page }, { project }) => {
   await open(page, project.name);
   await prepare(page);

@@ -49,6 +49,10 @@ export async function write(page: Page, prompt: string): Promise<string> {
   const view = step(page, "Write");
   await view.getByLabel("Begin with").fill(prompt);
   await press(view, "Write");
+  // The page draws a moment after the press.
+  await page
+    .locator("lorito-write")
+    .evaluate((drawn: HTMLElement & { updateComplete?: unknown }) => drawn.updateComplete);
   await expect(view.getByRole("button", { name: "Write", exact: true })).toBeEnabled({ timeout: 120_000 });
   return ((await view.locator("#written").textContent()) ?? "").slice(prompt.length);
 }

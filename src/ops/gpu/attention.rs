@@ -12,6 +12,7 @@ use super::{
     memory::{buffer, client, empty, groups},
     norm::total,
     product::lanes,
+    queue::queued,
     random::kept,
 };
 use crate::ops::dropout::Mask;
@@ -368,6 +369,12 @@ fn key_gradient<N: Size>(
     }
 }
 
+/// Floating-point operations of `products` products of all queries with the keys before them.
+fn operations(sizes: Sizes, products: f64) -> f64 {
+    let Sizes { windows, time, heads, head_width } = sizes;
+    products * (windows * heads * head_width) as f64 * (time * time) as f64
+}
+
 fn scale(sizes: Sizes) -> f32 {
     1.0 / (sizes.head_width as f32).sqrt()
 }
@@ -402,6 +409,7 @@ pub fn attention(qkv: &Tensor<2>, sizes: Sizes, first: usize, mask: Option<Mask>
             tile,
         );
     }
+    queued(&client(qkv), operations(sizes, 2.0));
     (out, sums)
 }
 
@@ -442,6 +450,7 @@ pub fn attention_backward(
             tile,
         );
     }
+    queued(&client(qkv), operations(sizes, 3.0));
     let tile = Tile::new(sizes, KEPT / 2, mask);
     unsafe {
         key_gradient::launch_unchecked(
@@ -464,5 +473,6 @@ pub fn attention_backward(
             tile,
         );
     }
+    queued(&client(qkv), operations(sizes, 4.0));
     out
 }

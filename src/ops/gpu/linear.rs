@@ -6,7 +6,8 @@ use cubecl::prelude::*;
 use super::{
     elementwise::{gelu_of, gelu_slope},
     memory::{buffer, client, empty},
-    product::{Block, Form, block, corner, count, lanes, product, small_block, sums},
+    product::{Block, Form, block, corner, count, lanes, operations, product, small_block, sums},
+    queue::queued,
     random::kept,
 };
 use crate::ops::dropout::Mask;
@@ -210,6 +211,7 @@ pub fn linear_into(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, out: &Te
             block,
         );
     }
+    queued(&client(x), operations([rows, columns, inner]));
 }
 
 /// The layer before GELU and after it, `[rows, outputs]` each.
@@ -237,6 +239,7 @@ pub fn linear_gelu(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> (Tens
             block,
         );
     }
+    queued(&client(x), operations([rows, columns, inner]));
     (before, after)
 }
 
@@ -276,6 +279,7 @@ pub fn linear_residual(
             block,
         );
     }
+    queued(&client(x), operations([rows, columns, inner]));
     out
 }
 
@@ -312,6 +316,7 @@ pub fn input_gradient_through_gelu(gradient: &Tensor<2>, weight: &Tensor<2>, bef
             block,
         );
     }
+    queued(&client(gradient), operations([rows, columns, inner]));
     out
 }
 
@@ -339,4 +344,5 @@ pub fn weight_gradient_into(x: &Tensor<2>, gradient: &Tensor<2>, weight: &Tensor
             block,
         );
     }
+    queued(&client(x), operations([rows, columns, inner]));
 }

@@ -10,6 +10,7 @@ mod linear;
 mod memory;
 mod norm;
 mod product;
+mod queue;
 mod random;
 
 pub use adamw::{DECAY_STEP, Update, adamw};
@@ -21,3 +22,4 @@ pub use linear::{
 };
 pub use memory::{Integers, empty, piece, read, release, tensor};
 pub use norm::{NormGradients, layer_norm, layer_norm_input_gradient};
+pub use queue::set_speed;

@@ -9,7 +9,10 @@
 use burn::tensor::Tensor;
 use cubecl::prelude::*;
 
-use super::memory::{buffer, client};
+use super::{
+    memory::{buffer, client},
+    queue::queued,
+};
 
 /// How the factors lie in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -302,6 +305,11 @@ pub(super) fn count(block: Block, rows: usize, columns: usize) -> (CubeCount, Cu
     (groups, CubeDim::new_2d(across, down))
 }
 
+/// Floating-point operations of a product of these sizes.
+pub(super) fn operations(sizes: [usize; 3]) -> f64 {
+    sizes.iter().fold(2.0, |product, &size| product * size as f64)
+}
+
 /// Queues `out = left x right`, or adds the product to what is in `out`. `lengths`: the numbers from one row to the next
 /// in `left`, `right` and `out`; in the last load of a row of `left`, what lies beyond the inner axis must be 0.
 #[allow(clippy::too_many_arguments)]
@@ -345,4 +353,5 @@ pub fn product<const D: usize>(
             block,
         );
     }
+    queued(&client(out), operations([rows, columns, inner]));
 }

@@ -1,0 +1,33 @@
+//! How much work goes to the GPU at a time. The browser, and the desktop, get their turn between two submissions only, so
+//! on a slow GPU there must be many small ones; on a fast one each costs more than it does.
+
+use std::cell::Cell;
+
+use cubecl::client::Client;
+
+/// Seconds of the GPU's time that a submission may take.
+const SECONDS: f64 = 0.08;
+/// A GPU about whose speed nothing is known: a slow one.
+const UNKNOWN: f64 = 5e9;
+
+thread_local! {
+    /// Floating-point operations queued and not submitted.
+    static QUEUED: Cell<f64> = const { Cell::new(0.0) };
+    /// Those of one submission.
+    static MOST: Cell<f64> = const { Cell::new(UNKNOWN * SECONDS) };
+}
+
+/// What the GPU does in a second, once that has been measured.
+pub fn set_speed(operations_a_second: f64) {
+    MOST.set(operations_a_second * SECONDS);
+}
+
+/// To be told of every kernel that does much, after it was queued.
+pub fn queued(client: &Client, operations: f64) {
+    QUEUED.set(QUEUED.get() + operations);
+    if QUEUED.get() >= MOST.get() {
+        QUEUED.set(0.0);
+        // A GPU that is gone tells so where something is read from it.
+        let _ = client.flush();
+    }
+}
