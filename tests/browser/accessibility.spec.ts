@@ -53,7 +53,7 @@ test("the whole path by keyboard", async ({ page }) => {
   const focused = page.locator(":focus");
   /** Presses Tab until the focus is on what has this name, as a person looking for it would. */
   const tabTo = async (name: RegExp) => {
-    for (let presses = 0; presses < 60; presses++) {
+    for (let presses = 0; presses < 120; presses++) {
       await page.keyboard.press("Tab");
       const label = await page.evaluate(() => {
         const element = document.activeElement;
