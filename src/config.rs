@@ -154,11 +154,11 @@ impl ModelConfig {
         // Keys and values for writing a sample.
         let cache = layers * context * 3 * width;
         Memory {
-            // And once more, where they are copied to be saved.
-            weights: 2 * 4 * flat,
+            weights: 4 * flat,
             // Gradient and AdamW's two moments.
             optimizer: 3 * 4 * flat,
-            activations: 4 * (layers * block + temporary + logits + cache),
+            // And the weights once more, where they are copied to be saved.
+            activations: 4 * (layers * block + temporary + logits + cache + flat),
             largest_buffer: 4 * flat.max(4 * tokens * width).max(logits),
         }
     }
