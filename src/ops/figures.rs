@@ -34,7 +34,7 @@ impl Figures {
         Self { device: device.clone(), len: 0, place }
     }
 
-    /// Room for one more; NaN until something is written there.
+    /// Room for one more. Where a buffer of the GPU serves again, it holds an earlier figure until one is written there.
     pub fn add(&mut self) -> Figure {
         let figure = Figure(self.len);
         self.len += 1;

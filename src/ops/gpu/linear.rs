@@ -132,7 +132,7 @@ fn through_gelu<L: Size, R: Size>(
     }
 }
 
-/// Sums of the columns of `right`, by the threads of the first row of blocks.
+/// The product, and the gradient of the bias: the sums of `right`'s columns, by the threads of the first row of blocks.
 #[cube(launch_unchecked)]
 fn weight_gradient<L: Size, R: Size>(
     left: &[Vector<f32, L>],
