@@ -1,5 +1,7 @@
 // What people bring: files, pasted text, samples, models. Each joins what is there only when it could be read.
 import { t } from "./i18n";
+import type { Source } from "./lorito";
+import { Mutex } from "./mutex";
 import type { Store } from "./state";
 
 export const SAMPLES = ["cuentos", "harbour", "recetas"] as const;
@@ -11,6 +13,9 @@ export const ACCEPT =
 
 /** The files as given, source by source, so that one can be read again with another field. */
 const originals: (Blob | undefined)[] = [];
+
+/** What changes the sources does so in turn, as the places of those it names move with every other change. */
+const turns = new Mutex();
 
 async function read(store: Store, name: string, data: Blob | string, field?: string): Promise<void> {
   const total = typeof data === "string" ? data.length : data.size;
@@ -26,13 +31,13 @@ export async function takeFiles(store: Store, files: Iterable<File>): Promise<vo
   store.forgive("text");
   for (const file of files) {
     if (/\.(safetensors|lorito)$/i.test(file.name)) await openFile(store, file);
-    else await read(store, file.name, file);
+    else await turns.run(() => read(store, file.name, file));
   }
 }
 
 export async function takePaste(store: Store, text: string): Promise<void> {
   store.forgive("text");
-  await read(store, t("text.pasted"), text);
+  await turns.run(() => read(store, t("text.pasted"), text));
 }
 
 export function sampleFile(name: SampleName): string {
@@ -47,26 +52,47 @@ export async function takeSample(store: Store, name: SampleName): Promise<void> 
     if (!answer.ok) throw { code: "sample-missing", name: file, status: answer.status };
     return await answer.blob();
   });
-  if (response) await read(store, file, response);
+  if (response) await turns.run(() => read(store, file, response));
 }
 
-export async function removeSource(store: Store, index: number): Promise<void> {
+export function removeSource(store: Store, source: Source): Promise<void> {
+  return turns.run(() => remove(store, source));
+}
+
+/** Reads a CSV or JSON file again with another field; the old reading goes when the new one is in. */
+export function changeField(store: Store, source: Source, field: string): Promise<void> {
+  store.forgive("text");
+  return turns.run(async () => {
+    const before = store.state.text?.sources.length ?? 0;
+    const index = placeOf(store, source);
+    if (index < 0) return;
+    const file = originals[index];
+    if (!file) return store.say("text", { code: "file-gone", name: source.name });
+    await read(store, source.name, file, field);
+    if ((store.state.text?.sources.length ?? 0) > before) await remove(store, source);
+  });
+}
+
+async function remove(store: Store, source: Source): Promise<void> {
+  const index = placeOf(store, source);
+  if (index < 0) return;
   await store.attempt("text", undefined, async () => {
     await store.lorito.removeText(index);
     originals.splice(index, 1);
   });
 }
 
-/** Reads a CSV or JSON file again with another field; the old reading goes when the new one is in. */
-export async function changeField(store: Store, index: number, field: string): Promise<void> {
-  store.forgive("text");
-  const before = store.state.text?.sources.length ?? 0;
-  const name = store.state.text?.sources[index]?.name;
-  const file = originals[index];
-  if (name === undefined) return;
-  if (!file) return store.say("text", { code: "file-gone", name });
-  await read(store, name, file, field);
-  if ((store.state.text?.sources.length ?? 0) > before) await removeSource(store, index);
+/** Where a source that was on the page is now. Of two that are alike in all this, either will do. */
+function placeOf(store: Store, source: Source): number {
+  const sources = store.state.text?.sources ?? [];
+  return sources.findIndex(
+    ({ name, field, documents, characters, bytes }) =>
+      name === source.name &&
+      field === source.field &&
+      documents === source.documents &&
+      characters === source.characters &&
+      bytes === source.bytes,
+  );
 }
 
 /** Whether the file behind a source is still at hand, so that it can be read with another field. */

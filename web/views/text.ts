@@ -106,7 +106,7 @@ export class TextView extends View {
       </span>
       ${source.fields.length > 1 && canReread(index) ? this.#fieldChoice(source, index) : nothing}
       <button type="button" class="plain" aria-label=${t("text.removeNamed", { name: source.name })}
-        @click=${() => removeSource(this.store, index)}>
+        @click=${() => removeSource(this.store, source)}>
         ${t("text.remove")}
       </button>
       ${source.notices.map((notice) => html`<p class="remark">${sentenceOf(notice)}</p>`)}
@@ -117,7 +117,7 @@ export class TextView extends View {
     const id = `field-${index}`;
     return html`<span class="inline">
       <label for=${id}>${t("text.field")}</label>
-      <select id=${id} @change=${(event: Event) => changeField(this.store, index, (event.target as HTMLSelectElement).value)}>
+      <select id=${id} @change=${(event: Event) => changeField(this.store, source, (event.target as HTMLSelectElement).value)}>
         ${source.fields.map((field) => html`<option ?selected=${field === source.field}>${field}</option>`)}
       </select>
     </span>`;
