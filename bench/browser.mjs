@@ -28,7 +28,7 @@ export function launch() {
 /**
  * What the worker runs before its own code. It counts dispatches, on demand leaves them out, and notes both count and
  * time whenever the worker tells of progress, so that evaluations and samples are not counted with the steps. And it
- * counts the bytes of the buffers that there are, and the most that there ever were.
+ * counts the bytes of the buffers that there are, and the most that there ever were, and keeps hold of the wasm's memory.
  */
 const counter = `{
   globalThis.bench = { dispatches: 0, stubbed: false, marks: [], bytes: 0, peak: 0 };
@@ -53,6 +53,14 @@ const counter = `{
     if (alive.delete(this)) bench.bytes -= this.size;
     destroy.call(this);
   };
+  for (const name of ["instantiate", "instantiateStreaming"]) {
+    const instantiate = WebAssembly[name];
+    WebAssembly[name] = async (...given) => {
+      const made = await instantiate(...given);
+      bench.wasm = (made.instance ?? made).exports.memory;
+      return made;
+    };
+  }
   // What was not computed is no number, and a loss that is none ends training.
   const getMappedRange = GPUBuffer.prototype.getMappedRange;
   GPUBuffer.prototype.getMappedRange = function (...range) {

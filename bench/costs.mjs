@@ -66,6 +66,23 @@ export async function memory(browser, tell) {
   tell({ name: "memory at context 512 over 256", engine: "webgpu", value: peaks[0] / peaks[1] });
 }
 
+/** Whether anything grows in a long run: the GPU's buffers and the wasm's memory at steps on the way. */
+export async function longRun(browser, tell) {
+  const configuration = { ...configurations.S, context: 16, layers: 1, heads: 2, width: 32, batch: 4 };
+  const { page, close } = await prepared(browser, "webgpu", configuration, true);
+  let step = 0;
+  for (const until of [100, 1_000, 2_500, 5_000, 10_000]) {
+    await train(page, until - step, configuration);
+    step = until;
+    const { buffers, wasm } = await page
+      .workers()
+      .at(-1)
+      .evaluate(() => ({ buffers: bench.bytes, wasm: bench.wasm.buffer.byteLength }));
+    tell({ name: "memory of a long run", engine: "webgpu", unit: "bytes", step, value: buffers, wasm });
+  }
+  await close();
+}
+
 /** From the page's asking for a text to its end, reading of the prompt included. */
 export async function generation(browser, { rounds }, tell) {
   const { page, close } = await prepared(browser, "cpu", configurations.M);

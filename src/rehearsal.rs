@@ -7,7 +7,7 @@ use crate::{
     config::{ModelConfig, TrainConfig},
     error::Result,
     model::{Cache, Gpt, Ids},
-    ops::Figures,
+    ops::{self, Figures},
     train::{Batch, Trainer},
 };
 
@@ -27,6 +27,10 @@ pub fn smallest_like(config: &ModelConfig) -> ModelConfig {
 /// a prompt and of one more token.
 pub fn rehearse(config: &ModelConfig, passes: usize, device: &Device) -> Result<()> {
     config.validate()?;
+    ops::with_each_kernel_in_use(|| rehearse_with_one(config, passes, device))
+}
+
+fn rehearse_with_one(config: &ModelConfig, passes: usize, device: &Device) -> Result<()> {
     let mut gpt = Gpt::new(smallest_like(config), 1, device);
     let ids = || Ids::new(vec![1; TIME], 1, device);
     let batch = || Batch { inputs: ids(), targets: ids() };

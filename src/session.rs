@@ -154,6 +154,12 @@ impl Session {
         ops::set_speed(gigaflops * 1e9);
     }
 
+    /// Finds the GPU's fastest kernels for matrix products; `clock` tells seconds.
+    pub async fn measure_kernels(&self, clock: impl Fn() -> f64) -> Result<ops::KernelChoice> {
+        let measured = ops::measure_kernels(&self.device, clock).await;
+        measured.map(|found| found.choice).map_err(|reason| Error::DeviceLost { reason })
+    }
+
     // Text
 
     /// Begins to read a file; what was being read is dropped, what was loaded stays.

@@ -38,6 +38,7 @@ const NAMES: &str = "
 export type TextSummary = Summary;
 export type TextSource = SourceSummary;
 export type TokenizerKind = Kind;
+export type KernelChoice = Choice;
 ";
 
 type Thrown<T> = std::result::Result<T, JsValue>;
@@ -131,6 +132,25 @@ impl Session {
             gigaflops: f64,
         }
         to_js(&Measured { gigaflops })
+    }
+
+    /// Queues what [`Self::measure_kernels`] will, without waiting.
+    #[wasm_bindgen(js_name = rehearseKernels)]
+    pub fn rehearse_kernels(&self) {
+        ops::rehearse_kernels(self.0.device());
+    }
+
+    /// Finds and uses the GPU's fastest kernels for matrix products, in half a second at most.
+    #[wasm_bindgen(js_name = measureKernels, unchecked_return_type = "KernelChoice")]
+    pub async fn measure_kernels(&self) -> Thrown<JsValue> {
+        answer(self.0.measure_kernels(|| now() / 1000.0).await)
+    }
+
+    /// Uses the kernels that were found before.
+    #[wasm_bindgen(js_name = chooseKernels)]
+    pub fn choose_kernels(&self, #[wasm_bindgen(unchecked_param_type = "KernelChoice")] choice: JsValue) -> Thrown<()> {
+        ops::choose_kernels(from_js(choice)?);
+        Ok(())
     }
 
     // Text

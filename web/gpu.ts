@@ -28,6 +28,8 @@ export interface EngineChoice {
   reason: EngineReason;
   /** The GPU, in its maker's words, where the browser tells. */
   adapter?: string;
+  /** Whether the "GPU" is a program on the CPU. */
+  software?: boolean;
   /** What the GPU can hold, in bytes; the crate knows the CPU's. */
   limits?: Limits;
 }
@@ -66,9 +68,10 @@ async function lookForGpu(attempts: number): Promise<Omit<EngineChoice, "engine"
   const words = [description || vendor, architecture, device].filter(Boolean).join(" ");
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
   const limits = { largestBuffer: Math.min(maxBufferSize, maxStorageBufferBindingSize), total: gpuMemory };
-  const gpu = { limits, ...(words ? { adapter: words } : {}) };
+  const isSoftware = isFallbackAdapter || software.test(`${vendor} ${words}`);
+  const gpu = { limits, ...(words ? { adapter: words } : {}), ...(isSoftware ? { software: true } : {}) };
   if (!adapter.features.has(needed)) return { reason: "missing-feature", ...gpu };
-  if (isFallbackAdapter || software.test(`${vendor} ${words}`)) return { reason: "software-adapter", ...gpu };
+  if (isSoftware) return { reason: "software-adapter", ...gpu };
   return { reason: "gpu-found", ...gpu };
 }
 

@@ -5,6 +5,7 @@ import { download, startOf } from "./download";
 import { type Problem, problemOf } from "./errors";
 import { chooseEngine, type Engine, type EngineChoice, watchGpu } from "./gpu";
 import { RunKeeper } from "./keeper";
+import { useFastestKernels } from "./kernels";
 import { Guarded, Mutex, macrotask } from "./mutex";
 import type { NewModel, Wish, WorkerApi, WorkerEvent } from "./protocol";
 import { compiled, prepareToCompileAhead, rehearse } from "./shaders";
@@ -37,6 +38,8 @@ prepareToCompileAhead();
 /** What there is once the engine runs. */
 interface Running {
   engine: Engine;
+  /** The GPU's name, where its kernels are to be measured. */
+  gpu: string | undefined;
   session: Guarded<Session>;
   writer: Writer;
   keeper: RunKeeper;
@@ -78,6 +81,16 @@ function modelConfig(session: Session, { preset = "tiny", seed: _, ...given }: N
   return { ...base.model, ...Object.fromEntries(set) };
 }
 
+let kernels: Promise<void> | undefined;
+
+/** The GPU's fastest kernels are in use from here on. That of a program on the CPU is known: it pays for barriers. */
+function tuned(): Promise<void> {
+  const { engine: kind, session, gpu } = engine();
+  if (kind !== "webgpu" || gpu === undefined) return Promise.resolve();
+  kernels ??= useFastestKernels(session, gpu);
+  return kernels;
+}
+
 /** The kinds of kernels that have been asked for. */
 const rehearsed = new Set<string>();
 
@@ -85,6 +98,7 @@ const rehearsed = new Set<string>();
 async function compileAhead(model: ModelConfig, passes: number): Promise<void> {
   const { engine: kind, session } = engine();
   if (kind !== "webgpu" || wishes) return;
+  await tuned();
   await session.use((idle) => {
     const kernels = idle.kernelsOf(model, passes);
     if (rehearsed.has(kernels)) return;
@@ -128,6 +142,7 @@ async function train(begin: (tools: Running) => Promise<void>, wish: Wish) {
   refuseWhileTraining();
   wishes = new Wishes(wish);
   try {
+    await tuned();
     await begin(tools);
     await compiled();
     const status = await tools.session.use((session) => session.status());
@@ -145,6 +160,7 @@ const api: WorkerApi = {
     const session = new Guarded(started, watchForEnd);
     running = {
       engine: choice.engine,
+      gpu: choice.software ? undefined : (choice.adapter ?? ""),
       session,
       writer: new Writer(session),
       keeper: new RunKeeper(session, emit),
@@ -183,14 +199,16 @@ const api: WorkerApi = {
     return summary;
   },
 
-  planModel: (model, config) =>
-    engine().session.use(async (session) => {
+  planModel: async (model, config) => {
+    if (!wishes) await tuned();
+    return engine().session.use(async (session) => {
       if (!measured && !wishes) {
         await session.measure();
         measured = true;
       }
       return session.planModel(modelConfig(session, model), config);
-    }),
+    });
+  },
 
   compileAhead: async (model, config) => {
     const shape = await engine().session.use((session) => modelConfig(session, model));
@@ -198,6 +216,7 @@ const api: WorkerApi = {
   },
 
   createModel: async (model) => {
+    await tuned();
     const made = await exclusively((session) => session.createModel(modelConfig(session, model), model.seed ?? 1337));
     engine().keeper.modelChanged();
     void compileAhead(made.config, 1);

@@ -166,6 +166,13 @@ mod tests {
 
     #[test]
     fn the_gpu_computes_what_the_cpu_does() {
+        for kernel in gpu::KERNELS {
+            gpu::choose(gpu::Choice::always(kernel));
+            the_gpu_computes_what_the_cpu_does_with(kernel);
+        }
+    }
+
+    fn the_gpu_computes_what_the_cpu_does_with(kernel: impl std::fmt::Debug) {
         let gpu = gpu_device();
         for (seed, [rows, inputs, outputs]) in
             [[64, 32, 48], [1, 16, 20], [13, 7, 9], [70, 36, 65], [9, 65, 130], [3, 1, 1], [200, 12, 6]]
@@ -180,7 +187,7 @@ mod tests {
             let mask = Dropout::new(0.4, seed).map(|dropout| dropout.mask(3));
             let on = |tensor: &Tensor<2>| moved(tensor, &gpu);
             let (gx, gweight, gbias) = (on(&x), on(&weight), moved(&bias, &gpu));
-            let name = |what: &str| format!("{what} of {rows} x {inputs} x {outputs}");
+            let name = |what: &str| format!("{what} of {rows} x {inputs} x {outputs} by {kernel:?}");
             assert_close(&linear(&gx, &gweight, &gbias), &linear(&x, &weight, &bias), &name("linear"));
             let (cpu, gpu_pair) = (linear_gelu(&x, &weight, &bias), linear_gelu(&gx, &gweight, &gbias));
             assert_close(&gpu_pair.0, &cpu.0, &name("before gelu"));

@@ -25,7 +25,10 @@ pub use attention::{AttentionSaved, Past, attention, attention_backward};
 pub use dropout::{Dropout, Mask};
 pub use embedding::{drop_out, embed, embed_backward, last_row};
 pub use figures::{Figure, Figures};
-pub use gpu::{Integers, release, set_speed};
+pub use gpu::{
+    Choice as KernelChoice, Integers, choose as choose_kernels, measure as measure_kernels,
+    rehearse_measuring as rehearse_kernels, release, set_speed, with_each_in_use as with_each_kernel_in_use,
+};
 pub use gradients::{Gradients, LinearPlace, NormPlace};
 pub use host::{host, host_mut, on_host, piece, tensor};
 pub use layer_norm::{LayerNormSaved, layer_norm, layer_norm_backward};

@@ -9,6 +9,7 @@ use super::{
     product::{Block, Form, block, corner, count, lanes, operations, product, small_block, sums},
     queue::queued,
     random::kept,
+    tiles,
 };
 use crate::ops::dropout::Mask;
 
@@ -162,25 +163,44 @@ fn weight_gradient<L: Size, R: Size>(
             }
         }
     }
-    if row == 0 {
-        let mut bias_sums = Array::<f32>::new(comptime![block.columns]);
+    if comptime![block.depth > 0] {
+        if CUBE_POS_Y == 0 {
+            let sums = tiles::column_sums::<R>(right, column, columns, inner, block);
+            if row == 0 {
+                write_bias(&sums, bias, column, columns, adding, block);
+            }
+        }
+    } else if row == 0 {
+        let mut sums = Array::<f32>::new(comptime![block.columns]);
         for k in 0..inner {
             #[unroll]
             for j in 0..block.columns {
                 let at = min(column + comptime![j * block.group.0 as usize], columns - 1);
-                bias_sums[j] += right[k * columns + at].extract(0usize);
+                sums[j] += right[k * columns + at].extract(0usize);
             }
         }
-        #[unroll]
-        for j in 0..block.columns {
-            let at = column + comptime![j * block.group.0 as usize];
-            if at < columns {
-                let mut sum = bias_sums[j];
-                if comptime![adding] {
-                    sum += bias[at];
-                }
-                bias[at] = sum;
+        write_bias(&sums, bias, column, columns, adding, block);
+    }
+}
+
+#[cube]
+fn write_bias(
+    sums: &Array<f32>,
+    bias: &mut [f32],
+    column: usize,
+    columns: usize,
+    #[comptime] adding: bool,
+    #[comptime] block: Block,
+) {
+    #[unroll]
+    for j in 0..block.columns {
+        let at = column + comptime![j * block.group.0 as usize];
+        if at < columns {
+            let mut sum = sums[j];
+            if comptime![adding] {
+                sum += bias[at];
             }
+            bias[at] = sum;
         }
     }
 }
@@ -189,7 +209,7 @@ fn weight_gradient<L: Size, R: Size>(
 pub fn linear_into(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, out: &Tensor<2>, first: usize) {
     let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
     let lanes = lanes(&[inner]);
-    let block = small_block(rows, inner, lanes, Form::Straight);
+    let block = small_block([rows, columns, inner], lanes, Form::Straight);
     let (groups, dim) = count(block, rows, columns);
     // SAFETY: here and below, the kernels read and write rows and columns below their counts, and WebGPU keeps them
     // inside the bound buffers besides.
@@ -219,7 +239,7 @@ pub fn linear_gelu(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> (Tens
     let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
     let (before, after) = (empty([rows, columns], &x.device()), empty([rows, columns], &x.device()));
     let lanes = lanes(&[inner]);
-    let block = small_block(rows, inner, lanes, Form::Straight);
+    let block = small_block([rows, columns, inner], lanes, Form::Straight);
     let (groups, dim) = count(block, rows, columns);
     unsafe {
         with_gelu::launch_unchecked(
@@ -254,7 +274,7 @@ pub fn linear_residual(
     let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
     let out = empty([rows, columns], &x.device());
     let lanes = lanes(&[inner]);
-    let block = small_block(rows, inner, lanes, Form::Straight);
+    let block = small_block([rows, columns, inner], lanes, Form::Straight);
     let (groups, dim) = count(block, rows, columns);
     let Mask { key, threshold, scale } = mask.unwrap_or_default();
     unsafe {
@@ -297,7 +317,7 @@ pub fn input_gradient_through_gelu(gradient: &Tensor<2>, weight: &Tensor<2>, bef
     let ([rows, inner], [columns, _]) = (gradient.dims(), weight.dims());
     let out = empty([rows, columns], &gradient.device());
     let lanes = lanes(&[inner]);
-    let block = small_block(rows, inner, lanes, Form::RightTransposed);
+    let block = small_block([rows, columns, inner], lanes, Form::RightTransposed);
     let (groups, dim) = count(block, rows, columns);
     unsafe {
         through_gelu::launch_unchecked(
@@ -324,7 +344,7 @@ pub fn input_gradient_through_gelu(gradient: &Tensor<2>, weight: &Tensor<2>, bef
 pub fn weight_gradient_into(x: &Tensor<2>, gradient: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, adding: bool) {
     let ([inner, rows], [_, columns]) = (x.dims(), gradient.dims());
     let lanes = lanes(&[rows]);
-    let block = block(rows, inner, lanes, Form::LeftTransposed);
+    let block = block([rows, columns, inner], lanes, Form::LeftTransposed);
     let (groups, dim) = count(block, rows, columns);
     unsafe {
         weight_gradient::launch_unchecked(

@@ -1,7 +1,8 @@
 //! Matrix products on the GPU, with what follows them folded in: bias, GELU, the residual addition, the gradient of the
 //! bias.
 //!
-//! A thread computes a block of rows and columns and uses no workgroup memory. Neighbouring threads stand side by side
+//! A thread computes a block of rows and columns, out of its workgroup's tiles (`tiles.rs`) or without workgroup memory
+//! as follows; which is faster on a GPU is measured on it (`choice.rs`). Neighbouring threads stand side by side
 //! along the columns, so that they read the same number of the left factor and neighbouring numbers of the right one: a
 //! GPU merges such reads, and SwiftShader does each in one instruction instead of four. A few products are added up
 //! before they reach the running sum, which saves writing that back (docs/BENCHMARKS.md).
@@ -10,8 +11,10 @@ use burn::tensor::Tensor;
 use cubecl::prelude::*;
 
 use super::{
+    choice::{self, Kernel},
     memory::{buffer, client},
     queue::queued,
+    tiles,
 };
 
 /// How the factors lie in memory.
@@ -36,6 +39,8 @@ pub(super) struct Block {
     pub(super) lanes: usize,
     /// Whether the last load goes beyond the inner axis, where the left factor is 0.
     ragged: bool,
+    /// Entries of the inner axis that a tile holds; 0: there are no tiles.
+    pub(super) depth: usize,
 }
 
 /// The block of the product whose first entry is (`row`, `column`), row after row. Rows and columns beyond the end
@@ -55,7 +60,25 @@ pub(super) fn sums<L: Size, R: Size>(
     #[comptime] block: Block,
 ) -> Array<f32> {
     let mut sums = Array::<f32>::new(comptime![block.rows * block.columns]);
-    if row < rows && column < columns {
+    if comptime![block.depth > 0] {
+        let at = &mut sums;
+        #[unroll]
+        for k in 0..comptime![block.rows * block.columns] {
+            at[k] = 0.0;
+        }
+        tiles::add_products::<L, R>(
+            left,
+            right,
+            at,
+            rows,
+            columns,
+            inner,
+            left_length,
+            right_length,
+            form,
+            block,
+        );
+    } else if row < rows && column < columns {
         let at = &mut sums;
         add_products::<L, R>(
             left,
@@ -284,17 +307,21 @@ pub(super) fn lanes(lengths: &[usize]) -> usize {
 
 /// The block for a product: large, so that few numbers are read for many products; one of a single row has a thread for
 /// each number.
-pub(super) fn block(rows: usize, inner: usize, lanes: usize, form: Form) -> Block {
+pub(super) fn block([rows, columns, inner]: [usize; 3], lanes: usize, form: Form) -> Block {
     let ragged = !inner.is_multiple_of(lanes);
     if rows == 1 && form != Form::LeftTransposed {
-        return Block { rows: 1, columns: 1, group: (64, 1), lanes, ragged };
+        return Block { rows: 1, columns: 1, group: (64, 1), lanes, ragged, depth: 0 };
     }
-    Block { rows: 8, columns: 8, group: (8, 8), lanes, ragged }
+    match choice::kernel(rows, columns) {
+        Kernel::Registers => Block { rows: 8, columns: 8, group: (8, 8), lanes, ragged, depth: 0 },
+        Kernel::SmallTiles => Block { rows: 4, columns: 4, group: (16, 16), lanes, ragged, depth: 16 },
+        Kernel::LargeTiles => Block { rows: 8, columns: 8, group: (16, 16), lanes, ragged, depth: 8 },
+    }
 }
 
 /// The block where much is computed at the end: smaller, as the end is written out for each of its numbers.
-pub(super) fn small_block(rows: usize, inner: usize, lanes: usize, form: Form) -> Block {
-    let block = block(rows, inner, lanes, form);
+pub(super) fn small_block(sizes: [usize; 3], lanes: usize, form: Form) -> Block {
+    let block = block(sizes, lanes, form);
     Block { rows: block.rows.min(4), ..block }
 }
 
@@ -328,7 +355,7 @@ pub fn product<const D: usize>(
         _ => &[left_length],
     };
     let lanes = lanes(aligned);
-    let block = block(rows, inner, lanes, form);
+    let block = block([rows, columns, inner], lanes, form);
     let (groups, dim) = count(block, rows, columns);
     let right_lanes = if form == Form::RightTransposed { lanes } else { 1 };
     // SAFETY: the kernel reads rows and columns below their counts, and WebGPU keeps it inside the bound buffers besides.

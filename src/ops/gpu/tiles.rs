@@ -1,0 +1,204 @@
+//! Matrix products by tiles: the threads of a workgroup bring a tile of each factor into their shared memory, and each
+//! multiplies its block out of it.
+//!
+//! Every number of the factors is read from the GPU's memory once for a tile instead of once for a thread's block, and by
+//! neighbouring threads from neighbouring places whatever the factors' form. Each tile costs two barriers, for which
+//! SwiftShader pays fifteen times what it gains (docs/BENCHMARKS.md); so `choice.rs` measures.
+
+use cubecl::prelude::*;
+
+use super::product::{Block, Form};
+
+/// Adds the products to this thread's `sums`, as `product::sums` describes them. All threads of the workgroup must come
+/// here, those beyond the last row or column too.
+#[cube]
+pub(super) fn add_products<L: Size, R: Size>(
+    left: &[Vector<f32, L>],
+    right: &[Vector<f32, R>],
+    sums: &mut Array<f32>,
+    rows: usize,
+    columns: usize,
+    inner: usize,
+    left_length: usize,
+    right_length: usize,
+    #[comptime] form: Form,
+    #[comptime] block: Block,
+) {
+    let depth = comptime![block.depth];
+    let across = comptime![block.group.0 as usize];
+    let tile_rows = comptime![block.rows * block.group.1 as usize];
+    let tile_columns = comptime![block.columns * across];
+    // `[depth, rows]` and `[depth, columns]`: threads side by side read side by side.
+    let mut left_tile = Shared::<[f32]>::new_slice(comptime![depth * tile_rows]);
+    let mut right_tile = Shared::<[f32]>::new_slice(comptime![depth * tile_columns]);
+    let first_row = CUBE_POS_Y as usize * tile_rows;
+    let first_column = CUBE_POS_X as usize * tile_columns;
+    for step in 0..inner.div_ceil(depth) {
+        let start = step * depth;
+        if comptime![form == Form::LeftTransposed] {
+            load_across::<L>(
+                left,
+                &mut left_tile,
+                first_row,
+                left_length,
+                start,
+                inner,
+                left_length,
+                tile_rows,
+                block.lanes,
+                block,
+            );
+        } else {
+            load_along::<L>(left, &mut left_tile, first_row, rows, start, inner, left_length, tile_rows, block);
+        }
+        if comptime![form == Form::RightTransposed] {
+            load_along::<R>(
+                right,
+                &mut right_tile,
+                first_column,
+                columns,
+                start,
+                inner,
+                right_length,
+                tile_columns,
+                block,
+            );
+        } else {
+            load_across::<R>(
+                right,
+                &mut right_tile,
+                first_column,
+                columns,
+                start,
+                inner,
+                right_length,
+                tile_columns,
+                1usize,
+                block,
+            );
+        }
+        sync_cube();
+        let left_at = UNIT_POS_Y as usize * block.rows;
+        let right_at = UNIT_POS_X as usize;
+        #[unroll]
+        for k in 0..depth {
+            let mut y = Array::<f32>::new(comptime![block.columns]);
+            #[unroll]
+            for j in 0..block.columns {
+                y[j] = right_tile[comptime![k * tile_columns + j * across] + right_at];
+            }
+            #[unroll]
+            for i in 0..block.rows {
+                let x = left_tile[comptime![k * tile_rows + i] + left_at];
+                #[unroll]
+                for j in 0..block.columns {
+                    sums[comptime![i * block.columns + j]] += x * y[j];
+                }
+            }
+        }
+        sync_cube();
+    }
+}
+
+/// A tile of a factor whose rows lie along the inner axis: `from [count, length]`, from row `first` and number `start` on.
+#[cube]
+fn load_along<V: Size>(
+    from: &[Vector<f32, V>],
+    tile: &mut [f32],
+    first: usize,
+    count: usize,
+    start: usize,
+    inner: usize,
+    length: usize,
+    #[comptime] size: usize,
+    #[comptime] block: Block,
+) {
+    let lanes = comptime![block.lanes];
+    let loads = comptime![block.depth / lanes];
+    let threads = comptime![(block.group.0 * block.group.1) as usize];
+    let last = inner.div_ceil(lanes) - 1;
+    #[unroll]
+    for turn in 0..comptime![(size * loads).div_ceil(threads)] {
+        let at = comptime![turn * threads] + UNIT_POS as usize;
+        if at < comptime![size * loads] {
+            let (row, load) = (at / loads, at % loads);
+            let value = from[min(first + row, count - 1) * (length / lanes) + min(start / lanes + load, last)];
+            #[unroll]
+            for q in 0..lanes {
+                let k = load * lanes + q;
+                tile[k * size + row] = select(start + k < inner, value.extract(q), 0.0);
+            }
+        }
+    }
+}
+
+/// A tile of a factor whose rows lie across the inner axis: `from [inner, length]`, `lanes` numbers a load, from row
+/// `start` and number `first` on.
+#[cube]
+fn load_across<V: Size>(
+    from: &[Vector<f32, V>],
+    tile: &mut [f32],
+    first: usize,
+    count: usize,
+    start: usize,
+    inner: usize,
+    length: usize,
+    #[comptime] size: usize,
+    #[comptime] lanes: usize,
+    #[comptime] block: Block,
+) {
+    let loads = comptime![size / lanes];
+    let threads = comptime![(block.group.0 * block.group.1) as usize];
+    let last = count / lanes - 1;
+    #[unroll]
+    for turn in 0..comptime![(block.depth * loads).div_ceil(threads)] {
+        let at = comptime![turn * threads] + UNIT_POS as usize;
+        if at < comptime![block.depth * loads] {
+            let (k, load) = (at / loads, at % loads);
+            let value = from[min(start + k, inner - 1) * (length / lanes) + min(first / lanes + load, last)];
+            #[unroll]
+            for q in 0..lanes {
+                tile[k * size + load * lanes + q] = select(start + k < inner, value.extract(q), 0.0);
+            }
+        }
+    }
+}
+
+/// The sums of the columns of `right [inner, columns]` that a workgroup's tile holds, those of this thread in its block's
+/// order; right in the first row of threads only. All threads of the workgroup must come here.
+#[cube]
+pub(super) fn column_sums<R: Size>(
+    right: &[Vector<f32, R>],
+    column: usize,
+    columns: usize,
+    inner: usize,
+    #[comptime] block: Block,
+) -> Array<f32> {
+    let (across, down) = comptime![(block.group.0 as usize, block.group.1 as usize)];
+    let tile_columns = comptime![block.columns * across];
+    let mut parts = Shared::<[f32]>::new_slice(comptime![down * tile_columns]);
+    let mut sums = Array::<f32>::new(comptime![block.columns]);
+    let mut k = UNIT_POS_Y as usize;
+    while k < inner {
+        #[unroll]
+        for j in 0..block.columns {
+            let at = min(column + comptime![j * across], columns - 1);
+            sums[j] += right[k * columns + at].extract(0usize);
+        }
+        k += down;
+    }
+    #[unroll]
+    for j in 0..block.columns {
+        parts[UNIT_POS_Y as usize * tile_columns + comptime![j * across] + UNIT_POS_X as usize] = sums[j];
+    }
+    sync_cube();
+    #[unroll]
+    for j in 0..block.columns {
+        let mut sum = f32::new(0.0);
+        for y in 0..down {
+            sum += parts[y * tile_columns + comptime![j * across] + UNIT_POS_X as usize];
+        }
+        sums[j] = sum;
+    }
+    sums
+}

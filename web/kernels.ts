@@ -1,0 +1,42 @@
+// The kernels that are fastest on this GPU: measured on the first visit, kept for the next ones. Runs in the worker.
+import type { KernelChoice, Session } from "lorito-wasm";
+import type { Guarded } from "./mutex";
+import { compiled, rehearse } from "./shaders";
+import { folder, writeFile } from "./storage";
+
+/** To be raised when the kernels change. */
+const version = 1;
+
+interface Kept {
+  /** GPU, browser and `version`: what the measurement holds for. */
+  of: string;
+  choice: KernelChoice;
+}
+
+/** Has the session use the fastest kernels for `gpu`. */
+export async function useFastestKernels(session: Guarded<Session>, gpu: string): Promise<void> {
+  const of = `${version} ${gpu} ${navigator.userAgent}`;
+  const kept = await read();
+  if (kept?.of === of) return session.use((idle) => idle.chooseKernels(kept.choice));
+  await session.use((idle) => rehearse(() => idle.rehearseKernels()));
+  await compiled();
+  const choice = await session.use((idle) => idle.measureKernels());
+  await write({ of, choice });
+}
+
+async function read(): Promise<Kept | undefined> {
+  try {
+    const file = await (await folder("kernels")).getFileHandle("choice.json");
+    return JSON.parse(await (await file.getFile()).text());
+  } catch {
+    return undefined; // never measured, no storage, or a write that was cut off: it will be measured
+  }
+}
+
+async function write(kept: Kept): Promise<void> {
+  try {
+    await writeFile(await folder("kernels"), "choice.json", new TextEncoder().encode(JSON.stringify(kept)));
+  } catch {
+    // Without storage the next visit measures again.
+  }
+}
