@@ -99,9 +99,9 @@ impl<'a> MatrixMut<'a> {
     }
 }
 
-/// Rows and columns of the block of the product that stays in registers. WebAssembly's engines have fifteen SIMD registers
-/// to give on x86-64: 5 x 2 for the block and one each for the factors leave none to be spilled.
-const ROWS: usize = 5;
+/// Rows and columns of the block of the product that stays in registers: 4 x 2 of the sixteen SIMD registers that x86-64
+/// has, two for the right factor and one for the left. With 5 x 2 V8 spills.
+const ROWS: usize = 4;
 const COLUMNS: usize = 8;
 /// Entries of the inner axis that are gone through at once, so that a strip of either factor stays in the nearest cache.
 const INNER: usize = 512;
@@ -150,27 +150,20 @@ pub fn multiply(
     }
 }
 
-/// The product of two strips.
-#[inline(always)]
+/// The product of two strips. A function of its own with one step of the inner axis a turn: inlined, or unrolled, V8 runs
+/// out of registers and takes half as long again (docs/BENCHMARKS.md).
+#[inline(never)]
 fn block(left: &[f32], right: &[f32]) -> [[f32; COLUMNS]; ROWS] {
     let mut sums = [[f32x4::ZERO; 2]; ROWS];
-    let mut add = |left: &[f32], right: &[f32]| {
-        let low = f32x4::new([right[0], right[1], right[2], right[3]]);
-        let high = f32x4::new([right[4], right[5], right[6], right[7]]);
+    for (left, right) in left.as_chunks::<ROWS>().0.iter().zip(right.as_chunks::<COLUMNS>().0) {
+        let [a, b, c, d, e, f, g, h] = *right;
+        let (low, high) = (f32x4::new([a, b, c, d]), f32x4::new([e, f, g, h]));
         for (sums, &left) in sums.iter_mut().zip(left) {
             let left = f32x4::splat(left);
             sums[0] += left * low;
             sums[1] += left * high;
         }
-    };
-    let (mut lefts, mut rights) = (left.chunks_exact(4 * ROWS), right.chunks_exact(4 * COLUMNS));
-    for (left, right) in (&mut lefts).zip(&mut rights) {
-        for k in 0..4 {
-            add(&left[k * ROWS..(k + 1) * ROWS], &right[k * COLUMNS..(k + 1) * COLUMNS]);
-        }
     }
-    let rest = lefts.remainder().chunks_exact(ROWS).zip(rights.remainder().chunks_exact(COLUMNS));
-    rest.for_each(|(left, right)| add(left, right));
     sums.map(|[low, high]| {
         let ([a, b, c, d], [e, f, g, h]) = (low.to_array(), high.to_array());
         [a, b, c, d, e, f, g, h]
