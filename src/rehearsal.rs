@@ -15,11 +15,12 @@ use crate::{
 const TIME: usize = 16;
 
 /// The smallest model that needs the same kernels. They differ in how many numbers a load takes, which follows from what
-/// is a multiple of four, and in the width of a head.
+/// is a multiple of four, in the width of a head, and in whether a row of logits is long.
 pub fn smallest_like(config: &ModelConfig) -> ModelConfig {
     let head_width = config.head_width();
     let heads = if head_width.is_multiple_of(4) { 1 } else { config.heads };
-    let vocabulary = 16 + config.vocabulary % 4;
+    let few = if config.vocabulary < ops::LONG_ROW { 16 } else { ops::LONG_ROW };
+    let vocabulary = few + config.vocabulary % 4;
     ModelConfig { vocabulary, context: TIME, layers: 1, heads, width: heads * head_width, dropout: config.dropout }
 }
 

@@ -1,4 +1,5 @@
-//! The head on the GPU: logits, and softmax and cross-entropy, a thread a row; the gradient takes the place of the logits.
+//! The head on the GPU: logits, and softmax and cross-entropy, a thread a row, or a workgroup where rows are long; the
+//! gradient takes the place of the logits.
 //!
 //! A row of logits is padded to a multiple of four, so that whole loads can be read of it; as a gradient it is 0 there.
 
@@ -14,6 +15,9 @@ use crate::ops::IGNORED;
 const GROUP: u32 = 64;
 /// Threads that add up the losses.
 const ADDING: u32 = 64;
+/// Logits of a row from which on a workgroup takes it. Alone, a thread reads far from its neighbours, and some drivers end
+/// loops that are too long (Mesa's llvmpipe after 65,535 turns).
+pub const LONG_ROW: usize = 1024;
 
 /// Rows of `length` numbers, of which the first `vocabulary` are logits; the rest become 0.
 #[cube(launch_unchecked)]
@@ -58,6 +62,72 @@ fn rows_of_losses(
     }
 }
 
+/// The same for long rows: a workgroup each.
+#[cube(launch_unchecked)]
+fn long_rows_of_losses(
+    logits: &mut [f32],
+    targets: &[i32],
+    losses: &mut [f32],
+    first: usize,
+    rows: usize,
+    vocabulary: usize,
+    length: usize,
+    scale: f32,
+    #[comptime] with_gradient: bool,
+) {
+    let threads = comptime![GROUP as usize];
+    let mut shared = Shared::<[f32]>::new_slice(comptime![GROUP as usize]);
+    let row = CUBE_POS;
+    if row < rows {
+        let at = row * length;
+        let target = targets[first + row];
+        let counted = target != IGNORED;
+        let right = select(counted, target, 0) as usize;
+        let of_right = logits[at + right];
+        let thread = UNIT_POS as usize;
+        let mut part = of_right;
+        let mut k = thread;
+        while k < vocabulary {
+            part = max(part, logits[at + k]);
+            k += threads;
+        }
+        shared[thread] = part;
+        sync_cube();
+        let mut largest = of_right;
+        for other in 0..threads {
+            largest = max(largest, shared[other]);
+        }
+        sync_cube();
+        let mut part = f32::new(0.0);
+        let mut k = thread;
+        while k < vocabulary {
+            part += (logits[at + k] - largest).exp();
+            k += threads;
+        }
+        shared[thread] = part;
+        sync_cube();
+        let mut sum = f32::new(0.0);
+        for other in 0..threads {
+            sum += shared[other];
+        }
+        if thread == 0 {
+            let loss = (sum.ln() + largest - of_right) * scale;
+            losses[first + row] = select(counted, loss, 0.0);
+        }
+        if comptime![with_gradient] {
+            let inverse = select(counted, scale / sum, 0.0);
+            let one = select(counted, scale, 0.0);
+            let mut k = thread;
+            while k < length {
+                let value = (logits[at + min(k, vocabulary - 1)] - largest).exp() * inverse;
+                let value = value - select(k == right, one, 0.0);
+                logits[at + k] = select(k < vocabulary, value, 0.0);
+                k += threads;
+            }
+        }
+    }
+}
+
 /// One workgroup: the sum of `losses`, into `figures[place]`.
 #[cube(launch_unchecked)]
 fn add_up(losses: &[f32], figures: &mut [f32], count: usize, place: usize) {
@@ -91,22 +161,31 @@ pub fn row_losses(
     with_gradient: bool,
 ) {
     let [rows, length] = logits.dims();
-    // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
-    unsafe {
-        rows_of_losses::launch_unchecked(
-            &client(logits),
-            groups(rows, GROUP),
-            CubeDim::new_1d(GROUP),
-            buffer(logits),
-            targets.buffer(),
-            buffer(losses),
-            first,
-            rows,
-            vocabulary,
-            length,
-            scale,
-            with_gradient,
-        );
+    macro_rules! queue {
+        ($kernel:ident, $groups:expr) => {
+            // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
+            unsafe {
+                $kernel::launch_unchecked(
+                    &client(logits),
+                    $groups,
+                    CubeDim::new_1d(GROUP),
+                    buffer(logits),
+                    targets.buffer(),
+                    buffer(losses),
+                    first,
+                    rows,
+                    vocabulary,
+                    length,
+                    scale,
+                    with_gradient,
+                )
+            }
+        };
+    }
+    if vocabulary < LONG_ROW {
+        queue!(rows_of_losses, groups(rows, GROUP));
+    } else {
+        queue!(long_rows_of_losses, groups(rows, 1));
     }
 }
 
