@@ -47,6 +47,9 @@ pub struct TrainConfig {
     pub eval_every: u64,
     /// Seeds the order of the windows and the dropout.
     pub seed: u64,
+    /// On the GPU: copies of weights and activations with 16 bits a number (`ops::Precision`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub half_precision: bool,
 }
 
 impl Default for TrainConfig {
@@ -63,6 +66,7 @@ impl Default for TrainConfig {
             grad_clip: 1.0,
             eval_every: 250,
             seed: 1337,
+            half_precision: false,
         }
     }
 }
@@ -138,7 +142,7 @@ impl ModelConfig {
     }
 
     /// Bytes held while training on `batch_size` windows.
-    pub fn memory(&self, batch_size: usize, engine: Engine) -> Memory {
+    pub fn memory(&self, batch_size: usize, engine: Engine, half_precision: bool) -> Memory {
         let flat = self.parameters();
         let [vocabulary, context, layers, heads, width] =
             [self.vocabulary, self.context, self.layers, self.heads, self.width].map(|value| value as u64);
@@ -153,12 +157,14 @@ impl ModelConfig {
         let logits = tokens.min(rows_of_logits(self.vocabulary) as u64) * vocabulary;
         // Keys and values for writing a sample.
         let cache = layers * context * 3 * width;
+        // Both layer norms' output (2 widths), attention's (1) and GELU's (4) with half the bits; and the weights' copy.
+        let (spared, copy) = if half_precision { (layers * tokens * 7 * width / 2, flat / 2) } else { (0, 0) };
         Memory {
             weights: 4 * flat,
             // Gradient and AdamW's two moments.
             optimizer: 3 * 4 * flat,
             // And the weights once more, where they are copied to be saved.
-            activations: 4 * (layers * block + temporary + logits + cache + flat),
+            activations: 4 * (layers * block + temporary + logits + cache + flat + copy - spared),
             largest_buffer: 4 * flat.max(4 * tokens * width).max(logits),
         }
     }
@@ -173,10 +179,10 @@ impl ModelConfig {
     /// Refuses a model whose buffers cannot fit, offering the nearest smaller one that does.
     pub fn fit(&self, batch_size: usize, limits: &Limits, engine: Engine) -> Result<()> {
         self.validate()?;
-        if limits.allow(&self.memory(batch_size, engine)) {
+        if limits.allow(&self.memory(batch_size, engine, false)) {
             return Ok(());
         }
-        let memory = self.memory(batch_size, engine);
+        let memory = self.memory(batch_size, engine, false);
         let (bytes, limit) = if memory.largest_buffer > limits.largest_buffer {
             (memory.largest_buffer, limits.largest_buffer)
         } else {
@@ -198,7 +204,7 @@ impl ModelConfig {
             } else {
                 return None;
             }
-            if limits.allow(&candidate.memory(batch_size, engine)) {
+            if limits.allow(&candidate.memory(batch_size, engine, false)) {
                 return Some(candidate);
             }
         }

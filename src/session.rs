@@ -302,7 +302,7 @@ impl Session {
         };
         Ok(Plan {
             parameters: model.parameters(),
-            memory: model.memory(train.batch_size, self.engine),
+            memory: model.memory(train.batch_size, self.engine, train.half_precision),
             seconds_per_step,
             seconds: seconds_per_step * train.steps as f64,
             train_tokens,

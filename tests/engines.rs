@@ -4,10 +4,11 @@ use burn::tensor::{Device, DeviceKind};
 use futures_lite::future::block_on;
 use lorito::{
     config::{ModelConfig, TrainConfig},
+    device::Engine,
     generate::{Generation, Sampling},
     model::{Gpt, Ids},
-    ops::read,
-    train::{Dataset, Trainer},
+    ops::{read, supports_half},
+    train::{Dataset, Trainer, half_precision_works},
 };
 
 fn gpu() -> Device {
@@ -115,5 +116,52 @@ fn logits_of_every_position_are_the_same_on_both_engines() {
     };
     for (got, right) in logits(&gpu()).iter().zip(logits(&Device::flex())) {
         assert!((got - right).abs() < 1e-4, "{got} instead of {right}");
+    }
+}
+
+#[test]
+fn a_run_with_half_precision_has_nearly_the_same_losses() {
+    let device = gpu();
+    if !supports_half(&device) {
+        println!("skipped: this GPU has no half precision (shader-f16)");
+        return;
+    }
+    assert!(block_on(half_precision_works(&device)).unwrap());
+    let config = ModelConfig { vocabulary: 29, context: 24, layers: 2, heads: 2, width: 32, dropout: 0.2 };
+    let train = |half_precision| TrainConfig {
+        steps: 30,
+        batch_size: 5,
+        learning_rate: 3e-3,
+        warmup_steps: 3,
+        eval_every: 30,
+        half_precision,
+        ..TrainConfig::default()
+    };
+    let (right, right_validation, _) = run(config, train(false), &device);
+    let (figures, validation, weights) = run(config, train(true), &device);
+    assert_ne!(figures, right, "half precision is in use");
+    for ([got, _], [right, _]) in figures.iter().zip(&right) {
+        assert!((got - right).abs() < 5e-3 * right, "{got} instead of {right}");
+    }
+    assert!((validation - right_validation).abs() < 5e-3 * right_validation);
+    assert!(weights.iter().any(|weight| half::f16::from_f32(*weight).to_f32() != *weight), "the trained weights are f32");
+}
+
+/// GPT-2's vocabulary: the logits of all rows would take 51 MB here, and are never there at once.
+#[test]
+fn a_vocabulary_of_50257_trains_alike_on_both_engines() {
+    let config = ModelConfig { vocabulary: 50_257, context: 64, layers: 1, heads: 2, width: 16, dropout: 0.0 };
+    let buffers = config.memory(4, Engine::WebGpu, false).largest_buffer;
+    assert!(buffers <= 128 << 20, "{buffers} bytes in a binding");
+    let train = TrainConfig { steps: 2, batch_size: 4, eval_every: 2, warmup_steps: 0, ..TrainConfig::default() };
+    let (right, right_validation, right_weights) = run(config, train.clone(), &Device::flex());
+    let (figures, validation, weights) = run(config, train, &gpu());
+    for (got, right) in figures.as_flattened().iter().zip(right.as_flattened()) {
+        assert!((got - right).abs() < 1e-4 * right, "{got} instead of {right}");
+    }
+    assert!((validation - right_validation).abs() < 1e-4 * right_validation);
+    for (got, right) in weights.iter().zip(&right_weights) {
+        // AdamW's first steps are as long as the learning rate, whatever the gradient's size.
+        assert!((got - right).abs() < 2e-4, "{got} instead of {right}");
     }
 }

@@ -44,17 +44,17 @@ impl Gpt {
         assert!(cache.len + ids.time <= self.config.context, "the cache is full");
         let mut x = ops::embed(ids, &weights.tokens, &weights.positions, cache.len, None);
         for (block, past) in weights.blocks.iter().zip(&mut cache.layers) {
-            let (normed, _) = ops::layer_norm(&x, &block.norm_1.gain, &block.norm_1.bias);
+            let (normed, _) = ops::layer_norm(&x, &block.norm_1.gain, &block.norm_1.bias, weights.precision);
             let attention = &block.attention;
             let attended = past.attend(&normed, &attention.weight, &attention.bias, cache.len, self.config.heads);
             x = add_linear(&x, &attended, &block.attention_out, None);
-            let (normed, _) = ops::layer_norm(&x, &block.norm_2.gain, &block.norm_2.bias);
+            let (normed, _) = ops::layer_norm(&x, &block.norm_2.gain, &block.norm_2.bias, weights.precision);
             let (_, after_gelu) = ops::linear_gelu(&normed, &block.mlp.weight, &block.mlp.bias);
             x = add_linear(&x, &after_gelu, &block.mlp_out, None);
         }
         cache.len += ids.time;
         let last = ops::last_row(&x);
-        let (hidden, _) = ops::layer_norm(&last, &weights.norm.gain, &weights.norm.bias);
+        let (hidden, _) = ops::layer_norm(&last, &weights.norm.gain, &weights.norm.bias, weights.precision);
         ops::head::logits(&hidden, &weights.tokens)
     }
 }

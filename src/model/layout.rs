@@ -10,9 +10,9 @@ use rand_pcg::Pcg64Mcg;
 
 use crate::config::ModelConfig;
 
-/// Tensors begin at multiples of this many numbers (256 bytes, WebGPU's strictest offset), so that a piece of the flat
-/// array can be bound as a buffer without a copy.
-const ALIGNMENT: usize = 64;
+/// Tensors begin at multiples of this many numbers (256 bytes in half precision, WebGPU's strictest offset), so that a
+/// piece of the flat array can be bound as a buffer without a copy.
+const ALIGNMENT: usize = 128;
 
 /// How a tensor is filled before training.
 #[derive(Debug, Clone, Copy, PartialEq)]

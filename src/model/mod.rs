@@ -19,7 +19,7 @@ pub use weights::{Block, Linear, Norm, Weights};
 
 use crate::{
     config::ModelConfig,
-    ops::{self, AttentionSaved, Dropout, Figure, Figures, Gradients, LayerNormSaved, Mask},
+    ops::{self, AttentionSaved, Dropout, Figure, Figures, Gradients, LayerNormSaved, Mask, Precision},
 };
 
 /// A model: its shape, where its tensors lie, and the flat array of its weights.
@@ -29,6 +29,8 @@ pub struct Gpt {
     places: Places,
     /// `[layout.len]`
     pub flat: Tensor<1>,
+    /// The same with half precision, where training reads it.
+    half: Option<Tensor<1>>,
 }
 
 /// What the backward pass needs of one block.
@@ -84,7 +86,7 @@ impl Gpt {
         let layout = Layout::new(&config);
         assert_eq!(flat.len(), layout.len, "weights of another model");
         let flat = ops::tensor(flat, [layout.len], device);
-        Self { config, places: Places::new(&layout), layout, flat }
+        Self { config, places: Places::new(&layout), layout, flat, half: None }
     }
 
     pub fn device(&self) -> Device {
@@ -92,7 +94,28 @@ impl Gpt {
     }
 
     pub fn weights(&self) -> Weights {
-        Weights::view(&self.layout, &self.flat)
+        Weights::view(&self.layout, &self.flat, None)
+    }
+
+    /// Weights as a loss is computed with.
+    fn training_weights(&self) -> Weights {
+        Weights::view(&self.layout, &self.flat, self.half.as_ref())
+    }
+
+    /// The precision of what losses are computed from.
+    pub fn set_precision(&mut self, precision: Precision) {
+        match precision {
+            Precision::Single => self.half = None,
+            Precision::Half if self.half.is_none() => self.half = Some(ops::halved(&self.flat)),
+            Precision::Half => {}
+        }
+    }
+
+    /// To be told whenever `flat` has changed.
+    pub fn weights_changed(&self) {
+        if let Some(half) = &self.half {
+            ops::halve_into(&self.flat, half);
+        }
     }
 
     /// Zeros for the gradients of all weights.
@@ -114,9 +137,9 @@ impl Gpt {
 
     /// Mean cross-entropy of `targets` in nats, without dropout, into `figure`.
     pub fn loss(&self, ids: &Ids, targets: &Ids, figures: &mut Figures, figure: Figure) {
-        let weights = self.weights();
+        let weights = self.training_weights();
         let hidden = self.forward(&weights, ids, None, false);
-        ops::head::loss(&hidden.x, &weights.tokens, targets, figures, figure);
+        ops::head::loss(&hidden.x, &weights.head, targets, figures, figure);
     }
 
     /// The loss into `figure`, and its gradient for every weight into `gradients`, to which a further pass adds.
@@ -129,9 +152,9 @@ impl Gpt {
         figure: Figure,
         gradients: &mut Gradients,
     ) {
-        let weights = self.weights();
+        let weights = self.training_weights();
         let hidden = self.forward(&weights, ids, dropout, true);
-        let gradient = ops::head::loss_and_gradient(&hidden.x, &weights.tokens, targets, figures, figure, gradients);
+        let gradient = ops::head::loss_and_gradient(&hidden.x, &weights.head, targets, figures, figure, gradients);
         self.backward(&weights, hidden, ids, gradient, dropout, gradients);
         gradients.end_pass();
     }
@@ -142,18 +165,18 @@ impl Gpt {
         let mut x = ops::embed(ids, &weights.tokens, &weights.positions, 0, mask);
         let mut blocks = Vec::new();
         for (layer, block) in weights.blocks.iter().enumerate() {
-            let (normed_1, norm_1) = ops::layer_norm(&x, &block.norm_1.gain, &block.norm_1.bias);
+            let (normed_1, norm_1) = ops::layer_norm(&x, &block.norm_1.gain, &block.norm_1.bias, weights.precision);
             let qkv = ops::linear(&normed_1, &block.attention.weight, &block.attention.bias);
             let mask = Site::Attention(layer).mask(dropout);
-            let (attended, attention) = ops::attention(&qkv, ids.windows, self.config.heads, mask);
+            let (attended, attention) = ops::attention(&qkv, ids.windows, self.config.heads, mask, weights.precision);
             x = add_linear(&x, &attended, &block.attention_out, Site::AttentionOut(layer).mask(dropout));
-            let (normed_2, norm_2) = ops::layer_norm(&x, &block.norm_2.gain, &block.norm_2.bias);
+            let (normed_2, norm_2) = ops::layer_norm(&x, &block.norm_2.gain, &block.norm_2.bias, weights.precision);
             let (before_gelu, after_gelu) = ops::linear_gelu(&normed_2, &block.mlp.weight, &block.mlp.bias);
             x = add_linear(&x, &after_gelu, &block.mlp_out, Site::MlpOut(layer).mask(dropout));
             let saved = BlockSaved { norm_1, normed_1, attention, attended, norm_2, normed_2, before_gelu, after_gelu };
             blocks.extend(to_train.then_some(saved));
         }
-        let (x, norm) = ops::layer_norm(&x, &weights.norm.gain, &weights.norm.bias);
+        let (x, norm) = ops::layer_norm(&x, &weights.norm.gain, &weights.norm.bias, weights.precision);
         Hidden { x, blocks, norm }
     }
 

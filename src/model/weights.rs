@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::layout::{Layout, Parameter};
-use crate::ops;
+use crate::ops::{self, Precision};
 
 /// Gain and bias of a layer norm, `[width]` each.
 #[derive(Clone)]
@@ -33,31 +33,39 @@ pub struct Block {
 /// Every trained tensor of a model.
 #[derive(Clone)]
 pub struct Weights {
-    pub tokens: Tensor<2>,    // wte, also the head
+    /// Of the matrices that products read.
+    pub precision: Precision,
+    pub tokens: Tensor<2>, // wte
+    /// `tokens` once more, as the head reads it.
+    pub head: Tensor<2>,
     pub positions: Tensor<2>, // wpe
     pub blocks: Vec<Block>,
     pub norm: Norm, // ln_f
 }
 
 impl Weights {
-    /// Views into `flat`; nothing is copied.
-    pub fn view(layout: &Layout, flat: &Tensor<1>) -> Self {
+    /// Views into `flat`, and of the products' matrices into `half` where there is one; nothing is copied.
+    pub fn view(layout: &Layout, flat: &Tensor<1>, half: Option<&Tensor<1>>) -> Self {
+        let products = half.unwrap_or(flat);
+        let linear = |weight: &Parameter, bias| Linear { weight: matrix(products, weight), bias: vector(flat, bias) };
         let mut parameters = layout.parameters.iter();
         let mut next = || parameters.next().expect("a layout of GPT-2");
-        let tokens = matrix(flat, next());
+        let token_place = next();
         let positions = matrix(flat, next());
         let layers = (layout.parameters.len() - 4) / 12;
         let blocks = (0..layers)
             .map(|_| Block {
                 norm_1: norm(flat, next(), next()),
-                attention: linear(flat, next(), next()),
-                attention_out: linear(flat, next(), next()),
+                attention: linear(next(), next()),
+                attention_out: linear(next(), next()),
                 norm_2: norm(flat, next(), next()),
-                mlp: linear(flat, next(), next()),
-                mlp_out: linear(flat, next(), next()),
+                mlp: linear(next(), next()),
+                mlp_out: linear(next(), next()),
             })
             .collect();
-        Self { tokens, positions, blocks, norm: norm(flat, next(), next()) }
+        let (tokens, head) = (matrix(flat, token_place), matrix(products, token_place));
+        let precision = if half.is_some() { Precision::Half } else { Precision::Single };
+        Self { precision, tokens, head, positions, blocks, norm: norm(flat, next(), next()) }
     }
 }
 
@@ -71,8 +79,4 @@ fn matrix(flat: &Tensor<1>, parameter: &Parameter) -> Tensor<2> {
 
 fn norm(flat: &Tensor<1>, gain: &Parameter, bias: &Parameter) -> Norm {
     Norm { gain: vector(flat, gain), bias: vector(flat, bias) }
-}
-
-fn linear(flat: &Tensor<1>, weight: &Parameter, bias: &Parameter) -> Linear {
-    Linear { weight: matrix(flat, weight), bias: vector(flat, bias) }
 }

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 
 use super::{
-    Mask,
+    Mask, Precision,
     exponential::exp,
     gpu,
     host::host,
@@ -68,12 +68,18 @@ impl Shape {
 }
 
 /// `qkv`: query, key and value side by side, `[windows * time, 3 * width]` -> `[windows * time, width]`, before the
-/// output projection.
-pub fn attention(qkv: &Tensor<2>, windows: usize, heads: usize, mask: Option<Mask>) -> (Tensor<2>, AttentionSaved) {
+/// output projection, of that precision.
+pub fn attention(
+    qkv: &Tensor<2>,
+    windows: usize,
+    heads: usize,
+    mask: Option<Mask>,
+    precision: Precision,
+) -> (Tensor<2>, AttentionSaved) {
     let shape = Shape::new(qkv, windows, heads);
     let (y, kept) = match host(qkv) {
         None => {
-            let (y, sums) = gpu::attention(qkv, shape.sizes(), 0, mask);
+            let (y, sums) = gpu::attention(qkv, shape.sizes(), 0, mask, precision);
             (y.clone(), Kept::Gpu(y, sums))
         }
         Some(values) => {
@@ -123,7 +129,7 @@ impl Past {
         let sizes = Shape { windows: 1, time, heads, head_width: width / heads };
         if host(x).is_none() {
             gpu::linear_into(x, weight, bias, &self.qkv, read);
-            return gpu::attention(&self.qkv, sizes.sizes(), read, None).0;
+            return gpu::attention(&self.qkv, sizes.sizes(), read, None, Precision::Single).0;
         }
         let new = super::linear(x, weight, bias);
         let new = host(&new).expect("on the host");
@@ -259,9 +265,9 @@ mod tests {
     fn gradient_matches_finite_differences() {
         let (qkv, out) = (random([2 * 5, 3 * 6], 1), random([2 * 5, 6], 2));
         for mask in [None, Dropout::new(0.3, 5).map(|dropout| dropout.mask(2))] {
-            let (_, saved) = attention(&qkv, 2, 3, mask);
+            let (_, saved) = attention(&qkv, 2, 3, mask, Precision::Single);
             let gradient = attention_backward(saved, &out);
-            assert_gradient(&qkv, &values(&gradient), |qkv| (attention(qkv, 2, 3, mask).0 * out.clone()).sum());
+            assert_gradient(&qkv, &values(&gradient), |qkv| (attention(qkv, 2, 3, mask, Precision::Single).0 * out.clone()).sum());
         }
     }
 
@@ -291,7 +297,7 @@ mod tests {
         // 150 tokens: two full blocks of queries and an odd rest.
         let qkv = random([2 * 150, 3 * 8], 3);
         let shape = Shape::new(&qkv, 2, 2);
-        let (y, saved) = attention(&qkv, 2, 2, None);
+        let (y, saved) = attention(&qkv, 2, 2, None, Precision::Single);
         for (value, right) in values(&y).iter().zip(plainly(&values(&qkv), shape)) {
             assert!((f64::from(*value) - right).abs() < 1e-5, "{value} {right}");
         }
@@ -306,7 +312,7 @@ mod tests {
         let (x, weight, bias) = (random([9, 8], 1), random([8, 24], 2), random([24], 3));
         for device in [x.device(), gpu_device()] {
             let (x, weight, bias) = (moved(&x, &device), moved(&weight, &device), moved(&bias, &device));
-            let whole = attention(&crate::ops::linear(&x, &weight, &bias), 1, 2, None).0;
+            let whole = attention(&crate::ops::linear(&x, &weight, &bias), 1, 2, None, Precision::Single).0;
             let mut past = Past::new(12, 8, &x.device());
             let first = past.attend(&gpu_free_rows(&x, 0..6), &weight, &bias, 0, 2);
             assert_close(&first, &gpu_free_rows(&whole, 0..6), "the first six");
@@ -336,8 +342,8 @@ mod tests {
             let masks = [None, Dropout::new(0.3, seed).map(|dropout| dropout.mask(2))];
             for mask in masks.into_iter().skip(usize::from(seed.is_multiple_of(20) && seed > 0)) {
                 let name = |what: &str| format!("{what} of {windows} x {time} x {heads} x {head_width}, {mask:?}");
-                let (right, right_saved) = attention(&qkv, windows, heads, mask);
-                let (got, saved) = attention(&moved(&qkv, &gpu), windows, heads, mask);
+                let (right, right_saved) = attention(&qkv, windows, heads, mask, Precision::Single);
+                let (got, saved) = attention(&moved(&qkv, &gpu), windows, heads, mask, Precision::Single);
                 assert_close(&got, &right, &name("attention"));
                 let right = attention_backward(right_saved, &out);
                 assert_close(&attention_backward(saved, &moved(&out, &gpu)), &right, &name("gradient"));

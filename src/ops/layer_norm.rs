@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Gradients, NormPlace, gpu,
+    Gradients, NormPlace, Precision, gpu,
     gradients::Store,
     host::{Host, host},
 };
@@ -18,10 +18,15 @@ pub struct LayerNormSaved {
     statistics: Tensor<2>,
 }
 
-/// `x [rows, width]`, `gain [width]`, `bias [width]` -> `[rows, width]`.
-pub fn layer_norm(x: &Tensor<2>, gain: &Tensor<1>, bias: &Tensor<1>) -> (Tensor<2>, LayerNormSaved) {
+/// `x [rows, width]`, `gain [width]`, `bias [width]` -> `[rows, width]` of that precision.
+pub fn layer_norm(
+    x: &Tensor<2>,
+    gain: &Tensor<1>,
+    bias: &Tensor<1>,
+    precision: Precision,
+) -> (Tensor<2>, LayerNormSaved) {
     let (y, statistics) = match host(x) {
-        None => gpu::layer_norm(x, gain, bias),
+        None => gpu::layer_norm(x, gain, bias, precision),
         Some(values) => on_cpu(x, &values, gain, bias),
     };
     (y, LayerNormSaved { x: x.clone(), statistics })
@@ -122,7 +127,7 @@ mod tests {
         residual: Option<&Tensor<2>>,
         passes: usize,
     ) -> (Tensor<2>, Vec<f32>, Vec<f32>) {
-        let (_, saved) = layer_norm(x, gain, gain);
+        let (_, saved) = layer_norm(x, gain, gain, Precision::Single);
         let place = place(x.dims()[1]);
         let len = place.bias.end.next_multiple_of(64);
         let mut gradients = Gradients::new(len, std::slice::from_ref(&place), &x.device());
@@ -139,7 +144,7 @@ mod tests {
     fn gradients_match_finite_differences() {
         let (x, gain, bias) = (random([4, 11], 1), random([11], 2), random([11], 3));
         let out = random([4, 11], 4);
-        let run = |x: &Tensor<2>, gain: &Tensor<1>, bias: &Tensor<1>| (layer_norm(x, gain, bias).0 * out.clone()).sum();
+        let run = |x: &Tensor<2>, gain: &Tensor<1>, bias: &Tensor<1>| (layer_norm(x, gain, bias, Precision::Single).0 * out.clone()).sum();
         let (by_x, by_gain, by_bias) = gradients_of(&x, &gain, &out, None, 1);
         assert_gradient(&x, &values(&by_x), |x| run(x, &gain, &bias));
         assert_gradient(&gain, &by_gain, |gain| run(&x, gain, &bias));
@@ -155,8 +160,8 @@ mod tests {
             let (out, residual) = (random([rows, width], seed + 3), random([rows, width], seed + 4));
             let (gx, ggain) = (moved(&x, &gpu), moved(&gain, &gpu));
             let name = |what: &str| format!("{what} of {rows} x {width}");
-            let right = layer_norm(&x, &gain, &bias).0;
-            assert_close(&layer_norm(&gx, &ggain, &moved(&bias, &gpu)).0, &right, &name("layer norm"));
+            let right = layer_norm(&x, &gain, &bias, Precision::Single).0;
+            assert_close(&layer_norm(&gx, &ggain, &moved(&bias, &gpu), Precision::Single).0, &right, &name("layer norm"));
             for (residual, passes) in [(None, 1), (Some(&residual), 2)] {
                 let right = gradients_of(&x, &gain, &out, residual, passes);
                 let on_gpu = residual.map(|residual| moved(residual, &gpu));

@@ -17,6 +17,7 @@ pub mod head;
 mod host;
 mod layer_norm;
 mod linear;
+mod precision;
 mod product;
 mod read;
 
@@ -33,6 +34,7 @@ pub use gradients::{Gradients, LinearPlace, NormPlace};
 pub use host::{host, host_mut, on_host, piece, tensor};
 pub use layer_norm::{LayerNormSaved, layer_norm, layer_norm_backward};
 pub use linear::{input_gradient, input_gradient_through_gelu, linear, linear_gelu, linear_residual, weight_gradient};
+pub use precision::{Precision, halve_into, halved, supports_half};
 pub use read::{ReadFailed, read};
 
 /// The target of a token whose prediction does not count.

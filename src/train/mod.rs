@@ -2,11 +2,13 @@
 //! whether to pause, save, evaluate or write.
 
 mod data;
+mod half_check;
 mod history;
 mod schedule;
 mod state;
 
 pub use data::{Batch, Dataset, mix};
+pub use half_check::half_precision_works;
 pub use history::{Evaluation, History, Sample, StepRecord};
 pub use schedule::learning_rate;
 pub use state::{Progress, TextFacts, TrainingState};
@@ -15,7 +17,7 @@ use crate::{
     config::TrainConfig,
     error::{Error, Result},
     model::Gpt,
-    ops::{self, AdamW, Decay, Dropout, Figures, Gradients, Moments},
+    ops::{self, AdamW, Decay, Dropout, Figures, Gradients, Moments, Precision},
 };
 
 /// Share of the training work that all evaluations of a run may cost, with room to spare under the promised 10 %:
@@ -131,6 +133,7 @@ impl Trainer {
         if batches.is_empty() {
             return Ok(());
         }
+        gpt.set_precision(if config.half_precision { Precision::Half } else { Precision::Single });
         self.gradients.start();
         for (pass, batch) in batches.iter().enumerate() {
             let seed = mix(mix(config.seed ^ 0xd209, step), pass as u64);
@@ -152,6 +155,7 @@ impl Trainer {
         let norm = self.figures.add();
         let moments = &mut self.moments;
         adamw.update(&mut gpt.flat, moments, &self.gradients, &self.decay, &mut self.figures, norm);
+        gpt.weights_changed();
         self.progress.step += 1;
         self.progress.updates += 1;
         self.unread.push((self.progress.step, learning_rate, batches.len()));

@@ -7,15 +7,16 @@
 
 use burn::tensor::Tensor;
 use cubecl::prelude::*;
+use half::f16;
 
 use super::{
-    memory::{buffer, client, empty, groups},
+    memory::{buffer, client, empty, empty_of, groups, is_half},
     norm::total,
-    product::lanes,
+    product::{lanes, launch_out},
     queue::queued,
     random::kept,
 };
-use crate::ops::dropout::Mask;
+use crate::ops::{Precision, dropout::Mask};
 
 const GROUP: u32 = 64;
 /// Keys, or queries, that are gone through at once.
@@ -110,9 +111,9 @@ fn add_weighted<N: Size>(
 
 /// Queries from row `first` of each window on. `out [windows * (time - first), width]`, `sums [windows, heads, time]`.
 #[cube(launch_unchecked)]
-fn forward<N: Size>(
+fn forward<Y: Float, N: Size>(
     qkv: &[Vector<f32, N>],
-    out: &mut [Vector<f32, N>],
+    out: &mut [Vector<Y, N>],
     sums: &mut [f32],
     windows: usize,
     time: usize,
@@ -191,7 +192,8 @@ fn forward<N: Size>(
                 let inverse = Vector::<f32, N>::new(1.0 / sum[r]);
                 #[unroll]
                 for d in 0..tile.length {
-                    out[row * width + head * tile.length + d] = result[comptime![r * tile.length + d]] * inverse;
+                    let value = result[comptime![r * tile.length + d]] * inverse;
+                    out[row * width + head * tile.length + d] = Vector::cast_from(value);
                 }
                 sums[(window * heads + head) * time + start + r] = largest[r] + sum[r].ln();
             }
@@ -201,9 +203,9 @@ fn forward<N: Size>(
 
 /// `along [windows, heads, time]`: the products of the output with its gradient, for the other kernel.
 #[cube(launch_unchecked)]
-fn query_gradient<N: Size>(
+fn query_gradient<Y: Float, N: Size>(
     qkv: &[Vector<f32, N>],
-    output: &[Vector<f32, N>],
+    output: &[Vector<Y, N>],
     gradient: &[Vector<f32, N>],
     sums: &[f32],
     along: &mut [f32],
@@ -237,7 +239,7 @@ fn query_gradient<N: Size>(
             row_sum[r] = sums[(window * heads + head) * time + row];
             let mut product = Vector::<f32, N>::new(0.0);
             for d in 0..tile.length {
-                product += output[gradient_at[r] + d] * gradient[gradient_at[r] + d];
+                product += Vector::cast_from(output[gradient_at[r] + d]) * gradient[gradient_at[r] + d];
             }
             row_along[r] = total::<N>(product, tile.lanes);
         }
@@ -381,16 +383,22 @@ fn scale(sizes: Sizes) -> f32 {
 
 /// The output of the queries from `first` of each window on, `[windows * (time - first), width]`, and the logarithms of
 /// the rows' sums, `[windows, heads, time]`.
-pub fn attention(qkv: &Tensor<2>, sizes: Sizes, first: usize, mask: Option<Mask>) -> (Tensor<2>, Tensor<3>) {
+pub fn attention(
+    qkv: &Tensor<2>,
+    sizes: Sizes,
+    first: usize,
+    mask: Option<Mask>,
+    precision: Precision,
+) -> (Tensor<2>, Tensor<3>) {
     let Sizes { windows, time, heads, head_width } = sizes;
-    let out = empty([windows * (time - first), heads * head_width], &qkv.device());
+    let out = empty_of(precision, [windows * (time - first), heads * head_width], &qkv.device());
     let sums = empty([windows, heads, time], &qkv.device());
     let tile = Tile::new(sizes, KEPT, mask);
     let threads = windows * heads * (time - first).div_ceil(tile.rows);
     let Mask { key, threshold, scale: kept_by } = mask.unwrap_or_default();
     // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
     unsafe {
-        forward::launch_unchecked(
+        launch_out!(&out, forward(
             &client(qkv),
             groups(threads, GROUP),
             CubeDim::new_1d(GROUP),
@@ -407,7 +415,7 @@ pub fn attention(qkv: &Tensor<2>, sizes: Sizes, first: usize, mask: Option<Mask>
             threshold,
             kept_by,
             tile,
-        );
+        ));
     }
     queued(&client(qkv), operations(sizes, 2.0));
     (out, sums)
@@ -429,7 +437,7 @@ pub fn attention_backward(
     let threads = |tile: Tile| windows * heads * time.div_ceil(tile.rows);
     let tile = Tile::new(sizes, KEPT, mask);
     unsafe {
-        query_gradient::launch_unchecked(
+        launch_out!(output, query_gradient(
             &client(qkv),
             groups(threads(tile), GROUP),
             CubeDim::new_1d(GROUP),
@@ -448,7 +456,7 @@ pub fn attention_backward(
             threshold,
             kept_by,
             tile,
-        );
+        ));
     }
     queued(&client(qkv), operations(sizes, 3.0));
     let tile = Tile::new(sizes, KEPT / 2, mask);

@@ -2,11 +2,12 @@
 
 use burn::tensor::Tensor;
 use cubecl::prelude::*;
+use half::f16;
 
 use super::{
     elementwise::{gelu_of, gelu_slope},
-    memory::{buffer, client, empty},
-    product::{Block, Form, block, corner, count, lanes, operations, product, small_block, sums},
+    memory::{buffer, client, empty, empty_like, is_half},
+    product::{Block, Form, block, corner, count, lanes, launch, operations, product, small_block, sums},
     queue::queued,
     random::kept,
     tiles,
@@ -14,9 +15,9 @@ use super::{
 use crate::ops::dropout::Mask;
 
 #[cube(launch_unchecked)]
-fn with_bias<L: Size, R: Size>(
-    left: &[Vector<f32, L>],
-    right: &[Vector<f32, R>],
+fn with_bias<X: Float, Y: Float, L: Size, R: Size>(
+    left: &[Vector<X, L>],
+    right: &[Vector<Y, R>],
     bias: &[f32],
     out: &mut [f32],
     start: usize,
@@ -27,7 +28,7 @@ fn with_bias<L: Size, R: Size>(
 ) {
     let (row, column) = corner(block);
     let form = comptime![Form::Straight];
-    let sums = sums::<L, R>(left, right, row, column, rows, columns, inner, inner, columns, form, block);
+    let sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, inner, columns, form, block);
     #[unroll]
     for i in 0..block.rows {
         #[unroll]
@@ -41,12 +42,12 @@ fn with_bias<L: Size, R: Size>(
 }
 
 #[cube(launch_unchecked)]
-fn with_gelu<L: Size, R: Size>(
-    left: &[Vector<f32, L>],
-    right: &[Vector<f32, R>],
+fn with_gelu<X: Float, Y: Float, L: Size, R: Size>(
+    left: &[Vector<X, L>],
+    right: &[Vector<Y, R>],
     bias: &[f32],
     before: &mut [f32],
-    after: &mut [f32],
+    after: &mut [X],
     rows: usize,
     columns: usize,
     inner: usize,
@@ -54,7 +55,7 @@ fn with_gelu<L: Size, R: Size>(
 ) {
     let (row, column) = corner(block);
     let form = comptime![Form::Straight];
-    let sums = sums::<L, R>(left, right, row, column, rows, columns, inner, inner, columns, form, block);
+    let sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, inner, columns, form, block);
     #[unroll]
     for i in 0..block.rows {
         #[unroll]
@@ -63,16 +64,16 @@ fn with_gelu<L: Size, R: Size>(
             if row + i < rows && at < columns {
                 let value = sums[comptime![i * block.columns + j]] + bias[at];
                 before[(row + i) * columns + at] = value;
-                after[(row + i) * columns + at] = gelu_of(value);
+                after[(row + i) * columns + at] = X::cast_from(gelu_of(value));
             }
         }
     }
 }
 
 #[cube(launch_unchecked)]
-fn with_residual<L: Size, R: Size>(
-    left: &[Vector<f32, L>],
-    right: &[Vector<f32, R>],
+fn with_residual<X: Float, Y: Float, L: Size, R: Size>(
+    left: &[Vector<X, L>],
+    right: &[Vector<Y, R>],
     bias: &[f32],
     residual: &[f32],
     out: &mut [f32],
@@ -87,7 +88,7 @@ fn with_residual<L: Size, R: Size>(
 ) {
     let (row, column) = corner(block);
     let form = comptime![Form::Straight];
-    let sums = sums::<L, R>(left, right, row, column, rows, columns, inner, inner, columns, form, block);
+    let sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, inner, columns, form, block);
     #[unroll]
     for i in 0..block.rows {
         #[unroll]
@@ -107,9 +108,9 @@ fn with_residual<L: Size, R: Size>(
 
 /// The gradient of GELU's input, from that of what a linear layer made of its output.
 #[cube(launch_unchecked)]
-fn through_gelu<L: Size, R: Size>(
-    left: &[Vector<f32, L>],
-    right: &[Vector<f32, R>],
+fn through_gelu<X: Float, Y: Float, L: Size, R: Size>(
+    left: &[Vector<X, L>],
+    right: &[Vector<Y, R>],
     before: &[f32],
     out: &mut [f32],
     rows: usize,
@@ -119,7 +120,7 @@ fn through_gelu<L: Size, R: Size>(
 ) {
     let (row, column) = corner(block);
     let form = comptime![Form::RightTransposed];
-    let sums = sums::<L, R>(left, right, row, column, rows, columns, inner, inner, inner, form, block);
+    let sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, inner, inner, form, block);
     #[unroll]
     for i in 0..block.rows {
         #[unroll]
@@ -135,9 +136,9 @@ fn through_gelu<L: Size, R: Size>(
 
 /// The product, and the gradient of the bias: the sums of `right`'s columns, by the threads of the first row of blocks.
 #[cube(launch_unchecked)]
-fn weight_gradient<L: Size, R: Size>(
-    left: &[Vector<f32, L>],
-    right: &[Vector<f32, R>],
+fn weight_gradient<X: Float, Y: Float, L: Size, R: Size>(
+    left: &[Vector<X, L>],
+    right: &[Vector<Y, R>],
     weight: &mut [f32],
     bias: &mut [f32],
     rows: usize,
@@ -148,7 +149,7 @@ fn weight_gradient<L: Size, R: Size>(
 ) {
     let (row, column) = corner(block);
     let form = comptime![Form::LeftTransposed];
-    let sums = sums::<L, R>(left, right, row, column, rows, columns, inner, rows, columns, form, block);
+    let sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, rows, columns, form, block);
     #[unroll]
     for i in 0..block.rows {
         #[unroll]
@@ -165,7 +166,7 @@ fn weight_gradient<L: Size, R: Size>(
     }
     if comptime![block.depth > 0] {
         if CUBE_POS_Y == 0 {
-            let sums = tiles::column_sums::<R>(right, column, columns, inner, block);
+            let sums = tiles::column_sums::<Y, R>(right, column, columns, inner, block);
             if row == 0 {
                 write_bias(&sums, bias, column, columns, adding, block);
             }
@@ -176,7 +177,7 @@ fn weight_gradient<L: Size, R: Size>(
             #[unroll]
             for j in 0..block.columns {
                 let at = min(column + comptime![j * block.group.0 as usize], columns - 1);
-                sums[j] += right[k * columns + at].extract(0usize);
+                sums[j] += f32::cast_from(right[k * columns + at].extract(0usize));
             }
         }
         write_bias(&sums, bias, column, columns, adding, block);
@@ -214,7 +215,7 @@ pub fn linear_into(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, out: &Te
     // SAFETY: here and below, the kernels read and write rows and columns below their counts, and WebGPU keeps them
     // inside the bound buffers besides.
     unsafe {
-        with_bias::launch_unchecked(
+        launch!(x, weight, with_bias(
             &client(x),
             groups,
             dim,
@@ -229,20 +230,21 @@ pub fn linear_into(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, out: &Te
             columns,
             inner,
             block,
-        );
+        ));
     }
     queued(&client(x), operations([rows, columns, inner]));
 }
 
-/// The layer before GELU and after it, `[rows, outputs]` each.
+/// The layer before GELU and after it, `[rows, outputs]` each, the latter as precise as `x`.
 pub fn linear_gelu(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> (Tensor<2>, Tensor<2>) {
     let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
-    let (before, after) = (empty([rows, columns], &x.device()), empty([rows, columns], &x.device()));
+    let before = empty([rows, columns], &x.device());
+    let after = empty_like(x, [rows, columns]);
     let lanes = lanes(&[inner]);
     let block = small_block([rows, columns, inner], lanes, Form::Straight);
     let (groups, dim) = count(block, rows, columns);
     unsafe {
-        with_gelu::launch_unchecked(
+        launch!(x, weight, with_gelu(
             &client(x),
             groups,
             dim,
@@ -257,7 +259,7 @@ pub fn linear_gelu(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> (Tens
             columns,
             inner,
             block,
-        );
+        ));
     }
     queued(&client(x), operations([rows, columns, inner]));
     (before, after)
@@ -278,7 +280,7 @@ pub fn linear_residual(
     let (groups, dim) = count(block, rows, columns);
     let Mask { key, threshold, scale } = mask.unwrap_or_default();
     unsafe {
-        with_residual::launch_unchecked(
+        launch!(x, weight, with_residual(
             &client(x),
             groups,
             dim,
@@ -297,7 +299,7 @@ pub fn linear_residual(
             scale,
             mask.is_some(),
             block,
-        );
+        ));
     }
     queued(&client(x), operations([rows, columns, inner]));
     out
@@ -320,7 +322,7 @@ pub fn input_gradient_through_gelu(gradient: &Tensor<2>, weight: &Tensor<2>, bef
     let block = small_block([rows, columns, inner], lanes, Form::RightTransposed);
     let (groups, dim) = count(block, rows, columns);
     unsafe {
-        through_gelu::launch_unchecked(
+        launch!(gradient, weight, through_gelu(
             &client(gradient),
             groups,
             dim,
@@ -334,7 +336,7 @@ pub fn input_gradient_through_gelu(gradient: &Tensor<2>, weight: &Tensor<2>, bef
             columns,
             inner,
             block,
-        );
+        ));
     }
     queued(&client(gradient), operations([rows, columns, inner]));
     out
@@ -347,7 +349,7 @@ pub fn weight_gradient_into(x: &Tensor<2>, gradient: &Tensor<2>, weight: &Tensor
     let block = block([rows, columns, inner], lanes, Form::LeftTransposed);
     let (groups, dim) = count(block, rows, columns);
     unsafe {
-        weight_gradient::launch_unchecked(
+        launch!(x, gradient, weight_gradient(
             &client(x),
             groups,
             dim,
@@ -362,7 +364,7 @@ pub fn weight_gradient_into(x: &Tensor<2>, gradient: &Tensor<2>, weight: &Tensor
             inner,
             adding,
             block,
-        );
+        ));
     }
     queued(&client(x), operations([rows, columns, inner]));
 }

@@ -8,6 +8,9 @@ use burn::{
     tensor::{DType, Device, Tensor},
 };
 use cubecl::{client::Client, prelude::*, server::Handle};
+use half::f16;
+
+use crate::ops::Precision;
 
 type CubeTensor = <Cube as BackendTypes>::FloatTensorPrimitive;
 type CubeDevice = <Cube as BackendTypes>::Device;
@@ -23,8 +26,14 @@ fn primitive<const D: usize>(tensor: &Tensor<D>) -> CubeTensor {
     tensor
 }
 
-fn of_handle<const D: usize>(client: Client, device: CubeDevice, shape: [usize; D], handle: Handle) -> Tensor<D> {
-    Tensor::from_primitive::<Cube>(CubeTensor::new_contiguous(client, device, shape.into(), handle, DType::F32))
+fn of_handle<const D: usize>(
+    client: Client,
+    device: CubeDevice,
+    shape: [usize; D],
+    handle: Handle,
+    dtype: DType,
+) -> Tensor<D> {
+    Tensor::from_primitive::<Cube>(CubeTensor::new_contiguous(client, device, shape.into(), handle, dtype))
 }
 
 fn gpu(device: &Device) -> &CubeDevice {
@@ -38,7 +47,7 @@ fn gpu(device: &Device) -> &CubeDevice {
 pub fn tensor<const D: usize>(values: &[f32], shape: [usize; D], device: &CubeDevice) -> Tensor<D> {
     let client = device.client();
     let handle = client.create_from_slice(f32::as_bytes(values));
-    of_handle(client, device.clone(), shape, handle)
+    of_handle(client, device.clone(), shape, handle, DType::F32)
 }
 
 /// Whole numbers on the GPU: token ids, places.
@@ -75,37 +84,66 @@ pub fn buffer<const D: usize>(tensor: &Tensor<D>) -> BufferArg {
 
 /// Memory that a kernel is about to fill whole. In tests it holds NaN, so that a number left out is seen.
 pub fn empty<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+    empty_of(Precision::Single, shape, device)
+}
+
+/// The same for numbers as precise as those of `like`.
+pub fn empty_like<const D: usize>(like: &Tensor<D>, shape: [usize; D]) -> Tensor<D> {
+    let precision = if is_half(like) { Precision::Half } else { Precision::Single };
+    empty_of(precision, shape, &like.device())
+}
+
+/// The same for numbers of a given precision.
+pub fn empty_of<const D: usize>(precision: Precision, shape: [usize; D], device: &Device) -> Tensor<D> {
     let (device, len) = (gpu(device), shape.iter().product::<usize>());
-    if cfg!(test) {
-        return tensor(&vec![f32::NAN; len], shape, device);
-    }
+    let (dtype, size) = match precision {
+        Precision::Single => (DType::F32, 4),
+        Precision::Half => (DType::F16, 2),
+    };
     let client = device.client();
-    let handle = reused(len).unwrap_or_else(|| {
-        let handle = client.empty(4 * len);
-        keep(len, &handle);
+    // Whole numbers of four bytes, as WebGPU copies no less.
+    let bytes = (size * len).next_multiple_of(4);
+    if cfg!(test) {
+        // NaN of either precision.
+        let handle = client.create_from_slice(&vec![0xff; bytes]);
+        return of_handle(client, device.clone(), shape, handle, dtype);
+    }
+    let handle = reused(bytes).unwrap_or_else(|| {
+        let handle = client.empty(bytes);
+        keep(bytes, &handle);
         handle
     });
-    of_handle(client, device.clone(), shape, handle)
+    of_handle(client, device.clone(), shape, handle, dtype)
+}
+
+/// Whether the tensor holds numbers of half precision.
+pub fn is_half<const D: usize>(tensor: &Tensor<D>) -> bool {
+    primitive(tensor).dtype == DType::F16
+}
+
+/// Whether the GPU computes with numbers of half precision.
+pub fn supports_half(device: &Device) -> bool {
+    gpu(device).client().properties().supports_type(cubecl::ir::ElemType::Float(cubecl::ir::FloatKind::F16))
 }
 
 thread_local! {
-    /// Every piece of memory that kernels have filled, by its length, for the next tensor of that length: a training step
+    /// Every piece of memory that kernels have filled, by its bytes, for the next tensor of as many: a training step
     /// asks for the same lengths in the same order each time. CubeCL's own pools give a step new pages where the last
     /// step's are still being read, which takes half as much memory again and never comes to an end.
     static KEPT: RefCell<HashMap<usize, Vec<Handle>>> = RefCell::default();
 }
 
 /// Memory of that length that no tensor holds any more. What is still queued on the GPU comes before what will use it.
-fn reused(len: usize) -> Option<Handle> {
-    KEPT.with_borrow(|kept| kept.get(&len)?.iter().find(|handle| handle.can_mut()).cloned())
+fn reused(bytes: usize) -> Option<Handle> {
+    KEPT.with_borrow(|kept| kept.get(&bytes)?.iter().find(|handle| handle.can_mut()).cloned())
 }
 
-fn keep(len: usize, handle: &Handle) {
+fn keep(bytes: usize, handle: &Handle) {
     let held = handle.clone();
     // `can_mut`: nobody but the pool and one more holds it. Both this copy and the tensor do now; if it is said all the
     // same, the pool has yet to take its share (natively it works in a thread of its own), and counting would go wrong.
     if !held.can_mut() {
-        KEPT.with_borrow_mut(|kept| kept.entry(len).or_default().push(held));
+        KEPT.with_borrow_mut(|kept| kept.entry(bytes).or_default().push(held));
     }
 }
 
@@ -123,22 +161,29 @@ pub fn groups(threads: usize, group: u32) -> CubeCount {
 }
 
 /// A piece of a tensor from number `start` on, as a tensor of its own in the same memory. WebGPU binds buffers from
-/// multiples of 256 bytes only.
+/// multiples of 256 bytes only: 64 numbers, or 128 of half precision.
 ///
 /// # Panics
 /// When the piece begins elsewhere, or goes beyond the end.
 pub fn piece<const D: usize, const P: usize>(tensor: &Tensor<D>, start: usize, shape: [usize; P]) -> Tensor<P> {
     let (len, whole): (usize, usize) = (shape.iter().product(), tensor.dims().iter().product());
-    assert!(start.is_multiple_of(64) && start + len <= whole, "{start} + {len} of {whole}");
-    let CubeTensor { client, handle, device, .. } = primitive(tensor);
-    let handle = handle.offset_start(4 * start as u64).offset_end(4 * (whole - start - len) as u64);
-    of_handle(client, device, shape, handle)
+    let CubeTensor { client, handle, device, dtype, .. } = primitive(tensor);
+    let size = dtype.size();
+    assert!((start * size).is_multiple_of(256) && start + len <= whole, "{start} + {len} of {whole}");
+    let handle = handle.offset_start((size * start) as u64).offset_end((size * (whole - start - len)) as u64);
+    of_handle(client, device, shape, handle, dtype)
 }
 
 /// The numbers of a tensor, once the GPU has computed them.
 pub async fn read<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f32>, String> {
+    let len = tensor.dims().iter().product();
+    let half = is_half(tensor);
     let CubeTensor { client, handle, .. } = primitive(tensor);
     let bytes = client.read_async(vec![handle]).await.map_err(|error| format!("{error:?}"))?;
     let bytes = bytes.first().ok_or("nothing was read")?;
+    if half {
+        let numbers = bytes.as_chunks::<2>().0.iter().take(len);
+        return Ok(numbers.map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect());
+    }
     Ok(bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
 }

@@ -2,12 +2,13 @@
 
 use burn::tensor::Tensor;
 use cubecl::prelude::*;
+use half::f16;
 
 use super::{
-    memory::{Integers, buffer, client, empty, groups},
-    product::lanes,
+    memory::{Integers, buffer, client, empty, empty_of, groups, is_half},
+    product::{lanes, launch_out},
 };
-use crate::ops::layer_norm::EPSILON;
+use crate::ops::{Precision, layer_norm::EPSILON};
 
 const GROUP: u32 = 64;
 /// Rows that one thread adds up for the gradients of gain and bias, at least; and partial sums a column, at most.
@@ -26,11 +27,11 @@ pub fn total<N: Size>(sum: Vector<f32, N>, #[comptime] lanes: usize) -> f32 {
 
 /// `statistics [rows, 2]`: mean and one over the deviation.
 #[cube(launch_unchecked)]
-fn forward<N: Size>(
+fn forward<Y: Float, N: Size>(
     x: &[Vector<f32, N>],
     gain: &[Vector<f32, N>],
     bias: &[Vector<f32, N>],
-    y: &mut [Vector<f32, N>],
+    y: &mut [Vector<Y, N>],
     statistics: &mut [f32],
     rows: usize,
     length: usize,
@@ -54,7 +55,7 @@ fn forward<N: Size>(
         let inverse = 1.0 / (total::<N>(squares, lanes) / width + EPSILON).sqrt();
         let inverses = Vector::<f32, N>::new(inverse);
         for k in 0..length {
-            y[at + k] = (x[at + k] - means) * inverses * gain[k] + bias[k];
+            y[at + k] = Vector::cast_from((x[at + k] - means) * inverses * gain[k] + bias[k]);
         }
         statistics[row * 2] = mean;
         statistics[row * 2 + 1] = inverse;
@@ -158,13 +159,18 @@ fn finish(
 }
 
 /// `x [rows, width]` -> the same shape, and `[rows, 2]`: mean and one over the deviation.
-pub fn layer_norm(x: &Tensor<2>, gain: &Tensor<1>, bias: &Tensor<1>) -> (Tensor<2>, Tensor<2>) {
+pub fn layer_norm(
+    x: &Tensor<2>,
+    gain: &Tensor<1>,
+    bias: &Tensor<1>,
+    precision: Precision,
+) -> (Tensor<2>, Tensor<2>) {
     let [rows, width] = x.dims();
-    let (y, statistics) = (empty([rows, width], &x.device()), empty([rows, 2], &x.device()));
+    let (y, statistics) = (empty_of(precision, [rows, width], &x.device()), empty([rows, 2], &x.device()));
     let lanes = lanes(&[width]);
     // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
     unsafe {
-        forward::launch_unchecked(
+        launch_out!(&y, forward(
             &client(x),
             groups(rows, GROUP),
             CubeDim::new_1d(GROUP),
@@ -178,7 +184,7 @@ pub fn layer_norm(x: &Tensor<2>, gain: &Tensor<1>, bias: &Tensor<1>) -> (Tensor<
             width / lanes,
             width as f32,
             lanes,
-        );
+        ));
     }
     (y, statistics)
 }

@@ -9,10 +9,11 @@
 
 use burn::tensor::Tensor;
 use cubecl::prelude::*;
+use half::f16;
 
 use super::{
     choice::{self, Kernel},
-    memory::{buffer, client},
+    memory::{buffer, client, is_half},
     queue::queued,
     tiles,
 };
@@ -46,9 +47,9 @@ pub(super) struct Block {
 /// The block of the product whose first entry is (`row`, `column`), row after row. Rows and columns beyond the end
 /// repeat the last.
 #[cube]
-pub(super) fn sums<L: Size, R: Size>(
-    left: &[Vector<f32, L>],
-    right: &[Vector<f32, R>],
+pub(super) fn sums<X: Float, Y: Float, L: Size, R: Size>(
+    left: &[Vector<X, L>],
+    right: &[Vector<Y, R>],
     row: usize,
     column: usize,
     rows: usize,
@@ -66,7 +67,7 @@ pub(super) fn sums<L: Size, R: Size>(
         for k in 0..comptime![block.rows * block.columns] {
             at[k] = 0.0;
         }
-        tiles::add_products::<L, R>(
+        tiles::add_products::<X, Y, L, R>(
             left,
             right,
             at,
@@ -80,7 +81,7 @@ pub(super) fn sums<L: Size, R: Size>(
         );
     } else if row < rows && column < columns {
         let at = &mut sums;
-        add_products::<L, R>(
+        add_products::<X, Y, L, R>(
             left,
             right,
             at,
@@ -99,9 +100,9 @@ pub(super) fn sums<L: Size, R: Size>(
 }
 
 #[cube]
-fn add_products<L: Size, R: Size>(
-    left: &[Vector<f32, L>],
-    right: &[Vector<f32, R>],
+fn add_products<X: Float, Y: Float, L: Size, R: Size>(
+    left: &[Vector<X, L>],
+    right: &[Vector<Y, R>],
     sums: &mut Array<f32>,
     row: usize,
     column: usize,
@@ -128,7 +129,7 @@ fn add_products<L: Size, R: Size>(
             left_at[i] = min(row / lanes + i, last);
         }
         for pair in 0..inner / 2 {
-            outer_products::<L, R>(
+            outer_products::<X, Y, L, R>(
                 left,
                 right,
                 pair * 2,
@@ -142,7 +143,7 @@ fn add_products<L: Size, R: Size>(
             );
         }
         if inner % 2 == 1 {
-            outer_products::<L, R>(
+            outer_products::<X, Y, L, R>(
                 left,
                 right,
                 inner - 1,
@@ -170,12 +171,12 @@ fn add_products<L: Size, R: Size>(
                 let mut y = Array::<Vector<f32, L>>::new(comptime![block.columns]);
                 #[unroll]
                 for j in 0..block.columns {
-                    // Both factors are read in the same loads here: the cast is none.
+                    // Both factors are read in loads of the same length here.
                     y[j] = Vector::cast_from(right[right_at[j] + k]);
                 }
                 #[unroll]
                 for i in 0..block.rows {
-                    let x = left[left_at[i] + k];
+                    let x = Vector::<f32, L>::cast_from(left[left_at[i] + k]);
                     #[unroll]
                     for j in 0..block.columns {
                         sums[comptime![i * block.columns + j]] += x.dot(y[j]);
@@ -199,13 +200,13 @@ fn add_products<L: Size, R: Size>(
                     let mut column = Vector::<f32, L>::new(0.0);
                     #[unroll]
                     for q in 0..lanes {
-                        column.insert(q, right[rows_at[q] + right_at[j]].extract(0usize));
+                        column.insert(q, f32::cast_from(right[rows_at[q] + right_at[j]].extract(0usize)));
                     }
                     y[j] = column;
                 }
                 #[unroll]
                 for i in 0..block.rows {
-                    let x = left[left_at[i] + k];
+                    let x = Vector::<f32, L>::cast_from(left[left_at[i] + k]);
                     #[unroll]
                     for j in 0..block.columns {
                         sums[comptime![i * block.columns + j]] += x.dot(y[j]);
@@ -218,9 +219,9 @@ fn add_products<L: Size, R: Size>(
 
 /// Adds the products of `steps` entries of the inner axis from `k` on.
 #[cube]
-fn outer_products<L: Size, R: Size>(
-    left: &[Vector<f32, L>],
-    right: &[Vector<f32, R>],
+fn outer_products<X: Float, Y: Float, L: Size, R: Size>(
+    left: &[Vector<X, L>],
+    right: &[Vector<Y, R>],
     k: usize,
     left_length: usize,
     right_length: usize,
@@ -237,11 +238,13 @@ fn outer_products<L: Size, R: Size>(
     for q in 0..steps {
         #[unroll]
         for i in 0..block.rows / lanes {
-            x[comptime![q * (block.rows / lanes) + i]] = left[(k + q) * (left_length / lanes) + left_at[i]];
+            x[comptime![q * (block.rows / lanes) + i]] =
+                Vector::cast_from(left[(k + q) * (left_length / lanes) + left_at[i]]);
         }
         #[unroll]
         for j in 0..block.columns {
-            y[comptime![q * block.columns + j]] = right[(k + q) * right_length + right_at[j]].extract(0usize);
+            y[comptime![q * block.columns + j]] =
+                f32::cast_from(right[(k + q) * right_length + right_at[j]].extract(0usize));
         }
     }
     #[unroll]
@@ -268,9 +271,9 @@ pub(super) fn corner(#[comptime] block: Block) -> (usize, usize) {
 }
 
 #[cube(launch_unchecked)]
-fn plain<L: Size, R: Size>(
-    left: &[Vector<f32, L>],
-    right: &[Vector<f32, R>],
+fn plain<X: Float, Y: Float, L: Size, R: Size>(
+    left: &[Vector<X, L>],
+    right: &[Vector<Y, R>],
     out: &mut [f32],
     rows: usize,
     columns: usize,
@@ -283,7 +286,7 @@ fn plain<L: Size, R: Size>(
     #[comptime] block: Block,
 ) {
     let (row, column) = corner(block);
-    let sums = sums::<L, R>(left, right, row, column, rows, columns, inner, left_length, right_length, form, block);
+    let sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, left_length, right_length, form, block);
     #[unroll]
     for i in 0..block.rows {
         #[unroll]
@@ -299,6 +302,31 @@ fn plain<L: Size, R: Size>(
         }
     }
 }
+
+/// Queues a kernel for factors of the precisions that the two have.
+macro_rules! launch {
+    ($left:expr, $right:expr, $kernel:ident($($argument:expr),* $(,)?)) => {
+        match (is_half($left), is_half($right)) {
+            (false, false) => $kernel::launch_unchecked::<f32, f32>($($argument),*),
+            (false, true) => $kernel::launch_unchecked::<f32, f16>($($argument),*),
+            (true, false) => $kernel::launch_unchecked::<f16, f32>($($argument),*),
+            (true, true) => $kernel::launch_unchecked::<f16, f16>($($argument),*),
+        }
+    };
+}
+pub(super) use launch;
+
+/// Queues a kernel that reads or writes one tensor of either precision.
+macro_rules! launch_out {
+    ($tensor:expr, $kernel:ident($($argument:expr),* $(,)?)) => {
+        if is_half($tensor) {
+            $kernel::launch_unchecked::<f16>($($argument),*)
+        } else {
+            $kernel::launch_unchecked::<f32>($($argument),*)
+        }
+    };
+}
+pub(super) use launch_out;
 
 /// Numbers a load, where every one of `lengths` allows it.
 pub(super) fn lanes(lengths: &[usize]) -> usize {
@@ -360,7 +388,7 @@ pub fn product<const D: usize>(
     let right_lanes = if form == Form::RightTransposed { lanes } else { 1 };
     // SAFETY: the kernel reads rows and columns below their counts, and WebGPU keeps it inside the bound buffers besides.
     unsafe {
-        plain::launch_unchecked(
+        launch!(left, right, plain(
             &client(out),
             groups,
             dim,
@@ -378,7 +406,7 @@ pub fn product<const D: usize>(
             adding,
             form,
             block,
-        );
+        ));
     }
     queued(&client(out), operations([rows, columns, inner]));
 }

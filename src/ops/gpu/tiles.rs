@@ -12,9 +12,9 @@ use super::product::{Block, Form};
 /// Adds the products to this thread's `sums`, as `product::sums` describes them. All threads of the workgroup must come
 /// here, those beyond the last row or column too.
 #[cube]
-pub(super) fn add_products<L: Size, R: Size>(
-    left: &[Vector<f32, L>],
-    right: &[Vector<f32, R>],
+pub(super) fn add_products<X: Float, Y: Float, L: Size, R: Size>(
+    left: &[Vector<X, L>],
+    right: &[Vector<Y, R>],
     sums: &mut Array<f32>,
     rows: usize,
     columns: usize,
@@ -36,7 +36,7 @@ pub(super) fn add_products<L: Size, R: Size>(
     for step in 0..inner.div_ceil(depth) {
         let start = step * depth;
         if comptime![form == Form::LeftTransposed] {
-            load_across::<L>(
+            load_across::<X, L>(
                 left,
                 &mut left_tile,
                 first_row,
@@ -49,10 +49,10 @@ pub(super) fn add_products<L: Size, R: Size>(
                 block,
             );
         } else {
-            load_along::<L>(left, &mut left_tile, first_row, rows, start, inner, left_length, tile_rows, block);
+            load_along::<X, L>(left, &mut left_tile, first_row, rows, start, inner, left_length, tile_rows, block);
         }
         if comptime![form == Form::RightTransposed] {
-            load_along::<R>(
+            load_along::<Y, R>(
                 right,
                 &mut right_tile,
                 first_column,
@@ -64,7 +64,7 @@ pub(super) fn add_products<L: Size, R: Size>(
                 block,
             );
         } else {
-            load_across::<R>(
+            load_across::<Y, R>(
                 right,
                 &mut right_tile,
                 first_column,
@@ -102,8 +102,8 @@ pub(super) fn add_products<L: Size, R: Size>(
 
 /// A tile of a factor whose rows lie along the inner axis: `from [count, length]`, from row `first` and number `start` on.
 #[cube]
-fn load_along<V: Size>(
-    from: &[Vector<f32, V>],
+fn load_along<E: Float, V: Size>(
+    from: &[Vector<E, V>],
     tile: &mut [f32],
     first: usize,
     count: usize,
@@ -126,7 +126,7 @@ fn load_along<V: Size>(
             #[unroll]
             for q in 0..lanes {
                 let k = load * lanes + q;
-                tile[k * size + row] = select(start + k < inner, value.extract(q), 0.0);
+                tile[k * size + row] = select(start + k < inner, f32::cast_from(value.extract(q)), 0.0);
             }
         }
     }
@@ -135,8 +135,8 @@ fn load_along<V: Size>(
 /// A tile of a factor whose rows lie across the inner axis: `from [inner, length]`, `lanes` numbers a load, from row
 /// `start` and number `first` on.
 #[cube]
-fn load_across<V: Size>(
-    from: &[Vector<f32, V>],
+fn load_across<E: Float, V: Size>(
+    from: &[Vector<E, V>],
     tile: &mut [f32],
     first: usize,
     count: usize,
@@ -158,7 +158,7 @@ fn load_across<V: Size>(
             let value = from[min(start + k, inner - 1) * (length / lanes) + min(first / lanes + load, last)];
             #[unroll]
             for q in 0..lanes {
-                tile[k * size + load * lanes + q] = select(start + k < inner, value.extract(q), 0.0);
+                tile[k * size + load * lanes + q] = select(start + k < inner, f32::cast_from(value.extract(q)), 0.0);
             }
         }
     }
@@ -167,8 +167,8 @@ fn load_across<V: Size>(
 /// The sums of the columns of `right [inner, columns]` that a workgroup's tile holds, those of this thread in its block's
 /// order; right in the first row of threads only. All threads of the workgroup must come here.
 #[cube]
-pub(super) fn column_sums<R: Size>(
-    right: &[Vector<f32, R>],
+pub(super) fn column_sums<Y: Float, R: Size>(
+    right: &[Vector<Y, R>],
     column: usize,
     columns: usize,
     inner: usize,
@@ -183,7 +183,7 @@ pub(super) fn column_sums<R: Size>(
         #[unroll]
         for j in 0..block.columns {
             let at = min(column + comptime![j * across], columns - 1);
-            sums[j] += right[k * columns + at].extract(0usize);
+            sums[j] += f32::cast_from(right[k * columns + at].extract(0usize));
         }
         k += down;
     }

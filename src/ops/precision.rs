@@ -1,0 +1,125 @@
+//! Half precision on the GPU: copies of weights and activations with 16 bits a number, where a product reads them, beside
+//! the weights that are trained, with 32 (Micikevicius et al. 2018, "Mixed Precision Training").
+//!
+//! All sums and all gradients keep 32 bits. So no gradient can fall below what 16 bits hold, and the loss needs no scale,
+//! which is there for gradients of half precision alone.
+
+use burn::tensor::{Device, Tensor};
+
+use super::{gpu, host::on_host};
+
+/// Bits of the copies that products read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    Single,
+    Half,
+}
+
+/// Whether an engine can compute with numbers of half precision: a GPU with WebGPU's `shader-f16`.
+pub fn supports_half(device: &Device) -> bool {
+    !on_host(device) && gpu::supports_half(device)
+}
+
+/// A copy with half precision, on the GPU.
+pub fn halved<const D: usize>(tensor: &Tensor<D>) -> Tensor<D> {
+    let copy = gpu::empty_of(Precision::Half, tensor.dims(), &tensor.device());
+    gpu::halve(tensor, &copy);
+    copy
+}
+
+/// Makes the copy anew after the tensor has changed.
+pub fn halve_into<const D: usize>(tensor: &Tensor<D>, copy: &Tensor<D>) {
+    gpu::halve(tensor, copy);
+}
+
+#[cfg(test)]
+mod tests {
+    use half::f16;
+
+    use super::*;
+    use crate::ops::{
+        attention, attention_backward, input_gradient, input_gradient_through_gelu, layer_norm, linear, linear_gelu,
+        linear_residual,
+        testing::{gpu_device, moved, random, values},
+    };
+
+    /// The GPU, if it has half precision. Chromium's SwiftShader has not; Mesa's llvmpipe has.
+    fn gpu_with_half() -> Option<Device> {
+        let device = gpu_device();
+        if !supports_half(&device) {
+            println!("skipped: this GPU has no half precision (shader-f16)");
+            return None;
+        }
+        Some(device)
+    }
+
+    /// What is left of the numbers in half precision, on the CPU.
+    fn rounded<const D: usize>(tensor: &Tensor<D>) -> Tensor<D> {
+        let values = values(tensor).into_iter().map(|value| f16::from_f32(value).to_f32()).collect();
+        crate::ops::tensor(values, tensor.dims(), &tensor.device())
+    }
+
+    /// Equal to half precision's own error, 2e-3 of the largest number.
+    fn assert_near<const D: usize>(got: &Tensor<D>, right: &Tensor<D>, name: &str) {
+        let (got, right) = (values(got), values(right));
+        let largest = right.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+        for (index, (got, right)) in got.iter().zip(&right).enumerate() {
+            assert!((got - right).abs() <= 2e-3 * largest, "{name}: {got} instead of {right} at {index}");
+        }
+    }
+
+    #[test]
+    fn copies_hold_the_nearest_numbers_of_half_precision() {
+        let Some(gpu) = gpu_with_half() else { return };
+        let x = random([7, 9], 1);
+        assert_eq!(values(&halved(&moved(&x, &gpu))), values(&rounded(&x)));
+    }
+
+    #[test]
+    fn linear_layers_of_half_precision_compute_what_the_cpu_does() {
+        let Some(gpu) = gpu_with_half() else { return };
+        for kernel in gpu::KERNELS {
+            gpu::choose(gpu::Choice::always(kernel));
+            for [rows, inputs, outputs] in [[64, 32, 48], [13, 7, 9], [70, 36, 65], [1, 16, 20]] {
+                let name = |what: &str| format!("{what} of {rows} x {inputs} x {outputs} by {kernel:?}");
+                let (x, weight) = (rounded(&random([rows, inputs], 1)), rounded(&random([inputs, outputs], 2)));
+                let (bias, gradient) = (random([outputs], 3), random([rows, outputs], 4));
+                let (residual, before) = (random([rows, outputs], 5), random([rows, inputs], 6));
+                let half = |tensor: &Tensor<2>| halved(&moved(tensor, &gpu));
+                let (hx, hweight, gbias) = (half(&x), half(&weight), moved(&bias, &gpu));
+                assert_near(&linear(&hx, &hweight, &gbias), &linear(&x, &weight, &bias), &name("linear"));
+                let (right, got) = (linear_gelu(&x, &weight, &bias), linear_gelu(&hx, &hweight, &gbias));
+                assert_near(&got.0, &right.0, &name("before gelu"));
+                assert_near(&got.1, &right.1, &name("after gelu"));
+                assert!(gpu::is_half(&got.1), "{}", name("what a product reads next"));
+                let right = linear_residual(&x, &weight, &bias, &residual, None);
+                let got = linear_residual(&hx, &hweight, &gbias, &moved(&residual, &gpu), None);
+                assert_near(&got, &right, &name("residual"));
+                let ggradient = moved(&gradient, &gpu);
+                let got = input_gradient(&ggradient, &hweight);
+                assert_near(&got, &input_gradient(&gradient, &weight), &name("input gradient"));
+                let right = input_gradient_through_gelu(&gradient, &weight, &before);
+                let got = input_gradient_through_gelu(&ggradient, &hweight, &moved(&before, &gpu));
+                assert_near(&got, &right, &name("gradient through gelu"));
+            }
+        }
+    }
+
+    #[test]
+    fn layer_norm_and_attention_write_half_precision() {
+        let Some(gpu) = gpu_with_half() else { return };
+        let (x, gain, bias) = (random([9, 12], 1), random([12], 2), random([12], 3));
+        let right = layer_norm(&x, &gain, &bias, Precision::Single).0;
+        let on = |tensor: &Tensor<1>| moved(tensor, &gpu);
+        let got = layer_norm(&moved(&x, &gpu), &on(&gain), &on(&bias), Precision::Half).0;
+        assert!(gpu::is_half(&got));
+        assert_near(&got, &right, "layer norm");
+        let (qkv, gradient) = (random([2 * 11, 3 * 16], 4), random([2 * 11, 16], 5));
+        let (right, right_saved) = attention(&qkv, 2, 2, None, Precision::Single);
+        let (got, saved) = attention(&moved(&qkv, &gpu), 2, 2, None, Precision::Half);
+        assert!(gpu::is_half(&got));
+        assert_near(&got, &right, "attention");
+        let right = attention_backward(right_saved, &gradient);
+        assert_near(&attention_backward(saved, &moved(&gradient, &gpu)), &right, "attention's gradient");
+    }
+}
