@@ -90,6 +90,8 @@ pub enum Error {
     // Engine
     #[error("WebGPU cannot start: {reason}")]
     WebGpuUnavailable { reason: String },
+    #[error("this engine has no half precision that can be trusted")]
+    HalfPrecisionUnavailable,
     #[error("the GPU stopped answering: {reason}")]
     DeviceLost { reason: String },
     #[error("{reason}")]

@@ -24,20 +24,20 @@ pub fn smallest_like(config: &ModelConfig) -> ModelConfig {
     ModelConfig { vocabulary, context: TIME, layers: 1, heads, width: heads * head_width, dropout: config.dropout }
 }
 
-/// Queues a step of training with one pass, one with two if `passes` are more than one, an evaluation, and the reading of
+/// Queues a step of training with one pass, one with two if `train` has more than one, an evaluation, and the reading of
 /// a prompt and of one more token.
-pub fn rehearse(config: &ModelConfig, passes: usize, device: &Device) -> Result<()> {
+pub fn rehearse(config: &ModelConfig, train: &TrainConfig, device: &Device) -> Result<()> {
     config.validate()?;
-    ops::with_each_kernel_in_use(|| rehearse_with_one(config, passes, device))
+    ops::with_each_kernel_in_use(|| rehearse_with_one(config, train, device))
 }
 
-fn rehearse_with_one(config: &ModelConfig, passes: usize, device: &Device) -> Result<()> {
+fn rehearse_with_one(config: &ModelConfig, train: &TrainConfig, device: &Device) -> Result<()> {
     let mut gpt = Gpt::new(smallest_like(config), 1, device);
     let ids = || Ids::new(vec![1; TIME], 1, device);
     let batch = || Batch { inputs: ids(), targets: ids() };
     let mut trainer = Trainer::new(&gpt);
-    trainer.begin(TrainConfig::default())?;
-    for passes in if passes > 1 { 1..=2 } else { 1..=1 } {
+    trainer.begin(TrainConfig { half_precision: train.half_precision, ..TrainConfig::default() })?;
+    for passes in if train.gradient_accumulation > 1 { 1..=2 } else { 1..=1 } {
         let batches: Vec<Batch> = (0..passes).map(|_| batch()).collect();
         trainer.step_on(&mut gpt, &batches)?;
     }

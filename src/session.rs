@@ -19,7 +19,9 @@ use crate::{
     model::{Gpt, Ids},
     ops, rehearsal,
     tokenizer::{Kind, Piece, StreamDecoder, Tokenizer, default_vocabulary},
-    train::{Dataset, Evaluation, Sample, StepRecord, TextFacts, Trainer, TrainingState},
+    train::{
+        Dataset, Evaluation, HalfPrecision, Sample, StepRecord, TextFacts, Trainer, TrainingState, check_half_precision,
+    },
 };
 
 /// What the tokenizer makes of the text.
@@ -158,6 +160,11 @@ impl Session {
     pub async fn measure_kernels(&self, clock: impl Fn() -> f64) -> Result<ops::KernelChoice> {
         let measured = ops::measure_kernels(&self.device, clock).await;
         measured.map(|found| found.choice).map_err(|reason| Error::DeviceLost { reason })
+    }
+
+    /// Whether half precision can be trusted here.
+    pub async fn check_half_precision(&self) -> Result<HalfPrecision> {
+        check_half_precision(&self.device).await
     }
 
     // Text
@@ -311,15 +318,16 @@ impl Session {
     }
 
     /// Which kernels of the GPU a model needs: equal for models that need the same.
-    pub fn kernels_of(&self, config: &ModelConfig, passes: usize) -> String {
+    pub fn kernels_of(&self, config: &ModelConfig, train: &TrainConfig) -> String {
         let ModelConfig { vocabulary, width, .. } = rehearsal::smallest_like(config);
-        format!("{vocabulary} {width} {} {} {}", config.head_width(), config.dropout > 0.0, passes > 1)
+        let (dropping, adding) = (config.dropout > 0.0, train.gradient_accumulation > 1);
+        format!("{vocabulary} {width} {} {dropping} {adding} {}", config.head_width(), train.half_precision)
     }
 
     /// Queues every kernel that training such a model and writing with it needs, so that they get compiled. Nothing here
     /// waits, and nothing that the session holds changes.
-    pub fn rehearse(&self, config: &ModelConfig, passes: usize) -> Result<()> {
-        rehearsal::rehearse(config, passes, &self.device)
+    pub fn rehearse(&self, config: &ModelConfig, train: &TrainConfig) -> Result<()> {
+        rehearsal::rehearse(config, train, &self.device)
     }
 
     /// A fresh model for the current tokenizer.
@@ -363,6 +371,10 @@ impl Session {
             return Err(Error::TokenizerChanged);
         }
         model.gpt.config.fit(config.batch_size, &self.limits, self.engine)?;
+        // Odd widths would have pieces of hidden states begin where a GPU cannot bind a buffer.
+        if config.half_precision && !(ops::supports_half(&self.device) && model.gpt.config.width.is_multiple_of(2)) {
+            return Err(Error::HalfPrecisionUnavailable);
+        }
         let context = model.gpt.config.context;
         // A model that was restored without its text goes on with the tokens that came with it.
         let data = match (self.corpus.is_empty(), &model.data) {

@@ -153,6 +153,12 @@ impl Session {
         Ok(())
     }
 
+    /// Whether training with half precision gives what training without it does: a few steps of each.
+    #[wasm_bindgen(js_name = checkHalfPrecision, unchecked_return_type = "HalfPrecision")]
+    pub async fn check_half_precision(&self) -> Thrown<JsValue> {
+        answer(self.0.check_half_precision().await)
+    }
+
     // Text
 
     #[wasm_bindgen(js_name = openFile)]
@@ -255,18 +261,18 @@ impl Session {
     pub fn kernels_of(
         &self,
         #[wasm_bindgen(unchecked_param_type = "ModelConfig")] model: JsValue,
-        passes: usize,
+        #[wasm_bindgen(unchecked_param_type = "TrainConfig")] train: JsValue,
     ) -> Thrown<String> {
-        Ok(self.0.kernels_of(&from_js(model)?, passes))
+        Ok(self.0.kernels_of(&from_js(model)?, &from_js(train)?))
     }
 
     /// Queues each of these kernels once, without waiting for any.
     pub fn rehearse(
         &self,
         #[wasm_bindgen(unchecked_param_type = "ModelConfig")] model: JsValue,
-        passes: usize,
+        #[wasm_bindgen(unchecked_param_type = "TrainConfig")] train: JsValue,
     ) -> Thrown<()> {
-        self.0.rehearse(&from_js(model)?, passes).map_err(thrown)
+        self.0.rehearse(&from_js(model)?, &from_js(train)?).map_err(thrown)
     }
 
     /// The model's vocabulary is the tokenizer's, whatever `model` says.

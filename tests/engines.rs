@@ -8,7 +8,7 @@ use lorito::{
     generate::{Generation, Sampling},
     model::{Gpt, Ids},
     ops::{read, supports_half},
-    train::{Dataset, Trainer, half_precision_works},
+    train::{Dataset, HalfPrecision, Trainer, check_half_precision},
 };
 
 fn gpu() -> Device {
@@ -122,11 +122,12 @@ fn logits_of_every_position_are_the_same_on_both_engines() {
 #[test]
 fn a_run_with_half_precision_has_nearly_the_same_losses() {
     let device = gpu();
+    assert_eq!(block_on(check_half_precision(&Device::flex())).unwrap(), HalfPrecision::Missing);
     if !supports_half(&device) {
         println!("skipped: this GPU has no half precision (shader-f16)");
         return;
     }
-    assert!(block_on(half_precision_works(&device)).unwrap());
+    assert_eq!(block_on(check_half_precision(&device)).unwrap(), HalfPrecision::Works);
     let config = ModelConfig { vocabulary: 29, context: 24, layers: 2, heads: 2, width: 32, dropout: 0.2 };
     let train = |half_precision| TrainConfig {
         steps: 30,
@@ -144,7 +145,10 @@ fn a_run_with_half_precision_has_nearly_the_same_losses() {
         assert!((got - right).abs() < 5e-3 * right, "{got} instead of {right}");
     }
     assert!((validation - right_validation).abs() < 5e-3 * right_validation);
-    assert!(weights.iter().any(|weight| half::f16::from_f32(*weight).to_f32() != *weight), "the trained weights are f32");
+    assert!(
+        weights.iter().any(|weight| half::f16::from_f32(*weight).to_f32() != *weight),
+        "the trained weights are f32"
+    );
 }
 
 /// GPT-2's vocabulary: the logits of all rows would take 51 MB here, and are never there at once.

@@ -3,6 +3,7 @@
  * README.md shows a whole session.
  */
 import type {
+  HalfPrecision,
   History,
   ModelSummary,
   Piece,
@@ -117,6 +118,11 @@ export class Lorito extends Voice {
   /** What a model and its training would cost, before there is one. Rejects if it cannot be. */
   planModel(model: NewModel & { vocabulary?: number }, train: Partial<TrainConfig>): Promise<Plan> {
     return this.owner.ask((api) => api.planModel(model, given(train)));
+  }
+
+  /** Whether `halfPrecision` in the settings of training can be trusted on this engine: a few steps with and without. */
+  checkHalfPrecision(): Promise<HalfPrecision> {
+    return this.owner.ask((api) => api.checkHalfPrecision());
   }
 
   /** Gets the GPU ready for a model that will most likely be trained, so that its first step does not wait for it. */

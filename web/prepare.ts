@@ -93,12 +93,15 @@ export function keepPlanning(store: Store): void {
     if (!shape || planning || store.state.busy?.task === "making") return;
     const model = { ...shape.model, vocabulary: expectedVocabulary(store) };
     const { text, tokenizer, ready } = store.state;
-    const about = [text?.characters, tokenizer?.trainTokens, ready?.engine];
+    const about = [text?.characters, tokenizer?.trainTokens, ready?.engine, store.state.settings.halfPrecision];
     const key = JSON.stringify([model, shape.train, about]);
     if (key === planned) return;
     planned = key;
     planning = true;
     try {
+      if (store.state.settings.halfPrecision && store.state.halfPrecision === undefined) {
+        store.change({ halfPrecision: await store.lorito.checkHalfPrecision() });
+      }
       await suggest();
       store.change({ plan: await store.lorito.planModel(model, shape.train), planReport: undefined });
       // Once there is a text, these settings are likely to be trained with.

@@ -2,6 +2,7 @@
 import type {
   Evaluation,
   GenerateOptions,
+  HalfPrecision,
   History,
   Limits,
   ModelConfig,
@@ -128,6 +129,7 @@ export interface WorkerApi {
 
   /** `vocabulary`: where no tokenizer has been trained yet, the one to be expected. */
   planModel(model: NewModel & { vocabulary?: number }, train: TrainConfig): Promise<ReturnType<Session["planModel"]>>;
+  checkHalfPrecision(): Promise<HalfPrecision>;
   /** Has the GPU compile what such a model needs, in the background. */
   compileAhead(model: NewModel & { vocabulary?: number }, train: TrainConfig): Promise<void>;
   createModel(model: NewModel): Promise<ModelSummary>;

@@ -29,6 +29,8 @@ export interface Settings {
   vocabulary?: number;
   /** Unset: chosen by how long training would take here. */
   preset?: string;
+  /** Asked for; whether it is used, the engine's own check decides. */
+  halfPrecision?: boolean;
   /** What differs from the preset. */
   changed: Partial<Record<Field, number>>;
 }
@@ -39,11 +41,12 @@ export interface Shape {
 }
 
 /** A preset with the person's changes; the seed that orders training also draws the first weights. */
-export function shapeOf(preset: Preset, { changed }: Settings): Shape {
+export function shapeOf(preset: Preset, { changed, halfPrecision = false }: Settings): Shape {
   const { vocabulary: _, ...model } = preset.model;
   const shape: Shape = { model: { ...model }, train: { ...(preset.train as Required<TrainConfig>) } };
   for (const field of MODEL_FIELDS) shape.model[field] = changed[field] ?? shape.model[field];
   for (const field of TRAIN_FIELDS) shape.train[field] = changed[field] ?? shape.train[field];
+  shape.train.halfPrecision = halfPrecision;
   return shape;
 }
 
@@ -52,6 +55,7 @@ export function toHash(settings: Settings): string {
   if (settings.tokenizer) query.set("tokenizer", settings.tokenizer);
   if (settings.vocabulary !== undefined) query.set("vocabulary", String(settings.vocabulary));
   if (settings.preset) query.set("preset", settings.preset);
+  if (settings.halfPrecision) query.set("halfPrecision", "1");
   for (const [field, value] of Object.entries(settings.changed)) query.set(field, String(value));
   return query.toString();
 }
@@ -64,6 +68,7 @@ export function fromHash(hash: string): Settings {
   if (kind) settings.tokenizer = kind;
   const preset = query.get("preset");
   if (preset) settings.preset = preset;
+  if (query.get("halfPrecision") === "1") settings.halfPrecision = true;
   const numberAt = (name: string) => {
     const text = query.get(name);
     const value = Number(text);

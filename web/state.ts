@@ -2,6 +2,7 @@
 import { type Problem, problemOf } from "./errors";
 import type {
   Evaluation,
+  HalfPrecision,
   Lorito,
   ModelSummary,
   Phase,
@@ -59,6 +60,8 @@ export interface State {
   /** The costs of the settings as they stand, or why no model can be made of them. */
   plan: Plan | undefined;
   planReport: Report | undefined;
+  /** What the engine's own check says; unknown until it is asked for. */
+  halfPrecision: HalfPrecision | undefined;
   /** Whether the model has been trained for a step. */
   trained: boolean;
   progress: Progress | undefined;
@@ -89,6 +92,7 @@ export class Store extends EventTarget {
     presets: [],
     settings: fromHash(location.hash),
     suggested: {},
+    halfPrecision: undefined,
     plan: undefined,
     planReport: undefined,
     lastRun: undefined,
@@ -115,7 +119,9 @@ export class Store extends EventTarget {
 
   /** The model and the run that the settings describe; unknown until the crate has told its presets. */
   get shape(): Shape | undefined {
-    return this.preset && shapeOf(this.preset, this.state.settings);
+    const { settings, halfPrecision } = this.state;
+    const asked = settings.halfPrecision === true && halfPrecision === "works";
+    return this.preset && shapeOf(this.preset, { ...settings, halfPrecision: asked });
   }
 
   /** Characters learn fastest from little text; whole words pay off from about a megabyte. */

@@ -2,6 +2,7 @@
 import type {
   Evaluation,
   GenerateOptions,
+  HalfPrecision,
   History,
   ModelConfig,
   ModelSummary,
@@ -24,6 +25,7 @@ export type {
   EngineInfo as Ready,
   Evaluation,
   GenerateOptions,
+  HalfPrecision,
   History,
   ModelConfig,
   ModelSummary,

@@ -1,6 +1,6 @@
 // The worker: loads the crate's wasm and does what the page asks (protocol.ts), one call of the session at a time.
 import { expose } from "comlink";
-import init, { type ModelConfig, Session } from "lorito-wasm";
+import init, { type HalfPrecision, type ModelConfig, Session, type TrainConfig } from "lorito-wasm";
 import { download, startOf } from "./download";
 import { type Problem, problemOf } from "./errors";
 import { chooseEngine, type Engine, type EngineChoice, watchGpu } from "./gpu";
@@ -82,6 +82,8 @@ function modelConfig(session: Session, { preset = "tiny", seed: _, ...given }: N
 }
 
 let kernels: Promise<void> | undefined;
+/** Once that has been found out. */
+let halfPrecision: HalfPrecision | undefined;
 
 /** The GPU's fastest kernels are in use from here on. That of a program on the CPU is known: it pays for barriers. */
 function tuned(): Promise<void> {
@@ -95,15 +97,15 @@ function tuned(): Promise<void> {
 const rehearsed = new Set<string>();
 
 /** Has the GPU's shaders for such a model compiled in the background, so that training starts at once. */
-async function compileAhead(model: ModelConfig, passes: number): Promise<void> {
+async function compileAhead(model: ModelConfig, config: TrainConfig): Promise<void> {
   const { engine: kind, session } = engine();
   if (kind !== "webgpu" || wishes) return;
   await tuned();
   await session.use((idle) => {
-    const kernels = idle.kernelsOf(model, passes);
+    const kernels = idle.kernelsOf(model, config);
     if (rehearsed.has(kernels)) return;
     rehearsed.add(kernels);
-    rehearse(() => idle.rehearse(model, passes));
+    rehearse(() => idle.rehearse(model, config));
   });
 }
 
@@ -210,16 +212,22 @@ const api: WorkerApi = {
     });
   },
 
+  checkHalfPrecision: async () => {
+    await tuned();
+    halfPrecision ??= await exclusively((session) => session.checkHalfPrecision());
+    return halfPrecision;
+  },
+
   compileAhead: async (model, config) => {
     const shape = await engine().session.use((session) => modelConfig(session, model));
-    await compileAhead(shape, config.gradientAccumulation ?? 1);
+    await compileAhead(shape, config);
   },
 
   createModel: async (model) => {
     await tuned();
     const made = await exclusively((session) => session.createModel(modelConfig(session, model), model.seed ?? 1337));
     engine().keeper.modelChanged();
-    void compileAhead(made.config, 1);
+    void compileAhead(made.config, {});
     return made;
   },
 

@@ -102,11 +102,13 @@ impl Gpt {
         Weights::view(&self.layout, &self.flat, self.half.as_ref())
     }
 
-    /// The precision of what losses are computed from.
+    /// The precision of what losses are computed from; that of weights where the engine has no other.
     pub fn set_precision(&mut self, precision: Precision) {
         match precision {
             Precision::Single => self.half = None,
-            Precision::Half if self.half.is_none() => self.half = Some(ops::halved(&self.flat)),
+            Precision::Half if self.half.is_none() && ops::supports_half(&self.device()) => {
+                self.half = Some(ops::halved(&self.flat))
+            }
             Precision::Half => {}
         }
     }

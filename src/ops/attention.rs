@@ -267,7 +267,9 @@ mod tests {
         for mask in [None, Dropout::new(0.3, 5).map(|dropout| dropout.mask(2))] {
             let (_, saved) = attention(&qkv, 2, 3, mask, Precision::Single);
             let gradient = attention_backward(saved, &out);
-            assert_gradient(&qkv, &values(&gradient), |qkv| (attention(qkv, 2, 3, mask, Precision::Single).0 * out.clone()).sum());
+            assert_gradient(&qkv, &values(&gradient), |qkv| {
+                (attention(qkv, 2, 3, mask, Precision::Single).0 * out.clone()).sum()
+            });
         }
     }
 

@@ -144,7 +144,9 @@ mod tests {
     fn gradients_match_finite_differences() {
         let (x, gain, bias) = (random([4, 11], 1), random([11], 2), random([11], 3));
         let out = random([4, 11], 4);
-        let run = |x: &Tensor<2>, gain: &Tensor<1>, bias: &Tensor<1>| (layer_norm(x, gain, bias, Precision::Single).0 * out.clone()).sum();
+        let run = |x: &Tensor<2>, gain: &Tensor<1>, bias: &Tensor<1>| {
+            (layer_norm(x, gain, bias, Precision::Single).0 * out.clone()).sum()
+        };
         let (by_x, by_gain, by_bias) = gradients_of(&x, &gain, &out, None, 1);
         assert_gradient(&x, &values(&by_x), |x| run(x, &gain, &bias));
         assert_gradient(&gain, &by_gain, |gain| run(&x, gain, &bias));
@@ -161,7 +163,11 @@ mod tests {
             let (gx, ggain) = (moved(&x, &gpu), moved(&gain, &gpu));
             let name = |what: &str| format!("{what} of {rows} x {width}");
             let right = layer_norm(&x, &gain, &bias, Precision::Single).0;
-            assert_close(&layer_norm(&gx, &ggain, &moved(&bias, &gpu), Precision::Single).0, &right, &name("layer norm"));
+            assert_close(
+                &layer_norm(&gx, &ggain, &moved(&bias, &gpu), Precision::Single).0,
+                &right,
+                &name("layer norm"),
+            );
             for (residual, passes) in [(None, 1), (Some(&residual), 2)] {
                 let right = gradients_of(&x, &gain, &out, residual, passes);
                 let on_gpu = residual.map(|residual| moved(residual, &gpu));

@@ -1,14 +1,28 @@
 //! Whether half precision can be trusted on this GPU: a few steps with it and a few without.
 
 use burn::tensor::Device;
+use serde::Serialize;
 
 use super::{Batch, Trainer};
 use crate::{
     config::{ModelConfig, TrainConfig},
-    error::Result,
+    error::{Error, Result},
     model::{Gpt, Ids},
     ops::supports_half,
 };
+
+/// What can be said about half precision on an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub enum HalfPrecision {
+    /// Training with it gives the losses of training without.
+    Works,
+    /// The engine has none: it is the CPU's, or the GPU lacks WebGPU's `shader-f16`.
+    Missing,
+    /// The losses are others.
+    Inexact,
+}
 
 const MODEL: ModelConfig = ModelConfig { vocabulary: 61, context: 32, layers: 2, heads: 2, width: 64, dropout: 0.0 };
 const STEPS: u64 = 8;
@@ -20,18 +34,17 @@ const TOLERANCE: f32 = 0.01;
 ///
 /// # Errors
 /// When the GPU is gone.
-pub async fn half_precision_works(device: &Device) -> Result<bool> {
+pub async fn check_half_precision(device: &Device) -> Result<HalfPrecision> {
     if !supports_half(device) {
-        return Ok(false);
+        return Ok(HalfPrecision::Missing);
     }
-    let (right, got) = (losses(device, false).await, losses(device, true).await);
-    // Losses that are not numbers are no reason to stop, but to do without half precision.
-    let (Ok(right), Ok(got)) = (&right, &got) else { return right.and(got).map(|_| false).or_else(diverged_is_no) };
-    Ok(right.iter().zip(got).all(|(right, got)| (got - right).abs() <= TOLERANCE * right))
-}
-
-fn diverged_is_no(error: crate::error::Error) -> Result<bool> {
-    if matches!(error, crate::error::Error::Diverged { .. }) { Ok(false) } else { Err(error) }
+    let right = losses(device, false).await?;
+    let got = match losses(device, true).await {
+        Err(Error::Diverged { .. }) => return Ok(HalfPrecision::Inexact),
+        got => got?,
+    };
+    let close = right.iter().zip(&got).all(|(right, got)| (got - right).abs() <= TOLERANCE * right);
+    Ok(if close { HalfPrecision::Works } else { HalfPrecision::Inexact })
 }
 
 async fn losses(device: &Device, half_precision: bool) -> Result<Vec<f32>> {

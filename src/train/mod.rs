@@ -8,7 +8,7 @@ mod schedule;
 mod state;
 
 pub use data::{Batch, Dataset, mix};
-pub use half_check::half_precision_works;
+pub use half_check::{HalfPrecision, check_half_precision};
 pub use history::{Evaluation, History, Sample, StepRecord};
 pub use schedule::learning_rate;
 pub use state::{Progress, TextFacts, TrainingState};

@@ -1,6 +1,6 @@
 // Which kernels a GPU gets. SwiftShader's are known and not measured, so the page is told that it is a GPU.
 import { expect, test } from "./guard";
-import { train, visit } from "./person";
+import { ended, press, step, takeSample, train, visit } from "./person";
 
 test("the fastest kernels are measured on the first visit and kept for the next", async ({ page, browserName: _ }, {
   project,
@@ -32,7 +32,34 @@ test("the fastest kernels are measured on the first visit and kept for the next"
   const first = await kept();
   expect(first.of).toContain("A maker's GPU");
   expect(first.choice).toEqual({ small: "registers", large: "registers" });
-  await visit(page, "webgpu");
-  await train(page);
+  await page.reload();
+  await page.evaluate(() => window.lorito.planModel({ preset: "tiny", vocabulary: 65 }, {}));
   expect((await kept()).lastModified).toBe(first.lastModified);
+});
+
+test("half precision stays off until the engine's own check has passed", async ({ page }) => {
+  await visit(page, test.info().project.name);
+  await takeSample(page);
+  const view = step(page, "Train");
+  await view.getByText("Change").click();
+  const half = view.getByLabel("Half precision");
+  await expect(half).not.toBeChecked();
+  await half.click();
+  // SwiftShader has no shader-f16, and the CPU engine no kernels for it; a GPU that has some may switch it on.
+  const found = await page.evaluate(() => window.lorito.checkHalfPrecision());
+  const works = found === "works";
+  await expect(half).toBeChecked({ checked: works });
+  if (!works) {
+    expect(found).toBe("missing");
+    await expect(view.getByText(/Not here: this needs WebGPU/)).toBeVisible();
+  }
+  await press(page, "Train now");
+  await ended(page);
+  const again = page.evaluate(() =>
+    window.lorito.train({ steps: 2, halfPrecision: true }).then(
+      () => "trained",
+      ({ code }) => code,
+    ),
+  );
+  expect(await again).toBe(works ? "trained" : "half-precision-unavailable");
 });

@@ -1,6 +1,7 @@
 // The fourth step, the heart: it learns, and shows how well.
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
+import { live } from "lit/directives/live.js";
 import "../chart";
 import { duration, fixed, number, t, time } from "../i18n";
 import { modelDiffers, startTraining } from "../prepare";
@@ -166,8 +167,27 @@ export class TrainView extends View {
       <fieldset class="fields">
         <legend>${t("train.settings")}</legend>
         ${TRAIN_FIELDS.map((field) => settingField(this.store, "train", field, !FRACTIONS.includes(field)))}
+        ${this.#precision()}
       </fieldset>
     </details>`;
+  }
+
+  /** Off until the engine's own check has passed, which is made when somebody asks for it. */
+  #precision(): TemplateResult {
+    const { settings, halfPrecision } = this.state;
+    const refused = settings.halfPrecision && halfPrecision !== undefined && halfPrecision !== "works";
+    return html`<div class="field switch">
+      <input id="half-precision" type="checkbox" aria-describedby="half-precision-hint"
+        .checked=${live(this.store.shape?.train.halfPrecision ?? false)}
+        @change=${(event: Event) => {
+          const { checked } = event.target as HTMLInputElement;
+          this.store.setSettings({ ...settings, halfPrecision: checked });
+        }}>
+      <label for="half-precision">${t("setting.halfPrecision")}</label>
+      <small id="half-precision-hint" role="status">
+        ${refused ? t(`halfPrecision.${halfPrecision}`) : t("hint.halfPrecision")}
+      </small>
+    </div>`;
   }
 
   #sentence(): string {

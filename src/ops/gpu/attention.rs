@@ -398,24 +398,27 @@ pub fn attention(
     let Mask { key, threshold, scale: kept_by } = mask.unwrap_or_default();
     // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
     unsafe {
-        launch_out!(&out, forward(
-            &client(qkv),
-            groups(threads, GROUP),
-            CubeDim::new_1d(GROUP),
-            tile.lanes,
-            buffer(qkv),
-            buffer(&out),
-            buffer(&sums),
-            windows,
-            time,
-            first,
-            heads,
-            scale(sizes),
-            key,
-            threshold,
-            kept_by,
-            tile,
-        ));
+        launch_out!(
+            &out,
+            forward(
+                &client(qkv),
+                groups(threads, GROUP),
+                CubeDim::new_1d(GROUP),
+                tile.lanes,
+                buffer(qkv),
+                buffer(&out),
+                buffer(&sums),
+                windows,
+                time,
+                first,
+                heads,
+                scale(sizes),
+                key,
+                threshold,
+                kept_by,
+                tile,
+            )
+        );
     }
     queued(&client(qkv), operations(sizes, 2.0));
     (out, sums)
@@ -437,26 +440,29 @@ pub fn attention_backward(
     let threads = |tile: Tile| windows * heads * time.div_ceil(tile.rows);
     let tile = Tile::new(sizes, KEPT, mask);
     unsafe {
-        launch_out!(output, query_gradient(
-            &client(qkv),
-            groups(threads(tile), GROUP),
-            CubeDim::new_1d(GROUP),
-            tile.lanes,
-            buffer(qkv),
-            buffer(output),
-            buffer(gradient),
-            buffer(sums),
-            buffer(&along),
-            buffer(&out),
-            windows,
-            time,
-            heads,
-            scale(sizes),
-            key,
-            threshold,
-            kept_by,
-            tile,
-        ));
+        launch_out!(
+            output,
+            query_gradient(
+                &client(qkv),
+                groups(threads(tile), GROUP),
+                CubeDim::new_1d(GROUP),
+                tile.lanes,
+                buffer(qkv),
+                buffer(output),
+                buffer(gradient),
+                buffer(sums),
+                buffer(&along),
+                buffer(&out),
+                windows,
+                time,
+                heads,
+                scale(sizes),
+                key,
+                threshold,
+                kept_by,
+                tile,
+            )
+        );
     }
     queued(&client(qkv), operations(sizes, 3.0));
     let tile = Tile::new(sizes, KEPT / 2, mask);

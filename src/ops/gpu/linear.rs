@@ -215,22 +215,26 @@ pub fn linear_into(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, out: &Te
     // SAFETY: here and below, the kernels read and write rows and columns below their counts, and WebGPU keeps them
     // inside the bound buffers besides.
     unsafe {
-        launch!(x, weight, with_bias(
-            &client(x),
-            groups,
-            dim,
-            lanes,
-            1,
-            buffer(x),
-            buffer(weight),
-            buffer(bias),
-            buffer(out),
-            first * columns,
-            rows,
-            columns,
-            inner,
-            block,
-        ));
+        launch!(
+            x,
+            weight,
+            with_bias(
+                &client(x),
+                groups,
+                dim,
+                lanes,
+                1,
+                buffer(x),
+                buffer(weight),
+                buffer(bias),
+                buffer(out),
+                first * columns,
+                rows,
+                columns,
+                inner,
+                block,
+            )
+        );
     }
     queued(&client(x), operations([rows, columns, inner]));
 }
@@ -244,22 +248,26 @@ pub fn linear_gelu(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> (Tens
     let block = small_block([rows, columns, inner], lanes, Form::Straight);
     let (groups, dim) = count(block, rows, columns);
     unsafe {
-        launch!(x, weight, with_gelu(
-            &client(x),
-            groups,
-            dim,
-            lanes,
-            1,
-            buffer(x),
-            buffer(weight),
-            buffer(bias),
-            buffer(&before),
-            buffer(&after),
-            rows,
-            columns,
-            inner,
-            block,
-        ));
+        launch!(
+            x,
+            weight,
+            with_gelu(
+                &client(x),
+                groups,
+                dim,
+                lanes,
+                1,
+                buffer(x),
+                buffer(weight),
+                buffer(bias),
+                buffer(&before),
+                buffer(&after),
+                rows,
+                columns,
+                inner,
+                block,
+            )
+        );
     }
     queued(&client(x), operations([rows, columns, inner]));
     (before, after)
@@ -280,26 +288,30 @@ pub fn linear_residual(
     let (groups, dim) = count(block, rows, columns);
     let Mask { key, threshold, scale } = mask.unwrap_or_default();
     unsafe {
-        launch!(x, weight, with_residual(
-            &client(x),
-            groups,
-            dim,
-            lanes,
-            1,
-            buffer(x),
-            buffer(weight),
-            buffer(bias),
-            buffer(residual),
-            buffer(&out),
-            rows,
-            columns,
-            inner,
-            key,
-            threshold,
-            scale,
-            mask.is_some(),
-            block,
-        ));
+        launch!(
+            x,
+            weight,
+            with_residual(
+                &client(x),
+                groups,
+                dim,
+                lanes,
+                1,
+                buffer(x),
+                buffer(weight),
+                buffer(bias),
+                buffer(residual),
+                buffer(&out),
+                rows,
+                columns,
+                inner,
+                key,
+                threshold,
+                scale,
+                mask.is_some(),
+                block,
+            )
+        );
     }
     queued(&client(x), operations([rows, columns, inner]));
     out
@@ -322,21 +334,25 @@ pub fn input_gradient_through_gelu(gradient: &Tensor<2>, weight: &Tensor<2>, bef
     let block = small_block([rows, columns, inner], lanes, Form::RightTransposed);
     let (groups, dim) = count(block, rows, columns);
     unsafe {
-        launch!(gradient, weight, through_gelu(
-            &client(gradient),
-            groups,
-            dim,
-            lanes,
-            lanes,
-            buffer(gradient),
-            buffer(weight),
-            buffer(before),
-            buffer(&out),
-            rows,
-            columns,
-            inner,
-            block,
-        ));
+        launch!(
+            gradient,
+            weight,
+            through_gelu(
+                &client(gradient),
+                groups,
+                dim,
+                lanes,
+                lanes,
+                buffer(gradient),
+                buffer(weight),
+                buffer(before),
+                buffer(&out),
+                rows,
+                columns,
+                inner,
+                block,
+            )
+        );
     }
     queued(&client(gradient), operations([rows, columns, inner]));
     out
@@ -349,22 +365,26 @@ pub fn weight_gradient_into(x: &Tensor<2>, gradient: &Tensor<2>, weight: &Tensor
     let block = block([rows, columns, inner], lanes, Form::LeftTransposed);
     let (groups, dim) = count(block, rows, columns);
     unsafe {
-        launch!(x, gradient, weight_gradient(
-            &client(x),
-            groups,
-            dim,
-            lanes,
-            1,
-            buffer(x),
-            buffer(gradient),
-            buffer(weight),
-            buffer(bias),
-            rows,
-            columns,
-            inner,
-            adding,
-            block,
-        ));
+        launch!(
+            x,
+            gradient,
+            weight_gradient(
+                &client(x),
+                groups,
+                dim,
+                lanes,
+                1,
+                buffer(x),
+                buffer(gradient),
+                buffer(weight),
+                buffer(bias),
+                rows,
+                columns,
+                inner,
+                adding,
+                block,
+            )
+        );
     }
     queued(&client(x), operations([rows, columns, inner]));
 }

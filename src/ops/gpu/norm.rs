@@ -159,32 +159,30 @@ fn finish(
 }
 
 /// `x [rows, width]` -> the same shape, and `[rows, 2]`: mean and one over the deviation.
-pub fn layer_norm(
-    x: &Tensor<2>,
-    gain: &Tensor<1>,
-    bias: &Tensor<1>,
-    precision: Precision,
-) -> (Tensor<2>, Tensor<2>) {
+pub fn layer_norm(x: &Tensor<2>, gain: &Tensor<1>, bias: &Tensor<1>, precision: Precision) -> (Tensor<2>, Tensor<2>) {
     let [rows, width] = x.dims();
     let (y, statistics) = (empty_of(precision, [rows, width], &x.device()), empty([rows, 2], &x.device()));
     let lanes = lanes(&[width]);
     // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
     unsafe {
-        launch_out!(&y, forward(
-            &client(x),
-            groups(rows, GROUP),
-            CubeDim::new_1d(GROUP),
-            lanes,
-            buffer(x),
-            buffer(gain),
-            buffer(bias),
-            buffer(&y),
-            buffer(&statistics),
-            rows,
-            width / lanes,
-            width as f32,
-            lanes,
-        ));
+        launch_out!(
+            &y,
+            forward(
+                &client(x),
+                groups(rows, GROUP),
+                CubeDim::new_1d(GROUP),
+                lanes,
+                buffer(x),
+                buffer(gain),
+                buffer(bias),
+                buffer(&y),
+                buffer(&statistics),
+                rows,
+                width / lanes,
+                width as f32,
+                lanes,
+            )
+        );
     }
     (y, statistics)
 }

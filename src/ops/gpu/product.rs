@@ -286,7 +286,8 @@ fn plain<X: Float, Y: Float, L: Size, R: Size>(
     #[comptime] block: Block,
 ) {
     let (row, column) = corner(block);
-    let sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, left_length, right_length, form, block);
+    let sums =
+        sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, left_length, right_length, form, block);
     #[unroll]
     for i in 0..block.rows {
         #[unroll]
@@ -388,25 +389,29 @@ pub fn product<const D: usize>(
     let right_lanes = if form == Form::RightTransposed { lanes } else { 1 };
     // SAFETY: the kernel reads rows and columns below their counts, and WebGPU keeps it inside the bound buffers besides.
     unsafe {
-        launch!(left, right, plain(
-            &client(out),
-            groups,
-            dim,
-            lanes,
-            right_lanes,
-            buffer(left),
-            buffer(right),
-            buffer(out),
-            rows,
-            columns,
-            inner,
-            left_length,
-            right_length,
-            out_length,
-            adding,
-            form,
-            block,
-        ));
+        launch!(
+            left,
+            right,
+            plain(
+                &client(out),
+                groups,
+                dim,
+                lanes,
+                right_lanes,
+                buffer(left),
+                buffer(right),
+                buffer(out),
+                rows,
+                columns,
+                inner,
+                left_length,
+                right_length,
+                out_length,
+                adding,
+                form,
+                block,
+            )
+        );
     }
     queued(&client(out), operations([rows, columns, inner]));
 }
