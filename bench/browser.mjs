@@ -28,10 +28,10 @@ export function launch() {
 /**
  * What the worker runs before its own code. It counts dispatches, on demand leaves them out, and notes both count and
  * time whenever the worker tells of progress, so that evaluations and samples are not counted with the steps. And it
- * counts the bytes of the buffers that there are, and the most that there ever were, and keeps hold of the wasm's memory.
+ * counts the bytes of the buffers that there are, and the most that there ever were, keeps hold of the wasm's memory, and times submissions.
  */
 const counter = `{
-  globalThis.bench = { dispatches: 0, stubbed: false, marks: [], bytes: 0, peak: 0 };
+  globalThis.bench = { dispatches: 0, stubbed: false, marks: [], bytes: 0, peak: 0, submissions: [] };
   for (const name of ["dispatchWorkgroups", "dispatchWorkgroupsIndirect"]) {
     const dispatch = GPUComputePassEncoder.prototype[name];
     GPUComputePassEncoder.prototype[name] = function (...groups) {
@@ -61,6 +61,18 @@ const counter = `{
       return made;
     };
   }
+  // How long the GPU works on each submission: from the end of the one before, or from its own beginning if that is later.
+  const { submit } = GPUQueue.prototype;
+  let ended = 0;
+  GPUQueue.prototype.submit = function (...given) {
+    submit.apply(this, given);
+    const began = performance.now();
+    this.onSubmittedWorkDone().then(() => {
+      const now = performance.now();
+      bench.submissions.push(now - Math.max(began, ended));
+      ended = now;
+    });
+  };
   // What was not computed is no number, and a loss that is none ends training.
   const getMappedRange = GPUBuffer.prototype.getMappedRange;
   GPUBuffer.prototype.getMappedRange = function (...range) {

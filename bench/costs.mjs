@@ -37,6 +37,38 @@ export async function dispatches(browser, name, { rounds }, tell) {
   await close();
 }
 
+/** How long the GPU is busy with one submission: the browser and the desktop wait for as long. */
+export async function submissions(browser, name, tell) {
+  const configuration = configurations[name];
+  const { page, close } = await prepared(browser, "webgpu", configuration, true);
+  // The page measures the GPU when it plans; so does this.
+  const { layers, heads, width, context, batch } = configuration;
+  await page.evaluate(
+    ([model, options]) => lorito.planModel(model, options),
+    [{ layers, heads, width, context, dropout: 0 }, { batchSize: batch }],
+  );
+  await train(page, 2, configuration);
+  const worker = page.workers().at(-1);
+  await worker.evaluate(() => {
+    bench.submissions = [];
+  });
+  await train(page, 20, configuration);
+  const times = (await worker.evaluate(() => bench.submissions)).toSorted((a, b) => a - b);
+  await close();
+  const [value, longest] = [median(times), times.at(-1)];
+  const tenth = times[Math.floor(0.9 * times.length)];
+  tell({
+    name: "submission",
+    configuration: name,
+    engine: "webgpu",
+    unit: "ms",
+    value,
+    tenth,
+    longest,
+    of: times.length,
+  });
+}
+
 /** The same tokens a step with twice the context: what grows, grows with the square of the context. */
 export async function memory(browser, tell) {
   const peaks = [];

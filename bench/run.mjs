@@ -3,7 +3,7 @@
 import os from "node:os";
 import { parseArgs } from "node:util";
 import { launch } from "./browser.mjs";
-import { dispatches, firstLoss, generation, longRun, memory, size } from "./costs.mjs";
+import { dispatches, firstLoss, generation, longRun, memory, size, submissions } from "./costs.mjs";
 import { speeds } from "./speeds.mjs";
 import { table } from "./table.mjs";
 
@@ -43,6 +43,9 @@ const costs = {
   "M-dispatches": (browser) => dispatches(browser, "M", options, tell),
   first: (browser) => firstLoss(browser, options, tell),
   memory: (browser) => memory(browser, tell),
+  submissions: (browser) => submissions(browser, "S", tell),
+  "M-submissions": (browser) => submissions(browser, "M", tell),
+  "L-submissions": (browser) => submissions(browser, "L", tell),
   "long-run": (browser) => longRun(browser, tell),
   generation: (browser) => generation(browser, options, tell),
 };

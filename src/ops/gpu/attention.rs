@@ -10,9 +10,10 @@ use cubecl::prelude::*;
 use half::f16;
 
 use super::{
+    block::lanes,
     memory::{buffer, client, empty, empty_of, groups, is_half},
     norm::total,
-    product::{lanes, launch_out},
+    product::launch_out,
     queue::queued,
     random::kept,
 };

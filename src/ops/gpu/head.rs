@@ -7,8 +7,9 @@ use burn::tensor::Tensor;
 use cubecl::prelude::*;
 
 use super::{
+    block::Form,
     memory::{Integers, buffer, client, empty, groups},
-    product::{Form, product},
+    product::product,
 };
 use crate::ops::IGNORED;
 

@@ -5,9 +5,10 @@ use cubecl::prelude::*;
 use half::f16;
 
 use super::{
+    block::{Block, Form, block, count, lanes, small_block},
     elementwise::{gelu_of, gelu_slope},
     memory::{buffer, client, empty, empty_like, is_half},
-    product::{Block, Form, block, corner, count, lanes, launch, operations, product, small_block, sums},
+    product::{corner, launch, operations, product, sums},
     queue::queued,
     random::kept,
     tiles,

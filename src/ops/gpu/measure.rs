@@ -4,9 +4,10 @@
 use burn::tensor::{Device, Tensor};
 
 use super::{
+    block::Form,
     choice::{Choice, KERNELS, Kernel, choose, chosen},
     memory::{empty, piece, read},
-    product::{Form, product},
+    product::product,
 };
 use crate::ops::{
     product::{Matrix, MatrixMut, multiply},

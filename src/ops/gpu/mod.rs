@@ -3,6 +3,7 @@
 
 mod adamw;
 mod attention;
+mod block;
 mod choice;
 mod elementwise;
 mod embedding;

@@ -5,8 +5,9 @@ use cubecl::prelude::*;
 use half::f16;
 
 use super::{
+    block::lanes,
     memory::{Integers, buffer, client, empty, empty_of, groups, is_half},
-    product::{lanes, launch_out},
+    product::launch_out,
 };
 use crate::ops::{Precision, layer_norm::EPSILON};
 

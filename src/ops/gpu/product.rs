@@ -12,37 +12,11 @@ use cubecl::prelude::*;
 use half::f16;
 
 use super::{
-    choice::{self, Kernel},
+    block::{Block, Form, block, count, lanes},
     memory::{buffer, client, is_half},
     queue::queued,
     tiles,
 };
-
-/// How the factors lie in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Form {
-    /// `left [rows, inner] x right [inner, columns]`
-    Straight,
-    /// `left [rows, inner] x right [columns, inner]` transposed
-    RightTransposed,
-    /// `left [inner, rows]` transposed `x right [inner, columns]`
-    LeftTransposed,
-}
-
-/// What one thread computes, and how threads stand in a workgroup.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Block {
-    pub(super) rows: usize,
-    pub(super) columns: usize,
-    /// Threads of a workgroup along columns and rows.
-    pub(super) group: (u32, u32),
-    /// Numbers a load along the contiguous axis of the left factor.
-    pub(super) lanes: usize,
-    /// Whether the last load goes beyond the inner axis, where the left factor is 0.
-    ragged: bool,
-    /// Entries of the inner axis that a tile holds; 0: there are no tiles.
-    pub(super) depth: usize,
-}
 
 /// The block of the product whose first entry is (`row`, `column`), row after row. Rows and columns beyond the end
 /// repeat the last.
@@ -328,38 +302,6 @@ macro_rules! launch_out {
     };
 }
 pub(super) use launch_out;
-
-/// Numbers a load, where every one of `lengths` allows it.
-pub(super) fn lanes(lengths: &[usize]) -> usize {
-    if lengths.iter().all(|length| length.is_multiple_of(4)) { 4 } else { 1 }
-}
-
-/// The block for a product: large, so that few numbers are read for many products; one of a single row has a thread for
-/// each number.
-pub(super) fn block([rows, columns, inner]: [usize; 3], lanes: usize, form: Form) -> Block {
-    let ragged = !inner.is_multiple_of(lanes);
-    if rows == 1 && form != Form::LeftTransposed {
-        return Block { rows: 1, columns: 1, group: (64, 1), lanes, ragged, depth: 0 };
-    }
-    match choice::kernel(rows, columns) {
-        Kernel::Registers => Block { rows: 8, columns: 8, group: (8, 8), lanes, ragged, depth: 0 },
-        Kernel::SmallTiles => Block { rows: 4, columns: 4, group: (16, 16), lanes, ragged, depth: 16 },
-        Kernel::LargeTiles => Block { rows: 8, columns: 8, group: (16, 16), lanes, ragged, depth: 8 },
-    }
-}
-
-/// The block where much is computed at the end: smaller, as the end is written out for each of its numbers.
-pub(super) fn small_block(sizes: [usize; 3], lanes: usize, form: Form) -> Block {
-    let block = block(sizes, lanes, form);
-    Block { rows: block.rows.min(4), ..block }
-}
-
-pub(super) fn count(block: Block, rows: usize, columns: usize) -> (CubeCount, CubeDim) {
-    let (across, down) = block.group;
-    let count = |size: usize, each: usize, threads: u32| size.div_ceil(each * threads as usize) as u32;
-    let groups = CubeCount::Static(count(columns, block.columns, across), count(rows, block.rows, down), 1);
-    (groups, CubeDim::new_2d(across, down))
-}
 
 /// Floating-point operations of a product of these sizes.
 pub(super) fn operations(sizes: [usize; 3]) -> f64 {

@@ -7,7 +7,7 @@
 
 use cubecl::prelude::*;
 
-use super::product::{Block, Form};
+use super::block::{Block, Form};
 
 /// Adds the products to this thread's `sums`, as `product::sums` describes them. All threads of the workgroup must come
 /// here, those beyond the last row or column too.

@@ -1,0 +1,84 @@
+//! How a matrix product is shared out among the GPU's threads.
+
+use cubecl::prelude::*;
+
+use super::choice::{self, Kernel};
+
+/// How the factors lie in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Form {
+    /// `left [rows, inner] x right [inner, columns]`
+    Straight,
+    /// `left [rows, inner] x right [columns, inner]` transposed
+    RightTransposed,
+    /// `left [inner, rows]` transposed `x right [inner, columns]`
+    LeftTransposed,
+}
+
+/// What one thread computes, and how threads stand in a workgroup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Block {
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    /// Threads of a workgroup along columns and rows.
+    pub(super) group: (u32, u32),
+    /// Numbers a load along the contiguous axis of the left factor.
+    pub(super) lanes: usize,
+    /// Whether the last load goes beyond the inner axis, where the left factor is 0.
+    pub(super) ragged: bool,
+    /// Entries of the inner axis that a tile holds; 0: there are no tiles.
+    pub(super) depth: usize,
+}
+
+/// Numbers a load, where every one of `lengths` allows it.
+pub(super) fn lanes(lengths: &[usize]) -> usize {
+    if lengths.iter().all(|length| length.is_multiple_of(4)) { 4 } else { 1 }
+}
+
+/// The block for a product: large, so that few numbers are read for many products; one of a single row has a thread for
+/// each number.
+pub(super) fn block([rows, columns, inner]: [usize; 3], lanes: usize, form: Form) -> Block {
+    let ragged = !inner.is_multiple_of(lanes);
+    if rows == 1 && form != Form::LeftTransposed {
+        return Block { rows: 1, columns: 1, group: (64, 1), lanes, ragged, depth: 0 };
+    }
+    match choice::kernel(rows, columns) {
+        Kernel::Registers => Block { rows: 8, columns: 8, group: (8, 8), lanes, ragged, depth: 0 },
+        Kernel::SmallTiles => Block { rows: 4, columns: 4, group: (16, 16), lanes, ragged, depth: 16 },
+        Kernel::LargeTiles => Block { rows: 8, columns: 8, group: (16, 16), lanes, ragged, depth: 8 },
+    }
+}
+
+/// The block where much is computed at the end: smaller, as the end is written out for each of its numbers.
+pub(super) fn small_block(sizes: [usize; 3], lanes: usize, form: Form) -> Block {
+    let block = block(sizes, lanes, form);
+    Block { rows: block.rows.min(4), ..block }
+}
+
+pub(super) fn count(block: Block, rows: usize, columns: usize) -> (CubeCount, CubeDim) {
+    let (across, down) = block.group;
+    let count = |size: usize, each: usize, threads: u32| size.div_ceil(each * threads as usize) as u32;
+    let groups = CubeCount::Static(count(columns, block.columns, across), count(rows, block.rows, down), 1);
+    (groups, CubeDim::new_2d(across, down))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 16 KB and 256 threads are what WebGPU promises everywhere, mobile GPUs included.
+    #[test]
+    fn every_kernel_fits_the_smallest_gpu() {
+        for kernel in choice::KERNELS {
+            choice::choose(choice::Choice::always(kernel));
+            let Block { rows, columns, group: (across, down), depth, .. } =
+                block([64, 64, 64], 4, Form::LeftTransposed);
+            let (across, down) = (across as usize, down as usize);
+            assert!(across * down <= 256, "{kernel:?}");
+            let tiles = depth * (rows * down + columns * across);
+            // The weight gradient's kernel adds up the bias's beside its tiles.
+            let sums = if depth > 0 { down * columns * across } else { 0 };
+            assert!(4 * (tiles + sums) <= 16 << 10, "{kernel:?}: {} bytes", 4 * (tiles + sums));
+        }
+    }
+}

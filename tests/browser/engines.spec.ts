@@ -1,0 +1,74 @@
+// The GPU's kernels compute in the browser what the CPU engine does: after each step's loss and gradient norm stand all
+// operations, forward and backward, and after the weights of a short run all their gradients. Natively each operation is
+// compared for itself (src/ops/).
+import { expect, test } from "./guard";
+import { open, text } from "./lorito";
+
+/** Sizes that are multiples of loads and blocks, and sizes that are multiples of nothing. */
+const recipes = [
+  { layers: 2, heads: 2, width: 32, context: 24, dropout: 0.2, gradientAccumulation: 2, tokenizer: "char" },
+  { layers: 1, heads: 3, width: 15, context: 13, dropout: 0, gradientAccumulation: 1, tokenizer: "byte" },
+  // Rows of logits that a workgroup shares, and a head as wide as the model.
+  { layers: 1, heads: 1, width: 36, context: 17, dropout: 0.1, gradientAccumulation: 1, tokenizer: "bpe" },
+] as const;
+
+test("training runs are the same on both engines", async ({ page }, { project }) => {
+  test.skip(project.name !== "webgpu", "one project has both engines");
+  const run = (recipe: (typeof recipes)[number]) =>
+    page.evaluate(
+      async ([text, { gradientAccumulation, tokenizer, ...model }]) => {
+        const { lorito } = window;
+        await lorito.clearText();
+        // More distinct words than the log has, for a vocabulary of over a thousand.
+        const words = Array.from({ length: 4000 }, (_, at) => ((at * 7919 + at * at * 31) % 46_656).toString(36));
+        await lorito.addText("log.txt", tokenizer === "bpe" ? words.join(" ") : text);
+        const made = await lorito.trainTokenizer({ kind: tokenizer, vocabSize: 1100 });
+        await lorito.createModel({ ...model, seed: 3 });
+        await lorito.train({
+          steps: 6,
+          batchSize: 5,
+          learningRate: 3e-3,
+          warmupSteps: 2,
+          gradientAccumulation,
+          seed: 11,
+        });
+        const { steps, evaluations } = await lorito.history();
+        const file = new DataView(await (await lorito.exportModel("safetensors")).arrayBuffer());
+        const start = 8 + Number(file.getBigUint64(0, true));
+        const weights = Array.from({ length: (file.byteLength - start) / 4 }, (_, at) =>
+          file.getFloat32(start + 4 * at, true),
+        );
+        const figures = [
+          ...steps.flatMap((step) => [step.loss, step.gradientNorm]),
+          evaluations.at(-1)?.validationLoss,
+        ];
+        return { figures, weights, vocabulary: made.vocabSize };
+      },
+      [text, recipe] as const,
+    );
+  const results = new Map<string, Awaited<ReturnType<typeof run>>[]>();
+  for (const engine of ["cpu", "webgpu"]) {
+    await open(page, engine);
+    const of = [];
+    for (const recipe of recipes) of.push(await run(recipe));
+    results.set(engine, of);
+  }
+  for (const [index, recipe] of recipes.entries()) {
+    const [right, got] = [results.get("cpu")?.[index], results.get("webgpu")?.[index]];
+    if (!right || !got) throw new Error("both engines have run");
+    const about = JSON.stringify(recipe);
+    expect(got.vocabulary, about).toBe(right.vocabulary);
+    expect(right.figures.length, about).toBe(13);
+    for (const [at, figure] of right.figures.entries()) {
+      const difference = Math.abs((got.figures[at] ?? Number.NaN) - (figure ?? Number.NaN));
+      expect(difference / (figure ?? 1), `figure ${at} of ${about}`).toBeLessThan(1e-4);
+    }
+    expect(got.weights.length, about).toBe(right.weights.length);
+    const differences = right.weights.map((weight, at) => Math.abs((got.weights[at] ?? Number.NaN) - weight));
+    // A gradient of almost nothing may have either sign, and AdamW makes a step of the learning rate of it.
+    expect(differences.filter((difference) => !(difference < 2e-4)).length / differences.length, about).toBeLessThan(
+      1e-3,
+    );
+  }
+  expect(results.get("cpu")?.[2]?.vocabulary).toBeGreaterThan(1024);
+});
