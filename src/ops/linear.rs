@@ -166,19 +166,19 @@ mod tests {
 
     #[test]
     fn the_gpu_computes_what_the_cpu_does() {
+        let sizes = [[64, 32, 48], [1, 16, 20], [13, 7, 9], [70, 36, 65], [9, 65, 130], [3, 1, 1], [200, 12, 6]];
         for kernel in gpu::KERNELS {
             gpu::choose(gpu::Choice::always(kernel));
-            the_gpu_computes_what_the_cpu_does_with(kernel);
+            // Tiles are slow on SwiftShader: sizes that four divides and that it does not, larger than a tile.
+            let few = [[70, 36, 65], [13, 7, 9], [9, 65, 132]];
+            let sizes = if kernel == gpu::Kernel::Registers { &sizes[..] } else { &few };
+            the_gpu_computes_what_the_cpu_does_with(kernel, sizes);
         }
     }
 
-    fn the_gpu_computes_what_the_cpu_does_with(kernel: impl std::fmt::Debug) {
+    fn the_gpu_computes_what_the_cpu_does_with(kernel: gpu::Kernel, sizes: &[[usize; 3]]) {
         let gpu = gpu_device();
-        for (seed, [rows, inputs, outputs]) in
-            [[64, 32, 48], [1, 16, 20], [13, 7, 9], [70, 36, 65], [9, 65, 130], [3, 1, 1], [200, 12, 6]]
-                .into_iter()
-                .enumerate()
-        {
+        for (seed, &[rows, inputs, outputs]) in sizes.iter().enumerate() {
             let seed = seed as u64 * 10;
             let (x, weight, bias) =
                 (random([rows, inputs], seed), random([inputs, outputs], seed + 1), random([outputs], seed + 2));

@@ -1,6 +1,7 @@
 // Which kernels a GPU gets. SwiftShader's are known and not measured, so the page is told that it is a GPU.
 import { expect, test } from "./guard";
-import { ended, press, step, takeSample, train, visit } from "./person";
+import { prepare } from "./lorito";
+import { step, takeSample, visit } from "./person";
 
 test("the fastest kernels are measured on the first visit and kept for the next", async ({ page, browserName: _ }, {
   project,
@@ -27,13 +28,14 @@ test("the fastest kernels are measured on the first visit and kept for the next"
       const { lastModified } = await file.getFile();
       return { lastModified, ...JSON.parse(await (await file.getFile()).text()) };
     });
+  const plan = () => page.evaluate(() => window.lorito.planModel({ preset: "tiny", vocabulary: 65 }, {}));
   await visit(page, "webgpu");
-  await train(page);
+  await plan();
   const first = await kept();
   expect(first.of).toContain("A maker's GPU");
   expect(first.choice).toEqual({ small: "registers", large: "registers" });
   await page.reload();
-  await page.evaluate(() => window.lorito.planModel({ preset: "tiny", vocabulary: 65 }, {}));
+  await plan();
   expect((await kept()).lastModified).toBe(first.lastModified);
 });
 
@@ -53,8 +55,7 @@ test("half precision stays off until the engine's own check has passed", async (
     expect(found).toBe("missing");
     await expect(view.getByText(/Not here: this needs WebGPU/)).toBeVisible();
   }
-  await press(page, "Train now");
-  await ended(page);
+  await prepare(page);
   const again = page.evaluate(() =>
     window.lorito.train({ steps: 2, halfPrecision: true }).then(
       () => "trained",

@@ -19,12 +19,14 @@ fn fraction(seed: u64, index: usize) -> f32 {
 /// Weights far from 0, gains around 1: each has its share in the logits.
 pub fn weights(layout: &Layout, seed: u64, scale: f32) -> Vec<f32> {
     let mut flat = vec![0.0; layout.len];
+    // Numbers by the order of the tensors, not by where the layout puts them: the files stay the same if that changes.
+    let mut first = 0;
     for parameter in &layout.parameters {
         let gain = parameter.name.contains("ln_") && parameter.name.ends_with("weight");
-        let places = parameter.offset..parameter.offset + parameter.len();
-        for (value, index) in flat[places.clone()].iter_mut().zip(places) {
-            *value = scale * fraction(seed, index) + if gain { 1.0 } else { 0.0 };
+        for (index, value) in flat[parameter.range()].iter_mut().enumerate() {
+            *value = scale * fraction(seed, first + index) + if gain { 1.0 } else { 0.0 };
         }
+        first = (first + parameter.len()).next_multiple_of(64);
     }
     flat
 }

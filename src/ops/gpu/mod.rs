@@ -19,9 +19,9 @@ mod tiles;
 
 pub use adamw::{DECAY_STEP, Update, adamw};
 pub use attention::{Sizes as AttentionSizes, attention, attention_backward};
-#[cfg(test)]
-pub use choice::KERNELS;
 pub use choice::{Choice, choose, with_each_in_use};
+#[cfg(test)]
+pub use choice::{KERNELS, Kernel};
 pub use elementwise::halve;
 pub use embedding::{drop_out, embed, embed_backward_into, last_row};
 pub use head::{LONG_ROW, hidden_gradient, logits, losses, row_losses, sum_into, token_gradient};
