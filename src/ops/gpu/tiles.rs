@@ -2,8 +2,8 @@
 //! multiplies its block out of it.
 //!
 //! Every number of the factors is read from the GPU's memory once for a tile instead of once for a thread's block, and by
-//! neighbouring threads from neighbouring places whatever the factors' form. Each tile costs two barriers, for which
-//! SwiftShader pays fifteen times what it gains (docs/BENCHMARKS.md); so `choice.rs` measures.
+//! neighbouring threads from neighbouring places whatever the factors' form. Each tile costs two barriers, and on SwiftShader they
+//! cost more than that gains: so `measure.rs` tries.
 
 use cubecl::prelude::*;
 
