@@ -111,8 +111,9 @@ test("a screen reader hears phases and evaluations, not every step", async ({ pa
   });
   await train(page);
   const heard = await page.evaluate(() => (window as unknown as { heard: string[] }).heard);
-  expect(heard.some((words) => words === "Training.")).toBe(true);
-  expect(heard.some((words) => /^Step 20: training loss/.test(words))).toBe(true);
+  expect(heard.some((words) => words.startsWith("Training."))).toBe(true);
+  // Those between two drawings are too old to be told.
+  expect(heard.some((words) => /Step (20|40|60): training loss/.test(words))).toBe(true);
   expect(heard.at(-1)).toMatch(/^(Trained up to step 60|Step 60)/);
   expect(heard.length).toBeLessThan(10);
 });

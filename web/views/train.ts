@@ -209,19 +209,24 @@ export class TrainView extends View {
     super.willUpdate(changed);
     const { evaluations, phase, progress } = this.state;
     const last = evaluations.at(-1);
+    const told: string[] = [];
     if (phase !== this.#phase) {
       this.#phase = phase;
-      if (phase === "training") this.announcement = t("phase.training");
-      else if (phase === "paused") this.announcement = t("phase.paused");
-      else if (phase === "recovering") this.announcement = t("phase.recovering");
-      else if (phase === "idle" && progress) this.announcement = t("train.ended", { step: progress.step });
-    } else if (last && evaluations.length !== this.#told) {
-      this.announcement = t("train.told", {
-        step: last.step,
-        train: figure(last.trainLoss, 2),
-        validation: figure(last.validationLoss, 2),
-      });
+      if (phase === "training") told.push(t("phase.training"));
+      else if (phase === "paused") told.push(t("phase.paused"));
+      else if (phase === "recovering") told.push(t("phase.recovering"));
+      else if (phase === "idle" && progress) told.push(t("train.ended", { step: progress.step }));
     }
+    // A fast run changes its phase and evaluates between two drawings; both are told.
+    if (last && evaluations.length !== this.#told)
+      told.push(
+        t("train.told", {
+          step: last.step,
+          train: figure(last.trainLoss, 2),
+          validation: figure(last.validationLoss, 2),
+        }),
+      );
+    if (told.length > 0) this.announcement = told.join(" ");
     this.#told = evaluations.length;
   }
 }
