@@ -22,6 +22,52 @@ pub struct ModelConfig {
     pub width: usize,
     /// Probability of dropping an activation in training.
     pub dropout: f32,
+    #[serde(default, skip_serializing_if = "Variant::is_published")]
+    #[cfg_attr(target_arch = "wasm32", tsify(optional))]
+    pub variant: Variant,
+}
+
+/// In what a model of GPT-2's family differs from the published one. Our own never do.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct Variant {
+    pub activation: Activation,
+    /// Added to a layer norm's variance.
+    pub epsilon: f32,
+    /// Whether the head reads the token embedding; otherwise it has weights of its own.
+    pub tied: bool,
+}
+
+impl Variant {
+    pub const GPT2: Self = Self { activation: Activation::GeluTanh, epsilon: 1e-5, tied: true };
+
+    fn is_published(&self) -> bool {
+        *self == Self::GPT2
+    }
+}
+
+impl Default for Variant {
+    fn default() -> Self {
+        Self::GPT2
+    }
+}
+
+/// What an MLP does to each number between its two layers. Names as in transformers 5.23, `activations.py`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub enum Activation {
+    /// GELU in the tanh approximation: `gelu_new`, `gelu_pytorch_tanh`, `gelu_fast`.
+    GeluTanh,
+    /// GELU with the error function: `gelu`.
+    Gelu,
+    /// `relu`
+    Relu,
+    /// `silu`, also called swish.
+    Silu,
+    /// `tanh`
+    Tanh,
 }
 
 /// One training run. Every number has nanoGPT's meaning.
@@ -84,8 +130,15 @@ pub struct Preset {
 /// The presets, smallest first. `shakespeare-small` and `shakespeare` are nanoGPT's two recipes
 /// (README and `config/train_shakespeare_char.py`).
 pub fn presets(vocabulary: usize) -> Vec<Preset> {
-    let model =
-        |layers, heads, width, context, dropout| ModelConfig { vocabulary, context, layers, heads, width, dropout };
+    let model = |layers, heads, width, context, dropout| ModelConfig {
+        vocabulary,
+        context,
+        layers,
+        heads,
+        width,
+        dropout,
+        variant: Variant::GPT2,
+    };
     let train =
         |steps, batch_size, learning_rate| TrainConfig { steps, batch_size, learning_rate, ..TrainConfig::default() };
     vec![
@@ -119,6 +172,7 @@ impl ModelConfig {
         in_range("width", self.width as f64, 1.0, 4096.0)?;
         in_range("heads", self.heads as f64, 1.0, 128.0)?;
         in_range("dropout", f64::from(self.dropout), 0.0, 0.9)?;
+        in_range("epsilon", f64::from(self.variant.epsilon), 1e-12, 1.0)?;
         if !self.width.is_multiple_of(self.heads) {
             let allowed = (1..=self.width.min(128)).filter(|heads| self.width.is_multiple_of(*heads)).collect();
             let below = self.width / self.heads * self.heads;
@@ -133,12 +187,13 @@ impl ModelConfig {
         self.width / self.heads.max(1)
     }
 
-    /// Trained numbers: embeddings, blocks and the last layer norm; the head is tied to the token embedding.
+    /// Trained numbers: embeddings, blocks, the last layer norm, and the head where it is not tied to the embedding.
     pub fn parameters(&self) -> u64 {
         let [vocabulary, context, layers, width] =
             [self.vocabulary, self.context, self.layers, self.width].map(|value| value as u64);
         let block = 12 * width * width + 13 * width;
-        (vocabulary + context) * width + layers * block + 2 * width
+        let head = if self.variant.tied { 0 } else { vocabulary * width };
+        (vocabulary + context) * width + layers * block + 2 * width + head
     }
 
     /// Bytes held while training on `batch_size` windows.
@@ -271,7 +326,15 @@ mod tests {
 
     #[test]
     fn gpt2_small_has_the_published_number_of_parameters() {
-        let gpt2 = ModelConfig { vocabulary: 50257, context: 1024, layers: 12, heads: 12, width: 768, dropout: 0.1 };
+        let gpt2 = ModelConfig {
+            vocabulary: 50257,
+            context: 1024,
+            layers: 12,
+            heads: 12,
+            width: 768,
+            dropout: 0.1,
+            variant: Variant::GPT2,
+        };
         assert_eq!(gpt2.parameters(), 124_439_808);
     }
 

@@ -21,7 +21,15 @@ pub fn smallest_like(config: &ModelConfig) -> ModelConfig {
     let heads = if head_width.is_multiple_of(4) { 1 } else { config.heads };
     let few = if config.vocabulary < ops::LONG_ROW { 16 } else { ops::LONG_ROW };
     let vocabulary = few + config.vocabulary % 4;
-    ModelConfig { vocabulary, context: TIME, layers: 1, heads, width: heads * head_width, dropout: config.dropout }
+    ModelConfig {
+        vocabulary,
+        context: TIME,
+        layers: 1,
+        heads,
+        width: heads * head_width,
+        dropout: config.dropout,
+        variant: config.variant,
+    }
 }
 
 /// Queues a step of training with one pass, one with two if `train` has more than one, an evaluation, and the reading of

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, DeviceKind};
 use futures_lite::future::block_on;
 use lorito::{
-    config::{ModelConfig, TrainConfig},
+    config::{ModelConfig, TrainConfig, Variant},
     device::Engine,
     generate::{Generation, Sampling},
     model::{Gpt, Ids},
@@ -49,9 +49,31 @@ fn run(config: ModelConfig, train: TrainConfig, device: &Device) -> (Vec<[f32; 2
 fn a_run_has_the_same_figures_on_both_engines() {
     let recipes = [
         // Even sizes, dropout, two passes a step.
-        (ModelConfig { vocabulary: 29, context: 24, layers: 2, heads: 2, width: 32, dropout: 0.2 }, 2),
+        (
+            ModelConfig {
+                vocabulary: 29,
+                context: 24,
+                layers: 2,
+                heads: 2,
+                width: 32,
+                dropout: 0.2,
+                variant: Variant::GPT2,
+            },
+            2,
+        ),
         // Sizes that are multiples of nothing.
-        (ModelConfig { vocabulary: 30, context: 13, layers: 1, heads: 3, width: 15, dropout: 0.0 }, 1),
+        (
+            ModelConfig {
+                vocabulary: 30,
+                context: 13,
+                layers: 1,
+                heads: 3,
+                width: 15,
+                dropout: 0.0,
+                variant: Variant::GPT2,
+            },
+            1,
+        ),
     ];
     for (config, gradient_accumulation) in recipes {
         let train = TrainConfig {
@@ -80,7 +102,15 @@ fn a_run_has_the_same_figures_on_both_engines() {
 
 #[test]
 fn the_same_seed_gives_the_same_losses_on_the_gpu() {
-    let config = ModelConfig { vocabulary: 29, context: 16, layers: 1, heads: 2, width: 16, dropout: 0.1 };
+    let config = ModelConfig {
+        vocabulary: 29,
+        context: 16,
+        layers: 1,
+        heads: 2,
+        width: 16,
+        dropout: 0.1,
+        variant: Variant::GPT2,
+    };
     let train = TrainConfig { steps: 6, batch_size: 4, eval_every: 6, ..TrainConfig::default() };
     let (device, again) = (gpu(), train.clone());
     assert_eq!(run(config, train, &device), run(config, again, &device));
@@ -88,7 +118,15 @@ fn the_same_seed_gives_the_same_losses_on_the_gpu() {
 
 #[test]
 fn greedy_text_is_the_same_on_both_engines_with_and_without_the_cache() {
-    let config = ModelConfig { vocabulary: 31, context: 12, layers: 2, heads: 2, width: 16, dropout: 0.0 };
+    let config = ModelConfig {
+        vocabulary: 31,
+        context: 12,
+        layers: 2,
+        heads: 2,
+        width: 16,
+        dropout: 0.0,
+        variant: Variant::GPT2,
+    };
     let large = block_on(read(Gpt::new(config, 3, &Device::flex()).flat)).unwrap();
     let large: Vec<f32> = large.into_iter().map(|weight| weight * 12.0).collect();
     let write = |device: &Device, cached| {
@@ -109,7 +147,15 @@ fn greedy_text_is_the_same_on_both_engines_with_and_without_the_cache() {
 
 #[test]
 fn logits_of_every_position_are_the_same_on_both_engines() {
-    let config = ModelConfig { vocabulary: 37, context: 20, layers: 2, heads: 4, width: 24, dropout: 0.0 };
+    let config = ModelConfig {
+        vocabulary: 37,
+        context: 20,
+        layers: 2,
+        heads: 4,
+        width: 24,
+        dropout: 0.0,
+        variant: Variant::GPT2,
+    };
     let logits = |device: &Device| {
         let gpt = Gpt::new(config, 2, device);
         block_on(read(gpt.logits(&Ids::new((0..40).map(|id| id * 7 % 37).collect(), 2, device)))).unwrap()
@@ -128,7 +174,15 @@ fn a_run_with_half_precision_has_nearly_the_same_losses() {
         return;
     }
     assert_eq!(block_on(check_half_precision(&device)).unwrap(), HalfPrecision::Works);
-    let config = ModelConfig { vocabulary: 29, context: 24, layers: 2, heads: 2, width: 32, dropout: 0.2 };
+    let config = ModelConfig {
+        vocabulary: 29,
+        context: 24,
+        layers: 2,
+        heads: 2,
+        width: 32,
+        dropout: 0.2,
+        variant: Variant::GPT2,
+    };
     let train = |half_precision| TrainConfig {
         steps: 30,
         batch_size: 5,
@@ -154,7 +208,15 @@ fn a_run_with_half_precision_has_nearly_the_same_losses() {
 /// GPT-2's vocabulary: the logits of all rows would take 51 MB here, and are never there at once.
 #[test]
 fn a_vocabulary_of_50257_trains_alike_on_both_engines() {
-    let config = ModelConfig { vocabulary: 50_257, context: 64, layers: 1, heads: 2, width: 16, dropout: 0.0 };
+    let config = ModelConfig {
+        vocabulary: 50_257,
+        context: 64,
+        layers: 1,
+        heads: 2,
+        width: 16,
+        dropout: 0.0,
+        variant: Variant::GPT2,
+    };
     let buffers = config.memory(4, Engine::WebGpu, false).largest_buffer;
     assert!(buffers <= 128 << 20, "{buffers} bytes in a binding");
     let train = TrainConfig { steps: 2, batch_size: 4, eval_every: 2, warmup_steps: 0, ..TrainConfig::default() };

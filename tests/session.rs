@@ -2,7 +2,7 @@
 
 use futures_lite::future::block_on;
 use lorito::{
-    config::{ModelConfig, TrainConfig, preset},
+    config::{ModelConfig, TrainConfig, Variant, preset},
     device::{CPU_LIMITS, Engine, cpu},
     error::Error,
     generate::Sampling,
@@ -25,7 +25,7 @@ fn with_text() -> Session {
 }
 
 fn config() -> ModelConfig {
-    ModelConfig { vocabulary: 0, context: 16, layers: 2, heads: 2, width: 32, dropout: 0.0 }
+    ModelConfig { vocabulary: 0, context: 16, layers: 2, heads: 2, width: 32, dropout: 0.0, variant: Variant::GPT2 }
 }
 
 fn run() -> TrainConfig {

@@ -3,14 +3,15 @@
 use burn::tensor::Device;
 use futures_lite::future::block_on;
 use lorito::{
-    config::{ModelConfig, TrainConfig},
+    config::{ModelConfig, TrainConfig, Variant},
     error::Error,
     model::{Gpt, Ids},
     ops::{Figures, tensor},
     train::{Batch, Dataset, Trainer, TrainingState},
 };
 
-const CONFIG: ModelConfig = ModelConfig { vocabulary: 23, context: 16, layers: 2, heads: 2, width: 16, dropout: 0.0 };
+const CONFIG: ModelConfig =
+    ModelConfig { vocabulary: 23, context: 16, layers: 2, heads: 2, width: 16, dropout: 0.0, variant: Variant::GPT2 };
 
 fn numbers(count: usize, seed: u64) -> Vec<u32> {
     (0..count as u64).map(|index| (lorito::train::mix(seed, index) % CONFIG.vocabulary as u64) as u32).collect()
@@ -116,7 +117,15 @@ fn gradients_match_finite_differences_for_the_whole_model() {
 
 #[test]
 fn a_fresh_model_is_as_unsure_as_its_vocabulary_is_large() {
-    let config = ModelConfig { vocabulary: 65, context: 64, layers: 4, heads: 4, width: 128, dropout: 0.0 };
+    let config = ModelConfig {
+        vocabulary: 65,
+        context: 64,
+        layers: 4,
+        heads: 4,
+        width: 128,
+        dropout: 0.0,
+        variant: Variant::GPT2,
+    };
     let gpt = Gpt::new(config, 3, &Device::flex());
     let batch = batch(4, 64, 3);
     let expected = 65f32.ln();

@@ -92,7 +92,7 @@ mod tests {
     use futures_lite::future::block_on;
 
     use super::*;
-    use crate::config::ModelConfig;
+    use crate::config::{ModelConfig, Variant};
 
     fn write(gpt: &Gpt, prompt: &[u32], sampling: Sampling, length: usize, cached: bool) -> Vec<u32> {
         // An end of text that is never drawn would have to be trained for; the last id serves, and may end the text.
@@ -105,7 +105,15 @@ mod tests {
     }
 
     fn model() -> Gpt {
-        let config = ModelConfig { vocabulary: 31, context: 12, layers: 2, heads: 2, width: 16, dropout: 0.0 };
+        let config = ModelConfig {
+            vocabulary: 31,
+            context: 12,
+            layers: 2,
+            heads: 2,
+            width: 16,
+            dropout: 0.0,
+            variant: Variant::GPT2,
+        };
         let mut gpt = Gpt::new(config, 3, &Device::flex());
         // Weights large enough that the likeliest token changes from place to place.
         gpt.flat = gpt.flat * 12.0;

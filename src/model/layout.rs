@@ -126,9 +126,17 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Variant;
 
-    const CONFIG: ModelConfig =
-        ModelConfig { vocabulary: 65, context: 32, layers: 3, heads: 2, width: 48, dropout: 0.0 };
+    const CONFIG: ModelConfig = ModelConfig {
+        vocabulary: 65,
+        context: 32,
+        layers: 3,
+        heads: 2,
+        width: 48,
+        dropout: 0.0,
+        variant: Variant::GPT2,
+    };
 
     #[test]
     fn holds_every_parameter_once_and_aligned() {

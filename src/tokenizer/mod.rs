@@ -87,6 +87,22 @@ impl Tokenizer {
         Self::from_file(File::read(json)?)
     }
 
+    /// This tokenizer with further special tokens, whose ids follow its own; those that it has already stay.
+    pub fn with_special_tokens(&self, contents: &[&str]) -> Result<Self> {
+        let mut file = File::read(self.to_json().as_bytes())?;
+        let mut next = self.vocabulary() as u32;
+        for content in contents.iter().filter(|content| self.special_token(content).is_none()) {
+            file.added_tokens.push(file::AddedToken::special(next, content));
+            next += 1;
+        }
+        Self::from_file(file)
+    }
+
+    /// The id of a text that is one token wherever it stands.
+    pub fn special_token(&self, content: &str) -> Option<u32> {
+        self.specials.tokens().iter().find(|token| token.content == content).map(|token| token.id)
+    }
+
     pub fn kind(&self) -> Kind {
         match self.scheme {
             Scheme::Characters(_) => Kind::Char,

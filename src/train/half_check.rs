@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Batch, Trainer};
 use crate::{
-    config::{ModelConfig, TrainConfig},
+    config::{ModelConfig, TrainConfig, Variant},
     error::{Error, Result},
     model::{Gpt, Ids},
     ops::supports_half,
@@ -24,7 +24,8 @@ pub enum HalfPrecision {
     Inexact,
 }
 
-const MODEL: ModelConfig = ModelConfig { vocabulary: 61, context: 32, layers: 2, heads: 2, width: 64, dropout: 0.0 };
+const MODEL: ModelConfig =
+    ModelConfig { vocabulary: 61, context: 32, layers: 2, heads: 2, width: 64, dropout: 0.0, variant: Variant::GPT2 };
 const STEPS: u64 = 8;
 const WINDOWS: usize = 8;
 /// Difference of the losses, of the loss.

@@ -1,7 +1,7 @@
 //! A small model with something in every place of its file.
 
 use lorito::{
-    config::{ModelConfig, TrainConfig},
+    config::{ModelConfig, TrainConfig, Variant},
     formats::{ModelFile, Moments},
     model::Layout,
     tokenizer::{Kind, Tokenizer},
@@ -35,7 +35,8 @@ pub fn weights(layout: &Layout, seed: u64, scale: f32) -> Vec<f32> {
 pub fn model() -> ModelFile {
     let tokenizer = Tokenizer::train(Kind::Char, None, &[TEXT]).unwrap();
     let vocabulary = tokenizer.vocabulary();
-    let config = ModelConfig { vocabulary, context: 24, layers: 2, heads: 2, width: 16, dropout: 0.1 };
+    let config =
+        ModelConfig { vocabulary, context: 24, layers: 2, heads: 2, width: 16, dropout: 0.1, variant: Variant::GPT2 };
     let run = TrainConfig { steps: 20, batch_size: 4, warmup_steps: 5, learning_rate: 3e-3, ..TrainConfig::default() };
     let record = |step| StepRecord {
         step,

@@ -1,0 +1,28 @@
+//! Conversations: who says what, and the text that a model reads of them.
+
+mod template;
+
+use serde::{Deserialize, Serialize};
+
+pub use template::{JINJA, TOKENS, begin_answer, render};
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub enum Role {
+    /// Says how to answer; at most once, first.
+    System,
+    User,
+    /// The one whose words are learned.
+    Assistant,
+}
+
+/// One turn of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[cfg_attr(target_arch = "wasm32", tsify(from_wasm_abi))]
+pub struct Message {
+    pub role: Role,
+    pub content: String,
+}

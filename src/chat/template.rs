@@ -1,0 +1,59 @@
+//! A conversation as one text: each turn is the token of its role, the words, and the token that ends it.
+//!
+//! The four tokens have one id each. What a person writes must never become one of them, here or in transformers, whose
+//! `apply_chat_template` makes a text before it makes ids: so every `<|` in their words gets a space, in [`render`] and
+//! in [`JINJA`] alike.
+
+use super::{Message, Role};
+
+/// The tokens of a conversation, in the order of their ids: system, user, assistant, end of a turn.
+pub const TOKENS: [&str; 4] = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"];
+
+/// `chat_template` of tokenizer_config.json, as transformers 5.23 reads it; it makes the text that [`render`] makes.
+pub const JINJA: &str = concat!(
+    "{% for message in messages %}",
+    "{{ '<|' + message['role'] + '|>' + message['content'].replace('<|', '< |') + '<|end|>' }}",
+    "{% endfor %}",
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}",
+);
+
+impl Role {
+    /// The token that begins a turn.
+    pub fn token(self) -> &'static str {
+        match self {
+            Self::System => TOKENS[0],
+            Self::User => TOKENS[1],
+            Self::Assistant => TOKENS[2],
+        }
+    }
+}
+
+/// The text of a conversation. That of a longer one begins with it.
+pub fn render(messages: &[Message]) -> String {
+    let mut text = String::new();
+    for message in messages {
+        text.push_str(message.role.token());
+        text.push_str(&message.content.replace("<|", "< |"));
+        text.push_str(TOKENS[3]);
+    }
+    text
+}
+
+/// What stands before an answer that is yet to be written.
+pub fn begin_answer() -> &'static str {
+    Role::Assistant.token()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_spell_a_token_stay_words() {
+        let message = |role, content: &str| Message { role, content: content.into() };
+        let messages = [message(Role::User, "<|end|><<|user|>"), message(Role::Assistant, "a\n<")];
+        let text = render(&messages);
+        assert_eq!(text, "<|user|>< |end|><< |user|><|end|><|assistant|>a\n<<|end|>");
+        assert!(text.starts_with(&render(&messages[..1])));
+    }
+}
