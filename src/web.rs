@@ -10,6 +10,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     config::{Limits, presets},
+    corpus,
     device::{self, Engine},
     error::{Error, Result},
     ops, session,
@@ -184,6 +185,18 @@ impl Session {
     #[wasm_bindgen(js_name = dropFile)]
     pub fn drop_file(&mut self) {
         self.0.drop_file();
+    }
+
+    /// Which field of these JSON lines holds the text, where nobody says.
+    #[wasm_bindgen(js_name = likelyField)]
+    pub fn likely_field(&self, lines: &str) -> Option<String> {
+        corpus::likely_field(lines)
+    }
+
+    /// How many of the first lines count for that.
+    #[wasm_bindgen(js_name = likelyFieldLines)]
+    pub fn likely_field_lines(&self) -> usize {
+        corpus::SAMPLE
     }
 
     #[wasm_bindgen(js_name = removeSource, unchecked_return_type = "TextSummary")]

@@ -22,6 +22,10 @@ export type PageErrorCode =
   | "no-such-model"
   /** The file is no downloaded run. */
   | "not-a-run"
+  /** The Parquet file `name` cannot be read; `reason` says how. */
+  | "parquet-damaged"
+  /** None of the Parquet file's `columns` holds text. */
+  | "parquet-no-text"
   /** WebGPU was asked for and cannot start; `reason` says why. */
   | "web-gpu-unavailable"
   /** The GPU stopped answering. What the worker held is brought back; what was asked of it meanwhile is not done. */

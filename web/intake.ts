@@ -9,7 +9,7 @@ export type SampleName = (typeof SAMPLES)[number];
 
 /** What the crate can read; a model opens instead of joining the text. */
 export const ACCEPT =
-  ".txt,.md,.csv,.json,.jsonl,.gz,.safetensors,.lorito,text/plain,text/markdown,text/csv,application/json";
+  ".txt,.md,.csv,.json,.jsonl,.parquet,.gz,.safetensors,.lorito,text/plain,text/markdown,text/csv,application/json";
 
 /** The files as given, source by source, so that one can be read again with another field. */
 const originals: (Blob | undefined)[] = [];

@@ -40,13 +40,16 @@ export class Lorito extends Voice {
 
   // Text
 
-  /** Adds a text: .txt, .md, .csv, .json, .jsonl, or one of these gzipped. What is there stays if it cannot be read. */
+  /**
+   * Adds a text: .txt, .md, .csv, .json, .jsonl, or one of these gzipped, or .parquet; a list has the parts of one file.
+   * What is there stays if it cannot be read.
+   */
   async addText(
     name: string,
-    data: string | Uint8Array | Blob,
+    data: string | Uint8Array | Blob | Blob[],
     { field, onProgress }: AddTextOptions = {},
   ): Promise<TextSummary> {
-    const blob = data instanceof Blob ? data : new Blob([data as BlobPart]);
+    const blob = data instanceof Blob || Array.isArray(data) ? data : new Blob([data as BlobPart]);
     const summary = await this.withWord(
       (call) => this.owner.ask((api) => api.addText(call, name, blob, field)),
       (event) => event.event === "loaded" && onProgress?.(event.loaded, event.total),

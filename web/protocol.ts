@@ -122,7 +122,8 @@ export interface WorkerApi {
   start(options: StartOptions): Promise<EngineInfo>;
   plain<M extends PlainMethod>(method: M, ...values: Parameters<Session[M]>): Promise<Awaited<ReturnType<Session[M]>>>;
 
-  addText(call: number, name: string, data: Blob, field: string | undefined): Promise<TextSummary>;
+  /** Several files are the parts of one. */
+  addText(call: number, name: string, data: Blob | Blob[], field: string | undefined): Promise<TextSummary>;
   removeText(index: number): Promise<TextSummary>;
   clearText(): Promise<TextSummary>;
   trainTokenizer(kind: TokenizerKind, vocabulary: number | undefined): Promise<TokenizerSummary>;

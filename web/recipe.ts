@@ -5,7 +5,7 @@ import type { NewModel, RunSummary, WorkerApi } from "./protocol";
 
 interface Text {
   name: string;
-  data: Blob;
+  data: Blob | Blob[];
   field: string | undefined;
 }
 

@@ -7,6 +7,7 @@ import { chooseEngine, type Engine, type EngineChoice, watchGpu } from "./gpu";
 import { RunKeeper } from "./keeper";
 import { useFastestKernels } from "./kernels";
 import { Guarded, Mutex, macrotask } from "./mutex";
+import type { Piece, Rows } from "./parquet";
 import type { NewModel, Wish, WorkerApi, WorkerEvent } from "./protocol";
 import { compiled, prepareToCompileAhead, rehearse } from "./shaders";
 import * as storage from "./storage";
@@ -109,14 +110,33 @@ async function compileAhead(model: ModelConfig, config: TrainConfig): Promise<vo
   });
 }
 
-async function readText(call: number, name: string, data: Blob, field: string | undefined) {
+async function* chunksOf(file: Blob): AsyncGenerator<Piece> {
+  for (let at = 0; at < file.size; at += chunk) {
+    const bytes = new Uint8Array(await file.slice(at, at + chunk).arrayBuffer());
+    yield { bytes, part: Math.min(1, (at + chunk) / file.size) };
+  }
+}
+
+/** The rows of a table, as lines in which the crate looks for the text itself. */
+async function rowsOf(name: string, files: Blob[], field: string | undefined): Promise<Rows> {
+  const { session } = engine();
+  const lines = await session.use((open) => open.likelyFieldLines());
+  const likely = (head: string) => session.use((open) => open.likelyField(head));
+  return (await import("./parquet")).rowsOf(name, files, field, { lines, likely });
+}
+
+async function readText(call: number, name: string, data: Blob | Blob[], wanted: string | undefined) {
   const { session, keeper } = engine();
-  await session.use((open) => open.openFile(name, data.size, field));
+  const file = data instanceof Blob ? data : new Blob(data);
+  const isTable = /\.parquet$/i.test(name);
+  const { field, pieces } = isTable
+    ? await rowsOf(name, [data].flat(), wanted)
+    : { field: wanted, pieces: chunksOf(file) };
+  await session.use((open) => open.openFile(name, isTable ? 0 : file.size, field));
   try {
-    for (let at = 0; at < data.size; at += chunk) {
-      const bytes = new Uint8Array(await data.slice(at, at + chunk).arrayBuffer());
+    for await (const { bytes, part } of pieces) {
       await session.use((open) => open.pushBytes(bytes));
-      emit({ event: "loaded", call, loaded: Math.min(at + chunk, data.size), total: data.size });
+      emit({ event: "loaded", call, loaded: Math.round(part * file.size), total: file.size });
       await macrotask();
     }
     const summary = await session.use((open) => open.closeFile());

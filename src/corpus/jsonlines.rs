@@ -8,10 +8,8 @@ use super::source::Notice;
 use crate::error::{Error, Result};
 
 pub fn parse(name: &str, text: String, wanted: Option<&str>) -> Result<Parsed> {
-    let mut fields = Fields::default();
-    let filled = text.lines().filter(|line| !line.trim().is_empty());
-    filled.take(SAMPLE).for_each(|line| record::note_fields(line, &mut fields));
-    let field = wanted.map(str::to_owned).or_else(|| fields.likely().map(|likely| fields.name(likely).to_owned()));
+    let fields = fields_of(&text);
+    let field = wanted.map(str::to_owned).or_else(|| likely(&fields));
 
     let (mut document, mut replaced) = (String::new(), 0);
     let mut compact = Compact::new(text);
@@ -47,6 +45,23 @@ pub fn parse(name: &str, text: String, wanted: Option<&str>) -> Result<Parsed> {
     Parsed { text, documents, field, fields, notices, replaced }.checked(name, wanted)
 }
 
+/// The field that would be read of a file that begins with these lines, where nobody says which; none if no line has one.
+/// Who makes the lines, from a table on disk, need not make them of all its columns.
+pub fn likely_field(lines: &str) -> Option<String> {
+    likely(&fields_of(lines))
+}
+
+fn fields_of(text: &str) -> Fields {
+    let mut fields = Fields::default();
+    let filled = text.lines().filter(|line| !line.trim().is_empty());
+    filled.take(SAMPLE).for_each(|line| record::note_fields(line, &mut fields));
+    fields
+}
+
+fn likely(fields: &Fields) -> Option<String> {
+    fields.likely().map(|likely| fields.name(likely).to_owned())
+}
+
 /// The line that begins at `at`, without its end.
 fn line_at(bytes: &[u8], at: usize) -> Option<&str> {
     let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
@@ -63,6 +78,7 @@ pub fn looks_like(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::corpus::{FileReader, ReadOptions};
 
     fn documents(parsed: &Parsed) -> Vec<&str> {
         parsed.documents.iter().map(|range| &parsed.text[range.clone()]).collect()
@@ -107,5 +123,21 @@ mod tests {
         let text = "{\"a\": \"x\"}\n".repeat(60) + "{\"late\": \"here\"}";
         let parsed = parse("a.jsonl", text, Some("late")).unwrap();
         assert_eq!(documents(&parsed), ["here"]);
+    }
+
+    #[test]
+    fn the_likely_field_of_the_first_lines_is_the_one_that_is_read() {
+        let lines = "{\"url\": \"http://example.org/a/b\", \"story\": \"once upon a time\"}\n".repeat(SAMPLE + 1);
+        let likely = likely_field(&lines);
+        assert_eq!(likely.as_deref(), Some("story"));
+        assert_eq!(parse("a.jsonl", lines, None).unwrap().field, likely);
+        assert_eq!(likely_field("{\"count\": 7}\n\"bare\"\n"), None);
+    }
+
+    #[test]
+    fn the_rows_of_a_parquet_file_come_as_lines() {
+        let mut reader = FileReader::new("Shelf.PARQUET", ReadOptions::default());
+        reader.push(b"{\"text\":\"one\"}\n{\"text\":\"two\"}\n").unwrap();
+        assert_eq!(reader.finish().unwrap().documents().collect::<Vec<_>>(), ["one", "two"]);
     }
 }

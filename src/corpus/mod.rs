@@ -27,6 +27,8 @@ mod windows1252;
 
 pub use collection::{Corpus, SourceSummary, Summary};
 pub use decode::Encoding;
+pub use fields::SAMPLE;
+pub use jsonlines::likely_field;
 pub use reader::{DEFAULT_LIMIT, FileReader, ReadOptions};
 pub use source::{Notice, Source};
 pub use split::Split;

@@ -51,7 +51,7 @@ enum Input {
 
 impl FileReader {
     /// `name` decides the format by its extension, after dropping `.gz`: `.csv` and `.tsv`; `.json`; `.jsonl` and
-    /// `.ndjson`; anything else is plain text.
+    /// `.ndjson`; anything else is plain text. Of a `.parquet` file come its rows as JSON lines, which the page makes.
     pub fn new(name: &str, options: ReadOptions) -> Self {
         Self {
             name: name.to_owned(),
@@ -100,7 +100,7 @@ impl FileReader {
         let parsed = match extension(&name).as_str() {
             "csv" | "tsv" => table::parse(&name, decoded.text, wanted)?,
             "json" => json::parse(&name, decoded.text, wanted)?,
-            "jsonl" | "ndjson" => jsonlines::parse(&name, decoded.text, wanted)?,
+            "jsonl" | "ndjson" | "parquet" => jsonlines::parse(&name, decoded.text, wanted)?,
             _ => Parsed::plain(decoded.text),
         };
         let mut notices = Vec::new();

@@ -1,0 +1,111 @@
+// Tables as Parquet files: their columns to choose from, their rows as documents, and what only looks like one.
+import { readFileSync } from "node:fs";
+import type { Page } from "@playwright/test";
+import { rowsOf } from "../../web/parquet";
+import { expect, test } from "./guard";
+import { open, problem } from "./lorito";
+import { onceIsEnough, step, visit } from "./person";
+
+onceIsEnough();
+
+const file = (name: string) => readFileSync(new URL(`../fixtures/parquet/${name}`, import.meta.url));
+const given = (name: string, buffer: Buffer = file(name)) => ({
+  name,
+  mimeType: "application/vnd.apache.parquet",
+  buffer,
+});
+
+const choose = (page: Page, ...files: ReturnType<typeof given>[]) => page.locator("#files").setInputFiles(files);
+
+test("a table's likely column is read, and another one can be chosen", async ({ page }) => {
+  await visit(page, "cpu");
+  await choose(page, given("stories.parquet"));
+  const text = step(page, "Text");
+  await expect(text.getByText("117 documents")).toBeVisible();
+  await expect(text.getByText("3 entries of stories.parquet have no text in the chosen field")).toBeVisible();
+  const column = text.getByLabel("Read from");
+  await expect(column).toHaveValue("story");
+  await expect(column.locator("option")).toHaveText(["link", "story", "title"]);
+  await expect(text.locator(".sheet pre")).toContainText(
+    "Day 1. We counted 7 gulls above the harbour, and señor Núñez drew each of them. ✍️\nThen it rained.",
+  );
+  await column.selectOption("title");
+  await expect(text.getByText("120 documents")).toBeVisible();
+  await expect(text.locator(".sheet pre")).toContainText("Day 120");
+});
+
+test("the parts of one table are one text, whatever they are packed with", async ({ page }) => {
+  await open(page, "cpu");
+  const parts = ["stories-0.parquet", "stories-1.parquet"].map((name) => [...file(name)]);
+  const whole = [...file("stories.parquet")];
+  const seen = await page.evaluate(
+    async ([parts, whole]) => {
+      const blob = (bytes: number[]) => new Blob([new Uint8Array(bytes)]);
+      const loaded: number[] = [];
+      const inParts = await window.lorito.addText("log.parquet", parts.map(blob), {
+        onProgress: (done, total) => loaded.push(done / total),
+      });
+      await window.lorito.clearText();
+      const atOnce = await window.lorito.addText("log.parquet", blob(whole));
+      return { inParts, atOnce, loaded };
+    },
+    [parts, whole] as const,
+  );
+  expect(seen.inParts.sources[0]).toMatchObject({ documents: 117, field: "story", name: "log.parquet" });
+  expect({ ...seen.inParts, sources: [] }).toEqual({ ...seen.atOnce, sources: [] });
+  expect(seen.loaded.at(-1)).toBe(1);
+  expect(seen.loaded).toEqual([...seen.loaded].sort((one, other) => one - other));
+});
+
+test("conversations come as lines of messages, beside the strings to choose from", async () => {
+  const blob = new Blob([new Uint8Array(file("chats.parquet"))]);
+  const lines = async (wanted?: string) => {
+    const { field, pieces } = await rowsOf("chats.parquet", [blob], wanted, {
+      lines: 2,
+      likely: async () => undefined,
+    });
+    let text = "";
+    for await (const { bytes } of pieces) text += new TextDecoder().decode(bytes);
+    return {
+      field,
+      rows: text
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line)),
+    };
+  };
+  const messages = (day: number) => [
+    { role: "user", content: `How many gulls on day ${day}?` },
+    { role: "assistant", content: `We counted ${7 * day}.` },
+  ];
+  const chats = await lines("messages");
+  expect(chats.rows).toHaveLength(20);
+  expect(chats.rows[1]).toEqual({ id: "chat-1", messages: messages(1) });
+  expect(chats.rows[2]).toEqual({ messages: messages(2) });
+  expect((await lines("id")).rows[2]).toEqual({ id: "chat-2" });
+  expect((await lines()).field).toBe("id");
+});
+
+test("what is no table, or has no text, is refused, and the text stays", async ({ page }) => {
+  await visit(page, "cpu");
+  const text = step(page, "Text");
+  await choose(page, given("stories.parquet"));
+  await expect(text.getByText("117 documents")).toBeVisible();
+  const whole = file("stories.parquet");
+  const cases: [string, Buffer, RegExp][] = [
+    ["numbers.parquet", file("numbers.parquet"), /has no column of text\. It has: day, wind/],
+    ["cut.parquet", whole.subarray(0, -20), /cannot be read as Parquet/],
+    ["end.parquet", whole.subarray(-600), /cannot be read as Parquet/],
+    ["empty.parquet", Buffer.alloc(0), /cannot be read as Parquet/],
+    ["words.parquet", Buffer.from("only words, many of them, and no table at all"), /cannot be read as Parquet/],
+    ["zeros.parquet", Buffer.from(whole).fill(0, 4, 1200), /cannot be read as Parquet/],
+  ];
+  for (const [name, buffer, sentence] of cases) {
+    await choose(page, given(name, buffer));
+    await expect(text.getByRole("alert"), name).toContainText(sentence);
+    await expect(text.getByText("117 documents")).toBeVisible();
+  }
+  expect(
+    await problem(page, `addText("a.parquet", new Blob([new Uint8Array([${[...whole]}])]), { field: "day" })`),
+  ).toMatchObject({ code: "field-missing", field: "day", fields: ["link", "story", "title"] });
+});

@@ -1,0 +1,196 @@
+// The rows of a Parquet file as JSON lines, which the crate reads like those of a .jsonl file. Only the worker loads this,
+// and only when somebody opens such a file. Row group after row group, and of all columns with text only the wanted one:
+// the others are there in the first lines, so that the crate can list them and find out which one holds the text.
+import {
+  type AsyncBuffer,
+  type Compressors,
+  type FileMetaData,
+  type ParquetScan,
+  parquetMetadataAsync,
+  parquetScan,
+  parquetSchema,
+  type SchemaTree,
+  toJson,
+} from "hyparquet";
+import type { Problem } from "./errors";
+
+/** Lines are handed on when they come to this many characters. */
+const handful = 2 ** 22;
+/** Bytes that a column may have in one row group, which is decoded whole: the crate takes no longer text. */
+const largestChunk = 2 ** 29;
+
+/** What the crate says of the first lines. */
+export interface Sample {
+  /** How many count. */
+  lines: number;
+  likely(lines: string): Promise<string | undefined>;
+}
+
+export interface Piece {
+  bytes: Uint8Array;
+  /** How much of the file is read with it, from 0 to 1. */
+  part: number;
+}
+
+/** The field to be read of the lines, and the lines. */
+export interface Rows {
+  field: string | undefined;
+  pieces: AsyncIterable<Piece>;
+}
+
+/** Where a field of the lines comes from. */
+type Columns = Map<string, string>;
+
+/** The rows of one file, or of several that are parts of one table. */
+export async function rowsOf(name: string, files: readonly Blob[], wanted: string | undefined, sample: Sample) {
+  const [first] = files;
+  if (!first) throw damaged(name, "there is no file");
+  const scan = await guarded(name, () => open(name, first));
+  const columns = textColumns(scan.metadata);
+  if (columns.size === 0) {
+    const all = parquetSchema(scan.metadata).children.map(({ element }) => element.name);
+    throw { code: "parquet-no-text", name, columns: all } satisfies Problem;
+  }
+  const head = await guarded(name, () => firstLines(name, scan, columns, sample.lines));
+  const field = wanted ?? (await sample.likely(head)) ?? [...columns.keys()][0];
+  return { field, pieces: pieces(name, files, field, head, sample.lines) } satisfies Rows;
+}
+
+async function* pieces(
+  name: string,
+  files: readonly Blob[],
+  field: string | undefined,
+  head: string,
+  headLines: number,
+): AsyncGenerator<Piece> {
+  const encoder = new TextEncoder();
+  const total = files.reduce((sum, { size }) => sum + size, 0);
+  let before = 0;
+  let skip = headLines;
+  yield { bytes: encoder.encode(head), part: 0 };
+  for (const file of files) {
+    const scan = await guarded(name, () => open(name, file));
+    const column = field === undefined ? undefined : textColumns(scan.metadata).get(field);
+    // Where there is no such column, the crate says so: it has seen the first lines.
+    if (column === undefined || field === undefined) return;
+    const rows = Number(scan.metadata.num_rows);
+    for (const { rowStart, rowEnd } of scan.ranges) {
+      const from = Math.min(rowEnd, rowStart + skip);
+      skip -= from - rowStart;
+      if (from === rowEnd) continue;
+      const values = await guarded(name, () => readColumn(name, scan, column, from, rowEnd));
+      for (let at = 0; at < values.length; ) {
+        let lines = "";
+        for (; at < values.length && lines.length < handful; at++) lines += line([[field, values[at]]]);
+        const part = (before + (file.size * (from + at)) / Math.max(1, rows)) / Math.max(1, total);
+        yield { bytes: encoder.encode(lines), part: Math.min(1, part) };
+      }
+    }
+    before += file.size;
+  }
+}
+
+async function open(name: string, file: Blob): Promise<ParquetScan> {
+  const buffer: AsyncBuffer = {
+    byteLength: file.size,
+    slice: (start, end = file.size) => file.slice(start, end).arrayBuffer(),
+  };
+  const metadata = await parquetMetadataAsync(buffer);
+  const options = { file: buffer, metadata, geoparquet: false };
+  const compressors = await compressorsFor(name, metadata);
+  return parquetScan(compressors ? { ...options, compressors } : options);
+}
+
+/** Snappy is built in. The others come with a dictionary of Brotli's that is larger than all of hyparquet. */
+async function compressorsFor(name: string, metadata: FileMetaData): Promise<Compressors | undefined> {
+  const codecs = metadata.row_groups.flatMap(({ columns }) => columns.map(({ meta_data: chunk }) => chunk?.codec));
+  if (codecs.every((codec) => codec === undefined || codec === "UNCOMPRESSED" || codec === "SNAPPY")) return undefined;
+  const { compressors } = await import("hyparquet-compressors");
+  const unknown = codecs.find((codec) => codec !== undefined && codec !== "UNCOMPRESSED" && !(codec in compressors));
+  if (unknown) throw damaged(name, `it is packed with ${unknown}`);
+  return compressors;
+}
+
+/** The columns of strings, and those that hold conversations, by the names that they get in the lines. */
+function textColumns(metadata: FileMetaData): Columns {
+  const { children } = parquetSchema(metadata);
+  const named = (columns: SchemaTree[]) => columns.map(({ element: { name } }) => [name, name] as const);
+  const strings = children.filter(isString);
+  const conversations = children.filter(isConversation);
+  // Old writers do not say that bytes are text.
+  const found = strings.length + conversations.length > 0 ? strings : children.filter(isBytes);
+  const columns: Columns = new Map([...named(found), ...named(conversations)]);
+  const [conversation] = conversations;
+  if (conversation && !columns.has("messages")) {
+    columns.delete(conversation.element.name);
+    columns.set("messages", conversation.element.name);
+  }
+  return columns;
+}
+
+function isString(column: SchemaTree): boolean {
+  const { logical_type: logical, converted_type: converted } = column.element;
+  return isBytes(column) && (logical ? logical.type === "STRING" || logical.type === "ENUM" : converted === "UTF8");
+}
+
+function isBytes({ children, element }: SchemaTree): boolean {
+  return children.length === 0 && element.type === "BYTE_ARRAY" && element.repetition_type !== "REPEATED";
+}
+
+/** A list of messages, each with who says what: {role, content}, or {from, value}. */
+function isConversation({ children, element }: SchemaTree): boolean {
+  if (element.converted_type !== "LIST" && element.logical_type?.type !== "LIST") return false;
+  const message = children[0]?.children[0];
+  const parts = new Set(message?.children.filter(isBytes).map((part) => part.element.name));
+  return (parts.has("role") && parts.has("content")) || (parts.has("from") && parts.has("value"));
+}
+
+/** The first rows with all their text. */
+async function firstLines(name: string, scan: ParquetScan, columns: Columns, most: number): Promise<string> {
+  let lines = "";
+  for (const { rowStart, rowEnd } of scan.ranges) {
+    const end = Math.min(rowEnd, most);
+    if (rowStart >= end) break;
+    const fields: [string, ArrayLike<unknown>][] = [];
+    for (const [field, column] of columns) fields.push([field, await readColumn(name, scan, column, rowStart, end)]);
+    for (let row = 0; row < end - rowStart; row++) lines += line(fields.map(([field, values]) => [field, values[row]]));
+  }
+  return lines;
+}
+
+function readColumn(name: string, scan: ParquetScan, column: string, rowStart: number, rowEnd: number) {
+  const bytes = bytesOf(scan.metadata, column, rowEnd);
+  if (bytes > largestChunk) throw { code: "file-too-large", name, bytes, limit: largestChunk } satisfies Problem;
+  return scan.readColumn({ column, rowStart, rowEnd });
+}
+
+/** Bytes of a column in the row group that has the row before this one. */
+function bytesOf({ row_groups: groups }: FileMetaData, column: string, rowEnd: number): number {
+  let rows = 0;
+  const group = groups.find(({ num_rows: more }) => {
+    rows += Number(more);
+    return rows >= rowEnd;
+  });
+  const chunks = group?.columns.filter(({ meta_data: chunk }) => chunk?.path_in_schema[0] === column) ?? [];
+  return chunks.reduce((sum, chunk) => sum + Number(chunk.meta_data?.total_uncompressed_size ?? 0), 0);
+}
+
+/** One row. What is empty in the table has no place in the line. */
+function line(fields: [string, unknown][]): string {
+  const present = fields.filter(([, value]) => value !== null && value !== undefined);
+  const written = present.map(([field, value]) => [field, typeof value === "string" ? value : toJson(value)]);
+  return `${JSON.stringify(Object.fromEntries(written))}\n`;
+}
+
+/** What hyparquet throws, in words of ours. */
+async function guarded<T>(name: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    throw thrown instanceof Error ? damaged(name, thrown.message) : thrown;
+  }
+}
+
+function damaged(name: string, reason: string): Problem {
+  return { code: "parquet-damaged", name, reason };
+}
