@@ -28,6 +28,8 @@ await build({
   minify: true,
   charset: "utf8",
   legalComments: "linked", // the licences of what is bundled in, each in a file beside it
+  // Its package offers this file to browsers in a way that esbuild does not follow.
+  alias: { "@huggingface/hub": here("node_modules/@huggingface/hub/dist/browser/index.mjs") },
   plugins: [crate],
   logLevel: "warning",
 });

@@ -16,12 +16,45 @@ export type PageErrorCode =
   | "download-blocked"
   /** This browser has no storage for pages, or refuses it (private window, no https). */
   | "storage-unavailable"
+  /** The ZIP archive cannot be read, or lies; `reason` says how. */
+  | "archive-damaged"
   /** The disk, or the part of it that the browser grants, is full. */
   | "storage-full"
   /** No saved model has this `name`. */
   | "no-such-model"
   /** The file is no downloaded run. */
   | "not-a-run"
+  /** The person ended a transfer. */
+  | "cancelled"
+  /** `name` is no name of a repository, nor the address of one. */
+  | "hub-name-invalid"
+  /** The hub `host` does not answer: it is not there, or this machine is offline. */
+  | "hub-unreachable"
+  | "hub-not-found"
+  | "hub-revision-not-found"
+  /** The repository is private, or asks for consent to something first. */
+  | "hub-forbidden"
+  /** The hub answers with `status`, or with something that makes no sense. */
+  | "hub-failed"
+  /** The connection broke off, again and again. */
+  | "hub-interrupted"
+  /** A file has another length or hash than the hub says. */
+  | "hub-file-damaged"
+  /** There are weights, but not as .safetensors: `found` names them. */
+  | "hub-no-safetensors"
+  | "hub-no-model"
+  | "hub-too-large"
+  | "hub-no-parquet"
+  /** It came, but could not be kept in the browser's storage; `kind` is the code of why. */
+  | "hub-not-kept"
+  /** What was given for a token is none. */
+  | "hub-token-invalid"
+  /** The hub does not know the token. */
+  | "hub-token-refused"
+  /** The token does not allow to write there. */
+  | "hub-not-yours"
+  /** The model was to be private, and the repository that is there already is not. */
+  | "hub-is-public"
   /** The Parquet file `name` cannot be read; `reason` says how. */
   | "parquet-damaged"
   /** None of the Parquet file's `columns` holds text. */

@@ -12,13 +12,13 @@ export const ACCEPT =
   ".txt,.md,.csv,.json,.jsonl,.parquet,.gz,.safetensors,.lorito,text/plain,text/markdown,text/csv,application/json";
 
 /** The files as given, source by source, so that one can be read again with another field. */
-const originals: (Blob | undefined)[] = [];
+const originals: (Blob | Blob[] | undefined)[] = [];
 
 /** What changes the sources does so in turn, as the places of those it names move with every other change. */
 const turns = new Mutex();
 
-async function read(store: Store, name: string, data: Blob | string, field?: string): Promise<void> {
-  const total = typeof data === "string" ? data.length : data.size;
+async function read(store: Store, name: string, data: Blob | Blob[] | string, field?: string): Promise<void> {
+  const total = typeof data === "string" ? data.length : [data].flat().reduce((sum, { size }) => sum + size, 0);
   await store.attempt("text", { task: "reading", name, total }, async () => {
     const onProgress = (done: number) => store.change({ busy: { task: "reading", name, done, total } });
     const text = await store.lorito.addText(name, data, { field, onProgress });
@@ -33,6 +33,11 @@ export async function takeFiles(store: Store, files: Iterable<File>): Promise<vo
     if (/\.(safetensors|lorito)$/i.test(file.name)) await openFile(store, file);
     else await turns.run(() => read(store, file.name, file));
   }
+}
+
+/** The parts of one table, from wherever they came. */
+export function takeTable(store: Store, name: string, parts: Blob[]): Promise<void> {
+  return turns.run(() => read(store, name, parts));
 }
 
 export async function takePaste(store: Store, text: string): Promise<void> {

@@ -1,6 +1,7 @@
 // Draws the page at once, then waits for the engine and tells the page what it found.
 
 import { problemOf } from "./errors";
+import { useLinkedHub } from "./from-hub";
 import { chooseLanguage } from "./i18n";
 import { lorito } from "./lorito";
 import { keepPlanning } from "./prepare";
@@ -9,6 +10,7 @@ import { Page } from "./views/page";
 
 await chooseLanguage();
 const store = new Store(lorito);
+useLinkedHub(store);
 const page = new Page();
 page.store = store;
 document.querySelector("#app")?.replaceWith(page);

@@ -16,6 +16,7 @@ import type {
 } from "lorito-wasm";
 import type { Problem } from "./errors";
 import type { Engine, EngineChoice, EngineReason } from "./gpu";
+import type { HubDataset, HubFile, HubPlace, KeptRepo } from "./hub/types";
 
 /** The engine in use, why this one, and how many bytes it can hold. */
 export interface EngineInfo extends EngineChoice {
@@ -68,6 +69,26 @@ export interface Progress {
   evaluationShare: number;
   /** The steps since the last progress. */
   records: StepRecord[];
+}
+
+/** A file that came with others; its name may be a path. */
+export interface NamedFile {
+  name: string;
+  data: Blob;
+}
+
+/** Files that came from the hub. */
+export interface HubTransfer {
+  files: NamedFile[];
+  /** Why they are not kept for the next time, if they are not. */
+  unkept: Problem | undefined;
+}
+
+export interface HubSending {
+  place: HubPlace;
+  files: NamedFile[];
+  token: string;
+  isPrivate: boolean;
 }
 
 /** A run that lies in the browser's storage. */
@@ -134,10 +155,24 @@ export interface WorkerApi {
   /** Has the GPU compile what such a model needs, in the background. */
   compileAhead(model: NewModel & { vocabulary?: number }, train: TrainConfig): Promise<void>;
   createModel(model: NewModel): Promise<ModelSummary>;
-  importModel(file: Blob): Promise<ModelSummary>;
+  /** One file, ours or an archive, or the files of a folder. */
+  importModel(call: number, source: Blob | NamedFile[]): Promise<ModelSummary>;
   /** Fetches and opens; the file comes along for when the engine must be started anew. */
   importFromUrl(call: number, url: string): Promise<{ model: ModelSummary; file: Blob }>;
   exportModel(kind: "safetensors" | "huggingface", name: string): Promise<Blob>;
+  /** The files of the Hugging Face folder, loose. */
+  exportFolder(name: string): Promise<NamedFile[]>;
+
+  /** Fetches a model from the hub and opens it; `unkept`: why its files are not in the browser's storage. */
+  openHubModel(call: number, place: HubPlace): Promise<HubTransfer & { summary: ModelSummary }>;
+  hubDataset(call: number, place: HubPlace): Promise<HubDataset>;
+  hubFiles(call: number, place: HubPlace, commit: string, files: HubFile[]): Promise<HubTransfer>;
+  /** Returns the address of the repository's page. */
+  sendToHub(call: number, sending: HubSending): Promise<string>;
+  keptRepos(): Promise<KeptRepo[]>;
+  forgetRepo(key: string): Promise<void>;
+  /** Ends a transfer under way. */
+  cancel(call: number): Promise<void>;
 
   /** `save`: whether this tab may write the run to the browser's storage. */
   train(config: TrainConfig, save: boolean, wish: Wish): Promise<TrainResult>;

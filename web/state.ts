@@ -3,6 +3,7 @@ import { type Problem, problemOf } from "./errors";
 import type {
   Evaluation,
   HalfPrecision,
+  KeptRepo,
   Lorito,
   ModelSummary,
   Phase,
@@ -34,10 +35,12 @@ export interface Message {
 
 /** What keeps a part of the page waiting, and how far it is where that is known. */
 export interface Busy {
-  task: "reading" | "tokenizing" | "making" | "opening" | "saving" | "packing";
+  task: "reading" | "fetching" | "tokenizing" | "making" | "opening" | "saving" | "packing" | "sending";
   name?: string;
   done?: number;
   total?: number;
+  /** Ends it, where that can be. */
+  cancel?: () => void;
 }
 
 export interface State {
@@ -73,7 +76,11 @@ export interface State {
   /** When the running training was last saved on this device, in milliseconds since 1970. */
   savedAt: number | undefined;
   models: SavedModel[];
+  /** What is kept of the hub on this device. */
+  kept: KeptRepo[];
   storage: { used: number; quota: number } | undefined;
+  /** The hub's address. */
+  hub: string;
 }
 
 const EMPTY_RUN = { trained: false, progress: undefined, steps: [], evaluations: [], samples: [], savedAt: undefined };
@@ -97,12 +104,15 @@ export class Store extends EventTarget {
     planReport: undefined,
     lastRun: undefined,
     models: [],
+    kept: [],
     storage: undefined,
+    hub: "",
     ...EMPTY_RUN,
   };
 
   constructor(readonly lorito: Lorito) {
     super();
+    this.state.hub = lorito.hub.address;
     this.#follow();
   }
 
@@ -163,7 +173,8 @@ export class Store extends EventTarget {
     try {
       return await action();
     } catch (error) {
-      this.say(place, problemOf(error));
+      const problem = problemOf(error);
+      this.say(place, problem, problem.code === "cancelled" ? "notice" : "error");
       return undefined;
     } finally {
       if (busy) this.change({ busy: undefined });
@@ -177,8 +188,9 @@ export class Store extends EventTarget {
   }
 
   async readModels(): Promise<void> {
-    const [models, storage] = await Promise.all([this.lorito.savedModels(), this.lorito.storageUsed()]);
-    this.change({ models, storage });
+    const { lorito } = this;
+    const [models, kept, storage] = await Promise.all([lorito.savedModels(), lorito.hub.kept(), lorito.storageUsed()]);
+    this.change({ models, kept, storage });
   }
 
   async #suggestVocabulary(): Promise<void> {

@@ -4,8 +4,9 @@ import type { Problem } from "./errors";
 import type { SavedModel } from "./protocol";
 
 /** What lib.dom leaves out, as it is there in workers alone. */
-interface SyncAccessHandle {
+export interface SyncAccessHandle {
   write(bytes: Uint8Array, options?: { at: number }): number;
+  getSize(): number;
   truncate(size: number): void;
   flush(): void;
   close(): void;
@@ -50,7 +51,7 @@ export async function writeFile(
   }
 }
 
-function writeAll(handle: SyncAccessHandle, bytes: Uint8Array, at: number): void {
+export function writeAll(handle: SyncAccessHandle, bytes: Uint8Array, at: number): void {
   for (let done = 0; done < bytes.length; ) {
     const written = handle.write(bytes.subarray(done), { at: at + done });
     if (written <= 0) throw new DOMException("nothing was written", "QuotaExceededError");
@@ -59,7 +60,7 @@ function writeAll(handle: SyncAccessHandle, bytes: Uint8Array, at: number): void
 }
 
 /** After a reload the browser may need a moment to take the file from the worker that was. */
-async function lock(file: FileSystemFileHandle, attempts = 10): Promise<SyncAccessHandle> {
+export async function lock(file: FileSystemFileHandle, attempts = 10): Promise<SyncAccessHandle> {
   const lockable = file as FileSystemFileHandle & { createSyncAccessHandle(): Promise<SyncAccessHandle> };
   try {
     return await lockable.createSyncAccessHandle();

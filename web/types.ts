@@ -17,9 +17,11 @@ import type {
 } from "lorito-wasm";
 import type { Problem } from "./errors";
 import type { Engine } from "./gpu";
-import type { EngineInfo, NewModel, Progress, RunSummary, SavedModel, TrainResult } from "./protocol";
+import type { EngineInfo, NamedFile, NewModel, Progress, RunSummary, SavedModel, TrainResult } from "./protocol";
 
 export type { Memory, Sample, TextSource as Source } from "lorito-wasm";
+export type { TransferOptions } from "./hub";
+export type { HubDataset, HubFile, HubPlace, HubTable, KeptRepo } from "./hub/types";
 export type {
   Engine,
   EngineInfo as Ready,
@@ -29,6 +31,7 @@ export type {
   History,
   ModelConfig,
   ModelSummary,
+  NamedFile,
   NewModel,
   Piece,
   Plan,

@@ -1,14 +1,15 @@
 // The worker: loads the crate's wasm and does what the page asks (protocol.ts), one call of the session at a time.
 import { expose } from "comlink";
-import init, { type HalfPrecision, type ModelConfig, Session, type TrainConfig } from "lorito-wasm";
+import init, { type HalfPrecision, type ModelConfig, type ModelSummary, Session, type TrainConfig } from "lorito-wasm";
 import { download, startOf } from "./download";
 import { type Problem, problemOf } from "./errors";
 import { chooseEngine, type Engine, type EngineChoice, watchGpu } from "./gpu";
+import type { Watch } from "./hub/transfer";
 import { RunKeeper } from "./keeper";
 import { useFastestKernels } from "./kernels";
 import { Guarded, Mutex, macrotask } from "./mutex";
 import type { Piece, Rows } from "./parquet";
-import type { NewModel, Wish, WorkerApi, WorkerEvent } from "./protocol";
+import type { NamedFile, NewModel, Wish, WorkerApi, WorkerEvent } from "./protocol";
 import { compiled, prepareToCompileAhead, rehearse } from "./shaders";
 import * as storage from "./storage";
 import { Training, Wishes } from "./training";
@@ -148,6 +149,49 @@ async function readText(call: number, name: string, data: Blob | Blob[], wanted:
   }
 }
 
+/** Opens one file of ours, an archive with a folder in it, or a folder's files. */
+async function openAny(_call: number, source: Blob | NamedFile[]): Promise<ModelSummary> {
+  if (source instanceof Blob) return openModel(source);
+  const weights = source.find(({ name }) => name.endsWith(".safetensors"));
+  return openModel(weights?.data ?? new Blob());
+}
+
+async function exportModel(kind: "safetensors" | "huggingface", name: string): Promise<Blob> {
+  const bytes = await engine().session.use((session) =>
+    kind === "huggingface"
+      ? session.exportHuggingFace(name, new Date().toISOString().slice(0, 10))
+      : session.exportSafetensors(name),
+  );
+  const type = kind === "huggingface" ? "application/zip" : "application/octet-stream";
+  return new Blob([bytes as BlobPart], { type });
+}
+
+/** Transfers that can be ended, by their call. */
+const underWay = new Map<number, AbortController>();
+
+/** Does something whose progress is told and that can be ended. */
+async function watched<T>(call: number, work: (watch: Watch) => Promise<T>): Promise<T> {
+  const abort = new AbortController();
+  underWay.set(call, abort);
+  // A chunk may be a few KB, and the last one before a long wait shall be told, too.
+  let latest: [number, number] = [0, 0];
+  let soon: ReturnType<typeof setTimeout> | undefined;
+  const tell = () => {
+    soon = undefined;
+    emit({ event: "loaded", call, loaded: latest[0], total: latest[1] });
+  };
+  const progress = (loaded: number, total: number) => {
+    latest = [loaded, total];
+    soon ??= setTimeout(tell, 100);
+  };
+  try {
+    return await work({ signal: abort.signal, progress });
+  } finally {
+    clearTimeout(soon);
+    underWay.delete(call);
+  }
+}
+
 async function openModel(file: Blob) {
   // A look at the start, before the whole is read into memory.
   const start = await startOf(file);
@@ -251,7 +295,7 @@ const api: WorkerApi = {
     return made;
   },
 
-  importModel: (file) => openModel(file),
+  importModel: openAny,
 
   importFromUrl: async (call, url) => {
     const check = (start: Uint8Array, total: number | undefined) =>
@@ -260,15 +304,33 @@ const api: WorkerApi = {
     return { model: await openModel(file), file };
   },
 
-  exportModel: async (kind, name) => {
-    const bytes = await engine().session.use((session) =>
-      kind === "huggingface"
-        ? session.exportHuggingFace(name, new Date().toISOString().slice(0, 10))
-        : session.exportSafetensors(name),
-    );
-    const type = kind === "huggingface" ? "application/zip" : "application/octet-stream";
-    return new Blob([bytes as BlobPart], { type });
+  exportModel,
+
+  exportFolder: async (name) => {
+    const { filesOf } = await import("./archive");
+    return filesOf(await exportModel("huggingface", name), () => true);
   },
+
+  openHubModel: (call, place) =>
+    watched(call, async (watch) => {
+      refuseWhileTraining();
+      const { fetchModel } = await import("./hub/model");
+      const { files, unkept } = await fetchModel(place, watch);
+      return { summary: await openAny(call, files), files, unkept };
+    }),
+
+  hubDataset: (call, place) =>
+    watched(call, async ({ signal }) => (await import("./hub/dataset")).datasetAt(place, signal)),
+
+  hubFiles: (call, place, commit, files) =>
+    watched(call, async (watch) => (await import("./hub/transfer")).transfer(place, commit, files, watch)),
+
+  sendToHub: (call, sending) => watched(call, async (watch) => (await import("./hub/send")).send(sending, watch)),
+
+  keptRepos: async () => (await import("./hub/cache")).keptRepos(),
+  forgetRepo: async (key) => (await import("./hub/cache")).forgetRepo(key),
+
+  cancel: async (call) => underWay.get(call)?.abort(),
 
   train: (config, save, wish) =>
     train(async ({ session, keeper }) => {

@@ -1,6 +1,7 @@
 // The page around the steps: the path with where one stands on it, what needs attention, and drops of files anywhere.
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
+import { isHubName, openFromHub } from "../from-hub";
 import { date, known, percent, short, t } from "../i18n";
 import { openAddress, takeFiles } from "../intake";
 import type { RunSummary } from "../lorito";
@@ -192,12 +193,13 @@ export class Page extends View {
     void takeFiles(this.store, files).then(() => model && goTo("share"));
   };
 
-  /** `?model=ADDRESS`: shows what is fetched from where, and opens it. */
+  /** `?model=ADDRESS`, or `?model=hf:OWNER/NAME`: shows what is fetched from where, and opens it. */
   async openLinked(): Promise<void> {
     const address = new URLSearchParams(location.search).get("model");
     if (!address) return;
     await this.updateComplete;
     goTo("share");
-    if (await openAddress(this.store, address)) goTo("write");
+    const open = isHubName(address) ? openFromHub : openAddress;
+    if (await open(this.store, address)) goTo("write");
   }
 }

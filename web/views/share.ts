@@ -1,11 +1,15 @@
 // The last step: the model leaves the page as a file, stays on this device, or comes in from elsewhere.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
+import { hostOf, nameOf } from "../hub/place";
 import { bytes, date, t } from "../i18n";
 import { openAddress, openFile } from "../intake";
-import type { SavedModel } from "../lorito";
+import type { KeptRepo, SavedModel } from "../lorito";
 import type { Store } from "../state";
 import { action } from "./fields";
+import "./hub-model";
+import "./hub-send";
+import { waiting } from "./hub-fields";
 import { goTo, View } from "./view";
 
 const DEFAULT_NAME = "lorito";
@@ -43,7 +47,7 @@ export async function download(store: Store, kind: "safetensors" | "huggingface"
 
 @customElement("lorito-share")
 export class ShareView extends View {
-  protected override readonly reads = ["model", "models", "storage", "busy", "messages"] as const;
+  protected override readonly reads = ["model", "models", "kept", "storage", "busy", "messages"] as const;
   @state() private name = "";
   @state() private renaming: string | undefined;
   @state() private done = "";
@@ -99,6 +103,7 @@ export class ShareView extends View {
           <small>${t("share.link.about")}</small>
         </li>
       </ul>
+      <lorito-hub-send .store=${this.store}></lorito-hub-send>
       ${this.state.model ? nothing : html`<p class="hint">${t("need.model")}</p>`}`;
   }
 
@@ -117,19 +122,12 @@ export class ShareView extends View {
         </span>
         <small>${t("share.address.about")}</small>
       </form>
-      ${
-        busy?.task === "opening"
-          ? html`<div class="waiting" role="status">
-            <label for="opening">${t("share.opening", { name: busy.name })}</label>
-            <progress id="opening" max=${busy.total ?? nothing} value=${busy.total ? (busy.done ?? nothing) : nothing}></progress>
-            ${busy.done ? html`<small>${t("share.fetched", { done: busy.done, total: busy.total ? bytes(busy.total) : "?" })}</small>` : nothing}
-          </div>`
-          : nothing
-      }`;
+      <lorito-hub-model .store=${this.store}></lorito-hub-model>
+      ${busy?.task === "opening" ? waiting("opening", t("share.opening", { name: busy.name }), busy) : nothing}`;
   }
 
   #models(): TemplateResult {
-    const { models, storage } = this.state;
+    const { models, kept, storage } = this.state;
     return html`<h3>${t("share.models")}</h3>
       ${
         models.length === 0
@@ -138,7 +136,34 @@ export class ShareView extends View {
             ${models.map((model) => this.#model(model))}
           </ul>`
       }
+      ${
+        kept.length > 0
+          ? html`<h3>${t("hub.kept")}</h3>
+            <ul class="sources">
+              ${kept.map((repo) => this.#kept(repo))}
+            </ul>`
+          : nothing
+      }
       ${storage ? html`<p class="hint">${t("share.storage", storage)}</p>` : nothing}`;
+  }
+
+  #kept({ key, place, bytes: here, total, modified }: KeptRepo): TemplateResult {
+    const name = place.hub ? `${nameOf(place)} (${hostOf(place)})` : place.name;
+    const size = here < total ? t("hub.partly", { here, total }) : bytes(here);
+    return html`<li>
+      <span class="name">${name}</span>
+      <span class="size">${size}${modified ? ` · ${date(modified)}` : ""}</span>
+      <button type="button" class="plain" aria-label="${t("share.delete")}: ${name}" @click=${() => this.#forget(key, name)}>
+        ${t("share.delete")}
+      </button>
+    </li>`;
+  }
+
+  #forget(key: string, name: string): void {
+    void this.#change(async () => {
+      await this.store.lorito.hub.forget(key);
+      return t("share.deleted", { name });
+    });
   }
 
   #model(model: SavedModel): TemplateResult {

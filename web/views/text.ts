@@ -17,6 +17,8 @@ import {
 import type { Source, TextSummary } from "../lorito";
 import { startTraining } from "../prepare";
 import { action, figures } from "./fields";
+import "./hub-data";
+import { waiting } from "./hub-fields";
 import { goTo, View } from "./view";
 
 @customElement("lorito-text")
@@ -58,6 +60,7 @@ export class TextView extends View {
           <textarea id="paste" rows="5"></textarea>
           <button type="button" @click=${this.#pasted}>${t("text.pasteAdd")}</button>
         </details>
+        <lorito-hub-data .store=${this.store}></lorito-hub-data>
       </div>
       <div class="samples" role="group" aria-labelledby="samples-title">
         <h3 id="samples-title">${t("text.samples")}</h3>
@@ -84,6 +87,7 @@ export class TextView extends View {
 
   #reading(): TemplateResult | typeof nothing {
     const { busy } = this.state;
+    if (busy?.task === "fetching") return waiting("fetching", t("hub.fetching", { name: busy.name }), busy);
     if (busy?.task !== "reading") return nothing;
     return html`<div class="waiting" role="status">
       <label for="reading">${t("text.reading", { name: busy.name })}</label>

@@ -1,0 +1,136 @@
+// `lorito.hub`: models and datasets from the Hugging Face hub by name, and a model to it. Nothing is asked of any hub
+// until one of these methods is called.
+import type { ModelSummary } from "lorito-wasm";
+import type { Problem } from "./errors";
+import { LoritoError } from "./errors";
+import { HUGGING_FACE, hubAddress, placeOf } from "./hub/place";
+import type { HubDataset, HubPlace, HubTable, KeptRepo } from "./hub/types";
+import type { NamedFile, WorkerApi, WorkerEvent } from "./protocol";
+
+export interface TransferOptions {
+  /** Bytes of all files together. */
+  onProgress?: ((loaded: number, total: number) => void) | undefined;
+  /** Ends the transfer: the call rejects with "cancelled". */
+  signal?: AbortSignal | undefined;
+}
+
+/** What the hub needs of the rest of the page. */
+export interface HubTools {
+  ask<T>(question: (api: WorkerApi) => Promise<T>): Promise<T>;
+  withWord<T>(ask: (call: number) => Promise<T>, take: (event: WorkerEvent) => void): Promise<T>;
+  opened(model: ModelSummary, files: NamedFile[]): Promise<ModelSummary & { vocabSize: number }>;
+  exportFolder(name: string): Promise<NamedFile[]>;
+  persist(): void;
+}
+
+export class Hub {
+  readonly #tools: HubTools;
+  #address = HUGGING_FACE;
+
+  constructor(tools: HubTools) {
+    this.#tools = tools;
+  }
+
+  /** The hub's address: Hugging Face's own, or that of any other that speaks as it does. */
+  get address(): string {
+    return this.#address;
+  }
+
+  set address(address: string) {
+    this.#address = changed(() => hubAddress(address));
+  }
+
+  /** Which repository a text names: "owner/name", "owner/name@revision", or an address. Asks nobody. */
+  place(text: string, type: HubPlace["type"] = "model"): HubPlace {
+    return changed(() => placeOf(text, type, this.#address));
+  }
+
+  /** Opens a model by its name. `unkept` says why its files are not kept on this device, if they are not. */
+  async open(
+    model: string | HubPlace,
+    options: TransferOptions = {},
+  ): Promise<ModelSummary & { vocabSize: number; unkept: Problem | undefined }> {
+    const place = typeof model === "string" ? this.place(model) : model;
+    const { summary, files, unkept } = await this.#transfer(options, (api, call) => api.openHubModel(call, place));
+    if (!unkept) this.#tools.persist();
+    return { ...(await this.#tools.opened(summary, files)), unkept };
+  }
+
+  /** The tables of a dataset, each of one split of one of its variants. */
+  async dataset(name: string | HubPlace, { signal }: Pick<TransferOptions, "signal"> = {}): Promise<HubDataset> {
+    const place = typeof name === "string" ? this.place(name, "dataset") : name;
+    return this.#transfer({ signal }, (api, call) => api.hubDataset(call, place));
+  }
+
+  /** The files of a table, of a long one only the first `parts`; `addText` takes them as they are. */
+  async fetchTable(
+    { place, commit }: HubDataset,
+    { config, split, files }: HubTable,
+    { parts = files.length, ...options }: TransferOptions & { parts?: number | undefined } = {},
+  ): Promise<{ name: string; data: Blob[]; unkept: Problem | undefined }> {
+    const wanted = files.slice(0, parts);
+    const fetched = await this.#transfer(options, (api, call) => api.hubFiles(call, place, commit, wanted));
+    if (!fetched.unkept) this.#tools.persist();
+    const name = [place.name, config, split].filter((part) => part !== "default").join(" ");
+    const data = fetched.files.map(({ data }) => data);
+    return { name: `${name}.parquet`, data, unkept: fetched.unkept }; // the crate tells a format by the ending
+  }
+
+  /** The model as the files that `send` sends. */
+  filesToSend(name: string): Promise<NamedFile[]> {
+    return this.#tools.exportFolder(name);
+  }
+
+  /**
+   * Puts files into a repository on the hub, in the name of whose token it is; returns the address of its page. The token is
+   * sent to the hub and kept nowhere.
+   */
+  async send(
+    repo: string | HubPlace,
+    files: NamedFile[],
+    { token, isPrivate = true, ...options }: TransferOptions & { token: string; isPrivate?: boolean },
+  ): Promise<string> {
+    const place = typeof repo === "string" ? this.place(repo) : repo;
+    if (!place.name.includes("/")) throw new LoritoError({ code: "hub-name-invalid", name: place.name });
+    if (!/^hf_\w+$/.test(token)) throw new LoritoError({ code: "hub-token-invalid" });
+    return this.#transfer(options, (api, call) => api.sendToHub(call, { place, files, token, isPrivate }));
+  }
+
+  /** What is kept of the hub in the browser's storage, newest first. */
+  kept(): Promise<KeptRepo[]> {
+    return this.#tools.ask((api) => api.keptRepos());
+  }
+
+  forget(key: string): Promise<void> {
+    return this.#tools.ask((api) => api.forgetRepo(key));
+  }
+
+  async #transfer<T>(
+    { onProgress, signal }: TransferOptions,
+    question: (api: WorkerApi, call: number) => Promise<T>,
+  ): Promise<T> {
+    if (signal?.aborted) throw new LoritoError({ code: "cancelled" });
+    let end = () => {};
+    try {
+      return await this.#tools.withWord(
+        (call) => {
+          end = () => void this.#tools.ask((api) => api.cancel(call));
+          signal?.addEventListener("abort", end);
+          return this.#tools.ask((api) => question(api, call));
+        },
+        (event) => event.event === "loaded" && onProgress?.(event.loaded, event.total),
+      );
+    } finally {
+      signal?.removeEventListener("abort", end);
+    }
+  }
+}
+
+/** What cannot be read as an address or a name, as the error of the public interface. */
+function changed<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (thrown) {
+    throw LoritoError.from(thrown);
+  }
+}

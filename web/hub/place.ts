@@ -1,0 +1,72 @@
+// Where on which hub: from what people type, or a link has, to a repository.
+import type { Problem } from "../errors";
+import type { HubPlace } from "./types";
+
+export const HUGGING_FACE = "https://huggingface.co";
+
+/** One part of a repository's name, as the hub itself allows it. */
+const part = /^(?!.*(--|\.\.))[\w][\w.-]{0,95}$/;
+/** What begins the address of a model by its name: `?model=hf:owner/name`. */
+const prefix = /^hf:(\/\/)?/i;
+
+/** Whether a link's `?model=` names a repository on the hub, and no address. */
+export function isHubName(text: string): boolean {
+  return prefix.test(text);
+}
+
+/** A hub's address as it is used; throws if it is none. */
+export function hubAddress(text: string): string {
+  const typed = text.trim();
+  const address = URL.canParse(typed) ? new URL(typed) : undefined;
+  if (!address || !/^https?:$/.test(address.protocol)) throw { code: "address-invalid", url: text } satisfies Problem;
+  return (address.origin + address.pathname).replace(/\/+$/, "");
+}
+
+export function hostOf({ hub }: { hub: string }): string {
+  return new URL(hub).host;
+}
+
+/**
+ * The repository that a text names: "owner/name", "owner/name@revision", "hf:owner/name", "datasets/owner/name", or an
+ * address of one of its pages, which then says the hub, too.
+ */
+export function placeOf(text: string, type: HubPlace["type"], hub: string): HubPlace {
+  const invalid: Problem = { code: "hub-name-invalid", name: text };
+  let rest = text.trim().replace(prefix, "");
+  let from = hub;
+  if (/^https?:\/\//i.test(rest)) {
+    if (!URL.canParse(rest)) throw invalid;
+    // A hub may lie in a folder of its host.
+    if (!rest.startsWith(`${hub}/`)) from = new URL(rest).origin;
+    rest = decoded(rest.slice(from.length + 1).split(/[?#]/)[0] ?? "") ?? "";
+  }
+  const [, path = "", revision] = rest.match(/^([^@]*)(?:@(.+))?$/) ?? [];
+  const parts = path.split("/").filter(Boolean);
+  if (parts[0] === "datasets" || parts[0] === "models") {
+    if (parts[0] !== `${type}s`) throw invalid;
+    parts.shift();
+  }
+  // What follows the name on the hub's own pages: /tree/main, /blob/main/config.json, /resolve/main/…
+  const page = parts.findIndex((name, index) => index > 0 && /^(tree|blob|resolve|raw|commit)$/.test(name));
+  const named = page < 0 ? parts : parts.slice(0, page);
+  if (named.length < 1 || named.length > 2 || !named.every((name) => part.test(name))) throw invalid;
+  return {
+    hub: from,
+    type,
+    name: named.join("/"),
+    revision: revision ?? (page < 0 ? undefined : parts[page + 1]) ?? "main",
+  };
+}
+
+function decoded(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** As people write it: "owner/name", with the revision where it is not the usual one. */
+export function nameOf({ name, revision }: HubPlace): string {
+  return revision === "main" ? name : `${name}@${revision}`;
+}

@@ -1,0 +1,197 @@
+// Files of one commit, from the hub or from what is kept of it: with progress, from where an earlier transfer broke off,
+// and checked against the hashes that the hub has of them. Runs in the worker.
+import { sha1 } from "@noble/hashes/legacy.js";
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
+import { type Problem, problemOf } from "../errors";
+import type { HubTransfer, NamedFile } from "../protocol";
+import { addressOf, refused } from "./ask";
+import { Shelf } from "./cache";
+import { hostOf } from "./place";
+import { Sink } from "./sink";
+import type { HubFile, HubPlace } from "./types";
+
+/** How often to ask again when a transfer breaks off and no byte has come since the last time. */
+const mostBreaks = 4;
+/** Milliseconds before asking again; twice as many each time. */
+const firstWait = 500;
+/** Bytes of a file that are read at once to check them. */
+const chunk = 2 ** 22;
+
+export interface Watch {
+  signal: AbortSignal;
+  /** Bytes of all files together. */
+  progress(loaded: number, total: number): void;
+}
+
+export async function transfer(
+  place: HubPlace,
+  commit: string,
+  wanted: readonly HubFile[],
+  { signal, progress }: Watch,
+): Promise<HubTransfer> {
+  const total = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
+  const files: NamedFile[] = [];
+  let unkept: Problem | undefined;
+  const shelf = await shelfFor(place, commit, wanted, total).catch((thrown) => {
+    unkept = notKept(thrown);
+    return undefined;
+  });
+  let before = 0;
+  for (const file of wanted) {
+    const here = await shelf?.whole(file);
+    if (here) {
+      files.push({ name: file.path, data: here });
+    } else {
+      const sink = await sinkFor(shelf, file, unkept);
+      const url = addressOf(place, commit, file.path);
+      await receive(place, url, file, sink, signal, (loaded) => progress(before + loaded, total)).catch(
+        async (thrown) => {
+          await sink.close();
+          throw thrown;
+        },
+      );
+      const data = await sink.close();
+      if (!(await isRight(data, file, signal))) {
+        await shelf?.drop(file);
+        throw { code: "hub-file-damaged", name: file.path, host: hostOf(place) } satisfies Problem;
+      }
+      if (sink.unkept !== undefined) unkept = notKept(sink.unkept);
+      else
+        await shelf?.finished(file).catch((thrown) => {
+          unkept = notKept(thrown);
+        });
+      files.push({ name: file.path, data });
+    }
+    before += file.bytes;
+    progress(before, total);
+  }
+  return { files, unkept };
+}
+
+/** Where the files will be kept. Throws if there is no room for them. */
+async function shelfFor(place: HubPlace, commit: string, wanted: readonly HubFile[], total: number): Promise<Shelf> {
+  const shelf = await Shelf.at(place);
+  await shelf.expect(place, commit, wanted);
+  const { usage = 0, quota = Number.POSITIVE_INFINITY } = await navigator.storage.estimate();
+  const sizes = await Promise.all(wanted.map(async (file) => (await (await shelf.entry(file)).getFile()).size));
+  const missing = total - sizes.reduce((sum, size) => sum + size, 0);
+  if (usage + missing > quota) throw { code: "storage-full" } satisfies Problem;
+  return shelf;
+}
+
+async function sinkFor(shelf: Shelf | undefined, file: HubFile, why: Problem | undefined): Promise<Sink> {
+  if (!shelf || why) return Sink.inMemory(why);
+  try {
+    const sink = await Sink.into(await shelf.entry(file));
+    if (sink.size > file.bytes) sink.empty();
+    return sink;
+  } catch (thrown) {
+    return Sink.inMemory(thrown); // another tab writes it just now
+  }
+}
+
+/** Fills the sink. A transfer that breaks off goes on from there, some times by itself. */
+async function receive(
+  place: HubPlace,
+  url: string,
+  file: HubFile,
+  sink: Sink,
+  signal: AbortSignal,
+  progress: (loaded: number) => void,
+): Promise<void> {
+  progress(sink.size);
+  for (let breaks = 0; sink.size < file.bytes; ) {
+    const before = sink.size;
+    try {
+      await pull(place, url, file, sink, signal, progress);
+      if (sink.size > file.bytes) break;
+    } catch (thrown) {
+      if (signal.aborted) throw { code: "cancelled" } satisfies Problem;
+      if (!(thrown instanceof Broken)) throw thrown;
+    }
+    breaks = sink.size > before ? 0 : breaks + 1;
+    if (sink.size >= file.bytes) return;
+    if (breaks >= mostBreaks) {
+      const about = { host: hostOf(place), loaded: sink.size, bytes: file.bytes };
+      throw { code: "hub-interrupted", name: file.path, ...about } satisfies Problem;
+    }
+    await pause(firstWait * 2 ** breaks, signal);
+  }
+}
+
+/** The connection broke, or the host asks for a moment. */
+class Broken extends Error {}
+
+/** One request, from where the sink ends. */
+async function pull(
+  place: HubPlace,
+  url: string,
+  file: HubFile,
+  sink: Sink,
+  signal: AbortSignal,
+  progress: (loaded: number) => void,
+): Promise<void> {
+  const from = sink.size;
+  const response = await fetch(url, {
+    headers: from > 0 ? { range: `bytes=${from}-` } : {},
+    credentials: "omit",
+    referrerPolicy: "no-referrer",
+    cache: "no-store",
+    signal,
+  }).catch((thrown) => {
+    throw new Broken(String(thrown));
+  });
+  if (response.status === 429 || response.status >= 500) throw new Broken(String(response.status));
+  if (!response.ok && response.status !== 416) throw refused(place, response);
+  if (from > 0 && !continues(response, from, file.bytes)) {
+    sink.empty();
+    if (response.status !== 200) throw new Broken("another range than asked for");
+  }
+  const reader = response.body?.getReader();
+  for (;;) {
+    const { value, done } = (await reader?.read().catch((thrown) => broke(thrown))) ?? { value: undefined, done: true };
+    if (done || sink.size > file.bytes) return void reader?.cancel().catch(() => {});
+    if (value) sink.write(value);
+    progress(sink.size);
+  }
+}
+
+function broke(thrown: unknown): never {
+  throw new Broken(String(thrown));
+}
+
+/** Whether an answer begins where the last one ended. A host may not show other pages the range that it sends. */
+function continues({ status, headers }: Response, from: number, bytes: number): boolean {
+  if (status !== 206) return false;
+  const range = headers.get("content-range");
+  return range === null || range === `bytes ${from}-${bytes - 1}/${bytes}`;
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const wait = setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", () => {
+      clearTimeout(wait);
+      reject({ code: "cancelled" } satisfies Problem);
+    });
+  });
+}
+
+/** Whether a file has the length and the hash that the hub says: a large one SHA-256, any other the one that git has. */
+async function isRight(data: Blob, { bytes, hash }: HubFile, signal: AbortSignal): Promise<boolean> {
+  if (data.size !== bytes) return false;
+  const large = hash.length === 64;
+  const hasher = large ? sha256.create() : sha1.create();
+  if (!large) hasher.update(new TextEncoder().encode(`blob ${bytes}\0`));
+  for (let at = 0; at < bytes; at += chunk) {
+    if (signal.aborted) throw { code: "cancelled" } satisfies Problem;
+    hasher.update(new Uint8Array(await data.slice(at, at + chunk).arrayBuffer()));
+  }
+  return bytesToHex(hasher.digest()) === hash;
+}
+
+function notKept(thrown: unknown): Problem {
+  const { code } = problemOf(thrown);
+  return { code: "hub-not-kept", kind: code };
+}

@@ -1,0 +1,31 @@
+// What the forms that ask a hub have in common: which one it is, how far a transfer is, and a way to end it.
+import { html, nothing, type TemplateResult } from "lit";
+import { hubHost, useHub } from "../from-hub";
+import { bytes, t } from "../i18n";
+import type { Busy, Message, Store } from "../state";
+
+/** Another hub than Hugging Face's own: few have one, so it is folded away. */
+export function hubField(store: Store, place: Message["place"]): TemplateResult {
+  const id = `${place}-hub`;
+  return html`<details class="paste">
+    <summary>${t("hub.other")}</summary>
+    <div class="field wide">
+      <label for=${id}>${t("hub.address")}</label>
+      <input id=${id} type="url" autocomplete="off" spellcheck="false" .value=${store.state.hub}
+        @change=${(event: Event) => useHub(store, place, (event.target as HTMLInputElement).value)}>
+      <small>${t("hub.address.about", { host: hubHost(store) })}</small>
+    </div>
+  </details>`;
+}
+
+/** A bar for what keeps this part of the page waiting. */
+export function waiting(id: string, label: string, { done, total, cancel }: Busy): TemplateResult {
+  return html`<div class="waiting" role="status">
+    <label for=${id}>${label}</label>
+    <progress id=${id} max=${total ?? nothing} value=${total ? (done ?? nothing) : nothing}></progress>
+    <span class="row">
+      ${done ? html`<small>${t("share.fetched", { done, total: total ? bytes(total) : "?" })}</small>` : nothing}
+      ${cancel ? html`<button type="button" @click=${cancel}>${t("hub.cancel")}</button>` : nothing}
+    </span>
+  </div>`;
+}
