@@ -1,8 +1,7 @@
 // `lorito.hub`: models and datasets from the Hugging Face hub by name, and a model to it. Nothing is asked of any hub
 // until one of these methods is called.
 import type { ModelSummary } from "lorito-wasm";
-import type { Problem } from "./errors";
-import { LoritoError } from "./errors";
+import { LoritoError, type Problem, problemOf } from "./errors";
 import { HUGGING_FACE, hubAddress, placeOf } from "./hub/place";
 import type { HubDataset, HubPlace, HubTable, KeptRepo } from "./hub/types";
 import type { NamedFile, WorkerApi, WorkerEvent } from "./protocol";
@@ -96,9 +95,14 @@ export class Hub {
     return this.#transfer(options, (api, call) => api.sendToHub(call, { place, files, token, isPrivate }));
   }
 
-  /** What is kept of the hub in the browser's storage, newest first. */
-  kept(): Promise<KeptRepo[]> {
-    return this.#tools.ask((api) => api.keptRepos());
+  /** What is kept of the hub in the browser's storage, newest first; nothing where the browser keeps nothing. */
+  async kept(): Promise<KeptRepo[]> {
+    return this.#tools
+      .ask((api) => api.keptRepos())
+      .catch((thrown) => {
+        if (problemOf(thrown).code === "storage-unavailable") return [];
+        throw thrown;
+      });
   }
 
   forget(key: string): Promise<void> {

@@ -2,14 +2,12 @@
 // read, on a branch of their own; where it has made none, those that the dataset itself has. Runs in the worker.
 import { type Problem, problemOf } from "../errors";
 import { commitOf, filesOf } from "./ask";
-import { hostOf } from "./place";
+import { CONVERTED, hostOf } from "./place";
 import type { HubDataset, HubFile, HubPlace, HubTable } from "./types";
-
-const converted = "refs/convert/parquet";
 
 export async function datasetAt(place: HubPlace, signal: AbortSignal): Promise<HubDataset> {
   // The branch is of the newest state; another one was asked for by name.
-  const branch = place.revision === "main" ? { ...place, revision: converted } : place;
+  const branch = place.revision === "main" ? { ...place, revision: CONVERTED } : place;
   const found = await tablesAt(branch, signal);
   if (found.tables.length > 0) return found;
   const own = branch === place ? found : await tablesAt(place, signal);
@@ -24,7 +22,7 @@ async function tablesAt(place: HubPlace, signal: AbortSignal): Promise<HubDatase
   } catch (thrown) {
     const { code } = problemOf(thrown);
     const isMissing = code === "hub-revision-not-found" || code === "hub-not-found";
-    if (place.revision !== converted || !isMissing) throw thrown;
+    if (place.revision !== CONVERTED || !isMissing) throw thrown;
     return { place, commit: "", tables: [] };
   }
 }

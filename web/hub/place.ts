@@ -4,6 +4,9 @@ import type { HubPlace } from "./types";
 
 export const HUGGING_FACE = "https://huggingface.co";
 
+/** The branch on which the hub has the tables of a dataset as Parquet files. */
+export const CONVERTED = "refs/convert/parquet";
+
 /** One part of a repository's name, as the hub itself allows it. */
 const part = /^(?!.*(--|\.\.))[\w][\w.-]{0,95}$/;
 /** What begins the address of a model by its name: `?model=hf:owner/name`. */
@@ -66,7 +69,8 @@ function decoded(path: string): string | undefined {
   }
 }
 
-/** As people write it: "owner/name", with the revision where it is not the usual one. */
-export function nameOf({ name, revision }: HubPlace): string {
-  return revision === "main" ? name : `${name}@${revision}`;
+/** As people write it: "owner/name" or "datasets/owner/name", with the revision where it is not the usual one. */
+export function nameOf({ type, name, revision }: HubPlace): string {
+  const full = type === "dataset" ? `datasets/${name}` : name;
+  return revision === "main" || revision === CONVERTED ? full : `${full}@${revision}`;
 }

@@ -1,6 +1,6 @@
 // A model on its way to the hub, in the person's own name. Their token goes with the requests to that hub and nowhere
 // else. Runs in the worker.
-import { createRepo, HubApiError, modelInfo, uploadFilesWithProgress } from "@huggingface/hub";
+import { createRepo, HubApiError, modelInfo, uploadFiles } from "@huggingface/hub";
 import { type Problem, problemOf } from "../errors";
 import type { HubSending } from "../protocol";
 import { hostOf } from "./place";
@@ -8,42 +8,86 @@ import type { Watch } from "./transfer";
 import type { HubPlace } from "./types";
 
 /** Makes the repository if there is none, and puts the files into it in one commit; the address of its page. */
-export async function send(
-  { place, files, token, isPrivate }: HubSending,
-  { signal, progress }: Watch,
-): Promise<string> {
+export async function send({ place, files, token, isPrivate }: HubSending, watch: Watch): Promise<string> {
   const { hub, name, revision } = place;
-  const repo = { type: "model", name } as const;
-  const asked = { repo, accessToken: token, hubUrl: hub };
+  const { signal, progress } = watch;
+  const total = files.reduce((sum, { data }) => sum + data.size, 0);
+  const sender = new Sender(place, signal, (sent) => progress(Math.min(sent, total), total));
+  const asked = { accessToken: token, hubUrl: hub, fetch: sender.fetch };
   try {
-    signal.throwIfAborted();
-    await createRepo({ ...asked, visibility: isPrivate ? "private" : "public" }).catch(async (thrown) => {
+    const repo = { type: "model", name } as const;
+    await createRepo({ ...asked, repo, visibility: isPrivate ? "private" : "public" }).catch(async (thrown) => {
       if (!(thrown instanceof HubApiError && thrown.statusCode === 409)) throw thrown;
       // It is there already. What was meant for few must not get where all can see it.
-      const { private: hidden } = await modelInfo({ name, accessToken: token, hubUrl: hub });
+      const { private: hidden } = await modelInfo({ ...asked, name });
       if (isPrivate && !hidden) throw { code: "hub-is-public", name, host: hostOf(place) } satisfies Problem;
     });
-    signal.throwIfAborted();
-    const total = files.reduce((sum, { data }) => sum + data.size, 0);
-    const parts = new Map<string, number>();
-    const steps = uploadFilesWithProgress({
+    await uploadFiles({
       ...asked,
+      repo,
       branch: revision,
       files: files.map(({ name: path, data }) => ({ path, content: data })),
       commitTitle: "A model trained with Lorito",
       abortSignal: signal,
       useXet: false, // its chunks need another 130 KB of WebAssembly; every hub takes files whole
     });
-    for await (const step of steps) {
-      if (step.event !== "fileProgress" || step.state !== "uploading") continue;
-      parts.set(step.path, step.progress);
-      const sent = files.reduce((sum, { name: path, data }) => sum + data.size * (parts.get(path) ?? 0), 0);
-      progress(Math.round(sent), total);
-    }
     progress(total, total);
     return `${hub}/${name}`;
   } catch (thrown) {
     throw refusal(place, signal, thrown);
+  }
+}
+
+/** Makes the requests, and counts the bytes of large files as they go. */
+class Sender {
+  readonly #place: HubPlace;
+  readonly #signal: AbortSignal;
+  readonly #progress: (sent: number) => void;
+  #sent = 0;
+
+  constructor(place: HubPlace, signal: AbortSignal, progress: (sent: number) => void) {
+    this.#place = place;
+    this.#signal = signal;
+    this.#progress = progress;
+  }
+
+  readonly fetch: typeof fetch = async (input, init = {}) => {
+    this.#signal.throwIfAborted();
+    const url = String(input);
+    const headers = new Headers(init.headers);
+    // Large files go to a store of the hub's, by an address that is permission enough.
+    if (!url.startsWith(`${this.#place.hub}/`)) headers.delete("authorization");
+    if (init.method === "PUT" && init.body instanceof Blob) return this.#put(url, headers, init.body);
+    const options: RequestInit = { credentials: "omit", referrerPolicy: "no-referrer", cache: "no-store" };
+    return fetch(url, { ...init, ...options, headers, signal: this.#signal });
+  };
+
+  /** Only the older way of asking tells how much has been sent. */
+  #put(url: string, headers: Headers, body: Blob): Promise<Response> {
+    const request = new XMLHttpRequest();
+    const end = () => request.abort();
+    let counted = 0;
+    this.#signal.addEventListener("abort", end);
+    const answer = new Promise<Response>((resolve, reject) => {
+      request.upload.onprogress = ({ loaded }) => {
+        this.#sent += loaded - counted;
+        counted = loaded;
+        this.#progress(this.#sent);
+      };
+      request.onload = () => {
+        // The hub asks for the tags of all parts in the end.
+        const tag = request.getResponseHeader("etag");
+        resolve(new Response(request.response || null, { status: request.status, headers: tag ? { etag: tag } : {} }));
+      };
+      request.onerror = () => reject(new TypeError(`no answer from ${new URL(url).host}`));
+      request.onabort = () => reject(new DOMException("ended", "AbortError"));
+    });
+    request.open("PUT", url);
+    headers.forEach((value, name) => {
+      request.setRequestHeader(name, value);
+    });
+    request.send(body);
+    return answer.finally(() => this.#signal.removeEventListener("abort", end));
   }
 }
 
@@ -56,6 +100,7 @@ function refusal(place: HubPlace, signal: AbortSignal, thrown: unknown): Problem
     if (status === 403) return { code: "hub-not-yours", ...about };
     return { code: "hub-failed", ...about, status };
   }
-  const isNetwork = thrown instanceof TypeError || (thrown instanceof Error && thrown.message === "");
-  return isNetwork ? { code: "hub-unreachable", ...about, reason: String(thrown) } : problemOf(thrown);
+  return thrown instanceof TypeError
+    ? { code: "hub-unreachable", ...about, reason: String(thrown) }
+    : problemOf(thrown);
 }

@@ -6,7 +6,7 @@ import { hostOf } from "../hub/place";
 import { bytes, t } from "../i18n";
 import type { HubDataset, HubTable } from "../lorito";
 import { action, numberField } from "./fields";
-import { hubField } from "./hub-fields";
+import { hubField, refocus } from "./hub-fields";
 import { View } from "./view";
 
 const sizeOf = (table: HubTable, parts = table.files.length) =>
@@ -23,7 +23,7 @@ export class HubDataView extends View {
 
   override render(): TemplateResult {
     const able = this.state.busy === undefined;
-    return html`<details class="paste">
+    return html`<details class="fold">
       <summary>${t("hub.data")}</summary>
       <form class="field wide" @submit=${this.#find}>
         <label for="hub-dataset">${t("hub.dataset")}</label>
@@ -88,7 +88,7 @@ export class HubDataView extends View {
   async #find(event: Event): Promise<void> {
     event.preventDefault();
     const found = await findDataset(this.store, this.name.value);
-    if (!found) return;
+    if (!found) return refocus(this.name);
     this.found = found;
     this.parts = undefined;
     this.table = Math.max(
@@ -105,5 +105,7 @@ export class HubDataView extends View {
     const host = hostOf(dataset.place);
     if (size > LARGE_DATASET && !confirm(t("hub.large", { size, host }))) return;
     await takeFromHub(this.store, dataset, table, parts);
+    await this.updateComplete;
+    refocus(this.name);
   }
 }

@@ -7,7 +7,7 @@ import type { Busy, Message, Store } from "../state";
 /** Another hub than Hugging Face's own: few have one, so it is folded away. */
 export function hubField(store: Store, place: Message["place"]): TemplateResult {
   const id = `${place}-hub`;
-  return html`<details class="paste">
+  return html`<details class="fold">
     <summary>${t("hub.other")}</summary>
     <div class="field wide">
       <label for=${id}>${t("hub.address")}</label>
@@ -20,12 +20,18 @@ export function hubField(store: Store, place: Message["place"]): TemplateResult 
 
 /** A bar for what keeps this part of the page waiting. */
 export function waiting(id: string, label: string, { done, total, cancel }: Busy): TemplateResult {
-  return html`<div class="waiting" role="status">
-    <label for=${id}>${label}</label>
+  // A screen reader hears what begins, and the figures when it is asked for them.
+  return html`<div class="waiting">
+    <label for=${id} role="status">${label}</label>
     <progress id=${id} max=${total ?? nothing} value=${total ? (done ?? nothing) : nothing}></progress>
     <span class="row">
       ${done ? html`<small>${t("share.fetched", { done, total: total ? bytes(total) : "?" })}</small>` : nothing}
       ${cancel ? html`<button type="button" @click=${cancel}>${t("hub.cancel")}</button>` : nothing}
     </span>
   </div>`;
+}
+
+/** Where the focus goes when the button that had it is gone with the transfer. */
+export function refocus(element: HTMLElement | null): void {
+  if (document.activeElement === document.body) element?.focus();
 }

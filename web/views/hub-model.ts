@@ -4,7 +4,7 @@ import { customElement, query } from "lit/decorators.js";
 import { hubHost, openFromHub } from "../from-hub";
 import { t } from "../i18n";
 import { action } from "./fields";
-import { hubField } from "./hub-fields";
+import { hubField, refocus } from "./hub-fields";
 import { goTo, View } from "./view";
 
 @customElement("lorito-hub-model")
@@ -27,6 +27,8 @@ export class HubModelView extends View {
 
   async #open(event: Event): Promise<void> {
     event.preventDefault();
-    if (await openFromHub(this.store, this.name.value)) goTo("write");
+    if (await openFromHub(this.store, this.name.value)) return goTo("write");
+    await this.updateComplete;
+    refocus(this.name);
   }
 }

@@ -5,7 +5,7 @@ import { hubHost, type Parcel, packForHub, sendToHub } from "../from-hub";
 import { hostOf } from "../hub/place";
 import { bytes, t } from "../i18n";
 import { action } from "./fields";
-import { waiting } from "./hub-fields";
+import { refocus, waiting } from "./hub-fields";
 import { View } from "./view";
 
 @customElement("lorito-hub-send")
@@ -25,7 +25,7 @@ export class HubSendView extends View {
   override render(): TemplateResult {
     const { busy, model } = this.state;
     const able = model !== undefined && busy === undefined;
-    return html`<details class="paste send">
+    return html`<details class="fold send">
       <summary>${t("send.title")}</summary>
       <form @submit=${this.#pack} @input=${this.#changed}>
         <div class="field wide">
@@ -67,7 +67,7 @@ export class HubSendView extends View {
             html`<li><span class="name">${name}</span> <span class="size">${bytes(data.size)}</span></li>`,
         )}
       </ul>
-      <details class="paste">
+      <details class="fold">
         <summary>${t("send.card")}</summary>
         <pre class="card" tabindex="0" aria-label=${t("send.card")}>${this.card}</pre>
       </details>
@@ -110,8 +110,10 @@ export class HubSendView extends View {
     const { parcel, token } = this;
     if (!parcel || !token) return;
     const address = await sendToHub(this.store, parcel, token.value.trim());
-    if (address === undefined) return;
+    if (address === undefined) return refocus(token);
     this.#leave();
     this.sent = address;
+    await this.updateComplete;
+    this.querySelector<HTMLElement>("a")?.focus();
   }
 }

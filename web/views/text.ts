@@ -51,10 +51,10 @@ export class TextView extends View {
   #intake(text: TextSummary | undefined): TemplateResult {
     return html`<div class="intake ${text ? "compact" : ""}">
       <div class="drop">
-        <p><strong>${t("text.drop")}</strong> <span>${t("text.formats")}</span></p>
+        <p><strong>${t("text.drop")}</strong> <span class="formats">${t("text.formats")}</span></p>
         <input id="files" type="file" multiple hidden accept=${ACCEPT} @change=${this.#chosen}>
         <button type="button" class=${text ? "" : "primary"} @click=${() => this.files.click()}>${t("text.choose")}</button>
-        <details class="paste">
+        <details class="fold">
           <summary>${t("text.paste")}</summary>
           <label for="paste">${t("text.pasteLabel")}</label>
           <textarea id="paste" rows="5"></textarea>
