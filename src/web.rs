@@ -187,7 +187,7 @@ impl Session {
         self.0.drop_file();
     }
 
-    /// Which field of these JSON lines holds the text, where nobody says.
+    /// Which field of these JSON lines holds the text, where nobody says; undefined: whole lines count.
     #[wasm_bindgen(js_name = likelyField)]
     pub fn likely_field(&self, lines: &str) -> Option<String> {
         corpus::likely_field(lines)

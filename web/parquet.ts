@@ -1,6 +1,7 @@
 // The rows of a Parquet file as JSON lines, which the crate reads like those of a .jsonl file. Only the worker loads this,
 // and only when somebody opens such a file. Row group after row group, and of all columns with text only the wanted one:
-// the others are there in the first lines, so that the crate can list them and find out which one holds the text.
+// the others are there in the first lines, so that the crate can list them and find out which one holds the text. Where
+// it is not one column alone that counts, as in conversations, all of them are there to the end.
 import {
   type AsyncBuffer,
   type Compressors,
@@ -23,6 +24,7 @@ const largestChunk = 2 ** 29;
 export interface Sample {
   /** How many count. */
   lines: number;
+  /** The field to be read; undefined: whole lines. */
   likely(lines: string): Promise<string | undefined>;
 }
 
@@ -41,6 +43,9 @@ export interface Rows {
 /** Where a field of the lines comes from. */
 type Columns = Map<string, string>;
 
+/** Names that the crate knows conversations by. */
+const CONVERSATIONS = ["messages", "conversation", "conversations"];
+
 /** The rows of one file, or of several that are parts of one table. */
 export async function rowsOf(name: string, files: readonly Blob[], wanted: string | undefined, sample: Sample) {
   const [first] = files;
@@ -52,7 +57,7 @@ export async function rowsOf(name: string, files: readonly Blob[], wanted: strin
     throw { code: "parquet-no-text", name, columns: all } satisfies Problem;
   }
   const head = await guarded(name, () => firstLines(name, scan, columns, sample.lines));
-  const field = wanted ?? (await sample.likely(head)) ?? [...columns.keys()][0];
+  const field = wanted ?? (await sample.likely(head));
   return { field, pieces: pieces(name, files, field, head, sample.lines) } satisfies Rows;
 }
 
@@ -70,23 +75,26 @@ async function* pieces(
   yield { bytes: encoder.encode(head), part: 0 };
   for (const file of files) {
     const scan = await guarded(name, () => open(name, file));
-    const column = field === undefined ? undefined : textColumns(scan.metadata).get(field);
-    // Where there is no such column, the crate says so: it has seen the first lines.
-    if (column === undefined || field === undefined) return;
-    const rows = Number(scan.metadata.num_rows);
+    const all = textColumns(scan.metadata);
+    const wanted: Columns = field === undefined ? all : new Map([...all].filter(([known]) => known === field));
+    if (wanted.size === 0) {
+      if (file !== files[0]) throw damaged(name, `a part of it has no column ${field}`);
+      return; // the crate says so: it has seen the first lines
+    }
+    const rows = Math.max(1, Number(scan.metadata.num_rows));
     for (const { rowStart, rowEnd } of scan.ranges) {
       const from = Math.min(rowEnd, rowStart + skip);
       skip -= from - rowStart;
       if (from === rowEnd) continue;
-      const values = await guarded(name, () => readColumn(name, scan, column, from, rowEnd));
-      for (let at = 0; at < values.length; ) {
+      const lineOf = await guarded(name, () => readRows(name, scan, wanted, from, rowEnd));
+      for (let row = from; row < rowEnd; ) {
         let lines = "";
-        for (; at < values.length && lines.length < handful; at++) lines += line([[field, values[at]]]);
-        const part = (before + (file.size * (from + at)) / Math.max(1, rows)) / Math.max(1, total);
-        yield { bytes: encoder.encode(lines), part: Math.min(1, part) };
+        for (; row < rowEnd && lines.length < handful; row++) lines += lineOf(row);
+        yield { bytes: encoder.encode(lines), part: Math.min(1, (before + (file.size * row) / rows) / total) };
       }
     }
     before += file.size;
+    skip = 0; // the first lines are of the first part
   }
 }
 
@@ -120,10 +128,10 @@ function textColumns(metadata: FileMetaData): Columns {
   // Old writers do not say that bytes are text.
   const found = strings.length + conversations.length > 0 ? strings : children.filter(isBytes);
   const columns: Columns = new Map([...named(found), ...named(conversations)]);
-  const [conversation] = conversations;
-  if (conversation && !columns.has("messages")) {
-    columns.delete(conversation.element.name);
-    columns.set("messages", conversation.element.name);
+  const [conversation] = conversations.map(({ element }) => element.name);
+  if (conversation && !conversations.some(({ element }) => CONVERSATIONS.includes(element.name))) {
+    columns.delete(conversation);
+    columns.set("messages", conversation);
   }
   return columns;
 }
@@ -151,11 +159,17 @@ async function firstLines(name: string, scan: ParquetScan, columns: Columns, mos
   for (const { rowStart, rowEnd } of scan.ranges) {
     const end = Math.min(rowEnd, most);
     if (rowStart >= end) break;
-    const fields: [string, ArrayLike<unknown>][] = [];
-    for (const [field, column] of columns) fields.push([field, await readColumn(name, scan, column, rowStart, end)]);
-    for (let row = 0; row < end - rowStart; row++) lines += line(fields.map(([field, values]) => [field, values[row]]));
+    const lineOf = await readRows(name, scan, columns, rowStart, end);
+    for (let row = rowStart; row < end; row++) lines += lineOf(row);
   }
   return lines;
+}
+
+/** Some rows of one row group: what makes the line of each. */
+async function readRows(name: string, scan: ParquetScan, columns: Columns, from: number, end: number) {
+  const fields: [string, ArrayLike<unknown>][] = [];
+  for (const [field, column] of columns) fields.push([field, await readColumn(name, scan, column, from, end)]);
+  return (row: number) => line(fields.map(([field, values]) => [field, values[row - from]]));
 }
 
 function readColumn(name: string, scan: ParquetScan, column: string, rowStart: number, rowEnd: number) {

@@ -45,8 +45,8 @@ pub fn parse(name: &str, text: String, wanted: Option<&str>) -> Result<Parsed> {
     Parsed { text, documents, field, fields, notices, replaced }.checked(name, wanted)
 }
 
-/// The field that would be read of a file that begins with these lines, where nobody says which; none if no line has one.
-/// Who makes the lines, from a table on disk, need not make them of all its columns.
+/// The field that would be read of a file that begins with these lines, where nobody says which; none if whole lines
+/// count, or no line has text. Who makes the lines, from a table on disk, need not make them of all its columns.
 pub fn likely_field(lines: &str) -> Option<String> {
     likely(&fields_of(lines))
 }

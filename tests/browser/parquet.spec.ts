@@ -57,6 +57,17 @@ test("the parts of one table are one text, whatever they are packed with", async
   expect(seen.loaded).toEqual([...seen.loaded].sort((one, other) => one - other));
 });
 
+test("parts that are shorter than the crate's sample are read whole", async ({ page }) => {
+  await open(page, "cpu");
+  const part = [...file("chats.parquet")];
+  const documents = await page.evaluate(async (bytes) => {
+    const parts = [1, 2, 3, 4].map(() => new Blob([new Uint8Array(bytes)]));
+    const { sources } = await window.lorito.addText("chats.parquet", parts, { field: "id" });
+    return sources[0]?.documents;
+  }, part);
+  expect(documents).toBe(80);
+});
+
 test("conversations come as lines of messages, beside the strings to choose from", async () => {
   const blob = new Blob([new Uint8Array(file("chats.parquet"))]);
   const lines = async (wanted?: string) => {
@@ -83,7 +94,10 @@ test("conversations come as lines of messages, beside the strings to choose from
   expect(chats.rows[1]).toEqual({ id: "chat-1", messages: messages(1) });
   expect(chats.rows[2]).toEqual({ messages: messages(2) });
   expect((await lines("id")).rows[2]).toEqual({ id: "chat-2" });
-  expect((await lines()).field).toBe("id");
+  // Where the crate names no field, it reads whole records.
+  const records = await lines();
+  expect(records.field).toBeUndefined();
+  expect(records.rows[19]).toEqual({ id: "chat-19", messages: messages(19) });
 });
 
 test("what is no table, or has no text, is refused, and the text stays", async ({ page }) => {
