@@ -1,7 +1,7 @@
 // What people do with the hub: models and datasets that they fetch by name, and a model that they send. The page says
 // which host it asks before it does, and shows how far it is; each can be ended on the way.
 import { problemOf } from "./errors";
-import { hostOf, isHubName, nameOf } from "./hub/place";
+import { hostOf, isHubName, placeName } from "./hub/place";
 import { takeTable } from "./intake";
 import type { HubDataset, HubPlace, HubTable, NamedFile } from "./lorito";
 import type { Busy, Message, Store } from "./state";
@@ -60,7 +60,7 @@ export async function openFromHub(store: Store, text: string): Promise<boolean> 
   store.forgive("share");
   const opened = await store.attempt("share", undefined, async () => store.lorito.hub.place(text));
   if (!opened) return false;
-  const busy: Busy = { task: "opening", name: `${nameOf(opened)} (${hostOf(opened)})` };
+  const busy: Busy = { task: "opening", name: `${placeName(opened)} (${hostOf(opened)})` };
   const done = await transfer(store, "share", busy, async (options) => {
     const { unkept } = await store.lorito.hub.open(opened, options);
     if (unkept) store.say("share", unkept, "notice");
@@ -74,7 +74,7 @@ export async function findDataset(store: Store, text: string): Promise<HubDatase
   store.forgive("text");
   const place = await store.attempt("text", undefined, async () => store.lorito.hub.place(text, "dataset"));
   if (!place) return undefined;
-  const busy: Busy = { task: "fetching", name: `${nameOf(place)} (${hostOf(place)})` };
+  const busy: Busy = { task: "fetching", name: `${placeName(place)} (${hostOf(place)})` };
   return transfer(store, "text", busy, ({ signal }) => store.lorito.hub.dataset(place, { signal }));
 }
 

@@ -70,7 +70,7 @@ function decoded(path: string): string | undefined {
 }
 
 /** As people write it: "owner/name" or "datasets/owner/name", with the revision where it is not the usual one. */
-export function nameOf({ type, name, revision }: HubPlace): string {
+export function placeName({ type, name, revision }: HubPlace): string {
   const full = type === "dataset" ? `datasets/${name}` : name;
   return revision === "main" || revision === CONVERTED ? full : `${full}@${revision}`;
 }

@@ -1,7 +1,7 @@
 // The last step: the model leaves the page as a file, stays on this device, or comes in from elsewhere.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
-import { hostOf, nameOf } from "../hub/place";
+import { hostOf, placeName } from "../hub/place";
 import { bytes, date, t } from "../i18n";
 import { openAddress, openFile } from "../intake";
 import type { KeptRepo, SavedModel } from "../lorito";
@@ -148,7 +148,7 @@ export class ShareView extends View {
   }
 
   #kept({ key, place, bytes: here, total, modified }: KeptRepo): TemplateResult {
-    const name = place.hub ? `${nameOf(place)} (${hostOf(place)})` : place.name;
+    const name = place.hub ? `${placeName(place)} (${hostOf(place)})` : place.name;
     const size = here < total ? t("hub.partly", { here, total }) : bytes(here);
     return html`<li>
       <span class="name">${name}</span>
