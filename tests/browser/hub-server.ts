@@ -29,6 +29,8 @@ export class HubServer {
   breaks: number[] = [];
   /** Sends no more than so many bytes of a file and then waits. */
   holdAfter: number | undefined;
+  /** Takes large files and does not answer. */
+  holdUploads = false;
   /** Answers with whole files, whatever range is asked for. */
   ignoreRanges = false;
   /** Sends other bytes than it has told the hashes of. */
@@ -92,6 +94,7 @@ export class HubServer {
 
     const large = path.match(/^\/(?:lfs|cdn)\/([0-9a-f]{64})$/)?.[1];
     if (large && request.method === "PUT") {
+      if (this.holdUploads) return;
       if (hash("sha256", body) !== large) return fail(response, 400);
       this.#large.set(large, body);
       return response.writeHead(200).end();

@@ -105,7 +105,6 @@ export class HubDataView extends View {
     const host = hostOf(dataset.place);
     if (size > LARGE_DATASET && !confirm(t("hub.large", { size, host }))) return;
     await takeFromHub(this.store, dataset, table, parts);
-    await this.updateComplete;
     refocus(this.name);
   }
 }

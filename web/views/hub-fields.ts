@@ -22,7 +22,7 @@ export function hubField(store: Store, place: Message["place"]): TemplateResult 
 export function waiting(id: string, label: string, { done, total, cancel }: Busy): TemplateResult {
   // A screen reader hears what begins, and the figures when it is asked for them.
   return html`<div class="waiting">
-    <label for=${id} role="status">${label}</label>
+    <p role="status"><label for=${id}>${label}</label></p>
     <progress id=${id} max=${total ?? nothing} value=${total ? (done ?? nothing) : nothing}></progress>
     <span class="row">
       ${done ? html`<small>${t("share.fetched", { done, total: total ? bytes(total) : "?" })}</small>` : nothing}
@@ -31,7 +31,8 @@ export function waiting(id: string, label: string, { done, total, cancel }: Busy
   </div>`;
 }
 
-/** Where the focus goes when the button that had it is gone with the transfer. */
+/** Where the focus goes when the button that has it goes with the transfer that it ended. */
 export function refocus(element: HTMLElement | null): void {
-  if (document.activeElement === document.body) element?.focus();
+  const focused = document.activeElement;
+  if (focused === document.body || focused?.closest(".waiting")) element?.focus();
 }

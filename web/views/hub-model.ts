@@ -28,7 +28,6 @@ export class HubModelView extends View {
   async #open(event: Event): Promise<void> {
     event.preventDefault();
     if (await openFromHub(this.store, this.name.value)) return goTo("write");
-    await this.updateComplete;
     refocus(this.name);
   }
 }

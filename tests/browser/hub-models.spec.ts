@@ -1,0 +1,184 @@
+// Models from the hub by their names: transfers that break, are ended, or are refused, and what is kept of them.
+import type { Page } from "@playwright/test";
+import { expect, hostOf, name, small, test, visitWith } from "./hub-page";
+import type { HubServer } from "./hub-server";
+import { prepare, problem } from "./lorito";
+import { onceIsEnough, press, step, write } from "./person";
+
+onceIsEnough();
+
+async function openByName(page: Page, text: string): Promise<void> {
+  await step(page, "Share").getByLabel("From the Hugging Face hub").fill(text);
+  await press(page, "Open from the hub");
+}
+
+const isOpen = (page: Page) =>
+  expect.poll(() => page.evaluate(async () => (await window.lorito.modelSummary())?.config.width)).toBe(16);
+
+test("a model opens by its name, and a second time without asking anybody", async ({ page, hub }) => {
+  await visitWith(page, hub);
+  expect(hub.log).toEqual([]);
+  await expect(step(page, "Share").getByText(`This asks ${hostOf(hub)}`)).toBeVisible();
+  await openByName(page, name);
+  await isOpen(page);
+  await expect(step(page, "Write").locator("h2")).toBeFocused();
+  expect((await write(page, "a")).length).toBeGreaterThan(3);
+  expect(hub.log.map(({ line }) => line.replace(/[0-9a-f]{40,}/, "…"))).toEqual([
+    "GET /api/models/ana/small/revision/main",
+    "GET /api/models/ana/small/tree/…",
+    "GET /ana/small/resolve/…/small.safetensors",
+    "GET /cdn/…",
+  ]);
+  expect(hub.log.every(({ token }) => token === undefined)).toBe(true);
+  const asked = hub.log.length;
+  await visitWith(page, hub);
+  await openByName(page, `${hub.address}/${name}/tree/main`);
+  await isOpen(page);
+  expect(hub.log).toHaveLength(asked);
+  // Once deleted, it has to come again.
+  const view = step(page, "Share");
+  await press(view, `Delete: ${name} (${hostOf(hub)})`);
+  await expect(view.getByText("From the hub, kept on this device")).toBeHidden();
+  await openByName(page, name);
+  await expect.poll(() => hub.log.length).toBe(2 * asked);
+});
+
+const ranges = (hub: HubServer) => hub.log.filter(({ line }) => line.startsWith("GET /cdn/")).map(({ range }) => range);
+
+/** A model other than the fixture's, for another commit of the same name. */
+async function otherModel(page: Page): Promise<Buffer> {
+  await prepare(page);
+  return Buffer.from(
+    await page.evaluate(async () => [
+      ...new Uint8Array(await (await window.lorito.exportModel("safetensors", "other")).arrayBuffer()),
+    ]),
+  );
+}
+
+test("a transfer that breaks goes on by itself, and later, too", async ({ page, hub, guard }) => {
+  guard.allowed.push(/Failed to load resource/);
+  await visitWith(page, hub);
+  hub.breaks = [10_000];
+  await openByName(page, name);
+  await isOpen(page);
+  expect(ranges(hub)).toEqual([undefined, "bytes=10000-"]);
+  expect(hub.log.reduce((sum, { sent }) => sum + sent, 0)).toBe(small.length);
+
+  // One that breaks again and again ends with a sentence; what has come stays, beyond a reload.
+  hub.log.length = 0;
+  hub.put("ana/patchy", { "small.safetensors": small });
+  hub.breaks = [10_000, 0, 0, 0, 0];
+  const view = step(page, "Share");
+  await openByName(page, "ana/patchy");
+  await expect(view.getByRole("alert")).toContainText(/broke off at 10 kB of 36 kB of small\.safetensors/);
+  await expect(view.getByText(/^10 kB of 36 kB/)).toBeVisible();
+  hub.breaks = [];
+  await visitWith(page, hub);
+  await openByName(page, "ana/patchy");
+  await isOpen(page);
+  expect(ranges(hub).at(0)).toBeUndefined();
+  expect(new Set(ranges(hub).slice(1))).toEqual(new Set(["bytes=10000-"]));
+  expect(hub.log.reduce((sum, { sent }) => sum + sent, 0)).toBe(small.length);
+});
+
+test("a transfer can be ended; halves of different versions are never joined", async ({ page, hub }) => {
+  await visitWith(page, hub);
+  const other = await otherModel(page);
+  const begun = async () => {
+    await openByName(page, name);
+    await expect(page.locator("#opening")).toBeVisible();
+    await expect(step(page, "Share").getByText("10 kB of 36 kB")).toBeVisible();
+    await press(page, "Cancel");
+    await expect(step(page, "Share").getByText(/^Stopped\. What has come is kept/)).toBeVisible();
+    await expect(page.locator("#opening")).toBeHidden();
+  };
+  hub.holdAfter = 10_000;
+  await begun();
+  // Goes on from there.
+  hub.holdAfter = undefined;
+  await openByName(page, name);
+  await isOpen(page);
+  expect(ranges(hub)).toEqual([undefined, "bytes=10000-"]);
+  await expect(step(page, "Share").getByText(/^Stopped/)).toBeHidden();
+
+  // Begun with one version, ended with another: nothing of the first is used.
+  await page.evaluate(async () => {
+    for (const { key } of await window.lorito.hub.kept()) await window.lorito.hub.forget(key);
+  });
+  hub.holdAfter = 10_000;
+  await begun();
+  hub.holdAfter = undefined;
+  hub.put(name, { "small.safetensors": other });
+  hub.log.length = 0;
+  await openByName(page, name);
+  await expect.poll(() => page.evaluate(async () => (await window.lorito.modelSummary())?.config.width)).toBe(32);
+  expect(ranges(hub)).toEqual([undefined]);
+});
+
+test("a host that knows no ranges, and one that sends something else", async ({ page, hub }) => {
+  await visitWith(page, hub);
+  hub.ignoreRanges = true;
+  hub.breaks = [10_000];
+  await openByName(page, name);
+  await isOpen(page);
+  expect(hub.log.reduce((sum, { sent }) => sum + sent, 0)).toBe(10_000 + small.length);
+  hub.put("ana/other", { "small.safetensors": small });
+  hub.damaged = true;
+  await openByName(page, "ana/other");
+  await expect(step(page, "Share").getByRole("alert")).toContainText("small.safetensors did not arrive from 127.0.0.1");
+  hub.damaged = false;
+  await openByName(page, "ana/other");
+  await expect(step(page, "Share").getByRole("alert")).toBeHidden();
+  await isOpen(page);
+});
+
+test("on a full disk a model opens all the same", async ({ page, hub }) => {
+  await visitWith(page, hub);
+  const browser = await page.context().newCDPSession(page);
+  const { origin } = new URL(page.url());
+  await browser.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 20_000 });
+  await openByName(page, name);
+  await isOpen(page);
+  await expect(step(page, "Share").getByText(/^It is here, but not kept for the next time: the disk/)).toBeVisible();
+  await browser.send("Storage.overrideQuotaForOrigin", { origin });
+});
+
+test("what a hub refuses, or does not have, is said in a sentence", async ({ page, hub, guard }) => {
+  guard.allowed.push(/Failed to load resource/);
+  hub.put("ana/secret", { "small.safetensors": small }, "main", true);
+  hub.put("ana/old", { "config.json": "{}", "pytorch_model.bin": "x", "tf_model.h5": "x", "model.onnx": "x" });
+  hub.put("ana/words", { "README.md": "words" });
+  await visitWith(page, hub);
+  await prepare(page);
+  const host = hostOf(hub);
+  const cases: [string, string, string][] = [
+    ["ana/none", "hub-not-found", `There is no ana/none on ${host}, or it is private.`],
+    [`${name}@v9`, "hub-revision-not-found", `${name} on ${host} has no state called “v9”.`],
+    ["ana/secret", "hub-forbidden", `${host} does not give ana/secret to everybody`],
+    ["ana/old", "hub-no-safetensors", "in other forms only (pytorch_model.bin, tf_model.h5, model.onnx)"],
+    ["ana/words", "hub-no-model", `ana/words on ${host} has no weights`],
+    ["../etc", "hub-name-invalid", "“../etc” is no name on the hub."],
+    ["datasets/ana/small", "hub-name-invalid", "“datasets/ana/small” is no name on the hub."],
+  ];
+  for (const [given, code, sentence] of cases) {
+    await openByName(page, given);
+    await expect(step(page, "Share").getByRole("alert"), given).toContainText(sentence);
+    expect(await problem(page, `hub.open(${JSON.stringify(given)})`), given).toMatchObject({ code });
+  }
+  await hub.stop();
+  await openByName(page, "ana/later");
+  await expect(step(page, "Share").getByRole("alert")).toContainText(`${host} does not answer.`);
+  // What was open still is.
+  expect((await page.evaluate(() => window.lorito.modelSummary()))?.config.width).toBe(32);
+});
+
+test("a link names a model on the hub, and the page says whom it asks", async ({ page, hub }) => {
+  hub.holdAfter = 10_000;
+  await visitWith(page, hub, `&model=hf:${name}@main`);
+  await expect(step(page, "Share").getByText(`Opening ${name} (${hostOf(hub)})…`)).toBeVisible();
+  hub.holdAfter = undefined;
+  await press(page, "Cancel");
+  await page.reload();
+  await isOpen(page);
+  await expect(step(page, "Write").locator("h2")).toBeFocused();
+});
