@@ -1,6 +1,6 @@
 // Bundles the page's TypeScript and styles into web/.build, with web/public/ beside them; index.html has Trunk copy that
 // folder into dist/. Trunk runs this before each build.
-import { cp, rm } from "node:fs/promises";
+import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -16,7 +16,7 @@ const crate = {
 
 await rm(out, { recursive: true, force: true });
 await cp(here("public"), out, { recursive: true });
-await build({
+const { metafile } = await build({
   entryPoints: [here("main.ts"), here("worker.ts"), here("style.css")],
   outdir: out,
   bundle: true,
@@ -27,9 +27,24 @@ await build({
   target: "es2022",
   minify: true,
   charset: "utf8",
-  legalComments: "linked", // the licences of what is bundled in, each in a file beside it
+  legalComments: "none",
+  metafile: true,
   // Its package offers this file to browsers in a way that esbuild does not follow.
   alias: { "@huggingface/hub": here("node_modules/@huggingface/hub/dist/browser/index.mjs") },
   plugins: [crate],
   logLevel: "warning",
 });
+
+// The licences of all that is bundled in, whether it names them in its code or not.
+const packages = new Set(
+  Object.keys(metafile.inputs).flatMap((path) => path.match(/.*node_modules\/(@[^/]+\/)?[^/]+/)?.[0] ?? []),
+);
+const licences = await Promise.all(
+  [...packages].sort().map(async (folder) => {
+    const { name, version, license } = JSON.parse(await readFile(`${folder}/package.json`, "utf8"));
+    const texts = (await readdir(folder)).filter((file) => /^(licen[cs]e|notice)/i.test(file));
+    const words = await Promise.all(texts.map((file) => readFile(`${folder}/${file}`, "utf8")));
+    return [`${name} ${version} (${license})`, ...words].join("\n\n");
+  }),
+);
+await writeFile(`${out}/licences.txt`, licences.join(`\n\n${"-".repeat(80)}\n\n`));

@@ -63,3 +63,47 @@ test("a dataset is found by its name, and a part of it becomes text", async ({ p
   await findDataset(page, "ana/none");
   await expect(view.getByRole("alert")).toContainText(`There is no ana/none on ${host}, or it is private.`);
 });
+
+test("much of a dataset is fetched only after a question", async ({ page, hub }) => {
+  const table = fixture("parquet/stories-0.parquet");
+  hub.put("datasets/ana/long", { "data/train-0.parquet": table, "data/test-00000-of-00002.parquet": table });
+  hub.put("datasets/ana/long", { "data/test-00001-of-00002.parquet": Buffer.alloc(210_000_000) });
+  await visitWith(page, hub);
+  const view = step(page, "Text");
+  await findDataset(page, "ana/long");
+  await view.getByLabel("Which part").selectOption({ index: 0 });
+  // By itself it offers no more than what needs no question.
+  await expect(view.getByLabel("Files")).toHaveValue("1");
+  await expect(view.getByRole("button", { name: /^Fetch 2\.9 kB from/ })).toBeVisible();
+  await view.getByLabel("Files").fill("2");
+  await page.keyboard.press("Tab");
+  const asked: string[] = [];
+  page.once("dialog", (dialog) => {
+    asked.push(dialog.message());
+    return dialog.dismiss();
+  });
+  await press(view, /^Fetch 210 MB from/);
+  expect(asked).toEqual([expect.stringContaining(`This fetches 210 MB from ${hostOf(hub)}`)]);
+  expect(hub.log.filter(({ line }) => line.includes("resolve"))).toEqual([]);
+});
+
+test("another hub is a setting, and an address is asked for", async ({ page, hub }) => {
+  hub.put("datasets/ana/log", { "train.parquet": fixture("parquet/stories.parquet") });
+  await page.goto("?engine=cpu");
+  const view = step(page, "Text");
+  await view.getByText("A dataset from the Hugging Face hub").click();
+  await expect(view.getByText("This asks huggingface.co what the dataset has")).toBeVisible();
+  await view.getByText("Another hub").click();
+  const field = view.getByLabel("The hub’s address");
+  await field.fill("hub.example");
+  await page.keyboard.press("Tab");
+  await expect(view.getByRole("alert")).toContainText("This is not an address that can be fetched.");
+  await expect(view.getByText("This asks huggingface.co what the dataset has")).toBeVisible();
+  await field.fill(`${hub.address}/`);
+  await page.keyboard.press("Tab");
+  await expect(view.getByText(`This asks ${hostOf(hub)} what the dataset has`)).toBeVisible();
+  await expect(view.getByRole("alert")).toBeHidden();
+  await findDataset(page, "ana/log");
+  await press(view, /^Fetch 10 kB from/);
+  await expect(view.getByText("117 documents")).toBeVisible();
+});

@@ -9,6 +9,9 @@ export const CONVERTED = "refs/convert/parquet";
 
 /** One part of a repository's name, as the hub itself allows it. */
 const part = /^(?!.*(--|\.\.))[\w][\w.-]{0,95}$/;
+/** Pages of a repository, by what follows its name: those of one revision, and those of none. */
+const OF_REVISION = ["tree", "blob", "resolve", "raw", "commit"];
+const OF_ALL = ["commits", "viewer", "discussions"];
 /** What begins the address of a model by its name: `?model=hf:owner/name`. */
 const prefix = /^hf:(\/\/)?/i;
 
@@ -35,37 +38,33 @@ export function hostOf({ hub }: { hub: string }): string {
  */
 export function placeOf(text: string, type: HubPlace["type"], hub: string): HubPlace {
   const invalid: Problem = { code: "hub-name-invalid", name: text };
-  let rest = text.trim().replace(prefix, "");
-  let from = hub;
-  if (/^https?:\/\//i.test(rest)) {
-    if (!URL.canParse(rest)) throw invalid;
-    // A hub may lie in a folder of its host.
-    if (!rest.startsWith(`${hub}/`)) from = new URL(rest).origin;
-    rest = decoded(rest.slice(from.length + 1).split(/[?#]/)[0] ?? "") ?? "";
-  }
-  const [, path = "", revision] = rest.match(/^([^@]*)(?:@(.+))?$/) ?? [];
-  const parts = path.split("/").filter(Boolean);
+  const typed = text.trim().replace(prefix, "");
+  const isAddress = /^https?:\/\//i.test(typed);
+  if (isAddress && !URL.canParse(typed)) throw invalid;
+  const page = isAddress ? new URL(typed) : undefined;
+  const at = page ? page.origin + page.pathname : typed;
+  // A hub may lie in a folder of its host.
+  const from = page && !at.startsWith(`${hub}/`) ? page.origin : hub;
+  const path = page ? at.slice(from.length) : typed.split("@")[0];
+  const asked = page ? undefined : typed.split("@")[1];
+  const parts = (path ?? "").split("/").filter(Boolean).map(decoded);
   if (parts[0] === "datasets" || parts[0] === "models") {
     if (parts[0] !== `${type}s`) throw invalid;
     parts.shift();
   }
-  // What follows the name on the hub's own pages: /tree/main, /blob/main/config.json, /resolve/main/…
-  const page = parts.findIndex((name, index) => index > 0 && /^(tree|blob|resolve|raw|commit)$/.test(name));
-  const named = page < 0 ? parts : parts.slice(0, page);
+  // What follows the name on the hub's own pages: /tree/main, /blob/main/config.json, /viewer/default/train, …
+  const after = parts.findIndex((name, index) => index > 0 && (OF_REVISION.includes(name) || OF_ALL.includes(name)));
+  const named = after < 0 ? parts : parts.slice(0, after);
+  const shown = OF_REVISION.includes(parts[after] ?? "") ? parts[after + 1] : undefined;
   if (named.length < 1 || named.length > 2 || !named.every((name) => part.test(name))) throw invalid;
-  return {
-    hub: from,
-    type,
-    name: named.join("/"),
-    revision: revision ?? (page < 0 ? undefined : parts[page + 1]) ?? "main",
-  };
+  return { hub: from, type, name: named.join("/"), revision: asked || shown || "main" };
 }
 
-function decoded(path: string): string | undefined {
+function decoded(part: string): string {
   try {
-    return decodeURIComponent(path);
+    return decodeURIComponent(part);
   } catch {
-    return undefined;
+    return ""; // no name
   }
 }
 
