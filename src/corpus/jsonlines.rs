@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn the_likely_field_of_the_first_lines_is_the_one_that_is_read() {
-        let lines = "{\"url\": \"http://example.org/a/b\", \"story\": \"once upon a time\"}\n".repeat(SAMPLE + 1);
+        let lines = "{\"url\": \"http://example.org/a/b\", \"story\": \"once upon a time there was a harbour\"}\n"
+            .repeat(SAMPLE + 1);
         let likely = likely_field(&lines);
         assert_eq!(likely.as_deref(), Some("story"));
         assert_eq!(parse("a.jsonl", lines, None).unwrap().field, likely);
