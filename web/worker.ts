@@ -4,21 +4,20 @@ import init, { type HalfPrecision, type ModelConfig, type ModelSummary, Session,
 import { download, startOf } from "./download";
 import { type Problem, problemOf } from "./errors";
 import { chooseEngine, type Engine, type EngineChoice, watchGpu } from "./gpu";
-import type { Watch } from "./hub/transfer";
 import { RunKeeper } from "./keeper";
 import { useFastestKernels } from "./kernels";
 import { Guarded, Mutex, macrotask } from "./mutex";
-import type { Piece, Rows } from "./parquet";
 import type { NamedFile, NewModel, Wish, WorkerApi, WorkerEvent } from "./protocol";
+import { reading } from "./reading";
 import { compiled, prepareToCompileAhead, rehearse } from "./shaders";
 import * as storage from "./storage";
 import { Training, Wishes } from "./training";
+import { UnderWay } from "./under-way";
 import { Writer } from "./writer";
 
-/** Bytes of a file that are read and handed to the crate at once. */
-const chunk = 2 ** 22;
-
 const emit = (event: WorkerEvent) => self.postMessage(event);
+
+const underWay = new UnderWay((call, loaded, total) => emit({ event: "loaded", call, loaded, total }));
 
 /** Tells the page that this worker is of no more use; it knows what to do. */
 const lost = (problem: Problem) => emit({ event: "lost", problem });
@@ -111,33 +110,14 @@ async function compileAhead(model: ModelConfig, config: TrainConfig): Promise<vo
   });
 }
 
-async function* chunksOf(file: Blob): AsyncGenerator<Piece> {
-  for (let at = 0; at < file.size; at += chunk) {
-    const bytes = new Uint8Array(await file.slice(at, at + chunk).arrayBuffer());
-    yield { bytes, part: Math.min(1, (at + chunk) / file.size) };
-  }
-}
-
-/** The rows of a table, as lines in which the crate looks for the text itself. */
-async function rowsOf(name: string, files: Blob[], field: string | undefined): Promise<Rows> {
-  const { session } = engine();
-  const lines = await session.use((open) => open.likelyFieldLines());
-  const likely = (head: string) => session.use((open) => open.likelyField(head));
-  return (await import("./parquet")).rowsOf(name, files, field, { lines, likely });
-}
-
 async function readText(call: number, name: string, data: Blob | Blob[], wanted: string | undefined) {
   const { session, keeper } = engine();
-  const file = data instanceof Blob ? data : new Blob(data);
-  const isTable = /\.parquet$/i.test(name);
-  const { field, pieces } = isTable
-    ? await rowsOf(name, [data].flat(), wanted)
-    : { field: wanted, pieces: chunksOf(file) };
-  await session.use((open) => open.openFile(name, isTable ? 0 : file.size, field));
+  const { field, pieces, size, expected } = await reading(session, name, data, wanted);
+  await session.use((open) => open.openFile(name, expected, field));
   try {
     for await (const { bytes, part } of pieces) {
       await session.use((open) => open.pushBytes(bytes));
-      emit({ event: "loaded", call, loaded: Math.round(part * file.size), total: file.size });
+      emit({ event: "loaded", call, loaded: Math.round(part * size), total: size });
       await macrotask();
     }
     const summary = await session.use((open) => open.closeFile());
@@ -164,32 +144,6 @@ async function exportModel(kind: "safetensors" | "huggingface", name: string): P
   );
   const type = kind === "huggingface" ? "application/zip" : "application/octet-stream";
   return new Blob([bytes as BlobPart], { type });
-}
-
-/** Transfers that can be ended, by their call. */
-const underWay = new Map<number, AbortController>();
-
-/** Does something whose progress is told and that can be ended. */
-async function watched<T>(call: number, work: (watch: Watch) => Promise<T>): Promise<T> {
-  const abort = new AbortController();
-  underWay.set(call, abort);
-  // A chunk may be a few KB, and the last one before a long wait shall be told, too.
-  let latest: [number, number] = [0, 0];
-  let soon: ReturnType<typeof setTimeout> | undefined;
-  const tell = () => {
-    soon = undefined;
-    emit({ event: "loaded", call, loaded: latest[0], total: latest[1] });
-  };
-  const progress = (loaded: number, total: number) => {
-    latest = [loaded, total];
-    soon ??= setTimeout(tell, 100);
-  };
-  try {
-    return await work({ signal: abort.signal, progress });
-  } finally {
-    clearTimeout(soon);
-    underWay.delete(call);
-  }
 }
 
 async function openModel(file: Blob) {
@@ -312,7 +266,7 @@ const api: WorkerApi = {
   },
 
   openHubModel: (call, place) =>
-    watched(call, async (watch) => {
+    underWay.watch(call, async (watch) => {
       refuseWhileTraining();
       const { fetchModel } = await import("./hub/model");
       const { files, unkept } = await fetchModel(place, watch);
@@ -320,17 +274,18 @@ const api: WorkerApi = {
     }),
 
   hubDataset: (call, place) =>
-    watched(call, async ({ signal }) => (await import("./hub/dataset")).datasetAt(place, signal)),
+    underWay.watch(call, async ({ signal }) => (await import("./hub/dataset")).datasetAt(place, signal)),
 
   hubFiles: (call, place, commit, files) =>
-    watched(call, async (watch) => (await import("./hub/transfer")).transfer(place, commit, files, watch)),
+    underWay.watch(call, async (watch) => (await import("./hub/transfer")).transfer(place, commit, files, watch)),
 
-  sendToHub: (call, sending) => watched(call, async (watch) => (await import("./hub/send")).send(sending, watch)),
+  sendToHub: (call, sending) =>
+    underWay.watch(call, async (watch) => (await import("./hub/send")).send(sending, watch)),
 
   keptRepos: async () => (await import("./hub/cache")).keptRepos(),
   forgetRepo: async (key) => (await import("./hub/cache")).forgetRepo(key),
 
-  cancel: async (call) => underWay.get(call)?.abort(),
+  cancel: async (call) => underWay.end(call),
 
   train: (config, save, wish) =>
     train(async ({ session, keeper }) => {

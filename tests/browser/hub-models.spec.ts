@@ -176,8 +176,10 @@ test("a link names a model on the hub, and the page says whom it asks", async ({
   hub.holdAfter = 10_000;
   await visitWith(page, hub, `&model=hf:${name}@main`);
   await expect(step(page, "Share").getByText(`Opening ${name} (${hostOf(hub)})…`)).toBeVisible();
-  hub.holdAfter = undefined;
+  await expect(step(page, "Share").getByText("10 kB of 36 kB")).toBeVisible();
   await press(page, "Cancel");
+  await expect(page.locator("#opening")).toBeHidden();
+  hub.holdAfter = undefined;
   await page.reload();
   await isOpen(page);
   await expect(step(page, "Write").locator("h2")).toBeFocused();

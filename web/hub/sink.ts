@@ -75,9 +75,14 @@ export class Sink {
   }
 
   #close(): void {
-    this.#handle?.flush();
-    this.#handle?.close();
-    this.#handle = undefined;
+    try {
+      this.#handle?.flush();
+    } catch (thrown) {
+      this.unkept ??= thrown;
+    } finally {
+      this.#handle?.close();
+      this.#handle = undefined;
+    }
   }
 
   #gather(): void {

@@ -56,7 +56,7 @@ export async function transfer(
         await shelf?.drop(file);
         throw { code: "hub-file-damaged", name: file.path, host: hostOf(place) } satisfies Problem;
       }
-      if (sink.unkept !== undefined) unkept = notKept(sink.unkept);
+      if (sink.unkept !== undefined) unkept ??= notKept(sink.unkept);
       else
         await shelf?.finished(file).catch((thrown) => {
           unkept = notKept(thrown);
@@ -146,7 +146,10 @@ async function pull(
   if (!response.ok && response.status !== 416) throw refused(place, response);
   if (from > 0 && !continues(response, from, file.bytes)) {
     sink.empty();
-    if (response.status !== 200) throw new Broken("another range than asked for");
+    if (response.status !== 200) {
+      await response.body?.cancel();
+      throw new Broken("another range than asked for");
+    }
   }
   const reader = response.body?.getReader();
   for (;;) {
@@ -171,10 +174,11 @@ function continues({ status, headers }: Response, from: number, bytes: number): 
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const wait = setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", () => {
+    const end = () => {
       clearTimeout(wait);
       reject({ code: "cancelled" } satisfies Problem);
-    });
+    };
+    signal.addEventListener("abort", end, { once: true });
   });
 }
 

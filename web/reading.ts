@@ -1,0 +1,38 @@
+// A file on its way to the crate: piece by piece, as it is, or as the lines that are made of a table. Runs in the worker.
+import type { Session } from "lorito-wasm";
+import type { Guarded } from "./mutex";
+import type { Piece, Rows } from "./parquet";
+
+/** Bytes of a file that are read and handed to the crate at once. */
+const chunk = 2 ** 22;
+
+/** What the crate is to expect, and what it gets. */
+interface Reading extends Rows {
+  /** Bytes of the files as they are given. */
+  size: number;
+  /** Bytes that the crate gets; 0: nobody knows before. */
+  expected: number;
+}
+
+/** Several files are the parts of one. */
+export async function reading(
+  session: Guarded<Session>,
+  name: string,
+  data: Blob | Blob[],
+  wanted: string | undefined,
+): Promise<Reading> {
+  const file = data instanceof Blob ? data : new Blob(data);
+  const { size } = file;
+  if (!/\.parquet$/i.test(name)) return { field: wanted, pieces: chunksOf(file), size, expected: size };
+  const { rowsOf } = await import("./parquet");
+  const lines = await session.use((open) => open.likelyFieldLines());
+  const likely = (head: string) => session.use((open) => open.likelyField(head));
+  return { ...(await rowsOf(name, [data].flat(), wanted, { lines, likely })), size, expected: 0 };
+}
+
+async function* chunksOf(file: Blob): AsyncGenerator<Piece> {
+  for (let at = 0; at < file.size; at += chunk) {
+    const bytes = new Uint8Array(await file.slice(at, at + chunk).arrayBuffer());
+    yield { bytes, part: Math.min(1, (at + chunk) / file.size) };
+  }
+}

@@ -1,0 +1,39 @@
+// What takes its time in the worker: told as it gets on, and ended when the person has enough of it.
+import type { Watch } from "./hub/transfer";
+
+/** Milliseconds between two words on one call: what comes in may be a few KB at a time. */
+const between = 100;
+
+export class UnderWay {
+  readonly #tell: (call: number, loaded: number, total: number) => void;
+  readonly #calls = new Map<number, AbortController>();
+
+  constructor(tell: (call: number, loaded: number, total: number) => void) {
+    this.#tell = tell;
+  }
+
+  async watch<T>(call: number, work: (watch: Watch) => Promise<T>): Promise<T> {
+    const abort = new AbortController();
+    this.#calls.set(call, abort);
+    let latest: [number, number] = [0, 0];
+    let soon: ReturnType<typeof setTimeout> | undefined;
+    const progress = (loaded: number, total: number) => {
+      latest = [loaded, total];
+      // The last word before a long wait is told, too.
+      soon ??= setTimeout(() => {
+        soon = undefined;
+        this.#tell(call, ...latest);
+      }, between);
+    };
+    try {
+      return await work({ signal: abort.signal, progress });
+    } finally {
+      clearTimeout(soon);
+      this.#calls.delete(call);
+    }
+  }
+
+  end(call: number): void {
+    this.#calls.get(call)?.abort();
+  }
+}
