@@ -319,9 +319,10 @@ impl Session {
 
     /// Which kernels of the GPU a model needs: equal for models that need the same.
     pub fn kernels_of(&self, config: &ModelConfig, train: &TrainConfig) -> String {
-        let ModelConfig { vocabulary, width, .. } = rehearsal::smallest_like(config);
+        let ModelConfig { vocabulary, width, variant, .. } = rehearsal::smallest_like(config);
         let (dropping, adding) = (config.dropout > 0.0, train.gradient_accumulation > 1);
-        format!("{vocabulary} {width} {} {dropping} {adding} {}", config.head_width(), train.half_precision)
+        let (head_width, half) = (config.head_width(), train.half_precision);
+        format!("{vocabulary} {width} {head_width} {dropping} {adding} {half} {:?} {}", variant.activation, variant.tied)
     }
 
     /// Queues every kernel that training such a model and writing with it needs, so that they get compiled. Nothing here

@@ -89,7 +89,15 @@ impl Layout {
         }
         layout.push("transformer.ln_f.weight".into(), &[width], Start::Ones);
         layout.push("transformer.ln_f.bias".into(), &[width], Start::Zeros);
+        if !config.variant.tied {
+            layout.push("lm_head.weight".into(), &[vocabulary, width], normal);
+        }
         layout
+    }
+
+    /// Transformer blocks: each has 12 tensors, beside two embeddings, a layer norm, and perhaps a head.
+    pub(super) fn layers(&self) -> usize {
+        (self.parameters.len() - 4) / 12
     }
 
     fn push(&mut self, name: String, shape: &[usize], start: Start) {

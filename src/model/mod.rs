@@ -1,5 +1,5 @@
 //! GPT-2 (Radford et al. 2019): learned positions, layer norm before each part, GELU in the tanh approximation,
-//! biases everywhere, the head tied to the token embedding.
+//! biases everywhere, the head tied to the token embedding; or one of its family ([`Variant`]).
 //!
 //! Activations are `[batch * time, width]`: every part but attention treats tokens alike.
 
@@ -18,7 +18,7 @@ pub use places::Places;
 pub use weights::{Block, Linear, Norm, Weights};
 
 use crate::{
-    config::ModelConfig,
+    config::{ModelConfig, Variant},
     ops::{self, AttentionSaved, Dropout, Figure, Figures, Gradients, LayerNormSaved, Mask, Precision},
 };
 
@@ -41,8 +41,8 @@ struct BlockSaved {
     attended: Tensor<2>,
     norm_2: LayerNormSaved,
     normed_2: Tensor<2>,
-    before_gelu: Tensor<2>,
-    after_gelu: Tensor<2>,
+    before_activation: Tensor<2>,
+    after_activation: Tensor<2>,
 }
 
 /// Hidden states of a pass, and what its backward pass needs.
@@ -128,13 +128,13 @@ impl Gpt {
     /// Logits of every position, `[windows * time, vocabulary]`.
     pub fn logits(&self, ids: &Ids) -> Tensor<2> {
         let weights = self.weights();
-        ops::head::logits(&self.forward(&weights, ids, None, false).x, &weights.tokens)
+        ops::head::logits(&self.forward(&weights, ids, None, false).x, &weights.head)
     }
 
     /// Logits after the last of `ids`, a single window, `[1, vocabulary]`.
     pub fn last_logits(&self, ids: &Ids) -> Tensor<2> {
         let weights = self.weights();
-        ops::head::logits(&ops::last_row(&self.forward(&weights, ids, None, false).x), &weights.tokens)
+        ops::head::logits(&ops::last_row(&self.forward(&weights, ids, None, false).x), &weights.head)
     }
 
     /// Mean cross-entropy of `targets` in nats, without dropout, into `figure`.
@@ -156,29 +156,50 @@ impl Gpt {
     ) {
         let weights = self.training_weights();
         let hidden = self.forward(&weights, ids, dropout, true);
-        let gradient = ops::head::loss_and_gradient(&hidden.x, &weights.head, targets, figures, figure, gradients);
+        let gradient = ops::head::loss_and_gradient(
+            &hidden.x,
+            &weights.head,
+            targets,
+            figures,
+            figure,
+            self.places.head.start,
+            gradients,
+        );
         self.backward(&weights, hidden, ids, gradient, dropout, gradients);
         gradients.end_pass();
     }
 
     /// `to_train`: keeps what the backward pass needs.
     fn forward(&self, weights: &Weights, ids: &Ids, dropout: Option<Dropout>, to_train: bool) -> Hidden {
+        let Variant { activation, epsilon, .. } = self.config.variant;
         let mask = Site::Embedding.mask(dropout);
         let mut x = ops::embed(ids, &weights.tokens, &weights.positions, 0, mask);
         let mut blocks = Vec::new();
         for (layer, block) in weights.blocks.iter().enumerate() {
-            let (normed_1, norm_1) = ops::layer_norm(&x, &block.norm_1.gain, &block.norm_1.bias, weights.precision);
+            let (normed_1, norm_1) =
+                ops::layer_norm(&x, &block.norm_1.gain, &block.norm_1.bias, epsilon, weights.precision);
             let qkv = ops::linear(&normed_1, &block.attention.weight, &block.attention.bias);
             let mask = Site::Attention(layer).mask(dropout);
             let (attended, attention) = ops::attention(&qkv, ids.windows, self.config.heads, mask, weights.precision);
             x = add_linear(&x, &attended, &block.attention_out, Site::AttentionOut(layer).mask(dropout));
-            let (normed_2, norm_2) = ops::layer_norm(&x, &block.norm_2.gain, &block.norm_2.bias, weights.precision);
-            let (before_gelu, after_gelu) = ops::linear_gelu(&normed_2, &block.mlp.weight, &block.mlp.bias);
-            x = add_linear(&x, &after_gelu, &block.mlp_out, Site::MlpOut(layer).mask(dropout));
-            let saved = BlockSaved { norm_1, normed_1, attention, attended, norm_2, normed_2, before_gelu, after_gelu };
+            let (normed_2, norm_2) =
+                ops::layer_norm(&x, &block.norm_2.gain, &block.norm_2.bias, epsilon, weights.precision);
+            let (before_activation, after_activation) =
+                ops::linear_activated(&normed_2, &block.mlp.weight, &block.mlp.bias, activation);
+            x = add_linear(&x, &after_activation, &block.mlp_out, Site::MlpOut(layer).mask(dropout));
+            let saved = BlockSaved {
+                norm_1,
+                normed_1,
+                attention,
+                attended,
+                norm_2,
+                normed_2,
+                before_activation,
+                after_activation,
+            };
             blocks.extend(to_train.then_some(saved));
         }
-        let (x, norm) = ops::layer_norm(&x, &weights.norm.gain, &weights.norm.bias, weights.precision);
+        let (x, norm) = ops::layer_norm(&x, &weights.norm.gain, &weights.norm.bias, epsilon, weights.precision);
         Hidden { x, blocks, norm }
     }
 
@@ -198,8 +219,13 @@ impl Gpt {
         for (layer, saved) in blocks.into_iter().enumerate().rev() {
             let (block, place) = (&weights.blocks[layer], &places.blocks[layer]);
             let out = ops::drop_out(&x, Site::MlpOut(layer).mask(dropout));
-            let mlp = ops::input_gradient_through_gelu(&out, &block.mlp_out.weight, &saved.before_gelu);
-            ops::weight_gradient(&saved.after_gelu, &out, &place.mlp_out, gradients);
+            let mlp = ops::input_gradient_through_activation(
+                &out,
+                &block.mlp_out.weight,
+                &saved.before_activation,
+                self.config.variant.activation,
+            );
+            ops::weight_gradient(&saved.after_activation, &out, &place.mlp_out, gradients);
             let normed = ops::input_gradient(&mlp, &block.mlp.weight);
             ops::weight_gradient(&saved.normed_2, &mlp, &place.mlp, gradients);
             let gain = &block.norm_2.gain;
@@ -214,7 +240,8 @@ impl Gpt {
             x = ops::layer_norm_backward(&saved.norm_1, gain, &normed, Some(&x), &place.norm_1, gradients);
         }
         let x = ops::drop_out(&x, Site::Embedding.mask(dropout));
-        ops::embed_backward(ids, &x, self.config.vocabulary, &places.positions, gradients);
+        let tokens = (self.config.vocabulary, self.config.variant.tied);
+        ops::embed_backward(ids, &x, tokens, &places.positions, gradients);
     }
 }
 

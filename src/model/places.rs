@@ -17,6 +17,8 @@ pub struct BlockPlaces {
 
 /// The token embedding's is the beginning.
 pub struct Places {
+    /// The token embedding's too, where the head is tied to it.
+    pub head: Range<usize>,
     pub positions: Range<usize>,
     pub blocks: Vec<BlockPlaces>,
     pub norm: NormPlace,
@@ -24,10 +26,11 @@ pub struct Places {
 
 impl Places {
     pub fn new(layout: &Layout) -> Self {
-        let mut parameters = layout.parameters.iter().map(Parameter::range).skip(1);
+        let mut parameters = layout.parameters.iter().map(Parameter::range);
         let mut next = || parameters.next().expect("a layout of GPT-2");
+        let tokens = next();
         let positions = next();
-        let layers = (layout.parameters.len() - 4) / 12;
+        let layers = layout.layers();
         let blocks = (0..layers)
             .map(|layer| BlockPlaces {
                 norm_1: NormPlace { index: 2 * layer, gain: next(), bias: next() },
@@ -38,7 +41,8 @@ impl Places {
                 mlp_out: LinearPlace { weight: next(), bias: next() },
             })
             .collect();
-        Self { positions, blocks, norm: NormPlace { index: 2 * layers, gain: next(), bias: next() } }
+        let norm = NormPlace { index: 2 * layers, gain: next(), bias: next() };
+        Self { head: parameters.next().unwrap_or(tokens), positions, blocks, norm }
     }
 
     /// The layer norms' places, in the order of their indices.

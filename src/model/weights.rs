@@ -36,7 +36,7 @@ pub struct Weights {
     /// Of the matrices that products read.
     pub precision: Precision,
     pub tokens: Tensor<2>, // wte
-    /// `tokens` once more, as the head reads it.
+    /// `tokens` once more, as the head reads it, or the head's own.
     pub head: Tensor<2>,
     pub positions: Tensor<2>, // wpe
     pub blocks: Vec<Block>,
@@ -52,7 +52,7 @@ impl Weights {
         let mut next = || parameters.next().expect("a layout of GPT-2");
         let token_place = next();
         let positions = matrix(flat, next());
-        let layers = (layout.parameters.len() - 4) / 12;
+        let layers = layout.layers();
         let blocks = (0..layers)
             .map(|_| Block {
                 norm_1: norm(flat, next(), next()),
@@ -63,9 +63,10 @@ impl Weights {
                 mlp_out: linear(next(), next()),
             })
             .collect();
-        let (tokens, head) = (matrix(flat, token_place), matrix(products, token_place));
+        let norm = norm(flat, next(), next());
+        let (tokens, head) = (matrix(flat, token_place), matrix(products, parameters.next().unwrap_or(token_place)));
         let precision = if half.is_some() { Precision::Half } else { Precision::Single };
-        Self { precision, tokens, head, positions, blocks, norm: norm(flat, next(), next()) }
+        Self { precision, tokens, head, positions, blocks, norm }
     }
 }
 

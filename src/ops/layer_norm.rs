@@ -1,4 +1,4 @@
-//! Layer normalisation over the last axis (Ba, Kiros & Hinton 2016), GPT-2's epsilon of 1e-5.
+//! Layer normalisation over the last axis (Ba, Kiros & Hinton 2016).
 
 use burn::tensor::Tensor;
 
@@ -8,8 +8,6 @@ use super::{
     host::{Host, host},
 };
 
-pub(super) const EPSILON: f32 = 1e-5;
-
 /// What the backward pass needs.
 pub struct LayerNormSaved {
     /// `[rows, width]`
@@ -18,16 +16,17 @@ pub struct LayerNormSaved {
     statistics: Tensor<2>,
 }
 
-/// `x [rows, width]`, `gain [width]`, `bias [width]` -> `[rows, width]` of that precision.
+/// `x [rows, width]`, `gain [width]`, `bias [width]` -> `[rows, width]` of that precision. `epsilon` is added to the variance.
 pub fn layer_norm(
     x: &Tensor<2>,
     gain: &Tensor<1>,
     bias: &Tensor<1>,
+    epsilon: f32,
     precision: Precision,
 ) -> (Tensor<2>, LayerNormSaved) {
     let (y, statistics) = match host(x) {
-        None => gpu::layer_norm(x, gain, bias, precision),
-        Some(values) => on_cpu(x, &values, gain, bias),
+        None => gpu::layer_norm(x, gain, bias, epsilon, precision),
+        Some(values) => on_cpu(x, &values, gain, bias, epsilon),
     };
     (y, LayerNormSaved { x: x.clone(), statistics })
 }
@@ -42,7 +41,7 @@ fn sum(values: impl ExactSizeIterator<Item = f32>) -> f32 {
     totals.iter().sum()
 }
 
-fn on_cpu(x: &Tensor<2>, values: &Host, gain: &Tensor<1>, bias: &Tensor<1>) -> (Tensor<2>, Tensor<2>) {
+fn on_cpu(x: &Tensor<2>, values: &Host, gain: &Tensor<1>, bias: &Tensor<1>, epsilon: f32) -> (Tensor<2>, Tensor<2>) {
     let [rows, width] = x.dims();
     let (gain, bias) = (host(gain).expect("on the host"), host(bias).expect("on the host"));
     let (gain, bias) = (gain.values(), bias.values());
@@ -51,7 +50,7 @@ fn on_cpu(x: &Tensor<2>, values: &Host, gain: &Tensor<1>, bias: &Tensor<1>) -> (
     for row in values.values().chunks_exact(width) {
         let mean = sum(row.iter().copied()) / width as f32;
         let variance = sum(row.iter().map(|value| (value - mean) * (value - mean))) / width as f32;
-        let inverse = 1.0 / (variance + EPSILON).sqrt();
+        let inverse = 1.0 / (variance + epsilon).sqrt();
         y.extend(row.iter().zip(gain).zip(bias).map(|((value, gain), bias)| (value - mean) * inverse * gain + bias));
         statistics.extend([mean, inverse]);
     }
@@ -112,6 +111,8 @@ pub fn layer_norm_backward(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const EPSILON: f32 = 1e-3;
     use crate::ops::testing::{assert_close, assert_gradient, assert_values_close, gpu_device, moved, random, values};
 
     fn place(width: usize) -> NormPlace {
@@ -127,7 +128,7 @@ mod tests {
         residual: Option<&Tensor<2>>,
         passes: usize,
     ) -> (Tensor<2>, Vec<f32>, Vec<f32>) {
-        let (_, saved) = layer_norm(x, gain, gain, Precision::Single);
+        let (_, saved) = layer_norm(x, gain, gain, EPSILON, Precision::Single);
         let place = place(x.dims()[1]);
         let len = place.bias.end.next_multiple_of(64);
         let mut gradients = Gradients::new(len, std::slice::from_ref(&place), &x.device());
@@ -145,7 +146,7 @@ mod tests {
         let (x, gain, bias) = (random([4, 11], 1), random([11], 2), random([11], 3));
         let out = random([4, 11], 4);
         let run = |x: &Tensor<2>, gain: &Tensor<1>, bias: &Tensor<1>| {
-            (layer_norm(x, gain, bias, Precision::Single).0 * out.clone()).sum()
+            (layer_norm(x, gain, bias, EPSILON, Precision::Single).0 * out.clone()).sum()
         };
         let (by_x, by_gain, by_bias) = gradients_of(&x, &gain, &out, None, 1);
         assert_gradient(&x, &values(&by_x), |x| run(x, &gain, &bias));
@@ -162,9 +163,9 @@ mod tests {
             let (out, residual) = (random([rows, width], seed + 3), random([rows, width], seed + 4));
             let (gx, ggain) = (moved(&x, &gpu), moved(&gain, &gpu));
             let name = |what: &str| format!("{what} of {rows} x {width}");
-            let right = layer_norm(&x, &gain, &bias, Precision::Single).0;
+            let right = layer_norm(&x, &gain, &bias, EPSILON, Precision::Single).0;
             assert_close(
-                &layer_norm(&gx, &ggain, &moved(&bias, &gpu), Precision::Single).0,
+                &layer_norm(&gx, &ggain, &moved(&bias, &gpu), EPSILON, Precision::Single).0,
                 &right,
                 &name("layer norm"),
             );

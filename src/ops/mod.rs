@@ -4,13 +4,13 @@
 //! Every operation has two bodies: one for the CPU, over the numbers of Flex's tensors ([`host`]), and kernels for the GPU
 //! (`gpu/`). `model/` calls the functions of this module and never asks which body ran.
 
+mod activation;
 mod adamw;
 mod attention;
 mod dropout;
 mod embedding;
 mod exponential;
 mod figures;
-mod gelu;
 mod gpu;
 mod gradients;
 pub mod head;
@@ -33,7 +33,9 @@ pub use gpu::{
 pub use gradients::{Gradients, LinearPlace, NormPlace};
 pub use host::{host, host_mut, on_host, piece, tensor};
 pub use layer_norm::{LayerNormSaved, layer_norm, layer_norm_backward};
-pub use linear::{input_gradient, input_gradient_through_gelu, linear, linear_gelu, linear_residual, weight_gradient};
+pub use linear::{
+    input_gradient, input_gradient_through_activation, linear, linear_activated, linear_residual, weight_gradient,
+};
 pub use precision::{Precision, halve_into, halved, supports_half};
 pub use read::{ReadFailed, read};
 

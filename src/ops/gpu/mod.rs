@@ -22,11 +22,12 @@ pub use attention::{Sizes as AttentionSizes, attention, attention_backward};
 pub use choice::{Choice, choose, with_each_in_use};
 #[cfg(test)]
 pub use choice::{KERNELS, Kernel};
-pub use elementwise::halve;
+pub use elementwise::{fill, halve};
 pub use embedding::{drop_out, embed, embed_backward_into, last_row};
 pub use head::{LONG_ROW, hidden_gradient, logits, losses, row_losses, sum_into, token_gradient};
 pub use linear::{
-    input_gradient, input_gradient_through_gelu, linear_gelu, linear_into, linear_residual, weight_gradient_into,
+    input_gradient, input_gradient_through_activation, linear_activated, linear_into, linear_residual,
+    weight_gradient_into,
 };
 pub use measure::{measure, rehearse as rehearse_measuring};
 #[cfg(test)]
