@@ -246,6 +246,23 @@ impl ModelConfig {
         Err(Error::ModelTooLarge { bytes, limit, nearest: self.nearest_that_fits(batch_size, limits, engine) })
     }
 
+    /// Refuses a model that cannot even be held to write with.
+    pub fn fit_to_write(&self, limits: &Limits, engine: Engine) -> Result<()> {
+        self.validate()?;
+        let weights = 4 * self.parameters();
+        let held = Memory { weights, optimizer: 0, largest_buffer: weights, ..self.memory(1, engine, false) };
+        // Of a pass over one window nothing is kept for a backward pass: a layer's share stands for it.
+        let held = Memory { activations: (held.activations - weights) / self.layers as u64, ..held };
+        if limits.allow(&held) {
+            return Ok(());
+        }
+        let (bytes, limit) = match held.largest_buffer > limits.largest_buffer {
+            true => (held.largest_buffer, limits.largest_buffer),
+            false => (held.total(), limits.total),
+        };
+        Err(Error::ModelTooLarge { bytes, limit, nearest: None })
+    }
+
     /// Shrinks context, then layers, then width by halves until the model fits.
     fn nearest_that_fits(&self, batch_size: usize, limits: &Limits, engine: Engine) -> Option<ModelConfig> {
         let mut candidate = *self;

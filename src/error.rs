@@ -74,8 +74,18 @@ pub enum Error {
     TensorMissing { tensor: String },
     #[error("tensor {tensor} has shape {found:?} where {expected:?} is right")]
     TensorShape { tensor: String, found: Vec<usize>, expected: Vec<usize> },
-    #[error("tensor {tensor} has type {found}; F32 is right")]
-    TensorType { tensor: String, found: String },
+    #[error("tensor {tensor} has type {found}; {supported:?} are right")]
+    TensorType { tensor: String, found: String, supported: Vec<String> },
+    #[error("GPT-2 has no tensor {tensor}")]
+    TensorUnknown { tensor: String },
+    #[error("tensor {tensor} holds what is no number")]
+    WeightsNotFinite { tensor: String },
+    #[error("{name} is missing")]
+    FileMissing { name: String },
+    #[error("{found} models cannot be opened; {supported:?} can")]
+    ArchitectureUnsupported { found: String, supported: Vec<String> },
+    #[error("{setting} is {found}; {supported:?} can be opened")]
+    SettingUnsupported { setting: String, found: String, supported: Vec<String> },
     #[error("the file ends after {found} bytes where {expected} are right")]
     FileTruncated { found: u64, expected: u64 },
     #[error("the file is no Lorito model: {missing} is missing")]

@@ -4,6 +4,8 @@
 //! A model keeps the tokenizer and the token ids it was made with, so that loading another text or training another
 //! tokenizer never changes a run under way.
 
+mod pretrained;
+
 use std::rc::Rc;
 
 use burn::tensor::Device;
@@ -121,6 +123,8 @@ pub struct Session {
     /// The text's ids, made when first needed and dropped when text or tokenizer change.
     data: Option<Rc<Dataset>>,
     model: Option<Model>,
+    /// Another model that is on its way.
+    opening: Option<pretrained::Opening>,
     writing: Option<Writing>,
 }
 
@@ -139,6 +143,7 @@ impl Session {
             tokenizer: None,
             data: None,
             model: None,
+            opening: None,
             writing: None,
         }
     }
@@ -322,7 +327,10 @@ impl Session {
         let ModelConfig { vocabulary, width, variant, .. } = rehearsal::smallest_like(config);
         let (dropping, adding) = (config.dropout > 0.0, train.gradient_accumulation > 1);
         let (head_width, half) = (config.head_width(), train.half_precision);
-        format!("{vocabulary} {width} {head_width} {dropping} {adding} {half} {:?} {}", variant.activation, variant.tied)
+        format!(
+            "{vocabulary} {width} {head_width} {dropping} {adding} {half} {:?} {}",
+            variant.activation, variant.tied
+        )
     }
 
     /// Queues every kernel that training such a model and writing with it needs, so that they get compiled. Nothing here
@@ -460,7 +468,10 @@ impl Session {
     /// Model and run as one file; the tokens of the run are [apart](Session::corpus_tokens), as they never change.
     pub async fn checkpoint(&self) -> Result<Vec<u8>> {
         let mut file = self.model_file("checkpoint").await?;
-        let state = self.model()?.trainer.state().await?;
+        let state = {
+            let Model { gpt, trainer, .. } = self.model()?;
+            trainer.state(gpt).await?
+        };
         file.moments = Some(formats::Moments { first: state.first_moment, second: state.second_moment });
         formats::write(&file)
     }
@@ -497,6 +508,7 @@ impl Session {
         let ids = tokenizer.encode(prompt);
         let GenerateOptions { max_tokens, sampling, cache } = options;
         let generation = Generation::new(gpt, &ids, sampling, max_tokens, tokenizer.end_of_text(), cache)?;
+        let generation = generation.among(tokenizer.vocabulary());
         self.writing = Some(Writing { generation, decoder: tokenizer.decoder() });
         Ok(())
     }
@@ -558,11 +570,12 @@ impl Session {
 
     fn open(&mut self, file: ModelFile, state: Option<TrainingState>) -> Result<()> {
         let tokenizer = Tokenizer::from_json(file.tokenizer.as_bytes())?;
-        if tokenizer.vocabulary() != file.config.vocabulary {
+        if tokenizer.vocabulary() > file.config.vocabulary {
             let (model, tokenizer) = (file.config.vocabulary, tokenizer.vocabulary());
             return Err(Error::VocabularyMismatch { model, tokenizer });
         }
-        file.config.fit(1, &self.limits, self.engine)?;
+        file.config.fit_to_write(&self.limits, self.engine)?;
+        // The old model goes first: both may not fit.
         self.writing = None;
         self.model = None;
         ops::release();
@@ -572,9 +585,7 @@ impl Session {
             None => Trainer::continuing(&gpt, file.history),
         };
         let tokenizer = Rc::new(tokenizer);
-        self.tokenizer = Some(tokenizer.clone());
-        self.data = None;
-        self.model = Some(Model { gpt, tokenizer, trainer, data: None, facts: file.facts });
+        self.put(Model { gpt, tokenizer, trainer, data: None, facts: file.facts })?;
         Ok(())
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! Methods that wait (`async`) must not overlap with any other call; the worker takes turns with a mutex.
 
+mod pretrained;
+
 use burn::tensor::Device;
 use js_sys::{Float32Array, Uint8Array, Uint32Array};
 use serde::{Serialize, de::DeserializeOwned};

@@ -207,7 +207,7 @@ fn a_resumed_run_is_the_run_that_was_never_stopped() {
 
     let (mut gpt, mut trainer) = run(0.0);
     let mut halves = train(&mut gpt, &mut trainer, 5);
-    let state: TrainingState = block_on(trainer.state()).unwrap();
+    let state: TrainingState = block_on(trainer.state(&gpt)).unwrap();
     let flat = values(&gpt.flat);
     let mut gpt = Gpt::from_flat(CONFIG, flat, &Device::flex());
     let mut trainer = Trainer::restore(&gpt, state);

@@ -21,6 +21,9 @@ await build({
   outdir: out,
   bundle: true,
   format: "esm",
+  // What only some ever need comes in files of its own, when it is needed.
+  splitting: true,
+  chunkNames: "parts/[name]-[hash]",
   target: "es2022",
   minify: true,
   charset: "utf8",

@@ -16,6 +16,8 @@ export type PageErrorCode =
   | "download-blocked"
   /** This browser has no storage for pages, or refuses it (private window, no https). */
   | "storage-unavailable"
+  /** The ZIP archive cannot be read, or lies; `reason` says how. */
+  | "archive-damaged"
   /** The disk, or the part of it that the browser grants, is full. */
   | "storage-full"
   /** No saved model has this `name`. */

@@ -29,7 +29,12 @@ async function read(store: Store, name: string, data: Blob | string, field?: str
 /** Files from the chooser or a drop, one after the other; one that cannot be read stops none of the others. */
 export async function takeFiles(store: Store, files: Iterable<File>): Promise<void> {
   store.forgive("text");
-  for (const file of files) {
+  const all = [...files];
+  if (all.some(({ name }) => name === "config.json")) {
+    await openFiles(store, all);
+    return;
+  }
+  for (const file of all) {
     if (/\.(safetensors|lorito)$/i.test(file.name)) await openFile(store, file);
     else await turns.run(() => read(store, file.name, file));
   }
@@ -102,13 +107,33 @@ export function canReread(index: number): boolean {
 
 /** Opens a model, or a run that was downloaded because it could not be saved. */
 export async function openFile(store: Store, file: File): Promise<boolean> {
+  if (!file.name.toLowerCase().endsWith(".lorito")) return openFiles(store, [file]);
   store.forgive("share");
   const opened = await store.attempt("share", { task: "opening", name: file.name }, async () => {
-    if (file.name.toLowerCase().endsWith(".lorito")) store.change({ lastRun: await store.lorito.openRun(file) });
-    else await store.lorito.importModel(file);
+    store.change({ lastRun: await store.lorito.openRun(file) });
     return true;
   });
   return opened ?? false;
+}
+
+/** Opens a model from one file, or from those of a folder. */
+export async function openFiles(store: Store, files: File[]): Promise<boolean> {
+  const name = nameOf(files);
+  store.forgive("share");
+  const opened = await store.attempt("share", { task: "opening", name }, async () => {
+    const onProgress = (done: number, total: number) => store.change({ busy: { task: "opening", name, done, total } });
+    const named = files.map((data) => ({ name: data.webkitRelativePath || data.name, data }));
+    await store.lorito.importModel(named, onProgress);
+    return true;
+  });
+  return opened ?? false;
+}
+
+/** The folder's name, or the file's. */
+export function nameOf(files: readonly File[]): string {
+  const [first] = files;
+  const folder = first?.webkitRelativePath.split("/")[0];
+  return folder || first?.name || "";
 }
 
 /** Opens a model from an address, saying where from and how much has come. */

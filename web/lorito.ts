@@ -17,7 +17,16 @@ import type {
 import { heeded, LoritoError, problemOf } from "./errors";
 import type { Engine } from "./gpu";
 import { RunLock } from "./lock";
-import type { EngineInfo, NewModel, Progress, RunSummary, SavedModel, TrainResult, WorkerEvent } from "./protocol";
+import type {
+  EngineInfo,
+  NamedFile,
+  NewModel,
+  Progress,
+  RunSummary,
+  SavedModel,
+  TrainResult,
+  WorkerEvent,
+} from "./protocol";
 import type { AddTextOptions, TrainOptions, WriteOptions } from "./types";
 import { Voice } from "./voice";
 
@@ -268,9 +277,19 @@ export class Lorito extends Voice {
     return this.owner.ask((api) => api.exportModel(kind, name));
   }
 
-  /** Opens a model from a .safetensors file, with the tokenizer in it. */
-  async importModel(file: Blob): Promise<ModelSummary & { vocabSize: number }> {
-    return this.#opened(await this.owner.ask((api) => api.importModel(file)), file);
+  /**
+   * Opens a model: a .safetensors file of Lorito's, a .zip with a Hugging Face folder in it, or the files of such a folder
+   * (config.json, weights in one file or in shards, tokenizer).
+   */
+  async importModel(
+    source: Blob | NamedFile[],
+    onProgress?: (loaded: number, total: number) => void,
+  ): Promise<ModelSummary & { vocabSize: number }> {
+    const model = await this.withWord(
+      (call) => this.owner.ask((api) => api.importModel(call, source)),
+      (event) => event.event === "loaded" && onProgress?.(event.loaded, event.total),
+    );
+    return this.#opened(model, source);
   }
 
   /** Opens a model from an address. Its host must allow that (CORS); nothing but the file is asked of it. */
@@ -287,8 +306,8 @@ export class Lorito extends Voice {
     return this.#opened(model, file);
   }
 
-  async #opened(model: ModelSummary, file: Blob): Promise<ModelSummary & { vocabSize: number }> {
-    this.owner.recipe.model = { opened: file };
+  async #opened(model: ModelSummary, source: Blob | NamedFile[]): Promise<ModelSummary & { vocabSize: number }> {
+    this.owner.recipe.model = { opened: source };
     await this.tellAll();
     return { ...model, vocabSize: model.vocabulary };
   }

@@ -70,6 +70,12 @@ export interface Progress {
   records: StepRecord[];
 }
 
+/** A file that came with others; its name may be a path. */
+export interface NamedFile {
+  name: string;
+  data: Blob;
+}
+
 /** A run that lies in the browser's storage. */
 export interface RunSummary {
   step: number;
@@ -133,7 +139,8 @@ export interface WorkerApi {
   /** Has the GPU compile what such a model needs, in the background. */
   compileAhead(model: NewModel & { vocabulary?: number }, train: TrainConfig): Promise<void>;
   createModel(model: NewModel): Promise<ModelSummary>;
-  importModel(file: Blob): Promise<ModelSummary>;
+  /** One file, ours or an archive, or the files of a folder. */
+  importModel(call: number, source: Blob | NamedFile[]): Promise<ModelSummary>;
   /** Fetches and opens; the file comes along for when the engine must be started anew. */
   importFromUrl(call: number, url: string): Promise<{ model: ModelSummary; file: Blob }>;
   exportModel(kind: "safetensors" | "huggingface", name: string): Promise<Blob>;

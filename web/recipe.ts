@@ -1,7 +1,7 @@
 // How to make again what the worker holds, for when its GPU is lost. The page remembers what it was asked for, not the
 // results: a text is a Blob, which the browser keeps for it, and a fresh model is its settings and its seed.
 import type { TokenizerKind } from "lorito-wasm";
-import type { NewModel, RunSummary, WorkerApi } from "./protocol";
+import type { NamedFile, NewModel, RunSummary, WorkerApi } from "./protocol";
 
 interface Text {
   name: string;
@@ -12,7 +12,7 @@ interface Text {
 /** Where the model comes from. */
 type Origin =
   | { made: NewModel }
-  | { opened: Blob }
+  | { opened: Blob | NamedFile[] }
   /** A run that has been saved; in `file` if the storage refused it. */
   | { run: string | undefined; file?: Blob };
 
@@ -29,7 +29,7 @@ export class Recipe {
     if (run) return run; // it brought its tokenizer
     if (this.tokenizer && this.texts.length > 0)
       await api.trainTokenizer(this.tokenizer.kind, this.tokenizer.vocabulary);
-    if (model && "opened" in model) await api.importModel(model.opened);
+    if (model && "opened" in model) await api.importModel(0, model.opened);
     if (model && "made" in model) await api.createModel(model.made);
     return undefined;
   }

@@ -1,13 +1,14 @@
 // The worker: loads the crate's wasm and does what the page asks (protocol.ts), one call of the session at a time.
 import { expose } from "comlink";
-import init, { type HalfPrecision, type ModelConfig, Session, type TrainConfig } from "lorito-wasm";
+import init, { type HalfPrecision, type ModelConfig, type ModelSummary, Session, type TrainConfig } from "lorito-wasm";
 import { download, startOf } from "./download";
 import { type Problem, problemOf } from "./errors";
+import { isArchive, isFolder, mayBelong, openFolder } from "./folder";
 import { chooseEngine, type Engine, type EngineChoice, watchGpu } from "./gpu";
 import { RunKeeper } from "./keeper";
 import { useFastestKernels } from "./kernels";
 import { Guarded, Mutex, macrotask } from "./mutex";
-import type { NewModel, Wish, WorkerApi, WorkerEvent } from "./protocol";
+import type { NamedFile, NewModel, Wish, WorkerApi, WorkerEvent } from "./protocol";
 import { compiled, prepareToCompileAhead, rehearse } from "./shaders";
 import * as storage from "./storage";
 import { Training, Wishes } from "./training";
@@ -128,6 +129,28 @@ async function readText(call: number, name: string, data: Blob, field: string | 
   }
 }
 
+/** Opens one file of ours, an archive with a folder in it, or a folder's files. */
+async function openAny(call: number, source: Blob | NamedFile[]): Promise<ModelSummary> {
+  if (source instanceof Blob) {
+    if (!isArchive(new Uint8Array(await source.slice(0, 4).arrayBuffer()))) return openModel(source);
+    const { filesOf } = await import("./archive");
+    return openFiles(call, await filesOf(source, mayBelong));
+  }
+  const [first] = source;
+  if (source.length === 1 && first && !isFolder(source)) return openAny(call, first.data);
+  return openFiles(call, source);
+}
+
+async function openFiles(call: number, files: NamedFile[]): Promise<ModelSummary> {
+  const { session, writer, keeper } = engine();
+  refuseWhileTraining();
+  const model = await writer.instead(() =>
+    openFolder(session, files, (loaded, total) => emit({ event: "loaded", call, loaded, total })),
+  );
+  keeper.modelChanged();
+  return model;
+}
+
 async function openModel(file: Blob) {
   // A look at the start, before the whole is read into memory.
   const start = await startOf(file);
@@ -231,7 +254,7 @@ const api: WorkerApi = {
     return made;
   },
 
-  importModel: (file) => openModel(file),
+  importModel: openAny,
 
   importFromUrl: async (call, url) => {
     const check = (start: Uint8Array, total: number | undefined) =>

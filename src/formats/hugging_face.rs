@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{ModelFile, model_card::model_card, model_file::tensors, safetensors::append, zip::Archive};
+use super::{
+    ModelFile, model_card::model_card, model_file::tensors, pretrained::activation_name, safetensors::append,
+    zip::Archive,
+};
 use crate::{
     error::{Error, Result},
     model::Layout,
@@ -38,17 +41,22 @@ fn config(file: &ModelFile, end: u32) -> Value {
         "n_embd": config.width,
         "n_layer": config.layers,
         "n_head": config.heads,
-        "activation_function": "gelu_new",
-        "layer_norm_epsilon": 1e-5,
+        "activation_function": activation_name(config.variant.activation),
+        "layer_norm_epsilon": decimal(config.variant.epsilon),
         "initializer_range": 0.02,
         "embd_pdrop": config.dropout,
         "attn_pdrop": config.dropout,
         "resid_pdrop": config.dropout,
-        "tie_word_embeddings": true,
+        "tie_word_embeddings": config.variant.tied,
         "bos_token_id": end,
         "eos_token_id": end,
         "torch_dtype": "float32",
     })
+}
+
+/// A number of single precision by its shortest digits: 1e-5, not 0.000009999999747378752.
+fn decimal(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or(f64::from(number))
 }
 
 /// The general class takes everything from tokenizer.json; GPT-2's own would put its pre-tokenisation in. Without the

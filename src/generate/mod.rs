@@ -26,6 +26,8 @@ pub struct Generation {
     known: usize,
     end_of_text: u32,
     left: usize,
+    /// Ids from here on are never drawn.
+    vocabulary: usize,
 }
 
 impl Generation {
@@ -52,7 +54,13 @@ impl Generation {
             known: 0,
             end_of_text,
             left: length,
+            vocabulary,
         })
+    }
+
+    /// Draws only ids below `vocabulary`: a model may have rows that no token has, to make a round number.
+    pub fn among(self, vocabulary: usize) -> Self {
+        Self { vocabulary: self.vocabulary.min(vocabulary), ..self }
     }
 
     /// The next id, or `None` when the text has ended.
@@ -75,7 +83,9 @@ impl Generation {
             None => gpt.last_logits(&Ids::new(self.window.clone(), 1, &gpt.device())),
         };
         self.known = self.window.len();
-        let id = self.sampler.draw(read(logits).await?, &self.window);
+        let mut logits = read(logits).await?;
+        logits.truncate(self.vocabulary);
+        let id = self.sampler.draw(logits, &self.window);
         if id == self.end_of_text {
             self.left = 0;
             return Ok(None);

@@ -83,9 +83,14 @@ impl Gpt {
 
     /// A model of given weights, laid out as [`Layout`] says.
     pub fn from_flat(config: ModelConfig, flat: Vec<f32>, device: &Device) -> Self {
+        let len = flat.len();
+        Self::from_tensor(config, ops::tensor(flat, [len], device))
+    }
+
+    /// A model of weights where they are, `flat [layout.len]`.
+    pub fn from_tensor(config: ModelConfig, flat: Tensor<1>) -> Self {
         let layout = Layout::new(&config);
-        assert_eq!(flat.len(), layout.len, "weights of another model");
-        let flat = ops::tensor(flat, [layout.len], device);
+        assert_eq!(flat.dims(), [layout.len], "weights of another model");
         Self { config, places: Places::new(&layout), layout, flat, half: None }
     }
 

@@ -20,6 +20,7 @@ mod linear;
 mod precision;
 mod product;
 mod read;
+mod upload;
 
 pub use adamw::{AdamW, Decay, Moments};
 pub use attention::{AttentionSaved, Past, attention, attention_backward};
@@ -38,6 +39,7 @@ pub use linear::{
 };
 pub use precision::{Precision, halve_into, halved, supports_half};
 pub use read::{ReadFailed, read};
+pub use upload::Upload;
 
 /// The target of a token whose prediction does not count.
 pub const IGNORED: i32 = -1;

@@ -87,6 +87,11 @@ impl Tokenizer {
         Self::from_file(File::read(json)?)
     }
 
+    /// Opens GPT-2's older pair of files, `vocab.json` and `merges.txt`, as the `tokenizer.json` that says the same.
+    pub fn from_vocabulary(vocabulary: &[u8], merges: &[u8]) -> Result<Self> {
+        Self::from_file(File::of_pair(vocabulary, merges)?)
+    }
+
     /// This tokenizer with further special tokens, whose ids follow its own; those that it has already stay.
     pub fn with_special_tokens(&self, contents: &[&str]) -> Result<Self> {
         let mut file = File::read(self.to_json().as_bytes())?;

@@ -27,10 +27,9 @@ const EVALUATION_SHARE: f64 = 0.07;
 /// Trains one model. Steps are only queued on the GPU; [`Trainer::read`] waits for them and hands out their figures.
 pub struct Trainer {
     progress: Progress,
-    moments: Moments,
-    decay: Decay,
+    /// Three times the weights; none before the first step, so that a model that only writes has the memory.
+    learning: Option<Learning>,
     history: History,
-    gradients: Gradients,
     /// Steps whose figures have not been read: (step, learning rate, passes). Their figures are the losses of the passes
     /// and the norm of the gradient.
     unread: Vec<(u64, f64, usize)>,
@@ -42,10 +41,23 @@ pub struct Trainer {
     since_evaluation: (f64, u64),
 }
 
+/// What only steps need.
+struct Learning {
+    moments: Moments,
+    decay: Decay,
+    gradients: Gradients,
+}
+
+impl Learning {
+    fn new(gpt: &Gpt, moments: Moments) -> Self {
+        let decay = Decay::new(gpt.layout.decaying().collect(), gpt.layout.len, &gpt.device());
+        Self { moments, decay, gradients: gpt.gradients() }
+    }
+}
+
 impl Trainer {
     /// A trainer for a model that has not been trained; `begin` starts its first run.
     pub fn new(gpt: &Gpt) -> Self {
-        let len = gpt.layout.len;
         Self {
             progress: Progress {
                 config: TrainConfig { steps: 0, ..TrainConfig::default() },
@@ -53,10 +65,8 @@ impl Trainer {
                 step: 0,
                 updates: 0,
             },
-            moments: Moments::zeros(len, &gpt.device()),
-            decay: Decay::new(gpt.layout.decaying().collect(), len, &gpt.device()),
+            learning: None,
             history: History::default(),
-            gradients: gpt.gradients(),
             unread: Vec::new(),
             figures: Figures::new(&gpt.device()),
             evaluating: Vec::new(),
@@ -73,7 +83,8 @@ impl Trainer {
             first: ops::tensor(state.first_moment, [len], &device),
             second: ops::tensor(state.second_moment, [len], &device),
         };
-        let mut trainer = Self { progress: state.progress, moments, history: state.history, ..Self::new(gpt) };
+        let learning = Some(Learning::new(gpt, moments));
+        let mut trainer = Self { progress: state.progress, learning, history: state.history, ..Self::new(gpt) };
         let last = trainer.history.last_evaluation().map_or(0, |evaluation| evaluation.step);
         for record in trainer.history.steps.iter().filter(|record| record.step > last) {
             trainer.since_evaluation.0 += f64::from(record.loss);
@@ -134,13 +145,14 @@ impl Trainer {
             return Ok(());
         }
         gpt.set_precision(if config.half_precision { Precision::Half } else { Precision::Single });
-        self.gradients.start();
+        let Learning { moments, decay, gradients } =
+            self.learning.get_or_insert_with(|| Learning::new(gpt, Moments::zeros(gpt.layout.len, &gpt.device())));
+        gradients.start();
         for (pass, batch) in batches.iter().enumerate() {
             let seed = mix(mix(config.seed ^ 0xd209, step), pass as u64);
             let dropout = Dropout::new(gpt.config.dropout, seed);
             let loss = self.figures.add();
-            let (figures, gradients) = (&mut self.figures, &mut self.gradients);
-            gpt.loss_and_gradient(&batch.inputs, &batch.targets, dropout, figures, loss, gradients);
+            gpt.loss_and_gradient(&batch.inputs, &batch.targets, dropout, &mut self.figures, loss, gradients);
             self.history.tokens += batch.inputs.numbers.len() as u64;
         }
         let learning_rate = learning_rate(config, step - self.progress.start_step);
@@ -153,8 +165,7 @@ impl Trainer {
             update: self.progress.updates + 1,
         };
         let norm = self.figures.add();
-        let moments = &mut self.moments;
-        adamw.update(&mut gpt.flat, moments, &self.gradients, &self.decay, &mut self.figures, norm);
+        adamw.update(&mut gpt.flat, moments, gradients, decay, &mut self.figures, norm);
         gpt.weights_changed();
         self.progress.step += 1;
         self.progress.updates += 1;
@@ -243,11 +254,17 @@ impl Trainer {
     }
 
     /// Everything but the weights, as numbers. Steps still unread must have been [read](Trainer::read) before.
-    pub async fn state(&self) -> Result<TrainingState> {
+    pub async fn state(&self, gpt: &Gpt) -> Result<TrainingState> {
+        let (first_moment, second_moment) = match &self.learning {
+            Some(Learning { moments, .. }) => {
+                (ops::read(moments.first.clone()).await?, ops::read(moments.second.clone()).await?)
+            }
+            None => (vec![0.0; gpt.layout.len], vec![0.0; gpt.layout.len]),
+        };
         Ok(TrainingState {
             progress: self.progress.clone(),
-            first_moment: ops::read(self.moments.first.clone()).await?,
-            second_moment: ops::read(self.moments.second.clone()).await?,
+            first_moment,
+            second_moment,
             history: self.history.clone(),
         })
     }

@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 import { bytes, date, t } from "../i18n";
-import { openAddress, openFile } from "../intake";
+import { nameOf, openAddress, openFile, openFiles } from "../intake";
 import type { SavedModel } from "../lorito";
 import type { Store } from "../state";
 import { action } from "./fields";
@@ -48,6 +48,7 @@ export class ShareView extends View {
   @state() private renaming: string | undefined;
   @state() private done = "";
   @query("#model-file") private file!: HTMLInputElement;
+  @query("#model-folder") private folder!: HTMLInputElement;
   @query("#address") private address!: HTMLInputElement;
 
   override render(): TemplateResult {
@@ -105,9 +106,12 @@ export class ShareView extends View {
   #in(): TemplateResult {
     const { busy } = this.state;
     return html`<div class="ways">
-        <input id="model-file" type="file" accept=".safetensors,.lorito" hidden @change=${this.#chosen}>
+        <input id="model-file" type="file" multiple accept=".safetensors,.lorito,.zip,.json,.txt" hidden @change=${this.#chosen}>
         <button type="button" @click=${() => this.file.click()}>${t("share.open")}</button>
         <small>${t("share.open.about")}</small>
+        <input id="model-folder" type="file" webkitdirectory hidden @change=${this.#chosenFolder}>
+        <button type="button" @click=${() => this.folder.click()}>${t("share.openFolder")}</button>
+        <small>${t("share.openFolder.about")}</small>
       </div>
       <form class="field wide" @submit=${this.#fetch}>
         <label for="address">${t("share.address")}</label>
@@ -224,9 +228,18 @@ export class ShareView extends View {
   }
 
   async #chosen(): Promise<void> {
-    const file = this.file.files?.[0];
+    const files = [...(this.file.files ?? [])];
     this.file.value = "";
-    if (file && (await openFile(this.store, file))) this.#opened(file.name);
+    const [file] = files;
+    if (!file) return;
+    const opened = files.length === 1 ? openFile(this.store, file) : openFiles(this.store, files);
+    if (await opened) this.#opened(file.name);
+  }
+
+  async #chosenFolder(): Promise<void> {
+    const files = [...(this.folder.files ?? [])];
+    this.folder.value = "";
+    if (files.length > 0 && (await openFiles(this.store, files))) this.#opened(nameOf(files));
   }
 
   async #fetch(event: Event): Promise<void> {

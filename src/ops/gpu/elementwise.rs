@@ -106,3 +106,21 @@ pub fn fill<const D: usize>(x: &Tensor<D>, value: f32) {
         filling::launch_unchecked(&client(x), groups(len, GROUP), CubeDim::new_1d(GROUP), buffer(x), value, len);
     }
 }
+
+#[cube(launch_unchecked)]
+fn scaled(x: &[f32], y: &mut [f32], factor: f32, len: usize) {
+    if ABSOLUTE_POS < len {
+        y[ABSOLUTE_POS] = x[ABSOLUTE_POS] * factor;
+    }
+}
+
+/// Writes the numbers of `x`, times `factor`, to `y`, which has as many.
+pub fn scale_into<const D: usize>(x: &Tensor<D>, y: &Tensor<D>, factor: f32) {
+    let len = x.dims().iter().product();
+    assert_eq!(y.dims().iter().product::<usize>(), len, "numbers for another shape");
+    // SAFETY: no index goes beyond the length.
+    unsafe {
+        let dim = CubeDim::new_1d(GROUP);
+        scaled::launch_unchecked(&client(x), groups(len, GROUP), dim, buffer(x), buffer(y), factor, len);
+    }
+}

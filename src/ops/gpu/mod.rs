@@ -22,7 +22,7 @@ pub use attention::{Sizes as AttentionSizes, attention, attention_backward};
 pub use choice::{Choice, choose, with_each_in_use};
 #[cfg(test)]
 pub use choice::{KERNELS, Kernel};
-pub use elementwise::{fill, halve};
+pub use elementwise::{fill, halve, scale_into};
 pub use embedding::{drop_out, embed, embed_backward_into, last_row};
 pub use head::{LONG_ROW, hidden_gradient, logits, losses, row_losses, sum_into, token_gradient};
 pub use linear::{
