@@ -70,6 +70,99 @@ pub enum Activation {
     Tanh,
 }
 
+/// A matrix of a transformer block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Query, key and value; `attn.c_attn`.
+    Attention,
+    /// `attn.c_proj`
+    AttentionOut,
+    /// `mlp.c_fc`
+    Mlp,
+    /// `mlp.c_proj`
+    MlpOut,
+}
+
+impl Part {
+    pub const ALL: [Self; 4] = [Self::Attention, Self::AttentionOut, Self::Mlp, Self::MlpOut];
+
+    /// GPT-2's name of it within a block.
+    pub fn name(self) -> &'static str {
+        ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"][self as usize]
+    }
+
+    /// Inputs and outputs, as multiples of the width.
+    pub fn shape(self) -> [usize; 2] {
+        [[1, 3], [1, 1], [1, 4], [4, 1]][self as usize]
+    }
+}
+
+/// An adapter beside a model's weights (`model::Adapter`), with the names of PEFT's `LoraConfig`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct LoraConfig {
+    /// Width of the thin matrices.
+    pub rank: usize,
+    /// The adapter counts `alpha / rank` times.
+    pub alpha: f64,
+    /// Which matrices have one.
+    pub targets: Targets,
+}
+
+/// Matrices, one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct Targets {
+    pub attention: bool,
+    pub attention_out: bool,
+    pub mlp: bool,
+    pub mlp_out: bool,
+}
+
+impl Targets {
+    pub fn has(self, part: Part) -> bool {
+        [self.attention, self.attention_out, self.mlp, self.mlp_out][part as usize]
+    }
+}
+
+impl Default for Targets {
+    fn default() -> Self {
+        Self { attention: true, attention_out: true, mlp: true, mlp_out: true }
+    }
+}
+
+impl Default for LoraConfig {
+    fn default() -> Self {
+        Self { rank: 8, alpha: 16.0, targets: Targets::default() }
+    }
+}
+
+impl LoraConfig {
+    pub fn validate(&self) -> Result<()> {
+        in_range("rank", self.rank as f64, 1.0, 256.0)?;
+        in_range("alpha", self.alpha, 1e-3, 4096.0)?;
+        let chosen = Part::ALL.iter().filter(|part| self.targets.has(**part)).count();
+        in_range("targets", chosen as f64, 1.0, 4.0)
+    }
+
+    pub fn scale(&self) -> f32 {
+        (self.alpha / self.rank as f64) as f32
+    }
+
+    /// Trained numbers, and those of the matrices that have an adapter.
+    pub fn parameters(&self, model: &ModelConfig) -> (u64, u64) {
+        let (rank, width, layers) = (self.rank as u64, model.width as u64, model.layers as u64);
+        let shapes =
+            Part::ALL.into_iter().filter(|part| self.targets.has(*part)).map(|part| part.shape().map(|n| n as u64));
+        let (thin, adapted): (Vec<_>, Vec<_>) = shapes
+            .map(|[inputs, outputs]| (rank * (inputs + outputs) * width, inputs * outputs * width * width))
+            .unzip();
+        (layers * thin.iter().sum::<u64>(), layers * adapted.iter().sum::<u64>())
+    }
+}
+
 /// One training run. Every number has nanoGPT's meaning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -96,6 +189,10 @@ pub struct TrainConfig {
     /// On the GPU: copies of weights and activations with 16 bits a number (`ops::Precision`).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub half_precision: bool,
+    /// Train an adapter instead of the whole model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(target_arch = "wasm32", tsify(optional))]
+    pub lora: Option<LoraConfig>,
 }
 
 impl Default for TrainConfig {
@@ -113,6 +210,7 @@ impl Default for TrainConfig {
             eval_every: 250,
             seed: 1337,
             half_precision: false,
+            lora: None,
         }
     }
 }
@@ -333,7 +431,8 @@ impl TrainConfig {
         in_range("beta1", self.beta1, 0.0, 0.9999)?;
         in_range("beta2", self.beta2, 0.0, 0.99999)?;
         in_range("gradClip", self.grad_clip, 0.0, 1e6)?;
-        in_range("evalEvery", self.eval_every as f64, 1.0, 1e9)
+        in_range("evalEvery", self.eval_every as f64, 1.0, 1e9)?;
+        self.lora.map_or(Ok(()), |lora| lora.validate())
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Activations are `[batch * time, width]`: every part but attention treats tokens alike.
 
+mod adapter;
 mod batch;
 mod cache;
 mod layout;
@@ -11,6 +12,7 @@ mod weights;
 
 use burn::tensor::{Device, Tensor};
 
+pub use adapter::Adapter;
 pub use batch::Ids;
 pub use cache::Cache;
 pub use layout::{Layout, Parameter};
@@ -18,7 +20,7 @@ pub use places::Places;
 pub use weights::{Block, Linear, Norm, Weights};
 
 use crate::{
-    config::{ModelConfig, Variant},
+    config::{LoraConfig, ModelConfig, Part, Variant},
     ops::{self, AttentionSaved, Dropout, Figure, Figures, Gradients, LayerNormSaved, Mask, Precision},
 };
 
@@ -31,6 +33,8 @@ pub struct Gpt {
     pub flat: Tensor<1>,
     /// The same with half precision, where training reads it.
     half: Option<Tensor<1>>,
+    /// Learns in the place of `flat`, where there is one.
+    adapter: Option<Adapter>,
 }
 
 /// What the backward pass needs of one block.
@@ -91,7 +95,7 @@ impl Gpt {
     pub fn from_tensor(config: ModelConfig, flat: Tensor<1>) -> Self {
         let layout = Layout::new(&config);
         assert_eq!(flat.dims(), [layout.len], "weights of another model");
-        Self { config, places: Places::new(&layout), layout, flat, half: None }
+        Self { config, places: Places::new(&layout), layout, flat, half: None, adapter: None }
     }
 
     pub fn device(&self) -> Device {
@@ -99,18 +103,75 @@ impl Gpt {
     }
 
     pub fn weights(&self) -> Weights {
-        Weights::view(&self.layout, &self.flat, None)
+        self.view(None)
     }
 
     /// Weights as a loss is computed with.
     fn training_weights(&self) -> Weights {
-        Weights::view(&self.layout, &self.flat, self.half.as_ref())
+        self.view(self.half.as_ref())
+    }
+
+    fn view(&self, half: Option<&Tensor<1>>) -> Weights {
+        let mut weights = Weights::view(&self.layout, &self.flat, half);
+        if let Some(adapter) = &self.adapter {
+            adapter.substitute(&mut weights);
+        }
+        weights
+    }
+
+    /// Puts a fresh adapter beside the weights, which changes nothing yet.
+    pub fn adapt(&mut self, config: LoraConfig, seed: u64) {
+        let layout = Layout::adapter(&self.config, &config);
+        let flat = ops::tensor(layout.initial(seed), [layout.len], &self.device());
+        self.put_adapter(config, flat);
+    }
+
+    /// Puts an adapter of given weights beside the model's, laid out as [`Layout::adapter`] says.
+    pub fn put_adapter(&mut self, config: LoraConfig, flat: Tensor<1>) {
+        self.half = None;
+        self.adapter = Some(Adapter::new(&self.config, config, flat));
+        self.weights_changed();
+    }
+
+    pub fn adapter(&self) -> Option<&Adapter> {
+        self.adapter.as_ref()
+    }
+
+    /// Takes the adapter up into the weights; the model computes what it did.
+    pub fn merge(&mut self) {
+        let Some(adapter) = self.adapter.take() else { return };
+        let names = |layer: usize, part: Part| format!("transformer.h.{layer}.{}.weight", part.name());
+        for (layer, part, sum) in adapter.sums() {
+            let name = names(layer, part);
+            let place = self.layout.parameters.iter().find(|parameter| parameter.name == name);
+            let place = place.expect("a matrix of the model").range();
+            ops::write(&mut self.flat, place.start, sum);
+        }
+    }
+
+    /// Layout of what is trained: the whole, or the adapter.
+    pub fn trained(&self) -> &Layout {
+        self.adapter.as_ref().map_or(&self.layout, |adapter| &adapter.layout)
+    }
+
+    /// The flat array of what is trained, `[trained().len]`.
+    pub fn trained_flat(&self) -> &Tensor<1> {
+        self.adapter.as_ref().map_or(&self.flat, |adapter| &adapter.flat)
+    }
+
+    pub fn trained_flat_mut(&mut self) -> &mut Tensor<1> {
+        match &mut self.adapter {
+            Some(adapter) => &mut adapter.flat,
+            None => &mut self.flat,
+        }
     }
 
     /// The precision of what losses are computed from; that of weights where the engine has no other.
     pub fn set_precision(&mut self, precision: Precision) {
         match precision {
             Precision::Single => self.half = None,
+            // An adapter's sums are made anew each step, and have 32 bits.
+            Precision::Half if self.adapter.is_some() => {}
             Precision::Half if self.half.is_none() && ops::supports_half(&self.device()) => {
                 self.half = Some(ops::halved(&self.flat))
             }
@@ -118,16 +179,20 @@ impl Gpt {
         }
     }
 
-    /// To be told whenever `flat` has changed.
-    pub fn weights_changed(&self) {
+    /// To be told whenever the flat array of what is trained has changed.
+    pub fn weights_changed(&mut self) {
+        if let Some(adapter) = &mut self.adapter {
+            adapter.refresh(&Weights::view(&self.layout, &self.flat, None));
+        }
         if let Some(half) = &self.half {
             ops::halve_into(&self.flat, half);
         }
     }
 
-    /// Zeros for the gradients of all weights.
+    /// Zeros for the gradients of all that is trained.
     pub fn gradients(&self) -> Gradients {
-        Gradients::new(self.layout.len, &self.places.norms(), &self.device())
+        let norms = if self.adapter.is_none() { self.places.norms() } else { Vec::new() };
+        Gradients::new(self.trained().len, &norms, &self.device())
     }
 
     /// Logits of every position, `[windows * time, vocabulary]`.
@@ -167,7 +232,7 @@ impl Gpt {
             targets,
             figures,
             figure,
-            self.places.head.start,
+            self.whole().map(|places| places.head.start),
             gradients,
         );
         self.backward(&weights, hidden, ids, gradient, dropout, gradients);
@@ -218,35 +283,48 @@ impl Gpt {
         dropout: Option<Dropout>,
         gradients: &mut Gradients,
     ) {
-        let places = &self.places;
         let Hidden { blocks, norm, .. } = hidden;
-        let mut x = ops::layer_norm_backward(&norm, &weights.norm.gain, &gradient, None, &places.norm, gradients);
+        let place = self.whole().map(|places| &places.norm);
+        let mut x = ops::layer_norm_backward(&norm, &weights.norm.gain, &gradient, None, place, gradients);
         for (layer, saved) in blocks.into_iter().enumerate().rev() {
-            let (block, place) = (&weights.blocks[layer], &places.blocks[layer]);
+            let block = &weights.blocks[layer];
+            let places = self.whole().map(|places| &places.blocks[layer]);
             let out = ops::drop_out(&x, Site::MlpOut(layer).mask(dropout));
-            let mlp = ops::input_gradient_through_activation(
-                &out,
-                &block.mlp_out.weight,
-                &saved.before_activation,
-                self.config.variant.activation,
-            );
-            ops::weight_gradient(&saved.after_activation, &out, &place.mlp_out, gradients);
+            let activation = self.config.variant.activation;
+            let before = &saved.before_activation;
+            let mlp = ops::input_gradient_through_activation(&out, &block.mlp_out.weight, before, activation);
+            self.learn(layer, Part::MlpOut, &saved.after_activation, &out, gradients);
             let normed = ops::input_gradient(&mlp, &block.mlp.weight);
-            ops::weight_gradient(&saved.normed_2, &mlp, &place.mlp, gradients);
-            let gain = &block.norm_2.gain;
-            x = ops::layer_norm_backward(&saved.norm_2, gain, &normed, Some(&x), &place.norm_2, gradients);
+            self.learn(layer, Part::Mlp, &saved.normed_2, &mlp, gradients);
+            let (gain, place) = (&block.norm_2.gain, places.map(|places| &places.norm_2));
+            x = ops::layer_norm_backward(&saved.norm_2, gain, &normed, Some(&x), place, gradients);
             let out = ops::drop_out(&x, Site::AttentionOut(layer).mask(dropout));
             let attended = ops::input_gradient(&out, &block.attention_out.weight);
-            ops::weight_gradient(&saved.attended, &out, &place.attention_out, gradients);
+            self.learn(layer, Part::AttentionOut, &saved.attended, &out, gradients);
             let qkv = ops::attention_backward(saved.attention, &attended);
             let normed = ops::input_gradient(&qkv, &block.attention.weight);
-            ops::weight_gradient(&saved.normed_1, &qkv, &place.attention, gradients);
-            let gain = &block.norm_1.gain;
-            x = ops::layer_norm_backward(&saved.norm_1, gain, &normed, Some(&x), &place.norm_1, gradients);
+            self.learn(layer, Part::Attention, &saved.normed_1, &qkv, gradients);
+            let (gain, place) = (&block.norm_1.gain, places.map(|places| &places.norm_1));
+            x = ops::layer_norm_backward(&saved.norm_1, gain, &normed, Some(&x), place, gradients);
         }
-        let x = ops::drop_out(&x, Site::Embedding.mask(dropout));
-        let tokens = (self.config.vocabulary, self.config.variant.tied);
-        ops::embed_backward(ids, &x, tokens, &places.positions, gradients);
+        if let Some(places) = self.whole() {
+            let x = ops::drop_out(&x, Site::Embedding.mask(dropout));
+            let tokens = (self.config.vocabulary, self.config.variant.tied);
+            ops::embed_backward(ids, &x, tokens, &places.positions, gradients);
+        }
+    }
+
+    /// Where gradients go when the whole model is trained.
+    fn whole(&self) -> Option<&Places> {
+        self.adapter.is_none().then_some(&self.places)
+    }
+
+    /// The gradients of a linear layer, or of its adapter.
+    fn learn(&self, layer: usize, part: Part, x: &Tensor<2>, gradient: &Tensor<2>, gradients: &mut Gradients) {
+        match &self.adapter {
+            Some(adapter) => adapter.learn(layer, part, x, gradient, gradients),
+            None => ops::weight_gradient(x, gradient, self.places.blocks[layer].linear(part), gradients),
+        }
     }
 }
 

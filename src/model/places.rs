@@ -4,7 +4,10 @@
 use std::ops::Range;
 
 use super::layout::{Layout, Parameter};
-use crate::ops::{LinearPlace, NormPlace};
+use crate::{
+    config::Part,
+    ops::{LinearPlace, NormPlace},
+};
 
 pub struct BlockPlaces {
     pub norm_1: NormPlace,
@@ -13,6 +16,17 @@ pub struct BlockPlaces {
     pub norm_2: NormPlace,
     pub mlp: LinearPlace,
     pub mlp_out: LinearPlace,
+}
+
+impl BlockPlaces {
+    pub fn linear(&self, part: Part) -> &LinearPlace {
+        match part {
+            Part::Attention => &self.attention,
+            Part::AttentionOut => &self.attention_out,
+            Part::Mlp => &self.mlp,
+            Part::MlpOut => &self.mlp_out,
+        }
+    }
 }
 
 /// The token embedding's is the beginning.

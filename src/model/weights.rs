@@ -3,7 +3,10 @@
 use burn::tensor::Tensor;
 
 use super::layout::{Layout, Parameter};
-use crate::ops::{self, Precision};
+use crate::{
+    config::Part,
+    ops::{self, Precision},
+};
 
 /// Gain and bias of a layer norm, `[width]` each.
 #[derive(Clone)]
@@ -28,6 +31,26 @@ pub struct Block {
     pub norm_2: Norm,          // ln_2
     pub mlp: Linear,           // mlp.c_fc
     pub mlp_out: Linear,       // mlp.c_proj
+}
+
+impl Block {
+    pub fn linear(&self, part: Part) -> &Linear {
+        match part {
+            Part::Attention => &self.attention,
+            Part::AttentionOut => &self.attention_out,
+            Part::Mlp => &self.mlp,
+            Part::MlpOut => &self.mlp_out,
+        }
+    }
+
+    pub fn linear_mut(&mut self, part: Part) -> &mut Linear {
+        match part {
+            Part::Attention => &mut self.attention,
+            Part::AttentionOut => &mut self.attention_out,
+            Part::Mlp => &mut self.mlp,
+            Part::MlpOut => &mut self.mlp_out,
+        }
+    }
 }
 
 /// Every trained tensor of a model.

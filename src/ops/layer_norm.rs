@@ -58,19 +58,21 @@ fn on_cpu(x: &Tensor<2>, values: &Host, gain: &Tensor<1>, bias: &Tensor<1>, epsi
 }
 
 /// The gradient of the input, `[rows, width]`, from that of the output, plus `residual` where there is one: the gradient
-/// that reaches the input past the layer norm. Those of gain and bias go to their place.
+/// that reaches the input past the layer norm. Those of gain and bias go to their place, where they are wanted.
 pub fn layer_norm_backward(
     saved: &LayerNormSaved,
     gain: &Tensor<1>,
     gradient: &Tensor<2>,
     residual: Option<&Tensor<2>>,
-    place: &NormPlace,
+    place: Option<&NormPlace>,
     gradients: &mut Gradients,
 ) -> Tensor<2> {
     let LayerNormSaved { x, statistics } = saved;
     if let Store::Gpu { norm_places, norms, .. } = &mut gradients.store {
-        let norms = norms.get_or_insert_with(|| gpu::NormGradients::new(norm_places.count() / 2, x));
-        norms.add(place.index, x, statistics, gradient);
+        if let Some(place) = place {
+            let norms = norms.get_or_insert_with(|| gpu::NormGradients::new(norm_places.count() / 2, x));
+            norms.add(place.index, x, statistics, gradient);
+        }
         return gpu::layer_norm_input_gradient(x, statistics, gain, gradient, residual);
     }
     let [rows, width] = x.dims();
@@ -100,12 +102,14 @@ pub fn layer_norm_backward(
     if let Some(residual) = residual {
         out.iter_mut().zip(residual.values()).for_each(|(value, residual)| *value += residual);
     }
+    let out = super::tensor(out, [rows, width], &saved.x.device());
+    let Some(place) = place else { return out };
     let adding = gradients.adding;
     for (range, sums) in [(&place.gain, gain_gradient), (&place.bias, bias_gradient)] {
         let held = gradients.host(range).expect("gradients of the engine of the model");
         held.iter_mut().zip(sums).for_each(|(held, sum)| *held = if adding { *held + sum } else { sum });
     }
-    super::tensor(out, [rows, width], &saved.x.device())
+    out
 }
 
 #[cfg(test)]
@@ -134,7 +138,7 @@ mod tests {
         let mut gradients = Gradients::new(len, std::slice::from_ref(&place), &x.device());
         let mut out = None;
         for _ in 0..passes {
-            out = Some(layer_norm_backward(&saved, gain, gradient, residual, &place, &mut gradients));
+            out = Some(layer_norm_backward(&saved, gain, gradient, residual, Some(&place), &mut gradients));
             gradients.end_pass();
         }
         let flat = futures_lite::future::block_on(gradients.values()).unwrap();

@@ -6,6 +6,7 @@
 
 mod activation;
 mod adamw;
+mod adapter;
 mod attention;
 mod dropout;
 mod embedding;
@@ -23,6 +24,7 @@ mod read;
 mod upload;
 
 pub use adamw::{AdamW, Decay, Moments};
+pub use adapter::{ThinPlace, adapted, thin_gradient};
 pub use attention::{AttentionSaved, Past, attention, attention_backward};
 pub use dropout::{Dropout, Mask};
 pub use embedding::{drop_out, embed, embed_backward, last_row};
@@ -32,7 +34,7 @@ pub use gpu::{
     rehearse_measuring as rehearse_kernels, release, set_speed, with_each_in_use as with_each_kernel_in_use,
 };
 pub use gradients::{Gradients, LinearPlace, NormPlace};
-pub use host::{host, host_mut, on_host, piece, tensor};
+pub use host::{host, host_mut, on_host, piece, tensor, write};
 pub use layer_norm::{LayerNormSaved, layer_norm, layer_norm_backward};
 pub use linear::{
     input_gradient, input_gradient_through_activation, linear, linear_activated, linear_residual, weight_gradient,

@@ -50,7 +50,8 @@ struct Learning {
 
 impl Learning {
     fn new(gpt: &Gpt, moments: Moments) -> Self {
-        let decay = Decay::new(gpt.layout.decaying().collect(), gpt.layout.len, &gpt.device());
+        let trained = gpt.trained();
+        let decay = Decay::new(trained.decaying().collect(), trained.len, &gpt.device());
         Self { moments, decay, gradients: gpt.gradients() }
     }
 }
@@ -78,7 +79,7 @@ impl Trainer {
     /// A trainer as a checkpoint left it.
     pub fn restore(gpt: &Gpt, state: TrainingState) -> Self {
         let device = gpt.device();
-        let len = gpt.layout.len;
+        let len = gpt.trained().len;
         let moments = Moments {
             first: ops::tensor(state.first_moment, [len], &device),
             second: ops::tensor(state.second_moment, [len], &device),
@@ -146,7 +147,7 @@ impl Trainer {
         }
         gpt.set_precision(if config.half_precision { Precision::Half } else { Precision::Single });
         let Learning { moments, decay, gradients } =
-            self.learning.get_or_insert_with(|| Learning::new(gpt, Moments::zeros(gpt.layout.len, &gpt.device())));
+            self.learning.get_or_insert_with(|| Learning::new(gpt, Moments::zeros(gpt.trained().len, &gpt.device())));
         gradients.start();
         for (pass, batch) in batches.iter().enumerate() {
             let seed = mix(mix(config.seed ^ 0xd209, step), pass as u64);
@@ -165,7 +166,7 @@ impl Trainer {
             update: self.progress.updates + 1,
         };
         let norm = self.figures.add();
-        adamw.update(&mut gpt.flat, moments, gradients, decay, &mut self.figures, norm);
+        adamw.update(gpt.trained_flat_mut(), moments, gradients, decay, &mut self.figures, norm);
         gpt.weights_changed();
         self.progress.step += 1;
         self.progress.updates += 1;
@@ -259,7 +260,7 @@ impl Trainer {
             Some(Learning { moments, .. }) => {
                 (ops::read(moments.first.clone()).await?, ops::read(moments.second.clone()).await?)
             }
-            None => (vec![0.0; gpt.layout.len], vec![0.0; gpt.layout.len]),
+            None => (vec![0.0; gpt.trained().len], vec![0.0; gpt.trained().len]),
         };
         Ok(TrainingState {
             progress: self.progress.clone(),

@@ -2,6 +2,7 @@
 //! driver.
 
 mod adamw;
+mod adapter;
 mod attention;
 mod block;
 mod choice;
@@ -18,6 +19,7 @@ mod random;
 mod tiles;
 
 pub use adamw::{DECAY_STEP, Update, adamw};
+pub use adapter::{adapted, thin_gradient_into};
 pub use attention::{Sizes as AttentionSizes, attention, attention_backward};
 pub use choice::{Choice, choose, with_each_in_use};
 #[cfg(test)]
