@@ -294,9 +294,12 @@ impl ModelConfig {
         (vocabulary + context) * width + layers * block + 2 * width + head
     }
 
-    /// Bytes held while training on `batch_size` windows.
-    pub fn memory(&self, batch_size: usize, engine: Engine, half_precision: bool) -> Memory {
+    /// Bytes held during a run.
+    pub fn memory(&self, run: &TrainConfig, engine: Engine) -> Memory {
+        let TrainConfig { batch_size, half_precision, .. } = *run;
         let flat = self.parameters();
+        // What learns, and the sums that an adapter makes of the model's matrices.
+        let (trained, sums) = run.lora.map_or((flat, 0), |lora| lora.parameters(self));
         let [vocabulary, context, layers, heads, width] =
             [self.vocabulary, self.context, self.layers, self.heads, self.width].map(|value| value as u64);
         let tokens = batch_size as u64 * context;
@@ -315,9 +318,9 @@ impl ModelConfig {
         Memory {
             weights: 4 * flat,
             // Gradient and AdamW's two moments.
-            optimizer: 3 * 4 * flat,
-            // And the weights once more, where they are copied to be saved.
-            activations: 4 * (layers * block + temporary + logits + cache + flat + copy - spared),
+            optimizer: 3 * 4 * trained,
+            // And the weights once more, where they are copied to be saved, and what learned best.
+            activations: 4 * (layers * block + temporary + logits + cache + flat + sums + trained + copy - spared),
             largest_buffer: 4 * flat.max(4 * tokens * width).max(logits),
         }
     }
@@ -330,27 +333,29 @@ impl ModelConfig {
     }
 
     /// Refuses a model whose buffers cannot fit, offering the nearest smaller one that does.
-    pub fn fit(&self, batch_size: usize, limits: &Limits, engine: Engine) -> Result<()> {
+    pub fn fit(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> Result<()> {
         self.validate()?;
-        if limits.allow(&self.memory(batch_size, engine, false)) {
+        let run = TrainConfig { half_precision: false, ..run.clone() };
+        let memory = self.memory(&run, engine);
+        if limits.allow(&memory) {
             return Ok(());
         }
-        let memory = self.memory(batch_size, engine, false);
         let (bytes, limit) = if memory.largest_buffer > limits.largest_buffer {
             (memory.largest_buffer, limits.largest_buffer)
         } else {
             (memory.total(), limits.total)
         };
-        Err(Error::ModelTooLarge { bytes, limit, nearest: self.nearest_that_fits(batch_size, limits, engine) })
+        Err(Error::ModelTooLarge { bytes, limit, nearest: self.nearest_that_fits(&run, limits, engine) })
     }
 
     /// Refuses a model that cannot even be held to write with.
     pub fn fit_to_write(&self, limits: &Limits, engine: Engine) -> Result<()> {
         self.validate()?;
+        let run = TrainConfig { batch_size: 1, ..TrainConfig::default() };
         let weights = 4 * self.parameters();
-        let held = Memory { weights, optimizer: 0, largest_buffer: weights, ..self.memory(1, engine, false) };
+        let held = Memory { weights, optimizer: 0, largest_buffer: weights, ..self.memory(&run, engine) };
         // Of a pass over one window nothing is kept for a backward pass: a layer's share stands for it.
-        let held = Memory { activations: (held.activations - weights) / self.layers as u64, ..held };
+        let held = Memory { activations: (held.activations - 2 * weights) / self.layers as u64, ..held };
         if limits.allow(&held) {
             return Ok(());
         }
@@ -362,7 +367,7 @@ impl ModelConfig {
     }
 
     /// Shrinks context, then layers, then width by halves until the model fits.
-    fn nearest_that_fits(&self, batch_size: usize, limits: &Limits, engine: Engine) -> Option<ModelConfig> {
+    fn nearest_that_fits(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> Option<ModelConfig> {
         let mut candidate = *self;
         loop {
             if candidate.context > 64 {
@@ -374,7 +379,7 @@ impl ModelConfig {
             } else {
                 return None;
             }
-            if limits.allow(&candidate.memory(batch_size, engine, false)) {
+            if limits.allow(&candidate.memory(run, engine)) {
                 return Some(candidate);
             }
         }
@@ -466,10 +471,11 @@ mod tests {
     fn a_model_too_large_is_answered_with_one_that_fits() {
         let config = preset("shakespeare", 65).unwrap().model;
         let limits = Limits { largest_buffer: 128 << 20, total: 1 << 30 };
-        let Err(Error::ModelTooLarge { nearest: Some(nearest), .. }) = config.fit(64, &limits, Engine::Cpu) else {
+        let run = TrainConfig { batch_size: 64, ..TrainConfig::default() };
+        let Err(Error::ModelTooLarge { nearest: Some(nearest), .. }) = config.fit(&run, &limits, Engine::Cpu) else {
             panic!("accepted")
         };
-        nearest.fit(64, &limits, Engine::Cpu).unwrap();
+        nearest.fit(&run, &limits, Engine::Cpu).unwrap();
     }
 
     #[test]

@@ -62,6 +62,11 @@ pub enum Error {
     TokenizerChanged,
     #[error("no model yet")]
     NoModel,
+    /// `rank` and `alpha`: those of the adapter that is there.
+    #[error("the model has an adapter of rank {rank} and alpha {alpha}: it can be trained on, or merged first")]
+    AdapterPresent { rank: usize, alpha: f64 },
+    #[error("the model has no adapter")]
+    NoAdapter,
     #[error("the loss stopped being a number at step {step} (learning rate {learning_rate})")]
     Diverged { step: u64, learning_rate: f64 },
 

@@ -4,6 +4,7 @@
 //! A model keeps the tokenizer and the token ids it was made with, so that loading another text or training another
 //! tokenizer never changes a run under way.
 
+mod adapter;
 mod pretrained;
 
 use std::rc::Rc;
@@ -12,11 +13,11 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{Limits, Memory, ModelConfig, TrainConfig},
+    config::{Limits, LoraConfig, Memory, ModelConfig, TrainConfig},
     corpus::{Corpus, FileReader, ReadOptions, Summary},
     device::Engine,
     error::{Error, Result},
-    formats::{self, ModelFile},
+    formats::{self, AdapterWeights, ModelFile},
     generate::{Generation, Sampling},
     model::{Gpt, Ids},
     ops, rehearsal,
@@ -61,6 +62,9 @@ pub struct ModelSummary {
     pub parameters: u64,
     pub vocabulary: usize,
     pub config: ModelConfig,
+    /// What learns in the place of the whole, and how many numbers it has.
+    pub adapter: Option<LoraConfig>,
+    pub adapter_parameters: u64,
 }
 
 /// Where a run stands.
@@ -77,6 +81,19 @@ pub struct RunStatus {
     pub evaluation_batches: usize,
     /// Wall time spent training so far.
     pub seconds: f64,
+    /// The run's best evaluation.
+    pub best: Option<BestSoFar>,
+    /// Evaluations since then, all of them worse: from two on, the model learns its text by heart.
+    pub worse_evaluations: usize,
+}
+
+/// The evaluation of a run whose validation loss was lowest; its weights can be had back.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct BestSoFar {
+    pub step: u64,
+    pub validation_loss: f32,
 }
 
 /// How to write.
@@ -303,7 +320,7 @@ impl Session {
     /// What `model` and `train` would cost on this engine.
     pub fn plan(&mut self, model: &ModelConfig, train: &TrainConfig) -> Result<Plan> {
         train.validate()?;
-        model.fit(train.batch_size, &self.limits, self.engine)?;
+        model.fit(train, &self.limits, self.engine)?;
         let passes = train.gradient_accumulation as u64;
         let train_tokens = train.steps * passes * (train.batch_size * model.context) as u64;
         let seconds_per_step =
@@ -314,7 +331,7 @@ impl Session {
         };
         Ok(Plan {
             parameters: model.parameters(),
-            memory: model.memory(train.batch_size, self.engine, train.half_precision),
+            memory: model.memory(train, self.engine),
             seconds_per_step,
             seconds: seconds_per_step * train.steps as f64,
             train_tokens,
@@ -343,7 +360,7 @@ impl Session {
     pub fn create_model(&mut self, config: ModelConfig, seed: u64) -> Result<ModelSummary> {
         let tokenizer = self.tokenizer.clone().ok_or(Error::NoTokenizer)?;
         let config = ModelConfig { vocabulary: tokenizer.vocabulary(), ..config };
-        config.fit(1, &self.limits, self.engine)?;
+        config.fit(&TrainConfig { batch_size: 1, ..TrainConfig::default() }, &self.limits, self.engine)?;
         self.writing = None;
         // The old model goes first: both may not fit.
         self.model = None;
@@ -356,8 +373,15 @@ impl Session {
 
     /// `None` before there is a model.
     pub fn model_summary(&self) -> Option<ModelSummary> {
-        let config = self.model.as_ref()?.gpt.config;
-        Some(ModelSummary { parameters: config.parameters(), vocabulary: config.vocabulary, config })
+        let gpt = &self.model.as_ref()?.gpt;
+        let (config, adapter) = (gpt.config, gpt.adapter().map(|adapter| adapter.config));
+        Some(ModelSummary {
+            parameters: config.parameters(),
+            vocabulary: config.vocabulary,
+            config,
+            adapter,
+            adapter_parameters: adapter.map_or(0, |adapter| adapter.parameters(&config).0),
+        })
     }
 
     fn model(&self) -> Result<&Model> {
@@ -379,9 +403,10 @@ impl Session {
         if !Rc::ptr_eq(tokenizer, &model.tokenizer) && tokenizer.to_json() != model.tokenizer.to_json() {
             return Err(Error::TokenizerChanged);
         }
-        model.gpt.config.fit(config.batch_size, &self.limits, self.engine)?;
+        model.gpt.config.fit(&config, &self.limits, self.engine)?;
         // Odd widths would have pieces of hidden states begin where a GPU cannot bind a buffer.
-        if config.half_precision && !(ops::supports_half(&self.device) && model.gpt.config.width.is_multiple_of(2)) {
+        let can_be_half = config.lora.is_none() && model.gpt.config.width.is_multiple_of(2);
+        if config.half_precision && !(can_be_half && ops::supports_half(&self.device)) {
             return Err(Error::HalfPrecisionUnavailable);
         }
         let context = model.gpt.config.context;
@@ -391,6 +416,7 @@ impl Session {
             _ => self.dataset()?,
         };
         data.check(context)?;
+        self.adapt(&config)?;
         let summary = self.corpus.summary();
         let model = self.model_mut()?;
         if summary.documents > 0 {
@@ -458,6 +484,8 @@ impl Session {
             tokens_per_step: windows * gpt.config.context as u64,
             evaluation_batches: data.as_ref().map_or(0, |data| trainer.validation_batches(gpt, data)),
             seconds: trainer.history().seconds,
+            best: trainer.best().map(|(step, validation_loss)| BestSoFar { step, validation_loss }),
+            worse_evaluations: trainer.worse_evaluations(),
         })
     }
 
@@ -473,6 +501,7 @@ impl Session {
             trainer.state(gpt).await?
         };
         file.moments = Some(formats::Moments { first: state.first_moment, second: state.second_moment });
+        file.best = state.best;
         formats::write(&file)
     }
 
@@ -548,7 +577,15 @@ impl Session {
             facts: facts.clone(),
             history: trainer.history().clone(),
             progress: trainer.progress().clone(),
+            adapter: match gpt.adapter() {
+                Some(adapter) => {
+                    let weights = ops::read(adapter.flat.clone()).await?;
+                    Some(AdapterWeights { config: adapter.config, weights })
+                }
+                None => None,
+            },
             moments: None,
+            best: None,
         })
     }
 
@@ -559,7 +596,9 @@ impl Session {
 
     /// The model as a zip of what Hugging Face's transformers open. `date`: as the model card shall say it.
     pub async fn export_hugging_face(&self, name: &str, date: &str) -> Result<Vec<u8>> {
-        formats::hugging_face(&self.model_file(name).await?, date)
+        let mut file = self.model_file(name).await?;
+        file.weights = self.model()?.gpt.merged().await?;
+        formats::hugging_face(&file, date)
     }
 
     /// Opens a model file in place of the current model; on an error the current one stays.
@@ -579,7 +618,11 @@ impl Session {
         self.writing = None;
         self.model = None;
         ops::release();
-        let gpt = Gpt::from_flat(file.config, file.weights, &self.device);
+        let mut gpt = Gpt::from_flat(file.config, file.weights, &self.device);
+        if let Some(AdapterWeights { config, weights }) = file.adapter {
+            let len = weights.len();
+            gpt.put_adapter(config, ops::tensor(weights, [len], &self.device));
+        }
         let trainer = match state {
             Some(state) => Trainer::restore(&gpt, state),
             None => Trainer::continuing(&gpt, file.history),

@@ -4,8 +4,11 @@ use burn::tensor::{Device, DeviceKind};
 use futures_lite::future::block_on;
 use lorito::{
     config::{Activation, LoraConfig, ModelConfig, Targets, TrainConfig, Variant},
+    device::{CPU_LIMITS, Engine},
+    formats::{Beginning, Folder},
     model::{Gpt, Ids},
     ops::read,
+    session::Session,
     train::{Dataset, Trainer},
 };
 
@@ -119,5 +122,174 @@ fn an_adapter_has_the_parameters_it_says() {
         gpt.adapt(config, 7);
         let trained: usize = gpt.trained().parameters.iter().map(|parameter| parameter.len()).sum();
         assert_eq!(trained as u64, config.parameters(&CONFIG).0);
+    }
+}
+
+/// A file of `tests/fixtures`, whose scripts say how it is made.
+fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
+}
+
+/// A session with the model that the adapter of `tests/fixtures/peft` belongs to.
+fn session_with_base() -> Session {
+    let mut session = Session::new(Device::flex(), Engine::Cpu, CPU_LIMITS);
+    let weights = fixture("pretrained/prefixed/model.safetensors");
+    let name = String::from("model.safetensors");
+    let folder = Folder {
+        config: fixture("pretrained/prefixed/config.json"),
+        tokenizer: Some(fixture("pretrained/prefixed/tokenizer.json")),
+        weights: vec![Beginning { name, bytes: weights.clone(), total: weights.len() as u64 }],
+        ..Folder::default()
+    };
+    for piece in session.begin_pretrained(&folder).unwrap() {
+        block_on(session.push_pretrained(&weights[piece.from as usize..piece.to as usize])).unwrap();
+    }
+    session.finish_pretrained().unwrap();
+    session
+}
+
+fn peft_files() -> (Vec<u8>, Vec<u8>) {
+    (fixture("peft/adapter_config.json"), fixture("peft/adapter_model.safetensors"))
+}
+
+/// Name, shape and bytes of each tensor of a file.
+fn tensors(bytes: &[u8]) -> Vec<(String, serde_json::Value, Vec<u8>)> {
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let data = &bytes[8 + length..];
+    let mut all: Vec<_> = header.into_iter().filter(|(name, _)| name != "__metadata__").collect();
+    all.sort_by(|one, other| one.0.cmp(&other.0));
+    let at = |value: &serde_json::Value, index: usize| value["data_offsets"][index].as_u64().unwrap() as usize;
+    all.into_iter().map(|(name, it)| (name, it["shape"].clone(), data[at(&it, 0)..at(&it, 1)].to_vec())).collect()
+}
+
+#[test]
+fn an_adapter_of_peft_opens_and_goes_back_with_the_same_bytes() {
+    let mut session = session_with_base();
+    let base = block_on(session.logits(&expected_ids())).unwrap();
+    let (config, weights) = peft_files();
+    let summary = session.import_adapter(&config, &weights).unwrap();
+    assert_eq!(summary.adapter.unwrap().rank, 4);
+    let got = block_on(session.logits(&expected_ids())).unwrap();
+    let right: Vec<f32> = serde_json::from_value(
+        serde_json::from_slice::<serde_json::Value>(&fixture("peft/expected.json")).unwrap()["logits"].take(),
+    )
+    .unwrap();
+    assert_near(&got, &right, 1e-4);
+    assert!(got.iter().zip(&base).any(|(got, base)| (got - base).abs() > 0.5));
+    let zip = block_on(session.export_adapter("prefixed")).unwrap();
+    // The second file of an archive of stored files: after its name comes its content.
+    let name = b"adapter_model.safetensors";
+    let start = zip.windows(name.len()).position(|window| window == name).unwrap() + name.len();
+    assert_eq!(tensors(&zip[start..]), tensors(&weights));
+    if let Ok(path) = std::env::var("LORITO_WRITE_ADAPTER") {
+        std::fs::write(path, &zip).unwrap();
+    }
+    // The page's own file keeps model and adapter apart; merged they compute the same.
+    let own = block_on(session.export_safetensors("own")).unwrap();
+    let mut again = Session::new(Device::flex(), Engine::Cpu, CPU_LIMITS);
+    assert_eq!(again.import_model(&own).unwrap().adapter, summary.adapter);
+    assert_eq!(block_on(again.logits(&expected_ids())).unwrap(), got);
+    assert_eq!(again.merge_adapter().unwrap().adapter, None);
+    assert_near(&block_on(again.logits(&expected_ids())).unwrap(), &got, 1e-5);
+    assert_eq!(again.merge_adapter().unwrap_err().code(), "no-adapter");
+}
+
+fn expected_ids() -> Vec<u32> {
+    let mut all: serde_json::Value = serde_json::from_slice(&fixture("pretrained/expected.json")).unwrap();
+    serde_json::from_value(all["prefixed"]["ids"].take()).unwrap()
+}
+
+#[test]
+fn adapters_that_do_not_fit_are_refused_and_all_stays() {
+    let (config, weights) = peft_files();
+    let header = |change: &dyn Fn(&mut serde_json::Value)| {
+        let length = u64::from_le_bytes(weights[..8].try_into().unwrap()) as usize;
+        let mut header: serde_json::Value = serde_json::from_slice(&weights[8..8 + length]).unwrap();
+        change(&mut header);
+        let header = serde_json::to_vec(&header).unwrap();
+        [&(header.len() as u64).to_le_bytes()[..], &header, &weights[8 + length..]].concat()
+    };
+    let first = "base_model.model.transformer.h.0.attn.c_attn.lora_A.weight";
+    let with = |key: &str, value: serde_json::Value| {
+        let mut changed: serde_json::Value = serde_json::from_slice(&config).unwrap();
+        changed[key] = value;
+        changed.to_string().into_bytes()
+    };
+    let nan = {
+        let mut weights = weights.clone();
+        let end = weights.len();
+        weights[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+        weights
+    };
+    let cases: Vec<(&str, Vec<u8>, Vec<u8>)> = vec![
+        ("tensor-shape", with("r", 8.into()), weights.clone()),
+        ("tensor-unknown", with("target_modules", vec!["attn.c_attn"].into()), weights.clone()),
+        ("tensor-missing", with("target_modules", vec!["c_attn", "c_proj", "c_fc"].into()), weights.clone()),
+        ("configuration-invalid", with("r", 100_000.into()), weights.clone()),
+        ("configuration-invalid", b"[]".to_vec(), weights.clone()),
+        ("configuration-invalid", Vec::new(), weights.clone()),
+        ("file-truncated", config.clone(), weights[..weights.len() - 1].to_vec()),
+        ("file-truncated", config.clone(), Vec::new()),
+        ("header-too-large", config.clone(), vec![255; 100]),
+        ("tensor-type", config.clone(), header(&|it| it[first]["dtype"] = "I32".into())),
+        ("safetensors-invalid", config.clone(), header(&|it| it[first]["shape"] = vec![4, u64::MAX].into())),
+        ("safetensors-invalid", config.clone(), header(&|it| it[first]["data_offsets"] = vec![0, 1u64 << 40].into())),
+        ("weights-not-finite", config.clone(), nan),
+    ];
+    let mut session = session_with_base();
+    let before = block_on(session.logits(&expected_ids())).unwrap();
+    for (code, config, weights) in cases {
+        let error = session.import_adapter(&config, &weights).unwrap_err();
+        assert_eq!(error.code(), code, "{error:?}");
+        assert_eq!(block_on(session.logits(&expected_ids())).unwrap(), before);
+    }
+}
+
+#[test]
+fn a_run_with_an_adapter_resumes_and_its_best_weights_can_be_had_back() {
+    let text = "El gato y la lluvia. The cat and the rain. ".repeat(60);
+    let lora = LoraConfig { rank: 2, ..LoraConfig::default() };
+    let run = TrainConfig {
+        steps: 40,
+        batch_size: 2,
+        warmup_steps: 2,
+        learning_rate: 5e-2,
+        lora: Some(lora),
+        ..TrainConfig::default()
+    };
+    let mut session = session_with_base();
+    session.open_file("a.txt", 0, None);
+    session.push_bytes(text.as_bytes()).unwrap();
+    session.close_file().unwrap();
+    session.begin_training(run.clone()).unwrap();
+    let evaluate = |session: &mut Session| {
+        (0..session.status().unwrap().evaluation_batches).for_each(|index| session.evaluate_batch(index).unwrap());
+        block_on(session.finish_evaluation()).unwrap().validation_loss.unwrap()
+    };
+    (0..10).for_each(|_| session.step().unwrap());
+    block_on(session.read_losses()).unwrap();
+    let best = evaluate(&mut session);
+    let at_best = block_on(session.logits(&expected_ids())).unwrap();
+    // A rate that ruins what was learned.
+    let checkpoint = block_on(session.checkpoint()).unwrap();
+    let mut restored = session_with_base();
+    restored.restore(&checkpoint).unwrap();
+    restored.restore_corpus(&session.corpus_tokens().unwrap()).unwrap();
+    for session in [&mut session, &mut restored] {
+        (0..20).for_each(|_| session.step().unwrap());
+    }
+    let losses = [&mut session, &mut restored].map(|session| block_on(session.read_losses()).unwrap());
+    assert_eq!(losses[0], losses[1]);
+    for mut session in [session, restored] {
+        let status = session.status().unwrap();
+        assert_eq!((status.best.unwrap().step, status.best.unwrap().validation_loss), (10, best));
+        assert_ne!(block_on(session.logits(&expected_ids())).unwrap(), at_best);
+        session.return_to_best().unwrap();
+        assert_eq!(block_on(session.logits(&expected_ids())).unwrap(), at_best);
+        // Another adapter than the one that is there must not be put over it unasked.
+        let other = TrainConfig { lora: Some(LoraConfig { rank: 3, ..lora }), ..run.clone() };
+        assert_eq!(session.begin_training(other).unwrap_err().code(), "adapter-present");
+        session.begin_training(run.clone()).unwrap();
     }
 }

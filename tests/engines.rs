@@ -217,7 +217,8 @@ fn a_vocabulary_of_50257_trains_alike_on_both_engines() {
         dropout: 0.0,
         variant: Variant::GPT2,
     };
-    let buffers = config.memory(4, Engine::WebGpu, false).largest_buffer;
+    let buffers =
+        config.memory(&TrainConfig { batch_size: 4, ..TrainConfig::default() }, Engine::WebGpu).largest_buffer;
     assert!(buffers <= 128 << 20, "{buffers} bytes in a binding");
     let train = TrainConfig { steps: 2, batch_size: 4, eval_every: 2, warmup_steps: 0, ..TrainConfig::default() };
     let (right, right_validation, right_weights) = run(config, train.clone(), &Device::flex());

@@ -6,11 +6,13 @@
 mod hugging_face;
 mod model_card;
 mod model_file;
+mod peft;
 mod pretrained;
 mod safetensors;
 mod zip;
 
 pub use hugging_face::hugging_face;
-pub use model_file::{ModelFile, Moments, check_header, read, write};
+pub use model_file::{AdapterWeights, ModelFile, Moments, check_header, read, write};
+pub use peft::{peft, read_peft};
 pub use pretrained::{Beginning, Folder, Piece, Pretrained, activation_name, numbers};
 pub use safetensors::LARGEST_HEADER;

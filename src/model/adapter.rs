@@ -1,5 +1,5 @@
 //! Low-rank adaptation (LoRA; Hu et al. 2021): the model's own weights stay as they are, and beside each chosen matrix W two
-//! thin ones learn, so that W + alpha / rank * A B is read in its place. A starts as in PEFT 0.19 and B with zeros, so that
+//! thin ones learn, so that W + alpha / rank * A B is read in its place. A starts as in PEFT 0.21 and B with zeros, so that
 //! nothing changes before the first step.
 
 use burn::tensor::Tensor;

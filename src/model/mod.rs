@@ -21,7 +21,7 @@ pub use weights::{Block, Linear, Norm, Weights};
 
 use crate::{
     config::{LoraConfig, ModelConfig, Part, Variant},
-    ops::{self, AttentionSaved, Dropout, Figure, Figures, Gradients, LayerNormSaved, Mask, Precision},
+    ops::{self, AttentionSaved, Dropout, Figure, Figures, Gradients, LayerNormSaved, Mask, Precision, ReadFailed},
 };
 
 /// A model: its shape, where its tensors lie, and the flat array of its weights.
@@ -140,13 +140,24 @@ impl Gpt {
     /// Takes the adapter up into the weights; the model computes what it did.
     pub fn merge(&mut self) {
         let Some(adapter) = self.adapter.take() else { return };
-        let names = |layer: usize, part: Part| format!("transformer.h.{layer}.{}.weight", part.name());
         for (layer, part, sum) in adapter.sums() {
-            let name = names(layer, part);
-            let place = self.layout.parameters.iter().find(|parameter| parameter.name == name);
-            let place = place.expect("a matrix of the model").range();
-            ops::write(&mut self.flat, place.start, sum);
+            let start = self.matrix(layer, part).offset;
+            ops::write(&mut self.flat, start, sum);
         }
+    }
+
+    /// The whole model's weights as numbers, an adapter taken up into them.
+    pub async fn merged(&self) -> Result<Vec<f32>, ReadFailed> {
+        let mut flat = ops::read(self.flat.clone()).await?;
+        for (layer, part, sum) in self.adapter.iter().flat_map(Adapter::sums) {
+            flat[self.matrix(layer, part).range()].copy_from_slice(&ops::read(sum.clone()).await?);
+        }
+        Ok(flat)
+    }
+
+    fn matrix(&self, layer: usize, part: Part) -> &Parameter {
+        let name = format!("transformer.h.{layer}.{}.weight", part.name());
+        self.layout.parameters.iter().find(|parameter| parameter.name == name).expect("a matrix of the model")
     }
 
     /// Layout of what is trained: the whole, or the adapter.

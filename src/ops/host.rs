@@ -55,6 +55,16 @@ pub fn piece<const P: usize>(flat: &Tensor<1>, start: usize, shape: [usize; P]) 
     Tensor::from_primitive::<Flex>(piece)
 }
 
+/// The same numbers in memory of their own.
+pub fn copied(x: &Tensor<1>) -> Tensor<1> {
+    let Some(values) = host(x) else {
+        let copy = super::gpu::empty(x.dims(), &x.device());
+        super::gpu::scale_into(x, &copy, 1.0);
+        return copy;
+    };
+    tensor(values.values().to_vec(), x.dims(), &x.device())
+}
+
 /// Writes the numbers of `values` into `flat` from index `start` on, a multiple of 64.
 pub fn write<const D: usize>(flat: &mut Tensor<1>, start: usize, values: &Tensor<D>) {
     let len = values.dims().iter().product();

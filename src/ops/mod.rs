@@ -34,7 +34,7 @@ pub use gpu::{
     rehearse_measuring as rehearse_kernels, release, set_speed, with_each_in_use as with_each_kernel_in_use,
 };
 pub use gradients::{Gradients, LinearPlace, NormPlace};
-pub use host::{host, host_mut, on_host, piece, tensor, write};
+pub use host::{copied, host, host_mut, on_host, piece, tensor, write};
 pub use layer_norm::{LayerNormSaved, layer_norm, layer_norm_backward};
 pub use linear::{
     input_gradient, input_gradient_through_activation, linear, linear_activated, linear_residual, weight_gradient,

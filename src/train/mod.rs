@@ -11,7 +11,9 @@ pub use data::{Batch, Dataset, mix};
 pub use half_check::{HalfPrecision, check_half_precision};
 pub use history::{Evaluation, History, Sample, StepRecord};
 pub use schedule::learning_rate;
-pub use state::{Progress, TextFacts, TrainingState};
+pub use state::{Best, Progress, TextFacts, TrainingState};
+
+use burn::tensor::Tensor;
 
 use crate::{
     config::TrainConfig,
@@ -37,8 +39,17 @@ pub struct Trainer {
     /// Windows of the validation batches of the evaluation under way, whose losses are `validation_losses`.
     evaluating: Vec<usize>,
     validation_losses: Figures,
+    best: Option<Held>,
     /// Sum and count of the training losses since the last evaluation.
     since_evaluation: (f64, u64),
+}
+
+/// The best weights of the run so far, on the engine.
+struct Held {
+    step: u64,
+    validation_loss: f32,
+    /// A copy, `[trained.len]`; none as long as they are the current ones.
+    flat: Option<Tensor<1>>,
 }
 
 /// What only steps need.
@@ -72,6 +83,7 @@ impl Trainer {
             figures: Figures::new(&gpt.device()),
             evaluating: Vec::new(),
             validation_losses: Figures::new(&gpt.device()),
+            best: None,
             since_evaluation: (0.0, 0),
         }
     }
@@ -85,7 +97,12 @@ impl Trainer {
             second: ops::tensor(state.second_moment, [len], &device),
         };
         let learning = Some(Learning::new(gpt, moments));
-        let mut trainer = Self { progress: state.progress, learning, history: state.history, ..Self::new(gpt) };
+        let best = state.best.map(|Best { step, validation_loss, weights }| Held {
+            step,
+            validation_loss,
+            flat: Some(ops::tensor(weights, [len], &device)),
+        });
+        let mut trainer = Self { progress: state.progress, learning, history: state.history, best, ..Self::new(gpt) };
         let last = trainer.history.last_evaluation().map_or(0, |evaluation| evaluation.step);
         for record in trainer.history.steps.iter().filter(|record| record.step > last) {
             trainer.since_evaluation.0 += f64::from(record.loss);
@@ -106,6 +123,7 @@ impl Trainer {
     pub fn begin(&mut self, config: TrainConfig) -> Result<()> {
         config.validate()?;
         self.progress = Progress { config, start_step: self.progress.step, ..self.progress.clone() };
+        self.best = None;
         Ok(())
     }
 
@@ -144,6 +162,10 @@ impl Trainer {
         }
         if batches.is_empty() {
             return Ok(());
+        }
+        // The best weights are about to change: a copy of them stays.
+        if let Some(best) = self.best.as_mut().filter(|best| best.flat.is_none()) {
+            best.flat = Some(ops::copied(gpt.trained_flat()));
         }
         gpt.set_precision(if config.half_precision { Precision::Half } else { Precision::Single });
         let Learning { moments, decay, gradients } =
@@ -251,7 +273,34 @@ impl Trainer {
             bits_per_byte: validation_loss.map(|loss| loss * per_byte),
         };
         self.history.evaluations.push(evaluation);
+        if let Some(validation_loss) = validation_loss.filter(|loss| loss.is_finite())
+            && self.best.as_ref().is_none_or(|best| validation_loss < best.validation_loss)
+        {
+            self.best = Some(Held { step: self.progress.step, validation_loss, flat: None });
+        }
         Ok(evaluation)
+    }
+
+    /// Step and validation loss of the run's best evaluation.
+    pub fn best(&self) -> Option<(u64, f32)> {
+        self.best.as_ref().map(|best| (best.step, best.validation_loss))
+    }
+
+    /// How many evaluations of this run have been worse than its best, one after the other, up to now: where the model
+    /// learns its text by heart, this grows.
+    pub fn worse_evaluations(&self) -> usize {
+        let Some(best) = &self.best else { return 0 };
+        self.history.evaluations.iter().rev().take_while(|evaluation| evaluation.step > best.step).count()
+    }
+
+    /// Puts the best weights of the run in place of the current ones. AdamW's moments go with those that are left.
+    pub fn return_to_best(&mut self, gpt: &mut Gpt) {
+        if let Some(flat) = self.best.as_ref().and_then(|best| best.flat.as_ref()) {
+            *gpt.trained_flat_mut() = ops::copied(flat);
+            gpt.weights_changed();
+            self.learning = None;
+            self.progress.updates = 0;
+        }
     }
 
     /// Everything but the weights, as numbers. Steps still unread must have been [read](Trainer::read) before.
@@ -266,6 +315,13 @@ impl Trainer {
             progress: self.progress.clone(),
             first_moment,
             second_moment,
+            best: match &self.best {
+                Some(Held { step, validation_loss, flat }) => {
+                    let flat = flat.as_ref().unwrap_or(gpt.trained_flat()).clone();
+                    Some(Best { step: *step, validation_loss: *validation_loss, weights: ops::read(flat).await? })
+                }
+                None => None,
+            },
             history: self.history.clone(),
         })
     }

@@ -19,6 +19,7 @@ use crate::{
 };
 pub use config::activation_name;
 pub use weights::numbers;
+pub(super) use weights::read_numbers;
 
 /// The beginning of one file of weights: the length of the header, and the header.
 pub struct Beginning {
@@ -68,12 +69,16 @@ pub enum Numbers {
 }
 
 impl Numbers {
-    fn of(dtype: Dtype) -> Option<Self> {
+    pub(super) fn of(dtype: Dtype, tensor: &str) -> Result<Self> {
         match dtype {
-            Dtype::F32 => Some(Self::F32),
-            Dtype::F16 => Some(Self::F16),
-            Dtype::BF16 => Some(Self::Bf16),
-            _ => None,
+            Dtype::F32 => Ok(Self::F32),
+            Dtype::F16 => Ok(Self::F16),
+            Dtype::BF16 => Ok(Self::Bf16),
+            _ => Err(Error::TensorType {
+                tensor: tensor.to_owned(),
+                found: dtype.to_string(),
+                supported: ["F32", "F16", "BF16"].map(String::from).to_vec(),
+            }),
         }
     }
 
@@ -121,11 +126,7 @@ impl Pretrained {
                 let (found, expected) = (found.shape.to_vec(), parameter.shape.clone());
                 return Err(Error::TensorShape { tensor: parameter.name.clone(), found, expected });
             }
-            let dtype = Numbers::of(found.dtype).ok_or_else(|| Error::TensorType {
-                tensor: parameter.name.clone(),
-                found: found.dtype.to_string(),
-                supported: ["F32", "F16", "BF16"].map(String::from).to_vec(),
-            })?;
+            let dtype = Numbers::of(found.dtype, &parameter.name)?;
             for start in (0..parameter.len()).step_by(PIECE) {
                 let end = (start + PIECE).min(parameter.len());
                 let byte = |number: usize| found.from + (number * dtype.bytes()) as u64;

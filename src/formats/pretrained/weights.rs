@@ -107,14 +107,19 @@ pub fn numbers(piece: &Piece, bytes: &[u8]) -> Result<Vec<f32>> {
     if bytes.len() as u64 != expected {
         return Err(Error::FileTruncated { found: piece.from + bytes.len() as u64, expected: piece.to });
     }
+    read_numbers(piece.dtype, bytes, &piece.tensor)
+}
+
+/// Bytes as numbers. `tensor`: its name, for the error.
+pub fn read_numbers(dtype: Numbers, bytes: &[u8], tensor: &str) -> Result<Vec<f32>> {
     let pairs = || bytes.as_chunks::<2>().0.iter();
-    let numbers: Vec<f32> = match piece.dtype {
+    let numbers: Vec<f32> = match dtype {
         Numbers::F32 => bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
         Numbers::F16 => pairs().map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect(),
         Numbers::Bf16 => pairs().map(|bytes| bf16::from_le_bytes(*bytes).to_f32()).collect(),
     };
     match numbers.iter().all(|number| number.is_finite()) {
         true => Ok(numbers),
-        false => Err(Error::WeightsNotFinite { tensor: piece.tensor.clone() }),
+        false => Err(Error::WeightsNotFinite { tensor: tensor.to_owned() }),
     }
 }
