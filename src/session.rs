@@ -549,6 +549,11 @@ impl Session {
         formats::hugging_face(&self.model_file(name).await?, date)
     }
 
+    /// The model as a GGUF file, which llama.cpp opens.
+    pub async fn export_gguf(&self, name: &str, numbers: formats::GgufNumbers) -> Result<Vec<u8>> {
+        formats::llama_cpp(&self.model_file(name).await?, numbers)
+    }
+
     /// Opens a model file in place of the current model; on an error the current one stays.
     pub fn import_model(&mut self, bytes: &[u8]) -> Result<ModelSummary> {
         self.open(formats::read(bytes)?, None)?;

@@ -17,7 +17,16 @@ import type {
 import { heeded, LoritoError, problemOf } from "./errors";
 import type { Engine } from "./gpu";
 import { RunLock } from "./lock";
-import type { EngineInfo, NewModel, Progress, RunSummary, SavedModel, TrainResult, WorkerEvent } from "./protocol";
+import type {
+  EngineInfo,
+  ExportKind,
+  NewModel,
+  Progress,
+  RunSummary,
+  SavedModel,
+  TrainResult,
+  WorkerEvent,
+} from "./protocol";
 import type { AddTextOptions, TrainOptions, WriteOptions } from "./types";
 import { Voice } from "./voice";
 
@@ -263,8 +272,11 @@ export class Lorito extends Voice {
 
   // Files
 
-  /** A model as a .safetensors file that this page opens, or a .zip with a Hugging Face folder. */
-  exportModel(kind: "safetensors" | "huggingface", name = "lorito"): Promise<Blob> {
+  /**
+   * A model as a .safetensors file that this page opens, a .zip with a Hugging Face folder, or a .gguf file for
+   * llama.cpp with 16 or 8 bits a number.
+   */
+  exportModel(kind: ExportKind, name = "lorito"): Promise<Blob> {
     return this.owner.ask((api) => api.exportModel(kind, name));
   }
 
