@@ -2,69 +2,112 @@
 import { writeFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
-import { Reader } from "./llama";
-import { open, text } from "./lorito";
-import { onceIsEnough } from "./person";
+import { hasLlama, Llama } from "./llama";
+import { open } from "./lorito";
+import { onceIsEnough, press, step, train, visit } from "./person";
 
 onceIsEnough();
+test.skip(!hasLlama, "the lockfile brings llama.cpp for Linux on x64 alone");
 
+/** Learned by heart within the steps below, so that no two tokens are about as likely as each other. */
+const text = "Señor Núñez from 日本 has a 🦜; don't ask him why. ".repeat(60);
 const model = { layers: 2, heads: 2, width: 64, context: 128, dropout: 0, seed: 7 };
-const run = { batchSize: 4, learningRate: 3e-3, warmupSteps: 10, evalEvery: 1000, seed: 5 };
-const prompt = "Day 3. The ship";
-const count = 64;
+const run = { steps: 250, batchSize: 4, learningRate: 6e-3, warmupSteps: 10, evalEvery: 1000, seed: 5 };
+const prompt = "Señor Núñez";
+/** Spaces, endings, marks and characters that the tokenizers know, and such that the one of characters leaves out. */
+const samples = [
+  "Don't  we'll 42\n\n\t x",
+  "¿Ñandú? 日曜日 🦝🦜",
+  "two<|endoftext|>documents",
+  "\u0000\u00a0é\u0301«ß»",
+  "",
+];
 
-/** The model as a file, and the numbers of the page that llama.cpp shall come to as well. */
-async function exported(page: Page, kind: "gguf-f16" | "gguf-q8", path: string): Promise<void> {
-  const bytes = await page.evaluate(async (kind) => [...new Uint8Array(await (await window.lorito.exportModel(kind)).arrayBuffer())], kind);
+async function exported(page: Page, kind: "gguf-f16" | "gguf-q8", path: string): Promise<string> {
+  const bytes = await page.evaluate(
+    async (kind) => [...new Uint8Array(await (await window.lorito.exportModel(kind)).arrayBuffer())],
+    kind,
+  );
   await writeFile(path, Uint8Array.from(bytes));
+  return path;
 }
 
 for (const kind of ["char", "byte", "bpe"] as const)
-  test(`llama.cpp ${kind}`, async ({ page }, info) => {
+  test(`llama.cpp goes on with the page's text, by the tokens of "${kind}"`, async ({ page }, info) => {
     await open(page, info.project.name);
-    const t0 = Date.now();
-    const seen = await page.evaluate(
-      async ({ kind, text, model, run, prompt, count }) => {
+    const ours = await page.evaluate(
+      async ({ kind, text, model, run, prompt, samples }) => {
         const { lorito } = window;
-        await lorito.addText("log.txt", text);
-        await lorito.trainTokenizer({ kind, vocabSize: 400 });
+        await lorito.addText("parrot.txt", text);
+        await lorito.trainTokenizer({ kind, vocabSize: 300 });
         await lorito.createModel(model);
-        const result = await lorito.train({ ...run, steps: 150 });
-        const written = await lorito.generate(prompt, { temperature: 0, maxTokens: count });
+        await lorito.train(run);
+        const written = await lorito.generate(prompt, { temperature: 0, maxTokens: 64 });
         const start = [...(await lorito.encode(prompt))];
-        const ids = [...start];
+        const ids: number[] = [];
         const logits: number[][] = [];
-        for (let n = 0; n < count; n++) {
-          const scores = [...(await lorito.logits(ids))];
-          logits.push(scores);
+        for (let at = 0; at < 64; at++) {
+          const scores = [...(await lorito.logits([...start, ...ids]))];
           ids.push(scores.indexOf(Math.max(...scores)));
+          logits.push(scores);
         }
-        return { start, ids: ids.slice(start.length), logits, written, decoded: await lorito.decode(ids.slice(start.length)), result };
+        const decoded = await lorito.decode(ids);
+        const encoded = await Promise.all(samples.map(async (sample) => [...(await lorito.encode(sample))]));
+        return { written, start, ids, logits, decoded, encoded };
       },
-      { kind, text, model, run, prompt, count },
+      { kind, text, model, run, prompt, samples },
     );
-    console.log(kind, Date.now() - t0, seen.result.trainLoss, JSON.stringify(seen.written));
-    expect(seen.decoded).toBe(seen.written);
-    const margins = seen.logits.map((l) => { const s = [...l].sort((a, b) => b - a); return s[0]! - s[1]!; });
-    console.log("margins", Math.min(...margins), [...margins].sort((a, b) => a - b).slice(0, 5));
-    for (const format of ["gguf-f16", "gguf-q8"] as const) {
-      const path = info.outputPath(`${format}.gguf`);
-      await exported(page, format, path);
-      const t1 = Date.now();
-      const reader = await Reader.open(path);
-      console.log("open", Date.now() - t1);
-      console.log(format, reader.encode(prompt).join() === seen.start.join());
-      const greedy = await reader.greedy(seen.start, count);
-      console.log("same", greedy.join() === seen.ids.join(), greedy.findIndex((id, n) => id !== seen.ids[n]));
-      const logits = (await reader.logits([...seen.start, ...seen.ids.slice(0, -1)])).slice(seen.start.length - 1);
-      let worst = 0;
-      logits.forEach((row, n) => row.forEach((x, i) => { worst = Math.max(worst, Math.abs(x - seen.logits[n]![i]!)); }));
-      console.log("worst", worst, "text", JSON.stringify(reader.decode(greedy)) === JSON.stringify(seen.written), Math.max(...seen.logits.flat()), Math.min(...seen.logits.flat()));
-      for (const sample of ["x", "ñ¿ß日🦜", "<|endoftext|>a", " don't  'll 12a\n\n b", "Señor Ñ🦜a😀ä"]) {
-        const ours = await page.evaluate(async (s) => [...(await window.lorito.encode(s))], sample);
-        const theirs = reader.encode(sample);
-        if (ours.join() !== theirs.join()) console.log("DIFF", JSON.stringify(sample), ours.join(), theirs.join());
-      }
-      await reader.close();
+    expect(ours.decoded).toBe(ours.written);
+
+    const margins = ours.logits.map((scores) => {
+      const [first = 0, second = 0] = [...scores].sort((a, b) => b - a);
+      return first - second;
+    });
+    expect(Math.min(...margins), "the model is sure of each token, so that rounding changes none").toBeGreaterThan(1);
+
+    // The largest that has been seen is 0.008 with 16 bits, which GELU's table in llama.cpp has too, and 0.16 with 8.
+    for (const [kind, tolerance] of [
+      ["gguf-f16", 0.02],
+      ["gguf-q8", 0.4],
+    ] as const) {
+      const llama = await Llama.open(await exported(page, kind, info.outputPath(`parrot.${kind}.gguf`)));
+      expect(
+        samples.map((sample) => llama.encode(sample)),
+        kind,
+      ).toEqual(ours.encoded);
+      expect(llama.encode(prompt), kind).toEqual(ours.start);
+      expect(await llama.greedy(ours.start, 64), kind).toEqual(ours.ids);
+      expect(llama.decode(ours.ids), kind).toBe(ours.written);
+      const logits = await llama.logits([...ours.start, ...ours.ids]);
+      const distances = ours.logits.map((scores, at) => {
+        const theirs = logits[ours.start.length - 1 + at] ?? [];
+        expect(theirs).toHaveLength(scores.length);
+        return Math.max(...scores.map((score, id) => Math.abs(score - (theirs[id] ?? Number.NaN))));
+      });
+      expect(Math.max(...distances), kind).toBeLessThan(tolerance);
+      await llama.close();
     }
   });
+
+test("a person takes both files by what the page says", async ({ page }, info) => {
+  await visit(page, info.project.name);
+  await train(page);
+  const share = step(page, "Share");
+  await share.getByLabel("Name").fill("Quiet bell");
+  for (const [button, name] of [
+    ["Download GGUF for llama.cpp", "Quiet-bell.f16.gguf"],
+    ["Download smaller GGUF", "Quiet-bell.q8_0.gguf"],
+  ] as const) {
+    const download = page.waitForEvent("download");
+    await press(share, button);
+    const file = await download;
+    expect(file.suggestedFilename()).toBe(name);
+    const path = info.outputPath(name);
+    await file.saveAs(path);
+    const llama = await Llama.open(path);
+    const ids = llama.encode("KEEPER:");
+    expect(llama.decode(ids)).toBe("KEEPER:");
+    expect(await llama.greedy(ids, 16)).toHaveLength(16);
+    await llama.close();
+  }
+});

@@ -1,30 +1,33 @@
 // llama.cpp, as the package node-llama-cpp brings it: built for the CPU, in this process, without a network.
-import type { Llama, LlamaContext, LlamaModel, Token } from "node-llama-cpp";
+import type { Llama as Engine, LlamaContext, LlamaModel, Token } from "node-llama-cpp";
 
-/** What llama.cpp makes of a GGUF file. */
-export class Reader {
-  readonly #llama: Llama;
+/** Whether the lockfile brings a llama.cpp for this machine. */
+export const hasLlama = process.platform === "linux" && process.arch === "x64";
+
+/** A GGUF file as llama.cpp opens it. */
+export class Llama {
+  readonly #engine: Engine;
   readonly #model: LlamaModel;
   readonly #context: LlamaContext;
 
-  private constructor(llama: Llama, model: LlamaModel, context: LlamaContext) {
-    this.#llama = llama;
+  private constructor(engine: Engine, model: LlamaModel, context: LlamaContext) {
+    this.#engine = engine;
     this.#model = model;
     this.#context = context;
   }
 
-  static async open(path: string): Promise<Reader> {
+  static async open(path: string): Promise<Llama> {
     // Loaded only here: the package takes seconds, and the other tests do without.
     const { getLlama, LlamaLogLevel } = await import("node-llama-cpp");
-    const llama = await getLlama({ gpu: false, build: "never", skipDownload: true, logLevel: LlamaLogLevel.error });
-    const model = await llama.loadModel({ modelPath: path });
+    const engine = await getLlama({ gpu: false, build: "never", skipDownload: true, logLevel: LlamaLogLevel.error });
+    const model = await engine.loadModel({ modelPath: path });
     const context = await model.createContext({ contextSize: model.trainContextSize ?? 0, threads: 1 });
-    return new Reader(llama, model, context);
+    return new Llama(engine, model, context);
   }
 
-  /** `special`: whether the text of a special token is that token. */
-  encode(text: string, special = true): number[] {
-    return this.#model.tokenize(text, special);
+  /** The text of a special token is that token, as on the page. */
+  encode(text: string): number[] {
+    return this.#model.tokenize(text, true);
   }
 
   decode(ids: number[]): string {
@@ -57,6 +60,6 @@ export class Reader {
   }
 
   async close(): Promise<void> {
-    await this.#llama.dispose();
+    await this.#engine.dispose();
   }
 }

@@ -177,7 +177,8 @@ fn metadata_say_what_llama_cpp_asks() {
 #[test]
 fn conversations_bring_their_template() {
     let model = sample::model();
-    let tokenizer = Tokenizer::from_json(model.tokenizer.as_bytes()).unwrap().with_special_tokens(&chat::TOKENS).unwrap();
+    let tokenizer =
+        Tokenizer::from_json(model.tokenizer.as_bytes()).unwrap().with_special_tokens(&chat::TOKENS).unwrap();
     let config = ModelConfig { vocabulary: tokenizer.vocabulary(), ..model.config };
     let weights = vec![0.5; Layout::new(&config).len];
     let Gguf { metadata, .. } =
@@ -193,8 +194,10 @@ fn every_tensor_is_there_once_with_its_rows() {
     let Gguf { tensors, .. } = gguf(&model, GgufNumbers::F16);
     assert_eq!(tensors.len(), layout.parameters.len());
     let parameter = |name: &str| layout.parameters.iter().find(|parameter| parameter.name == name).unwrap();
-    let halves = |bytes: &[u8]| -> Vec<f16> { bytes.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes)).collect() };
-    let singles = |bytes: &[u8]| -> Vec<f32> { bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect() };
+    let halves =
+        |bytes: &[u8]| -> Vec<f16> { bytes.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes)).collect() };
+    let singles =
+        |bytes: &[u8]| -> Vec<f32> { bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect() };
     for (ours, theirs) in [
         ("transformer.h.1.attn.c_attn.weight", "blk.1.attn_qkv.weight"),
         ("transformer.h.0.attn.c_proj.weight", "blk.0.attn_output.weight"),
