@@ -35,7 +35,7 @@ pub enum GgufNumbers {
 const QUANTIZATION_VERSION: u32 = 2;
 
 /// # Errors
-/// [`Error::ActivationNotInLlamaCpp`]; [`Error::VocabularyMismatch`] where the tokenizer is another model's;
+/// [`Error::ActivationNotInLlamaCpp`]; [`Error::VocabularyMismatch`] where the tokenizer has ids that the model has not;
 /// [`Error::TokenizerInvalid`] where two tokens have one spelling.
 pub fn llama_cpp(file: &ModelFile, numbers: GgufNumbers) -> Result<Vec<u8>> {
     let activation = file.config.variant.activation;
@@ -43,15 +43,15 @@ pub fn llama_cpp(file: &ModelFile, numbers: GgufNumbers) -> Result<Vec<u8>> {
         return Err(Error::ActivationNotInLlamaCpp { activation });
     }
     let tokenizer = Tokenizer::from_json(file.tokenizer.as_bytes())?;
-    if tokenizer.vocabulary() != file.config.vocabulary {
-        let (model, tokenizer) = (file.config.vocabulary, tokenizer.vocabulary());
-        return Err(Error::VocabularyMismatch { model, tokenizer });
+    let tokens = tokenizer.vocabulary();
+    if tokens > file.config.vocabulary {
+        return Err(Error::VocabularyMismatch { model: file.config.vocabulary, tokenizer: tokens });
     }
     let layout = Layout::new(&file.config);
     let mut metadata = Metadata::default();
     describe_model(&mut metadata, file, numbers);
     describe_tokenizer(&mut metadata, &tokenizer)?;
-    let tensors = layout.parameters.iter().map(|parameter| tensor(parameter, &file.weights, numbers));
+    let tensors = layout.parameters.iter().map(|parameter| tensor(parameter, &file.weights, tokens, numbers));
     Ok(write(&metadata, &tensors.collect::<Vec<_>>()))
 }
 
@@ -98,7 +98,8 @@ fn describe_tokenizer(metadata: &mut Metadata, tokenizer: &Tokenizer) -> Result<
     Ok(())
 }
 
-fn tensor<'a>(parameter: &Parameter, weights: &'a [f32], numbers: GgufNumbers) -> Tensor<'a> {
+/// Embeddings and heads have as many rows as there are `tokens`: what a model has beyond is no token, and never written.
+fn tensor<'a>(parameter: &Parameter, weights: &'a [f32], tokens: usize, numbers: GgufNumbers) -> Tensor<'a> {
     let name = tensor_name(&parameter.name);
     let mut shape = parameter.shape.clone();
     // Blocks' weights are `[inputs, outputs]`. A row of ggml's takes all inputs to one output, and its length comes first.
@@ -106,12 +107,16 @@ fn tensor<'a>(parameter: &Parameter, weights: &'a [f32], numbers: GgufNumbers) -
     if !transposed {
         shape.reverse();
     }
+    if ["token_embd.weight", "output.weight"].contains(&&name[..]) {
+        shape[1] = tokens;
+    }
+    let values = &weights[parameter.range()][..shape.iter().product()];
     let encoding = match numbers {
         _ if shape.len() == 1 || name == "position_embd.weight" => Encoding::F32,
         GgufNumbers::Q8 if shape[0].is_multiple_of(BLOCK) => Encoding::Q8_0,
         _ => Encoding::F16,
     };
-    Tensor { name, encoding, shape, values: &weights[parameter.range()], transposed }
+    Tensor { name, encoding, shape, values, transposed }
 }
 
 /// llama.cpp's name for a tensor of GPT-2.

@@ -130,6 +130,10 @@ fn with_width(width: usize) -> ModelFile {
     ModelFile { config, weights: sample::weights(&Layout::new(&config), 7, 0.3), ..model }
 }
 
+fn halves(bytes: &[u8]) -> Vec<f16> {
+    bytes.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes)).collect()
+}
+
 fn text(value: &str) -> Value {
     Value::String(value.to_owned())
 }
@@ -194,8 +198,6 @@ fn every_tensor_is_there_once_with_its_rows() {
     let Gguf { tensors, .. } = gguf(&model, GgufNumbers::F16);
     assert_eq!(tensors.len(), layout.parameters.len());
     let parameter = |name: &str| layout.parameters.iter().find(|parameter| parameter.name == name).unwrap();
-    let halves =
-        |bytes: &[u8]| -> Vec<f16> { bytes.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes)).collect() };
     let singles =
         |bytes: &[u8]| -> Vec<f32> { bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect() };
     for (ours, theirs) in [
@@ -232,6 +234,34 @@ fn every_tensor_is_there_once_with_its_rows() {
         assert_eq!((&tensor.shape, tensor.kind), (&shape, F32), "{theirs}");
         assert_eq!(singles(&tensor.bytes), &model.weights[parameter(ours).range()], "{theirs}");
     }
+}
+
+#[test]
+fn rows_without_a_token_are_left_out() {
+    let model = sample::model();
+    let tokens = model.config.vocabulary;
+    let config = ModelConfig { vocabulary: tokens + 3, ..model.config };
+    let weights = sample::weights(&Layout::new(&config), 7, 0.3);
+    let Gguf { metadata, tensors } = gguf(&ModelFile { config, weights, ..model }, GgufNumbers::F16);
+    assert_eq!(tensors["token_embd.weight"].shape, [16, tokens]);
+    assert!(matches!(&metadata["tokenizer.ggml.tokens"], Value::Array(texts) if texts.len() == tokens));
+}
+
+#[test]
+fn a_head_of_its_own_is_the_output() {
+    let model = sample::model();
+    let config = ModelConfig { variant: Variant { tied: false, ..Variant::GPT2 }, ..model.config };
+    let layout = Layout::new(&config);
+    let weights = sample::weights(&layout, 7, 0.3);
+    let head = layout.parameters.iter().find(|parameter| parameter.name == "lm_head.weight");
+    let Gguf { tensors, .. } = gguf(&ModelFile { config, weights: weights.clone(), ..model }, GgufNumbers::F16);
+    assert_eq!(tensors.len(), layout.parameters.len());
+    let written = tensors.get("output.weight").map(|tensor| (tensor.kind, tensor.shape.clone(), halves(&tensor.bytes)));
+    let expected = head.map(|head| {
+        let values = weights[head.range()].iter().map(|&value| f16::from_f32(value));
+        (F16, vec![16, config.vocabulary], values.collect())
+    });
+    assert_eq!(written, expected);
 }
 
 #[test]
@@ -279,6 +309,6 @@ fn what_llama_cpp_cannot_compute_is_refused() {
         let refused = code(&|config| config.variant = Variant { activation, ..Variant::GPT2 });
         assert_eq!(refused.unwrap_err(), "activation-not-in-llama-cpp");
     }
-    assert_eq!(code(&|config| config.vocabulary += 1).unwrap_err(), "vocabulary-mismatch");
+    assert_eq!(code(&|config| config.vocabulary -= 1).unwrap_err(), "vocabulary-mismatch");
     assert!(code(&|config| config.variant.epsilon = 1e-6).is_ok());
 }
