@@ -102,6 +102,10 @@ pub enum Error {
     #[error("the checkpoint has version {found}; {supported} is supported")]
     CheckpointVersion { found: u32, supported: u32 },
 
+    /// llama.cpp computes every GPT-2 with `gelu-tanh`.
+    #[error("llama.cpp knows no GPT-2 with activation {activation:?}")]
+    ActivationNotInLlamaCpp { activation: crate::config::Activation },
+
     // Engine
     #[error("WebGPU cannot start: {reason}")]
     WebGpuUnavailable { reason: String },

@@ -596,9 +596,21 @@ impl Session {
 
     /// The model as a zip of what Hugging Face's transformers open. `date`: as the model card shall say it.
     pub async fn export_hugging_face(&self, name: &str, date: &str) -> Result<Vec<u8>> {
-        let mut file = self.model_file(name).await?;
-        file.weights = self.model()?.gpt.merged().await?;
-        formats::hugging_face(&file, date)
+        formats::hugging_face(&self.merged_file(name).await?, date)
+    }
+
+    /// The model as a GGUF file, which llama.cpp opens.
+    pub async fn export_gguf(&self, name: &str, numbers: formats::GgufNumbers) -> Result<Vec<u8>> {
+        formats::llama_cpp(&self.merged_file(name).await?, numbers)
+    }
+
+    /// The model for those who know no adapters: it is taken up into the weights.
+    async fn merged_file(&self, name: &str) -> Result<ModelFile> {
+        let file = self.model_file(name).await?;
+        match file.adapter {
+            None => Ok(file),
+            Some(_) => Ok(ModelFile { weights: self.model()?.gpt.merged().await?, adapter: None, ..file }),
+        }
     }
 
     /// Opens a model file in place of the current model; on an error the current one stays.

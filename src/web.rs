@@ -398,6 +398,15 @@ impl Session {
         bytes(self.0.export_hugging_face(&name, &date).await)
     }
 
+    #[wasm_bindgen(js_name = exportGguf)]
+    pub async fn export_gguf(
+        &self,
+        name: String,
+        #[wasm_bindgen(unchecked_param_type = "GgufNumbers")] numbers: JsValue,
+    ) -> Thrown<Uint8Array> {
+        bytes(self.0.export_gguf(&name, from_js(numbers)?).await)
+    }
+
     /// Refuses a download by its first bytes, of `totalBytes` in all if that is known; how many bytes it promises.
     #[wasm_bindgen(js_name = checkModelHeader)]
     pub fn check_model_header(

@@ -19,6 +19,7 @@ import type { Engine } from "./gpu";
 import { RunLock } from "./lock";
 import type {
   EngineInfo,
+  ExportKind,
   NamedFile,
   NewModel,
   Progress,
@@ -272,8 +273,11 @@ export class Lorito extends Voice {
 
   // Files
 
-  /** A model as a .safetensors file that this page opens, or a .zip with a Hugging Face folder. */
-  exportModel(kind: "safetensors" | "huggingface", name = "lorito"): Promise<Blob> {
+  /**
+   * A model as a .safetensors file that this page opens, a .zip with a Hugging Face folder, or a .gguf file for
+   * llama.cpp with 16 or 8 bits a number.
+   */
+  exportModel(kind: ExportKind, name = "lorito"): Promise<Blob> {
     return this.owner.ask((api) => api.exportModel(kind, name));
   }
 

@@ -94,6 +94,9 @@ export interface SavedModel {
   modified: number;
 }
 
+/** As what a model can leave the page. */
+export type ExportKind = "safetensors" | "huggingface" | "gguf-f16" | "gguf-q8";
+
 /** The worker's word, unasked. It comes on the same port as the answers, so in the right order with them. */
 export type WorkerEvent =
   /** This worker cannot go on: its GPU is gone, or its wasm has trapped. */
@@ -143,7 +146,7 @@ export interface WorkerApi {
   importModel(call: number, source: Blob | NamedFile[]): Promise<ModelSummary>;
   /** Fetches and opens; the file comes along for when the engine must be started anew. */
   importFromUrl(call: number, url: string): Promise<{ model: ModelSummary; file: Blob }>;
-  exportModel(kind: "safetensors" | "huggingface", name: string): Promise<Blob>;
+  exportModel(kind: ExportKind, name: string): Promise<Blob>;
 
   /** `save`: whether this tab may write the run to the browser's storage. */
   train(config: TrainConfig, save: boolean, wish: Wish): Promise<TrainResult>;

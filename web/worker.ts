@@ -8,7 +8,7 @@ import { chooseEngine, type Engine, type EngineChoice, watchGpu } from "./gpu";
 import { RunKeeper } from "./keeper";
 import { useFastestKernels } from "./kernels";
 import { Guarded, Mutex, macrotask } from "./mutex";
-import type { NamedFile, NewModel, Wish, WorkerApi, WorkerEvent } from "./protocol";
+import type { ExportKind, NamedFile, NewModel, Wish, WorkerApi, WorkerEvent } from "./protocol";
 import { compiled, prepareToCompileAhead, rehearse } from "./shaders";
 import * as storage from "./storage";
 import { Training, Wishes } from "./training";
@@ -161,6 +161,19 @@ async function openModel(file: Blob) {
   return model;
 }
 
+function exported(session: Session, kind: ExportKind, name: string): Promise<Uint8Array> {
+  switch (kind) {
+    case "safetensors":
+      return session.exportSafetensors(name);
+    case "huggingface":
+      return session.exportHuggingFace(name, new Date().toISOString().slice(0, 10));
+    case "gguf-f16":
+      return session.exportGguf(name, "f16");
+    case "gguf-q8":
+      return session.exportGguf(name, "q8_0");
+  }
+}
+
 /** `begin` brings the session to a run, new or restored; then the loop takes it to its end. */
 async function train(begin: (tools: Running) => Promise<void>, wish: Wish) {
   const tools = engine();
@@ -264,11 +277,7 @@ const api: WorkerApi = {
   },
 
   exportModel: async (kind, name) => {
-    const bytes = await engine().session.use((session) =>
-      kind === "huggingface"
-        ? session.exportHuggingFace(name, new Date().toISOString().slice(0, 10))
-        : session.exportSafetensors(name),
-    );
+    const bytes = await engine().session.use((session) => exported(session, kind, name));
     const type = kind === "huggingface" ? "application/zip" : "application/octet-stream";
     return new Blob([bytes as BlobPart], { type });
   },

@@ -1,9 +1,13 @@
-//! Models as files: Lorito's own, which is also a checkpoint, and the folder that Hugging Face's transformers open.
+//! Models as files: Lorito's own, which is also a checkpoint; the folder that Hugging Face's transformers open; and the
+//! GGUF file that llama.cpp opens.
 //!
 //! Files come from anywhere and are read with distrust: every size is checked against the bytes that are there before
 //! anything is allocated for it, and a hash covers all that is used.
 
+mod ggml;
+mod gguf;
 mod hugging_face;
+mod llama_cpp;
 mod model_card;
 mod model_file;
 mod peft;
@@ -12,6 +16,7 @@ mod safetensors;
 mod zip;
 
 pub use hugging_face::hugging_face;
+pub use llama_cpp::{GgufNumbers, llama_cpp};
 pub use model_file::{AdapterWeights, ModelFile, Moments, check_header, read, write};
 pub use peft::{peft, read_peft};
 pub use pretrained::{Beginning, Folder, Piece, Pretrained, activation_name, numbers};

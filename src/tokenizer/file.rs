@@ -66,7 +66,7 @@ pub struct AddedToken {
     lstrip: bool,
     rstrip: bool,
     pub normalized: bool,
-    special: bool,
+    pub special: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -9,6 +9,7 @@
 
 mod alphabet;
 mod bpe;
+mod byte_level;
 mod file;
 mod open;
 mod pieces;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+pub use byte_level::{ByteLevel, TokenClass};
 use file::File;
 pub use pieces::Piece;
 use scheme::{Encoder, Scheme};

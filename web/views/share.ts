@@ -4,6 +4,7 @@ import { customElement, query, state } from "lit/decorators.js";
 import { bytes, date, t } from "../i18n";
 import { nameOf, openAddress, openFile, openFiles } from "../intake";
 import type { SavedModel } from "../lorito";
+import type { ExportKind } from "../protocol";
 import type { Store } from "../state";
 import { action } from "./fields";
 import { goTo, View } from "./view";
@@ -33,12 +34,19 @@ export async function downloadRun(store: Store): Promise<void> {
   await store.attempt("train", { task: "packing" }, async () => hand(await store.lorito.downloadRun(), "run.lorito"));
 }
 
-export async function download(store: Store, kind: "safetensors" | "huggingface", name = DEFAULT_NAME): Promise<void> {
+/** What follows the name of the model in the name of its file. */
+const endings: Record<ExportKind, string> = {
+  safetensors: ".safetensors",
+  huggingface: ".zip",
+  "gguf-f16": ".f16.gguf",
+  "gguf-q8": ".q8_0.gguf",
+};
+
+export async function download(store: Store, kind: ExportKind, name = DEFAULT_NAME): Promise<void> {
   store.forgive("share");
-  await store.attempt("share", { task: "packing" }, async () => {
-    const file = await store.lorito.exportModel(kind, name);
-    hand(file, kind === "safetensors" ? `${name}.safetensors` : `${name}.zip`);
-  });
+  await store.attempt("share", { task: "packing" }, async () =>
+    hand(await store.lorito.exportModel(kind, name), name + endings[kind]),
+  );
 }
 
 @customElement("lorito-share")
@@ -85,11 +93,19 @@ export class ShareView extends View {
       <ul class="ways">
         <li>
           ${action({ label: t("share.safetensors"), able, act: () => void download(this.store, "safetensors", this.#fileName), kind: "primary" })}
-          <small>${t("share.safetensors.about", { file: `${this.#fileName}.safetensors` })}</small>
+          <small>${t("share.safetensors.about", { file: this.#fileName + endings.safetensors })}</small>
         </li>
         <li>
           ${action({ label: t("share.huggingface"), able, act: () => void download(this.store, "huggingface", this.#fileName) })}
-          <small>${t("share.huggingface.about", { file: `${this.#fileName}.zip` })}</small>
+          <small>${t("share.huggingface.about", { file: this.#fileName + endings.huggingface })}</small>
+        </li>
+        <li>
+          ${action({ label: t("share.gguf"), able, act: () => void download(this.store, "gguf-f16", this.#fileName) })}
+          <small>${t("share.gguf.about", { file: this.#fileName + endings["gguf-f16"] })}</small>
+        </li>
+        <li>
+          ${action({ label: t("share.ggufSmall"), able, act: () => void download(this.store, "gguf-q8", this.#fileName) })}
+          <small>${t("share.ggufSmall.about", { file: this.#fileName + endings["gguf-q8"] })}</small>
         </li>
         <li>
           ${action({ label: t("share.save"), able, act: () => this.#save() })}
