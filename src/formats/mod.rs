@@ -3,6 +3,7 @@
 //! Files come from anywhere and are read with distrust: every size is checked against the bytes that are there before
 //! anything is allocated for it, and a hash covers all that is used.
 
+mod carry_on;
 mod hugging_face;
 mod model_card;
 mod model_file;
