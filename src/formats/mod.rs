@@ -1,4 +1,5 @@
-//! Models as files: Lorito's own, which is also a checkpoint, and the folder that Hugging Face's transformers open.
+//! Models as files: Lorito's own, which is also a checkpoint, and the folder that Hugging Face's transformers open, which
+//! holds what it takes to carry on training with them.
 //!
 //! Files come from anywhere and are read with distrust: every size is checked against the bytes that are there before
 //! anything is allocated for it, and a hash covers all that is used.

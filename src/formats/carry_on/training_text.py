@@ -153,7 +153,8 @@ def render_conversation(path, tokenizer, messages):
         else:
             pieces.append((turn, False))
         done = text
-    return pieces
+    # The end of text that follows is not learned: the answer has ended before it.
+    return [*pieces, ("", False)]
 
 
 # --- Split: documents to train on, documents to validate on -----------------------------------------------------------
