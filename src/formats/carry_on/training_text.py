@@ -38,7 +38,8 @@ def read_documents(paths, field, tokenizer, say):
             raise Mistake(f"There is no {path}. --text wants the files that the model learns from.")
         files = [path]
         if path.is_dir():
-            files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and not of_a_model(file))
+            files = [file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES]
+            files = sorted(file for file in files if not belongs_to_a_model(file, path))
         for file in files:
             documents += read_file(file, field, tokenizer, say)
     if not documents:
@@ -46,9 +47,10 @@ def read_documents(paths, field, tokenizer, say):
     return documents
 
 
-def of_a_model(path):
-    """Whether a file lies in a model's folder, such as its README.md: nobody means that when they name a folder."""
-    return any((parent / "model.safetensors").exists() for parent in path.parents)
+def belongs_to_a_model(file, folder):
+    """Whether a file found in `folder` is of a model there, such as its README.md: nobody means that."""
+    parents = (parent for parent in file.parents if parent.is_relative_to(folder))
+    return any((parent / "model.safetensors").exists() for parent in parents)
 
 
 def read_file(path, field, tokenizer, say):
