@@ -1,9 +1,10 @@
-//! The folder that Hugging Face's `transformers` open with `from_pretrained`, as a ZIP archive.
+//! The folder that Hugging Face's `transformers` open with `from_pretrained`, and that training goes on from elsewhere, as
+//! a ZIP archive.
 
 use serde_json::{Value, json};
 
 use super::{
-    ModelFile, model_card::model_card, model_file::tensors, pretrained::activation_name, safetensors::append,
+    ModelFile, carry_on, model_card::model_card, model_file::tensors, pretrained::activation_name, safetensors::append,
     zip::Archive,
 };
 use crate::{
@@ -26,6 +27,10 @@ pub fn hugging_face(file: &ModelFile, date: &str) -> Result<Vec<u8>> {
     archive.add("tokenizer_config.json", |out| pretty(out, &tokenizer_config(file)))?;
     archive.add("generation_config.json", |out| pretty(out, &generation_config(end)))?;
     archive.add("README.md", |out| text(out, &model_card(file, date)))?;
+    archive.add("continue_training.py", |out| text(out, carry_on::SCRIPT))?;
+    archive.add("training_text.py", |out| text(out, carry_on::TEXT))?;
+    archive.add("continue_training.ipynb", |out| text(out, carry_on::NOTEBOOK))?;
+    archive.add(carry_on::LAST_RUN, |out| pretty(out, &carry_on::last_run(file)))?;
     Ok(archive.finish())
 }
 

@@ -1,9 +1,10 @@
-//! Models as files: Lorito's own, which is also a checkpoint; the folder that Hugging Face's transformers open; and the
-//! GGUF file that llama.cpp opens.
+//! Models as files: Lorito's own, which is also a checkpoint; the folder that Hugging Face's transformers open, which holds
+//! what it takes to carry on training with them; PEFT's adapters; and the GGUF file that llama.cpp opens.
 //!
 //! Files come from anywhere and are read with distrust: every size is checked against the bytes that are there before
 //! anything is allocated for it, and a hash covers all that is used.
 
+mod carry_on;
 mod ggml;
 mod gguf;
 mod hugging_face;

@@ -97,11 +97,9 @@ impl Tokenizer {
     /// This tokenizer with further special tokens, whose ids follow its own; those that it has already stay.
     pub fn with_special_tokens(&self, contents: &[&str]) -> Result<Self> {
         let mut file = File::read(self.to_json().as_bytes())?;
-        let mut next = self.vocabulary() as u32;
-        for content in contents.iter().filter(|content| self.special_token(content).is_none()) {
-            file.added_tokens.push(file::AddedToken::special(next, content));
-            next += 1;
-        }
+        let new = contents.iter().filter(|content| self.special_token(content).is_none());
+        let added = (self.vocabulary() as u32..).zip(new).map(|(id, content)| file::AddedToken::special(id, content));
+        file.added_tokens.extend(added);
         Self::from_file(file)
     }
 

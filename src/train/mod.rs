@@ -26,6 +26,14 @@ use crate::{
 /// a validation window costs a third of a training window (no backward pass).
 const EVALUATION_SHARE: f64 = 0.07;
 
+/// Windows that one evaluation of a run reads, where the text has as many.
+pub fn most_validation_windows(config: &TrainConfig) -> usize {
+    let windows = config.batch_size * config.gradient_accumulation;
+    let evaluations = config.steps / config.eval_every.min(config.steps.max(1)) + 1;
+    let budget = EVALUATION_SHARE * 3.0 * (config.steps as f64) * windows as f64 / evaluations as f64;
+    (budget as usize).max(config.batch_size)
+}
+
 /// Trains one model. Steps are only queued on the GPU; [`Trainer::read`] waits for them and hands out their figures.
 pub struct Trainer {
     progress: Progress,
@@ -226,11 +234,7 @@ impl Trainer {
     /// The fixed validation windows of this run, as batches of window starts, and the windows' length.
     fn validation(&self, gpt: &Gpt, data: &Dataset) -> (Vec<Vec<usize>>, usize) {
         let config = &self.progress.config;
-        let windows = config.batch_size * config.gradient_accumulation;
-        let evaluations = config.steps / config.eval_every.min(config.steps.max(1)) + 1;
-        let budget = EVALUATION_SHARE * 3.0 * (config.steps as f64) * windows as f64 / evaluations as f64;
-        let count = (budget as usize).max(config.batch_size);
-        let (starts, time) = data.validation_windows(count, gpt.config.context);
+        let (starts, time) = data.validation_windows(most_validation_windows(config), gpt.config.context);
         (starts.chunks(config.batch_size).map(<[usize]>::to_vec).collect(), time)
     }
 
