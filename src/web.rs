@@ -3,6 +3,7 @@
 //!
 //! Methods that wait (`async`) must not overlap with any other call; the worker takes turns with a mutex.
 
+mod adapter;
 mod pretrained;
 
 use burn::tensor::Device;

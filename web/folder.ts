@@ -16,9 +16,30 @@ const largestSmall = 2 ** 25;
 const base = (path: string) => path.slice(path.lastIndexOf("/") + 1);
 const isWeights = (name: string) => name.endsWith(".safetensors");
 
+const adapterConfig = "adapter_config.json";
+const adapterWeights = "adapter_model.safetensors";
+
 /** Whether a file with this path may belong to a model. */
 export function mayBelong(path: string): boolean {
-  return small.includes(base(path)) || isWeights(path);
+  return [...small, adapterConfig].includes(base(path)) || isWeights(path);
+}
+
+/** PEFT's two files. */
+export interface AdapterFiles {
+  config: Blob;
+  weights: Blob;
+}
+
+/** An adapter alone, without the model that it belongs to. */
+export function adapterAmong(files: readonly NamedFile[]): AdapterFiles | undefined {
+  const named = (wanted: string) => files.find(({ name }) => base(name) === wanted)?.data;
+  const config = named(adapterConfig);
+  if (!config || isFolder(files)) return undefined;
+  const weights = named(adapterWeights);
+  if (!weights) throw { code: "file-missing", name: adapterWeights } satisfies Problem;
+  if (config.size > largestSmall)
+    throw { code: "file-too-large", name: adapterConfig, bytes: config.size, limit: largestSmall } satisfies Problem;
+  return { config, weights };
 }
 
 /** Whether a file that begins so is a ZIP archive. */

@@ -236,6 +236,24 @@ export class Lorito extends Voice {
     return this.owner.ask((api) => api.plain("history"));
   }
 
+  /** Takes the adapter up into the weights: the model writes what it wrote, and all of it can be trained. */
+  async mergeAdapter(): Promise<ModelSummary> {
+    const model = await this.owner.ask((api) => api.mergeAdapter());
+    await this.#remember();
+    return this.tell("model", model) as ModelSummary;
+  }
+
+  /** Puts the weights of the run's best evaluation back; training goes on from there. */
+  async returnToBest(): Promise<void> {
+    await this.owner.ask((api) => api.returnToBest());
+    this.tell("best", undefined);
+  }
+
+  /** For when the engine must be started anew: what the model is now cannot be told by how it was made. */
+  async #remember(): Promise<void> {
+    this.owner.recipe.model = { opened: await this.exportModel("safetensors") };
+  }
+
   // Writing
 
   /** The text after the prompt. Training waits meanwhile. */
@@ -275,7 +293,7 @@ export class Lorito extends Voice {
 
   /**
    * A model as a .safetensors file that this page opens, a .zip with a Hugging Face folder, or a .gguf file for
-   * llama.cpp with 16 or 8 bits a number.
+   * llama.cpp with 16 or 8 bits a number; or its adapter alone, a .zip that PEFT and this page open.
    */
   exportModel(kind: ExportKind, name = "lorito"): Promise<Blob> {
     return this.owner.ask((api) => api.exportModel(kind, name));
@@ -293,7 +311,10 @@ export class Lorito extends Voice {
       (call) => this.owner.ask((api) => api.importModel(call, source)),
       (event) => event.event === "loaded" && onProgress?.(event.loaded, event.total),
     );
-    return this.#opened(model, source);
+    const opened = await this.#opened(model, source);
+    // An adapter came for a model that was there before.
+    if (model.adapter) await this.#remember();
+    return opened;
   }
 
   /** Opens a model from an address. Its host must allow that (CORS); nothing but the file is asked of it. */

@@ -91,7 +91,9 @@ export function keepPlanning(store: Store): void {
   const plan = async () => {
     const { shape } = store;
     if (!shape || planning || store.state.busy?.task === "making") return;
-    const model = { ...shape.model, vocabulary: expectedVocabulary(store) };
+    // A model that is there is trained on as it is, whatever the settings say.
+    const there = store.canContinue ? store.state.model?.config : undefined;
+    const model = { ...(there ?? shape.model), vocabulary: expectedVocabulary(store) };
     const { text, tokenizer, ready } = store.state;
     const about = [text?.characters, tokenizer?.trainTokens, ready?.engine, store.state.settings.halfPrecision];
     const key = JSON.stringify([model, shape.train, about]);

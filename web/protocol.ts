@@ -70,6 +70,13 @@ export interface Progress {
   records: StepRecord[];
 }
 
+/** The best evaluation of a run, and how many have been worse since: from two on, the model learns its text by heart. */
+export interface BestSoFar {
+  step: number;
+  validationLoss: number;
+  worseEvaluations: number;
+}
+
 /** A file that came with others; its name may be a path. */
 export interface NamedFile {
   name: string;
@@ -95,7 +102,7 @@ export interface SavedModel {
 }
 
 /** As what a model can leave the page. */
-export type ExportKind = "safetensors" | "huggingface" | "gguf-f16" | "gguf-q8";
+export type ExportKind = "safetensors" | "huggingface" | "gguf-f16" | "gguf-q8" | "adapter";
 
 /** The worker's word, unasked. It comes on the same port as the answers, so in the right order with them. */
 export type WorkerEvent =
@@ -103,7 +110,9 @@ export type WorkerEvent =
   | { event: "lost"; problem: Problem }
   | { event: "paused"; paused: boolean }
   | { event: "progress"; progress: Progress }
-  | { event: "evaluation"; evaluation: Evaluation }
+  | { event: "evaluation"; evaluation: Evaluation; best: BestSoFar | undefined }
+  /** A run has put an adapter beside the model. */
+  | { event: "adapted"; model: ModelSummary }
   | { event: "sample"; step: number; text: string }
   | { event: "piece"; call: number; piece: string }
   /** How much of a file that `call` reads is in. */
@@ -147,6 +156,11 @@ export interface WorkerApi {
   /** Fetches and opens; the file comes along for when the engine must be started anew. */
   importFromUrl(call: number, url: string): Promise<{ model: ModelSummary; file: Blob }>;
   exportModel(kind: ExportKind, name: string): Promise<Blob>;
+
+  /** Takes the adapter up into the weights. */
+  mergeAdapter(): Promise<ModelSummary>;
+  /** Puts the weights of the run's best evaluation back. */
+  returnToBest(): Promise<void>;
 
   /** `save`: whether this tab may write the run to the browser's storage. */
   train(config: TrainConfig, save: boolean, wish: Wish): Promise<TrainResult>;

@@ -4,6 +4,7 @@ import type {
   GenerateOptions,
   HalfPrecision,
   History,
+  LoraConfig,
   ModelConfig,
   ModelSummary,
   Piece,
@@ -17,18 +18,30 @@ import type {
 } from "lorito-wasm";
 import type { Problem } from "./errors";
 import type { Engine } from "./gpu";
-import type { EngineInfo, NewModel, Progress, RunSummary, SavedModel, TrainResult } from "./protocol";
+import type {
+  BestSoFar,
+  EngineInfo,
+  NamedFile,
+  NewModel,
+  Progress,
+  RunSummary,
+  SavedModel,
+  TrainResult,
+} from "./protocol";
 
 export type { Memory, Sample, TextSource as Source } from "lorito-wasm";
 export type {
+  BestSoFar,
   Engine,
   EngineInfo as Ready,
   Evaluation,
   GenerateOptions,
   HalfPrecision,
   History,
+  LoraConfig,
   ModelConfig,
   ModelSummary,
+  NamedFile,
   NewModel,
   Piece,
   Plan,
@@ -52,6 +65,10 @@ export interface LoritoEvents {
   /** While a model trains, at most ten times a second. */
   progress: Progress;
   evaluation: Evaluation;
+  /** After each evaluation, and when the best weights are put back. */
+  best: BestSoFar | undefined;
+  /** A run has put an adapter beside the model. */
+  adapted: ModelSummary;
   /** What the model writes at an evaluation. */
   sample: { step: number; text: string };
   /**

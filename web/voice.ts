@@ -79,6 +79,10 @@ export class Voice extends EventTarget {
         break;
       case "evaluation":
         this.tell("evaluation", event.evaluation);
+        this.tell("best", event.best);
+        break;
+      case "adapted":
+        this.tell("adapted", event.model);
         break;
       case "sample":
         this.tell("sample", { step: event.step, text: event.text });

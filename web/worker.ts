@@ -3,7 +3,7 @@ import { expose } from "comlink";
 import init, { type HalfPrecision, type ModelConfig, type ModelSummary, Session, type TrainConfig } from "lorito-wasm";
 import { download, startOf } from "./download";
 import { type Problem, problemOf } from "./errors";
-import { isArchive, isFolder, mayBelong, openFolder } from "./folder";
+import { type AdapterFiles, adapterAmong, isArchive, isFolder, mayBelong, openFolder } from "./folder";
 import { chooseEngine, type Engine, type EngineChoice, watchGpu } from "./gpu";
 import { RunKeeper } from "./keeper";
 import { useFastestKernels } from "./kernels";
@@ -143,12 +143,26 @@ async function openAny(call: number, source: Blob | NamedFile[]): Promise<ModelS
 
 async function openFiles(call: number, files: NamedFile[]): Promise<ModelSummary> {
   const { session, writer, keeper } = engine();
+  const adapter = adapterAmong(files);
+  if (adapter) return openAdapter(adapter);
   refuseWhileTraining();
   const model = await writer.instead(() =>
     openFolder(session, files, (loaded, total) => emit({ event: "loaded", call, loaded, total })),
   );
   keeper.modelChanged();
   return model;
+}
+
+/** Puts PEFT's adapter beside the model there is. */
+async function openAdapter({ config, weights }: AdapterFiles): Promise<ModelSummary> {
+  const [described, numbers] = await Promise.all([bytesOf(config), bytesOf(weights)]);
+  const model = await exclusively((session) => session.importAdapter(described, numbers));
+  engine().keeper.modelChanged();
+  return model;
+}
+
+async function bytesOf(file: Blob): Promise<Uint8Array> {
+  return new Uint8Array(await file.arrayBuffer());
 }
 
 async function openModel(file: Blob) {
@@ -171,6 +185,8 @@ function exported(session: Session, kind: ExportKind, name: string): Promise<Uin
       return session.exportGguf(name, "f16");
     case "gguf-q8":
       return session.exportGguf(name, "q8_0");
+    case "adapter":
+      return session.exportAdapter(name);
   }
 }
 
@@ -278,17 +294,33 @@ const api: WorkerApi = {
 
   exportModel: async (kind, name) => {
     const bytes = await engine().session.use((session) => exported(session, kind, name));
-    const type = kind === "huggingface" ? "application/zip" : "application/octet-stream";
+    const type = kind === "huggingface" || kind === "adapter" ? "application/zip" : "application/octet-stream";
     return new Blob([bytes as BlobPart], { type });
   },
 
   train: (config, save, wish) =>
     train(async ({ session, keeper }) => {
-      await session.use((idle) => idle.beginTraining(config));
+      const model = await session.use((idle) => {
+        idle.beginTraining(config);
+        return idle.modelSummary();
+      });
+      if (config.lora && model) emit({ event: "adapted", model });
       await keeper.begin(save);
     }, wish),
 
   continueRun: (save, wish) => train(({ keeper }) => keeper.goOn(save), wish),
+
+  mergeAdapter: async () => {
+    const model = await exclusively((session) => session.mergeAdapter());
+    engine().keeper.modelChanged();
+    return model;
+  },
+
+  returnToBest: async () => {
+    await exclusively((session) => session.returnToBest());
+    engine().keeper.touch();
+    await engine().keeper.save();
+  },
 
   wish: async (wish) => wishes?.set(wish),
 

@@ -17,6 +17,8 @@ pub struct Upload {
     queued: usize,
 }
 
+// One of them lives at a time.
+#[allow(clippy::large_enum_variant)]
 enum Store {
     Host(Vec<f32>, Device),
     /// `[len]`

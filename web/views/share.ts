@@ -40,6 +40,7 @@ const endings: Record<ExportKind, string> = {
   huggingface: ".zip",
   "gguf-f16": ".f16.gguf",
   "gguf-q8": ".q8_0.gguf",
+  adapter: ".adapter.zip",
 };
 
 export async function download(store: Store, kind: ExportKind, name = DEFAULT_NAME): Promise<void> {
@@ -107,6 +108,14 @@ export class ShareView extends View {
           ${action({ label: t("share.ggufSmall"), able, act: () => void download(this.store, "gguf-q8", this.#fileName) })}
           <small>${t("share.ggufSmall.about", { file: this.#fileName + endings["gguf-q8"] })}</small>
         </li>
+        ${
+          this.state.model?.adapter
+            ? html`<li>
+          ${action({ label: t("share.adapter"), able, act: () => void download(this.store, "adapter", this.#fileName) })}
+          <small>${t("share.adapter.about", { file: this.#fileName + endings.adapter })}</small>
+        </li>`
+            : nothing
+        }
         <li>
           ${action({ label: t("share.save"), able, act: () => this.#save() })}
           <small>${t("share.save.about")}</small>
