@@ -31,6 +31,8 @@ pub enum Error {
     NoTextInFile { name: String },
     #[error("{tokens} tokens are fewer than the {needed} that one context needs")]
     TextTooShort { tokens: usize, needed: usize },
+    #[error("the conversations have no answer that could be learned")]
+    NothingToLearn,
     #[error("no text has been loaded")]
     NoText,
 
@@ -41,6 +43,8 @@ pub enum Error {
     TokenizerInvalid { reason: String },
     #[error("token id {id} is outside the vocabulary of {vocabulary}")]
     TokenOutOfRange { id: u32, vocabulary: usize },
+    #[error("the tokenizer has no tokens for the turns of conversations")]
+    TokenizerWithoutTurns,
     #[error("no tokenizer yet")]
     NoTokenizer,
 

@@ -6,6 +6,7 @@
 
 mod adapter;
 mod pretrained;
+mod turns;
 
 use std::rc::Rc;
 
@@ -13,6 +14,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    chat,
     config::{Limits, LoraConfig, Memory, ModelConfig, TrainConfig},
     corpus::{Corpus, FileReader, ReadOptions, Summary},
     device::Engine,
@@ -23,7 +25,8 @@ use crate::{
     ops, rehearsal,
     tokenizer::{Kind, Piece, StreamDecoder, Tokenizer, default_vocabulary},
     train::{
-        Dataset, Evaluation, HalfPrecision, Sample, StepRecord, TextFacts, Trainer, TrainingState, check_half_precision,
+        Answers, Dataset, Evaluation, HalfPrecision, Sample, StepRecord, TextFacts, Trainer, TrainingState,
+        check_half_precision,
     },
 };
 
@@ -246,10 +249,14 @@ impl Session {
             return Err(Error::NoText);
         }
         let split = self.corpus.split();
+        let chat = self.corpus.has_conversations();
         let tokenizer = match kind {
-            Kind::Bpe => Tokenizer::train(kind, vocabulary, &split.train)?,
-            Kind::Char | Kind::Byte => Tokenizer::train(kind, None, &[split.train, split.validation].concat())?,
+            Kind::Bpe => Tokenizer::train(kind, vocabulary, &spoken(split.train, chat))?,
+            Kind::Char | Kind::Byte => {
+                Tokenizer::train(kind, None, &spoken([split.train, split.validation].concat(), chat))?
+            }
         };
+        let tokenizer = if chat { tokenizer.with_special_tokens(&chat::TOKENS)? } else { tokenizer };
         self.tokenizer = Some(Rc::new(tokenizer));
         self.data = None;
         self.tokenizer_summary()?.ok_or(Error::NoTokenizer)
@@ -281,10 +288,13 @@ impl Session {
             return Err(Error::NoText);
         }
         let split = self.corpus.split();
+        let answers = if self.corpus.has_conversations() { answers(tokenizer)? } else { None };
+        let bytes = || split.validation.iter().map(|document| document.len() as u64).sum();
         let data = Rc::new(Dataset {
             train: tokenizer.encode_documents(&split.train)?,
             validation: tokenizer.encode_documents(&split.validation)?,
-            validation_bytes: split.validation.iter().map(|document| document.len() as u64).sum(),
+            validation_bytes: if answers.is_none() { bytes() } else { 0 },
+            answers,
         });
         self.data = Some(data.clone());
         Ok(data)
@@ -301,6 +311,14 @@ impl Session {
 
     pub fn preview_tokens(&self, text: &str) -> Result<Vec<Piece>> {
         Ok(self.tokenizer()?.pieces(text))
+    }
+
+    /// Whether each token of a text would be learned, or only read; all are where there are no conversations.
+    pub fn learned_tokens(&self, text: &str) -> Result<Vec<bool>> {
+        let tokenizer = self.tokenizer()?;
+        let ids: Vec<u16> = tokenizer.encode(text).into_iter().map(|id| id as u16).collect();
+        let answers = if self.corpus.has_conversations() { answers(tokenizer)? } else { None };
+        Ok(answers.map_or(vec![true; ids.len()], |answers| answers.learned(&ids, 0, ids.len()).collect()))
     }
 
     pub fn unknown_characters(&self, text: &str) -> Result<String> {
@@ -643,4 +661,19 @@ impl Session {
         self.put(Model { gpt, tokenizer, trainer, data: None, facts: file.facts })?;
         Ok(())
     }
+}
+
+/// Documents for a tokenizer to learn from. The tokens between the turns of conversations are no words of theirs.
+fn spoken(documents: Vec<&str>, chat: bool) -> Vec<&str> {
+    if chat { documents.into_iter().flat_map(chat::words).collect() } else { documents }
+}
+
+/// The tokens between turns, by their ids.
+fn answers(tokenizer: &Tokenizer) -> Result<Option<Answers>> {
+    let id = |token: &str| tokenizer.special_token(token).and_then(|id| u16::try_from(id).ok());
+    let [Some(system), Some(user), Some(assistant), Some(end)] = chat::TOKENS.map(id) else {
+        return Err(Error::TokenizerWithoutTurns);
+    };
+    let end_of_text = u16::try_from(tokenizer.end_of_text()).unwrap_or(u16::MAX);
+    Ok(Some(Answers { tokens: [system, user, assistant, end], end_of_text }))
 }

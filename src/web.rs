@@ -235,6 +235,19 @@ impl Session {
         self.0.unknown_characters(text).map_err(thrown)
     }
 
+    /// Whether each token of a text would be learned (1) or only read (0).
+    #[wasm_bindgen(js_name = learnedTokens)]
+    pub fn learned_tokens(&self, text: &str) -> Thrown<Vec<u8>> {
+        let learned = self.0.learned_tokens(text).map_err(thrown)?;
+        Ok(learned.into_iter().map(u8::from).collect())
+    }
+
+    /// Gives a model that knows no conversations the tokens for their turns, where the text holds some.
+    #[wasm_bindgen(js_name = learnTurns)]
+    pub async fn learn_turns(&mut self) -> Thrown<bool> {
+        self.0.learn_turns().await.map_err(thrown)
+    }
+
     pub fn encode(&self, text: &str) -> Thrown<Uint32Array> {
         self.0.encode(text).map(|ids| Uint32Array::from(&ids[..])).map_err(thrown)
     }

@@ -37,7 +37,7 @@ fn data() -> Dataset {
         id = if noise.is_multiple_of(7) { noise % 29 } else { (id * 5 + 3) % 29 };
         id as u16
     });
-    Dataset { train: walk.collect(), validation: Vec::new(), validation_bytes: 0 }
+    Dataset { train: walk.collect(), validation: Vec::new(), validation_bytes: 0, answers: None }
 }
 
 fn logits(gpt: &Gpt) -> Vec<f32> {

@@ -24,7 +24,7 @@ fn dataset() -> Dataset {
     });
     let mut train: Vec<u16> = walk.collect();
     let validation = train.split_off(3600);
-    Dataset { train, validation, validation_bytes: 400 }
+    Dataset { train, validation, validation_bytes: 400, answers: None }
 }
 
 /// Losses and norms of a run, its validation loss and its weights at the end.

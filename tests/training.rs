@@ -55,7 +55,7 @@ fn dataset() -> Dataset {
     });
     let mut train: Vec<u16> = walk.collect();
     let validation = train.split_off(2600);
-    Dataset { train, validation, validation_bytes: 400 }
+    Dataset { train, validation, validation_bytes: 400, answers: None }
 }
 
 /// Trains `steps` steps of a run of 12 and gives their losses.

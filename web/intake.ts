@@ -133,7 +133,8 @@ export async function openFiles(store: Store, files: File[]): Promise<boolean> {
 export function nameOf(files: readonly File[]): string {
   const [first] = files;
   const folder = first?.webkitRelativePath.split("/")[0];
-  return folder || first?.name || "";
+  const weights = files.find(({ name }) => name.endsWith(".safetensors"));
+  return folder || (weights ?? first)?.name || "";
 }
 
 /** Opens a model from an address, saying where from and how much has come. */

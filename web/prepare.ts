@@ -142,8 +142,9 @@ export function tokenizerIsStale(store: Store): boolean {
 
 /** Whether the settings describe another model than the one there is. */
 export function modelDiffers(store: Store): boolean {
-  const { model } = store.state;
+  const { model, modelOrigin } = store.state;
   const shape = store.shape;
-  if (!model || !shape) return false;
+  // One that was given has the shape that it has.
+  if (!model || !shape || modelOrigin === "given") return false;
   return MODEL_FIELDS.some((field) => Math.abs(model.config[field] - shape.model[field]) > 1e-6);
 }

@@ -1,10 +1,11 @@
 //! Conversations: who says what, and the text that a model reads of them.
 
+pub mod records;
 mod template;
 
 use serde::{Deserialize, Serialize};
 
-pub use template::{JINJA, TOKENS, begin_answer, render};
+pub use template::{JINJA, TOKENS, begin_answer, render, words};
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -55,6 +55,8 @@ pub struct SourceSummary {
     pub field: Option<String>,
     pub fields: Vec<String>,
     pub notices: Vec<Notice>,
+    /// Of the conversations that its documents are; 0 where they are plain text.
+    pub turns: u64,
 }
 
 impl Corpus {
@@ -79,6 +81,11 @@ impl Corpus {
 
     pub fn sources(&self) -> &[Source] {
         &self.sources
+    }
+
+    /// Whether some of the documents are conversations.
+    pub fn has_conversations(&self) -> bool {
+        self.sources.iter().any(|source| source.turns > 0)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -147,6 +154,7 @@ impl SourceSummary {
             field: source.field.clone(),
             fields: source.fields.clone(),
             notices: source.notices.clone(),
+            turns: source.turns,
         }
     }
 }

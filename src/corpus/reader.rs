@@ -120,6 +120,7 @@ impl FileReader {
             field: parsed.field,
             fields: parsed.fields,
             notices,
+            turns: parsed.turns,
         })
     }
 

@@ -98,6 +98,7 @@ mod tests {
             field: None,
             fields: Vec::new(),
             notices: Vec::new(),
+            turns: 0,
         };
         for document in documents {
             let start = source.text.len();

@@ -8,6 +8,7 @@ use super::{
     zip::Archive,
 };
 use crate::{
+    chat,
     error::{Error, Result},
     model::Layout,
 };
@@ -25,7 +26,7 @@ pub fn hugging_face(file: &ModelFile, date: &str) -> Result<Vec<u8>> {
     archive.add("model.safetensors", |out| append(out, &[("format", "pt")], &weights))?;
     archive.add("tokenizer.json", |out| text(out, &file.tokenizer))?;
     archive.add("tokenizer_config.json", |out| pretty(out, &tokenizer_config(file)))?;
-    archive.add("generation_config.json", |out| pretty(out, &generation_config(end)))?;
+    archive.add("generation_config.json", |out| pretty(out, &generation_config(file, end)))?;
     archive.add("README.md", |out| text(out, &model_card(file, date)))?;
     archive.add("continue_training.py", |out| text(out, carry_on::SCRIPT))?;
     archive.add("training_text.py", |out| text(out, carry_on::TEXT))?;
@@ -67,7 +68,7 @@ fn decimal(number: f32) -> f64 {
 /// The general class takes everything from tokenizer.json; GPT-2's own would put its pre-tokenisation in. Without the
 /// names of inputs it would give token types too, for which GPT-2 adds the embedding of token 0 everywhere.
 fn tokenizer_config(file: &ModelFile) -> Value {
-    json!({
+    let mut config = json!({
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_input_names": ["input_ids", "attention_mask"],
         "model_max_length": file.config.context,
@@ -75,21 +76,37 @@ fn tokenizer_config(file: &ModelFile) -> Value {
         "eos_token": END_OF_TEXT,
         "pad_token": END_OF_TEXT,
         "clean_up_tokenization_spaces": false,
-    })
+    });
+    if end_of_turn(file).is_some() {
+        config["chat_template"] = chat::JINJA.into();
+        config["additional_special_tokens"] = chat::TOKENS.to_vec().into();
+    }
+    config
 }
 
-fn generation_config(end: u32) -> Value {
-    json!({ "bos_token_id": end, "eos_token_id": end, "pad_token_id": end, "do_sample": true, "temperature": 0.8 })
+/// The id that ends a turn, where the model knows conversations.
+fn end_of_turn(file: &ModelFile) -> Option<u32> {
+    id_of(&serde_json::from_str(&file.tokenizer).ok()?, chat::TOKENS[3])
+}
+
+/// A turn ends what is written, too.
+fn generation_config(file: &ModelFile, end: u32) -> Value {
+    let ends = end_of_turn(file).map_or(json!(end), |turn| json!([end, turn]));
+    json!({ "bos_token_id": end, "eos_token_id": ends, "pad_token_id": end, "do_sample": true, "temperature": 0.8 })
 }
 
 /// The id of [`END_OF_TEXT`].
 fn end_of_text(tokenizer: &str) -> Result<u32> {
     let invalid = |reason: String| Error::TokenizerInvalid { reason };
     let tokenizer: Value = serde_json::from_str(tokenizer).map_err(|error| invalid(error.to_string()))?;
+    id_of(&tokenizer, END_OF_TEXT).ok_or_else(|| invalid(format!("no added token {END_OF_TEXT}")))
+}
+
+/// The id of an added token.
+fn id_of(tokenizer: &Value, content: &str) -> Option<u32> {
     let tokens = tokenizer["added_tokens"].as_array().into_iter().flatten();
-    let id = tokens.filter(|token| token["content"] == END_OF_TEXT).find_map(|token| token["id"].as_u64());
-    let id = id.and_then(|id| u32::try_from(id).ok());
-    id.ok_or_else(|| invalid(format!("no added token {END_OF_TEXT}")))
+    let id = tokens.filter(|token| token["content"] == content).find_map(|token| token["id"].as_u64());
+    id.and_then(|id| u32::try_from(id).ok())
 }
 
 fn pretty(out: &mut Vec<u8>, value: &Value) -> Result<()> {

@@ -1,12 +1,14 @@
 //! The training step and what surrounds it. The loop itself belongs to the caller, who decides between two steps
 //! whether to pause, save, evaluate or write.
 
+mod answers;
 mod data;
 mod half_check;
 mod history;
 mod schedule;
 mod state;
 
+pub use answers::Answers;
 pub use data::{Batch, Dataset, mix};
 pub use half_check::{HalfPrecision, check_half_precision};
 pub use history::{Evaluation, History, Sample, StepRecord};
@@ -44,7 +46,7 @@ pub struct Trainer {
     /// and the norm of the gradient.
     unread: Vec<(u64, f64, usize)>,
     figures: Figures,
-    /// Windows of the validation batches of the evaluation under way, whose losses are `validation_losses`.
+    /// Targets that count in the validation batches of the evaluation under way, whose losses are `validation_losses`.
     evaluating: Vec<usize>,
     validation_losses: Figures,
     best: Option<Held>,
@@ -166,7 +168,7 @@ impl Trainer {
         let step = self.progress.step;
         for batch in batches {
             batch.inputs.check(gpt.config.vocabulary)?;
-            batch.targets.check(gpt.config.vocabulary)?;
+            batch.check_targets(gpt.config.vocabulary)?;
         }
         if batches.is_empty() {
             return Ok(());
@@ -254,18 +256,18 @@ impl Trainer {
         let batch = data.validation_batch(starts, time, &gpt.device());
         let loss = self.validation_losses.add();
         gpt.loss(&batch.inputs, &batch.targets, &mut self.validation_losses, loss);
-        self.evaluating.push(starts.len());
+        self.evaluating.push(batch.targets.numbers.iter().filter(|&&target| target != ops::IGNORED as u32).count());
     }
 
     /// Waits for the batches queued so far and records the evaluation.
     pub async fn finish_evaluation(&mut self, data: &Dataset) -> Result<Evaluation> {
         let batches = std::mem::take(&mut self.evaluating);
-        let windows: usize = batches.iter().sum();
+        let targets: usize = batches.iter().sum();
         let mut validation_loss = None;
-        if windows > 0 {
+        if targets > 0 {
             let losses = self.validation_losses.take().await?;
-            let sum: f64 = losses.iter().zip(&batches).map(|(loss, windows)| f64::from(*loss) * *windows as f64).sum();
-            validation_loss = Some((sum / windows as f64) as f32);
+            let sum: f64 = losses.iter().zip(&batches).map(|(loss, targets)| f64::from(*loss) * *targets as f64).sum();
+            validation_loss = Some((sum / targets as f64) as f32);
         }
         let (sum, count) = std::mem::take(&mut self.since_evaluation);
         let per_byte = data.validation.len() as f32 / data.validation_bytes.max(1) as f32 / std::f32::consts::LN_2;
@@ -274,7 +276,7 @@ impl Trainer {
             train_loss: (count > 0).then(|| (sum / count as f64) as f32),
             validation_loss,
             perplexity: validation_loss.map(f32::exp),
-            bits_per_byte: validation_loss.map(|loss| loss * per_byte),
+            bits_per_byte: validation_loss.filter(|_| data.validation_bytes > 0).map(|loss| loss * per_byte),
         };
         self.history.evaluations.push(evaluation);
         if let Some(validation_loss) = validation_loss.filter(|loss| loss.is_finite())

@@ -258,7 +258,7 @@ export class ShareView extends View {
     const [file] = files;
     if (!file) return;
     const opened = files.length === 1 ? openFile(this.store, file) : openFiles(this.store, files);
-    if (await opened) this.#opened(file.name);
+    if (await opened) this.#opened(nameOf(files));
   }
 
   async #chosenFolder(): Promise<void> {
