@@ -196,7 +196,10 @@ impl Session {
 
     /// Begins to read a file; what was being read is dropped, what was loaded stays.
     pub fn open_file(&mut self, name: &str, expected_bytes: u64, field: Option<String>) {
-        let options = ReadOptions { field, expected_bytes, ..ReadOptions::default() };
+        self.open_file_with(name, ReadOptions { field, expected_bytes, ..ReadOptions::default() });
+    }
+
+    pub fn open_file_with(&mut self, name: &str, options: ReadOptions) {
         self.reader = Some(FileReader::new(name, options));
     }
 

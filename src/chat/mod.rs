@@ -2,6 +2,7 @@
 
 pub mod records;
 mod template;
+pub mod whatsapp;
 
 use serde::{Deserialize, Serialize};
 

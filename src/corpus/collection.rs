@@ -8,6 +8,7 @@ use super::decode::Encoding;
 use super::source::{Notice, Source};
 use super::split::{Split, split};
 use super::tally::{DocumentTally, Tally};
+use crate::chat::whatsapp::ChatReport;
 
 /// Characters of the text that a summary shows.
 const PREVIEW: usize = 1000;
@@ -57,6 +58,8 @@ pub struct SourceSummary {
     pub notices: Vec<Notice>,
     /// Of the conversations that its documents are; 0 where they are plain text.
     pub turns: u64,
+    /// What became of a chat that WhatsApp has exported.
+    pub chat: Option<ChatReport>,
 }
 
 impl Corpus {
@@ -155,6 +158,7 @@ impl SourceSummary {
             fields: source.fields.clone(),
             notices: source.notices.clone(),
             turns: source.turns,
+            chat: source.chat.clone(),
         }
     }
 }
