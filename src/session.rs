@@ -288,7 +288,7 @@ impl Session {
             return Err(Error::NoText);
         }
         let split = self.corpus.split();
-        let answers = if self.corpus.has_conversations() { answers(tokenizer)? } else { None };
+        let answers = if self.corpus.has_conversations() { Some(answers(tokenizer)?) } else { None };
         let bytes = || split.validation.iter().map(|document| document.len() as u64).sum();
         let data = Rc::new(Dataset {
             train: tokenizer.encode_documents(&split.train)?,
@@ -317,7 +317,7 @@ impl Session {
     pub fn learned_tokens(&self, text: &str) -> Result<Vec<bool>> {
         let tokenizer = self.tokenizer()?;
         let ids: Vec<u16> = tokenizer.encode(text).into_iter().map(|id| id as u16).collect();
-        let answers = if self.corpus.has_conversations() { answers(tokenizer)? } else { None };
+        let answers = if self.corpus.has_conversations() { answers(tokenizer).ok() } else { None };
         Ok(answers.map_or(vec![true; ids.len()], |answers| answers.learned(&ids, 0, ids.len()).collect()))
     }
 
@@ -669,11 +669,11 @@ fn spoken(documents: Vec<&str>, chat: bool) -> Vec<&str> {
 }
 
 /// The tokens between turns, by their ids.
-fn answers(tokenizer: &Tokenizer) -> Result<Option<Answers>> {
+fn answers(tokenizer: &Tokenizer) -> Result<Answers> {
     let id = |token: &str| tokenizer.special_token(token).and_then(|id| u16::try_from(id).ok());
     let [Some(system), Some(user), Some(assistant), Some(end)] = chat::TOKENS.map(id) else {
         return Err(Error::TokenizerWithoutTurns);
     };
     let end_of_text = u16::try_from(tokenizer.end_of_text()).unwrap_or(u16::MAX);
-    Ok(Some(Answers { tokens: [system, user, assistant, end], end_of_text }))
+    Ok(Answers { tokens: [system, user, assistant, end], end_of_text })
 }

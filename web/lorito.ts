@@ -106,6 +106,11 @@ export class Lorito extends Voice {
     return this.owner.ask((api) => api.plain("previewTokens", text));
   }
 
+  /** Whether each token of a text would be learned (1) or only read (0): of conversations the answers are. */
+  learnedTokens(text: string): Promise<Uint8Array> {
+    return this.owner.ask((api) => api.plain("learnedTokens", text));
+  }
+
   /** The characters that the tokenizer has no token for and leaves out. */
   unknownCharacters(text: string): Promise<string> {
     return this.owner.ask((api) => api.plain("unknownCharacters", text));

@@ -111,7 +111,7 @@ export type WorkerEvent =
   | { event: "paused"; paused: boolean }
   | { event: "progress"; progress: Progress }
   | { event: "evaluation"; evaluation: Evaluation; best: BestSoFar | undefined }
-  /** A run has put an adapter beside the model. */
+  /** A run has put an adapter beside the model, or given it the tokens between turns of conversations. */
   | { event: "adapted"; model: ModelSummary }
   | { event: "sample"; step: number; text: string }
   | { event: "piece"; call: number; piece: string }
@@ -127,6 +127,7 @@ export type PlainMethod =
   | "suggestedVocabulary"
   | "tokenizerSummary"
   | "previewTokens"
+  | "learnedTokens"
   | "unknownCharacters"
   | "encode"
   | "decode"

@@ -67,7 +67,7 @@ export interface LoritoEvents {
   evaluation: Evaluation;
   /** After each evaluation, and when the best weights are put back. */
   best: BestSoFar | undefined;
-  /** A run has put an adapter beside the model. */
+  /** A run has put an adapter beside the model, or given it the tokens between turns of conversations. */
   adapted: ModelSummary;
   /** What the model writes at an evaluation. */
   sample: { step: number; text: string };

@@ -300,11 +300,12 @@ const api: WorkerApi = {
 
   train: (config, save, wish) =>
     train(async ({ session, keeper }) => {
+      const taught = await session.use((idle) => idle.learnTurns());
       const model = await session.use((idle) => {
         idle.beginTraining(config);
         return idle.modelSummary();
       });
-      if (config.lora && model) emit({ event: "adapted", model });
+      if ((config.lora || taught) && model) emit({ event: "adapted", model });
       await keeper.begin(save);
     }, wish),
 
