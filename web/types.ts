@@ -1,9 +1,11 @@
 // The types of Lorito's public API.
 import type {
+  ChatMessage,
   Evaluation,
   GenerateOptions,
   HalfPrecision,
   History,
+  LeftOut,
   ModelConfig,
   ModelSummary,
   Piece,
@@ -21,12 +23,14 @@ import type { EngineInfo, NewModel, Progress, RunSummary, SavedModel, TrainResul
 
 export type { Memory, Sample, TextSource as Source } from "lorito-wasm";
 export type {
+  ChatMessage,
   Engine,
   EngineInfo as Ready,
   Evaluation,
   GenerateOptions,
   HalfPrecision,
   History,
+  LeftOut,
   ModelConfig,
   ModelSummary,
   NewModel,
@@ -82,4 +86,9 @@ export interface TrainOptions extends Partial<TrainConfig> {
 export interface WriteOptions extends Partial<GenerateOptions> {
   /** Gets the text piece by piece. */
   onToken?: ((piece: string) => void) | undefined;
+}
+
+/** An answer in a conversation, and what of the conversation the model did not see for it. */
+export interface ChatAnswer extends LeftOut {
+  text: string;
 }

@@ -57,6 +57,30 @@ export async function write(page: Page, prompt: string): Promise<string> {
   return ((await view.locator("#written").textContent()) ?? "").slice(prompt.length);
 }
 
+/** Says something in the chat and waits for the answer's end; the answer. */
+export async function converse(page: Page, words: string): Promise<string> {
+  const view = step(page, "Write");
+  await view.getByLabel("Your message", { exact: true }).fill(words);
+  await page.keyboard.press("Enter");
+  await answered(page);
+  return lastAnswer(page);
+}
+
+/** Waits until nothing is being answered. */
+export async function answered(page: Page): Promise<void> {
+  // The page draws a moment after the press.
+  await page
+    .locator("lorito-chat")
+    .evaluate((drawn: HTMLElement & { updateComplete?: unknown }) => drawn.updateComplete);
+  await expect(step(page, "Write").getByRole("button", { name: "Stop answering" })).toBeDisabled({ timeout: 120_000 });
+}
+
+export async function lastAnswer(page: Page): Promise<string> {
+  return (
+    (await page.getByRole("log", { name: "Conversation" }).locator(".assistant .words").last().textContent()) ?? ""
+  );
+}
+
 /** Drops files on the page, as from the desktop. */
 export async function drop(page: Page, files: { name: string; text?: string; bytes?: number[] }[]): Promise<void> {
   const data = await page.evaluateHandle((given) => {
