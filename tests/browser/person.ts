@@ -47,6 +47,7 @@ export async function ended(page: Page): Promise<void> {
 /** Lets it write; what it has written after the prompt. */
 export async function write(page: Page, prompt: string): Promise<string> {
   const view = step(page, "Write");
+  await view.getByRole("tab", { name: "Continue a text" }).click();
   await view.getByLabel("Begin with").fill(prompt);
   await press(view, "Write");
   // The page draws a moment after the press.

@@ -69,6 +69,7 @@ export class WriteView extends View {
           <textarea id="prompt" rows="3" .value=${this.prompt} aria-describedby="prompt-hint"
             @input=${(event: Event) => {
               this.prompt = (event.target as HTMLTextAreaElement).value;
+              this.chosen = "text";
             }}></textarea>
           <small id="prompt-hint">${t("write.promptHint")}</small>
         </div>
