@@ -20,7 +20,7 @@ use crate::{
     device::Engine,
     error::{Error, Result},
     formats::{self, AdapterWeights, ModelFile},
-    generate::{Generation, Sampling},
+    generate::{Generation, LeftOut, Sampling, Window},
     model::{Gpt, Ids},
     ops, rehearsal,
     tokenizer::{Kind, Piece, StreamDecoder, Tokenizer, default_vocabulary},
@@ -64,6 +64,8 @@ pub struct Plan {
 pub struct ModelSummary {
     pub parameters: u64,
     pub vocabulary: usize,
+    /// Whether its tokenizer has the tokens of a conversation.
+    pub chat: bool,
     pub config: ModelConfig,
     /// What learns in the place of the whole, and how many numbers it has.
     pub adapter: Option<LoraConfig>,
@@ -129,6 +131,8 @@ struct Model {
 struct Writing {
     generation: Generation,
     decoder: StreamDecoder,
+    /// Finds the end of an answer in a transcript's lines.
+    answer: Option<chat::Answer>,
 }
 
 pub struct Session {
@@ -391,11 +395,12 @@ impl Session {
 
     /// `None` before there is a model.
     pub fn model_summary(&self) -> Option<ModelSummary> {
-        let gpt = &self.model.as_ref()?.gpt;
+        let Model { gpt, tokenizer, .. } = self.model.as_ref()?;
         let (config, adapter) = (gpt.config, gpt.adapter().map(|adapter| adapter.config));
         Some(ModelSummary {
             parameters: config.parameters(),
             vocabulary: config.vocabulary,
+            chat: chat::has_tokens(tokenizer),
             config,
             adapter,
             adapter_parameters: adapter.map_or(0, |adapter| adapter.parameters(&config).0),
@@ -556,21 +561,52 @@ impl Session {
         let GenerateOptions { max_tokens, sampling, cache } = options;
         let generation = Generation::new(gpt, &ids, sampling, max_tokens, tokenizer.end_of_text(), cache)?;
         let generation = generation.among(tokenizer.vocabulary());
-        self.writing = Some(Writing { generation, decoder: tokenizer.decoder() });
+        self.writing = Some(Writing { generation, decoder: tokenizer.decoder(), answer: None });
         Ok(())
+    }
+
+    /// Begins an answer to a conversation that ends with the user's turn; what of it the model does not see. The answer
+    /// ends at a token of the template, or at a line of a transcript, that ends the turn.
+    pub fn begin_chat(&mut self, messages: &[chat::Message], options: GenerateOptions) -> Result<LeftOut> {
+        let Model { gpt, tokenizer, .. } = self.model()?;
+        let GenerateOptions { max_tokens, sampling, cache } = options;
+        let window = Window::of_conversation(chat::prompt(messages, tokenizer)?, gpt.config.context, max_tokens);
+        let left_out = window.left_out();
+        let generation = Generation::in_window(gpt, window, sampling, max_tokens, chat::ends(tokenizer), cache)?;
+        let generation = generation.among(tokenizer.vocabulary());
+        let answer = (!chat::has_tokens(tokenizer)).then(chat::Answer::default);
+        self.writing = Some(Writing { generation, decoder: tokenizer.decoder(), answer });
+        Ok(left_out)
+    }
+
+    /// What of the conversation the model does not see any more: a long answer pushes out turns as well.
+    pub fn left_out(&self) -> LeftOut {
+        self.writing.as_ref().map(|writing| writing.generation.left_out()).unwrap_or_default()
     }
 
     /// The next piece of text; empty while a character is not complete; `None` when the text has ended.
     pub async fn next_token(&mut self) -> Result<Option<String>> {
         let model = self.model.as_ref().ok_or(Error::NoModel)?;
         let Some(writing) = &mut self.writing else { return Ok(None) };
-        let id = writing.generation.next(&model.gpt).await?;
-        id.map(|id| writing.decoder.push(id)).transpose()
+        if writing.answer.as_ref().is_some_and(chat::Answer::has_ended) {
+            return Ok(None);
+        }
+        let Some(id) = writing.generation.next(&model.gpt).await? else { return Ok(None) };
+        let text = writing.decoder.push(id)?;
+        Ok(Some(match &mut writing.answer {
+            Some(answer) => answer.push(&text),
+            None => text,
+        }))
     }
 
     /// Ends the text; what an incomplete character left over.
     pub fn end_generation(&mut self) -> String {
-        self.writing.take().map(|writing| writing.decoder.finish()).unwrap_or_default()
+        let Some(Writing { decoder, answer, .. }) = self.writing.take() else { return String::new() };
+        let rest = decoder.finish();
+        match answer {
+            Some(answer) => answer.finish(&rest),
+            None => rest,
+        }
     }
 
     /// Logits `[vocabulary]` after the last of `ids`, of which the last context is read.

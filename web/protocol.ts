@@ -1,9 +1,11 @@
 // What page and worker say to each other. Types only.
 import type {
+  ChatMessage,
   Evaluation,
   GenerateOptions,
   HalfPrecision,
   History,
+  LeftOut,
   Limits,
   ModelConfig,
   ModelSummary,
@@ -115,6 +117,8 @@ export type WorkerEvent =
   | { event: "adapted"; model: ModelSummary }
   | { event: "sample"; step: number; text: string }
   | { event: "piece"; call: number; piece: string }
+  /** What of a conversation the model does not see: said when its answer begins and when it ends. */
+  | { event: "left-out"; call: number; leftOut: LeftOut }
   /** How much of a file that `call` reads is in. */
   | { event: "loaded"; call: number; loaded: number; total: number }
   | { event: "saved"; run: string; step: number; at: number }
@@ -170,6 +174,7 @@ export interface WorkerApi {
   wish(wish: Wish): Promise<void>;
 
   generate(call: number, prompt: string, options: GenerateOptions): Promise<string>;
+  chat(call: number, messages: ChatMessage[], options: GenerateOptions): Promise<string>;
   stopWriting(): Promise<void>;
 
   savedRun(): Promise<RunSummary | null>;
