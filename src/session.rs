@@ -344,9 +344,8 @@ impl Session {
         train.validate()?;
         model.fit(train, &self.limits, self.engine)?;
         let passes = train.gradient_accumulation as u64;
-        let train_tokens = train.steps * passes * (train.batch_size * model.context) as u64;
-        let seconds_per_step =
-            passes as f64 * model.training_flops(train.batch_size) / (self.gigaflops * 1e9 * EFFICIENCY);
+        let train_tokens = train.steps * passes * (train.batch_size * train.window(model.context)) as u64;
+        let seconds_per_step = passes as f64 * model.training_flops(train) / (self.gigaflops * 1e9 * EFFICIENCY);
         let text_tokens = match (&self.tokenizer, self.corpus.is_empty()) {
             (Some(_), false) => self.dataset()?.train.len(),
             _ => self.corpus.summary().train_characters,
@@ -432,7 +431,7 @@ impl Session {
         if config.half_precision && !(can_be_half && ops::supports_half(&self.device)) {
             return Err(Error::HalfPrecisionUnavailable);
         }
-        let context = model.gpt.config.context;
+        let context = config.window(model.gpt.config.context);
         // A model that was restored without its text goes on with the tokens that came with it.
         let data = match (self.corpus.is_empty(), &model.data) {
             (true, Some(data)) => data.clone(),
@@ -504,7 +503,7 @@ impl Session {
             start_step: progress.start_step,
             end_step: progress.end_step(),
             eval_every: config.eval_every,
-            tokens_per_step: windows * gpt.config.context as u64,
+            tokens_per_step: windows * config.window(gpt.config.context) as u64,
             evaluation_batches: data.as_ref().map_or(0, |data| trainer.validation_batches(gpt, data)),
             seconds: trainer.history().seconds,
             best: trainer.best().map(|(step, validation_loss)| BestSoFar { step, validation_loss }),
