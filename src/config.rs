@@ -172,6 +172,10 @@ pub struct TrainConfig {
     pub steps: u64,
     /// Windows in one forward and backward pass.
     pub batch_size: usize,
+    /// Tokens of a window; 0 for as many as the model can see. A model with a long context learns from short windows too,
+    /// with less memory.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub window_length: usize,
     /// Passes whose gradients are averaged into one step.
     pub gradient_accumulation: usize,
     /// Peak learning rate, reached after `warmup_steps`; the cosine ends at a tenth of it.
@@ -200,6 +204,7 @@ impl Default for TrainConfig {
         Self {
             steps: 2000,
             batch_size: 12,
+            window_length: 0,
             gradient_accumulation: 1,
             learning_rate: 1e-3,
             warmup_steps: 100,
@@ -302,11 +307,12 @@ impl ModelConfig {
         let (trained, sums) = run.lora.map_or((flat, 0), |lora| lora.parameters(self));
         let [vocabulary, context, layers, heads, width] =
             [self.vocabulary, self.context, self.layers, self.heads, self.width].map(|value| value as u64);
-        let tokens = batch_size as u64 * context;
+        let window = run.window(self.context) as u64;
+        let tokens = batch_size as u64 * window;
         // Per token and layer the backward pass needs: the residual before and after attention and both layer norms' output
         // (4 widths), the fused query-key-value (3), attention's output (1), the MLP before and after GELU (8); the
         // layer norms' means and deviations; and of attention a sum a head on the GPU, all its weights on the CPU.
-        let attention = heads * if engine == Engine::Cpu { context } else { 1 };
+        let attention = heads * if engine == Engine::Cpu { window } else { 1 };
         let block = tokens * (16 * width + 4 + attention);
         // Beside them the gradients of the widest: the MLP's (4), query-key-value's (3), and nine of one width.
         let temporary = tokens * (16 * width + attention);
@@ -326,9 +332,10 @@ impl ModelConfig {
     }
 
     /// Floating-point operations of one training step (Kaplan et al. 2020: 6 per parameter and token, plus attention).
-    pub fn training_flops(&self, batch_size: usize) -> f64 {
-        let tokens = (batch_size * self.context) as f64;
-        let attention = 12.0 * (self.layers * self.width * self.context) as f64;
+    pub fn training_flops(&self, run: &TrainConfig) -> f64 {
+        let window = run.window(self.context);
+        let tokens = (run.batch_size * window) as f64;
+        let attention = 12.0 * (self.layers * self.width * window) as f64;
         tokens * (6.0 * self.parameters() as f64 + attention)
     }
 
@@ -425,9 +432,19 @@ impl Limits {
     }
 }
 
+fn is_zero(value: &usize) -> bool {
+    *value == 0
+}
+
 impl TrainConfig {
+    /// Tokens of a window for a model with this context.
+    pub fn window(&self, context: usize) -> usize {
+        if self.window_length == 0 { context } else { self.window_length.min(context) }
+    }
+
     pub fn validate(&self) -> Result<()> {
         in_range("steps", self.steps as f64, 1.0, 1e9)?;
+        in_range("windowLength", self.window_length as f64, 0.0, 4096.0)?;
         in_range("batchSize", self.batch_size as f64, 1.0, 4096.0)?;
         in_range("gradientAccumulation", self.gradient_accumulation as f64, 1.0, 4096.0)?;
         in_range("learningRate", self.learning_rate, 1e-9, 10.0)?;

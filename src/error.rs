@@ -75,6 +75,11 @@ pub enum Error {
     AdapterPresent { rank: usize, alpha: f64 },
     #[error("the model has no adapter")]
     NoAdapter,
+    #[error("the conversation does not end with a message of the user")]
+    NoQuestion,
+    /// `turn`: where the system message stands, from 1 on.
+    #[error("a system message is turn {turn}; only the first can be one")]
+    SystemNotFirst { turn: usize },
     #[error("the loss stopped being a number at step {step} (learning rate {learning_rate})")]
     Diverged { step: u64, learning_rate: f64 },
 

@@ -20,7 +20,7 @@ use crate::{
     device::Engine,
     error::{Error, Result},
     formats::{self, AdapterWeights, ModelFile},
-    generate::{Generation, Sampling},
+    generate::{Generation, LeftOut, Sampling, Window},
     model::{Gpt, Ids},
     ops, rehearsal,
     tokenizer::{Kind, Piece, StreamDecoder, Tokenizer, default_vocabulary},
@@ -64,6 +64,8 @@ pub struct Plan {
 pub struct ModelSummary {
     pub parameters: u64,
     pub vocabulary: usize,
+    /// Whether its tokenizer has the tokens of a conversation.
+    pub chat: bool,
     pub config: ModelConfig,
     /// What learns in the place of the whole, and how many numbers it has.
     pub adapter: Option<LoraConfig>,
@@ -129,6 +131,8 @@ struct Model {
 struct Writing {
     generation: Generation,
     decoder: StreamDecoder,
+    /// Finds the end of an answer in a transcript's lines.
+    answer: Option<chat::Answer>,
 }
 
 pub struct Session {
@@ -291,7 +295,7 @@ impl Session {
             return Err(Error::NoText);
         }
         let split = self.corpus.split();
-        let answers = if self.corpus.has_conversations() { answers(tokenizer)? } else { None };
+        let answers = if self.corpus.has_conversations() { Some(answers(tokenizer)?) } else { None };
         let bytes = || split.validation.iter().map(|document| document.len() as u64).sum();
         let data = Rc::new(Dataset {
             train: tokenizer.encode_documents(&split.train)?,
@@ -320,7 +324,7 @@ impl Session {
     pub fn learned_tokens(&self, text: &str) -> Result<Vec<bool>> {
         let tokenizer = self.tokenizer()?;
         let ids: Vec<u16> = tokenizer.encode(text).into_iter().map(|id| id as u16).collect();
-        let answers = if self.corpus.has_conversations() { answers(tokenizer)? } else { None };
+        let answers = if self.corpus.has_conversations() { answers(tokenizer).ok() } else { None };
         Ok(answers.map_or(vec![true; ids.len()], |answers| answers.learned(&ids, 0, ids.len()).collect()))
     }
 
@@ -343,9 +347,8 @@ impl Session {
         train.validate()?;
         model.fit(train, &self.limits, self.engine)?;
         let passes = train.gradient_accumulation as u64;
-        let train_tokens = train.steps * passes * (train.batch_size * model.context) as u64;
-        let seconds_per_step =
-            passes as f64 * model.training_flops(train.batch_size) / (self.gigaflops * 1e9 * EFFICIENCY);
+        let train_tokens = train.steps * passes * (train.batch_size * train.window(model.context)) as u64;
+        let seconds_per_step = passes as f64 * model.training_flops(train) / (self.gigaflops * 1e9 * EFFICIENCY);
         let text_tokens = match (&self.tokenizer, self.corpus.is_empty()) {
             (Some(_), false) => self.dataset()?.train.len(),
             _ => self.corpus.summary().train_characters,
@@ -394,11 +397,12 @@ impl Session {
 
     /// `None` before there is a model.
     pub fn model_summary(&self) -> Option<ModelSummary> {
-        let gpt = &self.model.as_ref()?.gpt;
+        let Model { gpt, tokenizer, .. } = self.model.as_ref()?;
         let (config, adapter) = (gpt.config, gpt.adapter().map(|adapter| adapter.config));
         Some(ModelSummary {
             parameters: config.parameters(),
             vocabulary: config.vocabulary,
+            chat: chat::has_tokens(tokenizer),
             config,
             adapter,
             adapter_parameters: adapter.map_or(0, |adapter| adapter.parameters(&config).0),
@@ -430,7 +434,7 @@ impl Session {
         if config.half_precision && !(can_be_half && ops::supports_half(&self.device)) {
             return Err(Error::HalfPrecisionUnavailable);
         }
-        let context = model.gpt.config.context;
+        let context = config.window(model.gpt.config.context);
         // A model that was restored without its text goes on with the tokens that came with it.
         let data = match (self.corpus.is_empty(), &model.data) {
             (true, Some(data)) => data.clone(),
@@ -502,7 +506,7 @@ impl Session {
             start_step: progress.start_step,
             end_step: progress.end_step(),
             eval_every: config.eval_every,
-            tokens_per_step: windows * gpt.config.context as u64,
+            tokens_per_step: windows * config.window(gpt.config.context) as u64,
             evaluation_batches: data.as_ref().map_or(0, |data| trainer.validation_batches(gpt, data)),
             seconds: trainer.history().seconds,
             best: trainer.best().map(|(step, validation_loss)| BestSoFar { step, validation_loss }),
@@ -559,21 +563,52 @@ impl Session {
         let GenerateOptions { max_tokens, sampling, cache } = options;
         let generation = Generation::new(gpt, &ids, sampling, max_tokens, tokenizer.end_of_text(), cache)?;
         let generation = generation.among(tokenizer.vocabulary());
-        self.writing = Some(Writing { generation, decoder: tokenizer.decoder() });
+        self.writing = Some(Writing { generation, decoder: tokenizer.decoder(), answer: None });
         Ok(())
+    }
+
+    /// Begins an answer to a conversation that ends with the user's turn; what of it the model does not see. The answer
+    /// ends at a token of the template, or at a line of a transcript, that ends the turn.
+    pub fn begin_chat(&mut self, messages: &[chat::Message], options: GenerateOptions) -> Result<LeftOut> {
+        let Model { gpt, tokenizer, .. } = self.model()?;
+        let GenerateOptions { max_tokens, sampling, cache } = options;
+        let window = Window::of_conversation(chat::prompt(messages, tokenizer)?, gpt.config.context, max_tokens);
+        let left_out = window.left_out();
+        let generation = Generation::in_window(gpt, window, sampling, max_tokens, chat::ends(tokenizer), cache)?;
+        let generation = generation.among(tokenizer.vocabulary());
+        let answer = (!chat::has_tokens(tokenizer)).then(chat::Answer::default);
+        self.writing = Some(Writing { generation, decoder: tokenizer.decoder(), answer });
+        Ok(left_out)
+    }
+
+    /// What of the conversation the model does not see any more: a long answer pushes out turns as well.
+    pub fn left_out(&self) -> LeftOut {
+        self.writing.as_ref().map(|writing| writing.generation.left_out()).unwrap_or_default()
     }
 
     /// The next piece of text; empty while a character is not complete; `None` when the text has ended.
     pub async fn next_token(&mut self) -> Result<Option<String>> {
         let model = self.model.as_ref().ok_or(Error::NoModel)?;
         let Some(writing) = &mut self.writing else { return Ok(None) };
-        let id = writing.generation.next(&model.gpt).await?;
-        id.map(|id| writing.decoder.push(id)).transpose()
+        if writing.answer.as_ref().is_some_and(chat::Answer::has_ended) {
+            return Ok(None);
+        }
+        let Some(id) = writing.generation.next(&model.gpt).await? else { return Ok(None) };
+        let text = writing.decoder.push(id)?;
+        Ok(Some(match &mut writing.answer {
+            Some(answer) => answer.push(&text),
+            None => text,
+        }))
     }
 
     /// Ends the text; what an incomplete character left over.
     pub fn end_generation(&mut self) -> String {
-        self.writing.take().map(|writing| writing.decoder.finish()).unwrap_or_default()
+        let Some(Writing { decoder, answer, .. }) = self.writing.take() else { return String::new() };
+        let rest = decoder.finish();
+        match answer {
+            Some(answer) => answer.finish(&rest),
+            None => rest,
+        }
     }
 
     /// Logits `[vocabulary]` after the last of `ids`, of which the last context is read.
@@ -672,11 +707,11 @@ fn spoken(documents: Vec<&str>, chat: bool) -> Vec<&str> {
 }
 
 /// The tokens between turns, by their ids.
-fn answers(tokenizer: &Tokenizer) -> Result<Option<Answers>> {
+fn answers(tokenizer: &Tokenizer) -> Result<Answers> {
     let id = |token: &str| tokenizer.special_token(token).and_then(|id| u16::try_from(id).ok());
     let [Some(system), Some(user), Some(assistant), Some(end)] = chat::TOKENS.map(id) else {
         return Err(Error::TokenizerWithoutTurns);
     };
     let end_of_text = u16::try_from(tokenizer.end_of_text()).unwrap_or(u16::MAX);
-    Ok(Some(Answers { tokens: [system, user, assistant, end], end_of_text }))
+    Ok(Answers { tokens: [system, user, assistant, end], end_of_text })
 }

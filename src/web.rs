@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::prelude::*;
 
 use crate::{
-    chat::whatsapp::ChatOptions,
+    chat::{self, whatsapp::ChatOptions},
     config::{Limits, presets},
     corpus::ReadOptions,
     device::{self, Engine},
@@ -44,6 +44,8 @@ export type TextSummary = Summary;
 export type TextSource = SourceSummary;
 export type TokenizerKind = Kind;
 export type KernelChoice = Choice;
+export type ChatMessage = Message;
+export type ChatRole = Role;
 ";
 
 type Thrown<T> = std::result::Result<T, JsValue>;
@@ -389,6 +391,21 @@ impl Session {
         #[wasm_bindgen(unchecked_param_type = "GenerateOptions")] options: JsValue,
     ) -> Thrown<()> {
         self.0.begin_generation(prompt, from_js(options)?).map_err(thrown)
+    }
+
+    #[wasm_bindgen(js_name = beginChat, unchecked_return_type = "LeftOut")]
+    pub fn begin_chat(
+        &mut self,
+        #[wasm_bindgen(unchecked_param_type = "ChatMessage[]")] messages: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "GenerateOptions")] options: JsValue,
+    ) -> Thrown<JsValue> {
+        let messages: Vec<chat::Message> = from_js(messages)?;
+        answer(self.0.begin_chat(&messages, from_js(options)?))
+    }
+
+    #[wasm_bindgen(js_name = leftOut, unchecked_return_type = "LeftOut")]
+    pub fn left_out(&self) -> Thrown<JsValue> {
+        to_js(&self.0.left_out())
     }
 
     #[wasm_bindgen(js_name = nextToken)]

@@ -3,8 +3,10 @@
  * README.md shows a whole session.
  */
 import type {
+  ChatMessage,
   HalfPrecision,
   History,
+  LeftOut,
   ModelSummary,
   Piece,
   Plan,
@@ -28,7 +30,7 @@ import type {
   TrainResult,
   WorkerEvent,
 } from "./protocol";
-import type { AddTextOptions, TrainOptions, WriteOptions } from "./types";
+import type { AddTextOptions, ChatAnswer, TrainOptions, WriteOptions } from "./types";
 import { Voice } from "./voice";
 
 export { LoritoError } from "./errors";
@@ -104,6 +106,11 @@ export class Lorito extends Voice {
   /** The text cut into its tokens. */
   previewTokens(text: string): Promise<Piece[]> {
     return this.owner.ask((api) => api.plain("previewTokens", text));
+  }
+
+  /** Whether each token of a text would be learned (1) or only read (0): of conversations the answers are. */
+  learnedTokens(text: string): Promise<Uint8Array> {
+    return this.owner.ask((api) => api.plain("learnedTokens", text));
   }
 
   /** The characters that the tokenizer has no token for and leaves out. */
@@ -257,7 +264,29 @@ export class Lorito extends Voice {
   // Writing
 
   /** The text after the prompt. Training waits meanwhile. */
-  async generate(prompt: string, { onToken, ...options }: WriteOptions = {}): Promise<string> {
+  generate(prompt: string, { onToken, ...options }: WriteOptions = {}): Promise<string> {
+    return this.#write((call) => this.owner.ask((api) => api.generate(call, prompt, given(options))), onToken);
+  }
+
+  /**
+   * The answer to a conversation: perhaps a system message, then turns, the last of them the user's. What no longer fits
+   * into the model's context is left out in whole turns from the oldest on. A model whose tokenizer has no tokens for
+   * turns reads lines ("User: …", "Assistant: …") and ends where it begins the next one.
+   */
+  async chat(messages: ChatMessage[], { onToken, ...options }: WriteOptions = {}): Promise<ChatAnswer> {
+    let leftOut: LeftOut = { dropped: 0, systemDropped: false, questionCut: false };
+    const ask = (call: number) => this.owner.ask((api) => api.chat(call, messages, given(options)));
+    const text = await this.#write(ask, onToken, (event) => {
+      if (event.event === "left-out") leftOut = event.leftOut;
+    });
+    return { text, ...leftOut };
+  }
+
+  async #write(
+    ask: (call: number) => Promise<string>,
+    onToken?: (piece: string) => void,
+    heard?: (event: WorkerEvent) => void,
+  ): Promise<string> {
     let text = "";
     let end = () => {};
     // The worker may be in the midst of a long token; the person need not wait for that.
@@ -266,11 +295,11 @@ export class Lorito extends Voice {
     });
     this.beginWriting(end);
     const take = (event: WorkerEvent) => {
+      heard?.(event);
       if (event.event !== "piece" || !this.isWriting(end)) return;
       text += event.piece;
       onToken?.(event.piece);
     };
-    const ask = (call: number) => this.owner.ask((api) => api.generate(call, prompt, given(options)));
     try {
       return await Promise.race([this.withWord(ask, take), stopped]);
     } finally {

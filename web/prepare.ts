@@ -91,8 +91,8 @@ export function keepPlanning(store: Store): void {
   const plan = async () => {
     const { shape } = store;
     if (!shape || planning || store.state.busy?.task === "making") return;
-    // A model that is there is trained on as it is, whatever the settings say.
-    const there = store.canContinue ? store.state.model?.config : undefined;
+    // A model that was given is trained on as it is, whatever the settings say.
+    const there = store.state.modelOrigin === "given" ? store.state.model?.config : undefined;
     const model = { ...(there ?? shape.model), vocabulary: expectedVocabulary(store) };
     const { text, tokenizer, ready } = store.state;
     const about = [text?.characters, tokenizer?.trainTokens, ready?.engine, store.state.settings.halfPrecision];

@@ -1,9 +1,11 @@
 // What page and worker say to each other. Types only.
 import type {
+  ChatMessage,
   Evaluation,
   GenerateOptions,
   HalfPrecision,
   History,
+  LeftOut,
   Limits,
   ModelConfig,
   ModelSummary,
@@ -111,10 +113,12 @@ export type WorkerEvent =
   | { event: "paused"; paused: boolean }
   | { event: "progress"; progress: Progress }
   | { event: "evaluation"; evaluation: Evaluation; best: BestSoFar | undefined }
-  /** A run has put an adapter beside the model. */
+  /** A run has put an adapter beside the model, or given it the tokens between turns of conversations. */
   | { event: "adapted"; model: ModelSummary }
   | { event: "sample"; step: number; text: string }
   | { event: "piece"; call: number; piece: string }
+  /** What of a conversation the model does not see: said when its answer begins and when it ends. */
+  | { event: "left-out"; call: number; leftOut: LeftOut }
   /** How much of a file that `call` reads is in. */
   | { event: "loaded"; call: number; loaded: number; total: number }
   | { event: "saved"; run: string; step: number; at: number }
@@ -127,6 +131,7 @@ export type PlainMethod =
   | "suggestedVocabulary"
   | "tokenizerSummary"
   | "previewTokens"
+  | "learnedTokens"
   | "unknownCharacters"
   | "encode"
   | "decode"
@@ -169,6 +174,7 @@ export interface WorkerApi {
   wish(wish: Wish): Promise<void>;
 
   generate(call: number, prompt: string, options: GenerateOptions): Promise<string>;
+  chat(call: number, messages: ChatMessage[], options: GenerateOptions): Promise<string>;
   stopWriting(): Promise<void>;
 
   savedRun(): Promise<RunSummary | null>;

@@ -6,6 +6,7 @@ export const MODEL_FIELDS = ["layers", "heads", "width", "context", "dropout"] a
 export const TRAIN_FIELDS = [
   "steps",
   "batchSize",
+  "windowLength",
   "learningRate",
   "warmupSteps",
   "evalEvery",
@@ -58,12 +59,27 @@ export interface Shape {
   train: Required<Omit<TrainConfig, "lora">> & Pick<TrainConfig, "lora">;
 }
 
-/** A preset with the person's changes; the seed that orders training also draws the first weights. */
-export function shapeOf(preset: Preset, { changed, halfPrecision = false, lora }: Settings): Shape {
+/** What suits a model that has learned elsewhere: few steps, gently, on windows shorter than it could see. */
+function fineTuning(model: ModelConfig, adapter: boolean): Partial<Record<TrainField, number>> {
+  const learningRate = adapter ? 3e-4 : 1e-4;
+  const windowLength = model.context > 256 ? 256 : 0;
+  return { steps: 300, batchSize: 4, warmupSteps: 20, evalEvery: 50, learningRate, windowLength };
+}
+
+/**
+ * A preset with the person's changes; the seed that orders training also draws the first weights. `foreign`: the model that
+ * will be trained on, where it comes from elsewhere.
+ */
+export function shapeOf(
+  preset: Preset,
+  { changed, halfPrecision = false, lora }: Settings,
+  foreign?: ModelConfig,
+): Shape {
   const { vocabulary: _, ...model } = preset.model;
   const shape: Shape = { model: { ...model }, train: { ...(preset.train as Shape["train"]) } };
   for (const field of MODEL_FIELDS) shape.model[field] = changed[field] ?? shape.model[field];
-  for (const field of TRAIN_FIELDS) shape.train[field] = changed[field] ?? shape.train[field];
+  const train: Partial<Record<TrainField, number>> = foreign ? fineTuning(foreign, lora !== undefined) : {};
+  for (const field of TRAIN_FIELDS) shape.train[field] = changed[field] ?? train[field] ?? shape.train[field] ?? 0;
   shape.train.halfPrecision = halfPrecision;
   if (lora) shape.train.lora = lora;
   return shape;

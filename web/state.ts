@@ -135,7 +135,9 @@ export class Store extends EventTarget {
     const adapter = this.state.model?.adapter;
     // An adapter that is there can only be trained on.
     const lora = adapter ? { lora: adapter as Lora } : {};
-    return this.preset && shapeOf(this.preset, { ...settings, ...lora, halfPrecision: asked });
+    const { model, modelOrigin, trained } = this.state;
+    const foreign = modelOrigin === "given" && !trained ? model?.config : undefined;
+    return this.preset && shapeOf(this.preset, { ...settings, ...lora, halfPrecision: asked }, foreign);
   }
 
   /** Characters learn fastest from little text; whole words pay off from about a megabyte. */

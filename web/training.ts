@@ -215,9 +215,8 @@ export class Training {
     this.#tell();
     emit({ event: "evaluation", evaluation, best: best ? { ...best, worseEvaluations } : undefined });
 
-    const text = await this.#pace.time("sample", () =>
-      writer.sample(sample.prompt, sample.options, () => this.#wishes.current === "stop"),
-    );
+    const begin = (running: Session) => running.beginGeneration(sample.prompt, sample.options);
+    const text = await this.#pace.time("sample", () => writer.sample({ begin }, () => this.#wishes.current === "stop"));
     if (this.#wishes.current === "stop") return;
     await session.use((running) => running.addSample(text));
     keeper.touch();

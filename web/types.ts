@@ -1,9 +1,11 @@
 // The types of Lorito's public API.
 import type {
+  ChatMessage,
   Evaluation,
   GenerateOptions,
   HalfPrecision,
   History,
+  LeftOut,
   LoraConfig,
   ModelConfig,
   ModelSummary,
@@ -32,12 +34,14 @@ import type {
 export type { Memory, Sample, TextSource as Source } from "lorito-wasm";
 export type {
   BestSoFar,
+  ChatMessage,
   Engine,
   EngineInfo as Ready,
   Evaluation,
   GenerateOptions,
   HalfPrecision,
   History,
+  LeftOut,
   LoraConfig,
   ModelConfig,
   ModelSummary,
@@ -67,7 +71,7 @@ export interface LoritoEvents {
   evaluation: Evaluation;
   /** After each evaluation, and when the best weights are put back. */
   best: BestSoFar | undefined;
-  /** A run has put an adapter beside the model. */
+  /** A run has put an adapter beside the model, or given it the tokens between turns of conversations. */
   adapted: ModelSummary;
   /** What the model writes at an evaluation. */
   sample: { step: number; text: string };
@@ -99,4 +103,9 @@ export interface TrainOptions extends Partial<TrainConfig> {
 export interface WriteOptions extends Partial<GenerateOptions> {
   /** Gets the text piece by piece. */
   onToken?: ((piece: string) => void) | undefined;
+}
+
+/** An answer in a conversation, and what of the conversation the model did not see for it. */
+export interface ChatAnswer extends LeftOut {
+  text: string;
 }

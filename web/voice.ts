@@ -70,6 +70,7 @@ export class Voice extends EventTarget {
   #hear(event: WorkerEvent): void {
     switch (event.event) {
       case "piece":
+      case "left-out":
       case "loaded":
         this.#calls.get(event.call)?.(event);
         break;

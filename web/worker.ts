@@ -1,6 +1,13 @@
 // The worker: loads the crate's wasm and does what the page asks (protocol.ts), one call of the session at a time.
 import { expose } from "comlink";
-import init, { type HalfPrecision, type ModelConfig, type ModelSummary, Session, type TrainConfig } from "lorito-wasm";
+import init, {
+  type HalfPrecision,
+  type LeftOut,
+  type ModelConfig,
+  type ModelSummary,
+  Session,
+  type TrainConfig,
+} from "lorito-wasm";
 import { download, startOf } from "./download";
 import { type Problem, problemOf } from "./errors";
 import { type AdapterFiles, adapterAmong, isArchive, isFolder, mayBelong, openFolder } from "./folder";
@@ -300,11 +307,12 @@ const api: WorkerApi = {
 
   train: (config, save, wish) =>
     train(async ({ session, keeper }) => {
+      const taught = await session.use((idle) => idle.learnTurns());
       const model = await session.use((idle) => {
         idle.beginTraining(config);
         return idle.modelSummary();
       });
-      if (config.lora && model) emit({ event: "adapted", model });
+      if ((config.lora || taught) && model) emit({ event: "adapted", model });
       await keeper.begin(save);
     }, wish),
 
@@ -325,7 +333,19 @@ const api: WorkerApi = {
   wish: async (wish) => wishes?.set(wish),
 
   generate: (call, prompt, options) =>
-    engine().writer.forPerson(prompt, options, (piece) => emit({ event: "piece", call, piece })),
+    engine().writer.forPerson({
+      begin: (session) => session.beginGeneration(prompt, options),
+      piece: (piece) => emit({ event: "piece", call, piece }),
+    }),
+
+  chat: (call, messages, options) => {
+    const tell = (leftOut: LeftOut) => emit({ event: "left-out", call, leftOut });
+    return engine().writer.forPerson({
+      begin: (session) => tell(session.beginChat(messages, options)),
+      piece: (piece) => emit({ event: "piece", call, piece }),
+      end: (session) => tell(session.leftOut()),
+    });
+  },
 
   stopWriting: async () => running?.writer.stop(),
 

@@ -1,12 +1,16 @@
 //! Conversations: who says what, and the text that a model reads of them.
 
+mod prompt;
 pub mod records;
 mod template;
+mod transcript;
 pub mod whatsapp;
 
 use serde::{Deserialize, Serialize};
 
+pub use prompt::{ends, has_tokens, prompt};
 pub use template::{JINJA, TOKENS, begin_answer, render, words};
+pub use transcript::Answer;
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

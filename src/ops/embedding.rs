@@ -65,6 +65,10 @@ pub fn embed_backward(
             gpu::fill(&tokens, 0.0);
         }
         let positions = gpu::piece(flat, positions.start, [positions.len() / width, width]);
+        // Rows of places that these windows are too short for.
+        if ids.time < positions.dims()[0] && !adding {
+            gpu::fill(&positions, 0.0);
+        }
         gpu::embed_backward_into(&ids.numbers, gradient, ids.time, &tokens, &positions, adding);
         return;
     };

@@ -152,9 +152,9 @@ impl Trainer {
     /// One step on the windows that the run's seed and the step's number choose.
     pub fn step(&mut self, gpt: &mut Gpt, data: &Dataset) -> Result<()> {
         let TrainConfig { batch_size, gradient_accumulation, seed, .. } = self.progress.config;
-        data.check(gpt.config.context)?;
+        let context = self.progress.config.window(gpt.config.context);
+        data.check(context)?;
         let device = gpt.device();
-        let context = gpt.config.context;
         let step = self.progress.step;
         let batches = (0..gradient_accumulation as u64)
             .map(|pass| data.batch(batch_size, context, seed, step, pass, &device))
@@ -236,7 +236,8 @@ impl Trainer {
     /// The fixed validation windows of this run, as batches of window starts, and the windows' length.
     fn validation(&self, gpt: &Gpt, data: &Dataset) -> (Vec<Vec<usize>>, usize) {
         let config = &self.progress.config;
-        let (starts, time) = data.validation_windows(most_validation_windows(config), gpt.config.context);
+        let (starts, time) =
+            data.validation_windows(most_validation_windows(config), config.window(gpt.config.context));
         (starts.chunks(config.batch_size).map(<[usize]>::to_vec).collect(), time)
     }
 

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
-import { ended, figure, onceIsEnough, small, step, train, visit } from "./person";
+import { converse, ended, figure, onceIsEnough, press, small, step, train, visit } from "./person";
 
 onceIsEnough();
 
@@ -41,6 +41,11 @@ for (const colorScheme of ["light", "dark"] as const) {
       await step(page, "Model").getByLabel("Heads").fill("5");
       await page.keyboard.press("Tab");
       await expect(step(page, "Model").getByRole("alert")).toBeVisible();
+      expect(await violations(page)).toEqual([]);
+      await step(page, "Write").getByRole("tab", { name: "Chat" }).click();
+      await converse(page, "A message of so many words that it is broken into several lines where the page is narrow");
+      await press(page, /^Edit: A message/);
+      await expect(page.getByLabel("Your message, edited")).toBeFocused();
       expect(await violations(page)).toEqual([]);
       const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
       expect(content).toBeLessThanOrEqual(window ?? 0);
@@ -85,6 +90,21 @@ test("the whole path by keyboard", async ({ page }) => {
   await ended(page);
 
   await page.locator("#write-title").focus();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("ArrowRight");
+  await expect(page.getByRole("tab", { name: "Chat", selected: true })).toBeFocused();
+  await tabTo(/^Conversation$/);
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("BAKER: Good morning!");
+  await page.keyboard.press("Enter");
+  await tabTo(/^Stop answering$/);
+  await page.keyboard.press("Enter");
+  await expect(focused).toHaveText("Stop answering");
+
+  await page.locator("#write-title").focus();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("ArrowLeft");
+  await expect(page.getByRole("tab", { name: "Continue a text", selected: true })).toBeFocused();
   await page.keyboard.press("Tab");
   await page.keyboard.type("BAKER:");
   await tabTo(/^Write$/);

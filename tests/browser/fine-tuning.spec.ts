@@ -28,6 +28,8 @@ test("an adapter learns beside a model that stays, leaves alone, comes back and 
   await train.getByLabel("MLP’s output").uncheck();
   expect(page.url()).toContain("lora=4");
   await train.getByRole("button", { name: /^Train .* more steps$/ }).click();
+  // The button is there before the run, too.
+  await expect(train.getByText("Step 30 of 30")).toBeVisible({ timeout: 120_000 });
   await ended(page);
   await expect(figure(train, "Training loss")).toHaveText(/\d/);
   // It has one now, of which nothing but its training can be changed.

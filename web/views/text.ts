@@ -101,10 +101,10 @@ export class TextView extends View {
     return html`<li>
       <span class="name">${source.name}</span>
       <span class="size">
-        ${t("text.documents", { count: source.documents })} · ${t("text.characters", { count: source.characters })} ·
+        ${source.turns > 0 ? t("text.conversations", { count: source.documents, turns: source.turns }) : t("text.documents", { count: source.documents })} · ${t("text.characters", { count: source.characters })} ·
         ${bytes(source.bytes)}
       </span>
-      ${source.fields.length > 1 && canReread(index) ? this.#fieldChoice(source, index) : nothing}
+      ${source.fields.length > (source.turns > 0 ? 0 : 1) && canReread(index) ? this.#fieldChoice(source, index) : nothing}
       <button type="button" class="plain" aria-label=${t("text.removeNamed", { name: source.name })}
         @click=${() => removeSource(this.store, source)}>
         ${t("text.remove")}
@@ -118,6 +118,7 @@ export class TextView extends View {
     return html`<span class="inline">
       <label for=${id}>${t("text.field")}</label>
       <select id=${id} @change=${(event: Event) => changeField(this.store, source, (event.target as HTMLSelectElement).value)}>
+        ${source.turns > 0 ? html`<option value="" selected>${t("text.asConversations")}</option>` : nothing}
         ${source.fields.map((field) => html`<option ?selected=${field === source.field}>${field}</option>`)}
       </select>
     </span>`;
