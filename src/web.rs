@@ -188,8 +188,8 @@ impl Session {
     }
 
     #[wasm_bindgen(js_name = closeFile, unchecked_return_type = "TextSummary")]
-    pub fn close_file(&mut self) -> Thrown<JsValue> {
-        answer(self.0.close_file())
+    pub fn close_file(&mut self, replaces: Option<usize>) -> Thrown<JsValue> {
+        answer(self.0.close_file_at(replaces.unwrap_or(usize::MAX)))
     }
 
     #[wasm_bindgen(js_name = dropFile)]

@@ -69,6 +69,16 @@ impl Corpus {
         self.summary = self.count();
     }
 
+    /// Puts a source in the place of another; where none is, last.
+    pub fn replace(&mut self, index: usize, source: Source) {
+        let (Some(old), Some(tally)) = (self.sources.get_mut(index), self.tallies.get_mut(index)) else {
+            return self.add(source);
+        };
+        *tally = Tally::of(&source);
+        *old = source;
+        self.summary = self.count();
+    }
+
     /// Takes a source away; one that is not there is none to take.
     pub fn remove(&mut self, index: usize) {
         if index < self.sources.len() {
