@@ -31,6 +31,7 @@ pub enum Error {
     NoTextInFile { name: String },
     #[error("{name} is a chat of which the filters leave nothing")]
     ChatEmpty { name: String },
+    /// `people`: those who say most.
     #[error("{you} says nothing in {name}; {people:?} do")]
     ChatPersonMissing { name: String, you: String, people: Vec<String> },
     #[error("{tokens} tokens are fewer than the {needed} that one context needs")]

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
-import { converse, ended, figure, onceIsEnough, press, small, step, train, visit } from "./person";
+import { converse, drop, ended, figure, onceIsEnough, press, small, step, train, visit } from "./person";
 
 onceIsEnough();
 
@@ -51,6 +51,21 @@ for (const colorScheme of ["light", "dark"] as const) {
       expect(content).toBeLessThanOrEqual(window ?? 0);
     });
   }
+}
+
+for (const width of [1280, 390]) {
+  test(`axe finds nothing at a chat, ${width} pixels wide`, async ({ page }) => {
+    await page.emulateMedia({ colorScheme: width === 390 ? "dark" : "light", reducedMotion: "reduce" });
+    await page.setViewportSize({ width, height: 900 });
+    await visit(page, "cpu");
+    const text =
+      "1/2/24, 9:05 - Ana: hola\n1/2/24, 9:06 - Leo: ¿qué tal? https://a.example\n1/2/24, 9:07 - Eva: bien\n";
+    await drop(page, [{ name: "chat.txt", text: text.repeat(3) }]);
+    await expect(step(page, "Text").getByLabel("Who are you?")).toBeVisible();
+    expect(await violations(page)).toEqual([]);
+    const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+    expect(content).toBeLessThanOrEqual(window ?? 0);
+  });
 }
 
 test("the whole path by keyboard", async ({ page }) => {

@@ -38,8 +38,8 @@ test("a chat of WhatsApp's is filtered as the person wants and learned in their 
   await expect(text.getByText("62 of 243 lines are left out.")).toBeVisible();
   await expect(text.getByText("1 conversation in which Leo says nothing is left out, too.")).toBeVisible();
   const media = text.getByRole("checkbox", { name: "Photos, videos and other files" });
-  await expect(media).toHaveAccessibleDescription("60 found");
-  await expect(text.getByRole("checkbox", { name: "Web addresses" })).toHaveAccessibleDescription("60 found");
+  await expect(media).toHaveAccessibleDescription("60 left out");
+  await expect(text.getByRole("checkbox", { name: "Web addresses" })).toHaveAccessibleDescription("60 replaced");
   const preview = text.getByRole("group", { name: "How its conversations begin" });
   await expect(preview.getByRole("list", { name: "Conversation 1" })).toContainText("it is at …, or ask …");
   await expect(preview).not.toContainText("<Media omitted>");
@@ -52,6 +52,7 @@ test("a chat of WhatsApp's is filtered as the person wants and learned in their 
   await expect(preview).toContainText("<Media omitted>");
   await expect(preview).toContainText("https://shop.example/0");
   await expect(media).not.toBeChecked();
+  await expect(media).toHaveAccessibleDescription("60 kept");
   await media.click();
   await expect(text.getByText("62 of 243 lines are left out.")).toBeVisible();
 
@@ -97,6 +98,35 @@ test("what the page cannot tell, the person can: another you, plain text, a chat
   await plain.click();
   await expect(text.getByText("1 conversation, 2 turns")).toBeVisible();
   await expect(text.getByLabel("Who are you?")).toHaveValue("Leo");
+});
+
+test("window.lorito reads a chat as it is told", async ({ page }) => {
+  await visit(page, "cpu");
+  const seen = await page.evaluate(async (text) => {
+    const { lorito } = window;
+    const first = await lorito.addText("chat.txt", text, { chat: { you: "Ana Paz", filters: { links: false } } });
+    const { you, filters, found, people } = first.sources[0]?.chat ?? {};
+    await lorito.addText("notes.txt", "Some notes");
+    const again = await lorito.addText("chat.txt", text, { chat: { plain: true }, replaces: 0 });
+    const missing = await lorito.addText("chat.txt", text, { chat: { you: "Eva" } }).catch((error) => ({
+      code: error.code,
+      people: error.fields.people,
+    }));
+    return { you, filters, found, people, preview: first.preview, again, missing };
+  }, chat);
+  expect(seen.you).toBe("Ana Paz");
+  expect(seen.filters).toMatchObject({ links: false, media: true });
+  expect(seen.found).toEqual({ media: 60, deleted: 1, edited: 1, system: 1, links: 60, mails: 60, numbers: 1 });
+  expect(seen.people).toEqual([
+    { name: "Ana Paz", messages: 121 },
+    { name: "Leo", messages: 60 },
+  ]);
+  expect(seen.preview).toMatch(/^<\|assistant\|>What shall I bring on day 0\?<\|end\|><\|user\|>bread/);
+  expect(seen.again.sources.map(({ name, turns }) => [name, turns])).toEqual([
+    ["chat.txt", 0],
+    ["notes.txt", 0],
+  ]);
+  expect(seen.missing).toEqual({ code: "chat-person-missing", people: ["Ana Paz", "Leo"] });
 });
 
 test("the archive that a phone makes is opened, and any other is not", async ({ page }) => {

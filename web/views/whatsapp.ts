@@ -9,14 +9,14 @@ import type { ChatFilters, ChatMessage, ChatReport } from "../lorito";
 import type { Store } from "../state";
 
 const FILTERS = [
-  ["media", "whatsapp.media"],
-  ["deleted", "whatsapp.deleted"],
-  ["edited", "whatsapp.edited"],
-  ["system", "whatsapp.system"],
-  ["links", "whatsapp.links"],
-  ["mails", "whatsapp.mails"],
-  ["numbers", "whatsapp.numbers"],
-] as const satisfies readonly (readonly [keyof ChatFilters, string])[];
+  ["media", "whatsapp.media", "whatsapp.out"],
+  ["deleted", "whatsapp.deleted", "whatsapp.out"],
+  ["edited", "whatsapp.edited", "whatsapp.out"],
+  ["system", "whatsapp.system", "whatsapp.out"],
+  ["links", "whatsapp.links", "whatsapp.replaced"],
+  ["mails", "whatsapp.mails", "whatsapp.replaced"],
+  ["numbers", "whatsapp.numbers", "whatsapp.replaced"],
+] as const satisfies readonly (readonly [keyof ChatFilters, string, string])[];
 
 /** `file`: what the chat was read from, to be read again in another way; without, it can only be shown. */
 export function whatsappChat(store: Store, chat: ChatReport, file: Blob | undefined, index: number): TemplateResult {
@@ -54,16 +54,18 @@ function filters(store: Store, chat: ChatReport, file: Blob | undefined, index: 
   const { removed, lines, silent, you } = chat;
   return html`<fieldset class="chat-filters" ?disabled=${!file}>
     <legend>${t("whatsapp.leaveOut")}</legend>
-    ${FILTERS.map(([filter, label]) => {
+    ${FILTERS.map(([filter, label, done]) => {
       const id = `${filter}-${index}`;
+      const on = chat.filters[filter] === true;
+      const count = chat.found[filter];
       const change = (event: Event) => {
-        const on = (event.target as HTMLInputElement).checked;
-        void changeChat(store, file, (options) => ({ ...options, filters: { ...options.filters, [filter]: on } }));
+        const wanted = (event.target as HTMLInputElement).checked;
+        void changeChat(store, file, (options) => ({ ...options, filters: { ...options.filters, [filter]: wanted } }));
       };
       return html`<div class="field switch">
-        <input id=${id} type="checkbox" aria-describedby="${id}-found" .checked=${live(chat.filters[filter] === true)} @change=${change}>
+        <input id=${id} type="checkbox" aria-describedby="${id}-found" .checked=${live(on)} @change=${change}>
         <label for=${id}>${t(label)}</label>
-        <span id="${id}-found" class="found">${t("whatsapp.found", { count: chat.found[filter] })}</span>
+        <span id="${id}-found" class="found">${t(count === 0 ? "whatsapp.none" : on ? done : "whatsapp.kept", { count })}</span>
       </div>`;
     })}
     <p class="hint" role="status">
@@ -98,5 +100,6 @@ function preview({ preview, you }: ChatReport, index: number): TemplateResult {
         </ol>`,
       )}
     </div>
+    <p class="hint">${t("whatsapp.silence")}</p>
   </figure>`;
 }

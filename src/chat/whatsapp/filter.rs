@@ -1,10 +1,12 @@
 //! What of an export is nobody's words, or nobody else's business, and is left out unless a person wants it.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::entry::Entry;
 use super::notices::{self, Line};
-use super::{MARKS, private};
+use super::{private, without_marks};
 
 /// What to leave out; all of it, if nothing else is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,8 +99,8 @@ impl ChatFilters {
                 }
             }
         }
-        if words.contains(MARKS) {
-            words = words.replace(MARKS, "");
+        if let Cow::Owned(without) = without_marks(&words) {
+            words = without;
         }
         let replaced = self.replace_private(&mut words, found);
         let bare = words.trim();

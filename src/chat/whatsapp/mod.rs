@@ -11,6 +11,7 @@ mod notices;
 mod people;
 mod private;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,9 @@ const MARKS: [char; 10] = [
 
 /// Minutes of silence after which a new conversation begins: a night.
 const SILENCE: i64 = 8 * 60;
+
+/// How many people an error names.
+const NAMED: usize = 20;
 
 /// How many turns, and characters of each, a report shows.
 const PREVIEW: (usize, usize) = (12, 200);
@@ -87,6 +91,12 @@ pub struct Chat {
     pub report: ChatReport,
 }
 
+fn without_marks(text: &str) -> Cow<'_, str> {
+    // Their first byte is the same; most messages have none like it.
+    let any = text.as_bytes().contains(&0xE2) && text.contains(MARKS);
+    if any { Cow::Owned(text.replace(MARKS, "")) } else { Cow::Borrowed(text) }
+}
+
 /// Is this a chat, whatever the file is called? So it is if it begins with a dated line, and somebody speaks.
 pub fn looks_like(text: &str) -> bool {
     let begins = |entry: &entry::Entry| entry.sender.is_some() || notices::is_of_chat(entry.body);
@@ -111,7 +121,7 @@ pub fn read(name: &str, text: &str, options: &ChatOptions) -> Result<Chat> {
     };
     let Some(you) = you else {
         let name = name.to_owned();
-        let people: Vec<String> = people.list("").into_iter().map(|person| person.name).collect();
+        let people: Vec<String> = people.list("").into_iter().take(NAMED).map(|person| person.name).collect();
         return Err(match &options.you {
             Some(you) if !people.is_empty() => Error::ChatPersonMissing { name, you: you.clone(), people },
             _ => Error::ChatEmpty { name },

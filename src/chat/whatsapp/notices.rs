@@ -2,7 +2,7 @@
 //!
 //! An iPhone puts U+200E before such words; Android does not, so there they are known by their wording alone.
 
-use super::MARKS;
+use super::{MARKS, without_marks};
 
 /// Longer lines are a person's.
 const LONGEST: usize = 400;
@@ -151,7 +151,6 @@ pub fn line(written: &str, first: bool) -> (Line<'_>, bool) {
 
 /// Whether a name is no name, but the beginning of a notice in which there is a colon.
 pub fn is_notice(name: &str) -> bool {
-    let name = name.to_lowercase();
     WITHIN_NOTICES.iter().any(|part| name.contains(part))
 }
 
@@ -202,7 +201,7 @@ fn plain(words: &str) -> String {
     if words.len() > LONGEST {
         return String::new();
     }
-    words.to_lowercase().replace(MARKS, "").trim().to_owned()
+    without_marks(words).trim().to_lowercase()
 }
 
 #[cfg(test)]

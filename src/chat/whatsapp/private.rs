@@ -29,6 +29,10 @@ pub fn replace(text: &mut String, find: Find) -> u64 {
 
 /// The next address of a web page: with `://`, with `www.`, or a host's name with a path.
 pub fn web_address(text: &str) -> Option<Range<usize>> {
+    // Most messages have neither, and are not cut into words.
+    if !text.contains('.') && !text.contains("://") {
+        return None;
+    }
     let mut at = 0;
     for part in text.split_inclusive(char::is_whitespace) {
         let word = part.trim_end();
