@@ -82,7 +82,14 @@ test("what the page cannot tell, the person can: another you, plain text, a chat
 
   const links = "[31/12/23, 9:00:00] Ana: hola\n[31/12/23, 9:01:00] Leo: https://a.example\n";
   await drop(page, [{ name: "chat.txt", text: links }]);
-  await text.getByRole("checkbox", { name: "Web addresses" }).click();
+  await drop(page, [{ name: "notes.txt", text: "Some notes" }]);
+  await expect(text.getByText("notes.txt")).toBeVisible();
+  // Read again, it stays where it is, and so does the keyboard.
+  await text.getByRole("checkbox", { name: "Web addresses" }).focus();
+  await page.keyboard.press("Space");
+  await expect(text.getByRole("checkbox", { name: "Web addresses" })).toHaveAccessibleDescription("1 kept");
+  await expect(text.getByRole("checkbox", { name: "Web addresses" })).toBeFocused();
+  await expect(text.locator(".sources .name")).toHaveText(["chat.txt", "notes.txt"]);
   await text.getByLabel("Who are you?").selectOption("Leo");
   await expect(text.getByText("1 conversation, 2 turns")).toBeVisible();
   // Without addresses Leo says nothing: that is told, and the chat stays as it was.
@@ -93,7 +100,7 @@ test("what the page cannot tell, the person can: another you, plain text, a chat
 
   const plain = text.getByRole("checkbox", { name: "Read it as plain text instead" });
   await plain.click();
-  await expect(text.getByText("1 document")).toBeVisible();
+  await expect(text.getByText("1 document ·")).toHaveCount(2);
   await expect(text.locator(".summary pre")).toContainText("[31/12/23, 9:00:00] Ana: hola");
   await plain.click();
   await expect(text.getByText("1 conversation, 2 turns")).toBeVisible();
