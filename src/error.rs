@@ -29,6 +29,10 @@ pub enum Error {
     FieldMissing { name: String, field: String, fields: Vec<String> },
     #[error("{name} holds no text")]
     NoTextInFile { name: String },
+    #[error("{name} is a chat of which the filters leave nothing")]
+    ChatEmpty { name: String },
+    #[error("{you} says nothing in {name}; {people:?} do")]
+    ChatPersonMissing { name: String, you: String, people: Vec<String> },
     #[error("{tokens} tokens are fewer than the {needed} that one context needs")]
     TextTooShort { tokens: usize, needed: usize },
     #[error("the conversations have no answer that could be learned")]

@@ -200,7 +200,10 @@ impl Session {
 
     /// Begins to read a file; what was being read is dropped, what was loaded stays.
     pub fn open_file(&mut self, name: &str, expected_bytes: u64, field: Option<String>) {
-        let options = ReadOptions { field, expected_bytes, ..ReadOptions::default() };
+        self.open_file_with(name, ReadOptions { field, expected_bytes, ..ReadOptions::default() });
+    }
+
+    pub fn open_file_with(&mut self, name: &str, options: ReadOptions) {
         self.reader = Some(FileReader::new(name, options));
     }
 
@@ -215,8 +218,13 @@ impl Session {
 
     /// Adds the file that was being read to the text.
     pub fn close_file(&mut self) -> Result<Summary> {
+        self.close_file_at(usize::MAX)
+    }
+
+    /// Puts the file that was being read in the place of a source, once it is known to be good.
+    pub fn close_file_at(&mut self, index: usize) -> Result<Summary> {
         let source = self.reader.take().ok_or(Error::NoText)?.finish()?;
-        self.corpus.add(source);
+        self.corpus.replace(index, source);
         self.data = None;
         Ok(self.corpus.summary())
     }

@@ -12,8 +12,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::prelude::*;
 
 use crate::{
-    chat,
+    chat::{self, whatsapp::ChatOptions},
     config::{Limits, presets},
+    corpus::ReadOptions,
     device::{self, Engine},
     error::{Error, Result},
     ops, session,
@@ -173,8 +174,12 @@ impl Session {
         name: &str,
         #[wasm_bindgen(js_name = expectedBytes)] expected: f64,
         field: Option<String>,
-    ) {
-        self.0.open_file(name, expected as u64, field);
+        #[wasm_bindgen(unchecked_param_type = "ChatOptions | undefined")] chat: JsValue,
+    ) -> Thrown<()> {
+        let chat = if chat.is_undefined() { ChatOptions::default() } else { from_js(chat)? };
+        let options = ReadOptions { field, expected_bytes: expected as u64, chat, ..ReadOptions::default() };
+        self.0.open_file_with(name, options);
+        Ok(())
     }
 
     #[wasm_bindgen(js_name = pushBytes)]
@@ -183,8 +188,8 @@ impl Session {
     }
 
     #[wasm_bindgen(js_name = closeFile, unchecked_return_type = "TextSummary")]
-    pub fn close_file(&mut self) -> Thrown<JsValue> {
-        answer(self.0.close_file())
+    pub fn close_file(&mut self, replaces: Option<usize>) -> Thrown<JsValue> {
+        answer(self.0.close_file_at(replaces.unwrap_or(usize::MAX)))
     }
 
     #[wasm_bindgen(js_name = dropFile)]

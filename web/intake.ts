@@ -1,7 +1,8 @@
 // What people bring: files, pasted text, samples, models. Each joins what is there only when it could be read.
 import { t } from "./i18n";
-import type { Source } from "./lorito";
+import type { ChatOptions, Source } from "./lorito";
 import { Mutex } from "./mutex";
+import type { Reading } from "./protocol";
 import type { Store } from "./state";
 
 export const SAMPLES = ["cuentos", "harbour", "recetas"] as const;
@@ -9,20 +10,20 @@ export type SampleName = (typeof SAMPLES)[number];
 
 /** What the crate can read; a model opens instead of joining the text. */
 export const ACCEPT =
-  ".txt,.md,.csv,.json,.jsonl,.gz,.safetensors,.lorito,text/plain,text/markdown,text/csv,application/json";
+  ".txt,.md,.csv,.json,.jsonl,.gz,.zip,.safetensors,.lorito,text/plain,text/markdown,text/csv,application/json";
 
-/** The files as given, source by source, so that one can be read again with another field. */
+/** The files as given, source by source, so that one can be read again in another way. */
 const originals: (Blob | undefined)[] = [];
 
 /** What changes the sources does so in turn, as the places of those it names move with every other change. */
 const turns = new Mutex();
 
-async function read(store: Store, name: string, data: Blob | string, field?: string): Promise<void> {
-  const total = typeof data === "string" ? data.length : data.size;
+async function read(store: Store, name: string, data: Blob, reading: Reading = {}, replaces?: number): Promise<void> {
+  const total = data.size;
   await store.attempt("text", { task: "reading", name, total }, async () => {
     const onProgress = (done: number) => store.change({ busy: { task: "reading", name, done, total } });
-    const text = await store.lorito.addText(name, data, { field, onProgress });
-    originals[text.sources.length - 1] = typeof data === "string" ? undefined : data;
+    const text = await store.lorito.addText(name, data, { ...reading, replaces, onProgress });
+    originals[replaces ?? text.sources.length - 1] = data;
   });
 }
 
@@ -42,7 +43,7 @@ export async function takeFiles(store: Store, files: Iterable<File>): Promise<vo
 
 export async function takePaste(store: Store, text: string): Promise<void> {
   store.forgive("text");
-  await turns.run(() => read(store, t("text.pasted"), text));
+  await turns.run(() => read(store, t("text.pasted"), new Blob([text])));
 }
 
 export function sampleFile(name: SampleName): string {
@@ -64,17 +65,31 @@ export function removeSource(store: Store, source: Source): Promise<void> {
   return turns.run(() => remove(store, source));
 }
 
-/** Reads a CSV or JSON file again with another field; the old reading goes when the new one is in. */
-export function changeField(store: Store, source: Source, field: string): Promise<void> {
+/** Reads a CSV or JSON file again with another field. */
+export function changeField(store: Store, file: Blob | undefined, field: string): Promise<void> {
+  return readAgain(store, file, () => ({ field }));
+}
+
+/** Reads a chat of WhatsApp's again in another way. */
+export function changeChat(
+  store: Store,
+  file: Blob | undefined,
+  change: (options: ChatOptions) => ChatOptions,
+): Promise<void> {
+  return readAgain(store, file, ({ chat }) => {
+    if (!chat) return {};
+    const { you, filters, plain } = chat;
+    return { chat: change({ you: you || undefined, filters, plain }) };
+  });
+}
+
+/** The new reading takes the old one's place when it is in. A source is found by its file, wherever it is by then. */
+function readAgain(store: Store, file: Blob | undefined, how: (source: Source) => Reading): Promise<void> {
   store.forgive("text");
   return turns.run(async () => {
-    const before = store.state.text?.sources.length ?? 0;
-    const index = placeOf(store, source);
-    if (index < 0) return;
-    const file = originals[index];
-    if (!file) return store.say("text", { code: "file-gone", name: source.name });
-    await read(store, source.name, file, field);
-    if ((store.state.text?.sources.length ?? 0) > before) await remove(store, source);
+    const index = originals.findIndex((original) => original !== undefined && original === file);
+    const source = store.state.text?.sources[index];
+    if (file && source) await read(store, source.name, file, how(source), index);
   });
 }
 
@@ -100,9 +115,9 @@ function placeOf(store: Store, source: Source): number {
   );
 }
 
-/** Whether the file behind a source is still at hand, so that it can be read with another field. */
-export function canReread(index: number): boolean {
-  return originals[index] !== undefined;
+/** The file behind a source, if it is still at hand, so that it can be read in another way. */
+export function fileOf(index: number): Blob | undefined {
+  return originals[index];
 }
 
 /** Opens a model, or a run that was downloaded because it could not be saved. */

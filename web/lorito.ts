@@ -52,18 +52,22 @@ export class Lorito extends Voice {
 
   // Text
 
-  /** Adds a text: .txt, .md, .csv, .json, .jsonl, or one of these gzipped. What is there stays if it cannot be read. */
+  /**
+   * Adds a text: .txt, .md, .csv, .json, .jsonl, or one of these gzipped; a chat that WhatsApp has exported, as .txt or
+   * .zip. What is there stays if it cannot be read.
+   */
   async addText(
     name: string,
     data: string | Uint8Array | Blob,
-    { field, onProgress }: AddTextOptions = {},
+    { field, chat, replaces, onProgress }: AddTextOptions = {},
   ): Promise<TextSummary> {
     const blob = data instanceof Blob ? data : new Blob([data as BlobPart]);
     const summary = await this.withWord(
-      (call) => this.owner.ask((api) => api.addText(call, name, blob, field)),
+      (call) => this.owner.ask((api) => api.addText(call, name, blob, { field, chat }, replaces)),
       (event) => event.event === "loaded" && onProgress?.(event.loaded, event.total),
     );
-    this.owner.recipe.texts.push({ name, data: blob, field });
+    const { texts } = this.owner.recipe;
+    texts[Math.min(replaces ?? texts.length, texts.length)] = { name, data: blob, reading: { field, chat } };
     return this.tell("text", summary);
   }
 

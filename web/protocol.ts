@@ -1,6 +1,7 @@
 // What page and worker say to each other. Types only.
 import type {
   ChatMessage,
+  ChatOptions,
   Evaluation,
   GenerateOptions,
   HalfPrecision,
@@ -79,6 +80,14 @@ export interface BestSoFar {
   worseEvaluations: number;
 }
 
+/** How to read a file; what is not given: as is likely. */
+export interface Reading {
+  /** The column or field with the text. */
+  field?: string | undefined;
+  /** Of a chat that WhatsApp has exported. */
+  chat?: ChatOptions | undefined;
+}
+
 /** A file that came with others; its name may be a path. */
 export interface NamedFile {
   name: string;
@@ -145,7 +154,8 @@ export interface WorkerApi {
   start(options: StartOptions): Promise<EngineInfo>;
   plain<M extends PlainMethod>(method: M, ...values: Parameters<Session[M]>): Promise<Awaited<ReturnType<Session[M]>>>;
 
-  addText(call: number, name: string, data: Blob, field: string | undefined): Promise<TextSummary>;
+  /** `replaces`: the place of a source that goes when this one is in, and whose place it takes. */
+  addText(call: number, name: string, data: Blob, reading: Reading, replaces?: number): Promise<TextSummary>;
   removeText(index: number): Promise<TextSummary>;
   clearText(): Promise<TextSummary>;
   trainTokenizer(kind: TokenizerKind, vocabulary: number | undefined): Promise<TokenizerSummary>;

@@ -1,6 +1,9 @@
 // The types of Lorito's public API.
 import type {
+  ChatFilters,
   ChatMessage,
+  ChatOptions,
+  ChatReport,
   Evaluation,
   GenerateOptions,
   HalfPrecision,
@@ -34,7 +37,10 @@ import type {
 export type { Memory, Sample, TextSource as Source } from "lorito-wasm";
 export type {
   BestSoFar,
+  ChatFilters,
   ChatMessage,
+  ChatOptions,
+  ChatReport,
   Engine,
   EngineInfo as Ready,
   Evaluation,
@@ -93,6 +99,10 @@ export interface LoritoEvents {
 export interface AddTextOptions {
   /** The column of a CSV file or the field of JSON that holds the text; the likeliest one if not given. */
   field?: string | undefined;
+  /** Of a chat that WhatsApp has exported. */
+  chat?: ChatOptions | undefined;
+  /** The place in `sources` of a text that goes when this one is in, and whose place it takes. */
+  replaces?: number | undefined;
   onProgress?: ((loaded: number, total: number) => void) | undefined;
 }
 

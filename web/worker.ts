@@ -15,7 +15,7 @@ import { chooseEngine, type Engine, type EngineChoice, watchGpu } from "./gpu";
 import { RunKeeper } from "./keeper";
 import { useFastestKernels } from "./kernels";
 import { Guarded, Mutex, macrotask } from "./mutex";
-import type { ExportKind, NamedFile, NewModel, Wish, WorkerApi, WorkerEvent } from "./protocol";
+import type { ExportKind, NamedFile, NewModel, Reading, Wish, WorkerApi, WorkerEvent } from "./protocol";
 import { compiled, prepareToCompileAhead, rehearse } from "./shaders";
 import * as storage from "./storage";
 import { Training, Wishes } from "./training";
@@ -117,9 +117,10 @@ async function compileAhead(model: ModelConfig, config: TrainConfig): Promise<vo
   });
 }
 
-async function readText(call: number, name: string, data: Blob, field: string | undefined) {
+async function readText(call: number, name: string, given: Blob, { field, chat }: Reading, replaces?: number) {
   const { session, keeper } = engine();
-  await session.use((open) => open.openFile(name, data.size, field));
+  const data = await chatIn(given);
+  await session.use((open) => open.openFile(name, data.size, field, chat));
   try {
     for (let at = 0; at < data.size; at += chunk) {
       const bytes = new Uint8Array(await data.slice(at, at + chunk).arrayBuffer());
@@ -127,13 +128,21 @@ async function readText(call: number, name: string, data: Blob, field: string | 
       emit({ event: "loaded", call, loaded: Math.min(at + chunk, data.size), total: data.size });
       await macrotask();
     }
-    const summary = await session.use((open) => open.closeFile());
+    const summary = await session.use((open) => open.closeFile(replaces));
     keeper.textChanged();
     return summary;
   } catch (thrown) {
     await session.use((open) => open.dropFile());
     throw thrown;
   }
+}
+
+/** Phones export a chat in an archive, beside photos and films. What is no such archive stays as it is. */
+async function chatIn(given: Blob): Promise<Blob> {
+  if (!isArchive(new Uint8Array(await given.slice(0, 4).arrayBuffer()))) return given;
+  const { filesOf } = await import("./archive");
+  const [chat] = await filesOf(given, (path) => /(^|\/)_chat\.txt$|whatsapp[^/]*\.txt$/i.test(path));
+  return chat?.data ?? given;
 }
 
 /** Opens one file of ours, an archive with a folder in it, or a folder's files. */
@@ -237,7 +246,8 @@ const api: WorkerApi = {
       return call.apply(session, values);
     }) as never,
 
-  addText: (call, name, data, field) => engine().files.run(() => readText(call, name, data, field)),
+  addText: (call, name, data, reading, replaces) =>
+    engine().files.run(() => readText(call, name, data, reading, replaces)),
 
   removeText: async (index) => {
     const { session, keeper } = engine();

@@ -4,6 +4,7 @@ mod prompt;
 pub mod records;
 mod template;
 mod transcript;
+pub mod whatsapp;
 
 use serde::{Deserialize, Serialize};
 

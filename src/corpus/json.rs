@@ -49,7 +49,7 @@ pub fn parse(name: &str, text: String, wanted: Option<&str>) -> Result<Parsed> {
         notices.push(Notice::RowsWithoutText { name: name.to_owned(), count: without_text });
     }
     kept.shrink_to_fit();
-    Parsed { text: kept, documents, field, fields: fields.into_names(), notices, replaced, turns: 0 }
+    Parsed { text: kept, documents, field, fields: fields.into_names(), notices, replaced, turns: 0, chat: None }
         .checked(name, wanted)
 }
 

@@ -54,7 +54,7 @@ pub fn parse(name: &str, text: String, wanted: Option<&str>) -> Result<Parsed> {
         notices.push(Notice::RowsWithoutText { name: name.to_owned(), count: without_text });
     }
     let fields = fields.into_names();
-    Parsed { text, documents, field, fields, notices, replaced, turns: 0 }.checked(name, wanted)
+    Parsed { text, documents, field, fields, notices, replaced, turns: 0, chat: None }.checked(name, wanted)
 }
 
 fn broken_lines(name: &str, Lines { count, first }: Lines) -> Vec<Notice> {

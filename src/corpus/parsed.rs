@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::conversations::Conversations;
 use super::source::Notice;
+use crate::chat::whatsapp::{self, Chat, ChatOptions, ChatReport};
 use crate::error::{Error, Result};
 
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub struct Parsed {
     pub replaced: u64,
     /// Turns of the conversations that the documents are; 0 where they are plain text.
     pub turns: u64,
+    /// Of a chat that WhatsApp has exported, unless it is read as plain text.
+    pub chat: Option<ChatReport>,
 }
 
 impl Parsed {
@@ -37,6 +40,15 @@ impl Parsed {
             notices.push(Notice::RecordsWithoutAnswer { name: name.to_owned(), count: without });
         }
         Self { text, documents, fields, notices, turns, ..Self::default() }
+    }
+
+    /// A chat that WhatsApp has exported: its conversations, one document each.
+    pub fn chat(name: &str, text: String, options: &ChatOptions) -> Result<Self> {
+        if options.plain {
+            return Ok(Self { chat: Some(ChatReport::plain(&text, options)), ..Self::plain(text) });
+        }
+        let Chat { text, documents, turns, report } = whatsapp::read(name, &text, options)?;
+        Ok(Self { text, documents, turns, chat: Some(report), ..Self::default() })
     }
 
     /// Refuses a file without documents: the field asked for is not there, or there is no text at all.

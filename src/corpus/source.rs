@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::decode::Encoding;
+use crate::chat::whatsapp::ChatReport;
 
 /// The documents of one file, one after another in one text.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +22,8 @@ pub struct Source {
     pub notices: Vec<Notice>,
     /// Turns of the conversations that the documents are; 0 where they are plain text.
     pub turns: u64,
+    /// Of a chat that WhatsApp has exported.
+    pub chat: Option<ChatReport>,
 }
 
 impl Source {

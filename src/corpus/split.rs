@@ -99,6 +99,7 @@ mod tests {
             fields: Vec::new(),
             notices: Vec::new(),
             turns: 0,
+            chat: None,
         };
         for document in documents {
             let start = source.text.len();
