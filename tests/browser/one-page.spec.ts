@@ -3,6 +3,7 @@
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import type { Browser, BrowserContextOptions, Page, TestInfo } from "@playwright/test";
+import { packed, unpacked } from "../../web/one-page/packing";
 import { violations } from "./axe";
 import { expect, test } from "./guard";
 import { open, prepare, problem, tinyRun } from "./lorito";
@@ -72,6 +73,25 @@ async function write(page: Page, prompt: string, options: Record<string, number>
   await expect(page.locator("#written .caret")).toBeHidden();
   return ((await page.locator("#written").textContent()) ?? "").slice(prompt.length);
 }
+
+test("any bytes can stand in a script and come back", async () => {
+  const all = async (stream: ReadableStream) => new Uint8Array(await new Response(stream).arrayBuffer());
+  // gzip makes of these something that begins and ends in every possible way.
+  const lengths = [...Array(300).keys(), 2 ** 18 - 1, 2 ** 18, 2 ** 18 + 5];
+  for (const length of lengths) {
+    const bytes = Uint8Array.from({ length }, (_, at) => Math.imul(at + length, 2654435761) >>> 24);
+    for (const numberBytes of [1, 4]) {
+      const text = await all(packed(new Blob([bytes]).stream(), numberBytes));
+      const read = new TextDecoder("utf-8", { fatal: true }).decode(text);
+      expect(read).not.toMatch(/[\0\r<]/);
+      // Some programs end lines their own way.
+      for (const lines of [read, read.replaceAll("\n", "\r\n")]) {
+        const back = await all(unpacked(new Blob([lines]).stream(), numberBytes));
+        expect(Buffer.from(back).equals(bytes), `${length} bytes, ${numberBytes} a number`).toBe(true);
+      }
+    }
+  }
+});
 
 test("a page opens from the disk with no network and writes what Lorito writes", async ({ page, browser }, info) => {
   const path = await exported(page, info, hostile);

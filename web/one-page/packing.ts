@@ -10,12 +10,16 @@ type Bytes = Uint8Array<ArrayBuffer>;
 const block = 2 ** 18;
 
 /**
- * What HTML would not leave as it is: NUL becomes U+FFFD, a carriage return a line feed, and "<" may end the script. The
- * character 128 places further takes their place; its last seven bits are the same.
+ * What HTML would not leave as it is: NUL becomes U+FFFD, a carriage return a line feed, and "<" may end the script. In
+ * UTF-8 a character from U+0080 on takes two bytes, so one stands for an unfit character and the one after it.
  */
-const unfit = new Set([0, 13, 60]);
-/** In UTF-8 those three begin with this byte. */
-const lead = 0xc2;
+const unfit = [0, 13, 60];
+const places = new Int8Array(128).fill(-1);
+unfit.forEach((value, place) => {
+  places[value] = place;
+});
+/** U+0080 + 128 place + value; one without a value after it, which only comes last, is this + place. */
+const alone = 128 * (1 + unfit.length);
 
 /** `numberBytes`: how many bytes a number has; 1 where they are none. */
 export function packed(bytes: ReadableStream<Bytes>, numberBytes: number): ReadableStream<Bytes> {
@@ -72,52 +76,74 @@ function inBlocks(change: (part: Bytes) => Bytes): TransformStream<Bytes, Bytes>
 function inSevenBits(): TransformStream<Bytes, Bytes> {
   let bits = 0;
   let held = 0;
+  /** The place of an unfit value that waits for the next one. */
+  let waiting = -1;
+  let text = new Uint8Array();
+  let at = 0;
+  const pair = (code: number) => {
+    text[at++] = 0xc0 | (code >> 6);
+    text[at++] = 0x80 | (code & 63);
+    waiting = -1;
+  };
+  const put = (value: number) => {
+    if (waiting >= 0) pair(128 * (1 + waiting) + value);
+    else if ((places[value] as number) >= 0) waiting = places[value] as number;
+    else text[at++] = value;
+  };
   return new TransformStream({
     transform(chunk, out) {
-      // At most two bytes for each seven bits of what is held and what comes.
-      const text = new Uint8Array(2 * Math.ceil((8 * chunk.length + bits) / 7));
-      let at = 0;
+      text = new Uint8Array(Math.ceil((8 * chunk.length + bits) / 7) + 1);
+      at = 0;
       for (const byte of chunk) {
         held = (held << 8) | byte;
         for (bits += 8; bits >= 7; ) {
           bits -= 7;
-          at = put(text, at, (held >> bits) & 127);
+          put((held >> bits) & 127);
         }
         held &= (1 << bits) - 1;
       }
       out.enqueue(text.subarray(0, at));
     },
     flush(out) {
-      const text = new Uint8Array(2);
-      if (bits > 0) out.enqueue(text.subarray(0, put(text, 0, (held << (7 - bits)) & 127)));
+      text = new Uint8Array(2);
+      at = 0;
+      if (bits > 0) put((held << (7 - bits)) & 127);
+      if (waiting >= 0) pair(alone + waiting);
+      out.enqueue(text.subarray(0, at));
     },
   });
-}
-
-function put(text: Bytes, at: number, value: number): number {
-  if (unfit.has(value)) {
-    text[at++] = lead;
-    text[at++] = value | 128;
-  } else text[at++] = value;
-  return at;
 }
 
 function inEightBits(): TransformStream<Bytes, Bytes> {
   let bits = 0;
   let held = 0;
+  let lead = 0;
+  let bytes = new Uint8Array();
+  let at = 0;
+  const take = (value: number) => {
+    held = (held << 7) | value;
+    bits += 7;
+    if (bits < 8) return;
+    bits -= 8;
+    bytes[at++] = held >> bits;
+    held &= (1 << bits) - 1;
+  };
   return new TransformStream({
     transform(chunk, out) {
-      const bytes = new Uint8Array(Math.ceil((7 * chunk.length + bits) / 8));
-      let at = 0;
+      bytes = new Uint8Array(chunk.length + 2);
+      at = 0;
       for (const byte of chunk) {
+        if (byte >= 0xc0) lead = byte & 31;
+        else if (byte >= 0x80) {
+          const code = (lead << 6) | (byte & 63);
+          if (code >= alone) take(unfit[code - alone] ?? 0);
+          else {
+            take(unfit[(code >> 7) - 1] ?? 0);
+            take(code & 127);
+          }
+        }
         // A carriage return was never written: a program that mends the ends of lines has put it there.
-        if (byte === lead || byte === 13) continue;
-        held = (held << 7) | (byte & 127);
-        bits += 7;
-        if (bits < 8) continue;
-        bits -= 8;
-        bytes[at++] = held >> bits;
-        held &= (1 << bits) - 1;
+        else if (byte !== 13) take(byte);
       }
       out.enqueue(bytes.subarray(0, at));
     },
