@@ -2,6 +2,7 @@
 import { t } from "./i18n";
 import type { ChatOptions, Source } from "./lorito";
 import { Mutex } from "./mutex";
+import { beginning, isOnePage } from "./one-page/recognize";
 import type { Reading } from "./protocol";
 import type { Store } from "./state";
 
@@ -36,9 +37,14 @@ export async function takeFiles(store: Store, files: Iterable<File>): Promise<vo
     return;
   }
   for (const file of all) {
-    if (/\.(safetensors|lorito)$/i.test(file.name)) await openFile(store, file);
+    if (/\.(safetensors|lorito)$/i.test(file.name) || (await isPage(file))) await openFile(store, file);
     else await turns.run(() => read(store, file.name, file));
   }
+}
+
+/** Whether it is a page with a model in it. */
+async function isPage(file: File): Promise<boolean> {
+  return isOnePage(new Uint8Array(await file.slice(0, beginning).arrayBuffer()));
 }
 
 export async function takePaste(store: Store, text: string): Promise<void> {

@@ -19,6 +19,7 @@ import type {
 import { heeded, LoritoError, problemOf } from "./errors";
 import type { Engine } from "./gpu";
 import { RunLock } from "./lock";
+import { wordsOfOnePage } from "./one-page/words";
 import type {
   EngineInfo,
   ExportKind,
@@ -326,15 +327,18 @@ export class Lorito extends Voice {
 
   /**
    * A model as a .safetensors file that this page opens, a .zip with a Hugging Face folder, or a .gguf file for
-   * llama.cpp with 16 or 8 bits a number; or its adapter alone, a .zip that PEFT and this page open.
+   * llama.cpp with 16 or 8 bits a number; its adapter alone, a .zip that PEFT and this page open; or a page of its own,
+   * an .html file that writes wherever it is opened and that this page opens, too.
    */
   exportModel(kind: ExportKind, name = "lorito"): Promise<Blob> {
-    return this.owner.ask((api) => api.exportModel(kind, name));
+    return this.owner.ask((api) =>
+      kind === "html" ? api.exportOnePage(name, wordsOfOnePage()) : api.exportModel(kind, name),
+    );
   }
 
   /**
-   * Opens a model: a .safetensors file of Lorito's, a .zip with a Hugging Face folder in it, or the files of such a folder
-   * (config.json, weights in one file or in shards, tokenizer).
+   * Opens a model: a .safetensors file of Lorito's, a model's own page, a .zip with a Hugging Face folder in it, or the
+   * files of such a folder (config.json, weights in one file or in shards, tokenizer).
    */
   async importModel(
     source: Blob | NamedFile[],

@@ -1,7 +1,7 @@
 // Draws the page at once, then waits for the engine and tells the page what it found.
 
 import { problemOf } from "./errors";
-import { chooseLanguage } from "./i18n";
+import { chooseLanguage } from "./language";
 import { lorito } from "./lorito";
 import { keepPlanning } from "./prepare";
 import { Store } from "./state";

@@ -19,6 +19,7 @@ import type {
 } from "lorito-wasm";
 import type { Problem } from "./errors";
 import type { Engine, EngineChoice, EngineReason } from "./gpu";
+import type { Spoken } from "./one-page/words";
 
 /** The engine in use, why this one, and how many bytes it can hold. */
 export interface EngineInfo extends EngineChoice {
@@ -113,7 +114,7 @@ export interface SavedModel {
 }
 
 /** As what a model can leave the page. */
-export type ExportKind = "safetensors" | "huggingface" | "gguf-f16" | "gguf-q8" | "adapter";
+export type ExportKind = "safetensors" | "huggingface" | "gguf-f16" | "gguf-q8" | "adapter" | "html";
 
 /** The worker's word, unasked. It comes on the same port as the answers, so in the right order with them. */
 export type WorkerEvent =
@@ -170,7 +171,8 @@ export interface WorkerApi {
   importModel(call: number, source: Blob | NamedFile[]): Promise<ModelSummary>;
   /** Fetches and opens; the file comes along for when the engine must be started anew. */
   importFromUrl(call: number, url: string): Promise<{ model: ModelSummary; file: Blob }>;
-  exportModel(kind: ExportKind, name: string): Promise<Blob>;
+  exportModel(kind: Exclude<ExportKind, "html">, name: string): Promise<Blob>;
+  exportOnePage(name: string, words: Spoken): Promise<Blob>;
 
   /** Takes the adapter up into the weights. */
   mergeAdapter(): Promise<ModelSummary>;

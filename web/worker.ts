@@ -8,13 +8,14 @@ import init, {
   Session,
   type TrainConfig,
 } from "lorito-wasm";
-import { download, startOf } from "./download";
+import { download, type HeaderCheck, startOf } from "./download";
 import { type Problem, problemOf } from "./errors";
 import { type AdapterFiles, adapterAmong, isArchive, isFolder, mayBelong, openFolder } from "./folder";
 import { chooseEngine, type Engine, type EngineChoice, watchGpu } from "./gpu";
 import { RunKeeper } from "./keeper";
 import { useFastestKernels } from "./kernels";
 import { Guarded, Mutex, macrotask } from "./mutex";
+import { beginning, isOnePage } from "./one-page/recognize";
 import type { ExportKind, NamedFile, NewModel, Reading, Wish, WorkerApi, WorkerEvent } from "./protocol";
 import { compiled, prepareToCompileAhead, rehearse } from "./shaders";
 import * as storage from "./storage";
@@ -145,10 +146,12 @@ async function chatIn(given: Blob): Promise<Blob> {
   return chat?.data ?? given;
 }
 
-/** Opens one file of ours, an archive with a folder in it, or a folder's files. */
+/** Opens one file of ours, alone or in its page, an archive with a folder in it, or a folder's files. */
 async function openAny(call: number, source: Blob | NamedFile[]): Promise<ModelSummary> {
   if (source instanceof Blob) {
-    if (!isArchive(new Uint8Array(await source.slice(0, 4).arrayBuffer()))) return openModel(source);
+    const start = new Uint8Array(await source.slice(0, beginning).arrayBuffer());
+    if (isOnePage(start)) return openOnePage(call, source);
+    if (!isArchive(start)) return openModel(source);
     const { filesOf } = await import("./archive");
     return openFiles(call, await filesOf(source, mayBelong));
   }
@@ -181,6 +184,14 @@ async function bytesOf(file: Blob): Promise<Uint8Array> {
   return new Uint8Array(await file.arrayBuffer());
 }
 
+async function openOnePage(call: number, page: Blob): Promise<ModelSummary> {
+  const { modelIn } = await import("./one-page/read");
+  return openModel(await modelIn(page, checkHeader, (loaded, total) => emit({ event: "loaded", call, loaded, total })));
+}
+
+const checkHeader: HeaderCheck = (start, total) =>
+  engine().session.use((session) => session.checkModelHeader(start, total));
+
 async function openModel(file: Blob) {
   // A look at the start, before the whole is read into memory.
   const start = await startOf(file);
@@ -191,7 +202,7 @@ async function openModel(file: Blob) {
   return model;
 }
 
-function exported(session: Session, kind: ExportKind, name: string): Promise<Uint8Array> {
+function exported(session: Session, kind: Exclude<ExportKind, "html">, name: string): Promise<Uint8Array> {
   switch (kind) {
     case "safetensors":
       return session.exportSafetensors(name);
@@ -303,9 +314,7 @@ const api: WorkerApi = {
   importModel: openAny,
 
   importFromUrl: async (call, url) => {
-    const check = (start: Uint8Array, total: number | undefined) =>
-      engine().session.use((session) => session.checkModelHeader(start, total));
-    const file = await download(url, check, (loaded, total) => emit({ event: "loaded", call, loaded, total }));
+    const file = await download(url, checkHeader, (loaded, total) => emit({ event: "loaded", call, loaded, total }));
     return { model: await openModel(file), file };
   },
 
@@ -313,6 +322,12 @@ const api: WorkerApi = {
     const bytes = await engine().session.use((session) => exported(session, kind, name));
     const type = kind === "huggingface" || kind === "adapter" ? "application/zip" : "application/octet-stream";
     return new Blob([bytes as BlobPart], { type });
+  },
+
+  exportOnePage: async (name, words) => {
+    const { writeOnePage } = await import("./one-page/write");
+    const model = await engine().session.use((session) => session.exportSafetensors(name));
+    return writeOnePage(name, words, new Blob([model as BlobPart]));
   },
 
   train: (config, save, wish) =>

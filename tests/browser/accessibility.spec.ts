@@ -1,25 +1,10 @@
 // For those who see little, hear the page or use no mouse: axe's rules in all states, and the path by keyboard alone.
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import type { Page } from "@playwright/test";
+import { violations } from "./axe";
 import { expect, test } from "./guard";
 import { converse, drop, ended, figure, onceIsEnough, press, small, step, train, visit } from "./person";
 
 onceIsEnough();
-
-const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-interface Violation {
-  id: string;
-  nodes: { target: unknown; failureSummary: string }[];
-}
-
-/** What axe finds against the WCAG 2.2's levels A and AA, and against good practice. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  const found: Violation[] = await page.evaluate("axe.run().then(({ violations }) => violations)");
-  return found.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target}: ${node.failureSummary}`));
-}
 
 async function openAll(page: Page): Promise<void> {
   await page.evaluate(() => {

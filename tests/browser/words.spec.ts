@@ -58,7 +58,9 @@ test("every reason for an engine has words", () => {
 test("no word is left over", () => {
   const files = [
     ...readdirSync(new URL("web/", root)),
-    ...readdirSync(new URL("web/views/", root)).map((name) => `views/${name}`),
+    ...["views", "one-page"].flatMap((room) =>
+      readdirSync(new URL(`web/${room}/`, root)).map((name) => `${room}/${name}`),
+    ),
   ];
   const code = files
     .filter((name) => name.endsWith(".ts"))

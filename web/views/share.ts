@@ -1,6 +1,7 @@
 // The last step: the model leaves the page as a file, stays on this device, or comes in from elsewhere.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
+import { DEFAULT_NAME, fileName, hand } from "../hand-out";
 import { bytes, date, t } from "../i18n";
 import { nameOf, openAddress, openFile, openFiles } from "../intake";
 import type { SavedModel } from "../lorito";
@@ -8,26 +9,6 @@ import type { ExportKind } from "../protocol";
 import type { Store } from "../state";
 import { action } from "./fields";
 import { goTo, View } from "./view";
-
-const DEFAULT_NAME = "lorito";
-
-/** A name that is safe in any file system: what else a person typed becomes a hyphen. */
-export function fileName(name: string): string {
-  return (
-    name
-      .trim()
-      .replace(/[\\/:*?"<>|\s]+/g, "-")
-      .replace(/^[-.]+|[-.]+$/g, "") || DEFAULT_NAME
-  );
-}
-
-function hand(file: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(file);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-}
 
 /** The run in training as one file, for when this browser cannot save it. */
 export async function downloadRun(store: Store): Promise<void> {
@@ -41,6 +22,7 @@ const endings: Record<ExportKind, string> = {
   "gguf-f16": ".f16.gguf",
   "gguf-q8": ".q8_0.gguf",
   adapter: ".adapter.zip",
+  html: ".html",
 };
 
 export async function download(store: Store, kind: ExportKind, name = DEFAULT_NAME): Promise<void> {
@@ -97,6 +79,10 @@ export class ShareView extends View {
           <small>${t("share.safetensors.about", { file: this.#fileName + endings.safetensors })}</small>
         </li>
         <li>
+          ${action({ label: t("share.onePage"), able, act: () => void download(this.store, "html", this.#fileName) })}
+          <small>${t("share.onePage.about", { file: this.#fileName + endings.html })}</small>
+        </li>
+        <li>
           ${action({ label: t("share.huggingface"), able, act: () => void download(this.store, "huggingface", this.#fileName) })}
           <small>${t("share.huggingface.about", { file: this.#fileName + endings.huggingface })}</small>
         </li>
@@ -131,7 +117,7 @@ export class ShareView extends View {
   #in(): TemplateResult {
     const { busy } = this.state;
     return html`<div class="ways">
-        <input id="model-file" type="file" multiple accept=".safetensors,.lorito,.zip,.json,.txt" hidden @change=${this.#chosen}>
+        <input id="model-file" type="file" multiple accept=".safetensors,.lorito,.html,.zip,.json,.txt" hidden @change=${this.#chosen}>
         <button type="button" @click=${() => this.file.click()}>${t("share.open")}</button>
         <small>${t("share.open.about")}</small>
         <input id="model-folder" type="file" webkitdirectory hidden @change=${this.#chosenFolder}>

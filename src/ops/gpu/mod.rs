@@ -34,6 +34,6 @@ pub use linear::{
 pub use measure::{measure, rehearse as rehearse_measuring};
 #[cfg(test)]
 pub use memory::is_half;
-pub use memory::{Integers, empty, empty_of, piece, read, release, supports_half, tensor};
+pub use memory::{Integers, empty, empty_of, piece, poison, read, release, supports_half, tensor};
 pub use norm::{NormGradients, layer_norm, layer_norm_input_gradient};
 pub use queue::set_speed;
