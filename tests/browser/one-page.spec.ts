@@ -118,6 +118,17 @@ test("a page opens from the disk with no network and writes what Lorito writes",
   expect(here[0]).toHaveLength(80);
   expect(here[1]).not.toBe(here[0]?.slice(0, 50));
 
+  await there.page.getByRole("tab", { name: "Chat" }).click();
+  await there.page.getByLabel("Your message").fill("Where is the ship?");
+  await press(there.page, "Send");
+  await expect(there.page.locator(".turn.assistant")).toBeVisible();
+  await expect(there.page.locator(".conversation .caret")).toBeHidden();
+  await expect(there.page.getByRole("alert")).toBeHidden();
+  // Every word came along.
+  expect(await there.page.locator("body").innerText()).not.toMatch(
+    /\b(onePage|write|chat|need|hint|details|message|setting|figure|model|code)\.[a-zA-Z]/,
+  );
+
   const download = there.page.waitForEvent("download");
   await press(there.page, "Save the model file");
   const saved = await download;

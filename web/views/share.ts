@@ -55,7 +55,7 @@ export class ShareView extends View {
             ${this.#in()}
           </div>
         </div>
-        <p class="done" role="status">${this.done}</p>
+        <p class="done" role="status">${this.state.busy?.task === "packing" ? t("share.packing") : this.done}</p>
         ${this.#models()}`,
     );
   }
