@@ -264,6 +264,7 @@ fn browser_tests(project: &Project) -> Tally {
 
 fn run_browser_tests(project: &Project) -> Result<Tally> {
     let chromium = tools::chromium()?;
+    let operations = page::build_operations(project)?;
     let server = server::start(project.dist(), 0)?;
     let folder = project.root.join("tests/browser");
     let report = folder.join("results/report.json");
@@ -273,6 +274,7 @@ fn run_browser_tests(project: &Project) -> Result<Tally> {
     let mut playwright = command(folder.join("node_modules/.bin/playwright"));
     playwright.args(["test", "--reporter=list,json"]).current_dir(&folder);
     playwright.env("LORITO_URL", server.address()).env("LORITO_CHROMIUM", chromium);
+    playwright.env("LORITO_OPERATIONS", operations);
     playwright.env("PLAYWRIGHT_JSON_OUTPUT_FILE", &report);
     let succeeded = run_command(&mut playwright).is_ok();
     Ok(browser_tally(&report)?.of_suite(succeeded))
