@@ -262,7 +262,7 @@ async fn adamw(device: &Device) -> Done {
     let len = (start + outputs).next_multiple_of(128);
     let mut weights = random([len], 1, device);
     let mut moments = Moments::zeros(len, device);
-    let decay = Decay::new(vec![0..start], len, device);
+    let decay = Decay::new(vec![0..128, 256..start], len, device);
     let mut gradients = Gradients::new(len, &[], device);
     let mut figures = Figures::new(device);
     for update in 1..=3 {
