@@ -16,6 +16,9 @@ export const ACCEPT =
 /** The files as given, source by source, so that one can be read again in another way. */
 const originals: (Blob | undefined)[] = [];
 
+/** Files whose records are conversations, also while one of their fields is read as plain text. */
+const conversational = new WeakSet<Blob>();
+
 /** What changes the sources does so in turn, as the places of those it names move with every other change. */
 const turns = new Mutex();
 
@@ -24,7 +27,9 @@ async function read(store: Store, name: string, data: Blob, reading: Reading = {
   await store.attempt("text", { task: "reading", name, total }, async () => {
     const onProgress = (done: number) => store.change({ busy: { task: "reading", name, done, total } });
     const text = await store.lorito.addText(name, data, { ...reading, replaces, onProgress });
-    originals[replaces ?? text.sources.length - 1] = data;
+    const index = replaces ?? text.sources.length - 1;
+    originals[index] = data;
+    if (text.sources[index]?.turns) conversational.add(data);
   });
 }
 
@@ -71,9 +76,9 @@ export function removeSource(store: Store, source: Source): Promise<void> {
   return turns.run(() => remove(store, source));
 }
 
-/** Reads a CSV or JSON file again with another field. */
+/** Reads a CSV or JSON file again with another field; with none, as the conversations that it holds. */
 export function changeField(store: Store, file: Blob | undefined, field: string): Promise<void> {
-  return readAgain(store, file, () => ({ field }));
+  return readAgain(store, file, () => ({ field: field || undefined }));
 }
 
 /** Reads a chat of WhatsApp's again in another way. */
@@ -124,6 +129,11 @@ function placeOf(store: Store, source: Source): number {
 /** The file behind a source, if it is still at hand, so that it can be read in another way. */
 export function fileOf(index: number): Blob | undefined {
   return originals[index];
+}
+
+/** Whether a file can be read as conversations. */
+export function holdsConversations(file: Blob | undefined): boolean {
+  return file !== undefined && conversational.has(file);
 }
 
 /** Opens a model, or a run that was downloaded because it could not be saved. */

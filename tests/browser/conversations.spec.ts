@@ -56,4 +56,6 @@ test("prompts and completions are conversations unless a field is chosen", async
   await expect(text.getByText("120 documents")).toBeVisible();
   await expect(text.locator("pre")).toContainText("zero it is, number 0");
   await expect(text.locator("pre")).not.toContainText("<|user|>");
+  await text.getByLabel("Read from").selectOption("Conversations");
+  await expect(text.getByText("120 conversations, 240 turns")).toBeVisible();
 });

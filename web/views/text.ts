@@ -6,6 +6,7 @@ import {
   ACCEPT,
   changeField,
   fileOf,
+  holdsConversations,
   removeSource,
   SAMPLES,
   type SampleName,
@@ -105,7 +106,7 @@ export class TextView extends View {
         ${source.turns > 0 ? t("text.conversations", { count: source.documents, turns: source.turns }) : t("text.documents", { count: source.documents })} · ${t("text.characters", { count: source.characters })} ·
         ${bytes(source.bytes)}
       </span>
-      ${source.fields.length > (source.turns > 0 ? 0 : 1) && fileOf(index) ? this.#fieldChoice(source, index) : nothing}
+      ${source.fields.length > (holdsConversations(fileOf(index)) ? 0 : 1) && fileOf(index) ? this.#fieldChoice(source, index) : nothing}
       <button type="button" class="plain" aria-label=${t("text.removeNamed", { name: source.name })}
         @click=${() => removeSource(this.store, source)}>
         ${t("text.remove")}
@@ -120,7 +121,7 @@ export class TextView extends View {
     return html`<span class="inline">
       <label for=${id}>${t("text.field")}</label>
       <select id=${id} @change=${(event: Event) => changeField(this.store, fileOf(index), (event.target as HTMLSelectElement).value)}>
-        ${source.turns > 0 ? html`<option value="" selected>${t("text.asConversations")}</option>` : nothing}
+        ${holdsConversations(fileOf(index)) ? html`<option value="" ?selected=${source.turns > 0}>${t("text.asConversations")}</option>` : nothing}
         ${source.fields.map((field) => html`<option ?selected=${field === source.field}>${field}</option>`)}
       </select>
     </span>`;
