@@ -379,6 +379,14 @@ impl Session {
         )
     }
 
+    /// Waits until everything queued so far is with the GPU: what follows may be swallowed (web/shaders.ts).
+    pub async fn settle(&self) -> Result<()> {
+        if let Some(Model { gpt, .. }) = &self.model {
+            ops::read(ops::piece(gpt.trained_flat(), 0, [1])).await?;
+        }
+        Ok(())
+    }
+
     /// Queues every kernel that training such a model and writing with it needs, so that they get compiled. Nothing here
     /// waits, and nothing that the session holds changes.
     pub fn rehearse(&self, config: &ModelConfig, train: &TrainConfig) -> Result<()> {

@@ -110,10 +110,13 @@ async function compileAhead(model: ModelConfig, config: TrainConfig): Promise<vo
   const { engine: kind, session } = engine();
   if (kind !== "webgpu" || wishes) return;
   await tuned();
-  await session.use((idle) => {
+  await session.use(async (idle) => {
     const kernels = idle.kernelsOf(model, config);
-    if (rehearsed.has(kernels)) return;
+    // A run may have begun since this was asked for.
+    if (wishes || rehearsed.has(kernels)) return;
     rehearsed.add(kernels);
+    // What is queued before a rehearsal must not be swallowed with it: an adapter's first sums were.
+    await idle.settle();
     rehearse(() => idle.rehearse(model, config));
   });
 }

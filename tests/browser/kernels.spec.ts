@@ -33,10 +33,11 @@ test("the fastest kernels are measured on the first visit and kept for the next"
   await plan();
   const first = await kept();
   expect(first.of).toContain("A maker's GPU");
-  expect(first.choice).toEqual({ small: "registers", large: "registers" });
+  // Which is fastest depends on what else the machine does; that there is an answer, and that it stays, does not.
+  expect(Object.keys(first.choice)).toEqual(["small", "large"]);
   await page.reload();
   await plan();
-  expect((await kept()).lastModified).toBe(first.lastModified);
+  expect(await kept()).toEqual(first);
 });
 
 test("half precision stays off until the engine's own check has passed", async ({ page }) => {

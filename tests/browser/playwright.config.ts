@@ -19,7 +19,7 @@ const browser = (...flags: string[]) => ({ executablePath: chromium, args: [...q
 export default defineConfig({
   testDir: ".",
   outputDir: "results/files",
-  workers: 2, // of which SwiftShader, a GPU made of the processor, gets one
+  workers: 1, // a training run wants the whole machine
   timeout: 300_000, // SwiftShader does a GPU's work on the CPU
   expect: { timeout: 30_000 },
   forbidOnly: process.env.CI === "true",
@@ -32,7 +32,6 @@ export default defineConfig({
   projects: [
     {
       name: "webgpu",
-      workers: 1,
       use: {
         launchOptions: browser(
           "--enable-unsafe-webgpu",
