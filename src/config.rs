@@ -1,11 +1,14 @@
-//! What a person sets: the model's shape and the training run's numbers; their limits, presets and costs.
+//! What a person sets: the model's shape and the training run's numbers; their limits and presets.
+
+mod lora;
+mod memory;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    device::Engine,
-    error::{Error, Result},
-};
+pub use lora::{LoraConfig, Part, Targets};
+pub use memory::{Limits, Memory, rows_of_logits};
+
+use crate::error::{Error, Result};
 
 /// The shape of a GPT-2 model (Radford et al. 2019; names as in nanoGPT).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -22,6 +25,7 @@ pub struct ModelConfig {
     pub width: usize,
     /// Probability of dropping an activation in training.
     pub dropout: f32,
+    /// Where it is not quite the published one.
     #[serde(default, skip_serializing_if = "Variant::is_published")]
     #[cfg_attr(target_arch = "wasm32", tsify(optional))]
     pub variant: Variant,
@@ -68,99 +72,6 @@ pub enum Activation {
     Silu,
     /// `tanh`
     Tanh,
-}
-
-/// A matrix of a transformer block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// Query, key and value; `attn.c_attn`.
-    Attention,
-    /// `attn.c_proj`
-    AttentionOut,
-    /// `mlp.c_fc`
-    Mlp,
-    /// `mlp.c_proj`
-    MlpOut,
-}
-
-impl Part {
-    pub const ALL: [Self; 4] = [Self::Attention, Self::AttentionOut, Self::Mlp, Self::MlpOut];
-
-    /// GPT-2's name of it within a block.
-    pub fn name(self) -> &'static str {
-        ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"][self as usize]
-    }
-
-    /// Inputs and outputs, as multiples of the width.
-    pub fn shape(self) -> [usize; 2] {
-        [[1, 3], [1, 1], [1, 4], [4, 1]][self as usize]
-    }
-}
-
-/// An adapter beside a model's weights (`model::Adapter`), with the names of PEFT's `LoraConfig`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub struct LoraConfig {
-    /// Width of the thin matrices.
-    pub rank: usize,
-    /// The adapter counts `alpha / rank` times.
-    pub alpha: f64,
-    /// Which matrices have one.
-    pub targets: Targets,
-}
-
-/// Matrices, one by one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub struct Targets {
-    pub attention: bool,
-    pub attention_out: bool,
-    pub mlp: bool,
-    pub mlp_out: bool,
-}
-
-impl Targets {
-    pub fn has(self, part: Part) -> bool {
-        [self.attention, self.attention_out, self.mlp, self.mlp_out][part as usize]
-    }
-}
-
-impl Default for Targets {
-    fn default() -> Self {
-        Self { attention: true, attention_out: true, mlp: true, mlp_out: true }
-    }
-}
-
-impl Default for LoraConfig {
-    fn default() -> Self {
-        Self { rank: 8, alpha: 16.0, targets: Targets::default() }
-    }
-}
-
-impl LoraConfig {
-    pub fn validate(&self) -> Result<()> {
-        in_range("rank", self.rank as f64, 1.0, 256.0)?;
-        in_range("alpha", self.alpha, 1e-3, 4096.0)?;
-        let chosen = Part::ALL.iter().filter(|part| self.targets.has(**part)).count();
-        in_range("targets", chosen as f64, 1.0, 4.0)
-    }
-
-    pub fn scale(&self) -> f32 {
-        (self.alpha / self.rank as f64) as f32
-    }
-
-    /// Trained numbers, and those of the matrices that have an adapter.
-    pub fn parameters(&self, model: &ModelConfig) -> (u64, u64) {
-        let (rank, width, layers) = (self.rank as u64, model.width as u64, model.layers as u64);
-        let shapes =
-            Part::ALL.into_iter().filter(|part| self.targets.has(*part)).map(|part| part.shape().map(|n| n as u64));
-        let (thin, adapted): (Vec<_>, Vec<_>) = shapes
-            .map(|[inputs, outputs]| (rank * (inputs + outputs) * width, inputs * outputs * width * width))
-            .unzip();
-        (layers * thin.iter().sum::<u64>(), layers * adapted.iter().sum::<u64>())
-    }
 }
 
 /// One training run. Every number has nanoGPT's meaning.
@@ -299,136 +210,12 @@ impl ModelConfig {
         (vocabulary + context) * width + layers * block + 2 * width + head
     }
 
-    /// Bytes held during a run.
-    pub fn memory(&self, run: &TrainConfig, engine: Engine) -> Memory {
-        let TrainConfig { batch_size, half_precision, .. } = *run;
-        let flat = self.parameters();
-        // What learns, and the sums that an adapter makes of the model's matrices.
-        let (trained, sums) = run.lora.map_or((flat, 0), |lora| lora.parameters(self));
-        let [vocabulary, context, layers, heads, width] =
-            [self.vocabulary, self.context, self.layers, self.heads, self.width].map(|value| value as u64);
-        let window = run.window(self.context) as u64;
-        let tokens = batch_size as u64 * window;
-        // Per token and layer the backward pass needs: the residual before and after attention and both layer norms' output
-        // (4 widths), the fused query-key-value (3), attention's output (1), the MLP before and after GELU (8); the
-        // layer norms' means and deviations; and of attention a sum a head on the GPU, all its weights on the CPU.
-        let attention = heads * if engine == Engine::Cpu { window } else { 1 };
-        let block = tokens * (16 * width + 4 + attention);
-        // Beside them the gradients of the widest: the MLP's (4), query-key-value's (3), and nine of one width.
-        let temporary = tokens * (16 * width + attention);
-        let logits = tokens.min(rows_of_logits(self.vocabulary) as u64) * vocabulary;
-        // Keys and values for writing a sample.
-        let cache = layers * context * 3 * width;
-        // Both layer norms' output (2 widths), attention's (1) and GELU's (4) with half the bits; and the weights' copy.
-        let (spared, copy) = if half_precision { (layers * tokens * 7 * width / 2, flat / 2) } else { (0, 0) };
-        Memory {
-            weights: 4 * flat,
-            // Gradient and AdamW's two moments.
-            optimizer: 3 * 4 * trained,
-            // And the weights once more, where they are copied to be saved, and what learned best.
-            activations: 4 * (layers * block + temporary + logits + cache + flat + sums + trained + copy - spared),
-            largest_buffer: 4 * flat.max(4 * tokens * width).max(logits),
-        }
-    }
-
     /// Floating-point operations of one training step (Kaplan et al. 2020: 6 per parameter and token, plus attention).
     pub fn training_flops(&self, run: &TrainConfig) -> f64 {
         let window = run.window(self.context);
         let tokens = (run.batch_size * window) as f64;
         let attention = 12.0 * (self.layers * self.width * window) as f64;
         tokens * (6.0 * self.parameters() as f64 + attention)
-    }
-
-    /// Refuses a model whose buffers cannot fit, offering the nearest smaller one that does.
-    pub fn fit(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> Result<()> {
-        self.validate()?;
-        let run = TrainConfig { half_precision: false, ..run.clone() };
-        let memory = self.memory(&run, engine);
-        if limits.allow(&memory) {
-            return Ok(());
-        }
-        let (bytes, limit) = if memory.largest_buffer > limits.largest_buffer {
-            (memory.largest_buffer, limits.largest_buffer)
-        } else {
-            (memory.total(), limits.total)
-        };
-        Err(Error::ModelTooLarge { bytes, limit, nearest: self.nearest_that_fits(&run, limits, engine) })
-    }
-
-    /// Refuses a model that cannot even be held to write with.
-    pub fn fit_to_write(&self, limits: &Limits, engine: Engine) -> Result<()> {
-        self.validate()?;
-        let run = TrainConfig { batch_size: 1, ..TrainConfig::default() };
-        let weights = 4 * self.parameters();
-        let held = Memory { weights, optimizer: 0, largest_buffer: weights, ..self.memory(&run, engine) };
-        // Of a pass over one window nothing is kept for a backward pass: a layer's share stands for it.
-        let held = Memory { activations: (held.activations - 2 * weights) / self.layers as u64, ..held };
-        if limits.allow(&held) {
-            return Ok(());
-        }
-        let (bytes, limit) = match held.largest_buffer > limits.largest_buffer {
-            true => (held.largest_buffer, limits.largest_buffer),
-            false => (held.total(), limits.total),
-        };
-        Err(Error::ModelTooLarge { bytes, limit, nearest: None })
-    }
-
-    /// Shrinks context, then layers, then width by halves until the model fits.
-    fn nearest_that_fits(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> Option<ModelConfig> {
-        let mut candidate = *self;
-        loop {
-            if candidate.context > 64 {
-                candidate.context /= 2;
-            } else if candidate.layers > 2 {
-                candidate.layers /= 2;
-            } else if candidate.width / 2 >= candidate.heads && candidate.width.is_multiple_of(2 * candidate.heads) {
-                candidate.width /= 2;
-            } else {
-                return None;
-            }
-            if limits.allow(&candidate.memory(run, engine)) {
-                return Some(candidate);
-            }
-        }
-    }
-}
-
-/// Rows whose logits are held at once: 32 MiB of them at most, in multiples of 64 rows, so that pieces of the hidden states
-/// begin where the GPU may bind a buffer.
-pub fn rows_of_logits(vocabulary: usize) -> usize {
-    ((32 << 20) / 4 / vocabulary.max(1) / 64 * 64).max(64)
-}
-
-/// Bytes a training run holds, by what they hold.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub struct Memory {
-    pub weights: u64,
-    pub optimizer: u64,
-    pub activations: u64,
-    /// The largest single buffer.
-    pub largest_buffer: u64,
-}
-
-impl Memory {
-    pub fn total(&self) -> u64 {
-        self.weights + self.optimizer + self.activations
-    }
-}
-
-/// What the engine can hold, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub struct Limits {
-    pub largest_buffer: u64,
-    pub total: u64,
-}
-
-impl Limits {
-    fn allow(&self, memory: &Memory) -> bool {
-        memory.largest_buffer <= self.largest_buffer && memory.total() <= self.total
     }
 }
 
@@ -482,17 +269,6 @@ mod tests {
         let Err(Error::HeadsDoNotDivideWidth { allowed, widths, .. }) = config.validate() else { panic!("accepted") };
         assert_eq!(allowed, [1, 2, 4, 8, 16, 32, 64]);
         assert_eq!(widths, [60, 65]);
-    }
-
-    #[test]
-    fn a_model_too_large_is_answered_with_one_that_fits() {
-        let config = preset("shakespeare", 65).unwrap().model;
-        let limits = Limits { largest_buffer: 128 << 20, total: 1 << 30 };
-        let run = TrainConfig { batch_size: 64, ..TrainConfig::default() };
-        let Err(Error::ModelTooLarge { nearest: Some(nearest), .. }) = config.fit(&run, &limits, Engine::Cpu) else {
-            panic!("accepted")
-        };
-        nearest.fit(&run, &limits, Engine::Cpu).unwrap();
     }
 
     #[test]

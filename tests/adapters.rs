@@ -1,11 +1,13 @@
 //! Low-rank adaptation: what it must leave as it is, and that it learns. On both engines.
 
+mod hugging_face;
+
 use burn::tensor::{Device, DeviceKind};
 use futures_lite::future::block_on;
+use hugging_face::{files, open, tensors};
 use lorito::{
     config::{Activation, LoraConfig, ModelConfig, Targets, TrainConfig, Variant},
     device::{CPU_LIMITS, Engine},
-    formats::{Beginning, Folder},
     model::{Gpt, Ids},
     ops::read,
     session::Session,
@@ -133,34 +135,12 @@ fn fixture(name: &str) -> Vec<u8> {
 /// A session with the model that the adapter of `tests/fixtures/peft` belongs to.
 fn session_with_base() -> Session {
     let mut session = Session::new(Device::flex(), Engine::Cpu, CPU_LIMITS);
-    let weights = fixture("pretrained/prefixed/model.safetensors");
-    let name = String::from("model.safetensors");
-    let folder = Folder {
-        config: fixture("pretrained/prefixed/config.json"),
-        tokenizer: Some(fixture("pretrained/prefixed/tokenizer.json")),
-        weights: vec![Beginning { name, bytes: weights.clone(), total: weights.len() as u64 }],
-        ..Folder::default()
-    };
-    for piece in session.begin_pretrained(&folder).unwrap() {
-        block_on(session.push_pretrained(&weights[piece.from as usize..piece.to as usize])).unwrap();
-    }
-    session.finish_pretrained().unwrap();
+    open(&mut session, &files("prefixed")).unwrap();
     session
 }
 
 fn peft_files() -> (Vec<u8>, Vec<u8>) {
     (fixture("peft/adapter_config.json"), fixture("peft/adapter_model.safetensors"))
-}
-
-/// Name, shape and bytes of each tensor of a file.
-fn tensors(bytes: &[u8]) -> Vec<(String, serde_json::Value, Vec<u8>)> {
-    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-    let header: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
-    let data = &bytes[8 + length..];
-    let mut all: Vec<_> = header.into_iter().filter(|(name, _)| name != "__metadata__").collect();
-    all.sort_by(|one, other| one.0.cmp(&other.0));
-    let at = |value: &serde_json::Value, index: usize| value["data_offsets"][index].as_u64().unwrap() as usize;
-    all.into_iter().map(|(name, it)| (name, it["shape"].clone(), data[at(&it, 0)..at(&it, 1)].to_vec())).collect()
 }
 
 #[test]
@@ -285,6 +265,11 @@ fn a_run_with_an_adapter_resumes_and_its_best_weights_can_be_had_back() {
         let status = session.status().unwrap();
         assert_eq!((status.best.unwrap().step, status.best.unwrap().validation_loss), (10, best));
         assert_ne!(block_on(session.logits(&expected_ids())).unwrap(), at_best);
+        // A run that goes on from there does not forget it; the same text read again is the same text.
+        session.begin_training(run.clone()).unwrap();
+        session.step().unwrap();
+        block_on(session.read_losses()).unwrap();
+        assert_eq!(session.status().unwrap().best.unwrap().step, 10);
         session.return_to_best().unwrap();
         assert_eq!(block_on(session.logits(&expected_ids())).unwrap(), at_best);
         // Another adapter than the one that is there must not be put over it unasked.

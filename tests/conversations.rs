@@ -1,16 +1,20 @@
 //! Conversations from their files to what is learned of them: the ids that transformers give, and the mask.
 //! `tests/fixtures/chat` says how its files are made.
 
+#[path = "hugging_face/mod.rs"]
+mod folders;
+
 use std::{collections::HashMap, fs, path::PathBuf};
 
 use burn::tensor::Device;
+use folders::{files, open, unzip};
 use futures_lite::future::block_on;
 use lorito::{
     chat::{self, Message, Role},
     config::{ModelConfig, TrainConfig, Variant},
     corpus::Notice,
     device::{CPU_LIMITS, Engine},
-    formats::{Beginning, Folder, ModelFile, hugging_face},
+    formats::{ModelFile, hugging_face},
     model::Layout,
     session::Session,
     tokenizer::{Kind, Tokenizer},
@@ -33,20 +37,6 @@ fn tokenizer(kind: Kind) -> Tokenizer {
     let documents: Vec<String> = conversations().iter().map(|messages| chat::render(messages)).collect();
     let words: Vec<&str> = documents.iter().flat_map(|document| chat::words(document)).collect();
     Tokenizer::train(kind, Some(320), &words).unwrap().with_special_tokens(&chat::TOKENS).unwrap()
-}
-
-/// The files of an archive whose files are stored as they are.
-fn unzip(bytes: &[u8]) -> HashMap<String, Vec<u8>> {
-    let number = |at: usize| u32::from_le_bytes(bytes[at..][..4].try_into().unwrap()) as usize;
-    let (mut files, mut at) = (HashMap::new(), 0);
-    while bytes[at..].starts_with(b"PK\x03\x04") {
-        let (size, name) = (number(at + 18), number(at + 26) & 0xffff);
-        let content = at + 30 + name;
-        let name = String::from_utf8(bytes[at + 30..content].to_vec()).unwrap();
-        files.insert(name, bytes[content..content + size].to_vec());
-        at = content + size;
-    }
-    files
 }
 
 /// The folder that transformers open, of a model with this tokenizer.
@@ -268,23 +258,27 @@ fn a_model_learns_to_answer_and_is_saved_with_what_counts() {
 }
 
 #[test]
+fn a_model_can_be_opened_after_its_conversations() {
+    let mut session = session();
+    add(&mut session, "digits.jsonl", &lines(&digits()));
+    open(&mut session, &files("plain")).unwrap();
+    // What the page asks at once: its tokenizer has no tokens for the turns yet.
+    let tokens = session.tokenizer_summary().unwrap().unwrap().train_tokens;
+    let run = TrainConfig { steps: 2, batch_size: 2, window_length: 16, ..TrainConfig::default() };
+    let config = session.model_summary().unwrap().config;
+    session.plan(&config, &run).unwrap();
+    assert!(session.learned_tokens("<|user|>a").unwrap().iter().all(|learned| *learned));
+    assert!(block_on(session.learn_turns()).unwrap());
+    assert!(session.tokenizer_summary().unwrap().unwrap().train_tokens < tokens);
+    session.begin_training(run).unwrap();
+    session.step().unwrap();
+    assert!(block_on(session.read_losses()).unwrap()[0].loss.is_finite());
+}
+
+#[test]
 fn a_model_from_elsewhere_gets_the_tokens_between_turns() {
     let mut session = session();
-    let at = fixtures().join("pretrained/sharded");
-    let read = |name: &str| fs::read(at.join(name)).unwrap();
-    let shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
-    let weights = shards.map(|name| Beginning { name: name.into(), bytes: read(name), total: read(name).len() as u64 });
-    let folder = Folder {
-        config: read("config.json"),
-        tokenizer: Some(read("tokenizer.json")),
-        index: Some(read("model.safetensors.index.json")),
-        weights: weights.into(),
-        ..Folder::default()
-    };
-    for piece in session.begin_pretrained(&folder).unwrap() {
-        block_on(session.push_pretrained(&read(&piece.file)[piece.from as usize..piece.to as usize])).unwrap();
-    }
-    session.finish_pretrained().unwrap();
+    open(&mut session, &files("sharded")).unwrap();
     let ids = session.encode("El gato").unwrap();
     let before = block_on(session.logits(&ids)).unwrap();
     assert!(!block_on(session.learn_turns()).unwrap(), "there are no conversations yet");

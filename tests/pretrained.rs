@@ -1,16 +1,18 @@
 //! Models of Hugging Face's open as they are: logits, bytes on the way back, and what is refused.
 //! `tests/fixtures/pretrained` says how the files are made.
 
-use std::{collections::HashMap, fs, path::PathBuf};
+mod hugging_face;
+
+use std::{fs, path::PathBuf};
 
 use burn::tensor::{Device, DeviceKind};
 use futures_lite::future::block_on;
+use hugging_face::{Files, files, folder, open, tensors, unzip};
 use lorito::{
     config::{Limits, TrainConfig},
     device::{CPU_LIMITS, Engine},
-    error::{Error, Result},
-    formats::{Beginning, Folder},
-    session::{ModelSummary, Session},
+    error::Error,
+    session::Session,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -28,38 +30,6 @@ fn fixtures() -> PathBuf {
 fn expected(name: &str) -> (Expected, String) {
     let mut all: Value = serde_json::from_slice(&fs::read(fixtures().join("expected.json")).unwrap()).unwrap();
     (serde_json::from_value(all[name].take()).unwrap(), all["text"].as_str().unwrap().to_owned())
-}
-
-/// The files of a folder, by name.
-type Files = HashMap<String, Vec<u8>>;
-
-fn files(name: &str) -> Files {
-    let entries = fs::read_dir(fixtures().join(name)).unwrap().map(|entry| entry.unwrap());
-    entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
-}
-
-/// What a page gives to the session of a folder: beginnings only of the large files.
-fn folder(files: &Files) -> Folder {
-    let take = |name: &str| files.get(name).cloned();
-    let weights = files.iter().filter(|(name, _)| name.ends_with(".safetensors")).map(|(name, bytes)| {
-        let length = bytes.first_chunk::<8>().map_or(0, |length| u64::from_le_bytes(*length));
-        let end = usize::try_from(length.saturating_add(8)).unwrap_or(usize::MAX).min(bytes.len());
-        Beginning { name: name.clone(), bytes: bytes[..end].to_vec(), total: bytes.len() as u64 }
-    });
-    Folder {
-        config: take("config.json").unwrap_or_default(),
-        tokenizer: take("tokenizer.json"),
-        vocabulary_and_merges: take("vocab.json").zip(take("merges.txt")),
-        index: take("model.safetensors.index.json"),
-        weights: weights.collect(),
-    }
-}
-
-async fn open(session: &mut Session, files: &Files) -> Result<ModelSummary> {
-    for piece in session.begin_pretrained(&folder(files))? {
-        session.push_pretrained(&files[&piece.file][piece.from as usize..piece.to as usize]).await?;
-    }
-    session.finish_pretrained()
 }
 
 fn session() -> Session {
@@ -90,54 +60,30 @@ fn assert_logits(session: &Session, name: &str) {
 fn logits_are_those_of_transformers() {
     for name in ["prefixed", "plain", "sharded"] {
         for mut session in [session(), gpu_session()] {
-            block_on(open(&mut session, &files(name))).unwrap();
+            open(&mut session, &files(name)).unwrap();
             assert_logits(&session, name);
         }
     }
-}
-
-/// The files of an archive whose files are stored as they are.
-fn unzip(bytes: &[u8]) -> Files {
-    let number = |at: usize| u32::from_le_bytes(bytes[at..][..4].try_into().unwrap()) as usize;
-    let (mut files, mut at) = (HashMap::new(), 0);
-    while bytes[at..].starts_with(b"PK\x03\x04") {
-        let (size, name) = (number(at + 18), number(at + 26) & 0xffff);
-        let content = at + 30 + name;
-        let name = String::from_utf8(bytes[at + 30..content].to_vec()).unwrap();
-        files.insert(name, bytes[content..content + size].to_vec());
-        at = content + size;
-    }
-    files
-}
-
-/// The bytes of each tensor of a file.
-fn tensors(bytes: &[u8]) -> HashMap<String, Vec<u8>> {
-    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-    let header: HashMap<String, Value> = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
-    let data = &bytes[8 + length..];
-    let offset = |value: &Value, index: usize| value["data_offsets"][index].as_u64().unwrap() as usize;
-    let tensors = header.into_iter().filter(|(name, _)| name != "__metadata__");
-    tensors.map(|(name, value)| (name, data[offset(&value, 0)..offset(&value, 1)].to_vec())).collect()
 }
 
 #[test]
 fn a_model_goes_back_with_the_same_bytes() {
     let mut session = session();
     let given = files("prefixed");
-    block_on(open(&mut session, &given)).unwrap();
+    open(&mut session, &given).unwrap();
     let back = unzip(&block_on(session.export_hugging_face("back", "2026-11-23")).unwrap());
     assert!(tensors(&back["model.safetensors"]) == tensors(&given["model.safetensors"]));
-    block_on(open(&mut session, &back)).unwrap();
+    open(&mut session, &back).unwrap();
     assert_logits(&session, "prefixed");
     // What is no published GPT-2 stays what it is, in the folder and in the page's own file.
-    block_on(open(&mut session, &files("sharded"))).unwrap();
+    open(&mut session, &files("sharded")).unwrap();
     let own = block_on(session.export_safetensors("own")).unwrap();
     let back = unzip(&block_on(session.export_hugging_face("back", "2026-11-23")).unwrap());
     for file in [None, Some(back)] {
         let mut session = self::session();
         match file {
             None => session.import_model(&own).unwrap(),
-            Some(files) => block_on(open(&mut session, &files)).unwrap(),
+            Some(files) => open(&mut session, &files).unwrap(),
         };
         assert_logits(&session, "sharded");
     }
@@ -146,7 +92,7 @@ fn a_model_goes_back_with_the_same_bytes() {
 #[test]
 fn a_model_from_elsewhere_learns_the_persons_text() {
     let mut session = session();
-    block_on(open(&mut session, &files("sharded"))).unwrap();
+    open(&mut session, &files("sharded")).unwrap();
     session.open_file("a.txt", 0, None);
     session.push_bytes("El gato y la lluvia. The cat and the rain. ".repeat(40).as_bytes()).unwrap();
     session.close_file().unwrap();
@@ -160,10 +106,10 @@ fn a_model_from_elsewhere_learns_the_persons_text() {
 /// The error that a changed folder gives; what was open before stays.
 fn refused(change: impl FnOnce(&mut Files), from: &str) -> Error {
     let mut session = session();
-    block_on(open(&mut session, &files("plain"))).unwrap();
+    open(&mut session, &files("plain")).unwrap();
     let mut changed = files(from);
     change(&mut changed);
-    let error = block_on(open(&mut session, &changed)).unwrap_err();
+    let error = open(&mut session, &changed).unwrap_err();
     assert_logits(&session, "plain");
     error
 }

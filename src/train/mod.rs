@@ -54,7 +54,7 @@ pub struct Trainer {
     since_evaluation: (f64, u64),
 }
 
-/// The best weights of the run so far, on the engine.
+/// The best weights so far, on the engine.
 struct Held {
     step: u64,
     validation_loss: f32,
@@ -133,7 +133,6 @@ impl Trainer {
     pub fn begin(&mut self, config: TrainConfig) -> Result<()> {
         config.validate()?;
         self.progress = Progress { config, start_step: self.progress.step, ..self.progress.clone() };
-        self.best = None;
         Ok(())
     }
 
@@ -288,19 +287,24 @@ impl Trainer {
         Ok(evaluation)
     }
 
-    /// Step and validation loss of the run's best evaluation.
+    /// To be told before the model trains on another text.
+    pub fn forget_best(&mut self) {
+        self.best = None;
+    }
+
+    /// Step and validation loss of the best evaluation on this text, in this run or an earlier one.
     pub fn best(&self) -> Option<(u64, f32)> {
         self.best.as_ref().map(|best| (best.step, best.validation_loss))
     }
 
-    /// How many evaluations of this run have been worse than its best, one after the other, up to now: where the model
+    /// How many evaluations have been worse than the best, one after the other, up to now: where the model
     /// learns its text by heart, this grows.
     pub fn worse_evaluations(&self) -> usize {
         let Some(best) = &self.best else { return 0 };
         self.history.evaluations.iter().rev().take_while(|evaluation| evaluation.step > best.step).count()
     }
 
-    /// Puts the best weights of the run in place of the current ones. AdamW's moments go with those that are left.
+    /// Puts the best weights in place of the current ones. AdamW's moments go with those that are left.
     pub fn return_to_best(&mut self, gpt: &mut Gpt) {
         if let Some(flat) = self.best.as_ref().and_then(|best| best.flat.as_ref()) {
             *gpt.trained_flat_mut() = ops::copied(flat);

@@ -39,7 +39,7 @@ pub struct TrainingState {
     pub best: Option<Best>,
 }
 
-/// The weights of the evaluation whose validation loss was lowest in the run.
+/// The weights of the evaluation whose validation loss was lowest on this text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Best {
     pub step: u64,

@@ -1,4 +1,6 @@
 // Conversations as a text: what becomes of them, what of them is learned, and the way to plain text.
+import { readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "./guard";
 import { drop, ended, figure, onceIsEnough, press, step, visit } from "./person";
 
@@ -58,4 +60,21 @@ test("prompts and completions are conversations unless a field is chosen", async
   await expect(text.locator("pre")).not.toContainText("<|user|>");
   await text.getByLabel("Read from").selectOption("Conversations");
   await expect(text.getByText("120 conversations, 240 turns")).toBeVisible();
+});
+
+test("a model from elsewhere learns conversations, whichever of the two came first", async ({ page }) => {
+  await visit(page, "cpu", "steps=20&evalEvery=10&batchSize=4&warmupSteps=2&learningRate=0.01&seed=5");
+  await drop(page, [{ name: "digits.jsonl", text: records.join("\n") }]);
+  await expect(step(page, "Text").getByText("120 conversations, 240 turns")).toBeVisible();
+  const folder = new URL("../fixtures/pretrained/prefixed/", import.meta.url);
+  await page
+    .locator("#model-file")
+    .setInputFiles(readdirSync(folder).map((name) => fileURLToPath(new URL(name, folder))));
+  await expect(step(page, "Share").getByText(/ is open\.$/)).toBeVisible();
+  await press(page, "Train 20 more steps");
+  await expect(step(page, "Train").getByText("Step 20 of 20")).toBeVisible();
+  await ended(page);
+  expect(await page.evaluate(async () => (await window.lorito.modelSummary())?.chat)).toBe(true);
+  // It learned what it had no tokens for, and a chat with it is one of turns.
+  await expect(step(page, "Write").getByRole("tab", { name: "Chat", selected: true })).toBeVisible();
 });

@@ -65,6 +65,30 @@ test("an adapter learns beside a model that stays, leaves alone, comes back and 
   await expect(train.getByLabel("Train an adapter (LoRA)")).not.toBeChecked();
 });
 
+test("what is queued is not swallowed when shaders are compiled ahead", async ({ page }, { project }) => {
+  test.skip(project.name !== "webgpu", "the CPU engine has no shaders");
+  await visit(page, "webgpu", settings);
+  await page.locator("#model-file").setInputFiles(files);
+  await expect(step(page, "Share").getByText(/ is open\.$/)).toBeVisible();
+  const [learned, merged] = await page.evaluate(async () => {
+    const { lorito } = window;
+    const logits = async () => [...(await lorito.logits(await lorito.encode("El puerto")))];
+    await lorito.addText("cats.txt", "El gato y la lluvia. The cat and the rain. ".repeat(40));
+    const run = { batchSize: 4, learningRate: 0.05, warmupSteps: 1, evalEvery: 100 };
+    const lora = { rank: 4, alpha: 16, targets: { attention: true, attentionOut: true, mlp: true, mlpOut: true } };
+    await lorito.train({ ...run, steps: 10, lora });
+    const learned = await logits();
+    // The merged matrices are queued, and right behind them the page asks for another model's shaders.
+    const merging = lorito.mergeAdapter();
+    for (const width of [36, 40, 44, 48]) void lorito.compileAhead({ preset: "tiny", heads: 2, width }, run);
+    await merging;
+    return [learned, await logits()];
+  });
+  const largest = Math.max(...(learned ?? []).map(Math.abs));
+  for (const [index, value] of (learned ?? []).entries())
+    expect(Math.abs((merged?.[index] ?? Number.NaN) - value)).toBeLessThan(1e-5 * largest);
+});
+
 test("the page tells when validation gets worse, and goes back to the best weights", async ({ page }, { project }) => {
   test.skip(project.name !== "cpu", "once is enough");
   // Little text and a high rate: learned by heart within a few hundred steps.

@@ -1,6 +1,6 @@
 //! The files as Hugging Face's libraries see them. `tests/fixtures/models` says how its files are made.
 
-use std::{collections::HashMap, fs, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use burn::tensor::Device;
 use lorito::{
@@ -12,7 +12,7 @@ use lorito::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::sample;
+use crate::{folders::unzip, sample};
 
 const DATE: &str = "2026-11-23";
 
@@ -89,21 +89,6 @@ fn safetensors_opens_the_one_file() {
     names.sort();
     assert_eq!(tensors, names);
     assert_eq!(metadata, ["format", "lorito.hash", "lorito.manifest", "lorito.tokenizer"]);
-}
-
-/// The files of an archive whose files are stored as they are.
-fn unzip(bytes: &[u8]) -> HashMap<String, Vec<u8>> {
-    let number = |at: usize| u32::from_le_bytes(bytes[at..][..4].try_into().unwrap()) as usize;
-    let mut files = HashMap::new();
-    let mut at = 0;
-    while bytes[at..].starts_with(b"PK\x03\x04") {
-        let (size, name) = (number(at + 18), number(at + 26) & 0xffff);
-        let content = at + 30 + name;
-        let name = String::from_utf8(bytes[at + 30..content].to_vec()).unwrap();
-        files.insert(name, bytes[content..content + size].to_vec());
-        at = content + size;
-    }
-    files
 }
 
 #[test]
