@@ -1,11 +1,14 @@
-//! What a person sets: the model's shape and the training run's numbers; their limits, presets and costs.
+//! What a person sets: the model's shape and the training run's numbers; their limits and presets.
+
+mod lora;
+mod memory;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    device::Engine,
-    error::{Error, Result},
-};
+pub use lora::{LoraConfig, Part, Targets};
+pub use memory::{Limits, Memory, rows_of_logits};
+
+use crate::error::{Error, Result};
 
 /// The shape of a GPT-2 model (Radford et al. 2019; names as in nanoGPT).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -22,6 +25,7 @@ pub struct ModelConfig {
     pub width: usize,
     /// Probability of dropping an activation in training.
     pub dropout: f32,
+    /// Where it is not quite the published one.
     #[serde(default, skip_serializing_if = "Variant::is_published")]
     #[cfg_attr(target_arch = "wasm32", tsify(optional))]
     pub variant: Variant,
@@ -79,6 +83,10 @@ pub struct TrainConfig {
     pub steps: u64,
     /// Windows in one forward and backward pass.
     pub batch_size: usize,
+    /// Tokens of a window; 0 for as many as the model can see. A model with a long context learns from short windows too,
+    /// with less memory.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub window_length: usize,
     /// Passes whose gradients are averaged into one step.
     pub gradient_accumulation: usize,
     /// Peak learning rate, reached after `warmup_steps`; the cosine ends at a tenth of it.
@@ -96,6 +104,10 @@ pub struct TrainConfig {
     /// On the GPU: copies of weights and activations with 16 bits a number (`ops::Precision`).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub half_precision: bool,
+    /// Train an adapter instead of the whole model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(target_arch = "wasm32", tsify(optional))]
+    pub lora: Option<LoraConfig>,
 }
 
 impl Default for TrainConfig {
@@ -103,6 +115,7 @@ impl Default for TrainConfig {
         Self {
             steps: 2000,
             batch_size: 12,
+            window_length: 0,
             gradient_accumulation: 1,
             learning_rate: 1e-3,
             warmup_steps: 100,
@@ -113,6 +126,7 @@ impl Default for TrainConfig {
             eval_every: 250,
             seed: 1337,
             half_precision: false,
+            lora: None,
         }
     }
 }
@@ -196,118 +210,28 @@ impl ModelConfig {
         (vocabulary + context) * width + layers * block + 2 * width + head
     }
 
-    /// Bytes held while training on `batch_size` windows.
-    pub fn memory(&self, batch_size: usize, engine: Engine, half_precision: bool) -> Memory {
-        let flat = self.parameters();
-        let [vocabulary, context, layers, heads, width] =
-            [self.vocabulary, self.context, self.layers, self.heads, self.width].map(|value| value as u64);
-        let tokens = batch_size as u64 * context;
-        // Per token and layer the backward pass needs: the residual before and after attention and both layer norms' output
-        // (4 widths), the fused query-key-value (3), attention's output (1), the MLP before and after GELU (8); the
-        // layer norms' means and deviations; and of attention a sum a head on the GPU, all its weights on the CPU.
-        let attention = heads * if engine == Engine::Cpu { context } else { 1 };
-        let block = tokens * (16 * width + 4 + attention);
-        // Beside them the gradients of the widest: the MLP's (4), query-key-value's (3), and nine of one width.
-        let temporary = tokens * (16 * width + attention);
-        let logits = tokens.min(rows_of_logits(self.vocabulary) as u64) * vocabulary;
-        // Keys and values for writing a sample.
-        let cache = layers * context * 3 * width;
-        // Both layer norms' output (2 widths), attention's (1) and GELU's (4) with half the bits; and the weights' copy.
-        let (spared, copy) = if half_precision { (layers * tokens * 7 * width / 2, flat / 2) } else { (0, 0) };
-        Memory {
-            weights: 4 * flat,
-            // Gradient and AdamW's two moments.
-            optimizer: 3 * 4 * flat,
-            // And the weights once more, where they are copied to be saved.
-            activations: 4 * (layers * block + temporary + logits + cache + flat + copy - spared),
-            largest_buffer: 4 * flat.max(4 * tokens * width).max(logits),
-        }
-    }
-
     /// Floating-point operations of one training step (Kaplan et al. 2020: 6 per parameter and token, plus attention).
-    pub fn training_flops(&self, batch_size: usize) -> f64 {
-        let tokens = (batch_size * self.context) as f64;
-        let attention = 12.0 * (self.layers * self.width * self.context) as f64;
+    pub fn training_flops(&self, run: &TrainConfig) -> f64 {
+        let window = run.window(self.context);
+        let tokens = (run.batch_size * window) as f64;
+        let attention = 12.0 * (self.layers * self.width * window) as f64;
         tokens * (6.0 * self.parameters() as f64 + attention)
     }
-
-    /// Refuses a model whose buffers cannot fit, offering the nearest smaller one that does.
-    pub fn fit(&self, batch_size: usize, limits: &Limits, engine: Engine) -> Result<()> {
-        self.validate()?;
-        if limits.allow(&self.memory(batch_size, engine, false)) {
-            return Ok(());
-        }
-        let memory = self.memory(batch_size, engine, false);
-        let (bytes, limit) = if memory.largest_buffer > limits.largest_buffer {
-            (memory.largest_buffer, limits.largest_buffer)
-        } else {
-            (memory.total(), limits.total)
-        };
-        Err(Error::ModelTooLarge { bytes, limit, nearest: self.nearest_that_fits(batch_size, limits, engine) })
-    }
-
-    /// Shrinks context, then layers, then width by halves until the model fits.
-    fn nearest_that_fits(&self, batch_size: usize, limits: &Limits, engine: Engine) -> Option<ModelConfig> {
-        let mut candidate = *self;
-        loop {
-            if candidate.context > 64 {
-                candidate.context /= 2;
-            } else if candidate.layers > 2 {
-                candidate.layers /= 2;
-            } else if candidate.width / 2 >= candidate.heads && candidate.width.is_multiple_of(2 * candidate.heads) {
-                candidate.width /= 2;
-            } else {
-                return None;
-            }
-            if limits.allow(&candidate.memory(batch_size, engine, false)) {
-                return Some(candidate);
-            }
-        }
-    }
 }
 
-/// Rows whose logits are held at once: 32 MiB of them at most, in multiples of 64 rows, so that pieces of the hidden states
-/// begin where the GPU may bind a buffer.
-pub fn rows_of_logits(vocabulary: usize) -> usize {
-    ((32 << 20) / 4 / vocabulary.max(1) / 64 * 64).max(64)
-}
-
-/// Bytes a training run holds, by what they hold.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub struct Memory {
-    pub weights: u64,
-    pub optimizer: u64,
-    pub activations: u64,
-    /// The largest single buffer.
-    pub largest_buffer: u64,
-}
-
-impl Memory {
-    pub fn total(&self) -> u64 {
-        self.weights + self.optimizer + self.activations
-    }
-}
-
-/// What the engine can hold, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub struct Limits {
-    pub largest_buffer: u64,
-    pub total: u64,
-}
-
-impl Limits {
-    fn allow(&self, memory: &Memory) -> bool {
-        memory.largest_buffer <= self.largest_buffer && memory.total() <= self.total
-    }
+fn is_zero(value: &usize) -> bool {
+    *value == 0
 }
 
 impl TrainConfig {
+    /// Tokens of a window for a model with this context.
+    pub fn window(&self, context: usize) -> usize {
+        if self.window_length == 0 { context } else { self.window_length.min(context) }
+    }
+
     pub fn validate(&self) -> Result<()> {
         in_range("steps", self.steps as f64, 1.0, 1e9)?;
+        in_range("windowLength", self.window_length as f64, 0.0, 4096.0)?;
         in_range("batchSize", self.batch_size as f64, 1.0, 4096.0)?;
         in_range("gradientAccumulation", self.gradient_accumulation as f64, 1.0, 4096.0)?;
         in_range("learningRate", self.learning_rate, 1e-9, 10.0)?;
@@ -316,7 +240,8 @@ impl TrainConfig {
         in_range("beta1", self.beta1, 0.0, 0.9999)?;
         in_range("beta2", self.beta2, 0.0, 0.99999)?;
         in_range("gradClip", self.grad_clip, 0.0, 1e6)?;
-        in_range("evalEvery", self.eval_every as f64, 1.0, 1e9)
+        in_range("evalEvery", self.eval_every as f64, 1.0, 1e9)?;
+        self.lora.map_or(Ok(()), |lora| lora.validate())
     }
 }
 
@@ -344,16 +269,6 @@ mod tests {
         let Err(Error::HeadsDoNotDivideWidth { allowed, widths, .. }) = config.validate() else { panic!("accepted") };
         assert_eq!(allowed, [1, 2, 4, 8, 16, 32, 64]);
         assert_eq!(widths, [60, 65]);
-    }
-
-    #[test]
-    fn a_model_too_large_is_answered_with_one_that_fits() {
-        let config = preset("shakespeare", 65).unwrap().model;
-        let limits = Limits { largest_buffer: 128 << 20, total: 1 << 30 };
-        let Err(Error::ModelTooLarge { nearest: Some(nearest), .. }) = config.fit(64, &limits, Engine::Cpu) else {
-            panic!("accepted")
-        };
-        nearest.fit(64, &limits, Engine::Cpu).unwrap();
     }
 
     #[test]

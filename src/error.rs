@@ -29,8 +29,15 @@ pub enum Error {
     FieldMissing { name: String, field: String, fields: Vec<String> },
     #[error("{name} holds no text")]
     NoTextInFile { name: String },
+    #[error("{name} is a chat of which the filters leave nothing")]
+    ChatEmpty { name: String },
+    /// `people`: those who say most.
+    #[error("{you} says nothing in {name}; {people:?} do")]
+    ChatPersonMissing { name: String, you: String, people: Vec<String> },
     #[error("{tokens} tokens are fewer than the {needed} that one context needs")]
     TextTooShort { tokens: usize, needed: usize },
+    #[error("the conversations have no answer that could be learned")]
+    NothingToLearn,
     #[error("no text has been loaded")]
     NoText,
 
@@ -41,6 +48,8 @@ pub enum Error {
     TokenizerInvalid { reason: String },
     #[error("token id {id} is outside the vocabulary of {vocabulary}")]
     TokenOutOfRange { id: u32, vocabulary: usize },
+    #[error("the tokenizer has no tokens for the turns of conversations")]
+    TokenizerWithoutTurns,
     #[error("no tokenizer yet")]
     NoTokenizer,
 
@@ -62,6 +71,16 @@ pub enum Error {
     TokenizerChanged,
     #[error("no model yet")]
     NoModel,
+    /// `rank` and `alpha`: those of the adapter that is there.
+    #[error("the model has an adapter of rank {rank} and alpha {alpha}: it can be trained on, or merged first")]
+    AdapterPresent { rank: usize, alpha: f64 },
+    #[error("the model has no adapter")]
+    NoAdapter,
+    #[error("the conversation does not end with a message of the user")]
+    NoQuestion,
+    /// `turn`: where the system message stands, from 1 on.
+    #[error("a system message is turn {turn}; only the first can be one")]
+    SystemNotFirst { turn: usize },
     #[error("the loss stopped being a number at step {step} (learning rate {learning_rate})")]
     Diverged { step: u64, learning_rate: f64 },
 
@@ -74,8 +93,18 @@ pub enum Error {
     TensorMissing { tensor: String },
     #[error("tensor {tensor} has shape {found:?} where {expected:?} is right")]
     TensorShape { tensor: String, found: Vec<usize>, expected: Vec<usize> },
-    #[error("tensor {tensor} has type {found}; F32 is right")]
-    TensorType { tensor: String, found: String },
+    #[error("tensor {tensor} has type {found}; {supported:?} are right")]
+    TensorType { tensor: String, found: String, supported: Vec<String> },
+    #[error("GPT-2 has no tensor {tensor}")]
+    TensorUnknown { tensor: String },
+    #[error("tensor {tensor} holds what is no number")]
+    WeightsNotFinite { tensor: String },
+    #[error("{name} is missing")]
+    FileMissing { name: String },
+    #[error("{found} models cannot be opened; {supported:?} can")]
+    ArchitectureUnsupported { found: String, supported: Vec<String> },
+    #[error("{setting} is {found}; {supported:?} can be opened")]
+    SettingUnsupported { setting: String, found: String, supported: Vec<String> },
     #[error("the file ends after {found} bytes where {expected} are right")]
     FileTruncated { found: u64, expected: u64 },
     #[error("the file is no Lorito model: {missing} is missing")]
@@ -86,6 +115,10 @@ pub enum Error {
     CheckpointDamaged { reason: String },
     #[error("the checkpoint has version {found}; {supported} is supported")]
     CheckpointVersion { found: u32, supported: u32 },
+
+    /// llama.cpp computes every GPT-2 with `gelu-tanh`.
+    #[error("llama.cpp knows no GPT-2 with activation {activation:?}")]
+    ActivationNotInLlamaCpp { activation: crate::config::Activation },
 
     // Engine
     #[error("WebGPU cannot start: {reason}")]

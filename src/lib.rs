@@ -3,6 +3,7 @@
 //! Data flows downwards through these rooms; ARCHITECTURE.md says what each holds.
 
 pub mod chat;
+pub mod checks;
 pub mod config;
 pub mod corpus;
 pub mod device;

@@ -3,14 +3,18 @@
 //!
 //! Methods that wait (`async`) must not overlap with any other call; the worker takes turns with a mutex.
 
+mod adapter;
+mod pretrained;
+
 use burn::tensor::Device;
 use js_sys::{Float32Array, Uint8Array, Uint32Array};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::prelude::*;
 
 use crate::{
+    chat::{self, whatsapp::ChatOptions},
     config::{Limits, presets},
-    corpus,
+    corpus::{self, ReadOptions},
     device::{self, Engine},
     error::{Error, Result},
     ops, session,
@@ -40,6 +44,8 @@ export type TextSummary = Summary;
 export type TextSource = SourceSummary;
 export type TokenizerKind = Kind;
 export type KernelChoice = Choice;
+export type ChatMessage = Message;
+export type ChatRole = Role;
 ";
 
 type Thrown<T> = std::result::Result<T, JsValue>;
@@ -168,8 +174,12 @@ impl Session {
         name: &str,
         #[wasm_bindgen(js_name = expectedBytes)] expected: f64,
         field: Option<String>,
-    ) {
-        self.0.open_file(name, expected as u64, field);
+        #[wasm_bindgen(unchecked_param_type = "ChatOptions | undefined")] chat: JsValue,
+    ) -> Thrown<()> {
+        let chat = if chat.is_undefined() { ChatOptions::default() } else { from_js(chat)? };
+        let options = ReadOptions { field, expected_bytes: expected as u64, chat, ..ReadOptions::default() };
+        self.0.open_file_with(name, options);
+        Ok(())
     }
 
     #[wasm_bindgen(js_name = pushBytes)]
@@ -178,8 +188,8 @@ impl Session {
     }
 
     #[wasm_bindgen(js_name = closeFile, unchecked_return_type = "TextSummary")]
-    pub fn close_file(&mut self) -> Thrown<JsValue> {
-        answer(self.0.close_file())
+    pub fn close_file(&mut self, replaces: Option<usize>) -> Thrown<JsValue> {
+        answer(self.0.close_file_at(replaces.unwrap_or(usize::MAX)))
     }
 
     #[wasm_bindgen(js_name = dropFile)]
@@ -245,6 +255,19 @@ impl Session {
         self.0.unknown_characters(text).map_err(thrown)
     }
 
+    /// Whether each token of a text would be learned (1) or only read (0).
+    #[wasm_bindgen(js_name = learnedTokens)]
+    pub fn learned_tokens(&self, text: &str) -> Thrown<Vec<u8>> {
+        let learned = self.0.learned_tokens(text).map_err(thrown)?;
+        Ok(learned.into_iter().map(u8::from).collect())
+    }
+
+    /// Gives a model that knows no conversations the tokens for their turns, where the text holds some.
+    #[wasm_bindgen(js_name = learnTurns)]
+    pub async fn learn_turns(&mut self) -> Thrown<bool> {
+        self.0.learn_turns().await.map_err(thrown)
+    }
+
     pub fn encode(&self, text: &str) -> Thrown<Uint32Array> {
         self.0.encode(text).map(|ids| Uint32Array::from(&ids[..])).map_err(thrown)
     }
@@ -277,6 +300,10 @@ impl Session {
         #[wasm_bindgen(unchecked_param_type = "TrainConfig")] train: JsValue,
     ) -> Thrown<String> {
         Ok(self.0.kernels_of(&from_js(model)?, &from_js(train)?))
+    }
+
+    pub async fn settle(&self) -> Thrown<()> {
+        self.0.settle().await.map_err(thrown)
     }
 
     /// Queues each of these kernels once, without waiting for any.
@@ -382,6 +409,21 @@ impl Session {
         self.0.begin_generation(prompt, from_js(options)?).map_err(thrown)
     }
 
+    #[wasm_bindgen(js_name = beginChat, unchecked_return_type = "LeftOut")]
+    pub fn begin_chat(
+        &mut self,
+        #[wasm_bindgen(unchecked_param_type = "ChatMessage[]")] messages: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "GenerateOptions")] options: JsValue,
+    ) -> Thrown<JsValue> {
+        let messages: Vec<chat::Message> = from_js(messages)?;
+        answer(self.0.begin_chat(&messages, from_js(options)?))
+    }
+
+    #[wasm_bindgen(js_name = leftOut, unchecked_return_type = "LeftOut")]
+    pub fn left_out(&self) -> Thrown<JsValue> {
+        to_js(&self.0.left_out())
+    }
+
     #[wasm_bindgen(js_name = nextToken)]
     pub async fn next_token(&mut self) -> Thrown<Option<String>> {
         self.0.next_token().await.map_err(thrown)
@@ -407,6 +449,15 @@ impl Session {
     #[wasm_bindgen(js_name = exportHuggingFace)]
     pub async fn export_hugging_face(&self, name: String, date: String) -> Thrown<Uint8Array> {
         bytes(self.0.export_hugging_face(&name, &date).await)
+    }
+
+    #[wasm_bindgen(js_name = exportGguf)]
+    pub async fn export_gguf(
+        &self,
+        name: String,
+        #[wasm_bindgen(unchecked_param_type = "GgufNumbers")] numbers: JsValue,
+    ) -> Thrown<Uint8Array> {
+        bytes(self.0.export_gguf(&name, from_js(numbers)?).await)
     }
 
     /// Refuses a download by its first bytes, of `totalBytes` in all if that is known; how many bytes it promises.

@@ -55,7 +55,7 @@ fn dataset() -> Dataset {
     });
     let mut train: Vec<u16> = walk.collect();
     let validation = train.split_off(2600);
-    Dataset { train, validation, validation_bytes: 400 }
+    Dataset { train, validation, validation_bytes: 400, answers: None }
 }
 
 /// Trains `steps` steps of a run of 12 and gives their losses.
@@ -207,7 +207,7 @@ fn a_resumed_run_is_the_run_that_was_never_stopped() {
 
     let (mut gpt, mut trainer) = run(0.0);
     let mut halves = train(&mut gpt, &mut trainer, 5);
-    let state: TrainingState = block_on(trainer.state()).unwrap();
+    let state: TrainingState = block_on(trainer.state(&gpt)).unwrap();
     let flat = values(&gpt.flat);
     let mut gpt = Gpt::from_flat(CONFIG, flat, &Device::flex());
     let mut trainer = Trainer::restore(&gpt, state);

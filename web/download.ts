@@ -38,7 +38,7 @@ export async function download(
     const packed = response.headers.has("content-encoding");
     const total = Number.isFinite(said) && !packed ? said : undefined;
     if (total !== undefined && total > longestFile) throw tooLarge(url, total);
-    return await receive(url, response, total, check, progress);
+    return await receive(failure(url), response, total, check, progress);
   } finally {
     abort.abort(); // ends the transfer of what was refused
   }
@@ -56,26 +56,27 @@ async function ask(url: string, signal: AbortSignal): Promise<Response> {
       () => true,
       () => false,
     );
-    const problem: Problem = answered ? { code: "download-blocked", url } : { code: "download-failed", url, status: 0 };
+    const problem: Problem = answered ? { code: "download-blocked", url } : failure(url);
     throw problem;
   }
   if (!response.ok) throw { code: "download-failed", url, status: response.status } satisfies Problem;
   return response;
 }
 
-async function receive(
-  url: string,
+/** A body as a file; rejects with `broken` if it breaks off. */
+export async function receive(
+  broken: Problem,
   { body }: Response,
   total: number | undefined,
   check: HeaderCheck,
   progress: (loaded: number, total: number) => void,
 ): Promise<Blob> {
-  const inflow = new Inflow(url, body);
+  const inflow = new Inflow(broken, body);
   await inflow.until(8);
   const first = await inflow.start(8);
   const start = await inflow.until(startLength(first, first.length < 8 ? first.length : total));
   const expected = await check(await inflow.start(start), total ?? (inflow.ended ? inflow.loaded : undefined));
-  if (expected > longestFile) throw tooLarge(url, expected);
+  if (expected > longestFile) throw tooLarge(String(broken.url ?? ""), expected);
   progress(inflow.loaded, expected);
   await inflow.until(expected, (loaded) => progress(loaded, expected));
   await inflow.until(expected + 1); // waits for the end, or sees that there is more than there should be
@@ -87,21 +88,23 @@ async function receive(
 class Inflow {
   loaded = 0;
   ended = false;
-  readonly #url: string;
+  readonly #broken: Problem;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | undefined;
   readonly #parts: Blob[] = [];
   #chunks: Uint8Array<ArrayBuffer>[] = [];
   #loose = 0;
 
-  constructor(url: string, body: ReadableStream<Uint8Array<ArrayBuffer>> | null) {
-    this.#url = url;
+  constructor(broken: Problem, body: ReadableStream<Uint8Array<ArrayBuffer>> | null) {
+    this.#broken = broken;
     this.#reader = body?.getReader();
   }
 
   /** Reads until so many bytes are here, or the body ends; returns `bytes`. */
   async until(bytes: number, progress: (loaded: number) => void = () => {}): Promise<number> {
     while (this.loaded < bytes && !this.ended) {
-      const chunk = await this.#reader?.read().catch(() => failed(this.#url));
+      const chunk = await this.#reader?.read().catch(() => {
+        throw this.#broken;
+      });
       this.ended = chunk?.value === undefined;
       if (!chunk?.value) break;
       this.#chunks.push(chunk.value);
@@ -130,8 +133,8 @@ class Inflow {
   }
 }
 
-function failed(url: string): never {
-  throw { code: "download-failed", url, status: 0 } satisfies Problem;
+function failure(url: string): Problem {
+  return { code: "download-failed", url, status: 0 };
 }
 
 function tooLarge(url: string, bytes: number): Problem {

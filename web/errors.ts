@@ -18,6 +18,12 @@ export type PageErrorCode =
   | "storage-unavailable"
   /** The ZIP archive cannot be read, or lies; `reason` says how. */
   | "archive-damaged"
+  /** The page with a model in it is damaged or cut off. */
+  | "one-page-damaged"
+  /** What such a page is made of did not come; `status` is the host's answer, 0 where none came. */
+  | "one-page-missing"
+  /** Browsers do not open pages with a model of so many `bytes`. */
+  | "one-page-too-large"
   /** The disk, or the part of it that the browser grants, is full. */
   | "storage-full"
   /** No saved model has this `name`. */

@@ -1,31 +1,29 @@
-// Every word a person reads comes through here. A language is one file, locales/CODE.json, with en.json's keys: text with
-// {placeholders}, or one text a plural category, chosen by {count}. `{size:bytes}` names how a value is written.
+// Every word a person reads comes through here; language.ts says in which language. A language is one file,
+// locales/CODE.json, with en.json's keys: text with {placeholders}, or one text a plural category, chosen by {count}.
+// `{size:bytes}` names how a value is written.
 import type { Problem } from "./errors";
-import english from "./locales/en.json";
+import type english from "./locales/en.json";
 
 export type Key = keyof typeof english;
 export type Values = Record<string, unknown>;
 type Sentence = string | Partial<Record<Intl.LDMLPluralRule, string>>;
+export type Table = Record<string, Sentence>;
 
-let words: Record<string, Sentence> = english;
+let words: Table = {};
 let language = "en";
 let plural = new Intl.PluralRules(language);
 
-/** Takes the first of the person's languages that has a file; English otherwise. */
-export async function chooseLanguage(wanted: readonly string[] = navigator.languages): Promise<void> {
-  for (const code of new Set(wanted.map((tag) => tag.split("-")[0] ?? tag))) {
-    if (code === "en") break;
-    try {
-      words = { ...english, ...(await import(`./locales/${code}.json`)).default };
-      language = code;
-      plural = new Intl.PluralRules(language);
-      break;
-    } catch {
-      // There is no file for this language: the next one may have one.
-    }
-  }
+/** Says everything with these words from here on. */
+export function speak(code: string, table: Table): void {
+  words = table;
+  language = code;
+  plural = new Intl.PluralRules(language);
   document.documentElement.lang = language;
-  document.title = t("title");
+}
+
+/** The words in use, those of them that are wanted, for a page that speaks on its own. */
+export function spoken(wanted: (key: string) => boolean): { language: string; words: Table } {
+  return { language, words: Object.fromEntries(Object.entries(words).filter(([key]) => wanted(key))) };
 }
 
 export function t(key: Key, values: Values = {}): string {

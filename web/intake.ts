@@ -1,7 +1,9 @@
 // What people bring: files, pasted text, samples, models. Each joins what is there only when it could be read.
 import { t } from "./i18n";
-import type { Source } from "./lorito";
+import type { ChatOptions, Source } from "./lorito";
 import { Mutex } from "./mutex";
+import { beginning, isOnePage } from "./one-page/recognize";
+import type { Reading } from "./protocol";
 import type { Store } from "./state";
 
 export const SAMPLES = ["cuentos", "harbour", "recetas"] as const;
@@ -9,28 +11,47 @@ export type SampleName = (typeof SAMPLES)[number];
 
 /** What the crate can read; a model opens instead of joining the text. */
 export const ACCEPT =
-  ".txt,.md,.csv,.json,.jsonl,.parquet,.gz,.safetensors,.lorito,text/plain,text/markdown,text/csv,application/json";
+  ".txt,.md,.csv,.json,.jsonl,.parquet,.gz,.zip,.safetensors,.lorito,text/plain,text/markdown,text/csv,application/json";
 
-/** The files as given, source by source, so that one can be read again with another field. */
-const originals: (Blob | Blob[] | undefined)[] = [];
+/** A file as given, or the parts of one table. */
+export type Original = Blob | Blob[];
+
+/** The files source by source, so that one can be read again in another way. */
+const originals: (Original | undefined)[] = [];
+
+/** Files whose records are conversations, also while one of their fields is read as plain text. */
+const conversational = new WeakSet<Original>();
 
 /** What changes the sources does so in turn, as the places of those it names move with every other change. */
 const turns = new Mutex();
 
-async function read(store: Store, name: string, data: Blob | Blob[] | string, field?: string): Promise<void> {
-  const total = typeof data === "string" ? data.length : [data].flat().reduce((sum, { size }) => sum + size, 0);
+async function read(
+  store: Store,
+  name: string,
+  data: Original,
+  reading: Reading = {},
+  replaces?: number,
+): Promise<void> {
+  const total = [data].flat().reduce((sum, { size }) => sum + size, 0);
   await store.attempt("text", { task: "reading", name, total }, async () => {
     const onProgress = (done: number) => store.change({ busy: { task: "reading", name, done, total } });
-    const text = await store.lorito.addText(name, data, { field, onProgress });
-    originals[text.sources.length - 1] = typeof data === "string" ? undefined : data;
+    const text = await store.lorito.addText(name, data, { ...reading, replaces, onProgress });
+    const index = replaces ?? text.sources.length - 1;
+    originals[index] = data;
+    if (text.sources[index]?.turns) conversational.add(data);
   });
 }
 
 /** Files from the chooser or a drop, one after the other; one that cannot be read stops none of the others. */
 export async function takeFiles(store: Store, files: Iterable<File>): Promise<void> {
   store.forgive("text");
-  for (const file of files) {
-    if (/\.(safetensors|lorito)$/i.test(file.name)) await openFile(store, file);
+  const all = [...files];
+  if (all.some(({ name }) => name === "config.json")) {
+    await openFiles(store, all);
+    return;
+  }
+  for (const file of all) {
+    if (/\.(safetensors|lorito)$/i.test(file.name) || (await isPage(file))) await openFile(store, file);
     else await turns.run(() => read(store, file.name, file));
   }
 }
@@ -40,9 +61,14 @@ export function takeTable(store: Store, name: string, parts: Blob[]): Promise<vo
   return turns.run(() => read(store, name, parts));
 }
 
+/** Whether it is a page with a model in it. */
+async function isPage(file: File): Promise<boolean> {
+  return isOnePage(new Uint8Array(await file.slice(0, beginning).arrayBuffer()));
+}
+
 export async function takePaste(store: Store, text: string): Promise<void> {
   store.forgive("text");
-  await turns.run(() => read(store, t("text.pasted"), text));
+  await turns.run(() => read(store, t("text.pasted"), new Blob([text])));
 }
 
 export function sampleFile(name: SampleName): string {
@@ -64,17 +90,31 @@ export function removeSource(store: Store, source: Source): Promise<void> {
   return turns.run(() => remove(store, source));
 }
 
-/** Reads a CSV or JSON file again with another field; the old reading goes when the new one is in. */
-export function changeField(store: Store, source: Source, field: string): Promise<void> {
+/** Reads a CSV or JSON file again with another field; with none, as the conversations that it holds. */
+export function changeField(store: Store, file: Original | undefined, field: string): Promise<void> {
+  return readAgain(store, file, () => ({ field: field || undefined }));
+}
+
+/** Reads a chat of WhatsApp's again in another way. */
+export function changeChat(
+  store: Store,
+  file: Original | undefined,
+  change: (options: ChatOptions) => ChatOptions,
+): Promise<void> {
+  return readAgain(store, file, ({ chat }) => {
+    if (!chat) return {};
+    const { you, filters, plain } = chat;
+    return { chat: change({ you: you || undefined, filters, plain }) };
+  });
+}
+
+/** The new reading takes the old one's place when it is in. A source is found by its file, wherever it is by then. */
+function readAgain(store: Store, file: Original | undefined, how: (source: Source) => Reading): Promise<void> {
   store.forgive("text");
   return turns.run(async () => {
-    const before = store.state.text?.sources.length ?? 0;
-    const index = placeOf(store, source);
-    if (index < 0) return;
-    const file = originals[index];
-    if (!file) return store.say("text", { code: "file-gone", name: source.name });
-    await read(store, source.name, file, field);
-    if ((store.state.text?.sources.length ?? 0) > before) await remove(store, source);
+    const index = originals.findIndex((original) => original !== undefined && original === file);
+    const source = store.state.text?.sources[index];
+    if (file && source) await read(store, source.name, file, how(source), index);
   });
 }
 
@@ -100,20 +140,46 @@ function placeOf(store: Store, source: Source): number {
   );
 }
 
-/** Whether the file behind a source is still at hand, so that it can be read with another field. */
-export function canReread(index: number): boolean {
-  return originals[index] !== undefined;
+/** The file behind a source, if it is still at hand, so that it can be read in another way. */
+export function fileOf(index: number): Original | undefined {
+  return originals[index];
+}
+
+/** Whether a file can be read as conversations. */
+export function holdsConversations(file: Original | undefined): boolean {
+  return file !== undefined && conversational.has(file);
 }
 
 /** Opens a model, or a run that was downloaded because it could not be saved. */
 export async function openFile(store: Store, file: File): Promise<boolean> {
+  if (!file.name.toLowerCase().endsWith(".lorito")) return openFiles(store, [file]);
   store.forgive("share");
   const opened = await store.attempt("share", { task: "opening", name: file.name }, async () => {
-    if (file.name.toLowerCase().endsWith(".lorito")) store.change({ lastRun: await store.lorito.openRun(file) });
-    else await store.lorito.importModel(file);
+    store.change({ lastRun: await store.lorito.openRun(file) });
     return true;
   });
   return opened ?? false;
+}
+
+/** Opens a model from one file, or from those of a folder. */
+export async function openFiles(store: Store, files: File[]): Promise<boolean> {
+  const name = nameOf(files);
+  store.forgive("share");
+  const opened = await store.attempt("share", { task: "opening", name }, async () => {
+    const onProgress = (done: number, total: number) => store.change({ busy: { task: "opening", name, done, total } });
+    const named = files.map((data) => ({ name: data.webkitRelativePath || data.name, data }));
+    await store.lorito.importModel(named, onProgress);
+    return true;
+  });
+  return opened ?? false;
+}
+
+/** The folder's name, or the file's. */
+export function nameOf(files: readonly File[]): string {
+  const [first] = files;
+  const folder = first?.webkitRelativePath.split("/")[0];
+  const weights = files.find(({ name }) => name.endsWith(".safetensors"));
+  return folder || (weights ?? first)?.name || "";
 }
 
 /** Opens a model from an address, saying where from and how much has come. */

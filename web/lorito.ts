@@ -3,8 +3,10 @@
  * README.md shows a whole session.
  */
 import type {
+  ChatMessage,
   HalfPrecision,
   History,
+  LeftOut,
   ModelSummary,
   Piece,
   Plan,
@@ -18,8 +20,10 @@ import { heeded, LoritoError, problemOf } from "./errors";
 import type { Engine } from "./gpu";
 import { Hub } from "./hub";
 import { RunLock } from "./lock";
+import { wordsOfOnePage } from "./one-page/words";
 import type {
   EngineInfo,
+  ExportKind,
   NamedFile,
   NewModel,
   Progress,
@@ -28,7 +32,7 @@ import type {
   TrainResult,
   WorkerEvent,
 } from "./protocol";
-import type { AddTextOptions, TrainOptions, WriteOptions } from "./types";
+import type { AddTextOptions, ChatAnswer, TrainOptions, WriteOptions } from "./types";
 import { Voice } from "./voice";
 
 export { LoritoError } from "./errors";
@@ -60,20 +64,21 @@ export class Lorito extends Voice {
   // Text
 
   /**
-   * Adds a text: .txt, .md, .csv, .json, .jsonl, or one of these gzipped, or .parquet; a list has the parts of one file.
-   * What is there stays if it cannot be read.
+   * Adds a text: .txt, .md, .csv, .json, .jsonl, or one of these gzipped, or .parquet; a chat that WhatsApp has exported,
+   * as .txt or .zip. A list has the parts of one file. What is there stays if it cannot be read.
    */
   async addText(
     name: string,
     data: string | Uint8Array | Blob | Blob[],
-    { field, onProgress }: AddTextOptions = {},
+    { field, chat, replaces, onProgress }: AddTextOptions = {},
   ): Promise<TextSummary> {
     const blob = data instanceof Blob || Array.isArray(data) ? data : new Blob([data as BlobPart]);
     const summary = await this.withWord(
-      (call) => this.owner.ask((api) => api.addText(call, name, blob, field)),
+      (call) => this.owner.ask((api) => api.addText(call, name, blob, { field, chat }, replaces)),
       (event) => event.event === "loaded" && onProgress?.(event.loaded, event.total),
     );
-    this.owner.recipe.texts.push({ name, data: blob, field });
+    const { texts } = this.owner.recipe;
+    texts[Math.min(replaces ?? texts.length, texts.length)] = { name, data: blob, reading: { field, chat } };
     return this.tell("text", summary);
   }
 
@@ -116,6 +121,11 @@ export class Lorito extends Voice {
   /** The text cut into its tokens. */
   previewTokens(text: string): Promise<Piece[]> {
     return this.owner.ask((api) => api.plain("previewTokens", text));
+  }
+
+  /** Whether each token of a text would be learned (1) or only read (0): of conversations the answers are. */
+  learnedTokens(text: string): Promise<Uint8Array> {
+    return this.owner.ask((api) => api.plain("learnedTokens", text));
   }
 
   /** The characters that the tokenizer has no token for and leaves out. */
@@ -248,10 +258,50 @@ export class Lorito extends Voice {
     return this.owner.ask((api) => api.plain("history"));
   }
 
+  /** Takes the adapter up into the weights: the model writes what it wrote, and all of it can be trained. */
+  async mergeAdapter(): Promise<ModelSummary> {
+    const model = await this.owner.ask((api) => api.mergeAdapter());
+    await this.#remember();
+    return this.tell("model", model) as ModelSummary;
+  }
+
+  /** Puts the weights of the run's best evaluation back; training goes on from there. */
+  async returnToBest(): Promise<void> {
+    await this.owner.ask((api) => api.returnToBest());
+    this.tell("best", undefined);
+  }
+
+  /** For when the engine must be started anew: what the model is now cannot be told by how it was made. */
+  async #remember(): Promise<void> {
+    this.owner.recipe.model = { opened: await this.exportModel("safetensors") };
+  }
+
   // Writing
 
   /** The text after the prompt. Training waits meanwhile. */
-  async generate(prompt: string, { onToken, ...options }: WriteOptions = {}): Promise<string> {
+  generate(prompt: string, { onToken, ...options }: WriteOptions = {}): Promise<string> {
+    return this.#write((call) => this.owner.ask((api) => api.generate(call, prompt, given(options))), onToken);
+  }
+
+  /**
+   * The answer to a conversation: perhaps a system message, then turns, the last of them the user's. What no longer fits
+   * into the model's context is left out in whole turns from the oldest on. A model whose tokenizer has no tokens for
+   * turns reads lines ("User: …", "Assistant: …") and ends where it begins the next one.
+   */
+  async chat(messages: ChatMessage[], { onToken, ...options }: WriteOptions = {}): Promise<ChatAnswer> {
+    let leftOut: LeftOut = { dropped: 0, systemDropped: false, questionCut: false };
+    const ask = (call: number) => this.owner.ask((api) => api.chat(call, messages, given(options)));
+    const text = await this.#write(ask, onToken, (event) => {
+      if (event.event === "left-out") leftOut = event.leftOut;
+    });
+    return { text, ...leftOut };
+  }
+
+  async #write(
+    ask: (call: number) => Promise<string>,
+    onToken?: (piece: string) => void,
+    heard?: (event: WorkerEvent) => void,
+  ): Promise<string> {
     let text = "";
     let end = () => {};
     // The worker may be in the midst of a long token; the person need not wait for that.
@@ -260,11 +310,11 @@ export class Lorito extends Voice {
     });
     this.beginWriting(end);
     const take = (event: WorkerEvent) => {
+      heard?.(event);
       if (event.event !== "piece" || !this.isWriting(end)) return;
       text += event.piece;
       onToken?.(event.piece);
     };
-    const ask = (call: number) => this.owner.ask((api) => api.generate(call, prompt, given(options)));
     try {
       return await Promise.race([this.withWord(ask, take), stopped]);
     } finally {
@@ -285,14 +335,20 @@ export class Lorito extends Voice {
 
   // Files
 
-  /** A model as a .safetensors file that this page opens, or a .zip with a Hugging Face folder. */
-  exportModel(kind: "safetensors" | "huggingface", name = "lorito"): Promise<Blob> {
-    return this.owner.ask((api) => api.exportModel(kind, name));
+  /**
+   * A model as a .safetensors file that this page opens, a .zip with a Hugging Face folder, or a .gguf file for
+   * llama.cpp with 16 or 8 bits a number; its adapter alone, a .zip that PEFT and this page open; or a page of its own,
+   * an .html file that writes wherever it is opened and that this page opens, too.
+   */
+  exportModel(kind: ExportKind, name = "lorito"): Promise<Blob> {
+    return this.owner.ask((api) =>
+      kind === "html" ? api.exportOnePage(name, wordsOfOnePage()) : api.exportModel(kind, name),
+    );
   }
 
   /**
-   * Opens a model: a .safetensors file of Lorito's, a .zip with a Hugging Face folder in it, or the files of such a folder
-   * (config.json, weights in one file or in shards, tokenizer).
+   * Opens a model: a .safetensors file of Lorito's, a model's own page, a .zip with a Hugging Face folder in it, or the
+   * files of such a folder (config.json, weights in one file or in shards, tokenizer).
    */
   async importModel(
     source: Blob | NamedFile[],
@@ -320,7 +376,9 @@ export class Lorito extends Voice {
   }
 
   async #opened(model: ModelSummary, source: Blob | NamedFile[]): Promise<ModelSummary & { vocabSize: number }> {
-    this.owner.recipe.model = { opened: source };
+    // An adapter came for a model that was there before.
+    if (model.adapter) await this.#remember();
+    else this.owner.recipe.model = { opened: source };
     await this.tellAll();
     return { ...model, vocabSize: model.vocabulary };
   }

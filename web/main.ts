@@ -2,7 +2,7 @@
 
 import { problemOf } from "./errors";
 import { useLinkedHub } from "./from-hub";
-import { chooseLanguage } from "./i18n";
+import { chooseLanguage } from "./language";
 import { lorito } from "./lorito";
 import { keepPlanning } from "./prepare";
 import { Store } from "./state";

@@ -91,7 +91,9 @@ export function keepPlanning(store: Store): void {
   const plan = async () => {
     const { shape } = store;
     if (!shape || planning || store.state.busy?.task === "making") return;
-    const model = { ...shape.model, vocabulary: expectedVocabulary(store) };
+    // A model that was given is trained on as it is, whatever the settings say.
+    const there = store.state.modelOrigin === "given" ? store.state.model?.config : undefined;
+    const model = { ...(there ?? shape.model), vocabulary: expectedVocabulary(store) };
     const { text, tokenizer, ready } = store.state;
     const about = [text?.characters, tokenizer?.trainTokens, ready?.engine, store.state.settings.halfPrecision];
     const key = JSON.stringify([model, shape.train, about]);
@@ -140,8 +142,9 @@ export function tokenizerIsStale(store: Store): boolean {
 
 /** Whether the settings describe another model than the one there is. */
 export function modelDiffers(store: Store): boolean {
-  const { model } = store.state;
+  const { model, modelOrigin } = store.state;
   const shape = store.shape;
-  if (!model || !shape) return false;
+  // One that was given has the shape that it has.
+  if (!model || !shape || modelOrigin === "given") return false;
   return MODEL_FIELDS.some((field) => Math.abs(model.config[field] - shape.model[field]) > 1e-6);
 }

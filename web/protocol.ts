@@ -1,9 +1,12 @@
 // What page and worker say to each other. Types only.
 import type {
+  ChatMessage,
+  ChatOptions,
   Evaluation,
   GenerateOptions,
   HalfPrecision,
   History,
+  LeftOut,
   Limits,
   ModelConfig,
   ModelSummary,
@@ -17,6 +20,7 @@ import type {
 import type { Problem } from "./errors";
 import type { Engine, EngineChoice, EngineReason } from "./gpu";
 import type { HubDataset, HubFile, HubPlace, KeptRepo } from "./hub/types";
+import type { Spoken } from "./one-page/words";
 
 /** The engine in use, why this one, and how many bytes it can hold. */
 export interface EngineInfo extends EngineChoice {
@@ -71,6 +75,21 @@ export interface Progress {
   records: StepRecord[];
 }
 
+/** The best evaluation of a run, and how many have been worse since: from two on, the model learns its text by heart. */
+export interface BestSoFar {
+  step: number;
+  validationLoss: number;
+  worseEvaluations: number;
+}
+
+/** How to read a file; what is not given: as is likely. */
+export interface Reading {
+  /** The column or field with the text. */
+  field?: string | undefined;
+  /** Of a chat that WhatsApp has exported. */
+  chat?: ChatOptions | undefined;
+}
+
 /** A file that came with others; its name may be a path. */
 export interface NamedFile {
   name: string;
@@ -109,15 +128,22 @@ export interface SavedModel {
   modified: number;
 }
 
+/** As what a model can leave the page. */
+export type ExportKind = "safetensors" | "huggingface" | "gguf-f16" | "gguf-q8" | "adapter" | "html";
+
 /** The worker's word, unasked. It comes on the same port as the answers, so in the right order with them. */
 export type WorkerEvent =
   /** This worker cannot go on: its GPU is gone, or its wasm has trapped. */
   | { event: "lost"; problem: Problem }
   | { event: "paused"; paused: boolean }
   | { event: "progress"; progress: Progress }
-  | { event: "evaluation"; evaluation: Evaluation }
+  | { event: "evaluation"; evaluation: Evaluation; best: BestSoFar | undefined }
+  /** A run has put an adapter beside the model, or given it the tokens between turns of conversations. */
+  | { event: "adapted"; model: ModelSummary }
   | { event: "sample"; step: number; text: string }
   | { event: "piece"; call: number; piece: string }
+  /** What of a conversation the model does not see: said when its answer begins and when it ends. */
+  | { event: "left-out"; call: number; leftOut: LeftOut }
   /** How much of a file that `call` reads is in. */
   | { event: "loaded"; call: number; loaded: number; total: number }
   | { event: "saved"; run: string; step: number; at: number }
@@ -130,6 +156,7 @@ export type PlainMethod =
   | "suggestedVocabulary"
   | "tokenizerSummary"
   | "previewTokens"
+  | "learnedTokens"
   | "unknownCharacters"
   | "encode"
   | "decode"
@@ -143,8 +170,8 @@ export interface WorkerApi {
   start(options: StartOptions): Promise<EngineInfo>;
   plain<M extends PlainMethod>(method: M, ...values: Parameters<Session[M]>): Promise<Awaited<ReturnType<Session[M]>>>;
 
-  /** Several files are the parts of one. */
-  addText(call: number, name: string, data: Blob | Blob[], field: string | undefined): Promise<TextSummary>;
+  /** Several files are the parts of one. `replaces`: the place of a source that goes when this one is in, and whose place it takes. */
+  addText(call: number, name: string, data: Blob | Blob[], reading: Reading, replaces?: number): Promise<TextSummary>;
   removeText(index: number): Promise<TextSummary>;
   clearText(): Promise<TextSummary>;
   trainTokenizer(kind: TokenizerKind, vocabulary: number | undefined): Promise<TokenizerSummary>;
@@ -159,9 +186,10 @@ export interface WorkerApi {
   importModel(call: number, source: Blob | NamedFile[]): Promise<ModelSummary>;
   /** Fetches and opens; the file comes along for when the engine must be started anew. */
   importFromUrl(call: number, url: string): Promise<{ model: ModelSummary; file: Blob }>;
-  exportModel(kind: "safetensors" | "huggingface", name: string): Promise<Blob>;
+  exportModel(kind: Exclude<ExportKind, "html">, name: string): Promise<Blob>;
   /** The files of the Hugging Face folder, loose. */
   exportFolder(name: string): Promise<NamedFile[]>;
+  exportOnePage(name: string, words: Spoken): Promise<Blob>;
 
   /** Fetches a model from the hub and opens it; `unkept`: why its files are not in the browser's storage. */
   openHubModel(call: number, place: HubPlace): Promise<HubTransfer & { summary: ModelSummary }>;
@@ -174,6 +202,11 @@ export interface WorkerApi {
   /** Ends a transfer under way. */
   cancel(call: number): Promise<void>;
 
+  /** Takes the adapter up into the weights. */
+  mergeAdapter(): Promise<ModelSummary>;
+  /** Puts the weights of the run's best evaluation back. */
+  returnToBest(): Promise<void>;
+
   /** `save`: whether this tab may write the run to the browser's storage. */
   train(config: TrainConfig, save: boolean, wish: Wish): Promise<TrainResult>;
   /** Goes on to the end step of the run that the session holds. */
@@ -181,6 +214,7 @@ export interface WorkerApi {
   wish(wish: Wish): Promise<void>;
 
   generate(call: number, prompt: string, options: GenerateOptions): Promise<string>;
+  chat(call: number, messages: ChatMessage[], options: GenerateOptions): Promise<string>;
   stopWriting(): Promise<void>;
 
   savedRun(): Promise<RunSummary | null>;

@@ -1,12 +1,12 @@
 // How to make again what the worker holds, for when its GPU is lost. The page remembers what it was asked for, not the
 // results: a text is a Blob, which the browser keeps for it, and a fresh model is its settings and its seed.
 import type { TokenizerKind } from "lorito-wasm";
-import type { NamedFile, NewModel, RunSummary, WorkerApi } from "./protocol";
+import type { NamedFile, NewModel, Reading, RunSummary, WorkerApi } from "./protocol";
 
 interface Text {
   name: string;
   data: Blob | Blob[];
-  field: string | undefined;
+  reading: Reading;
 }
 
 /** Where the model comes from. */
@@ -25,7 +25,7 @@ export class Recipe {
   async follow(api: WorkerApi): Promise<RunSummary | undefined> {
     const { model } = this;
     const run = model && "run" in model ? await api.restoreRun(model.file, model.run) : undefined;
-    for (const { name, data, field } of this.texts) await api.addText(0, name, data, field);
+    for (const { name, data, reading } of this.texts) await api.addText(0, name, data, reading);
     if (run) return run; // it brought its tokenizer
     if (this.tokenizer && this.texts.length > 0)
       await api.trainTokenizer(this.tokenizer.kind, this.tokenizer.vocabulary);

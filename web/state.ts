@@ -1,6 +1,7 @@
 // What the page knows, in one place. Views read it and are drawn again when it changes; only the store writes it.
 import { type Problem, problemOf } from "./errors";
 import type {
+  BestSoFar,
   Evaluation,
   HalfPrecision,
   KeptRepo,
@@ -19,7 +20,7 @@ import type {
   TokenizerKind,
   TokenizerSummary,
 } from "./lorito";
-import { fromHash, type Settings, type Shape, shapeOf, toHash } from "./settings";
+import { fromHash, type Lora, type Settings, type Shape, shapeOf, toHash } from "./settings";
 
 export const STEPS = ["text", "tokens", "model", "train", "write", "share"] as const;
 export type Step = (typeof STEPS)[number];
@@ -70,6 +71,8 @@ export interface State {
   progress: Progress | undefined;
   steps: StepRecord[];
   evaluations: Evaluation[];
+  /** The run's best evaluation, and how many have been worse since. */
+  best: BestSoFar | undefined;
   samples: Sample[];
   /** What the last visit left in training, or trained. */
   lastRun: RunSummary | undefined;
@@ -83,7 +86,15 @@ export interface State {
   hub: string;
 }
 
-const EMPTY_RUN = { trained: false, progress: undefined, steps: [], evaluations: [], samples: [], savedAt: undefined };
+const EMPTY_RUN = {
+  trained: false,
+  progress: undefined,
+  steps: [],
+  evaluations: [],
+  best: undefined,
+  samples: [],
+  savedAt: undefined,
+};
 
 export class Store extends EventTarget {
   state: State = {
@@ -131,7 +142,12 @@ export class Store extends EventTarget {
   get shape(): Shape | undefined {
     const { settings, halfPrecision } = this.state;
     const asked = settings.halfPrecision === true && halfPrecision === "works";
-    return this.preset && shapeOf(this.preset, { ...settings, halfPrecision: asked });
+    const adapter = this.state.model?.adapter;
+    // An adapter that is there can only be trained on.
+    const lora = adapter ? { lora: adapter as Lora } : {};
+    const { model, modelOrigin, trained } = this.state;
+    const foreign = modelOrigin === "given" && !trained ? model?.config : undefined;
+    return this.preset && shapeOf(this.preset, { ...settings, ...lora, halfPrecision: asked }, foreign);
   }
 
   /** Characters learn fastest from little text; whole words pay off from about a megabyte. */
@@ -225,6 +241,8 @@ export class Store extends EventTarget {
       this.change({ progress, steps, trained: steps.length > 0 });
     });
     lorito.on("evaluation", (evaluation) => this.change({ evaluations: [...this.state.evaluations, evaluation] }));
+    lorito.on("best", (best) => this.change({ best }));
+    lorito.on("adapted", (model) => this.change({ model }));
     lorito.on("sample", (sample) => this.change({ samples: [...this.state.samples, sample] }));
     lorito.on("saved", ({ at }) => this.change({ savedAt: at }));
     lorito.on("notice", (report) => this.#notice(report));

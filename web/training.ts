@@ -201,6 +201,7 @@ export class Training {
       await this.#pace.time("evaluation", () => session.use((running) => running.evaluateBatch(batch)));
     }
     const evaluation = await this.#pace.time("evaluation", () => session.use((running) => running.finishEvaluation()));
+    const { best, worseEvaluations } = await session.use((running) => running.status());
     // The weights have come to nothing after the last loss that was read: no checkpoint may take them.
     if (evaluation.validationLoss !== null && !Number.isFinite(evaluation.validationLoss))
       throw {
@@ -212,11 +213,10 @@ export class Training {
     this.#validationLoss = evaluation.validationLoss;
     keeper.touch();
     this.#tell();
-    emit({ event: "evaluation", evaluation });
+    emit({ event: "evaluation", evaluation, best: best ? { ...best, worseEvaluations } : undefined });
 
-    const text = await this.#pace.time("sample", () =>
-      writer.sample(sample.prompt, sample.options, () => this.#wishes.current === "stop"),
-    );
+    const begin = (running: Session) => running.beginGeneration(sample.prompt, sample.options);
+    const text = await this.#pace.time("sample", () => writer.sample({ begin }, () => this.#wishes.current === "stop"));
     if (this.#wishes.current === "stop") return;
     await session.use((running) => running.addSample(text));
     keeper.touch();

@@ -1,9 +1,15 @@
 // The types of Lorito's public API.
 import type {
+  ChatFilters,
+  ChatMessage,
+  ChatOptions,
+  ChatReport,
   Evaluation,
   GenerateOptions,
   HalfPrecision,
   History,
+  LeftOut,
+  LoraConfig,
   ModelConfig,
   ModelSummary,
   Piece,
@@ -17,18 +23,34 @@ import type {
 } from "lorito-wasm";
 import type { Problem } from "./errors";
 import type { Engine } from "./gpu";
-import type { EngineInfo, NamedFile, NewModel, Progress, RunSummary, SavedModel, TrainResult } from "./protocol";
+import type {
+  BestSoFar,
+  EngineInfo,
+  NamedFile,
+  NewModel,
+  Progress,
+  RunSummary,
+  SavedModel,
+  TrainResult,
+} from "./protocol";
 
 export type { Memory, Sample, TextSource as Source } from "lorito-wasm";
 export type { TransferOptions } from "./hub";
 export type { HubDataset, HubFile, HubPlace, HubTable, KeptRepo } from "./hub/types";
 export type {
+  BestSoFar,
+  ChatFilters,
+  ChatMessage,
+  ChatOptions,
+  ChatReport,
   Engine,
   EngineInfo as Ready,
   Evaluation,
   GenerateOptions,
   HalfPrecision,
   History,
+  LeftOut,
+  LoraConfig,
   ModelConfig,
   ModelSummary,
   NamedFile,
@@ -55,6 +77,10 @@ export interface LoritoEvents {
   /** While a model trains, at most ten times a second. */
   progress: Progress;
   evaluation: Evaluation;
+  /** After each evaluation, and when the best weights are put back. */
+  best: BestSoFar | undefined;
+  /** A run has put an adapter beside the model, or given it the tokens between turns of conversations. */
+  adapted: ModelSummary;
   /** What the model writes at an evaluation. */
   sample: { step: number; text: string };
   /**
@@ -75,6 +101,10 @@ export interface LoritoEvents {
 export interface AddTextOptions {
   /** The column of a CSV file or the field of JSON that holds the text; the likeliest one if not given. */
   field?: string | undefined;
+  /** Of a chat that WhatsApp has exported. */
+  chat?: ChatOptions | undefined;
+  /** The place in `sources` of a text that goes when this one is in, and whose place it takes. */
+  replaces?: number | undefined;
   onProgress?: ((loaded: number, total: number) => void) | undefined;
 }
 
@@ -85,4 +115,9 @@ export interface TrainOptions extends Partial<TrainConfig> {
 export interface WriteOptions extends Partial<GenerateOptions> {
   /** Gets the text piece by piece. */
   onToken?: ((piece: string) => void) | undefined;
+}
+
+/** An answer in a conversation, and what of the conversation the model did not see for it. */
+export interface ChatAnswer extends LeftOut {
+  text: string;
 }

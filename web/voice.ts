@@ -70,6 +70,7 @@ export class Voice extends EventTarget {
   #hear(event: WorkerEvent): void {
     switch (event.event) {
       case "piece":
+      case "left-out":
       case "loaded":
         this.#calls.get(event.call)?.(event);
         break;
@@ -79,6 +80,10 @@ export class Voice extends EventTarget {
         break;
       case "evaluation":
         this.tell("evaluation", event.evaluation);
+        this.tell("best", event.best);
+        break;
+      case "adapted":
+        this.tell("adapted", event.model);
         break;
       case "sample":
         this.tell("sample", { step: event.step, text: event.text });

@@ -1,13 +1,22 @@
 // The worker: loads the crate's wasm and does what the page asks (protocol.ts), one call of the session at a time.
 import { expose } from "comlink";
-import init, { type HalfPrecision, type ModelConfig, type ModelSummary, Session, type TrainConfig } from "lorito-wasm";
-import { download, startOf } from "./download";
+import init, {
+  type HalfPrecision,
+  type LeftOut,
+  type ModelConfig,
+  type ModelSummary,
+  Session,
+  type TrainConfig,
+} from "lorito-wasm";
+import { download, type HeaderCheck, startOf } from "./download";
 import { type Problem, problemOf } from "./errors";
+import { type AdapterFiles, adapterAmong, isArchive, isFolder, mayBelong, openFolder } from "./folder";
 import { chooseEngine, type Engine, type EngineChoice, watchGpu } from "./gpu";
 import { RunKeeper } from "./keeper";
 import { useFastestKernels } from "./kernels";
 import { Guarded, Mutex, macrotask } from "./mutex";
-import type { NamedFile, NewModel, Wish, WorkerApi, WorkerEvent } from "./protocol";
+import { beginning, isOnePage } from "./one-page/recognize";
+import type { ExportKind, NamedFile, NewModel, Reading, Wish, WorkerApi, WorkerEvent } from "./protocol";
 import { reading } from "./reading";
 import { compiled, prepareToCompileAhead, rehearse } from "./shaders";
 import * as storage from "./storage";
@@ -102,25 +111,35 @@ async function compileAhead(model: ModelConfig, config: TrainConfig): Promise<vo
   const { engine: kind, session } = engine();
   if (kind !== "webgpu" || wishes) return;
   await tuned();
-  await session.use((idle) => {
+  await session.use(async (idle) => {
     const kernels = idle.kernelsOf(model, config);
-    if (rehearsed.has(kernels)) return;
+    // A run may have begun since this was asked for.
+    if (wishes || rehearsed.has(kernels)) return;
     rehearsed.add(kernels);
+    // What is queued before a rehearsal must not be swallowed with it: an adapter's first sums were.
+    await idle.settle();
     rehearse(() => idle.rehearse(model, config));
   });
 }
 
-async function readText(call: number, name: string, data: Blob | Blob[], wanted: string | undefined) {
+async function readText(
+  call: number,
+  name: string,
+  given: Blob | Blob[],
+  { field: wanted, chat }: Reading,
+  replaces?: number,
+) {
   const { session, keeper } = engine();
+  const data = Array.isArray(given) ? given : await chatIn(given);
   const { field, pieces, size, expected } = await reading(session, name, data, wanted);
-  await session.use((open) => open.openFile(name, expected, field));
+  await session.use((open) => open.openFile(name, expected, field, chat));
   try {
     for await (const { bytes, part } of pieces) {
       await session.use((open) => open.pushBytes(bytes));
       emit({ event: "loaded", call, loaded: Math.round(part * size), total: size });
       await macrotask();
     }
-    const summary = await session.use((open) => open.closeFile());
+    const summary = await session.use((open) => open.closeFile(replaces));
     keeper.textChanged();
     return summary;
   } catch (thrown) {
@@ -129,20 +148,70 @@ async function readText(call: number, name: string, data: Blob | Blob[], wanted:
   }
 }
 
-/** Opens one file of ours, an archive with a folder in it, or a folder's files. */
-async function openAny(_call: number, source: Blob | NamedFile[]): Promise<ModelSummary> {
-  if (source instanceof Blob) return openModel(source);
-  const weights = source.find(({ name }) => name.endsWith(".safetensors"));
-  return openModel(weights?.data ?? new Blob());
+/** Phones export a chat in an archive, beside photos and films. What is no such archive stays as it is. */
+async function chatIn(given: Blob): Promise<Blob> {
+  if (!isArchive(new Uint8Array(await given.slice(0, 4).arrayBuffer()))) return given;
+  const { filesOf } = await import("./archive");
+  const [chat] = await filesOf(given, (path) => /(^|\/)_chat\.txt$|whatsapp[^/]*\.txt$/i.test(path));
+  return chat?.data ?? given;
 }
 
-async function exportModel(kind: "safetensors" | "huggingface", name: string): Promise<Blob> {
-  const bytes = await engine().session.use((session) =>
-    kind === "huggingface"
-      ? session.exportHuggingFace(name, new Date().toISOString().slice(0, 10))
-      : session.exportSafetensors(name),
+/** Opens one file of ours, alone or in its page, an archive with a folder in it, or a folder's files. */
+async function openAny(call: number, source: Blob | NamedFile[]): Promise<ModelSummary> {
+  if (source instanceof Blob) {
+    const start = new Uint8Array(await source.slice(0, beginning).arrayBuffer());
+    if (isOnePage(start)) return openOnePage(call, source);
+    if (!isArchive(start)) return openModel(source);
+    const { filesOf } = await import("./archive");
+    return openFiles(call, await filesOf(source, mayBelong));
+  }
+  const [first] = source;
+  if (source.length === 1 && first && !isFolder(source)) return openAny(call, first.data);
+  return openFiles(call, source);
+}
+
+async function openFiles(call: number, files: NamedFile[]): Promise<ModelSummary> {
+  const { session, writer, keeper } = engine();
+  const adapter = adapterAmong(files);
+  if (adapter) return openAdapter(adapter);
+  refuseWhileTraining();
+  const model = await writer.instead(() =>
+    openFolder(session, files, (loaded, total) => emit({ event: "loaded", call, loaded, total })),
   );
-  const type = kind === "huggingface" ? "application/zip" : "application/octet-stream";
+  keeper.modelChanged();
+  return model;
+}
+
+/** What cannot be opened is refused before its weights are on their way. */
+async function checkConfig({ name, data }: NamedFile): Promise<void> {
+  if (name !== "config.json") return;
+  const bytes = await bytesOf(data);
+  await engine().session.use((session) => session.checkPretrained(bytes));
+}
+
+/** Puts PEFT's adapter beside the model there is. */
+async function openAdapter({ config, weights }: AdapterFiles): Promise<ModelSummary> {
+  const [described, numbers] = await Promise.all([bytesOf(config), bytesOf(weights)]);
+  const model = await exclusively((session) => session.importAdapter(described, numbers));
+  engine().keeper.modelChanged();
+  return model;
+}
+
+async function bytesOf(file: Blob): Promise<Uint8Array> {
+  return new Uint8Array(await file.arrayBuffer());
+}
+
+async function openOnePage(call: number, page: Blob): Promise<ModelSummary> {
+  const { modelIn } = await import("./one-page/read");
+  return openModel(await modelIn(page, checkHeader, (loaded, total) => emit({ event: "loaded", call, loaded, total })));
+}
+
+const checkHeader: HeaderCheck = (start, total) =>
+  engine().session.use((session) => session.checkModelHeader(start, total));
+
+async function exportModel(kind: Exclude<ExportKind, "html">, name: string): Promise<Blob> {
+  const bytes = await engine().session.use((session) => exported(session, kind, name));
+  const type = kind === "huggingface" || kind === "adapter" ? "application/zip" : "application/octet-stream";
   return new Blob([bytes as BlobPart], { type });
 }
 
@@ -154,6 +223,21 @@ async function openModel(file: Blob) {
   const model = await exclusively((session) => session.importModel(bytes));
   engine().keeper.modelChanged();
   return model;
+}
+
+function exported(session: Session, kind: Exclude<ExportKind, "html">, name: string): Promise<Uint8Array> {
+  switch (kind) {
+    case "safetensors":
+      return session.exportSafetensors(name);
+    case "huggingface":
+      return session.exportHuggingFace(name, new Date().toISOString().slice(0, 10));
+    case "gguf-f16":
+      return session.exportGguf(name, "f16");
+    case "gguf-q8":
+      return session.exportGguf(name, "q8_0");
+    case "adapter":
+      return session.exportAdapter(name);
+  }
 }
 
 /** `begin` brings the session to a run, new or restored; then the loop takes it to its end. */
@@ -196,7 +280,8 @@ const api: WorkerApi = {
       return call.apply(session, values);
     }) as never,
 
-  addText: (call, name, data, field) => engine().files.run(() => readText(call, name, data, field)),
+  addText: (call, name, data, reading, replaces) =>
+    engine().files.run(() => readText(call, name, data, reading, replaces)),
 
   removeText: async (index) => {
     const { session, keeper } = engine();
@@ -252,14 +337,16 @@ const api: WorkerApi = {
   importModel: openAny,
 
   importFromUrl: async (call, url) => {
-    const check = (start: Uint8Array, total: number | undefined) =>
-      engine().session.use((session) => session.checkModelHeader(start, total));
-    const file = await download(url, check, (loaded, total) => emit({ event: "loaded", call, loaded, total }));
+    const file = await download(url, checkHeader, (loaded, total) => emit({ event: "loaded", call, loaded, total }));
     return { model: await openModel(file), file };
   },
 
   exportModel,
-
+  exportOnePage: async (name, words) => {
+    const { writeOnePage } = await import("./one-page/write");
+    const model = await engine().session.use((session) => session.exportSafetensors(name));
+    return writeOnePage(name, words, new Blob([model as BlobPart]));
+  },
   exportFolder: async (name) => {
     const { filesOf } = await import("./archive");
     return filesOf(await exportModel("huggingface", name), () => true);
@@ -269,7 +356,7 @@ const api: WorkerApi = {
     underWay.watch(call, async (watch) => {
       refuseWhileTraining();
       const { fetchModel } = await import("./hub/model");
-      const { files, unkept } = await fetchModel(place, watch);
+      const { files, unkept } = await fetchModel(place, { ...watch, arrived: checkConfig });
       return { summary: await openAny(call, files), files, unkept };
     }),
 
@@ -289,16 +376,45 @@ const api: WorkerApi = {
 
   train: (config, save, wish) =>
     train(async ({ session, keeper }) => {
-      await session.use((idle) => idle.beginTraining(config));
+      const taught = await session.use((idle) => idle.learnTurns());
+      const model = await session.use((idle) => {
+        idle.beginTraining(config);
+        return idle.modelSummary();
+      });
+      if ((config.lora || taught) && model) emit({ event: "adapted", model });
       await keeper.begin(save);
     }, wish),
 
   continueRun: (save, wish) => train(({ keeper }) => keeper.goOn(save), wish),
 
+  mergeAdapter: async () => {
+    const model = await exclusively((session) => session.mergeAdapter());
+    engine().keeper.modelChanged();
+    return model;
+  },
+
+  returnToBest: async () => {
+    await exclusively((session) => session.returnToBest());
+    engine().keeper.touch();
+    await engine().keeper.save();
+  },
+
   wish: async (wish) => wishes?.set(wish),
 
   generate: (call, prompt, options) =>
-    engine().writer.forPerson(prompt, options, (piece) => emit({ event: "piece", call, piece })),
+    engine().writer.forPerson({
+      begin: (session) => session.beginGeneration(prompt, options),
+      piece: (piece) => emit({ event: "piece", call, piece }),
+    }),
+
+  chat: (call, messages, options) => {
+    const tell = (leftOut: LeftOut) => emit({ event: "left-out", call, leftOut });
+    return engine().writer.forPerson({
+      begin: (session) => tell(session.beginChat(messages, options)),
+      piece: (piece) => emit({ event: "piece", call, piece }),
+      end: (session) => tell(session.leftOut()),
+    });
+  },
 
   stopWriting: async () => running?.writer.stop(),
 

@@ -1,6 +1,14 @@
 // Writing text with the model, one text at a time. Runs in the worker.
-import type { GenerateOptions, Session } from "lorito-wasm";
+import type { Session } from "lorito-wasm";
 import { type Guarded, Mutex, macrotask } from "./mutex";
+
+/** A text to be written: how the session begins it, and who listens. */
+export interface Writing {
+  begin(session: Session): void;
+  piece?(text: string): void;
+  /** The last look at the session before the text ends. */
+  end?(session: Session): void;
+}
 
 export class Writer {
   readonly #session: Guarded<Session>;
@@ -14,35 +22,30 @@ export class Writer {
   }
 
   /** Writes for a person: training waits. */
-  async forPerson(prompt: string, options: GenerateOptions, piece: (text: string) => void): Promise<string> {
+  async forPerson(writing: Writing): Promise<string> {
     const stops = this.#stops;
-    const writing = this.#turn.run(() => this.#write(prompt, options, () => this.#stops !== stops, piece));
-    this.#people.add(writing);
+    const written = this.#turn.run(() => this.#write(writing, () => this.#stops !== stops));
+    this.#people.add(written);
     try {
-      return await writing;
+      return await written;
     } finally {
-      this.#people.delete(writing);
+      this.#people.delete(written);
     }
   }
 
   /** Writes what training shows of the model. */
-  sample(prompt: string, options: GenerateOptions, stopped: () => boolean): Promise<string> {
-    return this.#turn.run(() => this.#write(prompt, options, stopped));
+  sample(writing: Writing, stopped: () => boolean): Promise<string> {
+    return this.#turn.run(() => this.#write(writing, stopped));
   }
 
-  async #write(
-    prompt: string,
-    options: GenerateOptions,
-    stopped: () => boolean,
-    piece: (text: string) => void = () => {},
-  ): Promise<string> {
+  async #write({ begin, piece, end }: Writing, stopped: () => boolean): Promise<string> {
     let text = "";
     const add = (part: string) => {
       text += part;
-      if (part) piece(part);
+      if (part) piece?.(part);
     };
     if (stopped()) return text;
-    await this.#session.use((session) => session.beginGeneration(prompt, options));
+    await this.#session.use(begin);
     try {
       while (!stopped()) {
         const part = await this.#session.use((session) => session.nextToken());
@@ -51,7 +54,11 @@ export class Writer {
         await macrotask(); // lets `stop` in
       }
     } finally {
-      add(await this.#session.use((session) => session.endGeneration()));
+      const rest = await this.#session.use((session) => {
+        end?.(session);
+        return session.endGeneration();
+      });
+      add(rest);
     }
     return text;
   }

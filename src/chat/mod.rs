@@ -1,10 +1,16 @@
 //! Conversations: who says what, and the text that a model reads of them.
 
+mod prompt;
+pub mod records;
 mod template;
+mod transcript;
+pub mod whatsapp;
 
 use serde::{Deserialize, Serialize};
 
-pub use template::{JINJA, TOKENS, begin_answer, render};
+pub use prompt::{ends, has_tokens, prompt};
+pub use template::{JINJA, TOKENS, begin_answer, render, words};
+pub use transcript::Answer;
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -21,7 +27,6 @@ pub enum Role {
 /// One turn of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-#[cfg_attr(target_arch = "wasm32", tsify(from_wasm_abi))]
 pub struct Message {
     pub role: Role,
     pub content: String,

@@ -39,6 +39,16 @@ pub fn render(messages: &[Message]) -> String {
     text
 }
 
+/// What lies between a document's tokens of conversations: the words alone.
+pub fn words(document: &str) -> Vec<&str> {
+    let mut pieces = vec![document];
+    for token in TOKENS {
+        pieces = pieces.into_iter().flat_map(|piece| piece.split(token)).collect();
+    }
+    pieces.retain(|piece| !piece.is_empty());
+    pieces
+}
+
 /// What stands before an answer that is yet to be written.
 pub fn begin_answer() -> &'static str {
     Role::Assistant.token()

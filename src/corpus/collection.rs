@@ -8,6 +8,7 @@ use super::decode::Encoding;
 use super::source::{Notice, Source};
 use super::split::{Split, split};
 use super::tally::{DocumentTally, Tally};
+use crate::chat::whatsapp::ChatReport;
 
 /// Characters of the text that a summary shows.
 const PREVIEW: usize = 1000;
@@ -55,12 +56,26 @@ pub struct SourceSummary {
     pub field: Option<String>,
     pub fields: Vec<String>,
     pub notices: Vec<Notice>,
+    /// Of the conversations that its documents are; 0 where they are plain text.
+    pub turns: u64,
+    /// What became of a chat that WhatsApp has exported.
+    pub chat: Option<ChatReport>,
 }
 
 impl Corpus {
     pub fn add(&mut self, source: Source) {
         self.tallies.push(Tally::of(&source));
         self.sources.push(source);
+        self.summary = self.count();
+    }
+
+    /// Puts a source in the place of another; where none is, last.
+    pub fn replace(&mut self, index: usize, source: Source) {
+        let (Some(old), Some(tally)) = (self.sources.get_mut(index), self.tallies.get_mut(index)) else {
+            return self.add(source);
+        };
+        *tally = Tally::of(&source);
+        *old = source;
         self.summary = self.count();
     }
 
@@ -79,6 +94,11 @@ impl Corpus {
 
     pub fn sources(&self) -> &[Source] {
         &self.sources
+    }
+
+    /// Whether some of the documents are conversations.
+    pub fn has_conversations(&self) -> bool {
+        self.sources.iter().any(|source| source.turns > 0)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -147,6 +167,8 @@ impl SourceSummary {
             field: source.field.clone(),
             fields: source.fields.clone(),
             notices: source.notices.clone(),
+            turns: source.turns,
+            chat: source.chat.clone(),
         }
     }
 }

@@ -82,6 +82,10 @@ impl Fields {
         self.fullest().map(|column| self.fields[column].1).unwrap_or_default()
     }
 
+    pub fn names(&self) -> Vec<String> {
+        self.fields.iter().map(|(name, _)| name.clone()).collect()
+    }
+
     pub fn into_names(self) -> Vec<String> {
         self.fields.into_iter().map(|(name, _)| name).collect()
     }

@@ -1,6 +1,7 @@
 //! A JSON file: an array of strings or objects, an object that has such an array among its members, one object with its
 //! text in a field, or JSON lines under another name.
 
+use super::conversations::{self, Conversations};
 use super::fields::{Amount, Fields, SAMPLE};
 use super::jsonlines;
 use super::parsed::Parsed;
@@ -14,6 +15,11 @@ pub fn parse(name: &str, text: String, wanted: Option<&str>) -> Result<Parsed> {
     }
     let lists =
         lists(&text).map_err(|error| Error::JsonInvalid { name: name.to_owned(), line: error.line() as u64 })?;
+    if wanted.is_none()
+        && let Some(parsed) = lists.iter().find_map(|list| list.conversations(name))
+    {
+        return Ok(parsed);
+    }
     // The one that has the wanted field, otherwise the one with the most text.
     let has_wanted = |list: &List| wanted.is_some_and(|field| list.fields.position(field).is_some());
     let List { json, one, fields, .. } = lists
@@ -43,7 +49,8 @@ pub fn parse(name: &str, text: String, wanted: Option<&str>) -> Result<Parsed> {
         notices.push(Notice::RowsWithoutText { name: name.to_owned(), count: without_text });
     }
     kept.shrink_to_fit();
-    Parsed { text: kept, documents, field, fields: fields.into_names(), notices, replaced }.checked(name, wanted)
+    Parsed { text: kept, documents, field, fields: fields.into_names(), notices, replaced, turns: 0, chat: None }
+        .checked(name, wanted)
 }
 
 /// Values that may be the documents.
@@ -70,6 +77,22 @@ impl<'a> List<'a> {
         })?;
         let amount = fields.amount().max(strings.amount()).of_all(seen);
         Ok(Self { json, one: false, fields, amount })
+    }
+
+    /// Its records, where most of them are conversations.
+    fn conversations(&self, name: &str) -> Option<Parsed> {
+        let mut records = Vec::new();
+        match self.one {
+            true => records.push(self.json),
+            false => record::each_element(self.json, |element| records.push(element)).ok()?,
+        }
+        if !conversations::are_most(records.iter().copied()) {
+            return None;
+        }
+        let mut found = Conversations::default();
+        records.into_iter().for_each(|record| found.add(record));
+        let fields = self.fields.names();
+        Some(Parsed::conversations(name, found, fields, Vec::new()))
     }
 
     fn one(json: &'a str) -> Self {

@@ -1,6 +1,7 @@
 //! JSON lines: a string or an object on each line. Lines that are neither are left out and counted.
 
 use super::compact::Compact;
+use super::conversations::{self, Conversations};
 use super::fields::{Fields, SAMPLE};
 use super::parsed::{Lines, Parsed};
 use super::record::{self, Found};
@@ -10,6 +11,19 @@ use crate::error::{Error, Result};
 pub fn parse(name: &str, text: String, wanted: Option<&str>) -> Result<Parsed> {
     let fields = fields_of(&text);
     let field = wanted.map(str::to_owned).or_else(|| likely(&fields));
+
+    let records = || text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    if wanted.is_none() && conversations::are_most(records().map(|(_, line)| line)) {
+        let (mut found, mut broken) = (Conversations::default(), Lines::default());
+        for (number, line) in records() {
+            if record::is_valid(line) {
+                found.add(line);
+            } else {
+                broken.note(number as u64 + 1);
+            }
+        }
+        return Ok(Parsed::conversations(name, found, fields.into_names(), broken_lines(name, broken)));
+    }
 
     let (mut document, mut replaced) = (String::new(), 0);
     let mut compact = Compact::new(text);
@@ -33,21 +47,27 @@ pub fn parse(name: &str, text: String, wanted: Option<&str>) -> Result<Parsed> {
     if documents.is_empty() && broken.count > 0 {
         return Err(Error::JsonInvalid { name: name.to_owned(), line: broken.first });
     }
-    let mut notices = Vec::new();
-    if broken.count > 0 {
-        let (count, first_line) = (broken.count, broken.first);
-        notices.push(Notice::JsonLinesBroken { name: name.to_owned(), count, first_line });
-    }
+    let mut notices = broken_lines(name, broken);
     if without_text > 0 {
         notices.push(Notice::RowsWithoutText { name: name.to_owned(), count: without_text });
     }
     let fields = fields.into_names();
-    Parsed { text, documents, field, fields, notices, replaced }.checked(name, wanted)
+    Parsed { text, documents, field, fields, notices, replaced, turns: 0, chat: None }.checked(name, wanted)
+}
+
+fn broken_lines(name: &str, Lines { count, first }: Lines) -> Vec<Notice> {
+    let notice = Notice::JsonLinesBroken { name: name.to_owned(), count, first_line: first };
+    Some(notice).filter(|_| count > 0).into_iter().collect()
 }
 
 /// The field that would be read of a file that begins with these lines, where nobody says which; none if whole lines
-/// count, or no line has text. Who makes the lines, from a table on disk, need not make them of all its columns.
+/// count, as those of conversations do, or no line has text. Who makes the lines, from a table on disk, need not make them
+/// of all its columns.
 pub fn likely_field(lines: &str) -> Option<String> {
+    let filled = lines.lines().filter(|line| !line.trim().is_empty());
+    if conversations::are_most(filled) {
+        return None;
+    }
     likely(&fields_of(lines))
 }
 

@@ -8,6 +8,7 @@
 mod binary;
 mod collection;
 mod compact;
+mod conversations;
 mod decode;
 mod fields;
 mod gzip;

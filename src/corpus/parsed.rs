@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
+use super::conversations::Conversations;
 use super::source::Notice;
+use crate::chat::whatsapp::{self, Chat, ChatOptions, ChatReport};
 use crate::error::{Error, Result};
 
 #[derive(Debug, Default)]
@@ -14,6 +16,10 @@ pub struct Parsed {
     pub notices: Vec<Notice>,
     /// Characters that became U+FFFD.
     pub replaced: u64,
+    /// Turns of the conversations that the documents are; 0 where they are plain text.
+    pub turns: u64,
+    /// Of a chat that WhatsApp has exported, unless it is read as plain text.
+    pub chat: Option<ChatReport>,
 }
 
 impl Parsed {
@@ -21,6 +27,28 @@ impl Parsed {
     pub fn plain(text: String) -> Self {
         let documents = std::iter::once(0..text.len()).collect();
         Self { text, documents, ..Self::default() }
+    }
+
+    /// Conversations, one document each.
+    pub fn conversations(name: &str, found: Conversations, fields: Vec<String>, mut notices: Vec<Notice>) -> Self {
+        let Conversations { mut text, documents, turns, left_out, without } = found;
+        text.shrink_to_fit();
+        if left_out > 0 {
+            notices.push(Notice::TurnsLeftOut { name: name.to_owned(), count: left_out });
+        }
+        if without > 0 {
+            notices.push(Notice::RecordsWithoutAnswer { name: name.to_owned(), count: without });
+        }
+        Self { text, documents, fields, notices, turns, ..Self::default() }
+    }
+
+    /// A chat that WhatsApp has exported: its conversations, one document each.
+    pub fn chat(name: &str, text: String, options: &ChatOptions) -> Result<Self> {
+        if options.plain {
+            return Ok(Self { chat: Some(ChatReport::plain(&text, options)), ..Self::plain(text) });
+        }
+        let Chat { text, documents, turns, report } = whatsapp::read(name, &text, options)?;
+        Ok(Self { text, documents, turns, chat: Some(report), ..Self::default() })
     }
 
     /// Refuses a file without documents: the field asked for is not there, or there is no text at all.

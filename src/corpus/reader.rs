@@ -8,6 +8,7 @@ use super::parsed::Parsed;
 use super::source::{Notice, Source};
 use super::text::TextReader;
 use super::{json, jsonlines, table};
+use crate::chat::whatsapp::{self, ChatOptions};
 use crate::error::{Error, Result};
 
 /// Bytes of text that one file may have: with the tokens made of it, and the model beside it, all that a page can hold.
@@ -25,11 +26,13 @@ pub struct ReadOptions {
     pub expected_bytes: u64,
     /// The encoding, where a person knows it; none: told from the bytes.
     pub encoding: Option<Encoding>,
+    /// Of a chat that WhatsApp has exported.
+    pub chat: ChatOptions,
 }
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { field: None, limit: DEFAULT_LIMIT, expected_bytes: 0, encoding: None }
+        Self { field: None, limit: DEFAULT_LIMIT, expected_bytes: 0, encoding: None, chat: ChatOptions::default() }
     }
 }
 
@@ -37,6 +40,7 @@ impl Default for ReadOptions {
 pub struct FileReader {
     name: String,
     field: Option<String>,
+    chat: ChatOptions,
     input: Input,
     text: TextReader,
 }
@@ -51,11 +55,13 @@ enum Input {
 
 impl FileReader {
     /// `name` decides the format by its extension, after dropping `.gz`: `.csv` and `.tsv`; `.json`; `.jsonl` and
-    /// `.ndjson`; anything else is plain text. Of a `.parquet` file come its rows as JSON lines, which the page makes.
+    /// `.ndjson`; anything else is plain text, or a chat that WhatsApp has exported, which its first lines tell. Of a
+    /// `.parquet` file come its rows as JSON lines, which the page makes.
     pub fn new(name: &str, options: ReadOptions) -> Self {
         Self {
             name: name.to_owned(),
             field: options.field.clone(),
+            chat: options.chat.clone(),
             input: Input::Unknown(Vec::new()),
             text: TextReader::new(name, options),
         }
@@ -86,7 +92,7 @@ impl FileReader {
 
     /// The documents, once the whole file has been pushed.
     pub fn finish(self) -> Result<Source> {
-        let Self { name, field, input, mut text } = self;
+        let Self { name, field, chat, input, mut text } = self;
         match input {
             Input::Unknown(first) => text.push(&first)?,
             Input::Plain => {}
@@ -101,6 +107,7 @@ impl FileReader {
             "csv" | "tsv" => table::parse(&name, decoded.text, wanted)?,
             "json" => json::parse(&name, decoded.text, wanted)?,
             "jsonl" | "ndjson" | "parquet" => jsonlines::parse(&name, decoded.text, wanted)?,
+            _ if whatsapp::looks_like(&decoded.text) => Parsed::chat(&name, decoded.text, &chat)?,
             _ => Parsed::plain(decoded.text),
         };
         let mut notices = Vec::new();
@@ -120,6 +127,8 @@ impl FileReader {
             field: parsed.field,
             fields: parsed.fields,
             notices,
+            turns: parsed.turns,
+            chat: parsed.chat,
         })
     }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::decode::Encoding;
+use crate::chat::whatsapp::ChatReport;
 
 /// The documents of one file, one after another in one text.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,10 @@ pub struct Source {
     /// The columns or fields there were to choose from.
     pub fields: Vec<String>,
     pub notices: Vec<Notice>,
+    /// Turns of the conversations that the documents are; 0 where they are plain text.
+    pub turns: u64,
+    /// Of a chat that WhatsApp has exported.
+    pub chat: Option<ChatReport>,
 }
 
 impl Source {
@@ -42,6 +47,10 @@ pub enum Notice {
     RaggedRows { name: String, count: u64, first_line: u64 },
     /// Rows or records without text in the chosen field were left out.
     RowsWithoutText { name: String, count: u64 },
+    /// Turns without words, or of somebody who is neither person nor model, were left out of conversations.
+    TurnsLeftOut { name: String, count: u64 },
+    /// Records that are no conversation, or in which the model has nothing to say, were left out.
+    RecordsWithoutAnswer { name: String, count: u64 },
     /// A quotation mark on this line is never closed; from there on quotation marks were read as plain characters.
     QuoteUnclosed { name: String, line: u64 },
 }

@@ -98,6 +98,8 @@ mod tests {
             field: None,
             fields: Vec::new(),
             notices: Vec::new(),
+            turns: 0,
+            chat: None,
         };
         for document in documents {
             let start = source.text.len();

@@ -63,7 +63,8 @@ pub fn parse(name: &str, text: String, wanted: Option<&str>) -> Result<Parsed> {
     }
     let field = Some(fields.name(column).to_owned());
     let (text, documents) = compact.finish();
-    Parsed { text, documents, field, fields: fields.into_names(), notices, replaced: 0 }.checked(name, wanted)
+    Parsed { text, documents, field, fields: fields.into_names(), notices, replaced: 0, turns: 0, chat: None }
+        .checked(name, wanted)
 }
 
 /// The names of the columns. One that has none is called by its number, and a second of a name gets its number, too,

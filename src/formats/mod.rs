@@ -1,14 +1,24 @@
-//! Models as files: Lorito's own, which is also a checkpoint, and the folder that Hugging Face's transformers open.
+//! Models as files: Lorito's own, which is also a checkpoint; the folder that Hugging Face's transformers open, which holds
+//! what it takes to carry on training with them; PEFT's adapters; and the GGUF file that llama.cpp opens.
 //!
 //! Files come from anywhere and are read with distrust: every size is checked against the bytes that are there before
 //! anything is allocated for it, and a hash covers all that is used.
 
+mod carry_on;
+mod ggml;
+mod gguf;
 mod hugging_face;
+mod llama_cpp;
 mod model_card;
 mod model_file;
+mod peft;
+mod pretrained;
 mod safetensors;
 mod zip;
 
 pub use hugging_face::hugging_face;
-pub use model_file::{ModelFile, Moments, check_header, read, write};
+pub use llama_cpp::{GgufNumbers, llama_cpp};
+pub use model_file::{AdapterWeights, ModelFile, Moments, check_header, read, write};
+pub use peft::{peft, read_peft};
+pub use pretrained::{Beginning, Folder, Piece, Pretrained, activation_name, numbers, read as pretrained_config};
 pub use safetensors::LARGEST_HEADER;

@@ -59,6 +59,19 @@ print(tokenizer.decode(written[0]))
 ```
 
 The model reads at most {context} tokens, prompt and answer together.
+
+## Carry on training
+
+`continue_training.py` goes on from here, with the text, which is not in this folder:
+
+```sh
+pip install torch transformers accelerate
+python continue_training.py --text my-text.txt                                           # one GPU, or none
+accelerate launch --multi_gpu --num_processes 4 continue_training.py --text my-text.txt  # four GPUs
+```
+
+`--help` lists the settings, and says how several machines work together. `continued/best` is then a folder like this
+one: transformers open it, and so does the page. `continue_training.ipynb` does the same in Google Colab.
 "#,
         text = rows(text(file)),
         training = rows(training(file)),

@@ -3,7 +3,9 @@
 //!
 //! Tensors: the weights under GPT-2's names; `lorito.steps`, `[steps, 4]` of F64, with every step's number, loss,
 //! gradient norm and learning rate; in a checkpoint `optimizer.first_moment.NAME` and `optimizer.second_moment.NAME`
-//! beside each weight `NAME`. All else is in the metadata:
+//! beside each weight `NAME`, and `best.NAME` of the step whose validation loss was lowest. A model with an adapter has the
+//! adapter's thin matrices too, `NAME.lora_A`, `[inputs, rank]`, and `NAME.lora_B`, `[rank, outputs]`; moments and best
+//! weights are then those of the adapter. All else is in the metadata:
 //! - `lorito.manifest`: JSON, see `Manifest`;
 //! - `lorito.tokenizer`: the text of `tokenizer.json`;
 //! - `lorito.hash`: XXH3-64 in hexadecimal over manifest, tokenizer and tensors, see `hash`.
@@ -16,10 +18,10 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::safetensors::{Header, Tensor, append};
 use crate::{
-    config::{ModelConfig, TrainConfig},
+    config::{LoraConfig, ModelConfig, TrainConfig},
     error::{Error, Result},
     model::Layout,
-    train::{Evaluation, History, Progress, Sample, StepRecord, TextFacts, TrainingState},
+    train::{Best, Evaluation, History, Progress, Sample, StepRecord, TextFacts, TrainingState},
 };
 
 /// Raised when an older page could not read the file any more.
@@ -31,6 +33,7 @@ const HASH: &str = "lorito.hash";
 const STEPS: &str = "lorito.steps";
 const FIRST_MOMENT: &str = "optimizer.first_moment.";
 const SECOND_MOMENT: &str = "optimizer.second_moment.";
+const BEST: &str = "best.";
 
 /// Columns of `lorito.steps`.
 const COLUMNS: usize = 4;
@@ -55,8 +58,19 @@ pub struct ModelFile {
     pub history: History,
     /// The last run, with its settings.
     pub progress: Progress,
+    pub adapter: Option<AdapterWeights>,
     /// With these the last run can go on as if it had not stopped.
     pub moments: Option<Moments>,
+    /// What the run that these are a checkpoint of was best with.
+    pub best: Option<Best>,
+}
+
+/// An adapter taken down to numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdapterWeights {
+    pub config: LoraConfig,
+    /// Flat, as [`Layout::adapter`] says.
+    pub weights: Vec<f32>,
 }
 
 /// AdamW's running means, flat as the weights are.
@@ -75,14 +89,34 @@ impl ModelFile {
             first_moment: first,
             second_moment: second,
             history: std::mem::take(&mut self.history),
+            best: self.best.take(),
         })
     }
 
-    fn flats(&self) -> impl Iterator<Item = (&str, &[f32])> {
-        let moments = self.moments.iter();
-        let moments = moments.flat_map(|it| [(FIRST_MOMENT, &it.first[..]), (SECOND_MOMENT, &it.second[..])]);
-        iter::once(("", &self.weights[..])).chain(moments)
+    /// The flat arrays, in the order of [`groups`].
+    fn flats(&self) -> impl Iterator<Item = &[f32]> {
+        let adapter = self.adapter.iter().map(|adapter| &adapter.weights[..]);
+        let moments = self.moments.iter().flat_map(|it| [&it.first[..], &it.second[..]]);
+        let best = self.best.iter().map(|best| &best.weights[..]);
+        iter::once(&self.weights[..]).chain(adapter).chain(moments).chain(best)
     }
+}
+
+/// Tensors of one flat array, whose names begin with `prefix`.
+struct Group {
+    prefix: &'static str,
+    layout: Layout,
+}
+
+/// Every flat array that a file has.
+fn groups(config: &ModelConfig, adapter: Option<&LoraConfig>, moments: bool, best: bool) -> Vec<Group> {
+    let whole = Layout::new(config);
+    let thin = adapter.map(|lora| Layout::adapter(config, lora));
+    let trained = thin.clone().unwrap_or_else(|| whole.clone());
+    let learning = [(moments, FIRST_MOMENT), (moments, SECOND_MOMENT), (best, BEST)];
+    let learning = learning.into_iter().filter(|(there, _)| *there);
+    let first = iter::once(whole).chain(thin).map(|layout| Group { prefix: "", layout });
+    first.chain(learning.map(|(_, prefix)| Group { prefix, layout: trained.clone() })).collect()
 }
 
 /// The pieces of a flat array as tensors.
@@ -104,6 +138,18 @@ struct Manifest {
     text: TextFacts,
     progress: Progress,
     history: Figures,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    adapter: Option<LoraConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    best: Option<BestFigures>,
+}
+
+/// A [`Best`] without its weights.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BestFigures {
+    step: u64,
+    validation_loss: f32,
 }
 
 /// A [`History`] without its steps.
@@ -134,14 +180,17 @@ pub fn write(file: &ModelFile) -> Result<Vec<u8>> {
             seconds: history.seconds,
             tokens: history.tokens,
         },
+        adapter: file.adapter.as_ref().map(|adapter| adapter.config),
+        best: file.best.as_ref().map(|best| BestFigures { step: best.step, validation_loss: best.validation_loss }),
     };
+    let lora = manifest.adapter;
     let manifest = serde_json::to_string(&manifest).expect("strings and numbers can be written");
-    let layout = Layout::new(config);
+    let groups = groups(config, lora.as_ref(), file.moments.is_some(), file.best.is_some());
     let steps: Vec<_> = history.steps.iter().map(to_row).collect();
     let (shape, bytes) = (vec![steps.len(), COLUMNS], bytemuck::cast_slice(&steps));
     let steps = Tensor { name: STEPS.into(), dtype: Dtype::F64, shape, bytes };
-    let all: Vec<_> =
-        iter::once(steps).chain(file.flats().flat_map(|(prefix, flat)| tensors(prefix, &layout, flat))).collect();
+    let pieces = groups.iter().zip(file.flats()).flat_map(|(group, flat)| tensors(group.prefix, &group.layout, flat));
+    let all: Vec<_> = iter::once(steps).chain(pieces).collect();
     let hash = hash(&manifest, tokenizer, all.iter().map(|tensor| tensor.bytes));
     let metadata = [("format", "pt"), (MANIFEST, &manifest[..]), (TOKENIZER, &tokenizer[..]), (HASH, &hash[..])];
     let mut out = Vec::new();
@@ -152,13 +201,13 @@ pub fn write(file: &ModelFile) -> Result<Vec<u8>> {
 /// Reads what [`write`] wrote.
 pub fn read(bytes: &[u8]) -> Result<ModelFile> {
     let header = Header::read(bytes, Some(bytes.len() as u64))?;
-    let Content { manifest, layout, moments } = Content::check(&header)?;
+    let Content { manifest, groups, moments } = Content::check(&header)?;
     let tokenizer = &header.metadata[TOKENIZER];
-    let pieces = names(&layout, moments).map(|name| header.bytes(&name, bytes));
+    let pieces = names(&groups).map(|name| header.bytes(&name, bytes));
     if header.metadata[HASH] != hash(&header.metadata[MANIFEST], tokenizer, pieces) {
         return Err(damaged("the hash is another"));
     }
-    let flat = |prefix: &str| {
+    let mut flats = groups.iter().map(|Group { prefix, layout }| {
         let mut flat = vec![0.0f32; layout.len];
         for parameter in &layout.parameters {
             let values = &mut flat[parameter.offset..][..parameter.len()];
@@ -166,7 +215,8 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile> {
             bytemuck::cast_slice_mut(values).copy_from_slice(piece);
         }
         flat
-    };
+    });
+    let mut flat = || flats.next().expect("as many as were checked");
     let number = |bytes: &[u8]| f64::from_le_bytes(bytes.try_into().expect("8 bytes"));
     let rows = header.bytes(STEPS, bytes).chunks_exact(8 * COLUMNS);
     let steps = rows.map(|row| from_row(array::from_fn(|column| number(&row[8 * column..][..8]))));
@@ -175,11 +225,17 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile> {
         name: manifest.name,
         config: manifest.config,
         tokenizer: tokenizer.clone(),
-        weights: flat(""),
+        weights: flat(),
+        adapter: manifest.adapter.map(|config| AdapterWeights { config, weights: flat() }),
         facts: manifest.text,
         history: History { steps: steps.collect::<Result<_>>()?, evaluations, samples, seconds, tokens },
         progress: manifest.progress,
-        moments: moments.then(|| Moments { first: flat(FIRST_MOMENT), second: flat(SECOND_MOMENT) }),
+        moments: moments.then(|| Moments { first: flat(), second: flat() }),
+        best: manifest.best.map(|BestFigures { step, validation_loss }| Best {
+            step,
+            validation_loss,
+            weights: flat(),
+        }),
     })
 }
 
@@ -194,7 +250,7 @@ pub fn check_header(beginning: &[u8], total: Option<u64>) -> Result<u64> {
 /// What a header that has been checked promises.
 struct Content {
     manifest: Manifest,
-    layout: Layout,
+    groups: Vec<Group>,
     moments: bool,
 }
 
@@ -206,19 +262,19 @@ impl Content {
             }
         }
         let manifest = Manifest::parse(&header.metadata[MANIFEST])?;
-        let layout = Layout::new(&manifest.config);
         let moments = header.names.iter().any(|name| name.starts_with("optimizer."));
         let steps = header.shape(STEPS).and_then(|shape| shape.first().copied()).unwrap_or(0);
         header.check(STEPS, Dtype::F64, &[steps, COLUMNS])?;
-        for prefix in prefixes(moments) {
+        let groups = groups(&manifest.config, manifest.adapter.as_ref(), moments, manifest.best.is_some());
+        for Group { prefix, layout } in &groups {
             for parameter in &layout.parameters {
                 header.check(&format!("{prefix}{}", parameter.name), Dtype::F32, &parameter.shape)?;
             }
         }
-        let expected: HashSet<_> = names(&layout, moments).collect();
+        let expected: HashSet<_> = names(&groups).collect();
         match header.names.iter().find(|name| !expected.contains(*name)) {
             Some(name) => Err(Error::SafetensorsInvalid { reason: format!("no model has a tensor {name}") }),
-            None => Ok(Self { manifest, layout, moments }),
+            None => Ok(Self { manifest, groups, moments }),
         }
     }
 }
@@ -243,6 +299,7 @@ impl Manifest {
     fn check(&self) -> Result<()> {
         let impossible = |error: Error| Error::ConfigurationInvalid { reason: error.to_string() };
         self.config.validate().map_err(impossible)?;
+        self.adapter.map_or(Ok(()), |lora| lora.validate()).map_err(impossible)?;
         let (bytes, limit) = (4 * self.config.parameters(), LARGEST_WEIGHTS);
         if bytes > limit {
             return Err(Error::ModelTooLarge { bytes, limit, nearest: None });
@@ -257,15 +314,13 @@ impl Manifest {
     }
 }
 
-/// The flat arrays in a file, by what their tensors' names begin with.
-fn prefixes(moments: bool) -> &'static [&'static str] {
-    if moments { &["", FIRST_MOMENT, SECOND_MOMENT] } else { &[""] }
-}
-
 /// Names of all tensors, in the order in which they are written and hashed.
-fn names(layout: &Layout, moments: bool) -> impl Iterator<Item = String> {
-    let names = |prefix| layout.parameters.iter().map(move |parameter| format!("{prefix}{}", parameter.name));
-    iter::once(STEPS.to_owned()).chain(prefixes(moments).iter().flat_map(names))
+fn names(groups: &[Group]) -> impl Iterator<Item = String> {
+    let names = |Group { prefix, layout }: &'_ Group| {
+        let names = layout.parameters.iter().map(|parameter| format!("{prefix}{}", parameter.name));
+        names.collect::<Vec<_>>()
+    };
+    iter::once(STEPS.to_owned()).chain(groups.iter().flat_map(names))
 }
 
 /// Hash of all that a model is read from. Tensors are taken by name, so that a file whose tensors were put in another

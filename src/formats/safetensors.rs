@@ -7,6 +7,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fmt,
+    ops::Range,
 };
 
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
@@ -82,12 +83,20 @@ impl Header {
         self.tensors.info(name).map(|info| &info.shape[..])
     }
 
+    /// Type, shape, and bytes in the file of a tensor.
+    pub fn place(&self, name: &str) -> Option<(Dtype, &[usize], Range<u64>)> {
+        let info = self.tensors.info(name)?;
+        let (from, to) = info.data_offsets;
+        Some((info.dtype, &info.shape, self.start + from as u64..self.start + to as u64))
+    }
+
     /// Refuses a tensor that is missing, or of another type or shape.
     pub fn check(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<()> {
         let tensor = || name.to_owned();
         let info = self.tensors.info(name).ok_or_else(|| Error::TensorMissing { tensor: tensor() })?;
         if info.dtype != dtype {
-            return Err(Error::TensorType { tensor: tensor(), found: info.dtype.to_string() });
+            let supported = vec![dtype.to_string()];
+            return Err(Error::TensorType { tensor: tensor(), found: info.dtype.to_string(), supported });
         }
         if info.shape != shape {
             return Err(Error::TensorShape { tensor: tensor(), found: info.shape.clone(), expected: shape.to_vec() });

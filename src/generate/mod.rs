@@ -1,12 +1,10 @@
-//! A prompt to a stream of ids. Knows ids only, never text.
-//!
-//! GPT-2's positions end with its context, so a longer text is written through a sliding window: when the window is
-//! full, its older half is forgotten and the rest read anew from position 0. The rule is the same with and without the
-//! cache, so both write the same.
+//! A prompt to a stream of ids, seen through a [`Window`]. Knows ids only, never text.
 
 mod sampler;
+mod window;
 
 pub use sampler::{Sampler, Sampling};
+pub use window::{Exchange, LeftOut, Prompt, Question, Window};
 
 use crate::{
     error::{Error, Result},
@@ -20,12 +18,14 @@ pub struct Generation {
     sampler: Sampler,
     /// `None` reads the whole window for every token: the slow way that tests compare with.
     cache: Option<Cache>,
-    /// The ids that the model sees, at most a context of them.
-    window: Vec<u32>,
-    /// How many of `window` the cache has read.
+    window: Window,
+    /// How many of the window's ids the cache has read.
     known: usize,
-    end_of_text: u32,
+    /// Ids that end the text, and are no part of it.
+    ends: Vec<u32>,
     left: usize,
+    /// Ids from here on are never drawn.
+    vocabulary: usize,
 }
 
 impl Generation {
@@ -38,45 +38,68 @@ impl Generation {
         end_of_text: u32,
         cached: bool,
     ) -> Result<Self> {
+        let window = Window::of_text(prompt, end_of_text, gpt.config.context);
+        Self::in_window(gpt, window, sampling, length, vec![end_of_text], cached)
+    }
+
+    /// Goes on from what stands in a window. Ends after `length` ids or at any of `ends`.
+    pub fn in_window(
+        gpt: &Gpt,
+        window: Window,
+        sampling: Sampling,
+        length: usize,
+        ends: Vec<u32>,
+        cached: bool,
+    ) -> Result<Self> {
         let vocabulary = gpt.config.vocabulary;
-        if let Some(&id) = prompt.iter().chain([&end_of_text]).find(|&&id| id as usize >= vocabulary) {
+        if let Some(&id) = window.ids().iter().chain(&ends).find(|&&id| id as usize >= vocabulary) {
             return Err(Error::TokenOutOfRange { id, vocabulary });
         }
-        let start = prompt.len().saturating_sub(gpt.config.context);
-        let window = if prompt.is_empty() { vec![end_of_text] } else { prompt[start..].to_vec() };
         Ok(Self {
             weights: gpt.weights(),
             sampler: Sampler::new(sampling)?,
             cache: cached.then(|| Cache::new(gpt)),
             window,
             known: 0,
-            end_of_text,
+            ends,
             left: length,
+            vocabulary,
         })
     }
 
-    /// The next id, or `None` when the text has ended.
+    /// Draws only ids below `vocabulary`: a model may have rows that no token has, to make a round number.
+    pub fn among(self, vocabulary: usize) -> Self {
+        Self { vocabulary: self.vocabulary.min(vocabulary), ..self }
+    }
+
+    /// What of a conversation the model has not seen so far.
+    pub fn left_out(&self) -> LeftOut {
+        self.window.left_out()
+    }
+
+    /// The next id, or `None` when the text has ended. The rule of the window is the same with and without the cache,
+    /// so both write the same.
     pub async fn next(&mut self, gpt: &Gpt) -> Result<Option<u32>> {
         if self.left == 0 {
             return Ok(None);
         }
-        let context = gpt.config.context;
-        if self.window.len() > context {
-            let kept = (context / 2).max(1);
-            self.window.drain(..self.window.len() - kept);
+        if self.window.make_room() {
             self.known = 0;
         }
+        let ids = self.window.ids();
         let logits = match &mut self.cache {
             Some(cache) if self.known > 0 => {
-                debug_assert_eq!(self.known + 1, self.window.len());
-                gpt.read_one(&self.weights, self.window[self.known], cache)
+                debug_assert_eq!(self.known + 1, ids.len());
+                gpt.read_one(&self.weights, ids[self.known], cache)
             }
-            Some(cache) => gpt.read(&self.weights, &Ids::new(self.window.clone(), 1, &gpt.device()), cache),
-            None => gpt.last_logits(&Ids::new(self.window.clone(), 1, &gpt.device())),
+            Some(cache) => gpt.read(&self.weights, &Ids::new(ids.to_vec(), 1, &gpt.device()), cache),
+            None => gpt.last_logits(&Ids::new(ids.to_vec(), 1, &gpt.device())),
         };
-        self.known = self.window.len();
-        let id = self.sampler.draw(read(logits).await?, &self.window);
-        if id == self.end_of_text {
+        self.known = ids.len();
+        let mut logits = read(logits).await?;
+        logits.truncate(self.vocabulary);
+        let id = self.sampler.draw(logits, ids);
+        if self.ends.contains(&id) {
             self.left = 0;
             return Ok(None);
         }

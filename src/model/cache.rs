@@ -3,7 +3,10 @@
 use burn::tensor::Tensor;
 
 use super::{Gpt, Ids, Weights, add_linear};
-use crate::ops::{self, Past};
+use crate::{
+    config::Variant,
+    ops::{self, Past},
+};
 
 /// Keys and values of every layer, for at most one context of tokens.
 pub struct Cache {
@@ -42,19 +45,20 @@ impl Gpt {
 
     fn read_on(&self, weights: &Weights, ids: &Ids, cache: &mut Cache) -> Tensor<2> {
         assert!(cache.len + ids.time <= self.config.context, "the cache is full");
+        let Variant { activation, epsilon, .. } = self.config.variant;
         let mut x = ops::embed(ids, &weights.tokens, &weights.positions, cache.len, None);
         for (block, past) in weights.blocks.iter().zip(&mut cache.layers) {
-            let (normed, _) = ops::layer_norm(&x, &block.norm_1.gain, &block.norm_1.bias, weights.precision);
+            let (normed, _) = ops::layer_norm(&x, &block.norm_1.gain, &block.norm_1.bias, epsilon, weights.precision);
             let attention = &block.attention;
             let attended = past.attend(&normed, &attention.weight, &attention.bias, cache.len, self.config.heads);
             x = add_linear(&x, &attended, &block.attention_out, None);
-            let (normed, _) = ops::layer_norm(&x, &block.norm_2.gain, &block.norm_2.bias, weights.precision);
-            let (_, after_gelu) = ops::linear_gelu(&normed, &block.mlp.weight, &block.mlp.bias);
-            x = add_linear(&x, &after_gelu, &block.mlp_out, None);
+            let (normed, _) = ops::layer_norm(&x, &block.norm_2.gain, &block.norm_2.bias, epsilon, weights.precision);
+            let (_, activated) = ops::linear_activated(&normed, &block.mlp.weight, &block.mlp.bias, activation);
+            x = add_linear(&x, &activated, &block.mlp_out, None);
         }
         cache.len += ids.time;
         let last = ops::last_row(&x);
-        let (hidden, _) = ops::layer_norm(&last, &weights.norm.gain, &weights.norm.bias, weights.precision);
-        ops::head::logits(&hidden, &weights.tokens)
+        let (hidden, _) = ops::layer_norm(&last, &weights.norm.gain, &weights.norm.bias, epsilon, weights.precision);
+        ops::head::logits(&hidden, &weights.head)
     }
 }

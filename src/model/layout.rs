@@ -4,11 +4,11 @@
 //! Names, shapes and order are those of Hugging Face's `GPT2LMHeadModel` (transformers, `modeling_gpt2.py`), whose
 //! linear weights are `[inputs, outputs]`.
 
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Normal};
 use rand_pcg::Pcg64Mcg;
 
-use crate::config::ModelConfig;
+use crate::config::{LoraConfig, ModelConfig, Part};
 
 /// Tensors begin at multiples of this many numbers (256 bytes in half precision, WebGPU's strictest offset), so that a
 /// piece of the flat array can be bound as a buffer without a copy.
@@ -19,6 +19,8 @@ const ALIGNMENT: usize = 128;
 pub enum Start {
     /// Normal with this deviation.
     Normal(f32),
+    /// Uniform between this and its negative.
+    Uniform(f32),
     Ones,
     Zeros,
 }
@@ -89,7 +91,31 @@ impl Layout {
         }
         layout.push("transformer.ln_f.weight".into(), &[width], Start::Ones);
         layout.push("transformer.ln_f.bias".into(), &[width], Start::Zeros);
+        if !config.variant.tied {
+            layout.push("lm_head.weight".into(), &[vocabulary, width], normal);
+        }
         layout
+    }
+
+    /// An adapter's tensors: for each chosen matrix A, `[inputs, rank]`, and B, `[rank, outputs]`.
+    pub fn adapter(model: &ModelConfig, lora: &LoraConfig) -> Self {
+        let mut layout = Self { parameters: Vec::new(), len: 0 };
+        for layer in 0..model.layers {
+            for part in Part::ALL.into_iter().filter(|part| lora.targets.has(*part)) {
+                let [inputs, outputs] = part.shape().map(|times| times * model.width);
+                let name = |matrix: &str| format!("transformer.h.{layer}.{}.{matrix}", part.name());
+                // Kaiming's uniform with a slope of sqrt(5), as PyTorch starts linear layers and PEFT A.
+                let bound = 1.0 / (inputs as f32).sqrt();
+                layout.push(name("lora_A"), &[inputs, lora.rank], Start::Uniform(bound));
+                layout.push(name("lora_B"), &[lora.rank, outputs], Start::Zeros);
+            }
+        }
+        layout
+    }
+
+    /// Transformer blocks: each has 12 tensors, beside two embeddings, a layer norm, and perhaps a head.
+    pub(super) fn layers(&self) -> usize {
+        (self.parameters.len() - 4) / 12
     }
 
     fn push(&mut self, name: String, shape: &[usize], start: Start) {
@@ -109,6 +135,7 @@ impl Layout {
                     let normal = Normal::new(0.0, deviation).expect("a deviation above 0");
                     values.fill_with(|| normal.sample(&mut generator));
                 }
+                Start::Uniform(bound) => values.fill_with(|| generator.random_range(-bound..bound)),
                 Start::Ones => values.fill(1.0),
                 Start::Zeros => {}
             }

@@ -1,8 +1,9 @@
 //! GPT-2 (Radford et al. 2019): learned positions, layer norm before each part, GELU in the tanh approximation,
-//! biases everywhere, the head tied to the token embedding.
+//! biases everywhere, the head tied to the token embedding; or one of its family ([`Variant`]).
 //!
 //! Activations are `[batch * time, width]`: every part but attention treats tokens alike.
 
+mod adapter;
 mod batch;
 mod cache;
 mod layout;
@@ -11,6 +12,7 @@ mod weights;
 
 use burn::tensor::{Device, Tensor};
 
+pub use adapter::Adapter;
 pub use batch::Ids;
 pub use cache::Cache;
 pub use layout::{Layout, Parameter};
@@ -18,8 +20,8 @@ pub use places::Places;
 pub use weights::{Block, Linear, Norm, Weights};
 
 use crate::{
-    config::ModelConfig,
-    ops::{self, AttentionSaved, Dropout, Figure, Figures, Gradients, LayerNormSaved, Mask, Precision},
+    config::{LoraConfig, ModelConfig, Part, Variant},
+    ops::{self, AttentionSaved, Dropout, Figure, Figures, Gradients, LayerNormSaved, Mask, Precision, ReadFailed},
 };
 
 /// A model: its shape, where its tensors lie, and the flat array of its weights.
@@ -31,6 +33,8 @@ pub struct Gpt {
     pub flat: Tensor<1>,
     /// The same with half precision, where training reads it.
     half: Option<Tensor<1>>,
+    /// Learns in the place of `flat`, where there is one.
+    adapter: Option<Adapter>,
 }
 
 /// What the backward pass needs of one block.
@@ -41,8 +45,8 @@ struct BlockSaved {
     attended: Tensor<2>,
     norm_2: LayerNormSaved,
     normed_2: Tensor<2>,
-    before_gelu: Tensor<2>,
-    after_gelu: Tensor<2>,
+    before_activation: Tensor<2>,
+    after_activation: Tensor<2>,
 }
 
 /// Hidden states of a pass, and what its backward pass needs.
@@ -83,10 +87,15 @@ impl Gpt {
 
     /// A model of given weights, laid out as [`Layout`] says.
     pub fn from_flat(config: ModelConfig, flat: Vec<f32>, device: &Device) -> Self {
+        let len = flat.len();
+        Self::from_tensor(config, ops::tensor(flat, [len], device))
+    }
+
+    /// A model of weights where they are, `flat [layout.len]`.
+    pub fn from_tensor(config: ModelConfig, flat: Tensor<1>) -> Self {
         let layout = Layout::new(&config);
-        assert_eq!(flat.len(), layout.len, "weights of another model");
-        let flat = ops::tensor(flat, [layout.len], device);
-        Self { config, places: Places::new(&layout), layout, flat, half: None }
+        assert_eq!(flat.dims(), [layout.len], "weights of another model");
+        Self { config, places: Places::new(&layout), layout, flat, half: None, adapter: None }
     }
 
     pub fn device(&self) -> Device {
@@ -94,18 +103,86 @@ impl Gpt {
     }
 
     pub fn weights(&self) -> Weights {
-        Weights::view(&self.layout, &self.flat, None)
+        self.view(None)
     }
 
     /// Weights as a loss is computed with.
     fn training_weights(&self) -> Weights {
-        Weights::view(&self.layout, &self.flat, self.half.as_ref())
+        self.view(self.half.as_ref())
+    }
+
+    fn view(&self, half: Option<&Tensor<1>>) -> Weights {
+        let mut weights = Weights::view(&self.layout, &self.flat, half);
+        if let Some(adapter) = &self.adapter {
+            adapter.substitute(&mut weights);
+        }
+        weights
+    }
+
+    /// Puts a fresh adapter beside the weights, which changes nothing yet.
+    pub fn adapt(&mut self, config: LoraConfig, seed: u64) {
+        let layout = Layout::adapter(&self.config, &config);
+        let flat = ops::tensor(layout.initial(seed), [layout.len], &self.device());
+        self.put_adapter(config, flat);
+    }
+
+    /// Puts an adapter of given weights beside the model's, laid out as [`Layout::adapter`] says.
+    pub fn put_adapter(&mut self, config: LoraConfig, flat: Tensor<1>) {
+        self.half = None;
+        self.adapter = Some(Adapter::new(&self.config, config, flat));
+        self.weights_changed();
+    }
+
+    pub fn adapter(&self) -> Option<&Adapter> {
+        self.adapter.as_ref()
+    }
+
+    /// Takes the adapter up into the weights; the model computes what it did.
+    pub fn merge(&mut self) {
+        let Some(adapter) = self.adapter.take() else { return };
+        for (layer, part, sum) in adapter.sums() {
+            let start = self.matrix(layer, part).offset;
+            ops::write(&mut self.flat, start, sum);
+        }
+    }
+
+    /// The whole model's weights as numbers, an adapter taken up into them.
+    pub async fn merged(&self) -> Result<Vec<f32>, ReadFailed> {
+        let mut flat = ops::read(self.flat.clone()).await?;
+        for (layer, part, sum) in self.adapter.iter().flat_map(Adapter::sums) {
+            flat[self.matrix(layer, part).range()].copy_from_slice(&ops::read(sum.clone()).await?);
+        }
+        Ok(flat)
+    }
+
+    fn matrix(&self, layer: usize, part: Part) -> &Parameter {
+        let name = format!("transformer.h.{layer}.{}.weight", part.name());
+        self.layout.parameters.iter().find(|parameter| parameter.name == name).expect("a matrix of the model")
+    }
+
+    /// Layout of what is trained: the whole, or the adapter.
+    pub fn trained(&self) -> &Layout {
+        self.adapter.as_ref().map_or(&self.layout, |adapter| &adapter.layout)
+    }
+
+    /// The flat array of what is trained, `[trained().len]`.
+    pub fn trained_flat(&self) -> &Tensor<1> {
+        self.adapter.as_ref().map_or(&self.flat, |adapter| &adapter.flat)
+    }
+
+    pub fn trained_flat_mut(&mut self) -> &mut Tensor<1> {
+        match &mut self.adapter {
+            Some(adapter) => &mut adapter.flat,
+            None => &mut self.flat,
+        }
     }
 
     /// The precision of what losses are computed from; that of weights where the engine has no other.
     pub fn set_precision(&mut self, precision: Precision) {
         match precision {
             Precision::Single => self.half = None,
+            // An adapter's sums are made anew each step, and have 32 bits.
+            Precision::Half if self.adapter.is_some() => {}
             Precision::Half if self.half.is_none() && ops::supports_half(&self.device()) => {
                 self.half = Some(ops::halved(&self.flat))
             }
@@ -113,28 +190,32 @@ impl Gpt {
         }
     }
 
-    /// To be told whenever `flat` has changed.
-    pub fn weights_changed(&self) {
+    /// To be told whenever the flat array of what is trained has changed.
+    pub fn weights_changed(&mut self) {
+        if let Some(adapter) = &mut self.adapter {
+            adapter.refresh(&Weights::view(&self.layout, &self.flat, None));
+        }
         if let Some(half) = &self.half {
             ops::halve_into(&self.flat, half);
         }
     }
 
-    /// Zeros for the gradients of all weights.
+    /// Zeros for the gradients of all that is trained.
     pub fn gradients(&self) -> Gradients {
-        Gradients::new(self.layout.len, &self.places.norms(), &self.device())
+        let norms = if self.adapter.is_none() { self.places.norms() } else { Vec::new() };
+        Gradients::new(self.trained().len, &norms, &self.device())
     }
 
     /// Logits of every position, `[windows * time, vocabulary]`.
     pub fn logits(&self, ids: &Ids) -> Tensor<2> {
         let weights = self.weights();
-        ops::head::logits(&self.forward(&weights, ids, None, false).x, &weights.tokens)
+        ops::head::logits(&self.forward(&weights, ids, None, false).x, &weights.head)
     }
 
     /// Logits after the last of `ids`, a single window, `[1, vocabulary]`.
     pub fn last_logits(&self, ids: &Ids) -> Tensor<2> {
         let weights = self.weights();
-        ops::head::logits(&ops::last_row(&self.forward(&weights, ids, None, false).x), &weights.tokens)
+        ops::head::logits(&ops::last_row(&self.forward(&weights, ids, None, false).x), &weights.head)
     }
 
     /// Mean cross-entropy of `targets` in nats, without dropout, into `figure`.
@@ -156,29 +237,50 @@ impl Gpt {
     ) {
         let weights = self.training_weights();
         let hidden = self.forward(&weights, ids, dropout, true);
-        let gradient = ops::head::loss_and_gradient(&hidden.x, &weights.head, targets, figures, figure, gradients);
+        let gradient = ops::head::loss_and_gradient(
+            &hidden.x,
+            &weights.head,
+            targets,
+            figures,
+            figure,
+            self.whole().map(|places| places.head.start),
+            gradients,
+        );
         self.backward(&weights, hidden, ids, gradient, dropout, gradients);
         gradients.end_pass();
     }
 
     /// `to_train`: keeps what the backward pass needs.
     fn forward(&self, weights: &Weights, ids: &Ids, dropout: Option<Dropout>, to_train: bool) -> Hidden {
+        let Variant { activation, epsilon, .. } = self.config.variant;
         let mask = Site::Embedding.mask(dropout);
         let mut x = ops::embed(ids, &weights.tokens, &weights.positions, 0, mask);
         let mut blocks = Vec::new();
         for (layer, block) in weights.blocks.iter().enumerate() {
-            let (normed_1, norm_1) = ops::layer_norm(&x, &block.norm_1.gain, &block.norm_1.bias, weights.precision);
+            let (normed_1, norm_1) =
+                ops::layer_norm(&x, &block.norm_1.gain, &block.norm_1.bias, epsilon, weights.precision);
             let qkv = ops::linear(&normed_1, &block.attention.weight, &block.attention.bias);
             let mask = Site::Attention(layer).mask(dropout);
             let (attended, attention) = ops::attention(&qkv, ids.windows, self.config.heads, mask, weights.precision);
             x = add_linear(&x, &attended, &block.attention_out, Site::AttentionOut(layer).mask(dropout));
-            let (normed_2, norm_2) = ops::layer_norm(&x, &block.norm_2.gain, &block.norm_2.bias, weights.precision);
-            let (before_gelu, after_gelu) = ops::linear_gelu(&normed_2, &block.mlp.weight, &block.mlp.bias);
-            x = add_linear(&x, &after_gelu, &block.mlp_out, Site::MlpOut(layer).mask(dropout));
-            let saved = BlockSaved { norm_1, normed_1, attention, attended, norm_2, normed_2, before_gelu, after_gelu };
+            let (normed_2, norm_2) =
+                ops::layer_norm(&x, &block.norm_2.gain, &block.norm_2.bias, epsilon, weights.precision);
+            let (before_activation, after_activation) =
+                ops::linear_activated(&normed_2, &block.mlp.weight, &block.mlp.bias, activation);
+            x = add_linear(&x, &after_activation, &block.mlp_out, Site::MlpOut(layer).mask(dropout));
+            let saved = BlockSaved {
+                norm_1,
+                normed_1,
+                attention,
+                attended,
+                norm_2,
+                normed_2,
+                before_activation,
+                after_activation,
+            };
             blocks.extend(to_train.then_some(saved));
         }
-        let (x, norm) = ops::layer_norm(&x, &weights.norm.gain, &weights.norm.bias, weights.precision);
+        let (x, norm) = ops::layer_norm(&x, &weights.norm.gain, &weights.norm.bias, epsilon, weights.precision);
         Hidden { x, blocks, norm }
     }
 
@@ -192,29 +294,48 @@ impl Gpt {
         dropout: Option<Dropout>,
         gradients: &mut Gradients,
     ) {
-        let places = &self.places;
         let Hidden { blocks, norm, .. } = hidden;
-        let mut x = ops::layer_norm_backward(&norm, &weights.norm.gain, &gradient, None, &places.norm, gradients);
+        let place = self.whole().map(|places| &places.norm);
+        let mut x = ops::layer_norm_backward(&norm, &weights.norm.gain, &gradient, None, place, gradients);
         for (layer, saved) in blocks.into_iter().enumerate().rev() {
-            let (block, place) = (&weights.blocks[layer], &places.blocks[layer]);
+            let block = &weights.blocks[layer];
+            let places = self.whole().map(|places| &places.blocks[layer]);
             let out = ops::drop_out(&x, Site::MlpOut(layer).mask(dropout));
-            let mlp = ops::input_gradient_through_gelu(&out, &block.mlp_out.weight, &saved.before_gelu);
-            ops::weight_gradient(&saved.after_gelu, &out, &place.mlp_out, gradients);
+            let activation = self.config.variant.activation;
+            let before = &saved.before_activation;
+            let mlp = ops::input_gradient_through_activation(&out, &block.mlp_out.weight, before, activation);
+            self.learn(layer, Part::MlpOut, &saved.after_activation, &out, gradients);
             let normed = ops::input_gradient(&mlp, &block.mlp.weight);
-            ops::weight_gradient(&saved.normed_2, &mlp, &place.mlp, gradients);
-            let gain = &block.norm_2.gain;
-            x = ops::layer_norm_backward(&saved.norm_2, gain, &normed, Some(&x), &place.norm_2, gradients);
+            self.learn(layer, Part::Mlp, &saved.normed_2, &mlp, gradients);
+            let (gain, place) = (&block.norm_2.gain, places.map(|places| &places.norm_2));
+            x = ops::layer_norm_backward(&saved.norm_2, gain, &normed, Some(&x), place, gradients);
             let out = ops::drop_out(&x, Site::AttentionOut(layer).mask(dropout));
             let attended = ops::input_gradient(&out, &block.attention_out.weight);
-            ops::weight_gradient(&saved.attended, &out, &place.attention_out, gradients);
+            self.learn(layer, Part::AttentionOut, &saved.attended, &out, gradients);
             let qkv = ops::attention_backward(saved.attention, &attended);
             let normed = ops::input_gradient(&qkv, &block.attention.weight);
-            ops::weight_gradient(&saved.normed_1, &qkv, &place.attention, gradients);
-            let gain = &block.norm_1.gain;
-            x = ops::layer_norm_backward(&saved.norm_1, gain, &normed, Some(&x), &place.norm_1, gradients);
+            self.learn(layer, Part::Attention, &saved.normed_1, &qkv, gradients);
+            let (gain, place) = (&block.norm_1.gain, places.map(|places| &places.norm_1));
+            x = ops::layer_norm_backward(&saved.norm_1, gain, &normed, Some(&x), place, gradients);
         }
-        let x = ops::drop_out(&x, Site::Embedding.mask(dropout));
-        ops::embed_backward(ids, &x, self.config.vocabulary, &places.positions, gradients);
+        if let Some(places) = self.whole() {
+            let x = ops::drop_out(&x, Site::Embedding.mask(dropout));
+            let tokens = (self.config.vocabulary, self.config.variant.tied);
+            ops::embed_backward(ids, &x, tokens, &places.positions, gradients);
+        }
+    }
+
+    /// Where gradients go when the whole model is trained.
+    fn whole(&self) -> Option<&Places> {
+        self.adapter.is_none().then_some(&self.places)
+    }
+
+    /// The gradients of a linear layer, or of its adapter.
+    fn learn(&self, layer: usize, part: Part, x: &Tensor<2>, gradient: &Tensor<2>, gradients: &mut Gradients) {
+        match &self.adapter {
+            Some(adapter) => adapter.learn(layer, part, x, gradient, gradients),
+            None => ops::weight_gradient(x, gradient, self.places.blocks[layer].linear(part), gradients),
+        }
     }
 }
 

@@ -4,7 +4,10 @@
 use std::ops::Range;
 
 use super::layout::{Layout, Parameter};
-use crate::ops::{LinearPlace, NormPlace};
+use crate::{
+    config::Part,
+    ops::{LinearPlace, NormPlace},
+};
 
 pub struct BlockPlaces {
     pub norm_1: NormPlace,
@@ -15,8 +18,21 @@ pub struct BlockPlaces {
     pub mlp_out: LinearPlace,
 }
 
+impl BlockPlaces {
+    pub fn linear(&self, part: Part) -> &LinearPlace {
+        match part {
+            Part::Attention => &self.attention,
+            Part::AttentionOut => &self.attention_out,
+            Part::Mlp => &self.mlp,
+            Part::MlpOut => &self.mlp_out,
+        }
+    }
+}
+
 /// The token embedding's is the beginning.
 pub struct Places {
+    /// The token embedding's too, where the head is tied to it.
+    pub head: Range<usize>,
     pub positions: Range<usize>,
     pub blocks: Vec<BlockPlaces>,
     pub norm: NormPlace,
@@ -24,10 +40,11 @@ pub struct Places {
 
 impl Places {
     pub fn new(layout: &Layout) -> Self {
-        let mut parameters = layout.parameters.iter().map(Parameter::range).skip(1);
+        let mut parameters = layout.parameters.iter().map(Parameter::range);
         let mut next = || parameters.next().expect("a layout of GPT-2");
+        let tokens = next();
         let positions = next();
-        let layers = (layout.parameters.len() - 4) / 12;
+        let layers = layout.layers();
         let blocks = (0..layers)
             .map(|layer| BlockPlaces {
                 norm_1: NormPlace { index: 2 * layer, gain: next(), bias: next() },
@@ -38,7 +55,8 @@ impl Places {
                 mlp_out: LinearPlace { weight: next(), bias: next() },
             })
             .collect();
-        Self { positions, blocks, norm: NormPlace { index: 2 * layers, gain: next(), bias: next() } }
+        let norm = NormPlace { index: 2 * layers, gain: next(), bias: next() };
+        Self { head: parameters.next().unwrap_or(tokens), positions, blocks, norm }
     }
 
     /// The layer norms' places, in the order of their indices.

@@ -3,7 +3,10 @@
 use burn::tensor::Tensor;
 
 use super::layout::{Layout, Parameter};
-use crate::ops::{self, Precision};
+use crate::{
+    config::Part,
+    ops::{self, Precision},
+};
 
 /// Gain and bias of a layer norm, `[width]` each.
 #[derive(Clone)]
@@ -30,13 +33,33 @@ pub struct Block {
     pub mlp_out: Linear,       // mlp.c_proj
 }
 
+impl Block {
+    pub fn linear(&self, part: Part) -> &Linear {
+        match part {
+            Part::Attention => &self.attention,
+            Part::AttentionOut => &self.attention_out,
+            Part::Mlp => &self.mlp,
+            Part::MlpOut => &self.mlp_out,
+        }
+    }
+
+    pub fn linear_mut(&mut self, part: Part) -> &mut Linear {
+        match part {
+            Part::Attention => &mut self.attention,
+            Part::AttentionOut => &mut self.attention_out,
+            Part::Mlp => &mut self.mlp,
+            Part::MlpOut => &mut self.mlp_out,
+        }
+    }
+}
+
 /// Every trained tensor of a model.
 #[derive(Clone)]
 pub struct Weights {
     /// Of the matrices that products read.
     pub precision: Precision,
     pub tokens: Tensor<2>, // wte
-    /// `tokens` once more, as the head reads it.
+    /// `tokens` once more, as the head reads it, or the head's own.
     pub head: Tensor<2>,
     pub positions: Tensor<2>, // wpe
     pub blocks: Vec<Block>,
@@ -52,7 +75,7 @@ impl Weights {
         let mut next = || parameters.next().expect("a layout of GPT-2");
         let token_place = next();
         let positions = matrix(flat, next());
-        let layers = (layout.parameters.len() - 4) / 12;
+        let layers = layout.layers();
         let blocks = (0..layers)
             .map(|_| Block {
                 norm_1: norm(flat, next(), next()),
@@ -63,9 +86,10 @@ impl Weights {
                 mlp_out: linear(next(), next()),
             })
             .collect();
-        let (tokens, head) = (matrix(flat, token_place), matrix(products, token_place));
+        let norm = norm(flat, next(), next());
+        let (tokens, head) = (matrix(flat, token_place), matrix(products, parameters.next().unwrap_or(token_place)));
         let precision = if half.is_some() { Precision::Half } else { Precision::Single };
-        Self { precision, tokens, head, positions, blocks, norm: norm(flat, next(), next()) }
+        Self { precision, tokens, head, positions, blocks, norm }
     }
 }
 

@@ -46,12 +46,13 @@ pub fn last_row(x: &Tensor<2>) -> Tensor<2> {
     super::tensor(values[values.len() - width..].to_vec(), [1, width], &x.device())
 }
 
-/// Adds to the tokens' gradients, which the head has written before; writes those of the positions. `gradient`: that of
-/// [`embed`]'s output before dropout, `[windows * time, width]`; the tokens' place is the beginning.
+/// Adds to the tokens' gradients, which a tied head has written before; writes those of the positions. `gradient`: that of
+/// [`embed`]'s output before dropout, `[windows * time, width]`; `tokens`: the vocabulary, and whether the head is tied; the
+/// tokens' place is the beginning.
 pub fn embed_backward(
     ids: &Ids,
     gradient: &Tensor<2>,
-    vocabulary: usize,
+    (vocabulary, tied): (usize, bool),
     positions: &Range<usize>,
     gradients: &mut Gradients,
 ) {
@@ -60,12 +61,22 @@ pub fn embed_backward(
     let Some(values) = host(gradient) else {
         let flat = gradients.flat();
         let tokens = gpu::piece(flat, 0, [vocabulary, width]);
+        if !tied && !adding {
+            gpu::fill(&tokens, 0.0);
+        }
         let positions = gpu::piece(flat, positions.start, [positions.len() / width, width]);
+        // Rows of places that these windows are too short for.
+        if ids.time < positions.dims()[0] && !adding {
+            gpu::fill(&positions, 0.0);
+        }
         gpu::embed_backward_into(&ids.numbers, gradient, ids.time, &tokens, &positions, adding);
         return;
     };
     let add = |sum: &mut [f32], row: &[f32]| sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
     let tokens = gradients.host(&(0..vocabulary * width)).expect("gradients of the engine of the model");
+    if !tied && !adding {
+        tokens.fill(0.0);
+    }
     for (row, &id) in values.values().chunks_exact(width).zip(&ids.numbers) {
         add(&mut tokens[id as usize * width..][..width], row);
     }
@@ -92,7 +103,7 @@ mod tests {
     fn gradients_of(
         ids: &Ids,
         gradient: &Tensor<2>,
-        vocabulary: usize,
+        (vocabulary, tied): (usize, bool),
         context: usize,
         passes: usize,
     ) -> [Vec<f32>; 2] {
@@ -101,7 +112,7 @@ mod tests {
         let positions = start..start + context * width;
         let mut gradients = Gradients::new(positions.end.next_multiple_of(64), &[], &gradient.device());
         for _ in 0..passes {
-            embed_backward(ids, gradient, vocabulary, &positions, &mut gradients);
+            embed_backward(ids, gradient, (vocabulary, tied), &positions, &mut gradients);
             gradients.end_pass();
         }
         let flat = block_on(gradients.values()).unwrap();
@@ -113,7 +124,7 @@ mod tests {
         let ids = Ids::new(vec![1, 4, 1, 0, 2, 1], 2, &device());
         let (tokens, positions, out) = (random([5, 4], 1), random([3, 4], 2), random([6, 4], 3));
         for mask in [None, Dropout::new(0.3, 4).map(|dropout| dropout.mask(0))] {
-            let [by_token, by_position] = gradients_of(&ids, &drop_out(&out, mask), 5, 3, 1);
+            let [by_token, by_position] = gradients_of(&ids, &drop_out(&out, mask), (5, true), 3, 1);
             let run = |tokens: &Tensor<2>, positions: &Tensor<2>| {
                 (embed(&ids, tokens, positions, 0, mask) * out.clone()).sum()
             };
@@ -143,9 +154,9 @@ mod tests {
             }
             assert_close(&drop_out(&moved(&out, &gpu), mask), &drop_out(&out, mask), &name("dropout"));
             assert_close(&last_row(&moved(&out, &gpu)), &last_row(&out), &name("last row"));
-            for passes in [1, 2] {
-                let right = gradients_of(&on_cpu, &out, vocabulary, context, passes);
-                let got = gradients_of(&on_gpu, &moved(&out, &gpu), vocabulary, context, passes);
+            for (passes, tied) in [(1, true), (2, true), (1, false), (2, false)] {
+                let right = gradients_of(&on_cpu, &out, (vocabulary, tied), context, passes);
+                let got = gradients_of(&on_gpu, &moved(&out, &gpu), (vocabulary, tied), context, passes);
                 assert_values_close(&got[0], &right[0], &name("token gradient"));
                 assert_values_close(&got[1], &right[1], &name("position gradient"));
             }

@@ -25,16 +25,17 @@ pub fn loss(hidden: &Tensor<2>, tokens: &Tensor<2>, targets: &Ids, figures: &mut
     pass(hidden, tokens, targets, figures, figure, None);
 }
 
-/// The same, and the gradient of `hidden`; that of `tokens` goes to the beginning of the gradients.
+/// The same, and the gradient of `hidden`; that of `tokens` goes to the gradients from `place` on, where it is wanted.
 pub fn loss_and_gradient(
     hidden: &Tensor<2>,
     tokens: &Tensor<2>,
     targets: &Ids,
     figures: &mut Figures,
     figure: Figure,
+    place: Option<usize>,
     gradients: &mut Gradients,
 ) -> Tensor<2> {
-    pass(hidden, tokens, targets, figures, figure, Some(gradients)).expect("asked for")
+    pass(hidden, tokens, targets, figures, figure, Some((place, gradients))).expect("asked for")
 }
 
 fn pass(
@@ -43,7 +44,7 @@ fn pass(
     targets: &Ids,
     figures: &mut Figures,
     figure: Figure,
-    gradients: Option<&mut Gradients>,
+    gradients: Option<(Option<usize>, &mut Gradients)>,
 ) -> Option<Tensor<2>> {
     let counted = targets.numbers.iter().filter(|&&target| target != IGNORED as u32).count();
     let scale = 1.0 / counted.max(1) as f32;
@@ -62,12 +63,12 @@ fn on_gpu(
     scale: f32,
     figures: &Figures,
     figure: Figure,
-    gradients: Option<&mut Gradients>,
+    gradients: Option<(Option<usize>, &mut Gradients)>,
 ) -> Option<Tensor<2>> {
     let ([rows, width], [vocabulary, _]) = (hidden.dims(), tokens.dims());
     let losses = gpu::losses(rows, hidden);
-    let backward = gradients.map(|gradients| {
-        let place = gpu::piece(gradients.flat(), 0, [vocabulary, width]);
+    let backward = gradients.map(|(place, gradients)| {
+        let place = place.map(|place| gpu::piece(gradients.flat(), place, [vocabulary, width]));
         (gpu::empty([rows, width], &hidden.device()), place, gradients.adding)
     });
     for first in (0..rows).step_by(rows_of_logits(vocabulary)) {
@@ -77,7 +78,9 @@ fn on_gpu(
         gpu::row_losses(&logits, vocabulary, targets.on_gpu(), &losses, first, scale, backward.is_some());
         if let Some((out, place, adding)) = &backward {
             gpu::hidden_gradient(&logits, tokens, &gpu::piece(out, first * width, [count, width]));
-            gpu::token_gradient(&logits, &part, place, *adding || first > 0);
+            if let Some(place) = place {
+                gpu::token_gradient(&logits, &part, place, *adding || first > 0);
+            }
         }
     }
     let (buffer, place) = figures.buffer(figure);
@@ -90,7 +93,7 @@ fn on_cpu(
     tokens: &Tensor<2>,
     targets: &[u32],
     scale: f32,
-    mut gradients: Option<&mut Gradients>,
+    mut gradients: Option<(Option<usize>, &mut Gradients)>,
 ) -> (f32, Option<Tensor<2>>) {
     let ([rows, width], [vocabulary, _]) = (hidden.dims(), tokens.dims());
     let [values, token_values] = [hidden, tokens].map(|tensor| host(tensor).expect("on the host"));
@@ -106,12 +109,14 @@ fn on_cpu(
         for (row, &target) in logits.chunks_exact_mut(vocabulary).zip(&targets[first..first + count]) {
             total += row_loss(row, target, scale, gradients.is_some());
         }
-        let Some(gradients) = gradients.as_deref_mut() else { continue };
+        let Some((place, gradients)) = &mut gradients else { continue };
         let adding = gradients.adding || first > 0;
         let logits = || Matrix::new(&logits, 0, vocabulary, 1);
         let out = MatrixMut::new(&mut out, first * width, width, 1);
         multiply(count, width, vocabulary, 1.0, logits(), token_matrix(), out);
-        let place = gradients.host(&(0..vocabulary * width)).expect("gradients of the engine of the model");
+        let Some(place) = place else { continue };
+        let place =
+            gradients.host(&(*place..*place + vocabulary * width)).expect("gradients of the engine of the model");
         let place = MatrixMut::new(place, 0, width, 1);
         let place = if adding { place.adding() } else { place };
         multiply(vocabulary, width, count, 1.0, logits().transposed(), part(), place);
@@ -173,7 +178,15 @@ mod tests {
         let mut out = None;
         for _ in 0..passes {
             let figure = figures.add();
-            out = Some(loss_and_gradient(hidden, tokens, &ids(targets, &device), &mut figures, figure, &mut gradients));
+            out = Some(loss_and_gradient(
+                hidden,
+                tokens,
+                &ids(targets, &device),
+                &mut figures,
+                figure,
+                Some(0),
+                &mut gradients,
+            ));
             gradients.end_pass();
         }
         let mut flat = block_on(gradients.values()).unwrap();

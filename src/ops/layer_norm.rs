@@ -1,4 +1,4 @@
-//! Layer normalisation over the last axis (Ba, Kiros & Hinton 2016), GPT-2's epsilon of 1e-5.
+//! Layer normalisation over the last axis (Ba, Kiros & Hinton 2016).
 
 use burn::tensor::Tensor;
 
@@ -8,8 +8,6 @@ use super::{
     host::{Host, host},
 };
 
-pub(super) const EPSILON: f32 = 1e-5;
-
 /// What the backward pass needs.
 pub struct LayerNormSaved {
     /// `[rows, width]`
@@ -18,16 +16,17 @@ pub struct LayerNormSaved {
     statistics: Tensor<2>,
 }
 
-/// `x [rows, width]`, `gain [width]`, `bias [width]` -> `[rows, width]` of that precision.
+/// `x [rows, width]`, `gain [width]`, `bias [width]` -> `[rows, width]` of that precision. `epsilon` is added to the variance.
 pub fn layer_norm(
     x: &Tensor<2>,
     gain: &Tensor<1>,
     bias: &Tensor<1>,
+    epsilon: f32,
     precision: Precision,
 ) -> (Tensor<2>, LayerNormSaved) {
     let (y, statistics) = match host(x) {
-        None => gpu::layer_norm(x, gain, bias, precision),
-        Some(values) => on_cpu(x, &values, gain, bias),
+        None => gpu::layer_norm(x, gain, bias, epsilon, precision),
+        Some(values) => on_cpu(x, &values, gain, bias, epsilon),
     };
     (y, LayerNormSaved { x: x.clone(), statistics })
 }
@@ -42,7 +41,7 @@ fn sum(values: impl ExactSizeIterator<Item = f32>) -> f32 {
     totals.iter().sum()
 }
 
-fn on_cpu(x: &Tensor<2>, values: &Host, gain: &Tensor<1>, bias: &Tensor<1>) -> (Tensor<2>, Tensor<2>) {
+fn on_cpu(x: &Tensor<2>, values: &Host, gain: &Tensor<1>, bias: &Tensor<1>, epsilon: f32) -> (Tensor<2>, Tensor<2>) {
     let [rows, width] = x.dims();
     let (gain, bias) = (host(gain).expect("on the host"), host(bias).expect("on the host"));
     let (gain, bias) = (gain.values(), bias.values());
@@ -51,7 +50,7 @@ fn on_cpu(x: &Tensor<2>, values: &Host, gain: &Tensor<1>, bias: &Tensor<1>) -> (
     for row in values.values().chunks_exact(width) {
         let mean = sum(row.iter().copied()) / width as f32;
         let variance = sum(row.iter().map(|value| (value - mean) * (value - mean))) / width as f32;
-        let inverse = 1.0 / (variance + EPSILON).sqrt();
+        let inverse = 1.0 / (variance + epsilon).sqrt();
         y.extend(row.iter().zip(gain).zip(bias).map(|((value, gain), bias)| (value - mean) * inverse * gain + bias));
         statistics.extend([mean, inverse]);
     }
@@ -59,19 +58,21 @@ fn on_cpu(x: &Tensor<2>, values: &Host, gain: &Tensor<1>, bias: &Tensor<1>) -> (
 }
 
 /// The gradient of the input, `[rows, width]`, from that of the output, plus `residual` where there is one: the gradient
-/// that reaches the input past the layer norm. Those of gain and bias go to their place.
+/// that reaches the input past the layer norm. Those of gain and bias go to their place, where they are wanted.
 pub fn layer_norm_backward(
     saved: &LayerNormSaved,
     gain: &Tensor<1>,
     gradient: &Tensor<2>,
     residual: Option<&Tensor<2>>,
-    place: &NormPlace,
+    place: Option<&NormPlace>,
     gradients: &mut Gradients,
 ) -> Tensor<2> {
     let LayerNormSaved { x, statistics } = saved;
     if let Store::Gpu { norm_places, norms, .. } = &mut gradients.store {
-        let norms = norms.get_or_insert_with(|| gpu::NormGradients::new(norm_places.count() / 2, x));
-        norms.add(place.index, x, statistics, gradient);
+        if let Some(place) = place {
+            let norms = norms.get_or_insert_with(|| gpu::NormGradients::new(norm_places.count() / 2, x));
+            norms.add(place.index, x, statistics, gradient);
+        }
         return gpu::layer_norm_input_gradient(x, statistics, gain, gradient, residual);
     }
     let [rows, width] = x.dims();
@@ -101,17 +102,21 @@ pub fn layer_norm_backward(
     if let Some(residual) = residual {
         out.iter_mut().zip(residual.values()).for_each(|(value, residual)| *value += residual);
     }
+    let out = super::tensor(out, [rows, width], &saved.x.device());
+    let Some(place) = place else { return out };
     let adding = gradients.adding;
     for (range, sums) in [(&place.gain, gain_gradient), (&place.bias, bias_gradient)] {
         let held = gradients.host(range).expect("gradients of the engine of the model");
         held.iter_mut().zip(sums).for_each(|(held, sum)| *held = if adding { *held + sum } else { sum });
     }
-    super::tensor(out, [rows, width], &saved.x.device())
+    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const EPSILON: f32 = 1e-3;
     use crate::ops::testing::{assert_close, assert_gradient, assert_values_close, gpu_device, moved, random, values};
 
     fn place(width: usize) -> NormPlace {
@@ -127,13 +132,13 @@ mod tests {
         residual: Option<&Tensor<2>>,
         passes: usize,
     ) -> (Tensor<2>, Vec<f32>, Vec<f32>) {
-        let (_, saved) = layer_norm(x, gain, gain, Precision::Single);
+        let (_, saved) = layer_norm(x, gain, gain, EPSILON, Precision::Single);
         let place = place(x.dims()[1]);
         let len = place.bias.end.next_multiple_of(64);
         let mut gradients = Gradients::new(len, std::slice::from_ref(&place), &x.device());
         let mut out = None;
         for _ in 0..passes {
-            out = Some(layer_norm_backward(&saved, gain, gradient, residual, &place, &mut gradients));
+            out = Some(layer_norm_backward(&saved, gain, gradient, residual, Some(&place), &mut gradients));
             gradients.end_pass();
         }
         let flat = futures_lite::future::block_on(gradients.values()).unwrap();
@@ -145,7 +150,7 @@ mod tests {
         let (x, gain, bias) = (random([4, 11], 1), random([11], 2), random([11], 3));
         let out = random([4, 11], 4);
         let run = |x: &Tensor<2>, gain: &Tensor<1>, bias: &Tensor<1>| {
-            (layer_norm(x, gain, bias, Precision::Single).0 * out.clone()).sum()
+            (layer_norm(x, gain, bias, EPSILON, Precision::Single).0 * out.clone()).sum()
         };
         let (by_x, by_gain, by_bias) = gradients_of(&x, &gain, &out, None, 1);
         assert_gradient(&x, &values(&by_x), |x| run(x, &gain, &bias));
@@ -162,9 +167,9 @@ mod tests {
             let (out, residual) = (random([rows, width], seed + 3), random([rows, width], seed + 4));
             let (gx, ggain) = (moved(&x, &gpu), moved(&gain, &gpu));
             let name = |what: &str| format!("{what} of {rows} x {width}");
-            let right = layer_norm(&x, &gain, &bias, Precision::Single).0;
+            let right = layer_norm(&x, &gain, &bias, EPSILON, Precision::Single).0;
             assert_close(
-                &layer_norm(&gx, &ggain, &moved(&bias, &gpu), Precision::Single).0,
+                &layer_norm(&gx, &ggain, &moved(&bias, &gpu), EPSILON, Precision::Single).0,
                 &right,
                 &name("layer norm"),
             );

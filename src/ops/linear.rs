@@ -4,10 +4,11 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Gradients, LinearPlace, Mask, gelu, gpu,
+    Gradients, LinearPlace, Mask, activation, gpu,
     host::host,
     product::{Matrix, MatrixMut, multiply},
 };
+use crate::config::Activation;
 
 /// `x [rows, inputs]`, `weight [inputs, outputs]`, `bias [outputs]` -> `[rows, outputs]`.
 pub fn linear(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> Tensor<2> {
@@ -20,14 +21,19 @@ pub fn linear(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> Tensor<2> 
     super::tensor(biased(x, weight, bias), shape, &x.device())
 }
 
-/// The layer before GELU and after it, `[rows, outputs]` each.
-pub fn linear_gelu(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> (Tensor<2>, Tensor<2>) {
+/// The layer before the activation and after it, `[rows, outputs]` each.
+pub fn linear_activated(
+    x: &Tensor<2>,
+    weight: &Tensor<2>,
+    bias: &Tensor<1>,
+    activation: Activation,
+) -> (Tensor<2>, Tensor<2>) {
     if host(x).is_none() {
-        return gpu::linear_gelu(x, weight, bias);
+        return gpu::linear_activated(x, weight, bias, activation);
     }
     let shape = [x.dims()[0], weight.dims()[1]];
     let before = biased(x, weight, bias);
-    let after = before.iter().map(|&value| gelu::gelu(value)).collect();
+    let after = activation::apply(activation, &before);
     (super::tensor(before, shape, &x.device()), super::tensor(after, shape, &x.device()))
 }
 
@@ -68,11 +74,18 @@ pub fn input_gradient(gradient: &Tensor<2>, weight: &Tensor<2>) -> Tensor<2> {
     super::tensor(through(gradient, weight), [gradient.dims()[0], weight.dims()[0]], &gradient.device())
 }
 
-/// The gradient of what GELU was given, `before [rows, inputs]`, where the layer's input was what GELU made of it.
-pub fn input_gradient_through_gelu(gradient: &Tensor<2>, weight: &Tensor<2>, before: &Tensor<2>) -> Tensor<2> {
-    let Some(before_values) = host(before) else { return gpu::input_gradient_through_gelu(gradient, weight, before) };
+/// The gradient of what the activation was given, `before [rows, inputs]`, where the layer's input was what it made of it.
+pub fn input_gradient_through_activation(
+    gradient: &Tensor<2>,
+    weight: &Tensor<2>,
+    before: &Tensor<2>,
+    activation: Activation,
+) -> Tensor<2> {
+    let Some(before_values) = host(before) else {
+        return gpu::input_gradient_through_activation(gradient, weight, before, activation);
+    };
     let mut values = through(gradient, weight);
-    values.iter_mut().zip(before_values.values()).for_each(|(value, &before)| *value *= gelu::slope(before));
+    activation::through(activation, &mut values, before_values.values());
     super::tensor(values, before.dims(), &gradient.device())
 }
 
@@ -154,14 +167,34 @@ mod tests {
     }
 
     #[test]
-    fn gradient_through_gelu_matches_finite_differences() {
+    fn gradient_through_the_activation_matches_finite_differences() {
         let (x, weight, out) = (random([5, 3], 1), random([3, 4], 2), random([5, 4], 4));
-        let gradient = input_gradient_through_gelu(&out, &weight, &x);
         let zero = Tensor::zeros([4], &x.device());
-        assert_gradient(&x, &values(&gradient), |x| {
-            let after = values(x).into_iter().map(gelu::gelu).collect();
-            (linear(&super::super::tensor(after, [5, 3], &x.device()), &weight, &zero) * out.clone()).sum()
-        });
+        for activation in [Activation::GeluTanh, Activation::Gelu, Activation::Silu, Activation::Tanh] {
+            let gradient = input_gradient_through_activation(&out, &weight, &x, activation);
+            assert_gradient(&x, &values(&gradient), |x| {
+                let after = activation::apply(activation, &values(x));
+                (linear(&super::super::tensor(after, [5, 3], &x.device()), &weight, &zero) * out.clone()).sum()
+            });
+        }
+    }
+
+    #[test]
+    fn every_activation_is_the_same_on_the_gpu() {
+        let gpu = gpu_device();
+        gpu::choose(gpu::Choice::always(gpu::Kernel::Registers));
+        let [rows, inputs, outputs] = [9, 12, 20];
+        let (x, weight, bias) = (random([rows, inputs], 1), random([inputs, outputs], 2), random([outputs], 3));
+        let (before, gradient) = (random([rows, inputs], 4) * 6.0, random([rows, outputs], 5));
+        let on = |tensor: &Tensor<2>| moved(tensor, &gpu);
+        for activation in activation::ALL {
+            let right = linear_activated(&x, &weight, &bias, activation).1;
+            let got = linear_activated(&on(&x), &on(&weight), &moved(&bias, &gpu), activation).1;
+            assert_close(&got, &right, &format!("{activation:?}"));
+            let right = input_gradient_through_activation(&gradient, &weight, &before, activation);
+            let got = input_gradient_through_activation(&on(&gradient), &on(&weight), &on(&before), activation);
+            assert_close(&got, &right, &format!("gradient through {activation:?}"));
+        }
     }
 
     #[test]
@@ -189,18 +222,20 @@ mod tests {
             let (gx, gweight, gbias) = (on(&x), on(&weight), moved(&bias, &gpu));
             let name = |what: &str| format!("{what} of {rows} x {inputs} x {outputs} by {kernel:?}");
             assert_close(&linear(&gx, &gweight, &gbias), &linear(&x, &weight, &bias), &name("linear"));
-            let (cpu, gpu_pair) = (linear_gelu(&x, &weight, &bias), linear_gelu(&gx, &gweight, &gbias));
-            assert_close(&gpu_pair.0, &cpu.0, &name("before gelu"));
-            assert_close(&gpu_pair.1, &cpu.1, &name("after gelu"));
+            let activation = Activation::GeluTanh;
+            let cpu = linear_activated(&x, &weight, &bias, activation);
+            let gpu_pair = linear_activated(&gx, &gweight, &gbias, activation);
+            assert_close(&gpu_pair.0, &cpu.0, &name("before the activation"));
+            assert_close(&gpu_pair.1, &cpu.1, &name("after the activation"));
             for mask in [None, mask] {
                 let right = linear_residual(&x, &weight, &bias, &residual, mask);
                 assert_close(&linear_residual(&gx, &gweight, &gbias, &on(&residual), mask), &right, &name("residual"));
             }
             let right = input_gradient(&gradient, &weight);
             assert_close(&input_gradient(&on(&gradient), &gweight), &right, &name("input gradient"));
-            let right = input_gradient_through_gelu(&gradient, &weight, &before);
-            let got = input_gradient_through_gelu(&on(&gradient), &gweight, &on(&before));
-            assert_close(&got, &right, &name("gradient through gelu"));
+            let right = input_gradient_through_activation(&gradient, &weight, &before, activation);
+            let got = input_gradient_through_activation(&on(&gradient), &gweight, &on(&before), activation);
+            assert_close(&got, &right, &name("gradient through the activation"));
             for passes in [1, 2] {
                 let right = gradients_of(&x, &gradient, passes);
                 let got = gradients_of(&gx, &on(&gradient), passes);

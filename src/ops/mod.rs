@@ -4,13 +4,14 @@
 //! Every operation has two bodies: one for the CPU, over the numbers of Flex's tensors ([`host`]), and kernels for the GPU
 //! (`gpu/`). `model/` calls the functions of this module and never asks which body ran.
 
+mod activation;
 mod adamw;
+mod adapter;
 mod attention;
 mod dropout;
 mod embedding;
 mod exponential;
 mod figures;
-mod gelu;
 mod gpu;
 mod gradients;
 pub mod head;
@@ -20,22 +21,27 @@ mod linear;
 mod precision;
 mod product;
 mod read;
+mod upload;
 
 pub use adamw::{AdamW, Decay, Moments};
+pub use adapter::{ThinPlace, adapted, thin_gradient};
 pub use attention::{AttentionSaved, Past, attention, attention_backward};
 pub use dropout::{Dropout, Mask};
 pub use embedding::{drop_out, embed, embed_backward, last_row};
 pub use figures::{Figure, Figures};
 pub use gpu::{
-    Choice as KernelChoice, Integers, LONG_ROW, choose as choose_kernels, measure as measure_kernels,
+    Choice as KernelChoice, Integers, LONG_ROW, choose as choose_kernels, measure as measure_kernels, poison,
     rehearse_measuring as rehearse_kernels, release, set_speed, with_each_in_use as with_each_kernel_in_use,
 };
 pub use gradients::{Gradients, LinearPlace, NormPlace};
-pub use host::{host, host_mut, on_host, piece, tensor};
+pub use host::{copied, host, host_mut, on_host, piece, tensor, write};
 pub use layer_norm::{LayerNormSaved, layer_norm, layer_norm_backward};
-pub use linear::{input_gradient, input_gradient_through_gelu, linear, linear_gelu, linear_residual, weight_gradient};
+pub use linear::{
+    input_gradient, input_gradient_through_activation, linear, linear_activated, linear_residual, weight_gradient,
+};
 pub use precision::{Precision, halve_into, halved, supports_half};
 pub use read::{ReadFailed, read};
+pub use upload::Upload;
 
 /// The target of a token whose prediction does not count.
 pub const IGNORED: i32 = -1;

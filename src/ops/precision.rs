@@ -37,9 +37,10 @@ mod tests {
     use half::f16;
 
     use super::*;
+    use crate::config::Activation;
     use crate::ops::{
-        attention, attention_backward, input_gradient, input_gradient_through_gelu, layer_norm, linear, linear_gelu,
-        linear_residual,
+        attention, attention_backward, input_gradient, input_gradient_through_activation, layer_norm, linear,
+        linear_activated, linear_residual,
         testing::{gpu_device, moved, random, values},
     };
 
@@ -88,9 +89,11 @@ mod tests {
                 let half = |tensor: &Tensor<2>| halved(&moved(tensor, &gpu));
                 let (hx, hweight, gbias) = (half(&x), half(&weight), moved(&bias, &gpu));
                 assert_near(&linear(&hx, &hweight, &gbias), &linear(&x, &weight, &bias), &name("linear"));
-                let (right, got) = (linear_gelu(&x, &weight, &bias), linear_gelu(&hx, &hweight, &gbias));
-                assert_near(&got.0, &right.0, &name("before gelu"));
-                assert_near(&got.1, &right.1, &name("after gelu"));
+                let activation = Activation::GeluTanh;
+                let right = linear_activated(&x, &weight, &bias, activation);
+                let got = linear_activated(&hx, &hweight, &gbias, activation);
+                assert_near(&got.0, &right.0, &name("before the activation"));
+                assert_near(&got.1, &right.1, &name("after the activation"));
                 assert!(gpu::is_half(&got.1), "{}", name("what a product reads next"));
                 let right = linear_residual(&x, &weight, &bias, &residual, None);
                 let got = linear_residual(&hx, &hweight, &gbias, &moved(&residual, &gpu), None);
@@ -98,9 +101,9 @@ mod tests {
                 let ggradient = moved(&gradient, &gpu);
                 let got = input_gradient(&ggradient, &hweight);
                 assert_near(&got, &input_gradient(&gradient, &weight), &name("input gradient"));
-                let right = input_gradient_through_gelu(&gradient, &weight, &before);
-                let got = input_gradient_through_gelu(&ggradient, &hweight, &moved(&before, &gpu));
-                assert_near(&got, &right, &name("gradient through gelu"));
+                let right = input_gradient_through_activation(&gradient, &weight, &before, activation);
+                let got = input_gradient_through_activation(&ggradient, &hweight, &moved(&before, &gpu), activation);
+                assert_near(&got, &right, &name("gradient through the activation"));
             }
         }
     }
@@ -109,9 +112,9 @@ mod tests {
     fn layer_norm_and_attention_write_half_precision() {
         let Some(gpu) = gpu_with_half() else { return };
         let (x, gain, bias) = (random([9, 12], 1), random([12], 2), random([12], 3));
-        let right = layer_norm(&x, &gain, &bias, Precision::Single).0;
+        let right = layer_norm(&x, &gain, &bias, 1e-5, Precision::Single).0;
         let on = |tensor: &Tensor<1>| moved(tensor, &gpu);
-        let got = layer_norm(&moved(&x, &gpu), &on(&gain), &on(&bias), Precision::Half).0;
+        let got = layer_norm(&moved(&x, &gpu), &on(&gain), &on(&bias), 1e-5, Precision::Half).0;
         assert!(gpu::is_half(&got));
         assert_near(&got, &right, "layer norm");
         let (qkv, gradient) = (random([2 * 11, 3 * 16], 4), random([2 * 11, 16], 5));

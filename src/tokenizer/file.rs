@@ -66,7 +66,7 @@ pub struct AddedToken {
     lstrip: bool,
     rstrip: bool,
     pub normalized: bool,
-    special: bool,
+    pub special: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -164,6 +164,29 @@ impl File {
         check(file.version == "1.0", || format!("version {:?}", file.version))?;
         check(file.normalizer.is_none(), || "a normalizer".to_owned())?;
         file.model.check()?;
+        file.check_added_tokens()?;
+        Ok(file)
+    }
+
+    /// What GPT-2's older pair of files says: `vocab.json`, a map from tokens to ids, and `merges.txt`, a merge a line.
+    pub fn of_pair(vocabulary: &[u8], merges: &[u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Vocabulary(#[serde(deserialize_with = "read_vocabulary")] Vec<String>);
+
+        let size = vocabulary.len() + merges.len();
+        check(size <= LARGEST_FILE, || format!("{size} bytes are too many"))?;
+        let Vocabulary(vocab) = serde_json::from_slice(vocabulary).map_err(|error| invalid(error.to_string()))?;
+        let merges = std::str::from_utf8(merges).map_err(|error| invalid(format!("merges.txt: {error}")))?;
+        let lines = merges.lines().filter(|line| !line.is_empty() && !line.starts_with("#version"));
+        let pairs = lines.map(|line| {
+            let pair = line.split_once(' ').filter(|(_, right)| !right.contains(' '));
+            let pair = pair.map(|(left, right)| (left.to_owned(), right.to_owned()));
+            pair.ok_or_else(|| invalid(format!("merge {line:?} is no pair")))
+        });
+        let merges = pairs.collect::<Result<_>>()?;
+        let end = vocab.iter().position(|token| token == END_OF_TEXT);
+        let end = end.ok_or_else(|| invalid(format!("no token {END_OF_TEXT}")))?;
+        let file = Self::new(Cut::Words, vec![AddedToken::special(end as u32, END_OF_TEXT)], vocab, merges);
         file.check_added_tokens()?;
         Ok(file)
     }

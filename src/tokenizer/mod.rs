@@ -9,6 +9,7 @@
 
 mod alphabet;
 mod bpe;
+mod byte_level;
 mod file;
 mod open;
 mod pieces;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+pub use byte_level::{ByteLevel, TokenClass};
 use file::File;
 pub use pieces::Piece;
 use scheme::{Encoder, Scheme};
@@ -87,14 +89,17 @@ impl Tokenizer {
         Self::from_file(File::read(json)?)
     }
 
+    /// Opens GPT-2's older pair of files, `vocab.json` and `merges.txt`, as the `tokenizer.json` that says the same.
+    pub fn from_vocabulary(vocabulary: &[u8], merges: &[u8]) -> Result<Self> {
+        Self::from_file(File::of_pair(vocabulary, merges)?)
+    }
+
     /// This tokenizer with further special tokens, whose ids follow its own; those that it has already stay.
     pub fn with_special_tokens(&self, contents: &[&str]) -> Result<Self> {
         let mut file = File::read(self.to_json().as_bytes())?;
-        let mut next = self.vocabulary() as u32;
-        for content in contents.iter().filter(|content| self.special_token(content).is_none()) {
-            file.added_tokens.push(file::AddedToken::special(next, content));
-            next += 1;
-        }
+        let new = contents.iter().filter(|content| self.special_token(content).is_none());
+        let added = (self.vocabulary() as u32..).zip(new).map(|(id, content)| file::AddedToken::special(id, content));
+        file.added_tokens.extend(added);
         Self::from_file(file)
     }
 

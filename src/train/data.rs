@@ -4,24 +4,43 @@ use burn::tensor::Device;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
+use super::Answers;
 use crate::{
     error::{Error, Result},
     model::Ids,
+    ops::IGNORED,
 };
+
+/// How often a window is drawn anew because nothing in it counts.
+const MOST_DRAWS: usize = 16;
 
 /// The token ids of a text, split.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Dataset {
     pub train: Vec<u16>,
     pub validation: Vec<u16>,
-    /// Bytes of the text that `validation` encodes, for bits per byte.
+    /// Bytes of the text that `validation` encodes, for bits per byte; 0 where not all of it counts.
     pub validation_bytes: u64,
+    /// Where there are conversations: what of them is learned.
+    pub answers: Option<Answers>,
 }
 
 /// Inputs and, one place further on, what the model should say.
 pub struct Batch {
     pub inputs: Ids,
+    /// What does not count is [`IGNORED`].
     pub targets: Ids,
+}
+
+impl Batch {
+    /// Refuses targets that the model has no token for.
+    pub fn check_targets(&self, vocabulary: usize) -> Result<()> {
+        let wrong = |id: &&u32| **id as usize >= vocabulary && **id != IGNORED as u32;
+        match self.targets.numbers.iter().find(wrong) {
+            Some(&id) => Err(Error::TokenOutOfRange { id, vocabulary }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A number that depends on both of its own and differs for neighbours (the mixing function of SplitMix64,
@@ -40,6 +59,11 @@ impl Dataset {
         if self.train.len() < needed {
             return Err(Error::TextTooShort { tokens: self.train.len(), needed });
         }
+        if let Some(answers) = &self.answers
+            && !answers.learned(&self.train, 1, self.train.len()).any(|learned| learned)
+        {
+            return Err(Error::NothingToLearn);
+        }
         Ok(())
     }
 
@@ -48,8 +72,40 @@ impl Dataset {
     pub fn batch(&self, windows: usize, context: usize, seed: u64, step: u64, pass: u64, device: &Device) -> Batch {
         let mut generator = Pcg64Mcg::seed_from_u64(mix(mix(seed, step), pass));
         let last = self.train.len() - context - 1;
-        let starts: Vec<usize> = (0..windows).map(|_| generator.random_range(0..=last)).collect();
-        windows_at(&self.train, &starts, context, device)
+        let mut draw = || generator.random_range(0..=last);
+        let mut starts: Vec<usize> = (0..windows).map(|_| self.tried(&mut draw, context)).collect();
+        // Of a batch in which nothing counts there is no mean.
+        if !starts.iter().any(|&start| self.counts(start, context)) {
+            starts[0] = self.next_that_counts(starts[0], context);
+        }
+        self.windows_at(&self.train, &starts, context, device)
+    }
+
+    /// A place drawn until something counts in its window, but not for ever.
+    fn tried(&self, draw: &mut impl FnMut() -> usize, context: usize) -> usize {
+        let mut start = draw();
+        for _ in 1..MOST_DRAWS {
+            if self.counts(start, context) {
+                break;
+            }
+            start = draw();
+        }
+        start
+    }
+
+    /// Whether a window has a target that is learned.
+    fn counts(&self, start: usize, context: usize) -> bool {
+        let learned = |answers: &Answers| answers.learned(&self.train, start + 1, start + context + 1).any(|it| it);
+        self.answers.as_ref().is_none_or(learned)
+    }
+
+    /// The first window from `start` on, and then from the beginning, that ends with a learned target.
+    fn next_that_counts(&self, start: usize, context: usize) -> usize {
+        let Some(answers) = &self.answers else { return start };
+        let from = |at: usize| at + answers.learned(&self.train, at, self.train.len()).take_while(|it| !it).count();
+        let (after, first) = (from(start + context), from(1));
+        let target = if after < self.train.len() { after } else { first };
+        target.saturating_sub(context).min(self.train.len() - context - 1)
     }
 
     /// Where the fixed validation windows start and how long they are: at most `count`, spread evenly.
@@ -67,15 +123,32 @@ impl Dataset {
 
     /// The validation windows at `starts`.
     pub fn validation_batch(&self, starts: &[usize], time: usize, device: &Device) -> Batch {
-        windows_at(&self.validation, starts, time, device)
+        self.windows_at(&self.validation, starts, time, device)
     }
 
-    /// The ids as bytes, little-endian: two counts, the bytes of validation text, then the ids of both sides.
+    fn windows_at(&self, tokens: &[u16], starts: &[usize], time: usize, device: &Device) -> Batch {
+        let gather = |numbers: Vec<u32>| Ids::new(numbers, starts.len(), device);
+        let inputs = starts.iter().flat_map(|&start| &tokens[start..start + time]).map(|&id| u32::from(id)).collect();
+        let targets = starts.iter().flat_map(|&start| self.targets(tokens, start + 1, start + 1 + time)).collect();
+        Batch { inputs: gather(inputs), targets: gather(targets) }
+    }
+
+    fn targets(&self, tokens: &[u16], from: usize, to: usize) -> Vec<u32> {
+        let ids = tokens[from..to].iter().map(|&id| u32::from(id));
+        let Some(answers) = &self.answers else { return ids.collect() };
+        let learned = answers.learned(tokens, from, to);
+        ids.zip(learned).map(|(id, learned)| if learned { id } else { IGNORED as u32 }).collect()
+    }
+
+    /// The ids as bytes, little-endian: two counts, the bytes of validation text, then the ids of both sides; and of
+    /// conversations the four ids of turns and that of the end of text.
     pub fn to_bytes(&self) -> Vec<u8> {
         let counts = [self.train.len() as u64, self.validation.len() as u64, self.validation_bytes];
         let mut bytes = Vec::with_capacity(24 + 2 * (self.train.len() + self.validation.len()));
         counts.iter().for_each(|count| bytes.extend(count.to_le_bytes()));
-        self.train.iter().chain(&self.validation).for_each(|id| bytes.extend(id.to_le_bytes()));
+        let turns = self.answers.iter().flat_map(|it| it.tokens.iter().chain([&it.end_of_text]));
+        let turns: Vec<u16> = turns.copied().collect();
+        self.train.iter().chain(&self.validation).chain(&turns).for_each(|id| bytes.extend(id.to_le_bytes()));
         bytes
     }
 
@@ -84,21 +157,21 @@ impl Dataset {
         let (counts, ids) = bytes.split_at_checked(24).ok_or_else(damaged)?;
         let count = |index: usize| u64::from_le_bytes(counts[8 * index..][..8].try_into().expect("8 bytes"));
         let expected = count(0).checked_add(count(1)).and_then(|ids| ids.checked_mul(2)).ok_or_else(damaged)?;
-        if ids.len() as u64 != expected {
+        let turns = (ids.len() as u64).checked_sub(expected).ok_or_else(damaged)?;
+        if turns != 0 && turns != 10 {
             return Err(damaged());
         }
+        let (ids, turns) = ids.split_at(expected as usize);
         let (train, validation) = ids.split_at(2 * count(0) as usize);
-        let read = |ids: &[u8]| ids.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
-        Ok(Self { train: read(train), validation: read(validation), validation_bytes: count(2) })
+        let read = |ids: &[u8]| -> Vec<u16> {
+            ids.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
+        };
+        let answers = read(turns).first_chunk::<5>().map(|&[system, user, assistant, end, end_of_text]| Answers {
+            tokens: [system, user, assistant, end],
+            end_of_text,
+        });
+        Ok(Self { train: read(train), validation: read(validation), validation_bytes: count(2), answers })
     }
-}
-
-fn windows_at(tokens: &[u16], starts: &[usize], time: usize, device: &Device) -> Batch {
-    let gather = |shift: usize| {
-        let windows = starts.iter().flat_map(|start| &tokens[start + shift..start + shift + time]);
-        Ids::new(windows.map(|&id| u32::from(id)).collect(), starts.len(), device)
-    };
-    Batch { inputs: gather(0), targets: gather(1) }
 }
 
 #[cfg(test)]
@@ -106,7 +179,8 @@ mod tests {
     use super::*;
 
     fn dataset() -> Dataset {
-        Dataset { train: (0..500).collect(), validation: (500..600).collect(), validation_bytes: 100 }
+        let (train, validation) = ((0..500).collect(), (500..600).collect());
+        Dataset { train, validation, validation_bytes: 100, answers: None }
     }
 
     #[test]
@@ -143,6 +217,36 @@ mod tests {
         let short = Dataset { validation: vec![1, 2, 3], ..Dataset::default() };
         assert_eq!(short.validation_windows(5, 16), (vec![0], 2));
         assert_eq!(Dataset::default().validation_windows(5, 16), (vec![], 0));
+    }
+
+    /// Conversations: a question (1) and an answer of one token (2), after a long stretch that is only read.
+    fn conversations() -> Dataset {
+        let answers = Some(Answers { tokens: [10, 11, 12, 13], end_of_text: 14 });
+        let mut train = vec![11];
+        train.extend([1; 300]);
+        train.extend([13, 12, 2, 13, 14]);
+        Dataset { train: train.clone(), validation: train, validation_bytes: 0, answers }
+    }
+
+    #[test]
+    fn only_answers_count_and_every_batch_has_one() {
+        let data = conversations();
+        data.check(8).unwrap();
+        for step in 0..50 {
+            let batch = data.batch(2, 8, 1, step, 0, &Device::flex());
+            batch.check_targets(15).unwrap();
+            let counted: Vec<u32> = batch.targets.numbers.into_iter().filter(|&id| id != IGNORED as u32).collect();
+            assert!(!counted.is_empty() && counted.iter().all(|id| [2, 13].contains(id)), "{counted:?}");
+        }
+        let silent = Dataset { train: vec![11, 1, 1, 1, 1, 1, 13, 11, 1, 13], ..data };
+        assert_eq!(silent.check(4), Err(Error::NothingToLearn));
+    }
+
+    #[test]
+    fn what_counts_is_saved_with_the_ids() {
+        let data = conversations();
+        assert_eq!(Dataset::from_bytes(&data.to_bytes()).unwrap(), data);
+        assert!(Dataset::from_bytes(&data.to_bytes()[..data.to_bytes().len() - 2]).is_err());
     }
 
     #[test]

@@ -1,17 +1,21 @@
 //! The training step and what surrounds it. The loop itself belongs to the caller, who decides between two steps
 //! whether to pause, save, evaluate or write.
 
+mod answers;
 mod data;
 mod half_check;
 mod history;
 mod schedule;
 mod state;
 
+pub use answers::Answers;
 pub use data::{Batch, Dataset, mix};
 pub use half_check::{HalfPrecision, check_half_precision};
 pub use history::{Evaluation, History, Sample, StepRecord};
 pub use schedule::learning_rate;
-pub use state::{Progress, TextFacts, TrainingState};
+pub use state::{Best, Progress, TextFacts, TrainingState};
+
+use burn::tensor::Tensor;
 
 use crate::{
     config::TrainConfig,
@@ -24,28 +28,58 @@ use crate::{
 /// a validation window costs a third of a training window (no backward pass).
 const EVALUATION_SHARE: f64 = 0.07;
 
+/// Windows that one evaluation of a run reads, where the text has as many.
+pub fn most_validation_windows(config: &TrainConfig) -> usize {
+    let windows = config.batch_size * config.gradient_accumulation;
+    let evaluations = config.steps / config.eval_every.min(config.steps.max(1)) + 1;
+    let budget = EVALUATION_SHARE * 3.0 * (config.steps as f64) * windows as f64 / evaluations as f64;
+    (budget as usize).max(config.batch_size)
+}
+
 /// Trains one model. Steps are only queued on the GPU; [`Trainer::read`] waits for them and hands out their figures.
 pub struct Trainer {
     progress: Progress,
-    moments: Moments,
-    decay: Decay,
+    /// Three times the weights; none before the first step, so that a model that only writes has the memory.
+    learning: Option<Learning>,
     history: History,
-    gradients: Gradients,
     /// Steps whose figures have not been read: (step, learning rate, passes). Their figures are the losses of the passes
     /// and the norm of the gradient.
     unread: Vec<(u64, f64, usize)>,
     figures: Figures,
-    /// Windows of the validation batches of the evaluation under way, whose losses are `validation_losses`.
+    /// Targets that count in the validation batches of the evaluation under way, whose losses are `validation_losses`.
     evaluating: Vec<usize>,
     validation_losses: Figures,
+    best: Option<Held>,
     /// Sum and count of the training losses since the last evaluation.
     since_evaluation: (f64, u64),
+}
+
+/// The best weights so far, on the engine.
+struct Held {
+    step: u64,
+    validation_loss: f32,
+    /// A copy, `[trained.len]`; none as long as they are the current ones.
+    flat: Option<Tensor<1>>,
+}
+
+/// What only steps need.
+struct Learning {
+    moments: Moments,
+    decay: Decay,
+    gradients: Gradients,
+}
+
+impl Learning {
+    fn new(gpt: &Gpt, moments: Moments) -> Self {
+        let trained = gpt.trained();
+        let decay = Decay::new(trained.decaying().collect(), trained.len, &gpt.device());
+        Self { moments, decay, gradients: gpt.gradients() }
+    }
 }
 
 impl Trainer {
     /// A trainer for a model that has not been trained; `begin` starts its first run.
     pub fn new(gpt: &Gpt) -> Self {
-        let len = gpt.layout.len;
         Self {
             progress: Progress {
                 config: TrainConfig { steps: 0, ..TrainConfig::default() },
@@ -53,14 +87,13 @@ impl Trainer {
                 step: 0,
                 updates: 0,
             },
-            moments: Moments::zeros(len, &gpt.device()),
-            decay: Decay::new(gpt.layout.decaying().collect(), len, &gpt.device()),
+            learning: None,
             history: History::default(),
-            gradients: gpt.gradients(),
             unread: Vec::new(),
             figures: Figures::new(&gpt.device()),
             evaluating: Vec::new(),
             validation_losses: Figures::new(&gpt.device()),
+            best: None,
             since_evaluation: (0.0, 0),
         }
     }
@@ -68,12 +101,18 @@ impl Trainer {
     /// A trainer as a checkpoint left it.
     pub fn restore(gpt: &Gpt, state: TrainingState) -> Self {
         let device = gpt.device();
-        let len = gpt.layout.len;
+        let len = gpt.trained().len;
         let moments = Moments {
             first: ops::tensor(state.first_moment, [len], &device),
             second: ops::tensor(state.second_moment, [len], &device),
         };
-        let mut trainer = Self { progress: state.progress, moments, history: state.history, ..Self::new(gpt) };
+        let learning = Some(Learning::new(gpt, moments));
+        let best = state.best.map(|Best { step, validation_loss, weights }| Held {
+            step,
+            validation_loss,
+            flat: Some(ops::tensor(weights, [len], &device)),
+        });
+        let mut trainer = Self { progress: state.progress, learning, history: state.history, best, ..Self::new(gpt) };
         let last = trainer.history.last_evaluation().map_or(0, |evaluation| evaluation.step);
         for record in trainer.history.steps.iter().filter(|record| record.step > last) {
             trainer.since_evaluation.0 += f64::from(record.loss);
@@ -112,9 +151,9 @@ impl Trainer {
     /// One step on the windows that the run's seed and the step's number choose.
     pub fn step(&mut self, gpt: &mut Gpt, data: &Dataset) -> Result<()> {
         let TrainConfig { batch_size, gradient_accumulation, seed, .. } = self.progress.config;
-        data.check(gpt.config.context)?;
+        let context = self.progress.config.window(gpt.config.context);
+        data.check(context)?;
         let device = gpt.device();
-        let context = gpt.config.context;
         let step = self.progress.step;
         let batches = (0..gradient_accumulation as u64)
             .map(|pass| data.batch(batch_size, context, seed, step, pass, &device))
@@ -128,19 +167,24 @@ impl Trainer {
         let step = self.progress.step;
         for batch in batches {
             batch.inputs.check(gpt.config.vocabulary)?;
-            batch.targets.check(gpt.config.vocabulary)?;
+            batch.check_targets(gpt.config.vocabulary)?;
         }
         if batches.is_empty() {
             return Ok(());
         }
+        // The best weights are about to change: a copy of them stays.
+        if let Some(best) = self.best.as_mut().filter(|best| best.flat.is_none()) {
+            best.flat = Some(ops::copied(gpt.trained_flat()));
+        }
         gpt.set_precision(if config.half_precision { Precision::Half } else { Precision::Single });
-        self.gradients.start();
+        let Learning { moments, decay, gradients } =
+            self.learning.get_or_insert_with(|| Learning::new(gpt, Moments::zeros(gpt.trained().len, &gpt.device())));
+        gradients.start();
         for (pass, batch) in batches.iter().enumerate() {
             let seed = mix(mix(config.seed ^ 0xd209, step), pass as u64);
             let dropout = Dropout::new(gpt.config.dropout, seed);
             let loss = self.figures.add();
-            let (figures, gradients) = (&mut self.figures, &mut self.gradients);
-            gpt.loss_and_gradient(&batch.inputs, &batch.targets, dropout, figures, loss, gradients);
+            gpt.loss_and_gradient(&batch.inputs, &batch.targets, dropout, &mut self.figures, loss, gradients);
             self.history.tokens += batch.inputs.numbers.len() as u64;
         }
         let learning_rate = learning_rate(config, step - self.progress.start_step);
@@ -153,8 +197,7 @@ impl Trainer {
             update: self.progress.updates + 1,
         };
         let norm = self.figures.add();
-        let moments = &mut self.moments;
-        adamw.update(&mut gpt.flat, moments, &self.gradients, &self.decay, &mut self.figures, norm);
+        adamw.update(gpt.trained_flat_mut(), moments, gradients, decay, &mut self.figures, norm);
         gpt.weights_changed();
         self.progress.step += 1;
         self.progress.updates += 1;
@@ -192,11 +235,8 @@ impl Trainer {
     /// The fixed validation windows of this run, as batches of window starts, and the windows' length.
     fn validation(&self, gpt: &Gpt, data: &Dataset) -> (Vec<Vec<usize>>, usize) {
         let config = &self.progress.config;
-        let windows = config.batch_size * config.gradient_accumulation;
-        let evaluations = config.steps / config.eval_every.min(config.steps.max(1)) + 1;
-        let budget = EVALUATION_SHARE * 3.0 * (config.steps as f64) * windows as f64 / evaluations as f64;
-        let count = (budget as usize).max(config.batch_size);
-        let (starts, time) = data.validation_windows(count, gpt.config.context);
+        let (starts, time) =
+            data.validation_windows(most_validation_windows(config), config.window(gpt.config.context));
         (starts.chunks(config.batch_size).map(<[usize]>::to_vec).collect(), time)
     }
 
@@ -216,18 +256,18 @@ impl Trainer {
         let batch = data.validation_batch(starts, time, &gpt.device());
         let loss = self.validation_losses.add();
         gpt.loss(&batch.inputs, &batch.targets, &mut self.validation_losses, loss);
-        self.evaluating.push(starts.len());
+        self.evaluating.push(batch.targets.numbers.iter().filter(|&&target| target != ops::IGNORED as u32).count());
     }
 
     /// Waits for the batches queued so far and records the evaluation.
     pub async fn finish_evaluation(&mut self, data: &Dataset) -> Result<Evaluation> {
         let batches = std::mem::take(&mut self.evaluating);
-        let windows: usize = batches.iter().sum();
+        let targets: usize = batches.iter().sum();
         let mut validation_loss = None;
-        if windows > 0 {
+        if targets > 0 {
             let losses = self.validation_losses.take().await?;
-            let sum: f64 = losses.iter().zip(&batches).map(|(loss, windows)| f64::from(*loss) * *windows as f64).sum();
-            validation_loss = Some((sum / windows as f64) as f32);
+            let sum: f64 = losses.iter().zip(&batches).map(|(loss, targets)| f64::from(*loss) * *targets as f64).sum();
+            validation_loss = Some((sum / targets as f64) as f32);
         }
         let (sum, count) = std::mem::take(&mut self.since_evaluation);
         let per_byte = data.validation.len() as f32 / data.validation_bytes.max(1) as f32 / std::f32::consts::LN_2;
@@ -236,18 +276,63 @@ impl Trainer {
             train_loss: (count > 0).then(|| (sum / count as f64) as f32),
             validation_loss,
             perplexity: validation_loss.map(f32::exp),
-            bits_per_byte: validation_loss.map(|loss| loss * per_byte),
+            bits_per_byte: validation_loss.filter(|_| data.validation_bytes > 0).map(|loss| loss * per_byte),
         };
         self.history.evaluations.push(evaluation);
+        if let Some(validation_loss) = validation_loss.filter(|loss| loss.is_finite())
+            && self.best.as_ref().is_none_or(|best| validation_loss < best.validation_loss)
+        {
+            self.best = Some(Held { step: self.progress.step, validation_loss, flat: None });
+        }
         Ok(evaluation)
     }
 
+    /// To be told before the model trains on another text.
+    pub fn forget_best(&mut self) {
+        self.best = None;
+    }
+
+    /// Step and validation loss of the best evaluation on this text, in this run or an earlier one.
+    pub fn best(&self) -> Option<(u64, f32)> {
+        self.best.as_ref().map(|best| (best.step, best.validation_loss))
+    }
+
+    /// How many evaluations have been worse than the best, one after the other, up to now: where the model
+    /// learns its text by heart, this grows.
+    pub fn worse_evaluations(&self) -> usize {
+        let Some(best) = &self.best else { return 0 };
+        self.history.evaluations.iter().rev().take_while(|evaluation| evaluation.step > best.step).count()
+    }
+
+    /// Puts the best weights in place of the current ones. AdamW's moments go with those that are left.
+    pub fn return_to_best(&mut self, gpt: &mut Gpt) {
+        if let Some(flat) = self.best.as_ref().and_then(|best| best.flat.as_ref()) {
+            *gpt.trained_flat_mut() = ops::copied(flat);
+            gpt.weights_changed();
+            self.learning = None;
+            self.progress.updates = 0;
+        }
+    }
+
     /// Everything but the weights, as numbers. Steps still unread must have been [read](Trainer::read) before.
-    pub async fn state(&self) -> Result<TrainingState> {
+    pub async fn state(&self, gpt: &Gpt) -> Result<TrainingState> {
+        let (first_moment, second_moment) = match &self.learning {
+            Some(Learning { moments, .. }) => {
+                (ops::read(moments.first.clone()).await?, ops::read(moments.second.clone()).await?)
+            }
+            None => (vec![0.0; gpt.trained().len], vec![0.0; gpt.trained().len]),
+        };
         Ok(TrainingState {
             progress: self.progress.clone(),
-            first_moment: ops::read(self.moments.first.clone()).await?,
-            second_moment: ops::read(self.moments.second.clone()).await?,
+            first_moment,
+            second_moment,
+            best: match &self.best {
+                Some(Held { step, validation_loss, flat }) => {
+                    let flat = flat.as_ref().unwrap_or(gpt.trained_flat()).clone();
+                    Some(Best { step: *step, validation_loss: *validation_loss, weights: ops::read(flat).await? })
+                }
+                None => None,
+            },
             history: self.history.clone(),
         })
     }

@@ -36,6 +36,16 @@ pub struct TrainingState {
     /// AdamW's running mean of the squared gradient.
     pub second_moment: Vec<f32>,
     pub history: History,
+    pub best: Option<Best>,
+}
+
+/// The weights of the evaluation whose validation loss was lowest on this text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Best {
+    pub step: u64,
+    pub validation_loss: f32,
+    /// Flat, as what is trained is laid out.
+    pub weights: Vec<f32>,
 }
 
 /// What a model was trained on, for its card. Figures only: never the text.

@@ -1,7 +1,7 @@
 // For those who see little, hear the page or use no mouse: axe's rules in all states, and the path by keyboard alone.
 import { openAll, violations } from "./axe";
 import { expect, test } from "./guard";
-import { ended, figure, onceIsEnough, small, step, train, visit } from "./person";
+import { converse, drop, ended, figure, onceIsEnough, press, small, step, train, visit } from "./person";
 
 onceIsEnough();
 
@@ -20,10 +20,30 @@ for (const colorScheme of ["light", "dark"] as const) {
       await page.keyboard.press("Tab");
       await expect(step(page, "Model").getByRole("alert")).toBeVisible();
       expect(await violations(page)).toEqual([]);
+      await step(page, "Write").getByRole("tab", { name: "Chat" }).click();
+      await converse(page, "A message of so many words that it is broken into several lines where the page is narrow");
+      await press(page, /^Edit: A message/);
+      await expect(page.getByLabel("Your message, edited")).toBeFocused();
+      expect(await violations(page)).toEqual([]);
       const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
       expect(content).toBeLessThanOrEqual(window ?? 0);
     });
   }
+}
+
+for (const width of [1280, 390]) {
+  test(`axe finds nothing at a chat, ${width} pixels wide`, async ({ page }) => {
+    await page.emulateMedia({ colorScheme: width === 390 ? "dark" : "light", reducedMotion: "reduce" });
+    await page.setViewportSize({ width, height: 900 });
+    await visit(page, "cpu");
+    const text =
+      "1/2/24, 9:05 - Ana: hola\n1/2/24, 9:06 - Leo: ¿qué tal? https://a.example\n1/2/24, 9:07 - Eva: bien\n";
+    await drop(page, [{ name: "chat.txt", text: text.repeat(3) }]);
+    await expect(step(page, "Text").getByLabel("Who are you?")).toBeVisible();
+    expect(await violations(page)).toEqual([]);
+    const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+    expect(content).toBeLessThanOrEqual(window ?? 0);
+  });
 }
 
 test("the whole path by keyboard", async ({ page }) => {
@@ -63,6 +83,21 @@ test("the whole path by keyboard", async ({ page }) => {
   await ended(page);
 
   await page.locator("#write-title").focus();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("ArrowRight");
+  await expect(page.getByRole("tab", { name: "Chat", selected: true })).toBeFocused();
+  await tabTo(/^Conversation$/);
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("BAKER: Good morning!");
+  await page.keyboard.press("Enter");
+  await tabTo(/^Stop answering$/);
+  await page.keyboard.press("Enter");
+  await expect(focused).toHaveText("Stop answering");
+
+  await page.locator("#write-title").focus();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("ArrowLeft");
+  await expect(page.getByRole("tab", { name: "Continue a text", selected: true })).toBeFocused();
   await page.keyboard.press("Tab");
   await page.keyboard.type("BAKER:");
   await tabTo(/^Write$/);

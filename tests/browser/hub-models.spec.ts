@@ -1,6 +1,6 @@
 // Models from the hub by their names: transfers that break, are ended, or are refused, and what is kept of them.
 import type { Page } from "@playwright/test";
-import { expect, hostOf, name, small, test, visitWith } from "./hub-page";
+import { expect, fixture, hostOf, name, small, test, visitWith } from "./hub-page";
 import type { HubServer } from "./hub-server";
 import { prepare, problem } from "./lorito";
 import { onceIsEnough, press, step, write } from "./person";
@@ -170,6 +170,41 @@ test("what a hub refuses, or does not have, is said in a sentence", async ({ pag
   await expect(step(page, "Share").getByRole("alert")).toContainText(`${host} does not answer.`);
   // What was open still is.
   expect((await page.evaluate(() => window.lorito.modelSummary()))?.config.width).toBe(32);
+});
+
+test("a model of another family is refused before its weights come", async ({ page, hub }) => {
+  const config = (change: object) =>
+    JSON.stringify({ ...JSON.parse(fixture("pretrained/plain/config.json").toString()), ...change });
+  hub.put("ana/llama", { "config.json": config({ model_type: "llama" }), "model.safetensors": small });
+  hub.put("ana/wide", { "config.json": config({ n_embd: 2 ** 14, n_layer: 96 }), "model.safetensors": small });
+  await visitWith(page, hub);
+  await openByName(page, "ana/llama");
+  await expect(step(page, "Share").getByRole("alert")).toContainText("a model of the family “llama”");
+  expect(await problem(page, "hub.open('ana/wide')")).toMatchObject({ code: "model-too-large" });
+  expect(hub.log.some(({ line }) => line.includes("safetensors") || line.includes("/cdn/"))).toBe(false);
+});
+
+test("models and adapters of others open as their files do", async ({ page, hub }) => {
+  const files = (folder: string, names: string[]) =>
+    Object.fromEntries(names.map((name) => [name, fixture(`${folder}/${name}`)]));
+  const others = { "README.md": "# of somebody else's", "pytorch_model.bin": "x" };
+  const model = files("pretrained/prefixed", ["config.json", "model.safetensors", "tokenizer.json"]);
+  hub.put("ana/model", { ...model, ...others });
+  hub.put("ana/adapter", { ...files("peft", ["adapter_config.json", "adapter_model.safetensors"]), ...others });
+  await visitWith(page, hub);
+  const { ids, logits } = JSON.parse(fixture("pretrained/expected.json").toString()).prefixed;
+  const adapted: number[] = JSON.parse(fixture("peft/expected.json").toString()).logits;
+  for (const [name, expected] of [
+    ["ana/model", logits[1] as number[]],
+    ["ana/adapter", adapted],
+  ] as const) {
+    await page.evaluate((name) => window.lorito.hub.open(name), name);
+    const found = await page.evaluate(async (ids) => [...(await window.lorito.logits(ids))], ids as number[]);
+    const largest = Math.max(...expected.map(Math.abs));
+    expect(found).toHaveLength(expected.length);
+    for (const [index, logit] of expected.entries())
+      expect(Math.abs((found[index] ?? Number.NaN) - logit), name).toBeLessThan(1e-4 * largest);
+  }
 });
 
 test("a link names a model on the hub, and the page says whom it asks", async ({ page, hub }) => {

@@ -47,6 +47,7 @@ export async function ended(page: Page): Promise<void> {
 /** Lets it write; what it has written after the prompt. */
 export async function write(page: Page, prompt: string): Promise<string> {
   const view = step(page, "Write");
+  await view.getByRole("tab", { name: "Continue a text" }).click();
   await view.getByLabel("Begin with").fill(prompt);
   await press(view, "Write");
   // The page draws a moment after the press.
@@ -55,6 +56,30 @@ export async function write(page: Page, prompt: string): Promise<string> {
     .evaluate((drawn: HTMLElement & { updateComplete?: unknown }) => drawn.updateComplete);
   await expect(view.getByRole("button", { name: "Write", exact: true })).toBeEnabled({ timeout: 120_000 });
   return ((await view.locator("#written").textContent()) ?? "").slice(prompt.length);
+}
+
+/** Says something in the chat and waits for the answer's end; the answer. */
+export async function converse(page: Page, words: string): Promise<string> {
+  const view = step(page, "Write");
+  await view.getByLabel("Your message", { exact: true }).fill(words);
+  await page.keyboard.press("Enter");
+  await answered(page);
+  return lastAnswer(page);
+}
+
+/** Waits until nothing is being answered. */
+export async function answered(page: Page): Promise<void> {
+  // The page draws a moment after the press.
+  await page
+    .locator("lorito-chat")
+    .evaluate((drawn: HTMLElement & { updateComplete?: unknown }) => drawn.updateComplete);
+  await expect(step(page, "Write").getByRole("button", { name: "Stop answering" })).toBeDisabled({ timeout: 120_000 });
+}
+
+export async function lastAnswer(page: Page): Promise<string> {
+  return (
+    (await page.getByRole("log", { name: "Conversation" }).locator(".assistant .words").last().textContent()) ?? ""
+  );
 }
 
 /** Drops files on the page, as from the desktop. */

@@ -4,16 +4,18 @@ import { expect, test } from "./guard";
 import { open, prepare, problem, ready, tinyRun } from "./lorito";
 
 const steps = 30;
+/** So many that a run has not ended before it hears of a pause that was asked for in its first steps. */
+const long = 2000;
 
 /** The losses of a run that nothing disturbs. */
-async function undisturbed(page: Page): Promise<number[]> {
+async function undisturbed(page: Page, end = steps): Promise<number[]> {
   await prepare(page);
   return page.evaluate(
     async ([run, count]) => {
       await window.lorito.train({ ...run, steps: count });
       return (await window.lorito.history()).steps.map(({ loss }) => loss);
     },
-    [tinyRun, steps] as const,
+    [{ ...tinyRun, evalEvery: Math.floor(end / 3) }, end] as const,
   );
 }
 
@@ -34,7 +36,7 @@ async function trainAndPause(page: Page, step: number, end = steps): Promise<num
       void lorito.train({ ...run, steps: count });
       return saved;
     },
-    [tinyRun, end, step] as const,
+    [{ ...tinyRun, evalEvery: Math.floor(end / 3) }, end, step] as const,
   );
 }
 
@@ -60,10 +62,11 @@ async function listen(page: Page): Promise<void> {
 const notices = (page: Page) => page.evaluate(() => (window as unknown as { told: { code: string }[] }).told);
 
 test("a run goes on after a reload as if nothing had happened", async ({ page }, { project }) => {
+  const steps = project.name === "cpu" ? 300 : 30;
   await open(page, project.name);
-  const expected = await undisturbed(page);
+  const expected = await undisturbed(page, steps);
   await prepare(page);
-  const stopped = await trainAndPause(page, 12);
+  const stopped = await trainAndPause(page, 12, steps);
   const before = await page.evaluate(() => window.lorito.history());
   await page.reload();
   await ready(page);
@@ -82,8 +85,9 @@ test("a run goes on after a reload as if nothing had happened", async ({ page },
     project.name,
   );
   expect(seen.history.steps.slice(0, stopped)).toEqual(before.steps);
-  expect(seen.history.evaluations.map(({ step }) => step)).toEqual([0, 10, 20, 30]);
-  expect(seen.history.samples.map(({ step }) => step)).toEqual([0, 10, 20, 30]);
+  const evaluated = [0, 1, 2, 3].map((third) => (third * steps) / 3);
+  expect(seen.history.evaluations.map(({ step }) => step)).toEqual(evaluated);
+  expect(seen.history.samples.map(({ step }) => step)).toEqual(evaluated);
   expect(seen.left).toBeNull();
   // What is finished is still there after one more reload, and trains on.
   await page.reload();
@@ -161,6 +165,7 @@ test("a GPU that is lost again and again gives way to the CPU", async ({ page, g
 
 test("a crash of the engine is survived", async ({ page, guard }, { project }) => {
   guard.allowed.push(/unreachable/);
+  const steps = project.name === "cpu" ? 600 : 60;
   await open(page, project.name);
   await prepare(page);
   await listen(page);
@@ -186,11 +191,11 @@ test("a crash of the engine is survived", async ({ page, guard }, { project }) =
       Object.assign(window, { result: lorito.train({ ...run, steps: count }) });
       return new Promise<void>((resolve) => lorito.on("progress", ({ step }) => step >= 12 && resolve()));
     },
-    [tinyRun, 60] as const,
+    [tinyRun, steps] as const,
   );
   await crash();
   const result = await page.evaluate(() => (window as unknown as { result: Promise<{ step: number }> }).result);
-  expect(result.step).toBe(60);
+  expect(result.step).toBe(steps);
   expect((await notices(page)).map(({ code }) => code)).toEqual(["internal", "recovered", "internal", "recovered"]);
 });
 
@@ -198,9 +203,7 @@ test("where the newest checkpoint is damaged, the one before counts", async ({ p
   storedAlike(project.name);
   await open(page, project.name);
   await prepare(page);
-  // Long enough that it has not ended before it pauses again.
-  const end = 2000;
-  const first = await trainAndPause(page, 8, end);
+  const first = await trainAndPause(page, 8, long);
   const second = await page.evaluate(async (step) => {
     const { lorito } = window;
     const saved = new Promise<number>((resolve) => {
@@ -234,7 +237,7 @@ test("where the newest checkpoint is damaged, the one before counts", async ({ p
   });
   expect(seen.newest?.step).toBe(second);
   expect(seen.restored.step).toBe(first);
-  expect(seen.result.step).toBe(end);
+  expect(seen.result.step).toBe(long);
 });
 
 test("a run that is lost beyond repair says so, and can be discarded", async ({ page }, { project }) => {
@@ -242,7 +245,7 @@ test("a run that is lost beyond repair says so, and can be discarded", async ({ 
   await open(page, project.name);
   expect(await problem(page, "restoreRun()")).toMatchObject({ code: "no-run" });
   await prepare(page);
-  await trainAndPause(page, 8);
+  await trainAndPause(page, 8, long);
   await page.reload();
   await ready(page);
   await page.evaluate(async () => {
@@ -296,21 +299,21 @@ test("on a full disk training goes on, and the run can be downloaded", async ({ 
   const { origin } = new URL(page.url());
   await browser.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 1 });
   const seen = await page.evaluate(
-    async ([run, count]) => {
+    async (run) => {
       const { lorito } = window;
       lorito.on("progress", ({ step }) => step >= 12 && lorito.stop());
-      const { step } = await lorito.train({ ...run, steps: count });
+      const { step } = await lorito.train(run);
       const file = await lorito.downloadRun();
       await lorito.createModel({ preset: "tiny" });
       const opened = await lorito.openRun(file);
       return { step, opened, bytes: file.size };
     },
-    [tinyRun, steps] as const,
+    { ...tinyRun, steps: long },
   );
   expect((await notices(page)).map(({ code }) => code)).toEqual(["storage-full"]);
-  expect(seen.step).toBeLessThan(steps);
-  expect(seen.opened).toMatchObject({ step: seen.step, endStep: steps, textName: "log.txt" });
-  // The disk has room again: going on saves it.
+  expect(seen.step).toBeLessThan(long);
+  expect(seen.opened).toMatchObject({ step: seen.step, endStep: long, textName: "log.txt" });
+  // What was kept before the disk was full is still there.
   await browser.send("Storage.overrideQuotaForOrigin", { origin });
   await page.reload();
   await ready(page);
@@ -323,7 +326,7 @@ test("two tabs do not write over each other's run", async ({ page, context }, { 
   storedAlike(project.name);
   await open(page, project.name);
   await prepare(page);
-  const step = await trainAndPause(page, 8);
+  const step = await trainAndPause(page, 8, long);
   const other = await context.newPage();
   await open(other, project.name);
   await prepare(other);
@@ -337,5 +340,5 @@ test("two tabs do not write over each other's run", async ({ page, context }, { 
   await other.close();
   await page.reload();
   await ready(page);
-  expect(await page.evaluate(() => window.lorito.unfinishedRun())).toMatchObject({ step, endStep: steps });
+  expect(await page.evaluate(() => window.lorito.unfinishedRun())).toMatchObject({ step, endStep: long });
 });

@@ -41,7 +41,7 @@ test("every error and notice of the page has a sentence", () => {
   const union = read("web/errors.ts").match(/export type PageErrorCode =([\s\S]*?)\n\n/)?.[1] ?? "";
   const codes = [...union.matchAll(/\| "([\w-]+)"/g)].map(([, code]) => code);
   expect(codes.length).toBeGreaterThan(10);
-  const told = ["recovered", "state-lost", "not-saved", "sample-missing", "file-gone", "engine-starting"];
+  const told = ["recovered", "state-lost", "not-saved", "sample-missing", "engine-starting"];
   for (const code of [...codes, ...told]) expect(`code.${code}` in table, code).toBe(true);
 });
 
@@ -58,14 +58,16 @@ test("every reason for an engine has words", () => {
 test("no word is left over", () => {
   const files = [
     ...readdirSync(new URL("web/", root)),
-    ...readdirSync(new URL("web/views/", root)).map((name) => `views/${name}`),
+    ...["views", "one-page"].flatMap((room) =>
+      readdirSync(new URL(`web/${room}/`, root)).map((name) => `${room}/${name}`),
+    ),
   ];
   const code = files
     .filter((name) => name.endsWith(".ts"))
     .map((name) => read(`web/${name}`))
     .join("\n");
   const built =
-    /^(code|engine|halfPrecision|hint|preset|sample|setting|figure|tokens\.(char|byte|bpe)|model\.memory|\w+\.(title|lead)$)/;
+    /^(code|engine|halfPrecision|hint|preset|sample|setting|figure|tokens\.(char|byte|bpe)|lora\.(attention|mlp)(Out)?|model\.memory|\w+\.(title|lead)$)/;
   const unused = Object.keys(table).filter((key) => !built.test(key) && !code.includes(`"${key}"`));
   expect(unused).toEqual([]);
 });

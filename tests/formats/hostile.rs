@@ -242,9 +242,15 @@ fn another_type() {
         header[LAST]["dtype"] = "F16".into();
         header[LAST]["shape"] = json!([32]);
     });
-    assert_eq!(refused(&bytes), Error::TensorType { tensor: LAST.into(), found: "F16".into() });
+    assert_eq!(
+        refused(&bytes),
+        Error::TensorType { tensor: LAST.into(), found: "F16".into(), supported: vec!["F32".into()] }
+    );
     let bytes = Parts::model().with(|header| header[LAST]["dtype"] = "I32".into());
-    assert_eq!(refused(&bytes), Error::TensorType { tensor: LAST.into(), found: "I32".into() });
+    assert_eq!(
+        refused(&bytes),
+        Error::TensorType { tensor: LAST.into(), found: "I32".into(), supported: vec!["F32".into()] }
+    );
     // Not of the size that the type needs.
     let bytes = Parts::model().with(|header| header[LAST]["dtype"] = "F64".into());
     assert_eq!(refused(&bytes).code(), "safetensors-invalid");

@@ -1,16 +1,18 @@
 //! The files as Hugging Face's libraries see them. `tests/fixtures/models` says how its files are made.
 
-use std::{collections::HashMap, fs, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use burn::tensor::Device;
 use lorito::{
-    formats::{hugging_face, read, write},
+    formats::{ModelFile, hugging_face, read, write},
     model::{Gpt, Ids},
     tokenizer::Tokenizer,
+    train::History,
 };
 use serde::Deserialize;
+use serde_json::{Value, json};
 
-use crate::sample;
+use crate::{folders::unzip, sample};
 
 const DATE: &str = "2026-11-23";
 
@@ -89,21 +91,6 @@ fn safetensors_opens_the_one_file() {
     assert_eq!(metadata, ["format", "lorito.hash", "lorito.manifest", "lorito.tokenizer"]);
 }
 
-/// The files of an archive whose files are stored as they are.
-fn unzip(bytes: &[u8]) -> HashMap<String, Vec<u8>> {
-    let number = |at: usize| u32::from_le_bytes(bytes[at..][..4].try_into().unwrap()) as usize;
-    let mut files = HashMap::new();
-    let mut at = 0;
-    while bytes[at..].starts_with(b"PK\x03\x04") {
-        let (size, name) = (number(at + 18), number(at + 26) & 0xffff);
-        let content = at + 30 + name;
-        let name = String::from_utf8(bytes[at + 30..content].to_vec()).unwrap();
-        files.insert(name, bytes[content..content + size].to_vec());
-        at = content + size;
-    }
-    files
-}
-
 #[test]
 fn the_folder_says_what_the_model_is_and_nothing_of_its_text() {
     let model = sample::model();
@@ -113,10 +100,14 @@ fn the_folder_says_what_the_model_is_and_nothing_of_its_text() {
     let all = [
         "README.md",
         "config.json",
+        "continue_training.ipynb",
+        "continue_training.py",
         "generation_config.json",
+        "lorito_training.json",
         "model.safetensors",
         "tokenizer.json",
         "tokenizer_config.json",
+        "training_text.py",
     ];
     assert_eq!(names, all);
     assert_eq!(files["tokenizer.json"], model.tokenizer.as_bytes());
@@ -128,6 +119,7 @@ fn the_folder_says_what_the_model_is_and_nothing_of_its_text() {
         "| Validation loss | 4.1000 |",
         "| Learning rate | 0.003, after 5 steps of warm-up |",
         "| Batch size | 4 |",
+        "python continue_training.py --text my-text.txt ",
     ] {
         assert!(card.contains(line), "{line} is not in\n{card}");
     }
@@ -135,9 +127,39 @@ fn the_folder_says_what_the_model_is_and_nothing_of_its_text() {
 }
 
 #[test]
+fn the_folder_says_how_the_last_run_went() {
+    let model = sample::model();
+    let read = |model: &ModelFile| -> Value {
+        serde_json::from_slice(&unzip(&hugging_face(model, DATE).unwrap())["lorito_training.json"]).unwrap()
+    };
+    let run = read(&model);
+    assert_eq!(run["step"], 3);
+    let windows = lorito::train::most_validation_windows(&model.progress.config);
+    let evaluation = json!({ "step": 3, "validation_loss": 4.1f32, "most_windows": windows });
+    assert_eq!(run["evaluation"], evaluation);
+    assert_eq!(
+        run["text"],
+        json!({ "documents": 1, "characters": model.facts.characters, "train_tokens": 160, "validation_tokens": 18 })
+    );
+    let training = run["training"].as_object().unwrap();
+    for (name, value) in [("steps", json!(20)), ("batch_size", json!(4)), ("learning_rate", json!(3e-3))] {
+        assert_eq!(training[name], value, "{name}");
+    }
+    // The script knows every setting, and no other.
+    let script =
+        String::from_utf8(unzip(&hugging_face(&model, DATE).unwrap())["continue_training.py"].clone()).unwrap();
+    for name in training.keys() {
+        assert!(script.contains(&format!("\"{name}\": ")), "{name} is no setting of the script");
+    }
+
+    let untrained = ModelFile { history: History::default(), ..model };
+    assert_eq!(read(&untrained)["evaluation"], Value::Null);
+}
+
+#[test]
 fn a_tokenizer_that_cannot_be_read_is_an_error() {
     for tokenizer in ["", "{}", "{\"added_tokens\": 3}", "[\"<|endoftext|>\"]"] {
-        let model = lorito::formats::ModelFile { tokenizer: tokenizer.into(), ..sample::model() };
+        let model = ModelFile { tokenizer: tokenizer.into(), ..sample::model() };
         assert_eq!(hugging_face(&model, DATE).unwrap_err().code(), "tokenizer-invalid");
     }
 }

@@ -1,8 +1,10 @@
 //! What is written comes back, bit for bit.
 
 use lorito::{
-    formats::{ModelFile, check_header, read, write},
-    train::{History, Progress, TrainingState},
+    config::{LoraConfig, Targets},
+    formats::{AdapterWeights, ModelFile, Moments, check_header, read, write},
+    model::Layout,
+    train::{Best, History, Progress, TrainingState},
 };
 
 use crate::sample;
@@ -36,10 +38,28 @@ fn a_checkpoint_comes_back_bit_for_bit() {
     let moments = checkpoint.moments.clone().unwrap();
     assert_eq!(back.progress, checkpoint.progress);
     assert_eq!(back.history, checkpoint.history);
-    let TrainingState { progress, first_moment, second_moment, history } = back.take_training().unwrap();
+    let TrainingState { progress, first_moment, second_moment, history, best } = back.take_training().unwrap();
     assert_same(&first_moment, &moments.first);
     assert_same(&second_moment, &moments.second);
+    assert_eq!(best, None);
     assert_eq!((progress, history), (checkpoint.progress, checkpoint.history));
+}
+
+#[test]
+fn an_adapter_and_the_best_weights_come_back() {
+    let model = sample::model();
+    let config = LoraConfig { rank: 3, targets: Targets { mlp: false, ..Targets::default() }, ..LoraConfig::default() };
+    let layout = Layout::adapter(&model.config, &config);
+    let weights = |seed| sample::weights(&layout, seed, 0.5);
+    let checkpoint = ModelFile {
+        adapter: Some(AdapterWeights { config, weights: weights(1) }),
+        moments: Some(Moments { first: weights(2), second: weights(3) }),
+        best: Some(Best { step: 2, validation_loss: 4.05, weights: weights(4) }),
+        ..model
+    };
+    let bytes = write(&checkpoint).unwrap();
+    assert_eq!(check_header(&bytes, Some(bytes.len() as u64)).unwrap(), bytes.len() as u64);
+    assert_eq!(read(&bytes).unwrap(), checkpoint);
 }
 
 #[test]

@@ -71,7 +71,9 @@ pub fn model() -> ModelFile {
             tokens: 288,
         },
         progress: Progress { config: run, start_step: 0, step: 3, updates: 3 },
+        adapter: None,
         moments: None,
+        best: None,
     }
 }
 

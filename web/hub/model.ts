@@ -27,8 +27,8 @@ export function neededFiles(place: HubPlace, all: readonly HubFile[]): HubFile[]
   }
   const sharded = weights.length > 1 ? [index] : [];
   const tokenizer = has("tokenizer.json") ? ["tokenizer.json"] : ["vocab.json", "merges.txt"];
-  // A file of Lorito's own has all of it inside.
-  const small = has("config.json") ? [...described, ...tokenizer, ...sharded] : [];
+  // An adapter needs no more than its own description, and a file of Lorito's own has all of it inside.
+  const small = has("config.json") ? [...described, ...tokenizer, ...sharded] : ["adapter_config.json"];
   const needed = [...all.filter(({ path }) => small.includes(path)), ...weights];
   const bytes = needed.reduce((sum, file) => sum + file.bytes, 0);
   if (bytes > largest) throw { code: "hub-too-large", name: place.name, bytes, limit: largest } satisfies Problem;

@@ -22,13 +22,15 @@ export interface Watch {
   signal: AbortSignal;
   /** Bytes of all files together. */
   progress(loaded: number, total: number): void;
+  /** Each file when it is whole; what this throws ends the transfer. */
+  arrived?(file: NamedFile): Promise<void>;
 }
 
 export async function transfer(
   place: HubPlace,
   commit: string,
   wanted: readonly HubFile[],
-  { signal, progress }: Watch,
+  { signal, progress, arrived }: Watch,
 ): Promise<HubTransfer> {
   const total = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
   const files: NamedFile[] = [];
@@ -65,6 +67,8 @@ export async function transfer(
     }
     before += file.bytes;
     progress(before, total);
+    const whole = files.at(-1);
+    if (whole) await arrived?.(whole);
   }
   return { files, unkept };
 }

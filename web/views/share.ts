@@ -1,10 +1,12 @@
 // The last step: the model leaves the page as a file, stays on this device, or comes in from elsewhere.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
+import { DEFAULT_NAME, fileName, hand } from "../hand-out";
 import { hostOf, placeName } from "../hub/place";
 import { bytes, date, t } from "../i18n";
-import { openAddress, openFile } from "../intake";
+import { nameOf, openAddress, openFile, openFiles } from "../intake";
 import type { KeptRepo, SavedModel } from "../lorito";
+import type { ExportKind } from "../protocol";
 import type { Store } from "../state";
 import { action } from "./fields";
 import "./hub-model";
@@ -12,37 +14,26 @@ import "./hub-send";
 import { waiting } from "./hub-fields";
 import { goTo, View } from "./view";
 
-const DEFAULT_NAME = "lorito";
-
-/** A name that is safe in any file system: what else a person typed becomes a hyphen. */
-export function fileName(name: string): string {
-  return (
-    name
-      .trim()
-      .replace(/[\\/:*?"<>|\s]+/g, "-")
-      .replace(/^[-.]+|[-.]+$/g, "") || DEFAULT_NAME
-  );
-}
-
-function hand(file: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(file);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-}
-
 /** The run in training as one file, for when this browser cannot save it. */
 export async function downloadRun(store: Store): Promise<void> {
   await store.attempt("train", { task: "packing" }, async () => hand(await store.lorito.downloadRun(), "run.lorito"));
 }
 
-export async function download(store: Store, kind: "safetensors" | "huggingface", name = DEFAULT_NAME): Promise<void> {
+/** What follows the name of the model in the name of its file. */
+const endings: Record<ExportKind, string> = {
+  safetensors: ".safetensors",
+  huggingface: ".zip",
+  "gguf-f16": ".f16.gguf",
+  "gguf-q8": ".q8_0.gguf",
+  adapter: ".adapter.zip",
+  html: ".html",
+};
+
+export async function download(store: Store, kind: ExportKind, name = DEFAULT_NAME): Promise<void> {
   store.forgive("share");
-  await store.attempt("share", { task: "packing" }, async () => {
-    const file = await store.lorito.exportModel(kind, name);
-    hand(file, kind === "safetensors" ? `${name}.safetensors` : `${name}.zip`);
-  });
+  await store.attempt("share", { task: "packing" }, async () =>
+    hand(await store.lorito.exportModel(kind, name), name + endings[kind]),
+  );
 }
 
 @customElement("lorito-share")
@@ -52,6 +43,7 @@ export class ShareView extends View {
   @state() private renaming: string | undefined;
   @state() private done = "";
   @query("#model-file") private file!: HTMLInputElement;
+  @query("#model-folder") private folder!: HTMLInputElement;
   @query("#address") private address!: HTMLInputElement;
 
   override render(): TemplateResult {
@@ -67,7 +59,7 @@ export class ShareView extends View {
             ${this.#in()}
           </div>
         </div>
-        <p class="done" role="status">${this.done}</p>
+        <p class="done" role="status">${this.state.busy?.task === "packing" ? t("share.packing") : this.done}</p>
         ${this.#models()}`,
     );
   }
@@ -88,12 +80,32 @@ export class ShareView extends View {
       <ul class="ways">
         <li>
           ${action({ label: t("share.safetensors"), able, act: () => void download(this.store, "safetensors", this.#fileName), kind: "primary" })}
-          <small>${t("share.safetensors.about", { file: `${this.#fileName}.safetensors` })}</small>
+          <small>${t("share.safetensors.about", { file: this.#fileName + endings.safetensors })}</small>
+        </li>
+        <li>
+          ${action({ label: t("share.onePage"), able, act: () => void download(this.store, "html", this.#fileName) })}
+          <small>${t("share.onePage.about", { file: this.#fileName + endings.html })}</small>
         </li>
         <li>
           ${action({ label: t("share.huggingface"), able, act: () => void download(this.store, "huggingface", this.#fileName) })}
-          <small>${t("share.huggingface.about", { file: `${this.#fileName}.zip` })}</small>
+          <small>${t("share.huggingface.about", { file: this.#fileName + endings.huggingface })}</small>
         </li>
+        <li>
+          ${action({ label: t("share.gguf"), able, act: () => void download(this.store, "gguf-f16", this.#fileName) })}
+          <small>${t("share.gguf.about", { file: this.#fileName + endings["gguf-f16"] })}</small>
+        </li>
+        <li>
+          ${action({ label: t("share.ggufSmall"), able, act: () => void download(this.store, "gguf-q8", this.#fileName) })}
+          <small>${t("share.ggufSmall.about", { file: this.#fileName + endings["gguf-q8"] })}</small>
+        </li>
+        ${
+          this.state.model?.adapter
+            ? html`<li>
+          ${action({ label: t("share.adapter"), able, act: () => void download(this.store, "adapter", this.#fileName) })}
+          <small>${t("share.adapter.about", { file: this.#fileName + endings.adapter })}</small>
+        </li>`
+            : nothing
+        }
         <li>
           ${action({ label: t("share.save"), able, act: () => this.#save() })}
           <small>${t("share.save.about")}</small>
@@ -110,9 +122,12 @@ export class ShareView extends View {
   #in(): TemplateResult {
     const { busy } = this.state;
     return html`<div class="ways">
-        <input id="model-file" type="file" accept=".safetensors,.lorito" hidden @change=${this.#chosen}>
+        <input id="model-file" type="file" multiple accept=".safetensors,.lorito,.html,.zip,.json,.txt" hidden @change=${this.#chosen}>
         <button type="button" @click=${() => this.file.click()}>${t("share.open")}</button>
         <small>${t("share.open.about")}</small>
+        <input id="model-folder" type="file" webkitdirectory hidden @change=${this.#chosenFolder}>
+        <button type="button" @click=${() => this.folder.click()}>${t("share.openFolder")}</button>
+        <small>${t("share.openFolder.about")}</small>
       </div>
       <form class="field wide" @submit=${this.#fetch}>
         <label for="address">${t("share.address")}</label>
@@ -249,9 +264,18 @@ export class ShareView extends View {
   }
 
   async #chosen(): Promise<void> {
-    const file = this.file.files?.[0];
+    const files = [...(this.file.files ?? [])];
     this.file.value = "";
-    if (file && (await openFile(this.store, file))) this.#opened(file.name);
+    const [file] = files;
+    if (!file) return;
+    const opened = files.length === 1 ? openFile(this.store, file) : openFiles(this.store, files);
+    if (await opened) this.#opened(nameOf(files));
+  }
+
+  async #chosenFolder(): Promise<void> {
+    const files = [...(this.folder.files ?? [])];
+    this.folder.value = "";
+    if (files.length > 0 && (await openFiles(this.store, files))) this.#opened(nameOf(files));
   }
 
   async #fetch(event: Event): Promise<void> {

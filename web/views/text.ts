@@ -4,8 +4,9 @@ import { customElement, query } from "lit/decorators.js";
 import { bytes, duration, percent, sentenceOf, t } from "../i18n";
 import {
   ACCEPT,
-  canReread,
   changeField,
+  fileOf,
+  holdsConversations,
   removeSource,
   SAMPLES,
   type SampleName,
@@ -20,6 +21,7 @@ import { action, figures } from "./fields";
 import "./hub-data";
 import { waiting } from "./hub-fields";
 import { goTo, View } from "./view";
+import { whatsappChat } from "./whatsapp";
 
 @customElement("lorito-text")
 export class TextView extends View {
@@ -105,15 +107,16 @@ export class TextView extends View {
     return html`<li>
       <span class="name">${source.name}</span>
       <span class="size">
-        ${t("text.documents", { count: source.documents })} · ${t("text.characters", { count: source.characters })} ·
+        ${source.turns > 0 ? t("text.conversations", { count: source.documents, turns: source.turns }) : t("text.documents", { count: source.documents })} · ${t("text.characters", { count: source.characters })} ·
         ${bytes(source.bytes)}
       </span>
-      ${source.fields.length > 1 && canReread(index) ? this.#fieldChoice(source, index) : nothing}
+      ${source.fields.length > (holdsConversations(fileOf(index)) ? 0 : 1) && fileOf(index) ? this.#fieldChoice(source, index) : nothing}
       <button type="button" class="plain" aria-label=${t("text.removeNamed", { name: source.name })}
         @click=${() => removeSource(this.store, source)}>
         ${t("text.remove")}
       </button>
       ${source.notices.map((notice) => html`<p class="remark">${sentenceOf(notice)}</p>`)}
+      ${source.chat ? whatsappChat(this.store, source.chat, fileOf(index), index) : nothing}
     </li>`;
   }
 
@@ -121,7 +124,8 @@ export class TextView extends View {
     const id = `field-${index}`;
     return html`<span class="inline">
       <label for=${id}>${t("text.field")}</label>
-      <select id=${id} @change=${(event: Event) => changeField(this.store, source, (event.target as HTMLSelectElement).value)}>
+      <select id=${id} @change=${(event: Event) => changeField(this.store, fileOf(index), (event.target as HTMLSelectElement).value)}>
+        ${holdsConversations(fileOf(index)) ? html`<option value="" ?selected=${source.turns > 0}>${t("text.asConversations")}</option>` : nothing}
         ${source.fields.map((field) => html`<option ?selected=${field === source.field}>${field}</option>`)}
       </select>
     </span>`;

@@ -28,6 +28,8 @@ export class TokensView extends View {
     "trained",
   ] as const;
   @state() private own = "";
+  /** Of each token, whether it is learned (1) or only read (0). */
+  @state() private learned: Uint8Array = new Uint8Array();
   @state() private pieces: Piece[] = [];
   @state() private unknown = "";
   @state() private report: Report | undefined;
@@ -112,10 +114,20 @@ export class TokensView extends View {
             this.own = (event.target as HTMLInputElement).value;
           }}>
       </div>
-      <div class="pieces" role="group" tabindex="0" aria-label=${t("tokens.preview")}>${this.pieces.map(drawPiece)}</div>
+      <div class="pieces" role="group" tabindex="0" aria-label=${t("tokens.preview")}>${this.#pieces()}</div>
+      ${this.learned.includes(0) ? html`<p class="hint legend">${t("tokens.learned")} <span class="piece c1">${t("tokens.learnedExample")}</span> <span class="piece c1 read">${t("tokens.readExample")}</span></p>` : nothing}
       <p class="hint">${t("tokens.count", { count: this.pieces.reduce((sum, { ids }) => sum + ids.length, 0) })}</p>
       ${this.unknown ? html`<p class="remark">${t("tokens.unknown", { characters: list([...this.unknown].slice(0, 40)) })}</p>` : nothing}
       ${this.report ? html`<p class="error">${sentenceOf(this.report)}</p>` : nothing}`;
+  }
+
+  #pieces(): TemplateResult[] {
+    let place = 0;
+    return this.pieces.map((piece) => {
+      const drawn = drawPiece(piece, this.learned[place] === 0);
+      place += piece.ids.length;
+      return drawn;
+    });
   }
 
   /** Cuts the preview anew when what it shows has changed, and somebody looks at it. */
@@ -133,8 +145,10 @@ export class TokensView extends View {
     try {
       const { lorito } = this.store;
       const [pieces, unknown] = [await lorito.previewTokens(shown), await lorito.unknownCharacters(shown)];
+      const learned = await lorito.learnedTokens(shown);
       if (this.#previewed[1] !== shown) return;
       this.pieces = pieces;
+      this.learned = learned;
       this.unknown = unknown;
       this.report = undefined;
     } catch (error) {
@@ -144,9 +158,9 @@ export class TokensView extends View {
 }
 
 /** A piece with its spaces and line ends made visible; its colour comes from its id, so the same token looks the same. */
-function drawPiece(piece: Piece): TemplateResult {
+function drawPiece(piece: Piece, read: boolean): TemplateResult {
   const visible = piece.text.replaceAll(" ", "·").replaceAll("\t", "→").replaceAll("\n", "↵\n");
   const [first] = piece.ids;
   if (first === undefined) return html`<del class="piece" title=${t("tokens.leftOut")}>${visible}</del>`;
-  return html`<span class="piece c${first % COLOURS}" title=${t("tokens.id", { count: piece.ids.length, ids: piece.ids.join(" ") })}>${visible}</span>`;
+  return html`<span class="piece c${first % COLOURS} ${read ? "read" : ""}" title=${t("tokens.id", { count: piece.ids.length, ids: piece.ids.join(" ") })}>${visible}</span>`;
 }

@@ -8,6 +8,7 @@ import { modelDiffers, startTraining } from "../prepare";
 import { TRAIN_FIELDS, type TrainField } from "../settings";
 import type { Message } from "../state";
 import { action, figures, settingField } from "./fields";
+import { loraFields, overfitting } from "./fine-tuning";
 import { downloadRun } from "./share";
 import "./story";
 import { View } from "./view";
@@ -133,7 +134,8 @@ export class TrainView extends View {
           [t("figure.left"), progress && phase !== "idle" ? duration(progress.secondsLeft) : "–"],
           [t("figure.saved"), savedAt === undefined ? "–" : time(savedAt)],
         ])}
-      </div>`;
+      </div>
+      ${overfitting(this.store)}`;
   }
 
   #table(): TemplateResult {
@@ -169,6 +171,7 @@ export class TrainView extends View {
         ${TRAIN_FIELDS.map((field) => settingField(this.store, "train", field, !FRACTIONS.includes(field)))}
         ${this.#precision()}
       </fieldset>
+      ${loraFields(this.store)}
     </details>`;
   }
 

@@ -1,92 +1,93 @@
-// The fifth step: it writes on from what the person begins.
+// The fifth step: it writes on from what the person begins, or answers them.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
-import { problemOf } from "../errors";
-import { settingName, t } from "../i18n";
-import type { Report } from "../state";
-import { action, numberField } from "./fields";
+import { t } from "../i18n";
+import "./chat";
+import { action } from "./fields";
+import { Sampling } from "./sampling";
 import { View } from "./view";
 
-/** How it writes at first; the steps are those of the fields' arrows. */
-const OPTIONS = {
-  maxTokens: { value: 300, whole: true, min: 1 },
-  temperature: { value: 0.8, step: 0.1 },
-  topK: { value: 0, whole: true },
-  topP: { value: 1, step: 0.05 },
-  repetitionPenalty: { value: 1, step: 0.05 },
-  seed: { value: 1, whole: true },
-} as const;
-type Option = keyof typeof OPTIONS;
-const NAMES = Object.keys(OPTIONS) as Option[];
+type Way = "text" | "chat";
 
 @customElement("lorito-write")
 export class WriteView extends View {
   protected override readonly reads = ["model", "messages"] as const;
+  /** What the person has chosen. */
+  @state() private chosen: Way | undefined;
   @state() private prompt = "";
   @state() private begun: string | undefined;
   @state() private written = "";
   @state() private writing = false;
   @state() private announcement = "";
-  /** What is wrong with one of the options. */
-  @state() private report: Report | undefined;
-  @state() private options = Object.fromEntries(NAMES.map((name) => [name, OPTIONS[name].value])) as Record<
-    Option,
-    number
-  >;
+  readonly #sampling = new Sampling(this);
+
+  /** A model that has read conversations is there to talk with. */
+  get #way(): Way {
+    return this.chosen ?? (this.state.model?.chat ? "chat" : "text");
+  }
 
   override render(): TemplateResult {
-    const able = this.state.model !== undefined;
     return this.step(
       "write",
-      html`<div class="columns">
-          <form @submit=${this.#submit}>
-            <div class="field wide">
-              <label for="prompt">${t("write.prompt")}</label>
-              <textarea id="prompt" rows="3" .value=${this.prompt} aria-describedby="prompt-hint"
-                @input=${(event: Event) => {
-                  this.prompt = (event.target as HTMLTextAreaElement).value;
-                }}></textarea>
-              <small id="prompt-hint">${t("write.promptHint")}</small>
-            </div>
-            <p class="controls">
-              ${action({ label: t("write.write"), able: able && !this.writing, act: () => {}, kind: "primary", submit: true })}
-              ${action({ label: t("write.stop"), able: this.writing, act: () => this.store.lorito.stopWriting() })}
-              ${able ? nothing : html`<span class="hint">${t("need.model")}</span>`}
-            </p>
-            <details class="more">
-              <summary><span class="state">${t("write.options")}</span> <span class="open">${t("details.change")}</span></summary>
-              <fieldset class="fields">
-                <legend>${t("write.options")}</legend>
-                ${NAMES.map((name) => this.#option(name))}
-              </fieldset>
-            </details>
-          </form>
-          <figure class="sheet written">
-            <figcaption id="written-title">${t("write.written")}</figcaption>
-            ${
-              this.begun === undefined
-                ? html`<p class="hint">${t("write.nothing")}</p>`
-                : html`<blockquote id="written" tabindex="0" aria-labelledby="written-title" aria-live="off"><span class="prompt">${this.begun}</span>${this.written}${this.writing ? html`<span class="caret" aria-hidden="true"></span>` : nothing}</blockquote>`
-            }
-          </figure>
+      html`<div class="tabs" role="tablist" aria-label=${t("write.ways")} @keydown=${this.#arrow}>
+          ${this.#tab("text", t("write.way.text"))} ${this.#tab("chat", t("write.way.chat"))}
         </div>
+        <div id="write-panel-text" role="tabpanel" aria-labelledby="write-tab-text" ?hidden=${this.#way !== "text"}>
+          ${this.#text()}
+        </div>
+        <div id="write-panel-chat" role="tabpanel" aria-labelledby="write-tab-chat" ?hidden=${this.#way !== "chat"}>
+          <lorito-chat .store=${this.store} .sampling=${this.#sampling}></lorito-chat>
+        </div>
+        ${this.#sampling.fields()}
         <p class="visually-hidden" role="status">${this.announcement}</p>`,
     );
   }
 
-  #option(name: Option): TemplateResult {
-    return numberField({
-      ...OPTIONS[name],
-      id: `write-${name}`,
-      label: settingName(name),
-      value: this.options[name],
-      hint: t(`hint.write.${name}`),
-      report: this.report?.setting === name ? this.report : undefined,
-      onChange: (value) => {
-        this.options = { ...this.options, [name]: value };
-        this.report = undefined;
-      },
-    });
+  #tab(way: Way, label: string): TemplateResult {
+    const selected = way === this.#way;
+    return html`<button type="button" role="tab" id="write-tab-${way}" aria-controls="write-panel-${way}"
+      aria-selected=${selected} tabindex=${selected ? 0 : -1}
+      @click=${() => {
+        this.chosen = way;
+      }}>${label}</button>`;
+  }
+
+  /** As in every list of tabs, the arrows lead from one to the next. */
+  #arrow(event: KeyboardEvent): void {
+    if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+    event.preventDefault();
+    this.chosen = this.#way === "text" ? "chat" : "text";
+    this.querySelector<HTMLElement>(`#write-tab-${this.chosen}`)?.focus();
+  }
+
+  #text(): TemplateResult {
+    const able = this.state.model !== undefined;
+    return html`<div class="columns">
+      <form @submit=${this.#submit}>
+        <div class="field wide">
+          <label for="prompt">${t("write.prompt")}</label>
+          <textarea id="prompt" rows="3" .value=${this.prompt} aria-describedby="prompt-hint"
+            @input=${(event: Event) => {
+              this.prompt = (event.target as HTMLTextAreaElement).value;
+              this.chosen = "text";
+            }}></textarea>
+          <small id="prompt-hint">${t("write.promptHint")}</small>
+        </div>
+        <p class="controls">
+          ${action({ label: t("write.write"), able: able && !this.writing, act: () => {}, kind: "primary", submit: true })}
+          ${action({ label: t("write.stop"), able: this.writing, act: () => this.store.lorito.stopWriting() })}
+          ${able ? nothing : html`<span class="hint">${t("need.model")}</span>`}
+        </p>
+      </form>
+      <figure class="sheet written">
+        <figcaption id="written-title">${t("write.written")}</figcaption>
+        ${
+          this.begun === undefined
+            ? html`<p class="hint">${t("write.nothing")}</p>`
+            : html`<blockquote id="written" tabindex="0" aria-labelledby="written-title" aria-live="off"><span class="prompt">${this.begun}</span>${this.written}${this.writing ? html`<span class="caret" aria-hidden="true"></span>` : nothing}</blockquote>`
+        }
+      </figure>
+    </div>`;
   }
 
   #submit(event: Event): void {
@@ -103,16 +104,9 @@ export class WriteView extends View {
     const onToken = (piece: string) => {
       this.written += piece;
     };
-    const all = await this.store.attempt("write", undefined, async () => {
-      try {
-        return await this.store.lorito.generate(this.prompt, { ...this.options, onToken });
-      } catch (error) {
-        this.report = problemOf(error);
-        if (!NAMES.some((name) => name === this.report?.setting)) throw error;
-        this.querySelector("details")?.setAttribute("open", "");
-        return undefined;
-      }
-    });
+    const all = await this.store.attempt("write", undefined, () =>
+      this.#sampling.use((options) => this.store.lorito.generate(this.prompt, { ...options, onToken })),
+    );
     this.writing = false;
     if (all === undefined) this.announcement = "";
     else {

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::shell::{command, run as run_command, step, watch};
+use crate::shell::{command, run as run_command, says_yes, step, watch};
 use crate::{Project, page, server, tools, wasm};
 
 /// How many tests passed and failed. A check that is no test suite counts as one.
@@ -110,6 +110,13 @@ const CHECKS: &[Check] = &[
         },
     },
     Check { name: "rust", says: "Rust tests", how_long: "minutes the first time", needs_page: false, run: rust_tests },
+    Check {
+        name: "carry-on",
+        says: "Training goes on with transformers and accelerate, where Python has them",
+        how_long: "3 minutes",
+        needs_page: false,
+        run: carry_on,
+    },
     Check {
         name: "browser",
         says: "Browser tests, with WebGPU and without",
@@ -223,12 +230,41 @@ fn test_result(line: &str) -> Option<Tally> {
     Some(Tally { passed, failed })
 }
 
+/// Runs the script of the exported folder on what the crate has trained. Without Python it is not checked, and with a bare
+/// Python only read: torch is too large to be installed for this alone.
+fn carry_on(project: &Project) -> Tally {
+    let python = std::env::var_os("LORITO_PYTHON").unwrap_or_else(|| "python3".into());
+    let python = || command(&python);
+    if !says_yes(python().arg("--version")) {
+        println!("    not checked: there is no Python; LORITO_PYTHON can name one");
+        return Tally::default();
+    }
+    let scripts = ["src/formats/carry_on/continue_training.py", "src/formats/carry_on/training_text.py"];
+    let parse = "import ast, sys; [ast.parse(open(name, encoding='utf-8').read(), name) for name in sys.argv[1:]]";
+    let mut tally = Tally::one(run_command(python().args(["-c", parse]).args(scripts).current_dir(&project.root)));
+    if !says_yes(python().args(["-c", "import torch, transformers, accelerate"])) {
+        println!(
+            "    only read, not run: {} lacks torch, transformers or accelerate",
+            python().get_program().display()
+        );
+        return tally;
+    }
+    let proved =
+        cargo(project, &["test", "--locked", "--test", "carry_on", "--", "--ignored", "write"]).and_then(|()| {
+            let models = project.target.join("tmp/carry-on");
+            run_command(python().arg("tests/carry_on/prove.py").arg(models).current_dir(&project.root))
+        });
+    tally += Tally::one(proved);
+    tally
+}
+
 fn browser_tests(project: &Project) -> Tally {
     run_browser_tests(project).unwrap_or_else(|error| Tally::one(Err(error)))
 }
 
 fn run_browser_tests(project: &Project) -> Result<Tally> {
     let chromium = tools::chromium()?;
+    let operations = page::build_operations(project)?;
     let server = server::start(project.dist(), 0)?;
     let folder = project.root.join("tests/browser");
     let report = folder.join("results/report.json");
@@ -238,6 +274,7 @@ fn run_browser_tests(project: &Project) -> Result<Tally> {
     let mut playwright = command(folder.join("node_modules/.bin/playwright"));
     playwright.args(["test", "--reporter=list,json"]).current_dir(&folder);
     playwright.env("LORITO_URL", server.address()).env("LORITO_CHROMIUM", chromium);
+    playwright.env("LORITO_OPERATIONS", operations);
     playwright.env("PLAYWRIGHT_JSON_OUTPUT_FILE", &report);
     let succeeded = run_command(&mut playwright).is_ok();
     Ok(browser_tally(&report)?.of_suite(succeeded))

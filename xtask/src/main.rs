@@ -28,6 +28,7 @@ cargo xtask bench [ARGS]         measure; ARGS go to bench/run.mjs; --peers: onl
 cargo xtask bench --pack         make a folder that measures on a machine with a GPU and no browser
 
 LORITO_CHROMIUM names the browser for test and bench, where it is not on PATH.
+LORITO_PYTHON names a Python with torch, transformers and accelerate, to test that training goes on there.
 CARGO_TARGET_DIR moves what is compiled, the build tools included, out of the checkout.";
 
 /// Where things are.

@@ -1,5 +1,7 @@
 //! The release page in dist/: Trunk compiles the crate and gathers the files, web/build.mjs bundles the TypeScript.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use crate::Project;
@@ -17,4 +19,20 @@ pub fn build(project: &Project) -> Result<()> {
         }
         run(trunk.current_dir(&project.root))
     })
+}
+
+/// The module that compares the operations one by one in the browser; the folder that it is in. It uses what the page's build
+/// has compiled.
+pub fn build_operations(project: &Project) -> Result<PathBuf> {
+    let folder = project.target.join("operations");
+    step("Building the operations' own module", "about a minute", || {
+        let package =
+            ["build", "--release", "--locked", "-p", "lorito-operations", "--target", "wasm32-unknown-unknown"];
+        run(command("cargo").args(package).current_dir(&project.root))?;
+        let module = project.target.join("wasm32-unknown-unknown/release/lorito_operations.wasm");
+        let mut bindgen = command(project.target.join("tools/bin/wasm-bindgen"));
+        bindgen.args(["--target", "web", "--no-typescript", "--out-dir"]);
+        run(bindgen.arg(&folder).arg(module))
+    })?;
+    Ok(folder)
 }

@@ -5,7 +5,10 @@ use cubecl::prelude::*;
 use half::f16;
 
 use super::memory::{buffer, client, groups};
-use crate::ops::gelu::{CUBE, SQRT_2_OVER_PI};
+use crate::{
+    config::Activation,
+    ops::activation::{CUBE, DENSITY, ERROR, ERROR_STEP, SQRT_2_OVER_PI},
+};
 
 /// By the exponential, which unlike WGSL's own `tanh` is right for large numbers on every GPU.
 #[cube]
@@ -13,16 +16,54 @@ fn tanh_of(x: f32) -> f32 {
     1.0 - 2.0 / ((clamp(x, -20.0, 20.0) * 2.0).exp() + 1.0)
 }
 
+/// The share of a normal distribution below `x`; as on the CPU.
 #[cube]
-pub fn gelu_of(x: f32) -> f32 {
-    0.5 * x * (1.0 + tanh_of(SQRT_2_OVER_PI * x * (1.0 + CUBE * x * x)))
+fn normal_of(x: f32) -> f32 {
+    let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
+    let t = 1.0 / (1.0 + ERROR_STEP * z);
+    let [a, b, c, d, e] = comptime![ERROR];
+    let sum = a + t * (b + t * (c + t * (d + t * e)));
+    let tail = 0.5 * t * sum * (-z * z).exp();
+    select(x < 0.0, tail, 1.0 - tail)
 }
 
 #[cube]
-pub fn gelu_slope(x: f32) -> f32 {
-    let t = tanh_of(SQRT_2_OVER_PI * x * (1.0 + CUBE * x * x));
-    let slope = SQRT_2_OVER_PI * (1.0 + 3.0 * CUBE * x * x);
-    0.5 * (1.0 + t + x * (1.0 - t * t) * slope)
+fn sigmoid_of(x: f32) -> f32 {
+    1.0 / (1.0 + clamp(-x, -80.0, 80.0).exp())
+}
+
+#[cube]
+pub fn activated(x: f32, #[comptime] activation: Activation) -> f32 {
+    if comptime![activation == Activation::GeluTanh] {
+        0.5 * x * (1.0 + tanh_of(SQRT_2_OVER_PI * x * (1.0 + CUBE * x * x)))
+    } else if comptime![activation == Activation::Gelu] {
+        x * normal_of(x)
+    } else if comptime![activation == Activation::Relu] {
+        max(x, 0.0f32)
+    } else if comptime![activation == Activation::Silu] {
+        x * sigmoid_of(x)
+    } else {
+        tanh_of(x)
+    }
+}
+
+#[cube]
+pub fn activated_slope(x: f32, #[comptime] activation: Activation) -> f32 {
+    if comptime![activation == Activation::GeluTanh] {
+        let t = tanh_of(SQRT_2_OVER_PI * x * (1.0 + CUBE * x * x));
+        let slope = SQRT_2_OVER_PI * (1.0 + 3.0 * CUBE * x * x);
+        0.5 * (1.0 + t + x * (1.0 - t * t) * slope)
+    } else if comptime![activation == Activation::Gelu] {
+        normal_of(x) + x * DENSITY * (x * x * -0.5f32).exp()
+    } else if comptime![activation == Activation::Relu] {
+        select(x > 0.0, 1.0f32, 0.0f32)
+    } else if comptime![activation == Activation::Silu] {
+        let sigmoid = sigmoid_of(x);
+        sigmoid * (1.0 + x * (1.0 - sigmoid))
+    } else {
+        let t = tanh_of(x);
+        1.0 - t * t
+    }
 }
 
 const GROUP: u32 = 64;
@@ -47,5 +88,39 @@ pub fn halve<const D: usize>(x: &Tensor<D>, y: &Tensor<D>) {
             buffer(y),
             len,
         );
+    }
+}
+
+#[cube(launch_unchecked)]
+fn filling(x: &mut [f32], value: f32, len: usize) {
+    if ABSOLUTE_POS < len {
+        x[ABSOLUTE_POS] = value;
+    }
+}
+
+/// Writes one number everywhere.
+pub fn fill<const D: usize>(x: &Tensor<D>, value: f32) {
+    let len = x.dims().iter().product();
+    // SAFETY: no index goes beyond the length.
+    unsafe {
+        filling::launch_unchecked(&client(x), groups(len, GROUP), CubeDim::new_1d(GROUP), buffer(x), value, len);
+    }
+}
+
+#[cube(launch_unchecked)]
+fn scaled(x: &[f32], y: &mut [f32], factor: f32, len: usize) {
+    if ABSOLUTE_POS < len {
+        y[ABSOLUTE_POS] = x[ABSOLUTE_POS] * factor;
+    }
+}
+
+/// Writes the numbers of `x`, times `factor`, to `y`, which has as many.
+pub fn scale_into<const D: usize>(x: &Tensor<D>, y: &Tensor<D>, factor: f32) {
+    let len = x.dims().iter().product();
+    assert_eq!(y.dims().iter().product::<usize>(), len, "numbers for another shape");
+    // SAFETY: no index goes beyond the length.
+    unsafe {
+        let dim = CubeDim::new_1d(GROUP);
+        scaled::launch_unchecked(&client(x), groups(len, GROUP), dim, buffer(x), buffer(y), factor, len);
     }
 }

@@ -6,14 +6,14 @@ use half::f16;
 
 use super::{
     block::{Block, Form, block, count, lanes, small_block},
-    elementwise::{gelu_of, gelu_slope},
+    elementwise::{activated, activated_slope},
     memory::{buffer, client, empty, empty_like, is_half},
     product::{corner, launch, operations, product, sums},
     queue::queued,
     random::kept,
     tiles,
 };
-use crate::ops::dropout::Mask;
+use crate::{config::Activation, ops::dropout::Mask};
 
 #[cube(launch_unchecked)]
 fn with_bias<X: Float, Y: Float, L: Size, R: Size>(
@@ -43,7 +43,7 @@ fn with_bias<X: Float, Y: Float, L: Size, R: Size>(
 }
 
 #[cube(launch_unchecked)]
-fn with_gelu<X: Float, Y: Float, L: Size, R: Size>(
+fn with_activation<X: Float, Y: Float, L: Size, R: Size>(
     left: &[Vector<X, L>],
     right: &[Vector<Y, R>],
     bias: &[f32],
@@ -52,6 +52,7 @@ fn with_gelu<X: Float, Y: Float, L: Size, R: Size>(
     rows: usize,
     columns: usize,
     inner: usize,
+    #[comptime] activation: Activation,
     #[comptime] block: Block,
 ) {
     let (row, column) = corner(block);
@@ -65,7 +66,7 @@ fn with_gelu<X: Float, Y: Float, L: Size, R: Size>(
             if row + i < rows && at < columns {
                 let value = sums[comptime![i * block.columns + j]] + bias[at];
                 before[(row + i) * columns + at] = value;
-                after[(row + i) * columns + at] = X::cast_from(gelu_of(value));
+                after[(row + i) * columns + at] = X::cast_from(activated(value, activation));
             }
         }
     }
@@ -107,9 +108,9 @@ fn with_residual<X: Float, Y: Float, L: Size, R: Size>(
     }
 }
 
-/// The gradient of GELU's input, from that of what a linear layer made of its output.
+/// The gradient of the activation's input, from that of what a linear layer made of its output.
 #[cube(launch_unchecked)]
-fn through_gelu<X: Float, Y: Float, L: Size, R: Size>(
+fn through_activation<X: Float, Y: Float, L: Size, R: Size>(
     left: &[Vector<X, L>],
     right: &[Vector<Y, R>],
     before: &[f32],
@@ -117,6 +118,7 @@ fn through_gelu<X: Float, Y: Float, L: Size, R: Size>(
     rows: usize,
     columns: usize,
     inner: usize,
+    #[comptime] activation: Activation,
     #[comptime] block: Block,
 ) {
     let (row, column) = corner(block);
@@ -129,7 +131,7 @@ fn through_gelu<X: Float, Y: Float, L: Size, R: Size>(
             let at = column + comptime![j * block.group.0 as usize];
             if row + i < rows && at < columns {
                 let index = (row + i) * columns + at;
-                out[index] = sums[comptime![i * block.columns + j]] * gelu_slope(before[index]);
+                out[index] = sums[comptime![i * block.columns + j]] * activated_slope(before[index], activation);
             }
         }
     }
@@ -240,8 +242,13 @@ pub fn linear_into(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, out: &Te
     queued(&client(x), operations([rows, columns, inner]));
 }
 
-/// The layer before GELU and after it, `[rows, outputs]` each, the latter as precise as `x`.
-pub fn linear_gelu(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> (Tensor<2>, Tensor<2>) {
+/// The layer before the activation and after it, `[rows, outputs]` each, the latter as precise as `x`.
+pub fn linear_activated(
+    x: &Tensor<2>,
+    weight: &Tensor<2>,
+    bias: &Tensor<1>,
+    activation: Activation,
+) -> (Tensor<2>, Tensor<2>) {
     let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
     let before = empty([rows, columns], &x.device());
     let after = empty_like(x, [rows, columns]);
@@ -252,7 +259,7 @@ pub fn linear_gelu(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> (Tens
         launch!(
             x,
             weight,
-            with_gelu(
+            with_activation(
                 &client(x),
                 groups,
                 dim,
@@ -266,6 +273,7 @@ pub fn linear_gelu(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> (Tens
                 rows,
                 columns,
                 inner,
+                activation,
                 block,
             )
         );
@@ -327,8 +335,13 @@ pub fn input_gradient(gradient: &Tensor<2>, weight: &Tensor<2>) -> Tensor<2> {
     out
 }
 
-/// The gradient of what GELU was given, `before [rows, inputs]`.
-pub fn input_gradient_through_gelu(gradient: &Tensor<2>, weight: &Tensor<2>, before: &Tensor<2>) -> Tensor<2> {
+/// The gradient of what the activation was given, `before [rows, inputs]`.
+pub fn input_gradient_through_activation(
+    gradient: &Tensor<2>,
+    weight: &Tensor<2>,
+    before: &Tensor<2>,
+    activation: Activation,
+) -> Tensor<2> {
     let ([rows, inner], [columns, _]) = (gradient.dims(), weight.dims());
     let out = empty([rows, columns], &gradient.device());
     let lanes = lanes(&[inner]);
@@ -338,7 +351,7 @@ pub fn input_gradient_through_gelu(gradient: &Tensor<2>, weight: &Tensor<2>, bef
         launch!(
             gradient,
             weight,
-            through_gelu(
+            through_activation(
                 &client(gradient),
                 groups,
                 dim,
@@ -351,6 +364,7 @@ pub fn input_gradient_through_gelu(gradient: &Tensor<2>, weight: &Tensor<2>, bef
                 rows,
                 columns,
                 inner,
+                activation,
                 block,
             )
         );

@@ -1,7 +1,10 @@
 //! Tensors of the GPU as the buffers that kernels are given. A kernel writes into a buffer in place, whoever else holds
 //! it: that is what makes one flat array of all gradients possible, whose pieces the kernels fill one by one.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+};
 
 use burn::{
     backend::{BackendTensor, BackendTypes, Cube, DispatchDevice, DispatchTensorKind},
@@ -82,7 +85,7 @@ pub fn buffer<const D: usize>(tensor: &Tensor<D>) -> BufferArg {
     primitive(tensor).into_buffer_arg()
 }
 
-/// Memory that a kernel is about to fill whole. In tests it holds NaN, so that a number left out is seen.
+/// Memory that a kernel is about to fill whole. In tests and checks it holds NaN, so that a number left out is seen.
 pub fn empty<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     empty_of(Precision::Single, shape, device)
 }
@@ -103,7 +106,7 @@ pub fn empty_of<const D: usize>(precision: Precision, shape: [usize; D], device:
     let client = device.client();
     // Whole numbers of four bytes, as WebGPU copies no less.
     let bytes = (size * len).next_multiple_of(4);
-    if cfg!(test) {
+    if cfg!(test) || POISONING.get() {
         // NaN of either precision.
         let handle = client.create_from_slice(&vec![0xff; bytes]);
         return of_handle(client, device.clone(), shape, handle, dtype);
@@ -124,6 +127,15 @@ pub fn is_half<const D: usize>(tensor: &Tensor<D>) -> bool {
 /// Whether the GPU computes with numbers of half precision.
 pub fn supports_half(device: &Device) -> bool {
     gpu(device).client().properties().supports_type(cubecl::ir::ElemType::Float(cubecl::ir::FloatKind::F16))
+}
+
+thread_local! {
+    static POISONING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on memory that a kernel is about to fill holds NaN, as it does in tests.
+pub fn poison() {
+    POISONING.set(true);
 }
 
 thread_local! {

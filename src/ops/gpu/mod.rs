@@ -2,6 +2,7 @@
 //! driver.
 
 mod adamw;
+mod adapter;
 mod attention;
 mod block;
 mod choice;
@@ -18,19 +19,21 @@ mod random;
 mod tiles;
 
 pub use adamw::{DECAY_STEP, Update, adamw};
+pub use adapter::{adapted, thin_gradient_into};
 pub use attention::{Sizes as AttentionSizes, attention, attention_backward};
 pub use choice::{Choice, choose, with_each_in_use};
 #[cfg(test)]
 pub use choice::{KERNELS, Kernel};
-pub use elementwise::halve;
+pub use elementwise::{fill, halve, scale_into};
 pub use embedding::{drop_out, embed, embed_backward_into, last_row};
 pub use head::{LONG_ROW, hidden_gradient, logits, losses, row_losses, sum_into, token_gradient};
 pub use linear::{
-    input_gradient, input_gradient_through_gelu, linear_gelu, linear_into, linear_residual, weight_gradient_into,
+    input_gradient, input_gradient_through_activation, linear_activated, linear_into, linear_residual,
+    weight_gradient_into,
 };
 pub use measure::{measure, rehearse as rehearse_measuring};
 #[cfg(test)]
 pub use memory::is_half;
-pub use memory::{Integers, empty, empty_of, piece, read, release, supports_half, tensor};
+pub use memory::{Integers, empty, empty_of, piece, poison, read, release, supports_half, tensor};
 pub use norm::{NormGradients, layer_norm, layer_norm_input_gradient};
 pub use queue::set_speed;

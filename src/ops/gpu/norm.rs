@@ -9,7 +9,7 @@ use super::{
     memory::{Integers, buffer, client, empty, empty_of, groups, is_half},
     product::launch_out,
 };
-use crate::ops::{Precision, layer_norm::EPSILON};
+use crate::ops::Precision;
 
 const GROUP: u32 = 64;
 /// Rows that one thread adds up for the gradients of gain and bias, at least; and partial sums a column, at most.
@@ -37,6 +37,7 @@ fn forward<Y: Float, N: Size>(
     rows: usize,
     length: usize,
     width: f32,
+    epsilon: f32,
     #[comptime] lanes: usize,
 ) {
     let row = ABSOLUTE_POS;
@@ -53,7 +54,7 @@ fn forward<Y: Float, N: Size>(
             let centred = x[at + k] - means;
             squares += centred * centred;
         }
-        let inverse = 1.0 / (total::<N>(squares, lanes) / width + EPSILON).sqrt();
+        let inverse = 1.0 / (total::<N>(squares, lanes) / width + epsilon).sqrt();
         let inverses = Vector::<f32, N>::new(inverse);
         for k in 0..length {
             y[at + k] = Vector::cast_from((x[at + k] - means) * inverses * gain[k] + bias[k]);
@@ -160,7 +161,13 @@ fn finish(
 }
 
 /// `x [rows, width]` -> the same shape, and `[rows, 2]`: mean and one over the deviation.
-pub fn layer_norm(x: &Tensor<2>, gain: &Tensor<1>, bias: &Tensor<1>, precision: Precision) -> (Tensor<2>, Tensor<2>) {
+pub fn layer_norm(
+    x: &Tensor<2>,
+    gain: &Tensor<1>,
+    bias: &Tensor<1>,
+    epsilon: f32,
+    precision: Precision,
+) -> (Tensor<2>, Tensor<2>) {
     let [rows, width] = x.dims();
     let (y, statistics) = (empty_of(precision, [rows, width], &x.device()), empty([rows, 2], &x.device()));
     let lanes = lanes(&[width]);
@@ -181,6 +188,7 @@ pub fn layer_norm(x: &Tensor<2>, gain: &Tensor<1>, bias: &Tensor<1>, precision: 
                 rows,
                 width / lanes,
                 width as f32,
+                epsilon,
                 lanes,
             )
         );

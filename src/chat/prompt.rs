@@ -1,0 +1,130 @@
+//! What a model reads of a conversation, in ids: in the tokens of the [template](super::template) if its tokenizer has
+//! them, else as the lines of a [transcript].
+
+use super::{Message, Role, TOKENS, begin_answer, render, transcript};
+use crate::{
+    error::{Error, Result},
+    generate::{Exchange, Prompt, Question},
+    tokenizer::Tokenizer,
+};
+
+/// The ids of the tokens of a conversation; `None` if the tokenizer lacks one.
+fn tokens(tokenizer: &Tokenizer) -> Option<Vec<u32>> {
+    TOKENS.iter().map(|token| tokenizer.special_token(token)).collect()
+}
+
+/// Whether a model with this tokenizer can have read conversations.
+pub fn has_tokens(tokenizer: &Tokenizer) -> bool {
+    tokens(tokenizer).is_some()
+}
+
+/// The ids that end an answer: the end of text, and a token that ends this turn or begins another.
+pub fn ends(tokenizer: &Tokenizer) -> Vec<u32> {
+    [vec![tokenizer.end_of_text()], tokens(tokenizer).unwrap_or_default()].concat()
+}
+
+/// A conversation that ends with a question, and what its answer begins with. Turns are encoded one by one, which gives
+/// the ids of the whole: no token reaches across the end of a turn.
+pub fn prompt(messages: &[Message], tokenizer: &Tokenizer) -> Result<Prompt> {
+    let Some((last, before)) = messages.split_last().filter(|(last, _)| last.role == Role::User) else {
+        return Err(Error::NoQuestion);
+    };
+    let has_system = messages[0].role == Role::System;
+    let misplaced = messages.iter().skip(1).position(|message| message.role == Role::System);
+    if let Some(place) = misplaced {
+        return Err(Error::SystemNotFirst { turn: place + 2 });
+    }
+    let parts = |message: &Message| turn(message, has_tokens(tokenizer)).map(|part| tokenizer.encode(&part));
+    let (system, turns) = before.split_at(usize::from(has_system));
+    let mut exchanges: Vec<Exchange> = Vec::new();
+    for message in turns {
+        if message.role == Role::User || exchanges.is_empty() {
+            exchanges.push(Exchange::default());
+        }
+        if let Some(exchange) = exchanges.last_mut() {
+            exchange.turns += 1;
+            exchange.ids.extend(parts(message).concat());
+        }
+    }
+    let [begin, words, end] = parts(last);
+    Ok(Prompt {
+        system: system.iter().flat_map(|message| parts(message).concat()).collect(),
+        exchanges,
+        question: Question { begin, words, end },
+        answer: tokenizer.encode(if has_tokens(tokenizer) { begin_answer() } else { Role::Assistant.line() }),
+    })
+}
+
+/// A turn as text: what says whose it is, the words, and what ends it.
+fn turn(message: &Message, in_tokens: bool) -> [String; 3] {
+    let Message { role, .. } = *message;
+    if !in_tokens {
+        return [role.line().to_owned(), transcript::words(message), transcript::END.to_owned()];
+    }
+    let text = render(std::slice::from_ref(message));
+    let words = &text[role.token().len()..text.len() - TOKENS[3].len()];
+    [role.token().to_owned(), words.to_owned(), TOKENS[3].to_owned()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokenizer::Kind;
+
+    const TEXT: &str = "User: the ship sails, (and) sails again\nAssistant: the ship sails home \nSystem: again!  ";
+
+    fn messages(turns: &[(Role, &str)]) -> Vec<Message> {
+        turns.iter().map(|&(role, content)| Message { role, content: content.into() }).collect()
+    }
+
+    fn conversation() -> Vec<Message> {
+        messages(&[
+            (Role::System, "sails"),
+            (Role::Assistant, "(the ship) "),
+            (Role::User, "\n again"),
+            (Role::Assistant, "home!\n\n  home"),
+            (Role::User, "<|end|> ship  "),
+        ])
+    }
+
+    fn whole(prompt: &Prompt) -> Vec<u32> {
+        let Prompt { system, exchanges, question: Question { begin, words, end }, answer } = prompt;
+        let exchanges = exchanges.iter().flat_map(|exchange| exchange.ids.clone()).collect();
+        [system.clone(), exchanges, begin.clone(), words.clone(), end.clone(), answer.clone()].concat()
+    }
+
+    #[test]
+    fn the_ids_are_those_of_the_rendered_text() {
+        for kind in [Kind::Char, Kind::Byte, Kind::Bpe] {
+            let plain = Tokenizer::train(kind, None, &[&TEXT.repeat(20)]).unwrap();
+            let with_tokens = plain.with_special_tokens(&TOKENS).unwrap();
+            let prompt = |tokenizer| super::prompt(&conversation(), tokenizer).unwrap();
+            let rendered = render(&conversation()) + begin_answer();
+            assert_eq!(whole(&prompt(&with_tokens)), with_tokens.encode(&rendered), "{kind:?}");
+            let lines = "System: sails\nAssistant: (the ship)\nUser: again\nAssistant: home!\n\n  home\n\
+                         User: <|end|> ship\nAssistant:";
+            assert_eq!(whole(&prompt(&plain)), plain.encode(lines), "{kind:?}");
+            assert_eq!(ends(&with_tokens).len(), 5);
+            assert_eq!(ends(&plain), [plain.end_of_text()]);
+        }
+    }
+
+    #[test]
+    fn an_answer_belongs_to_its_question() {
+        let tokenizer = Tokenizer::train(Kind::Byte, None, &["a"]).unwrap();
+        let prompt = prompt(&conversation(), &tokenizer).unwrap();
+        assert_eq!(prompt.exchanges.iter().map(|exchange| exchange.turns).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(tokenizer.decode(&prompt.system).unwrap(), "System: sails\n");
+    }
+
+    #[test]
+    fn a_conversation_ends_with_a_question_and_begins_with_the_system_message() {
+        let tokenizer = Tokenizer::train(Kind::Byte, None, &["a"]).unwrap();
+        let refused = |turns: &[(Role, &str)]| prompt(&messages(turns), &tokenizer).err();
+        assert_eq!(refused(&[]), Some(Error::NoQuestion));
+        assert_eq!(refused(&[(Role::User, "a"), (Role::Assistant, "b")]), Some(Error::NoQuestion));
+        assert_eq!(refused(&[(Role::System, "a")]), Some(Error::NoQuestion));
+        let late = [(Role::User, "a"), (Role::System, "b"), (Role::User, "c")];
+        assert_eq!(refused(&late), Some(Error::SystemNotFirst { turn: 2 }));
+    }
+}

@@ -1,0 +1,227 @@
+//! Chats as WhatsApp exports them ("Export chat", without media) become conversations.
+//!
+//! `entry` finds the messages and `date` their times, `notices` knows WhatsApp's own words, `filter` and `private` leave
+//! out what is not to be learned, `people` tells who is who. Messages of one person that follow each other are one turn.
+//! "You" become the assistant; all the others are the user, with their names before their words where they are several.
+
+mod date;
+mod entry;
+mod filter;
+mod notices;
+mod people;
+mod private;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use self::date::Orders;
+use self::entry::Entries;
+use self::filter::Kept;
+pub use self::filter::{ChatFilters, ChatFound};
+use self::people::People;
+pub use self::people::Person;
+use super::{Message, Role, render};
+use crate::error::{Error, Result};
+
+/// What WhatsApp puts before its own words on an iPhone (U+200E), and what else turns a line's direction. Nobody sees them.
+const MARKS: [char; 10] = [
+    '\u{200E}', '\u{202A}', '\u{202B}', '\u{202C}', '\u{202D}', '\u{202E}', '\u{2066}', '\u{2067}', '\u{2068}',
+    '\u{2069}',
+];
+
+/// Minutes of silence after which a new conversation begins: a night.
+const SILENCE: i64 = 8 * 60;
+
+/// How many people an error names.
+const NAMED: usize = 20;
+
+/// How many turns, and characters of each, a report shows.
+const PREVIEW: (usize, usize) = (12, 200);
+
+/// How to read a chat.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct ChatOptions {
+    /// Whose words the model learns; none: the phone's owner, as far as it can be told.
+    pub you: Option<String>,
+    pub filters: ChatFilters,
+    /// To read it as the plain text that it is, too.
+    pub plain: bool,
+}
+
+/// What became of a chat.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct ChatReport {
+    /// It is read as plain text: nothing was left out, and nobody looked who is in it.
+    pub plain: bool,
+    /// Of the file.
+    pub lines: u64,
+    /// Lines of the file of which nothing is left.
+    pub removed: u64,
+    pub found: ChatFound,
+    pub filters: ChatFilters,
+    /// Who takes part, those who say most first.
+    pub people: Vec<Person>,
+    pub you: String,
+    /// Conversations in which you say nothing, so that they are left out.
+    pub silent: u64,
+    /// The first turns, conversation by conversation.
+    pub preview: Vec<Vec<Message>>,
+}
+
+impl ChatReport {
+    /// Of a chat that is read as plain text.
+    pub fn plain(text: &str, options: &ChatOptions) -> Self {
+        let you = options.you.clone().unwrap_or_default();
+        Self { plain: true, lines: text.lines().count() as u64, filters: options.filters, you, ..Self::default() }
+    }
+}
+
+/// The conversations of a chat, each one document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chat {
+    pub text: String,
+    pub documents: Vec<Range<usize>>,
+    pub turns: u64,
+    pub report: ChatReport,
+}
+
+fn without_marks(text: &str) -> Cow<'_, str> {
+    // Their first byte is the same; most messages have none like it.
+    let any = text.as_bytes().contains(&0xE2) && text.contains(MARKS);
+    if any { Cow::Owned(text.replace(MARKS, "")) } else { Cow::Borrowed(text) }
+}
+
+/// Is this a chat, whatever the file is called? So it is if it begins with a dated line, and somebody speaks.
+pub fn looks_like(text: &str) -> bool {
+    let begins = |entry: &entry::Entry| entry.sender.is_some() || notices::is_of_chat(entry.body);
+    Entries::of(text).is_some_and(|entries| entries.take(200).any(|entry| begins(&entry)))
+}
+
+/// Reads a chat from the text of a file.
+pub fn read(name: &str, text: &str, options: &ChatOptions) -> Result<Chat> {
+    let filters = options.filters;
+    let entries = || Entries::of(text).into_iter().flatten();
+    let (mut people, mut orders) = (People::default(), Orders::default());
+    for entry in entries() {
+        orders.note(&entry.stamp);
+        people.note(&entry);
+        if let Some(speaker) = filters.keep(&entry, &mut ChatFound::default()).and_then(|kept| kept.speaker) {
+            people.add_message(speaker);
+        }
+    }
+    let you = match &options.you {
+        Some(you) => people.named(you),
+        None => people.likely(name),
+    };
+    let Some(you) = you else {
+        let name = name.to_owned();
+        let people: Vec<String> = people.list("").into_iter().take(NAMED).map(|person| person.name).collect();
+        return Err(match &options.you {
+            Some(you) if !people.is_empty() => Error::ChatPersonMissing { name, you: you.clone(), people },
+            _ => Error::ChatEmpty { name },
+        });
+    };
+
+    let mut turns = Turns { you, filters, group: people.len() > 2, ..Turns::default() };
+    let (mut found, mut left, mut before) = (ChatFound::default(), 0, None);
+    let order = orders.order();
+    for entry in entries() {
+        let Some(kept) = filters.keep(&entry, &mut found) else { continue };
+        let now = entry.stamp.minutes(order);
+        if before.replace(now).is_some_and(|before: i64| (now - before).abs() > SILENCE) {
+            turns.end_conversation();
+        }
+        left += kept.words.lines().count() as u64;
+        turns.add(&kept);
+    }
+    turns.end_conversation();
+    turns.text.shrink_to_fit();
+    let lines = text.lines().count() as u64;
+    let report = ChatReport {
+        plain: false,
+        lines,
+        removed: lines.saturating_sub(left),
+        found,
+        filters,
+        people: people.list(you),
+        you: you.to_owned(),
+        silent: turns.silent,
+        preview: turns.preview,
+    };
+    Ok(Chat { text: turns.text, documents: turns.documents, turns: turns.count, report })
+}
+
+/// Messages on their way to documents.
+#[derive(Default)]
+struct Turns<'a> {
+    you: &'a str,
+    filters: ChatFilters,
+    /// Whether others' names stand before their words.
+    group: bool,
+    /// The conversation so far, and who spoke last.
+    messages: Vec<Message>,
+    last: Option<&'a str>,
+    text: String,
+    documents: Vec<Range<usize>>,
+    count: u64,
+    silent: u64,
+    preview: Vec<Vec<Message>>,
+}
+
+impl<'a> Turns<'a> {
+    fn add(&mut self, kept: &Kept<'a>) {
+        let Kept { speaker, words } = kept;
+        let role = if *speaker == Some(self.you) { Role::Assistant } else { Role::User };
+        let named = speaker.filter(|_| self.group && role == Role::User);
+        let words = match named {
+            Some(name) if self.last != Some(name) => format!("{}: {words}", self.filters.name(name)),
+            _ => words.clone(),
+        };
+        self.last = *speaker;
+        match self.messages.last_mut().filter(|turn| turn.role == role) {
+            Some(turn) => {
+                turn.content.push('\n');
+                turn.content.push_str(&words);
+            }
+            None => self.messages.push(Message { role, content: words }),
+        }
+    }
+
+    /// A conversation becomes a document, if there is something in it to learn.
+    fn end_conversation(&mut self) {
+        let messages = std::mem::take(&mut self.messages);
+        self.last = None;
+        if messages.is_empty() {
+            return;
+        }
+        if !messages.iter().any(|message| message.role == Role::Assistant) {
+            self.silent += 1;
+            return;
+        }
+        let start = self.text.len();
+        self.text.push_str(&render(&messages));
+        self.documents.push(start..self.text.len());
+        self.count += messages.len() as u64;
+        let shown: usize = self.preview.iter().map(Vec::len).sum();
+        if shown < PREVIEW.0 {
+            let begin = |Message { role, content }: &Message| Message { role: *role, content: beginning(content) };
+            self.preview.push(messages.iter().take(PREVIEW.0 - shown).map(begin).collect());
+        }
+    }
+}
+
+fn beginning(content: &str) -> String {
+    match content.char_indices().nth(PREVIEW.1) {
+        Some((at, _)) => format!("{}…", &content[..at]),
+        None => content.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

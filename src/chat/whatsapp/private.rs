@@ -1,0 +1,251 @@
+//! Addresses and numbers within what people write. Each becomes [`STAND_IN`], so that the sentence around it stays one.
+
+use std::ops::Range;
+
+/// What stands for something left out: no word of any language, and nothing that could be private.
+pub const STAND_IN: &str = "…";
+
+/// Digits from which on a number is somebody's: of a phone, a card, an account, a passport.
+const FEWEST_DIGITS: usize = 7;
+
+/// Finds the next place in a text.
+pub type Find = fn(&str) -> Option<Range<usize>>;
+
+/// Replaces all that `find` finds; how much it was.
+pub fn replace(text: &mut String, find: Find) -> u64 {
+    let (mut replaced, mut from, mut count) = (String::new(), 0, 0);
+    while let Some(found) = find(&text[from..]) {
+        replaced.push_str(&text[from..from + found.start]);
+        replaced.push_str(STAND_IN);
+        from += found.end;
+        count += 1;
+    }
+    if count > 0 {
+        replaced.push_str(&text[from..]);
+        *text = replaced;
+    }
+    count
+}
+
+/// The next address of a web page: with `://`, with `www.`, or a host's name with a path.
+pub fn web_address(text: &str) -> Option<Range<usize>> {
+    // Most messages have neither, and are not cut into words.
+    if !text.contains('.') && !text.contains("://") {
+        return None;
+    }
+    let mut at = 0;
+    for part in text.split_inclusive(char::is_whitespace) {
+        let word = part.trim_end();
+        if let Some(start) = web_start(word) {
+            let end = word
+                .trim_end_matches(['.', ',', ';', ':', '!', '?', ')', ']', '}', '"', '\'', '»', '>', '*', '_'])
+                .len();
+            return Some(at + start..at + end.max(start + 1));
+        }
+        at += part.len();
+    }
+    None
+}
+
+fn web_start(word: &str) -> Option<usize> {
+    if let Some(colon) = word.find("://") {
+        let scheme =
+            word[..colon].bytes().rev().take_while(|&byte| byte.is_ascii_alphanumeric() || byte == b'+').count();
+        return (scheme > 0).then_some(colon - scheme);
+    }
+    if !word.contains('.') {
+        return None;
+    }
+    let bare = word.trim_start_matches(|first: char| !first.is_alphanumeric());
+    let start = word.len() - bare.len();
+    if bare.get(..4).is_some_and(|first| first.eq_ignore_ascii_case("www.")) {
+        return (bare.len() > 4).then_some(start);
+    }
+    let (host, path) = bare.split_once('/')?;
+    let (name, top) = host.rsplit_once('.')?;
+    let is_host = |letter: u8| letter.is_ascii_alphanumeric() || matches!(letter, b'.' | b'-');
+    let named = name.bytes().any(|letter| letter.is_ascii_alphabetic()) && name.bytes().all(is_host);
+    let valid = named && top.len() >= 2 && top.bytes().all(|letter| letter.is_ascii_alphabetic()) && !path.is_empty();
+    valid.then_some(start)
+}
+
+/// The next e-mail address.
+pub fn mail_address(text: &str) -> Option<Range<usize>> {
+    let of_name = |letter: &char| letter.is_alphanumeric() || "._%+-".contains(*letter);
+    let of_host = |letter: &char| letter.is_alphanumeric() || ".-".contains(*letter);
+    text.match_indices('@').find_map(|(at, _)| {
+        let name: usize = text[..at].chars().rev().take_while(of_name).map(char::len_utf8).sum();
+        let host: usize = text[at + 1..].chars().take_while(of_host).map(char::len_utf8).sum();
+        let host = text[at + 1..][..host].trim_end_matches(['.', '-']);
+        let top = host.rsplit_once('.').map(|(_, top)| top)?;
+        let valid = name > 0 && top.chars().count() >= 2 && top.chars().all(char::is_alphabetic);
+        valid.then(|| at - name..at + 1 + host.len())
+    })
+}
+
+/// The next number that is long enough to be somebody's, and neither a date, an amount, nor years.
+pub fn long_number(text: &str) -> Option<Range<usize>> {
+    if text.bytes().filter(u8::is_ascii_digit).take(FEWEST_DIGITS).count() < FEWEST_DIGITS {
+        return None;
+    }
+    let mut from = 0;
+    while let Some(first) = text[from..].find(|letter: char| letter.is_ascii_digit()).map(|at| from + at) {
+        let number = Number::at(text, first);
+        if number.is_private() {
+            return Some(number.whole);
+        }
+        from = number.whole.end;
+    }
+    None
+}
+
+/// Groups of digits with little between them.
+struct Number<'a> {
+    whole: Range<usize>,
+    groups: Vec<&'a str>,
+    /// What is before each group but the first.
+    between: Vec<&'a str>,
+    international: bool,
+    within_word: bool,
+}
+
+impl<'a> Number<'a> {
+    fn at(text: &'a str, first: usize) -> Self {
+        let before = text[..first].trim_end_matches('(');
+        let international = before.ends_with('+');
+        let start = if international { before.len() - 1 } else { first };
+        let within_word = text[..start].chars().next_back().is_some_and(char::is_alphanumeric);
+        let (mut groups, mut between, mut at) = (Vec::new(), Vec::new(), first);
+        let end = loop {
+            let end = at + digits(&text[at..]);
+            groups.push(&text[at..end]);
+            let gap: usize = text[end..].chars().take(3).take_while(separates).map(char::len_utf8).sum();
+            let next = end + gap;
+            if gap == 0 || digits(&text[next..]) == 0 {
+                break end;
+            }
+            between.push(&text[end..next]);
+            at = next;
+            if let ([first, second], [one, other]) = (&groups[..], &between[..])
+                && one == other
+                && begins_as_date(first, second, one, &text[at..])
+            {
+                groups.clear();
+                break at + digits(&text[at..]);
+            }
+        };
+        let closed = text[..start].ends_with('(') && text[start..end].contains(')');
+        let start = if closed { start - 1 } else { start };
+        Self { whole: start..end, groups, between, international, within_word }
+    }
+
+    fn is_private(&self) -> bool {
+        let digits: usize = self.groups.iter().map(|group| group.len()).sum();
+        // Single digits are counted aloud.
+        if digits < FEWEST_DIGITS.max(2 * self.groups.len()) || self.within_word {
+            return false;
+        }
+        if self.international {
+            return true;
+        }
+        let is_year = |group: &&str| group.len() == 4 && (group.starts_with("19") || group.starts_with("20"));
+        let years = self.groups.iter().all(is_year) && self.groups.len() <= 2;
+        let dotted = |mark: &str| self.between.iter().all(|it| *it == mark);
+        let thousands = self.groups.iter().skip(1).all(|group| group.len() == 3) && self.groups.len() > 1;
+        let amount = thousands && digits <= 8 && self.groups[0].len() <= 2 && (dotted(".") || dotted(" "));
+        let decimal = self.groups.len() == 2 && dotted(".");
+        !years && !amount && !decimal
+    }
+}
+
+/// How many digits a text begins with.
+fn digits(text: &str) -> usize {
+    text.bytes().take_while(u8::is_ascii_digit).count()
+}
+
+/// What may stand between the digits of one number.
+fn separates(letter: &char) -> bool {
+    " \u{A0}\u{202F}-\u{2010}\u{2011}.()/".contains(*letter)
+}
+
+/// Whether two groups, what is between them, and the rest of the text begin with a date.
+fn begins_as_date(first: &str, second: &str, between: &str, rest: &str) -> bool {
+    let third = digits(rest);
+    let goes_on = rest[third..].strip_prefix(between).is_some_and(|rest| digits(rest) > 0);
+    let shaped = matches!((first.len(), second.len(), third), (1 | 2, 1 | 2, 2 | 4) | (4, 1 | 2, 1 | 2));
+    let value = |group: &str| group.parse().unwrap_or(u32::MAX);
+    let valid = value(second) <= 31 && (first.len() == 4 || value(first) <= 31);
+    matches!(between, "/" | "-" | ".") && shaped && valid && !goes_on
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn without(text: &str, find: Find) -> String {
+        let mut text = text.to_owned();
+        replace(&mut text, find);
+        text
+    }
+
+    #[test]
+    fn addresses_of_pages() {
+        for (text, left) in [
+            ("mira https://a.example/x?y=1#z, ya", "mira …, ya"),
+            ("(http://a.example)", "(…)"),
+            ("HTTPS://A.EXAMPLE y ftp://b.example/c.", "… y …."),
+            ("www.a.example y WWW.B.EXAMPLE!", "… y …!"),
+            ("youtu.be/abc «a.example/b»", "… «…»"),
+            ("1: https://[", "1: …"),
+        ] {
+            assert_eq!(without(text, web_address), left);
+        }
+        for text in ["vale.es que no", "y/o", "1.5/2", "://", "www.", "etc.../etc", "a.b/", "fin."] {
+            assert_eq!(without(text, web_address), text);
+        }
+    }
+
+    #[test]
+    fn mail() {
+        assert_eq!(without("a ana.paz+x@b.example.es, vale", mail_address), "a …, vale");
+        assert_eq!(without("josé@niño.example. Y b@c.dd", mail_address), "…. Y …");
+        for text in ["@ana", "a@b", "a @ b.example", "a@b.c", "a@b.12", "@", "a@.", "🦜@🦜.🦜🦜"] {
+            assert_eq!(without(text, mail_address), text);
+        }
+    }
+
+    #[test]
+    fn long_numbers() {
+        for (text, left) in [
+            ("llama al 600 11 22 33.", "llama al …."),
+            ("+34 600-112-233 o (555) 123-4567", "… o …"),
+            ("(600112233) (+34) 600112233", "(…) …"),
+            ("+1 (555) 123-4567, sí", "…, sí"),
+            ("06.12.34.56.78", "…"),
+            ("600.123.456", "…"),
+            ("6123-4567 y 4111 1111 1111 1111", "… y …"),
+            ("el 31/12/2023 llama al 600112233", "el 31/12/2023 llama al …"),
+            ("@34600112233 hola", "@… hola"),
+            ("1 800 555 1234", "…"),
+        ] {
+            assert_eq!(without(text, long_number), left);
+        }
+        for text in [
+            "123456",
+            "31/12/2023 23:59",
+            "2023-12-31",
+            "31.12.23 20",
+            "1.000.000",
+            "1 000 000 de años",
+            "2019-2023",
+            "3.14159265",
+            "20:30:40 y 10:20:30",
+            "1, 2, 3, 4, 5, 6, 7, 8",
+            "B0123456789",
+            "",
+            "٣٤٦٠٠١١٢٢",
+        ] {
+            assert_eq!(without(text, long_number), text);
+        }
+    }
+}

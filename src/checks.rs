@@ -1,0 +1,301 @@
+//! Every operation by itself, with its gradients, on two engines. The browser tests run these (tests/browser/operations), as
+//! another compiler makes the GPU's code there; natively each operation's own tests do this and more. Nothing of it is in
+//! the page.
+//!
+//! Each check is done once for each engine, on the same numbers, and gives what it computed, by names.
+
+use burn::tensor::{Device, Tensor};
+
+use crate::{
+    config::Activation,
+    model::Ids,
+    ops::{
+        self, AdamW, Decay, Dropout, Figures, Gradients, IGNORED, LinearPlace, Mask, Moments, NormPlace, Past,
+        Precision, ReadFailed, ThinPlace,
+    },
+    train::mix,
+};
+
+/// What a check computed: names and numbers.
+type Computed = Vec<(String, Vec<f32>)>;
+type Done = Result<Computed, ReadFailed>;
+
+/// The checks, in the order in which they are listed for the page.
+pub const NAMES: [&str; 9] =
+    ["linear", "activations", "attention", "writing", "layer-norm", "head", "long-rows", "embedding", "adamw"];
+
+/// Compares the engines in one check; the first number that differs by more than 1e-4 of the largest, if there is one.
+///
+/// # Panics
+/// For a name that is not among [`NAMES`].
+pub async fn compare(name: &str, gpu: &Device) -> Result<Option<String>, ReadFailed> {
+    ops::poison();
+    let right = compute(name, &Device::flex()).await?;
+    let got = compute(name, gpu).await?;
+    assert!(!right.is_empty() && got.len() == right.len(), "both engines compute the same");
+    for ((what, right), (_, got)) in right.iter().zip(&got) {
+        let largest = right.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+        assert!(largest > 0.0 && got.len() == right.len(), "{what}: {} and {} numbers", got.len(), right.len());
+        // Written so that a number which is none differs.
+        let near = |got: f32, right: f32| (got - right).abs() <= 1e-4 * largest + 1e-7;
+        if let Some(at) = (0..got.len()).find(|&at| !near(got[at], right[at])) {
+            return Ok(Some(format!("{what}: {} instead of {} at {at} of {}", got[at], right[at], got.len())));
+        }
+    }
+    Ok(None)
+}
+
+async fn compute(name: &str, device: &Device) -> Done {
+    match name {
+        "linear" => linear(device).await,
+        "activations" => activations(device).await,
+        "attention" => attention(device).await,
+        "writing" => writing(device).await,
+        "layer-norm" => layer_norm(device).await,
+        "head" => head(device, 31, [23, 9]).await,
+        "long-rows" => head(device, ops::LONG_ROW + 3, [5, 8]).await,
+        "embedding" => embedding(device).await,
+        "adamw" => adamw(device).await,
+        _ => panic!("no check {name}"),
+    }
+}
+
+/// Between -1 and 1, the same on every engine.
+fn random<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tensor<D> {
+    let value = |index| (mix(seed, index as u64) >> 40) as f32 / (1 << 23) as f32 - 1.0;
+    let values = (0..shape.iter().product()).map(value).collect();
+    ops::tensor(values, shape, device)
+}
+
+fn mask(seed: u64) -> Option<Mask> {
+    Dropout::new(0.3, seed).map(|dropout| dropout.mask(2))
+}
+
+/// Sizes that four divides, and that nothing does; a single row.
+const LINEAR: [[usize; 3]; 4] = [[36, 32, 48], [13, 7, 9], [70, 20, 65], [1, 16, 20]];
+
+async fn linear(device: &Device) -> Done {
+    let mut all = Vec::new();
+    for (case, [rows, inputs, outputs]) in LINEAR.into_iter().enumerate() {
+        let seed = 100 * case as u64;
+        let name = |what: &str| format!("{what} of {rows} x {inputs} x {outputs}");
+        let (x, weight) = (random([rows, inputs], seed, device), random([inputs, outputs], seed + 1, device));
+        let (bias, gradient) = (random([outputs], seed + 2, device), random([rows, outputs], seed + 3, device));
+        let residual = random([rows, outputs], seed + 4, device);
+        all.push((name("layer"), ops::read(ops::linear(&x, &weight, &bias)).await?));
+        for mask in [None, mask(seed)] {
+            let with_residual = ops::linear_residual(&x, &weight, &bias, &residual, mask);
+            all.push((name("layer with residual"), ops::read(with_residual).await?));
+        }
+        all.push((name("input gradient"), ops::read(ops::input_gradient(&gradient, &weight)).await?));
+        let start = (inputs * outputs).next_multiple_of(128);
+        let place = LinearPlace { weight: 0..inputs * outputs, bias: start..start + outputs };
+        let mut gradients = Gradients::new((start + outputs).next_multiple_of(128), &[], device);
+        for pass in ["one pass", "two passes"] {
+            ops::weight_gradient(&x, &gradient, &place, &mut gradients);
+            gradients.end_pass();
+            let flat = gradients.values().await?;
+            all.push((name(&format!("weight gradient of {pass}")), flat[place.weight.clone()].to_vec()));
+            all.push((name(&format!("bias gradient of {pass}")), flat[place.bias.clone()].to_vec()));
+        }
+        // An adapter of rank 3 beside the same matrix.
+        let start = (3 * inputs).next_multiple_of(128);
+        let place = ThinPlace { a: 0..3 * inputs, b: start..start + 3 * outputs, rank: 3 };
+        let len = (start + 3 * outputs).next_multiple_of(128);
+        let flat = random([len], seed + 5, device);
+        all.push((name("adapted matrix"), ops::read(ops::adapted(&weight, &flat, &place, 0.7)).await?));
+        let mut gradients = Gradients::new(len, &[], device);
+        ops::thin_gradient(&x, &gradient, &flat, &place, 0.7, &mut gradients);
+        gradients.end_pass();
+        let thin = gradients.values().await?;
+        all.push((name("adapter's gradient"), [&thin[place.a.clone()], &thin[place.b.clone()]].concat()));
+    }
+    Ok(all)
+}
+
+async fn activations(device: &Device) -> Done {
+    let mut all = Vec::new();
+    let [rows, inputs, outputs] = [9, 12, 20];
+    let (x, weight) = (random([rows, inputs], 1, device), random([inputs, outputs], 2, device));
+    let (bias, gradient) = (random([outputs], 3, device), random([rows, outputs], 4, device));
+    let before = random([rows, inputs], 5, device);
+    let kinds = [Activation::GeluTanh, Activation::Gelu, Activation::Relu, Activation::Silu, Activation::Tanh];
+    for kind in kinds {
+        let (raw, after) = ops::linear_activated(&x, &weight, &bias, kind);
+        all.push((format!("before {kind:?}"), ops::read(raw).await?));
+        all.push((format!("{kind:?}"), ops::read(after).await?));
+        let through = ops::input_gradient_through_activation(&gradient, &weight, &before, kind);
+        all.push((format!("gradient through {kind:?}"), ops::read(through).await?));
+    }
+    Ok(all)
+}
+
+async fn attention(device: &Device) -> Done {
+    let mut all = Vec::new();
+    for (case, [windows, time, heads, head_width]) in
+        [[2, 37, 2, 16], [1, 70, 1, 20], [3, 5, 2, 7]].into_iter().enumerate()
+    {
+        let (seed, width) = (100 * case as u64, heads * head_width);
+        let qkv = random([windows * time, 3 * width], seed, device);
+        let gradient = random([windows * time, width], seed + 1, device);
+        for mask in [None, mask(seed)] {
+            let what = format!("{windows} x {time}, {heads} heads of {head_width}, dropout {}", mask.is_some());
+            let (y, saved) = ops::attention(&qkv, windows, heads, mask, Precision::Single);
+            all.push((format!("attention of {what}"), ops::read(y).await?));
+            let back = ops::attention_backward(saved, &gradient);
+            all.push((format!("its gradient of {what}"), ops::read(back).await?));
+        }
+    }
+    Ok(all)
+}
+
+/// One token after another, beside what was read before.
+async fn writing(device: &Device) -> Done {
+    let mut all = Vec::new();
+    let (heads, width) = (2, 24);
+    let (weight, bias) = (random([width, 3 * width], 1, device), random([3 * width], 2, device));
+    let mut past = Past::new(40, width, device);
+    let mut read = 0;
+    for rows in [1, 17, 1, 1, 9] {
+        let x = random([rows, width], 10 + read as u64, device);
+        let y = past.attend(&x, &weight, &bias, read, heads);
+        all.push((format!("{rows} tokens after {read}"), ops::read(ops::last_row(&y)).await?));
+        all.push((format!("all of {rows} tokens after {read}"), ops::read(y).await?));
+        read += rows;
+    }
+    Ok(all)
+}
+
+async fn layer_norm(device: &Device) -> Done {
+    let mut all = Vec::new();
+    for (case, [rows, width]) in [[5, 12], [70, 32], [3, 7], [40, 65]].into_iter().enumerate() {
+        let seed = 100 * case as u64;
+        let name = |what: &str| format!("{what} of {rows} x {width}");
+        let x = random([rows, width], seed, device);
+        let (gain, bias) = (random([width], seed + 1, device), random([width], seed + 2, device));
+        let (gradient, residual) = (random([rows, width], seed + 3, device), random([rows, width], seed + 4, device));
+        let (y, saved) = ops::layer_norm(&x, &gain, &bias, 1e-3, Precision::Single);
+        all.push((name("layer norm"), ops::read(y).await?));
+        let start = width.next_multiple_of(128);
+        let place = NormPlace { index: 0, gain: 0..width, bias: start..start + width };
+        let len = (start + width).next_multiple_of(128);
+        let mut gradients = Gradients::new(len, std::slice::from_ref(&place), device);
+        for residual in [None, Some(&residual)] {
+            let back = ops::layer_norm_backward(&saved, &gain, &gradient, residual, Some(&place), &mut gradients);
+            gradients.end_pass();
+            all.push((name("input gradient"), ops::read(back).await?));
+            let flat = gradients.values().await?;
+            all.push((name("gain gradient"), flat[place.gain.clone()].to_vec()));
+            all.push((name("bias gradient"), flat[place.bias.clone()].to_vec()));
+        }
+    }
+    Ok(all)
+}
+
+/// Softmax and cross-entropy, with targets that do not count.
+async fn head(device: &Device, vocabulary: usize, [rows, width]: [usize; 2]) -> Done {
+    let (hidden, tokens) = (random([rows, width], 1, device), random([vocabulary, width], 2, device));
+    let target = |row: usize| if row % 3 == 2 { IGNORED as u32 } else { (row * 7 % vocabulary) as u32 };
+    let targets = Ids::new((0..rows).map(target).collect(), 1, device);
+    let mut figures = Figures::new(device);
+    let mut gradients = Gradients::new((vocabulary * width).next_multiple_of(128), &[], device);
+    let mut hidden_gradient = None;
+    for _ in 0..2 {
+        let figure = figures.add();
+        let place = Some(0);
+        let back =
+            ops::head::loss_and_gradient(&hidden, &tokens, &targets, &mut figures, figure, place, &mut gradients);
+        gradients.end_pass();
+        hidden_gradient = Some(back);
+    }
+    let figure = figures.add();
+    ops::head::loss(&hidden, &tokens, &targets, &mut figures, figure);
+    let mut all = vec![
+        ("logits".into(), ops::read(ops::head::logits(&hidden, &tokens)).await?),
+        ("losses".into(), figures.take().await?),
+        ("token gradient of two passes".into(), gradients.values().await?[..vocabulary * width].to_vec()),
+    ];
+    if let Some(back) = hidden_gradient {
+        all.push(("hidden gradient".into(), ops::read(back).await?));
+    }
+    Ok(all)
+}
+
+async fn embedding(device: &Device) -> Done {
+    let mut all = Vec::new();
+    for (case, [windows, time, width, vocabulary]) in
+        [[2, 5, 8, 7], [3, 7, 6, 30], [1, 9, 3, 2]].into_iter().enumerate()
+    {
+        let (seed, context) = (100 * case as u64, time + 4);
+        let name = |what: &str| format!("{what} of {windows} x {time} x {width} x {vocabulary}");
+        let numbers = (0..windows * time).map(|at| ((at * 5 + 2) % 9 % vocabulary) as u32).collect();
+        let ids = Ids::new(numbers, windows, device);
+        let (tokens, positions) =
+            (random([vocabulary, width], seed, device), random([context, width], seed + 1, device));
+        let gradient = random([windows * time, width], seed + 2, device);
+        for (start, mask) in [(0, None), (4, mask(seed))] {
+            let embedded = ops::embed(&ids, &tokens, &positions, start, mask);
+            all.push((name("embedding"), ops::read(embedded).await?));
+        }
+        all.push((name("dropout"), ops::read(ops::drop_out(&gradient, mask(seed))).await?));
+        let start = (vocabulary * width).next_multiple_of(128);
+        let places = start..start + context * width;
+        for tied in [true, false] {
+            let mut gradients = Gradients::new(places.end.next_multiple_of(128), &[], device);
+            for _ in 0..2 {
+                ops::embed_backward(&ids, &gradient, (vocabulary, tied), &places, &mut gradients);
+                gradients.end_pass();
+            }
+            let flat = gradients.values().await?;
+            all.push((name("token gradient"), flat[..vocabulary * width].to_vec()));
+            all.push((name("position gradient"), flat[places.clone()].to_vec()));
+        }
+    }
+    Ok(all)
+}
+
+/// Three updates, clipped and not, with the norm of the gradient.
+async fn adamw(device: &Device) -> Done {
+    let (inputs, outputs) = (37usize, 29usize);
+    let start = (inputs * outputs).next_multiple_of(128);
+    let place = LinearPlace { weight: 0..inputs * outputs, bias: start..start + outputs };
+    let len = (start + outputs).next_multiple_of(128);
+    let mut weights = random([len], 1, device);
+    let mut moments = Moments::zeros(len, device);
+    let decay = Decay::new(vec![0..128, 256..start], len, device);
+    let mut gradients = Gradients::new(len, &[], device);
+    let mut figures = Figures::new(device);
+    for update in 1..=3 {
+        gradients.start();
+        let x = random([11, inputs], 10 * update, device);
+        let gradient = random([11, outputs], 10 * update + 1, device);
+        ops::weight_gradient(&x, &gradient, &place, &mut gradients);
+        gradients.end_pass();
+        let clip = if update == 2 { 0.0 } else { 1.0 };
+        let rule = AdamW { learning_rate: 1e-2, beta1: 0.9, beta2: 0.99, weight_decay: 0.1, clip, update };
+        let figure = figures.add();
+        rule.update(&mut weights, &mut moments, &gradients, &decay, &mut figures, figure);
+    }
+    Ok(vec![
+        ("weights".into(), ops::read(weights).await?),
+        ("first moment".into(), ops::read(moments.first).await?),
+        ("second moment".into(), ops::read(moments.second).await?),
+        ("norms".into(), figures.take().await?),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::block_on;
+
+    use super::*;
+
+    #[test]
+    #[ignore = "each operation has tests of its own here"]
+    fn every_check_passes_natively_too() {
+        let gpu = ops::testing::gpu_device();
+        for name in NAMES {
+            assert_eq!(block_on(compare(name, &gpu)).unwrap(), None, "{name}");
+        }
+    }
+}

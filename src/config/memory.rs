@@ -1,0 +1,152 @@
+//! What a model and its training hold in memory, and whether an engine has that.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ModelConfig, TrainConfig};
+use crate::{
+    device::Engine,
+    error::{Error, Result},
+};
+
+impl ModelConfig {
+    /// Bytes held during a run.
+    pub fn memory(&self, run: &TrainConfig, engine: Engine) -> Memory {
+        let TrainConfig { batch_size, half_precision, .. } = *run;
+        let flat = self.parameters();
+        // What learns, and the sums that an adapter makes of the model's matrices.
+        let (trained, sums) = run.lora.map_or((flat, 0), |lora| lora.parameters(self));
+        let [vocabulary, context, layers, heads, width] =
+            [self.vocabulary, self.context, self.layers, self.heads, self.width].map(|value| value as u64);
+        let window = run.window(self.context) as u64;
+        let tokens = batch_size as u64 * window;
+        // Per token and layer the backward pass needs: the residual before and after attention and both layer norms' output
+        // (4 widths), the fused query-key-value (3), attention's output (1), the MLP before and after GELU (8); the
+        // layer norms' means and deviations; and of attention a sum a head on the GPU, all its weights on the CPU.
+        let attention = heads * if engine == Engine::Cpu { window } else { 1 };
+        let block = tokens * (16 * width + 4 + attention);
+        // Beside them the gradients of the widest: the MLP's (4), query-key-value's (3), and nine of one width.
+        let temporary = tokens * (16 * width + attention);
+        let logits = tokens.min(rows_of_logits(self.vocabulary) as u64) * vocabulary;
+        // Keys and values for writing a sample.
+        let cache = layers * context * 3 * width;
+        // Both layer norms' output (2 widths), attention's (1) and GELU's (4) with half the bits; and the weights' copy.
+        let (spared, copy) = if half_precision { (layers * tokens * 7 * width / 2, flat / 2) } else { (0, 0) };
+        Memory {
+            weights: 4 * flat,
+            // Gradient and AdamW's two moments.
+            optimizer: 3 * 4 * trained,
+            // And the weights once more, where they are copied to be saved, and what learned best.
+            activations: 4 * (layers * block + temporary + logits + cache + flat + sums + trained + copy - spared),
+            largest_buffer: 4 * flat.max(4 * tokens * width).max(logits),
+        }
+    }
+
+    /// Refuses a model whose buffers cannot fit, offering the nearest smaller one that does.
+    pub fn fit(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> Result<()> {
+        self.validate()?;
+        let run = TrainConfig { half_precision: false, ..run.clone() };
+        let memory = self.memory(&run, engine);
+        if limits.allow(&memory) {
+            return Ok(());
+        }
+        let (bytes, limit) = if memory.largest_buffer > limits.largest_buffer {
+            (memory.largest_buffer, limits.largest_buffer)
+        } else {
+            (memory.total(), limits.total)
+        };
+        Err(Error::ModelTooLarge { bytes, limit, nearest: self.nearest_that_fits(&run, limits, engine) })
+    }
+
+    /// Refuses a model that cannot even be held to write with.
+    pub fn fit_to_write(&self, limits: &Limits, engine: Engine) -> Result<()> {
+        self.validate()?;
+        let run = TrainConfig { batch_size: 1, ..TrainConfig::default() };
+        let weights = 4 * self.parameters();
+        let held = Memory { weights, optimizer: 0, largest_buffer: weights, ..self.memory(&run, engine) };
+        // Of a pass over one window nothing is kept for a backward pass: a layer's share stands for it.
+        let held = Memory { activations: (held.activations - 2 * weights) / self.layers as u64, ..held };
+        if limits.allow(&held) {
+            return Ok(());
+        }
+        let (bytes, limit) = match held.largest_buffer > limits.largest_buffer {
+            true => (held.largest_buffer, limits.largest_buffer),
+            false => (held.total(), limits.total),
+        };
+        Err(Error::ModelTooLarge { bytes, limit, nearest: None })
+    }
+
+    /// Shrinks context, then layers, then width by halves until the model fits.
+    fn nearest_that_fits(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> Option<ModelConfig> {
+        let mut candidate = *self;
+        loop {
+            if candidate.context > 64 {
+                candidate.context /= 2;
+            } else if candidate.layers > 2 {
+                candidate.layers /= 2;
+            } else if candidate.width / 2 >= candidate.heads && candidate.width.is_multiple_of(2 * candidate.heads) {
+                candidate.width /= 2;
+            } else {
+                return None;
+            }
+            if limits.allow(&candidate.memory(run, engine)) {
+                return Some(candidate);
+            }
+        }
+    }
+}
+
+/// Rows whose logits are held at once: 32 MiB of them at most, in multiples of 64 rows, so that pieces of the hidden states
+/// begin where the GPU may bind a buffer.
+pub fn rows_of_logits(vocabulary: usize) -> usize {
+    ((32 << 20) / 4 / vocabulary.max(1) / 64 * 64).max(64)
+}
+
+/// Bytes a training run holds, by what they hold.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct Memory {
+    pub weights: u64,
+    pub optimizer: u64,
+    pub activations: u64,
+    /// The largest single buffer.
+    pub largest_buffer: u64,
+}
+
+impl Memory {
+    pub fn total(&self) -> u64 {
+        self.weights + self.optimizer + self.activations
+    }
+}
+
+/// What the engine can hold, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct Limits {
+    pub largest_buffer: u64,
+    pub total: u64,
+}
+
+impl Limits {
+    fn allow(&self, memory: &Memory) -> bool {
+        memory.largest_buffer <= self.largest_buffer && memory.total() <= self.total
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::preset;
+
+    #[test]
+    fn a_model_too_large_is_answered_with_one_that_fits() {
+        let config = preset("shakespeare", 65).unwrap().model;
+        let limits = Limits { largest_buffer: 128 << 20, total: 1 << 30 };
+        let run = TrainConfig { batch_size: 64, ..TrainConfig::default() };
+        let Err(Error::ModelTooLarge { nearest: Some(nearest), .. }) = config.fit(&run, &limits, Engine::Cpu) else {
+            panic!("accepted")
+        };
+        nearest.fit(&run, &limits, Engine::Cpu).unwrap();
+    }
+}

@@ -1,0 +1,147 @@
+//! The GGUF container, version 3 (`docs/gguf.md` of ggml): counts, metadata, what the tensors are, their bytes. All
+//! numbers are little-endian.
+
+use super::ggml::Encoding;
+
+const MAGIC: &[u8] = b"GGUF";
+const VERSION: u32 = 3;
+
+/// Tensors begin at multiples of this many bytes, where the metadata says nothing else.
+const ALIGNMENT: usize = 32;
+
+/// `gguf_metadata_value_type`, as far as it is needed here.
+#[derive(Clone, Copy)]
+enum Type {
+    U32 = 4,
+    I32 = 5,
+    F32 = 6,
+    Bool = 7,
+    String = 8,
+    Array = 9,
+}
+
+/// Keys with their values, in the order in which they are put.
+#[derive(Default)]
+pub struct Metadata {
+    count: u64,
+    bytes: Vec<u8>,
+}
+
+impl Metadata {
+    pub fn string(&mut self, key: &str, value: &str) {
+        self.key(key, Type::String);
+        string(&mut self.bytes, value);
+    }
+
+    pub fn u32(&mut self, key: &str, value: u32) {
+        self.key(key, Type::U32);
+        self.bytes.extend(value.to_le_bytes());
+    }
+
+    pub fn f32(&mut self, key: &str, value: f32) {
+        self.key(key, Type::F32);
+        self.bytes.extend(value.to_le_bytes());
+    }
+
+    pub fn bool(&mut self, key: &str, value: bool) {
+        self.key(key, Type::Bool);
+        self.bytes.push(value.into());
+    }
+
+    pub fn strings<'a>(&mut self, key: &str, values: impl ExactSizeIterator<Item = &'a str>) {
+        self.array(key, Type::String, values.len());
+        values.for_each(|value| string(&mut self.bytes, value));
+    }
+
+    pub fn i32s(&mut self, key: &str, values: impl ExactSizeIterator<Item = i32>) {
+        self.array(key, Type::I32, values.len());
+        values.for_each(|value| self.bytes.extend(value.to_le_bytes()));
+    }
+
+    fn array(&mut self, key: &str, of: Type, length: usize) {
+        self.key(key, Type::Array);
+        self.bytes.extend((of as u32).to_le_bytes());
+        self.bytes.extend((length as u64).to_le_bytes());
+    }
+
+    fn key(&mut self, key: &str, of: Type) {
+        self.count += 1;
+        string(&mut self.bytes, key);
+        self.bytes.extend((of as u32).to_le_bytes());
+    }
+}
+
+/// A tensor to be written.
+pub struct Tensor<'a> {
+    pub name: String,
+    pub encoding: Encoding,
+    /// The length of a row, then how many there are; a vector is one row and says no more.
+    pub shape: Vec<usize>,
+    pub values: &'a [f32],
+    /// Whether `values` holds the columns one after another instead of the rows.
+    pub transposed: bool,
+}
+
+impl Tensor<'_> {
+    fn rows(&self) -> usize {
+        self.shape[1..].iter().product()
+    }
+
+    /// Bytes of its numbers, without what follows up to the next tensor.
+    fn len(&self) -> usize {
+        self.rows() * self.encoding.bytes(self.shape[0])
+    }
+
+    /// What the file says of it; `offset` counts from where the tensors' bytes begin.
+    fn describe(&self, out: &mut Vec<u8>, offset: usize) {
+        string(out, &self.name);
+        out.extend((self.shape.len() as u32).to_le_bytes());
+        self.shape.iter().for_each(|&length| out.extend((length as u64).to_le_bytes()));
+        out.extend((self.encoding as u32).to_le_bytes());
+        out.extend((offset as u64).to_le_bytes());
+    }
+
+    fn append(&self, out: &mut Vec<u8>) {
+        let row = self.shape[0];
+        if !self.transposed {
+            return self.values.chunks_exact(row).for_each(|row| self.encoding.append(out, row));
+        }
+        let mut gathered = Vec::with_capacity(row);
+        for index in 0..self.rows() {
+            gathered.clear();
+            gathered.extend(self.values[index..].iter().step_by(self.rows()));
+            self.encoding.append(out, &gathered);
+        }
+    }
+}
+
+/// The whole file. Holds it once, and a row of a tensor.
+pub fn write(metadata: &Metadata, tensors: &[Tensor]) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.extend(MAGIC);
+    out.extend(VERSION.to_le_bytes());
+    out.extend((tensors.len() as u64).to_le_bytes());
+    out.extend(metadata.count.to_le_bytes());
+    out.extend(&metadata.bytes);
+    let mut offset = 0;
+    for tensor in tensors {
+        tensor.describe(&mut out, offset);
+        offset += tensor.len().next_multiple_of(ALIGNMENT);
+    }
+    align(&mut out);
+    out.reserve_exact(offset);
+    for tensor in tensors {
+        tensor.append(&mut out);
+        align(&mut out);
+    }
+    out
+}
+
+fn align(out: &mut Vec<u8>) {
+    out.resize(out.len().next_multiple_of(ALIGNMENT), 0);
+}
+
+fn string(out: &mut Vec<u8>, value: &str) {
+    out.extend((value.len() as u64).to_le_bytes());
+    out.extend(value.as_bytes());
+}

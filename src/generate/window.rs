@@ -1,0 +1,220 @@
+//! The ids that the model sees, at most a context of them, and what is forgotten when they are more.
+//!
+//! GPT-2's positions end with its context, so a longer text is written through a sliding window: when the window is
+//! full, its older half is forgotten and the rest read anew from position 0. Of a conversation whole turns are forgotten
+//! as long as there are any, from the oldest on; an answer goes with its question.
+
+use std::collections::VecDeque;
+
+use serde::Serialize;
+
+/// What of a conversation the model does not see.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct LeftOut {
+    /// Turns from the oldest on, without the system message.
+    pub dropped: usize,
+    pub system_dropped: bool,
+    /// Whether the last question lacks its beginning, as it alone is too long, or its answer has become so.
+    pub question_cut: bool,
+}
+
+/// A conversation in ids, in the order in which the model reads it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prompt {
+    /// Empty without a system message.
+    pub system: Vec<u32>,
+    pub exchanges: Vec<Exchange>,
+    pub question: Question,
+    /// What an answer begins with.
+    pub answer: Vec<u32>,
+}
+
+/// Turns that are forgotten together: a question and its answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exchange {
+    pub turns: usize,
+    pub ids: Vec<u32>,
+}
+
+/// The turn to be answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Question {
+    /// Says whose turn it is.
+    pub begin: Vec<u32>,
+    pub words: Vec<u32>,
+    pub end: Vec<u32>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Window {
+    ids: Vec<u32>,
+    context: usize,
+    /// Ids at the start that are forgotten last.
+    system: usize,
+    /// What follows them: turns and ids of each exchange.
+    exchanges: VecDeque<(usize, usize)>,
+    /// Ids that remain when exchanges are forgotten, if there is enough to forget.
+    target: usize,
+    left_out: LeftOut,
+}
+
+impl Window {
+    /// The last context of a text's ids; `first` where there are none.
+    pub fn of_text(ids: &[u32], first: u32, context: usize) -> Self {
+        let start = ids.len().saturating_sub(context);
+        let ids = if ids.is_empty() { vec![first] } else { ids[start..].to_vec() };
+        Self { ids, context, system: 0, exchanges: VecDeque::new(), target: context, left_out: LeftOut::default() }
+    }
+
+    /// A conversation, of which as much is left out as an answer of `length` ids needs: room for it, or for a quarter of
+    /// the context if that is less. A question that alone is too long keeps its end.
+    pub fn of_conversation(prompt: Prompt, context: usize, length: usize) -> Self {
+        let Prompt { system, exchanges, mut question, answer } = prompt;
+        let target = (context - length.min(context / 4)).max(1);
+        let asked = [&question.begin, &question.words, &question.end, &answer].map(Vec::len).iter().sum::<usize>();
+        let cut = asked.saturating_sub(target).min(question.words.len());
+        question.words.drain(..cut);
+        let mut window = Self {
+            system: system.len(),
+            exchanges: exchanges.iter().map(|exchange| (exchange.turns, exchange.ids.len())).collect(),
+            ids: system,
+            context,
+            target,
+            left_out: LeftOut { question_cut: cut > 0, ..LeftOut::default() },
+        };
+        exchanges.iter().for_each(|exchange| window.ids.extend(&exchange.ids));
+        [question.begin, question.words, question.end, answer].iter().for_each(|part| window.ids.extend(part));
+        window.forget(target);
+        // A context of a few ids, that of no words at all: what stands last counts most.
+        window.ids.drain(..window.ids.len().saturating_sub(context));
+        window
+    }
+
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    pub fn left_out(&self) -> LeftOut {
+        self.left_out
+    }
+
+    pub fn push(&mut self, id: u32) {
+        self.ids.push(id);
+    }
+
+    /// Forgets what is too much; whether that was anything, so that the rest stands at other positions.
+    pub fn make_room(&mut self) -> bool {
+        let before = self.ids.len();
+        if before <= self.context {
+            return false;
+        }
+        self.forget(self.context);
+        if self.ids.len() > self.context {
+            let kept = (self.context / 2).max(1);
+            self.ids.drain(..self.ids.len() - kept);
+            self.left_out.question_cut = true;
+        }
+        true
+    }
+
+    /// Forgets exchanges down to the target, and the system message if there are more than `most` ids then.
+    fn forget(&mut self, most: usize) {
+        while self.ids.len() > self.target
+            && let Some((turns, ids)) = self.exchanges.pop_front()
+        {
+            self.ids.drain(self.system..self.system + ids);
+            self.left_out.dropped += turns;
+        }
+        if self.ids.len() > most && self.system > 0 {
+            self.ids.drain(..self.system);
+            self.system = 0;
+            self.left_out.system_dropped = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A system message of 3 ids; two exchanges of 10; a question of 1 + 4 + 1; 1 that begins the answer.
+    fn prompt() -> Prompt {
+        let exchange = |start: u32| Exchange { turns: 2, ids: (start..start + 10).collect() };
+        Prompt {
+            system: vec![1, 2, 3],
+            exchanges: vec![exchange(10), exchange(20)],
+            question: Question { begin: vec![4], words: vec![5, 6, 7, 8], end: vec![9] },
+            answer: vec![40],
+        }
+    }
+
+    const ASKED: [u32; 7] = [4, 5, 6, 7, 8, 9, 40];
+
+    fn seen(context: usize, length: usize) -> (Vec<u32>, LeftOut) {
+        let window = Window::of_conversation(prompt(), context, length);
+        assert!(window.ids().len() <= context);
+        (window.ids().to_vec(), window.left_out())
+    }
+
+    #[test]
+    fn whole_exchanges_are_left_out_from_the_oldest_on() {
+        let second: Vec<u32> = (20..30).collect();
+        assert_eq!(seen(30, 0).1, LeftOut::default());
+        // Room for the answer counts, up to a quarter of the context.
+        let (ids, left_out) = seen(31, 3);
+        assert_eq!(ids, [&[1, 2, 3][..], &second, &ASKED].concat());
+        assert_eq!(left_out, LeftOut { dropped: 2, ..LeftOut::default() });
+        assert_eq!(seen(40, 1000).1, LeftOut::default());
+        assert_eq!(seen(39, 1000).1.dropped, 0);
+        assert_eq!(seen(38, 1000).1.dropped, 2);
+        let (ids, left_out) = seen(15, 2);
+        assert_eq!(ids, [&[1, 2, 3][..], &ASKED].concat());
+        assert_eq!(left_out, LeftOut { dropped: 4, ..LeftOut::default() });
+    }
+
+    #[test]
+    fn then_the_system_message_goes_and_then_the_questions_beginning() {
+        let (ids, left_out) = seen(9, 1);
+        assert_eq!(ids, ASKED);
+        assert_eq!(left_out, LeftOut { dropped: 4, system_dropped: true, question_cut: false });
+        let (ids, left_out) = seen(6, 1);
+        assert_eq!(ids, [4, 7, 8, 9, 40]);
+        assert_eq!(left_out, LeftOut { dropped: 4, system_dropped: true, question_cut: true });
+        assert_eq!(seen(2, 9).0, [9, 40]);
+        assert_eq!(seen(1, 9).0, [40]);
+    }
+
+    #[test]
+    fn a_long_answer_pushes_out_whole_turns_before_it_loses_its_beginning() {
+        let mut window = Window::of_conversation(prompt(), 32, 2);
+        assert_eq!(window.left_out().dropped, 0);
+        let mut id = 100;
+        let mut write = |window: &mut Window, ids: usize| {
+            for _ in 0..ids {
+                window.push(id);
+                id += 1;
+            }
+        };
+        write(&mut window, 2);
+        assert!(!window.make_room());
+        write(&mut window, 1);
+        assert!(window.make_room());
+        assert_eq!(window.left_out(), LeftOut { dropped: 2, ..LeftOut::default() });
+        assert_eq!(window.ids()[..4], [1, 2, 3, 20]);
+        write(&mut window, 10);
+        assert!(window.make_room());
+        assert_eq!(window.left_out().dropped, 4);
+        assert_eq!(window.ids()[..4], [1, 2, 3, 4]);
+        write(&mut window, 10);
+        assert!(window.make_room());
+        assert_eq!(window.left_out(), LeftOut { dropped: 4, system_dropped: true, question_cut: false });
+        assert_eq!(window.ids()[..7], ASKED);
+        write(&mut window, 3);
+        assert!(window.make_room());
+        assert!(window.left_out().question_cut);
+        assert_eq!(window.ids(), (110..126).collect::<Vec<u32>>());
+    }
+}

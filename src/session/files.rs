@@ -1,0 +1,92 @@
+//! The model as files: out in every format, and in from our own.
+
+use std::rc::Rc;
+
+use super::{Model, ModelSummary, Session};
+use crate::{
+    error::{Error, Result},
+    formats::{self, AdapterWeights, ModelFile},
+    model::Gpt,
+    ops,
+    tokenizer::Tokenizer,
+    train::{Trainer, TrainingState},
+};
+
+impl Session {
+    pub(super) async fn model_file(&self, name: &str) -> Result<ModelFile> {
+        let Model { gpt, tokenizer, trainer, facts, .. } = self.model()?;
+        Ok(ModelFile {
+            name: name.to_owned(),
+            config: gpt.config,
+            tokenizer: tokenizer.to_json(),
+            weights: ops::read(gpt.flat.clone()).await?,
+            facts: facts.clone(),
+            history: trainer.history().clone(),
+            progress: trainer.progress().clone(),
+            adapter: match gpt.adapter() {
+                Some(adapter) => {
+                    let weights = ops::read(adapter.flat.clone()).await?;
+                    Some(AdapterWeights { config: adapter.config, weights })
+                }
+                None => None,
+            },
+            moments: None,
+            best: None,
+        })
+    }
+
+    /// The model as one file that this page and `safetensors` open.
+    pub async fn export_safetensors(&self, name: &str) -> Result<Vec<u8>> {
+        formats::write(&self.model_file(name).await?)
+    }
+
+    /// The model as a zip of what Hugging Face's transformers open. `date`: as the model card shall say it.
+    pub async fn export_hugging_face(&self, name: &str, date: &str) -> Result<Vec<u8>> {
+        formats::hugging_face(&self.merged_file(name).await?, date)
+    }
+
+    /// The model as a GGUF file, which llama.cpp opens.
+    pub async fn export_gguf(&self, name: &str, numbers: formats::GgufNumbers) -> Result<Vec<u8>> {
+        formats::llama_cpp(&self.merged_file(name).await?, numbers)
+    }
+
+    /// The model for those who know no adapters: it is taken up into the weights.
+    async fn merged_file(&self, name: &str) -> Result<ModelFile> {
+        let file = self.model_file(name).await?;
+        match file.adapter {
+            None => Ok(file),
+            Some(_) => Ok(ModelFile { weights: self.model()?.gpt.merged().await?, adapter: None, ..file }),
+        }
+    }
+
+    /// Opens a model file in place of the current model; on an error the current one stays.
+    pub fn import_model(&mut self, bytes: &[u8]) -> Result<ModelSummary> {
+        self.open(formats::read(bytes)?, None)?;
+        self.model_summary().ok_or(Error::NoModel)
+    }
+
+    pub(super) fn open(&mut self, file: ModelFile, state: Option<TrainingState>) -> Result<()> {
+        let tokenizer = Tokenizer::from_json(file.tokenizer.as_bytes())?;
+        if tokenizer.vocabulary() > file.config.vocabulary {
+            let (model, tokenizer) = (file.config.vocabulary, tokenizer.vocabulary());
+            return Err(Error::VocabularyMismatch { model, tokenizer });
+        }
+        file.config.fit_to_write(&self.limits, self.engine)?;
+        // The old model goes first: both may not fit.
+        self.writing = None;
+        self.model = None;
+        ops::release();
+        let mut gpt = Gpt::from_flat(file.config, file.weights, &self.device);
+        if let Some(AdapterWeights { config, weights }) = file.adapter {
+            let len = weights.len();
+            gpt.put_adapter(config, ops::tensor(weights, [len], &self.device));
+        }
+        let trainer = match state {
+            Some(state) => Trainer::restore(&gpt, state),
+            None => Trainer::continuing(&gpt, file.history),
+        };
+        let tokenizer = Rc::new(tokenizer);
+        self.put(Model { gpt, tokenizer, trainer, data: None, facts: file.facts })?;
+        Ok(())
+    }
+}

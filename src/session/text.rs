@@ -1,0 +1,177 @@
+//! The text that a person brought, and its tokens.
+
+use std::rc::Rc;
+
+use super::{Session, TokenizerSummary};
+use crate::{
+    chat,
+    corpus::{FileReader, ReadOptions, Summary},
+    error::{Error, Result},
+    tokenizer::{Kind, Piece, Tokenizer, default_vocabulary},
+    train::{Answers, Dataset},
+};
+
+impl Session {
+    /// Begins to read a file; what was being read is dropped, what was loaded stays.
+    pub fn open_file(&mut self, name: &str, expected_bytes: u64, field: Option<String>) {
+        self.open_file_with(name, ReadOptions { field, expected_bytes, ..ReadOptions::default() });
+    }
+
+    pub fn open_file_with(&mut self, name: &str, options: ReadOptions) {
+        self.reader = Some(FileReader::new(name, options));
+    }
+
+    pub fn push_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        let Some(reader) = &mut self.reader else { return Err(Error::NoText) };
+        let pushed = reader.push(bytes);
+        if pushed.is_err() {
+            self.reader = None;
+        }
+        pushed
+    }
+
+    /// Adds the file that was being read to the text.
+    pub fn close_file(&mut self) -> Result<Summary> {
+        self.close_file_at(usize::MAX)
+    }
+
+    /// Puts the file that was being read in the place of a source, once it is known to be good.
+    pub fn close_file_at(&mut self, index: usize) -> Result<Summary> {
+        let source = self.reader.take().ok_or(Error::NoText)?.finish()?;
+        self.corpus.replace(index, source);
+        self.data = None;
+        Ok(self.corpus.summary())
+    }
+
+    pub fn drop_file(&mut self) {
+        self.reader = None;
+    }
+
+    pub fn remove_source(&mut self, index: usize) -> Summary {
+        self.corpus.remove(index);
+        self.data = None;
+        self.corpus.summary()
+    }
+
+    pub fn clear_text(&mut self) {
+        self.corpus.clear();
+        self.data = None;
+    }
+
+    pub fn text_summary(&self) -> Summary {
+        self.corpus.summary()
+    }
+
+    // Tokenizer
+
+    pub fn suggested_vocabulary(&self) -> usize {
+        default_vocabulary(self.corpus.summary().characters)
+    }
+
+    /// Makes a tokenizer from the text and encodes the text with it. Merges are learned from the training split alone;
+    /// characters are collected from both, so that the validation split can be encoded.
+    pub fn train_tokenizer(&mut self, kind: Kind, vocabulary: Option<usize>) -> Result<TokenizerSummary> {
+        if self.corpus.is_empty() {
+            return Err(Error::NoText);
+        }
+        let split = self.corpus.split();
+        let chat = self.corpus.has_conversations();
+        let tokenizer = match kind {
+            Kind::Bpe => Tokenizer::train(kind, vocabulary, &spoken(split.train, chat))?,
+            Kind::Char | Kind::Byte => {
+                Tokenizer::train(kind, None, &spoken([split.train, split.validation].concat(), chat))?
+            }
+        };
+        let tokenizer = if chat { tokenizer.with_special_tokens(&chat::TOKENS)? } else { tokenizer };
+        self.tokenizer = Some(Rc::new(tokenizer));
+        self.data = None;
+        self.tokenizer_summary()?.ok_or(Error::NoTokenizer)
+    }
+
+    /// `None` before there is a tokenizer.
+    pub fn tokenizer_summary(&mut self) -> Result<Option<TokenizerSummary>> {
+        let Some(tokenizer) = self.tokenizer.clone() else { return Ok(None) };
+        let data = match self.corpus.is_empty() {
+            true => Rc::new(Dataset::default()),
+            false => self.dataset()?,
+        };
+        let tokens = data.train.len() + data.validation.len();
+        Ok(Some(TokenizerSummary {
+            kind: tokenizer.kind(),
+            vocabulary: tokenizer.vocabulary(),
+            train_tokens: data.train.len(),
+            validation_tokens: data.validation.len(),
+            tokens_per_character: tokens as f64 / self.corpus.summary().characters.max(1) as f64,
+        }))
+    }
+
+    pub(super) fn dataset(&mut self) -> Result<Rc<Dataset>> {
+        if let Some(data) = &self.data {
+            return Ok(data.clone());
+        }
+        let tokenizer = self.tokenizer.as_ref().ok_or(Error::NoTokenizer)?;
+        if self.corpus.is_empty() {
+            return Err(Error::NoText);
+        }
+        let split = self.corpus.split();
+        // A tokenizer without the tokens between turns gets them before it trains (`learn_turns`).
+        let answers = if self.corpus.has_conversations() { answers(tokenizer).ok() } else { None };
+        let bytes = || split.validation.iter().map(|document| document.len() as u64).sum();
+        let data = Rc::new(Dataset {
+            train: tokenizer.encode_documents(&split.train)?,
+            validation: tokenizer.encode_documents(&split.validation)?,
+            validation_bytes: if answers.is_none() { bytes() } else { 0 },
+            answers,
+        });
+        self.data = Some(data.clone());
+        Ok(data)
+    }
+
+    /// Ids of the current tokenizer, if there is one.
+    pub fn vocabulary(&self) -> Option<usize> {
+        self.tokenizer.as_ref().map(|tokenizer| tokenizer.vocabulary())
+    }
+
+    fn tokenizer(&self) -> Result<&Tokenizer> {
+        self.tokenizer.as_deref().ok_or(Error::NoTokenizer)
+    }
+
+    pub fn preview_tokens(&self, text: &str) -> Result<Vec<Piece>> {
+        Ok(self.tokenizer()?.pieces(text))
+    }
+
+    /// Whether each token of a text would be learned, or only read; all are where there are no conversations.
+    pub fn learned_tokens(&self, text: &str) -> Result<Vec<bool>> {
+        let tokenizer = self.tokenizer()?;
+        let ids: Vec<u16> = tokenizer.encode(text).into_iter().map(|id| id as u16).collect();
+        let answers = if self.corpus.has_conversations() { answers(tokenizer).ok() } else { None };
+        Ok(answers.map_or(vec![true; ids.len()], |answers| answers.learned(&ids, 0, ids.len()).collect()))
+    }
+
+    pub fn unknown_characters(&self, text: &str) -> Result<String> {
+        Ok(self.tokenizer()?.unknown_characters(text).into_iter().collect())
+    }
+
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        Ok(self.tokenizer()?.encode(text))
+    }
+
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        self.tokenizer()?.decode(ids)
+    }
+}
+
+/// Documents for a tokenizer to learn from. The tokens between the turns of conversations are no words of theirs.
+fn spoken(documents: Vec<&str>, chat: bool) -> Vec<&str> {
+    if chat { documents.into_iter().flat_map(chat::words).collect() } else { documents }
+}
+
+/// The tokens between turns, by their ids.
+pub(super) fn answers(tokenizer: &Tokenizer) -> Result<Answers> {
+    let id = |token: &str| tokenizer.special_token(token).and_then(|id| u16::try_from(id).ok());
+    let [Some(system), Some(user), Some(assistant), Some(end)] = chat::TOKENS.map(id) else {
+        return Err(Error::TokenizerWithoutTurns);
+    };
+    let end_of_text = u16::try_from(tokenizer.end_of_text()).unwrap_or(u16::MAX);
+    Ok(Answers { tokens: [system, user, assistant, end], end_of_text })
+}

@@ -1,0 +1,156 @@
+//! A run: begun, step by step, evaluated, saved and brought back.
+
+use std::rc::Rc;
+
+use super::{BestSoFar, Model, RunStatus, Session, text};
+use crate::{
+    config::TrainConfig,
+    error::{Error, Result},
+    formats, ops,
+    train::{Dataset, Evaluation, Sample, StepRecord, TextFacts},
+};
+
+impl Session {
+    /// Starts a run on the text as it is now.
+    pub fn begin_training(&mut self, config: TrainConfig) -> Result<RunStatus> {
+        config.validate()?;
+        let model = self.model.as_ref().ok_or(Error::NoModel)?;
+        let tokenizer = self.tokenizer.as_ref().ok_or(Error::NoTokenizer)?;
+        // The same number of ids is not enough: another tokenizer means other tokens by them.
+        if !Rc::ptr_eq(tokenizer, &model.tokenizer) && tokenizer.to_json() != model.tokenizer.to_json() {
+            return Err(Error::TokenizerChanged);
+        }
+        model.gpt.config.fit(&config, &self.limits, self.engine)?;
+        if self.corpus.has_conversations() {
+            text::answers(tokenizer)?;
+        }
+        // Odd widths would have pieces of hidden states begin where a GPU cannot bind a buffer.
+        let can_be_half = config.lora.is_none() && model.gpt.config.width.is_multiple_of(2);
+        if config.half_precision && !(can_be_half && ops::supports_half(&self.device)) {
+            return Err(Error::HalfPrecisionUnavailable);
+        }
+        let context = config.window(model.gpt.config.context);
+        // A model that was restored without its text goes on with the tokens that came with it.
+        let data = match (self.corpus.is_empty(), &model.data) {
+            (true, Some(data)) => data.clone(),
+            _ => self.dataset()?,
+        };
+        data.check(context)?;
+        self.adapt(&config)?;
+        let summary = self.corpus.summary();
+        let model = self.model_mut()?;
+        if summary.documents > 0 {
+            model.facts = TextFacts {
+                documents: summary.documents,
+                characters: summary.characters,
+                bytes: summary.bytes as u64,
+                train_tokens: data.train.len(),
+                validation_tokens: data.validation.len(),
+            };
+        }
+        // What was best on another text is not comparable.
+        if model.data.as_ref().is_none_or(|before| !Rc::ptr_eq(before, &data) && **before != *data) {
+            model.trainer.forget_best();
+        }
+        model.data = Some(data);
+        model.trainer.begin(config)?;
+        self.status()
+    }
+
+    /// Queues one step; on the CPU it is done on return.
+    pub fn step(&mut self) -> Result<()> {
+        let model = self.model_mut()?;
+        let data = model.data.clone().ok_or(Error::NoText)?;
+        model.trainer.step(&mut model.gpt, &data)
+    }
+
+    /// Figures of the steps queued since the last call.
+    pub async fn read_losses(&mut self) -> Result<Vec<StepRecord>> {
+        self.model_mut()?.trainer.read().await
+    }
+
+    pub fn evaluate_batch(&mut self, index: usize) -> Result<()> {
+        let model = self.model_mut()?;
+        let data = model.data.clone().ok_or(Error::NoText)?;
+        model.trainer.evaluate_batch(&model.gpt, &data, index);
+        Ok(())
+    }
+
+    pub async fn finish_evaluation(&mut self) -> Result<Evaluation> {
+        let model = self.model_mut()?;
+        let data = model.data.clone().ok_or(Error::NoText)?;
+        model.trainer.finish_evaluation(&data).await
+    }
+
+    /// Keeps what the model wrote with its history.
+    pub fn add_sample(&mut self, text: String) -> Result<()> {
+        let trainer = &mut self.model_mut()?.trainer;
+        let step = trainer.progress().step;
+        trainer.history_mut().samples.push(Sample { step, text });
+        Ok(())
+    }
+
+    pub fn add_training_seconds(&mut self, seconds: f64) -> Result<()> {
+        self.model_mut()?.trainer.history_mut().seconds += seconds;
+        Ok(())
+    }
+
+    pub fn status(&self) -> Result<RunStatus> {
+        let Model { gpt, trainer, data, .. } = self.model()?;
+        let progress = trainer.progress();
+        let config = &progress.config;
+        let windows = (config.batch_size * config.gradient_accumulation) as u64;
+        Ok(RunStatus {
+            step: progress.step,
+            start_step: progress.start_step,
+            end_step: progress.end_step(),
+            eval_every: config.eval_every,
+            tokens_per_step: windows * config.window(gpt.config.context) as u64,
+            evaluation_batches: data.as_ref().map_or(0, |data| trainer.validation_batches(gpt, data)),
+            seconds: trainer.history().seconds,
+            best: trainer.best().map(|(step, validation_loss)| BestSoFar { step, validation_loss }),
+            worse_evaluations: trainer.worse_evaluations(),
+        })
+    }
+
+    pub fn history(&self) -> Result<&crate::train::History> {
+        Ok(self.model()?.trainer.history())
+    }
+
+    /// Model and run as one file; the tokens of the run are [apart](Session::corpus_tokens), as they never change.
+    pub async fn checkpoint(&self) -> Result<Vec<u8>> {
+        let mut file = self.model_file("checkpoint").await?;
+        let state = {
+            let Model { gpt, trainer, .. } = self.model()?;
+            trainer.state(gpt).await?
+        };
+        file.moments = Some(formats::Moments { first: state.first_moment, second: state.second_moment });
+        file.best = state.best;
+        formats::write(&file)
+    }
+
+    /// Brings back what [`Session::checkpoint`] wrote; on an error everything stays as it was.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<RunStatus> {
+        let mut file = formats::read(bytes)?;
+        let missing = || Error::CheckpointDamaged { reason: "it holds a model but no run".into() };
+        let state = file.take_training().ok_or_else(missing)?;
+        self.open(file, Some(state))?;
+        self.status()
+    }
+
+    /// The token ids of the model's run.
+    pub fn corpus_tokens(&self) -> Result<Vec<u8>> {
+        Ok(self.model()?.data.as_ref().ok_or(Error::NoText)?.to_bytes())
+    }
+
+    pub fn restore_corpus(&mut self, bytes: &[u8]) -> Result<()> {
+        let data = Dataset::from_bytes(bytes)?;
+        let model = self.model_mut()?;
+        let vocabulary = model.gpt.config.vocabulary;
+        if let Some(id) = data.train.iter().chain(&data.validation).find(|&&id| usize::from(id) >= vocabulary) {
+            return Err(Error::TokenOutOfRange { id: u32::from(*id), vocabulary });
+        }
+        model.data = Some(Rc::new(data));
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! Conversations for a model that knew none: its tokenizer gets the tokens between turns, and the model rows for them.
+
+use std::rc::Rc;
+
+use super::{Model, Session};
+use crate::{
+    chat,
+    config::ModelConfig,
+    error::{Error, Result},
+    model::{Gpt, Layout},
+    ops,
+    tokenizer::Tokenizer,
+    train::Trainer,
+};
+
+impl Session {
+    /// Where the text holds conversations and the model has no tokens for their turns, gives it these. Each starts as the
+    /// mean of the tokens that spell what it stands for, so that it means something even while only an adapter learns.
+    /// Whether the model was changed.
+    pub async fn learn_turns(&mut self) -> Result<bool> {
+        if !self.corpus.has_conversations() {
+            return Ok(false);
+        }
+        let Model { gpt, tokenizer, .. } = self.model()?;
+        if chat::TOKENS.iter().all(|token| tokenizer.special_token(token).is_some()) {
+            return Ok(false);
+        }
+        let taught = tokenizer.with_special_tokens(&chat::TOKENS)?;
+        let vocabulary = taught.vocabulary().max(gpt.config.vocabulary);
+        let config = ModelConfig { vocabulary, ..gpt.config };
+        config.fit_to_write(&self.limits, self.engine)?;
+        let flat = ops::read(gpt.flat.clone()).await?;
+        let flat = with_rows(&gpt.layout, &flat, config, &meanings(tokenizer, &taught));
+        let adapter = match gpt.adapter() {
+            Some(adapter) => Some((adapter.config, ops::read(adapter.flat.clone()).await?)),
+            None => None,
+        };
+        let mut grown = Gpt::from_flat(config, flat, &self.device);
+        if let Some((config, weights)) = adapter {
+            let len = weights.len();
+            grown.put_adapter(config, ops::tensor(weights, [len], &self.device));
+        }
+        let model = self.model.take().ok_or(Error::NoModel)?;
+        let trainer = Trainer::continuing(&grown, model.trainer.history().clone());
+        self.put(Model { gpt: grown, tokenizer: Rc::new(taught), trainer, ..model })?;
+        Ok(true)
+    }
+}
+
+/// The ids of new tokens, and of those that spell what each stands for.
+fn meanings(old: &Tokenizer, taught: &Tokenizer) -> Vec<(usize, Vec<usize>)> {
+    let spelled = [" system", " user", " assistant"].map(|word| old.encode(word));
+    let spelled = spelled.into_iter().chain([vec![old.end_of_text()]]);
+    let new = chat::TOKENS.iter().zip(spelled).filter(|(token, _)| old.special_token(token).is_none());
+    new.filter_map(|(token, spelled)| {
+        let ids = spelled.into_iter().map(|id| id as usize).collect();
+        Some((taught.special_token(token)? as usize, ids))
+    })
+    .collect()
+}
+
+/// The weights of a model with more rows in its token embedding, and in its head where that is one of its own.
+fn with_rows(layout: &Layout, flat: &[f32], config: ModelConfig, rows: &[(usize, Vec<usize>)]) -> Vec<f32> {
+    let larger = Layout::new(&config);
+    let mut out = vec![0.0; larger.len];
+    let width = config.width;
+    for (from, to) in layout.parameters.iter().zip(&larger.parameters) {
+        let (old, new) = (&flat[from.range()], &mut out[to.range()]);
+        new[..old.len()].copy_from_slice(old);
+        if from.name != "transformer.wte.weight" && from.name != "lm_head.weight" {
+            continue;
+        }
+        for (row, spelled) in rows {
+            let place = &mut new[row * width..][..width];
+            place.fill(0.0);
+            for id in spelled {
+                let value = &old[id * width..][..width];
+                place.iter_mut().zip(value).for_each(|(sum, value)| *sum += value / spelled.len() as f32);
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,76 @@
+//! Texts and answers, token by token.
+
+use super::{GenerateOptions, Model, Session, Writing};
+use crate::{
+    chat,
+    error::{Error, Result},
+    generate::{Generation, LeftOut, Window},
+    model::Ids,
+    ops,
+};
+
+impl Session {
+    pub fn begin_generation(&mut self, prompt: &str, options: GenerateOptions) -> Result<()> {
+        let Model { gpt, tokenizer, .. } = self.model()?;
+        let ids = tokenizer.encode(prompt);
+        let GenerateOptions { max_tokens, sampling, cache } = options;
+        let generation = Generation::new(gpt, &ids, sampling, max_tokens, tokenizer.end_of_text(), cache)?;
+        let generation = generation.among(tokenizer.vocabulary());
+        self.writing = Some(Writing { generation, decoder: tokenizer.decoder(), answer: None });
+        Ok(())
+    }
+
+    /// Begins an answer to a conversation that ends with the user's turn; what of it the model does not see. The answer
+    /// ends at a token of the template, or at a line of a transcript, that ends the turn.
+    pub fn begin_chat(&mut self, messages: &[chat::Message], options: GenerateOptions) -> Result<LeftOut> {
+        let Model { gpt, tokenizer, .. } = self.model()?;
+        let GenerateOptions { max_tokens, sampling, cache } = options;
+        let window = Window::of_conversation(chat::prompt(messages, tokenizer)?, gpt.config.context, max_tokens);
+        let left_out = window.left_out();
+        let generation = Generation::in_window(gpt, window, sampling, max_tokens, chat::ends(tokenizer), cache)?;
+        let generation = generation.among(tokenizer.vocabulary());
+        let answer = (!chat::has_tokens(tokenizer)).then(chat::Answer::default);
+        self.writing = Some(Writing { generation, decoder: tokenizer.decoder(), answer });
+        Ok(left_out)
+    }
+
+    /// What of the conversation the model does not see any more: a long answer pushes out turns as well.
+    pub fn left_out(&self) -> LeftOut {
+        self.writing.as_ref().map(|writing| writing.generation.left_out()).unwrap_or_default()
+    }
+
+    /// The next piece of text; empty while a character is not complete; `None` when the text has ended.
+    pub async fn next_token(&mut self) -> Result<Option<String>> {
+        let model = self.model.as_ref().ok_or(Error::NoModel)?;
+        let Some(writing) = &mut self.writing else { return Ok(None) };
+        if writing.answer.as_ref().is_some_and(chat::Answer::has_ended) {
+            return Ok(None);
+        }
+        let Some(id) = writing.generation.next(&model.gpt).await? else { return Ok(None) };
+        let text = writing.decoder.push(id)?;
+        Ok(Some(match &mut writing.answer {
+            Some(answer) => answer.push(&text),
+            None => text,
+        }))
+    }
+
+    /// Ends the text; what an incomplete character left over.
+    pub fn end_generation(&mut self) -> String {
+        let Some(Writing { decoder, answer, .. }) = self.writing.take() else { return String::new() };
+        let rest = decoder.finish();
+        match answer {
+            Some(answer) => answer.finish(&rest),
+            None => rest,
+        }
+    }
+
+    /// Logits `[vocabulary]` after the last of `ids`, of which the last context is read.
+    pub async fn logits(&self, ids: &[u32]) -> Result<Vec<f32>> {
+        let Model { gpt, tokenizer, .. } = self.model()?;
+        let end = [tokenizer.end_of_text()];
+        let ids = if ids.is_empty() { &end } else { &ids[ids.len().saturating_sub(gpt.config.context)..] };
+        let ids = Ids::new(ids.to_vec(), 1, &self.device);
+        ids.check(gpt.config.vocabulary)?;
+        Ok(ops::read(gpt.last_logits(&ids)).await?)
+    }
+}

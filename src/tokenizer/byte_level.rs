@@ -1,0 +1,129 @@
+//! A tokenizer as a byte-level BPE, which is the only kind of ours that llama.cpp knows. Its ids stay the same.
+//!
+//! Words are that already, and bytes are a BPE without merges. Characters become one whose merges build each character
+//! of several bytes from its first byte on. No such merge reaches into the next character, as it would have to begin
+//! inside one, and wherever a text is cut into words, it is cut between characters. Of a character that has no token
+//! only pieces come about, and llama.cpp leaves out what has no token, as we do.
+
+use std::collections::{HashMap, HashSet};
+
+use super::file::invalid;
+use super::scheme::Scheme;
+use super::{Tokenizer, alphabet};
+use crate::error::Result;
+
+/// What a token is to a program that reads a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenClass {
+    /// Comes of bytes and merges.
+    Ordinary,
+    /// Is found in a text before it is cut, and shown.
+    Added,
+    /// Is found only where a program asks for it, and never shown.
+    Special,
+}
+
+/// Tokens in the order of their ids, and merges in that of their ranks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ByteLevel {
+    /// An ordinary token is spelled in GPT-2's alphabet of bytes, others as they stand in a text. All differ.
+    pub tokens: Vec<(String, TokenClass)>,
+    /// What two spellings join to. Inside a character that need not be a token.
+    pub merges: Vec<(String, String)>,
+}
+
+impl Tokenizer {
+    /// # Errors
+    /// `TokenizerInvalid` where two tokens are spelled the same, as a character and an added token can be.
+    pub fn byte_level(&self) -> Result<ByteLevel> {
+        let added: HashMap<_, _> = self.specials.tokens().iter().map(|token| (token.id, token)).collect();
+        let spell = |(id, bytes)| match added.get(&id) {
+            Some(token) if token.special => (token.content.clone(), TokenClass::Special),
+            Some(token) => (token.content.clone(), TokenClass::Added),
+            None => (alphabet::spell(bytes), TokenClass::Ordinary),
+        };
+        let tokens: Vec<_> = (0..).zip(self.tokens.iter()).map(spell).collect();
+        let mut seen = HashSet::new();
+        if let Some((twice, _)) = tokens.iter().find(|(token, _)| !seen.insert(token)) {
+            return Err(invalid(format!("two tokens are spelled {twice:?}")));
+        }
+        let merges = match &self.scheme {
+            Scheme::Bytes(_) => Vec::new(),
+            Scheme::Words(merges) => {
+                let name = |id: u32| tokens[id as usize].0.clone();
+                merges.in_order().into_iter().map(|(left, right)| (name(left), name(right))).collect()
+            }
+            Scheme::Characters(_) => {
+                let is_ordinary = |(_, (_, class)): &(_, &(_, TokenClass))| *class == TokenClass::Ordinary;
+                merges_of_characters(self.tokens.iter().zip(&tokens).filter(is_ordinary).map(|(bytes, _)| bytes))
+            }
+        };
+        Ok(ByteLevel { tokens, merges })
+    }
+}
+
+/// Each character's bytes joined to the ones before, once where characters begin alike.
+fn merges_of_characters<'a>(characters: impl Iterator<Item = &'a [u8]>) -> Vec<(String, String)> {
+    let mut seen = HashSet::new();
+    let starts = characters.flat_map(|bytes| (2..=bytes.len()).map(move |end| &bytes[..end]));
+    let new = starts.filter(|start| seen.insert(*start));
+    new.map(|start| start.split_at(start.len() - 1))
+        .map(|(before, last)| (alphabet::spell(before), alphabet::spell(last)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokenizer::Kind;
+
+    fn pairs(merges: &[(String, String)]) -> Vec<(&str, &str)> {
+        merges.iter().map(|(left, right)| (&left[..], &right[..])).collect()
+    }
+
+    #[test]
+    fn characters_are_merged_from_their_first_byte_on() {
+        let tokenizer = Tokenizer::train(Kind::Char, None, &["añ日本"]).unwrap();
+        let ByteLevel { tokens, merges } = tokenizer.byte_level().unwrap();
+        // ñ is C3 B1, 日 E6 97 A5, 本 E6 9C AC; the bytes 97 and 9C are written ĸ and ľ... by the alphabet.
+        let [x97, x9c] = [0x97, 0x9c].map(|byte| alphabet::spell(&[byte]));
+        let texts: Vec<_> = tokens.iter().map(|(text, _)| &text[..]).collect();
+        assert_eq!(texts, ["a", "Ã±", &format!("æ{x97}¥"), &format!("æ{x9c}¬"), "<|endoftext|>"]);
+        assert_eq!(tokens[4].1, TokenClass::Special);
+        assert!(tokens[..4].iter().all(|(_, class)| *class == TokenClass::Ordinary));
+        let expected =
+            [("Ã", "±"), ("æ", &x97), (&format!("æ{x97}")[..], "¥"), ("æ", &x9c), (&format!("æ{x9c}")[..], "¬")];
+        assert_eq!(pairs(&merges), expected);
+    }
+
+    #[test]
+    fn characters_that_begin_alike_share_merges() {
+        let tokenizer = Tokenizer::train(Kind::Char, None, &["🦜🦝"]).unwrap();
+        // Two bytes and three bytes are the same, the fourth is another.
+        assert_eq!(tokenizer.byte_level().unwrap().merges.len(), 4);
+    }
+
+    #[test]
+    fn bytes_have_no_merges_and_words_keep_theirs() {
+        let bytes = Tokenizer::train(Kind::Byte, None, &["a"]).unwrap().byte_level().unwrap();
+        assert_eq!((bytes.tokens.len(), bytes.merges.len()), (257, 0));
+        assert_eq!(bytes.tokens[32].0, "Ġ");
+        let text = "the cat and the hat and the bat ".repeat(8);
+        let tokenizer = Tokenizer::train(Kind::Bpe, Some(300), &[&text]).unwrap();
+        let words = tokenizer.byte_level().unwrap();
+        assert_eq!(words.tokens.len(), tokenizer.vocabulary());
+        assert!(!words.merges.is_empty());
+        for (left, right) in &words.merges {
+            let joined = format!("{left}{right}");
+            assert!(words.tokens.iter().any(|(token, _)| *token == joined), "{joined}");
+        }
+    }
+
+    #[test]
+    fn a_character_and_an_added_token_may_not_be_spelled_the_same() {
+        let tokenizer = Tokenizer::train(Kind::Char, None, &["ñ"]).unwrap();
+        assert!(tokenizer.with_special_tokens(&["<|end|>"]).unwrap().byte_level().is_ok());
+        let clash = tokenizer.with_special_tokens(&["Ã±"]).unwrap();
+        assert_eq!(clash.byte_level().unwrap_err().code(), "tokenizer-invalid");
+    }
+}

@@ -1,0 +1,30 @@
+//! Adapters and a run's best weights.
+
+use js_sys::Uint8Array;
+use wasm_bindgen::prelude::*;
+
+use super::{Session, Thrown, answer, bytes};
+
+#[wasm_bindgen]
+impl Session {
+    #[wasm_bindgen(js_name = mergeAdapter, unchecked_return_type = "ModelSummary")]
+    pub fn merge_adapter(&mut self) -> Thrown<JsValue> {
+        answer(self.0.merge_adapter())
+    }
+
+    #[wasm_bindgen(js_name = exportAdapter)]
+    pub async fn export_adapter(&self, base: String) -> Thrown<Uint8Array> {
+        bytes(self.0.export_adapter(&base).await)
+    }
+
+    /// `config`: adapter_config.json; `weights`: adapter_model.safetensors.
+    #[wasm_bindgen(js_name = importAdapter, unchecked_return_type = "ModelSummary")]
+    pub fn import_adapter(&mut self, config: &[u8], weights: &[u8]) -> Thrown<JsValue> {
+        answer(self.0.import_adapter(config, weights))
+    }
+
+    #[wasm_bindgen(js_name = returnToBest, unchecked_return_type = "RunStatus")]
+    pub fn return_to_best(&mut self) -> Thrown<JsValue> {
+        answer(self.0.return_to_best())
+    }
+}

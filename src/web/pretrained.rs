@@ -1,0 +1,56 @@
+//! Opening a folder of Hugging Face's: its small files whole, its large ones by their beginnings and then piece by piece.
+
+use js_sys::{Array, Uint8Array};
+use wasm_bindgen::prelude::*;
+
+use super::{Session, Thrown, answer, thrown};
+use crate::formats::{Beginning, Folder};
+
+#[wasm_bindgen]
+impl Session {
+    /// `names`, `contents` and `totals` belong together: of a file of weights the content is its header, with the eight
+    /// bytes before it, and the total the bytes of the whole file. Returns what `pushPretrained` wants, in order.
+    #[wasm_bindgen(js_name = beginPretrained, unchecked_return_type = "Piece[]")]
+    pub fn begin_pretrained(
+        &mut self,
+        names: Vec<String>,
+        #[wasm_bindgen(unchecked_param_type = "Uint8Array[]")] contents: &Array,
+        totals: Vec<f64>,
+    ) -> Thrown<JsValue> {
+        let mut folder = Folder::default();
+        let (mut vocabulary, mut merges) = (None, None);
+        for ((name, content), total) in names.into_iter().zip(contents.iter()).zip(totals) {
+            let bytes = content.unchecked_into::<Uint8Array>().to_vec();
+            match &name[..] {
+                "config.json" => folder.config = bytes,
+                "tokenizer.json" => folder.tokenizer = Some(bytes),
+                "vocab.json" => vocabulary = Some(bytes),
+                "merges.txt" => merges = Some(bytes),
+                "model.safetensors.index.json" => folder.index = Some(bytes),
+                _ => folder.weights.push(Beginning { name, bytes, total: total as u64 }),
+            }
+        }
+        folder.vocabulary_and_merges = vocabulary.zip(merges);
+        answer(self.0.begin_pretrained(&folder))
+    }
+
+    #[wasm_bindgen(js_name = checkPretrained)]
+    pub fn check_pretrained(&self, config: &[u8]) -> Thrown<()> {
+        self.0.check_pretrained(config).map_err(thrown)
+    }
+
+    #[wasm_bindgen(js_name = pushPretrained)]
+    pub async fn push_pretrained(&mut self, bytes: Vec<u8>) -> Thrown<()> {
+        self.0.push_pretrained(&bytes).await.map_err(thrown)
+    }
+
+    #[wasm_bindgen(js_name = finishPretrained, unchecked_return_type = "ModelSummary")]
+    pub fn finish_pretrained(&mut self) -> Thrown<JsValue> {
+        answer(self.0.finish_pretrained())
+    }
+
+    #[wasm_bindgen(js_name = dropPretrained)]
+    pub fn drop_pretrained(&mut self) {
+        self.0.drop_pretrained();
+    }
+}

@@ -1,0 +1,80 @@
+// Conversations as a text: what becomes of them, what of them is learned, and the way to plain text.
+import { readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "./guard";
+import { drop, ended, figure, onceIsEnough, press, step, visit } from "./person";
+
+onceIsEnough();
+
+const words = ["zero", "one", "two", "three", "four"];
+const records = Array.from({ length: 120 }, (_, number) =>
+  JSON.stringify({
+    messages: [
+      { role: "user", content: `what is ${number % 5}` },
+      { role: "assistant", content: words[number % 5] },
+    ],
+  }),
+);
+
+test("a file of conversations is learned in its answers", async ({ page }) => {
+  await visit(
+    page,
+    "cpu",
+    "preset=tiny&layers=2&heads=2&width=32&context=32&batchSize=16&steps=200&evalEvery=100&warmupSteps=5&learningRate=0.01&dropout=0&seed=5",
+  );
+  await drop(page, [{ name: "digits.jsonl", text: `${records.join("\n")}\nnot json\n` }]);
+  const text = step(page, "Text");
+  await expect(text.getByText("120 conversations, 240 turns")).toBeVisible();
+  await expect(text.getByText(/line 121/)).toBeVisible();
+  await press(page, "Train now");
+  await ended(page);
+  expect(Number(await figure(step(page, "Train"), "Training loss").textContent())).toBeLessThan(0.5);
+  const tokens = step(page, "Tokens");
+  await tokens.getByText("Change", { exact: true }).click();
+  await expect(tokens.getByText("Of a conversation the model learns the assistant’s words")).toBeVisible();
+  // Of "<|user|>what is 0<|end|><|assistant|>zero<|end|>" the answer and its end.
+  const learned = await tokens.locator(".pieces .piece:not(.read)").allTextContents();
+  expect(learned.slice(0, 5).join("")).toBe("zero<|end|>");
+  expect((await tokens.locator(".pieces .piece.read").allTextContents()).slice(0, 3).join("")).toBe("<|user|>wh");
+  const answer = await page.evaluate(() =>
+    window.lorito.generate("<|user|>what is 3<|end|><|assistant|>", { maxTokens: 6, temperature: 0 }),
+  );
+  expect(answer).toContain("three");
+});
+
+test("prompts and completions are conversations unless a field is chosen", async ({ page }) => {
+  await visit(page, "cpu");
+  const lines = records.map((record, number) => {
+    const { messages } = JSON.parse(record);
+    return JSON.stringify({
+      prompt: messages[0].content,
+      completion: `${messages[1].content} it is, number ${number}`,
+    });
+  });
+  await drop(page, [{ name: "pairs.jsonl", text: lines.join("\n") }]);
+  const text = step(page, "Text");
+  await expect(text.getByText("120 conversations, 240 turns")).toBeVisible();
+  await text.getByLabel("Read from").selectOption("completion");
+  await expect(text.getByText("120 documents")).toBeVisible();
+  await expect(text.locator("pre")).toContainText("zero it is, number 0");
+  await expect(text.locator("pre")).not.toContainText("<|user|>");
+  await text.getByLabel("Read from").selectOption("Conversations");
+  await expect(text.getByText("120 conversations, 240 turns")).toBeVisible();
+});
+
+test("a model from elsewhere learns conversations, whichever of the two came first", async ({ page }) => {
+  await visit(page, "cpu", "steps=20&evalEvery=10&batchSize=4&warmupSteps=2&learningRate=0.01&seed=5");
+  await drop(page, [{ name: "digits.jsonl", text: records.join("\n") }]);
+  await expect(step(page, "Text").getByText("120 conversations, 240 turns")).toBeVisible();
+  const folder = new URL("../fixtures/pretrained/prefixed/", import.meta.url);
+  await page
+    .locator("#model-file")
+    .setInputFiles(readdirSync(folder).map((name) => fileURLToPath(new URL(name, folder))));
+  await expect(step(page, "Share").getByText(/ is open\.$/)).toBeVisible();
+  await press(page, "Train 20 more steps");
+  await expect(step(page, "Train").getByText("Step 20 of 20")).toBeVisible();
+  await ended(page);
+  expect(await page.evaluate(async () => (await window.lorito.modelSummary())?.chat)).toBe(true);
+  // It learned what it had no tokens for, and a chat with it is one of turns.
+  await expect(step(page, "Write").getByRole("tab", { name: "Chat", selected: true })).toBeVisible();
+});

@@ -1,0 +1,275 @@
+// A model as one page: it leaves as an .html file, opens from the disk with no network, writes there what it writes here,
+// and comes back.
+import { readFile, stat, writeFile } from "node:fs/promises";
+import { pathToFileURL } from "node:url";
+import type { Browser, BrowserContextOptions, Page, TestInfo } from "@playwright/test";
+import { packed, unpacked } from "../../web/one-page/packing";
+import { violations } from "./axe";
+import { expect, test } from "./guard";
+import { open, prepare, problem, tinyRun } from "./lorito";
+import { onceIsEnough, press, step, train, visit } from "./person";
+
+onceIsEnough();
+
+const hostile = `</script></title></h1><!--<script>alert(1)</script><img src=x onerror=alert(2)> "&amp;' ‮ü`;
+
+/** A trained model on Lorito's page, and its own page as a file on the disk. */
+async function exported(page: Page, info: TestInfo, name: string): Promise<string> {
+  await open(page, "cpu");
+  await prepare(page);
+  await page.evaluate((run) => window.lorito.train({ ...run, steps: 30 }), tinyRun);
+  return save(page, info, name);
+}
+
+async function save(page: Page, info: TestInfo, name: string): Promise<string> {
+  const download = page.waitForEvent("download");
+  await page.evaluate(async (given) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(await window.lorito.exportModel("html", given));
+    link.download = "model.html";
+    link.click();
+  }, name);
+  const path = info.outputPath("model.html");
+  await (await download).saveAs(path);
+  return path;
+}
+
+/** Opens a file from the disk in a browser that has never seen Lorito, with no network; `wrong` has what goes wrong. */
+async function openFromDisk(browser: Browser, path: string, options: BrowserContextOptions = {}) {
+  const context = await browser.newContext({ offline: true, ...options });
+  const wrong: string[] = [];
+  await context.route(/^(?!file:|data:|blob:)/, (route) => route.abort());
+  context.on("request", (request) => {
+    if (!/^(file|data|blob):/.test(request.url())) wrong.push(`request: ${request.url()}`);
+    if (request.url().startsWith("file:") && !request.isNavigationRequest()) wrong.push(`file: ${request.url()}`);
+  });
+  context.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) wrong.push(`console: ${message.text()}`);
+  });
+  context.on("weberror", (error) => wrong.push(`uncaught: ${error.error().message}`));
+  const page = await context.newPage();
+  page.on("dialog", (dialog) => {
+    wrong.push(`dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  return { page, wrong, goto: () => page.goto(pathToFileURL(path).href) };
+}
+
+/** Sets the options and lets it write; what it has written after the prompt. */
+async function write(page: Page, prompt: string, options: Record<string, number>): Promise<string> {
+  const details = page.locator("details.sampling");
+  if (!(await details.evaluate((element: HTMLDetailsElement) => element.open)))
+    await details.locator("summary").click();
+  for (const [label, value] of Object.entries(options)) {
+    await page.getByLabel(label, { exact: true }).fill(String(value));
+    await page.keyboard.press("Tab");
+    // It is drawn a moment later, and with it what the other fields say.
+    await page
+      .locator("lorito-one-page-write")
+      .evaluate((drawn: HTMLElement & { updateComplete?: unknown }) => drawn.updateComplete);
+  }
+  await page.getByLabel("Begin with").fill(prompt);
+  await press(page, "Write");
+  await expect(page.locator("#written .caret")).toBeHidden();
+  return ((await page.locator("#written").textContent()) ?? "").slice(prompt.length);
+}
+
+test("any bytes can stand in a script and come back", async () => {
+  const all = async (stream: ReadableStream) => new Uint8Array(await new Response(stream).arrayBuffer());
+  // gzip makes of these something that begins and ends in every possible way.
+  const lengths = [...Array(300).keys(), 2 ** 18 - 1, 2 ** 18, 2 ** 18 + 5];
+  for (const length of lengths) {
+    const bytes = Uint8Array.from({ length }, (_, at) => Math.imul(at + length, 2654435761) >>> 24);
+    for (const numberBytes of [1, 4]) {
+      const text = await all(packed(new Blob([bytes]).stream(), numberBytes));
+      const read = new TextDecoder("utf-8", { fatal: true }).decode(text);
+      expect(read).not.toMatch(/[\0\r<]/);
+      // Some programs end lines their own way.
+      for (const lines of [read, read.replaceAll("\n", "\r\n")]) {
+        const back = await all(unpacked(new Blob([lines]).stream(), numberBytes));
+        expect(Buffer.from(back).equals(bytes), `${length} bytes, ${numberBytes} a number`).toBe(true);
+      }
+    }
+  }
+});
+
+test("a page opens from the disk with no network and writes what Lorito writes", async ({ page, browser }, info) => {
+  const path = await exported(page, info, hostile);
+  const greedy = { temperature: 0, maxTokens: 80 };
+  const drawn = { temperature: 1.2, topK: 12, topP: 0.9, seed: 7, maxTokens: 50 };
+  const here = await page.evaluate(
+    async (all) => Promise.all(all.map((options) => window.lorito.generate("The ship", options))),
+    [greedy, drawn],
+  );
+  const file = await page.evaluate(
+    async (name) => [...new Uint8Array(await (await window.lorito.exportModel("safetensors", name)).arrayBuffer())],
+    hostile,
+  );
+
+  const there = await openFromDisk(browser, path);
+  await there.goto();
+  await expect(there.page.getByRole("heading", { level: 1 })).toHaveText(hostile);
+  await expect(there.page.getByText("Steps of training")).toBeVisible();
+  await expect(there.page).toHaveTitle(hostile);
+  expect(await there.page.locator("img").count()).toBe(1);
+  expect(await write(there.page, "The ship", { Temperature: 0, Length: 80 })).toBe(here[0]);
+  const settings = { Temperature: 1.2, "Top-k": 12, "Top-p": 0.9, Seed: 7, Length: 50 };
+  expect(await write(there.page, "The ship", settings)).toBe(here[1]);
+  expect(here[0]).toHaveLength(80);
+  expect(here[1]).not.toBe(here[0]?.slice(0, 50));
+
+  await there.page.getByRole("tab", { name: "Chat" }).click();
+  await there.page.getByLabel("Your message").fill("Where is the ship?");
+  await press(there.page, "Send");
+  await expect(there.page.locator(".turn.assistant")).toBeVisible();
+  await expect(there.page.locator(".conversation .caret")).toBeHidden();
+  await expect(there.page.getByRole("alert")).toBeHidden();
+  // Every word came along.
+  expect(await there.page.locator("body").innerText()).not.toMatch(
+    /\b(onePage|write|chat|need|hint|details|message|setting|figure|model|code)\.[a-zA-Z]/,
+  );
+
+  const download = there.page.waitForEvent("download");
+  await press(there.page, "Save the model file");
+  const saved = await download;
+  expect(saved.suggestedFilename()).toMatch(/^script-title-h1.*\.safetensors$/);
+  expect((await readFile(await saved.path())).equals(Buffer.from(file))).toBe(true);
+  expect(there.wrong).toEqual([]);
+  await there.page.context().close();
+});
+
+test("a page comes back as the model it holds", async ({ page }) => {
+  await open(page, "cpu");
+  await prepare(page);
+  const seen = await page.evaluate(async (run) => {
+    const { lorito } = window;
+    await lorito.train({ ...run, steps: 3 });
+    const ids = await lorito.encode("The ship");
+    const before = await lorito.logits(ids);
+    const html = await lorito.exportModel("html", "ship");
+    await lorito.createModel({ preset: "tiny" });
+    const loaded: [number, number][] = [];
+    const model = await lorito.importModel(html, (done, total) => loaded.push([done, total]));
+    const { steps } = await lorito.history();
+    return { before: [...before], after: [...(await lorito.logits(ids))], model, steps: steps.length, loaded };
+  }, tinyRun);
+  expect(seen.after).toEqual(seen.before);
+  expect(seen.steps).toBe(3);
+  expect(seen.model.config.width).toBe(32);
+  const [done, total] = seen.loaded.at(-1) ?? [];
+  expect(done).toBe(total);
+});
+
+test("beside the weights a page has less than 4 MB, whatever their size", async ({ page }, info) => {
+  await open(page, "cpu");
+  await prepare(page);
+  for (const preset of ["tiny", "shakespeare"]) {
+    const { sizes, parameters } = await page.evaluate(async (name) => {
+      const { lorito } = window;
+      const { parameters } = await lorito.createModel({ preset: name });
+      const html = await lorito.exportModel("html", name);
+      const file = await lorito.exportModel("safetensors", name);
+      return { parameters, sizes: { html: html.size, file: file.size } };
+    }, preset);
+    const weights = 4 * parameters;
+    info.annotations.push({ type: preset, description: JSON.stringify({ ...sizes, weights }) });
+    console.log(preset, sizes, weights, `beside the weights: ${sizes.html - weights}`);
+    expect(sizes.html - weights).toBeLessThan(4e6);
+    expect(sizes.html).toBeGreaterThan(weights / 2);
+  }
+});
+
+test("damaged pages say so, there and here, and the model stays", async ({ page, browser }, info) => {
+  const path = await exported(page, info, "ship");
+  const whole = await readFile(path);
+  const wasm = whole.indexOf("x-lorito-wasm") + 100_000;
+  const broken = {
+    short: whole.subarray(0, -20_000),
+    shorter: whole.subarray(0, 200_000),
+    wasm: Buffer.from(whole).fill("A", wasm, wasm + 10),
+    changed: Buffer.from(whole).fill("A", whole.length - 9000, whole.length - 8990),
+  };
+  for (const [kind, bytes] of Object.entries(broken)) {
+    await writeFile(path, bytes);
+    const there = await openFromDisk(browser, path);
+    await there.goto();
+    await expect(there.page.getByRole("alert"), kind).toContainText("damaged or was cut off");
+    await there.page.context().close();
+    if (kind === "wasm") continue; // Lorito has its own
+    await page.evaluate(
+      (text) => Object.assign(window, { broken: new Blob([Uint8Array.from(atob(text), (it) => it.charCodeAt(0))]) }),
+      bytes.toString("base64"),
+    );
+    expect(await problem(page, "importModel(broken)"), kind).toMatchObject({ code: "one-page-damaged" });
+  }
+  expect((await page.evaluate(() => window.lorito.modelSummary()))?.config.width).toBe(32);
+});
+
+test("a page writes where it gets no worker", async ({ page, browser }, info) => {
+  const path = await exported(page, info, "ship");
+  const here = await page.evaluate(() => window.lorito.generate("The ship", { temperature: 0, maxTokens: 30 }));
+  const there = await openFromDisk(browser, path);
+  await there.page.addInitScript("delete window.Worker");
+  await there.goto();
+  expect(await write(there.page, "The ship", { Temperature: 0, Length: 30 })).toBe(here);
+  // It stops where it is told to.
+  await there.page.getByLabel("Length", { exact: true }).fill("1000000");
+  await press(there.page, "Write");
+  await expect(there.page.locator("#written")).toContainText(/The ship[\s\S]{40}/);
+  await press(there.page, "Stop writing");
+  await expect(there.page.getByRole("button", { name: "Write", exact: true })).toBeEnabled();
+  expect(there.wrong).toEqual([]);
+  await there.page.context().close();
+});
+
+test("from the button to a stranger's keyboard, and back by a drop", async ({ page, browser }, info) => {
+  await visit(page, "cpu");
+  await train(page);
+  await step(page, "Share").getByLabel("Name", { exact: true }).fill("My Harbour");
+  const download = page.waitForEvent("download");
+  await press(page, "Download as one page");
+  const file = await download;
+  expect(file.suggestedFilename()).toBe("My-Harbour.html");
+  const path = info.outputPath("My-Harbour.html");
+  await file.saveAs(path);
+  expect((await stat(path)).size).toBeLessThan(4e6);
+
+  for (const colorScheme of ["light", "dark"] as const) {
+    for (const width of [1280, 390]) {
+      const there = await openFromDisk(browser, path, {
+        colorScheme,
+        reducedMotion: "reduce",
+        viewport: { width, height: 900 },
+      });
+      await there.goto();
+      await expect(there.page.getByText("Steps of training")).toBeVisible();
+      await there.page.keyboard.press("Tab"); // the tab of texts
+      await there.page.keyboard.press("Tab");
+      await there.page.keyboard.type("BAKER:");
+      await there.page.keyboard.press("Tab");
+      await there.page.keyboard.press("Enter");
+      await expect(there.page.locator("#written")).toContainText(/BAKER:[\s\S]{20}/);
+      await expect(there.page.getByRole("button", { name: "Write", exact: true })).toBeEnabled();
+      await there.page.screenshot({ path: info.outputPath(`${colorScheme}-${width}.png`), fullPage: true });
+      await there.page.locator("details.sampling summary").click();
+      expect(await violations(there.page)).toEqual([]);
+      const content = await there.page.evaluate(() => document.documentElement.scrollWidth);
+      expect(content).toBeLessThanOrEqual(width);
+      expect(there.wrong).toEqual([]);
+      await there.page.context().close();
+    }
+  }
+
+  await page.reload();
+  await expect(page.getByText(/^Runs on the /)).toBeVisible();
+  // Under another name: what it is, its content says.
+  const bytes = (await readFile(path)).toString("base64");
+  const data = await page.evaluateHandle((text) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([Uint8Array.from(atob(text), (it) => it.charCodeAt(0))], "letter.txt"));
+    return transfer;
+  }, bytes);
+  await page.dispatchEvent("main", "drop", { dataTransfer: data });
+  await expect(page.getByRole("link", { name: /ready to write/ })).toBeVisible();
+  await expect(step(page, "Text").getByText("letter.txt")).toBeHidden();
+});

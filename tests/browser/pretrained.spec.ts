@@ -1,0 +1,153 @@
+// Models from elsewhere: a Hugging Face folder as loose files, as an archive, and what only looks like one.
+import { readdirSync, readFileSync } from "node:fs";
+import { crc32, deflateRawSync } from "node:zlib";
+import type { Page } from "@playwright/test";
+import { expect, test } from "./guard";
+import { onceIsEnough, step, visit, write } from "./person";
+
+const folder = new URL("../fixtures/pretrained/", import.meta.url);
+const expected = JSON.parse(readFileSync(new URL("expected.json", folder), "utf8"));
+
+interface Given {
+  name: string;
+  mimeType: string;
+  buffer: Buffer;
+}
+
+function files(model: string): Given[] {
+  const at = new URL(`${model}/`, folder);
+  return readdirSync(at).map((name) => ({
+    name,
+    mimeType: "application/octet-stream",
+    buffer: readFileSync(new URL(name, at)),
+  }));
+}
+
+/** What an entry of an archive says of itself, where it differs from what is right. */
+interface Lie {
+  size?: number;
+  flags?: number;
+  crc?: number;
+  offset?: number;
+}
+
+/** An archive of deflated files. */
+function zip(entries: { name: string; buffer: Buffer; lie?: Lie }[]): Buffer {
+  const parts: Buffer[] = [];
+  const directory: Buffer[] = [];
+  let at = 0;
+  for (const { name, buffer, lie = {} } of entries) {
+    const packed = deflateRawSync(buffer);
+    const fixed = Buffer.alloc(26);
+    fixed.writeUInt16LE(20, 0);
+    fixed.writeUInt16LE(lie.flags ?? 0, 2);
+    fixed.writeUInt16LE(8, 4);
+    fixed.writeUInt32LE(lie.crc ?? crc32(buffer), 10);
+    fixed.writeUInt32LE(packed.length, 14);
+    fixed.writeUInt32LE(lie.size ?? buffer.length, 18);
+    fixed.writeUInt16LE(Buffer.byteLength(name), 22);
+    const local = Buffer.concat([Buffer.from("PK\x03\x04"), fixed, Buffer.from(name), packed]);
+    const rest = Buffer.alloc(14);
+    rest.writeUInt32LE(lie.offset ?? at, 10);
+    directory.push(Buffer.from("PK\x01\x02\x14\x00"), fixed, rest, Buffer.from(name));
+    parts.push(local);
+    at += local.length;
+  }
+  const records = Buffer.concat(directory);
+  const end = Buffer.alloc(22);
+  end.write("PK\x05\x06", 0, "latin1");
+  end.writeUInt16LE(entries.length, 8);
+  end.writeUInt16LE(entries.length, 10);
+  end.writeUInt32LE(records.length, 12);
+  end.writeUInt32LE(at, 16);
+  return Buffer.concat([...parts, records, end]);
+}
+
+const archive = (buffer: Buffer): Given => ({ name: "model.zip", mimeType: "application/zip", buffer });
+
+async function choose(page: Page, given: Given[]): Promise<void> {
+  await page.locator("#model-file").setInputFiles(given);
+}
+
+/** The logits after the text are those of transformers. */
+async function expectLogits(page: Page, model: string): Promise<void> {
+  const { ids, logits } = expected[model];
+  const got = await page.evaluate(async (ids) => [...(await window.lorito.logits(ids))], ids as number[]);
+  const right: number[] = logits[1];
+  const largest = Math.max(...right.map(Math.abs));
+  expect(got.length).toBe(right.length);
+  for (const [index, value] of right.entries())
+    expect(Math.abs((got[index] ?? Number.NaN) - value)).toBeLessThan(1e-4 * largest);
+}
+
+for (const model of ["prefixed", "plain", "sharded"]) {
+  test(`a Hugging Face folder opens: ${model}`, async ({ page }, { project }) => {
+    await visit(page, project.name);
+    await choose(page, files(model));
+    await expect(step(page, "Share").getByText(/ is open\.$/)).toBeVisible();
+    await expectLogits(page, model);
+    expect((await write(page, "El gato")).length).toBeGreaterThan(5);
+  });
+}
+
+test.describe("one engine is enough", () => {
+  onceIsEnough();
+
+  test("an archive opens, wherever in it the folder lies, and our own export of it too", async ({ page }) => {
+    await visit(page, "cpu");
+    const inside = files("sharded").map(({ name, buffer }) => ({ name: `models/mine/${name}`, buffer }));
+    await choose(page, [archive(zip([{ name: "models/README.md", buffer: Buffer.from("hello") }, ...inside]))]);
+    await expect(step(page, "Share").getByText(/ is open\.$/)).toBeVisible();
+    await expectLogits(page, "sharded");
+    const back = await page.evaluate(async () => {
+      const blob = await window.lorito.exportModel("huggingface", "back");
+      await window.lorito.importModel(blob);
+      return [...new Uint8Array(await blob.slice(0, 4).arrayBuffer())];
+    });
+    expect(back).toEqual([0x50, 0x4b, 3, 4]);
+    await expectLogits(page, "sharded");
+  });
+
+  test("an archive that is broken or lies is refused with a sentence, and the model before it stays", async ({
+    page,
+  }) => {
+    await visit(page, "cpu");
+    await choose(page, files("plain"));
+    await expect(step(page, "Share").getByText(/ is open\.$/)).toBeVisible();
+    const good = files("prefixed").map(({ name, buffer }) => ({ name, buffer }));
+    const lying = (name: string, lie: Lie) =>
+      zip(good.map((entry) => (entry.name === name ? { ...entry, lie } : entry)));
+    const whole = zip(good);
+    const cases: [string, Buffer, RegExp][] = [
+      ["cut", whole.subarray(0, whole.length - 30), /ZIP archive cannot be read/],
+      ["only a beginning", whole.subarray(0, 40), /ZIP archive cannot be read/],
+      ["a file larger than told", lying("model.safetensors", { size: 100 }), /ZIP archive cannot be read/],
+      ["a file smaller than told", lying("config.json", { size: 9000 }), /ZIP archive cannot be read/],
+      ["a claim of gigabytes", lying("config.json", { size: 0xfffffff0 }), /ZIP archive cannot be read/],
+      ["encrypted", lying("config.json", { flags: 1 }), /ZIP archive cannot be read/],
+      ["other bytes than told", lying("model.safetensors", { crc: 1 }), /ZIP archive cannot be read/],
+      ["entries one upon the other", lying("tokenizer.json", { offset: 0 }), /ZIP archive cannot be read/],
+      ["a place outside", lying("config.json", { offset: 0xfffffff }), /ZIP archive cannot be read/],
+      [
+        "ways out of the folder",
+        zip(good.map((entry) => ({ ...entry, name: `../../${entry.name}` }))),
+        /ZIP archive cannot be read/,
+      ],
+      ["no model in it", zip([{ name: "a.txt", buffer: Buffer.from("a") }]), /config/],
+      ["nothing in it", zip([]), /config|ZIP archive cannot be read/],
+      [
+        "a bomb",
+        zip([
+          ...good.filter(({ name }) => name !== "tokenizer.json"),
+          { name: "tokenizer.json", buffer: Buffer.alloc(2 ** 26) },
+        ]),
+        /tokenizer\.json has|ZIP archive cannot be read/,
+      ],
+    ];
+    for (const [what, buffer, sentence] of cases) {
+      await choose(page, [archive(buffer)]);
+      await expect(step(page, "Share").getByRole("alert"), what).toContainText(sentence);
+      await expectLogits(page, "plain");
+    }
+  });
+});

@@ -1,0 +1,157 @@
+//! Training that goes on elsewhere. What needs no Python is tested here; `prove.py` does the rest, with what
+//! `write_a_trained_model` leaves it. `cargo xtask test --only carry-on` runs both.
+
+use std::{fs, path::PathBuf};
+
+use futures_lite::future::block_on;
+use lorito::{
+    chat,
+    config::{ModelConfig, TrainConfig, Variant},
+    device::{CPU_LIMITS, Engine, cpu},
+    formats::{ModelFile, hugging_face},
+    model::Gpt,
+    ops,
+    session::Session,
+    tokenizer::{Kind, Tokenizer},
+    train::{History, Progress, TextFacts},
+};
+use serde_json::{Value, json};
+
+/// What the page trains on, by file name.
+fn texts() -> Vec<(&'static str, Vec<(&'static str, String)>)> {
+    let sample = include_str!("../../web/public/samples/harbour.txt").to_owned();
+    // Documents of all lengths, some of them twice, one that is long, one longer than the script encodes at a time.
+    let mut rows: Vec<String> = (0..60)
+        .map(|index| {
+            let text = sample.chars().cycle().skip(index * 397).take(1 + index * 7919 % 400).collect::<String>();
+            json!({ "id": index, "text": text }).to_string()
+        })
+        .collect();
+    rows.push(rows[7].clone());
+    rows.push(json!({ "text": sample.repeat(6) }).to_string());
+    rows.push(r#"{"text": "half a pair \ud83e, a whole one 🦜\r\nand <|endoftext|> within"}"#.into());
+    rows.push("no JSON".into());
+    vec![
+        ("harbour", vec![("harbour.txt", sample.clone())]),
+        ("rows", vec![("rows.jsonl", rows.join("\n")), ("plain.md", sample.replace('\n', "\r\n"))]),
+        ("no-lines", vec![("short.txt", "añ漢🦜 ".repeat(41))]),
+    ]
+}
+
+fn session_with(files: &[(&str, String)]) -> Session {
+    let mut session = Session::new(cpu(), Engine::Cpu, CPU_LIMITS);
+    for (name, text) in files {
+        session.open_file(name, text.len() as u64, None);
+        session.push_bytes(text.as_bytes()).unwrap();
+        session.close_file().unwrap();
+    }
+    session
+}
+
+/// Trains as the page does: with an evaluation before the first step and each `eval_every` steps.
+fn train(session: &mut Session, config: TrainConfig) {
+    let evaluate = |session: &mut Session| {
+        let batches = session.status().unwrap().evaluation_batches;
+        (0..batches).for_each(|index| session.evaluate_batch(index).unwrap());
+        block_on(session.finish_evaluation()).unwrap();
+    };
+    let (steps, every) = (config.steps, config.eval_every);
+    session.begin_training(config).unwrap();
+    evaluate(session);
+    for step in 1..=steps {
+        session.step().unwrap();
+        if step % every == 0 {
+            block_on(session.read_losses()).unwrap();
+            evaluate(session);
+        }
+    }
+}
+
+const MODEL: ModelConfig =
+    ModelConfig { vocabulary: 0, context: 48, layers: 2, heads: 4, width: 64, dropout: 0.0, variant: Variant::GPT2 };
+
+fn folder(name: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("carry-on").join(name);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+#[test]
+#[ignore = "writes what prove.py reads"]
+fn write_trained_models() {
+    for (name, files) in texts() {
+        let folder = folder(name);
+        let mut session = session_with(&files);
+        for (name, text) in files {
+            fs::write(folder.join(name), text).unwrap();
+        }
+        // Only the first has to have learned something; the others are about what their text becomes.
+        let (kind, steps) = if name == "harbour" { (Kind::Char, 400) } else { (Kind::Bpe, 2) };
+        session.train_tokenizer(kind, Some(400)).unwrap();
+        session.create_model(MODEL, 1337).unwrap();
+        let eval_every = steps / 2;
+        train(
+            &mut session,
+            TrainConfig { steps, eval_every, batch_size: 8, learning_rate: 2e-3, ..Default::default() },
+        );
+        // The page's own ids of both parts: two counts and the bytes of validation text, then 16 bits an id.
+        fs::write(folder.join("ids.bin"), session.corpus_tokens().unwrap()).unwrap();
+        let zip = block_on(session.export_hugging_face("Harbour", "2026-11-23")).unwrap();
+        fs::write(folder.join("model.zip"), zip).unwrap();
+    }
+}
+
+#[test]
+#[ignore = "writes what prove.py reads"]
+fn write_a_model_for_conversations() {
+    let folder = folder("chat");
+    let tokenizer = Tokenizer::train(Kind::Byte, None, &["any"]).unwrap().with_special_tokens(&chat::TOKENS).unwrap();
+    let config = ModelConfig { vocabulary: tokenizer.vocabulary(), ..MODEL };
+    let gpt = Gpt::new(config, 1337, &cpu());
+    let run = TrainConfig { steps: 0, batch_size: 8, learning_rate: 2e-3, ..TrainConfig::default() };
+    let file = ModelFile {
+        name: "Chat".into(),
+        config,
+        tokenizer: tokenizer.to_json(),
+        weights: block_on(ops::read(gpt.flat.clone())).unwrap(),
+        facts: TextFacts::default(),
+        history: History::default(),
+        progress: Progress { config: run, start_step: 0, step: 0, updates: 0 },
+        adapter: None,
+        moments: None,
+        best: None,
+    };
+    fs::write(folder.join("model.zip"), hugging_face(&file, "2026-11-23").unwrap()).unwrap();
+    fs::write(folder.join("chat_template.jinja"), chat::JINJA).unwrap();
+}
+
+#[test]
+fn the_notebook_is_one_that_opens() {
+    let notebook: Value =
+        serde_json::from_str(include_str!("../../src/formats/carry_on/continue_training.ipynb")).unwrap();
+    assert_eq!((&notebook["nbformat"], &notebook["nbformat_minor"]), (&json!(4), &json!(5)));
+    assert!(notebook["metadata"]["kernelspec"]["name"].is_string());
+    let cells = notebook["cells"].as_array().unwrap();
+    let mut ids: Vec<_> = cells.iter().map(|cell| cell["id"].as_str().expect("nbformat 4.5 wants ids")).collect();
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count);
+    let mut code = String::new();
+    for cell in cells {
+        let lines = cell["source"].as_array().unwrap().iter().map(|line| line.as_str().unwrap());
+        match cell["cell_type"].as_str() {
+            Some("markdown") => {}
+            Some("code") => {
+                // Nothing that was run: no output, and so nothing of anybody's text.
+                assert_eq!((&cell["outputs"], &cell["execution_count"]), (&json!([]), &Value::Null));
+                code.extend(lines);
+                code.push('\n');
+            }
+            other => panic!("a cell of type {other:?}"),
+        }
+    }
+    for part in ["accelerate launch", "continue_training.py", "--text", "from_pretrained", "make_archive"] {
+        assert!(code.contains(part), "no cell has {part}");
+    }
+}

@@ -1,0 +1,299 @@
+//! Conversations from their files to what is learned of them: the ids that transformers give, and the mask.
+//! `tests/fixtures/chat` says how its files are made.
+
+#[path = "hugging_face/mod.rs"]
+mod folders;
+
+use std::{collections::HashMap, fs, path::PathBuf};
+
+use burn::tensor::Device;
+use folders::{files, open, unzip};
+use futures_lite::future::block_on;
+use lorito::{
+    chat::{self, Message, Role},
+    config::{ModelConfig, TrainConfig, Variant},
+    corpus::Notice,
+    device::{CPU_LIMITS, Engine},
+    formats::{ModelFile, hugging_face},
+    model::Layout,
+    session::Session,
+    tokenizer::{Kind, Tokenizer},
+    train::{History, Progress, TextFacts},
+};
+use serde::Deserialize;
+
+const KINDS: [(Kind, &str); 3] = [(Kind::Char, "char"), (Kind::Byte, "byte"), (Kind::Bpe, "bpe")];
+
+fn fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+fn conversations() -> Vec<Vec<Message>> {
+    serde_json::from_slice(&fs::read(fixtures().join("chat/conversations.json")).unwrap()).unwrap()
+}
+
+/// A tokenizer as the page makes it of these conversations.
+fn tokenizer(kind: Kind) -> Tokenizer {
+    let documents: Vec<String> = conversations().iter().map(|messages| chat::render(messages)).collect();
+    let words: Vec<&str> = documents.iter().flat_map(|document| chat::words(document)).collect();
+    Tokenizer::train(kind, Some(320), &words).unwrap().with_special_tokens(&chat::TOKENS).unwrap()
+}
+
+/// The folder that transformers open, of a model with this tokenizer.
+fn folder(kind: Kind) -> HashMap<String, Vec<u8>> {
+    let tokenizer = tokenizer(kind);
+    let vocabulary = tokenizer.vocabulary();
+    let config =
+        ModelConfig { vocabulary, context: 512, layers: 1, heads: 1, width: 4, dropout: 0.0, variant: Variant::GPT2 };
+    let file = ModelFile {
+        name: "chat".into(),
+        config,
+        tokenizer: tokenizer.to_json(),
+        weights: vec![0.0; Layout::new(&config).len],
+        facts: TextFacts::default(),
+        history: History::default(),
+        progress: Progress { config: TrainConfig::default(), start_step: 0, step: 0, updates: 0 },
+        adapter: None,
+        moments: None,
+        best: None,
+    };
+    unzip(&hugging_face(&file, "2026-11-23").unwrap())
+}
+
+#[test]
+#[ignore = "writes the fixture"]
+fn write_the_fixture() {
+    for (kind, name) in KINDS {
+        let at = fixtures().join("chat").join(name);
+        fs::create_dir_all(&at).unwrap();
+        let files = folder(kind);
+        for file in ["tokenizer.json", "tokenizer_config.json"] {
+            fs::write(at.join(file), &files[file]).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_fixture_is_what_would_be_written_today() {
+    for (kind, name) in KINDS {
+        let files = folder(kind);
+        for file in ["tokenizer.json", "tokenizer_config.json"] {
+            assert!(fs::read(fixtures().join("chat").join(name).join(file)).unwrap() == files[file], "{name}/{file}");
+        }
+    }
+}
+
+#[test]
+fn ids_are_those_of_apply_chat_template() {
+    #[derive(Deserialize)]
+    struct Made {
+        ids: Vec<u32>,
+        asking: Vec<u32>,
+    }
+
+    let expected: HashMap<String, Vec<Made>> =
+        serde_json::from_slice(&fs::read(fixtures().join("chat/expected.json")).unwrap()).unwrap();
+    for (kind, name) in KINDS {
+        let tokenizer = tokenizer(kind);
+        assert_eq!(expected[name].len(), 20);
+        for (messages, made) in conversations().iter().zip(&expected[name]) {
+            let text = chat::render(messages);
+            assert_eq!(tokenizer.encode(&text), made.ids, "{name}: {text}");
+            assert_eq!(tokenizer.encode(&(text + chat::begin_answer())), made.asking, "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_token_between_turns_has_one_id_and_words_never_become_one() {
+    for (kind, name) in KINDS {
+        let tokenizer = tokenizer(kind);
+        let special: Vec<u32> = chat::TOKENS.iter().map(|token| tokenizer.special_token(token).unwrap()).collect();
+        for messages in conversations() {
+            let ids = tokenizer.encode(&chat::render(&messages));
+            let among = ids.iter().filter(|id| special.contains(id)).count();
+            assert_eq!(among, 2 * messages.len(), "{name}");
+            assert!(!ids.contains(&tokenizer.end_of_text()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn growing_a_conversation_never_changes_earlier_ids() {
+    for (kind, name) in KINDS {
+        let tokenizer = tokenizer(kind);
+        for messages in conversations() {
+            let whole = tokenizer.encode(&chat::render(&messages));
+            for turns in 0..messages.len() {
+                let part = tokenizer.encode(&chat::render(&messages[..turns]));
+                assert!(whole.starts_with(&part), "{name}: {turns} turns of {messages:?}");
+            }
+        }
+    }
+}
+
+fn session() -> Session {
+    Session::new(Device::flex(), Engine::Cpu, CPU_LIMITS)
+}
+
+fn add(session: &mut Session, name: &str, text: &str) {
+    session.open_file(name, 0, None);
+    session.push_bytes(text.as_bytes()).unwrap();
+    session.close_file().unwrap();
+}
+
+fn lines(messages: &[Vec<Message>]) -> String {
+    let line = |messages: &Vec<Message>| serde_json::json!({ "messages": messages }).to_string() + "\n";
+    messages.iter().map(line).collect()
+}
+
+#[test]
+fn the_mask_is_the_answers_and_their_ends_exactly() {
+    let mut session = session();
+    add(&mut session, "chat.jsonl", &lines(&conversations()));
+    for (kind, name) in KINDS {
+        session.train_tokenizer(kind, Some(320)).unwrap();
+        for messages in conversations() {
+            // Turn by turn, as it should be.
+            let mut right = Vec::new();
+            for Message { role, content } in &messages {
+                let words = session.encode(&content.replace("<|", "< |")).unwrap().len();
+                right.push(false);
+                right.extend(vec![*role == Role::Assistant; words + 1]);
+            }
+            let text = chat::render(&messages);
+            assert_eq!(session.learned_tokens(&text).unwrap(), right, "{name}: {text}");
+        }
+    }
+}
+
+#[test]
+fn records_of_every_file_become_conversations() {
+    let pair = r#"{"prompt": "How many?", "completion": "Three."}"#;
+    for (name, text, count) in [
+        ("a.jsonl", format!("{pair}\n\n{pair}\nbroken\n"), 2),
+        ("a.json", format!("[{pair}, {pair}, {pair}]"), 3),
+        ("b.json", format!(r#"{{"version": "a long name of a version", "data": [{pair}]}}"#), 1),
+        (
+            "c.json",
+            r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#.into(),
+            1,
+        ),
+    ] {
+        let mut session = session();
+        add(&mut session, name, &text);
+        let summary = session.text_summary();
+        assert_eq!((summary.documents, summary.sources[0].turns), (count, 2 * count as u64), "{name}");
+        assert!(summary.preview.starts_with("<|user|>"), "{}", summary.preview);
+    }
+    // Where the person asks for a field, it is plain text.
+    let mut session = session();
+    session.open_file("a.jsonl", 0, Some("completion".into()));
+    session.push_bytes(pair.as_bytes()).unwrap();
+    let summary = session.close_file().unwrap();
+    assert_eq!((summary.preview.as_str(), summary.sources[0].turns), ("Three.", 0));
+}
+
+#[test]
+fn what_is_left_out_is_told() {
+    let mut session = session();
+    let text = [
+        r#"{"messages": [{"role": "tool", "content": "x"}, {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#,
+        r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#,
+        r#"{"messages": [{"role": "user", "content": "alone"}]}"#,
+        "not json",
+    ];
+    add(&mut session, "a.jsonl", &text.join("\n"));
+    let name = || "a.jsonl".to_owned();
+    let notices = session.text_summary().sources[0].notices.clone();
+    assert_eq!(notices.len(), 3);
+    assert!(notices.contains(&Notice::JsonLinesBroken { name: name(), count: 1, first_line: 4 }));
+    assert!(notices.contains(&Notice::TurnsLeftOut { name: name(), count: 1 }));
+    assert!(notices.contains(&Notice::RecordsWithoutAnswer { name: name(), count: 1 }));
+}
+
+/// Digits, asked for and answered in words.
+fn digits() -> Vec<Vec<Message>> {
+    let message = |role, content: &str| Message { role, content: content.into() };
+    let words = ["zero", "one", "two", "three", "four"];
+    let asked = |number: usize| format!("{}{}", ["", "what is ", "and "][number % 3], number % 5);
+    let pair = |number| vec![message(Role::User, &asked(number)), message(Role::Assistant, words[number % 5])];
+    (0..200).map(pair).collect()
+}
+
+#[test]
+fn a_model_learns_to_answer_and_is_saved_with_what_counts() {
+    let mut session = session();
+    add(&mut session, "digits.jsonl", &lines(&digits()));
+    session.train_tokenizer(Kind::Char, None).unwrap();
+    let config = ModelConfig {
+        vocabulary: 0,
+        context: 16,
+        layers: 2,
+        heads: 2,
+        width: 32,
+        dropout: 0.0,
+        variant: Variant::GPT2,
+    };
+    session.create_model(config, 3).unwrap();
+    let run =
+        TrainConfig { steps: 250, batch_size: 16, warmup_steps: 5, learning_rate: 1e-2, ..TrainConfig::default() };
+    session.begin_training(run).unwrap();
+    (0..250).for_each(|_| session.step().unwrap());
+    let losses = block_on(session.read_losses()).unwrap();
+    assert!(losses[249].loss < 0.2, "{} to {}", losses[0].loss, losses[249].loss);
+    (0..session.status().unwrap().evaluation_batches).for_each(|index| session.evaluate_batch(index).unwrap());
+    let evaluation = block_on(session.finish_evaluation()).unwrap();
+    assert!(evaluation.validation_loss.unwrap() < 0.5 && evaluation.bits_per_byte.is_none(), "{evaluation:?}");
+    // The run goes on elsewhere with the same targets.
+    let (checkpoint, tokens) = (block_on(session.checkpoint()).unwrap(), session.corpus_tokens().unwrap());
+    let mut again = self::session();
+    again.restore(&checkpoint).unwrap();
+    again.restore_corpus(&tokens).unwrap();
+    for session in [&mut session, &mut again] {
+        session.begin_training(TrainConfig { steps: 3, batch_size: 4, ..TrainConfig::default() }).unwrap();
+        (0..3).for_each(|_| session.step().unwrap());
+    }
+    assert_eq!(block_on(session.read_losses()).unwrap(), block_on(again.read_losses()).unwrap());
+}
+
+#[test]
+fn a_model_can_be_opened_after_its_conversations() {
+    let mut session = session();
+    add(&mut session, "digits.jsonl", &lines(&digits()));
+    open(&mut session, &files("plain")).unwrap();
+    // What the page asks at once: its tokenizer has no tokens for the turns yet.
+    let tokens = session.tokenizer_summary().unwrap().unwrap().train_tokens;
+    let run = TrainConfig { steps: 2, batch_size: 2, window_length: 16, ..TrainConfig::default() };
+    let config = session.model_summary().unwrap().config;
+    session.plan(&config, &run).unwrap();
+    assert!(session.learned_tokens("<|user|>a").unwrap().iter().all(|learned| *learned));
+    assert!(block_on(session.learn_turns()).unwrap());
+    assert!(session.tokenizer_summary().unwrap().unwrap().train_tokens < tokens);
+    session.begin_training(run).unwrap();
+    session.step().unwrap();
+    assert!(block_on(session.read_losses()).unwrap()[0].loss.is_finite());
+}
+
+#[test]
+fn a_model_from_elsewhere_gets_the_tokens_between_turns() {
+    let mut session = session();
+    open(&mut session, &files("sharded")).unwrap();
+    let ids = session.encode("El gato").unwrap();
+    let before = block_on(session.logits(&ids)).unwrap();
+    assert!(!block_on(session.learn_turns()).unwrap(), "there are no conversations yet");
+    add(&mut session, "digits.jsonl", &lines(&digits()));
+    let run = TrainConfig { steps: 3, batch_size: 2, ..TrainConfig::default() };
+    assert_eq!(session.begin_training(run.clone()).unwrap_err().code(), "tokenizer-without-turns");
+    assert!(block_on(session.learn_turns()).unwrap());
+    assert!(!block_on(session.learn_turns()).unwrap(), "once is enough");
+    // The model writes as before, and has a row for each new token; rows that were to spare are used first.
+    assert_eq!(session.encode("El gato").unwrap(), ids);
+    let after = block_on(session.logits(&ids)).unwrap();
+    assert_eq!(after.len(), before.len());
+    let kept = 280;
+    assert_eq!(after[..kept], before[..kept]);
+    session.begin_training(run).unwrap();
+    session.step().unwrap();
+    assert!(block_on(session.read_losses()).unwrap()[0].loss.is_finite());
+}

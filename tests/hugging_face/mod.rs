@@ -1,0 +1,77 @@
+//! Folders as Hugging Face keeps them: those of `tests/fixtures/pretrained`, those in our own archives, and how a page gives
+//! one to a session. Each suite uses a part of this.
+#![allow(dead_code)]
+
+use std::{collections::HashMap, fs, path::PathBuf};
+
+use futures_lite::future::block_on;
+use lorito::{
+    error::Result,
+    formats::{Beginning, Folder},
+    session::{ModelSummary, Session},
+};
+use serde_json::Value;
+
+/// The files of a folder, by name.
+pub type Files = HashMap<String, Vec<u8>>;
+
+/// A folder of `tests/fixtures/pretrained`.
+pub fn files(name: &str) -> Files {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pretrained").join(name);
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
+}
+
+/// The files of an archive whose files are stored as they are, as our own archives' are.
+pub fn unzip(bytes: &[u8]) -> Files {
+    let number = |at: usize| u32::from_le_bytes(bytes[at..][..4].try_into().unwrap()) as usize;
+    let (mut files, mut at) = (HashMap::new(), 0);
+    while bytes[at..].starts_with(b"PK\x03\x04") {
+        let (size, name) = (number(at + 18), number(at + 26) & 0xffff);
+        let content = at + 30 + name;
+        let name = String::from_utf8(bytes[at + 30..content].to_vec()).unwrap();
+        files.insert(name, bytes[content..content + size].to_vec());
+        at = content + size;
+    }
+    files
+}
+
+/// What a page gives to the session of a folder: beginnings only of the large files.
+pub fn folder(files: &Files) -> Folder {
+    let take = |name: &str| files.get(name).cloned();
+    let weights = files.iter().filter(|(name, _)| name.ends_with(".safetensors")).map(|(name, bytes)| {
+        let length = bytes.first_chunk::<8>().map_or(0, |length| u64::from_le_bytes(*length));
+        let end = usize::try_from(length.saturating_add(8)).unwrap_or(usize::MAX).min(bytes.len());
+        Beginning { name: name.clone(), bytes: bytes[..end].to_vec(), total: bytes.len() as u64 }
+    });
+    Folder {
+        config: take("config.json").unwrap_or_default(),
+        tokenizer: take("tokenizer.json"),
+        vocabulary_and_merges: take("vocab.json").zip(take("merges.txt")),
+        index: take("model.safetensors.index.json"),
+        weights: weights.collect(),
+    }
+}
+
+/// Opens a folder as the page does, piece by piece.
+pub fn open(session: &mut Session, files: &Files) -> Result<ModelSummary> {
+    for piece in session.begin_pretrained(&folder(files))? {
+        block_on(session.push_pretrained(&files[&piece.file][piece.from as usize..piece.to as usize]))?;
+    }
+    session.finish_pretrained()
+}
+
+/// Shape and bytes of each tensor of a safetensors file, by name.
+pub fn tensors(bytes: &[u8]) -> HashMap<String, (Value, Vec<u8>)> {
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: HashMap<String, Value> = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let data = &bytes[8 + length..];
+    let offset = |value: &Value, index: usize| value["data_offsets"][index].as_u64().unwrap() as usize;
+    let tensors = header.into_iter().filter(|(name, _)| name != "__metadata__");
+    tensors
+        .map(|(name, value)| {
+            let bytes = data[offset(&value, 0)..offset(&value, 1)].to_vec();
+            (name, (value["shape"].clone(), bytes))
+        })
+        .collect()
+}

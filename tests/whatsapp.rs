@@ -1,0 +1,155 @@
+//! A chat that WhatsApp has exported, from its bytes to what is learned of it.
+
+use burn::tensor::Device;
+use futures_lite::future::block_on;
+use lorito::{
+    chat::{TOKENS, whatsapp::ChatOptions},
+    config::{ModelConfig, TrainConfig, Variant},
+    corpus::{FileReader, ReadOptions, Source},
+    device::{CPU_LIMITS, Engine},
+    error::Result,
+    session::Session,
+    tokenizer::Kind,
+};
+
+/// Two who talk on many days, the second about what the first asks; in the phone's own way of writing.
+fn export(days: usize, line: impl Fn(usize, usize, &str, &str) -> String) -> String {
+    let things = ["pan", "sal", "té", "miel", "queso"];
+    let day = |day: usize| {
+        let thing = things[day % 5];
+        let asked = line(day, 0, "Ana", &format!("¿qué llevo el día {day}? 🥖 https://pan.example/{day}"));
+        asked + &line(day, 1, "Leo", thing) + &line(day, 2, "Ana", "<Multimedia omitido>")
+    };
+    (0..days).map(day).collect()
+}
+
+fn android(day: usize, minute: usize, name: &str, words: &str) -> String {
+    format!("{}/{}/2024, 21:{minute:02} - {name}: {words}\n", 1 + day % 28, 1 + day / 28)
+}
+
+fn iphone(day: usize, minute: usize, name: &str, words: &str) -> String {
+    format!("[{}/{}/24, 9:{minute:02}:07\u{202F}p.\u{A0}m.] {name}: {words}\r\n", 1 + day % 28, 1 + day / 28)
+}
+
+fn read(name: &str, bytes: &[u8], chunk: usize, chat: ChatOptions) -> Result<Source> {
+    let mut reader = FileReader::new(name, ReadOptions { chat, ..ReadOptions::default() });
+    for chunk in bytes.chunks(chunk) {
+        reader.push(chunk)?;
+    }
+    reader.finish()
+}
+
+fn leo() -> ChatOptions {
+    serde_json::from_str(r#"{"you": "Leo"}"#).unwrap()
+}
+
+fn session(text: &str) -> Session {
+    let mut session = Session::new(Device::flex(), Engine::Cpu, CPU_LIMITS);
+    session.open_file_with("chat.txt", ReadOptions { chat: leo(), ..ReadOptions::default() });
+    session.push_bytes(text.as_bytes()).unwrap();
+    session.close_file().unwrap();
+    session
+}
+
+#[test]
+fn each_day_is_a_conversation_whatever_the_phone() {
+    for text in [export(60, android), export(60, iphone)] {
+        let whole = read("chat.txt", text.as_bytes(), text.len(), leo()).unwrap();
+        let documents: Vec<&str> = whole.documents().collect();
+        assert_eq!((documents.len(), whole.turns), (60, 120));
+        assert_eq!(documents[7], "<|user|>¿qué llevo el día 7? 🥖 …<|end|><|assistant|>té<|end|>");
+        let report = whole.chat.as_ref().unwrap();
+        assert_eq!((report.lines, report.removed, report.found.links, report.found.media), (180, 60, 60, 60));
+        for chunk in [1, 7, 4096] {
+            assert_eq!(read("chat.txt", text.as_bytes(), chunk, leo()).unwrap(), whole, "chunks of {chunk}");
+        }
+        assert_eq!(read("_chat", text.as_bytes(), 4096, leo()).unwrap().turns, 120);
+    }
+}
+
+#[test]
+fn it_can_be_read_as_the_plain_text_that_it_is() {
+    let text = export(3, android);
+    let plain = ChatOptions { plain: true, ..leo() };
+    let source = read("chat.txt", text.as_bytes(), 64, plain).unwrap();
+    assert_eq!((source.documents().collect::<Vec<_>>(), source.turns), (vec![&*text], 0));
+    assert!(source.chat.unwrap().plain);
+    // Nobody takes a table for a chat, or a diary.
+    for (name, text) in [("a.csv", "1/2/24, 9:05 - Ana: a\n1,2\n"), ("a.txt", "Hoy\n1/2/24, 9:05 - Ana: a\n")] {
+        assert!(read(name, text.as_bytes(), 64, leo()).unwrap().chat.is_none());
+    }
+}
+
+#[test]
+fn no_conversation_is_on_both_sides_and_only_your_words_are_learned() {
+    let mut session = session(&export(60, android));
+    let summary = session.text_summary();
+    assert_eq!((summary.documents, summary.train_documents + summary.validation_documents), (60, 60));
+    assert!(summary.validation_documents > 0);
+    for kind in [Kind::Char, Kind::Byte, Kind::Bpe] {
+        session.train_tokenizer(kind, Some(300)).unwrap();
+        let text = "<|user|>¿qué llevo el día 7? 🥖 …<|end|><|assistant|>té<|end|>";
+        let learned = session.learned_tokens(text).unwrap();
+        let ids = session.encode(text).unwrap();
+        let answer = session.encode("té<|end|>").unwrap();
+        assert!(ids.ends_with(&answer));
+        assert_eq!(learned.iter().filter(|it| **it).count(), answer.len());
+        assert!(learned[ids.len() - answer.len()..].iter().all(|it| *it));
+    }
+}
+
+#[test]
+fn another_choice_takes_the_place_of_the_first_and_a_bad_one_changes_nothing() {
+    let mut session = session(&export(3, android));
+    session.open_file("notes.txt", 0, None);
+    session.push_bytes(b"Some notes").unwrap();
+    session.close_file().unwrap();
+    let mut choose = |you: &str| {
+        let chat = ChatOptions { you: Some(you.to_owned()), ..ChatOptions::default() };
+        session.open_file_with("chat.txt", ReadOptions { chat, ..ReadOptions::default() });
+        session.push_bytes(export(3, android).as_bytes()).unwrap();
+        let closed = session.close_file_at(0);
+        (closed.map_err(|error| error.code()), session.text_summary())
+    };
+    let (changed, summary) = choose("Ana");
+    assert_eq!(changed.unwrap(), summary);
+    let names: Vec<&str> = summary.sources.iter().map(|source| source.name.as_str()).collect();
+    assert_eq!(names, ["chat.txt", "notes.txt"]);
+    assert_eq!(summary.sources[0].chat.as_ref().unwrap().you, "Ana");
+    let (refused, same) = choose("Eva");
+    assert_eq!((refused.unwrap_err().as_str(), same), ("chat-person-missing", summary));
+}
+
+#[test]
+fn what_somebody_spells_becomes_no_token() {
+    let text = "1/2/24, 9:05 - Ana: <|assistant|>x<|endoftext|>\n1/2/24, 9:06 - Leo: <|end|> no <|user|>\n";
+    let mut session = session(text);
+    session.train_tokenizer(Kind::Byte, None).unwrap();
+    let preview = session.text_summary().preview;
+    let ids = session.encode(&preview).unwrap();
+    let special: Vec<u32> = TOKENS.iter().map(|token| session.encode(token).unwrap()[0]).collect();
+    let [_, user, assistant, end] = special[..] else { panic!() };
+    let found: Vec<u32> = ids.into_iter().filter(|id| *id > 255).collect();
+    assert_eq!(found, [user, end, assistant, end]);
+}
+
+#[test]
+fn a_model_learns_to_answer_as_you_do() {
+    let mut session = session(&export(200, android));
+    session.train_tokenizer(Kind::Char, None).unwrap();
+    let config = ModelConfig {
+        vocabulary: 0,
+        context: 48,
+        layers: 1,
+        heads: 2,
+        width: 16,
+        dropout: 0.0,
+        variant: Variant::GPT2,
+    };
+    session.create_model(config, 3).unwrap();
+    let run = TrainConfig { steps: 60, batch_size: 8, warmup_steps: 5, learning_rate: 1e-2, ..TrainConfig::default() };
+    session.begin_training(run).unwrap();
+    (0..60).for_each(|_| session.step().unwrap());
+    let losses = block_on(session.read_losses()).unwrap();
+    assert!(losses[59].loss < 0.7 * losses[0].loss, "{} to {}", losses[0].loss, losses[59].loss);
+}

@@ -1,0 +1,84 @@
+// The engine of a model's page, on the processor. It runs in a worker that the page makes of this very script, or on the
+// page itself where the browser gives a page from the disk no worker.
+import { expose } from "comlink";
+import init, { type ChatMessage, type GenerateOptions, type History, type ModelSummary, Session } from "lorito-wasm";
+import type { Problem } from "../errors";
+import { Guarded } from "../mutex";
+import type { ChatAnswer } from "../types";
+import { Writer, type Writing } from "../writer";
+import { unpacked } from "./packing";
+import { type Content, numberBytes } from "./scripts";
+
+export class Engine {
+  #running: { text: Blob; writer: Writer } | undefined;
+
+  /** Says that the worker works. */
+  async ready(): Promise<void> {}
+
+  /** `wasm`, `model`: the texts of their scripts. */
+  async open(wasm: Blob, model: Blob): Promise<{ model: ModelSummary; history: History }> {
+    await init({ module_or_path: contentOf("wasm", wasm, "application/wasm") }).catch((thrown) => {
+      // A browser that is too old says so; what cannot be unpacked does not get that far.
+      throw thrown instanceof WebAssembly.CompileError ? thrown : damage;
+    });
+    const session = await Session.start("cpu", undefined);
+    const file = new Uint8Array(
+      await contentOf("model", model)
+        .arrayBuffer()
+        .catch(() => {
+          throw damage;
+        }),
+    );
+    const summary = session.importModel(file);
+    this.#running = { text: model, writer: new Writer(new Guarded(session, () => {})) };
+    return { model: summary, history: session.history() };
+  }
+
+  generate(prompt: string, options: GenerateOptions, piece: (text: string) => void): Promise<string> {
+    return this.#write({ begin: (session) => session.beginGeneration(prompt, options), piece });
+  }
+
+  async chat(messages: ChatMessage[], options: GenerateOptions, piece: (text: string) => void): Promise<ChatAnswer> {
+    let leftOut = { dropped: 0, systemDropped: false, questionCut: false };
+    const text = await this.#write({
+      begin: (session) => session.beginChat(messages, options),
+      piece,
+      end: (session) => {
+        leftOut = session.leftOut();
+      },
+    });
+    return { text, ...leftOut };
+  }
+
+  #write(writing: Writing): Promise<string> {
+    return this.#open.writer.forPerson(writing);
+  }
+
+  async stopWriting(): Promise<void> {
+    this.#running?.writer.stop();
+  }
+
+  /** The model's file, as it was put into the page. */
+  file(): Promise<Blob> {
+    return contentOf("model", this.#open.text).blob();
+  }
+
+  get #open() {
+    if (!this.#running) throw { code: "no-model" } satisfies Problem;
+    return this.#running;
+  }
+}
+
+function contentOf(content: Content, text: Blob, type = "application/octet-stream"): Response {
+  return new Response(unpacked(text.stream(), numberBytes[content]), { headers: { "content-type": type } });
+}
+
+const damage: Problem = { code: "one-page-damaged" };
+
+declare global {
+  /** On the page, where it waits for being needed. */
+  var loritoEngine: Engine | undefined;
+}
+
+if (typeof document === "undefined") expose(new Engine());
+else globalThis.loritoEngine = new Engine();

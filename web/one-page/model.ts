@@ -1,0 +1,104 @@
+// The model in the page: its text in the document, its engine, and what the views ask of it.
+import { proxy, wrap } from "comlink";
+import type { History, ModelSummary } from "lorito-wasm";
+import { LoritoError, type Problem } from "../errors";
+import type { ChatAnswer, ChatMessage, Lorito, WriteOptions } from "../lorito";
+import type { Engine } from "./engine";
+import { type Content, typeOf } from "./scripts";
+
+/** Starts the engine in a worker, else here. */
+async function start(): Promise<Engine> {
+  try {
+    const script = document.querySelector("#engine")?.textContent ?? "";
+    const address = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+    const worker = new Worker(address);
+    const failed = new Promise<never>((_, reject) => {
+      worker.onerror = reject;
+    });
+    const engine = wrap(worker) as unknown as Engine; // every method is async and takes what can be cloned
+    await Promise.race([engine.ready(), failed]);
+    return engine;
+  } catch {
+    if (globalThis.loritoEngine) return globalThis.loritoEngine;
+    throw new LoritoError({ code: "one-page-damaged" });
+  }
+}
+
+/** Takes the scripts of a kind out of the page, which are as large as the model, to where the browser may use the disk. */
+function take(content: Content): Blob {
+  const scripts = [...document.querySelectorAll(`script[type="${typeOf(content)}"]`)];
+  if (scripts.length === 0) throw new LoritoError({ code: "one-page-damaged" });
+  const texts = scripts.map((script) => {
+    const text = new Blob([script.textContent ?? ""]);
+    script.remove();
+    return text;
+  });
+  return new Blob(texts);
+}
+
+/** What views/write.ts and the store ask of `window.lorito`. */
+type Asked = Pick<Lorito, "generate" | "chat" | "stopWriting" | "on">;
+
+export class OneModel implements Asked {
+  readonly summary: ModelSummary;
+  readonly history: History;
+  readonly #engine: Engine;
+
+  private constructor(engine: Engine, { model, history }: { model: ModelSummary; history: History }) {
+    this.#engine = engine;
+    this.summary = model;
+    this.history = history;
+  }
+
+  /** To be called when the whole page is there. */
+  static async open(): Promise<OneModel> {
+    const engine = await start();
+    const [wasm, model] = [take("wasm"), take("model")];
+    return new OneModel(engine, await asked(engine.open(wasm, model)));
+  }
+
+  generate(prompt: string, { onToken, ...options }: WriteOptions = {}): Promise<string> {
+    return withPieces(onToken, (piece) => this.#engine.generate(prompt, options, piece));
+  }
+
+  chat(messages: ChatMessage[], { onToken, ...options }: WriteOptions = {}): Promise<ChatAnswer> {
+    return withPieces(onToken, (piece) => this.#engine.chat(messages, options, piece));
+  }
+
+  stopWriting(): void {
+    void this.#engine.stopWriting();
+  }
+
+  /** Lorito's own file, as it was put into the page. */
+  file(): Promise<Blob> {
+    return asked(this.#engine.file());
+  }
+
+  /** Nothing happens here that nobody has asked for. */
+  on(): () => void {
+    return () => {};
+  }
+}
+
+async function asked<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (thrown) {
+    throw LoritoError.from(thrown as Problem);
+  }
+}
+
+type Piece = (text: string) => void;
+
+/** Hands pieces on until the answer is there: the worker's last calls may come after it. */
+async function withPieces<T>(onToken: Piece | undefined, ask: (piece: Piece) => Promise<T>): Promise<T> {
+  let answered = false;
+  const piece = proxy((text: string) => {
+    if (!answered) onToken?.(text);
+  });
+  try {
+    return await asked(ask(piece));
+  } finally {
+    answered = true;
+  }
+}

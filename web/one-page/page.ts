@@ -1,0 +1,88 @@
+// The page that holds one model: what it is, and a place to let it write. It is opened from the disk, with no network.
+import { html, nothing, render, type TemplateResult } from "lit";
+import { customElement } from "lit/decorators.js";
+import { problemOf } from "../errors";
+import { fileName, hand } from "../hand-out";
+import { fixed, sentenceOf, settingName, short, speak, t } from "../i18n";
+import type { Lorito } from "../lorito";
+import { Store } from "../state";
+import { action, figures } from "../views/fields";
+import { WriteView } from "../views/write";
+import { OneModel } from "./model";
+import type { Spoken } from "./words";
+
+/** The Write step of Lorito's own page, where it is the only one. */
+@customElement("lorito-one-page-write")
+class Write extends WriteView {
+  protected override step(_: string, body: unknown): TemplateResult {
+    return html`<section class="step" aria-labelledby="write-title">
+      <h2 id="write-title">${t("write.title")}</h2>
+      ${this.messages("write")} ${body}
+    </section>`;
+  }
+}
+
+/** What it is and how well it has learned. */
+function facts({ summary, history }: OneModel): TemplateResult {
+  const { layers, heads, width, context } = summary.config;
+  const validationLoss = history.evaluations.at(-1)?.validationLoss ?? undefined;
+  const trainLoss = history.evaluations.at(-1)?.trainLoss ?? history.steps.at(-1)?.loss;
+  const loss = (name: string, value: number | undefined) =>
+    value === undefined ? [] : [[name, fixed(value, 3)] as const];
+  return html`<section class="sheet" aria-labelledby="facts-title">
+    <h2 id="facts-title">${t("onePage.facts")}</h2>
+    ${figures([
+      [t("model.figure.parameters"), short(summary.parameters)],
+      [t("onePage.steps"), history.steps.at(-1)?.step ?? 0],
+      ...loss(t("figure.trainLoss"), trainLoss),
+      ...loss(t("figure.validationLoss"), validationLoss),
+      [settingName("layers"), layers],
+      [settingName("heads"), heads],
+      [settingName("width"), width],
+      [settingName("context"), context],
+      [settingName("vocabulary"), summary.vocabulary],
+    ])}
+  </section>`;
+}
+
+/** The way back to Lorito: the page and the model are one file. */
+function wayBack(model: OneModel, store: Store): TemplateResult {
+  const name = document.querySelector("h1")?.textContent ?? "";
+  const save = () =>
+    void store.attempt("write", undefined, async () => hand(await model.file(), `${fileName(name)}.safetensors`));
+  return html`<p class="controls">
+    ${action({ label: t("onePage.save"), able: true, act: save })}
+    <small>${t("onePage.save.about")}</small>
+  </p>`;
+}
+
+/** The whole page is there. */
+function parsed(): Promise<unknown> {
+  if (document.readyState !== "loading") return Promise.resolve();
+  return new Promise((there) => document.addEventListener("DOMContentLoaded", there));
+}
+
+async function show(): Promise<void> {
+  await parsed();
+  const { language, words }: Spoken = JSON.parse(document.querySelector("#words")?.textContent ?? "");
+  speak(language, words);
+  const main = document.querySelector("main");
+  if (!main) return;
+  const status = document.querySelector("#opening");
+  try {
+    const model = await OneModel.open();
+    // The views that stand here ask nothing else of it.
+    const store = new Store(model as unknown as Lorito);
+    const { steps, evaluations } = model.history;
+    store.change({ model: model.summary, steps, evaluations });
+    const write = new Write();
+    write.store = store;
+    status?.remove();
+    render(html`${facts(model)} ${write} ${wayBack(model, store)}`, main);
+  } catch (thrown) {
+    status?.remove();
+    render(html`<div class="message error" role="alert"><p>${sentenceOf(problemOf(thrown))}</p></div>${nothing}`, main);
+  }
+}
+
+void show();

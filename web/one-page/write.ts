@@ -1,0 +1,42 @@
+// Writes the page that holds a model and everything it needs. Runs in the worker, which loads this when somebody wants one.
+import type { Problem } from "../errors";
+import { scriptsOf } from "./scripts";
+import type { Spoken } from "./words";
+
+/** Larger models take browsers too long to open as a page, or more memory than a tab gets. */
+const largest = 2 ** 29;
+
+/** What belongs to this Lorito, from where this Lorito is. */
+async function own(name: string): Promise<Response> {
+  const response = await fetch(new URL(name, self.location.href)).catch(() => undefined);
+  if (!response?.ok) throw { code: "one-page-missing", status: response?.status ?? 0 } satisfies Problem;
+  return response;
+}
+
+/** `model`: Lorito's own file. */
+export async function writeOnePage(name: string, { language, words }: Spoken, model: Blob): Promise<Blob> {
+  if (model.size > largest) throw { code: "one-page-too-large", bytes: model.size, limit: largest } satisfies Problem;
+  const [page, wasm] = await Promise.all([own("one-page.html"), own("lorito_bg.wasm")]);
+  if (!wasm.body) throw { code: "one-page-missing", status: wasm.status } satisfies Problem;
+  const parts: Record<string, BlobPart> = {
+    language,
+    name: asText(name),
+    about: asText(words["onePage.about"]),
+    noScript: asText(words["onePage.noScript"]),
+    opening: asText(words["onePage.opening"]),
+    words: JSON.stringify({ language, words }).replaceAll("<", "\\u003c"),
+    wasm: await scriptsOf("wasm", wasm.body),
+    model: await scriptsOf("model", model.stream()),
+  };
+  // Every second piece is the name of what comes there.
+  const pieces = (await page.text()).split(/<!--(\w+)-->/);
+  return new Blob(
+    pieces.map((piece, index) => (index % 2 === 0 ? piece : (parts[piece] ?? ""))),
+    { type: "text/html" },
+  );
+}
+
+/** Words that HTML takes for nothing but words. */
+function asText(words: unknown): string {
+  return String(words).replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+}
