@@ -95,6 +95,6 @@ fn serve(port: u16) -> Result<ExitCode> {
         println!("Port {port} is taken, so it is port {} this time.", server.port);
     }
     println!("Lorito is at {} (Ctrl+C ends it)", server.address());
-    server.wait();
+    server.wait()?;
     Ok(ExitCode::SUCCESS)
 }
