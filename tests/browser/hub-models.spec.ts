@@ -176,7 +176,7 @@ test("a model of another family is refused before its weights come", async ({ pa
   const config = (change: object) =>
     JSON.stringify({ ...JSON.parse(fixture("pretrained/plain/config.json").toString()), ...change });
   hub.put("ana/llama", { "config.json": config({ model_type: "llama" }), "model.safetensors": small });
-  hub.put("ana/wide", { "config.json": config({ n_embd: 2 ** 14, n_layer: 96 }), "model.safetensors": small });
+  hub.put("ana/wide", { "config.json": config({ n_embd: 4096, n_layer: 48, n_head: 64 }), "model.safetensors": small });
   await visitWith(page, hub);
   await openByName(page, "ana/llama");
   await expect(step(page, "Share").getByRole("alert")).toContainText("a model of the family “llama”");

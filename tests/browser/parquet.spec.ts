@@ -100,6 +100,18 @@ test("conversations come as lines of messages, beside the strings to choose from
   expect(records.rows[19]).toEqual({ id: "chat-19", messages: messages(19) });
 });
 
+test("a table of conversations is read as these, unless one of its columns is chosen", async ({ page }) => {
+  await visit(page, "cpu");
+  await choose(page, given("chats.parquet"));
+  const text = step(page, "Text");
+  await expect(text.getByText("20 conversations, 40 turns")).toBeVisible();
+  const column = text.getByLabel("Read from");
+  await column.selectOption("id");
+  await expect(text.locator(".sheet pre")).toContainText("chat-19");
+  await column.selectOption("Conversations");
+  await expect(text.getByText("20 conversations, 40 turns")).toBeVisible();
+});
+
 test("what is no table, or has no text, is refused, and the text stays", async ({ page }) => {
   await visit(page, "cpu");
   const text = step(page, "Text");
