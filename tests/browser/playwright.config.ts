@@ -19,7 +19,7 @@ const browser = (...flags: string[]) => ({ executablePath: chromium, args: [...q
 export default defineConfig({
   testDir: ".",
   outputDir: "results/files",
-  workers: 1, // a training run wants the whole machine
+  workers: 2,
   timeout: 300_000, // SwiftShader does a GPU's work on the CPU
   expect: { timeout: 30_000 },
   forbidOnly: process.env.CI === "true",
@@ -32,6 +32,7 @@ export default defineConfig({
   projects: [
     {
       name: "webgpu",
+      workers: 1, // the GPU is a program that takes what the machine has; beside it the other engine's tests wait for little
       use: {
         launchOptions: browser(
           "--enable-unsafe-webgpu",

@@ -121,14 +121,18 @@ export class ShareView extends View {
 
   #in(): TemplateResult {
     const { busy } = this.state;
-    return html`<div class="ways">
-        <input id="model-file" type="file" multiple accept=".safetensors,.lorito,.html,.zip,.json,.txt" hidden @change=${this.#chosen}>
-        <button type="button" @click=${() => this.file.click()}>${t("share.open")}</button>
-        <small>${t("share.open.about")}</small>
-        <input id="model-folder" type="file" webkitdirectory hidden @change=${this.#chosenFolder}>
-        <button type="button" @click=${() => this.folder.click()}>${t("share.openFolder")}</button>
-        <small>${t("share.openFolder.about")}</small>
-      </div>
+    return html`<ul class="ways">
+        <li>
+          <input id="model-file" type="file" multiple accept=".safetensors,.lorito,.html,.zip,.json,.txt" hidden @change=${this.#chosen}>
+          <button type="button" @click=${() => this.file.click()}>${t("share.open")}</button>
+          <small>${t("share.open.about")}</small>
+        </li>
+        <li>
+          <input id="model-folder" type="file" webkitdirectory hidden @change=${this.#chosenFolder}>
+          <button type="button" @click=${() => this.folder.click()}>${t("share.openFolder")}</button>
+          <small>${t("share.openFolder.about")}</small>
+        </li>
+      </ul>
       <form class="field wide" @submit=${this.#fetch}>
         <label for="address">${t("share.address")}</label>
         <span class="row">
