@@ -24,10 +24,10 @@ export function hubHost(store: Store): string {
   return hostOf({ hub: store.state.hub });
 }
 
-/** `?hub=ADDRESS` in the page's own address. */
+/** That of `?hub=ADDRESS` in the page's own address, or the usual one. */
 export function useLinkedHub(store: Store): void {
   const address = new URLSearchParams(location.search).get("hub");
-  if (address) useHub(store, "share", address);
+  useHub(store, "share", address || store.lorito.hub.address);
 }
 
 /** Whether the text of `?model=` or of a field is to be looked for on the hub. */

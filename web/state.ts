@@ -123,7 +123,6 @@ export class Store extends EventTarget {
 
   constructor(readonly lorito: Lorito) {
     super();
-    this.state.hub = lorito.hub.address;
     this.#follow();
   }
 

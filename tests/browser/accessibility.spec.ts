@@ -102,7 +102,7 @@ test("the whole path by keyboard", async ({ page }) => {
   await page.keyboard.type("BAKER:");
   await tabTo(/^Write$/);
   await page.keyboard.press("Enter");
-  await expect(page.locator("#written")).toContainText(/BAKER:[\s\S]{20}/);
+  await expect(page.locator("#written")).toContainText(/BAKER:[\s\S]/);
   await tabTo(/^Download one file/);
   const download = page.waitForEvent("download");
   await page.keyboard.press("Enter");

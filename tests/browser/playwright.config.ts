@@ -32,7 +32,7 @@ export default defineConfig({
   projects: [
     {
       name: "webgpu",
-      workers: 1, // the GPU is a program that takes what the machine has; beside it the other engine's tests wait for little
+      workers: 1, // SwiftShader takes what the machine has
       use: {
         launchOptions: browser(
           "--enable-unsafe-webgpu",

@@ -27,7 +27,7 @@ export function numberField(field: NumberField): TemplateResult {
     <label for=${id}>${label}</label>
     <input id=${id} type="number" inputmode="decimal" required
       min=${field.min ?? nothing} max=${field.max ?? nothing} step=${field.whole ? 1 : (field.step ?? "any")}
-      .value=${live(value === undefined ? "" : String(value))}
+      .value=${value === undefined ? "" : String(value)}
       aria-describedby=${described || nothing} aria-invalid=${report ? "true" : nothing}
       @change=${(event: Event) => {
         const input = event.target as HTMLInputElement;
