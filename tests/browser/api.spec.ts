@@ -2,6 +2,7 @@
 import { gzipSync } from "node:zlib";
 import { expect, test } from "./guard";
 import { open, prepare, problem, ready, text, tinyModel, tinyRun } from "./lorito";
+import { onceIsEnough } from "./person";
 
 test.describe("the engine", () => {
   test("is the one that the address asks for", async ({ page }, { project }) => {
@@ -26,111 +27,6 @@ test.describe("the engine", () => {
     expect(await problem(page, "ready")).toMatchObject({ code: "web-gpu-unavailable", class: "LoritoError" });
     expect(await problem(page, "encode('a')")).toMatchObject({ code: "web-gpu-unavailable" });
   });
-});
-
-test("texts come in as strings, bytes and files, and go", async ({ page }, { project }) => {
-  await open(page, project.name);
-  const packed = [...gzipSync("Packed, but readable.")];
-  const seen = await page.evaluate(
-    async ([log, gz]) => {
-      const { lorito } = window;
-      const told: number[] = [];
-      lorito.on("text", ({ documents }) => told.push(documents));
-      const loaded: number[] = [];
-      const first = await lorito.addText("log.txt", log, { onProgress: (done) => loaded.push(done) });
-      const second = await lorito.addText("bytes.txt", new TextEncoder().encode("Ünïcödé bytes."));
-      const third = await lorito.addText("packed.txt.gz", new Blob([new Uint8Array(gz)]));
-      const fourth = await lorito.addText("rows.jsonl", '{"id":"a","body":"One row."}\n{"id":"b","body":"Two rows."}', {
-        field: "body",
-      });
-      const removed = await lorito.removeText(1);
-      const cleared = await lorito.clearText();
-      return { first, second, third, fourth, removed, cleared, told, loaded, length: [...log].length };
-    },
-    [text, packed] as const,
-  );
-  expect(seen.first).toMatchObject({ documents: 1, characters: seen.length });
-  expect(seen.loaded.at(-1)).toBe(new TextEncoder().encode(text).length);
-  expect(seen.second.documents).toBe(2);
-  expect(seen.third.characters).toBe(seen.second.characters + "Packed, but readable.".length);
-  expect(seen.fourth.documents).toBe(5);
-  expect(seen.removed.sources.map(({ name }) => name)).toEqual(["log.txt", "packed.txt.gz", "rows.jsonl"]);
-  expect(seen.cleared.documents).toBe(0);
-  expect(seen.told).toEqual([1, 2, 3, 5, 4, 0]);
-});
-
-test("a text that cannot be read leaves what was there", async ({ page }, { project }) => {
-  await open(page, project.name);
-  await page.evaluate((log) => window.lorito.addText("log.txt", log), text);
-  expect(await problem(page, "addText('empty.txt', '')")).toMatchObject({ code: "file-empty", name: "empty.txt" });
-  expect(await problem(page, "addText('x.bin', new Uint8Array(4096))")).toMatchObject({ code: "file-binary" });
-  expect(await problem(page, "addText('x.csv', 'a,b\\n1,2', { field: 'c' })")).toMatchObject({ code: "field-missing" });
-  const summary = await page.evaluate(() => window.lorito.textSummary());
-  expect(summary.sources.map(({ name }) => name)).toEqual(["log.txt"]);
-});
-
-test("three kinds of tokenizer", async ({ page }, { project }) => {
-  await open(page, project.name);
-  expect(await problem(page, "trainTokenizer({ kind: 'char' })")).toMatchObject({ code: "no-text" });
-  expect(await problem(page, "encode('a')")).toMatchObject({ code: "no-tokenizer" });
-  const seen = await page.evaluate(async (log) => {
-    const { lorito } = window;
-    await lorito.addText("log.txt", log);
-    const results = [];
-    for (const options of [{ kind: "char" }, { kind: "byte" }, { kind: "bpe", vocabSize: 300 }] as const) {
-      const trained = await lorito.trainTokenizer(options);
-      const ids = await lorito.encode("Señor Núñez");
-      const pieces = await lorito.previewTokens("Señor");
-      results.push({
-        kind: trained.kind,
-        vocabSize: trained.vocabSize,
-        train: trained.trainTokens,
-        validation: trained.validationTokens,
-        ids: ids.length,
-        back: await lorito.decode([...ids]),
-        pieces: pieces.map((piece) => piece.text).join(""),
-        unknown: await lorito.unknownCharacters("a字"),
-      });
-    }
-    return { results, suggested: await lorito.suggestedVocabulary() };
-  }, text);
-  const [char, byte, bpe] = seen.results;
-  for (const result of seen.results) {
-    expect(result.back).toBe("Señor Núñez");
-    expect(result.train).toBeGreaterThan(result.validation);
-    expect(result.validation).toBeGreaterThan(0);
-  }
-  expect(char).toMatchObject({ kind: "char", ids: 11, unknown: "字" });
-  expect(byte).toMatchObject({ kind: "byte", ids: 14, unknown: "" });
-  expect(bpe).toMatchObject({ kind: "bpe", vocabSize: 300, unknown: "" });
-  expect(bpe?.train).toBeLessThan(byte?.train ?? 0);
-  expect(seen.suggested).toBeGreaterThanOrEqual(300);
-});
-
-test("models are planned, made and refused", async ({ page }, { project }) => {
-  await open(page, project.name);
-  expect(await problem(page, "createModel({ preset: 'tiny' })")).toMatchObject({ code: "no-tokenizer" });
-  expect(await problem(page, "train({ steps: 1 })")).toMatchObject({ code: "no-model" });
-  await prepare(page);
-  const seen = await page.evaluate(async (tiny) => {
-    const { lorito } = window;
-    const plan = await lorito.planModel(tiny, { steps: 100, batchSize: 4 });
-    const made = await lorito.createModel(tiny);
-    const preset = await lorito.createModel({ preset: "tiny" });
-    return { plan, made, preset, presets: await lorito.presets(), summary: await lorito.modelSummary() };
-  }, tinyModel);
-  expect(seen.made.config).toMatchObject({ layers: 1, heads: 2, width: 32, context: 32 });
-  expect(seen.plan.parameters).toBe(seen.made.parameters);
-  expect(seen.plan.secondsPerStep).toBeGreaterThan(0);
-  expect(seen.preset.config).toMatchObject({ layers: 2, heads: 4, width: 64, context: 64 });
-  expect(seen.summary).toEqual(seen.preset);
-  expect(seen.presets.map(({ name }) => name)).toContain("shakespeare");
-  expect(await problem(page, "createModel({ heads: 5, width: 32 })")).toMatchObject({
-    code: "heads-do-not-divide-width",
-    allowed: [1, 2, 4, 8, 16, 32],
-  });
-  expect(await problem(page, "createModel({ preset: 'huge' })")).toMatchObject({ code: "preset-unknown" });
-  expect(await problem(page, "train({ steps: 0 })")).toMatchObject({ code: "setting-out-of-range", setting: "steps" });
 });
 
 test("training tells how it goes, and goes on where it ended", async ({ page }, { project }) => {
@@ -326,4 +222,122 @@ test("a text under way stops within 100 ms", async ({ page }, { project }) => {
   expect(seen.took).toBeLessThan(100);
   expect(seen.same).toBe(true);
   expect(seen.next.length).toBeGreaterThan(0);
+});
+
+test.describe("one engine is enough", () => {
+  onceIsEnough();
+
+  test("texts come in as strings, bytes and files, and go", async ({ page }, { project }) => {
+    await open(page, project.name);
+    const packed = [...gzipSync("Packed, but readable.")];
+    const seen = await page.evaluate(
+      async ([log, gz]) => {
+        const { lorito } = window;
+        const told: number[] = [];
+        lorito.on("text", ({ documents }) => told.push(documents));
+        const loaded: number[] = [];
+        const first = await lorito.addText("log.txt", log, { onProgress: (done) => loaded.push(done) });
+        const second = await lorito.addText("bytes.txt", new TextEncoder().encode("Ünïcödé bytes."));
+        const third = await lorito.addText("packed.txt.gz", new Blob([new Uint8Array(gz)]));
+        const fourth = await lorito.addText(
+          "rows.jsonl",
+          '{"id":"a","body":"One row."}\n{"id":"b","body":"Two rows."}',
+          {
+            field: "body",
+          },
+        );
+        const removed = await lorito.removeText(1);
+        const cleared = await lorito.clearText();
+        return { first, second, third, fourth, removed, cleared, told, loaded, length: [...log].length };
+      },
+      [text, packed] as const,
+    );
+    expect(seen.first).toMatchObject({ documents: 1, characters: seen.length });
+    expect(seen.loaded.at(-1)).toBe(new TextEncoder().encode(text).length);
+    expect(seen.second.documents).toBe(2);
+    expect(seen.third.characters).toBe(seen.second.characters + "Packed, but readable.".length);
+    expect(seen.fourth.documents).toBe(5);
+    expect(seen.removed.sources.map(({ name }) => name)).toEqual(["log.txt", "packed.txt.gz", "rows.jsonl"]);
+    expect(seen.cleared.documents).toBe(0);
+    expect(seen.told).toEqual([1, 2, 3, 5, 4, 0]);
+  });
+
+  test("a text that cannot be read leaves what was there", async ({ page }, { project }) => {
+    await open(page, project.name);
+    await page.evaluate((log) => window.lorito.addText("log.txt", log), text);
+    expect(await problem(page, "addText('empty.txt', '')")).toMatchObject({ code: "file-empty", name: "empty.txt" });
+    expect(await problem(page, "addText('x.bin', new Uint8Array(4096))")).toMatchObject({ code: "file-binary" });
+    expect(await problem(page, "addText('x.csv', 'a,b\\n1,2', { field: 'c' })")).toMatchObject({
+      code: "field-missing",
+    });
+    const summary = await page.evaluate(() => window.lorito.textSummary());
+    expect(summary.sources.map(({ name }) => name)).toEqual(["log.txt"]);
+  });
+
+  test("three kinds of tokenizer", async ({ page }, { project }) => {
+    await open(page, project.name);
+    expect(await problem(page, "trainTokenizer({ kind: 'char' })")).toMatchObject({ code: "no-text" });
+    expect(await problem(page, "encode('a')")).toMatchObject({ code: "no-tokenizer" });
+    const seen = await page.evaluate(async (log) => {
+      const { lorito } = window;
+      await lorito.addText("log.txt", log);
+      const results = [];
+      for (const options of [{ kind: "char" }, { kind: "byte" }, { kind: "bpe", vocabSize: 300 }] as const) {
+        const trained = await lorito.trainTokenizer(options);
+        const ids = await lorito.encode("Señor Núñez");
+        const pieces = await lorito.previewTokens("Señor");
+        results.push({
+          kind: trained.kind,
+          vocabSize: trained.vocabSize,
+          train: trained.trainTokens,
+          validation: trained.validationTokens,
+          ids: ids.length,
+          back: await lorito.decode([...ids]),
+          pieces: pieces.map((piece) => piece.text).join(""),
+          unknown: await lorito.unknownCharacters("a字"),
+        });
+      }
+      return { results, suggested: await lorito.suggestedVocabulary() };
+    }, text);
+    const [char, byte, bpe] = seen.results;
+    for (const result of seen.results) {
+      expect(result.back).toBe("Señor Núñez");
+      expect(result.train).toBeGreaterThan(result.validation);
+      expect(result.validation).toBeGreaterThan(0);
+    }
+    expect(char).toMatchObject({ kind: "char", ids: 11, unknown: "字" });
+    expect(byte).toMatchObject({ kind: "byte", ids: 14, unknown: "" });
+    expect(bpe).toMatchObject({ kind: "bpe", vocabSize: 300, unknown: "" });
+    expect(bpe?.train).toBeLessThan(byte?.train ?? 0);
+    expect(seen.suggested).toBeGreaterThanOrEqual(300);
+  });
+
+  test("models are planned, made and refused", async ({ page }, { project }) => {
+    await open(page, project.name);
+    expect(await problem(page, "createModel({ preset: 'tiny' })")).toMatchObject({ code: "no-tokenizer" });
+    expect(await problem(page, "train({ steps: 1 })")).toMatchObject({ code: "no-model" });
+    await prepare(page);
+    const seen = await page.evaluate(async (tiny) => {
+      const { lorito } = window;
+      const plan = await lorito.planModel(tiny, { steps: 100, batchSize: 4 });
+      const made = await lorito.createModel(tiny);
+      const preset = await lorito.createModel({ preset: "tiny" });
+      return { plan, made, preset, presets: await lorito.presets(), summary: await lorito.modelSummary() };
+    }, tinyModel);
+    expect(seen.made.config).toMatchObject({ layers: 1, heads: 2, width: 32, context: 32 });
+    expect(seen.plan.parameters).toBe(seen.made.parameters);
+    expect(seen.plan.secondsPerStep).toBeGreaterThan(0);
+    expect(seen.preset.config).toMatchObject({ layers: 2, heads: 4, width: 64, context: 64 });
+    expect(seen.summary).toEqual(seen.preset);
+    expect(seen.presets.map(({ name }) => name)).toContain("shakespeare");
+    expect(await problem(page, "createModel({ heads: 5, width: 32 })")).toMatchObject({
+      code: "heads-do-not-divide-width",
+      allowed: [1, 2, 4, 8, 16, 32],
+    });
+    expect(await problem(page, "createModel({ preset: 'huge' })")).toMatchObject({ code: "preset-unknown" });
+    expect(await problem(page, "train({ steps: 0 })")).toMatchObject({
+      code: "setting-out-of-range",
+      setting: "steps",
+    });
+  });
 });

@@ -1,6 +1,6 @@
 // What people give that cannot be used: each time a sentence that says what to do, and what was there stays.
 import { expect, test } from "./guard";
-import { drop, press, step, takeSample, visit } from "./person";
+import { drop, onceIsEnough, press, step, takeSample, visit } from "./person";
 
 const bytes = (text: string) => [...new TextEncoder().encode(text)];
 const noise = Array.from({ length: 5000 }, (_, index) => (index * 7919) % 256);
@@ -19,19 +19,19 @@ const texts = [
   { name: "numbers.json", bytes: bytes('[{"id": 1}, {"id": 2}]'), says: /numbers\.json has no text in it/ },
 ];
 
-for (const { name, bytes, says } of texts) {
-  test(`${name} is refused, and the text before it stays`, async ({ page }) => {
-    await visit(page, test.info().project.name);
-    await takeSample(page);
+test("what cannot be read is refused, and the text before it stays", async ({ page }) => {
+  await visit(page, test.info().project.name);
+  await takeSample(page);
+  const text = step(page, "Text");
+  for (const { name, bytes, says } of texts) {
     await drop(page, [{ name, bytes }]);
-    const text = step(page, "Text");
     await expect(text.getByRole("alert")).toContainText(says);
     await expect(text.getByText("harbour.txt")).toBeVisible();
     await expect(text.getByText(name, { exact: true })).toBeHidden();
     await press(text, "Close");
     await expect(text.getByRole("alert")).toBeHidden();
-  });
-}
+  }
+});
 
 test("one bad file among good ones stops none of them", async ({ page }) => {
   await visit(page, test.info().project.name);
@@ -82,41 +82,45 @@ test("a text shorter than one look back is refused at training, with both number
   await expect(training.getByRole("button", { name: /^(Start training|Train .* more steps)$/ })).toBeEnabled();
 });
 
-test("files that are no models are refused, and say why", async ({ page }) => {
-  await visit(page, test.info().project.name);
-  await takeSample(page);
-  const share = step(page, "Share");
-  for (const [given, says] of [
-    [noise, /This is no safetensors file|announces a header/],
-    [[], /This is no safetensors file|ends after/],
-    [lying, /no safetensors file|no whole GPT-2|comes from elsewhere|ends after|does not match/],
-  ] as const) {
-    await drop(page, [{ name: "model.safetensors", bytes: [...given] }]);
-    await expect(share.getByRole("alert")).toContainText(says);
-    await press(share, "Close");
-  }
-  await expect(step(page, "Text").getByText("harbour.txt")).toBeVisible();
-});
-
-test("addresses that give no model are refused, and say why", async ({ page, guard, baseURL }) => {
-  await visit(page, test.info().project.name);
-  const share = step(page, "Share");
-  const address = share.getByLabel("From an address");
-  const fetching = async (url: string) => {
-    await address.fill(url);
-    await press(share, "Fetch");
-  };
-  guard.allowed.push(/404/);
-  await fetching(`${baseURL}no/such/model.safetensors`);
-  await expect(share.getByRole("alert")).toContainText("The address did not give the file (answer 404)");
-  await page.route("**/page.safetensors", (route) => route.fulfill({ body: "<!doctype html><p>Please sign in" }));
-  await fetching(`${baseURL}page.safetensors`);
-  await expect(share.getByRole("alert")).toContainText(/announces a header|no safetensors file/);
-});
-
 test("an engine that is asked for and cannot start says so", async ({ page }) => {
   test.skip(test.info().project.name === "webgpu", "there it can start");
   await page.goto("?engine=webgpu");
   await expect(page.getByRole("alert")).toContainText("WebGPU cannot start here");
   await expect(page.getByRole("alert")).toContainText("engine=webgpu");
+});
+
+test.describe("one engine is enough", () => {
+  onceIsEnough();
+
+  test("files that are no models are refused, and say why", async ({ page }) => {
+    await visit(page, test.info().project.name);
+    await takeSample(page);
+    const share = step(page, "Share");
+    for (const [given, says] of [
+      [noise, /This is no safetensors file|announces a header/],
+      [[], /This is no safetensors file|ends after/],
+      [lying, /no safetensors file|no whole GPT-2|comes from elsewhere|ends after|does not match/],
+    ] as const) {
+      await drop(page, [{ name: "model.safetensors", bytes: [...given] }]);
+      await expect(share.getByRole("alert")).toContainText(says);
+      await press(share, "Close");
+    }
+    await expect(step(page, "Text").getByText("harbour.txt")).toBeVisible();
+  });
+
+  test("addresses that give no model are refused, and say why", async ({ page, guard, baseURL }) => {
+    await visit(page, test.info().project.name);
+    const share = step(page, "Share");
+    const address = share.getByLabel("From an address");
+    const fetching = async (url: string) => {
+      await address.fill(url);
+      await press(share, "Fetch");
+    };
+    guard.allowed.push(/404/);
+    await fetching(`${baseURL}no/such/model.safetensors`);
+    await expect(share.getByRole("alert")).toContainText("The address did not give the file (answer 404)");
+    await page.route("**/page.safetensors", (route) => route.fulfill({ body: "<!doctype html><p>Please sign in" }));
+    await fetching(`${baseURL}page.safetensors`);
+    await expect(share.getByRole("alert")).toContainText(/announces a header|no safetensors file/);
+  });
 });

@@ -96,6 +96,27 @@ test.describe("one engine is enough", () => {
     await ended(page);
   });
 
+  test("what is being typed while it trains stays", async ({ page }) => {
+    await visit(page, "cpu", `${small}&steps=20000&evalEvery=5000`);
+    await takeSample(page);
+    const training = step(page, "Train");
+    await training.getByText("Change", { exact: true }).click();
+    await press(page, "Train now");
+    const rate = training.getByLabel("Learning rate");
+    const label = training.getByText(/^Step \d/).first();
+    const before = await label.textContent();
+    await rate.fill("");
+    for (const key of "0.025") {
+      await page.keyboard.type(key);
+      await page.waitForTimeout(200); // the page is drawn anew with every word on the training
+    }
+    await expect(label).not.toHaveText(before ?? "");
+    await page.keyboard.press("Tab");
+    await expect(rate).toHaveValue("0.025");
+    await press(training, "Stop");
+    await ended(page);
+  });
+
   test("a reload in the midst of training: the run is there to go on with", async ({ page }) => {
     await visit(page, "cpu", `${small}&steps=3000&evalEvery=1000`);
     await takeSample(page);

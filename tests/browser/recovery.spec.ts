@@ -165,7 +165,7 @@ test("a GPU that is lost again and again gives way to the CPU", async ({ page, g
 
 test("a crash of the engine is survived", async ({ page, guard }, { project }) => {
   guard.allowed.push(/unreachable/);
-  const steps = project.name === "cpu" ? 600 : 60;
+  test.skip(project.name === "webgpu", "there, a lost GPU is as much as a crash");
   await open(page, project.name);
   await prepare(page);
   await listen(page);
@@ -191,11 +191,11 @@ test("a crash of the engine is survived", async ({ page, guard }, { project }) =
       Object.assign(window, { result: lorito.train({ ...run, steps: count }) });
       return new Promise<void>((resolve) => lorito.on("progress", ({ step }) => step >= 12 && resolve()));
     },
-    [tinyRun, steps] as const,
+    [{ ...tinyRun, evalEvery: 500 }, long] as const,
   );
   await crash();
   const result = await page.evaluate(() => (window as unknown as { result: Promise<{ step: number }> }).result);
-  expect(result.step).toBe(steps);
+  expect(result.step).toBe(long);
   expect((await notices(page)).map(({ code }) => code)).toEqual(["internal", "recovered", "internal", "recovered"]);
 });
 
