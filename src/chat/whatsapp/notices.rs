@@ -8,7 +8,7 @@ use super::{MARKS, without_marks};
 const LONGEST: usize = 400;
 
 /// Stand in for a photo, a film, a voice message, a file or a place.
-const OMITTED: [&str; 26] = [
+const OMITTED: [&str; 27] = [
     "media",
     "multimedia",
     "image",
@@ -21,6 +21,7 @@ const OMITTED: [&str; 26] = [
     "nota de video",
     "nota de vídeo",
     "mensaje de video",
+    "videomensaje",
     "audio",
     "voice message",
     "mensaje de voz",
@@ -37,7 +38,7 @@ const OMITTED: [&str; 26] = [
     "contacto",
 ];
 
-const MEDIA_BEGINS: [&str; 7] = [
+const MEDIA_BEGINS: [&str; 8] = [
     "<attached:",
     "<adjunto:",
     "<archivo adjunto:",
@@ -45,13 +46,13 @@ const MEDIA_BEGINS: [&str; 7] = [
     "ubicación: http",
     "live location shared",
     "ubicación en tiempo real",
+    "se compartió la ubicación en tiempo real",
 ];
 
 const MEDIA_ENDS: [&str; 4] = ["(file attached)", "(archivo adjunto)", "(archivos adjuntos)", "(attached file)"];
 
-const DELETED: [&str; 12] = [
+const DELETED: [&str; 11] = [
     "this message was deleted",
-    "this message was deleted by admin",
     "you deleted this message",
     "you deleted this message as admin",
     "se eliminó este mensaje",
@@ -63,6 +64,10 @@ const DELETED: [&str; 12] = [
     "has eliminado este mensaje",
     "borraste este mensaje",
 ];
+
+/// Whoever did it is named behind.
+const DELETED_BEGINS: [&str; 3] =
+    ["this message was deleted by admin", "este mensaje fue eliminado por", "se eliminó este mensaje por"];
 
 /// Of those above, what only the phone's owner has before their name.
 const DELETED_BY_OWNER: [&str; 5] = [
@@ -139,7 +144,7 @@ pub fn line(written: &str, first: bool) -> (Line<'_>, bool) {
         // A document's line begins with its name.
         let caption = if plain.starts_with("doc") { "" } else { before };
         Line::Media(caption.trim_end())
-    } else if first && DELETED.contains(&plain.trim_end_matches('.')) {
+    } else if first && is_deleted(&plain) {
         Line::Deleted
     } else if first && is_system(&plain) || is_own(written, first) {
         Line::System
@@ -167,9 +172,10 @@ pub fn is_of_chat(body: &str) -> bool {
 
 fn is_media(plain: &str) -> bool {
     let omitted = || {
-        let bare = plain.trim_start_matches('<').trim_end_matches('>');
-        let (what, how) = bare.rsplit_once(' ')?;
-        (matches!(how, "omitted" | "omitido" | "omitida" | "omitidos") && OMITTED.contains(&what)).then_some(())
+        let marked = plain.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
+        let (what, how) = marked.unwrap_or(plain).rsplit_once(' ')?;
+        let is_how = matches!(how, "omitted" | "omitido" | "omitida" | "omitidos");
+        (is_how && (marked.is_some() || OMITTED.contains(&what))).then_some(())
     };
     plain == "null"
         || omitted().is_some()
@@ -177,7 +183,14 @@ fn is_media(plain: &str) -> bool {
         || MEDIA_ENDS.iter().any(|end| plain.ends_with(end))
 }
 
+fn is_deleted(plain: &str) -> bool {
+    DELETED.contains(&plain.trim_end_matches('.')) || DELETED_BEGINS.iter().any(|begin| plain.starts_with(begin))
+}
+
 fn is_system(plain: &str) -> bool {
+    if matches!(plain, "poll:" | "encuesta:") {
+        return true;
+    }
     SYSTEM_BEGINS.iter().chain(&ENCRYPTED).any(|begin| plain.starts_with(begin))
 }
 
@@ -224,6 +237,7 @@ mod tests {
             ("\u{200E}<attached: 00000012-PHOTO-2024-01-02-09-05-00.jpg>", ""),
             ("mira \u{200E}<adjunto: 00000012-PHOTO-2024-01-02.jpg>", "mira"),
             ("Location: https://maps.google.com/?q=1,2", ""),
+            ("<View once voice message omitted>", ""),
             ("null", ""),
         ] {
             assert_eq!(line(written, true).0, Line::Media(caption), "{written}");
@@ -232,10 +246,17 @@ mod tests {
 
     #[test]
     fn deleted_and_system_lines() {
-        for written in ["This message was deleted", "\u{200E}You deleted this message.", "Se eliminó este mensaje."] {
+        for written in [
+            "This message was deleted",
+            "\u{200E}You deleted this message.",
+            "Se eliminó este mensaje.",
+            "This message was deleted by admin Ana.",
+        ] {
             assert_eq!(line(written, true).0, Line::Deleted, "{written}");
         }
-        for written in ["\u{200E}Ana created this group", "Missed voice call", "\u{200E}Llamada de voz, \u{200E}20 s"] {
+        for written in
+            ["\u{200E}Ana created this group", "Missed voice call", "POLL:", "\u{200E}Llamada de voz, \u{200E}20 s"]
+        {
             assert_eq!(line(written, true).0, Line::System, "{written}");
         }
         assert!(is_of_owner("\u{200E}You deleted this message.") && !is_of_owner("This message was deleted"));
