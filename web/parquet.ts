@@ -4,6 +4,7 @@
 // it is not one column alone that counts, as in conversations, all of them are there to the end.
 import {
   type AsyncBuffer,
+  type ColumnMetaData,
   type Compressors,
   type FileMetaData,
   type ParquetScan,
@@ -14,11 +15,10 @@ import {
   toJson,
 } from "hyparquet";
 import type { Problem } from "./errors";
+import { checkPages, largestChunk } from "./parquet-pages";
 
 /** Lines are handed on when they come to this many characters. */
 const handful = 2 ** 22;
-/** Bytes that a column may have in one row group, which is decoded whole: the crate takes no longer text. */
-const largestChunk = 2 ** 29;
 
 /** What the crate says of the first lines. */
 export interface Sample {
@@ -40,6 +40,12 @@ export interface Rows {
   pieces: AsyncIterable<Piece>;
 }
 
+/** A file whose metadata have been read. */
+interface Table {
+  file: Blob;
+  scan: ParquetScan;
+}
+
 /** Where a field of the lines comes from. */
 type Columns = Map<string, string>;
 
@@ -50,13 +56,14 @@ const CONVERSATIONS = ["messages", "conversation", "conversations"];
 export async function rowsOf(name: string, files: readonly Blob[], wanted: string | undefined, sample: Sample) {
   const [first] = files;
   if (!first) throw damaged(name, "there is no file");
-  const scan = await guarded(name, () => open(name, first));
-  const columns = textColumns(scan.metadata);
+  const table = await guarded(name, () => open(name, first));
+  const { metadata } = table.scan;
+  const columns = textColumns(metadata);
   if (columns.size === 0) {
-    const all = parquetSchema(scan.metadata).children.map(({ element }) => element.name);
+    const all = parquetSchema(metadata).children.map(({ element }) => element.name);
     throw { code: "parquet-no-text", name, columns: all } satisfies Problem;
   }
-  const head = await guarded(name, () => firstLines(name, scan, columns, sample.lines));
+  const head = await guarded(name, () => firstLines(name, table, columns, sample.lines));
   const field = wanted ?? (await sample.likely(head));
   return { field, pieces: pieces(name, files, field, head, sample.lines) } satisfies Rows;
 }
@@ -74,19 +81,20 @@ async function* pieces(
   let skip = headLines;
   yield { bytes: encoder.encode(head), part: 0 };
   for (const file of files) {
-    const scan = await guarded(name, () => open(name, file));
-    const all = textColumns(scan.metadata);
+    const table = await guarded(name, () => open(name, file));
+    const { metadata, ranges } = table.scan;
+    const all = textColumns(metadata);
     const wanted: Columns = field === undefined ? all : new Map([...all].filter(([known]) => known === field));
     if (wanted.size === 0) {
       if (file !== files[0]) throw damaged(name, `a part of it has no column ${field}`);
       return; // the crate says so: it has seen the first lines
     }
-    const rows = Math.max(1, Number(scan.metadata.num_rows));
-    for (const { rowStart, rowEnd } of scan.ranges) {
+    const rows = Math.max(1, Number(metadata.num_rows));
+    for (const { rowStart, rowEnd } of ranges) {
       const from = Math.min(rowEnd, rowStart + skip);
       skip -= from - rowStart;
       if (from === rowEnd) continue;
-      const lineOf = await guarded(name, () => readRows(name, scan, wanted, from, rowEnd));
+      const lineOf = await guarded(name, () => readRows(name, table, wanted, from, rowEnd));
       for (let row = from; row < rowEnd; ) {
         let lines = "";
         for (; row < rowEnd && lines.length < handful; row++) lines += lineOf(row);
@@ -98,15 +106,16 @@ async function* pieces(
   }
 }
 
-async function open(name: string, file: Blob): Promise<ParquetScan> {
+async function open(name: string, file: Blob): Promise<Table> {
   const buffer: AsyncBuffer = {
     byteLength: file.size,
     slice: (start, end = file.size) => file.slice(start, end).arrayBuffer(),
   };
   const metadata = await parquetMetadataAsync(buffer);
-  const options = { file: buffer, metadata, geoparquet: false };
+  // By its index a page could be read that nobody has looked at.
+  const options = { file: buffer, metadata, geoparquet: false, useOffsetIndex: false };
   const compressors = await compressorsFor(name, metadata);
-  return parquetScan(compressors ? { ...options, compressors } : options);
+  return { file, scan: await parquetScan(compressors ? { ...options, compressors } : options) };
 }
 
 /** Snappy is built in. The others come with a dictionary of Brotli's that is larger than all of hyparquet. */
@@ -154,39 +163,41 @@ function isConversation({ children, element }: SchemaTree): boolean {
 }
 
 /** The first rows with all their text. */
-async function firstLines(name: string, scan: ParquetScan, columns: Columns, most: number): Promise<string> {
+async function firstLines(name: string, table: Table, columns: Columns, most: number): Promise<string> {
   let lines = "";
-  for (const { rowStart, rowEnd } of scan.ranges) {
+  for (const { rowStart, rowEnd } of table.scan.ranges) {
     const end = Math.min(rowEnd, most);
     if (rowStart >= end) break;
-    const lineOf = await readRows(name, scan, columns, rowStart, end);
+    const lineOf = await readRows(name, table, columns, rowStart, end);
     for (let row = rowStart; row < end; row++) lines += lineOf(row);
   }
   return lines;
 }
 
 /** Some rows of one row group: what makes the line of each. */
-async function readRows(name: string, scan: ParquetScan, columns: Columns, from: number, end: number) {
+async function readRows(name: string, table: Table, columns: Columns, from: number, end: number) {
   const fields: [string, ArrayLike<unknown>][] = [];
-  for (const [field, column] of columns) fields.push([field, await readColumn(name, scan, column, from, end)]);
+  for (const [field, column] of columns) fields.push([field, await readColumn(name, table, column, from, end)]);
   return (row: number) => line(fields.map(([field, values]) => [field, values[row - from]]));
 }
 
-function readColumn(name: string, scan: ParquetScan, column: string, rowStart: number, rowEnd: number) {
-  const bytes = bytesOf(scan.metadata, column, rowEnd);
+async function readColumn(name: string, { file, scan }: Table, column: string, rowStart: number, rowEnd: number) {
+  const chunks = chunksOf(scan.metadata, column, rowEnd);
+  const bytes = chunks.reduce((sum, { total_uncompressed_size: size }) => sum + Number(size), 0);
   if (bytes > largestChunk) throw { code: "file-too-large", name, bytes, limit: largestChunk } satisfies Problem;
+  for (const chunk of chunks) await checkPages(file, chunk);
   return scan.readColumn({ column, rowStart, rowEnd });
 }
 
-/** Bytes of a column in the row group that has the row before this one. */
-function bytesOf({ row_groups: groups }: FileMetaData, column: string, rowEnd: number): number {
+/** The chunks of a column in the row group that has the row before this one: one for each string in it. */
+function chunksOf({ row_groups: groups }: FileMetaData, column: string, rowEnd: number): ColumnMetaData[] {
   let rows = 0;
   const group = groups.find(({ num_rows: more }) => {
     rows += Number(more);
     return rows >= rowEnd;
   });
-  const chunks = group?.columns.filter(({ meta_data: chunk }) => chunk?.path_in_schema[0] === column) ?? [];
-  return chunks.reduce((sum, chunk) => sum + Number(chunk.meta_data?.total_uncompressed_size ?? 0), 0);
+  const chunks = group?.columns.flatMap(({ meta_data: chunk }) => chunk ?? []) ?? [];
+  return chunks.filter(({ path_in_schema: [first] }) => first === column);
 }
 
 /** One row. What is empty in the table has no place in the line. */

@@ -1,5 +1,6 @@
 // A model as one page: it leaves as an .html file, opens from the disk with no network, writes there what it writes here,
 // and comes back.
+import { readFileSync } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import type { Browser, BrowserContextOptions, Page, TestInfo } from "@playwright/test";
@@ -55,6 +56,12 @@ async function openFromDisk(browser: Browser, path: string, options: BrowserCont
   return { page, wrong, goto: () => page.goto(pathToFileURL(path).href) };
 }
 
+/** The page draws a moment after something was done. */
+const drawn = (page: Page) =>
+  page
+    .locator("lorito-one-page-write")
+    .evaluate((view: HTMLElement & { updateComplete?: unknown }) => view.updateComplete);
+
 /** Sets the options and lets it write; what it has written after the prompt. */
 async function write(page: Page, prompt: string, options: Record<string, number>): Promise<string> {
   const details = page.locator("details.sampling");
@@ -63,13 +70,11 @@ async function write(page: Page, prompt: string, options: Record<string, number>
   for (const [label, value] of Object.entries(options)) {
     await page.getByLabel(label, { exact: true }).fill(String(value));
     await page.keyboard.press("Tab");
-    // It is drawn a moment later, and with it what the other fields say.
-    await page
-      .locator("lorito-one-page-write")
-      .evaluate((drawn: HTMLElement & { updateComplete?: unknown }) => drawn.updateComplete);
+    await drawn(page); // and with it what the other fields say
   }
   await page.getByLabel("Begin with").fill(prompt);
   await press(page, "Write");
+  await drawn(page);
   await expect(page.locator("#written .caret")).toBeHidden();
   return ((await page.locator("#written").textContent()) ?? "").slice(prompt.length);
 }
@@ -203,6 +208,73 @@ test("damaged pages say so, there and here, and the model stays", async ({ page,
     expect(await problem(page, "importModel(broken)"), kind).toMatchObject({ code: "one-page-damaged" });
   }
   expect((await page.evaluate(() => window.lorito.modelSummary()))?.config.width).toBe(32);
+});
+
+test("pages that lie are refused, and the model stays", async ({ page }) => {
+  await open(page, "cpu");
+  await prepare(page);
+  const generator = '<!doctype html><meta name="generator" content="Lorito, one page, version 1">';
+  const script = '<script type="application/x-lorito-model">';
+  const small = readFileSync(new URL("../fixtures/models/small.safetensors", import.meta.url));
+  const headerLength = Number(small.readBigUInt64LE());
+  const model = (change: (header: Record<string, Record<string, unknown>>) => void) => {
+    const header = JSON.parse(small.subarray(8, 8 + headerLength).toString());
+    change(header);
+    const text = Buffer.from(JSON.stringify(header));
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(text.length));
+    return Buffer.concat([length, text, small.subarray(8 + headerLength)]);
+  };
+  const holding = async (bytes: Uint8Array) => {
+    const text = packed(new Blob([new Uint8Array(bytes)]).stream(), 4);
+    return Buffer.concat([
+      Buffer.from(generator + script),
+      Buffer.from(await new Response(text).arrayBuffer()),
+      Buffer.from("</script>"),
+    ]);
+  };
+  const written = (text: string, end = "</script>") => Buffer.from(`${generator}${script}${text}${end}`);
+  const first = "transformer.wte.weight";
+  const tensor = (header: Record<string, Record<string, unknown>>) => header[first] ?? {};
+  const cases: [string, Buffer, string][] = [
+    ["no model in it", Buffer.from(generator), "one-page-damaged"],
+    ["nothing where the model should be", written(""), "one-page-damaged"],
+    ["words where the model should be", written("Once upon a time there was a harbour."), "one-page-damaged"],
+    ["letters that stand alone", written("\u0081\u02ff\u02fe"), "one-page-damaged"],
+    ["no end", (await holding(small)).subarray(0, -9), "one-page-damaged"],
+    ["no bytes", await holding(Buffer.alloc(0)), "file-truncated"],
+    ["a header of all memory", await holding(Buffer.alloc(64, 255)), "header-too-large"],
+    ["more than the header says", await holding(Buffer.concat([small, Buffer.alloc(2 ** 26)])), "file-truncated"],
+    ["less than the header says", await holding(small.subarray(0, -100)), "file-truncated"],
+    [
+      "offsets beyond the end",
+      await holding(model((header) => (tensor(header).data_offsets = [0, 2 ** 40]))),
+      "safetensors-invalid",
+    ],
+    [
+      "a shape that overflows",
+      await holding(model((header) => (tensor(header).shape = [2 ** 40, 2 ** 40]))),
+      "safetensors-invalid",
+    ],
+    ["another kind of numbers", await holding(model((header) => (tensor(header).dtype = "I32"))), "tensor-type"],
+    ["a tensor too few", await holding(model((header) => delete header[first])), "safetensors-invalid"],
+    ["somebody else's weights", await holding(model((header) => delete header.__metadata__)), "not-a-lorito-model"],
+  ];
+  const given = (bytes: Buffer) =>
+    page.evaluate(
+      (text) =>
+        Object.assign(window, { given: new Blob([Uint8Array.from(atob(text), (it) => it.charCodeAt(0))]) }) &&
+        undefined,
+      bytes.toString("base64"),
+    );
+  for (const [kind, bytes, code] of cases) {
+    await given(bytes);
+    expect(await problem(page, "importModel(given)"), kind).toMatchObject({ code });
+    expect((await page.evaluate(() => window.lorito.modelSummary()))?.config.width).toBe(32);
+  }
+  await given(await holding(small));
+  await page.evaluate("lorito.importModel(given)");
+  expect((await page.evaluate(() => window.lorito.modelSummary()))?.config.width).toBe(16);
 });
 
 test("a page writes where it gets no worker", async ({ page, browser }, info) => {

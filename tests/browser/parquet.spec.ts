@@ -118,13 +118,38 @@ test("what is no table, or has no text, is refused, and the text stays", async (
   await choose(page, given("stories.parquet"));
   await expect(text.getByText("117 documents")).toBeVisible();
   const whole = file("stories.parquet");
+  /** The file with other bytes in one place; `from` and `to` are as long as each other. */
+  const changed = (bytes: Buffer, from: string, to: string) => {
+    const at = bytes.indexOf(Buffer.from(from, "hex"));
+    expect(at).toBeGreaterThan(0);
+    const copy = Buffer.from(bytes);
+    copy.write(to, at, "hex");
+    return copy;
+  };
+  // What the first page of the stories says: unpacked 3,336 bytes, packed 519, as Thrift writes numbers.
+  const saying = (unpacked: string, packed: string) =>
+    changed(whole, "1504159034158e08", `150415${unpacked}15${packed}`);
+  const unreadable = /cannot be read as Parquet/;
   const cases: [string, Buffer, RegExp][] = [
     ["numbers.parquet", file("numbers.parquet"), /has no column of text\. It has: day, wind/],
-    ["cut.parquet", whole.subarray(0, -20), /cannot be read as Parquet/],
-    ["end.parquet", whole.subarray(-600), /cannot be read as Parquet/],
-    ["empty.parquet", Buffer.alloc(0), /cannot be read as Parquet/],
-    ["words.parquet", Buffer.from("only words, many of them, and no table at all"), /cannot be read as Parquet/],
-    ["zeros.parquet", Buffer.from(whole).fill(0, 4, 1200), /cannot be read as Parquet/],
+    ["cut.parquet", whole.subarray(0, -20), unreadable],
+    ["end.parquet", whole.subarray(-600), unreadable],
+    ["shifted.parquet", Buffer.concat([whole.subarray(0, 300), whole.subarray(1300)]), unreadable],
+    ["empty.parquet", Buffer.alloc(0), unreadable],
+    ["words.parquet", Buffer.from("only words, many of them, and no table at all"), unreadable],
+    ["zeros.parquet", Buffer.from(whole).fill(0, 4, 1200), unreadable],
+    [
+      "noise.parquet",
+      Buffer.concat([Buffer.alloc(4000, "PAR1\u0019\u00ff<,"), Buffer.from("\x80\x01\0\0PAR1")]),
+      unreadable,
+    ],
+    ["footer.parquet", Buffer.concat([whole.subarray(0, -8), Buffer.from("ffffff7f50415231", "hex")]), unreadable],
+    ["no-footer.parquet", Buffer.concat([whole.subarray(0, -8), Buffer.from("0000000050415231", "hex")]), unreadable],
+    ["below-nothing.parquet", saying("9134", "8e08"), /a page has -\d+ bytes/],
+    ["too-long.parquet", saying("9034", "fe7f"), /a page is longer than its column/],
+    ["other-size.parquet", saying("fe7f", "8e08"), unreadable],
+    // A hundred million values in 383 bytes.
+    ["bomb.parquet", changed(file("nothing.parquet"), "15c0a38601", "15feffff7f"), /hold 134217727 values/],
   ];
   for (const [name, buffer, sentence] of cases) {
     await choose(page, given(name, buffer));

@@ -1,0 +1,34 @@
+// What the pages of a Parquet column announce, looked at before any is unpacked: hyparquet makes room for whatever they
+// say, and a page of some bytes can say that it holds two thousand million values.
+import type { ColumnMetaData } from "hyparquet";
+import { parquetHeader } from "hyparquet/src/column.js";
+
+/** Bytes that a column may have in one row group, which is decoded whole: the crate takes no longer text. */
+export const largestChunk = 2 ** 29;
+/** Values that a column may have in one row group: even one that is empty takes some bytes once it is decoded. */
+const mostValues = 2 ** 24;
+
+/** Throws an Error unless the pages of a column chunk lie in it and are no more than can be held. */
+export async function checkPages(file: Blob, chunk: ColumnMetaData): Promise<void> {
+  const start = Number(chunk.dictionary_page_offset || chunk.data_page_offset);
+  const end = start + Number(chunk.total_compressed_size);
+  if (!(start >= 0 && start < end && end <= file.size)) throw new Error("a column lies outside of the file");
+  if (end - start > largestChunk) throw new Error(`a column of ${end - start} bytes is too large`);
+  const reader = { view: new DataView(await file.slice(start, end).arrayBuffer()), offset: 0 };
+  let [bytes, values] = [0, 0];
+  // Some writers count a byte too much; hyparquet stops there, too.
+  while (reader.offset < reader.view.byteLength - 1) {
+    const page = parquetHeader(reader);
+    const { compressed_page_size: packed, uncompressed_page_size: unpacked } = page;
+    const { num_values: count } =
+      page.data_page_header ?? page.data_page_header_v2 ?? page.dictionary_page_header ?? {};
+    for (const size of [packed, unpacked, count ?? 0])
+      if (!Number.isInteger(size) || size < 0) throw new Error(`a page has ${size} bytes or values`);
+    reader.offset += packed;
+    if (reader.offset > reader.view.byteLength) throw new Error("a page is longer than its column");
+    bytes += unpacked;
+    values += count ?? 0;
+    if (bytes > largestChunk) throw new Error(`the pages of a column unpack to ${bytes} bytes, which is too much`);
+    if (values > mostValues) throw new Error(`the pages of a column hold ${values} values, which is too many`);
+  }
+}
