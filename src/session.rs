@@ -230,16 +230,18 @@ impl Session {
         )
     }
 
-    /// Waits until everything queued so far is with the GPU: what follows may be swallowed (web/shaders.ts).
-    pub async fn settle(&self) -> Result<()> {
-        ops::read(ops::tensor(vec![0.0], [1], &self.device)).await?;
-        Ok(())
+    /// Everything queued so far goes to the GPU: what follows may be swallowed (web/shaders.ts).
+    pub fn settle(&self) {
+        ops::submit(&self.device);
     }
 
     /// Queues every kernel that training such a model and writing with it needs, so that they get compiled. Nothing here
     /// waits, and nothing that the session holds changes.
     pub fn rehearse(&self, config: &ModelConfig, train: &TrainConfig) -> Result<()> {
-        rehearsal::rehearse(config, train, &self.device)
+        let rehearsed = rehearsal::rehearse(config, train, &self.device);
+        // While it is swallowed: later it would be computed, and its pipelines compiled a second time.
+        self.settle();
+        rehearsed
     }
 
     /// A fresh model for the current tokenizer.

@@ -302,8 +302,8 @@ impl Session {
         Ok(self.0.kernels_of(&from_js(model)?, &from_js(train)?))
     }
 
-    pub async fn settle(&self) -> Thrown<()> {
-        self.0.settle().await.map_err(thrown)
+    pub fn settle(&self) {
+        self.0.settle();
     }
 
     /// Queues each of these kernels once, without waiting for any.

@@ -111,13 +111,13 @@ async function compileAhead(model: ModelConfig, config: TrainConfig): Promise<vo
   const { engine: kind, session } = engine();
   if (kind !== "webgpu" || wishes) return;
   await tuned();
-  await session.use(async (idle) => {
+  await session.use((idle) => {
     const kernels = idle.kernelsOf(model, config);
     // A run may have begun since this was asked for.
     if (wishes || rehearsed.has(kernels)) return;
     rehearsed.add(kernels);
     // What is queued before a rehearsal must not be swallowed with it: an adapter's first sums were.
-    await idle.settle();
+    idle.settle();
     rehearse(() => idle.rehearse(model, config));
   });
 }

@@ -8,6 +8,7 @@ use super::{
     choice::{Choice, KERNELS, Kernel, choose, chosen},
     memory::{empty, piece, read},
     product::product,
+    queue::submit,
 };
 use crate::ops::{
     product::{Matrix, MatrixMut, multiply},
@@ -35,6 +36,7 @@ pub struct Measured {
 pub fn rehearse(device: &Device) {
     let matrices = Matrices::new([16; 3], device);
     with_each_kernel(|_| FORMS.iter().for_each(|&form| matrices.multiply(form)));
+    submit(device);
 }
 
 /// Tries the kernels and uses the fastest from now on. `clock` tells seconds.

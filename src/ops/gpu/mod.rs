@@ -36,4 +36,4 @@ pub use measure::{measure, rehearse as rehearse_measuring};
 pub use memory::is_half;
 pub use memory::{Integers, empty, empty_of, piece, poison, read, release, supports_half, tensor};
 pub use norm::{NormGradients, layer_norm, layer_norm_input_gradient};
-pub use queue::set_speed;
+pub use queue::{set_speed, submit};

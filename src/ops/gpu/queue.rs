@@ -3,7 +3,11 @@
 
 use std::cell::Cell;
 
+use burn::tensor::Device;
 use cubecl::client::Client;
+
+use super::memory::{client, empty};
+use crate::ops::on_host;
 
 /// Seconds of the GPU's time that a submission is to take: half of what it may, as some kernels are slower than the
 /// measured one.
@@ -27,8 +31,19 @@ pub fn set_speed(operations_a_second: f64) {
 pub fn queued(client: &Client, operations: f64) {
     QUEUED.set(QUEUED.get() + operations);
     if QUEUED.get() >= MOST.get() {
-        QUEUED.set(0.0);
-        // A GPU that is gone tells so where something is read from it.
-        let _ = client.flush();
+        flush(client);
     }
+}
+
+/// Everything queued so far goes to the GPU now. CubeCL calls WebGPU no sooner, but for making pipelines.
+pub fn submit(device: &Device) {
+    if !on_host(device) {
+        flush(&client(&empty([1], device)));
+    }
+}
+
+fn flush(client: &Client) {
+    QUEUED.set(0.0);
+    // A GPU that is gone tells so where something is read from it.
+    let _ = client.flush();
 }
