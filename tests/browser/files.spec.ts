@@ -28,6 +28,7 @@ test("models leave as files and come back the same", async ({ page }, { project 
       after: [...after],
       step,
       zip: [...new Uint8Array(await folder.slice(0, 4).arrayBuffer())],
+      folder: new TextDecoder("latin1").decode(await folder.arrayBuffer()),
       type: folder.type,
     };
   }, tinyRun);
@@ -37,6 +38,9 @@ test("models leave as files and come back the same", async ({ page }, { project 
   expect(seen.step).toBeGreaterThanOrEqual(2);
   expect(seen.zip).toEqual([0x50, 0x4b, 3, 4]);
   expect(seen.type).toBe("application/zip");
+  // Training can be carried on elsewhere.
+  expect(seen.folder).toContain("continue_training.py");
+  expect(seen.folder).toContain("continue_training.ipynb");
 });
 
 test.describe("one engine is enough", () => {

@@ -1,4 +1,5 @@
 // Models from the hub by their names: transfers that break, are ended, or are refused, and what is kept of them.
+import { createHash } from "node:crypto";
 import type { Page } from "@playwright/test";
 import { expect, fixture, hostOf, name, small, test, visitWith } from "./hub-page";
 import type { HubServer } from "./hub-server";
@@ -204,6 +205,37 @@ test("models and adapters of others open as their files do", async ({ page, hub 
     expect(found).toHaveLength(expected.length);
     for (const [index, logit] of expected.entries())
       expect(Math.abs((found[index] ?? Number.NaN) - logit), name).toBeLessThan(1e-4 * largest);
+  }
+});
+
+test("a hub that lies is not believed, and the model stays", async ({ page, hub }) => {
+  await visitWith(page, hub);
+  await prepare(page);
+  const sha256 = createHash("sha256").update(small).digest("hex");
+  const listed = (change: object) =>
+    JSON.stringify([{ type: "file", path: "a.safetensors", size: small.length, oid: sha256, ...change }]);
+  const cases: [string, string, string, string][] = [
+    ["a commit in words", "/revision/", "only words", "hub-failed"],
+    ["no commit", "/revision/", "{}", "hub-failed"],
+    ["nothing as a commit", "/revision/", "null", "hub-failed"],
+    ["a path as a commit", "/revision/", '{"id": "a", "sha": "../../../../etc"}', "hub-failed"],
+    ["a list in words", "/tree/", "only words", "hub-failed"],
+    ["no list", "/tree/", '{"files": 7}', "hub-failed"],
+    ["nothing in the list", "/tree/", "[null]", "hub-failed"],
+    ["an empty list", "/tree/", "[]", "hub-no-model"],
+    ["paths that lead out", "/tree/", listed({ path: "../../a.safetensors" }), "hub-no-model"],
+    ["no path", "/tree/", listed({ path: 7 }), "hub-no-model"],
+    ["less than nothing", "/tree/", listed({ size: -1 }), "hub-failed"],
+    ["half a byte", "/tree/", listed({ size: 1.5 }), "hub-failed"],
+    ["a size in words", "/tree/", listed({ size: "large" }), "hub-failed"],
+    ["more than there is room for", "/tree/", listed({ lfs: { oid: sha256, size: 2 ** 50 } }), "hub-too-large"],
+    ["a hash that is none", "/tree/", listed({ oid: { toString: 1 } }), "hub-failed"],
+  ];
+  hub.put("ana/lies", { "a.safetensors": small });
+  for (const [kind, path, answer, code] of cases) {
+    hub.says = (asked) => (asked.includes(path) ? answer : undefined);
+    expect(await problem(page, "hub.open('ana/lies')"), kind).toMatchObject({ code });
+    expect((await page.evaluate(() => window.lorito.modelSummary()))?.config.width, kind).toBe(32);
   }
 });
 

@@ -33,6 +33,8 @@ export class HubServer {
   holdUploads = false;
   /** Answers with whole files, whatever range is asked for. */
   ignoreRanges = false;
+  /** Other answers than the right ones to what is asked by its programs' paths. */
+  says: (path: string) => string | undefined = () => undefined;
   /** Sends other bytes than it has told the hashes of. */
   damaged = false;
   readonly #server: Server;
@@ -102,6 +104,8 @@ export class HubServer {
     if (large) return this.#file(request, response, this.#large.get(large), entry);
     if (request.method === "POST") return this.#post(path, body, token, response);
 
+    const said = this.says(path);
+    if (said !== undefined) return response.writeHead(200, { "content-type": "application/json" }).end(said);
     const [, kind, name, what, rest = ""] =
       path.match(/^\/api\/(models|datasets)\/((?:[^/]+\/)?[^/]+)\/(revision|tree)\/(.+)$/) ??
       path.match(/^()\/(.+?)\/(resolve)\/(.+)$/) ??

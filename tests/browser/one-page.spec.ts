@@ -315,7 +315,12 @@ test("from the button to a stranger's keyboard, and back by a drop", async ({ pa
       });
       await there.goto();
       await expect(there.page.getByText("Steps of training")).toBeVisible();
-      await there.page.keyboard.press("Tab"); // the tab of texts
+      // Keys that come before the browser has first drawn a page are lost.
+      await there.page.evaluate(
+        () => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))),
+      );
+      await there.page.keyboard.press("Tab");
+      await expect(there.page.getByRole("tab", { name: "Continue a text" })).toBeFocused();
       await there.page.keyboard.press("Tab");
       await there.page.keyboard.type("BAKER:");
       await there.page.keyboard.press("Tab");

@@ -19,7 +19,7 @@ const browser = (...flags: string[]) => ({ executablePath: chromium, args: [...q
 export default defineConfig({
   testDir: ".",
   outputDir: "results/files",
-  workers: 2,
+  workers: 1, // a training run wants the whole machine, and so does SwiftShader
   timeout: 300_000, // SwiftShader does a GPU's work on the CPU
   expect: { timeout: 30_000 },
   forbidOnly: process.env.CI === "true",
@@ -32,7 +32,6 @@ export default defineConfig({
   projects: [
     {
       name: "webgpu",
-      workers: 1, // SwiftShader takes what the machine has
       use: {
         launchOptions: browser(
           "--enable-unsafe-webgpu",

@@ -47,27 +47,41 @@ export function refused(place: HubPlace, { status, headers }: Response): Problem
 export async function commitOf(place: HubPlace, signal: AbortSignal): Promise<string> {
   const { hub, name, revision } = place;
   const asked = { name, revision, hubUrl: hub, fetch: asker(place, signal) };
-  const { sha } =
-    place.type === "model"
-      ? await modelInfo({ ...asked, additionalFields: ["sha"] })
-      : await datasetInfo({ ...asked, additionalFields: ["sha"] });
-  if (!/^[0-9a-f]{40}$/.test(sha)) throw unexpected(place);
-  return sha;
+  return understood(place, signal, async () => {
+    const { sha } =
+      place.type === "model"
+        ? await modelInfo({ ...asked, additionalFields: ["sha"] })
+        : await datasetInfo({ ...asked, additionalFields: ["sha"] });
+    if (!/^[0-9a-f]{40}$/.test(sha)) throw unexpected(place);
+    return sha;
+  });
 }
 
-export async function filesOf(place: HubPlace, commit: string, recursive: boolean, signal: AbortSignal) {
+export function filesOf(place: HubPlace, commit: string, recursive: boolean, signal: AbortSignal): Promise<HubFile[]> {
   const { type, name, hub } = place;
   const asked = { repo: { type, name }, revision: commit, hubUrl: hub, recursive, fetch: asker(place, signal) };
-  const files: HubFile[] = [];
-  for await (const { type: kind, path, size, oid, lfs } of listFiles(asked)) {
-    if (kind !== "file") continue;
-    if (typeof path !== "string" || path.split("/").some((part) => /^\.{0,2}$/.test(part))) continue;
-    const file = { path, bytes: lfs?.size ?? size, hash: lfs?.oid ?? oid ?? "" };
-    if (!Number.isSafeInteger(file.bytes) || file.bytes < 0) throw unexpected(place);
-    files.push(file);
-    if (files.length >= mostFiles) break;
+  return understood(place, signal, async () => {
+    const files: HubFile[] = [];
+    for await (const { type: kind, path, size, oid, lfs } of listFiles(asked)) {
+      if (kind !== "file") continue;
+      if (typeof path !== "string" || path.split("/").some((part) => /^\.{0,2}$/.test(part))) continue;
+      const file = { path, bytes: lfs?.size ?? size, hash: lfs?.oid ?? oid ?? "" };
+      if (!Number.isSafeInteger(file.bytes) || file.bytes < 0 || typeof file.hash !== "string") throw unexpected(place);
+      files.push(file);
+      if (files.length >= mostFiles) break;
+    }
+    return files;
+  });
+}
+
+/** What the hub's library makes of an answer; one that it trips over is none to go on with. */
+async function understood<T>(place: HubPlace, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (signal.aborted) throw { code: "cancelled" } satisfies Problem;
+    throw thrown instanceof Error ? unexpected(place) : thrown;
   }
-  return files;
 }
 
 /** Where a file of a commit is: what is there never changes. */
