@@ -183,6 +183,7 @@ test("a model of another family is refused before its weights come", async ({ pa
   await expect(step(page, "Share").getByRole("alert")).toContainText("a model of the family “llama”");
   expect(await problem(page, "hub.open('ana/wide')")).toMatchObject({ code: "model-too-large" });
   expect(hub.log.some(({ line }) => line.includes("safetensors") || line.includes("/cdn/"))).toBe(false);
+  expect(await page.evaluate(() => window.lorito.hub.kept())).toEqual([]);
 });
 
 test("models and adapters of others open as their files do", async ({ page, hub }) => {

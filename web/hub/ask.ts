@@ -8,18 +8,15 @@ import type { HubFile, HubPlace } from "./types";
 /** Repositories of datasets may have more files than anybody could list. */
 const mostFiles = 20_000;
 
-/** A request that says nothing of this page or its person, and whose answer is one to go on with. */
+/** What every request has: it says nothing of this page or its person, and what is kept, this page keeps itself. */
+export const anonymous: RequestInit = { credentials: "omit", referrerPolicy: "no-referrer", cache: "no-store" };
+
+/** Asks this hub alone; an answer is one to go on with. */
 export function asker(place: HubPlace, signal: AbortSignal): typeof fetch {
   return async (input, init) => {
     // A list's next page is where the hub says. The person was told of this hub alone.
     if (!String(input).startsWith(`${place.hub}/`)) throw unexpected(place);
-    const response = await fetch(input, {
-      ...init,
-      signal,
-      credentials: "omit",
-      referrerPolicy: "no-referrer",
-      cache: "no-store", // what is kept, this page keeps itself
-    }).catch((thrown) => {
+    const response = await fetch(input, { ...init, ...anonymous, signal }).catch((thrown) => {
       throw unreachable(place, signal, thrown);
     });
     if (!response.ok) throw refused(place, response);

@@ -100,6 +100,11 @@ export async function keptRepos(): Promise<KeptRepo[]> {
   return repos.sort((one, other) => other.modified - one.modified);
 }
 
+/** Lets go of all that is kept of a repository. */
+export async function forgetPlace(place: HubPlace): Promise<void> {
+  await forgetRepo(keyOf(place));
+}
+
 export async function forgetRepo(key: string): Promise<void> {
   await (await folder("hub")).removeEntry(key, { recursive: true });
 }

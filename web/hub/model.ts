@@ -1,8 +1,8 @@
 // A model by its name on the hub: which of its files are needed, and how they come. Runs in the worker.
 import type { Problem } from "../errors";
-import type { HubTransfer } from "../protocol";
+import type { HubTransfer, NamedFile } from "../protocol";
 import { commitOf, filesOf } from "./ask";
-import { Shelf } from "./cache";
+import { forgetPlace, Shelf } from "./cache";
 import { hostOf } from "./place";
 import { transfer, type Watch } from "./transfer";
 import type { HubFile, HubPlace } from "./types";
@@ -52,5 +52,13 @@ export async function fetchModel(place: HubPlace, watch: Watch): Promise<HubTran
     .catch(() => undefined);
   if (kept) return { files: kept.map(({ file, data }) => ({ name: file.path, data })), unkept: undefined };
   const commit = await commitOf(place, watch.signal);
-  return transfer(place, commit, neededFiles(place, await filesOf(place, commit, false, watch.signal)), watch);
+  const needed = neededFiles(place, await filesOf(place, commit, false, watch.signal));
+  const arrived = async (file: NamedFile) => {
+    await watch.arrived?.(file).catch(async (thrown) => {
+      // What cannot be opened is not worth keeping; where nothing is kept, there is nothing to forget.
+      await forgetPlace(place).catch(() => {});
+      throw thrown;
+    });
+  };
+  return transfer(place, commit, needed, { ...watch, arrived });
 }

@@ -3,6 +3,7 @@
 import { createRepo, HubApiError, modelInfo, uploadFiles } from "@huggingface/hub";
 import { type Problem, problemOf } from "../errors";
 import type { HubSending } from "../protocol";
+import { anonymous } from "./ask";
 import { hostOf } from "./place";
 import type { Watch } from "./transfer";
 import type { HubPlace } from "./types";
@@ -58,8 +59,7 @@ class Sender {
     // Large files go to a store of the hub's, by an address that is permission enough.
     if (!url.startsWith(`${this.#place.hub}/`)) headers.delete("authorization");
     if (init.method === "PUT" && init.body instanceof Blob) return this.#put(url, headers, init.body);
-    const options: RequestInit = { credentials: "omit", referrerPolicy: "no-referrer", cache: "no-store" };
-    return fetch(url, { ...init, ...options, headers, signal: this.#signal });
+    return fetch(url, { ...init, ...anonymous, headers, signal: this.#signal });
   };
 
   /** Only the older way of asking tells how much has been sent. */

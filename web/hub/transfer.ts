@@ -5,7 +5,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { type Problem, problemOf } from "../errors";
 import type { HubTransfer, NamedFile } from "../protocol";
-import { addressOf, refused } from "./ask";
+import { addressOf, anonymous, refused } from "./ask";
 import { Shelf } from "./cache";
 import { hostOf } from "./place";
 import { Sink } from "./sink";
@@ -47,12 +47,11 @@ export async function transfer(
     } else {
       const sink = await sinkFor(shelf, file, unkept);
       const url = addressOf(place, commit, file.path);
-      await receive(place, url, file, sink, signal, (loaded) => progress(before + loaded, total)).catch(
-        async (thrown) => {
-          await sink.close();
-          throw thrown;
-        },
-      );
+      const told = (loaded: number) => progress(before + loaded, total);
+      await receive({ place, url, file, sink, signal, progress: told }).catch(async (thrown) => {
+        await sink.close();
+        throw thrown;
+      });
       const data = await sink.close();
       if (!(await isRight(data, file, signal))) {
         await shelf?.drop(file);
@@ -95,20 +94,24 @@ async function sinkFor(shelf: Shelf | undefined, file: HubFile, why: Problem | u
   }
 }
 
+/** A file on its way. */
+interface Incoming {
+  place: HubPlace;
+  url: string;
+  file: HubFile;
+  sink: Sink;
+  signal: AbortSignal;
+  progress(loaded: number): void;
+}
+
 /** Fills the sink. A transfer that breaks off goes on from there, some times by itself. */
-async function receive(
-  place: HubPlace,
-  url: string,
-  file: HubFile,
-  sink: Sink,
-  signal: AbortSignal,
-  progress: (loaded: number) => void,
-): Promise<void> {
+async function receive(incoming: Incoming): Promise<void> {
+  const { place, file, sink, signal, progress } = incoming;
   progress(sink.size);
   for (let breaks = 0; sink.size < file.bytes; ) {
     const before = sink.size;
     try {
-      await pull(place, url, file, sink, signal, progress);
+      await pull(incoming);
       if (sink.size > file.bytes) break;
     } catch (thrown) {
       if (signal.aborted) throw { code: "cancelled" } satisfies Problem;
@@ -128,20 +131,11 @@ async function receive(
 class Broken extends Error {}
 
 /** One request, from where the sink ends. */
-async function pull(
-  place: HubPlace,
-  url: string,
-  file: HubFile,
-  sink: Sink,
-  signal: AbortSignal,
-  progress: (loaded: number) => void,
-): Promise<void> {
+async function pull({ place, url, file, sink, signal, progress }: Incoming): Promise<void> {
   const from = sink.size;
   const response = await fetch(url, {
+    ...anonymous,
     headers: from > 0 ? { range: `bytes=${from}-` } : {},
-    credentials: "omit",
-    referrerPolicy: "no-referrer",
-    cache: "no-store",
     signal,
   }).catch((thrown) => {
     throw new Broken(String(thrown));
