@@ -11,8 +11,17 @@ export async function visit(page: Page, engine: string, settings = `${small}&ste
   await expect(page.getByText(/^Runs on the /)).toBeVisible();
 }
 
-export function press(page: Page | Locator, name: string | RegExp): Promise<void> {
-  return page.getByRole("button", { name, exact: true }).click();
+export async function press(place: Page | Locator, name: string | RegExp): Promise<void> {
+  await place.getByRole("button", { name, exact: true }).click();
+  await drawn("page" in place ? place.page() : place);
+}
+
+/** The page draws a moment after what it is told: once it has. */
+export async function drawn(page: Page): Promise<void> {
+  await page.evaluate(async () => {
+    for (const element of document.querySelectorAll("*"))
+      await (element as Element & { updateComplete?: Promise<boolean> }).updateComplete;
+  });
 }
 
 /** A step of the page: "Text", "Train", … */
@@ -50,10 +59,6 @@ export async function write(page: Page, prompt: string): Promise<string> {
   await view.getByRole("tab", { name: "Continue a text" }).click();
   await view.getByLabel("Begin with").fill(prompt);
   await press(view, "Write");
-  // The page draws a moment after the press.
-  await page
-    .locator("lorito-write")
-    .evaluate((drawn: HTMLElement & { updateComplete?: unknown }) => drawn.updateComplete);
   await expect(view.getByRole("button", { name: "Write", exact: true })).toBeEnabled({ timeout: 120_000 });
   return ((await view.locator("#written").textContent()) ?? "").slice(prompt.length);
 }
@@ -69,10 +74,7 @@ export async function converse(page: Page, words: string): Promise<string> {
 
 /** Waits until nothing is being answered. */
 export async function answered(page: Page): Promise<void> {
-  // The page draws a moment after the press.
-  await page
-    .locator("lorito-chat")
-    .evaluate((drawn: HTMLElement & { updateComplete?: unknown }) => drawn.updateComplete);
+  await drawn(page);
   await expect(step(page, "Write").getByRole("button", { name: "Stop answering" })).toBeDisabled({ timeout: 120_000 });
 }
 

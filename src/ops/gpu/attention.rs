@@ -110,6 +110,15 @@ fn add_weighted<N: Size>(
     }
 }
 
+/// Lets the second of a tile's rows take the place of the first, for the reason of `product::next_row`.
+#[cube]
+fn next_row<N: Size>(rows: &mut Array<Vector<f32, N>>, #[comptime] tile: Tile) {
+    #[unroll]
+    for k in 0..comptime![(tile.rows - 1) * tile.length] {
+        rows[k] = rows[comptime![k + tile.length]];
+    }
+}
+
 /// Queries from row `first` of each window on. `out [windows * (time - first), width]`, `sums [windows, heads, time]`.
 #[cube(launch_unchecked)]
 fn forward<Y: Float, N: Size>(
@@ -274,14 +283,16 @@ fn query_gradient<Y: Float, N: Size>(
             }
             add_weighted::<N>(&scores, qkv, &key_at, &mut result, tile);
         }
-        #[unroll]
-        for r in 0..tile.rows {
-            if start + r < time {
-                #[unroll]
-                for d in 0..tile.length {
-                    out[query_at[r] + d] = result[comptime![r * tile.length + d]];
-                }
-                along[(window * heads + head) * time + start + r] = row_along[r];
+        for query in start..min(start + tile.rows, time) {
+            #[unroll]
+            for d in 0..tile.length {
+                out[at + query * 3 * width + d] = result[d];
+            }
+            along[(window * heads + head) * time + query] = row_along[0];
+            next_row::<N>(&mut result, tile);
+            #[unroll]
+            for r in 1..tile.rows {
+                row_along[comptime![r - 1]] = row_along[r];
             }
         }
     }
@@ -359,15 +370,15 @@ fn key_gradient<N: Size>(
             add_weighted::<N>(&scores, qkv, &query_at, &mut keys, tile);
             add_weighted::<N>(&slopes, gradient, &gradient_at, &mut values, tile);
         }
-        #[unroll]
-        for r in 0..tile.rows {
-            if start + r < time {
-                #[unroll]
-                for d in 0..tile.length {
-                    out[key_at[r] + d] = keys[comptime![r * tile.length + d]];
-                    out[value_at[r] + d] = values[comptime![r * tile.length + d]];
-                }
+        for row in start..min(start + tile.rows, time) {
+            let key_at = at + row * 3 * width + width;
+            #[unroll]
+            for d in 0..tile.length {
+                out[key_at + d] = keys[d];
+                out[key_at + width + d] = values[d];
             }
+            next_row::<N>(&mut keys, tile);
+            next_row::<N>(&mut values, tile);
         }
     }
 }

@@ -24,7 +24,8 @@ pub(super) struct Block {
     pub(super) group: (u32, u32),
     /// Numbers a load along the contiguous axis of the left factor.
     pub(super) lanes: usize,
-    /// Whether the last load goes beyond the inner axis, where the left factor is 0.
+    /// Whether the inner axis does not end with a load, beyond which the left factor is 0; where the left factor is
+    /// transposed, whether it does not end with a pair.
     pub(super) ragged: bool,
     /// Entries of the inner axis that a tile holds; 0: there are no tiles.
     pub(super) depth: usize,
@@ -38,7 +39,7 @@ pub(super) fn lanes(lengths: &[usize]) -> usize {
 /// The block for a product: large, so that few numbers are read for many products; one of a single row has a thread for
 /// each number.
 pub(super) fn block([rows, columns, inner]: [usize; 3], lanes: usize, form: Form) -> Block {
-    let ragged = !inner.is_multiple_of(lanes);
+    let ragged = !inner.is_multiple_of(if form == Form::LeftTransposed { 2 } else { lanes });
     if rows == 1 && form != Form::LeftTransposed {
         return Block { rows: 1, columns: 1, group: (64, 1), lanes, ragged, depth: 0 };
     }

@@ -1,4 +1,7 @@
 //! Linear layers on the GPU: a product, and at its end what the model does next with each number.
+//!
+//! Rows and columns beyond the end repeat the last, and so does what is written for them: a branch around each number
+//! would take a driver longer to compile than all the rest. Only what adds to numbers already there must not do so twice.
 
 use burn::tensor::Tensor;
 use cubecl::prelude::*;
@@ -8,7 +11,7 @@ use super::{
     block::{Block, Form, block, count, lanes, small_block},
     elementwise::{activated, activated_slope},
     memory::{buffer, client, empty, empty_like, is_half},
-    product::{corner, launch, operations, product, sums},
+    product::{corner, launch, next_row, operations, product, sums},
     queue::queued,
     random::kept,
     tiles,
@@ -30,13 +33,15 @@ fn with_bias<X: Float, Y: Float, L: Size, R: Size>(
     let (row, column) = corner(block);
     let form = comptime![Form::Straight];
     let sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, inner, columns, form, block);
-    #[unroll]
-    for i in 0..block.rows {
+    if row < rows && column < columns {
         #[unroll]
         for j in 0..block.columns {
-            let at = column + comptime![j * block.group.0 as usize];
-            if row + i < rows && at < columns {
-                out[start + (row + i) * columns + at] = sums[comptime![i * block.columns + j]] + bias[at];
+            let at = min(column + comptime![j * block.group.0 as usize], columns - 1);
+            let bias = bias[at];
+            #[unroll]
+            for i in 0..block.rows {
+                let row = min(row + i, rows - 1);
+                out[start + row * columns + at] = sums[comptime![i * block.columns + j]] + bias;
             }
         }
     }
@@ -58,15 +63,17 @@ fn with_activation<X: Float, Y: Float, L: Size, R: Size>(
     let (row, column) = corner(block);
     let form = comptime![Form::Straight];
     let sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, inner, columns, form, block);
-    #[unroll]
-    for i in 0..block.rows {
+    if row < rows && column < columns {
         #[unroll]
         for j in 0..block.columns {
-            let at = column + comptime![j * block.group.0 as usize];
-            if row + i < rows && at < columns {
-                let value = sums[comptime![i * block.columns + j]] + bias[at];
-                before[(row + i) * columns + at] = value;
-                after[(row + i) * columns + at] = X::cast_from(activated(value, activation));
+            let at = min(column + comptime![j * block.group.0 as usize], columns - 1);
+            let bias = bias[at];
+            #[unroll]
+            for i in 0..block.rows {
+                let row = min(row + i, rows - 1);
+                let value = sums[comptime![i * block.columns + j]] + bias;
+                before[row * columns + at] = value;
+                after[row * columns + at] = X::cast_from(activated(value, activation));
             }
         }
     }
@@ -91,14 +98,16 @@ fn with_residual<X: Float, Y: Float, L: Size, R: Size>(
     let (row, column) = corner(block);
     let form = comptime![Form::Straight];
     let sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, inner, columns, form, block);
-    #[unroll]
-    for i in 0..block.rows {
+    if row < rows && column < columns {
         #[unroll]
         for j in 0..block.columns {
-            let at = column + comptime![j * block.group.0 as usize];
-            if row + i < rows && at < columns {
-                let index = (row + i) * columns + at;
-                let mut value = sums[comptime![i * block.columns + j]] + bias[at];
+            let at = min(column + comptime![j * block.group.0 as usize], columns - 1);
+            let bias = bias[at];
+            #[unroll]
+            for i in 0..block.rows {
+                let row = min(row + i, rows - 1);
+                let index = row * columns + at;
+                let mut value = sums[comptime![i * block.columns + j]] + bias;
                 if comptime![dropping] {
                     value *= kept(key, threshold, scale, index as u32);
                 }
@@ -124,13 +133,14 @@ fn through_activation<X: Float, Y: Float, L: Size, R: Size>(
     let (row, column) = corner(block);
     let form = comptime![Form::RightTransposed];
     let sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, inner, inner, form, block);
-    #[unroll]
-    for i in 0..block.rows {
+    if row < rows && column < columns {
         #[unroll]
         for j in 0..block.columns {
-            let at = column + comptime![j * block.group.0 as usize];
-            if row + i < rows && at < columns {
-                let index = (row + i) * columns + at;
+            let at = min(column + comptime![j * block.group.0 as usize], columns - 1);
+            #[unroll]
+            for i in 0..block.rows {
+                let row = min(row + i, rows - 1);
+                let index = row * columns + at;
                 out[index] = sums[comptime![i * block.columns + j]] * activated_slope(before[index], activation);
             }
         }
@@ -152,20 +162,20 @@ fn weight_gradient<X: Float, Y: Float, L: Size, R: Size>(
 ) {
     let (row, column) = corner(block);
     let form = comptime![Form::LeftTransposed];
-    let sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, rows, columns, form, block);
-    #[unroll]
-    for i in 0..block.rows {
+    let mut sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, rows, columns, form, block);
+    for i in row..min(row + block.rows, rows) {
         #[unroll]
         for j in 0..block.columns {
             let at = column + comptime![j * block.group.0 as usize];
-            if row + i < rows && at < columns {
-                let mut value = sums[comptime![i * block.columns + j]];
+            if at < columns {
+                let mut value = sums[j];
                 if comptime![adding] {
-                    value += weight[(row + i) * columns + at];
+                    value += weight[i * columns + at];
                 }
-                weight[(row + i) * columns + at] = value;
+                weight[i * columns + at] = value;
             }
         }
+        next_row(&mut sums, block);
     }
     if comptime![block.depth > 0] {
         if CUBE_POS_Y == 0 {

@@ -116,7 +116,7 @@ fn add_products<X: Float, Y: Float, L: Size, R: Size>(
                 block,
             );
         }
-        if inner % 2 == 1 {
+        if comptime![block.ragged] {
             outer_products::<X, Y, L, R>(
                 left,
                 right,
@@ -244,6 +244,17 @@ pub(super) fn corner(#[comptime] block: Block) -> (usize, usize) {
     (row, column)
 }
 
+/// Lets the second row of a block's sums take the place of the first. The ends of kernels with large blocks go through the
+/// rows so, in a loop: written out for each of them, loads and stores would be most of what a driver has to compile, and
+/// on SwiftShader each takes a millisecond (docs/BENCHMARKS.md).
+#[cube]
+pub(super) fn next_row(sums: &mut Array<f32>, #[comptime] block: Block) {
+    #[unroll]
+    for k in 0..comptime![(block.rows - 1) * block.columns] {
+        sums[k] = sums[comptime![k + block.columns]];
+    }
+}
+
 #[cube(launch_unchecked)]
 fn plain<X: Float, Y: Float, L: Size, R: Size>(
     left: &[Vector<X, L>],
@@ -260,21 +271,21 @@ fn plain<X: Float, Y: Float, L: Size, R: Size>(
     #[comptime] block: Block,
 ) {
     let (row, column) = corner(block);
-    let sums =
+    let mut sums =
         sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, left_length, right_length, form, block);
-    #[unroll]
-    for i in 0..block.rows {
+    for i in row..min(row + block.rows, rows) {
         #[unroll]
         for j in 0..block.columns {
             let at = column + comptime![j * block.group.0 as usize];
-            if row + i < rows && at < columns {
-                let mut value = sums[comptime![i * block.columns + j]];
+            if at < columns {
+                let mut value = sums[j];
                 if comptime![adding] {
-                    value += out[(row + i) * out_length + at];
+                    value += out[i * out_length + at];
                 }
-                out[(row + i) * out_length + at] = value;
+                out[i * out_length + at] = value;
             }
         }
+        next_row(&mut sums, block);
     }
 }
 
