@@ -14,7 +14,7 @@ use super::{
     memory::{buffer, client, empty, empty_of, groups, is_half},
     norm::total,
     product::launch_out,
-    queue::queued,
+    queue::in_parts,
     random::kept,
 };
 use crate::ops::{Precision, dropout::Mask};
@@ -125,6 +125,7 @@ fn forward<Y: Float, N: Size>(
     qkv: &[Vector<f32, N>],
     out: &mut [Vector<Y, N>],
     sums: &mut [f32],
+    from: usize,
     windows: usize,
     time: usize,
     first: usize,
@@ -135,10 +136,11 @@ fn forward<Y: Float, N: Size>(
     kept_by: f32,
     #[comptime] tile: Tile,
 ) {
+    let thread = from + ABSOLUTE_POS;
     let blocks = (time - first).div_ceil(tile.rows);
-    let block = ABSOLUTE_POS % blocks;
-    let head = ABSOLUTE_POS / blocks % heads;
-    let window = ABSOLUTE_POS / blocks / heads;
+    let block = thread % blocks;
+    let head = thread / blocks % heads;
+    let window = thread / blocks / heads;
     if window < windows {
         let width = heads * tile.length;
         let at = window * time * 3 * width + head * tile.length;
@@ -220,6 +222,7 @@ fn query_gradient<Y: Float, N: Size>(
     sums: &[f32],
     along: &mut [f32],
     out: &mut [Vector<f32, N>],
+    from: usize,
     windows: usize,
     time: usize,
     heads: usize,
@@ -229,10 +232,11 @@ fn query_gradient<Y: Float, N: Size>(
     kept_by: f32,
     #[comptime] tile: Tile,
 ) {
+    let thread = from + ABSOLUTE_POS;
     let blocks = time.div_ceil(tile.rows);
-    let block = ABSOLUTE_POS % blocks;
-    let head = ABSOLUTE_POS / blocks % heads;
-    let window = ABSOLUTE_POS / blocks / heads;
+    let block = thread % blocks;
+    let head = thread / blocks % heads;
+    let window = thread / blocks / heads;
     if window < windows {
         let width = heads * tile.length;
         let at = window * time * 3 * width + head * tile.length;
@@ -305,6 +309,7 @@ fn key_gradient<N: Size>(
     sums: &[f32],
     along: &[f32],
     out: &mut [Vector<f32, N>],
+    from: usize,
     windows: usize,
     time: usize,
     heads: usize,
@@ -314,10 +319,11 @@ fn key_gradient<N: Size>(
     kept_by: f32,
     #[comptime] tile: Tile,
 ) {
+    let thread = from + ABSOLUTE_POS;
     let blocks = time.div_ceil(tile.rows);
-    let block = ABSOLUTE_POS % blocks;
-    let head = ABSOLUTE_POS / blocks % heads;
-    let window = ABSOLUTE_POS / blocks / heads;
+    let block = thread % blocks;
+    let head = thread / blocks % heads;
+    let window = thread / blocks / heads;
     if window < windows {
         let width = heads * tile.length;
         let at = window * time * 3 * width + head * tile.length;
@@ -383,10 +389,14 @@ fn key_gradient<N: Size>(
     }
 }
 
-/// Floating-point operations of `products` products of all queries with the keys before them.
-fn operations(sizes: Sizes, products: f64) -> f64 {
+/// How much longer an operation takes here than in a matrix product, measured on SwiftShader.
+const SLOWER: f64 = 2.0;
+
+/// Floating-point operations of `products` products of `queries` of each window with the keys before them, as many as a
+/// matrix product does in their time.
+fn operations(sizes: Sizes, queries: usize, products: f64) -> f64 {
     let Sizes { windows, time, heads, head_width } = sizes;
-    products * (windows * heads * head_width) as f64 * (time * time) as f64
+    SLOWER * products * (windows * heads * head_width) as f64 * (queries * time) as f64
 }
 
 fn scale(sizes: Sizes) -> f32 {
@@ -408,31 +418,34 @@ pub fn attention(
     let tile = Tile::new(sizes, KEPT, mask);
     let threads = windows * heads * (time - first).div_ceil(tile.rows);
     let Mask { key, threshold, scale: kept_by } = mask.unwrap_or_default();
-    // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
-    unsafe {
-        launch_out!(
-            &out,
-            forward(
-                &client(qkv),
-                groups(threads, GROUP),
-                CubeDim::new_1d(GROUP),
-                tile.lanes,
-                buffer(qkv),
-                buffer(&out),
-                buffer(&sums),
-                windows,
-                time,
-                first,
-                heads,
-                scale(sizes),
-                key,
-                threshold,
-                kept_by,
-                tile,
-            )
-        );
-    }
-    queued(&client(qkv), operations(sizes, 2.0));
+    in_parts(&client(qkv), operations(sizes, time - first, 2.0), threads, GROUP as usize, |from, threads| {
+        // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound
+        // buffers.
+        unsafe {
+            launch_out!(
+                &out,
+                forward(
+                    &client(qkv),
+                    groups(threads, GROUP),
+                    CubeDim::new_1d(GROUP),
+                    tile.lanes,
+                    buffer(qkv),
+                    buffer(&out),
+                    buffer(&sums),
+                    from,
+                    windows,
+                    time,
+                    first,
+                    heads,
+                    scale(sizes),
+                    key,
+                    threshold,
+                    kept_by,
+                    tile,
+                )
+            );
+        }
+    });
     (out, sums)
 }
 
@@ -451,12 +464,12 @@ pub fn attention_backward(
     let Mask { key, threshold, scale: kept_by } = mask.unwrap_or_default();
     let threads = |tile: Tile| windows * heads * time.div_ceil(tile.rows);
     let tile = Tile::new(sizes, KEPT, mask);
-    unsafe {
+    in_parts(&client(qkv), operations(sizes, time, 3.0), threads(tile), GROUP as usize, |from, threads| unsafe {
         launch_out!(
             output,
             query_gradient(
                 &client(qkv),
-                groups(threads(tile), GROUP),
+                groups(threads, GROUP),
                 CubeDim::new_1d(GROUP),
                 tile.lanes,
                 buffer(qkv),
@@ -465,6 +478,7 @@ pub fn attention_backward(
                 buffer(sums),
                 buffer(&along),
                 buffer(&out),
+                from,
                 windows,
                 time,
                 heads,
@@ -475,13 +489,12 @@ pub fn attention_backward(
                 tile,
             )
         );
-    }
-    queued(&client(qkv), operations(sizes, 3.0));
+    });
     let tile = Tile::new(sizes, KEPT / 2, mask);
-    unsafe {
+    in_parts(&client(qkv), operations(sizes, time, 4.0), threads(tile), GROUP as usize, |from, threads| unsafe {
         key_gradient::launch_unchecked(
             &client(qkv),
-            groups(threads(tile), GROUP),
+            groups(threads, GROUP),
             CubeDim::new_1d(GROUP),
             tile.lanes,
             buffer(qkv),
@@ -489,6 +502,7 @@ pub fn attention_backward(
             buffer(sums),
             buffer(&along),
             buffer(&out),
+            from,
             windows,
             time,
             heads,
@@ -498,7 +512,6 @@ pub fn attention_backward(
             kept_by,
             tile,
         );
-    }
-    queued(&client(qkv), operations(sizes, 4.0));
+    });
     out
 }

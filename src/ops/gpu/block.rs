@@ -1,8 +1,11 @@
 //! How a matrix product is shared out among the GPU's threads.
 
-use cubecl::prelude::*;
+use cubecl::{client::Client, prelude::*};
 
-use super::choice::{self, Kernel};
+use super::{
+    choice::{self, Kernel},
+    queue,
+};
 
 /// How the factors lie in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,11 +59,27 @@ pub(super) fn small_block(sizes: [usize; 3], lanes: usize, form: Form) -> Block 
     Block { rows: block.rows.min(4), ..block }
 }
 
-pub(super) fn count(block: Block, rows: usize, columns: usize) -> (CubeCount, CubeDim) {
+/// Has a product of these sizes queued in parts, as `queue::in_parts` does: `queue` is given the first row, the
+/// workgroups and their threads.
+pub(super) fn in_parts(
+    client: &Client,
+    block: Block,
+    sizes: [usize; 3],
+    mut queue: impl FnMut(usize, CubeCount, CubeDim),
+) {
+    let [rows, columns, _] = sizes;
     let (across, down) = block.group;
-    let count = |size: usize, each: usize, threads: u32| size.div_ceil(each * threads as usize) as u32;
-    let groups = CubeCount::Static(count(columns, block.columns, across), count(rows, block.rows, down), 1);
-    (groups, CubeDim::new_2d(across, down))
+    let step = block.rows * down as usize;
+    let across_all = columns.div_ceil(block.columns * across as usize) as u32;
+    queue::in_parts(client, operations(sizes), rows, step, |first, taken| {
+        let groups = CubeCount::Static(across_all, taken.div_ceil(step) as u32, 1);
+        queue(first, groups, CubeDim::new_2d(across, down));
+    });
+}
+
+/// Floating-point operations of a product of these sizes.
+fn operations(sizes: [usize; 3]) -> f64 {
+    sizes.iter().fold(2.0, |product, &size| product * size as f64)
 }
 
 #[cfg(test)]

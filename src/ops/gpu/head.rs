@@ -10,6 +10,7 @@ use super::{
     block::Form,
     memory::{Integers, buffer, client, empty, groups},
     product::product,
+    queue::in_parts,
 };
 use crate::ops::IGNORED;
 
@@ -20,21 +21,25 @@ const ADDING: u32 = 64;
 /// loops that are too long (Mesa's llvmpipe after 65,535 turns).
 pub const LONG_ROW: usize = 1024;
 
-/// Rows of `length` numbers, of which the first `vocabulary` are logits; the rest become 0.
+/// Operations of a matrix product in the time that the loss of one logit takes, measured on SwiftShader.
+const SLOWER: f64 = 100.0;
+
+/// Rows `from` to `end` of `length` numbers, of which the first `vocabulary` are logits; the rest become 0.
 #[cube(launch_unchecked)]
 fn rows_of_losses(
     logits: &mut [f32],
     targets: &[i32],
     losses: &mut [f32],
     first: usize,
-    rows: usize,
+    from: usize,
+    end: usize,
     vocabulary: usize,
     length: usize,
     scale: f32,
     #[comptime] with_gradient: bool,
 ) {
-    let row = ABSOLUTE_POS;
-    if row < rows {
+    let row = from + ABSOLUTE_POS;
+    if row < end {
         let at = row * length;
         let target = targets[first + row];
         let counted = target != IGNORED;
@@ -70,7 +75,8 @@ fn long_rows_of_losses(
     targets: &[i32],
     losses: &mut [f32],
     first: usize,
-    rows: usize,
+    from: usize,
+    end: usize,
     vocabulary: usize,
     length: usize,
     scale: f32,
@@ -78,8 +84,8 @@ fn long_rows_of_losses(
 ) {
     let threads = comptime![GROUP as usize];
     let mut shared = Shared::<[f32]>::new_slice(comptime![GROUP as usize]);
-    let row = CUBE_POS;
-    if row < rows {
+    let row = from + CUBE_POS;
+    if row < end {
         let at = row * length;
         let target = targets[first + row];
         let counted = target != IGNORED;
@@ -163,30 +169,34 @@ pub fn row_losses(
 ) {
     let [rows, length] = logits.dims();
     macro_rules! queue {
-        ($kernel:ident, $groups:expr) => {
-            // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
-            unsafe {
-                $kernel::launch_unchecked(
-                    &client(logits),
-                    $groups,
-                    CubeDim::new_1d(GROUP),
-                    buffer(logits),
-                    targets.buffer(),
-                    buffer(losses),
-                    first,
-                    rows,
-                    vocabulary,
-                    length,
-                    scale,
-                    with_gradient,
-                )
-            }
+        ($kernel:ident, $group:expr) => {
+            in_parts(&client(logits), SLOWER * (rows * vocabulary) as f64, rows, $group as usize, |from, taken| {
+                // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound
+                // buffers.
+                unsafe {
+                    $kernel::launch_unchecked(
+                        &client(logits),
+                        groups(taken, $group),
+                        CubeDim::new_1d(GROUP),
+                        buffer(logits),
+                        targets.buffer(),
+                        buffer(losses),
+                        first,
+                        from,
+                        from + taken,
+                        vocabulary,
+                        length,
+                        scale,
+                        with_gradient,
+                    )
+                }
+            })
         };
     }
     if vocabulary < LONG_ROW {
-        queue!(rows_of_losses, groups(rows, GROUP));
+        queue!(rows_of_losses, GROUP);
     } else {
-        queue!(long_rows_of_losses, groups(rows, 1));
+        queue!(long_rows_of_losses, 1);
     }
 }
 

@@ -8,11 +8,10 @@ use cubecl::prelude::*;
 use half::f16;
 
 use super::{
-    block::{Block, Form, block, count, lanes, small_block},
+    block::{Block, Form, block, in_parts, lanes, small_block},
     elementwise::{activated, activated_slope},
     memory::{buffer, client, empty, empty_like, is_half},
-    product::{corner, launch, next_row, operations, product, sums},
-    queue::queued,
+    product::{corner, launch, next_row, product, sums},
     random::kept,
     tiles,
 };
@@ -25,12 +24,13 @@ fn with_bias<X: Float, Y: Float, L: Size, R: Size>(
     bias: &[f32],
     out: &mut [f32],
     start: usize,
+    first: usize,
     rows: usize,
     columns: usize,
     inner: usize,
     #[comptime] block: Block,
 ) {
-    let (row, column) = corner(block);
+    let (row, column) = corner(first, block);
     let form = comptime![Form::Straight];
     let sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, inner, columns, form, block);
     if row < rows && column < columns {
@@ -54,13 +54,14 @@ fn with_activation<X: Float, Y: Float, L: Size, R: Size>(
     bias: &[f32],
     before: &mut [f32],
     after: &mut [X],
+    first: usize,
     rows: usize,
     columns: usize,
     inner: usize,
     #[comptime] activation: Activation,
     #[comptime] block: Block,
 ) {
-    let (row, column) = corner(block);
+    let (row, column) = corner(first, block);
     let form = comptime![Form::Straight];
     let sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, inner, columns, form, block);
     if row < rows && column < columns {
@@ -86,6 +87,7 @@ fn with_residual<X: Float, Y: Float, L: Size, R: Size>(
     bias: &[f32],
     residual: &[f32],
     out: &mut [f32],
+    first: usize,
     rows: usize,
     columns: usize,
     inner: usize,
@@ -95,7 +97,7 @@ fn with_residual<X: Float, Y: Float, L: Size, R: Size>(
     #[comptime] dropping: bool,
     #[comptime] block: Block,
 ) {
-    let (row, column) = corner(block);
+    let (row, column) = corner(first, block);
     let form = comptime![Form::Straight];
     let sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, inner, columns, form, block);
     if row < rows && column < columns {
@@ -124,13 +126,14 @@ fn through_activation<X: Float, Y: Float, L: Size, R: Size>(
     right: &[Vector<Y, R>],
     before: &[f32],
     out: &mut [f32],
+    first: usize,
     rows: usize,
     columns: usize,
     inner: usize,
     #[comptime] activation: Activation,
     #[comptime] block: Block,
 ) {
-    let (row, column) = corner(block);
+    let (row, column) = corner(first, block);
     let form = comptime![Form::RightTransposed];
     let sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, inner, inner, form, block);
     if row < rows && column < columns {
@@ -154,13 +157,14 @@ fn weight_gradient<X: Float, Y: Float, L: Size, R: Size>(
     right: &[Vector<Y, R>],
     weight: &mut [f32],
     bias: &mut [f32],
+    first: usize,
     rows: usize,
     columns: usize,
     inner: usize,
     #[comptime] adding: bool,
     #[comptime] block: Block,
 ) {
-    let (row, column) = corner(block);
+    let (row, column) = corner(first, block);
     let form = comptime![Form::LeftTransposed];
     let mut sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, rows, columns, form, block);
     for i in row..min(row + block.rows, rows) {
@@ -178,7 +182,7 @@ fn weight_gradient<X: Float, Y: Float, L: Size, R: Size>(
         next_row(&mut sums, block);
     }
     if comptime![block.depth > 0] {
-        if CUBE_POS_Y == 0 {
+        if first == 0 && CUBE_POS_Y == 0 {
             let sums = tiles::column_sums::<Y, R>(right, column, columns, inner, block);
             if row == 0 {
                 write_bias(&sums, bias, column, columns, adding, block);
@@ -219,37 +223,38 @@ fn write_bias(
     }
 }
 
-/// `x [rows, inputs] x weight [inputs, outputs] + bias [outputs]`, into the rows of `out [.., outputs]` from `first` on.
-pub fn linear_into(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, out: &Tensor<2>, first: usize) {
+/// `x [rows, inputs] x weight [inputs, outputs] + bias [outputs]`, into the rows of `out [.., outputs]` from `start` on.
+pub fn linear_into(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, out: &Tensor<2>, start: usize) {
     let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
     let lanes = lanes(&[inner]);
     let block = small_block([rows, columns, inner], lanes, Form::Straight);
-    let (groups, dim) = count(block, rows, columns);
-    // SAFETY: here and below, the kernels read and write rows and columns below their counts, and WebGPU keeps them
-    // inside the bound buffers besides.
-    unsafe {
-        launch!(
-            x,
-            weight,
-            with_bias(
-                &client(x),
-                groups,
-                dim,
-                lanes,
-                1,
-                buffer(x),
-                buffer(weight),
-                buffer(bias),
-                buffer(out),
-                first * columns,
-                rows,
-                columns,
-                inner,
-                block,
-            )
-        );
-    }
-    queued(&client(x), operations([rows, columns, inner]));
+    in_parts(&client(x), block, [rows, columns, inner], |first, groups, dim| {
+        // SAFETY: here and below, the kernels read and write rows and columns below their counts, and WebGPU keeps them
+        // inside the bound buffers besides.
+        unsafe {
+            launch!(
+                x,
+                weight,
+                with_bias(
+                    &client(x),
+                    groups,
+                    dim,
+                    lanes,
+                    1,
+                    buffer(x),
+                    buffer(weight),
+                    buffer(bias),
+                    buffer(out),
+                    start * columns,
+                    first,
+                    rows,
+                    columns,
+                    inner,
+                    block,
+                )
+            );
+        }
+    });
 }
 
 /// The layer before the activation and after it, `[rows, outputs]` each, the latter as precise as `x`.
@@ -264,8 +269,7 @@ pub fn linear_activated(
     let after = empty_like(x, [rows, columns]);
     let lanes = lanes(&[inner]);
     let block = small_block([rows, columns, inner], lanes, Form::Straight);
-    let (groups, dim) = count(block, rows, columns);
-    unsafe {
+    in_parts(&client(x), block, [rows, columns, inner], |first, groups, dim| unsafe {
         launch!(
             x,
             weight,
@@ -280,6 +284,7 @@ pub fn linear_activated(
                 buffer(bias),
                 buffer(&before),
                 buffer(&after),
+                first,
                 rows,
                 columns,
                 inner,
@@ -287,8 +292,7 @@ pub fn linear_activated(
                 block,
             )
         );
-    }
-    queued(&client(x), operations([rows, columns, inner]));
+    });
     (before, after)
 }
 
@@ -304,9 +308,8 @@ pub fn linear_residual(
     let out = empty([rows, columns], &x.device());
     let lanes = lanes(&[inner]);
     let block = small_block([rows, columns, inner], lanes, Form::Straight);
-    let (groups, dim) = count(block, rows, columns);
     let Mask { key, threshold, scale } = mask.unwrap_or_default();
-    unsafe {
+    in_parts(&client(x), block, [rows, columns, inner], |first, groups, dim| unsafe {
         launch!(
             x,
             weight,
@@ -321,6 +324,7 @@ pub fn linear_residual(
                 buffer(bias),
                 buffer(residual),
                 buffer(&out),
+                first,
                 rows,
                 columns,
                 inner,
@@ -331,8 +335,7 @@ pub fn linear_residual(
                 block,
             )
         );
-    }
-    queued(&client(x), operations([rows, columns, inner]));
+    });
     out
 }
 
@@ -356,8 +359,7 @@ pub fn input_gradient_through_activation(
     let out = empty([rows, columns], &gradient.device());
     let lanes = lanes(&[inner]);
     let block = small_block([rows, columns, inner], lanes, Form::RightTransposed);
-    let (groups, dim) = count(block, rows, columns);
-    unsafe {
+    in_parts(&client(gradient), block, [rows, columns, inner], |first, groups, dim| unsafe {
         launch!(
             gradient,
             weight,
@@ -371,6 +373,7 @@ pub fn input_gradient_through_activation(
                 buffer(weight),
                 buffer(before),
                 buffer(&out),
+                first,
                 rows,
                 columns,
                 inner,
@@ -378,8 +381,7 @@ pub fn input_gradient_through_activation(
                 block,
             )
         );
-    }
-    queued(&client(gradient), operations([rows, columns, inner]));
+    });
     out
 }
 
@@ -388,8 +390,7 @@ pub fn weight_gradient_into(x: &Tensor<2>, gradient: &Tensor<2>, weight: &Tensor
     let ([inner, rows], [_, columns]) = (x.dims(), gradient.dims());
     let lanes = lanes(&[rows]);
     let block = block([rows, columns, inner], lanes, Form::LeftTransposed);
-    let (groups, dim) = count(block, rows, columns);
-    unsafe {
+    in_parts(&client(x), block, [rows, columns, inner], |first, groups, dim| unsafe {
         launch!(
             x,
             gradient,
@@ -403,6 +404,7 @@ pub fn weight_gradient_into(x: &Tensor<2>, gradient: &Tensor<2>, weight: &Tensor
                 buffer(gradient),
                 buffer(weight),
                 buffer(bias),
+                first,
                 rows,
                 columns,
                 inner,
@@ -410,6 +412,5 @@ pub fn weight_gradient_into(x: &Tensor<2>, gradient: &Tensor<2>, weight: &Tensor
                 block,
             )
         );
-    }
-    queued(&client(x), operations([rows, columns, inner]));
+    });
 }

@@ -12,9 +12,8 @@ use cubecl::prelude::*;
 use half::f16;
 
 use super::{
-    block::{Block, Form, block, count, lanes},
+    block::{Block, Form, block, in_parts, lanes},
     memory::{buffer, client, is_half},
-    queue::queued,
     tiles,
 };
 
@@ -45,6 +44,7 @@ pub(super) fn sums<X: Float, Y: Float, L: Size, R: Size>(
             left,
             right,
             at,
+            row,
             rows,
             columns,
             inner,
@@ -236,10 +236,10 @@ fn outer_products<X: Float, Y: Float, L: Size, R: Size>(
     }
 }
 
-/// First row and column of this thread's block.
+/// First row and column of this thread's block, in a part that begins with row `first`.
 #[cube]
-pub(super) fn corner(#[comptime] block: Block) -> (usize, usize) {
-    let row = (CUBE_POS_Y * CUBE_DIM_Y + UNIT_POS_Y) as usize * block.rows;
+pub(super) fn corner(first: usize, #[comptime] block: Block) -> (usize, usize) {
+    let row = first + (CUBE_POS_Y * CUBE_DIM_Y + UNIT_POS_Y) as usize * block.rows;
     let column = CUBE_POS_X as usize * comptime![block.group.0 as usize * block.columns] + UNIT_POS_X as usize;
     (row, column)
 }
@@ -260,6 +260,7 @@ fn plain<X: Float, Y: Float, L: Size, R: Size>(
     left: &[Vector<X, L>],
     right: &[Vector<Y, R>],
     out: &mut [f32],
+    first: usize,
     rows: usize,
     columns: usize,
     inner: usize,
@@ -270,7 +271,7 @@ fn plain<X: Float, Y: Float, L: Size, R: Size>(
     #[comptime] form: Form,
     #[comptime] block: Block,
 ) {
-    let (row, column) = corner(block);
+    let (row, column) = corner(first, block);
     let mut sums =
         sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, left_length, right_length, form, block);
     for i in row..min(row + block.rows, rows) {
@@ -314,11 +315,6 @@ macro_rules! launch_out {
 }
 pub(super) use launch_out;
 
-/// Floating-point operations of a product of these sizes.
-pub(super) fn operations(sizes: [usize; 3]) -> f64 {
-    sizes.iter().fold(2.0, |product, &size| product * size as f64)
-}
-
 /// Queues `out = left x right`, or adds the product to what is in `out`. `lengths`: the numbers from one row to the next
 /// in `left`, `right` and `out`; in the last load of a row of `left`, what lies beyond the inner axis must be 0.
 #[allow(clippy::too_many_arguments)]
@@ -338,33 +334,35 @@ pub fn product<const D: usize>(
     };
     let lanes = lanes(aligned);
     let block = block([rows, columns, inner], lanes, form);
-    let (groups, dim) = count(block, rows, columns);
     let right_lanes = if form == Form::RightTransposed { lanes } else { 1 };
-    // SAFETY: the kernel reads rows and columns below their counts, and WebGPU keeps it inside the bound buffers besides.
-    unsafe {
-        launch!(
-            left,
-            right,
-            plain(
-                &client(out),
-                groups,
-                dim,
-                lanes,
-                right_lanes,
-                buffer(left),
-                buffer(right),
-                buffer(out),
-                rows,
-                columns,
-                inner,
-                left_length,
-                right_length,
-                out_length,
-                adding,
-                form,
-                block,
-            )
-        );
-    }
-    queued(&client(out), operations([rows, columns, inner]));
+    in_parts(&client(out), block, [rows, columns, inner], |first, groups, dim| {
+        // SAFETY: the kernel reads rows and columns below their counts, and WebGPU keeps it inside the bound buffers
+        // besides.
+        unsafe {
+            launch!(
+                left,
+                right,
+                plain(
+                    &client(out),
+                    groups,
+                    dim,
+                    lanes,
+                    right_lanes,
+                    buffer(left),
+                    buffer(right),
+                    buffer(out),
+                    first,
+                    rows,
+                    columns,
+                    inner,
+                    left_length,
+                    right_length,
+                    out_length,
+                    adding,
+                    form,
+                    block,
+                )
+            );
+        }
+    });
 }

@@ -9,9 +9,9 @@ use cubecl::client::Client;
 use super::memory::{client, empty};
 use crate::ops::on_host;
 
-/// Seconds of the GPU's time that a submission is to take: half of what it may, as some kernels are slower than the
+/// Seconds of the GPU's time that a submission is to take: a third of what it may, as most kernels are slower than the
 /// measured one.
-const SECONDS: f64 = 0.05;
+const SECONDS: f64 = 0.03;
 /// A GPU about whose speed nothing is known: a slow one.
 const UNKNOWN: f64 = 5e9;
 
@@ -27,11 +27,21 @@ pub fn set_speed(operations_a_second: f64) {
     MOST.set(operations_a_second * SECONDS);
 }
 
-/// To be told of every kernel that does much, after it was queued.
-pub fn queued(client: &Client, operations: f64) {
-    QUEUED.set(QUEUED.get() + operations);
-    if QUEUED.get() >= MOST.get() {
-        flush(client);
+/// Has a kernel queued that does many operations, for `count` rows or threads: in as many parts, each of whole `step`s, as
+/// the time of a submission demands. `queue` is given the first of a part and how many it has.
+pub fn in_parts(client: &Client, operations: f64, count: usize, step: usize, mut queue: impl FnMut(usize, usize)) {
+    let most = MOST.get();
+    let steps = count.div_ceil(step);
+    let parts = (operations / most).ceil().clamp(1.0, steps.max(1) as f64) as usize;
+    let each = steps.div_ceil(parts) * step;
+    for first in (0..count).step_by(each.max(1)) {
+        let taken = each.min(count - first);
+        let operations = operations * taken as f64 / count as f64;
+        if QUEUED.get() > 0.0 && QUEUED.get() + operations > most {
+            flush(client);
+        }
+        QUEUED.set(QUEUED.get() + operations);
+        queue(first, taken);
     }
 }
 

@@ -16,6 +16,7 @@ pub(super) fn add_products<X: Float, Y: Float, L: Size, R: Size>(
     left: &[Vector<X, L>],
     right: &[Vector<Y, R>],
     sums: &mut Array<f32>,
+    row: usize,
     rows: usize,
     columns: usize,
     inner: usize,
@@ -31,7 +32,7 @@ pub(super) fn add_products<X: Float, Y: Float, L: Size, R: Size>(
     // `[depth, rows]` and `[depth, columns]`: threads side by side read side by side.
     let mut left_tile = Shared::<[f32]>::new_slice(comptime![depth * tile_rows]);
     let mut right_tile = Shared::<[f32]>::new_slice(comptime![depth * tile_columns]);
-    let first_row = CUBE_POS_Y as usize * tile_rows;
+    let first_row = row - UNIT_POS_Y as usize * block.rows;
     let first_column = CUBE_POS_X as usize * tile_columns;
     for step in 0..inner.div_ceil(depth) {
         let start = step * depth;
