@@ -32,30 +32,39 @@ pub fn smallest_like(config: &ModelConfig) -> ModelConfig {
     }
 }
 
-/// Queues a step of training with one pass, one with two if `train` has more than one, an evaluation, and the reading of
-/// a prompt and of one more token.
-pub fn rehearse(config: &ModelConfig, train: &TrainConfig, device: &Device) -> Result<()> {
+/// Queues an evaluation, the reading of a prompt and that of one more token.
+pub fn rehearse_writing(config: &ModelConfig, device: &Device) -> Result<()> {
     config.validate()?;
-    ops::with_each_kernel_in_use(|| rehearse_with_one(config, train, device))
+    ops::with_each_kernel_in_use(|| {
+        let gpt = Gpt::new(smallest_like(config), 1, device);
+        let mut figures = Figures::new(device);
+        let figure = figures.add();
+        gpt.loss(&ids(TIME, device), &ids(TIME, device), &mut figures, figure);
+        let weights = gpt.weights();
+        let mut cache = Cache::new(&gpt);
+        gpt.read(&weights, &ids(TIME - 1, device), &mut cache);
+        gpt.read_one(&weights, 1, &mut cache);
+        gpt.last_logits(&ids(TIME, device));
+        Ok(())
+    })
 }
 
-fn rehearse_with_one(config: &ModelConfig, train: &TrainConfig, device: &Device) -> Result<()> {
-    let mut gpt = Gpt::new(smallest_like(config), 1, device);
-    let ids = || Ids::new(vec![1; TIME], 1, device);
-    let batch = || Batch { inputs: ids(), targets: ids() };
-    let mut trainer = Trainer::new(&gpt);
-    trainer.begin(TrainConfig { half_precision: train.half_precision, ..TrainConfig::default() })?;
-    for passes in if train.gradient_accumulation > 1 { 1..=2 } else { 1..=1 } {
-        let batches: Vec<Batch> = (0..passes).map(|_| batch()).collect();
-        trainer.step_on(&mut gpt, &batches)?;
-    }
-    let mut figures = Figures::new(device);
-    let figure = figures.add();
-    gpt.loss(&ids(), &ids(), &mut figures, figure);
-    let weights = gpt.weights();
-    let mut cache = Cache::new(&gpt);
-    gpt.read(&weights, &Ids::new(vec![1; TIME - 1], 1, device), &mut cache);
-    gpt.read_one(&weights, 1, &mut cache);
-    gpt.last_logits(&ids());
-    Ok(())
+/// Queues a step of training with one pass, and one with two if `train` has more than one.
+pub fn rehearse_training(config: &ModelConfig, train: &TrainConfig, device: &Device) -> Result<()> {
+    config.validate()?;
+    ops::with_each_kernel_in_use(|| {
+        let mut gpt = Gpt::new(smallest_like(config), 1, device);
+        let mut trainer = Trainer::new(&gpt);
+        trainer.begin(TrainConfig { half_precision: train.half_precision, ..TrainConfig::default() })?;
+        for passes in if train.gradient_accumulation > 1 { 1..=2 } else { 1..=1 } {
+            let batch = || Batch { inputs: ids(TIME, device), targets: ids(TIME, device) };
+            let batches: Vec<Batch> = (0..passes).map(|_| batch()).collect();
+            trainer.step_on(&mut gpt, &batches)?;
+        }
+        Ok(())
+    })
+}
+
+fn ids(count: usize, device: &Device) -> Ids {
+    Ids::new(vec![1; count], 1, device)
 }

@@ -235,11 +235,18 @@ impl Session {
         ops::submit(&self.device);
     }
 
-    /// Queues every kernel that training such a model and writing with it needs, so that they get compiled. Nothing here
-    /// waits, and nothing that the session holds changes.
-    pub fn rehearse(&self, config: &ModelConfig, train: &TrainConfig) -> Result<()> {
-        let rehearsed = rehearsal::rehearse(config, train, &self.device);
+    /// Queues every kernel that evaluating such a model and writing with it needs, so that they get compiled. Nothing
+    /// here waits, and nothing that the session holds changes.
+    pub fn rehearse_writing(&self, config: &ModelConfig) -> Result<()> {
+        let rehearsed = rehearsal::rehearse_writing(config, &self.device);
         // While it is swallowed: later it would be computed, and its pipelines compiled a second time.
+        self.settle();
+        rehearsed
+    }
+
+    /// The same for training it.
+    pub fn rehearse_training(&self, config: &ModelConfig, train: &TrainConfig) -> Result<()> {
+        let rehearsed = rehearsal::rehearse_training(config, train, &self.device);
         self.settle();
         rehearsed
     }

@@ -1,11 +1,11 @@
 // The kernels that are fastest on this GPU: measured on the first visit, kept for the next ones. Runs in the worker.
 import type { KernelChoice, Session } from "lorito-wasm";
 import type { Guarded } from "./mutex";
-import { compiled, rehearse } from "./shaders";
+import { rehearse } from "./shaders";
 import { folder, writeFile } from "./storage";
 
 /** To be raised when the kernels change. */
-const version = 1;
+const version = 2;
 
 interface Kept {
   /** GPU, browser and `version`: what the measurement holds for. */
@@ -18,8 +18,8 @@ export async function useFastestKernels(session: Guarded<Session>, gpu: string):
   const of = `${version} ${gpu} ${navigator.userAgent}`;
   const kept = await read();
   if (kept?.of === of) return session.use((idle) => idle.chooseKernels(kept.choice));
-  await session.use((idle) => rehearse(() => idle.rehearseKernels()));
-  await compiled();
+  const { compiled } = await session.use((idle) => rehearse(() => idle.rehearseKernels()));
+  await compiled;
   const choice = await session.use((idle) => idle.measureKernels());
   await write({ of, choice });
 }

@@ -13,7 +13,8 @@ interface StandIn {
 }
 
 let rehearsing = false;
-const compiling = new Set<Promise<unknown>>();
+/** What the rehearsal under way asked for. */
+let compiling: Promise<unknown>[] = [];
 
 /** Takes WebGPU's calls over. To be called before the engine starts. */
 export function prepareToCompileAhead(): void {
@@ -45,8 +46,7 @@ export function prepareToCompileAhead(): void {
       },
       () => {}, // the device is gone, or the shader is wrong: its use will tell
     );
-    compiling.add(finished);
-    void finished.then(() => compiling.delete(finished));
+    compiling.push(finished);
     return standIn as unknown as GPUComputePipeline;
   };
 
@@ -61,17 +61,14 @@ export function prepareToCompileAhead(): void {
   };
 }
 
-/** Has `work`, which must not wait for anything, ask for pipelines without using them. */
-export function rehearse(work: () => void): void {
+/** Has `work`, which must not wait for anything, ask for pipelines without using them; when they have been compiled. */
+export function rehearse(work: () => void): { compiled: Promise<unknown> } {
   rehearsing = true;
+  compiling = [];
   try {
     work();
   } finally {
     rehearsing = false;
   }
-}
-
-/** When all that was asked for has been compiled. */
-export async function compiled(): Promise<void> {
-  await Promise.all(compiling);
+  return { compiled: Promise.all(compiling) };
 }

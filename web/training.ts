@@ -15,6 +15,8 @@ export interface Tools {
   writer: Writer;
   keeper: RunKeeper;
   emit: (event: WorkerEvent) => void;
+  /** Once the shaders that steps need are there. */
+  compiled: Promise<unknown>;
 }
 
 /** Milliseconds between two readings of the losses that the loop aims at. */
@@ -100,6 +102,7 @@ export class Training {
       if (this.#evaluationIsDue()) await this.#evaluate();
       await this.#turn();
       if (this.#wishes.current === "stop" || this.#step >= this.#status.endStep) break;
+      await this.#tools.compiled;
       await this.#takeStep();
     }
     await this.#read();

@@ -18,7 +18,7 @@ import { Guarded, Mutex, macrotask } from "./mutex";
 import { beginning, isOnePage } from "./one-page/recognize";
 import type { ExportKind, NamedFile, NewModel, Reading, Wish, WorkerApi, WorkerEvent } from "./protocol";
 import { reading } from "./reading";
-import { compiled, prepareToCompileAhead, rehearse } from "./shaders";
+import { prepareToCompileAhead, rehearse } from "./shaders";
 import * as storage from "./storage";
 import { Training, Wishes } from "./training";
 import { UnderWay } from "./under-way";
@@ -105,21 +105,35 @@ function tuned(): Promise<void> {
 
 /** The kinds of kernels that have been asked for. */
 const rehearsed = new Set<string>();
+/** Once the shaders asked for last are there: those for evaluating and writing, and those for steps. */
+const shaders: Record<"writing" | "training", Promise<unknown>> = {
+  writing: Promise.resolve(),
+  training: Promise.resolve(),
+};
 
 /** Has the GPU's shaders for such a model compiled in the background, so that training starts at once. */
 async function compileAhead(model: ModelConfig, config: TrainConfig): Promise<void> {
   const { engine: kind, session } = engine();
   if (kind !== "webgpu" || wishes) return;
   await tuned();
-  await session.use((idle) => {
-    const kernels = idle.kernelsOf(model, config);
-    // A run may have begun since this was asked for.
-    if (wishes || rehearsed.has(kernels)) return;
-    rehearsed.add(kernels);
-    // What is queued before a rehearsal must not be swallowed with it: an adapter's first sums were.
-    idle.settle();
-    rehearse(() => idle.rehearse(model, config));
-  });
+  const kernels = await session.use((idle) => idle.kernelsOf(model, config));
+  // A run may have begun since this was asked for.
+  if (wishes || rehearsed.has(kernels)) return;
+  rehearsed.add(kernels);
+  const ask = (part: (idle: Session) => void) =>
+    session.use((idle) => {
+      // What is queued before a rehearsal must not be swallowed with it: an adapter's first sums were.
+      idle.settle();
+      return rehearse(() => part(idle));
+    });
+  const writing = ask((idle) => idle.rehearseWriting(model));
+  // WebGPU hears of pipelines at the end of a task: it compiles these while the others are rehearsed.
+  const training = writing.then(macrotask).then(() => ask((idle) => idle.rehearseTraining(model, config)));
+  // Where one fails, its use will tell.
+  const ended = (part: typeof writing) => part.then(({ compiled }) => compiled).catch(() => {});
+  shaders.writing = ended(writing);
+  shaders.training = ended(training);
+  await training;
 }
 
 async function readText(
@@ -248,9 +262,9 @@ async function train(begin: (tools: Running) => Promise<void>, wish: Wish) {
   try {
     await tuned();
     await begin(tools);
-    await compiled();
+    await shaders.writing;
     const status = await tools.session.use((session) => session.status());
-    return await new Training({ ...tools, emit }, status, wishes).run();
+    return await new Training({ ...tools, emit, compiled: shaders.training }, status, wishes).run();
   } finally {
     wishes = undefined;
   }
