@@ -19,7 +19,7 @@ const texts = [
   { name: "numbers.json", bytes: bytes('[{"id": 1}, {"id": 2}]'), says: /numbers\.json has no text in it/ },
 ];
 
-test("what cannot be read is refused, and the text before it stays", async ({ page }) => {
+test("what cannot be read is refused, alone or among good files, and the text before it stays", async ({ page }) => {
   await visit(page, test.info().project.name);
   await takeSample(page);
   const text = step(page, "Text");
@@ -31,17 +31,12 @@ test("what cannot be read is refused, and the text before it stays", async ({ pa
     await press(text, "Close");
     await expect(text.getByRole("alert")).toBeHidden();
   }
-});
-
-test("one bad file among good ones stops none of them", async ({ page }) => {
-  await visit(page, test.info().project.name);
   await drop(page, [
     { name: "one.txt", text: "A first text." },
     { name: "empty.txt", text: "" },
     { name: "blank.md", text: "" },
     { name: "two.txt", text: "A second text." },
   ]);
-  const text = step(page, "Text");
   await expect(text.getByText("two.txt")).toBeVisible();
   await expect(text.getByText("one.txt")).toBeVisible();
   await expect(text.getByRole("alert")).toHaveCount(2);
