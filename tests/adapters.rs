@@ -1,10 +1,8 @@
 //! Low-rank adaptation: what it must leave as it is, and that it learns. On both engines.
 
-mod hugging_face;
-
+use crate::hugging_face::{files, open, tensors};
 use burn::tensor::{Device, DeviceKind};
 use futures_lite::future::block_on;
-use hugging_face::{files, open, tensors};
 use lorito::{
     config::{Activation, LoraConfig, ModelConfig, Targets, TrainConfig, Variant},
     device::{CPU_LIMITS, Engine},

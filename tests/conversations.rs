@@ -1,13 +1,10 @@
 //! Conversations from their files to what is learned of them: the ids that transformers give, and the mask.
 //! `tests/fixtures/chat` says how its files are made.
 
-#[path = "hugging_face/mod.rs"]
-mod folders;
-
 use std::{collections::HashMap, fs, path::PathBuf};
 
+use crate::hugging_face::{files, open, unzip};
 use burn::tensor::Device;
-use folders::{files, open, unzip};
 use futures_lite::future::block_on;
 use lorito::{
     chat::{self, Message, Role},

@@ -1,13 +1,11 @@
 //! Models of Hugging Face's open as they are: logits, bytes on the way back, and what is refused.
 //! `tests/fixtures/pretrained` says how the files are made.
 
-mod hugging_face;
-
 use std::{fs, path::PathBuf};
 
+use crate::hugging_face::{Files, files, folder, open, tensors, unzip};
 use burn::tensor::{Device, DeviceKind};
 use futures_lite::future::block_on;
-use hugging_face::{Files, files, folder, open, tensors, unzip};
 use lorito::{
     config::{Limits, TrainConfig},
     device::{CPU_LIMITS, Engine},

@@ -39,9 +39,10 @@ mod tests {
     use super::*;
     use crate::config::Activation;
     use crate::ops::{
-        attention, attention_backward, input_gradient, input_gradient_through_activation, layer_norm, linear,
-        linear_activated, linear_residual,
+        Gradients, LinearPlace, attention, attention_backward, input_gradient, input_gradient_through_activation,
+        layer_norm, linear, linear_activated, linear_residual,
         testing::{gpu_device, moved, random, values},
+        weight_gradient,
     };
 
     /// The GPU, if it has half precision. Chromium's SwiftShader has not; Mesa's llvmpipe has.
@@ -124,5 +125,37 @@ mod tests {
         assert_near(&got, &right, "attention");
         let right = attention_backward(right_saved, &gradient);
         assert_near(&attention_backward(saved, &moved(&gradient, &gpu)), &right, "attention's gradient");
+    }
+
+    /// Backward, every number is linear in the loss and none is kept in 16 bits: a loss scaled by a power of two gives
+    /// gradients scaled by it, to the bit, however small. There is nothing that scaling it would rescue.
+    #[test]
+    fn gradients_too_small_for_half_precision_are_kept() {
+        const SCALE: f32 = 1.0 / (1u64 << 40) as f32;
+        let Some(gpu) = gpu_with_half() else { return };
+        let half = |shape, seed| halved(&moved(&random(shape, seed), &gpu));
+        let (x, weight) = (half([22, 16], 1), half([16, 48], 2));
+        let before = moved(&random([22, 16], 3), &gpu);
+        let qkv = moved(&random([22, 48], 4), &gpu);
+        let of = |scale: f32| {
+            let gradient = |width, seed| moved(&(random([22, width], seed) * scale), &gpu);
+            let place = LinearPlace { weight: 0..768, bias: 768..816 };
+            let mut gradients = Gradients::new(832, &[], &gpu);
+            weight_gradient(&x, &gradient(48, 5), &place, &mut gradients);
+            gradients.end_pass();
+            let (_, saved) = attention(&qkv, 2, 2, None, Precision::Half);
+            let mut flat = futures_lite::future::block_on(gradients.values()).unwrap();
+            flat.truncate(place.bias.end);
+            [
+                flat,
+                values(&input_gradient(&gradient(48, 6), &weight)),
+                values(&input_gradient_through_activation(&gradient(48, 7), &weight, &before, Activation::GeluTanh)),
+                values(&attention_backward(saved, &gradient(16, 8))),
+            ]
+            .concat()
+        };
+        let right: Vec<f32> = of(1.0).into_iter().map(|value| value * SCALE).collect();
+        assert!(f16::from_f32(right[0]) == f16::ZERO && right[0] != 0.0);
+        assert_eq!(of(SCALE), right);
     }
 }

@@ -1,6 +1,6 @@
 """Carries on training what the page's own code exported, as a person would, and checks what comes out.
 
-    cargo test --test carry_on -- --ignored write
+    cargo test --test promises -- --ignored carry_on::
     pip install torch transformers accelerate && python tests/carry_on/prove.py target/tmp/carry-on
 
 or both at once: `cargo xtask test --only carry-on`. Takes three minutes on two cores. Run with transformers 5.23.0,

@@ -11,7 +11,7 @@ use lorito::{
     tokenizer::Tokenizer,
 };
 
-use crate::sample;
+use super::sample;
 
 #[derive(Debug, Clone, PartialEq)]
 enum Value {

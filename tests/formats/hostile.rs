@@ -13,7 +13,7 @@ use lorito::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::sample;
+use super::sample;
 
 /// Remembers the largest piece of memory that the thread asked for.
 struct Watching;

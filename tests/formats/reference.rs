@@ -12,7 +12,8 @@ use lorito::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{folders::unzip, sample};
+use super::sample;
+use crate::hugging_face::unzip;
 
 const DATE: &str = "2026-11-23";
 

@@ -7,7 +7,7 @@ use lorito::{
     train::{Best, History, Progress, TrainingState},
 };
 
-use crate::sample;
+use super::sample;
 
 /// Equal as bits, which tells -0 from 0 and knows NaN.
 fn assert_same(left: &[f32], right: &[f32]) {

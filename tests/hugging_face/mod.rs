@@ -1,6 +1,5 @@
 //! Folders as Hugging Face keeps them: those of `tests/fixtures/pretrained`, those in our own archives, and how a page gives
-//! one to a session. Each suite uses a part of this.
-#![allow(dead_code)]
+//! one to a session.
 
 use std::{collections::HashMap, fs, path::PathBuf};
 

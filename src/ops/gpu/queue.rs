@@ -20,24 +20,26 @@ thread_local! {
     static QUEUED: Cell<f64> = const { Cell::new(0.0) };
     /// Those of one submission.
     static MOST: Cell<f64> = const { Cell::new(UNKNOWN * SECONDS) };
+    /// Those of one kernel. Until the speed is known none is divided: parts would be too small to keep a fast GPU busy.
+    static LARGEST: Cell<f64> = const { Cell::new(f64::INFINITY) };
 }
 
 /// What the GPU does in a second, once that has been measured.
 pub fn set_speed(operations_a_second: f64) {
     MOST.set(operations_a_second * SECONDS);
+    LARGEST.set(MOST.get());
 }
 
 /// Has a kernel queued that does many operations, for `count` rows or threads: in as many parts, each of whole `step`s, as
 /// the time of a submission demands. `queue` is given the first of a part and how many it has.
 pub fn in_parts(client: &Client, operations: f64, count: usize, step: usize, mut queue: impl FnMut(usize, usize)) {
-    let most = MOST.get();
     let steps = count.div_ceil(step);
-    let parts = (operations / most).ceil().clamp(1.0, steps.max(1) as f64) as usize;
+    let parts = (operations / LARGEST.get()).ceil().clamp(1.0, steps.max(1) as f64) as usize;
     let each = steps.div_ceil(parts) * step;
     for first in (0..count).step_by(each.max(1)) {
         let taken = each.min(count - first);
         let operations = operations * taken as f64 / count as f64;
-        if QUEUED.get() > 0.0 && QUEUED.get() + operations > most {
+        if QUEUED.get() > 0.0 && QUEUED.get() + operations > MOST.get() {
             flush(client);
         }
         QUEUED.set(QUEUED.get() + operations);

@@ -1,7 +1,5 @@
 //! Models as files: written and read, against Hugging Face's libraries, and against files that lie.
 
-#[path = "../hugging_face/mod.rs"]
-mod folders;
 mod gguf;
 mod hostile;
 mod reference;

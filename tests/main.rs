@@ -1,0 +1,18 @@
+//! The crate's promises, a file or a folder each. They are one program, as each of its own would be linked with all of
+//! Burn: two minutes more for a run of the tests.
+
+mod adapters;
+mod carry_on;
+mod chat;
+mod conversations;
+mod corpus;
+mod engines;
+mod formats;
+mod hugging_face;
+mod pretrained;
+mod session;
+mod tokenizer;
+mod tokenizer_files;
+mod training;
+mod training_reference;
+mod whatsapp;
