@@ -120,6 +120,7 @@ fn next_row<N: Size>(rows: &mut Array<Vector<f32, N>>, #[comptime] tile: Tile) {
 }
 
 /// Queries from row `first` of each window on. `out [windows * (time - first), width]`, `sums [windows, heads, time]`.
+/// `from`, here and below: the first thread of a part (`queue::in_parts`).
 #[cube(launch_unchecked)]
 fn forward<Y: Float, N: Size>(
     qkv: &[Vector<f32, N>],

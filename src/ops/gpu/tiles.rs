@@ -9,8 +9,8 @@ use cubecl::prelude::*;
 
 use super::block::{Block, Form};
 
-/// Adds the products to this thread's `sums`, as `product::sums` describes them. All threads of the workgroup must come
-/// here, those beyond the last row or column too.
+/// Adds the products to this thread's `sums`, as `product::sums` describes them; `row` is the first of its block. All
+/// threads of the workgroup must come here, those beyond the last row or column too.
 #[cube]
 pub(super) fn add_products<X: Float, Y: Float, L: Size, R: Size>(
     left: &[Vector<X, L>],
