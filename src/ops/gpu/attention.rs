@@ -2,8 +2,11 @@
 //! keys in blocks and keeps the running softmax of a few queries. Queries, keys and values are read where they lie side
 //! by side, `[windows * time, 3 * heads * head width]`; no head is ever copied out.
 //!
-//! The backward pass makes the weights again from the logarithm of each row's sum: one kernel a thread for a few queries
-//! gives their gradient, one a thread for a few keys that of keys and values. No two threads write one number.
+//! The backward pass is in `attention/backward.rs`. No two threads write one number.
+
+mod backward;
+
+pub use backward::attention_backward;
 
 use burn::tensor::Tensor;
 use cubecl::prelude::*;
@@ -12,7 +15,6 @@ use half::f16;
 use super::{
     block::lanes,
     memory::{buffer, client, empty, empty_of, groups, is_half},
-    norm::total,
     product::launch_out,
     queue::in_parts,
     random::kept,
@@ -107,15 +109,6 @@ fn add_weighted<N: Size>(
             }
             out[comptime![r * tile.length + d]] += sum;
         }
-    }
-}
-
-/// Lets the second of a tile's rows take the place of the first, for the reason of `product::next_row`.
-#[cube]
-fn next_row<N: Size>(rows: &mut Array<Vector<f32, N>>, #[comptime] tile: Tile) {
-    #[unroll]
-    for k in 0..comptime![(tile.rows - 1) * tile.length] {
-        rows[k] = rows[comptime![k + tile.length]];
     }
 }
 
@@ -214,182 +207,6 @@ fn forward<Y: Float, N: Size>(
     }
 }
 
-/// `along [windows, heads, time]`: the products of the output with its gradient, for the other kernel.
-#[cube(launch_unchecked)]
-fn query_gradient<Y: Float, N: Size>(
-    qkv: &[Vector<f32, N>],
-    output: &[Vector<Y, N>],
-    gradient: &[Vector<f32, N>],
-    sums: &[f32],
-    along: &mut [f32],
-    out: &mut [Vector<f32, N>],
-    from: usize,
-    windows: usize,
-    time: usize,
-    heads: usize,
-    scale: f32,
-    key: u32,
-    threshold: u32,
-    kept_by: f32,
-    #[comptime] tile: Tile,
-) {
-    let thread = from + ABSOLUTE_POS;
-    let blocks = time.div_ceil(tile.rows);
-    let block = thread % blocks;
-    let head = thread / blocks % heads;
-    let window = thread / blocks / heads;
-    if window < windows {
-        let width = heads * tile.length;
-        let at = window * time * 3 * width + head * tile.length;
-        let start = block * tile.rows;
-        let mut query_at = Array::<usize>::new(tile.rows);
-        let mut gradient_at = Array::<usize>::new(tile.rows);
-        let mut row_sum = Array::<f32>::new(tile.rows);
-        let mut row_along = Array::<f32>::new(tile.rows);
-        #[unroll]
-        for r in 0..tile.rows {
-            let row = min(start + r, time - 1);
-            query_at[r] = at + row * 3 * width;
-            gradient_at[r] = (window * time + row) * width + head * tile.length;
-            row_sum[r] = sums[(window * heads + head) * time + row];
-            let mut product = Vector::<f32, N>::new(0.0);
-            for d in 0..tile.length {
-                product += Vector::cast_from(output[gradient_at[r] + d]) * gradient[gradient_at[r] + d];
-            }
-            row_along[r] = total::<N>(product, tile.lanes);
-        }
-        let mut result = Array::<Vector<f32, N>>::new(comptime![tile.rows * tile.length]);
-        let last = min(start + tile.rows - 1, time - 1);
-        for number in 0..last / BLOCK + 1 {
-            let mut key_at = Array::<usize>::new(BLOCK);
-            let mut value_at = Array::<usize>::new(BLOCK);
-            #[unroll]
-            for c in 0..BLOCK {
-                key_at[c] = at + min(number * BLOCK + c, time - 1) * 3 * width + width;
-                value_at[c] = key_at[c] + width;
-            }
-            let mut scores = Array::<f32>::new(comptime![tile.rows * BLOCK]);
-            let mut slopes = Array::<f32>::new(comptime![tile.rows * BLOCK]);
-            row_products::<N>(qkv, qkv, &query_at, &key_at, &mut scores, tile);
-            row_products::<N>(gradient, qkv, &gradient_at, &value_at, &mut slopes, tile);
-            #[unroll]
-            for r in 0..tile.rows {
-                #[unroll]
-                for c in 0..BLOCK {
-                    let seen = number * BLOCK + c <= start + r;
-                    let mut slope = slopes[comptime![r * BLOCK + c]];
-                    if comptime![tile.dropping] {
-                        let row = (window * heads + head) * time + start + r;
-                        slope *= kept(key, threshold, kept_by, (row * time + number * BLOCK + c) as u32);
-                    }
-                    let weight = (scores[comptime![r * BLOCK + c]] * scale - row_sum[r]).exp();
-                    scores[comptime![r * BLOCK + c]] = select(seen, weight * (slope - row_along[r]) * scale, 0.0);
-                }
-            }
-            add_weighted::<N>(&scores, qkv, &key_at, &mut result, tile);
-        }
-        for query in start..min(start + tile.rows, time) {
-            #[unroll]
-            for d in 0..tile.length {
-                out[at + query * 3 * width + d] = result[d];
-            }
-            along[(window * heads + head) * time + query] = row_along[0];
-            next_row::<N>(&mut result, tile);
-            #[unroll]
-            for r in 1..tile.rows {
-                row_along[comptime![r - 1]] = row_along[r];
-            }
-        }
-    }
-}
-
-#[cube(launch_unchecked)]
-fn key_gradient<N: Size>(
-    qkv: &[Vector<f32, N>],
-    gradient: &[Vector<f32, N>],
-    sums: &[f32],
-    along: &[f32],
-    out: &mut [Vector<f32, N>],
-    from: usize,
-    windows: usize,
-    time: usize,
-    heads: usize,
-    scale: f32,
-    key: u32,
-    threshold: u32,
-    kept_by: f32,
-    #[comptime] tile: Tile,
-) {
-    let thread = from + ABSOLUTE_POS;
-    let blocks = time.div_ceil(tile.rows);
-    let block = thread % blocks;
-    let head = thread / blocks % heads;
-    let window = thread / blocks / heads;
-    if window < windows {
-        let width = heads * tile.length;
-        let at = window * time * 3 * width + head * tile.length;
-        let start = block * tile.rows;
-        let mut key_at = Array::<usize>::new(tile.rows);
-        let mut value_at = Array::<usize>::new(tile.rows);
-        #[unroll]
-        for r in 0..tile.rows {
-            key_at[r] = at + min(start + r, time - 1) * 3 * width + width;
-            value_at[r] = key_at[r] + width;
-        }
-        let mut keys = Array::<Vector<f32, N>>::new(comptime![tile.rows * tile.length]);
-        let mut values = Array::<Vector<f32, N>>::new(comptime![tile.rows * tile.length]);
-        for number in start / BLOCK..time.div_ceil(BLOCK) {
-            let mut query_at = Array::<usize>::new(BLOCK);
-            let mut gradient_at = Array::<usize>::new(BLOCK);
-            let mut row_sum = Array::<f32>::new(BLOCK);
-            let mut row_along = Array::<f32>::new(BLOCK);
-            #[unroll]
-            for c in 0..BLOCK {
-                let row = min(number * BLOCK + c, time - 1);
-                query_at[c] = at + row * 3 * width;
-                gradient_at[c] = (window * time + row) * width + head * tile.length;
-                row_sum[c] = sums[(window * heads + head) * time + row];
-                row_along[c] = along[(window * heads + head) * time + row];
-            }
-            let mut scores = Array::<f32>::new(comptime![tile.rows * BLOCK]);
-            let mut slopes = Array::<f32>::new(comptime![tile.rows * BLOCK]);
-            row_products::<N>(qkv, qkv, &key_at, &query_at, &mut scores, tile);
-            row_products::<N>(qkv, gradient, &value_at, &gradient_at, &mut slopes, tile);
-            #[unroll]
-            for r in 0..tile.rows {
-                #[unroll]
-                for c in 0..BLOCK {
-                    let query = number * BLOCK + c;
-                    let seen = start + r <= query && query < time;
-                    let mut slope = slopes[comptime![r * BLOCK + c]];
-                    let weight = (scores[comptime![r * BLOCK + c]] * scale - row_sum[c]).exp();
-                    let mut used = weight;
-                    if comptime![tile.dropping] {
-                        let row = (window * heads + head) * time + query;
-                        let keep = kept(key, threshold, kept_by, (row * time + start + r) as u32);
-                        slope *= keep;
-                        used *= keep;
-                    }
-                    scores[comptime![r * BLOCK + c]] = select(seen, weight * (slope - row_along[c]) * scale, 0.0);
-                    slopes[comptime![r * BLOCK + c]] = select(seen, used, 0.0);
-                }
-            }
-            add_weighted::<N>(&scores, qkv, &query_at, &mut keys, tile);
-            add_weighted::<N>(&slopes, gradient, &gradient_at, &mut values, tile);
-        }
-        for row in start..min(start + tile.rows, time) {
-            let key_at = at + row * 3 * width + width;
-            #[unroll]
-            for d in 0..tile.length {
-                out[key_at + d] = keys[d];
-                out[key_at + width + d] = values[d];
-            }
-            next_row::<N>(&mut keys, tile);
-            next_row::<N>(&mut values, tile);
-        }
-    }
-}
-
 /// How much longer an operation takes here than in a matrix product, measured on SwiftShader.
 const SLOWER: f64 = 2.0;
 
@@ -420,7 +237,7 @@ pub fn attention(
     let threads = windows * heads * (time - first).div_ceil(tile.rows);
     let Mask { key, threshold, scale: kept_by } = mask.unwrap_or_default();
     in_parts(&client(qkv), operations(sizes, time - first, 2.0), threads, GROUP as usize, |from, threads| {
-        // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound
+        // SAFETY: no index goes beyond the sizes given, and WebGPU keeps them inside the bound
         // buffers.
         unsafe {
             launch_out!(
@@ -448,71 +265,4 @@ pub fn attention(
         }
     });
     (out, sums)
-}
-
-/// The gradient of `qkv`, from what the forward pass gave and the gradient of its output, `[windows * time, width]`.
-pub fn attention_backward(
-    qkv: &Tensor<2>,
-    output: &Tensor<2>,
-    sums: &Tensor<3>,
-    gradient: &Tensor<2>,
-    sizes: Sizes,
-    mask: Option<Mask>,
-) -> Tensor<2> {
-    let Sizes { windows, time, heads, .. } = sizes;
-    let out = empty(qkv.dims(), &qkv.device());
-    let along = empty([windows, heads, time], &qkv.device());
-    let Mask { key, threshold, scale: kept_by } = mask.unwrap_or_default();
-    let threads = |tile: Tile| windows * heads * time.div_ceil(tile.rows);
-    let tile = Tile::new(sizes, KEPT, mask);
-    in_parts(&client(qkv), operations(sizes, time, 3.0), threads(tile), GROUP as usize, |from, threads| unsafe {
-        launch_out!(
-            output,
-            query_gradient(
-                &client(qkv),
-                groups(threads, GROUP),
-                CubeDim::new_1d(GROUP),
-                tile.lanes,
-                buffer(qkv),
-                buffer(output),
-                buffer(gradient),
-                buffer(sums),
-                buffer(&along),
-                buffer(&out),
-                from,
-                windows,
-                time,
-                heads,
-                scale(sizes),
-                key,
-                threshold,
-                kept_by,
-                tile,
-            )
-        );
-    });
-    let tile = Tile::new(sizes, KEPT / 2, mask);
-    in_parts(&client(qkv), operations(sizes, time, 4.0), threads(tile), GROUP as usize, |from, threads| unsafe {
-        key_gradient::launch_unchecked(
-            &client(qkv),
-            groups(threads, GROUP),
-            CubeDim::new_1d(GROUP),
-            tile.lanes,
-            buffer(qkv),
-            buffer(gradient),
-            buffer(sums),
-            buffer(&along),
-            buffer(&out),
-            from,
-            windows,
-            time,
-            heads,
-            scale(sizes),
-            key,
-            threshold,
-            kept_by,
-            tile,
-        );
-    });
-    out
 }
