@@ -193,7 +193,7 @@ test("writing: greedy, seeded, piece by piece, and while it trains", async ({ pa
   expect(seen.during.length).toBeGreaterThan(0);
 });
 
-test("a text under way stops within 100 ms", async ({ page }, { project }) => {
+test("a text under way stops within 100 ms", { tag: "@alone" }, async ({ page }, { project }) => {
   await open(page, project.name);
   await prepare(page);
   const seen = await page.evaluate(async () => {

@@ -19,7 +19,10 @@ const browser = (...flags: string[]) => ({ executablePath: chromium, args: [...q
 export default defineConfig({
   testDir: ".",
   outputDir: "results/files",
-  workers: 1, // a training run wants the whole machine, and so does SwiftShader
+  // Two at a time, as SwiftShader compiles shaders on one core. Tests tagged @alone hold the page to a time that the other
+  // test would take from it: `cargo xtask test` runs them afterwards, one by one.
+  workers: 2,
+  fullyParallel: true,
   timeout: 300_000, // SwiftShader does a GPU's work on the CPU
   expect: { timeout: 30_000 },
   forbidOnly: process.env.CI === "true",

@@ -54,6 +54,12 @@ struct Check {
     run: fn(&Project) -> Tally,
 }
 
+impl Check {
+    fn tally(&self, project: &Project) -> Result<Tally> {
+        step(self.says, self.how_long, || Ok((self.run)(project)))
+    }
+}
+
 /// The server's crates want more of what both depend on: built as one, Burn would be compiled a second time.
 const CRATE: &[&str] = &["--workspace", "--exclude", "xtask"];
 const XTASK: &[&str] = &["--package", "xtask"];
@@ -139,26 +145,24 @@ const CHECKS: &[Check] = &[
 
 /// Runs all checks, or those whose names are given, and ends with the tally. One that fails keeps no other from
 /// running, except that what reads the page cannot when the page does not build; it then counts as failed.
+///
+/// The page, and the tools for that, are built beside the checks that do not read it: optimising as a whole keeps one core
+/// busy, and Cargo, which locks what it compiles by profile, lets both go on.
 pub fn run(project: &Project, only: Option<&str>) -> Result<ExitCode> {
     let checks = chosen(only)?;
-    tools::rust_components()?;
-    tools::for_page(project)?;
-    tools::node_packages(project, "tests/browser")?;
-
+    tools::for_checks(project)?;
+    let (of_page, others): (Vec<_>, Vec<_>) = checks.into_iter().partition(|check| check.needs_page);
+    let building = if of_page.is_empty() { None } else { Some(page::Building::start(project)?) };
     let mut sum = Sum::default();
-    // `None` until a check needs the page; then whether it could be built.
-    let mut page = None;
-    for check in checks {
-        if check.needs_page {
-            let built = *page.get_or_insert_with(|| sum.add("page", Tally::one(page::build(project))));
-            if !built {
-                println!("==> {}: cannot be checked, as the page does not build", check.says);
-                sum.add(check.name, Tally::FAILED);
-                continue;
-            }
+    for check in others {
+        sum.add(check.name, check.tally(project)?);
+    }
+    let built = building.is_some_and(|page| sum.add("page", Tally::one(page.wait())));
+    for check in of_page {
+        if !built {
+            println!("==> {}: cannot be checked, as the page does not build", check.says);
         }
-        let tally = step(check.says, check.how_long, || Ok((check.run)(project)))?;
-        sum.add(check.name, tally);
+        sum.add(check.name, if built { check.tally(project)? } else { Tally::FAILED });
     }
     Ok(sum.print())
 }
@@ -279,20 +283,23 @@ fn browser_tests(project: &Project) -> Tally {
 
 fn run_browser_tests(project: &Project) -> Result<Tally> {
     let chromium = tools::chromium()?;
-    let operations = page::build_operations(project)?;
     let server = server::start(project.dist(), 0)?;
     let folder = project.root.join("tests/browser");
     let report = folder.join("results/report.json");
-    if report.exists() {
-        fs::remove_file(&report)?; // the last run's must not be taken for this one's
+    let mut sum = Tally::default();
+    for tests in [["--grep-invert=@alone", "--workers=2"], ["--grep=@alone", "--workers=1"]] {
+        if report.exists() {
+            fs::remove_file(&report)?; // an earlier run's must not be taken for this one's
+        }
+        let mut playwright = command(folder.join("node_modules/.bin/playwright"));
+        playwright.args(["test", "--reporter=list,json"]).args(tests).current_dir(&folder);
+        playwright.env("LORITO_URL", server.address()).env("LORITO_CHROMIUM", &chromium);
+        playwright.env("LORITO_OPERATIONS", page::operations(project));
+        playwright.env("PLAYWRIGHT_JSON_OUTPUT_FILE", &report);
+        let succeeded = run_command(&mut playwright).is_ok();
+        sum += browser_tally(&report)?.of_suite(succeeded);
     }
-    let mut playwright = command(folder.join("node_modules/.bin/playwright"));
-    playwright.args(["test", "--reporter=list,json"]).current_dir(&folder);
-    playwright.env("LORITO_URL", server.address()).env("LORITO_CHROMIUM", chromium);
-    playwright.env("LORITO_OPERATIONS", operations);
-    playwright.env("PLAYWRIGHT_JSON_OUTPUT_FILE", &report);
-    let succeeded = run_command(&mut playwright).is_ok();
-    Ok(browser_tally(&report)?.of_suite(succeeded))
+    Ok(sum)
 }
 
 fn browser_tally(report: &Path) -> Result<Tally> {

@@ -75,6 +75,12 @@ fn run() -> Result<ExitCode> {
         ["serve"] => serve(8080),
         ["serve", "--port", port] => serve(port.parse().context("--port wants a number from 1 to 65535")?),
         ["build"] => page::build(&Project::find()?).map(|()| ExitCode::SUCCESS),
+        ["build", page::FOR_TESTS] => {
+            let project = Project::find()?;
+            page::build(&project)?;
+            page::build_operations(&project)?;
+            Ok(ExitCode::SUCCESS)
+        }
         ["test"] => checks::run(&Project::find()?, None),
         ["test", "--only", names] => checks::run(&Project::find()?, Some(names)),
         ["bench", "--pack"] => bench::pack(&Project::find()?),

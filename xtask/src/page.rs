@@ -1,12 +1,17 @@
 //! The release page in dist/: Trunk compiles the crate and gathers the files, web/build.mjs bundles the TypeScript.
 
+use std::fs;
 use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
 use crate::Project;
 use crate::shell::{command, run, step};
 use crate::tools;
+
+/// The argument of `cargo xtask build` with which it also makes what only the tests need.
+pub const FOR_TESTS: &str = "--for-tests";
 
 pub fn build(project: &Project) -> Result<()> {
     tools::for_page(project)?;
@@ -21,10 +26,13 @@ pub fn build(project: &Project) -> Result<()> {
     })
 }
 
-/// The module that compares the operations one by one in the browser; the folder that it is in. It uses what the page's build
-/// has compiled.
-pub fn build_operations(project: &Project) -> Result<PathBuf> {
-    let folder = project.target.join("operations");
+/// The folder of the module that compares the operations one by one in the browser.
+pub fn operations(project: &Project) -> PathBuf {
+    project.target.join("operations")
+}
+
+/// Makes that module. It uses what the page's build has compiled.
+pub fn build_operations(project: &Project) -> Result<()> {
     step("Building the operations' own module", "seconds", || {
         let package =
             ["rustc", "--release", "--locked", "-p", "lorito-operations", "--target", "wasm32-unknown-unknown"];
@@ -34,7 +42,35 @@ pub fn build_operations(project: &Project) -> Result<PathBuf> {
         let module = project.target.join("wasm32-unknown-unknown/release/lorito_operations.wasm");
         let mut bindgen = command(project.target.join("tools/bin/wasm-bindgen"));
         bindgen.args(["--target", "web", "--no-typescript", "--out-dir"]);
-        run(bindgen.arg(&folder).arg(module))
-    })?;
-    Ok(folder)
+        run(bindgen.arg(operations(project)).arg(module))
+    })
+}
+
+/// A build of the page and of the tests' module beside other work. What it says is kept until it is waited for.
+pub struct Building {
+    build: Child,
+    says: PathBuf,
+}
+
+impl Building {
+    pub fn start(project: &Project) -> Result<Self> {
+        let says = project.target.join("page.log");
+        let file = fs::File::create(&says).with_context(|| format!("cannot write {}", says.display()))?;
+        let build = Command::new(std::env::current_exe()?)
+            .args(["build", FOR_TESTS])
+            .env("CARGO_MANIFEST_DIR", project.root.join("xtask"))
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()
+            .context("cannot start the build of the page")?;
+        Ok(Self { build, says })
+    }
+
+    pub fn wait(mut self) -> Result<()> {
+        let status = self.build.wait()?;
+        print!("{}", String::from_utf8_lossy(&fs::read(&self.says)?));
+        ensure!(status.success(), "the page does not build");
+        Ok(())
+    }
 }

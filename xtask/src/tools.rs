@@ -14,13 +14,21 @@ const TRUNK: &str = "0.21.14";
 const NODE: u32 = 20;
 const WASM: &str = "wasm32-unknown-unknown";
 
+/// What it takes to check everything but the page itself, whose build brings its own.
+pub fn for_checks(project: &Project) -> Result<()> {
+    rust_components()?;
+    wasm_target()?;
+    node_packages(project, "web")?;
+    node_packages(project, "tests/browser")
+}
+
 /// What it takes to build the page.
 pub fn for_page(project: &Project) -> Result<()> {
     wasm_target()?;
     // The CLI must be of exactly the version the crate was compiled with. Its own lockfile pins a dependency that is
     // not always to be had, hence not --locked.
     cargo_tool(project, "wasm-bindgen", "wasm-bindgen-cli", &wasm_bindgen_version(project)?, &[], "about 3 minutes")?;
-    cargo_tool(project, "trunk", "trunk", TRUNK, &["--locked"], "about 8 minutes")?;
+    cargo_tool(project, "trunk", "trunk", TRUNK, &["--locked"], "about 6 minutes")?;
     node_packages(project, "web")
 }
 
@@ -32,7 +40,7 @@ pub fn path(project: &Project) -> Result<OsString> {
 }
 
 /// `cargo fmt` and `cargo clippy`: a minimal toolchain lacks them.
-pub fn rust_components() -> Result<()> {
+fn rust_components() -> Result<()> {
     for component in ["rustfmt", "clippy"] {
         if !says_yes(command(format!("cargo-{}", component.trim_start_matches("rust"))).arg("--version")) {
             step(&format!("Adding {component} to the Rust toolchain"), "some seconds, once", || {
@@ -71,6 +79,8 @@ fn cargo_tool(
     step(&format!("Installing {package} {version} into {}", folder.display()), &format!("{how_long}, once"), || {
         let mut install = command("cargo");
         install.args(["install", package, "--version", version, "--force", "--root"]).arg(&folder).args(options);
+        // Trunk asks for its whole program to be optimised as one, which takes minutes on one core, for moments of work.
+        install.envs([("CARGO_PROFILE_RELEASE_LTO", "off"), ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")]);
         run(install.current_dir(&project.root))
     })
 }
