@@ -1,8 +1,13 @@
 // What Lorito costs besides time a step: dispatches, memory, the download, the wait for the first loss; and how fast it
 // writes.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
+import { openLorito } from "./browser.mjs";
 import { configurations, median } from "./configurations.mjs";
 import { prepared, train } from "./lorito.mjs";
+import { textFor } from "./text.mjs";
 
 export async function dispatches(browser, name, { rounds }, tell) {
   const configuration = configurations[name];
@@ -113,6 +118,38 @@ export async function longRun(browser, tell) {
     tell({ name: "memory of a long run", engine: "webgpu", unit: "bytes", step, value: buffers, wasm });
   }
   await close();
+}
+
+/** A file of 200 MB, chosen as a person does: how long it takes, what it holds of memory, and how long the page is held up. */
+export async function largeText(browser, tell) {
+  const folder = await mkdtemp(join(tmpdir(), "lorito-"));
+  const file = join(folder, "large.txt");
+  const part = `${textFor({ vocabulary: 65 }).body}\r\nAñil, señor: 漢字 🦜.\r\n`;
+  const bytes = Buffer.byteLength(part);
+  await writeFile(file, Buffer.concat(Array.from({ length: Math.ceil(200e6 / bytes) }, () => Buffer.from(part))));
+  const { page, close } = await openLorito(browser, "cpu", true);
+  await page.evaluate(() => {
+    globalThis.longest = 0;
+    // Tells of tasks of 50 ms and more.
+    new PerformanceObserver((list) => {
+      for (const { duration } of list.getEntries()) globalThis.longest = Math.max(globalThis.longest, duration);
+    }).observe({ type: "longtask" });
+  });
+  const began = performance.now();
+  await page.setInputFiles("#files", file);
+  await page.waitForFunction(() => document.querySelector(".summary"), undefined, { timeout: 120_000 });
+  const value = performance.now() - began;
+  // The page plans a model of it meanwhile.
+  await page.waitForTimeout(3000);
+  const wasm = await page
+    .workers()
+    .at(-1)
+    .evaluate(() => bench.wasm.buffer.byteLength);
+  const longest = await page.evaluate(() => globalThis.longest);
+  await close();
+  await rm(folder, { recursive: true });
+  const size = Math.ceil(200e6 / bytes) * bytes;
+  tell({ name: "large text", unit: "ms", value, bytes: size, copies: wasm / size, longestTask: longest });
 }
 
 /** From the page's asking for a text to its end, reading of the prompt included. */

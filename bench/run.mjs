@@ -3,7 +3,7 @@
 import os from "node:os";
 import { parseArgs } from "node:util";
 import { launch } from "./browser.mjs";
-import { dispatches, firstLoss, generation, longRun, memory, size, submissions } from "./costs.mjs";
+import { dispatches, firstLoss, generation, largeText, longRun, memory, size, submissions } from "./costs.mjs";
 import { speeds } from "./speeds.mjs";
 import { table } from "./table.mjs";
 
@@ -39,6 +39,7 @@ const comparisons = {
 /** Of Lorito alone. */
 const costs = {
   size: (browser) => size(browser, tell),
+  "large-text": (browser) => largeText(browser, tell),
   dispatches: (browser) => dispatches(browser, "S", options, tell),
   "M-dispatches": (browser) => dispatches(browser, "M", options, tell),
   first: (browser) => firstLoss(browser, options, tell),

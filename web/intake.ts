@@ -1,6 +1,6 @@
 // What people bring: files, pasted text, samples, models. Each joins what is there only when it could be read.
 import { t } from "./i18n";
-import type { ChatOptions, Source } from "./lorito";
+import type { ChatOptions, HeldBack, Source } from "./lorito";
 import { Mutex } from "./mutex";
 import { beginning, isOnePage } from "./one-page/recognize";
 import type { Reading } from "./protocol";
@@ -88,6 +88,13 @@ export async function takeSample(store: Store, name: SampleName): Promise<void> 
 
 export function removeSource(store: Store, source: Source): Promise<void> {
   return turns.run(() => remove(store, source));
+}
+
+/** Chooses what of the text is held back to test with. */
+export function holdBack(store: Store, what: HeldBack): Promise<void> {
+  return turns.run(async () => {
+    await store.attempt("text", undefined, () => store.lorito.holdBack(what));
+  });
 }
 
 /** Reads a CSV or JSON file again with another field; with none, as the conversations that it holds. */

@@ -5,6 +5,7 @@
 import type {
   ChatMessage,
   HalfPrecision,
+  HeldBack,
   History,
   LeftOut,
   ModelSummary,
@@ -92,6 +93,17 @@ export class Lorito extends Voice {
   async clearText(): Promise<TextSummary> {
     const summary = await this.owner.ask((api) => api.clearText());
     this.owner.recipe.texts.length = 0;
+    this.owner.recipe.heldBack = undefined;
+    return this.tell("text", summary);
+  }
+
+  /**
+   * Chooses what of the text the model never sees and is tested on: whole documents, or the last tenth of each, which suits
+   * a few long ones. Conversations are held back whole.
+   */
+  async holdBack(what: HeldBack): Promise<TextSummary> {
+    const summary = await this.owner.ask((api) => api.holdBack(what));
+    this.owner.recipe.heldBack = what;
     return this.tell("text", summary);
   }
 

@@ -5,6 +5,7 @@ import type {
   Evaluation,
   GenerateOptions,
   HalfPrecision,
+  HeldBack,
   History,
   LeftOut,
   Limits,
@@ -174,6 +175,7 @@ export interface WorkerApi {
   addText(call: number, name: string, data: Blob | Blob[], reading: Reading, replaces?: number): Promise<TextSummary>;
   removeText(index: number): Promise<TextSummary>;
   clearText(): Promise<TextSummary>;
+  holdBack(what: HeldBack): Promise<TextSummary>;
   trainTokenizer(kind: TokenizerKind, vocabulary: number | undefined): Promise<TokenizerSummary>;
 
   /** `vocabulary`: where no tokenizer has been trained yet, the one to be expected. */

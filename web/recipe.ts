@@ -1,6 +1,6 @@
 // How to make again what the worker holds, for when its GPU is lost. The page remembers what it was asked for, not the
 // results: a text is a Blob, which the browser keeps for it, and a fresh model is its settings and its seed.
-import type { TokenizerKind } from "lorito-wasm";
+import type { HeldBack, TokenizerKind } from "lorito-wasm";
 import type { NamedFile, NewModel, Reading, RunSummary, WorkerApi } from "./protocol";
 
 interface Text {
@@ -18,6 +18,7 @@ type Origin =
 
 export class Recipe {
   readonly texts: Text[] = [];
+  heldBack: HeldBack | undefined;
   tokenizer: { kind: TokenizerKind; vocabulary: number | undefined } | undefined;
   model: Origin | undefined;
 
@@ -26,6 +27,7 @@ export class Recipe {
     const { model } = this;
     const run = model && "run" in model ? await api.restoreRun(model.file, model.run) : undefined;
     for (const { name, data, reading } of this.texts) await api.addText(0, name, data, reading);
+    if (this.heldBack) await api.holdBack(this.heldBack);
     if (run) return run; // it brought its tokenizer
     if (this.tokenizer && this.texts.length > 0)
       await api.trainTokenizer(this.tokenizer.kind, this.tokenizer.vocabulary);

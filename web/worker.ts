@@ -1,30 +1,22 @@
 // The worker: loads the crate's wasm and does what the page asks (protocol.ts), one call of the session at a time.
 import { expose } from "comlink";
-import init, {
-  type HalfPrecision,
-  type LeftOut,
-  type ModelConfig,
-  type ModelSummary,
-  Session,
-  type TrainConfig,
-} from "lorito-wasm";
-import { download, type HeaderCheck, startOf } from "./download";
+import init, { type HalfPrecision, type LeftOut, type ModelConfig, Session } from "lorito-wasm";
+import { compileAhead, shaders, tuned } from "./ahead";
+import { download } from "./download";
+import { current, emit, engine, exclusively, type Running, refuseWhileTraining } from "./engine";
 import { type Problem, problemOf } from "./errors";
-import { type AdapterFiles, adapterAmong, isArchive, isFolder, mayBelong, openFolder } from "./folder";
-import { chooseEngine, type Engine, type EngineChoice, watchGpu } from "./gpu";
+import { isArchive } from "./folder";
+import { chooseEngine, type EngineChoice, watchGpu } from "./gpu";
 import { RunKeeper } from "./keeper";
-import { useFastestKernels } from "./kernels";
 import { Guarded, Mutex, macrotask } from "./mutex";
-import { beginning, isOnePage } from "./one-page/recognize";
-import type { ExportKind, NamedFile, NewModel, Reading, Wish, WorkerApi, WorkerEvent } from "./protocol";
+import { checkConfig, checkHeader, openAny, openModel } from "./opening";
+import type { ExportKind, NewModel, Reading, Wish, WorkerApi } from "./protocol";
 import { reading } from "./reading";
-import { prepareToCompileAhead, rehearse } from "./shaders";
+import { prepareToCompileAhead } from "./shaders";
 import * as storage from "./storage";
 import { Training, Wishes } from "./training";
 import { UnderWay } from "./under-way";
 import { Writer } from "./writer";
-
-const emit = (event: WorkerEvent) => self.postMessage(event);
 
 const underWay = new UnderWay((call, loaded, total) => emit({ event: "loaded", call, loaded, total }));
 
@@ -45,42 +37,10 @@ self.addEventListener("unhandledrejection", (event) => watchForEnd(event.reason)
 watchGpu((reason) => lost({ code: "device-lost", reason }));
 prepareToCompileAhead();
 
-/** What there is once the engine runs. */
-interface Running {
-  engine: Engine;
-  /** The GPU's name, where its kernels are to be measured. */
-  gpu: string | undefined;
-  session: Guarded<Session>;
-  writer: Writer;
-  keeper: RunKeeper;
-  /** Files come in one by one. */
-  files: Mutex;
-}
-
-let running: Running | undefined;
-/** Of the run in training. */
-let wishes: Wishes | undefined;
 /** Whether the machine's speed is known, for estimates. */
 let measured = false;
-
-function engine(): Running {
-  if (!running) throw { code: "internal", reason: "the engine has not started" } satisfies Problem;
-  return running;
-}
-
-/** Does what cannot be done while a model trains; a text under way ends. */
-async function exclusively<T>(work: (session: Session) => T | PromiseLike<T>): Promise<T> {
-  const { session, writer } = engine();
-  refuseWhileTraining();
-  return writer.instead(() => {
-    refuseWhileTraining();
-    return session.use(work);
-  });
-}
-
-function refuseWhileTraining(): void {
-  if (wishes) throw { code: "busy" } satisfies Problem;
-}
+/** Once that has been found out. */
+let halfPrecision: HalfPrecision | undefined;
 
 /** A preset with the person's figures in it, and the vocabulary of the tokenizer. */
 function modelConfig(session: Session, { preset = "tiny", seed: _, ...given }: NewModel): ModelConfig {
@@ -89,51 +49,6 @@ function modelConfig(session: Session, { preset = "tiny", seed: _, ...given }: N
   if (!base) throw { code: "preset-unknown", preset, known: presets.map(({ name }) => name) } satisfies Problem;
   const set = Object.entries(given).filter(([, value]) => value !== undefined);
   return { ...base.model, ...Object.fromEntries(set) };
-}
-
-let kernels: Promise<void> | undefined;
-/** Once that has been found out. */
-let halfPrecision: HalfPrecision | undefined;
-
-/** The GPU's fastest kernels are in use from here on. That of a program on the CPU is known: it pays for barriers. */
-function tuned(): Promise<void> {
-  const { engine: kind, session, gpu } = engine();
-  if (kind !== "webgpu" || gpu === undefined) return Promise.resolve();
-  kernels ??= useFastestKernels(session, gpu);
-  return kernels;
-}
-
-/** The kinds of kernels that have been asked for. */
-const rehearsed = new Set<string>();
-/** Once the shaders asked for last are there: those for evaluating and writing, and those for steps. */
-const shaders: Record<"writing" | "training", Promise<unknown>> = {
-  writing: Promise.resolve(),
-  training: Promise.resolve(),
-};
-
-/** Has the GPU's shaders for such a model compiled in the background, so that training starts at once. */
-async function compileAhead(model: ModelConfig, config: TrainConfig): Promise<void> {
-  const { engine: kind, session } = engine();
-  if (kind !== "webgpu" || wishes) return;
-  await tuned();
-  const kernels = await session.use((idle) => idle.kernelsOf(model, config));
-  // A run may have begun since this was asked for.
-  if (wishes || rehearsed.has(kernels)) return;
-  rehearsed.add(kernels);
-  const ask = (part: (idle: Session) => void) =>
-    session.use((idle) => {
-      // What is queued before a rehearsal must not be swallowed with it: an adapter's first sums were.
-      idle.settle();
-      return rehearse(() => part(idle));
-    });
-  const writing = ask((idle) => idle.rehearseWriting(model));
-  // WebGPU hears of pipelines at the end of a task: it compiles these while the others are rehearsed.
-  const training = writing.then(macrotask).then(() => ask((idle) => idle.rehearseTraining(model, config)));
-  // Where one fails, its use will tell.
-  const ended = (part: typeof writing) => part.then(({ compiled }) => compiled).catch(() => {});
-  shaders.writing = ended(writing);
-  shaders.training = ended(training);
-  await training;
 }
 
 async function readText(
@@ -170,73 +85,10 @@ async function chatIn(given: Blob): Promise<Blob> {
   return chat?.data ?? given;
 }
 
-/** Opens one file of ours, alone or in its page, an archive with a folder in it, or a folder's files. */
-async function openAny(call: number, source: Blob | NamedFile[]): Promise<ModelSummary> {
-  if (source instanceof Blob) {
-    const start = new Uint8Array(await source.slice(0, beginning).arrayBuffer());
-    if (isOnePage(start)) return openOnePage(call, source);
-    if (!isArchive(start)) return openModel(source);
-    const { filesOf } = await import("./archive");
-    return openFiles(call, await filesOf(source, mayBelong));
-  }
-  const [first] = source;
-  if (source.length === 1 && first && !isFolder(source)) return openAny(call, first.data);
-  return openFiles(call, source);
-}
-
-async function openFiles(call: number, files: NamedFile[]): Promise<ModelSummary> {
-  const { session, writer, keeper } = engine();
-  const adapter = adapterAmong(files);
-  if (adapter) return openAdapter(adapter);
-  refuseWhileTraining();
-  const model = await writer.instead(() =>
-    openFolder(session, files, (loaded, total) => emit({ event: "loaded", call, loaded, total })),
-  );
-  keeper.modelChanged();
-  return model;
-}
-
-/** What cannot be opened is refused before its weights are on their way. */
-async function checkConfig({ name, data }: NamedFile): Promise<void> {
-  if (name !== "config.json") return;
-  const bytes = await bytesOf(data);
-  await engine().session.use((session) => session.checkPretrained(bytes));
-}
-
-/** Puts PEFT's adapter beside the model there is. */
-async function openAdapter({ config, weights }: AdapterFiles): Promise<ModelSummary> {
-  const [described, numbers] = await Promise.all([bytesOf(config), bytesOf(weights)]);
-  const model = await exclusively((session) => session.importAdapter(described, numbers));
-  engine().keeper.modelChanged();
-  return model;
-}
-
-async function bytesOf(file: Blob): Promise<Uint8Array> {
-  return new Uint8Array(await file.arrayBuffer());
-}
-
-async function openOnePage(call: number, page: Blob): Promise<ModelSummary> {
-  const { modelIn } = await import("./one-page/read");
-  return openModel(await modelIn(page, checkHeader, (loaded, total) => emit({ event: "loaded", call, loaded, total })));
-}
-
-const checkHeader: HeaderCheck = (start, total) =>
-  engine().session.use((session) => session.checkModelHeader(start, total));
-
 async function exportModel(kind: Exclude<ExportKind, "html">, name: string): Promise<Blob> {
   const bytes = await engine().session.use((session) => exported(session, kind, name));
   const type = kind === "huggingface" || kind === "adapter" ? "application/zip" : "application/octet-stream";
   return new Blob([bytes as BlobPart], { type });
-}
-
-async function openModel(file: Blob) {
-  // A look at the start, before the whole is read into memory.
-  const start = await startOf(file);
-  await engine().session.use((session) => session.checkModelHeader(start, file.size));
-  const bytes = new Uint8Array(await file.arrayBuffer());
-  const model = await exclusively((session) => session.importModel(bytes));
-  engine().keeper.modelChanged();
-  return model;
 }
 
 function exported(session: Session, kind: Exclude<ExportKind, "html">, name: string): Promise<Uint8Array> {
@@ -258,7 +110,8 @@ function exported(session: Session, kind: Exclude<ExportKind, "html">, name: str
 async function train(begin: (tools: Running) => Promise<void>, wish: Wish) {
   const tools = engine();
   refuseWhileTraining();
-  wishes = new Wishes(wish);
+  const wishes = new Wishes(wish);
+  current.wishes = wishes;
   try {
     await tuned();
     await begin(tools);
@@ -266,7 +119,7 @@ async function train(begin: (tools: Running) => Promise<void>, wish: Wish) {
     const status = await tools.session.use((session) => session.status());
     return await new Training({ ...tools, emit, compiled: shaders.training }, status, wishes).run();
   } finally {
-    wishes = undefined;
+    current.wishes = undefined;
   }
 }
 
@@ -276,7 +129,7 @@ const api: WorkerApi = {
     await init();
     const started = await Session.start(choice.engine, choice.limits);
     const session = new Guarded(started, watchForEnd);
-    running = {
+    current.running = {
       engine: choice.engine,
       gpu: choice.software ? undefined : (choice.adapter ?? ""),
       session,
@@ -312,6 +165,12 @@ const api: WorkerApi = {
     });
   },
 
+  holdBack: async (what) => {
+    const { session, keeper } = engine();
+    keeper.textChanged();
+    return session.use((open) => open.holdBack(what));
+  },
+
   trainTokenizer: async (kind, vocabulary) => {
     const summary = await exclusively((session) => session.trainTokenizer(kind, vocabulary));
     engine().keeper.textChanged();
@@ -319,9 +178,9 @@ const api: WorkerApi = {
   },
 
   planModel: async (model, config) => {
-    if (!wishes) await tuned();
+    if (!current.wishes) await tuned();
     return engine().session.use(async (session) => {
-      if (!measured && !wishes) {
+      if (!measured && !current.wishes) {
         await session.measure();
         measured = true;
       }
@@ -413,7 +272,7 @@ const api: WorkerApi = {
     await engine().keeper.save();
   },
 
-  wish: async (wish) => wishes?.set(wish),
+  wish: async (wish) => current.wishes?.set(wish),
 
   generate: (call, prompt, options) =>
     engine().writer.forPerson({
@@ -430,7 +289,7 @@ const api: WorkerApi = {
     });
   },
 
-  stopWriting: async () => running?.writer.stop(),
+  stopWriting: async () => current.running?.writer.stop(),
 
   savedRun: () => engine().keeper.summary(),
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::decode::Encoding;
 use super::source::{Notice, Source};
-use super::split::{Split, split};
+use super::split::{HeldBack, Split, is_uneven, split};
 use super::tally::{DocumentTally, Tally};
 use crate::chat::whatsapp::ChatReport;
 
@@ -19,6 +19,7 @@ pub struct Corpus {
     sources: Vec<Source>,
     /// One for each source.
     tallies: Vec<Tally>,
+    held_back: HeldBack,
     /// Counted when the sources change, as it is asked for far more often.
     summary: Summary,
 }
@@ -37,6 +38,9 @@ pub struct Summary {
     pub validation_documents: usize,
     pub train_characters: usize,
     pub validation_characters: usize,
+    pub held_back: HeldBack,
+    /// Whether the other way to hold text back deserves to be offered: whole documents cannot be shared out near nine to one.
+    pub uneven: bool,
     #[cfg_attr(target_arch = "wasm32", tsify(type = "TextSource[]"))]
     pub sources: Vec<SourceSummary>,
     /// The beginning of the text; a line feed between documents.
@@ -92,6 +96,17 @@ impl Corpus {
         *self = Self::default();
     }
 
+    /// Chooses what validates, until the text is cleared.
+    pub fn hold_back(&mut self, held_back: HeldBack) {
+        self.held_back = held_back;
+        self.summary = self.count();
+    }
+
+    /// The end of a conversation has nothing to answer to, so these are held back whole, whatever was chosen.
+    pub fn held_back(&self) -> HeldBack {
+        if self.has_conversations() { HeldBack::Documents } else { self.held_back }
+    }
+
     pub fn sources(&self) -> &[Source] {
         &self.sources
     }
@@ -117,12 +132,14 @@ impl Corpus {
         characters
     }
 
-    /// Training and validation text: the same whenever the same documents are loaded in the same order.
+    /// Training and validation text: the same whenever the same documents are loaded in the same order, held back alike.
     pub fn split(&self) -> Split<'_> {
         let documents: Vec<&str> = self.documents().collect();
-        let tallies: Vec<DocumentTally> =
-            self.tallies.iter().flat_map(|tally| tally.documents.iter().copied()).collect();
-        split(&documents, &tallies)
+        split(&documents, &self.document_tallies(), self.held_back())
+    }
+
+    fn document_tallies(&self) -> Vec<DocumentTally> {
+        self.tallies.iter().flat_map(|tally| tally.documents.iter().copied()).collect()
     }
 
     pub fn summary(&self) -> Summary {
@@ -143,6 +160,8 @@ impl Corpus {
             validation_documents: split.validation.len(),
             train_characters: characters - validation_characters,
             validation_characters,
+            held_back: self.held_back(),
+            uneven: !self.has_conversations() && is_uneven(&self.document_tallies()),
             sources,
             preview: self.preview(),
         }

@@ -32,4 +32,4 @@ pub use fields::SAMPLE;
 pub use jsonlines::likely_field;
 pub use reader::{DEFAULT_LIMIT, FileReader, ReadOptions};
 pub use source::{Notice, Source};
-pub use split::Split;
+pub use split::{HeldBack, Split};

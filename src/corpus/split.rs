@@ -1,11 +1,25 @@
-//! Which documents train and which validate.
+//! What trains and what validates.
+
+use serde::{Deserialize, Serialize};
 
 use super::tally::{DocumentTally, mixed};
 
 /// Chosen once. With another seed, the same text would give figures that cannot be compared with earlier ones.
 const SEED: u64 = 1337;
 
-/// The two parts of a corpus. No document is in both.
+/// What is held back from training, to validate with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub enum HeldBack {
+    /// Whole documents: no document is on both sides. Of a single one, its end.
+    #[default]
+    Documents,
+    /// The last tenth of each document: for a few books, of which a whole one would be far more than a tenth, or less.
+    Ends,
+}
+
+/// The two parts of a corpus. No text is in both.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Split<'a> {
     pub train: Vec<&'a str>,
@@ -13,17 +27,28 @@ pub struct Split<'a> {
 }
 
 /// Splits documents; `tallies` are theirs, in the same order, which both parts keep.
-pub fn split<'a>(documents: &[&'a str], tallies: &[DocumentTally]) -> Split<'a> {
-    if let [document] = documents {
-        let (train, validation) = document.split_at(cut(document));
-        let part = |text| std::iter::once(text).filter(|text: &&str| !text.is_empty()).collect();
-        return Split { train: part(train), validation: part(validation) };
+pub fn split<'a>(documents: &[&'a str], tallies: &[DocumentTally], held_back: HeldBack) -> Split<'a> {
+    if documents.len() == 1 || held_back == HeldBack::Ends {
+        let parts = documents.iter().map(|document| document.split_at(cut(document)));
+        let (mut train, mut validation): (Vec<_>, Vec<_>) = parts.unzip();
+        train.retain(|text| !text.is_empty());
+        validation.retain(|text| !text.is_empty());
+        return Split { train, validation };
     }
     let mut split = Split::default();
     for (document, validates) in documents.iter().zip(chosen(tallies)) {
         if validates { &mut split.validation } else { &mut split.train }.push(*document);
     }
     split
+}
+
+/// Whether whole documents, being so few or so different in length, cannot be shared out near nine to one: less than a
+/// twentieth of all characters would validate, or more than a fifth.
+pub fn is_uneven(tallies: &[DocumentTally]) -> bool {
+    let total: usize = tallies.iter().map(|tally| tally.characters).sum();
+    let validating = tallies.iter().zip(chosen(tallies)).filter(|(_, validates)| *validates);
+    let held: usize = validating.map(|(tally, _)| tally.characters).sum();
+    tallies.len() > 1 && (held * 20 < total || held * 5 > total)
 }
 
 /// Chooses documents for validation until they hold a tenth of all characters: in an order given by a hash of their
@@ -156,6 +181,43 @@ mod tests {
             assert!(characters(&split.validation) <= characters(&split.train), "{lengths:?}");
             assert_eq!(split.train.len() + split.validation.len(), lengths.len());
         }
+    }
+
+    #[test]
+    fn where_whole_documents_are_no_tenth_their_ends_can_be_held_back() {
+        for (lengths, uneven) in [
+            (vec![900, 950], true),
+            (vec![2000, 10], true),
+            (vec![5000], false),
+            (vec![900, 900, 200], false),
+            (vec![100; 30], false),
+        ] {
+            let mut corpus = corpus(&of_lengths(lengths.clone()));
+            assert_eq!(corpus.summary().uneven, uneven, "{lengths:?}");
+            let documents: Vec<String> = corpus.documents().map(str::to_owned).collect();
+            corpus.hold_back(HeldBack::Ends);
+            let split = corpus.split();
+            assert_eq!((split.train.len(), split.validation.len()), (lengths.len(), lengths.len()));
+            for ((train, validation), document) in split.train.iter().zip(&split.validation).zip(documents) {
+                assert_eq!([*train, *validation].concat(), document);
+                assert_eq!(validation.len(), document.len().div_ceil(10));
+            }
+            let summary = corpus.summary();
+            assert_eq!((summary.held_back, summary.uneven), (HeldBack::Ends, uneven), "{lengths:?}");
+            assert_eq!(summary.validation_characters, lengths.iter().map(|length| length.div_ceil(10)).sum::<usize>());
+        }
+    }
+
+    #[test]
+    fn conversations_are_held_back_whole() {
+        let mut corpus = corpus(&of_lengths([900, 950]));
+        corpus.hold_back(HeldBack::Ends);
+        let mut talk = Source { turns: 2, ..corpus.sources()[0].clone() };
+        talk.name = "talk.jsonl".into();
+        corpus.add(talk);
+        let summary = corpus.summary();
+        assert_eq!((summary.held_back, summary.uneven), (HeldBack::Documents, false));
+        assert_eq!(summary.train_documents + summary.validation_documents, 4);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{Session, TokenizerSummary};
 use crate::{
     chat,
-    corpus::{FileReader, ReadOptions, Summary},
+    corpus::{FileReader, HeldBack, ReadOptions, Summary},
     error::{Error, Result},
     tokenizer::{Kind, Piece, Tokenizer, default_vocabulary},
     train::{Answers, Dataset},
@@ -56,6 +56,13 @@ impl Session {
     pub fn clear_text(&mut self) {
         self.corpus.clear();
         self.data = None;
+    }
+
+    /// Chooses what of the text validates. A run under way keeps its own.
+    pub fn hold_back(&mut self, held_back: HeldBack) -> Summary {
+        self.corpus.hold_back(held_back);
+        self.data = None;
+        self.corpus.summary()
     }
 
     pub fn text_summary(&self) -> Summary {

@@ -46,6 +46,7 @@ impl Session {
                 bytes: summary.bytes as u64,
                 train_tokens: data.train.len(),
                 validation_tokens: data.validation.len(),
+                held_back: summary.held_back,
             };
         }
         // What was best on another text is not comparable.

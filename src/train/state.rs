@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::History;
-use crate::config::TrainConfig;
+use crate::{config::TrainConfig, corpus::HeldBack};
 
 /// Where a run stands, as it goes into a checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,4 +57,7 @@ pub struct TextFacts {
     pub bytes: u64,
     pub train_tokens: usize,
     pub validation_tokens: usize,
+    /// Files from before there was a choice held back whole documents.
+    #[serde(default)]
+    pub held_back: HeldBack,
 }

@@ -280,7 +280,25 @@ test.describe("one engine is enough", () => {
     await expect(text.getByText("Pasted text")).toBeVisible();
   });
 
-  test("the first screen is there at once, before the engine is", async ({ page }) => {
+  test("of two books whole ones are held back, or their ends", async ({ page }) => {
+    await visit(page, "cpu");
+    const text = step(page, "Text");
+    await drop(page, [{ name: "one.txt", text: "One day after the other. ".repeat(40) }]);
+    await expect(text.getByText(/tested on the 10% that it never sees/)).toBeVisible();
+    const ends = text.getByLabel("Test on the last tenth of each document");
+    await expect(ends).toHaveCount(0);
+    await drop(page, [{ name: "two.txt", text: "Two birds upon one wall. ".repeat(40) }]);
+    await expect(text.getByText(/tested on the 50%/)).toBeVisible();
+    await expect(text.getByText(/these 2 are too few/)).toBeVisible();
+    await ends.check();
+    await expect(text.getByText("It learns from 90% (1,800 characters)")).toBeVisible();
+    const tokenized = await page.evaluate(() => window.lorito.trainTokenizer({ kind: "byte" }));
+    expect(tokenized).toMatchObject({ trainTokens: 1802, validationTokens: 202 });
+    await ends.uncheck();
+    await expect(text.getByText(/tested on the 50%/)).toBeVisible();
+  });
+
+  test("the first screen is there at once, before the engine is", { tag: "@alone" }, async ({ page }) => {
     await page.route("**/*.wasm", () => {}); // never comes
     await page.goto("");
     await expect(page.getByRole("button", { name: "Choose files" })).toBeVisible({ timeout: 2000 });

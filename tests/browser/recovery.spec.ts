@@ -179,11 +179,13 @@ test("a crash of the engine is survived", async ({ page, guard }, { project }) =
     await next;
   };
   // Before anything is saved: text, tokenizer and model are made again.
+  await page.evaluate(() => window.lorito.holdBack("ends"));
   const logits = () =>
     page.evaluate(async () => [...(await window.lorito.logits(await window.lorito.encode("The ship")))]);
   const before = await logits();
   await crash();
   expect(await logits()).toEqual(before);
+  expect((await page.evaluate(() => window.lorito.textSummary())).heldBack).toBe("ends");
   // While it trains.
   await page.evaluate(
     ([run, count]) => {

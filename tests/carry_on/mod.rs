@@ -7,6 +7,7 @@ use futures_lite::future::block_on;
 use lorito::{
     chat,
     config::{ModelConfig, TrainConfig, Variant},
+    corpus::HeldBack,
     device::{CPU_LIMITS, Engine, cpu},
     formats::{ModelFile, hugging_face},
     model::Gpt,
@@ -35,6 +36,8 @@ fn texts() -> Vec<(&'static str, Vec<(&'static str, String)>)> {
         ("harbour", vec![("harbour.txt", sample.clone())]),
         ("rows", vec![("rows.jsonl", rows.join("\n")), ("plain.md", sample.replace('\n', "\r\n"))]),
         ("no-lines", vec![("short.txt", "añ漢🦜 ".repeat(41))]),
+        // Two books of which either would be far more than a tenth: the page was told to hold back their ends.
+        ("ends", vec![("one.txt", sample.clone()), ("other.txt", sample[..sample.len() / 2].to_uppercase())]),
     ]
 }
 
@@ -82,6 +85,9 @@ fn write_trained_models() {
     for (name, files) in texts() {
         let folder = folder(name);
         let mut session = session_with(&files);
+        if name == "ends" {
+            session.hold_back(HeldBack::Ends);
+        }
         for (name, text) in files {
             fs::write(folder.join(name), text).unwrap();
         }

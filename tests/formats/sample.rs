@@ -2,6 +2,7 @@
 
 use lorito::{
     config::{ModelConfig, TrainConfig, Variant},
+    corpus::HeldBack,
     formats::{ModelFile, Moments},
     model::Layout,
     tokenizer::{Kind, Tokenizer},
@@ -62,6 +63,7 @@ pub fn model() -> ModelFile {
             bytes: TEXT.len() as u64,
             train_tokens: 160,
             validation_tokens: 18,
+            held_back: HeldBack::Documents,
         },
         history: History {
             steps: (1..=3).map(record).collect(),

@@ -1,11 +1,13 @@
 // The first step: what to learn from.
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { customElement, query } from "lit/decorators.js";
+import { live } from "lit/directives/live.js";
 import { bytes, duration, percent, sentenceOf, t } from "../i18n";
 import {
   ACCEPT,
   changeField,
   fileOf,
+  holdBack,
   holdsConversations,
   removeSource,
   SAMPLES,
@@ -148,11 +150,24 @@ export class TextView extends View {
             validationCharacters: text.validationCharacters,
           })}
         </p>
+        ${text.uneven || text.heldBack === "ends" ? this.#heldBack(text) : nothing}
       </div>
       <figure class="sheet">
         <figcaption>${t("text.preview")}</figcaption>
         <pre tabindex="0" aria-label=${t("text.preview")}>${text.preview}</pre>
       </figure>
+    </div>`;
+  }
+
+  /** Two books of like length: one of them, held back whole, would be half the text. */
+  #heldBack(text: TextSummary): TemplateResult {
+    const { documents } = text;
+    return html`<div class="field switch">
+      <input id="hold-back-ends" type="checkbox" aria-describedby="hold-back-ends-about"
+        .checked=${live(text.heldBack === "ends")}
+        @change=${(event: Event) => void holdBack(this.store, (event.target as HTMLInputElement).checked ? "ends" : "documents")}>
+      <label for="hold-back-ends">${t("text.holdBackEnds")}</label>
+      <small id="hold-back-ends-about">${text.uneven ? t("text.uneven", { count: documents }) : t("text.even", { count: documents })}</small>
     </div>`;
   }
 

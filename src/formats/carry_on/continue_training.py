@@ -269,7 +269,8 @@ class Run:
 
         tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
         documents = read_documents(arguments.text, arguments.field, tokenizer, say)
-        train, validation = (Tokens(part, tokenizer) for part in split_documents(documents))
+        held_back = self.last_run.get("text", {}).get("held_back", "documents")
+        train, validation = (Tokens(part, tokenizer) for part in split_documents(documents, held_back))
         # In single precision whatever the file has: 16 bits would lose small updates.
         model = AutoModelForCausalLM.from_pretrained(self.folder, local_files_only=True).float()
         if max(train.largest, validation.largest) >= model.config.vocab_size:
@@ -295,6 +296,7 @@ class Run:
             "characters": sum(len(text) for pieces in documents for text, _ in pieces),
             "train_tokens": len(train),
             "validation_tokens": len(validation),
+            "held_back": held_back,
         }
         self.model, self.optimizer = accelerator.prepare(model, make_optimizer(model, settings))
         # All that a checkpoint says of the run besides weights, moments and random numbers.

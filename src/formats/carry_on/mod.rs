@@ -37,6 +37,7 @@ pub fn last_run(file: &ModelFile) -> Value {
             "characters": facts.characters,
             "train_tokens": facts.train_tokens,
             "validation_tokens": facts.validation_tokens,
+            "held_back": facts.held_back,
         },
         "training": {
             "steps": config.steps,

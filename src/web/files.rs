@@ -1,0 +1,44 @@
+//! Files that a model leaves as and comes back from.
+
+use js_sys::Uint8Array;
+use wasm_bindgen::prelude::*;
+
+use super::{Session, Thrown, answer, bytes, from_js, thrown};
+
+#[wasm_bindgen]
+impl Session {
+    #[wasm_bindgen(js_name = exportSafetensors)]
+    pub async fn export_safetensors(&self, name: String) -> Thrown<Uint8Array> {
+        bytes(self.0.export_safetensors(&name).await)
+    }
+
+    #[wasm_bindgen(js_name = exportHuggingFace)]
+    pub async fn export_hugging_face(&self, name: String, date: String) -> Thrown<Uint8Array> {
+        bytes(self.0.export_hugging_face(&name, &date).await)
+    }
+
+    #[wasm_bindgen(js_name = exportGguf)]
+    pub async fn export_gguf(
+        &self,
+        name: String,
+        #[wasm_bindgen(unchecked_param_type = "GgufNumbers")] numbers: JsValue,
+    ) -> Thrown<Uint8Array> {
+        bytes(self.0.export_gguf(&name, from_js(numbers)?).await)
+    }
+
+    /// Refuses a download by its first bytes, of `totalBytes` in all if that is known; how many bytes it promises.
+    #[wasm_bindgen(js_name = checkModelHeader)]
+    pub fn check_model_header(
+        &self,
+        start: &[u8],
+        #[wasm_bindgen(js_name = totalBytes)] total: Option<f64>,
+    ) -> Thrown<f64> {
+        let promised = crate::formats::check_header(start, total.map(|total| total as u64));
+        promised.map(|bytes| bytes as f64).map_err(thrown)
+    }
+
+    #[wasm_bindgen(js_name = importModel, unchecked_return_type = "ModelSummary")]
+    pub fn import_model(&mut self, file: Vec<u8>) -> Thrown<JsValue> {
+        answer(self.0.import_model(&file))
+    }
+}

@@ -1,0 +1,68 @@
+//! The model: its costs, its kernels and the making of it.
+
+use wasm_bindgen::prelude::*;
+
+use super::{Session, Thrown, answer, from_js, thrown, to_js};
+use crate::config::presets;
+
+#[wasm_bindgen]
+impl Session {
+    #[wasm_bindgen(unchecked_return_type = "Preset[]")]
+    pub fn presets(&self) -> Thrown<JsValue> {
+        to_js(&presets(self.0.vocabulary().unwrap_or(256)))
+    }
+
+    #[wasm_bindgen(js_name = planModel, unchecked_return_type = "Plan")]
+    pub fn plan_model(
+        &mut self,
+        #[wasm_bindgen(unchecked_param_type = "ModelConfig")] model: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "TrainConfig")] train: JsValue,
+    ) -> Thrown<JsValue> {
+        answer(self.0.plan(&from_js(model)?, &from_js(train)?))
+    }
+
+    /// Which of the GPU's kernels a model needs: equal for models that need the same.
+    #[wasm_bindgen(js_name = kernelsOf)]
+    pub fn kernels_of(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "ModelConfig")] model: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "TrainConfig")] train: JsValue,
+    ) -> Thrown<String> {
+        Ok(self.0.kernels_of(&from_js(model)?, &from_js(train)?))
+    }
+
+    pub fn settle(&self) {
+        self.0.settle();
+    }
+
+    /// Queues each of the kernels that evaluating and writing need once, without waiting for any.
+    #[wasm_bindgen(js_name = rehearseWriting)]
+    pub fn rehearse_writing(&self, #[wasm_bindgen(unchecked_param_type = "ModelConfig")] model: JsValue) -> Thrown<()> {
+        self.0.rehearse_writing(&from_js(model)?).map_err(thrown)
+    }
+
+    /// The same for training.
+    #[wasm_bindgen(js_name = rehearseTraining)]
+    pub fn rehearse_training(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "ModelConfig")] model: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "TrainConfig")] train: JsValue,
+    ) -> Thrown<()> {
+        self.0.rehearse_training(&from_js(model)?, &from_js(train)?).map_err(thrown)
+    }
+
+    /// The model's vocabulary is the tokenizer's, whatever `model` says.
+    #[wasm_bindgen(js_name = createModel, unchecked_return_type = "ModelSummary")]
+    pub fn create_model(
+        &mut self,
+        #[wasm_bindgen(unchecked_param_type = "ModelConfig")] model: JsValue,
+        seed: f64,
+    ) -> Thrown<JsValue> {
+        answer(self.0.create_model(from_js(model)?, seed as u64))
+    }
+
+    #[wasm_bindgen(js_name = modelSummary, unchecked_return_type = "ModelSummary | null")]
+    pub fn model_summary(&self) -> Thrown<JsValue> {
+        to_js(&self.0.model_summary())
+    }
+}

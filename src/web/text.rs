@@ -1,0 +1,127 @@
+//! Text and tokenizer.
+
+use js_sys::Uint32Array;
+use wasm_bindgen::prelude::*;
+
+use super::{Session, Thrown, answer, from_js, thrown, to_js};
+use crate::{
+    chat::whatsapp::ChatOptions,
+    corpus::{self, ReadOptions},
+};
+
+#[wasm_bindgen]
+impl Session {
+    #[wasm_bindgen(js_name = openFile)]
+    pub fn open_file(
+        &mut self,
+        name: &str,
+        #[wasm_bindgen(js_name = expectedBytes)] expected: f64,
+        field: Option<String>,
+        #[wasm_bindgen(unchecked_param_type = "ChatOptions | undefined")] chat: JsValue,
+    ) -> Thrown<()> {
+        let chat = if chat.is_undefined() { ChatOptions::default() } else { from_js(chat)? };
+        let options = ReadOptions { field, expected_bytes: expected as u64, chat, ..ReadOptions::default() };
+        self.0.open_file_with(name, options);
+        Ok(())
+    }
+
+    #[wasm_bindgen(js_name = pushBytes)]
+    pub fn push_bytes(&mut self, bytes: &[u8]) -> Thrown<()> {
+        self.0.push_bytes(bytes).map_err(thrown)
+    }
+
+    #[wasm_bindgen(js_name = closeFile, unchecked_return_type = "TextSummary")]
+    pub fn close_file(&mut self, replaces: Option<usize>) -> Thrown<JsValue> {
+        answer(self.0.close_file_at(replaces.unwrap_or(usize::MAX)))
+    }
+
+    #[wasm_bindgen(js_name = dropFile)]
+    pub fn drop_file(&mut self) {
+        self.0.drop_file();
+    }
+
+    /// Which field of these JSON lines holds the text, where nobody says; undefined: whole lines count.
+    #[wasm_bindgen(js_name = likelyField)]
+    pub fn likely_field(&self, lines: &str) -> Option<String> {
+        corpus::likely_field(lines)
+    }
+
+    /// How many of the first lines count for that.
+    #[wasm_bindgen(js_name = likelyFieldLines)]
+    pub fn likely_field_lines(&self) -> usize {
+        corpus::SAMPLE
+    }
+
+    #[wasm_bindgen(js_name = removeSource, unchecked_return_type = "TextSummary")]
+    pub fn remove_source(&mut self, index: usize) -> Thrown<JsValue> {
+        to_js(&self.0.remove_source(index))
+    }
+
+    #[wasm_bindgen(js_name = clearText)]
+    pub fn clear_text(&mut self) {
+        self.0.clear_text();
+    }
+
+    #[wasm_bindgen(js_name = holdBack, unchecked_return_type = "TextSummary")]
+    pub fn hold_back(
+        &mut self,
+        #[wasm_bindgen(unchecked_param_type = "HeldBack")] held_back: JsValue,
+    ) -> Thrown<JsValue> {
+        to_js(&self.0.hold_back(from_js(held_back)?))
+    }
+
+    #[wasm_bindgen(js_name = textSummary, unchecked_return_type = "TextSummary")]
+    pub fn text_summary(&self) -> Thrown<JsValue> {
+        to_js(&self.0.text_summary())
+    }
+
+    #[wasm_bindgen(js_name = suggestedVocabulary)]
+    pub fn suggested_vocabulary(&self) -> usize {
+        self.0.suggested_vocabulary()
+    }
+
+    #[wasm_bindgen(js_name = trainTokenizer, unchecked_return_type = "TokenizerSummary")]
+    pub fn train_tokenizer(
+        &mut self,
+        #[wasm_bindgen(unchecked_param_type = "TokenizerKind")] kind: JsValue,
+        vocabulary: Option<usize>,
+    ) -> Thrown<JsValue> {
+        answer(self.0.train_tokenizer(from_js(kind)?, vocabulary))
+    }
+
+    #[wasm_bindgen(js_name = tokenizerSummary, unchecked_return_type = "TokenizerSummary | null")]
+    pub fn tokenizer_summary(&mut self) -> Thrown<JsValue> {
+        answer(self.0.tokenizer_summary())
+    }
+
+    #[wasm_bindgen(js_name = previewTokens, unchecked_return_type = "Piece[]")]
+    pub fn preview_tokens(&self, text: &str) -> Thrown<JsValue> {
+        answer(self.0.preview_tokens(text))
+    }
+
+    #[wasm_bindgen(js_name = unknownCharacters)]
+    pub fn unknown_characters(&self, text: &str) -> Thrown<String> {
+        self.0.unknown_characters(text).map_err(thrown)
+    }
+
+    /// Whether each token of a text would be learned (1) or only read (0).
+    #[wasm_bindgen(js_name = learnedTokens)]
+    pub fn learned_tokens(&self, text: &str) -> Thrown<Vec<u8>> {
+        let learned = self.0.learned_tokens(text).map_err(thrown)?;
+        Ok(learned.into_iter().map(u8::from).collect())
+    }
+
+    /// Gives a model that knows no conversations the tokens for their turns, where the text holds some.
+    #[wasm_bindgen(js_name = learnTurns)]
+    pub async fn learn_turns(&mut self) -> Thrown<bool> {
+        self.0.learn_turns().await.map_err(thrown)
+    }
+
+    pub fn encode(&self, text: &str) -> Thrown<Uint32Array> {
+        self.0.encode(text).map(|ids| Uint32Array::from(&ids[..])).map_err(thrown)
+    }
+
+    pub fn decode(&self, ids: &[u32]) -> Thrown<String> {
+        self.0.decode(ids).map_err(thrown)
+    }
+}

@@ -1,0 +1,56 @@
+// Training goes on in a tab that nobody looks at. Playwright keeps every tab of its own as if it were in front, so this one is
+// opened, and spoken to, by the browser's own protocol.
+import { type CDPSession, chromium } from "@playwright/test";
+import { expect, test } from "./guard";
+import { text, tinyModel, tinyRun } from "./lorito";
+
+/** What Playwright tells a browser so that tabs at the back are not slowed down. */
+const sparing = [
+  "--disable-background-timer-throttling",
+  "--disable-backgrounding-occluded-windows",
+  "--disable-renderer-backgrounding",
+];
+
+/** Evaluates JavaScript in a tab. */
+async function speakTo(browser: CDPSession, targetId: string): Promise<(expression: string) => Promise<unknown>> {
+  const { sessionId } = await browser.send("Target.attachToTarget", { targetId, flatten: false });
+  let asked = 0;
+  return (expression) => {
+    const id = ++asked;
+    const answered = new Promise<unknown>((resolve, reject) => {
+      browser.on("Target.receivedMessageFromTarget", ({ message }) => {
+        const { id: answers, result } = JSON.parse(message);
+        if (answers !== id) return;
+        if (result.exceptionDetails) reject(new Error(JSON.stringify(result.exceptionDetails)));
+        else resolve(result.result.value);
+      });
+    });
+    const params = { expression, awaitPromise: true, returnByValue: true };
+    const message = JSON.stringify({ id, method: "Runtime.evaluate", params });
+    return browser.send("Target.sendMessageToTarget", { sessionId, message }).then(() => answered);
+  };
+}
+
+test("training goes on in a tab that nobody looks at", async ({ launchOptions, baseURL }, { project }) => {
+  const browser = await chromium.launch({ ...launchOptions, ignoreDefaultArgs: sparing });
+  try {
+    const protocol = await browser.newBrowserCDPSession();
+    const { targetId } = await protocol.send("Target.createTarget", { url: `${baseURL}?engine=${project.name}` });
+    const evaluate = await speakTo(protocol, targetId);
+    await expect.poll(() => evaluate("'lorito' in window")).toBe(true);
+    const { targetId: front } = await protocol.send("Target.createTarget", { url: "about:blank" });
+    await protocol.send("Target.activateTarget", { targetId: front });
+    await expect.poll(() => evaluate("document.visibilityState")).toBe("hidden");
+    await evaluate(`(async () => {
+      await lorito.addText("log.txt", ${JSON.stringify(text)});
+      await lorito.trainTokenizer({ kind: "char" });
+      await lorito.createModel(${JSON.stringify(tinyModel)});
+    })()`);
+    const result = await evaluate(`lorito.train(${JSON.stringify({ ...tinyRun, steps: 60 })})`);
+    expect(result).toMatchObject({ step: 60 });
+    expect(await evaluate("lorito.history().then(({ evaluations }) => evaluations.length)")).toBe(7);
+    expect(await evaluate("document.visibilityState")).toBe("hidden");
+  } finally {
+    await browser.close();
+  }
+});

@@ -1,0 +1,49 @@
+// What the worker works with once its engine has started, and who may use it when.
+import type { Session } from "lorito-wasm";
+import type { Problem } from "./errors";
+import type { Engine } from "./gpu";
+import type { RunKeeper } from "./keeper";
+import type { Guarded, Mutex } from "./mutex";
+import type { WorkerEvent } from "./protocol";
+import type { Wishes } from "./training";
+import type { Writer } from "./writer";
+
+export const emit = (event: WorkerEvent) => self.postMessage(event);
+
+/** What there is once the engine runs. */
+export interface Running {
+  engine: Engine;
+  /** The GPU's name, where its kernels are to be measured. */
+  gpu: string | undefined;
+  session: Guarded<Session>;
+  writer: Writer;
+  keeper: RunKeeper;
+  /** Files come in one by one. */
+  files: Mutex;
+}
+
+/** What changes while the worker lives. */
+export const current: {
+  running: Running | undefined;
+  /** Of the run in training. */
+  wishes: Wishes | undefined;
+} = { running: undefined, wishes: undefined };
+
+export function engine(): Running {
+  if (!current.running) throw { code: "internal", reason: "the engine has not started" } satisfies Problem;
+  return current.running;
+}
+
+/** Does what cannot be done while a model trains; a text under way ends. */
+export async function exclusively<T>(work: (session: Session) => T | PromiseLike<T>): Promise<T> {
+  const { session, writer } = engine();
+  refuseWhileTraining();
+  return writer.instead(() => {
+    refuseWhileTraining();
+    return session.use(work);
+  });
+}
+
+export function refuseWhileTraining(): void {
+  if (current.wishes) throw { code: "busy" } satisfies Problem;
+}
