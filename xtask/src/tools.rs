@@ -79,8 +79,11 @@ fn cargo_tool(
     step(&format!("Installing {package} {version} into {}", folder.display()), &format!("{how_long}, once"), || {
         let mut install = command("cargo");
         install.args(["install", package, "--version", version, "--force", "--root"]).arg(&folder).args(options);
-        // Trunk asks for its whole program to be optimised as one, which takes minutes on one core, for moments of work.
-        install.envs([("CARGO_PROFILE_RELEASE_LTO", "off"), ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")]);
+        // They work for moments. Trunk alone, optimised as it asks for, takes ten minutes, half of them on one core.
+        install.envs(
+            [("OPT_LEVEL", "1"), ("LTO", "off"), ("CODEGEN_UNITS", "16")]
+                .map(|(name, value)| (format!("CARGO_PROFILE_RELEASE_{name}"), value)),
+        );
         run(install.current_dir(&project.root))
     })
 }
