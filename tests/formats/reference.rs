@@ -140,7 +140,10 @@ fn the_folder_says_how_the_last_run_went() {
     assert_eq!(run["evaluation"], evaluation);
     assert_eq!(
         run["text"],
-        json!({ "documents": 1, "characters": model.facts.characters, "train_tokens": 160, "validation_tokens": 18 })
+        json!({
+            "documents": 1, "characters": model.facts.characters, "held_back": "documents",
+            "train_tokens": 160, "validation_tokens": 18
+        })
     );
     let training = run["training"].as_object().unwrap();
     for (name, value) in [("steps", json!(20)), ("batch_size", json!(4)), ("learning_rate", json!(3e-3))] {
