@@ -8,8 +8,11 @@ interface TraceEvent {
   pid: number;
   tid: number;
   ts: number;
+  /** Microseconds on the clock. */
+  dur?: number;
   /** Microseconds of processor time: what a busy machine lets others do meanwhile is not the page's fault. */
   tdur?: number;
+  args?: { chrome_mojo_event_info?: { mojo_interface_tag?: string } };
 }
 
 /** What the browser's own recorder saw of the page's main thread while `work` went on. */
@@ -22,8 +25,14 @@ async function longestTask(page: Page, work: () => Promise<void>): Promise<numbe
   const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] };
   const mark = traceEvents.find(({ name }) => name === "this page");
   if (!mark) throw new Error("the recorder has not seen the page");
-  const tasks = traceEvents.filter(
-    ({ name, pid, tid }) => /^(ThreadControllerImpl::)?RunTask$/.test(name) && pid === mark.pid && tid === mark.tid,
+  const events = traceEvents.filter(({ pid, tid }) => pid === mark.pid && tid === mark.tid);
+  // What this test asks the page, as which buttons there are, takes tens of milliseconds, and nobody else asks it.
+  const questions = events.filter(({ args }) =>
+    args?.chrome_mojo_event_info?.mojo_interface_tag?.endsWith("DevToolsSession"),
+  );
+  const tasks = events.filter(
+    ({ name, ts, dur = 0 }) =>
+      /^(ThreadControllerImpl::)?RunTask$/.test(name) && !questions.some((asked) => asked.ts >= ts && asked.ts < ts + dur),
   );
   expect(tasks.length).toBeGreaterThan(100);
   const longest = Math.max(...tasks.map(({ tdur }) => tdur ?? 0)) / 1000;

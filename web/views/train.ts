@@ -2,7 +2,6 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
-import "../chart";
 import { duration, fixed, number, t, time } from "../i18n";
 import { modelDiffers, startTraining } from "../prepare";
 import { TRAIN_FIELDS, type TrainField } from "../settings";
@@ -52,6 +51,11 @@ export class TrainView extends View {
         }
         ${this.#settings()}`,
     );
+  }
+
+  /** The chart comes in a file of its own, after the first drawing: uPlot alone takes half the time that the page may. */
+  protected override firstUpdated(): void {
+    void import("../chart");
   }
 
   get #active(): boolean {
