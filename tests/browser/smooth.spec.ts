@@ -40,6 +40,9 @@ async function longestTask(page: Page, work: () => Promise<void>): Promise<numbe
   return longest;
 }
 
+// With all that moves.
+test.use({ contextOptions: { reducedMotion: "no-preference" } });
+
 test(
   "no task of the page takes 50 ms, from the first drawing to the end of a run",
   { tag: "@alone" },
