@@ -32,7 +32,8 @@ async function longestTask(page: Page, work: () => Promise<void>): Promise<numbe
   );
   const tasks = events.filter(
     ({ name, ts, dur = 0 }) =>
-      /^(ThreadControllerImpl::)?RunTask$/.test(name) && !questions.some((asked) => asked.ts >= ts && asked.ts < ts + dur),
+      /^(ThreadControllerImpl::)?RunTask$/.test(name) &&
+      !questions.some((asked) => asked.ts >= ts && asked.ts < ts + dur),
   );
   expect(tasks.length).toBeGreaterThan(100);
   const longest = Math.max(...tasks.map(({ tdur }) => tdur ?? 0)) / 1000;
