@@ -6,10 +6,10 @@ use std::ops::AddAssign;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::shell::{command, run as run_command, says_yes, step, watch};
+use crate::shell::{Beside, command, run as run_command, says_yes, step, watch};
 use crate::{Project, page, server, tools, wasm};
 
 /// How many tests passed and failed. A check that is no test suite counts as one.
@@ -30,6 +30,12 @@ impl Tally {
                 Self::FAILED
             }
         }
+    }
+
+    /// What `cargo test` says of one program of tests: a line such as
+    /// `test result: ok. 5 passed; 0 failed; 1 ignored; …`. Other lines count nothing.
+    fn add_result(&mut self, line: &str) {
+        *self += test_result(line).unwrap_or_default();
     }
 
     /// A suite that fails without naming a failed test, or runs none at all, has failed.
@@ -152,12 +158,18 @@ pub fn run(project: &Project, only: Option<&str>) -> Result<ExitCode> {
     let checks = chosen(only)?;
     tools::for_checks(project)?;
     let (of_page, others): (Vec<_>, Vec<_>) = checks.into_iter().partition(|check| check.needs_page);
-    let building = if of_page.is_empty() { None } else { Some(page::Building::start(project)?) };
+    let building = if of_page.is_empty() { None } else { Some(page::start_building(project)?) };
+    tools::node_packages(project, "tests/browser")?;
     let mut sum = Sum::default();
     for check in others {
         sum.add(check.name, check.tally(project)?);
     }
-    let built = building.is_some_and(|page| sum.add("page", Tally::one(page.wait())));
+    let page = |building: Beside| {
+        let succeeded = building.wait(|_| ())?;
+        ensure!(succeeded, "the page does not build");
+        Ok(())
+    };
+    let built = building.is_some_and(|building| sum.add("page", Tally::one(page(building))));
     for check in of_page {
         if !built {
             println!("==> {}: cannot be checked, as the page does not build", check.says);
@@ -223,25 +235,32 @@ fn colors() -> &'static str {
 }
 
 fn rust_tests(project: &Project) -> Tally {
-    let chromium = match tools::chromium() {
-        Ok(chromium) => chromium,
-        Err(error) => return Tally::one(Err(error)),
-    };
-    let mut sum = Tally::default();
-    for packages in [CRATE, XTASK] {
-        let mut tally = Tally::default();
-        let mut cargo = command("cargo");
-        cargo.envs(tools::software_gpu(&chromium));
-        cargo.args(["test", "--locked", "--no-fail-fast"]).args(packages).current_dir(&project.root);
-        sum += match watch(&mut cargo, |line| tally += test_result(line).unwrap_or_default()) {
-            Ok(succeeded) => tally.of_suite(succeeded),
-            Err(error) => Tally::one(Err(error)),
-        };
-    }
-    sum
+    run_rust_tests(project).unwrap_or_else(|error| Tally::one(Err(error)))
 }
 
-/// Reads a line such as `test result: ok. 5 passed; 0 failed; 1 ignored; …`.
+fn run_rust_tests(project: &Project) -> Result<Tally> {
+    let software_gpu = tools::software_gpu(&tools::chromium()?);
+    let test = |packages: &[&str], which: &[&str]| {
+        let mut cargo = command("cargo");
+        cargo.args(["test", "--locked", "--no-fail-fast"]).args(packages).args(which);
+        cargo.envs(software_gpu.clone()).current_dir(&project.root);
+        cargo
+    };
+    run_command(&mut test(CRATE, &["--no-run"]))?;
+    // Shaders are compiled one after another, so that either half of the tests keeps but one core busy.
+    let promises = Beside::start(&mut test(CRATE, &["--test", "*"]), project.target.join("promises.log"))?;
+    let (mut of_crate, mut of_xtask) = (Tally::default(), Tally::default());
+    let mut succeeded = true;
+    for which in [&["--lib", "--bins"][..], &["--doc"]] {
+        succeeded &= watch(&mut test(CRATE, which), |line| of_crate.add_result(line))?;
+    }
+    let xtask_succeeded = watch(&mut test(XTASK, &[]), |line| of_xtask.add_result(line))?;
+    succeeded &= promises.wait(|line| of_crate.add_result(line))?;
+    let mut sum = of_crate.of_suite(succeeded);
+    sum += of_xtask.of_suite(xtask_succeeded);
+    Ok(sum)
+}
+
 fn test_result(line: &str) -> Option<Tally> {
     let mut counts = line.trim().strip_prefix("test result: ")?.split_once(". ")?.1.split("; ");
     let passed = counts.next()?.strip_suffix(" passed")?.parse().ok()?;

@@ -1,13 +1,12 @@
 //! The release page in dist/: Trunk compiles the crate and gathers the files, web/build.mjs bundles the TypeScript.
 
-use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 
 use crate::Project;
-use crate::shell::{command, run, step};
+use crate::shell::{Beside, command, run, step};
 use crate::tools;
 
 /// The argument of `cargo xtask build` with which it also makes what only the tests need.
@@ -46,31 +45,9 @@ pub fn build_operations(project: &Project) -> Result<()> {
     })
 }
 
-/// A build of the page and of the tests' module beside other work. What it says is kept until it is waited for.
-pub struct Building {
-    build: Child,
-    says: PathBuf,
-}
-
-impl Building {
-    pub fn start(project: &Project) -> Result<Self> {
-        let says = project.target.join("page.log");
-        let file = fs::File::create(&says).with_context(|| format!("cannot write {}", says.display()))?;
-        let build = Command::new(std::env::current_exe()?)
-            .args(["build", FOR_TESTS])
-            .env("CARGO_MANIFEST_DIR", project.root.join("xtask"))
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .spawn()
-            .context("cannot start the build of the page")?;
-        Ok(Self { build, says })
-    }
-
-    pub fn wait(mut self) -> Result<()> {
-        let status = self.build.wait()?;
-        print!("{}", String::from_utf8_lossy(&fs::read(&self.says)?));
-        ensure!(status.success(), "the page does not build");
-        Ok(())
-    }
+/// Begins a build of the page and of the tests' module beside other work.
+pub fn start_building(project: &Project) -> Result<Beside> {
+    let mut build = Command::new(std::env::current_exe()?);
+    build.args(["build", FOR_TESTS]).env("CARGO_MANIFEST_DIR", project.root.join("xtask"));
+    Beside::start(&mut build, project.target.join("page.log"))
 }

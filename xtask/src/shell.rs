@@ -1,7 +1,9 @@
 //! Running other programs: each step says what it does and about how long it takes, and then how long it took.
 
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, ExitStatus, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -58,6 +60,31 @@ pub fn watch(command: &mut Command, mut see: impl FnMut(&str)) -> Result<bool> {
         see(&String::from_utf8_lossy(&line));
     }
     Ok(child.wait()?.success())
+}
+
+/// A program that runs beside other work. What it says is kept in a file until it is waited for.
+pub struct Beside {
+    child: Child,
+    says: PathBuf,
+}
+
+impl Beside {
+    pub fn start(command: &mut Command, says: PathBuf) -> Result<Self> {
+        let file = File::create(&says).with_context(|| format!("cannot write {}", says.display()))?;
+        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        let child = command.spawn().with_context(|| cannot_start(command))?;
+        Ok(Self { child, says })
+    }
+
+    /// Passes on what it said, line by line, and hands each to `see` as well. True if it succeeded.
+    pub fn wait(mut self, mut see: impl FnMut(&str)) -> Result<bool> {
+        let succeeded = self.child.wait()?.success();
+        for line in String::from_utf8_lossy(&fs::read(&self.says)?).lines() {
+            println!("{line}");
+            see(line);
+        }
+        Ok(succeeded)
+    }
 }
 
 fn succeeded(command: &Command, status: ExitStatus) -> Result<()> {

@@ -14,12 +14,11 @@ const TRUNK: &str = "0.21.14";
 const NODE: u32 = 20;
 const WASM: &str = "wasm32-unknown-unknown";
 
-/// What it takes to check everything but the page itself, whose build brings its own.
+/// What it takes to check everything but the page in a browser. The page's build brings its own.
 pub fn for_checks(project: &Project) -> Result<()> {
     rust_components()?;
     wasm_target()?;
-    node_packages(project, "web")?;
-    node_packages(project, "tests/browser")
+    node_packages(project, "web")
 }
 
 /// What it takes to build the page.
