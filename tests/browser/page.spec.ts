@@ -31,6 +31,7 @@ test("a sample becomes a model that writes, leaves as two files and comes back f
   await expect(training.locator(".before li")).toHaveCount(2);
   await expect(training.locator(".before li").last()).toContainText("Step 0");
 
+  await expect(training.getByRole("img").locator("canvas")).toBeVisible();
   // The table has what the chart draws.
   await training.getByText("The evaluations as a table").click();
   await expect(training.getByRole("row")).toHaveCount(4);
