@@ -12,10 +12,9 @@ const quiet = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
-  // For each window, and so for each test, Chromium opens two pages of its own that suggest addresses, and begins a process
-  // for a page that may come next: a second of a core. The last switch of this name counts: the others are those of
-  // Playwright's that could change what a page does.
-  "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,SpareRendererForSitePerProcess,HttpsUpgrades,PaintHolding,OptimizationHints,MediaRouter",
+  // For each window, and so for each test, Chromium opens two pages of its own that suggest addresses: half a second.
+  // The last switch of this name counts: the others are those of Playwright's that could change what a page does.
+  "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,HttpsUpgrades,PaintHolding,OptimizationHints,MediaRouter",
 ];
 
 const browser = (...flags: string[]) => ({ executablePath: chromium, args: [...quiet, ...flags] });
@@ -34,7 +33,7 @@ export default defineConfig({
     baseURL: url,
     viewport: { width: 1280, height: 900 },
     locale: "en-US",
-    // The parrot's nod and the caret's blink, drawn without a GPU, take an eighth of the time of all tests.
+    // The parrot's nod and the caret's blink, drawn without a GPU, take an eighth of the time of the page's tests.
     contextOptions: { reducedMotion: "reduce" },
     screenshot: "only-on-failure",
   },
