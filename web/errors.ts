@@ -69,6 +69,8 @@ export type PageErrorCode =
   | "web-gpu-unavailable"
   /** The GPU stopped answering. What the worker held is brought back; what was asked of it meanwhile is not done. */
   | "device-lost"
+  /** A part of the page that comes when it is needed did not come. */
+  | "part-missing"
   /** A fault of Lorito's own. */
   | "internal";
 

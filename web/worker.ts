@@ -10,6 +10,7 @@ import { chooseEngine, type EngineChoice, watchGpu } from "./gpu";
 import { RunKeeper } from "./keeper";
 import { Guarded, Mutex, macrotask } from "./mutex";
 import { checkConfig, checkHeader, openAny, openModel } from "./opening";
+import { part } from "./part";
 import type { ExportKind, NewModel, Reading, Wish, WorkerApi } from "./protocol";
 import { reading } from "./reading";
 import { prepareToCompileAhead } from "./shaders";
@@ -80,7 +81,7 @@ async function readText(
 /** Phones export a chat in an archive, beside photos and films. What is no such archive stays as it is. */
 async function chatIn(given: Blob): Promise<Blob> {
   if (!isArchive(new Uint8Array(await given.slice(0, 4).arrayBuffer()))) return given;
-  const { filesOf } = await import("./archive");
+  const { filesOf } = await part(import("./archive"));
   const [chat] = await filesOf(given, (path) => /(^|\/)_chat\.txt$|whatsapp[^/]*\.txt$/i.test(path));
   return chat?.data ?? given;
 }
@@ -216,34 +217,34 @@ const api: WorkerApi = {
 
   exportModel,
   exportOnePage: async (name, words) => {
-    const { writeOnePage } = await import("./one-page/write");
+    const { writeOnePage } = await part(import("./one-page/write"));
     const model = await engine().session.use((session) => session.exportSafetensors(name));
     return writeOnePage(name, words, new Blob([model as BlobPart]));
   },
   exportFolder: async (name) => {
-    const { filesOf } = await import("./archive");
+    const { filesOf } = await part(import("./archive"));
     return filesOf(await exportModel("huggingface", name), () => true);
   },
 
   openHubModel: (call, place) =>
     underWay.watch(call, async (watch) => {
       refuseWhileTraining();
-      const { fetchModel } = await import("./hub/model");
+      const { fetchModel } = await part(import("./hub/model"));
       const { files, unkept } = await fetchModel(place, { ...watch, arrived: checkConfig });
       return { summary: await openAny(call, files), files, unkept };
     }),
 
   hubDataset: (call, place) =>
-    underWay.watch(call, async ({ signal }) => (await import("./hub/dataset")).datasetAt(place, signal)),
+    underWay.watch(call, async ({ signal }) => (await part(import("./hub/dataset"))).datasetAt(place, signal)),
 
   hubFiles: (call, place, commit, files) =>
-    underWay.watch(call, async (watch) => (await import("./hub/transfer")).transfer(place, commit, files, watch)),
+    underWay.watch(call, async (watch) => (await part(import("./hub/transfer"))).transfer(place, commit, files, watch)),
 
   sendToHub: (call, sending) =>
-    underWay.watch(call, async (watch) => (await import("./hub/send")).send(sending, watch)),
+    underWay.watch(call, async (watch) => (await part(import("./hub/send"))).send(sending, watch)),
 
-  keptRepos: async () => (await import("./hub/cache")).keptRepos(),
-  forgetRepo: async (key) => (await import("./hub/cache")).forgetRepo(key),
+  keptRepos: async () => (await part(import("./hub/cache"))).keptRepos(),
+  forgetRepo: async (key) => (await part(import("./hub/cache"))).forgetRepo(key),
 
   cancel: async (call) => underWay.end(call),
 

@@ -306,6 +306,14 @@ test.describe("one engine is enough", () => {
     await expect(page.getByText("Starting the engine…")).toBeVisible();
   });
 
+  test("a part of the page that does not come is told, and the rest works", async ({ page, guard }) => {
+    guard.allowed.push(/404/);
+    await page.route("**/parts/chart-*.js", (route) => route.fulfill({ status: 404 }));
+    await visit(page, "cpu");
+    await expect(step(page, "Train").getByRole("alert")).toContainText("A part of this page did not come");
+    await takeSample(page);
+  });
+
   test("the picture of the README", async ({ page }) => {
     test.skip(!process.env.LORITO_SCREENSHOT, "LORITO_SCREENSHOT=1 makes docs/screenshot.png");
     await page.goto("#preset=tiny&layers=3&width=96&steps=1500&evalEvery=300");

@@ -3,6 +3,7 @@ import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
 import { duration, fixed, number, t, time } from "../i18n";
+import { part } from "../part";
 import { modelDiffers, startTraining } from "../prepare";
 import { TRAIN_FIELDS, type TrainField } from "../settings";
 import type { Message } from "../state";
@@ -55,7 +56,7 @@ export class TrainView extends View {
 
   /** The chart comes in a file of its own, after the first drawing: uPlot alone takes half the time that the page may. */
   protected override firstUpdated(): void {
-    void import("../chart");
+    void this.store.attempt("train", undefined, () => part(import("../chart")));
   }
 
   get #active(): boolean {
