@@ -336,15 +336,15 @@ mod tests {
         // A GPU so slow that each workgroup is a submission of its own, where there are several.
         gpu::set_speed(1.0);
         let gpu = gpu_device();
-        // Heads of 16 to 128 numbers, and widths and times that are multiples of nothing; dropout in turn, as each is one
-        // more kernel to compile.
+        // Heads of 16 to 128 numbers, and widths and times that are multiples of nothing; large heads with dropout alone, as
+        // each is one more kernel to compile.
         let shapes = [[2, 16, 2, 16], [4, 21, 3, 5], [1, 70, 2, 32], [1, 35, 1, 128]];
-        for (seed, [windows, time, heads, head_width]) in shapes.into_iter().enumerate() {
-            let seed = seed as u64 * 10;
+        for (place, [windows, time, heads, head_width]) in shapes.into_iter().enumerate() {
+            let seed = place as u64 * 10;
             let width = heads * head_width;
             let (qkv, out) = (random([windows * time, 3 * width], seed), random([windows * time, width], seed + 1));
             let masks = [None, Dropout::new(0.3, seed).map(|dropout| dropout.mask(2))];
-            for mask in masks.into_iter().skip(usize::from(seed.is_multiple_of(20) && seed > 0)) {
+            for mask in masks.into_iter().skip(usize::from(place >= 2)) {
                 let name = |what: &str| format!("{what} of {windows} x {time} x {heads} x {head_width}, {mask:?}");
                 let (right, right_saved) = attention(&qkv, windows, heads, mask, Precision::Single);
                 let (got, saved) = attention(&moved(&qkv, &gpu), windows, heads, mask, Precision::Single);

@@ -19,7 +19,7 @@ const texts = [
   { name: "numbers.json", bytes: bytes('[{"id": 1}, {"id": 2}]'), says: /numbers\.json has no text in it/ },
 ];
 
-test("what cannot be read is refused, alone or among good files, and the text before it stays", async ({ page }) => {
+test("what cannot be read is refused, alone or among good files; the text before it stays", async ({ page }) => {
   await visit(page, test.info().project.name);
   await takeSample(page);
   const text = step(page, "Text");
@@ -40,13 +40,10 @@ test("what cannot be read is refused, alone or among good files, and the text be
   await expect(text.getByText("two.txt")).toBeVisible();
   await expect(text.getByText("one.txt")).toBeVisible();
   await expect(text.getByRole("alert")).toHaveCount(2);
-});
 
-test("what can be used of a damaged file is used, and the page says what was not", async ({ page }) => {
-  await visit(page, test.info().project.name);
+  // What can be used of a damaged file is used, and the page says what was not.
   const lines = ['{"text": "One."}', '{"text": "Tw', '{"text": "Three."}', "not json", '{"text": "Five."}'];
   await drop(page, [{ name: "chat.jsonl", text: lines.join("\n") }]);
-  const text = step(page, "Text");
   const chat = text.getByRole("listitem").filter({ hasText: "chat.jsonl" });
   await expect(chat).toContainText("3 documents");
   await expect(chat).toContainText("2 lines of chat.jsonl are no JSON and were left out, the first is line 2");

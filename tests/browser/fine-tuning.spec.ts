@@ -80,7 +80,7 @@ test("what is queued is not swallowed when shaders are compiled ahead", async ({
     const learned = await logits();
     // The merged matrices are queued, and right behind them the page asks for another model's shaders.
     const merging = lorito.mergeAdapter();
-    for (const width of [36, 40, 44, 48]) void lorito.compileAhead({ preset: "tiny", heads: 2, width }, run);
+    for (const width of [36, 40]) void lorito.compileAhead({ preset: "tiny", heads: 2, width }, run);
     await merging;
     return [learned, await logits()];
   });

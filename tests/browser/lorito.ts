@@ -18,7 +18,7 @@ export const text = Array.from(
 the stars came out one by one, and the captain told us how she had once been lost for ${day + 2} days without a compass.\n`,
 ).join("\n");
 
-export const tinyModel = { layers: 1, heads: 2, width: 32, context: 32, dropout: 0, seed: 7 };
+export const tinyModel = { layers: 1, heads: 4, width: 32, context: 32, dropout: 0, seed: 7 };
 
 export const tinyRun = { batchSize: 4, learningRate: 0.01, warmupSteps: 4, evalEvery: 10, seed: 5 };
 

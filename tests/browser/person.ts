@@ -4,7 +4,7 @@ import { expect, test } from "./guard";
 
 /** A model and a run small enough for SwiftShader, as a link to settings carries them. */
 export const small =
-  "preset=tiny&layers=1&heads=2&width=32&context=32&batchSize=4&warmupSteps=4&learningRate=0.01&seed=5";
+  "preset=tiny&layers=1&heads=4&width=32&context=32&batchSize=4&warmupSteps=4&learningRate=0.01&seed=5";
 
 export async function visit(page: Page, engine: string, settings = `${small}&steps=20&evalEvery=10`): Promise<void> {
   await page.goto(`?engine=${engine}#${settings}`);
