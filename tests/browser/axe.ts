@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import type { Page } from "@playwright/test";
+import { expect } from "./guard";
 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -12,9 +13,22 @@ interface Violation {
 
 /** What axe finds against the WCAG 2.2's levels A and AA, and against good practice. */
 export async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
+  if (!(await page.evaluate("'axe' in window"))) await page.evaluate(axe);
   const found: Violation[] = await page.evaluate("axe.run().then(({ violations }) => violations)");
   return found.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target}: ${node.failureSummary}`));
+}
+
+/** Light and dark, wide and narrow: axe finds nothing, and nothing reaches over the edge. */
+export async function expectNoFault(page: Page): Promise<void> {
+  for (const width of [1280, 390]) {
+    await page.setViewportSize({ width, height: 900 });
+    const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+    expect(content, `${width} pixels wide`).toBeLessThanOrEqual(window ?? 0);
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await violations(page), `${colorScheme}, ${width} pixels wide`).toEqual([]);
+    }
+  }
 }
 
 export async function openAll(page: Page): Promise<void> {
