@@ -163,6 +163,20 @@ test.describe("one engine is enough", () => {
     await expect(tokens.getByText("left out: ñ")).toBeHidden();
   });
 
+  test("on a telephone the path covers nothing that one goes to by it", async ({ page }) => {
+    await page.setViewportSize({ width: 390, height: 700 });
+    await visit(page, "cpu");
+    const path = page.getByRole("navigation");
+    for (const name of ["Model", "Train", "Tokens"]) {
+      await path.getByRole("link", { name: new RegExp(name) }).click();
+      const title = step(page, name).getByRole("heading", { name, exact: true });
+      await expect(title).toBeFocused();
+      const [bar, heading] = [await path.boundingBox(), await title.boundingBox()];
+      expect(heading?.y).toBeGreaterThan((bar?.y ?? 0) + (bar?.height ?? 0));
+      expect(heading?.y).toBeLessThan(200);
+    }
+  });
+
   test("the settings travel in the address, and the text does not", async ({ page, context }) => {
     await page.goto("?engine=cpu");
     await takeSample(page);
