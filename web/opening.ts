@@ -5,6 +5,7 @@ import { type HeaderCheck, startOf } from "./download";
 import { emit, engine, exclusively, refuseWhileTraining } from "./engine";
 import { type AdapterFiles, adapterAmong, isArchive, isFolder, mayBelong, openFolder } from "./folder";
 import { beginning, isOnePage } from "./one-page/recognize";
+import { part } from "./part";
 import type { NamedFile } from "./protocol";
 
 /** Opens one file of ours, alone or in its page, an archive with a folder in it, or a folder's files. */
@@ -13,7 +14,7 @@ export async function openAny(call: number, source: Blob | NamedFile[]): Promise
     const start = new Uint8Array(await source.slice(0, beginning).arrayBuffer());
     if (isOnePage(start)) return openOnePage(call, source);
     if (!isArchive(start)) return openModel(source);
-    const { filesOf } = await import("./archive");
+    const { filesOf } = await part(import("./archive"));
     return openFiles(call, await filesOf(source, mayBelong));
   }
   const [first] = source;
@@ -53,7 +54,7 @@ async function bytesOf(file: Blob): Promise<Uint8Array> {
 }
 
 async function openOnePage(call: number, page: Blob): Promise<ModelSummary> {
-  const { modelIn } = await import("./one-page/read");
+  const { modelIn } = await part(import("./one-page/read"));
   return openModel(await modelIn(page, checkHeader, (loaded, total) => emit({ event: "loaded", call, loaded, total })));
 }
 

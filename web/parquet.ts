@@ -16,6 +16,7 @@ import {
 } from "hyparquet";
 import type { Problem } from "./errors";
 import { checkPages, largestChunk } from "./parquet-pages";
+import { part } from "./part";
 
 /** Lines are handed on when they come to this many characters. */
 const handful = 2 ** 22;
@@ -122,7 +123,7 @@ async function open(name: string, file: Blob): Promise<Table> {
 async function compressorsFor(name: string, metadata: FileMetaData): Promise<Compressors | undefined> {
   const codecs = metadata.row_groups.flatMap(({ columns }) => columns.map(({ meta_data: chunk }) => chunk?.codec));
   if (codecs.every((codec) => codec === undefined || codec === "UNCOMPRESSED" || codec === "SNAPPY")) return undefined;
-  const { compressors } = await import("hyparquet-compressors");
+  const { compressors } = await part(import("hyparquet-compressors"));
   const unknown = codecs.find((codec) => codec !== undefined && codec !== "UNCOMPRESSED" && !(codec in compressors));
   if (unknown) throw damaged(name, `it is packed with ${unknown}`);
   return compressors;

@@ -2,6 +2,7 @@
 import type { Session } from "lorito-wasm";
 import type { Guarded } from "./mutex";
 import type { Piece, Rows } from "./parquet";
+import { part } from "./part";
 
 /** Bytes of a file that are read and handed to the crate at once. */
 const chunk = 2 ** 22;
@@ -24,7 +25,7 @@ export async function reading(
   const file = data instanceof Blob ? data : new Blob(data);
   const { size } = file;
   if (!/\.parquet$/i.test(name)) return { field: wanted, pieces: chunksOf(file), size, expected: size };
-  const { rowsOf } = await import("./parquet");
+  const { rowsOf } = await part(import("./parquet"));
   const lines = await session.use((open) => open.likelyFieldLines());
   const likely = (head: string) => session.use((open) => open.likelyField(head));
   return { ...(await rowsOf(name, [data].flat(), wanted, { lines, likely })), size, expected: 0 };

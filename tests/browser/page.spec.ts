@@ -323,10 +323,14 @@ test.describe("one engine is enough", () => {
 
   test("a part of the page that does not come is told, and the rest works", async ({ page, guard }) => {
     guard.allowed.push(/404/);
-    await page.route("**/parts/chart-*.js", (route) => route.fulfill({ status: 404 }));
+    await page.route(/\/parts\/(chart|parquet)-/, (route) => route.fulfill({ status: 404 }));
     await visit(page, "cpu");
     await expect(step(page, "Train").getByRole("alert")).toContainText("A part of this page did not come");
     await takeSample(page);
+    const text = step(page, "Text");
+    await drop(page, [{ name: "table.parquet", text: "PAR1 and so on, PAR1" }]);
+    await expect(text.getByRole("alert")).toContainText("A part of this page did not come");
+    await expect(text.getByText("harbour.txt")).toBeVisible();
   });
 
   test("the picture of the README", async ({ page }) => {
