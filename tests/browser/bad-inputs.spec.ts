@@ -19,7 +19,7 @@ const texts = [
   { name: "numbers.json", bytes: bytes('[{"id": 1}, {"id": 2}]'), says: /numbers\.json has no text in it/ },
 ];
 
-test("what cannot be read is refused, alone or among good files; the text before it stays", async ({ page }) => {
+test("what cannot be read is refused, what is damaged is used in part, and the text before stays", async ({ page }) => {
   await visit(page, test.info().project.name);
   await takeSample(page);
   const text = step(page, "Text");
