@@ -20,10 +20,16 @@ export class Page extends View {
   @state() private dragging = false;
   /** The step that fills the middle of the window. */
   @state() protected current: Step = "text";
+  readonly #inSight = new Set<string>();
   readonly #seen = new IntersectionObserver(
     (entries) => {
-      const entry = entries.find(({ isIntersecting }) => isIntersecting);
-      if (entry) this.current = entry.target.id as Step;
+      // On a busy page several frames come at once, ordered by step and not by time: what a step was last counts.
+      for (const { target, isIntersecting } of entries) {
+        if (isIntersecting) this.#inSight.add(target.id);
+        else this.#inSight.delete(target.id);
+      }
+      const [step] = this.#inSight;
+      if (step) this.current = step as Step;
     },
     { rootMargin: "-30% 0px -69%" },
   );
