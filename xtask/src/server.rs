@@ -71,23 +71,26 @@ mod tests {
     use std::fs;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
-    use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Duration;
+
+    use tempfile::TempDir;
 
     use super::*;
 
-    /// A folder with a page in it and a secret beside it.
-    fn site() -> PathBuf {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let around = std::env::temp_dir().join(format!("lorito-server-{}-{count}", std::process::id()));
-        let site = around.join("site");
+    /// A folder with a page in it and a secret beside it, gone when dropped.
+    fn site() -> TempDir {
+        let around = tempfile::tempdir().unwrap();
+        let site = page_of(&around);
         fs::create_dir_all(site.join("samples")).unwrap();
-        fs::write(around.join("secret.txt"), "secret").unwrap();
+        fs::write(around.path().join("secret.txt"), "secret").unwrap();
         fs::write(site.join("index.html"), "<title>Lorito</title>").unwrap();
         fs::write(site.join("lorito_bg.wasm"), b"\0asm").unwrap();
         fs::write(site.join("samples/a b.txt"), "ñ").unwrap();
-        site
+        around
+    }
+
+    fn page_of(around: &TempDir) -> PathBuf {
+        around.path().join("site")
     }
 
     fn ask(port: u16, request: &str) -> String {
@@ -104,7 +107,8 @@ mod tests {
 
     #[test]
     fn files_come_with_their_type_and_the_isolation_headers() {
-        let running = start(site(), 0).unwrap();
+        let site = site();
+        let running = start(page_of(&site), 0).unwrap();
         let port = running.port;
         let page = get(port, "/?model=https://example.org/x#y");
         assert!(page.starts_with("HTTP/1.1 200"), "{page}");
@@ -126,7 +130,8 @@ mod tests {
 
     #[test]
     fn what_the_browser_has_is_not_sent_again() {
-        let running = start(site(), 0).unwrap();
+        let site = site();
+        let running = start(page_of(&site), 0).unwrap();
         let port = running.port;
         let first = get(port, "/index.html");
         let tag = first.lines().find_map(|line| line.strip_prefix("etag: ")).expect("an entity tag").to_owned();
@@ -138,9 +143,9 @@ mod tests {
     #[test]
     fn nothing_outside_the_folder_is_served() {
         let site = site();
-        let running = start(site.clone(), 0).unwrap();
+        let running = start(page_of(&site), 0).unwrap();
         let port = running.port;
-        let absolute = site.parent().unwrap().join("secret.txt");
+        let absolute = site.path().join("secret.txt");
         for path in [
             "/../secret.txt",
             "/%2e%2e/secret.txt",
@@ -165,14 +170,16 @@ mod tests {
     fn a_taken_port_is_passed_over() {
         let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
-        let running = start(site(), port).unwrap();
+        let site = site();
+        let running = start(page_of(&site), port).unwrap();
         assert_ne!(running.port, port);
     }
 
     #[test]
     fn connections_that_are_opened_at_once_are_all_answered() {
+        let site = site();
         for round in 0..100 {
-            let running = start(site(), 0).unwrap();
+            let running = start(page_of(&site), 0).unwrap();
             let mut open: Vec<_> = (0..6).map(|_| TcpStream::connect(("127.0.0.1", running.port)).unwrap()).collect();
             for stream in &mut open {
                 write!(stream, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").unwrap();

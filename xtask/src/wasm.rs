@@ -115,6 +115,8 @@ impl<'a> Reader<'a> {
 mod tests {
     use std::path::PathBuf;
 
+    use tempfile::TempDir;
+
     use super::check_exports;
     use crate::shell::{command, run};
 
@@ -135,10 +137,8 @@ mod tests {
     "#;
 
     /// Compiles a module with this toolchain's own linker: what the check looks for is that linker's doing.
-    fn compiled(name: &str, source: &str, options: &[&str]) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("lorito-wasm-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let (from, to) = (folder.join(format!("{name}.rs")), folder.join(format!("{name}.wasm")));
+    fn compiled(folder: &TempDir, source: &str, options: &[&str]) -> PathBuf {
+        let (from, to) = (folder.path().join("module.rs"), folder.path().join("module.wasm"));
         std::fs::write(&from, source).unwrap();
         let mut rustc = command("rustc");
         rustc.args(["--edition=2024", "--crate-type=cdylib", "--target=wasm32-unknown-unknown", "-O"]);
@@ -148,18 +148,19 @@ mod tests {
 
     #[test]
     fn wrapped_exports_are_found() {
-        let error = check_exports(&compiled("wrapped", CONSTRUCTOR, &[])).unwrap_err().to_string();
+        let error = check_exports(&compiled(&tempfile::tempdir().unwrap(), CONSTRUCTOR, &[])).unwrap_err().to_string();
         assert!(error.contains("answer.command_export"), "{error}");
     }
 
     #[test]
     fn the_cure_passes() {
-        check_exports(&compiled("cured", &format!("{CONSTRUCTOR}{CURE}"), &[])).unwrap();
+        check_exports(&compiled(&tempfile::tempdir().unwrap(), &format!("{CONSTRUCTOR}{CURE}"), &[])).unwrap();
     }
 
     #[test]
     fn a_module_that_cannot_be_judged_fails() {
-        let stripped = compiled("stripped", CONSTRUCTOR, &["-C", "strip=symbols"]);
+        let folder = tempfile::tempdir().unwrap();
+        let stripped = compiled(&folder, CONSTRUCTOR, &["-C", "strip=symbols"]);
         assert!(check_exports(&stripped).unwrap_err().to_string().contains("no function names"));
         let cut = stripped.with_file_name("cut.wasm");
         let bytes = std::fs::read(&stripped).unwrap();
