@@ -188,6 +188,9 @@ test.describe("one engine is enough", () => {
     const model = step(page, "Model");
     await model.getByText("Change").click();
     await model.getByLabel("Small", { exact: true }).check();
+    await model.getByLabel("Layers").fill("1");
+    await page.keyboard.press("Tab");
+    await expect(model.getByText(/1 layer, width 128/)).toBeVisible();
     await model.getByLabel("Layers").fill("3");
     await page.keyboard.press("Tab");
     const training = step(page, "Train");

@@ -1,7 +1,7 @@
 // The third step: how large a model, and what that costs here.
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
-import { bytes, duration, known, sentenceOf, short, t } from "../i18n";
+import { bytes, duration, known, sentenceOf, short, t, type Values } from "../i18n";
 import type { Memory, ModelConfig } from "../lorito";
 import { modelDiffers } from "../prepare";
 import { MODEL_FIELDS, type Settings } from "../settings";
@@ -43,7 +43,7 @@ export class ModelView extends View {
                   presets.map(({ name, model }) => ({
                     value: name,
                     label: presetName(name),
-                    explanation: t("model.presetShape", { ...model }),
+                    explanation: t("model.presetShape", counted(model)),
                   })),
                   chosen,
                   (preset) => this.#set({ preset, changed: {} }),
@@ -88,13 +88,13 @@ export class ModelView extends View {
   #sentence(): string {
     const { model, plan } = this.state;
     if (model && this.store.canContinue && !modelDiffers(this.store)) {
-      return t("model.made", { ...model.config, parameters: short(model.parameters) });
+      return t("model.made", { ...counted(model.config), parameters: short(model.parameters) });
     }
     const { preset, shape } = this.store;
     if (!preset || !shape) return t("model.starting");
     const name = this.#touched ? t("model.own") : presetName(preset.name);
-    if (!plan) return t("model.plannedPlain", { name, ...shape.model });
-    return t("model.planned", { name, parameters: short(plan.parameters), ...shape.model });
+    if (!plan) return t("model.plannedPlain", { name, ...counted(shape.model) });
+    return t("model.planned", { name, parameters: short(plan.parameters), ...counted(shape.model) });
   }
 
   #costs(): TemplateResult | typeof nothing {
@@ -137,7 +137,7 @@ export class ModelView extends View {
     const nearest = report.nearest as ModelConfig | null | undefined;
     if (report.code === "model-too-large" && nearest) {
       const { vocabulary: _, ...model } = nearest;
-      return answer(t("model.useNearest", { ...model }), model);
+      return answer(t("model.useNearest", counted(model)), model);
     }
     return nothing;
   }
@@ -146,6 +146,11 @@ export class ModelView extends View {
 export function presetName(name: string): string {
   const key = `preset.${name}`;
   return known(key) ? t(key) : name;
+}
+
+/** A shape as sentences take it: "1 layer", "2 layers". */
+function counted({ layers, heads, width, context }: Omit<ModelConfig, "vocabulary" | "dropout">): Values {
+  return { layers: t("model.layers", { count: layers }), heads: t("model.heads", { count: heads }), width, context };
 }
 
 /** Three lengths in one bar; the same figures stand beside it as words. */
