@@ -204,8 +204,12 @@ export class Store extends EventTarget {
 
   async readModels(): Promise<void> {
     const { lorito } = this;
-    const [models, kept, storage] = await Promise.all([lorito.savedModels(), lorito.hub.kept(), lorito.storageUsed()]);
-    this.change({ models, kept, storage });
+    const [models, kept] = await Promise.all([lorito.savedModels(), lorito.hub.kept(), this.readStorage()]);
+    this.change({ models, kept });
+  }
+
+  async readStorage(): Promise<void> {
+    this.change({ storage: await this.lorito.storageUsed() });
   }
 
   async #suggestVocabulary(): Promise<void> {
@@ -243,7 +247,10 @@ export class Store extends EventTarget {
     lorito.on("best", (best) => this.change({ best }));
     lorito.on("adapted", (model) => this.change({ model }));
     lorito.on("sample", (sample) => this.change({ samples: [...this.state.samples, sample] }));
-    lorito.on("saved", ({ at }) => this.change({ savedAt: at }));
+    lorito.on("saved", ({ at }) => {
+      this.change({ savedAt: at });
+      void this.attempt("share", undefined, () => this.readStorage());
+    });
     lorito.on("notice", (report) => this.#notice(report));
     addEventListener("hashchange", () => this.change({ settings: fromHash(location.hash) }));
   }

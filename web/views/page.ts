@@ -146,7 +146,10 @@ export class Page extends View {
   #discard(): void {
     if (!confirm(t("lastRun.confirm"))) return;
     this.store.change({ lastRun: undefined });
-    void this.store.attempt("page", undefined, () => this.store.lorito.discardRun());
+    void this.store.attempt("page", undefined, async () => {
+      await this.store.lorito.discardRun();
+      await this.store.readStorage();
+    });
     goTo("text");
   }
 
