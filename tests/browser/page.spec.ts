@@ -135,8 +135,11 @@ test.describe("one engine is enough", () => {
     await ended(page);
 
     await page.reload();
+    const used = page.getByText(/^[\d.]+ [kM]B of the .+ are used\.$/);
+    await expect(used).toBeVisible();
     page.once("dialog", (dialog) => dialog.accept());
     await press(page, "Discard it");
+    await expect(used).toBeHidden();
     await page.reload();
     await expect(page.getByText(/^Runs on the /)).toBeVisible();
     await expect(page.getByText("A training run was cut off")).toBeHidden();
