@@ -1,8 +1,9 @@
 // Bundles the page's TypeScript and styles into web/.build, with web/public/ beside them; index.html has Trunk copy that
 // folder into dist/. Trunk runs this before each build.
-import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { licences } from "./licences.mjs";
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const out = here(".build");
@@ -35,16 +36,4 @@ const { metafile } = await build({
   logLevel: "warning",
 });
 
-// The licences of all that is bundled in, whether it names them in its code or not.
-const packages = new Set(
-  Object.keys(metafile.inputs).flatMap((path) => path.match(/.*node_modules\/(@[^/]+\/)?[^/]+/)?.[0] ?? []),
-);
-const licences = await Promise.all(
-  [...packages].sort().map(async (folder) => {
-    const { name, version, license } = JSON.parse(await readFile(`${folder}/package.json`, "utf8"));
-    const texts = (await readdir(folder)).filter((file) => /^(licen[cs]e|notice)/i.test(file));
-    const words = await Promise.all(texts.map((file) => readFile(`${folder}/${file}`, "utf8")));
-    return [`${name} ${version} (${license})`, ...words].join("\n\n");
-  }),
-);
-await writeFile(`${out}/licences.txt`, licences.join(`\n\n${"-".repeat(80)}\n\n`));
+await writeFile(`${out}/licences.txt`, await licences(Object.keys(metafile.inputs)));

@@ -134,6 +134,11 @@ test("a page opens from the disk with no network and writes what Lorito writes",
     /\b(onePage|write|chat|need|hint|details|message|setting|figure|model|code)\.[a-zA-Z]/,
   );
 
+  // What the page consists of asks for its licence to go along.
+  await there.page.getByText("Licences of what this page consists of").click();
+  await expect(there.page.locator("details.licences pre")).toContainText(/burn-flex 0\.\d+/);
+  await expect(there.page.locator("details.licences pre")).toContainText("Permission is hereby granted");
+
   const download = there.page.waitForEvent("download");
   await press(there.page, "Save the model file");
   const saved = await download;

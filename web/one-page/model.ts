@@ -25,7 +25,7 @@ async function start(): Promise<Engine> {
 }
 
 /** Takes the scripts of a kind out of the page, which are as large as the model, to where the browser may use the disk. */
-function take(content: Content): Blob {
+export function take(content: Content): Blob {
   const scripts = [...document.querySelectorAll(`script[type="${typeOf(content)}"]`)];
   if (scripts.length === 0) throw new LoritoError({ code: "one-page-damaged" });
   const texts = scripts.map((script) => {

@@ -8,7 +8,8 @@ import type { Lorito } from "../lorito";
 import { Store } from "../state";
 import { action, figures } from "../views/fields";
 import { WriteView } from "../views/write";
-import { OneModel } from "./model";
+import { OneModel, take } from "./model";
+import { unpacked } from "./packing";
 import type { Spoken } from "./words";
 
 /** The Write step of Lorito's own page, where it is the only one. */
@@ -56,6 +57,23 @@ function wayBack(model: OneModel, store: Store): TemplateResult {
   </p>`;
 }
 
+/** The licences of Lorito and of all that it consists of, which ask to go along with it. */
+function licences(): TemplateResult {
+  let packed: Blob | undefined;
+  const show = async ({ currentTarget }: Event) => {
+    const place = (currentTarget as Element).querySelector("pre");
+    if (!place || packed) return;
+    packed = take("licences");
+    place.textContent = await new Response(
+      unpacked(packed.stream() as ReadableStream<Uint8Array<ArrayBuffer>>, 1),
+    ).text();
+  };
+  return html`<details class="licences" @toggle=${show}>
+    <summary>${t("onePage.licences")}</summary>
+    <pre tabindex="0"></pre>
+  </details>`;
+}
+
 /** The whole page is there. */
 function parsed(): Promise<unknown> {
   if (document.readyState !== "loading") return Promise.resolve();
@@ -78,7 +96,7 @@ async function show(): Promise<void> {
     const write = new Write();
     write.store = store;
     status?.remove();
-    render(html`${facts(model)} ${write} ${wayBack(model, store)}`, main);
+    render(html`${facts(model)} ${write} ${wayBack(model, store)} ${licences()}`, main);
   } catch (thrown) {
     status?.remove();
     render(html`<div class="message error" role="alert"><p>${sentenceOf(problemOf(thrown))}</p></div>${nothing}`, main);

@@ -16,8 +16,8 @@ async function own(name: string): Promise<Response> {
 /** `model`: Lorito's own file. */
 export async function writeOnePage(name: string, { language, words }: Spoken, model: Blob): Promise<Blob> {
   if (model.size > largest) throw { code: "one-page-too-large", bytes: model.size, limit: largest } satisfies Problem;
-  const [page, wasm] = await Promise.all([own("one-page.html"), own("lorito_bg.wasm")]);
-  if (!wasm.body) throw { code: "one-page-missing", status: wasm.status } satisfies Problem;
+  const [page, wasm, licences] = await Promise.all(["one-page.html", "lorito_bg.wasm", "licences.txt"].map(own));
+  if (!page || !wasm?.body || !licences?.body) throw { code: "one-page-missing", status: 0 } satisfies Problem;
   const parts: Record<string, BlobPart> = {
     language,
     name: asText(name),
@@ -25,6 +25,7 @@ export async function writeOnePage(name: string, { language, words }: Spoken, mo
     noScript: asText(words["onePage.noScript"]),
     opening: asText(words["onePage.opening"]),
     words: JSON.stringify({ language, words }).replaceAll("<", "\\u003c"),
+    licences: await scriptsOf("licences", licences.body),
     wasm: await scriptsOf("wasm", wasm.body),
     model: await scriptsOf("model", model.stream()),
   };

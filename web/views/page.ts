@@ -120,6 +120,7 @@ export class Page extends View {
       <p><strong>${t(`engine.${ready.engine}`)}</strong> ${ready.engine === "webgpu" && ready.adapter ? ready.adapter : nothing}</p>
       ${known(reason) ? html`<p>${t(reason)}</p>` : nothing}
       <p>${t("page.private")}</p>
+      <p><a href="licences.txt">${t("page.licences")}</a></p>
     </div>`;
   }
 

@@ -10,11 +10,11 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::shell::{Beside, command, run as run_command, says_yes, step, watch};
-use crate::{Project, page, server, tools, wasm};
+use crate::{Project, page, server, supply, tools, wasm};
 
 /// How many tests passed and failed. A check that is no test suite counts as one.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
-struct Tally {
+pub struct Tally {
     passed: usize,
     failed: usize,
 }
@@ -22,7 +22,7 @@ struct Tally {
 impl Tally {
     const FAILED: Self = Self { passed: 0, failed: 1 };
 
-    fn one(result: Result<()>) -> Self {
+    pub fn one(result: Result<()>) -> Self {
         match result {
             Ok(()) => Self { passed: 1, failed: 0 },
             Err(error) => {
@@ -132,6 +132,13 @@ const CHECKS: &[Check] = &[
             Tally::one(wasm::check_exports(&module))
         },
     },
+    Check {
+        name: "supply",
+        says: "Every dependency may be handed on, and its notice is",
+        how_long: "seconds, minutes the first time",
+        needs_page: true,
+        run: supply::check,
+    },
     Check { name: "rust", says: "Rust tests", how_long: "minutes the first time", needs_page: false, run: rust_tests },
     Check {
         name: "carry-on",
@@ -217,6 +224,17 @@ fn chosen(only: Option<&str>) -> Result<Vec<&'static Check>> {
         }
     }
     Ok(CHECKS.iter().filter(|check| names.contains(&check.name)).collect())
+}
+
+/// Looks for files that make a reader panic, for `seconds`; `seed` says which files.
+pub fn fuzz(project: &Project, seconds: u32, seed: u64) -> Result<ExitCode> {
+    let mut test = command("cargo");
+    test.args(["test", "--locked", "--package", "lorito", "--test", "promises", "--", "--nocapture", "fuzz::"]);
+    test.env("LORITO_FUZZ_SECONDS", seconds.to_string()).env("LORITO_FUZZ_SEED", seed.to_string());
+    step("Reading broken files", &format!("{seconds} s, and minutes to compile the first time"), || {
+        run_command(test.current_dir(&project.root))
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn cargo(project: &Project, arguments: &[&str]) -> Result<()> {

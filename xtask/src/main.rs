@@ -3,7 +3,8 @@
 //! - `tools.rs`: what gets installed, where, and how long it takes
 //! - `page.rs`: the release page in dist/
 //! - `server.rs`: the static server that `serve`, the browser tests and the measurements share
-//! - `checks.rs`: the checks of `test` and their tally; `wasm.rs` is the one that reads the compiled module
+//! - `checks.rs`: the checks of `test` and their tally; `wasm.rs` reads the compiled module, `supply.rs` the dependencies
+//! - `wasm-bindgen/`: that program as a package with a lockfile of its own
 //! - `bench.rs`: the measurements
 //! - `shell.rs`: running another program, and saying so
 
@@ -12,6 +13,7 @@ mod checks;
 mod page;
 mod server;
 mod shell;
+mod supply;
 mod tools;
 mod wasm;
 
@@ -24,6 +26,7 @@ const HELP: &str = "\
 cargo xtask serve [--port N]     build the page and serve it at http://127.0.0.1:8080
 cargo xtask build                make the release page in dist/, for any static host
 cargo xtask test [--only A,B]    run every check, or only the named ones
+cargo xtask fuzz [SECONDS [SEED]]   read files that are broken at random, for ten minutes or SECONDS
 cargo xtask bench [ARGS]         measure; ARGS go to bench/run.mjs; --peers: only against other libraries
 cargo xtask bench --pack         make a folder that measures on a machine with a GPU and no browser
 
@@ -83,6 +86,9 @@ fn run() -> Result<ExitCode> {
         }
         ["test"] => checks::run(&Project::find()?, None),
         ["test", "--only", names] => checks::run(&Project::find()?, Some(names)),
+        ["fuzz"] => checks::fuzz(&Project::find()?, 600, 1),
+        ["fuzz", seconds] => checks::fuzz(&Project::find()?, whole_number(seconds)?, 1),
+        ["fuzz", seconds, seed] => checks::fuzz(&Project::find()?, whole_number(seconds)?, whole_number(seed)?),
         ["bench", "--pack"] => bench::pack(&Project::find()?),
         ["bench", ref rest @ ..] => bench::run(&Project::find()?, rest),
         [] | ["help" | "--help" | "-h"] => {
@@ -91,6 +97,10 @@ fn run() -> Result<ExitCode> {
         }
         _ => bail!("I do not know `{}`.\n\n{HELP}", words.join(" ")),
     }
+}
+
+fn whole_number<N: std::str::FromStr>(words: &str) -> Result<N> {
+    words.parse().ok().with_context(|| format!("`{words}` is no whole number"))
 }
 
 fn serve(port: u16) -> Result<ExitCode> {

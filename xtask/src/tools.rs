@@ -11,6 +11,7 @@ use crate::Project;
 use crate::shell::{command, output, run, says_yes, step};
 
 const TRUNK: &str = "0.21.14";
+const CARGO_DENY: &str = "0.20.2";
 const NODE: u32 = 20;
 const WASM: &str = "wasm32-unknown-unknown";
 
@@ -24,11 +25,25 @@ pub fn for_checks(project: &Project) -> Result<()> {
 /// What it takes to build the page.
 pub fn for_page(project: &Project) -> Result<()> {
     wasm_target()?;
-    // The CLI must be of exactly the version the crate was compiled with. Its own lockfile pins a dependency that is
-    // not always to be had, hence not --locked.
-    cargo_tool(project, "wasm-bindgen", "wasm-bindgen-cli", &wasm_bindgen_version(project)?, &[], "about 3 minutes")?;
-    cargo_tool(project, "trunk", "trunk", TRUNK, &["--locked"], "about 6 minutes")?;
+    // The program must be of exactly the version that the crate was compiled with.
+    let version = wasm_bindgen_version(project)?;
+    cargo_tool(project, "wasm-bindgen", &version, &Package::Ours("xtask/wasm-bindgen"), "about 2 minutes")?;
+    cargo_tool(project, "trunk", TRUNK, &Package::Published("trunk"), "about 6 minutes")?;
     node_packages(project, "web")
+}
+
+/// The program that holds dependencies against deny.toml.
+pub fn cargo_deny(project: &Project) -> Result<PathBuf> {
+    cargo_tool(project, "cargo-deny", CARGO_DENY, &Package::Published("cargo-deny"), "about 5 minutes")?;
+    Ok(project.target.join("tools/bin/cargo-deny"))
+}
+
+/// Where a program's source and its lockfile come from.
+enum Package {
+    /// The registry, under this name.
+    Published(&'static str),
+    /// A folder of the checkout.
+    Ours(&'static str),
 }
 
 /// PATH with the tools that were installed for the project in front.
@@ -60,24 +75,21 @@ fn wasm_target() -> Result<()> {
     })
 }
 
-/// Installs a crate's program into the target folder unless that version of it is there.
-fn cargo_tool(
-    project: &Project,
-    program: &str,
-    package: &str,
-    version: &str,
-    options: &[&str],
-    how_long: &str,
-) -> Result<()> {
+/// Installs a program with the dependencies that its lockfile names into the target folder, unless that version is there.
+fn cargo_tool(project: &Project, program: &str, version: &str, package: &Package, how_long: &str) -> Result<()> {
     let folder = project.target.join("tools");
     let there = command(folder.join("bin").join(program)).arg("--version").output();
     // "trunk 0.21.14", "wasm-bindgen 0.2.130"
     if there.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).split_whitespace().nth(1) == Some(version)) {
         return Ok(());
     }
-    step(&format!("Installing {package} {version} into {}", folder.display()), &format!("{how_long}, once"), || {
+    step(&format!("Installing {program} {version} into {}", folder.display()), &format!("{how_long}, once"), || {
         let mut install = command("cargo");
-        install.args(["install", package, "--version", version, "--force", "--root"]).arg(&folder).args(options);
+        install.args(["install", "--locked", "--force", "--root"]).arg(&folder);
+        match package {
+            Package::Published(name) => install.args([name, "--version", version]),
+            Package::Ours(path) => install.arg("--path").arg(project.root.join(path)),
+        };
         // They work for moments. Trunk alone, optimised as it asks for, takes ten minutes, half of them on one core.
         install.envs(
             [("OPT_LEVEL", "1"), ("LTO", "off"), ("CODEGEN_UNITS", "16")]
@@ -179,6 +191,14 @@ fn chromium_on_path() -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::version_in_lock;
+
+    #[test]
+    fn the_program_of_wasm_bindgen_is_of_the_version_of_the_crate() {
+        let [crates, program] = [include_str!("../../Cargo.lock"), include_str!("../wasm-bindgen/Cargo.lock")];
+        let version = version_in_lock(crates, "wasm-bindgen");
+        assert!(version.is_some());
+        assert_eq!(version_in_lock(program, "wasm-bindgen-cli"), version);
+    }
 
     #[test]
     fn the_lockfile_says_which_wasm_bindgen() {
