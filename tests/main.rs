@@ -8,6 +8,7 @@ mod conversations;
 mod corpus;
 mod engines;
 mod formats;
+mod fuzz;
 mod hugging_face;
 mod pretrained;
 mod session;

@@ -1,10 +1,20 @@
-//! A module beside the page's, for operations.spec.ts: the operations' checks, on the GPU that the browser has.
+//! A module beside the page's, for what is tested in WebAssembly itself: the operations' checks on the GPU that the browser
+//! has (operations.spec.ts), and the readers on broken files, where sizes have 32 bits (fuzz.spec.ts).
+
+#[cfg(target_arch = "wasm32")]
+#[path = "../../fuzz/mod.rs"]
+mod fuzz;
 
 #[cfg(target_arch = "wasm32")]
 mod exports {
     use burn::tensor::Device;
     use lorito::checks;
     use wasm_bindgen::prelude::*;
+
+    use crate::fuzz::{
+        random::{Random, broken},
+        targets::{Target, targets},
+    };
 
     /// For each check its name, and what differs between the engines or null.
     #[wasm_bindgen(js_name = checkOperations)]
@@ -16,5 +26,22 @@ mod exports {
             found.push(&js_sys::Array::of2(&name.into(), &differs.map_or(JsValue::NULL, JsValue::from)));
         }
         Ok(found)
+    }
+
+    /// The names of the readers' targets.
+    #[wasm_bindgen(js_name = fuzzTargets)]
+    pub fn fuzz_targets() -> Vec<String> {
+        targets().iter().map(|target| target.name.to_owned()).collect()
+    }
+
+    /// Has one target read `cases` broken files. A panic traps.
+    #[wasm_bindgen]
+    pub fn fuzz(target: usize, seed: u64, cases: u64) {
+        let Target { whole, read, .. } = &targets()[target];
+        for case in 1..=cases {
+            let mut random = Random::of_case(seed, case);
+            let bytes = broken(&mut random, whole);
+            read(&bytes, &mut random);
+        }
     }
 }
