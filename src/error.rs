@@ -125,6 +125,9 @@ pub enum Error {
     WebGpuUnavailable { reason: String },
     #[error("this engine has no half precision that can be trusted")]
     HalfPrecisionUnavailable,
+    /// `bytes`: what was asked for at once, in vain.
+    #[error("the engine has no memory left for {bytes} more bytes")]
+    OutOfMemory { bytes: u64 },
     #[error("the GPU stopped answering: {reason}")]
     DeviceLost { reason: String },
     #[error("{reason}")]

@@ -7,6 +7,7 @@ mod adapter;
 mod files;
 mod model;
 mod pretrained;
+mod stop;
 mod text;
 mod training;
 mod writing;
@@ -35,7 +36,7 @@ pub fn start() {
     // training step cost seconds. A test holds the wrappers away.
     // SAFETY: called once, before anything else of this module.
     unsafe { __wasm_call_ctors() };
-    console_error_panic_hook::set_once();
+    stop::note_panics();
     // Shaders that the browser rejects are only logged; unheard, training would go on with stale numbers.
     let _ = console_log::init_with_level(log::Level::Warn);
 }
@@ -72,9 +73,11 @@ fn answer<T: Serialize>(result: Result<T>) -> Thrown<JsValue> {
     to_js(&result.map_err(thrown)?)
 }
 
-/// Milliseconds since 1970.
-fn now() -> f64 {
-    js_sys::Date::now()
+#[wasm_bindgen]
+extern "C" {
+    /// Milliseconds on a clock that is never set back, unlike `Date`'s.
+    #[wasm_bindgen(js_namespace = performance)]
+    fn now() -> f64;
 }
 
 /// One person's work, on one engine. See `src/session.rs`.
@@ -83,21 +86,22 @@ pub struct Session(session::Session);
 
 #[wasm_bindgen]
 impl Session {
-    /// Starts an engine. `limits`: what the GPU's adapter can hold; the CPU's are known.
+    /// Starts an engine. `largest_buffer`: what the GPU's adapter can bind, in bytes. `device_memory`: the machine's, in GiB,
+    /// where the browser tells.
     pub async fn start(
         #[wasm_bindgen(unchecked_param_type = "Engine")] engine: JsValue,
-        #[wasm_bindgen(unchecked_param_type = "Limits | undefined")] limits: JsValue,
+        largest_buffer: Option<f64>,
+        device_memory: Option<f64>,
     ) -> Thrown<Session> {
         let engine: Engine = from_js(engine)?;
-        let limits: Option<Limits> = from_js(limits)?;
-        let (device, limits) = match engine {
-            Engine::Cpu => (device::cpu(), device::CPU_LIMITS),
+        let limits = device::limits(engine, largest_buffer.map(|bytes| bytes as u64), device_memory);
+        let device = match engine {
+            Engine::Cpu => device::cpu(),
             Engine::WebGpu => {
-                let failed = |reason: String| thrown(Error::WebGpuUnavailable { reason });
-                let limits = limits.ok_or_else(|| failed("no limits given".into()))?;
                 // Submissions end where `ops::gpu` says; this is for what does so little that it does not.
                 let options = Device::wgpu_options().tasks_max(128);
-                (options.init_async().await.map_err(|error| failed(error.to_string()))?, limits)
+                let failed = |reason: String| thrown(Error::WebGpuUnavailable { reason });
+                options.init_async().await.map_err(|error| failed(error.to_string()))?
             }
         };
         Ok(Session(session::Session::new(device, engine, limits)))

@@ -69,6 +69,10 @@ export type PageErrorCode =
   | "web-gpu-unavailable"
   /** The GPU stopped answering. What the worker held is brought back; what was asked of it meanwhile is not done. */
   | "device-lost"
+  /** The GPU has no memory left; `reason` is the browser's. */
+  | "gpu-out-of-memory"
+  /** The GPU rejected a command or a shader; `reason` is the browser's. */
+  | "gpu-command-rejected"
   /** A part of the page that comes when it is needed did not come. */
   | "part-missing"
   /** A fault of Lorito's own. */

@@ -1,5 +1,4 @@
 // Which engine, and whether its GPU is still there. Runs in the worker.
-import type { Limits } from "lorito-wasm";
 import type { Problem } from "./errors";
 
 export type Engine = "webgpu" | "cpu";
@@ -16,8 +15,12 @@ export type EngineReason =
   | "no-adapter"
   /** The only "GPU" is a program on the CPU, many times slower than our own CPU engine. */
   | "software-adapter"
+  /** The browser was asked for a GPU and has not answered within {@link answerWithin}. */
+  | "no-answer"
   /** The GPU lacks something that the engine needs. */
   | "missing-feature"
+  /** The GPU computes in smaller groups than the kernels have. */
+  | "limits-too-small"
   /** There is a GPU, but the engine did not start on it. */
   | "webgpu-failed"
   /** The GPU was lost three times within a minute. */
@@ -30,15 +33,30 @@ export interface EngineChoice {
   adapter?: string;
   /** Whether the "GPU" is a program on the CPU. */
   software?: boolean;
-  /** What the GPU can hold, in bytes; the crate knows the CPU's. */
-  limits?: Limits;
+  /** The largest buffer that the GPU can bind, in bytes. */
+  largestBuffer?: number;
 }
 
 /** CubeCL measures with timestamps and panics on a GPU without them. */
 const needed = "timestamp-query";
 
-/** The browser does not tell how much memory a GPU has; most that train anything have this much to spare. */
-const gpuMemory = 4 * 2 ** 30;
+/** What the kernels need of an adapter: their groups are of up to 256 threads in a row. WebGPU's own minimum is as much. */
+const smallest = { maxComputeInvocationsPerWorkgroup: 256, maxComputeWorkgroupSizeX: 256 } as const;
+
+/** How long the browser may take to answer a question about the GPU, in milliseconds: some drivers never do. */
+export const answerWithin = 5000;
+
+/** Rejects with a Problem if `question` has no answer in time. */
+export function answered<T>(question: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const silent: Problem = { code: "web-gpu-unavailable", reason: "no-answer" };
+    const timer = setTimeout(() => reject(silent), answerWithin);
+    question.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+/** How browsers word a buffer that cannot be had, where they call it an error of validation. */
+const beyondMemory = /out of memory|exceeds the max buffer size|not enough memory/i;
 
 const software = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
 
@@ -56,21 +74,33 @@ export async function chooseEngine(forced: Engine | undefined, attempts = 1): Pr
   return { engine: reason === "gpu-found" ? "webgpu" : "cpu", reason, ...gpu };
 }
 
+/** What older browsers' adapters lack. It is only shown, but wgpu stops without it. */
+const unknownGpu = { vendor: "", architecture: "", device: "", description: "", isFallbackAdapter: false };
+
 async function lookForGpu(attempts: number): Promise<Omit<EngineChoice, "engine">> {
   if (!("gpu" in navigator)) return { reason: "no-webgpu" };
-  const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" }).catch(() => null);
-  if (adapter === null) {
+  let adapter: GPUAdapter | null;
+  try {
+    adapter = await answered(navigator.gpu.requestAdapter({ powerPreference: "high-performance" }).catch(() => null));
+  } catch {
+    return { reason: "no-answer" };
+  }
+  if (!adapter) {
     if (attempts <= 1) return { reason: "no-adapter" };
     await new Promise((resolve) => setTimeout(resolve, 500));
     return lookForGpu(attempts - 1);
   }
+  if (!adapter.info) Object.defineProperty(GPUAdapter.prototype, "info", { get: () => unknownGpu });
   const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;
   const words = [description || vendor, architecture, device].filter(Boolean).join(" ");
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
-  const limits = { largestBuffer: Math.min(maxBufferSize, maxStorageBufferBindingSize), total: gpuMemory };
   const isSoftware = isFallbackAdapter || software.test(`${vendor} ${words}`);
-  const gpu = { limits, ...(words ? { adapter: words } : {}), ...(isSoftware ? { software: true } : {}) };
+  const largestBuffer = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  const gpu = { largestBuffer, ...(words ? { adapter: words } : {}), ...(isSoftware ? { software: true } : {}) };
   if (!adapter.features.has(needed)) return { reason: "missing-feature", ...gpu };
+  const { limits } = adapter;
+  if (Object.entries(smallest).some(([name, least]) => limits[name as keyof typeof smallest] < least))
+    return { reason: "limits-too-small", ...gpu };
   if (isSoftware) return { reason: "software-adapter", ...gpu };
   return { reason: "gpu-found", ...gpu };
 }
@@ -81,18 +111,24 @@ declare global {
 }
 
 /**
- * Tells when the GPU device that the crate will ask for is lost. wgpu keeps the device to itself, so the browser's own
- * method is wrapped. To be called before the engine starts.
+ * Calls `lost` when the GPU device that the crate will ask for is lost, has no more memory, or rejects a command: from
+ * then on its numbers cannot be trusted. wgpu keeps the device to itself, so the browser's own method is wrapped. To be
+ * called before the engine starts.
  */
-export function watchGpu(lost: (reason: string) => void): void {
+export function watchGpu(lost: (problem: Problem) => void): void {
   if (!("GPUAdapter" in globalThis)) return;
   const requestDevice = GPUAdapter.prototype.requestDevice;
   GPUAdapter.prototype.requestDevice = async function (descriptor) {
-    const device = await requestDevice.call(this, descriptor);
+    const device = await answered(requestDevice.call(this, descriptor));
     globalThis.loritoGpuDevice = device;
-    // A rejected shader or command is skipped and stale numbers go on: it must not stay unseen.
-    device.addEventListener("uncapturederror", ({ error }) => console.error(`WebGPU: ${error.message}`));
-    void device.lost.then(({ reason, message }) => lost(message || reason));
+    // A rejected shader or command is skipped and stale numbers go on. wgpu listens, too, and the crate then stops with a
+    // trap that knows no reason: this listener is the first.
+    device.addEventListener("uncapturederror", ({ error }) => {
+      console.error(`WebGPU: ${error.message}`);
+      const memory = error instanceof GPUOutOfMemoryError || beyondMemory.test(error.message);
+      lost({ code: memory ? "gpu-out-of-memory" : "gpu-command-rejected", reason: error.message });
+    });
+    void device.lost.then(({ reason, message }) => lost({ code: "device-lost", reason: message || reason }));
     return device;
   };
 }

@@ -1,12 +1,12 @@
 // The worker: loads the crate's wasm and does what the page asks (protocol.ts), one call of the session at a time.
 import { expose } from "comlink";
-import init, { type HalfPrecision, type LeftOut, type ModelConfig, Session } from "lorito-wasm";
+import init, { type HalfPrecision, type LeftOut, type ModelConfig, Session, stopReason } from "lorito-wasm";
 import { compileAhead, shaders, tuned } from "./ahead";
 import { download } from "./download";
 import { current, emit, engine, exclusively, type Running, refuseWhileTraining } from "./engine";
 import { type Problem, problemOf } from "./errors";
 import { isArchive } from "./folder";
-import { chooseEngine, type EngineChoice, watchGpu } from "./gpu";
+import { answered, chooseEngine, type EngineChoice, watchGpu } from "./gpu";
 import { RunKeeper } from "./keeper";
 import { Guarded, Mutex, macrotask } from "./mutex";
 import { checkConfig, checkHeader, openAny, openModel } from "./opening";
@@ -19,15 +19,27 @@ import { Training, Wishes } from "./training";
 import { UnderWay } from "./under-way";
 import { Writer } from "./writer";
 
+/** Bytes of memory that the device has, where the browser tells: in gigabytes, at most 8 of them. */
+const { deviceMemory } = navigator as { deviceMemory?: number };
+
 const underWay = new UnderWay((call, loaded, total) => emit({ event: "loaded", call, loaded, total }));
 
 /** Tells the page that this worker is of no more use; it knows what to do. */
 const lost = (problem: Problem) => emit({ event: "lost", problem });
 
+/** Why the module stopped, as far as it noted. It may not have been loaded, or be past answering. */
+function whyStopped(): Problem | undefined {
+  try {
+    return stopReason();
+  } catch {
+    return undefined;
+  }
+}
+
 /** Sees what goes wrong in the session. */
 function watchForEnd(thrown: unknown): void {
-  // After a trap the wasm's memory is in no known state.
-  if (thrown instanceof WebAssembly.RuntimeError) lost({ code: "internal", reason: thrown.message });
+  // After a trap the wasm's memory is in no known state; why it stopped can still be read.
+  if (thrown instanceof WebAssembly.RuntimeError) lost(whyStopped() ?? { code: "internal", reason: thrown.message });
   // The crate may notice before the browser tells.
   const problem = problemOf(thrown);
   if (problem.code === "device-lost") lost(problem);
@@ -35,7 +47,7 @@ function watchForEnd(thrown: unknown): void {
 // A trap in an async method is seen only here.
 self.addEventListener("error", (event) => watchForEnd(event.error));
 self.addEventListener("unhandledrejection", (event) => watchForEnd(event.reason));
-watchGpu((reason) => lost({ code: "device-lost", reason }));
+watchGpu(lost);
 prepareToCompileAhead();
 
 /** Whether the machine's speed is known, for estimates. */
@@ -128,7 +140,8 @@ const api: WorkerApi = {
   async start({ engine: asked, reason, attempts }) {
     const choice: EngineChoice = reason && asked ? { engine: asked, reason } : await chooseEngine(asked, attempts);
     await init();
-    const started = await Session.start(choice.engine, choice.limits);
+    const starting = Session.start(choice.engine, choice.largestBuffer, deviceMemory);
+    const started = await (choice.engine === "webgpu" ? answered(starting) : starting);
     const session = new Guarded(started, watchForEnd);
     current.running = {
       engine: choice.engine,

@@ -1,8 +1,9 @@
 // The GPU's kernels compute in the browser what the CPU engine does: after each step's loss and gradient norm stand all
 // operations, forward and backward, and after the weights of a short run all their gradients. Natively each operation is
 // compared for itself (src/ops/).
+import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
-import { open, text } from "./lorito";
+import { open, prepare, ready, text, tinyRun } from "./lorito";
 
 /** Sizes that are multiples of loads and blocks, and sizes that are multiples of nothing. */
 const recipes = [
@@ -71,4 +72,74 @@ test("training runs are the same on both engines", async ({ page }, { project })
     );
   }
   expect(results.get("cpu")?.[2]?.vocabulary).toBeGreaterThan(1024);
+});
+
+/** Opens the page with `script` run in the worker before the worker's own. */
+async function openWith(page: Page, script: string, query = ""): Promise<void> {
+  await page.route("**/worker.js", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `${script}\n${await response.text()}` });
+  });
+  await page.goto(query);
+  await ready(page);
+}
+
+const engineInUse = (page: Page) =>
+  page.evaluate(() => window.lorito.ready.then(({ engine, reason, limits }) => ({ engine, reason, limits })));
+
+test.describe("a GPU that answers oddly", () => {
+  test.beforeEach(({ browserName: _ }, { project }) => test.skip(project.name !== "webgpu", "there is no GPU to ask"));
+
+  const hides = (name: string, value: string) =>
+    `Object.defineProperty(GPUAdapter.prototype, "${name}", { get: () => ${value}, configurable: true });`;
+
+  for (const [how, script, reason] of [
+    ["never answers", "GPU.prototype.requestAdapter = () => new Promise(() => {});", "no-answer"],
+    ["has small workgroups", hides("limits", "({ maxComputeInvocationsPerWorkgroup: 128 })"), "limits-too-small"],
+    [
+      "never gives its device",
+      `${hides("info", '({ vendor: "acme" })')} GPUAdapter.prototype.requestDevice = () => new Promise(() => {});`,
+      "webgpu-failed",
+    ],
+  ] as const) {
+    test(`one that ${how} gives way to the CPU, with the reason`, async ({ page }) => {
+      await openWith(page, script);
+      expect(await engineInUse(page)).toMatchObject({ engine: "cpu", reason });
+    });
+  }
+
+  test("one that says nothing of itself is used", async ({ page }) => {
+    await openWith(page, hides("info", "undefined"));
+    expect(await engineInUse(page)).toMatchObject({ engine: "webgpu", reason: "gpu-found" });
+  });
+
+  test("one without memory says so, and the run goes on", async ({ page, guard }) => {
+    guard.allowed.push(/WebGPU|unreachable|panicked|Buffer/i);
+    await open(page, "webgpu");
+    await prepare(page);
+    await page.evaluate(() => {
+      const seen: string[] = [];
+      Object.assign(window, { seen });
+      window.lorito.on("notice", ({ code }) => seen.push(code));
+    });
+    await page.workers()[0]?.evaluate(() => {
+      const make = GPUDevice.prototype.createBuffer;
+      GPUDevice.prototype.createBuffer = function (wanted) {
+        return make.call(this, wanted.size > 4096 && !wanted.mappedAtCreation ? { ...wanted, size: 2 ** 52 } : wanted);
+      };
+    });
+    const result = await page.evaluate((run) => window.lorito.train({ ...run, steps: 4 }), tinyRun);
+    expect(result.step).toBe(4);
+    expect(await page.evaluate(() => (window as unknown as { seen: string[] }).seen)).toEqual([
+      "gpu-out-of-memory",
+      "recovered",
+    ]);
+    await expect(page.getByText(/graphics card has no memory left/)).toBeVisible();
+  });
+});
+
+test("on a device of little memory less is planned", async ({ page }, { project }) => {
+  test.skip(project.name !== "cpu", "the limits of the CPU engine are known");
+  await openWith(page, 'Object.defineProperty(WorkerNavigator.prototype, "deviceMemory", { get: () => 2 });');
+  expect((await engineInUse(page)).limits).toEqual({ largestBuffer: 2 ** 30, total: 2 ** 30 });
 });
