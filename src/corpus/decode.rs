@@ -4,7 +4,7 @@ use std::collections::TryReserveError;
 
 use serde::{Deserialize, Serialize};
 
-use super::newlines::Newlines;
+use super::newlines::{LineEnds, Newlines};
 use super::windows1252;
 
 /// The encodings that are read, named as in the WHATWG Encoding Standard (and so in JavaScript's `TextDecoder`).
@@ -63,6 +63,8 @@ pub struct Decoded {
     pub fell_back: bool,
     /// Characters that became U+FFFD.
     pub replaced: u64,
+    /// How its lines ended.
+    pub line_ends: LineEnds,
 }
 
 impl Decoder {
@@ -111,7 +113,8 @@ impl Decoder {
         // Where the text is shorter than its file.
         self.text.shrink_to_fit();
         let fell_back = !self.named && self.encoding == Encoding::Windows1252;
-        Ok(Decoded { text: self.text, encoding: self.encoding, fell_back, replaced: self.replaced })
+        let line_ends = self.newlines.into_ends();
+        Ok(Decoded { text: self.text, encoding: self.encoding, fell_back, replaced: self.replaced, line_ends })
     }
 
     fn decode(&mut self, bytes: &[u8]) -> Result<(), Full> {

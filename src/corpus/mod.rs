@@ -30,6 +30,7 @@ pub use collection::{Corpus, SourceSummary, Summary};
 pub use decode::Encoding;
 pub use fields::SAMPLE;
 pub use jsonlines::likely_field;
+pub use newlines::{LineEnds, Pairs};
 pub use reader::{DEFAULT_LIMIT, FileReader, ReadOptions};
 pub use source::{Notice, Source};
 pub use split::{HeldBack, Split};

@@ -1,10 +1,14 @@
 //! CRLF and lone CR become LF, also where a chunk ends between the two.
 
+/// More changes between CRLF and other line ends than that tell nothing that would be worth their memory.
+const MOST_CHANGES: usize = 1 << 20;
+
 /// Appends pieces to a text, changing line endings on the way.
 #[derive(Debug, Default)]
 pub struct Newlines {
     /// The last piece ended in CR, for which LF has been written; an LF that comes next belongs to it.
     after_cr: bool,
+    ends: LineEnds,
 }
 
 impl Newlines {
@@ -14,15 +18,85 @@ impl Newlines {
             return;
         }
         if std::mem::take(&mut self.after_cr) {
-            rest = rest.strip_prefix('\n').unwrap_or(rest);
+            let paired = rest.strip_prefix('\n');
+            self.ends.note(paired.is_some(), 1);
+            rest = paired.unwrap_or(rest);
         }
         while let Some((line, after)) = rest.split_once('\r') {
-            text.push_str(line);
+            self.push_lines(text, line);
             text.push('\n');
             self.after_cr = after.is_empty();
             rest = after.strip_prefix('\n').unwrap_or(after);
+            if !self.after_cr {
+                self.ends.note(rest.len() != after.len(), 1);
+            }
         }
-        text.push_str(rest);
+        self.push_lines(text, rest);
+    }
+
+    /// How the lines of all that was pushed end.
+    pub fn into_ends(self) -> LineEnds {
+        self.ends
+    }
+
+    fn push_lines(&mut self, text: &mut String, lines: &str) {
+        self.ends.note(false, lines.bytes().filter(|&byte| byte == b'\n').count());
+        text.push_str(lines);
+    }
+}
+
+/// Which lines of a text ended in CRLF, and which in LF or CR alone, before all of them were made alike.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct LineEnds {
+    /// Line ends so far.
+    count: usize,
+    /// The line ends, counted from 0, at which it changes; the lines before the first of them end in LF or CR alone.
+    changes: Vec<u32>,
+}
+
+impl LineEnds {
+    /// Whether both kinds are there, and not in a muddle.
+    pub fn are_mixed(&self) -> bool {
+        match self.changes[..] {
+            [] => false,
+            [first] => first > 0,
+            _ => self.changes.len() < MOST_CHANGES,
+        }
+    }
+
+    /// For each line end whether it is CRLF, without an end.
+    pub fn pairs(&self) -> Pairs<'_> {
+        Pairs { changes: &self.changes, end: 0, pair: false }
+    }
+
+    fn note(&mut self, pair: bool, count: usize) {
+        let was = self.changes.len() % 2 == 1;
+        if count > 0 && pair != was && self.changes.len() < MOST_CHANGES {
+            self.changes.push(u32::try_from(self.count).unwrap_or(u32::MAX));
+        }
+        self.count += count;
+    }
+}
+
+/// For each line end whether it is CRLF.
+#[derive(Debug, Clone)]
+pub struct Pairs<'a> {
+    /// Those that are still to come.
+    changes: &'a [u32],
+    end: u32,
+    pair: bool,
+}
+
+impl Iterator for Pairs<'_> {
+    type Item = bool;
+
+    fn next(&mut self) -> Option<bool> {
+        if self.changes.first() == Some(&self.end) {
+            self.pair = !self.pair;
+            self.changes = &self.changes[1..];
+        }
+        self.end += 1;
+        Some(self.pair)
     }
 }
 
@@ -47,5 +121,20 @@ mod tests {
         assert_eq!(joined(&["a\r", "", "\n", "\nb"]), "a\n\nb");
         assert_eq!(joined(&["a\r", "\r", "\nb"]), "a\n\nb");
         assert_eq!(joined(&["a\r", "b\n"]), "a\nb\n");
+    }
+    #[test]
+    fn which_lines_ended_in_crlf_is_known() {
+        let pairs = |pieces: &[&str]| {
+            let (mut newlines, mut text) = (Newlines::default(), String::new());
+            pieces.iter().for_each(|piece| newlines.push(&mut text, piece));
+            let ends = newlines.into_ends();
+            let lines = text.matches('\n').count();
+            (ends.pairs().take(lines).collect::<Vec<bool>>(), ends.are_mixed())
+        };
+        assert_eq!(pairs(&["a\nb\r\nc\rd\n\r\n"]), (vec![false, true, false, false, true], true));
+        assert_eq!(pairs(&["a\r", "\nb\r", "\r", "\nc\n"]), (vec![true, false, true, false], true));
+        assert_eq!(pairs(&["a\r\nb\r\n"]), (vec![true, true], false));
+        assert_eq!(pairs(&["a\nb\n"]), (vec![false, false], false));
+        assert_eq!(pairs(&["a"]), (vec![], false));
     }
 }

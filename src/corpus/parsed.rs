@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::conversations::Conversations;
+use super::newlines::LineEnds;
 use super::source::Notice;
 use crate::chat::whatsapp::{self, Chat, ChatOptions, ChatReport};
 use crate::error::{Error, Result};
@@ -29,6 +30,13 @@ impl Parsed {
         Self { text, documents, ..Self::default() }
     }
 
+    /// Plain text that nobody has asked to read as such: if it resembles a chat, that is told.
+    pub fn other(name: &str, text: String) -> Self {
+        let alike = whatsapp::messages_alike(&text);
+        let notice = alike.map(|count| Notice::ChatReadAsPlain { name: name.to_owned(), count });
+        Self { notices: notice.into_iter().collect(), ..Self::plain(text) }
+    }
+
     /// Conversations, one document each.
     pub fn conversations(name: &str, found: Conversations, fields: Vec<String>, mut notices: Vec<Notice>) -> Self {
         let Conversations { mut text, documents, turns, left_out, without } = found;
@@ -43,11 +51,11 @@ impl Parsed {
     }
 
     /// A chat that WhatsApp has exported: its conversations, one document each.
-    pub fn chat(name: &str, text: String, options: &ChatOptions) -> Result<Self> {
+    pub fn chat(name: &str, text: String, ends: &LineEnds, options: &ChatOptions) -> Result<Self> {
         if options.plain {
             return Ok(Self { chat: Some(ChatReport::plain(&text, options)), ..Self::plain(text) });
         }
-        let Chat { text, documents, turns, report } = whatsapp::read(name, &text, options)?;
+        let Chat { text, documents, turns, report } = whatsapp::read(name, &text, ends, options)?;
         Ok(Self { text, documents, turns, chat: Some(report), ..Self::default() })
     }
 

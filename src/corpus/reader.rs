@@ -55,7 +55,7 @@ enum Input {
 
 impl FileReader {
     /// `name` decides the format by its extension, after dropping `.gz`: `.csv` and `.tsv`; `.json`; `.jsonl` and
-    /// `.ndjson`; anything else is plain text, or a chat that WhatsApp has exported, which its first lines tell. Of a
+    /// `.ndjson`; anything else is plain text, or a chat that WhatsApp has exported, which its lines tell. Of a
     /// `.parquet` file come its rows as JSON lines, which the page makes.
     pub fn new(name: &str, options: ReadOptions) -> Self {
         Self {
@@ -107,8 +107,10 @@ impl FileReader {
             "csv" | "tsv" => table::parse(&name, decoded.text, wanted)?,
             "json" => json::parse(&name, decoded.text, wanted)?,
             "jsonl" | "ndjson" | "parquet" => jsonlines::parse(&name, decoded.text, wanted)?,
-            _ if whatsapp::looks_like(&decoded.text) => Parsed::chat(&name, decoded.text, &chat)?,
-            _ => Parsed::plain(decoded.text),
+            _ if whatsapp::looks_like(&decoded.text, &decoded.line_ends) => {
+                Parsed::chat(&name, decoded.text, &decoded.line_ends, &chat)?
+            }
+            _ => Parsed::other(&name, decoded.text),
         };
         let mut notices = Vec::new();
         if decoded.fell_back {

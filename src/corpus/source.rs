@@ -51,6 +51,8 @@ pub enum Notice {
     TurnsLeftOut { name: String, count: u64 },
     /// Records that are no conversation, or in which the model has nothing to say, were left out.
     RecordsWithoutAnswer { name: String, count: u64 },
+    /// So many lines begin with a date and a name, as a chat's do, but in no form that is known: it was read as plain text.
+    ChatReadAsPlain { name: String, count: u64 },
     /// A quotation mark on this line is never closed; from there on quotation marks were read as plain characters.
     QuoteUnclosed { name: String, line: u64 },
 }

@@ -1,33 +1,69 @@
 //! When a message was sent. A file does not say whether 3/4 is in March or in April; all its dates together do.
 
+/// Where the year is among a date's three numbers, as far as their digits say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Year {
+    First,
+    Last,
+    /// All three have two digits at most.
+    Unknown,
+}
+
 /// The date as it is written, and the minute of its day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
     pub date: [u32; 3],
-    /// The first number is a year: it has four digits.
-    pub year_first: bool,
+    pub year: Year,
     pub minute: u32,
     /// Written with AM or PM.
     pub halves: bool,
 }
 
-/// What the first two numbers of a date are, where the third is the year.
+/// What the numbers of a date are, one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    DayMonth,
-    MonthDay,
+    DayMonthYear,
+    MonthDayYear,
+    YearMonthDay,
+    YearDayMonth,
+}
+
+const ORDERS: [Order; 4] = [Order::DayMonthYear, Order::MonthDayYear, Order::YearMonthDay, Order::YearDayMonth];
+
+impl Order {
+    /// Which of the three numbers is the day.
+    fn day(self) -> usize {
+        match self {
+            Self::DayMonthYear => 0,
+            Self::MonthDayYear | Self::YearDayMonth => 1,
+            Self::YearMonthDay => 2,
+        }
+    }
 }
 
 impl Stamp {
+    /// Year, month and day. Where the year shows itself, it is where it shows itself, whatever the order.
+    fn parts(&self, order: Order) -> (u32, u32, u32) {
+        let [a, b, c] = self.date;
+        match (self.year, order) {
+            (Year::First, Order::YearDayMonth) => (a, c, b),
+            (Year::First, _) | (Year::Unknown, Order::YearMonthDay) => (a, b, c),
+            (_, Order::MonthDayYear) => (c, a, b),
+            _ => (c, b, a),
+        }
+    }
+
     /// Minutes since 1970, in whatever zone the phone was. Numbers that are no date give some number near it.
     pub fn minutes(&self, order: Order) -> i64 {
-        let [a, b, c] = self.date;
-        let (year, month, day) = match order {
-            _ if self.year_first => (a, b, c),
-            Order::DayMonth => (c, b, a),
-            Order::MonthDay => (c, a, b),
+        let (year, month, day) = self.parts(order);
+        let year = match year {
+            0..100 => year + 2000,
+            // Taiwan counts from 1912.
+            100..200 => year + 1911,
+            // Thailand counts from the Buddha. Only with our years are its leap years where they are.
+            2400..2700 => year - 543,
+            _ => year,
         };
-        let year = if year < 100 { year + 2000 } else { year };
         days(i64::from(year), i64::from(month.clamp(1, 12)), i64::from(day.clamp(1, 31))) * 24 * 60
             + i64::from(self.minute)
     }
@@ -44,35 +80,52 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 /// What all dates of a file say about their order.
 #[derive(Debug, Default)]
 pub struct Orders {
-    /// Dates that can only be read as day and month, and as month and day.
-    certain: [u64; 2],
+    /// For each of [`ORDERS`]: dates that cannot be read so.
+    impossible: [u64; 4],
     /// How often time goes backwards if they are read so.
-    backwards: [u64; 2],
-    last: Option<[i64; 2]>,
+    backwards: [u64; 4],
+    /// How often each of the three numbers is another than in the date before. The day's is, nearly every time.
+    changes: [u64; 3],
+    last: Option<([u32; 3], [i64; 4])>,
     halves: bool,
+    /// Whether there are dates whose year shows itself at the end, and dates whose year does not show itself.
+    year_last: bool,
+    year_unknown: bool,
 }
 
 impl Orders {
     pub fn note(&mut self, stamp: &Stamp) {
-        if stamp.year_first {
-            return;
-        }
-        let [first, second, _] = stamp.date;
-        self.certain[0] += u64::from(first > 12 && second <= 12);
-        self.certain[1] += u64::from(second > 12 && first <= 12);
+        self.year_last |= stamp.year == Year::Last;
+        self.year_unknown |= stamp.year == Year::Unknown;
         self.halves |= stamp.halves;
-        let now = [Order::DayMonth, Order::MonthDay].map(|order| stamp.minutes(order));
-        let last = self.last.replace(now).unwrap_or(now);
-        for (backwards, (now, last)) in self.backwards.iter_mut().zip(now.into_iter().zip(last)) {
-            *backwards += u64::from(now < last);
+        let now = ORDERS.map(|order| stamp.minutes(order));
+        let (last_date, last) = self.last.replace((stamp.date, now)).unwrap_or((stamp.date, now));
+        for (index, order) in ORDERS.into_iter().enumerate() {
+            let (_, month, day) = stamp.parts(order);
+            self.impossible[index] += u64::from(month == 0 || month > 12 || day == 0 || day > 31);
+            self.backwards[index] += u64::from(now[index] < last[index]);
+        }
+        for (changes, (now, last)) in self.changes.iter_mut().zip(stamp.date.into_iter().zip(last_date)) {
+            *changes += u64::from(now != last);
         }
     }
 
-    /// The order that fits best. Where both fit, that of the Americans for clocks of twelve hours.
+    /// The order that fits best. Where several fit, that of the Americans for clocks of twelve hours.
     pub fn order(&self) -> Order {
-        let day_month = (self.certain[1], self.backwards[0], self.halves);
-        let month_day = (self.certain[0], self.backwards[1], !self.halves);
-        if month_day < day_month { Order::MonthDay } else { Order::DayMonth }
+        let american = self.halves;
+        let able: &[Order] = match (self.year_last, self.year_unknown) {
+            (false, false) => &[Order::YearMonthDay, Order::YearDayMonth],
+            (false, true) if american => &[Order::MonthDayYear, Order::DayMonthYear, Order::YearMonthDay],
+            (false, true) => &[Order::DayMonthYear, Order::MonthDayYear, Order::YearMonthDay],
+            (true, _) if american => &[Order::MonthDayYear, Order::DayMonthYear],
+            (true, _) => &[Order::DayMonthYear, Order::MonthDayYear],
+        };
+        let doubts = |order: &Order| {
+            let index = ORDERS.iter().position(|it| it == order).unwrap_or_default();
+            let others: u64 = self.changes.iter().sum::<u64>() - self.changes[order.day()];
+            (self.impossible[index], self.backwards[index], others)
+        };
+        able.iter().copied().min_by_key(doubts).unwrap_or(Order::DayMonthYear)
     }
 }
 
@@ -81,7 +134,12 @@ mod tests {
     use super::*;
 
     fn stamp(date: [u32; 3], halves: bool) -> Stamp {
-        Stamp { date, year_first: date[0] > 999, minute: 0, halves }
+        let year = match date {
+            [first, ..] if first >= 100 => Year::First,
+            [.., last] if last >= 100 => Year::Last,
+            _ => Year::Unknown,
+        };
+        Stamp { date, year, minute: 0, halves }
     }
 
     fn order(dates: &[[u32; 3]], halves: bool) -> Order {
@@ -100,21 +158,45 @@ mod tests {
 
     #[test]
     fn a_date_is_the_same_in_each_order() {
-        let minutes = stamp([2023, 12, 31], false).minutes(Order::MonthDay);
-        assert_eq!(stamp([31, 12, 23], false).minutes(Order::DayMonth), minutes);
-        assert_eq!(stamp([12, 31, 2023], true).minutes(Order::MonthDay), minutes);
+        let minutes = stamp([2023, 12, 31], false).minutes(Order::MonthDayYear);
+        assert_eq!(stamp([31, 12, 23], false).minutes(Order::DayMonthYear), minutes);
+        assert_eq!(stamp([12, 31, 2023], true).minutes(Order::MonthDayYear), minutes);
         assert_eq!(minutes, 19_722 * 24 * 60);
     }
 
     #[test]
     fn all_dates_together_tell_the_order() {
-        assert_eq!(order(&[[1, 2, 23], [13, 2, 23]], true), Order::DayMonth);
-        assert_eq!(order(&[[1, 2, 23], [1, 13, 23]], false), Order::MonthDay);
+        assert_eq!(order(&[[1, 2, 23], [13, 2, 23]], true), Order::DayMonthYear);
+        assert_eq!(order(&[[1, 2, 23], [1, 13, 23]], false), Order::MonthDayYear);
         // Only one of them never goes back in time.
-        assert_eq!(order(&[[1, 12, 22], [2, 1, 23], [3, 1, 23], [1, 2, 23]], true), Order::DayMonth);
-        assert_eq!(order(&[[12, 1, 22], [1, 2, 23], [1, 3, 23], [2, 1, 23]], false), Order::MonthDay);
-        assert_eq!(order(&[[1, 2, 23]], false), Order::DayMonth);
-        assert_eq!(order(&[[1, 2, 23]], true), Order::MonthDay);
-        assert_eq!(order(&[[0, 0, 0], [99, 99, 9999], [2023, 1, 1]], false), Order::DayMonth);
+        assert_eq!(order(&[[1, 12, 22], [2, 1, 23], [3, 1, 23], [1, 2, 23]], true), Order::DayMonthYear);
+        assert_eq!(order(&[[12, 1, 22], [1, 2, 23], [1, 3, 23], [2, 1, 23]], false), Order::MonthDayYear);
+        assert_eq!(order(&[[1, 2, 23]], false), Order::DayMonthYear);
+        assert_eq!(order(&[[1, 2, 23]], true), Order::MonthDayYear);
+        assert_eq!(order(&[[0, 0, 0], [99, 99, 9999], [2023, 1, 1]], false), Order::DayMonthYear);
+    }
+    #[test]
+    fn what_changes_most_is_the_day() {
+        // Clocks of twelve hours, and yet no American: in India five days, not five months.
+        assert_eq!(order(&[[1, 2, 24], [2, 2, 24], [3, 2, 24], [5, 2, 24], [9, 2, 24]], true), Order::DayMonthYear);
+        assert_eq!(order(&[[2, 1, 24], [2, 2, 24], [2, 3, 24]], false), Order::MonthDayYear);
+        assert_eq!(order(&[[25, 9, 26], [25, 9, 27], [25, 10, 1]], false), Order::YearMonthDay);
+        assert_eq!(order(&[[25, 9, 26], [26, 9, 26], [1, 10, 26]], false), Order::DayMonthYear);
+    }
+
+    #[test]
+    fn a_year_of_four_digits_stays_where_it_is() {
+        assert_eq!(order(&[[2024, 1, 2], [2024, 1, 3]], true), Order::YearMonthDay);
+        assert_eq!(order(&[[2024, 2, 1], [2024, 13, 1]], false), Order::YearDayMonth);
+        let minutes = stamp([2023, 12, 31], false).minutes(Order::DayMonthYear);
+        assert_eq!(stamp([2023, 31, 12], false).minutes(Order::YearDayMonth), minutes);
+    }
+
+    #[test]
+    fn years_of_other_eras_have_their_days() {
+        let minutes = |date| stamp(date, false).minutes(Order::DayMonthYear);
+        assert_eq!(minutes([29, 2, 2567]), minutes([29, 2, 2024]));
+        assert_eq!(minutes([1, 3, 2567]) - minutes([29, 2, 2567]), 24 * 60);
+        assert_eq!(minutes([114, 9, 26]), minutes([2025, 9, 26]));
     }
 }

@@ -4,8 +4,11 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::Entry;
+use super::marks::bare;
+use super::names::{self, Entry};
 use super::notices::{self, Line};
+use super::phrases::Phrases;
+use super::wording::is_of_group;
 use super::{private, without_marks};
 
 /// What to leave out; all of it, if nothing else is said.
@@ -60,8 +63,8 @@ pub struct Kept<'a> {
 
 impl ChatFilters {
     /// What these filters leave of an entry, if anything.
-    pub fn keep<'a>(&self, entry: &Entry<'a>, found: &mut ChatFound) -> Option<Kept<'a>> {
-        let mut speaker = entry.sender;
+    pub fn keep<'a>(&self, entry: &Entry<'a>, phrases: &Phrases, found: &mut ChatFound) -> Option<Kept<'a>> {
+        let mut speaker = entry.sender.filter(|sender| !is_of_whatsapp(entry, sender, phrases));
         let mut words = String::new();
         if speaker.is_none() {
             found.system += count(entry.body);
@@ -71,7 +74,7 @@ impl ChatFilters {
             words.push_str(entry.body);
         } else {
             for (number, written) in entry.body.split('\n').enumerate() {
-                let (line, edited) = notices::line(written, number == 0);
+                let (line, edited) = notices::line(written, number == 0, phrases);
                 let left = match line {
                     Line::Media(caption) => {
                         found.media += 1;
@@ -110,9 +113,9 @@ impl ChatFilters {
 
     /// A name as others see it: of those who are in nobody's address book it is their number.
     pub fn name(&self, name: &str) -> String {
-        let mut name = name.to_owned();
+        let mut name = names::shown(name);
         if self.numbers {
-            private::replace(&mut name, private::long_number);
+            private::replace(&mut name, private::LONG_NUMBER);
         }
         name
     }
@@ -120,9 +123,9 @@ impl ChatFilters {
     /// Replaces addresses and numbers; whether there were any.
     fn replace_private(&self, words: &mut String, found: &mut ChatFound) -> bool {
         let all = [
-            (self.links, &mut found.links, private::web_address as private::Find),
-            (self.mails, &mut found.mails, private::mail_address),
-            (self.numbers, &mut found.numbers, private::long_number),
+            (self.links, &mut found.links, private::WEB_ADDRESS),
+            (self.mails, &mut found.mails, private::MAIL_ADDRESS),
+            (self.numbers, &mut found.numbers, private::LONG_NUMBER),
         ];
         let mut replaced = false;
         for (on, found, find) in all {
@@ -132,6 +135,18 @@ impl ChatFilters {
         }
         replaced
     }
+}
+
+/// Whether the whole of it is WhatsApp's, though a name stands before it.
+fn is_of_whatsapp(entry: &Entry, sender: &str, phrases: &Phrases) -> bool {
+    let body = entry.body;
+    let reads_from_right = entry.raw.marked && body.starts_with('\u{200F}') && notices::is_short(body);
+    // A notice under somebody's name says the name again: "Nela: Nela created this group".
+    let repeats = || {
+        let rest = bare(body).trim_start_matches('~').trim_start().strip_prefix(sender);
+        rest.is_some_and(|rest| rest.starts_with([' ', '\'', '’', '님', 'さ', 'が']))
+    };
+    reads_from_right || notices::is_poll(body) || (phrases.marks_are_lost && (repeats() || is_of_group(body)))
 }
 
 fn count(body: &str) -> u64 {

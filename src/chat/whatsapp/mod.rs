@@ -1,15 +1,23 @@
 //! Chats as WhatsApp exports them ("Export chat", without media) become conversations.
 //!
-//! `entry` finds the messages and `date` their times, `notices` knows WhatsApp's own words, `filter` and `private` leave
-//! out what is not to be learned, `people` tells who is who. Messages of one person that follow each other are one turn.
+//! `layout` finds the messages: `head` reads how a line begins, in any language, and `date` when that was. `names` tells
+//! where a sender's name ends, `notices`, `wording` and `phrases` know WhatsApp's own words, `filter` and `private` leave out what is
+//! not to be learned, `people` tells who is who. Messages of one person that follow each other are one turn.
 //! "You" become the assistant; all the others are the user, with their names before their words where they are several.
 
 mod date;
-mod entry;
 mod filter;
+mod half_day;
+mod head;
+mod layout;
+mod marks;
+mod names;
 mod notices;
 mod people;
+mod phrases;
 mod private;
+mod resembles;
+mod wording;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -17,19 +25,17 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use self::date::Orders;
-use self::entry::Entries;
 use self::filter::Kept;
 pub use self::filter::{ChatFilters, ChatFound};
+use self::layout::Layout;
+use self::names::Names;
 use self::people::People;
 pub use self::people::Person;
+use self::phrases::Counts;
+pub use self::resembles::messages_alike;
 use super::{Message, Role, render};
+use crate::corpus::LineEnds;
 use crate::error::{Error, Result};
-
-/// What WhatsApp puts before its own words on an iPhone (U+200E), and what else turns a line's direction. Nobody sees them.
-const MARKS: [char; 10] = [
-    '\u{200E}', '\u{202A}', '\u{202B}', '\u{202C}', '\u{202D}', '\u{202E}', '\u{2066}', '\u{2067}', '\u{2068}',
-    '\u{2069}',
-];
 
 /// Minutes of silence after which a new conversation begins: a night.
 const SILENCE: i64 = 8 * 60;
@@ -92,29 +98,39 @@ pub struct Chat {
 }
 
 fn without_marks(text: &str) -> Cow<'_, str> {
-    // Their first byte is the same; most messages have none like it.
-    let any = text.as_bytes().contains(&0xE2) && text.contains(MARKS);
-    if any { Cow::Owned(text.replace(MARKS, "")) } else { Cow::Borrowed(text) }
+    // Their first byte is one of these two; most messages in Latin letters have none like it.
+    let any = text.bytes().any(|byte| matches!(byte, 0xE2 | 0xD8)) && text.contains(marks::DIRECTION);
+    if any { Cow::Owned(text.replace(marks::DIRECTION, "")) } else { Cow::Borrowed(text) }
 }
 
-/// Is this a chat, whatever the file is called? So it is if it begins with a dated line, and somebody speaks.
-pub fn looks_like(text: &str) -> bool {
-    let begins = |entry: &entry::Entry| entry.sender.is_some() || notices::is_of_chat(entry.body);
-    Entries::of(text).is_some_and(|entries| entries.take(200).any(|entry| begins(&entry)))
+/// Is this a chat, whatever the file is called? So it is if most of its lines that begin with a date begin as WhatsApp's
+/// do, and somebody speaks. `ends`: how its lines ended before all of them were made alike.
+pub fn looks_like(text: &str, ends: &LineEnds) -> bool {
+    Layout::of(text, ends).is_some()
 }
 
 /// Reads a chat from the text of a file.
-pub fn read(name: &str, text: &str, options: &ChatOptions) -> Result<Chat> {
+pub fn read(name: &str, text: &str, ends: &LineEnds, options: &ChatOptions) -> Result<Chat> {
     let filters = options.filters;
-    let entries = || Entries::of(text).into_iter().flatten();
-    let (mut people, mut orders) = (People::default(), Orders::default());
-    for entry in entries() {
-        orders.note(&entry.stamp);
-        people.note(&entry);
-        if let Some(speaker) = filters.keep(&entry, &mut ChatFound::default()).and_then(|kept| kept.speaker) {
+    let Some(layout) = Layout::of(text, ends) else { return Err(Error::ChatEmpty { name: name.to_owned() }) };
+    let (mut orders, mut names, mut counts) = (Orders::default(), Names::default(), Counts::new(layout.form));
+    for raw in layout.messages() {
+        orders.note(&raw.stamp);
+        names.note(&raw);
+        counts.note(&raw);
+    }
+    names.settle();
+    let (order, phrases) = (orders.order(), counts.settle());
+    let mut people = People::default();
+    for entry in layout.messages().map(|raw| names.entry(raw)) {
+        let kept = filters.keep(&entry, &phrases, &mut ChatFound::default());
+        let speaker = kept.as_ref().and_then(|kept| kept.speaker);
+        people.note(&entry, speaker.is_some());
+        if let Some(speaker) = speaker {
             people.add_message(speaker);
         }
     }
+    let group = people.without_group(&phrases);
     let you = match &options.you {
         Some(you) => people.named(you),
         None => people.likely(name),
@@ -129,12 +145,13 @@ pub fn read(name: &str, text: &str, options: &ChatOptions) -> Result<Chat> {
     };
 
     let mut turns = Turns { you, filters, group: people.len() > 2, ..Turns::default() };
-    let (mut found, mut left, mut before) = (ChatFound::default(), 0, None);
-    let order = orders.order();
-    for entry in entries() {
-        let Some(kept) = filters.keep(&entry, &mut found) else { continue };
-        let now = entry.stamp.minutes(order);
-        if before.replace(now).is_some_and(|before: i64| (now - before).abs() > SILENCE) {
+    let (mut found, mut left, mut clock) = (ChatFound::default(), 0, Clock::default());
+    for mut entry in layout.messages().map(|raw| names.entry(raw)) {
+        if entry.sender.is_some() && entry.sender == group {
+            entry.sender = None;
+        }
+        let Some(kept) = filters.keep(&entry, &phrases, &mut found) else { continue };
+        if clock.silence(entry.raw.stamp.minutes(order)) > SILENCE {
             turns.end_conversation();
         }
         left += kept.words.lines().count() as u64;
@@ -150,11 +167,32 @@ pub fn read(name: &str, text: &str, options: &ChatOptions) -> Result<Chat> {
         found,
         filters,
         people: people.list(you),
-        you: you.to_owned(),
+        you: names::shown(you),
         silent: turns.silent,
         preview: turns.preview,
     };
     Ok(Chat { text: turns.text, documents: turns.documents, turns: turns.count, report })
+}
+
+/// The times of messages, one after the other.
+#[derive(Default)]
+struct Clock {
+    last: Option<i64>,
+    latest: i64,
+}
+
+impl Clock {
+    /// Minutes of silence before a message. A step back in time is none: somebody has copied an older message, or has
+    /// travelled. Nor is the way from there to where it was before.
+    fn silence(&mut self, now: i64) -> i64 {
+        let Some(last) = self.last.replace(now) else {
+            self.latest = now;
+            return 0;
+        };
+        let since = if now < self.latest { last } else { self.latest };
+        self.latest = self.latest.max(now);
+        now - since
+    }
 }
 
 /// Messages on their way to documents.

@@ -1,127 +1,42 @@
-//! What WhatsApp writes itself, in English and Spanish, as nobody's words should be learned from it.
+//! What WhatsApp writes itself, as nobody's words should be learned from it.
 //!
-//! An iPhone puts U+200E before such words; Android does not, so there they are known by their wording alone.
+//! An iPhone puts U+200E before such words; Android does not. So they are known by their form first: nothing but `<…>`, the
+//! name of a file with something in brackets behind, the votes of a poll, an address of a map. What has no form is known by
+//! its wording (`wording.rs`), or by being there again and again (`phrases.rs`).
 
-use super::{MARKS, without_marks};
+use super::marks::{bare, digit, is_unseen};
+use super::phrases::Phrases;
+use super::wording::{self, About, LONGEST, fold, plain};
 
-/// Longer lines are a person's.
-const LONGEST: usize = 400;
+/// What tells of a call, or of a message that has not come yet, has no more words; nor what tells of a place.
+const WORDS: usize = 14;
+const PLACE_WORDS: usize = 6;
 
-/// Stand in for a photo, a film, a voice message, a file or a place.
-const OMITTED: [&str; 27] = [
-    "media",
-    "multimedia",
-    "image",
-    "imagen",
-    "photo",
-    "foto",
-    "video",
-    "vídeo",
-    "video note",
-    "nota de video",
-    "nota de vídeo",
-    "mensaje de video",
-    "videomensaje",
-    "audio",
-    "voice message",
-    "mensaje de voz",
-    "gif",
-    "sticker",
-    "document",
-    "documento",
-    "file",
-    "archivo",
-    "contact card",
-    "tarjeta de contacto",
-    "ficha de contacto",
-    "contact",
-    "contacto",
+/// What stands before the address of a map.
+const PLACES: [&str; 20] = [
+    "location",
+    "ubicación",
+    "localização",
+    "position",
+    "localisation",
+    "standort",
+    "posizione",
+    "الموقع",
+    "موقع",
+    "लोकेशन",
+    "स्थान",
+    "lokasi",
+    "konum",
+    "местоположение",
+    "locatie",
+    "lokalizacja",
+    "位置情報",
+    "위치",
+    "位置",
+    "מיקום",
 ];
 
-const MEDIA_BEGINS: [&str; 8] = [
-    "<attached:",
-    "<adjunto:",
-    "<archivo adjunto:",
-    "location: http",
-    "ubicación: http",
-    "live location shared",
-    "ubicación en tiempo real",
-    "se compartió la ubicación en tiempo real",
-];
-
-const MEDIA_ENDS: [&str; 4] = ["(file attached)", "(archivo adjunto)", "(archivos adjuntos)", "(attached file)"];
-
-const DELETED: [&str; 11] = [
-    "this message was deleted",
-    "you deleted this message",
-    "you deleted this message as admin",
-    "se eliminó este mensaje",
-    "este mensaje fue eliminado",
-    "este mensaje ha sido eliminado",
-    "este mensaje se eliminó",
-    "se ha eliminado este mensaje",
-    "eliminaste este mensaje",
-    "has eliminado este mensaje",
-    "borraste este mensaje",
-];
-
-/// Whoever did it is named behind.
-const DELETED_BEGINS: [&str; 3] =
-    ["this message was deleted by admin", "este mensaje fue eliminado por", "se eliminó este mensaje por"];
-
-/// Of those above, what only the phone's owner has before their name.
-const DELETED_BY_OWNER: [&str; 5] = [
-    "you deleted this message",
-    "you deleted this message as admin",
-    "eliminaste este mensaje",
-    "has eliminado este mensaje",
-    "borraste este mensaje",
-];
-
-const EDITED: [&str; 6] = [
-    "<this message was edited>",
-    "<se editó este mensaje.>",
-    "<se editó este mensaje>",
-    "<este mensaje fue editado>",
-    "<este mensaje se editó>",
-    "<mensaje editado>",
-];
-
-const ENCRYPTED: [&str; 5] = [
-    "messages and calls are end-to-end encrypted",
-    "messages to this chat and calls are now secured with end-to-end encryption",
-    "los mensajes y las llamadas están cifrados",
-    "los mensajes y llamadas están cifrados",
-    "las llamadas y los mensajes enviados a este chat",
-];
-
-/// Said with a sender, and yet nobody's words.
-const SYSTEM_BEGINS: [&str; 10] = [
-    "missed voice call",
-    "missed video call",
-    "missed group",
-    "llamada perdida",
-    "llamada de voz perdida",
-    "videollamada perdida",
-    "waiting for this message",
-    "esperando este mensaje",
-    "esperando el mensaje",
-    "your security code with",
-];
-
-/// What is before the colon of a group's notice, and would be taken for a name.
-const WITHIN_NOTICES: [&str; 10] = [
-    " changed the ",
-    " changed this group",
-    " changed to ",
-    " created group ",
-    " added ",
-    " cambió ",
-    " cambiaste ",
-    " creó el grupo",
-    " añadió a ",
-    " agregó a ",
-];
+const MAPS: [&str; 3] = ["https://maps.google.com/", "https://maps.app.goo.gl/", "https://foursquare.com/"];
 
 /// What a line of a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,19 +49,21 @@ pub enum Line<'a> {
 }
 
 /// What a line is, without the mark that it was edited, and whether it had that. `first`: of its message.
-pub fn line(written: &str, first: bool) -> (Line<'_>, bool) {
-    let (words, edited) = without_edited(written);
-    // U+200E is before WhatsApp's own words, at the line's start or within it.
+pub fn line<'a>(written: &'a str, first: bool, phrases: &Phrases) -> (Line<'a>, bool) {
+    let (words, edited) = without_edited(written, phrases);
+    // The mark is before WhatsApp's own words, at the line's start or within it.
     let own = words.rfind('\u{200E}').map(|at| words.split_at(at));
     let (before, last) = own.unwrap_or(("", words));
+    let is_alone = first && bare(before).is_empty();
     let plain = plain(last);
-    let kind = if is_media(&plain) {
+    let is_own_phrase = || !bare(before).is_empty() && phrases.is_own(bare(last));
+    let is_document = own.is_some() && before.contains('•');
+    let kind = if is_media(&plain, is_alone, phrases) || is_document || is_own_phrase() {
         // A document's line begins with its name.
-        let caption = if plain.starts_with("doc") { "" } else { before };
-        Line::Media(caption.trim_end())
-    } else if first && is_deleted(&plain) {
+        Line::Media(if is_document || plain.starts_with("doc") { "" } else { before.trim_end() })
+    } else if first && (is_deleted(&plain) || phrases.is_about_deleted(bare(written))) {
         Line::Deleted
-    } else if first && is_system(&plain) || is_own(written, first) {
+    } else if first && (is_system(&plain) || is_own(written) || phrases.is_repeated(bare(written))) {
         Line::System
     } else {
         Line::Words(words)
@@ -154,72 +71,156 @@ pub fn line(written: &str, first: bool) -> (Line<'_>, bool) {
     (kind, edited)
 }
 
-/// Whether a name is no name, but the beginning of a notice in which there is a colon.
-pub fn is_notice(name: &str) -> bool {
-    WITHIN_NOTICES.iter().any(|part| name.contains(part))
-}
-
 /// Whether only the owner of the phone can have this before their name.
 pub fn is_of_owner(body: &str) -> bool {
-    DELETED_BY_OWNER.contains(&plain(body).trim_end_matches('.'))
+    wording::about(&plain(body)) == Some(About::DeletedByYou)
 }
 
 /// Whether this is said about the chat, whose name is then in the sender's place.
 pub fn is_of_chat(body: &str) -> bool {
-    let plain = plain(body);
-    ENCRYPTED.iter().any(|begin| plain.starts_with(begin))
+    wording::begins(&plain(body)) == Some(About::Encrypted)
 }
 
-fn is_media(plain: &str) -> bool {
-    let omitted = || {
-        let marked = plain.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
-        let (what, how) = marked.unwrap_or(plain).rsplit_once(' ')?;
-        let is_how = matches!(how, "omitted" | "omitido" | "omitida" | "omitidos");
-        (is_how && (marked.is_some() || OMITTED.contains(&what))).then_some(())
+/// Whether it has no more words than WhatsApp uses.
+pub fn is_short(body: &str) -> bool {
+    body.len() <= LONGEST
+}
+
+/// Whether WhatsApp says this, as far as its wording and form tell without a mark.
+pub fn is_known(body: &str) -> bool {
+    let first = body.split('\n').next().unwrap_or_default();
+    !matches!(line(first, true, &Phrases::default()).0, Line::Words(_))
+}
+
+/// Whether a message is a poll: a heading, a question, and what was voted for, each with the same word before it and the
+/// votes behind.
+pub fn is_poll(body: &str) -> bool {
+    let mut lines = body.lines().map(bare).filter(|line| !line.is_empty());
+    let is_heading = |line: &str| line.len() <= 60 && line.ends_with([':', '：']) && line.to_uppercase() == line;
+    if !lines.next().is_some_and(is_heading) {
+        return false;
+    }
+    let word = |line: &'_ str| {
+        let (word, rest) = line.split_once([':', '：'])?;
+        let (_, votes) = rest.strip_suffix([')', '）'])?.rsplit_once(['(', '（'])?;
+        votes.contains(|letter| digit(letter).is_some()).then(|| word.trim().to_owned())
     };
-    plain == "null"
-        || omitted().is_some()
-        || MEDIA_BEGINS.iter().any(|begin| plain.starts_with(begin))
-        || MEDIA_ENDS.iter().any(|end| plain.ends_with(end))
+    let words: Vec<Option<String>> = lines.skip(1).map(word).collect();
+    words.len() >= 2 && words[0].is_some() && words.iter().all(|word| *word == words[0])
+}
+
+/// The name of a file, and what stands in brackets behind it.
+pub fn attached(line: &str) -> Option<(&str, &str)> {
+    let (name, behind) = bare(line).strip_suffix(')')?.rsplit_once(" (")?;
+    let (stem, extension) = bare(name).rsplit_once('.')?;
+    let is_extension = (1..=5).contains(&extension.len()) && extension.bytes().all(|it| it.is_ascii_alphanumeric());
+    let named = !stem.is_empty() && is_extension && extension.bytes().any(|it| it.is_ascii_alphabetic());
+    (named && behind.contains(char::is_alphabetic)).then_some((name, behind))
+}
+
+/// What stands in angle brackets at the end of a line, and the line before it.
+pub fn bracketed_end(line: &str) -> Option<(&str, &str)> {
+    let end = line.trim_end_matches(is_unseen);
+    let inner = end.strip_suffix(['>', '＞'])?;
+    let at = inner.rfind(['<', '＜'])?;
+    let bracket = inner[at..].chars().next().map_or(0, char::len_utf8);
+    Some((&line[..at], &inner[at + bracket..]))
+}
+
+/// Whether what is in angle brackets can be words of WhatsApp's, and not of a program's.
+pub fn is_phrase(inner: &str) -> bool {
+    let inner = bare(inner);
+    let apart = inner.contains(char::is_whitespace) || (!inner.is_ascii() && inner.chars().count() > 3);
+    let plain = !inner.contains(['<', '>', '=', '/', '|', '"', '{', '}', ';', '\\']);
+    apart && plain && inner.len() <= LONGEST && inner.starts_with(char::is_alphabetic)
+}
+
+/// Whether it is a word, a colon, and the name of a file: `attached: 00000012-PHOTO.jpg`.
+fn is_named_file(inner: &str) -> bool {
+    let Some((word, name)) = inner.split_once(':') else { return false };
+    let extension = name.trim().rsplit_once('.').map_or("", |(_, extension)| extension);
+    let valid = (1..=5).contains(&extension.len()) && extension.bytes().all(|it| it.is_ascii_alphanumeric());
+    valid && word.chars().count() <= 30 && word.contains(char::is_alphabetic)
+}
+
+fn is_media(plain: &str, alone: bool, phrases: &Phrases) -> bool {
+    let is_place =
+        || alone && wording::begins(plain) == Some(About::Media) && plain.split_whitespace().count() <= PLACE_WORDS;
+    if plain == "null" || wording::about(plain) == Some(About::Media) || is_place() {
+        return true;
+    }
+    if let Some((before, inner)) = bracketed_end(plain).filter(|(before, _)| before.is_empty()) {
+        let omitted = inner.rsplit_once(' ').is_some_and(|(_, how)| wording::is_omitted(how));
+        let known = omitted || is_named_file(inner) || wording::about(inner) == Some(About::Media);
+        return known || (alone && before.is_empty() && is_phrase(inner));
+    }
+    if let Some((_, behind)) = plain.strip_suffix(')').and_then(|rest| rest.rsplit_once('('))
+        && is_attached(plain, behind, alone, phrases)
+    {
+        return true;
+    }
+    let Some((word, address)) = plain.split_once(':') else { return false };
+    let (word, address) = (word.trim(), address.trim_start());
+    let short = word.split_whitespace().count() <= 3 && word.chars().count() <= 30;
+    alone
+        && address.starts_with("http")
+        && !address.contains(' ')
+        && (PLACES.contains(&word) || (short && MAPS.iter().any(|it| address.starts_with(it))))
+}
+
+/// Whether what is in brackets says that a file is attached: it is known, the file's name is WhatsApp's, or the same
+/// stands behind other names.
+fn is_attached(plain: &str, behind: &str, alone: bool, phrases: &Phrases) -> bool {
+    let name = attached(plain).map(|(name, _)| name);
+    let known = wording::is_attached(behind);
+    let numbered = |(at, mark): (usize, &str)| {
+        let name = name.unwrap_or_default();
+        name[at + mark.len()..].bytes().take_while(u8::is_ascii_digit).count() >= 4
+    };
+    match name {
+        None => known && behind.contains(' '),
+        Some(name) => known || (alone && (name.match_indices("-wa").any(numbered) || phrases.is_attached(behind))),
+    }
 }
 
 fn is_deleted(plain: &str) -> bool {
-    DELETED.contains(&plain.trim_end_matches('.')) || DELETED_BEGINS.iter().any(|begin| plain.starts_with(begin))
+    matches!(wording::about(plain), Some(About::Deleted | About::DeletedByYou))
+        || wording::begins(plain) == Some(About::Deleted)
 }
 
 fn is_system(plain: &str) -> bool {
-    if matches!(plain, "poll:" | "encuesta:") {
+    if wording::about(plain) == Some(About::Said) {
         return true;
     }
-    SYSTEM_BEGINS.iter().chain(&ENCRYPTED).any(|begin| plain.starts_with(begin))
+    match wording::begins(plain) {
+        Some(About::Encrypted) => true,
+        Some(About::Said) => plain.split_whitespace().count() <= WORDS,
+        _ => false,
+    }
 }
 
 /// An iPhone's own words begin with U+200E. So does what somebody writes to mention another, but there a U+2068 follows.
-fn is_own(written: &str, first: bool) -> bool {
-    let own = written.strip_prefix('\u{200E}').filter(|_| first);
-    own.is_some_and(|own| !own.trim_start().starts_with(['@', '\u{2068}']) && !own.trim().is_empty())
+fn is_own(written: &str) -> bool {
+    let own = written.strip_prefix('\u{200E}');
+    own.is_some_and(|own| !own.trim_start().starts_with(['@', '\u{2068}']) && !bare(own).is_empty())
 }
 
-fn without_edited(written: &str) -> (&str, bool) {
-    let end = written.trim_end();
-    let begin = end.rfind('<').filter(|_| end.ends_with('>'));
-    match begin.filter(|&at| EDITED.contains(&&*plain(&end[at..]))) {
-        Some(at) => (end[..at].trim_end_matches(|it: char| it.is_whitespace() || MARKS.contains(&it)), true),
-        None => (written, false),
+fn without_edited<'a>(written: &'a str, phrases: &Phrases) -> (&'a str, bool) {
+    let Some((before, inner)) = bracketed_end(written) else { return (written, false) };
+    let marked = before.ends_with('\u{200E}') && !bare(before).is_empty() && is_phrase(inner) && !is_named_file(inner);
+    if marked || wording::is_edited(&fold(inner)) || phrases.is_edited(bare(before), bare(inner)) {
+        return (before.trim_end_matches(is_unseen), true);
     }
-}
-
-/// In lower case, without what cannot be seen; nothing, if it is too long to be WhatsApp's.
-fn plain(words: &str) -> String {
-    if words.len() > LONGEST {
-        return String::new();
-    }
-    without_marks(words).trim().to_lowercase()
+    (written, false)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn line(written: &str, first: bool) -> (Line<'_>, bool) {
+        super::line(written, first, &Phrases::default())
+    }
 
     #[test]
     fn media_in_both_languages_and_on_both_phones() {
@@ -261,7 +262,6 @@ mod tests {
         }
         assert!(is_of_owner("\u{200E}You deleted this message.") && !is_of_owner("This message was deleted"));
         assert!(is_of_chat("\u{200E}Messages and calls are end-to-end encrypted. Only people…"));
-        assert!(is_notice("Ana changed the subject to Plan") && !is_notice("Ana"));
     }
 
     #[test]
@@ -285,5 +285,121 @@ mod tests {
             assert_eq!(line(written, true), (Line::Words(written), false), "{written}");
         }
         assert_eq!(line("This message was deleted", false).0, Line::Words("This message was deleted"));
+    }
+
+    #[test]
+    fn media_of_any_language_by_its_form() {
+        for (written, caption) in [
+            ("<Mídia oculta>", ""),
+            ("<Medien ausgeschlossen>", ""),
+            ("<Médias omis>", ""),
+            ("<Media omessi>", ""),
+            ("<تم استبعاد الوسائط>", ""),
+            ("<मीडिया के बिना>", ""),
+            ("<メディアは含まれていません>", ""),
+            ("<미디어 파일을 제외한 대화내용>", ""),
+            ("<媒体文件已省略>", ""),
+            ("<Ajou blen dorvata>", ""),
+            ("IMG-20240102-WA0003.jpg (zwalko)", ""),
+            ("\u{200E}PTT-20240102-WA0003.opus (Datei angehängt)", ""),
+            ("Ana Paz.vcf (fichier joint)", ""),
+            ("أغنية.mp3 (الملف مرفق)", ""),
+            ("\u{200E}<Anhang: 00000012-PHOTO-2024-01-02-09-05-00.jpg>", ""),
+            ("<pièce jointe\u{A0}: 00000012-PHOTO-2024-01-02-09-05-00.jpg>", ""),
+            ("schau \u{200E}<Anhang: 00000012-PHOTO-2024-01-02.jpg>", "schau"),
+            ("Bild weggelassen", ""),
+            ("imagem ocultada", ""),
+            ("rapport.pdf • \u{200E}3 pages \u{200E}xyz abc", ""),
+            ("Wozja: https://maps.google.com/?q=1.5,2.5", ""),
+            ("Konum: https://maps.google.com/?q=1.5,2.5", ""),
+            ("Live-Standort wird geteilt", ""),
+        ] {
+            assert_eq!(line(written, true).0, Line::Media(caption), "{written}");
+        }
+    }
+
+    #[test]
+    fn deletions_in_many_languages() {
+        for written in [
+            "Mensagem apagada",
+            "Essa mensagem foi apagada",
+            "Ce message a été supprimé",
+            "Diese Nachricht wurde gelöscht.",
+            "Questo messaggio è stato eliminato",
+            "تم حذف هذه الرسالة",
+            "यह मैसेज मिटा दिया गया है",
+            "Pesan ini telah dihapus",
+            "Bu mesaj silindi",
+            "Данное сообщение удалено",
+            "Dit bericht is verwijderd",
+            "Ta wiadomość została usunięta",
+            "このメッセージは削除されました",
+            "삭제된 메시지입니다",
+            "此消息已删除",
+        ] {
+            assert_eq!(line(written, true).0, Line::Deleted, "{written}");
+            assert!(!is_of_owner(written), "{written}");
+        }
+        for written in [
+            "Você apagou esta mensagem",
+            "Vous avez supprimé ce message",
+            "Du hast diese Nachricht gelöscht",
+            "Hai eliminato questo messaggio",
+            "لقد حذفتَ هذه الرسالة",
+            "आपने यह मैसेज मिटा दिया",
+            "Anda telah menghapus pesan ini",
+            "Bu mesajı sildiniz",
+            "Вы удалили данное сообщение",
+            "U hebt dit bericht verwijderd",
+        ] {
+            assert_eq!(line(written, true).0, Line::Deleted, "{written}");
+            assert!(is_of_owner(written), "{written}");
+        }
+    }
+
+    #[test]
+    fn encryption_in_many_languages() {
+        for written in [
+            "As mensagens e as chamadas são protegidas com a criptografia de ponta a ponta.",
+            "Les messages et les appels sont chiffrés de bout en bout.",
+            "Nachrichten und Anrufe sind Ende-zu-Ende-verschlüsselt.",
+            "I messaggi e le chiamate sono crittografati end-to-end.",
+            "الرسائل والمكالمات مُشفَّرة تمامًا بين الطرفين.",
+            "मैसेज और कॉल एंड-टू-एंड एन्क्रिप्टेड हैं।",
+            "Pesan dan panggilan terenkripsi secara end-to-end.",
+        ] {
+            assert!(is_of_chat(written), "{written}");
+        }
+    }
+
+    #[test]
+    fn polls_by_their_form() {
+        assert!(is_poll("UMFRAGE:\nWann?\nOPTION: Freitag (1 Stimme)\nOPTION: Samstag (3 Stimmen)\n"));
+        assert!(is_poll("SONDAGE :\nQuand ?\nOPTION : vendredi (1 vote)\nOPTION : samedi (0 vote)"));
+        assert!(is_poll("مدتلس:\nمتى؟\nخيار: الجمعة (١ صوت)\nخيار: السبت (٢ صوت)"));
+        assert!(!is_poll("LISTA:\npara hoy\npan (2)\nsal (1)"));
+        assert!(!is_poll("LISTA:\npara hoy\npan: dos\nsal: uno"));
+        assert!(!is_poll("vale"));
+    }
+
+    #[test]
+    fn what_is_in_brackets_and_a_persons() {
+        for written in [
+            "<3",
+            "<div>",
+            "<a href=\"x\">",
+            "a < b",
+            "(risas)",
+            "mira foto.jpg (es buena)",
+            "1.5 (x)",
+            ":)",
+            "<b>hola</b>",
+        ] {
+            assert_eq!(line(written, true), (Line::Words(written), false), "{written}");
+        }
+        // Only what a message begins with can be nothing but a stand-in, unless the words are known.
+        assert_eq!(line("<uno dos>", false).0, Line::Words("<uno dos>"));
+        assert_eq!(line("nein \u{200E}<Diese Nachricht wurde bearbeitet.>", true), (Line::Words("nein"), true));
+        assert_eq!(line("zum \u{200E}<Wozja blen dor>", true), (Line::Words("zum"), true));
     }
 }

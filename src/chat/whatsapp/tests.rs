@@ -34,6 +34,14 @@ fn chat(text: &str, options: ChatOptions) -> Chat {
     read("chat.txt", text, &options).unwrap()
 }
 
+fn read(name: &str, text: &str, options: &ChatOptions) -> Result<Chat> {
+    super::read(name, text, &LineEnds::default(), options)
+}
+
+fn looks_like(text: &str) -> bool {
+    super::looks_like(text, &LineEnds::default())
+}
+
 fn documents(chat: &Chat) -> Vec<&str> {
     chat.documents.iter().map(|range| &chat.text[range.clone()]).collect()
 }

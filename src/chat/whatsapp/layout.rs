@@ -1,0 +1,243 @@
+//! The lines of a file to messages. All lines together tell how its messages begin.
+
+use super::date::Stamp;
+use super::head::{self, Form, Head};
+use super::{names, notices};
+use crate::corpus::LineEnds;
+
+/// Of so many messages one at least is somebody's.
+const FIRST: usize = 200;
+
+/// One message, or something that WhatsApp itself says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Raw<'a> {
+    pub stamp: Stamp,
+    /// A mark that nobody sees is before its date.
+    pub marked: bool,
+    /// What follows the date, all its lines.
+    pub text: &'a str,
+    /// It stands before the first message, so that nobody has said it.
+    pub preamble: bool,
+}
+
+/// How the messages of a file begin.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout<'a> {
+    text: &'a str,
+    pub form: Form,
+    time_first: bool,
+    /// Where the first message begins, and how many lines are before it.
+    start: (usize, usize),
+    /// Where CRLF ends messages, and LF the lines within them.
+    ends: Option<&'a LineEnds>,
+}
+
+/// What is known of the lines that begin in one form.
+#[derive(Debug, Default, Clone, Copy)]
+struct Seen {
+    lines: u64,
+    /// Those after which a name seems to stand.
+    named: u64,
+    /// Where the first of them begins, how many lines are before it, and how many of these are not blank.
+    start: (usize, usize),
+    before: u64,
+    /// Those before which a line ends in CRLF, and in LF alone.
+    after: [u64; 2],
+}
+
+const FORMS: [(Form, bool); 6] = [
+    (Form::Dash, false),
+    (Form::Brackets, false),
+    (Form::Colon, false),
+    (Form::Dash, true),
+    (Form::Brackets, true),
+    (Form::Colon, true),
+];
+
+impl<'a> Layout<'a> {
+    /// `None` if this is no chat. `ends`: how its lines ended before all of them were made alike.
+    pub fn of(text: &'a str, ends: &'a LineEnds) -> Option<Self> {
+        let mut seen = [Seen::default(); FORMS.len()];
+        let (mut written, mut after_pairs) = (0, 0);
+        let mixed = ends.are_mixed().then_some(ends);
+        for (number, line) in Lines::new(text, mixed, (0, 0)).enumerate() {
+            after_pairs += u64::from(line.after_pair);
+            if let Some(head) = head::begin(line.text) {
+                let form = (head.form, head.time_first);
+                let seen = &mut seen[FORMS.iter().position(|it| *it == form).unwrap_or_default()];
+                if seen.lines == 0 {
+                    (seen.start, seen.before) = ((line.start, number), written);
+                }
+                seen.lines += 1;
+                seen.named += u64::from(names::first(head.rest).is_some());
+                seen.after[usize::from(!line.after_pair)] += 1;
+            }
+            written += u64::from(!line.text.trim().is_empty());
+        }
+        let able = FORMS.into_iter().zip(seen).filter(|((form, _), seen)| seen.fits(*form, written));
+        let ((form, time_first), seen) = able.max_by_key(|(_, seen)| (seen.lines, std::cmp::Reverse(seen.start)))?;
+        let ends = mixed.filter(|_| seen.ends_in_pairs(after_pairs));
+        let layout = Self { text, form, time_first, start: seen.start, ends };
+        let speaks = |raw: Raw| !raw.preamble && (names::first(raw.text).is_some() || notices::is_of_chat(raw.text));
+        layout.messages().take(FIRST).any(speaks).then_some(layout)
+    }
+
+    pub fn messages(&self) -> Messages<'a> {
+        let lines = Lines::new(self.text, self.ends, self.start);
+        let preamble = self.text[..self.start.0].trim();
+        let mut messages =
+            Messages { layout: *self, lines, next: None, preamble: Some(preamble).filter(|it| !it.is_empty()) };
+        messages.next = messages.lines.next().and_then(|line| messages.begin(line));
+        messages
+    }
+}
+
+impl Seen {
+    /// Whether messages can begin so, in a text of so many lines that are not blank. A line or two before the first of
+    /// them are no obstacle; a text in which somebody quotes a chat is none.
+    fn fits(&self, form: Form, written: u64) -> bool {
+        let rest = written - self.before;
+        let quoted = self.before > 0 && (self.lines < 2 || self.before > self.lines || 5 * self.lines < rest);
+        // Otherwise each line with a time and a colon would do.
+        let bare = form == Form::Colon && 2 * self.named < self.lines.max(4);
+        self.lines > 0 && !quoted && !bare
+    }
+
+    /// Whether messages end in CRLF, and only what somebody has copied begins after LF alone. `after_pairs`: lines
+    /// after CRLF. Where these do not begin messages, it is the other way round; and where two files were joined, most
+    /// messages begin after LF.
+    fn ends_in_pairs(&self, after_pairs: u64) -> bool {
+        let [pairs, single] = self.after;
+        pairs > 0 && 10 * pairs >= 9 * after_pairs && single <= 3 * (pairs + 1)
+    }
+}
+
+/// A line of a text, with the line feed at its end.
+#[derive(Debug, Clone, Copy)]
+struct Line<'a> {
+    start: usize,
+    text: &'a str,
+    /// The line before it ended in CRLF.
+    after_pair: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Lines<'a> {
+    text: &'a str,
+    at: usize,
+    pairs: Option<crate::corpus::Pairs<'a>>,
+    after_pair: bool,
+}
+
+impl<'a> Lines<'a> {
+    /// From a place on, before which are so many lines.
+    fn new(text: &'a str, ends: Option<&'a LineEnds>, (at, lines): (usize, usize)) -> Self {
+        let mut pairs = ends.map(LineEnds::pairs);
+        let after_pair = lines > 0 && pairs.as_mut().and_then(|pairs| pairs.nth(lines - 1)).unwrap_or(false);
+        Self { text, at, pairs, after_pair }
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = Line<'a>;
+
+    fn next(&mut self) -> Option<Line<'a>> {
+        let (start, rest) = (self.at, &self.text[self.at..]);
+        if rest.is_empty() {
+            return None;
+        }
+        let text = &rest[..rest.find('\n').map_or(rest.len(), |end| end + 1)];
+        self.at += text.len();
+        let ended = self.pairs.as_mut().and_then(Iterator::next).unwrap_or(false);
+        Some(Line { start, text, after_pair: std::mem::replace(&mut self.after_pair, ended) })
+    }
+}
+
+/// The messages of a file, one after the other, each a slice of it.
+#[derive(Debug, Clone)]
+pub struct Messages<'a> {
+    layout: Layout<'a>,
+    lines: Lines<'a>,
+    /// The next message's beginning, and where what follows it is.
+    next: Option<(Head<'a>, usize)>,
+    preamble: Option<&'a str>,
+}
+
+impl<'a> Messages<'a> {
+    fn begin(&self, line: Line<'a>) -> Option<(Head<'a>, usize)> {
+        let head = head::begin(line.text)?;
+        let begins = (head.form, head.time_first) == (self.layout.form, self.layout.time_first);
+        let copied = self.layout.ends.is_some() && !line.after_pair && line.start != self.layout.start.0;
+        (begins && !copied).then(|| (head, line.start + line.text.len() - head.rest.len()))
+    }
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Raw<'a>;
+
+    fn next(&mut self) -> Option<Raw<'a>> {
+        let (Head { stamp, marked, .. }, start) = self.next?;
+        if let Some(text) = self.preamble.take() {
+            return Some(Raw { stamp, marked, text, preamble: true });
+        }
+        let mut end = self.layout.text.len();
+        self.next = None;
+        while let Some(line) = self.lines.next() {
+            self.next = self.begin(line);
+            if self.next.is_some() {
+                end = line.start;
+                break;
+            }
+        }
+        let text = &self.layout.text[start..end];
+        Some(Raw { stamp, marked, text: text.strip_suffix('\n').unwrap_or(text), preamble: false })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(text: &str) -> Vec<String> {
+        let ends = LineEnds::default();
+        let Some(layout) = Layout::of(text, &ends) else { return Vec::new() };
+        layout.messages().map(|raw| raw.text.to_owned()).collect()
+    }
+
+    #[test]
+    fn lines_without_a_date_belong_to_the_message_before() {
+        let text = "1/2/24, 9:05 - Ana: uno\ndos\n\n[1/2/24, 9:06:00] Eva: tres\n1/2/24, 9:07 - Luz:\ncuatro\n";
+        assert_eq!(texts(text), ["Ana: uno\ndos\n\n[1/2/24, 9:06:00] Eva: tres", "Luz:\ncuatro"]);
+    }
+
+    #[test]
+    fn the_form_is_that_of_most_lines() {
+        let copied = "[9:00, 1/2/24] Eva: a\n1/2/24, 9:05 - Ana: b\n[9:01, 1/2/24] Eva: c\n1/2/24, 9:06 - Leo: d\n\
+            1/2/24, 9:07 - Ana: e\n";
+        assert_eq!(texts(copied), ["[9:00, 1/2/24] Eva: a", "Ana: b\n[9:01, 1/2/24] Eva: c", "Leo: d", "Ana: e"]);
+    }
+
+    #[test]
+    fn lines_before_the_first_message_are_nobodys() {
+        let text = "Chat history with Ilse: all\n\n1/2/24, 9:05 - Ilse: a\n1/2/24, 9:06 - Maro: b\n";
+        assert_eq!(texts(text), ["Chat history with Ilse: all", "Ilse: a", "Maro: b"]);
+        let ends = LineEnds::default();
+        assert!(Layout::of(text, &ends).unwrap().messages().next().unwrap().preamble);
+    }
+
+    #[test]
+    fn what_is_no_chat() {
+        for text in [
+            "",
+            "\n",
+            "Dear diary",
+            "1/2/24, 9:05: Ana",
+            "1/2/24, 9:05 - We began",
+            "Log\n1/2/24, 9:05 - Ana: a",
+            "We met. She said:\nlook!\nSo I did.\n1/2/24, 9:05 - Ana: a\n1/2/24, 9:06 - Leo: b\nThe end.",
+            "1/2/24, 9:05:00: it rains\n1/2/24, 9:06:00: it rains still",
+        ] {
+            assert!(texts(text).is_empty(), "{text}");
+        }
+    }
+}
