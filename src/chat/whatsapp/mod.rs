@@ -17,10 +17,11 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use self::date::Orders;
+pub(super) use self::date::days;
 use self::entry::Entries;
-use self::filter::Kept;
+pub(super) use self::filter::Kept;
 pub use self::filter::{ChatFilters, ChatFound};
-use self::people::People;
+pub(super) use self::people::People;
 pub use self::people::Person;
 use super::{Message, Role, render};
 use crate::error::{Error, Result};
@@ -32,7 +33,7 @@ const MARKS: [char; 10] = [
 ];
 
 /// Minutes of silence after which a new conversation begins: a night.
-const SILENCE: i64 = 8 * 60;
+pub(super) const SILENCE: i64 = 8 * 60;
 
 /// How many people an error names.
 const NAMED: usize = 20;
@@ -128,7 +129,7 @@ pub fn read(name: &str, text: &str, options: &ChatOptions) -> Result<Chat> {
         });
     };
 
-    let mut turns = Turns { you, filters, group: people.len() > 2, ..Turns::default() };
+    let mut turns = Turns::new(you, filters, people.len() > 2);
     let (mut found, mut left, mut before) = (ChatFound::default(), 0, None);
     let order = orders.order();
     for entry in entries() {
@@ -159,23 +160,27 @@ pub fn read(name: &str, text: &str, options: &ChatOptions) -> Result<Chat> {
 
 /// Messages on their way to documents.
 #[derive(Default)]
-struct Turns<'a> {
+pub(super) struct Turns<'a> {
     you: &'a str,
     filters: ChatFilters,
     /// Whether others' names stand before their words.
-    group: bool,
+    pub group: bool,
     /// The conversation so far, and who spoke last.
     messages: Vec<Message>,
     last: Option<&'a str>,
-    text: String,
-    documents: Vec<Range<usize>>,
-    count: u64,
-    silent: u64,
-    preview: Vec<Vec<Message>>,
+    pub text: String,
+    pub documents: Vec<Range<usize>>,
+    pub count: u64,
+    pub silent: u64,
+    pub preview: Vec<Vec<Message>>,
 }
 
 impl<'a> Turns<'a> {
-    fn add(&mut self, kept: &Kept<'a>) {
+    pub fn new(you: &'a str, filters: ChatFilters, group: bool) -> Self {
+        Self { you, filters, group, ..Self::default() }
+    }
+
+    pub fn add(&mut self, kept: &Kept<'a>) {
         let Kept { speaker, words } = kept;
         let role = if *speaker == Some(self.you) { Role::Assistant } else { Role::User };
         let named = speaker.filter(|_| self.group && role == Role::User);
@@ -194,7 +199,7 @@ impl<'a> Turns<'a> {
     }
 
     /// A conversation becomes a document, if there is something in it to learn.
-    fn end_conversation(&mut self) {
+    pub fn end_conversation(&mut self) {
         let messages = std::mem::take(&mut self.messages);
         self.last = None;
         if messages.is_empty() {
