@@ -41,9 +41,15 @@ async function read(
   });
 }
 
+/** What a person does next answers errors and questions of before. */
+function begin(store: Store): void {
+  store.forgive("text");
+  store.change({ unclear: undefined });
+}
+
 /** Files from the chooser or a drop, one after the other; one that cannot be read stops none of the others. */
 export async function takeFiles(store: Store, files: Iterable<File>): Promise<void> {
-  store.forgive("text");
+  begin(store);
   const all = [...files];
   if (all.some(({ name }) => name === "config.json")) {
     await openFiles(store, all);
@@ -66,7 +72,7 @@ async function isPage(file: File): Promise<boolean> {
 }
 
 export async function takePaste(store: Store, text: string): Promise<void> {
-  store.forgive("text");
+  begin(store);
   await turns.run(() => read(store, t("text.pasted"), new Blob([text])));
 }
 
@@ -75,7 +81,7 @@ export function sampleFile(name: SampleName): string {
 }
 
 export async function takeSample(store: Store, name: SampleName): Promise<void> {
-  store.forgive("text");
+  begin(store);
   const file = sampleFile(name);
   const response = await store.attempt("text", { task: "reading", name: file }, async () => {
     const answer = await fetch(`samples/${file}`);
@@ -103,8 +109,7 @@ export function changeField(store: Store, file: Original | undefined, field: str
 
 /** Reads a file of which nobody could tell where its text is. */
 export function chooseField(store: Store, { name, data }: Unclear, field: string): Promise<void> {
-  store.forgive("text");
-  store.change({ unclear: undefined });
+  begin(store);
   return turns.run(() => read(store, name, data, { field }));
 }
 

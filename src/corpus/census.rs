@@ -13,6 +13,8 @@ use crate::json::{Event, Scanner, pieces, string};
 const MOST_MEMBERS: usize = 256;
 const MOST_PLACES: usize = 16_384;
 const DEEPEST: usize = 24;
+/// More members of one kind than records have fields.
+const MANY_MEMBERS: usize = 16;
 /// Bytes of a name that is one.
 const LONGEST_NAME: usize = 256;
 
@@ -215,11 +217,11 @@ impl Census {
             return;
         }
         let numbers = members.iter().all(|&member| self.places[member].name.bytes().all(|byte| byte.is_ascii_digit()));
-        if numbers || self.are_alike(place) {
+        let rejected = self.rejected_members(place);
+        if rejected.is_empty() && (numbers || self.are_alike(place)) {
             self.join(place);
-            return;
         }
-        for member in self.rejected_members(place) {
+        for member in rejected {
             self.reject(member);
         }
     }
@@ -237,11 +239,14 @@ impl Census {
         }
     }
 
-    /// Whether all members of a place are objects, or lists of objects, of the same kind.
+    /// Whether all members of a place are of the same kind: lists of the same records, or objects under what looks like
+    /// ids and not like names.
     fn are_alike(&self, place: usize) -> bool {
         let members = &self.places[place].members;
         let all_lists = members.iter().all(|&member| self.places[member].list);
-        if members.len() < if all_lists { 2 } else { 3 } {
+        let is_id = |&&member: &&usize| self.places[member].name.contains(|it: char| it.is_ascii_digit());
+        let ids = 2 * members.iter().filter(is_id).count() >= members.len() || members.len() >= MANY_MEMBERS;
+        if members.len() < 2 || !(all_lists || ids) {
             return false;
         }
         let names = |member: usize| self.places[member].members.iter().map(|&it| self.places[it].name.as_str());
@@ -311,8 +316,18 @@ impl Census {
     }
 
     pub fn read(&self, place: usize) -> Read {
-        let Place { strings, amount, .. } = self.places[place];
-        Read { path: self.path(place), name: self.name(place), strings, amount }
+        let Place { strings, mut amount, .. } = self.places[place];
+        if place != 0 {
+            // Strings among records are texts, too.
+            amount.add(self.places[0].amount);
+        }
+        Read { path: self.path(place), name: self.name(place), strings: strings + self.places[0].strings, amount }
+    }
+
+    /// Bytes that all texts take as turns of conversations, at the most.
+    pub fn room_for_turns(&self) -> usize {
+        const AROUND_A_TURN: u64 = 24;
+        self.places.iter().map(|place| place.amount.bytes + AROUND_A_TURN * place.strings).sum::<u64>() as usize
     }
 
     /// Letters of all texts of several words, but for answers that were rejected.
@@ -327,7 +342,7 @@ impl Census {
             let path = self.path(place);
             let used = path.iter().flatten().any(|name| is_used(name));
             let Place { amount, rejected, .. } = self.places[place];
-            amount.several > 0 && !rejected && !used && Some(&path) != read
+            amount.several > 0 && !rejected && !used && place != 0 && Some(&path) != read
         });
         let fullest = others.rev().max_by_key(|&place| self.places[place].amount);
         fullest.or(self.likely()).and_then(|place| self.name(place))
@@ -426,6 +441,9 @@ mod tests {
         let census =
             Census::of(r#"[{"prompt": "Is it?", "chosen": "It is.", "rejected": [{"content": "no no no no"}]}]"#);
         assert_eq!(census.total(), 8);
+        let alike = r#"[{"talk": [{"from": "a", "value": "b c"}], "chosen": {"from": "a", "value": "d e"},
+            "rejected": {"from": "a", "value": "f g"}}]"#;
+        assert_eq!(Census::of(alike).total(), 4);
         assert_eq!(census.elsewhere(None, |name| name == "prompt").as_deref(), Some("chosen"));
     }
 }

@@ -1,6 +1,7 @@
-//! Tables in JSON whose rows are lists: those that pandas writes with `orient="split"`, an object with `columns` and `data`,
-//! and lists of lists. They become CSV, which `table` reads.
+//! Tables in JSON whose rows are lists: those that pandas writes with `orient="split"`, an object with `columns` and `data`;
+//! Google's sheets, an object with `values`; and lists of lists. They become CSV, which `table` reads.
 
+use super::header::is_usual;
 use crate::json::{elements, members, string};
 
 /// The rows as CSV, if this is such a table.
@@ -16,25 +17,34 @@ pub fn rows(text: &str) -> Option<String> {
                     _ => {}
                 }
             }
-            let (names, data) = (names?, data?);
-            let named = elements(names).all(|name| name.starts_with('"')) && elements(names).next().is_some();
-            (named && are_rows(data)).then(|| csv(std::iter::once(names).chain(elements(data)), text.len()))
+            let data = data.filter(|data| are_rows(data))?;
+            match names {
+                Some(names)
+                    if elements(names).all(|name| name.starts_with('"')) && elements(names).next().is_some() =>
+                {
+                    Some(csv(std::iter::once(names).chain(elements(data)), text.len()))
+                }
+                Some(_) => None,
+                None => Some(csv(elements(data), text.len())),
+            }
         }
-        // Lists of strings alone are texts in pieces, or what people say in turn.
+        // Lists of strings alone may be texts in pieces, or what people say in turn.
         b'[' => {
             let mixed = |row: &str| elements(row).any(|cell| !cell.starts_with('"'));
-            (are_rows(text) && elements(text).any(mixed)).then(|| csv(elements(text), text.len()))
+            let named = || elements(text).next().is_some_and(|row| elements(row).any(|cell| is_usual(&string(cell))));
+            let is_table = are_rows(text) && (elements(text).any(mixed) || named());
+            is_table.then(|| csv(elements(text), text.len()))
         }
         _ => None,
     }
 }
 
-/// Whether all elements are lists of plain values, as long as the first one, of two or more.
+/// Whether all elements are lists of plain values, none longer than the first one, which has some.
 fn are_rows(list: &str) -> bool {
     let cells = |row: &str| elements(row).count();
     let Some(first) = elements(list).next().filter(|row| row.starts_with('[')).map(cells) else { return false };
     let plain = |row: &str| elements(row).all(|cell| !cell.starts_with(['[', '{']));
-    first > 0 && elements(list).all(|row| row.starts_with('[') && cells(row) == first && plain(row))
+    first > 0 && elements(list).all(|row| row.starts_with('[') && cells(row) <= first && plain(row))
 }
 
 fn csv<'a>(rows: impl Iterator<Item = &'a str>, bytes: usize) -> String {
@@ -66,16 +76,19 @@ mod tests {
         let split = r#"{"columns": ["id", "text"], "index": [0], "data": [[11, "a \"b\",\nc"], [null, "d"]]}"#;
         assert_eq!(rows(split).as_deref(), Some("\"id\",\"text\"\n11,\"a \"\"b\"\",\nc\"\n,\"d\"\n"));
         assert_eq!(rows(r#" [[1, "a"], [2, "b"]] "#).as_deref(), Some("1,\"a\"\n2,\"b\"\n"));
+        let sheet = r#"{"range": "A1:B3", "values": [["id", "text"], ["1", "a"], ["2"]]}"#;
+        assert_eq!(rows(sheet).as_deref(), Some("\"id\",\"text\"\n\"1\",\"a\"\n\"2\"\n"));
+        assert_eq!(rows(r#"[["id", "text"], ["1", "a"]]"#).as_deref(), Some("\"id\",\"text\"\n\"1\",\"a\"\n"));
         for other in [
             "[]",
             "{}",
             "7",
             r#"[["a", "b"], ["c", "d"]]"#,
-            r#"[[1, "a"], [2]]"#,
+            r#"[[1], [2, "a"]]"#,
             r#"[[1, ["a"]], [2, ["b"]]]"#,
             r#"[{"a": 1}]"#,
             r#"{"columns": ["a"], "data": [{"a": 1}]}"#,
-            r#"{"data": [[1, "a"]]}"#,
+            r#"{"columns": [7], "data": [[1, "a"]]}"#,
         ] {
             assert_eq!(rows(other), None, "{other}");
         }

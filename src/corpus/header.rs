@@ -214,7 +214,8 @@ fn is_like_below(first: &[String], below: &[Row]) -> bool {
     })
 }
 
-fn is_usual(cell: &str) -> bool {
+/// Whether a column of text is likely to be called so.
+pub fn is_usual(cell: &str) -> bool {
     USUAL.contains(&cell.to_lowercase().as_str())
 }
 

@@ -56,7 +56,7 @@ pub fn read(name: &str, text: String, wanted: Option<&str>, chat: &ChatOptions) 
         let mut found = Conversations::default();
         for (list, _) in lists.iter().zip(&forms).filter(|(_, it)| it.are_most() || (asked && it.are_some())) {
             if found.text.capacity() == 0 {
-                found = Conversations::with_room(text.len());
+                found = Conversations::with_room(census.room_for_turns());
             }
             list.records().for_each(|record| found.add(record));
         }

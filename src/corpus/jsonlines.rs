@@ -35,7 +35,7 @@ pub fn parse(name: &str, text: String, wanted: Option<&str>, sampled: bool) -> R
     }
     let forms = &look.forms;
     if wanted == Some(CONVERSATIONS) || (wanted.is_none() && forms.are_most()) {
-        let mut found = Conversations::with_room(text.len());
+        let mut found = Conversations::with_room(if sampled { text.len() } else { look.census.room_for_turns() });
         each_value(&text, |value| {
             found.add(value);
             true
@@ -173,6 +173,7 @@ fn usable(line: &str) -> std::result::Result<Option<Cow<'_, str>>, Invalid> {
     let Err(invalid) = check(line) else { return Ok(Some(Cow::Borrowed(line))) };
     let mended = mend(line.to_owned());
     match check_all(&mended) {
+        Ok(0) if line.starts_with('/') => Ok(None),
         Ok(0) => Err(invalid),
         Ok(_) => Ok(Some(Cow::Owned(mended))),
         Err(invalid) => Err(invalid),
@@ -243,7 +244,7 @@ mod tests {
 
     #[test]
     fn lines_that_are_nearly_json_are_read() {
-        let text = "{\"text\": \"a\", \"n\": NaN},\n{\"text\": \"b\",}\n{\"text\": \"c\"} {\"text\": \"d\"} // end\n";
+        let text = "// shells\n{\"text\": \"a\", \"n\": NaN},\n{\"text\": \"b\",}\n{\"text\": \"c\"} {\"text\": \"d\"} // end\n";
         let parsed = parse(text, None).unwrap();
         assert_eq!((documents(&parsed), parsed.notices.len()), (vec!["a", "b", "c", "d"], 0));
     }
