@@ -23,10 +23,14 @@ pub enum Error {
     FileTooLarge { name: String, bytes: u64, limit: u64 },
     #[error("{name} is not valid UTF-8 from byte {offset}")]
     FileNotUtf8 { name: String, offset: u64 },
-    #[error("{name} is not valid JSON at line {line}")]
-    JsonInvalid { name: String, line: u64 },
+    /// `column`: in characters, from 1 on; `reason`: what the parser says.
+    #[error("{name} is not valid JSON at line {line}, column {column}: {reason}")]
+    JsonInvalid { name: String, line: u64, column: u64, reason: String },
     #[error("{name} holds no text in field {field:?}; it has {fields:?}")]
     FieldMissing { name: String, field: String, fields: Vec<String> },
+    /// What would be read by itself is next to nothing of the file's words: so many of a hundred.
+    #[error("{name} would be read for {percent}% of its words; a field of {fields:?} is to be chosen")]
+    FieldUnclear { name: String, percent: u64, fields: Vec<String> },
     #[error("{name} holds no text")]
     NoTextInFile { name: String },
     #[error("{name} is a chat of which the filters leave nothing")]

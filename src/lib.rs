@@ -10,6 +10,7 @@ pub mod device;
 pub mod error;
 pub mod formats;
 pub mod generate;
+pub mod json;
 pub mod model;
 pub mod ops;
 pub mod rehearsal;

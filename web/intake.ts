@@ -1,10 +1,11 @@
 // What people bring: files, pasted text, samples, models. Each joins what is there only when it could be read.
+import { problemOf } from "./errors";
 import { t } from "./i18n";
 import type { ChatOptions, HeldBack, Source } from "./lorito";
 import { Mutex } from "./mutex";
 import { beginning, isOnePage } from "./one-page/recognize";
 import type { Reading } from "./protocol";
-import type { Store } from "./state";
+import type { Original, Store, Unclear } from "./state";
 
 export const SAMPLES = ["cuentos", "harbour", "recetas"] as const;
 export type SampleName = (typeof SAMPLES)[number];
@@ -13,14 +14,8 @@ export type SampleName = (typeof SAMPLES)[number];
 export const ACCEPT =
   ".txt,.md,.csv,.json,.jsonl,.parquet,.gz,.zip,.safetensors,.lorito,text/plain,text/markdown,text/csv,application/json";
 
-/** A file as given, or the parts of one table. */
-export type Original = Blob | Blob[];
-
 /** The files source by source, so that one can be read again in another way. */
 const originals: (Original | undefined)[] = [];
-
-/** Files whose records are conversations, also while one of their fields is read as plain text. */
-const conversational = new WeakSet<Original>();
 
 /** What changes the sources does so in turn, as the places of those it names move with every other change. */
 const turns = new Mutex();
@@ -35,16 +30,26 @@ async function read(
   const total = [data].flat().reduce((sum, { size }) => sum + size, 0);
   await store.attempt("text", { task: "reading", name, total }, async () => {
     const onProgress = (done: number) => store.change({ busy: { task: "reading", name, done, total } });
-    const text = await store.lorito.addText(name, data, { ...reading, replaces, onProgress });
-    const index = replaces ?? text.sources.length - 1;
-    originals[index] = data;
-    if (text.sources[index]?.turns) conversational.add(data);
+    try {
+      const text = await store.lorito.addText(name, data, { ...reading, replaces, onProgress });
+      originals[replaces ?? text.sources.length - 1] = data;
+    } catch (error) {
+      const { code, fields } = problemOf(error);
+      if (code === "field-unclear") store.change({ unclear: { name, data, fields: fields as string[] } });
+      throw error;
+    }
   });
+}
+
+/** What a person does next answers errors and questions of before. */
+function begin(store: Store): void {
+  store.forgive("text");
+  store.change({ unclear: undefined });
 }
 
 /** Files from the chooser or a drop, one after the other; one that cannot be read stops none of the others. */
 export async function takeFiles(store: Store, files: Iterable<File>): Promise<void> {
-  store.forgive("text");
+  begin(store);
   const all = [...files];
   if (all.some(({ name }) => name === "config.json")) {
     await openFiles(store, all);
@@ -67,7 +72,7 @@ async function isPage(file: File): Promise<boolean> {
 }
 
 export async function takePaste(store: Store, text: string): Promise<void> {
-  store.forgive("text");
+  begin(store);
   await turns.run(() => read(store, t("text.pasted"), new Blob([text])));
 }
 
@@ -76,7 +81,7 @@ export function sampleFile(name: SampleName): string {
 }
 
 export async function takeSample(store: Store, name: SampleName): Promise<void> {
-  store.forgive("text");
+  begin(store);
   const file = sampleFile(name);
   const response = await store.attempt("text", { task: "reading", name: file }, async () => {
     const answer = await fetch(`samples/${file}`);
@@ -97,9 +102,15 @@ export function holdBack(store: Store, what: HeldBack): Promise<void> {
   });
 }
 
-/** Reads a CSV or JSON file again with another field; with none, as the conversations that it holds. */
+/** Reads a CSV or JSON file again with another field; with an empty one, as the conversations that it holds. */
 export function changeField(store: Store, file: Original | undefined, field: string): Promise<void> {
-  return readAgain(store, file, () => ({ field: field || undefined }));
+  return readAgain(store, file, () => ({ field }));
+}
+
+/** Reads a file of which nobody could tell where its text is. */
+export function chooseField(store: Store, { name, data }: Unclear, field: string): Promise<void> {
+  begin(store);
+  return turns.run(() => read(store, name, data, { field }));
 }
 
 /** Reads a chat of WhatsApp's again in another way. */
@@ -108,10 +119,11 @@ export function changeChat(
   file: Original | undefined,
   change: (options: ChatOptions) => ChatOptions,
 ): Promise<void> {
-  return readAgain(store, file, ({ chat }) => {
+  return readAgain(store, file, ({ chat, conversational }) => {
     if (!chat) return {};
     const { you, filters, plain } = chat;
-    return { chat: change({ you: you || undefined, filters, plain }) };
+    const field = conversational ? "" : undefined;
+    return { field, chat: change({ you: you || undefined, filters, plain }) };
   });
 }
 
@@ -150,11 +162,6 @@ function placeOf(store: Store, source: Source): number {
 /** The file behind a source, if it is still at hand, so that it can be read in another way. */
 export function fileOf(index: number): Original | undefined {
   return originals[index];
-}
-
-/** Whether a file can be read as conversations. */
-export function holdsConversations(file: Original | undefined): boolean {
-  return file !== undefined && conversational.has(file);
 }
 
 /** Opens a model, or a run that was downloaded because it could not be saved. */

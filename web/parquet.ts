@@ -65,6 +65,7 @@ export async function rowsOf(name: string, files: readonly Blob[], wanted: strin
     throw { code: "parquet-no-text", name, columns: all } satisfies Problem;
   }
   const head = await guarded(name, () => firstLines(name, table, columns, sample.lines));
+  // An empty name asks for the conversations, for which all columns are needed.
   const field = wanted ?? (await sample.likely(head));
   return { field, pieces: pieces(name, files, field, head, sample.lines) } satisfies Rows;
 }
@@ -85,7 +86,9 @@ async function* pieces(
     const table = await guarded(name, () => open(name, file));
     const { metadata, ranges } = table.scan;
     const all = textColumns(metadata);
-    const wanted: Columns = field === undefined ? all : new Map([...all].filter(([known]) => known === field));
+    // What is beneath a column has the column's name before its own.
+    const holds = (known: string) => known === field || field?.startsWith(`${known}.`);
+    const wanted: Columns = field ? new Map([...all].filter(([known]) => holds(known))) : all;
     if (wanted.size === 0) {
       if (file !== files[0]) throw damaged(name, `a part of it has no column ${field}`);
       return; // the crate says so: it has seen the first lines
@@ -129,11 +132,11 @@ async function compressorsFor(name: string, metadata: FileMetaData): Promise<Com
   return compressors;
 }
 
-/** The columns of strings, and those that hold conversations, by the names that they get in the lines. */
+/** The columns of strings or lists of these, and those that hold conversations, by the names that they get in the lines. */
 function textColumns(metadata: FileMetaData): Columns {
   const { children } = parquetSchema(metadata);
   const named = (columns: SchemaTree[]) => columns.map(({ element: { name } }) => [name, name] as const);
-  const strings = children.filter(isString);
+  const strings = children.filter((column) => isString(column) || isListOfStrings(column));
   const conversations = children.filter(isConversation);
   // Old writers do not say that bytes are text.
   const found = strings.length + conversations.length > 0 ? strings : children.filter(isBytes);
@@ -151,14 +154,23 @@ function isString(column: SchemaTree): boolean {
   return isBytes(column) && (logical ? logical.type === "STRING" || logical.type === "ENUM" : converted === "UTF8");
 }
 
+function isListOfStrings(column: SchemaTree): boolean {
+  const item = column.children[0]?.children[0];
+  return isList(column) && item !== undefined && isString(item);
+}
+
+function isList({ element }: SchemaTree): boolean {
+  return element.converted_type === "LIST" || element.logical_type?.type === "LIST";
+}
+
 function isBytes({ children, element }: SchemaTree): boolean {
   return children.length === 0 && element.type === "BYTE_ARRAY" && element.repetition_type !== "REPEATED";
 }
 
 /** A list of messages, each with who says what: {role, content}, or {from, value}. */
-function isConversation({ children, element }: SchemaTree): boolean {
-  if (element.converted_type !== "LIST" && element.logical_type?.type !== "LIST") return false;
-  const message = children[0]?.children[0];
+function isConversation(column: SchemaTree): boolean {
+  if (!isList(column)) return false;
+  const message = column.children[0]?.children[0];
   const parts = new Set(message?.children.filter(isBytes).map((part) => part.element.name));
   return (parts.has("role") && parts.has("content")) || (parts.has("from") && parts.has("value"));
 }
@@ -201,10 +213,12 @@ function chunksOf({ row_groups: groups }: FileMetaData, column: string, rowEnd: 
   return chunks.filter(({ path_in_schema: [first] }) => first === column);
 }
 
-/** One row. What is empty in the table has no place in the line. */
+/** One row. What is empty in the table has no place in the line, but that a conversation is empty. */
 function line(fields: [string, unknown][]): string {
-  const present = fields.filter(([, value]) => value !== null && value !== undefined);
-  const written = present.map(([field, value]) => [field, typeof value === "string" ? value : toJson(value)]);
+  const is = (value: unknown) => value !== null && value !== undefined;
+  const present = fields.filter(([field, value]) => is(value) || CONVERSATIONS.includes(field));
+  const plain = (value: unknown) => (typeof value === "string" ? value : is(value) ? toJson(value) : null);
+  const written = present.map(([field, value]) => [field, plain(value)]);
   return `${JSON.stringify(Object.fromEntries(written))}\n`;
 }
 

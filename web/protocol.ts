@@ -85,9 +85,9 @@ export interface BestSoFar {
 
 /** How to read a file; what is not given: as is likely. */
 export interface Reading {
-  /** The column or field with the text. */
+  /** The column or field with the text; empty: the conversations that the records are. */
   field?: string | undefined;
-  /** Of a chat that WhatsApp has exported. */
+  /** Of a chat that WhatsApp or another program has exported. */
   chat?: ChatOptions | undefined;
 }
 

@@ -44,12 +44,23 @@ export interface Busy {
   cancel?: () => void;
 }
 
+/** A file as given, or the parts of one table. */
+export type Original = Blob | Blob[];
+
+/** A file of which no field has most of the words, so that a person has to choose. */
+export interface Unclear {
+  name: string;
+  data: Original;
+  fields: string[];
+}
+
 export interface State {
   ready: Ready | undefined;
   /** The engine could not start; a message says why. */
   failed: boolean;
   phase: Phase;
   busy: Busy | undefined;
+  unclear: Unclear | undefined;
   messages: Message[];
   text: TextSummary | undefined;
   tokenizer: TokenizerSummary | undefined;
@@ -102,6 +113,7 @@ export class Store extends EventTarget {
     failed: false,
     phase: "starting",
     busy: undefined,
+    unclear: undefined,
     messages: [],
     text: undefined,
     tokenizer: undefined,

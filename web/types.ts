@@ -101,9 +101,12 @@ export interface LoritoEvents {
 }
 
 export interface AddTextOptions {
-  /** The column of a CSV file or the field of JSON that holds the text; the likeliest one if not given. */
+  /**
+   * The column of a CSV file or the field of JSON that holds the text, as `sources` names them; empty: the conversations
+   * that the records are; what is likely if not given.
+   */
   field?: string | undefined;
-  /** Of a chat that WhatsApp has exported. */
+  /** Of a chat that WhatsApp or another program has exported. */
   chat?: ChatOptions | undefined;
   /** The place in `sources` of a text that goes when this one is in, and whose place it takes. */
   replaces?: number | undefined;

@@ -1,5 +1,7 @@
 //! Conversations: who says what, and the text that a model reads of them.
 
+mod exports;
+pub mod messengers;
 mod prompt;
 pub mod records;
 mod template;

@@ -58,7 +58,12 @@ pub struct SourceSummary {
     pub bytes: usize,
     pub encoding: Encoding,
     pub field: Option<String>,
+    /// The columns or fields there were to choose from: the first 256.
     pub fields: Vec<String>,
+    /// How many more there are.
+    pub more_fields: usize,
+    /// Whether it can be read as conversations.
+    pub conversational: bool,
     pub notices: Vec<Notice>,
     /// Of the conversations that its documents are; 0 where they are plain text.
     pub turns: u64,
@@ -185,6 +190,8 @@ impl SourceSummary {
             encoding: source.encoding,
             field: source.field.clone(),
             fields: source.fields.clone(),
+            more_fields: source.more_fields,
+            conversational: source.conversational,
             notices: source.notices.clone(),
             turns: source.turns,
             chat: source.chat.clone(),

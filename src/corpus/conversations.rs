@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::fields::SAMPLE;
-use crate::chat::{self, records};
+use super::fields::{Amount, SAMPLE};
+use crate::chat;
+use crate::chat::records::{self, Form};
 
 /// The documents so far, and what was left out.
 #[derive(Debug, Default)]
@@ -13,13 +14,37 @@ pub struct Conversations {
     pub turns: u64,
     /// Turns left out of conversations that are used.
     pub left_out: u64,
+    /// Answers left out of them as they are not to be learned.
+    pub unlearned: u64,
     /// Records that are none, or in which the model has nothing to say.
     pub without: u64,
+    /// Letters of the turns, also of records without an answer; and those of the first [`SAMPLE`] records.
+    pub letters: u64,
+    pub letters_of_sample: u64,
+    seen: usize,
 }
 
 impl Conversations {
+    /// `bytes`: as many as the text may have. Asked for at once, as a text that grows is copied for a moment.
+    pub fn with_room(bytes: usize) -> Self {
+        Self { text: String::with_capacity(bytes), ..Self::default() }
+    }
+
     pub fn add(&mut self, json: &str) {
-        let Some(conversation) = records::conversation(json) else {
+        self.add_form(records::form(json));
+    }
+
+    pub fn add_form(&mut self, form: Form) {
+        self.seen += 1;
+        // What is left out as nobody answers is told in another way.
+        if let Form::Spoken(conversation) | Form::Silent(conversation) = &form {
+            let letters: u64 = conversation.messages.iter().map(|message| Amount::of(&message.content).letters).sum();
+            self.letters += letters;
+            if self.seen <= SAMPLE {
+                self.letters_of_sample += letters;
+            }
+        }
+        let Form::Spoken(conversation) = form else {
             self.without += 1;
             return;
         };
@@ -28,15 +53,46 @@ impl Conversations {
         self.documents.push(start..self.text.len());
         self.turns += conversation.messages.len() as u64;
         self.left_out += conversation.left_out;
+        self.unlearned += conversation.unlearned;
     }
 }
 
-/// Whether half of the first records, or more, are conversations.
-pub fn are_most<'a>(records: impl Iterator<Item = &'a str>) -> bool {
-    let (mut seen, mut found) = (0, 0);
-    for json in records.take(SAMPLE) {
-        seen += 1;
-        found += usize::from(records::conversation(json).is_some());
+/// What the first records say of all of them. Records of which nothing is there say nothing.
+#[derive(Debug, Default)]
+pub struct Forms {
+    /// Records that are conversations, whether or not there is an answer in them.
+    known: usize,
+    others: usize,
+}
+
+impl Forms {
+    /// Notes a record; false once enough are known.
+    pub fn note(&mut self, json: &str) -> bool {
+        match records::form(json) {
+            Form::Empty => {}
+            Form::Silent(_) | Form::Spoken(_) => self.known += 1,
+            Form::Other => self.others += 1,
+        }
+        self.known + self.others < SAMPLE
     }
-    found > 0 && 2 * found >= seen
+
+    pub fn of<'a>(records: impl Iterator<Item = &'a str>) -> Self {
+        let mut forms = Self::default();
+        for record in records {
+            if !forms.note(record) {
+                break;
+            }
+        }
+        forms
+    }
+
+    /// Whether half of the records, or more, are conversations.
+    pub fn are_most(&self) -> bool {
+        self.known > 0 && self.known >= self.others
+    }
+
+    /// Whether a person may want to read the records as conversations.
+    pub fn are_some(&self) -> bool {
+        self.known > 0
+    }
 }

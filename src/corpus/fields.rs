@@ -4,34 +4,73 @@
 pub const SAMPLE: usize = 50;
 
 /// More are not listed; nobody could choose among them.
-const MOST: usize = 256;
+pub const MOST: usize = 256;
 
-/// How much text was seen. Letters count first: addresses, hashes and numbers are long, too.
+/// How much text was seen, in the order in which it counts: addresses, hashes and numbers are long, too, and names many.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Amount {
-    letters: u64,
-    bytes: u64,
+    /// Letters of texts of several words.
+    pub several: u64,
+    pub letters: u64,
+    pub bytes: u64,
 }
 
 impl Amount {
     pub fn of(text: &str) -> Self {
-        let letters = text.chars().filter(|character| character.is_alphabetic()).count();
-        Self { letters: letters as u64, bytes: text.len() as u64 }
+        let mut measure = Measure::default();
+        measure.push(text);
+        measure.amount()
     }
 
-    /// What a sample says of all `rows`.
-    pub fn of_all(self, rows: usize) -> Self {
-        let all = |seen: u64| seen.saturating_mul(rows as u64) / rows.clamp(1, SAMPLE) as u64;
-        Self { letters: all(self.letters), bytes: all(self.bytes) }
-    }
-
-    fn add(&mut self, other: Self) {
+    pub fn add(&mut self, other: Self) {
+        self.several += other.several;
         self.letters += other.letters;
         self.bytes += other.bytes;
     }
 }
 
-/// The fields of the first rows, in the order they were met.
+/// Letters of a script without spaces that are surely more than one word.
+const SEVERAL_WITHOUT_SPACES: u64 = 5;
+
+/// Measures one text that comes in pieces.
+#[derive(Debug, Default)]
+pub struct Measure {
+    letters: u64,
+    bytes: u64,
+    words: u64,
+    within_word: bool,
+    /// Letters of scripts that put no spaces between words.
+    without_spaces: u64,
+}
+
+impl Measure {
+    pub fn push(&mut self, piece: &str) {
+        self.bytes += piece.len() as u64;
+        for character in piece.chars() {
+            if character.is_alphabetic() {
+                self.letters += 1;
+                self.words += u64::from(!self.within_word);
+                self.within_word = true;
+                self.without_spaces += u64::from(!character.is_ascii() && has_no_spaces(character));
+            } else if character.is_whitespace() {
+                self.within_word = false;
+            }
+        }
+    }
+
+    pub fn amount(&self) -> Amount {
+        let several = self.words > 1 || self.without_spaces >= SEVERAL_WITHOUT_SPACES;
+        Amount { several: if several { self.letters } else { 0 }, letters: self.letters, bytes: self.bytes }
+    }
+}
+
+/// Thai, Lao, Burmese, Khmer, Japanese and Chinese.
+fn has_no_spaces(character: char) -> bool {
+    matches!(u32::from(character), 0xE00..=0xEFF | 0x1000..=0x109F | 0x1780..=0x17FF | 0x3040..=0x30FF | 0x3400..=0x9FFF
+        | 0xF900..=0xFAFF | 0x20000..=0x3FFFF)
+}
+
+/// The columns of a table, and what the first rows have in each.
 #[derive(Debug, Default)]
 pub struct Fields {
     fields: Vec<(String, Amount)>,
@@ -43,18 +82,9 @@ impl Fields {
     }
 
     /// Adds text seen in a column.
-    pub fn note_column(&mut self, column: usize, text: &str) {
-        if let Some((_, amount)) = self.fields.get_mut(column) {
-            amount.add(Amount::of(text));
-        }
-    }
-
-    /// Adds text seen in a field.
-    pub fn note(&mut self, name: &str, text: &str) {
-        match self.position(name) {
-            Some(column) => self.note_column(column, text),
-            None if self.fields.len() < MOST => self.fields.push((name.to_owned(), Amount::of(text))),
-            None => {}
+    pub fn note_column(&mut self, column: usize, amount: Amount) {
+        if let Some((_, seen)) = self.fields.get_mut(column) {
+            seen.add(amount);
         }
     }
 
@@ -62,32 +92,54 @@ impl Fields {
         self.fields.iter().position(|(field, _)| field == name)
     }
 
-    /// The field with the most text; of equals the first.
+    /// The field with the most text, but for one that is never to be read without being asked for; of equals the first.
     pub fn fullest(&self) -> Option<usize> {
-        (0..self.fields.len()).rev().max_by_key(|&column| self.fields[column].1)
-    }
-
-    /// The field with a name that data sets use for their text, otherwise the fullest.
-    pub fn likely(&self) -> Option<usize> {
-        let named = |wanted: &&str| self.fields.iter().position(|(name, _)| name.eq_ignore_ascii_case(wanted));
-        ["text", "content", "body"].iter().find_map(named).or_else(|| self.fullest())
+        let rejected = rejected(|| self.fields.iter().map(|(name, _)| name.as_str()));
+        let able = (0..self.fields.len()).filter(|&column| !rejected(&self.fields[column].0));
+        able.rev().max_by_key(|&column| self.fields[column].1)
     }
 
     pub fn name(&self, column: usize) -> &str {
         &self.fields[column].0
     }
 
-    /// All text there is in the fullest field.
-    pub fn amount(&self) -> Amount {
-        self.fullest().map(|column| self.fields[column].1).unwrap_or_default()
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.fields.iter().map(|(name, _)| name.as_str())
     }
+}
 
-    pub fn names(&self) -> Vec<String> {
-        self.fields.iter().map(|(name, _)| name.clone()).collect()
-    }
+/// Tells which of these names are answers that people have found worse than others: a pair of preferences has one that is
+/// chosen and one that is rejected, and nobody wants the latter to be learned by chance.
+pub fn rejected<'a, N: Iterator<Item = &'a str>>(names: impl Fn() -> N) -> impl Fn(&str) -> bool {
+    let holds = |name: &str, word: &str| name.to_ascii_lowercase().contains(word);
+    let pairs = names().any(|name| holds(name, "chosen")) && names().any(|name| holds(name, "rejected"));
+    move |name| pairs && holds(name, "rejected")
+}
 
-    pub fn into_names(self) -> Vec<String> {
-        self.fields.into_iter().map(|(name, _)| name).collect()
+/// What a person can choose from, and how many more there are.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Choice {
+    pub names: Vec<String>,
+    pub more: usize,
+}
+
+impl Choice {
+    /// The first names, and among them the one that is read.
+    pub fn of<'a>(names: impl Iterator<Item = &'a str>, read: Option<&str>) -> Self {
+        let mut choice = Self::default();
+        let mut listed = read.is_none();
+        for name in names {
+            if choice.names.len() < MOST {
+                listed |= Some(name) == read;
+                choice.names.push(name.to_owned());
+            } else {
+                choice.more += 1;
+            }
+        }
+        if let Some((last, read)) = choice.names.last_mut().zip(read.filter(|_| !listed && choice.more > 0)) {
+            *last = read.to_owned();
+        }
+        choice
     }
 }
 
@@ -95,22 +147,39 @@ impl Fields {
 mod tests {
     use super::*;
 
-    fn seen(pairs: &[(&str, &str)]) -> Fields {
-        let mut fields = Fields::default();
-        pairs.iter().for_each(|(name, text)| fields.note(name, text));
-        fields
+    #[test]
+    fn several_words_count_first() {
+        assert_eq!(Amount::of("ñandú y río"), Amount { several: 9, letters: 9, bytes: 14 });
+        assert_eq!(Amount::of("a1b2-c3"), Amount { several: 0, letters: 3, bytes: 7 });
+        assert_eq!(Amount::of(" 12 / 7 "), Amount { several: 0, letters: 0, bytes: 8 });
+        assert!(Amount::of("灯塔立在海边").several == 6 && Amount::of("灯塔").several == 0);
+        let mut measure = Measure::default();
+        ["two wo", "rd", "s"].into_iter().for_each(|piece| measure.push(piece));
+        assert_eq!(measure.amount(), Amount::of("two words"));
     }
 
     #[test]
-    fn usual_names_come_first() {
-        let fields = seen(&[("summary", "a long summary of the thing"), ("Text", "short")]);
-        assert_eq!(fields.name(fields.likely().unwrap()), "Text");
+    fn the_fullest_is_the_one_with_most_text_that_is_wanted() {
+        let fullest = |names: &[(&str, &str)]| {
+            let mut fields = Fields::named(names.iter().map(|(name, _)| (*name).to_owned()).collect());
+            names.iter().enumerate().for_each(|(column, (_, text))| fields.note_column(column, Amount::of(text)));
+            fields.fullest().map(|column| fields.name(column).to_owned())
+        };
+        let id = "0123456789-0123456789-0123456789";
+        assert_eq!(fullest(&[("id", id), ("quote", "some words"), ("q2", "some words")]).as_deref(), Some("quote"));
+        assert_eq!(fullest(&[("name", "Nelanelanelanelanela"), ("quote", "a b")]).as_deref(), Some("quote"));
+        assert_eq!(fullest(&[("Chosen", "it is"), ("Rejected", "a long reply")]).as_deref(), Some("Chosen"));
+        assert_eq!(fullest(&[("rejected", "a long reply"), ("note", "it is")]).as_deref(), Some("rejected"));
+        assert_eq!(fullest(&[]), None);
     }
 
     #[test]
-    fn otherwise_the_most_letters() {
-        let fields = seen(&[("id", "0123456789-0123456789-0123456789"), ("quote", "some words"), ("q2", "some words")]);
-        assert_eq!(fields.name(fields.likely().unwrap()), "quote");
-        assert_eq!(Fields::default().likely(), None);
+    fn a_choice_is_of_so_many_and_has_the_one_that_is_read() {
+        let names: Vec<String> = (0..1000).map(|number| format!("c{number}")).collect();
+        let choice = Choice::of(names.iter().map(String::as_str), Some("c999"));
+        assert_eq!((choice.names.len(), choice.more), (MOST, 1000 - MOST));
+        assert_eq!((choice.names[0].as_str(), choice.names[MOST - 1].as_str()), ("c0", "c999"));
+        let few = Choice::of(["a", "b"].into_iter(), Some("b"));
+        assert_eq!(few, Choice { names: vec!["a".into(), "b".into()], more: 0 });
     }
 }

@@ -1,132 +1,191 @@
-//! A JSON file: an array of strings or objects, an object that has such an array among its members, one object with its
-//! text in a field, or JSON lines under another name.
+//! A JSON file: an array of strings or objects, an object that has such arrays somewhere in it, a table, an export of
+//! chats, one object with its text in a field, or several values one after the other.
 
-use super::conversations::{self, Conversations};
-use super::fields::{Amount, Fields, SAMPLE};
-use super::jsonlines;
-use super::parsed::Parsed;
-use super::record::{self, Found};
+use super::census::Census;
+use super::conversations::{Conversations, Forms};
+use super::fields::{Amount, Choice};
+use super::parsed::{CONVERSATIONS, Parsed, Share};
+use super::pick::{Picker, Texts};
 use super::source::Notice;
+use super::{grid, jsonlines, latin1, table};
+use crate::chat::messengers::{self, Talk};
+use crate::chat::whatsapp::ChatOptions;
 use crate::error::{Error, Result};
+use crate::json::{Invalid, check_all, elements, members, mend, values};
 
-pub fn parse(name: &str, text: String, wanted: Option<&str>) -> Result<Parsed> {
+/// Objects and lists around a list that is looked at.
+const DEEPEST_LIST: usize = 3;
+
+pub fn parse(name: &str, text: String, wanted: Option<&str>, chat: &ChatOptions) -> Result<Parsed> {
     if jsonlines::looks_like(&text) {
-        return jsonlines::parse(name, text, wanted);
+        return jsonlines::parse(name, text, wanted, false);
     }
-    let lists =
-        lists(&text).map_err(|error| Error::JsonInvalid { name: name.to_owned(), line: error.line() as u64 })?;
-    if wanted.is_none()
-        && let Some(parsed) = lists.iter().find_map(|list| list.conversations(name))
-    {
-        return Ok(parsed);
-    }
-    // The one that has the wanted field, otherwise the one with the most text.
-    let has_wanted = |list: &List| wanted.is_some_and(|field| list.fields.position(field).is_some());
-    let List { json, one, fields, .. } = lists
-        .into_iter()
-        .rev()
-        .max_by_key(|list| (has_wanted(list), list.amount))
-        .ok_or_else(|| Error::NoTextInFile { name: name.to_owned() })?;
-    let field = wanted.map(str::to_owned).or_else(|| fields.likely().map(|likely| fields.name(likely).to_owned()));
+    let text = valid(text).map_err(|invalid| error(name, invalid))?;
+    read(name, text, wanted, chat)
+}
 
-    let (mut documents, mut without_text) = (Vec::new(), 0);
-    let (mut kept, mut replaced) = (String::new(), 0);
-    let mut read = |json: &str| {
-        let start = kept.len();
-        match record::read(json, field.as_deref(), &mut kept, &mut replaced) {
-            Found::Text => documents.push(start..kept.len()),
-            Found::NoText | Found::Broken => without_text += 1,
-        }
-    };
-    if one {
-        read(json);
-    } else {
-        record::each_element(json, &mut read)
-            .map_err(|error| Error::JsonInvalid { name: name.to_owned(), line: error.line() as u64 })?;
+/// The text if it is JSON, or after it was mended.
+pub fn valid(text: String) -> std::result::Result<String, Invalid> {
+    let Err(invalid) = check_all(&text) else { return Ok(text) };
+    let mended = mend(text);
+    match check_all(&mended) {
+        Ok(0) => Err(invalid),
+        Ok(_) => Ok(mended),
+        Err(invalid) => Err(invalid),
     }
-    let mut notices = Vec::new();
+}
+
+pub fn error(name: &str, Invalid { line, column, reason }: Invalid) -> Error {
+    Error::JsonInvalid { name: name.to_owned(), line, column, reason }
+}
+
+/// Reads a text that is valid.
+pub fn read(name: &str, text: String, wanted: Option<&str>, chat: &ChatOptions) -> Result<Parsed> {
+    if let Some(rows) = grid::rows(&text) {
+        drop(text);
+        return table::parse(name, rows, wanted);
+    }
+    let census = Census::of(&text);
+    let names = census.names();
+    let choice = |read: Option<&str>| Choice::of(names.iter().map(String::as_str), read);
+    let lists = lists(&text);
+    let forms: Vec<Forms> = lists.iter().map(|list| Forms::of(list.records())).collect();
+    let conversational = forms.iter().any(Forms::are_some);
+    if wanted.is_none_or(|field| field == CONVERSATIONS) {
+        let asked = wanted.is_some();
+        let mut found = Conversations::default();
+        for (list, _) in lists.iter().zip(&forms).filter(|(_, it)| it.are_most() || (asked && it.are_some())) {
+            if found.text.capacity() == 0 {
+                found = Conversations::with_room(census.room_for_turns());
+            }
+            list.records().for_each(|record| found.add(record));
+        }
+        if !found.documents.is_empty() {
+            let letters = found.letters;
+            let notice = Share { name, census: &census, letters, path: None, asked }.judge()?;
+            drop(lists);
+            drop(text);
+            return Ok(Parsed::conversations(name, found, choice(None), notice.into_iter().collect()));
+        }
+        if let Some(parsed) = talks(name, &lists, &census, chat)? {
+            return Ok(Parsed { fields: choice(None), conversational: true, ..parsed });
+        }
+        if asked {
+            return Err(Error::NothingToLearn);
+        }
+    }
+
+    let place = match wanted {
+        Some(field) => census.named_place(field),
+        None => census.likely(),
+    };
+    let Some(place) = place else {
+        return Parsed { fields: choice(None), ..Parsed::default() }.checked(name, wanted);
+    };
+    let read = census.read(place);
+    let mut texts = Texts {
+        text: String::with_capacity(read.amount.bytes as usize),
+        documents: Vec::with_capacity(read.strings as usize),
+        ..Texts::default()
+    };
+    let listed = values(&text).nth(1).is_some();
+    Picker { path: &read.path, listed, latin1: census.is_latin1() }.pick(&text, &mut texts);
+    drop(lists);
+    drop(text);
+    let letters = read.amount.letters;
+    let asked = wanted.is_some();
+    let notice = Share { name, census: &census, letters, path: Some(&read.path), asked }.judge()?;
+    let Texts { mut text, documents, without_text, replaced, mended } = texts;
+    text.shrink_to_fit();
+    let mut notices: Vec<Notice> = notice.into_iter().collect();
+    notices.extend(letters_mended(name, mended));
     if without_text > 0 {
         notices.push(Notice::RowsWithoutText { name: name.to_owned(), count: without_text });
     }
-    kept.shrink_to_fit();
-    Parsed { text: kept, documents, field, fields: fields.into_names(), notices, replaced, turns: 0, chat: None }
+    let fields = choice(read.name.as_deref());
+    Parsed { text, documents, field: read.name, fields, conversational, notices, replaced, ..Parsed::default() }
         .checked(name, wanted)
 }
 
-/// Values that may be the documents.
+fn letters_mended(name: &str, count: u64) -> Option<Notice> {
+    (count > 0).then(|| Notice::LettersMended { name: name.to_owned(), count })
+}
+
+/// The chats between people, if there are any.
+fn talks(name: &str, lists: &[List<'_>], census: &Census, options: &ChatOptions) -> Result<Option<Parsed>> {
+    let mut talks: Vec<Talk> = lists.iter().flat_map(|list| list.records().filter_map(messengers::talk)).collect();
+    if talks.is_empty() {
+        return Ok(None);
+    }
+    let mended = match census.is_latin1() {
+        true => talks.iter_mut().map(|talk| talk.mend(latin1::mended)).sum(),
+        false => 0,
+    };
+    let words = talks.iter().flat_map(Talk::words);
+    let letters = words.map(|words| Amount::of(words).letters).sum();
+    let notice = Share { name, census, letters, path: None, asked: false }.judge()?;
+    let parsed = Parsed::of_chat(messengers::read(name, &talks, options)?);
+    let notices = notice.into_iter().chain(letters_mended(name, mended)).collect();
+    Ok(Some(Parsed { notices, ..parsed }))
+}
+
+/// Values that may be records.
 struct List<'a> {
     json: &'a str,
-    /// The value itself is the only document; otherwise it is an array of them.
-    one: bool,
-    fields: Fields,
-    amount: Amount,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Values,
+    Elements,
+    Members,
 }
 
 impl<'a> List<'a> {
-    fn array(json: &'a str) -> serde_json::Result<Self> {
-        let (mut fields, mut strings) = (Fields::default(), Fields::default());
-        let mut seen = 0;
-        record::each_element(json, |element| {
-            seen += 1;
-            if seen <= SAMPLE {
-                record::note_fields(element, &mut fields);
-                if element.starts_with('"') {
-                    strings.note("", element);
-                }
-            }
-        })?;
-        let amount = fields.amount().max(strings.amount()).of_all(seen);
-        Ok(Self { json, one: false, fields, amount })
-    }
-
-    /// Its records, where most of them are conversations.
-    fn conversations(&self, name: &str) -> Option<Parsed> {
-        let mut records = Vec::new();
-        match self.one {
-            true => records.push(self.json),
-            false => record::each_element(self.json, |element| records.push(element)).ok()?,
+    fn records(&self) -> Box<dyn Iterator<Item = &'a str> + 'a> {
+        match self.kind {
+            Kind::Values => Box::new(values(self.json)),
+            Kind::Elements => Box::new(elements(self.json)),
+            Kind::Members => Box::new(members(self.json).map(|(_, value)| value)),
         }
-        if !conversations::are_most(records.iter().copied()) {
-            return None;
-        }
-        let mut found = Conversations::default();
-        records.into_iter().for_each(|record| found.add(record));
-        let fields = self.fields.names();
-        Some(Parsed::conversations(name, found, fields, Vec::new()))
-    }
-
-    fn one(json: &'a str) -> Self {
-        let mut fields = Fields::default();
-        record::note_fields(json, &mut fields);
-        let amount = fields.amount();
-        Self { json, one: true, fields, amount }
     }
 }
 
-/// What may be the documents of this file. Checks all of its syntax.
-fn lists(text: &str) -> serde_json::Result<Vec<List<'_>>> {
-    match text.trim_start().as_bytes().first() {
-        Some(b'[') => Ok(vec![List::array(text)?]),
-        Some(b'{') => {
-            let mut arrays = Vec::new();
-            record::each_member(text, |_, value| {
-                if value.starts_with('[') {
-                    arrays.push(value);
-                }
-            })?;
-            let arrays = arrays.into_iter().map(List::array);
-            std::iter::once(Ok(List::one(text))).chain(arrays).collect()
+/// Everything that may be a list of records: the values of the text, and the lists in them, those first that stand around
+/// others. A list in a record of another one is a part of that.
+fn lists(text: &str) -> Vec<List<'_>> {
+    let mut found = vec![List { json: text, kind: Kind::Values }];
+    let mut open: Vec<(&str, usize)> = match values(text).nth(1) {
+        Some(_) => Vec::new(),
+        None => values(text).map(|value| (value, 0)).collect(),
+    };
+    while let Some((value, depth)) = open.pop() {
+        if value.starts_with('[') {
+            found.push(List { json: value, kind: Kind::Elements });
+        } else if value.starts_with('{') && depth < DEEPEST_LIST {
+            // Records by their ids, perhaps; the values that hold text lists are looked into.
+            let within = members(value).map(|(_, value)| value).filter(|value| value.starts_with(['[', '{']));
+            let within: Vec<&str> = within.take(super::fields::MOST).collect();
+            if within.len() > 1 && within.iter().all(|value| value.starts_with('{')) {
+                found.push(List { json: value, kind: Kind::Members });
+            }
+            open.extend(within.into_iter().rev().map(|value| (value, depth + 1)));
         }
-        _ => serde_json::from_str::<serde::de::IgnoredAny>(text).map(|_| vec![List::one(text)]),
     }
+    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn read(text: &str, wanted: Option<&str>) -> Result<Parsed> {
+        parse("a.json", text.to_owned(), wanted, &ChatOptions::default())
+    }
+
     fn documents(text: &str, wanted: Option<&str>) -> (Vec<String>, Option<String>) {
-        let parsed = parse("a.json", text.to_owned(), wanted).unwrap();
+        let parsed = read(text, wanted).unwrap();
         (parsed.documents.iter().map(|range| parsed.text[range.clone()].to_owned()).collect(), parsed.field)
     }
 
@@ -143,9 +202,10 @@ mod tests {
     #[test]
     fn an_array_within_an_object() {
         let text = r#"{"version": "one", "tags": ["a", "b"], "data": [{"body": "first of all"}, {"body": "b"}]}"#;
-        assert_eq!(documents(text, None), (vec!["first of all".into(), "b".into()], Some("body".into())));
+        assert_eq!(documents(text, None), (vec!["first of all".into(), "b".into()], Some("data.body".into())));
         assert_eq!(documents(text, Some("version")).0, ["one"]);
-        assert_eq!(documents(r#"{"poems": ["one", "two"]}"#, None), (vec!["one".into(), "two".into()], None));
+        assert_eq!(documents(text, Some("body")).0.len(), 2);
+        assert_eq!(documents(r#"{"poems": ["one", "two"]}"#, None).0, ["one", "two"]);
     }
 
     #[test]
@@ -157,21 +217,111 @@ mod tests {
     #[test]
     fn json_lines_under_another_name() {
         let text = "\n{\"text\": \"one\"}\n{\"text\": \"two\"}\nbroken\n";
-        let parsed = parse("a.json", text.to_owned(), None).unwrap();
+        let parsed = read(text, None).unwrap();
         assert_eq!(parsed.documents.len(), 2);
         let broken = Notice::JsonLinesBroken { name: "a.json".into(), count: 1, first_line: 4 };
         assert_eq!(parsed.notices, [broken]);
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_line() {
-        let error = |text: &str| parse("a.json", text.to_owned(), None).unwrap_err();
-        let name = || "a.json".to_owned();
-        assert_eq!(error("[\n\"a\",\n]"), Error::JsonInvalid { name: name(), line: 3 });
-        assert_eq!(error("\n\n{\"a\": [\"b\"}"), Error::JsonInvalid { name: name(), line: 3 });
-        assert_eq!(error("words"), Error::JsonInvalid { name: name(), line: 1 });
-        for nothing in ["[]", "{}", "7", "[1, 2]", "[[\"a\"]]", "{\"a\": 1}", "null"] {
-            assert_eq!(error(nothing), Error::NoTextInFile { name: name() }, "{nothing}");
+    fn nearly_json_is_read() {
+        let shells = ["the first shell", "the second shell"];
+        for text in [
+            "{\n  \"text\": \"the first shell\"\n}\n{\n  \"text\": \"the second shell\"\n}\n",
+            "[\n  {\"text\": \"the first shell\", \"n\": NaN},\n  {\"text\": \"the second shell\"},\n]\n",
+            "// shells\n[{\"text\": \"the first shell\"}, /* and */ {\"text\": \"the second shell\", \"n\": -Infinity}]",
+            "{\"text\": \"the first shell\"},\n{\"text\": \"the second shell\"},\n",
+        ] {
+            assert_eq!(documents(text, None).0, shells, "{text}");
+        }
+    }
+
+    #[test]
+    fn tables_of_pandas_are_tables() {
+        let shells = ["the first shell", "the second shell"];
+        for text in [
+            r#"{"columns": ["id", "text"], "index": [0, 1], "data": [[11, "the first shell"], [12, "the second shell"]]}"#,
+            r#"{"id": {"0": 11, "1": 12}, "text": {"0": "the first shell", "1": "the second shell"}}"#,
+            r#"{"0": {"id": 11, "text": "the first shell"}, "1": {"id": 12, "text": "the second shell"}}"#,
+            r#"{"schema": {"fields": [{"name": "index", "type": "integer"}, {"name": "text", "type": "string"}]},
+                "data": [{"index": 0, "text": "the first shell"}, {"index": 1, "text": "the second shell"}]}"#,
+            r#"[["id", "text"], [11, "the first shell"], [12, "the second shell"]]"#,
+            r#"[[11, "the first shell"], [12, "the second shell"]]"#,
+        ] {
+            assert_eq!(documents(text, None).0, shells, "{text}");
+        }
+    }
+
+    #[test]
+    fn conversations_are_found_wherever_their_list_is() {
+        let pair = r#"{"prompt": "How many are there?", "completion": "Three."}"#;
+        for text in [
+            format!("[{pair}, {pair}]"),
+            format!(r#"{{"version": "a long name of a version", "data": [{pair}, {pair}]}}"#),
+            format!(r#"{{"data": {{"train": [{pair}], "test": [{pair}]}}}}"#),
+            format!(r#"{{"a": {pair}, "b": {pair}}}"#),
+        ] {
+            assert_eq!(read(&text, None).unwrap().turns, 4, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_whole_account_of_telegrams_is_its_chats() {
+        let message = |who, words| {
+            format!(r#"{{"type": "message", "date": "2026-01-05T08:01:00", "from": "{who}", "text": "{words}"}}"#)
+        };
+        let chat = |a: String, b: String| format!(r#"{{"name": "x", "type": "t", "messages": [{a}, {b}]}}"#);
+        let text = format!(
+            r#"{{"about": "Here is all the data of this account.", "chats": {{"about": "Chats.", "list": [{}, {}]}}}}"#,
+            chat(message("Nela", "the ferry leaves at nine"), message("Bo", "and comes back at ten")),
+            chat(message("Nela", "is the sea calm today"), message("Cy", "it has been all week long")),
+        );
+        let parsed = read(&text, None).unwrap();
+        assert_eq!((parsed.documents.len(), parsed.turns), (2, 4));
+        assert_eq!(parsed.chat.unwrap().you, "Nela");
+        assert_eq!(read(&text, Some("about")).unwrap().documents.len(), 1);
+    }
+
+    #[test]
+    fn metas_letters_are_mended() {
+        let text =
+            r#"{"posts": [{"post": "el jard\u00c3\u00adn"}, {"post": "ma\u00c3\u00b1ana \u00f0\u009f\u008c\u008a"}]}"#;
+        let parsed = read(text, None).unwrap();
+        assert_eq!(parsed.text, "el jardínmañana 🌊");
+        assert_eq!(parsed.notices, [Notice::LettersMended { name: "a.json".into(), count: 2 }]);
+        let right = r#"["el jardín", "Ã\u00b1 is how it looks"]"#;
+        assert_eq!(read(right, None).unwrap().text, "el jardínÃ± is how it looks");
+    }
+
+    #[test]
+    fn what_is_read_is_held_against_what_is_there() {
+        let part = |number: usize| format!(r#""p{number}x": "some words of the part""#);
+        let parts = |count: usize| (0..count).map(part).collect::<Vec<_>>().join(", ");
+        assert_eq!(read(&format!("{{{}}}", parts(3)), None).unwrap().notices, []);
+        let told = read(&format!("{{{}}}", parts(5)), None).unwrap();
+        let elsewhere = Notice::TextElsewhere { name: "a.json".into(), percent: 20, field: "p1x".into() };
+        assert_eq!(told.notices, [elsewhere]);
+        let refused = read(&format!("{{{}}}", parts(30)), None).unwrap_err();
+        let Error::FieldUnclear { percent, fields, .. } = refused else { panic!("{refused:?}") };
+        assert_eq!((percent, fields.len(), fields[0].as_str()), (3, 30, "p0x"));
+        // What a person asks for is read.
+        assert_eq!(read(&format!("{{{}}}", parts(30)), Some("p7x")).unwrap().notices, []);
+        // Titles are never all that is learned.
+        let export = r#"[{"title": "On lavender", "nodes": {"a7": {"say": {"it": ["How do I dry it without losing colour?"]}}}}]"#;
+        assert_eq!(documents(export, None).0, ["How do I dry it without losing colour?"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_place() {
+        let error = |text: &str| match read(text, None).unwrap_err() {
+            Error::JsonInvalid { line, column, reason, .. } => (line, column, reason),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(error("[\n\"a\" \"b\"\n]"), (2, 5, "expected `,` or `]`".into()));
+        assert_eq!(error("\n\n{\"a\": [\"b\"}").0, 3);
+        assert_eq!(error("words").0, 1);
+        for nothing in ["[]", "{}", "7", "[1, 2]", "{\"a\": 1}", "null"] {
+            assert_eq!(read(nothing, None).unwrap_err(), Error::NoTextInFile { name: "a.json".into() }, "{nothing}");
         }
     }
 }

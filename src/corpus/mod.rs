@@ -2,22 +2,27 @@
 //!
 //! A [`FileReader`] takes one file in chunks: `gzip` inflates, `binary` refuses what is no text, `decode` makes text of
 //! bytes and LF of every line ending. At the end the format (`table`, `jsonlines`, `json`, or plain text) says which
-//! parts of the text are documents. The [`Source`] that comes out joins the [`Corpus`] only when all of that went
+//! parts of the text are documents; of JSON and tables `census` counts where their words are, so that nothing is read that is
+//! not what the file is about. The [`Source`] that comes out joins the [`Corpus`] only when all of that went
 //! well, so a bad file changes nothing that was loaded before.
 
 mod binary;
+mod census;
 mod collection;
 mod compact;
 mod conversations;
 mod decode;
 mod fields;
+mod grid;
 mod gzip;
+mod header;
 mod json;
 mod jsonlines;
+mod latin1;
 mod newlines;
 mod parsed;
+mod pick;
 mod reader;
-mod record;
 mod rows;
 mod source;
 mod split;

@@ -2,24 +2,36 @@
 
 use std::ops::Range;
 
+use super::census::{Census, Path};
 use super::conversations::Conversations;
+use super::fields::Choice;
 use super::newlines::LineEnds;
 use super::source::Notice;
+use crate::chat::records;
 use crate::chat::whatsapp::{self, Chat, ChatOptions, ChatReport};
 use crate::error::{Error, Result};
+
+/// The field that a person asks for where the records are to be read as conversations: no name at all.
+pub const CONVERSATIONS: &str = "";
+
+/// Parts of a file's words, at the least, that are read: less is told, and far less refused.
+pub const TOLD: u64 = 3;
+pub const REFUSED: u64 = 20;
 
 #[derive(Debug, Default)]
 pub struct Parsed {
     pub text: String,
     pub documents: Vec<Range<usize>>,
     pub field: Option<String>,
-    pub fields: Vec<String>,
+    pub fields: Choice,
+    /// Whether some of the records are conversations, so that they can be read as these.
+    pub conversational: bool,
     pub notices: Vec<Notice>,
     /// Characters that became U+FFFD.
     pub replaced: u64,
     /// Turns of the conversations that the documents are; 0 where they are plain text.
     pub turns: u64,
-    /// Of a chat that WhatsApp has exported, unless it is read as plain text.
+    /// Of a chat that WhatsApp or another program has exported, unless it is read as plain text.
     pub chat: Option<ChatReport>,
 }
 
@@ -38,16 +50,18 @@ impl Parsed {
     }
 
     /// Conversations, one document each.
-    pub fn conversations(name: &str, found: Conversations, fields: Vec<String>, mut notices: Vec<Notice>) -> Self {
-        let Conversations { mut text, documents, turns, left_out, without } = found;
+    pub fn conversations(name: &str, found: Conversations, fields: Choice, mut notices: Vec<Notice>) -> Self {
+        let Conversations { mut text, documents, turns, left_out, unlearned, without, .. } = found;
         text.shrink_to_fit();
-        if left_out > 0 {
-            notices.push(Notice::TurnsLeftOut { name: name.to_owned(), count: left_out });
-        }
-        if without > 0 {
-            notices.push(Notice::RecordsWithoutAnswer { name: name.to_owned(), count: without });
-        }
-        Self { text, documents, fields, notices, turns, ..Self::default() }
+        let mut tell = |count: u64, notice: fn(String, u64) -> Notice| {
+            if count > 0 {
+                notices.push(notice(name.to_owned(), count));
+            }
+        };
+        tell(left_out, |name, count| Notice::TurnsLeftOut { name, count });
+        tell(unlearned, |name, count| Notice::AnswersNotLearned { name, count });
+        tell(without, |name, count| Notice::RecordsWithoutAnswer { name, count });
+        Self { text, documents, fields, conversational: true, notices, turns, ..Self::default() }
     }
 
     /// A chat that WhatsApp has exported: its conversations, one document each.
@@ -55,8 +69,12 @@ impl Parsed {
         if options.plain {
             return Ok(Self { chat: Some(ChatReport::plain(&text, options)), ..Self::plain(text) });
         }
-        let Chat { text, documents, turns, report } = whatsapp::read(name, &text, ends, options)?;
-        Ok(Self { text, documents, turns, chat: Some(report), ..Self::default() })
+        Ok(Self::of_chat(whatsapp::read(name, &text, ends, options)?))
+    }
+
+    pub fn of_chat(chat: Chat) -> Self {
+        let Chat { text, documents, turns, report } = chat;
+        Self { text, documents, turns, chat: Some(report), ..Self::default() }
     }
 
     /// Refuses a file without documents: the field asked for is not there, or there is no text at all.
@@ -66,11 +84,43 @@ impl Parsed {
         }
         let name = name.to_owned();
         match wanted {
-            Some(field) if !self.fields.is_empty() && !self.fields.iter().any(|known| known == field) => {
-                Err(Error::FieldMissing { name, field: field.to_owned(), fields: self.fields })
+            Some(field) if !self.fields.names.is_empty() && !self.fields.names.iter().any(|known| known == field) => {
+                Err(Error::FieldMissing { name, field: field.to_owned(), fields: self.fields.names })
             }
             _ => Err(Error::NoTextInFile { name }),
         }
+    }
+}
+
+/// What is read, to be held against what is there.
+pub struct Share<'a> {
+    pub name: &'a str,
+    pub census: &'a Census,
+    /// Letters that are read.
+    pub letters: u64,
+    /// Where from; none of conversations.
+    pub path: Option<&'a Path>,
+    /// Somebody has asked for it.
+    pub asked: bool,
+}
+
+impl Share<'_> {
+    /// Tells of it if most of a file's words are not read, and refuses to go on with next to nothing of them: an export has
+    /// titles, too.
+    pub fn judge(&self) -> Result<Option<Notice>> {
+        let all = self.census.total();
+        if self.asked || TOLD * self.letters >= all {
+            return Ok(None);
+        }
+        let name = self.name.to_owned();
+        let percent = 100 * self.letters / all;
+        if REFUSED * self.letters < all {
+            let fields = Choice::of(self.census.names().iter().map(String::as_str), None).names;
+            return Err(Error::FieldUnclear { name, percent, fields });
+        }
+        let is_used = |field: &str| self.path.is_none() && records::is_known_name(field);
+        let field = self.census.elsewhere(self.path, is_used).unwrap_or_default();
+        Ok(Some(Notice::TextElsewhere { name, percent, field }))
     }
 }
 

@@ -18,7 +18,8 @@ pub const DEFAULT_LIMIT: u64 = 512 << 20;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ReadOptions {
-    /// The CSV column or JSON field that holds the text; none: the likely one.
+    /// The CSV column or JSON field that holds the text, which may be a path such as `data.text`; empty: the conversations
+    /// that the records are; none: what is likely.
     pub field: Option<String>,
     /// Bytes of decoded text that are accepted.
     pub limit: u64,
@@ -26,7 +27,7 @@ pub struct ReadOptions {
     pub expected_bytes: u64,
     /// The encoding, where a person knows it; none: told from the bytes.
     pub encoding: Option<Encoding>,
-    /// Of a chat that WhatsApp has exported.
+    /// Of a chat that WhatsApp or another program has exported.
     pub chat: ChatOptions,
 }
 
@@ -105,8 +106,10 @@ impl FileReader {
         let wanted = field.as_deref();
         let parsed = match extension(&name).as_str() {
             "csv" | "tsv" => table::parse(&name, decoded.text, wanted)?,
-            "json" => json::parse(&name, decoded.text, wanted)?,
-            "jsonl" | "ndjson" | "parquet" => jsonlines::parse(&name, decoded.text, wanted)?,
+            "json" => json::parse(&name, decoded.text, wanted, &chat)?,
+            "jsonl" | "ndjson" => jsonlines::parse(&name, decoded.text, wanted, false)?,
+            // Of a table's columns that are not read the page makes the first rows alone.
+            "parquet" => jsonlines::parse(&name, decoded.text, wanted, true)?,
             _ if whatsapp::looks_like(&decoded.text, &decoded.line_ends) => {
                 Parsed::chat(&name, decoded.text, &decoded.line_ends, &chat)?
             }
@@ -127,7 +130,9 @@ impl FileReader {
             text: parsed.text,
             encoding: decoded.encoding,
             field: parsed.field,
-            fields: parsed.fields,
+            fields: parsed.fields.names,
+            more_fields: parsed.fields.more,
+            conversational: parsed.conversational,
             notices,
             turns: parsed.turns,
             chat: parsed.chat,

@@ -21,14 +21,15 @@ pub struct Rows {
 }
 
 impl Rows {
-    pub fn new(delimiter: u8) -> Self {
+    /// The rows from a place on, which is on this line.
+    pub fn from(delimiter: u8, at: usize, line: u64) -> Self {
         Self {
             delimiter,
             reader: ReaderBuilder::new().delimiter(delimiter).build(),
-            at: 0,
+            at,
             cells: 0,
             line: 0,
-            next_line: 1,
+            next_line: line,
             unclosed: None,
             cell: vec![0; 1024],
         }

@@ -17,12 +17,16 @@ pub struct Source {
     pub encoding: Encoding,
     /// The CSV column or JSON field the documents came from; none for plain text and bare JSON strings.
     pub field: Option<String>,
-    /// The columns or fields there were to choose from.
+    /// The columns or fields there were to choose from: the first 256.
     pub fields: Vec<String>,
+    /// How many more there are.
+    pub more_fields: usize,
+    /// Whether some of the records are conversations, so that a person can have them read as these.
+    pub conversational: bool,
     pub notices: Vec<Notice>,
     /// Turns of the conversations that the documents are; 0 where they are plain text.
     pub turns: u64,
-    /// Of a chat that WhatsApp has exported.
+    /// Of a chat that WhatsApp or another program has exported.
     pub chat: Option<ChatReport>,
 }
 
@@ -53,6 +57,12 @@ pub enum Notice {
     RecordsWithoutAnswer { name: String, count: u64 },
     /// So many lines begin with a date and a name, as a chat's do, but in no form that is known: it was read as plain text.
     ChatReadAsPlain { name: String, count: u64 },
+    /// Answers that are not to be learned (`weight` 0) were left out.
+    AnswersNotLearned { name: String, count: u64 },
+    /// Only so many of a hundred words in the file are read; most of the others are in this field.
+    TextElsewhere { name: String, percent: u64, field: String },
+    /// Texts that were UTF-8 taken for Latin-1, as in Meta's exports, were put right.
+    LettersMended { name: String, count: u64 },
     /// A quotation mark on this line is never closed; from there on quotation marks were read as plain characters.
     QuoteUnclosed { name: String, line: u64 },
 }

@@ -122,6 +122,8 @@ mod tests {
             encoding: Encoding::Utf8,
             field: None,
             fields: Vec::new(),
+            more_fields: 0,
+            conversational: false,
             notices: Vec::new(),
             turns: 0,
             chat: None,

@@ -1,11 +1,6 @@
 //! Files that are broken or lie. Each ends in the error that tells what is wrong, none in a panic, and none makes the
 //! reader ask for much more memory than the file has.
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-};
-
 use lorito::{
     error::Error,
     formats::{LARGEST_HEADER, check_header, read, write},
@@ -14,39 +9,12 @@ use lorito::{
 use serde_json::{Map, Value, json};
 
 use super::sample;
-
-/// Remembers the largest piece of memory that the thread asked for.
-struct Watching;
-
-thread_local! {
-    static LARGEST: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes to the system's allocator as it is.
-unsafe impl GlobalAlloc for Watching {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LARGEST.set(LARGEST.get().max(layout.size()));
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        LARGEST.set(LARGEST.get().max(size));
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static WATCHING: Watching = Watching;
+use crate::memory::largest;
 
 /// Reads a file and refuses to let it have more than its length at once.
 fn read_watched(bytes: &[u8]) -> Result<lorito::formats::ModelFile, Error> {
-    LARGEST.set(0);
-    let result = read(bytes);
-    let (largest, limit) = (LARGEST.get(), bytes.len() + (64 << 10));
+    let (result, largest) = largest(|| read(bytes));
+    let limit = bytes.len() + (64 << 10);
     assert!(largest <= limit, "{largest} bytes were asked for at once, for a file of {}", bytes.len());
     result
 }

@@ -6,9 +6,9 @@ import { bytes, duration, percent, sentenceOf, t } from "../i18n";
 import {
   ACCEPT,
   changeField,
+  chooseField,
   fileOf,
   holdBack,
-  holdsConversations,
   removeSource,
   SAMPLES,
   type SampleName,
@@ -30,6 +30,7 @@ export class TextView extends View {
   protected override readonly reads = [
     "text",
     "busy",
+    "unclear",
     "messages",
     "plan",
     "phase",
@@ -47,7 +48,7 @@ export class TextView extends View {
     const { text } = this.state;
     return this.step(
       "text",
-      html`${this.#intake(text)} ${this.#reading()}
+      html`${this.#intake(text)} ${this.#reading()} ${this.#unclear()}
         ${text ? html`${this.#sources(text)} ${this.#summary(text)} ${this.#next()}` : nothing}`,
     );
   }
@@ -112,7 +113,7 @@ export class TextView extends View {
         ${source.turns > 0 ? t("text.conversations", { count: source.documents, turns: source.turns }) : t("text.documents", { count: source.documents })} · ${t("text.characters", { count: source.characters })} ·
         ${bytes(source.bytes)}
       </span>
-      ${source.fields.length > (holdsConversations(fileOf(index)) ? 0 : 1) && fileOf(index) ? this.#fieldChoice(source, index) : nothing}
+      ${(source.fields.length > 0 || source.conversational) && fileOf(index) ? this.#fieldChoice(source, index) : nothing}
       <button type="button" class="plain" aria-label=${t("text.removeNamed", { name: source.name })}
         @click=${() => removeSource(this.store, source)}>
         ${t("text.remove")}
@@ -127,10 +128,31 @@ export class TextView extends View {
     return html`<span class="inline">
       <label for=${id}>${t("text.field")}</label>
       <select id=${id} @change=${(event: Event) => changeField(this.store, fileOf(index), (event.target as HTMLSelectElement).value)}>
-        ${holdsConversations(fileOf(index)) ? html`<option value="" ?selected=${source.turns > 0}>${t("text.asConversations")}</option>` : nothing}
+        ${source.conversational ? html`<option value="" ?selected=${source.turns > 0}>${t("text.asConversations")}</option>` : nothing}
         ${source.fields.map((field) => html`<option ?selected=${field === source.field}>${field}</option>`)}
       </select>
+      ${source.moreFields > 0 ? html`<small>${t("text.moreFields", { count: source.moreFields })}</small>` : nothing}
     </span>`;
+  }
+
+  /** A file of which nobody can tell by itself where its text is. */
+  #unclear(): TemplateResult | typeof nothing {
+    const { unclear } = this.state;
+    if (!unclear) return nothing;
+    return html`<form class="inline" @submit=${this.#fieldChosen}>
+      <label for="unclear-field">${t("text.fieldOf", { name: unclear.name })}</label>
+      <select id="unclear-field">
+        ${unclear.fields.map((field) => html`<option>${field}</option>`)}
+      </select>
+      <button>${t("text.readField")}</button>
+    </form>`;
+  }
+
+  #fieldChosen(event: SubmitEvent): void {
+    event.preventDefault();
+    const { unclear } = this.state;
+    const chosen = (event.target as HTMLFormElement).querySelector("select")?.value;
+    if (unclear && chosen !== undefined) void chooseField(this.store, unclear, chosen);
   }
 
   #summary(text: TextSummary): TemplateResult {

@@ -4,9 +4,9 @@ import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 import { repeat } from "lit/directives/repeat.js";
 import { number, t } from "../i18n";
-import { changeChat, type Original } from "../intake";
+import { changeChat } from "../intake";
 import type { ChatFilters, ChatMessage, ChatReport } from "../lorito";
-import type { Store } from "../state";
+import type { Original, Store } from "../state";
 
 const FILTERS = [
   ["media", "whatsapp.media", "whatsapp.out"],

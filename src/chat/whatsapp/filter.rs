@@ -105,10 +105,15 @@ impl ChatFilters {
         if let Cow::Owned(without) = without_marks(&words) {
             words = without;
         }
+        self.keep_words(words, found).map(|words| Kept { speaker, words })
+    }
+
+    /// What these filters leave of a message's words, if anything.
+    pub fn keep_words(&self, mut words: String, found: &mut ChatFound) -> Option<String> {
         let replaced = self.replace_private(&mut words, found);
         let bare = words.trim();
         let nothing = bare.is_empty() || (replaced && bare.replace(private::STAND_IN, "").trim().is_empty());
-        (!nothing).then(|| Kept { speaker, words: bare.to_owned() })
+        (!nothing).then(|| bare.to_owned())
     }
 
     /// A name as others see it: of those who are in nobody's address book it is their number.

@@ -25,11 +25,12 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use self::date::Orders;
-use self::filter::Kept;
+pub(super) use self::date::days;
+pub(super) use self::filter::Kept;
 pub use self::filter::{ChatFilters, ChatFound};
 use self::layout::Layout;
 use self::names::Names;
-use self::people::People;
+pub(super) use self::people::People;
 pub use self::people::Person;
 use self::phrases::Counts;
 pub use self::resembles::messages_alike;
@@ -38,7 +39,7 @@ use crate::corpus::LineEnds;
 use crate::error::{Error, Result};
 
 /// Minutes of silence after which a new conversation begins: a night.
-const SILENCE: i64 = 8 * 60;
+pub(super) const SILENCE: i64 = 8 * 60;
 
 /// How many people an error names.
 const NAMED: usize = 20;
@@ -144,7 +145,7 @@ pub fn read(name: &str, text: &str, ends: &LineEnds, options: &ChatOptions) -> R
         });
     };
 
-    let mut turns = Turns { you, filters, group: people.len() > 2, ..Turns::default() };
+    let mut turns = Turns::new(you, filters, people.len() > 2);
     let (mut found, mut left, mut clock) = (ChatFound::default(), 0, Clock::default());
     for mut entry in layout.messages().map(|raw| names.entry(raw)) {
         if entry.sender.is_some() && entry.sender == group {
@@ -197,23 +198,27 @@ impl Clock {
 
 /// Messages on their way to documents.
 #[derive(Default)]
-struct Turns<'a> {
+pub(super) struct Turns<'a> {
     you: &'a str,
     filters: ChatFilters,
     /// Whether others' names stand before their words.
-    group: bool,
+    pub group: bool,
     /// The conversation so far, and who spoke last.
     messages: Vec<Message>,
     last: Option<&'a str>,
-    text: String,
-    documents: Vec<Range<usize>>,
-    count: u64,
-    silent: u64,
-    preview: Vec<Vec<Message>>,
+    pub text: String,
+    pub documents: Vec<Range<usize>>,
+    pub count: u64,
+    pub silent: u64,
+    pub preview: Vec<Vec<Message>>,
 }
 
 impl<'a> Turns<'a> {
-    fn add(&mut self, kept: &Kept<'a>) {
+    pub fn new(you: &'a str, filters: ChatFilters, group: bool) -> Self {
+        Self { you, filters, group, ..Self::default() }
+    }
+
+    pub fn add(&mut self, kept: &Kept<'a>) {
         let Kept { speaker, words } = kept;
         let role = if *speaker == Some(self.you) { Role::Assistant } else { Role::User };
         let named = speaker.filter(|_| self.group && role == Role::User);
@@ -232,7 +237,7 @@ impl<'a> Turns<'a> {
     }
 
     /// A conversation becomes a document, if there is something in it to learn.
-    fn end_conversation(&mut self) {
+    pub fn end_conversation(&mut self) {
         let messages = std::mem::take(&mut self.messages);
         self.last = None;
         if messages.is_empty() {
