@@ -93,8 +93,9 @@ pub enum Error {
     SafetensorsInvalid { reason: String },
     #[error("the header claims {bytes} bytes; at most {limit} are read")]
     HeaderTooLarge { bytes: u64, limit: u64 },
-    #[error("tensor {tensor} is missing")]
-    TensorMissing { tensor: String },
+    /// `found`: names that the file has instead, those first that resemble it.
+    #[error("tensor {tensor} is missing; there are {found:?}")]
+    TensorMissing { tensor: String, found: Vec<String> },
     #[error("tensor {tensor} has shape {found:?} where {expected:?} is right")]
     TensorShape { tensor: String, found: Vec<usize>, expected: Vec<usize> },
     #[error("tensor {tensor} has type {found}; {supported:?} are right")]
@@ -105,6 +106,9 @@ pub enum Error {
     WeightsNotFinite { tensor: String },
     #[error("{name} is missing")]
     FileMissing { name: String },
+    /// What a clone without Git LFS has in the place of a large file.
+    #[error("{name} is a pointer of Git LFS, not the file itself")]
+    GitLfsPointer { name: String },
     #[error("{found} models cannot be opened; {supported:?} can")]
     ArchitectureUnsupported { found: String, supported: Vec<String> },
     #[error("{setting} is {found}; {supported:?} can be opened")]

@@ -45,7 +45,7 @@ fn logits(gpt: &Gpt) -> Vec<f32> {
     block_on(read(gpt.logits(&ids))).unwrap()
 }
 
-fn assert_near(got: &[f32], right: &[f32], relative: f32) {
+pub fn assert_near(got: &[f32], right: &[f32], relative: f32) {
     let largest = right.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
     for (got, right) in got.iter().zip(right) {
         assert!((got - right).abs() <= relative * largest, "{got} instead of {right}");
@@ -126,12 +126,15 @@ fn an_adapter_has_the_parameters_it_says() {
 }
 
 /// A file of `tests/fixtures`, whose scripts say how it is made.
-fn fixture(name: &str) -> Vec<u8> {
+pub fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
 }
 
+/// What a clone without Git LFS has in the place of a file.
+const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1234\n";
+
 /// A session with the model that the adapter of `tests/fixtures/peft` belongs to.
-fn session_with_base() -> Session {
+pub fn session_with_base() -> Session {
     let mut session = Session::new(Device::flex(), Engine::Cpu, CPU_LIMITS);
     open(&mut session, &files("prefixed")).unwrap();
     session
@@ -173,7 +176,7 @@ fn an_adapter_of_peft_opens_and_goes_back_with_the_same_bytes() {
     assert_eq!(again.merge_adapter().unwrap_err().code(), "no-adapter");
 }
 
-fn expected_ids() -> Vec<u32> {
+pub fn expected_ids() -> Vec<u32> {
     let mut all: serde_json::Value = serde_json::from_slice(&fixture("pretrained/expected.json")).unwrap();
     serde_json::from_value(all["prefixed"]["ids"].take()).unwrap()
 }
@@ -214,6 +217,13 @@ fn adapters_that_do_not_fit_are_refused_and_all_stays() {
         ("safetensors-invalid", config.clone(), header(&|it| it[first]["shape"] = vec![4, u64::MAX].into())),
         ("safetensors-invalid", config.clone(), header(&|it| it[first]["data_offsets"] = vec![0, 1u64 << 40].into())),
         ("weights-not-finite", config.clone(), nan),
+        (
+            "tensor-missing",
+            config.clone(),
+            header(&|it| it["else"] = it.as_object_mut().unwrap().remove(first).unwrap()),
+        ),
+        ("git-lfs-pointer", config.clone(), POINTER.to_vec()),
+        ("git-lfs-pointer", POINTER.to_vec(), weights.clone()),
     ];
     let mut session = session_with_base();
     let before = block_on(session.logits(&expected_ids())).unwrap();

@@ -36,7 +36,7 @@ export function adapterAmong(files: readonly NamedFile[]): AdapterFiles | undefi
   const config = named(adapterConfig);
   if (!config || isFolder(files)) return undefined;
   const weights = named(adapterWeights);
-  if (!weights) throw { code: "file-missing", name: adapterWeights } satisfies Problem;
+  if (!weights) throw { code: "file-missing", kind: "adapter", name: adapterWeights } satisfies Problem;
   if (config.size > largestSmall)
     throw { code: "file-too-large", name: adapterConfig, bytes: config.size, limit: largestSmall } satisfies Problem;
   return { config, weights };

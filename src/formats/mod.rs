@@ -7,6 +7,7 @@
 mod carry_on;
 mod ggml;
 mod gguf;
+mod git_lfs;
 mod hugging_face;
 mod llama_cpp;
 mod model_card;
@@ -20,5 +21,7 @@ pub use hugging_face::hugging_face;
 pub use llama_cpp::{GgufNumbers, llama_cpp};
 pub use model_file::{AdapterWeights, ModelFile, Moments, check_header, read, write};
 pub use peft::{peft, read_peft};
-pub use pretrained::{Beginning, Folder, Piece, Pretrained, activation_name, numbers, read as pretrained_config};
+pub use pretrained::{
+    Beginning, Folder, PIECE, Piece, Pretrained, activation_name, numbers, read as pretrained_config,
+};
 pub use safetensors::LARGEST_HEADER;

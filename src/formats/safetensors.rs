@@ -16,7 +16,9 @@ use serde::{
     de::{Error as _, MapAccess, Visitor},
     ser::SerializeMap,
 };
+use serde_json::Value;
 
+use super::git_lfs::refuse_pointer;
 use crate::error::{Error, Result};
 
 /// Longer headers are refused. A BPE tokenizer of 32,768 tokens takes little more than one of these megabytes.
@@ -46,6 +48,7 @@ pub struct Header {
 impl Header {
     /// Reads the header from the beginning of a file, of `total` bytes in all if that is known.
     pub fn read(beginning: &[u8], total: Option<u64>) -> Result<Self> {
+        refuse_pointer("*.safetensors", beginning)?;
         let found = total.unwrap_or(beginning.len() as u64);
         let truncated = |expected: u64| Error::FileTruncated { found, expected };
         let prefix = beginning.first_chunk::<PREFIX>().ok_or(truncated(PREFIX as u64))?;
@@ -93,7 +96,8 @@ impl Header {
     /// Refuses a tensor that is missing, or of another type or shape.
     pub fn check(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<()> {
         let tensor = || name.to_owned();
-        let info = self.tensors.info(name).ok_or_else(|| Error::TensorMissing { tensor: tensor() })?;
+        let missing = || Error::TensorMissing { tensor: tensor(), found: nearest(name, &self.names) };
+        let info = self.tensors.info(name).ok_or_else(missing)?;
         if info.dtype != dtype {
             let supported = vec![dtype.to_string()];
             return Err(Error::TensorType { tensor: tensor(), found: info.dtype.to_string(), supported });
@@ -113,6 +117,28 @@ impl Header {
 
 fn invalid(reason: impl fmt::Display) -> Error {
     Error::SafetensorsInvalid { reason: reason.to_string() }
+}
+
+/// Names for the error of a tensor that is missing: those that end as it does, or are of the same module, or come first.
+pub fn nearest(wanted: &str, names: &[String]) -> Vec<String> {
+    const MOST: usize = 2;
+    fn end(name: &str) -> impl Iterator<Item = &str> {
+        name.rsplitn(3, '.').take(2)
+    }
+    let module = wanted.rsplit_once('.').map_or(wanted, |(module, _)| module);
+    let ends_alike = |name: &str| end(name).eq(end(wanted));
+    let is_beside = |name: &str| name.rsplit_once('.').is_some_and(|(other, _)| other == module);
+    let rank = |name: &&String| if ends_alike(name) { 0 } else { 1 + u8::from(!is_beside(name)) };
+    let best = names.iter().map(|name| rank(&name)).min();
+    names.iter().filter(|name| Some(rank(name)) == best).take(MOST).cloned().collect()
+}
+
+/// The texts of `__metadata__`. Nothing else is said there by those who keep to the format, and what others say there
+/// does not change a tensor.
+fn texts(metadata: Value) -> HashMap<String, String> {
+    let Value::Object(entries) = metadata else { return HashMap::new() };
+    let text = |(key, value)| if let Value::String(text) = value { Some((key, text)) } else { None };
+    entries.into_iter().filter_map(text).collect()
 }
 
 /// The header as JSON says it, each name once.
@@ -140,7 +166,7 @@ impl<'de> Deserialize<'de> for Parsed {
                         return Err(A::Error::custom(format!("{name} comes twice")));
                     }
                     if name == METADATA {
-                        parsed.metadata = map.next_value()?;
+                        parsed.metadata = texts(map.next_value()?);
                     } else if parsed.tensors.len() == MOST_TENSORS {
                         return Err(A::Error::custom("too many tensors"));
                     } else {
@@ -213,5 +239,41 @@ impl Serialize for Written<'_> {
             map.serialize_entry(name, &TensorInfo { dtype: *dtype, shape: shape.clone(), data_offsets })?;
         }
         map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(header: &str, data: usize) -> Vec<u8> {
+        [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; data]].concat()
+    }
+
+    #[test]
+    fn whatever_stands_in_the_metadata_its_texts_are_read() {
+        for (metadata, texts) in [
+            ("null", 0),
+            ("3", 0),
+            ("[\"pt\"]", 0),
+            ("{}", 0),
+            ("{\"format\": \"pt\", \"step\": 120, \"tags\": [\"a\"], \"more\": {\"b\": null}}", 1),
+        ] {
+            let header = format!(
+                r#"{{"__metadata__": {metadata}, "a": {{"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}}}"#
+            );
+            let file = file(&header, 8);
+            let header = Header::read(&file, Some(file.len() as u64)).unwrap();
+            assert_eq!((header.metadata.len(), header.shape("a").unwrap()), (texts, &[2][..]), "{metadata}");
+        }
+    }
+
+    #[test]
+    fn a_missing_tensor_is_told_with_those_that_end_as_it_does() {
+        let names = ["a.b.wpe.weight", "a.b.wte.weight", "lm_head.weight"].map(String::from);
+        assert_eq!(nearest("transformer.wte.weight", &names), ["a.b.wte.weight"]);
+        assert_eq!(nearest("a.b.wte.bias", &names), ["a.b.wte.weight"]);
+        assert_eq!(nearest("transformer.h.0.ln_1.bias", &names), names[..2]);
+        assert!(nearest("x", &[]).is_empty());
     }
 }

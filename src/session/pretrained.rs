@@ -2,10 +2,14 @@
 
 use std::rc::Rc;
 
+use burn::tensor::Device;
+
 use super::{Model, ModelSummary, Session};
 use crate::{
+    config::Limits,
+    device::Engine,
     error::{Error, Result},
-    formats::{Folder, Piece, Pretrained, numbers, pretrained_config},
+    formats::{Folder, PIECE, Piece, Pretrained, numbers, pretrained_config},
     model::Gpt,
     ops::{self, Upload},
     train::{TextFacts, Trainer},
@@ -14,9 +18,44 @@ use crate::{
 /// A model whose weights are on their way.
 pub(super) struct Opening {
     plan: Pretrained,
-    upload: Upload,
+    /// Begins when what is only compared has come, as its length depends on it.
+    upload: Option<Upload>,
     /// Pieces that have come.
     come: usize,
+    /// The piece before, where the next one is compared with it.
+    compared: Vec<f32>,
+}
+
+impl Opening {
+    async fn take(&mut self, bytes: &[u8], limits: &Limits, engine: Engine, device: &Device) -> Result<()> {
+        let Self { plan, upload, come, compared } = self;
+        let piece = plan.pieces.get(*come).ok_or(Error::NoModel)?;
+        let numbers = numbers(piece, bytes)?;
+        *come += 1;
+        if *come <= plan.compared {
+            if *come % 2 == 1 {
+                *compared = numbers;
+            } else if *compared != numbers {
+                plan.untie();
+            }
+            return Ok(());
+        }
+        let upload = match upload {
+            Some(upload) => upload,
+            None => {
+                // It may have become larger since it began.
+                plan.config.fit_to_write(limits, engine)?;
+                *compared = Vec::new();
+                upload.insert(Upload::new(plan.layout.len, device))
+            }
+        };
+        if piece.offset < plan.layout.len {
+            for (index, part) in numbers.chunks(PIECE).enumerate() {
+                upload.write(piece.offset + index * PIECE, part).await?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Session {
@@ -27,8 +66,7 @@ impl Session {
         let plan = Pretrained::plan(folder)?;
         plan.config.fit_to_write(&self.limits, self.engine)?;
         let pieces = plan.pieces.clone();
-        let upload = Upload::new(plan.layout.len, &self.device);
-        self.opening = Some(Opening { plan, upload, come: 0 });
+        self.opening = Some(Opening { plan, upload: None, come: 0, compared: Vec::new() });
         Ok(pieces)
     }
 
@@ -42,25 +80,19 @@ impl Session {
 
     /// Takes the bytes of the next piece.
     pub async fn push_pretrained(&mut self, bytes: &[u8]) -> Result<()> {
-        let Some(Opening { plan, upload, come }) = &mut self.opening else { return Err(Error::NoModel) };
-        let Some(piece) = plan.pieces.get(*come) else { return Err(Error::NoModel) };
-        let written = match numbers(piece, bytes) {
-            Ok(numbers) => upload.write(piece.offset, &numbers).await.map_err(Error::from),
-            Err(error) => Err(error),
-        };
-        *come += 1;
-        if written.is_err() {
-            self.opening = None;
-        }
-        written
+        let mut opening = self.opening.take().ok_or(Error::NoModel)?;
+        opening.take(bytes, &self.limits, self.engine, &self.device).await?;
+        self.opening = Some(opening);
+        Ok(())
     }
 
     /// Puts the model in place of the current one, once all pieces have come.
     pub fn finish_pretrained(&mut self) -> Result<ModelSummary> {
-        let Opening { plan, upload, come } = self.opening.take().ok_or(Error::NoModel)?;
+        let Opening { plan, upload, come, .. } = self.opening.take().ok_or(Error::NoModel)?;
         if let Some(piece) = plan.pieces.get(come) {
             return Err(Error::FileTruncated { found: piece.from, expected: piece.to });
         }
+        let upload = upload.ok_or(Error::NoModel)?;
         let gpt = Gpt::from_tensor(plan.config, upload.finish());
         let trainer = Trainer::new(&gpt);
         let tokenizer = Rc::new(plan.tokenizer);

@@ -3,7 +3,7 @@
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
-use super::{Session, Thrown, answer, bytes};
+use super::{Session, Thrown, answer, bytes, thrown};
 
 #[wasm_bindgen]
 impl Session {
@@ -17,10 +17,16 @@ impl Session {
         bytes(self.0.export_adapter(&base).await)
     }
 
-    /// `config`: adapter_config.json; `weights`: adapter_model.safetensors.
+    /// `config`: adapter_config.json; `weights`: adapter_model.safetensors. What goes wrong has the `kind` "adapter" beside
+    /// its code, as there are other sentences then than for a model.
     #[wasm_bindgen(js_name = importAdapter, unchecked_return_type = "ModelSummary")]
     pub fn import_adapter(&mut self, config: &[u8], weights: &[u8]) -> Thrown<JsValue> {
-        answer(self.0.import_adapter(config, weights))
+        let summary = self.0.import_adapter(config, weights).map_err(|error| {
+            let thrown = thrown(error);
+            let _ = js_sys::Reflect::set(&thrown, &"kind".into(), &"adapter".into());
+            thrown
+        });
+        answer(Ok(summary?))
     }
 
     #[wasm_bindgen(js_name = returnToBest, unchecked_return_type = "RunStatus")]

@@ -151,4 +151,34 @@ test.describe("one engine is enough", () => {
       await expectLogits(page, "plain");
     }
   });
+
+  test("what is refused is told by what it is: an adapter's setting, a pointer of Git LFS", async ({ page }) => {
+    await visit(page, "cpu");
+    const alert = step(page, "Share").getByRole("alert");
+    const adapter = ["adapter_config.json", "adapter_model.safetensors"].map((name) => ({
+      name,
+      mimeType: "application/octet-stream",
+      buffer: readFileSync(new URL(`../fixtures/peft/${name}`, import.meta.url)),
+    }));
+    await choose(page, adapter);
+    await expect(alert).toContainText("An adapter needs the model that it was made for.");
+    await choose(page, files("prefixed"));
+    await expect(step(page, "Share").getByText(/ is open\.$/)).toBeVisible();
+    const described = JSON.parse(adapter[0]?.buffer.toString() ?? "");
+    const changed = Buffer.from(JSON.stringify({ ...described, use_dora: true }));
+    await choose(
+      page,
+      adapter.map((file, index) => (index === 0 ? { ...file, buffer: changed } : file)),
+    );
+    await expect(alert).toContainText("The adapter’s use_dora is true; Lorito can open adapters where it is false.");
+    await expectLogits(page, "prefixed");
+    const pointer = Buffer.from("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 48656\n");
+    const clone = (name: string) =>
+      files("prefixed").map((file) => (file.name === name ? { ...file, buffer: pointer } : file));
+    for (const name of ["model.safetensors", "tokenizer.json"]) {
+      await choose(page, clone(name));
+      await expect(alert).toContainText(`${name} is not the file itself, but what a clone without Git LFS has`);
+    }
+    await expectLogits(page, "prefixed");
+  });
 });

@@ -70,6 +70,7 @@ export class ShareView extends View {
 
   #out(): TemplateResult {
     const able = this.state.model !== undefined && this.state.busy === undefined;
+    const context = this.state.model?.config.context;
     return html`<div class="field wide">
         <label for="model-name">${t("share.name")}</label>
         <input id="model-name" type="text" maxlength="60" autocomplete="off" placeholder=${DEFAULT_NAME} .value=${this.name}
@@ -92,7 +93,8 @@ export class ShareView extends View {
         </li>
         <li>
           ${action({ label: t("share.gguf"), able, act: () => void download(this.store, "gguf-f16", this.#fileName) })}
-          <small>${t("share.gguf.about", { file: this.#fileName + endings["gguf-f16"] })}</small>
+          <small>${t("share.gguf.about", { file: this.#fileName + endings["gguf-f16"] })}
+            ${context ? t("share.gguf.context", { context }) : nothing}</small>
         </li>
         <li>
           ${action({ label: t("share.ggufSmall"), able, act: () => void download(this.store, "gguf-q8", this.#fileName) })}

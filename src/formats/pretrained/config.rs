@@ -14,11 +14,15 @@ const SUPPORTED: [&str; 1] = ["gpt2"];
 /// `config.json` larger than this is none.
 const LARGEST_FILE: usize = 1 << 20;
 
-const ACTIVATIONS: [(&str, Activation); 8] = [
+/// Names of transformers (`activations.py`), of which several mean the same function.
+const ACTIVATIONS: [(&str, Activation); 11] = [
     ("gelu_new", Activation::GeluTanh),
     ("gelu_pytorch_tanh", Activation::GeluTanh),
+    ("gelu_python_tanh", Activation::GeluTanh),
     ("gelu_fast", Activation::GeluTanh),
+    ("gelu_accurate", Activation::GeluTanh),
     ("gelu", Activation::Gelu),
+    ("gelu_python", Activation::Gelu),
     ("relu", Activation::Relu),
     ("silu", Activation::Silu),
     ("swish", Activation::Silu),
@@ -43,6 +47,11 @@ struct Gpt2Config {
     #[serde(default = "published::layers")]
     n_head: usize,
     n_inner: Option<usize>,
+    // The names that all of transformers' models have (`attribute_map`). There, these win over GPT-2's own.
+    hidden_size: Option<usize>,
+    num_hidden_layers: Option<usize>,
+    num_attention_heads: Option<usize>,
+    max_position_embeddings: Option<usize>,
     #[serde(default = "published::activation")]
     activation_function: String,
     #[serde(default = "published::dropout")]
@@ -114,8 +123,9 @@ pub fn read(json: &[u8]) -> Result<ModelConfig> {
     let Some(&(_, activation)) = activation else {
         return Err(refused("activation_function", &config.activation_function, &ACTIVATIONS.map(|(name, _)| name)));
     };
-    if let Some(inner) = config.n_inner.filter(|&inner| Some(inner) != config.n_embd.checked_mul(4)) {
-        let right = config.n_embd.saturating_mul(4).to_string();
+    let width = config.hidden_size.unwrap_or(config.n_embd);
+    if let Some(inner) = config.n_inner.filter(|&inner| Some(inner) != width.checked_mul(4)) {
+        let right = width.saturating_mul(4).to_string();
         return Err(refused("n_inner", &inner.to_string(), &[&right]));
     }
     for (setting, found, right) in [
@@ -130,10 +140,10 @@ pub fn read(json: &[u8]) -> Result<ModelConfig> {
     }
     let model = ModelConfig {
         vocabulary: config.vocab_size,
-        context: config.n_positions.or(config.n_ctx).unwrap_or(published::CONTEXT),
-        layers: config.n_layer,
-        heads: config.n_head,
-        width: config.n_embd,
+        context: config.max_position_embeddings.or(config.n_positions).or(config.n_ctx).unwrap_or(published::CONTEXT),
+        layers: config.num_hidden_layers.unwrap_or(config.n_layer),
+        heads: config.num_attention_heads.unwrap_or(config.n_head),
+        width,
         dropout: config.resid_pdrop,
         variant: Variant { activation, epsilon: config.layer_norm_epsilon, tied: config.tie_word_embeddings },
     };
@@ -168,6 +178,16 @@ mod tests {
         assert_eq!(config.context, 64);
         let config = read(br#"{"model_type": "gpt2", "n_ctx": 64, "n_positions": 32, "activation_function": "gelu"}"#);
         assert_eq!((config.as_ref().unwrap().context, config.unwrap().variant.activation), (32, Activation::Gelu));
+    }
+
+    #[test]
+    fn the_names_that_all_models_of_transformers_have_mean_the_same_and_win() {
+        let config = read(
+            br#"{"model_type": "gpt2", "hidden_size": 32, "n_layer": 2, "num_hidden_layers": 3, "n_head": 2,
+                "num_attention_heads": 4, "n_positions": 16, "max_position_embeddings": 8, "n_inner": 128}"#,
+        )
+        .unwrap();
+        assert_eq!((config.width, config.layers, config.heads, config.context), (32, 3, 4, 8));
     }
 
     #[test]

@@ -10,16 +10,16 @@ use std::ops::Range;
 use safetensors::tensor::Dtype;
 use serde::Serialize;
 
-use super::safetensors::Header;
+use super::{git_lfs::refuse_pointer, safetensors::Header};
 use crate::{
-    config::ModelConfig,
+    config::{ModelConfig, Variant},
     error::{Error, Result},
-    model::Layout,
+    model::{Layout, Parameter},
     tokenizer::Tokenizer,
 };
 pub use config::{activation_name, read};
 pub use weights::numbers;
-pub(super) use weights::read_numbers;
+pub(super) use weights::{read_numbers, turned};
 
 /// The beginning of one file of weights: the length of the header, and the header.
 pub struct Beginning {
@@ -42,6 +42,23 @@ pub struct Folder {
     pub weights: Vec<Beginning>,
 }
 
+impl Folder {
+    fn refuse_pointers(&self) -> Result<()> {
+        let (vocabulary, merges) =
+            self.vocabulary_and_merges.as_ref().map(|(vocabulary, merges)| (vocabulary, merges)).unzip();
+        for (name, bytes) in [
+            ("config.json", Some(&self.config)),
+            ("tokenizer.json", self.tokenizer.as_ref()),
+            ("vocab.json", vocabulary),
+            ("merges.txt", merges),
+            (weights::INDEX, self.index.as_ref()),
+        ] {
+            bytes.map_or(Ok(()), |bytes| refuse_pointer(name, bytes))?;
+        }
+        Ok(())
+    }
+}
+
 /// Bytes of a file that are to be read at once, and where their numbers go.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -58,6 +75,9 @@ pub struct Piece {
     pub offset: usize,
     #[serde(skip)]
     pub tensor: String,
+    /// Rows of the matrix in the file, where it is the transpose of ours; the piece is then the whole matrix.
+    #[serde(skip)]
+    pub turned: Option<usize>,
 }
 
 /// How a file spells its numbers.
@@ -93,12 +113,19 @@ pub struct Pretrained {
     pub config: ModelConfig,
     pub tokenizer: Tokenizer,
     pub layout: Layout,
-    /// What to read, in order.
+    /// What to read, in order. Pieces beyond the end of the layout are those of a head that turned out to be the embedding.
     pub pieces: Vec<Piece>,
+    /// So many pieces come first only to be compared, those of the embedding and of the head by turns. With the first pair
+    /// that differs the model has a head of its own ([`Pretrained::untie`]), as transformers 5 has it (`tie_weights`), too,
+    /// whatever the description says.
+    pub compared: usize,
 }
 
 /// Numbers of a piece, at most: 4 MiB of f32. A multiple of what the GPU can bind at.
-const PIECE: usize = 1 << 20;
+pub const PIECE: usize = 1 << 20;
+
+const EMBEDDING: &str = "transformer.wte.weight";
+const HEAD: &str = "lm_head.weight";
 
 impl Pretrained {
     /// Finds out whether the folder can be opened, and how.
@@ -106,6 +133,7 @@ impl Pretrained {
         if folder.config.is_empty() {
             return Err(Error::FileMissing { name: "config.json".into() });
         }
+        folder.refuse_pointers()?;
         let config = config::read(&folder.config)?;
         let tokenizer = match (&folder.tokenizer, &folder.vocabulary_and_merges) {
             (Some(json), _) => Tokenizer::from_json(json)?,
@@ -119,35 +147,58 @@ impl Pretrained {
         }
         let layout = Layout::new(&config);
         let files = weights::Files::read(folder.index.as_deref(), &folder.weights)?;
+        let head = config.variant.tied.then(|| files.find(HEAD).ok()).flatten();
+        // Programs that keep linear layers as PyTorch does, nanoGPT among them, have all matrices of the blocks as transposes.
+        // That of attention's input is never square, so its shape says which way round they are.
+        let mut blocks = layout.parameters.iter().filter(|parameter| is_linear(parameter));
+        let is_transpose =
+            |first: &Parameter| files.find(&first.name).is_ok_and(|found| found.shape.iter().rev().eq(&first.shape));
+        let transposes = blocks.next().is_some_and(is_transpose);
         let mut pieces = Vec::new();
         for parameter in &layout.parameters {
-            let found = files.find(&parameter.name)?;
-            if found.shape != parameter.shape {
-                let (found, expected) = (found.shape.to_vec(), parameter.shape.clone());
-                return Err(Error::TensorShape { tensor: parameter.name.clone(), found, expected });
-            }
-            let dtype = Numbers::of(found.dtype, &parameter.name)?;
-            for start in (0..parameter.len()).step_by(PIECE) {
-                let end = (start + PIECE).min(parameter.len());
-                let byte = |number: usize| found.from + (number * dtype.bytes()) as u64;
-                pieces.push(Piece {
-                    file: found.file.to_owned(),
-                    from: byte(start),
-                    to: byte(end),
-                    dtype,
-                    offset: parameter.offset + start,
-                    tensor: parameter.name.clone(),
-                });
-            }
+            let found = match (files.find(&parameter.name), &head) {
+                // Tied weights may be kept under either name.
+                (Err(_), Some(head)) if parameter.name == EMBEDDING => head.clone(),
+                (found, _) => found?,
+            };
+            pieces.extend(found.pieces(parameter, transposes && is_linear(parameter))?);
+        }
+        let mut compared = Vec::new();
+        if let (Some(head), Ok(embedding)) = (head, files.find(EMBEDDING)) {
+            let own = Layout::new(&own_head(config)).parameters.pop().expect("the head is the last tensor");
+            let head = head.pieces(&own, false)?;
+            let embedding = embedding.pieces(&layout.parameters[0], false)?;
+            compared = embedding.into_iter().zip(head.clone()).flat_map(|(ours, theirs)| [ours, theirs]).collect();
+            pieces.extend(head);
         }
         files.refuse_unknown(&layout)?;
-        Ok(Self { config, tokenizer, layout, pieces })
+        let pairs = compared.len();
+        compared.append(&mut pieces);
+        Ok(Self { config, tokenizer, layout, pieces: compared, compared: pairs })
+    }
+
+    /// Gives the model a head of its own. What lies before it stays where it was.
+    pub fn untie(&mut self) {
+        self.config = own_head(self.config);
+        self.layout = Layout::new(&self.config);
     }
 }
 
+fn own_head(config: ModelConfig) -> ModelConfig {
+    ModelConfig { variant: Variant { tied: false, ..config.variant }, ..config }
+}
+
+/// Whether it is a matrix of a block.
+fn is_linear(parameter: &Parameter) -> bool {
+    parameter.name.starts_with("transformer.h.") && parameter.shape.len() == 2
+}
+
 /// Where a tensor lies.
+#[derive(Clone)]
 struct Found<'a> {
     file: &'a str,
+    /// As the file has it.
+    name: &'a str,
     dtype: Dtype,
     shape: &'a [usize],
     /// First byte in the file.
@@ -155,8 +206,34 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn of(file: &'a str, header: &'a Header, name: &str) -> Option<Self> {
+    fn of(file: &'a str, header: &'a Header, name: &'a str) -> Option<Self> {
         let (dtype, shape, Range { start, .. }) = header.place(name)?;
-        Some(Self { file, dtype, shape, from: start })
+        Some(Self { file, name, dtype, shape, from: start })
+    }
+
+    /// What to read of it for `parameter`, whose transpose it may be.
+    fn pieces(&self, parameter: &Parameter, is_transpose: bool) -> Result<Vec<Piece>> {
+        let mut expected = parameter.shape.clone();
+        if is_transpose {
+            expected.reverse();
+        }
+        if self.shape != expected {
+            let (tensor, found) = (self.name.to_owned(), self.shape.to_vec());
+            return Err(Error::TensorShape { tensor, found, expected });
+        }
+        let dtype = Numbers::of(self.dtype, self.name)?;
+        let byte = |number: usize| self.from + (number * dtype.bytes()) as u64;
+        let piece = |start: usize, end: usize| Piece {
+            file: self.file.to_owned(),
+            from: byte(start),
+            to: byte(end),
+            dtype,
+            offset: parameter.offset + start,
+            tensor: self.name.to_owned(),
+            turned: is_transpose.then_some(expected[0]),
+        };
+        let len = parameter.len();
+        let step = if is_transpose { len.max(1) } else { PIECE };
+        Ok((0..len).step_by(step).map(|start| piece(start, (start + step).min(len))).collect())
     }
 }

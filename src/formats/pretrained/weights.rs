@@ -1,6 +1,6 @@
 //! The files of weights by their headers: which tensor lies where, and its bytes as numbers.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use half::{bf16, f16};
 use serde::Deserialize;
@@ -8,14 +8,20 @@ use serde::Deserialize;
 use super::{Beginning, Found, Numbers, Piece};
 use crate::{
     error::{Error, Result},
-    formats::safetensors::Header,
+    formats::{
+        git_lfs::refuse_pointer,
+        safetensors::{Header, nearest},
+    },
     model::Layout,
 };
 
 /// `GPT2LMHeadModel` has this before all names but the head's, `GPT2Model` has not.
-const PREFIX: &str = "transformer.";
+const BODY: &str = "transformer.";
 
-const INDEX: &str = "model.safetensors.index.json";
+/// What PyTorch puts into the names of modules that it wraps: compiled ones, sharded ones, those that are computed again.
+const WRAPPERS: [&str; 3] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
+
+pub const INDEX: &str = "model.safetensors.index.json";
 
 /// A longer index, or one with more files, is none.
 const LARGEST_INDEX: usize = 4 << 20;
@@ -24,6 +30,8 @@ const MOST_FILES: usize = 256;
 /// Every file's header.
 pub struct Files<'a> {
     headers: Vec<(&'a str, Header)>,
+    /// Every tensor by its name in `GPT2Model`: which header has it, and by which name.
+    places: HashMap<String, (usize, String)>,
 }
 
 impl<'a> Files<'a> {
@@ -39,41 +47,73 @@ impl<'a> Files<'a> {
         if files.is_empty() {
             return Err(Error::FileMissing { name: "model.safetensors".into() });
         }
-        let read = |file: &'a Beginning| Ok((&file.name[..], Header::read(&file.bytes, Some(file.total))?));
+        let read = |file: &'a Beginning| {
+            refuse_pointer(&file.name, &file.bytes)?;
+            Ok((&file.name[..], Header::read(&file.bytes, Some(file.total))?))
+        };
         let headers = files.iter().map(read).collect::<Result<Vec<_>>>()?;
-        let mut seen = HashSet::new();
-        for name in headers.iter().flat_map(|(_, header)| &header.names) {
-            if !seen.insert(plain(name)) {
-                return Err(Error::SafetensorsInvalid { reason: format!("{name} comes twice") });
-            }
+        let mut all = Vec::new();
+        for (index, (_, header)) in headers.iter().enumerate() {
+            all.extend(header.names.iter().map(|name| (unwrapped(name), (index, name.clone()))));
         }
-        Ok(Self { headers })
+        let body = body(all.iter().map(|(unwrapped, _)| &unwrapped[..]));
+        let mut places = HashMap::new();
+        for (unwrapped, place) in &all {
+            match places.entry(plain(unwrapped, body).to_owned()) {
+                Entry::Vacant(free) => free.insert(place.clone()),
+                Entry::Occupied(_) => {
+                    return Err(Error::SafetensorsInvalid { reason: format!("{} comes twice", place.1) });
+                }
+            };
+        }
+        Ok(Self { headers, places })
     }
 
-    /// A tensor by its name in [`Layout`], with or without the prefix.
+    /// A tensor by its name in [`Layout`].
     pub fn find(&self, name: &str) -> Result<Found<'_>> {
-        let names = [name, plain(name)];
-        let mut all = self.headers.iter().flat_map(|(file, header)| names.map(|name| Found::of(file, header, name)));
-        all.find_map(|found| found).ok_or_else(|| Error::TensorMissing { tensor: name.into() })
+        let missing = || {
+            let all: Vec<_> = self.headers.iter().flat_map(|(_, header)| header.names.iter().cloned()).collect();
+            Error::TensorMissing { tensor: name.into(), found: nearest(name, &all) }
+        };
+        let (index, own) = self.places.get(plain(name, BODY)).ok_or_else(missing)?;
+        let (file, header) = &self.headers[*index];
+        Found::of(file, header, own).ok_or_else(missing)
     }
 
     /// Refuses tensors of blocks that GPT-2's blocks have not: with them the model computes something else. The masks that
     /// older files hold are no weights, and what stands outside the blocks does not reach the logits.
     pub fn refuse_unknown(&self, layout: &Layout) -> Result<()> {
-        let known: HashSet<_> = layout.parameters.iter().map(|parameter| plain(&parameter.name)).collect();
-        for name in self.headers.iter().flat_map(|(_, header)| &header.names) {
-            let plain = plain(name);
-            let is_mask = plain.ends_with(".attn.bias") || plain.ends_with(".attn.masked_bias");
-            if plain.starts_with("h.") && !is_mask && !known.contains(plain) {
-                return Err(Error::TensorUnknown { tensor: name.clone() });
-            }
-        }
-        Ok(())
+        let known: HashSet<_> = layout.parameters.iter().map(|parameter| plain(&parameter.name, BODY)).collect();
+        let is_mask = |name: &str| name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
+        let is_unknown = |name: &str| name.starts_with("h.") && !is_mask(name) && !known.contains(name);
+        // The first one by name, so that the same folder always gives the same error.
+        let unknown = self.places.iter().filter(|(plain, _)| is_unknown(plain)).map(|(_, (_, name))| name).min();
+        unknown.map_or(Ok(()), |name| Err(Error::TensorUnknown { tensor: name.clone() }))
     }
 }
 
-fn plain(name: &str) -> &str {
-    name.strip_prefix(PREFIX).unwrap_or(name)
+/// A name without what PyTorch put into it.
+fn unwrapped(name: &str) -> String {
+    let parts: Vec<_> = name.split('.').filter(|part| !WRAPPERS.contains(part)).collect();
+    parts.join(".")
+}
+
+/// What stands before the names of the body: that of `GPT2LMHeadModel`, nothing, or what programs that keep the model within
+/// one of their own put there, such as `module.transformer.`. It is read off the one tensor that every GPT-2 has exactly once.
+fn body<'n>(names: impl Iterator<Item = &'n str>) -> &'n str {
+    let before = |name: &'n str| name.strip_suffix("wpe.weight").filter(|it| it.is_empty() || it.ends_with('.'));
+    match names.filter_map(before).collect::<Vec<_>>()[..] {
+        [only] => only,
+        // Of several bodies, the one whose names are as they should be.
+        _ => BODY,
+    }
+}
+
+/// A tensor's name in `GPT2Model`, and the head's as it is. `body`: what stands before the names of the body in its file.
+fn plain<'n>(name: &'n str, body: &str) -> &'n str {
+    let around = body.strip_suffix(BODY).unwrap_or(body);
+    let name = name.strip_prefix(body).or_else(|| name.strip_prefix(around)).unwrap_or(name);
+    name.strip_prefix(BODY).unwrap_or(name)
 }
 
 /// The files that an index names. They are names in the same folder, never ways into another.
@@ -107,7 +147,17 @@ pub fn numbers(piece: &Piece, bytes: &[u8]) -> Result<Vec<f32>> {
     if bytes.len() as u64 != expected {
         return Err(Error::FileTruncated { found: piece.from + bytes.len() as u64, expected: piece.to });
     }
-    read_numbers(piece.dtype, bytes, &piece.tensor)
+    let numbers = read_numbers(piece.dtype, bytes, &piece.tensor)?;
+    Ok(match piece.turned {
+        Some(rows) => turned(&numbers, rows),
+        None => numbers,
+    })
+}
+
+/// The transpose of a matrix of `rows` rows.
+pub fn turned(values: &[f32], rows: usize) -> Vec<f32> {
+    let columns = values.len() / rows.max(1);
+    (0..values.len()).map(|index| values[index % rows * columns + index / rows]).collect()
 }
 
 /// Bytes as numbers. `tensor`: its name, for the error.
@@ -121,5 +171,37 @@ pub fn read_numbers(dtype: Numbers, bytes: &[u8], tensor: &str) -> Result<Vec<f3
     match numbers.iter().all(|number| number.is_finite()) {
         true => Ok(numbers),
         false => Err(Error::WeightsNotFinite { tensor: tensor.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_plain_whatever_stands_around_the_model() {
+        for (position, token, head) in [
+            ("wpe.weight", "wte.weight", "lm_head.weight"),
+            ("transformer.wpe.weight", "transformer.wte.weight", "lm_head.weight"),
+            ("_orig_mod.transformer.wpe.weight", "_orig_mod.transformer.wte.weight", "_orig_mod.lm_head.weight"),
+            ("transformer._orig_mod.wpe.weight", "transformer._orig_mod.wte.weight", "lm_head.weight"),
+            ("module.transformer.wpe.weight", "module.transformer.wte.weight", "module.lm_head.weight"),
+            ("module._orig_mod.wpe.weight", "module._orig_mod.wte.weight", "module.lm_head.weight"),
+            ("a.model.transformer.wpe.weight", "a.model.transformer.wte.weight", "a.model.lm_head.weight"),
+            ("model.wpe.weight", "model.wte.weight", "lm_head.weight"),
+        ] {
+            let all = [position, token, head].map(unwrapped);
+            let body = body(all.iter().map(|name| &name[..]));
+            let plain = [&all[0], &all[1], &all[2]].map(|name| plain(name, body));
+            assert_eq!(plain, ["wpe.weight", "wte.weight", "lm_head.weight"], "{position}");
+        }
+        // Of two models in one file, the one that transformers would open.
+        assert_eq!(body(["transformer.wpe.weight", "reference.transformer.wpe.weight"].into_iter()), BODY);
+        assert_eq!(plain("reference.transformer.h.0.ln_1.bias", BODY), "reference.transformer.h.0.ln_1.bias");
+    }
+
+    #[test]
+    fn a_matrix_is_turned() {
+        assert_eq!(turned(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
     }
 }

@@ -1,0 +1,193 @@
+//! Adapters as PEFT keeps them (peft 0.21.2, `LoraConfig` and `save_pretrained`): adapter_config.json and
+//! adapter_model.safetensors. PEFT's thin matrices are the transposes of ours: `lora_A` is `[rank, inputs]` and `lora_B`
+//! `[outputs, rank]`.
+//!
+//! PEFT's may be of several ranks, count differently often, and stand beside some layers' matrices only. Ours are all alike,
+//! which computes the same: rows and columns of zeros make ranks equal, B takes up how often a matrix counts more than the
+//! others, and where PEFT has no adapter, A and B are zeros. No gradient reaches such zeros, so they stay when it is trained.
+
+mod settings;
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::{Value, json};
+
+use super::{
+    git_lfs::refuse_pointer,
+    model_file::AdapterWeights,
+    pretrained::{Numbers, read_numbers, turned},
+    safetensors::{Header, Tensor, append, nearest},
+    zip::Archive,
+};
+use crate::{
+    config::{LoraConfig, ModelConfig, Part, Targets},
+    error::{Error, Result},
+    model::{Layout, Parameter},
+};
+use settings::{CONFIG, Settings};
+
+const WEIGHTS: &str = "adapter_model.safetensors";
+const PREFIX: &str = "base_model.model.";
+
+/// The largest alpha that an adapter of ours may have; what goes beyond it, B takes up.
+const LARGEST_ALPHA: f64 = 4096.0;
+
+/// The adapter as an archive of PEFT's two files. `base`: the name of the model that it belongs to, as PEFT shall look for it.
+pub fn peft(adapter: &AdapterWeights, model: &ModelConfig, base: &str) -> Result<Vec<u8>> {
+    let layout = Layout::adapter(model, &adapter.config);
+    let pairs = layout.parameters.as_chunks::<2>().0;
+    // Zeros alone stand for a matrix that has no adapter.
+    let is_zero = |parameter: &Parameter| adapter.weights[parameter.range()].iter().all(|value| *value == 0.0);
+    let mut kept: Vec<_> = pairs.iter().filter(|pair| !pair.iter().all(is_zero)).collect();
+    if kept.is_empty() {
+        kept = pairs.iter().collect();
+    }
+    let matrix = |parameter: &Parameter| {
+        let [rows, columns] = [parameter.shape[0], parameter.shape[1]];
+        let name = format!("{PREFIX}{}.weight", parameter.name);
+        (name, vec![columns, rows], turned(&adapter.weights[parameter.range()], rows))
+    };
+    let matrices: Vec<_> = kept.iter().flat_map(|pair| pair.each_ref().map(matrix)).collect();
+    let tensors: Vec<_> =
+        matrices.iter().map(|(name, shape, values)| Tensor::f32(name.clone(), shape, values)).collect();
+    let mut described = describe(&adapter.config, base);
+    if kept.len() < pairs.len() {
+        described["target_modules"] = kept.iter().map(|[a, _]| module_of(a)).collect();
+    }
+    let mut archive = Archive::default();
+    let described = format!("{described:#}\n");
+    archive.add(CONFIG, |out| {
+        out.extend_from_slice(described.as_bytes());
+        Ok(())
+    })?;
+    archive.add(WEIGHTS, |out| append(out, &[("format", "pt")], &tensors))?;
+    Ok(archive.finish())
+}
+
+fn describe(config: &LoraConfig, base: &str) -> Value {
+    let targets: Vec<_> = Part::ALL.into_iter().filter(|part| config.targets.has(*part)).map(Part::name).collect();
+    json!({
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base,
+        "r": config.rank,
+        "lora_alpha": config.alpha,
+        "lora_dropout": 0.0,
+        "target_modules": targets,
+        // GPT-2's linear layers are `Conv1D`, whose weights are [inputs, outputs].
+        "fan_in_fan_out": true,
+        "bias": "none",
+        "inference_mode": true,
+    })
+}
+
+/// The thin matrices of one module.
+struct Pair {
+    rank: usize,
+    /// How often it counts.
+    scale: f64,
+    /// `[rank, inputs]`
+    a: Vec<f32>,
+    /// `[outputs, rank]`
+    b: Vec<f32>,
+}
+
+/// PEFT's adapter for `model`. `weights`: the whole file.
+///
+/// # Errors
+/// [`Error::SettingUnsupported`] for what PEFT can do and we cannot, [`Error::TensorUnknown`] for weights beside other
+/// modules than `model` has, [`Error::TensorShape`] for those of another model.
+pub fn read_peft(config: &[u8], weights: &[u8], model: &ModelConfig) -> Result<AdapterWeights> {
+    refuse_pointer(CONFIG, config)?;
+    refuse_pointer(WEIGHTS, weights)?;
+    let settings = Settings::read(config)?;
+    let header = Header::read(weights, Some(weights.len() as u64))?;
+    let mut read = HashSet::new();
+    let mut pairs = HashMap::new();
+    let mut targets = [false; 4];
+    for layer in 0..model.layers {
+        for part in Part::ALL {
+            let module = format!("transformer.h.{layer}.{}", part.name());
+            if let Some((pair, names)) = pair(&module, part, &header, weights, &settings, model)? {
+                read.extend(names);
+                pairs.insert(module, pair);
+                targets[part as usize] = true;
+            }
+        }
+    }
+    // With more than that the model would compute something else: biases, trained tokens, other matrices.
+    if let Some(tensor) = header.names.iter().find(|name| !read.contains(*name)) {
+        return Err(Error::TensorUnknown { tensor: tensor.clone() });
+    }
+    let Some(rank) = pairs.values().map(|pair| pair.rank).max() else {
+        let tensor = format!("{PREFIX}transformer.h.0.{}.lora_A.weight", Part::Attention.name());
+        return Err(Error::TensorMissing { tensor, found: Vec::new() });
+    };
+    let [attention, attention_out, mlp, mlp_out] = targets;
+    let targets = Targets { attention, attention_out, mlp, mlp_out };
+    let config = LoraConfig { rank, alpha: settings.alpha(rank).min(LARGEST_ALPHA), targets };
+    config.validate().map_err(|error| Error::ConfigurationInvalid { reason: format!("{CONFIG}: {error}") })?;
+    let layout = Layout::adapter(model, &config);
+    let mut flat = vec![0.0f32; layout.len];
+    for [a, b] in layout.parameters.as_chunks::<2>().0 {
+        if let Some(pair) = pairs.get(module_of(a)) {
+            let factor = pair.scale / (config.alpha / rank as f64);
+            let rows = turned(&pair.a, pair.rank);
+            for (row, values) in flat[a.range()].chunks_exact_mut(rank).zip(rows.chunks(pair.rank)) {
+                row[..pair.rank].copy_from_slice(values);
+            }
+            let values = turned(&pair.b, b.shape[1]).into_iter().map(|value| (f64::from(value) * factor) as f32);
+            flat[b.range()].iter_mut().zip(values).for_each(|(place, value)| *place = value);
+            if flat[b.range()].iter().any(|value| !value.is_finite()) {
+                return Err(Error::WeightsNotFinite { tensor: b.name.clone() });
+            }
+        }
+    }
+    Ok(AdapterWeights { config, weights: flat })
+}
+
+/// The module that a thin matrix stands beside.
+fn module_of(parameter: &Parameter) -> &str {
+    parameter.name.rsplit_once('.').map_or("", |(module, _)| module)
+}
+
+/// A module's thin matrices and their names in the file, if it has them.
+fn pair(
+    module: &str,
+    part: Part,
+    header: &Header,
+    file: &[u8],
+    settings: &Settings,
+    model: &ModelConfig,
+) -> Result<Option<(Pair, [String; 2])>> {
+    let names = |module: &str| ["lora_A", "lora_B"].map(|matrix| format!("{PREFIX}{module}.{matrix}.weight"));
+    // Of a model without a head, the names begin without the prefix that GPT2LMHeadModel gives its body.
+    let bare = module.strip_prefix("transformer.").unwrap_or(module);
+    let is_bare = names(bare).iter().any(|name| header.shape(name).is_some());
+    let module = if is_bare { bare } else { module };
+    let names = names(module);
+    let missing = |name: &String| Error::TensorMissing { tensor: name.clone(), found: nearest(name, &header.names) };
+    let (a, b) = match (header.place(&names[0]), header.place(&names[1])) {
+        (Some(a), Some(b)) => (a, b),
+        (None, None) if settings.names(module) != Some(true) => return Ok(None),
+        (None, _) => return Err(missing(&names[0])),
+        (_, None) => return Err(missing(&names[1])),
+    };
+    if settings.names(module) == Some(false) {
+        return Err(Error::TensorUnknown { tensor: names[0].clone() });
+    }
+    let [inputs, outputs] = part.shape().map(|times| times * model.width);
+    let rank = a.1.first().copied().filter(|rank| settings.may_be(*rank)).unwrap_or(settings.rank());
+    for (name, shape, expected) in [(&names[0], a.1, [rank, inputs]), (&names[1], b.1, [outputs, rank])] {
+        if shape != expected {
+            let (found, expected) = (shape.to_vec(), expected.to_vec());
+            return Err(Error::TensorShape { tensor: name.clone(), found, expected });
+        }
+    }
+    let values = |(dtype, _, place): (_, _, std::ops::Range<u64>), name: &str| {
+        read_numbers(Numbers::of(dtype, name)?, &file[place.start as usize..place.end as usize], name)
+    };
+    let scale = settings.scale(module, rank)?;
+    let pair = Pair { rank, scale, a: values(a, &names[0])?, b: values(b, &names[1])? };
+    Ok(Some((pair, names)))
+}

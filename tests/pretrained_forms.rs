@@ -1,0 +1,210 @@
+//! Models as other programs leave them: the same weights under other names, turned, with a head of their own or in other
+//! containers. They compute what transformers computes of them, or are refused by what is the matter.
+
+use std::collections::BTreeMap;
+
+use crate::hugging_face::{Files, files, folder, open, tensors};
+use burn::tensor::Device;
+use futures_lite::future::block_on;
+use lorito::{
+    config::Limits,
+    device::{CPU_LIMITS, Engine},
+    error::Error,
+    session::{ModelSummary, Session},
+};
+use serde_json::{Value, json};
+
+const WEIGHTS: &str = "model.safetensors";
+const EMBEDDING: &str = "transformer.wte.weight";
+const HEAD: &str = "lm_head.weight";
+
+/// Shape and numbers by name.
+type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+/// The model in `tests/fixtures/pretrained/prefixed`, its weights and all with other ones.
+fn model() -> (Files, Tensors) {
+    let files = files("prefixed");
+    let numbers = |bytes: &[u8]| bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let all = tensors(&files[WEIGHTS]).into_iter();
+    let all = all.map(|(name, (shape, bytes))| (name, (serde_json::from_value(shape).unwrap(), numbers(&bytes))));
+    (files, all.collect())
+}
+
+fn safetensors(tensors: &Tensors) -> Vec<u8> {
+    let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
+    for (name, (shape, numbers)) in tensors {
+        let from = data.len();
+        numbers.iter().for_each(|number| data.extend(number.to_le_bytes()));
+        header.insert(name.clone(), json!({"dtype": "F32", "shape": shape, "data_offsets": [from, data.len()]}));
+    }
+    let header = Value::Object(header).to_string();
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &data].concat()
+}
+
+fn expected() -> (Vec<u32>, Vec<f32>) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pretrained/expected.json");
+    let mut all: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let expected = &mut all["prefixed"];
+    (
+        serde_json::from_value(expected["ids"].take()).unwrap(),
+        serde_json::from_value(expected["logits"][1].take()).unwrap(),
+    )
+}
+
+/// The model with changed weights, and its logits.
+fn opened(files: &Files, tensors: &Tensors) -> Result<(ModelSummary, Vec<f32>), Error> {
+    let mut files = files.clone();
+    files.insert(WEIGHTS.into(), safetensors(tensors));
+    let mut session = Session::new(Device::flex(), Engine::Cpu, CPU_LIMITS);
+    let summary = open(&mut session, &files)?;
+    Ok((summary, block_on(session.logits(&expected().0)).unwrap()))
+}
+
+fn assert_near(got: &[f32], right: &[f32]) {
+    assert_eq!(got.len(), right.len());
+    for (got, right) in got.iter().zip(right) {
+        assert!((got - right).abs() < 1e-4, "{got} instead of {right}");
+    }
+}
+
+fn renamed(tensors: &Tensors, rename: impl Fn(&str) -> String) -> Tensors {
+    tensors.iter().map(|(name, tensor)| (rename(name), tensor.clone())).collect()
+}
+
+#[test]
+fn what_programs_put_before_all_names_is_no_part_of_them() {
+    let (files, mut tensors) = model();
+    let (_, right) = expected();
+    tensors.insert(HEAD.into(), tensors[EMBEDDING].clone());
+    for prefix in ["_orig_mod.", "module.", "model.", "module._orig_mod.", "a.b."] {
+        let (_, got) = opened(&files, &renamed(&tensors, |name| format!("{prefix}{name}"))).unwrap();
+        assert_near(&got, &right);
+    }
+    // Within the names, and beside weights of something else.
+    let inner = |name: &str| name.replace("transformer.", "transformer._fsdp_wrapped_module.");
+    let mut wrapped = renamed(&tensors, inner);
+    wrapped.insert("v_head.summary.weight".into(), (vec![1], vec![0.5]));
+    assert_near(&opened(&files, &wrapped).unwrap().1, &right);
+    // A second model in the file is not taken for the first.
+    let mut two = tensors.clone();
+    two.extend(renamed(&tensors, |name| format!("reference.{name}")).into_iter().map(
+        |(name, (shape, mut numbers))| {
+            numbers.fill(0.25);
+            (name, (shape, numbers))
+        },
+    ));
+    assert_near(&opened(&files, &two).unwrap().1, &right);
+    // What has other names than these is refused with those that it has.
+    tensors.remove(HEAD);
+    let other = renamed(&tensors, |name| name.replace("wpe", "positions").replace("transformer.", "gpt."));
+    let error = opened(&files, &other).unwrap_err();
+    let found = vec!["gpt.wte.weight".into()];
+    assert_eq!(error, Error::TensorMissing { tensor: EMBEDDING.into(), found });
+}
+
+/// The transposes of the chosen matrices.
+fn turned(tensors: &Tensors, chosen: impl Fn(&str) -> bool) -> Tensors {
+    let turn = |(name, (shape, numbers)): (&String, &(Vec<usize>, Vec<f32>))| {
+        if !chosen(name) {
+            return (name.clone(), (shape.clone(), numbers.clone()));
+        }
+        let (rows, columns) = (shape[0], shape[1]);
+        let numbers = (0..columns).flat_map(|column| (0..rows).map(move |row| numbers[row * columns + column]));
+        (name.clone(), (vec![columns, rows], numbers.collect()))
+    };
+    tensors.iter().map(turn).collect()
+}
+
+#[test]
+fn matrices_as_pytorch_has_linear_layers_are_turned() {
+    let (files, tensors) = model();
+    let is_matrix = |name: &str| name.contains(".h.") && name.contains(".c_") && name.ends_with(".weight");
+    let (_, got) = opened(&files, &turned(&tensors, is_matrix)).unwrap();
+    assert_near(&got, &expected().1);
+    // Some so, some so: what was meant by the square ones cannot be known.
+    let some = turned(&tensors, |name| is_matrix(name) && !name.contains("mlp"));
+    let error = opened(&files, &some).unwrap_err();
+    let tensor = "transformer.h.0.mlp.c_fc.weight".into();
+    assert_eq!(error, Error::TensorShape { tensor, found: vec![16, 64], expected: vec![64, 16] });
+}
+
+#[test]
+fn a_head_in_the_file_is_the_head_whatever_the_description_says() {
+    let (files, mut tensors) = model();
+    let (_, right) = expected();
+    // The embedding again, as older programs write it.
+    let (shape, numbers) = tensors[EMBEDDING].clone();
+    tensors.insert(HEAD.into(), (shape.clone(), numbers.clone()));
+    let (summary, got) = opened(&files, &tensors).unwrap();
+    assert!(summary.config.variant.tied);
+    assert_near(&got, &right);
+    // Rows in another order give logits in that order. transformers 5.24 has the same ("we will NOT tie them").
+    let rows: Vec<f32> = numbers.chunks(shape[1]).rev().flatten().copied().collect();
+    tensors.insert(HEAD.into(), (shape.clone(), rows));
+    let (summary, got) = opened(&files, &tensors).unwrap();
+    assert!(!summary.config.variant.tied);
+    assert_near(&got.into_iter().rev().collect::<Vec<_>>(), &right);
+    // A difference in the last number is one.
+    let mut almost = numbers.clone();
+    *almost.last_mut().unwrap() += 1.0;
+    tensors.insert(HEAD.into(), (shape.clone(), almost));
+    assert!(!opened(&files, &tensors).unwrap().0.config.variant.tied);
+    // Tied weights may be kept under the head's name alone.
+    tensors.remove(EMBEDDING);
+    tensors.insert(HEAD.into(), (shape, numbers));
+    let (summary, got) = opened(&files, &tensors).unwrap();
+    assert!(summary.config.variant.tied);
+    assert_near(&got, &right);
+}
+
+#[test]
+fn a_head_that_is_not_there_is_not_made_up() {
+    let (mut files, tensors) = model();
+    let mut config: Value = serde_json::from_slice(&files["config.json"]).unwrap();
+    config["tie_word_embeddings"] = false.into();
+    files.insert("config.json".into(), config.to_string().into_bytes());
+    let error = opened(&files, &tensors).unwrap_err();
+    assert!(matches!(&error, Error::TensorMissing { tensor, .. } if tensor == HEAD), "{error:?}");
+}
+
+#[test]
+fn a_head_of_its_own_that_does_not_fit_is_refused_before_it_is_made() {
+    let (mut files, mut tensors) = model();
+    let (shape, mut numbers) = tensors[EMBEDDING].clone();
+    numbers[0] += 1.0;
+    tensors.insert(HEAD.into(), (shape, numbers));
+    files.insert(WEIGHTS.into(), safetensors(&tensors));
+    let begin = |total: u64| {
+        let limits = Limits { total, ..CPU_LIMITS };
+        Session::new(Device::flex(), Engine::Cpu, limits).begin_pretrained(&folder(&files)).is_ok()
+    };
+    // The least that the tied model fits into.
+    let (mut low, mut high) = (0, CPU_LIMITS.total);
+    while low + 1 < high {
+        let middle = low.midpoint(high);
+        if begin(middle) { high = middle } else { low = middle }
+    }
+    let mut session = Session::new(Device::flex(), Engine::Cpu, Limits { total: high, ..CPU_LIMITS });
+    assert_eq!(open(&mut session, &files).unwrap_err().code(), "model-too-large");
+}
+
+#[test]
+fn pointers_of_git_lfs_are_called_so() {
+    const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935\nsize 1234\n";
+    for (from, name) in [
+        ("prefixed", WEIGHTS),
+        ("prefixed", "tokenizer.json"),
+        ("prefixed", "config.json"),
+        ("plain", "vocab.json"),
+        ("plain", "merges.txt"),
+        ("sharded", "model-00002-of-00002.safetensors"),
+        ("sharded", "model.safetensors.index.json"),
+    ] {
+        let mut files = files(from);
+        files.insert(name.into(), POINTER.to_vec());
+        let error = open(&mut Session::new(Device::flex(), Engine::Cpu, CPU_LIMITS), &files).unwrap_err();
+        assert_eq!(error, Error::GitLfsPointer { name: name.into() });
+    }
+    let mut session = Session::new(Device::flex(), Engine::Cpu, CPU_LIMITS);
+    assert_eq!(session.import_model(POINTER).unwrap_err().code(), "git-lfs-pointer");
+}
