@@ -13,6 +13,7 @@ mod pretrained;
 mod session;
 mod tokenizer;
 mod tokenizer_files;
+mod tokenizers_from_elsewhere;
 mod training;
 mod training_reference;
 mod whatsapp;
