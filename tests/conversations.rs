@@ -46,6 +46,7 @@ fn folder(kind: Kind) -> HashMap<String, Vec<u8>> {
         name: "chat".into(),
         config,
         tokenizer: tokenizer.to_json(),
+        roles: None,
         weights: vec![0.0; Layout::new(&config).len],
         facts: TextFacts::default(),
         history: History::default(),

@@ -148,7 +148,7 @@ fn tokenizers_that_would_encode_otherwise() {
     let cut = |steps: Value| set("/pre_tokenizer", json!({"type": "Sequence", "pretokenizers": steps}));
     let byte_level = json!({"type": "ByteLevel", "add_prefix_space": false, "use_regex": false});
     unsupported(Kind::Bpe, cut(json!([split, byte_level])), "pre-tokenizer Split");
-    unsupported(Kind::Bpe, cut(json!([byte_level, {"type": "Digits"}])), "pre-tokenizer ByteLevel");
+    unsupported(Kind::Bpe, cut(json!([byte_level, {"type": "Digits"}])), "pre-tokenizer Digits");
     unsupported(Kind::Bpe, set("/pre_tokenizer/use_regex", json!(false)), "merges without");
     unsupported(Kind::Bpe, set("/decoder", json!(null)), "decoder");
     unsupported(Kind::Char, set("/decoder", json!({"type": "WordPiece"})), "decoder");

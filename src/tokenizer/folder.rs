@@ -193,8 +193,10 @@ impl Described {
                 true
             }
         });
+        // Of a word, an id that is left over from another tokenizer.
+        let is_apart = |&id: &u32| file.stands_apart(id);
         let first = |of: &dyn Fn(&Ids) -> &Vec<u32>| {
-            [&self.generation, &self.config].into_iter().flat_map(of).copied().find(has)
+            [&self.generation, &self.config].into_iter().flat_map(of).copied().find(is_apart)
         };
         let mut named: BTreeMap<String, u32> =
             self.named.iter().filter_map(|(&name, token)| Some((name.to_owned(), id(token)?))).collect();
@@ -207,8 +209,7 @@ impl Described {
             ];
             named.extend(by_id.into_iter().filter_map(|(name, id)| Some((name.to_owned(), id?))));
         }
-        let start =
-            first(&|ids| &ids.bos).filter(|&id| file.stands_apart(id)).or_else(|| named.get("bos_token").copied());
+        let start = first(&|ids| &ids.bos).or_else(|| named.get("bos_token").copied());
         TokenRoles { named, start, ends, chat_template: self.chat_template.clone() }
     }
 }
