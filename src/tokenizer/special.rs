@@ -1,6 +1,6 @@
 //! Added tokens: texts that are one token wherever they stand, found before anything else is cut.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use daachorse::{DoubleArrayAhoCorasick, DoubleArrayAhoCorasickBuilder, MatchKind};
 
@@ -81,6 +81,10 @@ impl Finder {
     fn new(texts: Vec<(String, u32)>) -> Result<Self> {
         if texts.is_empty() {
             return Ok(Self(None));
+        }
+        let mut seen = HashSet::new();
+        if let Some((twice, _)) = texts.iter().find(|(text, _)| !seen.insert(text)) {
+            return Err(invalid(format!("two added tokens are found as {twice:?}")));
         }
         let builder = DoubleArrayAhoCorasickBuilder::new().match_kind(MatchKind::LeftmostLongest);
         let built = builder.build_with_values(texts);

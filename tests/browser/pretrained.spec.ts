@@ -109,7 +109,9 @@ test.describe("one engine is enough", () => {
     await expectLogits(page, "sharded");
   });
 
-  test("tokens without weights are left out with a sentence, and ends from another file end a text", async ({ page }) => {
+  test("tokens without weights are left out with a sentence, and ends from another file end a text", async ({
+    page,
+  }) => {
     await visit(page, "cpu");
     const given = files("prefixed");
     const tokenizer = given.find(({ name }) => name === "tokenizer.json");
@@ -126,7 +128,10 @@ test.describe("one engine is enough", () => {
     const greedy = () => page.evaluate(() => window.lorito.generate("El gato", { maxTokens: 12, temperature: 0 }));
     const whole = await greedy();
     const last = await page.evaluate(async (text) => [...(await window.lorito.encode(text))].at(-1), whole);
-    const ends = { ...archive(Buffer.from(JSON.stringify({ eos_token_id: [0, last] }))), name: "generation_config.json" };
+    const ends = {
+      ...archive(Buffer.from(JSON.stringify({ eos_token_id: [0, last] }))),
+      name: "generation_config.json",
+    };
     await choose(page, [...files("prefixed"), ends]);
     await expect(async () => expect((await greedy()).length).toBeLessThan(whole.length)).toPass({ timeout: 30_000 });
   });
