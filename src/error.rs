@@ -48,8 +48,12 @@ pub enum Error {
     // Tokenizer
     #[error("vocabulary of {asked}; {min} to {max} are possible")]
     VocabularySize { asked: usize, min: usize, max: usize },
-    #[error("tokenizer.json cannot be used: {reason}")]
+    /// Damaged, or at odds with itself.
+    #[error("the tokenizer cannot be read: {reason}")]
     TokenizerInvalid { reason: String },
+    /// Whole, but it would encode otherwise than we do.
+    #[error("the tokenizer is of another kind: {reason}")]
+    TokenizerUnsupported { reason: String },
     #[error("token id {id} is outside the vocabulary of {vocabulary}")]
     TokenOutOfRange { id: u32, vocabulary: usize },
     #[error("the tokenizer has no tokens for the turns of conversations")]
@@ -69,7 +73,8 @@ pub enum Error {
     PresetUnknown { preset: String, known: Vec<String> },
     #[error("the model needs {bytes} bytes where {limit} fit")]
     ModelTooLarge { bytes: u64, limit: u64, nearest: Option<crate::config::ModelConfig> },
-    #[error("the model has {model} tokens and the tokenizer {tokenizer}")]
+    /// A tokenizer with ordinary tokens that the model has no rows for.
+    #[error("the model has rows for {model} tokens and the tokenizer {tokenizer}")]
     VocabularyMismatch { model: usize, tokenizer: usize },
     #[error("the model was made with another tokenizer than the current one")]
     TokenizerChanged,
@@ -127,6 +132,10 @@ pub enum Error {
     /// llama.cpp computes every GPT-2 with `gelu-tanh`.
     #[error("llama.cpp knows no GPT-2 with activation {activation:?}")]
     ActivationNotInLlamaCpp { activation: crate::config::Activation },
+
+    /// `feature`: what the tokenizer does, in the words of its file.
+    #[error("llama.cpp cannot cut texts as the tokenizer does: {feature}")]
+    TokenizerNotInLlamaCpp { feature: String },
 
     // Engine
     #[error("WebGPU cannot start: {reason}")]

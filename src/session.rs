@@ -70,6 +70,8 @@ pub struct ModelSummary {
     /// What learns in the place of the whole, and how many numbers it has.
     pub adapter: Option<LoraConfig>,
     pub adapter_parameters: u64,
+    /// Texts of the tokens that the model has no weights for, right after it was opened.
+    pub tokens_left_out: Vec<String>,
 }
 
 /// Where a run stands.
@@ -277,6 +279,7 @@ impl Session {
             config,
             adapter,
             adapter_parameters: adapter.map_or(0, |adapter| adapter.parameters(&config).0),
+            tokens_left_out: Vec::new(),
         })
     }
 

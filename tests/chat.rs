@@ -44,6 +44,7 @@ fn with_tokens() -> Session {
         name: "talk".into(),
         config,
         tokenizer: tokenizer.to_json(),
+        roles: None,
         weights: block_on(lorito::ops::read(Gpt::new(config, 3, &cpu()).flat)).unwrap(),
         facts: TextFacts::default(),
         history: History::default(),

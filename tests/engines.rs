@@ -171,7 +171,7 @@ fn greedy_text_is_the_same_on_both_engines_with_and_without_the_cache() {
     let write = |device: &Device, cached| {
         let gpt = Gpt::from_flat(config, large.clone(), device);
         let greedy = Sampling { temperature: 0.0, repetition_penalty: 1.3, ..Sampling::default() };
-        let mut generation = Generation::new(&gpt, &[5, 6, 7, 8], greedy, 30, 30, cached).unwrap();
+        let mut generation = Generation::new(&gpt, &[5, 6, 7, 8], greedy, 30, 30, &[30], cached).unwrap();
         let mut ids = Vec::new();
         while let Some(id) = block_on(generation.next(&gpt)).unwrap() {
             ids.push(id);

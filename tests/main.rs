@@ -18,6 +18,7 @@ mod pretrained_forms;
 mod session;
 mod tokenizer;
 mod tokenizer_files;
+mod tokenizers_from_elsewhere;
 mod training;
 mod training_reference;
 mod whatsapp;

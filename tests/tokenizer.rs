@@ -34,7 +34,7 @@ fn oracle(tokenizer: &Tokenizer) -> tokenizers::Tokenizer {
 }
 
 /// Texts of pieces that meet badly, the same in every run.
-struct Texts(u64);
+pub struct Texts(u64);
 
 impl Texts {
     const PIECES: [&str; 49] = [
@@ -89,6 +89,10 @@ impl Texts {
         "\u{0}",
     ];
 
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn below(&mut self, end: usize) -> usize {
         // SplitMix64
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -98,7 +102,7 @@ impl Texts {
         ((mixed ^ (mixed >> 31)) % end as u64) as usize
     }
 
-    fn next(&mut self) -> String {
+    pub fn next(&mut self) -> String {
         let pieces = self.below(40);
         let mut text = String::new();
         for _ in 0..pieces {
@@ -212,7 +216,7 @@ fn a_file_as_gpt2_has_it_encodes_as_in_tokenizers() {
     let json = file.to_string();
 
     let ours = Tokenizer::from_json(json.as_bytes()).unwrap();
-    assert_eq!((ours.vocabulary(), ours.kind(), ours.end_of_text()), (502, Kind::Bpe, 499));
+    assert_eq!((ours.vocabulary(), ours.kind(), ours.end_of_text()), (502, Kind::Bpe, Some(499)));
     let again = Tokenizer::from_json(ours.to_json().as_bytes()).unwrap();
     let theirs = tokenizers::Tokenizer::from_bytes(json).unwrap();
     let mut texts = Texts(2);
@@ -233,7 +237,7 @@ fn documents_are_their_texts_with_an_end_after_each() {
             let mut expected = Vec::new();
             for document in &documents {
                 expected.extend(tokenizer.encode(document));
-                expected.push(tokenizer.end_of_text());
+                expected.extend(tokenizer.end_of_text());
             }
             let ids = tokenizer.encode_documents(&documents).unwrap();
             assert!(ids.iter().map(|&id| u32::from(id)).eq(expected));
@@ -299,7 +303,7 @@ fn characters_are_in_order_and_unknown_ones_are_told() {
     let tokenizer = Tokenizer::train(Kind::Char, None, &["ñandú", "a<|endoftext|>b"]).unwrap();
     assert_eq!(tokenizer.vocabulary(), 7);
     assert_eq!((0..7).map(|id| tokenizer.token_text(id)).collect::<String>(), "abdnñú<|endoftext|>");
-    assert_eq!(tokenizer.end_of_text(), 6);
+    assert_eq!(tokenizer.end_of_text(), Some(6));
     assert_eq!(tokenizer.encode("bañado"), [1, 0, 4, 0, 2]);
     assert_eq!(tokenizer.unknown_characters("¿o<|endoftext|>o?"), ['?', 'o', '¿']);
     assert!(trained(Kind::Bpe).unknown_characters("¥").is_empty());
@@ -318,8 +322,9 @@ fn bytes_are_their_own_ids() {
 fn the_end_of_text_is_never_learned_from_a_text_full_of_it() {
     let text = "<|endoftext|>the end<|endoftext|>".repeat(500);
     let tokenizer = Tokenizer::train(Kind::Bpe, Some(400), &[&text]).unwrap();
-    assert_eq!(tokenizer.token_text(tokenizer.end_of_text()), "<|endoftext|>");
-    let learned = (256..tokenizer.end_of_text()).map(|id| tokenizer.token_text(id));
+    let end = tokenizer.end_of_text().unwrap();
+    assert_eq!(tokenizer.token_text(end), "<|endoftext|>");
+    let learned = (256..end).map(|id| tokenizer.token_text(id));
     assert!(learned.into_iter().all(|token| !token.contains(['<', '|', '>'])));
     assert!(tokenizer.vocabulary() < 400, "pairs that do not repeat are not merged");
 }

@@ -8,8 +8,16 @@ import { macrotask } from "./mutex";
 import type { NamedFile } from "./protocol";
 
 const index = "model.safetensors.index.json";
+/** Say more of the tokenizer, and where texts end. */
+const describing = [
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "generation_config.json",
+  "chat_template.jinja",
+];
 /** Read whole; the crate knows them by these names. */
-const small = ["config.json", "tokenizer.json", "vocab.json", "merges.txt", index];
+const small = ["config.json", "tokenizer.json", "vocab.json", "merges.txt", ...describing, index];
 /** Small files that are larger than this are none. */
 const largestSmall = 2 ** 25;
 

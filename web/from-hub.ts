@@ -62,7 +62,8 @@ export async function openFromHub(store: Store, text: string): Promise<boolean> 
   if (!opened) return false;
   const busy: Busy = { task: "opening", name: `${placeName(opened)} (${hostOf(opened)})` };
   const done = await transfer(store, "share", busy, async (options) => {
-    const { unkept } = await store.lorito.hub.open(opened, options);
+    const { unkept, tokensLeftOut } = await store.lorito.hub.open(opened, options);
+    if (tokensLeftOut.length > 0) store.say("share", { code: "tokens-left-out", tokens: tokensLeftOut }, "notice");
     if (unkept) store.say("share", unkept, "notice");
     return true;
   });

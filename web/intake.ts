@@ -182,7 +182,8 @@ export async function openFiles(store: Store, files: File[]): Promise<boolean> {
   const opened = await store.attempt("share", { task: "opening", name }, async () => {
     const onProgress = (done: number, total: number) => store.change({ busy: { task: "opening", name, done, total } });
     const named = files.map((data) => ({ name: data.webkitRelativePath || data.name, data }));
-    await store.lorito.importModel(named, onProgress);
+    const { tokensLeftOut } = await store.lorito.importModel(named, onProgress);
+    if (tokensLeftOut.length > 0) store.say("share", { code: "tokens-left-out", tokens: tokensLeftOut }, "notice");
     return true;
   });
   return opened ?? false;

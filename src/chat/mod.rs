@@ -10,7 +10,7 @@ pub mod whatsapp;
 
 use serde::{Deserialize, Serialize};
 
-pub use prompt::{ends, has_tokens, prompt};
+pub use prompt::{end_of_turn, ends, has_tokens, prompt, template};
 pub use template::{JINJA, TOKENS, begin_answer, render, words};
 pub use transcript::Answer;
 

@@ -1,7 +1,7 @@
 //! What a model reads of a conversation, in ids: in the tokens of the [template](super::template) if its tokenizer has
 //! them, else as the lines of a [transcript].
 
-use super::{Message, Role, TOKENS, begin_answer, render, transcript};
+use super::{JINJA, Message, Role, TOKENS, begin_answer, render, transcript};
 use crate::{
     error::{Error, Result},
     generate::{Exchange, Prompt, Question},
@@ -18,9 +18,20 @@ pub fn has_tokens(tokenizer: &Tokenizer) -> bool {
     tokens(tokenizer).is_some()
 }
 
-/// The ids that end an answer: the end of text, and a token that ends this turn or begins another.
+/// The id that ends a turn, where the model knows conversations.
+pub fn end_of_turn(tokenizer: &Tokenizer) -> Option<u32> {
+    tokens(tokenizer)?.last().copied()
+}
+
+/// `chat_template` for transformers and llama.cpp: the one that a model came with, else the one of the tokens it has.
+pub fn template(tokenizer: &Tokenizer) -> Option<&str> {
+    let ours = has_tokens(tokenizer).then_some(JINJA);
+    tokenizer.roles().chat_template.as_deref().or(ours)
+}
+
+/// The ids that end an answer: those that end a text, and a token that ends this turn or begins another.
 pub fn ends(tokenizer: &Tokenizer) -> Vec<u32> {
-    [vec![tokenizer.end_of_text()], tokens(tokenizer).unwrap_or_default()].concat()
+    [tokenizer.roles().ends.clone(), tokens(tokenizer).unwrap_or_default()].concat()
 }
 
 /// A conversation that ends with a question, and what its answer begins with. Turns are encoded one by one, which gives
@@ -105,7 +116,7 @@ mod tests {
                          User: <|end|> ship\nAssistant:";
             assert_eq!(whole(&prompt(&plain)), plain.encode(lines), "{kind:?}");
             assert_eq!(ends(&with_tokens).len(), 5);
-            assert_eq!(ends(&plain), [plain.end_of_text()]);
+            assert_eq!(ends(&plain), [plain.end_of_text().unwrap()]);
         }
     }
 

@@ -36,13 +36,13 @@ const QUANTIZATION_VERSION: u32 = 2;
 
 /// # Errors
 /// [`Error::ActivationNotInLlamaCpp`]; [`Error::VocabularyMismatch`] where the tokenizer has ids that the model has not;
-/// [`Error::TokenizerInvalid`] where two tokens have one spelling.
+/// [`Error::TokenizerInvalid`] where two tokens have one spelling; [`Error::TokenizerNotInLlamaCpp`].
 pub fn llama_cpp(file: &ModelFile, numbers: GgufNumbers) -> Result<Vec<u8>> {
     let activation = file.config.variant.activation;
     if activation != Activation::GeluTanh {
         return Err(Error::ActivationNotInLlamaCpp { activation });
     }
-    let tokenizer = Tokenizer::from_json(file.tokenizer.as_bytes())?;
+    let tokenizer = file.tokenizer()?;
     let tokens = tokenizer.vocabulary();
     if tokens > file.config.vocabulary {
         return Err(Error::VocabularyMismatch { model: file.config.vocabulary, tokenizer: tokens });
@@ -79,21 +79,34 @@ fn describe_tokenizer(metadata: &mut Metadata, tokenizer: &Tokenizer) -> Result<
         TokenClass::Ordinary => 1,
         TokenClass::Special => 3,
         TokenClass::Added => 4,
+        TokenClass::Unused => 5,
     };
     metadata.string("tokenizer.ggml.model", "gpt2");
     metadata.string("tokenizer.ggml.pre", "gpt-2");
     metadata.strings("tokenizer.ggml.tokens", tokens.iter().map(|(text, _)| &text[..]));
     metadata.i32s("tokenizer.ggml.token_type", tokens.iter().map(class));
     metadata.strings("tokenizer.ggml.merges", merges.iter().map(String::as_str));
-    let end = tokenizer.end_of_text();
-    metadata.u32("tokenizer.ggml.bos_token_id", end);
-    metadata.u32("tokenizer.ggml.eos_token_id", end);
+    let roles = tokenizer.roles();
+    let named = |name: &str| roles.named.get(name).copied();
+    // A text that never ends by itself: llama.cpp would take token 11 for its end where none is named, so that it is one
+    // that is never written, if there is such a one.
+    let end = roles.ends.first().copied().or_else(|| named("pad_token")).or_else(|| named("unk_token"));
+    for (key, id) in [
+        ("bos", roles.start.or(end)),
+        ("eos", end),
+        // A text may have further ends; one more can be named.
+        ("eot", chat::end_of_turn(tokenizer).or_else(|| roles.ends.get(1).copied())),
+        ("padding", named("pad_token").filter(|_| tokenizer.stated_roles().is_some())),
+        ("unknown", named("unk_token")),
+    ] {
+        if let Some(id) = id {
+            metadata.u32(&format!("tokenizer.ggml.{key}_token_id"), id);
+        }
+    }
     // Texts begin as they are here.
     metadata.bool("tokenizer.ggml.add_bos_token", false);
-    let turns = chat::TOKENS.map(|token| tokenizer.special_token(token));
-    if let [Some(_), Some(_), Some(_), Some(end_of_turn)] = turns {
-        metadata.u32("tokenizer.ggml.eot_token_id", end_of_turn);
-        metadata.string("tokenizer.chat_template", chat::JINJA);
+    if let Some(template) = chat::template(tokenizer) {
+        metadata.string("tokenizer.chat_template", template);
     }
     Ok(())
 }

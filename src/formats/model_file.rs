@@ -21,6 +21,7 @@ use crate::{
     config::{LoraConfig, ModelConfig, TrainConfig},
     error::{Error, Result},
     model::Layout,
+    tokenizer::{TokenRoles, Tokenizer},
     train::{Best, Evaluation, History, Progress, Sample, StepRecord, TextFacts, TrainingState},
 };
 
@@ -51,6 +52,8 @@ pub struct ModelFile {
     pub config: ModelConfig,
     /// The text of `tokenizer.json`. Whether it fits the model is for the reader to find out.
     pub tokenizer: String,
+    /// What its tokens are for, where their names do not say it all.
+    pub roles: Option<TokenRoles>,
     /// Flat, as [`Layout`] says.
     pub weights: Vec<f32>,
     /// What it was trained on.
@@ -81,6 +84,15 @@ pub struct Moments {
 }
 
 impl ModelFile {
+    /// Reads the tokenizer.
+    pub fn tokenizer(&self) -> Result<Tokenizer> {
+        let tokenizer = Tokenizer::from_json(self.tokenizer.as_bytes())?;
+        Ok(match &self.roles {
+            Some(roles) => tokenizer.with_roles(roles.clone()),
+            None => tokenizer,
+        })
+    }
+
     /// Takes out what a trainer goes on from; `None` where the file is no checkpoint.
     pub fn take_training(&mut self) -> Option<TrainingState> {
         let Moments { first, second } = self.moments.take()?;
@@ -139,6 +151,8 @@ struct Manifest {
     progress: Progress,
     history: Figures,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    token_roles: Option<TokenRoles>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     adapter: Option<LoraConfig>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     best: Option<BestFigures>,
@@ -180,6 +194,7 @@ pub fn write(file: &ModelFile) -> Result<Vec<u8>> {
             seconds: history.seconds,
             tokens: history.tokens,
         },
+        token_roles: file.roles.clone(),
         adapter: file.adapter.as_ref().map(|adapter| adapter.config),
         best: file.best.as_ref().map(|best| BestFigures { step: best.step, validation_loss: best.validation_loss }),
     };
@@ -225,6 +240,7 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile> {
         name: manifest.name,
         config: manifest.config,
         tokenizer: tokenizer.clone(),
+        roles: manifest.token_roles,
         weights: flat(),
         adapter: manifest.adapter.map(|config| AdapterWeights { config, weights: flat() }),
         facts: manifest.text,

@@ -24,22 +24,24 @@ pub struct Generation {
     /// Ids that end the text, and are no part of it.
     ends: Vec<u32>,
     left: usize,
-    /// Ids from here on are never drawn.
+    /// Ids from here on are never drawn, nor those that are `unused`.
     vocabulary: usize,
+    unused: Vec<u32>,
 }
 
 impl Generation {
-    /// Goes on from `prompt`; an empty one begins a document. Ends after `length` ids or at `end_of_text`.
+    /// Goes on from `prompt`; an empty one begins with `first`. Ends after `length` ids or at any of `ends`.
     pub fn new(
         gpt: &Gpt,
         prompt: &[u32],
         sampling: Sampling,
         length: usize,
-        end_of_text: u32,
+        first: u32,
+        ends: &[u32],
         cached: bool,
     ) -> Result<Self> {
-        let window = Window::of_text(prompt, end_of_text, gpt.config.context);
-        Self::in_window(gpt, window, sampling, length, vec![end_of_text], cached)
+        let window = Window::of_text(prompt, first, gpt.config.context);
+        Self::in_window(gpt, window, sampling, length, ends.to_vec(), cached)
     }
 
     /// Goes on from what stands in a window. Ends after `length` ids or at any of `ends`.
@@ -64,12 +66,16 @@ impl Generation {
             ends,
             left: length,
             vocabulary,
+            unused: Vec::new(),
         })
     }
 
-    /// Draws only ids below `vocabulary`: a model may have rows that no token has, to make a round number.
-    pub fn among(self, vocabulary: usize) -> Self {
-        Self { vocabulary: self.vocabulary.min(vocabulary), ..self }
+    /// Draws only ids below `vocabulary` that are not `unused`: a model may have rows that no token has, to make a round
+    /// number.
+    pub fn among(self, vocabulary: usize, unused: &[u32]) -> Self {
+        let vocabulary = self.vocabulary.min(vocabulary);
+        let unused = unused.iter().copied().filter(|&id| (id as usize) < vocabulary).collect();
+        Self { vocabulary, unused, ..self }
     }
 
     /// What of a conversation the model has not seen so far.
@@ -98,6 +104,7 @@ impl Generation {
         self.known = ids.len();
         let mut logits = read(logits).await?;
         logits.truncate(self.vocabulary);
+        self.unused.iter().for_each(|&id| logits[id as usize] = f32::NEG_INFINITY);
         let id = self.sampler.draw(logits, ids);
         if self.ends.contains(&id) {
             self.left = 0;
@@ -119,7 +126,7 @@ mod tests {
 
     fn write(gpt: &Gpt, prompt: &[u32], sampling: Sampling, length: usize, cached: bool) -> Vec<u32> {
         // An end of text that is never drawn would have to be trained for; the last id serves, and may end the text.
-        let mut generation = Generation::new(gpt, prompt, sampling, length, 30, cached).unwrap();
+        let mut generation = Generation::new(gpt, prompt, sampling, length, 30, &[30], cached).unwrap();
         let mut ids = Vec::new();
         while let Some(id) = block_on(generation.next(gpt)).unwrap() {
             ids.push(id);
@@ -165,9 +172,33 @@ mod tests {
     }
 
     #[test]
+    fn ids_that_no_token_has_are_never_drawn() {
+        let gpt = model();
+        let greedy = Sampling { temperature: 0.0, ..Sampling::default() };
+        let drawn = |unused: &[u32]| {
+            let generation = Generation::new(&gpt, &[1], greedy, 1, 0, &[], true).unwrap();
+            block_on(generation.among(20, unused).next(&gpt)).unwrap().unwrap()
+        };
+        let likeliest = drawn(&[]);
+        assert_ne!(drawn(&[likeliest, 25]), likeliest);
+    }
+
+    #[test]
+    fn any_of_several_ends_ends_a_text() {
+        let gpt = model();
+        let greedy = Sampling { temperature: 0.0, ..Sampling::default() };
+        let text = write(&gpt, &[1], greedy, 3, true);
+        let ends = [30, text[1]];
+        let mut generation = Generation::new(&gpt, &[1], greedy, 3, 0, &ends, true).unwrap();
+        assert_ne!(text[0], text[1], "the second id shows nothing");
+        assert_eq!(block_on(generation.next(&gpt)).unwrap(), Some(text[0]));
+        assert_eq!(block_on(generation.next(&gpt)).unwrap(), None);
+    }
+
+    #[test]
     fn an_id_outside_the_vocabulary_is_refused() {
         let gpt = model();
-        let refused = Generation::new(&gpt, &[31], Sampling::default(), 1, 0, true);
+        let refused = Generation::new(&gpt, &[31], Sampling::default(), 1, 0, &[], true);
         assert_eq!(refused.err(), Some(Error::TokenOutOfRange { id: 31, vocabulary: 31 }));
     }
 }

@@ -8,7 +8,6 @@ use crate::{
     formats::{self, AdapterWeights, ModelFile},
     model::Gpt,
     ops,
-    tokenizer::Tokenizer,
     train::{Trainer, TrainingState},
 };
 
@@ -19,6 +18,7 @@ impl Session {
             name: name.to_owned(),
             config: gpt.config,
             tokenizer: tokenizer.to_json(),
+            roles: tokenizer.stated_roles().cloned(),
             weights: ops::read(gpt.flat.clone()).await?,
             facts: facts.clone(),
             history: trainer.history().clone(),
@@ -66,7 +66,7 @@ impl Session {
     }
 
     pub(super) fn open(&mut self, file: ModelFile, state: Option<TrainingState>) -> Result<()> {
-        let tokenizer = Tokenizer::from_json(file.tokenizer.as_bytes())?;
+        let tokenizer = file.tokenizer()?;
         if tokenizer.vocabulary() > file.config.vocabulary {
             let (model, tokenizer) = (file.config.vocabulary, tokenizer.vocabulary());
             return Err(Error::VocabularyMismatch { model, tokenizer });

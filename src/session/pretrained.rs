@@ -12,6 +12,7 @@ use crate::{
     formats::{Folder, PIECE, Piece, Pretrained, numbers, pretrained_config},
     model::Gpt,
     ops::{self, Upload},
+    tokenizer::Opened,
     train::{TextFacts, Trainer},
 };
 
@@ -86,7 +87,8 @@ impl Session {
         Ok(())
     }
 
-    /// Puts the model in place of the current one, once all pieces have come.
+    /// Puts the model in place of the current one, once all pieces have come. Only this summary says which tokens were left
+    /// out.
     pub fn finish_pretrained(&mut self) -> Result<ModelSummary> {
         let Opening { plan, upload, come, .. } = self.opening.take().ok_or(Error::NoModel)?;
         if let Some(piece) = plan.pieces.get(come) {
@@ -95,8 +97,10 @@ impl Session {
         let upload = upload.ok_or(Error::NoModel)?;
         let gpt = Gpt::from_tensor(plan.config, upload.finish());
         let trainer = Trainer::new(&gpt);
-        let tokenizer = Rc::new(plan.tokenizer);
-        self.put(Model { gpt, tokenizer, trainer, data: None, facts: TextFacts::default() })
+        let Opened { tokenizer, left_out } = plan.tokenizer;
+        let (tokenizer, facts) = (Rc::new(tokenizer), TextFacts::default());
+        let summary = self.put(Model { gpt, tokenizer, trainer, data: None, facts })?;
+        Ok(ModelSummary { tokens_left_out: left_out, ..summary })
     }
 
     pub fn drop_pretrained(&mut self) {

@@ -179,6 +179,6 @@ pub(super) fn answers(tokenizer: &Tokenizer) -> Result<Answers> {
     let [Some(system), Some(user), Some(assistant), Some(end)] = chat::TOKENS.map(id) else {
         return Err(Error::TokenizerWithoutTurns);
     };
-    let end_of_text = u16::try_from(tokenizer.end_of_text()).unwrap_or(u16::MAX);
+    let end_of_text = tokenizer.end_of_text().and_then(|id| u16::try_from(id).ok()).unwrap_or(u16::MAX);
     Ok(Answers { tokens: [system, user, assistant, end], end_of_text })
 }

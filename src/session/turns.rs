@@ -50,7 +50,7 @@ impl Session {
 /// The ids of new tokens, and of those that spell what each stands for.
 fn meanings(old: &Tokenizer, taught: &Tokenizer) -> Vec<(usize, Vec<usize>)> {
     let spelled = [" system", " user", " assistant"].map(|word| old.encode(word));
-    let spelled = spelled.into_iter().chain([vec![old.end_of_text()]]);
+    let spelled = spelled.into_iter().chain([vec![old.end_of_text().unwrap_or_else(|| old.start())]]);
     let new = chat::TOKENS.iter().zip(spelled).filter(|(token, _)| old.special_token(token).is_none());
     new.filter_map(|(token, spelled)| {
         let ids = spelled.into_iter().map(|id| id as usize).collect();

@@ -14,8 +14,9 @@ impl Session {
         let Model { gpt, tokenizer, .. } = self.model()?;
         let ids = tokenizer.encode(prompt);
         let GenerateOptions { max_tokens, sampling, cache } = options;
-        let generation = Generation::new(gpt, &ids, sampling, max_tokens, tokenizer.end_of_text(), cache)?;
-        let generation = generation.among(tokenizer.vocabulary());
+        let ends = &tokenizer.roles().ends;
+        let generation = Generation::new(gpt, &ids, sampling, max_tokens, tokenizer.start(), ends, cache)?;
+        let generation = generation.among(tokenizer.vocabulary(), tokenizer.unused());
         self.writing = Some(Writing { generation, decoder: tokenizer.decoder(), answer: None });
         Ok(())
     }
@@ -28,7 +29,7 @@ impl Session {
         let window = Window::of_conversation(chat::prompt(messages, tokenizer)?, gpt.config.context, max_tokens);
         let left_out = window.left_out();
         let generation = Generation::in_window(gpt, window, sampling, max_tokens, chat::ends(tokenizer), cache)?;
-        let generation = generation.among(tokenizer.vocabulary());
+        let generation = generation.among(tokenizer.vocabulary(), tokenizer.unused());
         let answer = (!chat::has_tokens(tokenizer)).then(chat::Answer::default);
         self.writing = Some(Writing { generation, decoder: tokenizer.decoder(), answer });
         Ok(left_out)
@@ -67,8 +68,8 @@ impl Session {
     /// Logits `[vocabulary]` after the last of `ids`, of which the last context is read.
     pub async fn logits(&self, ids: &[u32]) -> Result<Vec<f32>> {
         let Model { gpt, tokenizer, .. } = self.model()?;
-        let end = [tokenizer.end_of_text()];
-        let ids = if ids.is_empty() { &end } else { &ids[ids.len().saturating_sub(gpt.config.context)..] };
+        let start = [tokenizer.start()];
+        let ids = if ids.is_empty() { &start } else { &ids[ids.len().saturating_sub(gpt.config.context)..] };
         let ids = Ids::new(ids.to_vec(), 1, &self.device);
         ids.check(gpt.config.vocabulary)?;
         Ok(ops::read(gpt.last_logits(&ids)).await?)

@@ -24,6 +24,8 @@ const NONE: u32 = u32::MAX;
 pub struct Merges {
     /// The id of every byte.
     bytes: [u32; 256],
+    /// Words that are one token whatever the merges say.
+    whole: AHashMap<Box<[u8]>, u32>,
     /// What two ids merge to, and how soon: the lowest rank first.
     pairs: AHashMap<(u32, u32), Merge>,
 }
@@ -38,7 +40,12 @@ impl Merges {
     /// `merges` in the order of their ranks: left, right and merged id.
     pub fn new(bytes: [u32; 256], merges: impl Iterator<Item = (u32, u32, u32)>) -> Self {
         let pairs = merges.zip(0..).map(|((left, right, id), rank)| ((left, right), Merge { rank, id }));
-        Self { bytes, pairs: pairs.collect() }
+        Self { bytes, whole: AHashMap::new(), pairs: pairs.collect() }
+    }
+
+    /// The same, but a word that is one of these tokens is that token, as `ignore_merges` of `tokenizers` has it.
+    pub fn with_whole_words(self, whole: impl Iterator<Item = (Box<[u8]>, u32)>) -> Self {
+        Self { whole: whole.collect(), ..self }
     }
 
     /// The pairs in the order of their ranks.
@@ -53,11 +60,11 @@ impl Merges {
     }
 }
 
-/// Encodes words that outlive it, remembering those it has seen: most of a text is a few thousand words.
-pub struct Encoder<'m, 'w> {
+/// Encodes words, remembering those it has seen: most of a text is a few thousand words.
+pub struct Encoder<'m> {
     merges: &'m Merges,
     /// Where in `remembered` the ids of a word are.
-    seen: AHashMap<&'w str, (u32, u32)>,
+    seen: AHashMap<Box<str>, (u32, u32)>,
     remembered: Vec<u32>,
     /// The ids of a word too long to be remembered.
     long: Vec<u32>,
@@ -80,21 +87,21 @@ struct Candidate {
     position: u32,
 }
 
-impl<'m, 'w> Encoder<'m, 'w> {
+impl<'m> Encoder<'m> {
     pub fn new(merges: &'m Merges) -> Self {
         let (seen, queue) = (AHashMap::new(), BinaryHeap::new());
         Self { merges, seen, remembered: Vec::new(), long: Vec::new(), symbols: Vec::new(), queue }
     }
 
     /// Encodes a text without added tokens.
-    pub fn encode(&mut self, text: &'w str, emit: &mut impl FnMut(u32)) {
+    pub fn encode(&mut self, text: &str, emit: &mut impl FnMut(u32)) {
         for word in words(text) {
             self.word(word).iter().copied().for_each(&mut *emit);
         }
     }
 
     /// The ids of one word.
-    pub fn word(&mut self, word: &'w str) -> &[u32] {
+    pub fn word(&mut self, word: &str) -> &[u32] {
         if word.len() > LONGEST_REMEMBERED {
             self.long.clear();
             for part in word.as_bytes().chunks(LONGEST_WORD) {
@@ -113,7 +120,7 @@ impl<'m, 'w> Encoder<'m, 'w> {
         self.merge(word.as_bytes());
         let start = self.remembered.len();
         self.remembered.extend(self.symbols.iter().map(|symbol| symbol.id));
-        self.seen.insert(word, (start as u32, self.remembered.len() as u32));
+        self.seen.insert(word.into(), (start as u32, self.remembered.len() as u32));
         &self.remembered[start..]
     }
 
@@ -122,6 +129,10 @@ impl<'m, 'w> Encoder<'m, 'w> {
         let Self { merges, symbols, queue, .. } = self;
         let last = word.len() as u32 - 1;
         symbols.clear();
+        if let Some(&id) = merges.whole.get(word) {
+            symbols.push(Symbol { id, previous: NONE, next: NONE });
+            return;
+        }
         symbols.extend(word.iter().zip(0u32..).map(|(&byte, at)| Symbol {
             id: merges.bytes[usize::from(byte)],
             previous: at.wrapping_sub(1),

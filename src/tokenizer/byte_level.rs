@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use super::file::invalid;
 use super::scheme::Scheme;
 use super::{Tokenizer, alphabet};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What a token is to a program that reads a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum TokenClass {
     Added,
     /// Is found only where a program asks for it, and never shown.
     Special,
+    /// Stands where no token has the id.
+    Unused,
 }
 
 /// Tokens in the order of their ids, and merges in that of their ranks.
@@ -33,13 +35,21 @@ pub struct ByteLevel {
 }
 
 impl Tokenizer {
+    /// Composed characters are not composed by llama.cpp; texts mostly have them so.
+    ///
     /// # Errors
-    /// `TokenizerInvalid` where two tokens are spelled the same, as a character and an added token can be.
+    /// `TokenizerInvalid` where two tokens are spelled the same, as a character and an added token can be;
+    /// `TokenizerNotInLlamaCpp` where texts would be cut otherwise.
     pub fn byte_level(&self) -> Result<ByteLevel> {
+        if let Some(feature) = self.beyond_llama_cpp() {
+            return Err(Error::TokenizerNotInLlamaCpp { feature });
+        }
         let added: HashMap<_, _> = self.specials.tokens().iter().map(|token| (token.id, token)).collect();
-        let spell = |(id, bytes)| match added.get(&id) {
+        let spell = |(id, bytes): (u32, &[u8])| match added.get(&id) {
             Some(token) if token.special => (token.content.clone(), TokenClass::Special),
             Some(token) => (token.content.clone(), TokenClass::Added),
+            // As llama.cpp's own converter names them.
+            None if bytes.is_empty() => (format!("[PAD{id}]"), TokenClass::Unused),
             None => (alphabet::spell(bytes), TokenClass::Ordinary),
         };
         let tokens: Vec<_> = (0..).zip(self.tokens.iter()).map(spell).collect();
@@ -59,6 +69,19 @@ impl Tokenizer {
             }
         };
         Ok(ByteLevel { tokens, merges })
+    }
+
+    /// What llama.cpp has no way to do, of what this tokenizer does to every text.
+    fn beyond_llama_cpp(&self) -> Option<String> {
+        let shown = self.specials.tokens().iter().filter(|token| !token.special);
+        let mut bound = shown.filter(|token| token.single_word || token.lstrip || token.rstrip);
+        let features = [
+            (self.splitting.prefix_space, "add_prefix_space"),
+            (self.splitting.digits.is_some(), "pre-tokenizer Digits"),
+            (self.frame.model.ignore_merges, "ignore_merges"),
+        ];
+        let feature = features.into_iter().find(|(does, _)| *does).map(|(_, feature)| feature.to_owned());
+        feature.or_else(|| bound.next().map(|token| format!("added token {:?}", token.content)))
     }
 }
 

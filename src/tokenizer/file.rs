@@ -1,26 +1,27 @@
 //! `tokenizer.json` as Hugging Face's `tokenizers` writes it: what of it can be used here, read with distrust.
 
-use std::collections::HashMap;
-use std::fmt;
+use std::collections::{HashMap, HashSet};
 
-use serde::de::{MapAccess, Visitor};
-use serde::ser::Serializer;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::normal_form::NormalForm;
+use super::splitting::Splitting;
+use super::vocabulary::{LARGEST_VOCABULARY, read_merges, read_vocabulary, write_vocabulary};
 use crate::error::{Error, Result};
 
 /// Larger files are refused; GPT-2's has 1.4 MB.
-const LARGEST_FILE: usize = 32 << 20;
+pub const LARGEST_FILE: usize = 32 << 20;
 
-/// As many tokens as a model may have.
-const LARGEST_VOCABULARY: usize = 262_144;
-
-/// Each may be looked for at every place of a text.
-const MOST_ADDED_TOKENS: usize = 1024;
-
-/// The token that stands between documents and ends generation.
+/// The token that stands between documents and ends generation, in the tokenizers that are made here.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
+
+/// GPT-2's regex, as its own code and as tiktoken's writes it.
+const WORDS: [&str; 2] = [
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+];
 
 /// The file, in the order in which `tokenizers` writes its fields.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,27 +35,66 @@ pub struct File {
     #[serde(default)]
     pub added_tokens: Vec<AddedToken>,
     #[serde(default)]
-    normalizer: Option<Value>,
+    normalizer: Option<Component>,
     pub pre_tokenizer: Option<Component>,
-    /// Would add tokens around a text where it is asked to; here it never is.
-    #[serde(default, skip_deserializing)]
-    post_processor: (),
+    /// Would add tokens around a text where it is asked to; here it never is. It is handed on as it is.
+    #[serde(default)]
+    post_processor: Option<Value>,
     pub decoder: Option<Component>,
     pub model: Model,
 }
 
-/// A pre-tokenizer or decoder. Each reads the fields it knows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A normalizer, pre-tokenizer or decoder, or several in turn. Each reads the fields it knows.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Component {
     #[serde(rename = "type")]
     name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    add_prefix_space: Option<bool>,
+    pub add_prefix_space: Option<bool>,
     /// Tells how offsets are counted, which changes no id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trim_offsets: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     use_regex: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    individual_digits: Option<bool>,
+    /// What a `Split` looks for, and what it does with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pattern: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    behavior: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    invert: Option<bool>,
+    /// What a `Sequence` consists of; which of the three names it has depends on what it is a sequence of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    normalizers: Option<Vec<Component>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pretokenizers: Option<Vec<Component>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    decoders: Option<Vec<Component>>,
+}
+
+impl Component {
+    /// This one, or what it is a sequence of.
+    fn steps(&self) -> Vec<&Self> {
+        if self.name != "Sequence" {
+            return vec![self];
+        }
+        let steps = [&self.normalizers, &self.pretokenizers, &self.decoders].into_iter().flatten().flatten();
+        steps.flat_map(Self::steps).collect()
+    }
+
+    /// Whether it cuts a text into GPT-2's words, by its regex written out.
+    fn cuts_words(&self) -> bool {
+        let is_words = |pattern: &Value| WORDS.iter().any(|words| pattern["Regex"] == *words);
+        let keeps_all =
+            matches!((self.behavior.as_deref(), self.invert), (Some("Isolated"), _) | (Some("Removed"), Some(true)));
+        self.name == "Split" && keeps_all && self.pattern.as_ref().is_some_and(is_words)
+    }
+}
+
+fn steps(component: &Option<Component>) -> Vec<&Component> {
+    component.iter().flat_map(Component::steps).collect()
 }
 
 /// A token that is found in the text before anything else is cut.
@@ -62,9 +102,12 @@ pub struct Component {
 pub struct AddedToken {
     pub id: u32,
     pub content: String,
-    single_word: bool,
-    lstrip: bool,
-    rstrip: bool,
+    /// Is found only where no word goes on before or behind it.
+    pub single_word: bool,
+    /// Takes the white space before it into itself; `rstrip` that behind it.
+    pub lstrip: bool,
+    pub rstrip: bool,
+    /// Is looked for in the normalised text.
     pub normalized: bool,
     pub special: bool,
 }
@@ -85,8 +128,10 @@ pub struct Model {
     fuse_unk: bool,
     #[serde(default)]
     byte_fallback: bool,
+    /// A word that is a token is that token, whatever the merges say.
     #[serde(default)]
-    ignore_merges: bool,
+    pub ignore_merges: bool,
+    /// In the order of the ids; an empty text where no token has the id.
     #[serde(serialize_with = "write_vocabulary", deserialize_with = "read_vocabulary")]
     pub vocab: Vec<String>,
     #[serde(deserialize_with = "read_merges")]
@@ -117,12 +162,7 @@ impl AddedToken {
 
 impl File {
     pub fn new(cut: Cut, added_tokens: Vec<AddedToken>, vocab: Vec<String>, merges: Vec<(String, String)>) -> Self {
-        let plain = |name: &str| Component {
-            name: name.to_owned(),
-            add_prefix_space: None,
-            trim_offsets: None,
-            use_regex: None,
-        };
+        let plain = |name: &str| Component { name: name.to_owned(), ..Component::default() };
         let byte_level = |use_regex| Component {
             add_prefix_space: Some(false),
             trim_offsets: Some(true),
@@ -140,7 +180,7 @@ impl File {
                 Cut::Bytes => Some(byte_level(false)),
                 Cut::Words => Some(byte_level(true)),
             },
-            post_processor: (),
+            post_processor: None,
             decoder: Some(if cut == Cut::Characters { plain("Fuse") } else { byte_level(true) }),
             model: Model {
                 name: bpe(),
@@ -160,33 +200,13 @@ impl File {
     /// Reads a file and refuses what would encode otherwise than we do.
     pub fn read(json: &[u8]) -> Result<Self> {
         check(json.len() <= LARGEST_FILE, || format!("{} bytes are too many", json.len()))?;
+        let json = without_mark(json);
+        // Before the fields: those of another kind are others.
+        let kind = kind(json)?;
+        support(kind == "BPE", || format!("it is of the kind {kind}, and BPE can be read"))?;
         let file: Self = serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
-        check(file.version == "1.0", || format!("version {:?}", file.version))?;
-        check(file.normalizer.is_none(), || "a normalizer".to_owned())?;
+        support(file.version == "1.0", || format!("version {:?}", file.version))?;
         file.model.check()?;
-        file.check_added_tokens()?;
-        Ok(file)
-    }
-
-    /// What GPT-2's older pair of files says: `vocab.json`, a map from tokens to ids, and `merges.txt`, a merge a line.
-    pub fn of_pair(vocabulary: &[u8], merges: &[u8]) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Vocabulary(#[serde(deserialize_with = "read_vocabulary")] Vec<String>);
-
-        let size = vocabulary.len() + merges.len();
-        check(size <= LARGEST_FILE, || format!("{size} bytes are too many"))?;
-        let Vocabulary(vocab) = serde_json::from_slice(vocabulary).map_err(|error| invalid(error.to_string()))?;
-        let merges = std::str::from_utf8(merges).map_err(|error| invalid(format!("merges.txt: {error}")))?;
-        let lines = merges.lines().filter(|line| !line.is_empty() && !line.starts_with("#version"));
-        let pairs = lines.map(|line| {
-            let pair = line.split_once(' ').filter(|(_, right)| !right.contains(' '));
-            let pair = pair.map(|(left, right)| (left.to_owned(), right.to_owned()));
-            pair.ok_or_else(|| invalid(format!("merge {line:?} is no pair")))
-        });
-        let merges = pairs.collect::<Result<_>>()?;
-        let end = vocab.iter().position(|token| token == END_OF_TEXT);
-        let end = end.ok_or_else(|| invalid(format!("no token {END_OF_TEXT}")))?;
-        let file = Self::new(Cut::Words, vec![AddedToken::special(end as u32, END_OF_TEXT)], vocab, merges);
         file.check_added_tokens()?;
         Ok(file)
     }
@@ -196,33 +216,111 @@ impl File {
     }
 
     /// How the file cuts texts, or why we cannot.
-    pub fn cut(&self) -> Result<Cut> {
-        let named = |component: &Option<Component>, name: &str| component.as_ref().is_some_and(|it| it.name == name);
-        let Some(pre_tokenizer) = &self.pre_tokenizer else {
-            check(named(&self.decoder, "Fuse"), || "a decoder of characters other than Fuse".to_owned())?;
-            return Ok(Cut::Characters);
+    pub fn cut(&self) -> Result<(Cut, Splitting)> {
+        let decoders = steps(&self.decoder);
+        let decoded_by = |name: &str| decoders.len() == 1 && decoders[0].name == name;
+        let steps = steps(&self.pre_tokenizer);
+        let Some((last, before)) = steps.split_last() else {
+            support(decoded_by("Fuse"), || "a decoder of characters other than Fuse".to_owned())?;
+            return Ok((Cut::Characters, Splitting::default()));
         };
-        check(pre_tokenizer.name == "ByteLevel", || format!("pre-tokenizer {}", pre_tokenizer.name))?;
-        check(named(&self.decoder, "ByteLevel"), || "a decoder of bytes other than ByteLevel".to_owned())?;
-        check(pre_tokenizer.add_prefix_space == Some(false), || "add_prefix_space is not false".to_owned())?;
-        Ok(if pre_tokenizer.use_regex.unwrap_or(true) { Cut::Words } else { Cut::Bytes })
+        support(last.name == "ByteLevel", || format!("pre-tokenizer {}", last.name))?;
+        support(decoded_by("ByteLevel"), || "a decoder of bytes other than ByteLevel".to_owned())?;
+        let prefix_space = last.add_prefix_space.ok_or_else(|| invalid("add_prefix_space is missing"))?;
+        let use_regex = last.use_regex.unwrap_or(true);
+        let (digits, words) = match before {
+            [] => (None, false),
+            [digits] if digits.name == "Digits" => (Some(digits.individual_digits.unwrap_or(false)), false),
+            // A space before each word, or words of words, would be something else.
+            [split] if split.cuts_words() && !use_regex && !prefix_space => (None, true),
+            [other, ..] => return Err(unsupported(format!("pre-tokenizer {}", other.name))),
+        };
+        let cut = if use_regex || words { Cut::Words } else { Cut::Bytes };
+        Ok((cut, Splitting { digits, prefix_space }))
+    }
+
+    /// The form in which the file reads a text, or why we cannot.
+    pub fn form(&self) -> Result<NormalForm> {
+        let steps = steps(&self.normalizer);
+        match steps.iter().find(|step| step.name != "NFC") {
+            Some(other) => Err(unsupported(format!("normalizer {}", other.name))),
+            None => Ok(if steps.is_empty() { NormalForm::AsIs } else { NormalForm::Nfc }),
+        }
+    }
+
+    /// The file without its tokens.
+    pub fn frame(self) -> Self {
+        let model = Model { vocab: Vec::new(), merges: Vec::new(), ..self.model };
+        Self { added_tokens: Vec::new(), model, ..self }
+    }
+
+    /// The id of a token, by the text that the file writes it as.
+    pub fn id(&self, content: &str) -> Option<u32> {
+        let added = self.added_tokens.iter().find(|token| token.content == content).map(|token| token.id);
+        added.or_else(|| self.model.id(content))
+    }
+
+    /// The token with an id.
+    pub fn content(&self, id: u32) -> Option<&str> {
+        let added = self.added_tokens.iter().find(|token| token.id == id).map(|token| &token.content);
+        added.or_else(|| self.model.vocab.get(id as usize)).map(String::as_str).filter(|content| !content.is_empty())
+    }
+
+    /// Whether no text becomes this token unless it spells it out: it is an added one, or neither a single byte or
+    /// character nor what a merge makes.
+    pub fn stands_apart(&self, id: u32) -> bool {
+        let Some(content) = self.content(id) else { return false };
+        let made = |(left, right): &(String, String)| {
+            content.len() == left.len() + right.len() && content.starts_with(left) && content.ends_with(right)
+        };
+        self.added_tokens.iter().any(|token| token.id == id)
+            || (content.chars().nth(1).is_some() && !self.model.merges.iter().any(made))
+    }
+
+    /// Leaves out the added tokens that a model of so many rows has no row for, as those that somebody added without
+    /// making the model larger: their text is then cut as any other. Returns what they are.
+    ///
+    /// # Errors
+    /// [`Error::VocabularyMismatch`] where ordinary tokens have no row.
+    pub fn keep_rows(&mut self, rows: usize) -> Result<Vec<String>> {
+        let is_beyond = |id: u32| id as usize >= rows;
+        let ids = self.added_tokens.iter().map(|token| token.id as usize + 1).max().unwrap_or(0);
+        let tokenizer = ids.max(self.model.vocab.len());
+        let left_out: Vec<_> = self.added_tokens.extract_if(.., |token| is_beyond(token.id)).collect();
+        let left_out: Vec<_> = left_out.into_iter().map(|token| token.content).collect();
+        let known: HashSet<_> = left_out.iter().map(String::as_str).collect();
+        let beyond = self.model.vocab.get(rows..).unwrap_or_default();
+        let is_merged = |(left, right): &(String, String)| {
+            [left, right].iter().any(|part| known.contains(&part[..])) || known.contains(&format!("{left}{right}")[..])
+        };
+        if beyond.iter().any(|token| !token.is_empty() && !known.contains(&token[..]))
+            || (!known.is_empty() && self.model.merges.iter().any(is_merged))
+        {
+            return Err(Error::VocabularyMismatch { model: rows, tokenizer });
+        }
+        self.model.vocab.truncate(rows);
+        if !left_out.is_empty() {
+            // It may name one of them.
+            self.post_processor = None;
+        }
+        Ok(left_out)
     }
 
     /// An added token outside the vocabulary gets the next id when the file is opened, whatever id is written.
-    fn check_added_tokens(&self) -> Result<()> {
-        check(self.added_tokens.len() <= MOST_ADDED_TOKENS, || "too many added tokens".to_owned())?;
-        let ids: HashMap<&str, u32> = self.model.vocab.iter().map(String::as_str).zip(0..).collect();
-        let mut next = self.model.vocab.len() as u32;
-        let mut contents = HashMap::new();
+    pub fn check_added_tokens(&self) -> Result<()> {
+        let vocabulary = self.model.vocab.iter().map(String::as_str).zip(0..);
+        let ids: HashMap<&str, u32> = vocabulary.filter(|(token, _)| !token.is_empty()).collect();
+        let mut next = ids.len() as u32;
+        let mut contents = HashSet::new();
         for token in &self.added_tokens {
             let content = &token.content;
             check(!content.is_empty(), || "an added token is empty".to_owned())?;
-            let plain = !token.single_word && !token.lstrip && !token.rstrip;
-            check(plain, || format!("added token {content:?} minds the text beside it"))?;
-            check(contents.insert(content, token.id).is_none(), || format!("added token {content:?} comes twice"))?;
+            check(contents.insert(content), || format!("added token {content:?} comes twice"))?;
             let expected = ids.get(content.as_str()).copied().unwrap_or(next);
-            next += u32::from(expected == next);
+            next += u32::from(expected == next && !ids.contains_key(content.as_str()));
             check(token.id == expected, || format!("added token {content:?} has id {}, not {expected}", token.id))?;
+            let other = self.model.vocab.get(expected as usize).filter(|other| !other.is_empty() && *other != content);
+            check(other.is_none(), || format!("added token {content:?} has id {expected}, as {other:?} has"))?;
         }
         check(next as usize <= LARGEST_VOCABULARY, || format!("{next} tokens are too many"))
     }
@@ -231,11 +329,14 @@ impl File {
 impl Model {
     fn check(&self) -> Result<()> {
         let none = |text: &Option<String>| text.as_ref().is_none_or(String::is_empty);
-        check(self.name == "BPE", || format!("a model of type {}", self.name))?;
-        check(self.dropout.is_none_or(|dropout| dropout == 0.0), || "dropout".to_owned())?;
-        check(none(&self.continuing_subword_prefix), || "continuing_subword_prefix".to_owned())?;
-        check(none(&self.end_of_word_suffix), || "end_of_word_suffix".to_owned())?;
-        check(!self.ignore_merges, || "ignore_merges".to_owned())
+        support(self.dropout.is_none_or(|dropout| dropout == 0.0), || "dropout".to_owned())?;
+        support(none(&self.continuing_subword_prefix), || "continuing_subword_prefix".to_owned())?;
+        support(none(&self.end_of_word_suffix), || "end_of_word_suffix".to_owned())
+    }
+
+    fn id(&self, content: &str) -> Option<u32> {
+        let place = self.vocab.iter().position(|token| token == content && !content.is_empty())?;
+        u32::try_from(place).ok()
     }
 
     /// Unknown characters are dropped here. That is right where there are none, or the file says nothing else.
@@ -244,6 +345,38 @@ impl Model {
     }
 }
 
+/// The kind of the model that a file describes. Old files do not say it; then the fields do that only one kind has.
+fn kind(json: &[u8]) -> Result<String> {
+    #[derive(Deserialize)]
+    struct Outline {
+        model: Fields,
+    }
+
+    #[derive(Deserialize)]
+    struct Fields {
+        #[serde(rename = "type")]
+        name: Option<String>,
+        merges: Option<IgnoredAny>,
+        unk_id: Option<IgnoredAny>,
+        max_input_chars_per_word: Option<IgnoredAny>,
+    }
+
+    let Outline { model } = serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
+    Ok(match model {
+        Fields { name: Some(name), .. } => name,
+        Fields { merges: None, unk_id: Some(_), .. } => "Unigram".to_owned(),
+        Fields { merges: None, max_input_chars_per_word: Some(_), .. } => "WordPiece".to_owned(),
+        Fields { merges: None, .. } => "WordLevel".to_owned(),
+        _ => bpe(),
+    })
+}
+
+/// The bytes of a text without the mark that some editors put before it.
+pub fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
+}
+
+/// The file is damaged, or contradicts itself.
 pub fn invalid(reason: impl Into<String>) -> Error {
     Error::TokenizerInvalid { reason: reason.into() }
 }
@@ -252,60 +385,11 @@ pub fn check(right: bool, reason: impl FnOnce() -> String) -> Result<()> {
     if right { Ok(()) } else { Err(invalid(reason())) }
 }
 
-fn write_vocabulary<S: Serializer>(vocabulary: &[String], serializer: S) -> std::result::Result<S::Ok, S::Error> {
-    serializer.collect_map(vocabulary.iter().zip(0u32..))
+/// The file is whole, and asks for what is not done here.
+pub fn unsupported(reason: impl Into<String>) -> Error {
+    Error::TokenizerUnsupported { reason: reason.into() }
 }
 
-/// Tokens in the order of their ids, which must be 0, 1, 2, ...: a single large id asks for no memory.
-fn read_vocabulary<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<String>, D::Error> {
-    struct Entries;
-
-    impl<'de> Visitor<'de> for Entries {
-        type Value = Vec<(u32, String)>;
-
-        fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-            formatter.write_str("a map from tokens to ids")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
-            let mut entries = Vec::new();
-            while let Some((token, id)) = map.next_entry()? {
-                entries.push((id, token));
-                if entries.len() > LARGEST_VOCABULARY {
-                    return Err(serde::de::Error::custom("the vocabulary is too large"));
-                }
-            }
-            Ok(entries)
-        }
-    }
-
-    let mut entries = deserializer.deserialize_map(Entries)?;
-    entries.sort_unstable();
-    if let Some((expected, (id, token))) = (0..).zip(&entries).find(|(expected, (id, _))| expected != id) {
-        return Err(serde::de::Error::custom(format!("token {token:?} has id {id} where {expected} is next")));
-    }
-    Ok(entries.into_iter().map(|(_, token)| token).collect())
-}
-
-/// Pairs, or as older files have them, lines of two tokens.
-fn read_merges<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<(String, String)>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Merge {
-        Pair(String, String),
-        Line(String),
-    }
-
-    let mut merges = Vec::new();
-    for merge in Vec::<Merge>::deserialize(deserializer)? {
-        match merge {
-            Merge::Pair(left, right) => merges.push((left, right)),
-            Merge::Line(line) if line.starts_with("#version") => {}
-            Merge::Line(line) => match line.split_once(' ') {
-                Some((left, right)) if !right.contains(' ') => merges.push((left.to_owned(), right.to_owned())),
-                _ => return Err(serde::de::Error::custom(format!("merge {line:?} is no pair"))),
-            },
-        }
-    }
-    Ok(merges)
+pub fn support(done: bool, reason: impl FnOnce() -> String) -> Result<()> {
+    if done { Ok(()) } else { Err(unsupported(reason())) }
 }

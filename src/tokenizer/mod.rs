@@ -4,21 +4,26 @@
 //! ids. That crate trains the merges here; the encoding is our own, as its engine for every kind of tokenizer would
 //! add half a megabyte to the page and take several times as long. The tests hold the two against each other.
 //!
-//! `<|endoftext|>` is a token in all three kinds: the last id where we made them, never a result of merges, and found
-//! wherever a text spells it out.
+//! `<|endoftext|>` is a token in all three kinds that are made here: the last id, never a result of merges, and found
+//! wherever a text spells it out. Tokenizers from elsewhere have the ends that their files name.
 
 mod alphabet;
 mod bpe;
 mod byte_level;
 mod file;
+mod folder;
+mod normal_form;
 mod open;
 mod pieces;
+mod roles;
 mod scheme;
 mod special;
 mod split;
+mod splitting;
 mod tokens;
 mod train;
 mod unicode;
+mod vocabulary;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,9 +33,12 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 pub use byte_level::{ByteLevel, TokenClass};
 use file::File;
+pub use folder::{Opened, TOKENIZER_FILES};
 pub use pieces::Piece;
+pub use roles::TokenRoles;
 use scheme::{Encoder, Scheme};
 use special::{Segment, Specials};
+use splitting::Splitting;
 pub use tokens::StreamDecoder;
 use tokens::Tokens;
 pub use train::{VOCABULARY, default_vocabulary};
@@ -55,11 +63,18 @@ const LARGEST_FOR_DOCUMENTS: usize = 1 << 16;
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     scheme: Scheme,
+    splitting: Splitting,
     tokens: Arc<Tokens>,
     specials: Specials,
-    end_of_text: u32,
-    /// Tokens of the model; added tokens may follow.
+    roles: TokenRoles,
+    /// Whether the roles are not only what the tokens' names say.
+    roles_are_stated: bool,
+    /// The file that it was read from, without its tokens.
+    frame: File,
+    /// Ids of the vocabulary; added tokens may follow.
     listed: usize,
+    /// Ids that no token has.
+    unused: Vec<u32>,
 }
 
 impl Tokenizer {
@@ -82,25 +97,33 @@ impl Tokenizer {
         })
     }
 
-    /// Opens a `tokenizer.json`: one of ours, or another of byte-level BPE with GPT-2's pre-tokenisation and an
-    /// `<|endoftext|>`. What would encode otherwise than here (a normalizer, another pre-tokenizer, ...) is refused;
-    /// truncation, padding and what a post-processor adds around a text are left aside.
+    /// Opens a `tokenizer.json`: one of ours, or another of byte-level BPE with GPT-2's pre-tokenisation. Which tokens
+    /// end a text is told by their names. What would encode otherwise than here (another normalizer, another
+    /// pre-tokenizer, ...) is refused; truncation, padding and what a post-processor adds around a text are left aside.
     pub fn from_json(json: &[u8]) -> Result<Self> {
         Self::from_file(File::read(json)?)
     }
 
-    /// Opens GPT-2's older pair of files, `vocab.json` and `merges.txt`, as the `tokenizer.json` that says the same.
-    pub fn from_vocabulary(vocabulary: &[u8], merges: &[u8]) -> Result<Self> {
-        Self::from_file(File::of_pair(vocabulary, merges)?)
+    /// The same with what other files say of its tokens.
+    pub fn with_roles(self, roles: TokenRoles) -> Self {
+        let roles = roles.among(|id| self.has(id));
+        Self { roles, roles_are_stated: true, ..self }
     }
 
     /// This tokenizer with further special tokens, whose ids follow its own; those that it has already stay.
     pub fn with_special_tokens(&self, contents: &[&str]) -> Result<Self> {
         let mut file = File::read(self.to_json().as_bytes())?;
         let new = contents.iter().filter(|content| self.special_token(content).is_none());
-        let added = (self.vocabulary() as u32..).zip(new).map(|(id, content)| file::AddedToken::special(id, content));
-        file.added_tokens.extend(added);
-        Self::from_file(file)
+        for (id, content) in (self.vocabulary() as u32..).zip(new) {
+            file.added_tokens.push(file::AddedToken::special(id, content));
+            // Where ids have holes, only the vocabulary says which one a token has.
+            if !self.unused.is_empty() {
+                file.model.vocab.resize(id as usize, String::new());
+                file.model.vocab.push((*content).to_owned());
+            }
+        }
+        let roles = TokenRoles { chat_template: None, ..self.roles.clone() };
+        Ok(Self { roles, roles_are_stated: self.roles_are_stated, ..Self::from_file(file)? })
     }
 
     /// The id of a text that is one token wherever it stands.
@@ -116,14 +139,40 @@ impl Tokenizer {
         }
     }
 
-    /// Number of ids.
+    /// Number of ids, with those that no token has.
     pub fn vocabulary(&self) -> usize {
         self.tokens.len()
     }
 
-    /// The id between documents, which ends generation.
-    pub fn end_of_text(&self) -> u32 {
-        self.end_of_text
+    /// Ids below [`vocabulary`](Self::vocabulary) that no token has: nothing is ever encoded to them.
+    pub fn unused(&self) -> &[u32] {
+        &self.unused
+    }
+
+    fn has(&self, id: u32) -> bool {
+        (id as usize) < self.vocabulary() && self.unused.binary_search(&id).is_err()
+    }
+
+    /// What its tokens are for.
+    pub fn roles(&self) -> &TokenRoles {
+        &self.roles
+    }
+
+    /// The roles, where files said more than the tokens' names do.
+    pub fn stated_roles(&self) -> Option<&TokenRoles> {
+        self.roles_are_stated.then_some(&self.roles)
+    }
+
+    /// The id between documents, where there is any.
+    pub fn end_of_text(&self) -> Option<u32> {
+        self.roles.ends.first().copied()
+    }
+
+    /// The id that a text without a beginning begins with: the one that is for it, else one between documents, else a
+    /// line's end.
+    pub fn start(&self) -> u32 {
+        let line = || self.encode("\n").first().copied();
+        self.roles.start.or_else(|| self.end_of_text()).or_else(line).unwrap_or(0)
     }
 
     /// The ids of a text, without any around it. Unknown characters are left out.
@@ -133,7 +182,8 @@ impl Tokenizer {
         ids
     }
 
-    /// The ids of all documents, each followed by the end of text. Holds 2 bytes a token and little besides.
+    /// The ids of all documents, each followed by the end of text, where there is one. Holds 2 bytes a token and little
+    /// besides.
     pub fn encode_documents(&self, documents: &[&str]) -> Result<Vec<u16>> {
         if self.vocabulary() > LARGEST_FOR_DOCUMENTS {
             return Err(Error::VocabularySize { asked: self.vocabulary(), min: 1, max: LARGEST_FOR_DOCUMENTS });
@@ -142,7 +192,7 @@ impl Tokenizer {
         let mut encoder = self.scheme.encoder();
         for document in documents {
             self.each_id(&mut encoder, document, &mut |id| push(&mut ids, id));
-            push(&mut ids, self.end_of_text);
+            self.end_of_text().into_iter().for_each(|end| push(&mut ids, end));
         }
         return Ok(ids);
 
@@ -156,10 +206,10 @@ impl Tokenizer {
     }
 
     /// Visits the ids of a text.
-    fn each_id<'t>(&self, encoder: &mut Encoder<'_, 't>, text: &'t str, emit: &mut impl FnMut(u32)) {
+    fn each_id(&self, encoder: &mut Encoder, text: &str, emit: &mut impl FnMut(u32)) {
         self.specials.each(text, |segment| match segment {
             Segment::Special(id, _) => emit(id),
-            Segment::Text(text) => encoder.encode(text, emit),
+            Segment::Text(text) => self.splitting.each(text, |stretch, _| encoder.encode(stretch, emit)),
         });
     }
 

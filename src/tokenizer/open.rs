@@ -1,37 +1,49 @@
 //! A tokenizer from its file, and the file of a tokenizer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::bpe::Merges;
-use super::file::{AddedToken, Cut, END_OF_TEXT, File, Model, check, invalid};
+use super::file::{AddedToken, Cut, File, Model, check, invalid, support, unsupported};
 use super::scheme::{Characters, Scheme};
 use super::special::Specials;
 use super::tokens::Tokens;
-use super::{Tokenizer, alphabet};
+use super::{TokenRoles, Tokenizer, alphabet};
 use crate::error::Result;
 
 type Ids<'a> = HashMap<&'a str, u32>;
 
 impl Tokenizer {
     pub(super) fn from_file(file: File) -> Result<Self> {
-        let cut = file.cut()?;
-        let File { model, added_tokens, .. } = file;
-        let end_of_text = added_tokens.iter().find(|token| token.content == END_OF_TEXT).map(|token| token.id);
-        let end_of_text = end_of_text.ok_or_else(|| invalid(format!("no added token {END_OF_TEXT}")))?;
-        let ids: Ids = model.vocab.iter().map(String::as_str).zip(0..).collect();
-        check(ids.len() == model.vocab.len(), || "a token comes twice in the vocabulary".to_owned())?;
-        check(!ids.contains_key(""), || "a token is empty".to_owned())?;
+        let (cut, splitting) = file.cut()?;
+        let form = file.form()?;
+        let roles = TokenRoles::by_name(&file);
+        let File { model, added_tokens, .. } = &file;
+        let vocabulary = || model.vocab.iter().map(String::as_str).zip(0u32..).filter(|(token, _)| !token.is_empty());
+        let ids: Ids = vocabulary().collect();
+        check(ids.len() == vocabulary().count(), || "a token comes twice in the vocabulary".to_owned())?;
         let scheme = match cut {
-            Cut::Characters => Scheme::Characters(characters(&model, &added_tokens)?),
+            Cut::Characters => Scheme::Characters(characters(model, added_tokens)?),
             Cut::Bytes => {
-                check(model.merges.is_empty(), || "merges without GPT-2's pre-tokenisation".to_owned())?;
+                support(model.merges.is_empty(), || "merges without GPT-2's pre-tokenisation".to_owned())?;
                 Scheme::Bytes(bytes(&ids)?)
             }
-            Cut::Words => Scheme::Words(merges(&model, &ids)?),
+            Cut::Words => Scheme::Words(merges(model, &ids)?),
         };
-        let tokens = Arc::new(tokens(cut, &model.vocab, &added_tokens)?);
-        Ok(Self { scheme, tokens, specials: Specials::new(added_tokens), end_of_text, listed: model.vocab.len() })
+        let specials = Specials::new(added_tokens.clone(), form)?;
+        let (tokens, unused) = tokens(cut, &model.vocab, &specials)?;
+        let listed = model.vocab.len();
+        Ok(Self {
+            scheme,
+            splitting,
+            tokens: Arc::new(tokens),
+            specials,
+            roles,
+            roles_are_stated: false,
+            frame: file.frame(),
+            listed,
+            unused,
+        })
     }
 
     /// The `tokenizer.json` that opens as this tokenizer, here and in `tokenizers`.
@@ -43,27 +55,30 @@ impl Tokenizer {
             (None, _) => alphabet::spell(token),
         };
         let vocabulary: Vec<_> = (0..).zip(self.tokens.iter()).take(self.listed).map(spell).collect();
-        let (cut, merges) = match &self.scheme {
-            Scheme::Characters(_) => (Cut::Characters, Vec::new()),
-            Scheme::Bytes(_) => (Cut::Bytes, Vec::new()),
-            Scheme::Words(merges) => (Cut::Words, merges.in_order()),
+        let merges = match &self.scheme {
+            Scheme::Characters(_) | Scheme::Bytes(_) => Vec::new(),
+            Scheme::Words(merges) => merges.in_order(),
         };
         let name = |id: u32| vocabulary[id as usize].clone();
-        let merges = merges.into_iter().map(|(left, right)| (name(left), name(right))).collect();
-        File::new(cut, self.specials.tokens().to_vec(), vocabulary, merges).write()
+        let mut file = self.frame.clone();
+        file.model.merges = merges.into_iter().map(|(left, right)| (name(left), name(right))).collect();
+        file.model.vocab = vocabulary;
+        file.added_tokens = self.specials.tokens().to_vec();
+        file.write()
     }
 }
 
 /// Every token of the vocabulary that is no added one must be a character.
 fn characters(model: &Model, added_tokens: &[AddedToken]) -> Result<Characters> {
-    check(model.merges.is_empty(), || "merges of characters".to_owned())?;
-    check(model.drops_unknown(), || "a token for unknown characters".to_owned())?;
+    support(model.merges.is_empty(), || "merges of characters".to_owned())?;
+    support(model.drops_unknown(), || "a token for unknown characters".to_owned())?;
+    let added: HashSet<u32> = added_tokens.iter().map(|token| token.id).collect();
     let mut characters = Vec::new();
-    for (token, id) in model.vocab.iter().zip(0..) {
+    for (token, id) in model.vocab.iter().zip(0..).filter(|(token, _)| !token.is_empty()) {
         let mut rest = token.chars();
         match (rest.next(), rest.next()) {
             (Some(character), None) => characters.push((character, id)),
-            _ => check(is_added(added_tokens, id), || format!("token {token:?} is no character"))?,
+            _ => support(added.contains(&id), || format!("token {token:?} is no character"))?,
         }
     }
     Ok(Characters::new(characters.into_iter()))
@@ -75,7 +90,7 @@ fn bytes(ids: &Ids) -> Result<[u32; 256]> {
     for byte in 0..=255 {
         let character = alphabet::character(byte);
         let id = ids.get(character.encode_utf8(&mut [0; 4]) as &str);
-        table[usize::from(byte)] = *id.ok_or_else(|| invalid(format!("byte {byte:#04x} has no token")))?;
+        table[usize::from(byte)] = *id.ok_or_else(|| unsupported(format!("byte {byte:#04x} has no token")))?;
     }
     Ok(table)
 }
@@ -86,26 +101,35 @@ fn merges(model: &Model, ids: &Ids) -> Result<Merges> {
     for (left, right) in &model.merges {
         merges.push((id(left)?, id(right)?, id(&format!("{left}{right}"))?));
     }
-    Ok(Merges::new(bytes(ids)?, merges.into_iter()))
+    let merges = Merges::new(bytes(ids)?, merges.into_iter());
+    if !model.ignore_merges {
+        return Ok(merges);
+    }
+    let whole = ids.iter().filter_map(|(token, &id)| Some((alphabet::unspell(token)?.into_boxed_slice(), id)));
+    Ok(merges.with_whole_words(whole))
 }
 
-/// What each id decodes to. As in `tokenizers`, an added token that could be spelled bytes is taken for them.
-fn tokens(cut: Cut, vocabulary: &[String], added_tokens: &[AddedToken]) -> Result<Tokens> {
-    let mut tokens = Tokens::default();
-    let outside = added_tokens.iter().filter(|token| token.id as usize >= vocabulary.len());
-    for (token, id) in vocabulary.iter().chain(outside.map(|token| &token.content)).zip(0..) {
+/// What each id decodes to, and the ids that no token has. As in `tokenizers`, an added token that could be spelled bytes is
+/// taken for them.
+fn tokens(cut: Cut, vocabulary: &[String], specials: &Specials) -> Result<(Tokens, Vec<u32>)> {
+    let added: HashMap<_, _> = specials.tokens().iter().map(|token| (token.id, specials.normal(token))).collect();
+    let end = added.keys().map(|&id| id + 1).max().unwrap_or(0).max(vocabulary.len() as u32);
+    let (mut tokens, mut unused) = (Tokens::default(), Vec::new());
+    for id in 0..end {
+        let listed = || vocabulary.get(id as usize).filter(|token| !token.is_empty());
+        let Some(token) = added.get(&id).or_else(listed) else {
+            tokens.push(&[]);
+            unused.push(id);
+            continue;
+        };
         match alphabet::unspell(token) {
             Some(bytes) if cut != Cut::Characters => tokens.push(&bytes),
             _ => {
-                let readable = cut == Cut::Characters || is_added(added_tokens, id);
-                check(readable, || format!("token {token:?} is not spelled in bytes"))?;
+                let readable = cut == Cut::Characters || added.contains_key(&id);
+                support(readable, || format!("token {token:?} is not spelled in bytes"))?;
                 tokens.push(token.as_bytes());
             }
         }
     }
-    Ok(tokens)
-}
-
-fn is_added(added_tokens: &[AddedToken], id: u32) -> bool {
-    added_tokens.iter().any(|token| token.id == id)
+    Ok((tokens, unused))
 }

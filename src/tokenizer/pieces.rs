@@ -9,14 +9,14 @@ use super::special::Segment;
 use super::split::words;
 
 /// A stretch of text that is shown in one colour. Mostly one token; several where tokens end inside a character; none
-/// where the tokenizer leaves a character out. The texts of all pieces joined are the text.
+/// where the tokenizer leaves a character out. The texts of all pieces joined are the text, normalised as it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Piece {
     pub ids: Vec<u32>,
     pub text: String,
-    /// Where the piece starts and ends, in characters.
+    /// Where the piece starts and ends, in characters of the text as the tokenizer reads it, which normalises some.
     pub start: usize,
     pub end: usize,
 }
@@ -34,6 +34,22 @@ impl Pieces {
         self.characters += text.chars().count();
         self.all.push(Piece { ids, text: text.to_owned(), start, end: self.characters });
     }
+
+    /// Takes the space that begins a piece out again, as the text does not have it.
+    fn forget_space(&mut self, first: usize) {
+        self.characters -= 1;
+        self.all[first].text.remove(0);
+        self.all[first].end -= 1;
+        for piece in &mut self.all[first + 1..] {
+            piece.start -= 1;
+            piece.end -= 1;
+        }
+        // A piece of nothing else belongs to the next one.
+        if self.all[first].text.is_empty() && first + 1 < self.all.len() {
+            let Piece { ids, .. } = self.all.remove(first);
+            self.all[first].ids.splice(0..0, ids);
+        }
+    }
 }
 
 impl Tokenizer {
@@ -42,7 +58,13 @@ impl Tokenizer {
         let mut pieces = Pieces::default();
         self.specials.each(text, |segment| match segment {
             Segment::Special(id, text) => pieces.push(vec![id], text),
-            Segment::Text(text) => self.cut(text, &mut pieces),
+            Segment::Text(text) => self.splitting.each(text, |stretch, prefixed| {
+                let first = pieces.all.len();
+                self.cut(stretch, &mut pieces);
+                if prefixed {
+                    pieces.forget_space(first);
+                }
+            }),
         });
         pieces.all
     }

@@ -36,15 +36,15 @@ impl Characters {
     }
 }
 
-/// Encodes texts that outlive it, one after another.
-pub enum Encoder<'s, 't> {
+/// Encodes texts, one after another.
+pub enum Encoder<'s> {
     Characters(&'s Characters),
     Bytes(&'s [u32; 256]),
-    Words(bpe::Encoder<'s, 't>),
+    Words(bpe::Encoder<'s>),
 }
 
 impl Scheme {
-    pub fn encoder<'t>(&self) -> Encoder<'_, 't> {
+    pub fn encoder(&self) -> Encoder<'_> {
         match self {
             Self::Characters(characters) => Encoder::Characters(characters),
             Self::Bytes(ids) => Encoder::Bytes(ids),
@@ -53,9 +53,9 @@ impl Scheme {
     }
 }
 
-impl<'t> Encoder<'_, 't> {
+impl Encoder<'_> {
     /// Visits the ids of a text that holds no added token. Unknown characters are left out.
-    pub fn encode(&mut self, text: &'t str, emit: &mut impl FnMut(u32)) {
+    pub fn encode(&mut self, text: &str, emit: &mut impl FnMut(u32)) {
         match self {
             Self::Characters(characters) => {
                 text.chars().filter_map(|character| characters.id(character)).for_each(emit);

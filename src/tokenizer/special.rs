@@ -1,6 +1,13 @@
 //! Added tokens: texts that are one token wherever they stand, found before anything else is cut.
 
-use super::file::AddedToken;
+use std::{collections::HashSet, fmt};
+
+use daachorse::{DoubleArrayAhoCorasick, DoubleArrayAhoCorasickBuilder, MatchKind};
+
+use super::file::{AddedToken, invalid};
+use super::normal_form::NormalForm;
+use super::unicode::is_word;
+use crate::error::Result;
 
 /// A stretch of text: ordinary, or one added token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,73 +16,107 @@ pub enum Segment<'t> {
     Special(u32, &'t str),
 }
 
-/// The added tokens of a tokenizer. As in `tokenizers`, those that are not "normalized" are found first, the others in
-/// what is left (nothing is ever normalised here); each time the leftmost, and of several there the longest.
+/// The added tokens of a tokenizer. As in `tokenizers`, those that are not "normalized" are found first, and the others in
+/// what is left once that is normalised; each time the leftmost, and of several there the longest.
 #[derive(Debug, Clone)]
 pub struct Specials {
     tokens: Vec<AddedToken>,
+    form: NormalForm,
     first: Finder,
     second: Finder,
 }
 
-#[derive(Debug, Clone)]
-struct Finder {
-    /// Longest first.
-    tokens: Vec<(String, u32)>,
-    /// Bytes that a token starts with.
-    starts: [bool; 256],
+/// Finds the texts of tokens in a time that depends on the length of a text alone. `None` finds nothing.
+#[derive(Clone)]
+struct Finder(Option<DoubleArrayAhoCorasick<u32>>);
+
+impl fmt::Debug for Finder {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.debug_tuple("Finder").finish_non_exhaustive()
+    }
 }
 
 impl Specials {
-    pub fn new(tokens: Vec<AddedToken>) -> Self {
-        let finder = |normalized| Finder::new(tokens.iter().filter(|token| token.normalized == normalized));
-        Self { first: finder(false), second: finder(true), tokens }
+    /// # Errors
+    /// `TokenizerInvalid` where two tokens are the same text once they are normalised.
+    pub fn new(tokens: Vec<AddedToken>, form: NormalForm) -> Result<Self> {
+        let normal = |token: &AddedToken| normal(form, token);
+        let of = |normalized| {
+            let places = tokens.iter().zip(0..).filter(|(token, _)| token.normalized == normalized);
+            Finder::new(places.map(|(token, place)| (normal(token), place)).collect())
+        };
+        let (first, second) = (of(false)?, of(true)?);
+        Ok(Self { tokens, form, first, second })
+    }
+
+    /// A single token, in texts that are taken as they are.
+    pub fn of_one(token: AddedToken) -> Self {
+        Self::new(vec![token], NormalForm::AsIs).expect("one token is no two")
     }
 
     pub fn tokens(&self) -> &[AddedToken] {
         &self.tokens
     }
 
-    /// Visits the segments of a text in order; none is empty.
-    pub fn each<'t>(&self, text: &'t str, mut visit: impl FnMut(Segment<'t>)) {
-        self.first.each(text, &mut |segment| match segment {
-            Segment::Text(text) => self.second.each(text, &mut visit),
+    /// The text that a token is found as.
+    pub fn normal(&self, token: &AddedToken) -> String {
+        normal(self.form, token)
+    }
+
+    /// Visits the segments of a text in order; none is empty, but a token that lost its text to the one before it.
+    pub fn each(&self, text: &str, mut visit: impl FnMut(Segment)) {
+        self.first.each(&self.tokens, text, &mut |segment| match segment {
+            Segment::Text(text) => self.form.each(text, |text| self.second.each(&self.tokens, &text, &mut visit)),
             special => visit(special),
         });
     }
 }
 
+fn normal(form: NormalForm, token: &AddedToken) -> String {
+    if token.normalized { form.of(&token.content).into_owned() } else { token.content.clone() }
+}
+
 impl Finder {
-    fn new<'a>(tokens: impl Iterator<Item = &'a AddedToken>) -> Self {
-        let mut tokens: Vec<_> = tokens.map(|token| (token.content.clone(), token.id)).collect();
-        tokens.sort_by_key(|(content, _)| std::cmp::Reverse(content.len()));
-        let mut starts = [false; 256];
-        for (content, _) in &tokens {
-            starts[usize::from(content.as_bytes()[0])] = true;
+    /// Of texts, and the places of their tokens.
+    fn new(texts: Vec<(String, u32)>) -> Result<Self> {
+        if texts.is_empty() {
+            return Ok(Self(None));
         }
-        Self { tokens, starts }
+        let mut seen = HashSet::new();
+        if let Some((twice, _)) = texts.iter().find(|(text, _)| !seen.insert(text)) {
+            return Err(invalid(format!("two added tokens are found as {twice:?}")));
+        }
+        let builder = DoubleArrayAhoCorasickBuilder::new().match_kind(MatchKind::LeftmostLongest);
+        let built = builder.build_with_values(texts);
+        Ok(Self(Some(built.map_err(|error| invalid(format!("added tokens: {error}")))?)))
     }
 
-    fn each<'t>(&self, text: &'t str, visit: &mut impl FnMut(Segment<'t>)) {
-        // Where the segment in hand starts, and where to look on.
-        let (mut start, mut at) = (0, 0);
-        let bytes = text.as_bytes();
-        while let Some(skipped) = bytes[at..].iter().position(|&byte| self.starts[usize::from(byte)]) {
-            at += skipped;
-            let found = self.tokens.iter().find(|(content, _)| bytes[at..].starts_with(content.as_bytes()));
-            let Some((content, id)) = found else {
-                at += 1;
+    fn each(&self, tokens: &[AddedToken], text: &str, visit: &mut impl FnMut(Segment)) {
+        // Where the segment in hand starts; and white space that was looked through, so that none is twice.
+        let (mut from, mut spaces) = (0, 0..0);
+        for found in self.0.iter().flat_map(|automaton| automaton.leftmost_find_iter(text)) {
+            let token = &tokens[found.value() as usize];
+            let (mut start, mut end) = (found.start(), found.end());
+            if token.single_word && (text[..start].ends_with(is_word) || text[end..].starts_with(is_word)) {
                 continue;
-            };
-            if start < at {
-                visit(Segment::Text(&text[start..at]));
             }
-            let end = at + content.len();
-            visit(Segment::Special(*id, &text[at..end]));
-            (start, at) = (end, end);
+            if token.lstrip && from < start {
+                start = from + text[from..start].trim_end().len();
+            }
+            if token.rstrip {
+                if !spaces.contains(&end) {
+                    spaces = end..text.len() - text[end..].trim_start().len();
+                }
+                end = spaces.end.max(end);
+            }
+            if from < start {
+                visit(Segment::Text(&text[from..start]));
+            }
+            visit(Segment::Special(token.id, &text[start..end]));
+            from = end;
         }
-        if start < text.len() {
-            visit(Segment::Text(&text[start..]));
+        if from < text.len() {
+            visit(Segment::Text(&text[from..]));
         }
     }
 }
@@ -84,31 +125,72 @@ impl Finder {
 mod tests {
     use super::*;
 
-    fn segments<'t>(specials: &Specials, text: &'t str) -> Vec<Segment<'t>> {
+    fn segments(specials: &Specials, text: &str) -> Vec<(Option<u32>, String)> {
         let mut all = Vec::new();
-        specials.each(text, |segment| all.push(segment));
+        specials.each(text, |segment| {
+            all.push(match segment {
+                Segment::Text(text) => (None, text.to_owned()),
+                Segment::Special(id, text) => (Some(id), text.to_owned()),
+            });
+        });
         all
     }
 
+    fn of(tokens: Vec<AddedToken>) -> Specials {
+        Specials::new(tokens, NormalForm::AsIs).unwrap()
+    }
+
     fn token(id: u32, content: &str, normalized: bool) -> AddedToken {
-        let mut token = AddedToken::special(id, content);
-        token.normalized = normalized;
-        token
+        AddedToken { normalized, ..AddedToken::special(id, content) }
+    }
+
+    fn text(text: &str) -> (Option<u32>, String) {
+        (None, text.to_owned())
+    }
+
+    fn special(id: u32, text: &str) -> (Option<u32>, String) {
+        (Some(id), text.to_owned())
     }
 
     #[test]
     fn the_leftmost_and_longest_is_taken() {
-        let specials = Specials::new(vec![token(7, "<|a|>", false), token(8, "<|a|><|b|>", false)]);
-        use Segment::{Special, Text};
-        assert_eq!(segments(&specials, "x<|a|>"), [Text("x"), Special(7, "<|a|>")]);
-        assert_eq!(segments(&specials, "<|a|><|b|>ñ"), [Special(8, "<|a|><|b|>"), Text("ñ")]);
-        assert_eq!(segments(&specials, "<<|a|<|a|>"), [Text("<<|a|"), Special(7, "<|a|>")]);
+        let specials = of(vec![token(7, "<|a|>", false), token(8, "<|a|><|b|>", false)]);
+        assert_eq!(segments(&specials, "x<|a|>"), [text("x"), special(7, "<|a|>")]);
+        assert_eq!(segments(&specials, "<|a|><|b|>ñ"), [special(8, "<|a|><|b|>"), text("ñ")]);
+        assert_eq!(segments(&specials, "<<|a|<|a|>"), [text("<<|a|"), special(7, "<|a|>")]);
         assert!(segments(&specials, "").is_empty());
     }
 
     #[test]
-    fn normalized_tokens_come_second() {
-        let specials = Specials::new(vec![token(1, "ab", true), token(2, "bc", false)]);
-        assert_eq!(segments(&specials, "abc"), [Segment::Text("a"), Segment::Special(2, "bc")]);
+    fn normalized_tokens_come_second_and_in_the_normalised_text() {
+        let specials = of(vec![token(1, "ab", true), token(2, "bc", false)]);
+        assert_eq!(segments(&specials, "abc"), [text("a"), special(2, "bc")]);
+        let tokens = vec![token(1, "e\u{301}", true), token(2, "o\u{301}", false)];
+        let specials = Specials::new(tokens, NormalForm::Nfc).unwrap();
+        assert_eq!(segments(&specials, "é e\u{301}"), [special(1, "é"), text(" "), special(1, "é")]);
+        assert_eq!(segments(&specials, "óo\u{301}"), [text("ó"), special(2, "o\u{301}")]);
+        let twice = vec![token(1, "é", true), token(2, "e\u{301}", true)];
+        assert!(Specials::new(twice, NormalForm::Nfc).is_err());
+    }
+
+    #[test]
+    fn white_space_beside_a_token_is_taken_by_those_that_strip() {
+        let mask = AddedToken { lstrip: true, ..token(1, "<m>", false) };
+        let end = AddedToken { rstrip: true, ..token(2, "</s>", false) };
+        let specials = of(vec![mask, end]);
+        assert_eq!(segments(&specials, "a \n<m> b"), [text("a"), special(1, " \n<m>"), text(" b")]);
+        assert_eq!(segments(&specials, "</s>  <m>"), [special(2, "</s>  "), special(1, "<m>")]);
+        assert_eq!(
+            segments(&specials, "<m>\u{3000}</s>\u{a0}ñ"),
+            [special(1, "<m>"), text("\u{3000}"), special(2, "</s>\u{a0}"), text("ñ")]
+        );
+    }
+
+    #[test]
+    fn a_single_word_is_none_within_another() {
+        let specials = of(vec![AddedToken { single_word: true, ..token(1, "ember", true) }]);
+        assert_eq!(segments(&specials, "ember,embers"), [special(1, "ember"), text(",embers")]);
+        assert_eq!(segments(&specials, "ñember"), [text("ñember")]);
+        assert_eq!(segments(&specials, "ember_"), [text("ember_")]);
     }
 }

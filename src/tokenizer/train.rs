@@ -84,8 +84,8 @@ fn finish(cut: Cut, mut vocabulary: Vec<String>, merges: Vec<(String, String)>) 
 }
 
 /// Visits the documents without the end-of-text tokens in them.
-fn each_text<'t>(documents: &[&'t str], mut visit: impl FnMut(&'t str)) {
-    let specials = Specials::new(vec![AddedToken::special(0, END_OF_TEXT)]);
+fn each_text(documents: &[&str], mut visit: impl FnMut(&str)) {
+    let specials = Specials::of_one(AddedToken::special(0, END_OF_TEXT));
     for document in documents {
         specials.each(document, |segment| match segment {
             Segment::Text(text) => visit(text),

@@ -4,7 +4,10 @@ use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 use super::{Session, Thrown, answer, thrown};
-use crate::formats::{Beginning, Folder};
+use crate::{
+    formats::{Beginning, Folder},
+    tokenizer::TOKENIZER_FILES,
+};
 
 #[wasm_bindgen]
 impl Session {
@@ -18,19 +21,15 @@ impl Session {
         totals: Vec<f64>,
     ) -> Thrown<JsValue> {
         let mut folder = Folder::default();
-        let (mut vocabulary, mut merges) = (None, None);
         for ((name, content), total) in names.into_iter().zip(contents.iter()).zip(totals) {
             let bytes = content.unchecked_into::<Uint8Array>().to_vec();
             match &name[..] {
                 "config.json" => folder.config = bytes,
-                "tokenizer.json" => folder.tokenizer = Some(bytes),
-                "vocab.json" => vocabulary = Some(bytes),
-                "merges.txt" => merges = Some(bytes),
                 "model.safetensors.index.json" => folder.index = Some(bytes),
+                _ if TOKENIZER_FILES.contains(&&name[..]) => drop(folder.tokenizer.insert(name, bytes)),
                 _ => folder.weights.push(Beginning { name, bytes, total: total as u64 }),
             }
         }
-        folder.vocabulary_and_merges = vocabulary.zip(merges);
         answer(self.0.begin_pretrained(&folder))
     }
 

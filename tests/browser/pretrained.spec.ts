@@ -109,6 +109,33 @@ test.describe("one engine is enough", () => {
     await expectLogits(page, "sharded");
   });
 
+  test("tokens without weights are left out with a sentence, and ends from another file end a text", async ({
+    page,
+  }) => {
+    await visit(page, "cpu");
+    const given = files("prefixed");
+    const tokenizer = given.find(({ name }) => name === "tokenizer.json");
+    const content = JSON.parse(String(tokenizer?.buffer));
+    const rows = Object.keys(content.model.vocab).length;
+    content.added_tokens.push({ ...content.added_tokens[0], id: rows, content: "[PAD]" });
+    const changed = given.map((file) =>
+      file === tokenizer ? { ...file, buffer: Buffer.from(JSON.stringify(content)) } : file,
+    );
+    await choose(page, changed);
+    await expect(step(page, "Share").getByText(/without these tokens.*\[PAD\]/)).toBeVisible();
+    await expectLogits(page, "prefixed");
+    expect(await page.evaluate(async () => (await window.lorito.encode("[PAD]")).length)).toBeGreaterThan(1);
+    const greedy = () => page.evaluate(() => window.lorito.generate("El gato", { maxTokens: 12, temperature: 0 }));
+    const whole = await greedy();
+    const last = await page.evaluate(async (text) => [...(await window.lorito.encode(text))].at(-1), whole);
+    const ends = {
+      ...archive(Buffer.from(JSON.stringify({ eos_token_id: [0, last] }))),
+      name: "generation_config.json",
+    };
+    await choose(page, [...files("prefixed"), ends]);
+    await expect(async () => expect((await greedy()).length).toBeLessThan(whole.length)).toPass({ timeout: 30_000 });
+  });
+
   test("an archive that is broken or lies is refused with a sentence, and the model before it stays", async ({
     page,
   }) => {

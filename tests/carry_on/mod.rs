@@ -119,6 +119,7 @@ fn write_a_model_for_conversations() {
         name: "Chat".into(),
         config,
         tokenizer: tokenizer.to_json(),
+        roles: None,
         weights: block_on(ops::read(gpt.flat.clone())).unwrap(),
         facts: TextFacts::default(),
         history: History::default(),

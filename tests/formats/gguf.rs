@@ -143,7 +143,7 @@ fn metadata_say_what_llama_cpp_asks() {
     let model = sample::model();
     let Gguf { metadata, .. } = gguf(&model, GgufNumbers::F16);
     let tokenizer = Tokenizer::from_json(model.tokenizer.as_bytes()).unwrap();
-    let end = Value::U32(tokenizer.end_of_text());
+    let end = Value::U32(tokenizer.end_of_text().unwrap());
     for (key, value) in [
         ("general.architecture", text("gpt2")),
         ("general.name", text("Small: a model | for *tests*")),

@@ -4,4 +4,4 @@ mod gguf;
 mod hostile;
 mod reference;
 mod round_trip;
-mod sample;
+pub mod sample;

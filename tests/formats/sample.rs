@@ -56,6 +56,7 @@ pub fn model() -> ModelFile {
         name: "Small: a model | for *tests*".into(),
         config,
         tokenizer: tokenizer.to_json(),
+        roles: None,
         weights: weights(&Layout::new(&config), 7, 0.3),
         facts: TextFacts {
             documents: 1,

@@ -1,7 +1,7 @@
 //! The readers, and the whole files that the broken ones are made of. Where a reader accepts a broken file, what it read is
 //! used as the page would use it.
 
-use std::io::Write;
+use std::{collections::HashMap, io::Write};
 
 use flate2::{Compression, write::GzEncoder};
 use lorito::{
@@ -79,6 +79,31 @@ pub fn targets() -> Vec<Target> {
             use_pair(include_bytes!("../fixtures/pretrained/plain/vocab.json"), bytes);
         }),
     );
+    for (name, whole) in [
+        ("added_tokens.json", fixtures!("tokenizer/folders/pair/added_tokens.json")),
+        ("special_tokens_map.json", fixtures!("tokenizer/folders/pair/special_tokens_map.json")),
+        ("generation_config.json", fixtures!("tokenizer/folders/turns/generation_config.json")),
+        (
+            "tokenizer_config.json",
+            fixtures!(
+                "tokenizer/folders/pair/tokenizer_config.json",
+                "tokenizer/folders/sentences/tokenizer_config.json",
+                "tokenizer/folders/turns/tokenizer_config.json"
+            ),
+        ),
+    ] {
+        let read = move |bytes: &[u8], _: &mut Random| {
+            let file = |asked: &str| match asked {
+                "vocab.json" => Some(&include_bytes!("../fixtures/tokenizer/folders/pair/vocab.json")[..]),
+                "merges.txt" => Some(&include_bytes!("../fixtures/tokenizer/folders/pair/merges.txt")[..]),
+                _ => (asked == name).then_some(bytes),
+            };
+            if let Ok(opened) = Tokenizer::from_folder(file, 1000) {
+                use_tokenizer(&opened.tokenizer);
+            }
+        };
+        add(name, whole, Box::new(read));
+    }
     let configs = fixtures!("pretrained/plain/config.json", "pretrained/prefixed/config.json");
     add(
         "config.json",
@@ -103,7 +128,7 @@ pub fn targets() -> Vec<Target> {
             };
             let _ = Pretrained::plan(&Folder {
                 config: include_bytes!("../fixtures/pretrained/sharded/config.json").to_vec(),
-                tokenizer: Some(include_bytes!("../fixtures/pretrained/sharded/tokenizer.json").to_vec()),
+                tokenizer: tokenizer_json(include_bytes!("../fixtures/pretrained/sharded/tokenizer.json")),
                 index: Some(bytes.to_vec()),
                 weights: vec![
                     beginning(first, include_bytes!("../fixtures/pretrained/sharded/model-00001-of-00002.safetensors")),
@@ -147,7 +172,7 @@ pub fn targets() -> Vec<Target> {
         conversations(),
         Box::new(|bytes, _| {
             for line in String::from_utf8_lossy(bytes).lines() {
-                if let Some(found) = chat::records::conversation(line) {
+                if let chat::records::Form::Spoken(found) = chat::records::form(line) {
                     let _ = chat::render(&found.messages);
                 }
                 let _ = likely_field(line);
@@ -266,6 +291,10 @@ fn use_pair(vocabulary: &[u8], merges: &[u8]) {
     }
 }
 
+fn tokenizer_json(bytes: &[u8]) -> HashMap<String, Vec<u8>> {
+    HashMap::from([("tokenizer.json".to_owned(), bytes.to_vec())])
+}
+
 /// The model that tests/fixtures/peft's adapter is for.
 fn base() -> ModelConfig {
     formats::pretrained_config(include_bytes!("../fixtures/pretrained/plain/config.json")).expect("a fixture")
@@ -278,7 +307,7 @@ fn read_weights(bytes: &[u8], random: &mut Random) {
     let total = if random.one_in(3) { random.number() >> random.below(60) } else { bytes.len() as u64 };
     let folder = Folder {
         config: include_bytes!("../fixtures/pretrained/prefixed/config.json").to_vec(),
-        tokenizer: Some(include_bytes!("../fixtures/pretrained/prefixed/tokenizer.json").to_vec()),
+        tokenizer: tokenizer_json(include_bytes!("../fixtures/pretrained/prefixed/tokenizer.json")),
         weights: vec![Beginning { name: "model.safetensors".into(), bytes: bytes[..head].to_vec(), total }],
         ..Folder::default()
     };

@@ -8,6 +8,7 @@ use lorito::{
     error::Result,
     formats::{Beginning, Folder},
     session::{ModelSummary, Session},
+    tokenizer::TOKENIZER_FILES,
 };
 use serde_json::Value;
 
@@ -45,8 +46,7 @@ pub fn folder(files: &Files) -> Folder {
     });
     Folder {
         config: take("config.json").unwrap_or_default(),
-        tokenizer: take("tokenizer.json"),
-        vocabulary_and_merges: take("vocab.json").zip(take("merges.txt")),
+        tokenizer: TOKENIZER_FILES.iter().filter_map(|&name| Some((name.to_owned(), take(name)?))).collect(),
         index: take("model.safetensors.index.json"),
         weights: weights.collect(),
     }

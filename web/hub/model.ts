@@ -11,7 +11,14 @@ import type { HubFile, HubPlace } from "./types";
 const largest = 2 ** 32;
 
 const index = "model.safetensors.index.json";
-const described = ["config.json", "tokenizer_config.json"];
+const described = [
+  "config.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "generation_config.json",
+  "chat_template.jinja",
+];
 /** Weights in forms that are not opened: some can run programs, others are of other makers. */
 const otherWeights = /\.(bin|h5|msgpack|onnx|ot|pt|pth|ckpt|gguf|tflite)$/i;
 

@@ -8,11 +8,10 @@ import json
 import math
 import re
 from array import array
+from pathlib import Path
 
 import numpy as np
 import torch
-
-END_OF_TEXT = "<|endoftext|>"
 
 # What PyTorch's cross-entropy leaves out: tokens that the model reads but is not to learn.
 NOT_LEARNED = -100
@@ -245,18 +244,27 @@ def cut_last_tenth(text):
 # --- Tokens and windows -----------------------------------------------------------------------------------------------
 
 
+def end_of_text(tokenizer):
+    """The id between documents: the first of those that end what the model writes. None if texts never end."""
+    described = Path(tokenizer.name_or_path) / "generation_config.json"
+    ends = json.loads(described.read_text(encoding="utf-8")).get("eos_token_id") if described.is_file() else None
+    if isinstance(ends, list):
+        ends = ends[0] if ends else None
+    return tokenizer.eos_token_id if ends is None else ends
+
+
 class Tokens:
     """The ids of documents one after another, the end of text after each."""
 
     def __init__(self, documents, tokenizer):
         ids, learned = array("I"), bytearray()
-        end = tokenizer.convert_tokens_to_ids(END_OF_TEXT)
+        end = end_of_text(tokenizer)
         for batch in batches(cut_pieces(documents), 256):
             encoded = tokenizer.backend_tokenizer.encode_batch([text for text, _, _ in batch], add_special_tokens=False)
             for (_, learns, ends), encoding in zip(batch, encoded, strict=True):
                 ids.extend(encoding.ids)
                 learned.extend([learns] * len(encoding.ids))
-                if ends:
+                if ends and end is not None:
                     ids.append(end)
                     learned.append(learns)
         self.ids = np.frombuffer(ids, np.uint32) if ids else np.empty(0, np.uint32)

@@ -5,7 +5,7 @@
 mod config;
 mod weights;
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 use safetensors::tensor::Dtype;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::{
     config::{ModelConfig, Variant},
     error::{Error, Result},
     model::{Layout, Parameter},
-    tokenizer::Tokenizer,
+    tokenizer::{Opened, Tokenizer},
 };
 pub use config::{activation_name, read};
 pub use weights::numbers;
@@ -33,10 +33,8 @@ pub struct Beginning {
 #[derive(Default)]
 pub struct Folder {
     pub config: Vec<u8>,
-    /// `tokenizer.json`
-    pub tokenizer: Option<Vec<u8>>,
-    /// `vocab.json` and `merges.txt`, where there is no `tokenizer.json`.
-    pub vocabulary_and_merges: Option<(Vec<u8>, Vec<u8>)>,
+    /// Those of [`TOKENIZER_FILES`](crate::tokenizer::TOKENIZER_FILES) that are there, by their names.
+    pub tokenizer: HashMap<String, Vec<u8>>,
     /// `model.safetensors.index.json`
     pub index: Option<Vec<u8>>,
     pub weights: Vec<Beginning>,
@@ -44,15 +42,10 @@ pub struct Folder {
 
 impl Folder {
     fn refuse_pointers(&self) -> Result<()> {
-        let (vocabulary, merges) =
-            self.vocabulary_and_merges.as_ref().map(|(vocabulary, merges)| (vocabulary, merges)).unzip();
-        for (name, bytes) in [
-            ("config.json", Some(&self.config)),
-            ("tokenizer.json", self.tokenizer.as_ref()),
-            ("vocab.json", vocabulary),
-            ("merges.txt", merges),
-            (weights::INDEX, self.index.as_ref()),
-        ] {
+        let named = [("config.json", Some(&self.config)), (weights::INDEX, self.index.as_ref())];
+        let mut tokenizer: Vec<_> = self.tokenizer.iter().map(|(name, bytes)| (name.as_str(), Some(bytes))).collect();
+        tokenizer.sort_unstable();
+        for (name, bytes) in named.into_iter().chain(tokenizer) {
             bytes.map_or(Ok(()), |bytes| refuse_pointer(name, bytes))?;
         }
         Ok(())
@@ -111,7 +104,7 @@ impl Numbers {
 #[derive(Debug)]
 pub struct Pretrained {
     pub config: ModelConfig,
-    pub tokenizer: Tokenizer,
+    pub tokenizer: Opened,
     pub layout: Layout,
     /// What to read, in order. Pieces beyond the end of the layout are those of a head that turned out to be the embedding.
     pub pieces: Vec<Piece>,
@@ -135,16 +128,12 @@ impl Pretrained {
         }
         folder.refuse_pointers()?;
         let config = config::read(&folder.config)?;
-        let tokenizer = match (&folder.tokenizer, &folder.vocabulary_and_merges) {
-            (Some(json), _) => Tokenizer::from_json(json)?,
-            (None, Some((vocabulary, merges))) => Tokenizer::from_vocabulary(vocabulary, merges)?,
-            (None, None) => return Err(Error::FileMissing { name: "tokenizer.json".into() }),
+        // Rows that no token has, to make a round number, are common.
+        let file = |name: &str| match name {
+            "config.json" => Some(&folder.config[..]),
+            _ => folder.tokenizer.get(name).map(Vec::as_slice),
         };
-        // Rows that no token has, to make a round number, are common; tokens without a row cannot be.
-        if tokenizer.vocabulary() > config.vocabulary {
-            let (model, tokenizer) = (config.vocabulary, tokenizer.vocabulary());
-            return Err(Error::VocabularyMismatch { model, tokenizer });
-        }
+        let tokenizer = Tokenizer::from_folder(file, config.vocabulary)?;
         let layout = Layout::new(&config);
         let files = weights::Files::read(folder.index.as_deref(), &folder.weights)?;
         let head = config.variant.tied.then(|| files.find(HEAD).ok()).flatten();

@@ -1,0 +1,250 @@
+//! The tokenizer of a folder of Hugging Face's: `tokenizer.json`, or GPT-2's older pair `vocab.json` and `merges.txt`, and
+//! what the small files beside it say of its tokens. All as transformers 5.24 read them (`tokenization_utils_base.py`,
+//! `tokenization_gpt2.py`, `generation/configuration_utils.py`).
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Tokenizer;
+use super::file::{AddedToken, Cut, END_OF_TEXT, File, LARGEST_FILE, check, invalid, without_mark};
+use super::roles::{NAMES, TokenRoles, end_by_name};
+use super::vocabulary::{pair, read_vocabulary};
+use crate::error::{Error, Result};
+
+/// The files of a tokenizer: itself, or the older pair; and what says more of its tokens and of where texts end, all of
+/// which may be missing.
+pub const TOKENIZER_FILES: [&str; 8] = [
+    "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "generation_config.json",
+    "chat_template.jinja",
+];
+
+/// A tokenizer, and the added tokens that it does without.
+#[derive(Debug)]
+pub struct Opened {
+    pub tokenizer: Tokenizer,
+    /// Texts of added tokens that the model has no row for.
+    pub left_out: Vec<String>,
+}
+
+/// What the files beside a tokenizer say.
+#[derive(Default)]
+struct Described {
+    /// By their names in `transformers`. The id is still unknown.
+    named: BTreeMap<&'static str, AddedToken>,
+    /// More tokens that are special.
+    others: Vec<AddedToken>,
+    /// Tokens with their ids, beside the vocabulary.
+    added: Vec<AddedToken>,
+    generation: Ids,
+    config: Ids,
+    add_prefix_space: bool,
+    chat_template: Option<String>,
+}
+
+/// `bos_token_id`, `eos_token_id` and `pad_token_id` of one file.
+#[derive(Default)]
+struct Ids {
+    bos: Vec<u32>,
+    eos: Vec<u32>,
+    pad: Vec<u32>,
+}
+
+impl Tokenizer {
+    /// Opens the tokenizer of a folder for a model with as many `rows`. `file` gives the content of a file by its name.
+    ///
+    /// # Errors
+    /// What [`from_json`](Self::from_json) says; [`Error::FileMissing`]; [`Error::VocabularyMismatch`] where the model lacks
+    /// rows for ordinary tokens; [`Error::TokenizerInvalid`] for a file beside it that cannot be read.
+    pub fn from_folder<'f>(file: impl Fn(&str) -> Option<&'f [u8]>, rows: usize) -> Result<Opened> {
+        let described = Described::read(&file)?;
+        let missing = |name: &str| Error::FileMissing { name: name.to_owned() };
+        let mut tokens = match (file("tokenizer.json"), file("vocab.json"), file("merges.txt")) {
+            (Some(json), ..) => File::read(json)?,
+            (None, Some(vocabulary), Some(merges)) => of_pair(vocabulary, merges, &described)?,
+            (None, Some(_), None) => return Err(missing("merges.txt")),
+            (None, None, Some(_)) => return Err(missing("vocab.json")),
+            (None, None, None) => return Err(missing("tokenizer.json")),
+        };
+        let left_out = tokens.keep_rows(rows)?;
+        let roles = described.roles(&tokens);
+        Ok(Opened { tokenizer: Self::from_file(tokens)?.with_roles(roles), left_out })
+    }
+
+    /// Opens GPT-2's older pair of files alone, as the `tokenizer.json` that says the same.
+    pub fn from_vocabulary(vocabulary: &[u8], merges: &[u8]) -> Result<Self> {
+        Self::from_file(of_pair(vocabulary, merges, &Described::default())?)
+    }
+}
+
+/// `vocab.json`, a map from tokens to ids, and `merges.txt`, a merge a line. Which of the tokens are looked for in a text
+/// before it is cut, only the files beside them say.
+fn of_pair(vocabulary: &[u8], merges: &[u8], described: &Described) -> Result<File> {
+    #[derive(Deserialize)]
+    struct Vocabulary(#[serde(deserialize_with = "read_vocabulary")] Vec<String>);
+
+    let size = vocabulary.len() + merges.len();
+    check(size <= LARGEST_FILE, || format!("{size} bytes are too many"))?;
+    let Vocabulary(vocab) =
+        serde_json::from_slice(without_mark(vocabulary)).map_err(|error| invalid(format!("vocab.json: {error}")))?;
+    let merges = std::str::from_utf8(without_mark(merges)).map_err(|error| invalid(format!("merges.txt: {error}")))?;
+    let lines = merges.lines().filter(|line| !line.is_empty() && !line.starts_with("#version"));
+    let merges = lines.map(|line| pair(line).map_err(invalid)).collect::<Result<_>>()?;
+    let mut file = File::new(Cut::Words, Vec::new(), vocab, merges);
+    if let Some(byte_level) = &mut file.pre_tokenizer {
+        byte_level.add_prefix_space = Some(described.add_prefix_space);
+    }
+    let mut added: BTreeMap<u32, AddedToken> = described.added.iter().map(|token| (token.id, token.clone())).collect();
+    let special = described.named.values().chain(&described.others).cloned();
+    for token in special.chain([AddedToken::special(0, END_OF_TEXT)]) {
+        let beside = added.values().find(|other| other.content == token.content).map(|other| other.id);
+        if let Some(id) = beside.or_else(|| file.id(&token.content)) {
+            added.insert(id, AddedToken { id, ..token });
+        }
+    }
+    let Described { generation, config, .. } = described;
+    let ids = [generation, config].into_iter().flat_map(|ids| [&ids.bos, &ids.eos, &ids.pad]).flatten().copied();
+    for id in ids.chain(end_by_name(&file).map(|(_, id)| id)) {
+        if file.stands_apart(id)
+            && let Some(content) = file.content(id)
+        {
+            added.entry(id).or_insert_with(|| AddedToken::special(id, content));
+        }
+    }
+    file.added_tokens = added.into_values().collect();
+    file.check_added_tokens()?;
+    Ok(file)
+}
+
+impl Described {
+    fn read<'f>(file: &impl Fn(&str) -> Option<&'f [u8]>) -> Result<Self> {
+        let json = |name: &str| match file(name) {
+            None => Ok(Value::Null),
+            Some(bytes) => {
+                let value = serde_json::from_slice(without_mark(bytes));
+                value.map_err(|error| invalid(format!("{name}: {error}")))
+            }
+        };
+        let (settings, map) = (json("tokenizer_config.json")?, json("special_tokens_map.json")?);
+        let (beside, generation, config) =
+            (json("added_tokens.json")?, json("generation_config.json")?, json("config.json")?);
+        let mut described = Self {
+            generation: Ids::read(&generation),
+            config: Ids::read(&config),
+            add_prefix_space: settings["add_prefix_space"] == true,
+            chat_template: file("chat_template.jinja")
+                .map(|text| String::from_utf8_lossy(without_mark(text)).into_owned())
+                .or_else(|| chat_template(&settings["chat_template"])),
+            ..Self::default()
+        };
+        for source in [&map, &settings] {
+            for name in NAMES {
+                if let Some(token) = special(&source[name]) {
+                    described.named.insert(name, token);
+                }
+            }
+            for list in ["additional_special_tokens", "extra_special_tokens"] {
+                let list = &source[list];
+                let listed = list.as_array().into_iter().flatten();
+                let mapped = list.as_object().into_iter().flat_map(|map| map.values());
+                described.others.extend(listed.chain(mapped).filter_map(special));
+            }
+        }
+        let with_id = |id: &Value, token: Option<AddedToken>| Some(AddedToken { id: number(id)?, ..token? });
+        for (content, id) in beside.as_object().into_iter().flatten() {
+            let is_special = described.named.values().chain(&described.others).any(|token| token.content == *content);
+            let token = AddedToken { special: is_special, normalized: !is_special, ..AddedToken::special(0, content) };
+            described.added.extend(with_id(id, Some(token)));
+        }
+        for (id, token) in settings["added_tokens_decoder"].as_object().into_iter().flatten() {
+            let id = id.parse::<u32>().map(Value::from).unwrap_or_default();
+            described.added.extend(with_id(&id, special(token)));
+        }
+        Ok(described)
+    }
+
+    /// What the tokens of a file are for. An id counts where a token has it.
+    fn roles(&self, file: &File) -> TokenRoles {
+        let has = |&id: &u32| file.content(id).is_some();
+        let id = |token: &AddedToken| file.id(&token.content);
+        let mut ends: Vec<u32> = self.generation.eos.iter().copied().filter(has).collect();
+        // The others may be left over from another tokenizer: GPT-2's 50256 is a word in many. What a text can become
+        // without spelling it out is an end only where nothing else is.
+        let others = self.config.eos.iter().copied().filter(has).chain(self.named.get("eos_token").and_then(id));
+        let (apart, words): (Vec<_>, Vec<_>) = others.partition(|&id| file.stands_apart(id));
+        ends.extend(apart);
+        if ends.is_empty() {
+            ends.extend(end_by_name(file).map(|(_, id)| id));
+        }
+        if ends.is_empty() {
+            ends = words;
+        }
+        let mut seen = Vec::new();
+        ends.retain(|id| {
+            !seen.contains(id) && {
+                seen.push(*id);
+                true
+            }
+        });
+        // Of a word, an id that is left over from another tokenizer.
+        let is_apart = |&id: &u32| file.stands_apart(id);
+        let first = |of: &dyn Fn(&Ids) -> &Vec<u32>| {
+            [&self.generation, &self.config].into_iter().flat_map(of).copied().find(is_apart)
+        };
+        let mut named: BTreeMap<String, u32> =
+            self.named.iter().filter_map(|(&name, token)| Some((name.to_owned(), id(token)?))).collect();
+        // Without files that name them, the ids of the model do.
+        if self.named.is_empty() {
+            let by_id = [
+                ("bos_token", first(&|ids| &ids.bos)),
+                ("eos_token", ends.first().copied()),
+                ("pad_token", first(&|ids| &ids.pad)),
+            ];
+            named.extend(by_id.into_iter().filter_map(|(name, id)| Some((name.to_owned(), id?))));
+        }
+        let start = first(&|ids| &ids.bos).or_else(|| named.get("bos_token").copied());
+        TokenRoles { named, start, ends, chat_template: self.chat_template.clone() }
+    }
+}
+
+impl Ids {
+    fn read(file: &Value) -> Self {
+        let ids = |name: &str| match &file[name] {
+            Value::Array(ids) => ids.iter().filter_map(number).collect(),
+            id => number(id).into_iter().collect(),
+        };
+        Self { bos: ids("bos_token_id"), eos: ids("eos_token_id"), pad: ids("pad_token_id") }
+    }
+}
+
+fn number(value: &Value) -> Option<u32> {
+    value.as_u64().and_then(|id| u32::try_from(id).ok())
+}
+
+/// A token as these files write it: its text, or an object with what is special about it.
+fn special(value: &Value) -> Option<AddedToken> {
+    let content = value.as_str().or_else(|| value["content"].as_str()).filter(|content| !content.is_empty())?;
+    let says = |field: &str, otherwise: bool| value[field].as_bool().unwrap_or(otherwise);
+    Some(AddedToken {
+        single_word: says("single_word", false),
+        lstrip: says("lstrip", false),
+        rstrip: says("rstrip", false),
+        normalized: says("normalized", false),
+        special: says("special", true),
+        ..AddedToken::special(0, content)
+    })
+}
+
+/// One template, or of several the one that is used where none is asked for.
+fn chat_template(value: &Value) -> Option<String> {
+    let named = value.as_array().into_iter().flatten().find(|template| template["name"] == "default");
+    let template = value.as_str().or_else(|| named?["template"].as_str())?;
+    Some(template.to_owned())
+}

@@ -1,0 +1,57 @@
+//! Which tokens begin and end texts, and what else `transformers` calls them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::file::{END_OF_TEXT, File};
+
+/// What `transformers` call the tokens of a tokenizer.
+pub const NAMES: [&str; 7] =
+    ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+
+/// What the end of a text is mostly called, where no file says it.
+const ENDS: [&str; 7] = [END_OF_TEXT, "</s>", "<|end_of_text|>", "<eos>", "<|eos|>", "[EOS]", "<|im_end|>"];
+
+/// The tokens of a tokenizer that are more than text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TokenRoles {
+    /// Ids by their names in `transformers`, such as `eos_token`; names that are not in [`NAMES`] mean nothing.
+    pub named: BTreeMap<String, u32>,
+    /// What a text without a beginning begins with.
+    pub start: Option<u32>,
+    /// Ids that end what is written. The first one separates documents.
+    pub ends: Vec<u32>,
+    /// How `transformers` make a text of a conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat_template: Option<String>,
+}
+
+impl TokenRoles {
+    /// What the tokens' own names say.
+    pub fn by_name(file: &File) -> Self {
+        let Some((name, end)) = end_by_name(file) else { return Self::default() };
+        // Lorito's own tokenizers have no other token for the beginning of a text, nor to fill up with.
+        let roles: &[&str] =
+            if name == END_OF_TEXT { &["bos_token", "eos_token", "pad_token"] } else { &["eos_token"] };
+        let named = roles.iter().map(|&role| (role.to_owned(), end)).collect();
+        Self { named, start: Some(end), ends: vec![end], chat_template: None }
+    }
+
+    /// The same without ids that no token has.
+    pub fn among(mut self, has: impl Fn(u32) -> bool) -> Self {
+        self.named.retain(|name, id| NAMES.contains(&&name[..]) && has(*id));
+        self.start = self.start.filter(|&id| has(id));
+        self.ends.retain(|&id| has(id));
+        self
+    }
+}
+
+/// The token that by its name ends a text, and that no text becomes that does not spell it out.
+pub fn end_by_name(file: &File) -> Option<(&'static str, u32)> {
+    ENDS.iter().find_map(|&name| {
+        let id = file.id(name)?;
+        file.stands_apart(id).then_some((name, id))
+    })
+}

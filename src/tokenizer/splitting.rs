@@ -1,0 +1,64 @@
+//! What some tokenizers do to a text before it is cut into words: digits stand apart, and a space comes before it.
+
+use std::borrow::Cow;
+
+/// Pre-tokenisation before GPT-2's, as `tokenizers` does it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Splitting {
+    /// Numbers stand apart from what is beside them: `Some(true)` each digit, `Some(false)` as many as follow one another.
+    pub digits: Option<bool>,
+    /// Each stretch of text that begins with no space gets one.
+    pub prefix_space: bool,
+}
+
+impl Splitting {
+    /// Visits the stretches of a text in order, none of them empty, and whether each begins with a space that the text
+    /// has not.
+    pub fn each(self, text: &str, mut visit: impl FnMut(&str, bool)) {
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let (stretch, after) = rest.split_at(self.length(rest, first));
+            rest = after;
+            let prefixed = self.prefix_space && first != ' ';
+            let stretch = if prefixed { Cow::Owned(format!(" {stretch}")) } else { Cow::Borrowed(stretch) };
+            visit(&stretch, prefixed);
+        }
+    }
+
+    /// Bytes of the first stretch of a text that starts with `first`.
+    fn length(self, text: &str, first: char) -> usize {
+        let until = |end: &dyn Fn(char) -> bool| text.find(end).unwrap_or(text.len());
+        match self.digits {
+            None => text.len(),
+            Some(true) if first.is_numeric() => first.len_utf8(),
+            Some(false) if first.is_numeric() => until(&|character| !character.is_numeric()),
+            Some(_) => until(&char::is_numeric),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stretches(digits: Option<bool>, prefix_space: bool, text: &str) -> Vec<String> {
+        let mut all = Vec::new();
+        Splitting { digits, prefix_space }.each(text, |stretch, _| all.push(stretch.to_owned()));
+        all
+    }
+
+    #[test]
+    fn digits_stand_apart_one_by_one_or_together() {
+        assert_eq!(stretches(None, false, "a 12½b"), ["a 12½b"]);
+        assert_eq!(stretches(Some(true), false, "a 12½b"), ["a ", "1", "2", "½", "b"]);
+        assert_eq!(stretches(Some(false), false, "12½ b3"), ["12½", " b", "3"]);
+        assert!(stretches(Some(true), true, "").is_empty());
+    }
+
+    #[test]
+    fn every_stretch_begins_with_a_space() {
+        assert_eq!(stretches(None, true, "a b"), [" a b"]);
+        assert_eq!(stretches(None, true, " a"), [" a"]);
+        assert_eq!(stretches(Some(true), true, "\n1a"), [" \n", " 1", " a"]);
+    }
+}
