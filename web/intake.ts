@@ -1,6 +1,6 @@
 // What people bring: files, pasted text, samples, models. Each joins what is there only when it could be read.
 import { t } from "./i18n";
-import type { ChatOptions, HeldBack, Source } from "./lorito";
+import type { ChatOptions, Encoding, HeldBack, Source } from "./lorito";
 import { Mutex } from "./mutex";
 import { beginning, isOnePage } from "./one-page/recognize";
 import type { Reading } from "./protocol";
@@ -22,6 +22,9 @@ const originals: (Original | undefined)[] = [];
 /** Files whose records are conversations, also while one of their fields is read as plain text. */
 const conversational = new WeakSet<Original>();
 
+/** The encodings that a person has chosen for files. */
+const encodings = new WeakMap<Original, Encoding>();
+
 /** What changes the sources does so in turn, as the places of those it names move with every other change. */
 const turns = new Mutex();
 
@@ -38,6 +41,8 @@ async function read(
     const text = await store.lorito.addText(name, data, { ...reading, replaces, onProgress });
     const index = replaces ?? text.sources.length - 1;
     originals[index] = data;
+    if (reading.encoding) encodings.set(data, reading.encoding);
+    else encodings.delete(data);
     if (text.sources[index]?.turns) conversational.add(data);
   });
 }
@@ -102,6 +107,16 @@ export function changeField(store: Store, file: Original | undefined, field: str
   return readAgain(store, file, () => ({ field: field || undefined }));
 }
 
+/** Reads a file again in another encoding; undefined: as its bytes say. */
+export function changeEncoding(store: Store, file: Original | undefined, encoding: Encoding | undefined): Promise<void> {
+  return readAgain(store, file, () => ({ encoding }));
+}
+
+/** The encoding that a person has chosen for a file. */
+export function chosenEncoding(file: Original | undefined): Encoding | undefined {
+  return file && encodings.get(file);
+}
+
 /** Reads a chat of WhatsApp's again in another way. */
 export function changeChat(
   store: Store,
@@ -121,7 +136,8 @@ function readAgain(store: Store, file: Original | undefined, how: (source: Sourc
   return turns.run(async () => {
     const index = originals.findIndex((original) => original !== undefined && original === file);
     const source = store.state.text?.sources[index];
-    if (file && source) await read(store, source.name, file, how(source), index);
+    if (!file || !source) return;
+    await read(store, source.name, file, { encoding: chosenEncoding(file), ...how(source) }, index);
   });
 }
 

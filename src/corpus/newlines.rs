@@ -26,6 +26,27 @@ impl Newlines {
     }
 }
 
+/// Changes the line ends of a whole text within the memory that it has.
+pub fn all_lf(text: String) -> String {
+    if !text.as_bytes().contains(&b'\r') {
+        return text;
+    }
+    let mut bytes = text.into_bytes();
+    let (mut kept, mut after_cr) = (0, false);
+    for at in 0..bytes.len() {
+        let byte = bytes[at];
+        if byte == b'\n' && after_cr {
+            after_cr = false;
+            continue;
+        }
+        after_cr = byte == b'\r';
+        bytes[kept] = if after_cr { b'\n' } else { byte };
+        kept += 1;
+    }
+    bytes.truncate(kept);
+    String::from_utf8(bytes).expect("only ASCII was changed")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +60,13 @@ mod tests {
     #[test]
     fn every_ending_becomes_lf() {
         assert_eq!(joined(&["a\r\nb\rc\n\r\n\r\rd\r"]), "a\nb\nc\n\n\n\nd\n");
+    }
+
+    #[test]
+    fn a_whole_text_becomes_the_same() {
+        for text in ["a\r\nb\rc\n\r\n\r\rd\r", "ñ\r\r\n漢", "", "\n\r", "plain\n"] {
+            assert_eq!(all_lf(text.to_owned()), joined(&[text]), "{text:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::conversations::Conversations;
 use super::source::Notice;
 use crate::chat::whatsapp::{self, Chat, ChatOptions, ChatReport};
 use crate::error::{Error, Result};
+use crate::tokenizer::END_OF_TEXT;
 
 #[derive(Debug, Default)]
 pub struct Parsed {
@@ -23,10 +24,23 @@ pub struct Parsed {
 }
 
 impl Parsed {
-    /// Plain text is one document.
-    pub fn plain(text: String) -> Self {
-        let documents = std::iter::once(0..text.len()).collect();
-        Self { text, documents, ..Self::default() }
+    /// Plain text is one document, or those that `<|endoftext|>` separates in it, as scripts for GPT-2 want them.
+    pub fn plain(name: &str, text: String) -> Result<Self> {
+        if !text.contains(END_OF_TEXT) {
+            let documents = std::iter::once(0..text.len()).collect();
+            return Ok(Self { text, documents, ..Self::default() });
+        }
+        let documents = text
+            .split(END_OF_TEXT)
+            // The line ends beside a separator separate, too.
+            .map(|document| document.trim_matches('\n'))
+            .filter(|document| !document.trim().is_empty())
+            .map(|document| {
+                let start = document.as_ptr() as usize - text.as_ptr() as usize;
+                start..start + document.len()
+            })
+            .collect();
+        Self { documents, text, ..Self::default() }.checked(name, None)
     }
 
     /// Conversations, one document each.
@@ -45,7 +59,7 @@ impl Parsed {
     /// A chat that WhatsApp has exported: its conversations, one document each.
     pub fn chat(name: &str, text: String, options: &ChatOptions) -> Result<Self> {
         if options.plain {
-            return Ok(Self { chat: Some(ChatReport::plain(&text, options)), ..Self::plain(text) });
+            return Ok(Self { chat: Some(ChatReport::plain(&text, options)), ..Self::plain(name, text)? });
         }
         let Chat { text, documents, turns, report } = whatsapp::read(name, &text, options)?;
         Ok(Self { text, documents, turns, chat: Some(report), ..Self::default() })

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::decode::Encoding;
+use super::decode::Part;
+use super::encoding::Encoding;
 use super::gzip::{self, Damaged, Inflater};
 use super::parsed::Parsed;
 use super::source::{Notice, Source};
@@ -108,11 +109,17 @@ impl FileReader {
             "json" => json::parse(&name, decoded.text, wanted)?,
             "jsonl" | "ndjson" | "parquet" => jsonlines::parse(&name, decoded.text, wanted)?,
             _ if whatsapp::looks_like(&decoded.text) => Parsed::chat(&name, decoded.text, &chat)?,
-            _ => Parsed::plain(decoded.text),
+            _ => Parsed::plain(&name, decoded.text)?,
         };
         let mut notices = Vec::new();
-        if decoded.fell_back {
-            notices.push(Notice::DecodedAsWindows1252 { name: name.clone() });
+        if decoded.guessed {
+            notices.push(Notice::encoding_guessed(&name, decoded.encoding));
+        }
+        for Part { encoding, count } in decoded.parts {
+            notices.push(Notice::PartsInAnotherEncoding { name: name.clone(), encoding, count });
+        }
+        if decoded.nuls > 0 {
+            notices.push(Notice::NulsLeftOut { name: name.clone(), count: decoded.nuls });
         }
         let replaced = decoded.replaced + parsed.replaced;
         if replaced > 0 {

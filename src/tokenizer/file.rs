@@ -8,6 +8,7 @@ use serde::ser::Serializer;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::normal_form::NormalForm;
 use crate::error::{Error, Result};
 
 /// Larger files are refused; GPT-2's has 1.4 MB.
@@ -34,7 +35,7 @@ pub struct File {
     #[serde(default)]
     pub added_tokens: Vec<AddedToken>,
     #[serde(default)]
-    normalizer: Option<Value>,
+    pub normalizer: Option<Value>,
     pub pre_tokenizer: Option<Component>,
     /// Would add tokens around a text where it is asked to; here it never is.
     #[serde(default, skip_deserializing)]
@@ -157,12 +158,17 @@ impl File {
         }
     }
 
+    /// The same file with the form that it brings texts into.
+    pub fn in_form(self, form: NormalForm) -> Self {
+        Self { normalizer: form.in_file(), ..self }
+    }
+
     /// Reads a file and refuses what would encode otherwise than we do.
     pub fn read(json: &[u8]) -> Result<Self> {
         check(json.len() <= LARGEST_FILE, || format!("{} bytes are too many", json.len()))?;
         let file: Self = serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
         check(file.version == "1.0", || format!("version {:?}", file.version))?;
-        check(file.normalizer.is_none(), || "a normalizer".to_owned())?;
+        NormalForm::of_file(file.normalizer.as_ref())?;
         file.model.check()?;
         file.check_added_tokens()?;
         Ok(file)

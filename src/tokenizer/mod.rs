@@ -11,6 +11,7 @@ mod alphabet;
 mod bpe;
 mod byte_level;
 mod file;
+mod normal_form;
 mod open;
 mod pieces;
 mod scheme;
@@ -20,6 +21,7 @@ mod tokens;
 mod train;
 mod unicode;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -27,7 +29,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 pub use byte_level::{ByteLevel, TokenClass};
+pub use file::END_OF_TEXT;
 use file::File;
+pub use normal_form::NormalForm;
 pub use pieces::Piece;
 use scheme::{Encoder, Scheme};
 use special::{Segment, Specials};
@@ -57,6 +61,8 @@ pub struct Tokenizer {
     scheme: Scheme,
     tokens: Arc<Tokens>,
     specials: Specials,
+    /// In which it reads a text, added tokens aside.
+    form: NormalForm,
     end_of_text: u32,
     /// Tokens of the model; added tokens may follow.
     listed: usize,
@@ -83,7 +89,7 @@ impl Tokenizer {
     }
 
     /// Opens a `tokenizer.json`: one of ours, or another of byte-level BPE with GPT-2's pre-tokenisation and an
-    /// `<|endoftext|>`. What would encode otherwise than here (a normalizer, another pre-tokenizer, ...) is refused;
+    /// `<|endoftext|>`. What would encode otherwise than here (a normalizer but NFC, another pre-tokenizer, ...) is refused;
     /// truncation, padding and what a post-processor adds around a text are left aside.
     pub fn from_json(json: &[u8]) -> Result<Self> {
         Self::from_file(File::read(json)?)
@@ -126,7 +132,8 @@ impl Tokenizer {
         self.end_of_text
     }
 
-    /// The ids of a text, without any around it. Unknown characters are left out.
+    /// The ids of a text, without any around it: of its letters in NFC, where the tokenizer says so. Unknown characters are
+    /// left out.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let mut ids = Vec::new();
         self.each_id(&mut self.scheme.encoder(), text, &mut |id| ids.push(id));
@@ -157,9 +164,29 @@ impl Tokenizer {
 
     /// Visits the ids of a text.
     fn each_id<'t>(&self, encoder: &mut Encoder<'_, 't>, text: &'t str, emit: &mut impl FnMut(u32)) {
-        self.specials.each(text, |segment| match segment {
+        self.specials.first(text, |segment| match segment {
+            Segment::Special(id, _) => emit(id),
+            Segment::Text(text) => self.form.each(text, |text| match text {
+                Cow::Borrowed(text) => self.each_ordinary(encoder, text, emit),
+                // An encoder remembers words of texts that outlive it, so this one gets its own.
+                Cow::Owned(text) => self.each_ordinary(&mut self.scheme.encoder(), &text, emit),
+            }),
+        });
+    }
+
+    /// Visits the ids of a text in the tokenizer's form.
+    fn each_ordinary<'t>(&self, encoder: &mut Encoder<'_, 't>, text: &'t str, emit: &mut impl FnMut(u32)) {
+        self.specials.second(text, |segment| match segment {
             Segment::Special(id, _) => emit(id),
             Segment::Text(text) => encoder.encode(text, emit),
+        });
+    }
+
+    /// Visits the segments of a text in the tokenizer's form.
+    fn each_segment(&self, text: &str, mut visit: impl FnMut(Segment)) {
+        self.specials.first(text, |segment| match segment {
+            Segment::Text(text) => self.specials.second(&self.form.of(text), &mut visit),
+            special => visit(special),
         });
     }
 
@@ -202,7 +229,7 @@ impl Tokenizer {
     pub fn unknown_characters(&self, text: &str) -> Vec<char> {
         let mut unknown = BTreeSet::new();
         if let Scheme::Characters(known) = &self.scheme {
-            self.specials.each(text, |segment| {
+            self.each_segment(text, |segment| {
                 if let Segment::Text(text) = segment {
                     unknown.extend(text.chars().filter(|&character| known.id(character).is_none()));
                 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::bpe::Merges;
 use super::file::{AddedToken, Cut, END_OF_TEXT, File, Model, check, invalid};
+use super::normal_form::NormalForm;
 use super::scheme::{Characters, Scheme};
 use super::special::Specials;
 use super::tokens::Tokens;
@@ -16,6 +17,7 @@ type Ids<'a> = HashMap<&'a str, u32>;
 impl Tokenizer {
     pub(super) fn from_file(file: File) -> Result<Self> {
         let cut = file.cut()?;
+        let form = NormalForm::of_file(file.normalizer.as_ref())?;
         let File { model, added_tokens, .. } = file;
         let end_of_text = added_tokens.iter().find(|token| token.content == END_OF_TEXT).map(|token| token.id);
         let end_of_text = end_of_text.ok_or_else(|| invalid(format!("no added token {END_OF_TEXT}")))?;
@@ -31,7 +33,8 @@ impl Tokenizer {
             Cut::Words => Scheme::Words(merges(&model, &ids)?),
         };
         let tokens = Arc::new(tokens(cut, &model.vocab, &added_tokens)?);
-        Ok(Self { scheme, tokens, specials: Specials::new(added_tokens), end_of_text, listed: model.vocab.len() })
+        let specials = Specials::new(added_tokens, form);
+        Ok(Self { scheme, tokens, specials, form, end_of_text, listed: model.vocab.len() })
     }
 
     /// The `tokenizer.json` that opens as this tokenizer, here and in `tokenizers`.
@@ -50,7 +53,7 @@ impl Tokenizer {
         };
         let name = |id: u32| vocabulary[id as usize].clone();
         let merges = merges.into_iter().map(|(left, right)| (name(left), name(right))).collect();
-        File::new(cut, self.specials.tokens().to_vec(), vocabulary, merges).write()
+        File::new(cut, self.specials.tokens().to_vec(), vocabulary, merges).in_form(self.form).write()
     }
 }
 

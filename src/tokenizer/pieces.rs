@@ -9,7 +9,7 @@ use super::special::Segment;
 use super::split::words;
 
 /// A stretch of text that is shown in one colour. Mostly one token; several where tokens end inside a character; none
-/// where the tokenizer leaves a character out. The texts of all pieces joined are the text.
+/// where the tokenizer leaves a character out. The texts of all pieces joined are the text, in the tokenizer's form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
@@ -40,7 +40,7 @@ impl Tokenizer {
     /// The text as it is cut, for a preview.
     pub fn pieces(&self, text: &str) -> Vec<Piece> {
         let mut pieces = Pieces::default();
-        self.specials.each(text, |segment| match segment {
+        self.each_segment(text, |segment| match segment {
             Segment::Special(id, text) => pieces.push(vec![id], text),
             Segment::Text(text) => self.cut(text, &mut pieces),
         });

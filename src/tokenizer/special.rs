@@ -1,6 +1,7 @@
 //! Added tokens: texts that are one token wherever they stand, found before anything else is cut.
 
 use super::file::AddedToken;
+use super::normal_form::NormalForm;
 
 /// A stretch of text: ordinary, or one added token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,7 +11,8 @@ pub enum Segment<'t> {
 }
 
 /// The added tokens of a tokenizer. As in `tokenizers`, those that are not "normalized" are found first, the others in
-/// what is left (nothing is ever normalised here); each time the leftmost, and of several there the longest.
+/// what is left, which is brought into the tokenizer's form between the two; each time the leftmost, and of several there
+/// the longest.
 #[derive(Debug, Clone)]
 pub struct Specials {
     tokens: Vec<AddedToken>,
@@ -27,8 +29,11 @@ struct Finder {
 }
 
 impl Specials {
-    pub fn new(tokens: Vec<AddedToken>) -> Self {
-        let finder = |normalized| Finder::new(tokens.iter().filter(|token| token.normalized == normalized));
+    pub fn new(tokens: Vec<AddedToken>, form: NormalForm) -> Self {
+        let finder = |normalized| {
+            let form = if normalized { form } else { NormalForm::AsIs };
+            Finder::new(tokens.iter().filter(|token| token.normalized == normalized), form)
+        };
         Self { first: finder(false), second: finder(true), tokens }
     }
 
@@ -36,18 +41,20 @@ impl Specials {
         &self.tokens
     }
 
-    /// Visits the segments of a text in order; none is empty.
-    pub fn each<'t>(&self, text: &'t str, mut visit: impl FnMut(Segment<'t>)) {
-        self.first.each(text, &mut |segment| match segment {
-            Segment::Text(text) => self.second.each(text, &mut visit),
-            special => visit(special),
-        });
+    /// Visits the segments of a text in order, of those tokens that are found in it as it stands; none is empty.
+    pub fn first<'t>(&self, text: &'t str, mut visit: impl FnMut(Segment<'t>)) {
+        self.first.each(text, &mut visit);
+    }
+
+    /// The same of the tokens that are found in the tokenizer's form of a text.
+    pub fn second<'t>(&self, text: &'t str, mut visit: impl FnMut(Segment<'t>)) {
+        self.second.each(text, &mut visit);
     }
 }
 
 impl Finder {
-    fn new<'a>(tokens: impl Iterator<Item = &'a AddedToken>) -> Self {
-        let mut tokens: Vec<_> = tokens.map(|token| (token.content.clone(), token.id)).collect();
+    fn new<'a>(tokens: impl Iterator<Item = &'a AddedToken>, form: NormalForm) -> Self {
+        let mut tokens: Vec<_> = tokens.map(|token| (form.of(&token.content).into_owned(), token.id)).collect();
         tokens.sort_by_key(|(content, _)| std::cmp::Reverse(content.len()));
         let mut starts = [false; 256];
         for (content, _) in &tokens {
@@ -86,7 +93,10 @@ mod tests {
 
     fn segments<'t>(specials: &Specials, text: &'t str) -> Vec<Segment<'t>> {
         let mut all = Vec::new();
-        specials.each(text, |segment| all.push(segment));
+        specials.first(text, |segment| match segment {
+            Segment::Text(text) => specials.second(text, |segment| all.push(segment)),
+            special => all.push(special),
+        });
         all
     }
 
@@ -98,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_leftmost_and_longest_is_taken() {
-        let specials = Specials::new(vec![token(7, "<|a|>", false), token(8, "<|a|><|b|>", false)]);
+        let specials = Specials::new(vec![token(7, "<|a|>", false), token(8, "<|a|><|b|>", false)], NormalForm::AsIs);
         use Segment::{Special, Text};
         assert_eq!(segments(&specials, "x<|a|>"), [Text("x"), Special(7, "<|a|>")]);
         assert_eq!(segments(&specials, "<|a|><|b|>ñ"), [Special(8, "<|a|><|b|>"), Text("ñ")]);
@@ -108,7 +118,7 @@ mod tests {
 
     #[test]
     fn normalized_tokens_come_second() {
-        let specials = Specials::new(vec![token(1, "ab", true), token(2, "bc", false)]);
+        let specials = Specials::new(vec![token(1, "ab", true), token(2, "bc", false)], NormalForm::AsIs);
         assert_eq!(segments(&specials, "abc"), [Segment::Text("a"), Segment::Special(2, "bc")]);
     }
 }
