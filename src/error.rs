@@ -21,6 +21,9 @@ pub enum Error {
     GzipDamaged { name: String },
     #[error("{name} has {bytes} bytes; at most {limit} fit")]
     FileTooLarge { name: String, bytes: u64, limit: u64 },
+    /// Each takes memory beside its text.
+    #[error("{name} has {documents} documents; at most {most} fit")]
+    TooManyDocuments { name: String, documents: u64, most: u64 },
     #[error("{name} is not valid UTF-8 from byte {offset}")]
     FileNotUtf8 { name: String, offset: u64 },
     /// `column`: in characters, from 1 on; `reason`: what the parser says.

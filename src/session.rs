@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     chat,
     config::{Limits, LoraConfig, Memory, ModelConfig, TrainConfig},
-    corpus::{Corpus, FileReader},
+    corpus::{Budget, Corpus, FileReader},
     device::Engine,
     error::{Error, Result},
     generate::{Generation, Sampling},
@@ -144,6 +144,8 @@ pub struct Session {
     /// Measured speed of matrix products, 10^9 operations a second.
     gigaflops: f64,
     corpus: Corpus,
+    /// What texts and model share.
+    budget: Budget,
     reader: Option<FileReader>,
     tokenizer: Option<Rc<Tokenizer>>,
     /// The text's ids, made when first needed and dropped when text or tokenizer change.
@@ -165,6 +167,7 @@ impl Session {
             limits,
             gigaflops: 5.0,
             corpus: Corpus::default(),
+            budget: Budget::default(),
             reader: None,
             tokenizer: None,
             data: None,
@@ -172,6 +175,11 @@ impl Session {
             opening: None,
             writing: None,
         }
+    }
+
+    /// For machines with less memory than a browser's.
+    pub fn set_budget(&mut self, budget: Budget) {
+        self.budget = budget;
     }
 
     pub fn engine(&self) -> (Engine, Limits) {
@@ -203,7 +211,7 @@ impl Session {
     /// What `model` and `train` would cost on this engine.
     pub fn plan(&mut self, model: &ModelConfig, train: &TrainConfig) -> Result<Plan> {
         train.validate()?;
-        model.fit(train, &self.limits, self.engine)?;
+        model.fit(train, &self.limits_beside_texts(), self.engine)?;
         let passes = train.gradient_accumulation as u64;
         let train_tokens = train.steps * passes * (train.batch_size * train.window(model.context)) as u64;
         let seconds_per_step = passes as f64 * model.training_flops(train) / (self.gigaflops * 1e9 * EFFICIENCY);
@@ -257,7 +265,8 @@ impl Session {
     pub fn create_model(&mut self, config: ModelConfig, seed: u64) -> Result<ModelSummary> {
         let tokenizer = self.tokenizer.clone().ok_or(Error::NoTokenizer)?;
         let config = ModelConfig { vocabulary: tokenizer.vocabulary(), ..config };
-        config.fit(&TrainConfig { batch_size: 1, ..TrainConfig::default() }, &self.limits, self.engine)?;
+        let train = TrainConfig { batch_size: 1, ..TrainConfig::default() };
+        config.fit(&train, &self.limits_beside_texts(), self.engine)?;
         self.writing = None;
         // The old model goes first: both may not fit.
         self.model = None;
@@ -281,6 +290,24 @@ impl Session {
             adapter_parameters: adapter.map_or(0, |adapter| adapter.parameters(&config).0),
             tokens_left_out: Vec::new(),
         })
+    }
+
+    /// What a model may take: on the CPU it shares its memory with the texts.
+    fn limits_beside_texts(&self) -> Limits {
+        let beside = self.budget.memory.saturating_sub(self.corpus.cost(None));
+        match self.engine {
+            Engine::Cpu => Limits { total: self.limits.total.min(beside), ..self.limits },
+            Engine::WebGpu => self.limits,
+        }
+    }
+
+    /// Bytes that the model takes of the memory in which the texts are, without a run's activations.
+    fn model_bytes(&self) -> u64 {
+        // Weights, gradient and AdamW's two moments, of 4 bytes a number.
+        match (&self.model, self.engine) {
+            (Some(model), Engine::Cpu) => 16 * model.gpt.config.parameters(),
+            _ => 0,
+        }
     }
 
     fn model(&self) -> Result<&Model> {

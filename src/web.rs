@@ -10,12 +10,15 @@ mod pretrained;
 mod stop;
 mod text;
 mod training;
+mod unicode;
 mod writing;
 
 use burn::tensor::Device;
 use js_sys::Uint8Array;
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::prelude::*;
+
+pub use unicode::{TextDecoder, nfc};
 
 use crate::{
     config::Limits,

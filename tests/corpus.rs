@@ -137,15 +137,133 @@ fn binary_files() {
     assert_eq!(binary(b"%PDF-1.7 and so on").as_deref(), Some("pdf"));
     assert_eq!(binary(&gzip(b"\x89PNG\r\n\x1A\n")).as_deref(), Some("png"));
     assert_eq!(binary(&gzip(&gzip(b"twice"))).as_deref(), Some("gzip"));
-    assert_eq!(binary(b"text and \0"), None);
-    assert_eq!(binary(&utf16("no mark", b"", u16::to_le_bytes)), None);
-    assert_eq!(binary(b"\xFF\xFE\x41\0\0\0\x42\0"), None);
+    assert_eq!(binary(b"\0\0\0 a"), None);
+    assert_eq!(binary(b"a\0\0\0b\0\0\0"), None);
+    assert_eq!(binary(b"\xFF\xFE\x01\0\x02\0\x42\0"), None);
     // Text for longer than the head that is looked at, and then bytes that are not.
     let late = ["Words. ".repeat(2000).as_bytes(), &[0xFF, 0, 1, 2].repeat(1000)].concat();
     assert_eq!(binary(&late), None);
     // A large film is refused by its first chunk.
     let mut reader = FileReader::new("a.txt", ReadOptions::default());
     assert!(matches!(reader.push(&[0; 5000]), Err(Error::FileBinary { .. })));
+}
+
+#[test]
+fn stray_bytes_do_not_make_another_encoding_of_the_whole() {
+    let line = "Al caer la tarde, Íñigo bajó al río.\n";
+    let text = [line.repeat(20).as_bytes(), b"It\x92s the only one \xED\xA0\xBD\xED\xB1\x89 \xE2\x80\n"].concat();
+    let source = read("a.txt", &text).unwrap();
+    assert_eq!(source.text, line.repeat(20) + "It’s the only one 👉 \u{FFFD}\n");
+    assert_eq!(source.encoding, Encoding::Utf8);
+    assert_eq!(source.notices, [Notice::CharactersReplaced { name: "a.txt".into(), count: 3 }]);
+
+    let rows = "{\"text\": \"jardín\"}\n".repeat(20);
+    let source = read("a.jsonl", &[rows.as_bytes(), b"{\"text\": \"it\x92s\"}\n"].concat()).unwrap();
+    assert_eq!((documents(&source)[0], documents(&source)[20]), ("jardín", "it’s"));
+}
+
+#[test]
+fn two_files_in_two_encodings_are_both_read() {
+    let line = "Al caer la tarde, Íñigo bajó al río.\n";
+    let latin: Vec<u8> = line.chars().map(|character| character as u8).collect();
+    let name = || "a.txt".to_owned();
+    let both = [line.repeat(30).as_bytes(), &latin.repeat(20)].concat();
+    let source = read("a.txt", &both).unwrap();
+    assert_eq!((source.text.as_str(), source.encoding), (line.repeat(50).as_str(), Encoding::Utf8));
+    let encoding = Encoding::Windows1252;
+    assert_eq!(source.notices, [Notice::PartsInAnotherEncoding { name: name(), encoding, count: 20 }]);
+
+    // As PowerShell appends to a file in UTF-8.
+    let tail = utf16(&line.replace('\n', "\r\n").repeat(20), b"", u16::to_le_bytes);
+    let source = read("a.txt", &[line.repeat(30).as_bytes(), &tail].concat()).unwrap();
+    assert_eq!((source.text.as_str(), source.encoding), (line.repeat(50).as_str(), Encoding::Utf8));
+    let encoding = Encoding::Utf16Le;
+    assert_eq!(source.notices, [Notice::PartsInAnotherEncoding { name: name(), encoding, count: 1 }]);
+    let table =
+        read("a.csv", &[b"id,text\r\n1,one\r\n".as_slice(), &utf16("2,añil\r\n", b"", u16::to_le_bytes)].concat());
+    assert_eq!(documents(&table.unwrap()), ["one", "añil"]);
+}
+
+#[test]
+fn utf16_needs_no_mark() {
+    for (name, text) in FORMATS {
+        for (encoding, bytes) in [
+            (Encoding::Utf16Le, utf16(text, b"", u16::to_le_bytes)),
+            (Encoding::Utf16Be, utf16(text, b"", u16::to_be_bytes)),
+        ] {
+            let source = read(name, &bytes).unwrap();
+            assert_eq!((documents(&source), source.encoding), (vec!["año\n漢 🦜", "second one"], encoding), "{name}");
+            assert_eq!(source.notices, [], "{name}");
+        }
+    }
+}
+
+#[test]
+fn nuls_are_left_out_wherever_they_are() {
+    let line = "The ferryman counts the plañks.\n";
+    let text = line.repeat(1000);
+    for at in [0, 5, 4000, 4096, 30_000, text.len()] {
+        let mut bytes = text.clone().into_bytes();
+        bytes.insert(at, 0);
+        let source = read("a.txt", &bytes).unwrap();
+        assert_eq!((source.text.as_str(), source.encoding), (text.as_str(), Encoding::Utf8), "{at}");
+        assert_eq!(source.notices, [Notice::NulsLeftOut { name: "a.txt".into(), count: 1 }], "{at}");
+    }
+}
+
+#[test]
+fn older_encodings_are_found_out_or_named() {
+    let lines = "Маяк стоит на скале, и лодки идут домой.\n".repeat(30);
+    for (known, encoding) in
+        [(encoding_rs::KOI8_R, Encoding::Koi8R), (encoding_rs::WINDOWS_1251, Encoding::Windows1251)]
+    {
+        let (bytes, ..) = known.encode(&lines);
+        let source = read("a.txt", &bytes).unwrap();
+        assert_eq!((source.text.as_str(), source.encoding), (lines.as_str(), encoding));
+        assert_eq!(source.notices, [Notice::EncodingGuessed { name: "a.txt".into(), encoding }]);
+    }
+    let (bytes, ..) = encoding_rs::MACINTOSH.encode("id,text\n1,jardín\n");
+    let options = ReadOptions { encoding: Some(Encoding::Macintosh), ..ReadOptions::default() };
+    let source = read_with("a.csv", &bytes, 3, options).unwrap();
+    assert_eq!((documents(&source), source.notices.len()), (vec!["jardín"], 0));
+}
+
+#[test]
+fn the_end_of_text_separates_documents_of_plain_text() {
+    let source = read("a.txt", b"<|startoftext|>one<|endoftext|>\n<|startoftext|>two\n\n<|endoftext|>\n").unwrap();
+    assert_eq!(documents(&source), ["<|startoftext|>one", "<|startoftext|>two"]);
+    let source = read("a.md", b"one\r\n<|endoftext|>\r\n  two\r\n\r\nlines\r\n").unwrap();
+    assert_eq!(documents(&source), ["one", "  two\n\nlines"]);
+    assert_eq!(read("a.txt", b"<|endoftext|>\n"), Err(Error::NoTextInFile { name: "a.txt".into() }));
+    let rows = read("a.jsonl", b"{\"text\": \"a<|endoftext|>b\"}").unwrap();
+    assert_eq!(documents(&rows), ["a<|endoftext|>b"]);
+}
+
+#[test]
+fn letters_in_two_forms_are_one_letter_and_one_text() {
+    let (apart, one) = ("nin\u{303}o y an\u{303}o\n", "niño y año\n");
+    let mut corpus = Corpus::default();
+    corpus.add(read("a.txt", apart.as_bytes()).unwrap());
+    corpus.add(read("b.txt", one.as_bytes()).unwrap());
+    assert_eq!(corpus.characters().into_iter().collect::<String>(), "\n aionyñ");
+    // The same text is not on both sides of the split.
+    let rows: String = (0..60).map(|row| format!("\"nin\u{303}o {row}\"\n\"niño {row}\"\n")).collect();
+    corpus.clear();
+    corpus.add(read("a.jsonl", rows.as_bytes()).unwrap());
+    let Split { train, validation } = corpus.split();
+    let composed: Vec<String> = train.iter().map(|text| text.replace("n\u{303}", "ñ")).collect();
+    assert!(!validation.is_empty());
+    assert!(validation.iter().all(|text| !composed.contains(&text.replace("n\u{303}", "ñ"))));
+}
+
+#[test]
+fn many_small_documents_stay_cheap() {
+    let rows = "\"a\"\n".repeat(300_000);
+    let mut corpus = Corpus::default();
+    corpus.add(read_with("a.jsonl", rows.as_bytes(), 1 << 20, ReadOptions::default()).unwrap());
+    let Split { train, validation } = corpus.split();
+    assert_eq!((train.len(), validation.len()), (270_000, 30_000));
+    assert!(corpus.cost(None) < 100 * 300_000 && corpus.cost(Some(0)) == 0);
 }
 
 #[test]
@@ -195,6 +313,13 @@ fn damaged_gzip_is_an_error() {
     damaged(&changed);
     let members = [gzip(b"one, "), gzip(b"two")].concat();
     assert_eq!(read("a.gz", &members).unwrap().text, "one, two");
+    // Zeros that fill up a block are no damage; anything else behind a member is.
+    for zeros in [1, 511, 10_000] {
+        let padded = [members.clone(), vec![0; zeros]].concat();
+        assert_eq!(read("a.gz", &padded).unwrap().text, "one, two");
+        damaged(&[&whole[..whole.len() - 1], &vec![0; zeros]].concat());
+        damaged(&[&whole[..], &vec![0; zeros], b"more"].concat());
+    }
 }
 
 #[test]

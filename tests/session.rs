@@ -3,6 +3,7 @@
 use futures_lite::future::block_on;
 use lorito::{
     config::{ModelConfig, TrainConfig, Variant, preset},
+    corpus::Budget,
     device::{CPU_LIMITS, Engine, cpu},
     error::Error,
     generate::Sampling,
@@ -188,4 +189,58 @@ fn a_plan_tells_the_cost_and_refuses_what_cannot_fit() {
     assert!(plan.seconds > 0.0 && plan.epochs > 1.0);
     let huge = ModelConfig { width: 4096, layers: 96, heads: 32, ..small.model };
     assert!(matches!(session.plan(&huge, &small.train), Err(Error::ModelTooLarge { nearest: Some(_), .. })));
+}
+
+#[test]
+fn a_text_too_many_is_refused_before_it_is_read_and_the_others_stay() {
+    let mut session = session();
+    // A text of 10,000 bytes takes 30,000 with its tokens.
+    session.set_budget(Budget { memory: 100_000, texts: 70_000 });
+    let add = |session: &mut Session, name: &str, text: &str| {
+        session.open_file(name, text.len() as u64, None);
+        for (pushed, chunk) in text.as_bytes().chunks(5000).enumerate() {
+            session.push_bytes(chunk).map_err(|error| (pushed, error))?;
+        }
+        session.close_file().map_err(|error| (usize::MAX, error))
+    };
+    let text = "ten bytes\n".repeat(1000);
+    add(&mut session, "one.txt", &text).unwrap();
+    add(&mut session, "two.txt", &text).unwrap();
+    let (pushed, error) = add(&mut session, "three.txt", &text).unwrap_err();
+    assert_eq!(pushed, 0, "refused with its first bytes");
+    let Error::FileTooLarge { name, bytes, limit } = error else { panic!("{error:?}") };
+    assert_eq!((name.as_str(), bytes), ("three.txt", 10_000));
+    assert!((1..5_000).contains(&limit), "{limit}");
+    let summary = session.text_summary();
+    assert_eq!((summary.sources.len(), summary.bytes), (2, 20_000));
+    // What fits still does, and what is there can be used.
+    add(&mut session, "four.txt", &text[..2000]).unwrap();
+    session.train_tokenizer(Kind::Char, None).unwrap();
+    // A model on the CPU has what the texts leave.
+    let error = session.create_model(ModelConfig { width: 64, ..config() }, 7).unwrap_err();
+    assert!(matches!(error, Error::ModelTooLarge { limit: ..40_000, .. }), "{error:?}");
+    session.clear_text();
+    add(&mut session, "three.txt", &text).unwrap();
+}
+
+#[test]
+fn documents_count_beside_their_text() {
+    let mut session = session();
+    session.set_budget(Budget { memory: 200_000, texts: 100_000 });
+    let rows = "\"a\"\n".repeat(4000);
+    session.open_file("rows.jsonl", rows.len() as u64, None);
+    session.push_bytes(rows.as_bytes()).unwrap();
+    let error = session.close_file().unwrap_err();
+    let Error::TooManyDocuments { documents: 4000, most, .. } = error else { panic!("{error:?}") };
+    assert!((1000..2000).contains(&most), "{most}");
+    assert!(session.text_summary().sources.is_empty());
+}
+
+#[test]
+fn what_a_model_has_no_token_for_is_told_by_its_own_tokenizer() {
+    let mut session = with_model();
+    assert_eq!(session.unknown_to_model("¿niña?").unwrap(), "?¿");
+    assert_eq!(session.unknown_to_model("nin\u{303}a").unwrap(), "");
+    session.train_tokenizer(Kind::Byte, None).unwrap();
+    assert_eq!(session.unknown_to_model("¿").unwrap(), "¿");
 }

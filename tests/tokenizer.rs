@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use lorito::tokenizer::{Kind, Tokenizer};
 use serde_json::{Value, json};
+use unicode_normalization_alignments::UnicodeNormalization;
 
 const KINDS: [(Kind, &str); 3] = [(Kind::Char, "char"), (Kind::Byte, "byte"), (Kind::Bpe, "bpe")];
 
@@ -124,8 +125,12 @@ fn assert_equal(ours: &Tokenizer, theirs: &tokenizers::Tokenizer, text: &str) {
     let decoded = ours.decode(&ids).unwrap();
     assert_eq!(decoded, theirs.decode(&ids, false).unwrap(), "{text:?}");
     if ours.unknown_characters(text).is_empty() {
-        assert_eq!(decoded, text);
+        assert_eq!(nfc(&decoded), nfc(text));
     }
+}
+
+fn nfc(text: &str) -> String {
+    text.nfc().map(|(character, _)| character).collect()
 }
 
 #[test]
@@ -281,7 +286,7 @@ fn pieces_join_into_the_text_and_the_ids() {
             let text = texts.next();
             let pieces = tokenizer.pieces(&text);
             assert_eq!(pieces.iter().flat_map(|piece| piece.ids.clone()).collect::<Vec<_>>(), tokenizer.encode(&text));
-            assert_eq!(pieces.iter().map(|piece| piece.text.as_str()).collect::<String>(), text);
+            assert_eq!(nfc(&pieces.iter().map(|piece| piece.text.as_str()).collect::<String>()), nfc(&text));
             let mut end = 0;
             for piece in pieces {
                 assert_eq!((piece.start, piece.end), (end, end + piece.text.chars().count()));
@@ -307,6 +312,57 @@ fn characters_are_in_order_and_unknown_ones_are_told() {
     assert_eq!(tokenizer.encode("bañado"), [1, 0, 4, 0, 2]);
     assert_eq!(tokenizer.unknown_characters("¿o<|endoftext|>o?"), ['?', 'o', '¿']);
     assert!(trained(Kind::Bpe).unknown_characters("¥").is_empty());
+}
+
+#[test]
+fn letters_in_two_forms_have_the_same_ids() {
+    let apart = "El nin\u{303}o paso\u{301} la cigu\u{308}en\u{303}a. ".repeat(30);
+    let one = "El niño pasó la cigüeña. ".repeat(30);
+    for (kind, _) in KINDS {
+        let tokenizer = Tokenizer::train(kind, Some(300), &[&apart]).unwrap();
+        assert_eq!(tokenizer.to_json(), Tokenizer::train(kind, Some(300), &[&one]).unwrap().to_json());
+        assert_eq!(tokenizer.encode(&apart), tokenizer.encode(&one), "{kind:?}");
+        assert_eq!(tokenizer.encode_documents(&[&apart]).unwrap(), tokenizer.encode_documents(&[&one]).unwrap());
+        assert_eq!(tokenizer.decode(&tokenizer.encode(&apart)).unwrap(), one);
+        assert!(tokenizer.unknown_characters("cigu\u{308}en\u{303}a").is_empty());
+        let file: Value = serde_json::from_str(&tokenizer.to_json()).unwrap();
+        assert_eq!(file["normalizer"], json!({"type": "NFC"}));
+        let theirs = oracle(&tokenizer);
+        for text in [&apart, &one, "a\u{308}\u{323} <|endoftext|>\u{338} \u{1100}\u{1161}\u{11a8} \u{958}"] {
+            assert_equal(&tokenizer, &theirs, text);
+        }
+        let again = Tokenizer::from_json(tokenizer.to_json().as_bytes()).unwrap();
+        assert_eq!(again.with_special_tokens(&["<|end|>"]).unwrap().encode(&apart), tokenizer.encode(&one));
+    }
+}
+
+#[test]
+fn a_tokenizer_without_a_normalizer_reads_letters_as_they_stand() {
+    for (kind, _) in KINDS {
+        let mut file: Value = serde_json::from_str(&trained(kind).to_json()).unwrap();
+        file["normalizer"] = Value::Null;
+        let ours = Tokenizer::from_json(file.to_string().as_bytes()).unwrap();
+        let theirs = tokenizers::Tokenizer::from_bytes(file.to_string()).unwrap();
+        assert_ne!(ours.encode("an\u{303}o"), ours.encode("año"), "{kind:?}");
+        assert_equal(&ours, &theirs, "an\u{303}o, año");
+        assert_eq!(serde_json::from_str::<Value>(&ours.to_json()).unwrap()["normalizer"], Value::Null);
+    }
+}
+
+#[test]
+fn an_added_token_is_found_in_the_form_of_the_text() {
+    let mut file: Value = serde_json::from_str(&trained(Kind::Byte).to_json()).unwrap();
+    let token = |id: u32, content: &str, normalized: bool| {
+        json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+            "normalized": normalized, "special": false})
+    };
+    let tokens = file["added_tokens"].as_array_mut().unwrap();
+    tokens.extend([token(257, "an\u{303}o", true), token(258, "nin\u{303}a", false)]);
+    let ours = Tokenizer::from_json(file.to_string().as_bytes()).unwrap();
+    let theirs = tokenizers::Tokenizer::from_bytes(file.to_string()).unwrap();
+    for text in ["un año, un an\u{303}o", "una niña, una nin\u{303}a"] {
+        assert_eq!(ours.encode(text), theirs.encode_fast(text, false).unwrap().get_ids(), "{text}");
+    }
 }
 
 #[test]

@@ -1,11 +1,11 @@
 // A conversation as the person sees it, with every state it was in: an edit, a new answer or a clearing can be undone.
-import type { ChatMessage, LeftOut } from "./lorito";
+import type { ChatAnswer, ChatMessage } from "./lorito";
 
 export interface Turn {
   readonly role: "user" | "assistant";
   readonly content: string;
   /** Of an answer: what of the conversation before it the model did not see. */
-  readonly leftOut?: LeftOut;
+  readonly leftOut?: Omit<ChatAnswer, "text">;
 }
 
 type Turns = readonly Turn[];

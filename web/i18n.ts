@@ -63,6 +63,10 @@ function write(value: unknown, format?: string): string {
       return date(Number(value));
     case "list":
       return list(Array.isArray(value) ? value.map((item) => write(item)) : []);
+    case "encoding": {
+      const key = `encoding.${value}`;
+      return known(key) ? t(key) : String(value);
+    }
     case "setting":
       return settingName(String(value));
     default:

@@ -1,7 +1,7 @@
 // What people bring: files, pasted text, samples, models. Each joins what is there only when it could be read.
 import { problemOf } from "./errors";
 import { t } from "./i18n";
-import type { ChatOptions, HeldBack, Source } from "./lorito";
+import type { ChatOptions, Encoding, HeldBack, Source } from "./lorito";
 import { Mutex } from "./mutex";
 import { beginning, isOnePage } from "./one-page/recognize";
 import type { Reading } from "./protocol";
@@ -16,6 +16,9 @@ export const ACCEPT =
 
 /** The files source by source, so that one can be read again in another way. */
 const originals: (Original | undefined)[] = [];
+
+/** The encodings that a person has chosen for files. */
+const encodings = new WeakMap<Original, Encoding>();
 
 /** What changes the sources does so in turn, as the places of those it names move with every other change. */
 const turns = new Mutex();
@@ -33,6 +36,8 @@ async function read(
     try {
       const text = await store.lorito.addText(name, data, { ...reading, replaces, onProgress });
       originals[replaces ?? text.sources.length - 1] = data;
+      if (reading.encoding) encodings.set(data, reading.encoding);
+      else encodings.delete(data);
     } catch (error) {
       const { code, fields } = problemOf(error);
       if (code === "field-unclear") store.change({ unclear: { name, data, fields: fields as string[] } });
@@ -113,6 +118,16 @@ export function chooseField(store: Store, { name, data }: Unclear, field: string
   return turns.run(() => read(store, name, data, { field }));
 }
 
+/** Reads a file again in another encoding; undefined: as its bytes say. */
+export function changeEncoding(store: Store, file: Original | undefined, encoding: Encoding | undefined): Promise<void> {
+  return readAgain(store, file, () => ({ encoding }));
+}
+
+/** The encoding that a person has chosen for a file. */
+export function chosenEncoding(file: Original | undefined): Encoding | undefined {
+  return file && encodings.get(file);
+}
+
 /** Reads a chat of WhatsApp's again in another way. */
 export function changeChat(
   store: Store,
@@ -133,7 +148,8 @@ function readAgain(store: Store, file: Original | undefined, how: (source: Sourc
   return turns.run(async () => {
     const index = originals.findIndex((original) => original !== undefined && original === file);
     const source = store.state.text?.sources[index];
-    if (file && source) await read(store, source.name, file, how(source), index);
+    if (!file || !source) return;
+    await read(store, source.name, file, { encoding: chosenEncoding(file), ...how(source) }, index);
   });
 }
 

@@ -71,15 +71,16 @@ export class Lorito extends Voice {
   async addText(
     name: string,
     data: string | Uint8Array | Blob | Blob[],
-    { field, chat, replaces, onProgress }: AddTextOptions = {},
+    { field, chat, encoding, replaces, onProgress }: AddTextOptions = {},
   ): Promise<TextSummary> {
     const blob = data instanceof Blob || Array.isArray(data) ? data : new Blob([data as BlobPart]);
+    const reading = { field, chat, encoding };
     const summary = await this.withWord(
-      (call) => this.owner.ask((api) => api.addText(call, name, blob, { field, chat }, replaces)),
+      (call) => this.owner.ask((api) => api.addText(call, name, blob, reading, replaces)),
       (event) => event.event === "loaded" && onProgress?.(event.loaded, event.total),
     );
     const { texts } = this.owner.recipe;
-    texts[Math.min(replaces ?? texts.length, texts.length)] = { name, data: blob, reading: { field, chat } };
+    texts[Math.min(replaces ?? texts.length, texts.length)] = { name, data: blob, reading };
     return this.tell("text", summary);
   }
 
@@ -291,8 +292,9 @@ export class Lorito extends Voice {
   // Writing
 
   /** The text after the prompt. Training waits meanwhile. */
-  generate(prompt: string, { onToken, ...options }: WriteOptions = {}): Promise<string> {
-    return this.#write((call) => this.owner.ask((api) => api.generate(call, prompt, given(options))), onToken);
+  generate(prompt: string, { onToken, onUnknown, ...options }: WriteOptions = {}): Promise<string> {
+    const ask = (call: number) => this.owner.ask((api) => api.generate(call, prompt, given(options)));
+    return this.#write(ask, onToken, (event) => event.event === "unknown" && onUnknown?.(event.characters));
   }
 
   /**
@@ -300,13 +302,17 @@ export class Lorito extends Voice {
    * into the model's context is left out in whole turns from the oldest on. A model whose tokenizer has no tokens for
    * turns reads lines ("User: …", "Assistant: …") and ends where it begins the next one.
    */
-  async chat(messages: ChatMessage[], { onToken, ...options }: WriteOptions = {}): Promise<ChatAnswer> {
+  async chat(messages: ChatMessage[], { onToken, onUnknown, ...options }: WriteOptions = {}): Promise<ChatAnswer> {
+    let unknownCharacters = "";
     let leftOut: LeftOut = { dropped: 0, systemDropped: false, questionCut: false };
     const ask = (call: number) => this.owner.ask((api) => api.chat(call, messages, given(options)));
     const text = await this.#write(ask, onToken, (event) => {
       if (event.event === "left-out") leftOut = event.leftOut;
+      if (event.event !== "unknown") return;
+      unknownCharacters = event.characters;
+      onUnknown?.(unknownCharacters);
     });
-    return { text, ...leftOut };
+    return { text, ...leftOut, unknownCharacters };
   }
 
   async #write(

@@ -2,6 +2,7 @@
 import type {
   ChatMessage,
   ChatOptions,
+  Encoding,
   Evaluation,
   GenerateOptions,
   HalfPrecision,
@@ -89,6 +90,8 @@ export interface Reading {
   field?: string | undefined;
   /** Of a chat that WhatsApp or another program has exported. */
   chat?: ChatOptions | undefined;
+  /** In what its characters are written. */
+  encoding?: Encoding | undefined;
 }
 
 /** A file that came with others; its name may be a path. */
@@ -145,6 +148,8 @@ export type WorkerEvent =
   | { event: "piece"; call: number; piece: string }
   /** What of a conversation the model does not see: said when its answer begins and when it ends. */
   | { event: "left-out"; call: number; leftOut: LeftOut }
+  /** What of a prompt the model has no token for: said before the text begins. */
+  | { event: "unknown"; call: number; characters: string }
   /** How much of a file that `call` reads is in. */
   | { event: "loaded"; call: number; loaded: number; total: number }
   | { event: "saved"; run: string; step: number; at: number }

@@ -4,6 +4,7 @@ import type {
   ChatMessage,
   ChatOptions,
   ChatReport,
+  Encoding,
   Evaluation,
   GenerateOptions,
   HalfPrecision,
@@ -44,6 +45,7 @@ export type {
   ChatMessage,
   ChatOptions,
   ChatReport,
+  Encoding,
   Engine,
   EngineInfo as Ready,
   Evaluation,
@@ -108,6 +110,8 @@ export interface AddTextOptions {
   field?: string | undefined;
   /** Of a chat that WhatsApp or another program has exported. */
   chat?: ChatOptions | undefined;
+  /** In what its characters are written, as `TextDecoder` names it; told from its bytes if not given. */
+  encoding?: Encoding | undefined;
   /** The place in `sources` of a text that goes when this one is in, and whose place it takes. */
   replaces?: number | undefined;
   onProgress?: ((loaded: number, total: number) => void) | undefined;
@@ -120,9 +124,13 @@ export interface TrainOptions extends Partial<TrainConfig> {
 export interface WriteOptions extends Partial<GenerateOptions> {
   /** Gets the text piece by piece. */
   onToken?: ((piece: string) => void) | undefined;
+  /** Gets the characters of the prompt that the model has no token for, if there are any, before the text begins. */
+  onUnknown?: ((characters: string) => void) | undefined;
 }
 
 /** An answer in a conversation, and what of the conversation the model did not see for it. */
 export interface ChatAnswer extends LeftOut {
   text: string;
+  /** Characters of the conversation that the model has no token for. */
+  unknownCharacters: string;
 }

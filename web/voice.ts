@@ -71,6 +71,7 @@ export class Voice extends EventTarget {
     switch (event.event) {
       case "piece":
       case "left-out":
+      case "unknown":
       case "loaded":
         this.#calls.get(event.call)?.(event);
         break;

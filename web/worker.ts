@@ -68,13 +68,13 @@ async function readText(
   call: number,
   name: string,
   given: Blob | Blob[],
-  { field: wanted, chat }: Reading,
+  { field: wanted, chat, encoding }: Reading,
   replaces?: number,
 ) {
   const { session, keeper } = engine();
   const data = Array.isArray(given) ? given : await chatIn(given);
   const { field, pieces, size, expected } = await reading(session, name, data, wanted);
-  await session.use((open) => open.openFile(name, expected, field, chat));
+  await session.use((open) => open.openFile(name, expected, field, chat, encoding));
   try {
     for await (const { bytes, part } of pieces) {
       await session.use((open) => open.pushBytes(bytes));
@@ -96,6 +96,12 @@ async function chatIn(given: Blob): Promise<Blob> {
   const { filesOf } = await part(import("./archive"));
   const [chat] = await filesOf(given, (path) => /(^|\/)_chat\.txt$|whatsapp[^/]*\.txt$/i.test(path));
   return chat?.data ?? given;
+}
+
+/** Says what of a prompt the model never sees, as it has no token for it. */
+function tellUnknown(call: number, session: Session, texts: string[]): void {
+  const unknown = new Set(texts.flatMap((text) => [...session.unknownToModel(text)]));
+  if (unknown.size > 0) emit({ event: "unknown", call, characters: [...unknown].sort().join("") });
 }
 
 async function exportModel(kind: Exclude<ExportKind, "html">, name: string): Promise<Blob> {
@@ -290,14 +296,21 @@ const api: WorkerApi = {
 
   generate: (call, prompt, options) =>
     engine().writer.forPerson({
-      begin: (session) => session.beginGeneration(prompt, options),
+      begin: (session) => {
+        session.beginGeneration(prompt, options);
+        tellUnknown(call, session, [prompt]);
+      },
       piece: (piece) => emit({ event: "piece", call, piece }),
     }),
 
   chat: (call, messages, options) => {
     const tell = (leftOut: LeftOut) => emit({ event: "left-out", call, leftOut });
     return engine().writer.forPerson({
-      begin: (session) => tell(session.beginChat(messages, options)),
+      begin: (session) => {
+        tell(session.beginChat(messages, options));
+        const words = messages.map(({ content }) => content);
+        tellUnknown(call, session, words);
+      },
       piece: (piece) => emit({ event: "piece", call, piece }),
       end: (session) => tell(session.leftOut()),
     });

@@ -35,12 +35,18 @@ pub fn kind(head: &[u8]) -> Option<&'static str> {
     KINDS.iter().find(|(_, magic)| head.starts_with(magic)).map(|(kind, _)| *kind)
 }
 
-/// Holds a NUL, or more control characters than a text has use for: over 1 in 20. Bytes of text in any encoding but
-/// UTF-16, where every second one can be NUL.
+/// Control characters that a text has no use for, NULs aside. Bytes of any encoding but UTF-16.
+pub fn controls(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&byte| (1..0x20).contains(&byte) && !b"\t\n\x0C\r\x08\x1B".contains(&byte)).count()
+}
+
+/// Holds more control characters than a text has use for, over 1 in 20; or more NULs than anything else; or, beside
+/// bytes that are no UTF-8, more than 1 NUL in 20. Some NULs in a text are damage, or the padding of what wrote it.
 pub fn has_binary_bytes(bytes: &[u8]) -> bool {
-    let nul = bytes.contains(&0);
-    let controls = bytes.iter().filter(|&&byte| byte < 0x20 && !b"\t\n\x0C\r\x08\x1B".contains(&byte)).count();
-    nul || controls * 20 > bytes.len()
+    let nuls = bytes.iter().filter(|&&byte| byte == 0).count();
+    let others = bytes.len() - nuls;
+    let torn = || bytes.utf8_chunks().map(|chunk| chunk.invalid().len()).sum::<usize>() > 4;
+    20 * controls(bytes) > others || nuls > others || (20 * nuls > others && torn())
 }
 
 #[cfg(test)]
@@ -56,9 +62,18 @@ mod tests {
     }
 
     #[test]
+    fn some_nuls_are_damage_to_a_text() {
+        assert!(!has_binary_bytes(b"a\0b"));
+        assert!(!has_binary_bytes(b"one.txt\0two.txt\0three.txt\0"));
+        assert!(!has_binary_bytes(b"a log that was cut off by a power failure\0\0\0\0\0\0\0\0\0\0\0\0"));
+    }
+
+    #[test]
     fn binary_is_binary() {
-        assert!(has_binary_bytes(b"a\0b"));
+        assert!(has_binary_bytes(&[0; 8]));
+        assert!(has_binary_bytes(b"a\0\0\0b\0\0\0"));
         assert!(has_binary_bytes(b"\x01\x02\x03 and so on"));
+        assert!(has_binary_bytes(b"\xFF\xE1\0\x80 abc \xC0\xC0\0 and \xC1\xFE\0 so on"));
         assert_eq!(kind(b"%PDF-1.7"), Some("pdf"));
         assert_eq!(kind(b"PK\x03\x04\x14"), Some("zip"));
     }

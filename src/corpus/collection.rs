@@ -1,10 +1,12 @@
 //! All the text that has been loaded.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::decode::Encoding;
+use super::budget;
+use super::encoding::Encoding;
 use super::source::{Notice, Source};
 use super::split::{HeldBack, Split, is_uneven, split};
 use super::tally::{DocumentTally, Tally};
@@ -112,6 +114,12 @@ impl Corpus {
         if self.has_conversations() { HeldBack::Documents } else { self.held_back }
     }
 
+    /// Bytes that the texts may take in memory, one of them (`without`) left aside.
+    pub fn cost(&self, without: Option<usize>) -> u64 {
+        let counted = self.sources.iter().zip(&self.tallies).enumerate().filter(|(index, _)| Some(*index) != without);
+        counted.map(|(_, (source, tally))| budget::cost_of(source, tally.characters())).fold(0, u64::saturating_add)
+    }
+
     pub fn sources(&self) -> &[Source] {
         &self.sources
     }
@@ -139,12 +147,18 @@ impl Corpus {
 
     /// Training and validation text: the same whenever the same documents are loaded in the same order, held back alike.
     pub fn split(&self) -> Split<'_> {
-        let documents: Vec<&str> = self.documents().collect();
-        split(&documents, &self.document_tallies(), self.held_back())
+        split(self.documents(), &self.document_tallies(), self.held_back())
     }
 
-    fn document_tallies(&self) -> Vec<DocumentTally> {
-        self.tallies.iter().flat_map(|tally| tally.documents.iter().copied()).collect()
+    fn document_tallies(&self) -> Cow<'_, [DocumentTally]> {
+        match &self.tallies[..] {
+            [only] => Cow::Borrowed(&only.documents),
+            several => {
+                let mut all = Vec::with_capacity(several.iter().map(|tally| tally.documents.len()).sum());
+                several.iter().for_each(|tally| all.extend_from_slice(&tally.documents));
+                Cow::Owned(all)
+            }
+        }
     }
 
     pub fn summary(&self) -> Summary {

@@ -1,42 +1,13 @@
-//! Bytes in chunks of any size to text: UTF-8, UTF-16 or Windows-1252.
+//! Bytes in chunks of any size to text.
+//!
+//! UTF-16 is decoded as it comes. Of all other bytes only the whole can tell what they are, so they are kept; valid UTF-8
+//! then becomes the text where it lies, without a second copy.
 
 use std::collections::TryReserveError;
 
-use serde::{Deserialize, Serialize};
-
-use super::newlines::{LineEnds, Newlines};
-use super::windows1252;
-
-/// The encodings that are read, named as in the WHATWG Encoding Standard (and so in JavaScript's `TextDecoder`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub enum Encoding {
-    #[serde(rename = "utf-8")]
-    Utf8,
-    #[serde(rename = "utf-16le")]
-    Utf16Le,
-    #[serde(rename = "utf-16be")]
-    Utf16Be,
-    #[serde(rename = "windows-1252")]
-    Windows1252,
-}
-
-impl Encoding {
-    /// The encoding whose byte order mark opens the file.
-    pub fn of_mark(head: &[u8]) -> Option<Self> {
-        [Self::Utf8, Self::Utf16Le, Self::Utf16Be].into_iter().find(|encoding| head.starts_with(encoding.mark()))
-    }
-
-    /// Its byte order mark.
-    pub fn mark(self) -> &'static [u8] {
-        match self {
-            Self::Utf8 => b"\xEF\xBB\xBF",
-            Self::Utf16Le => b"\xFF\xFE",
-            Self::Utf16Be => b"\xFE\xFF",
-            Self::Windows1252 => b"",
-        }
-    }
-}
+use super::encoding::Encoding;
+use super::newlines::{self, LineEnds, Newlines};
+use super::{legacy, utf8, utf16};
 
 /// No memory for the text.
 pub type Full = TryReserveError;
@@ -44,9 +15,21 @@ pub type Full = TryReserveError;
 /// A text under construction.
 #[derive(Debug)]
 pub struct Decoder {
+    /// A mark or a person named the encoding, so what does not fit it is damage.
+    named: Option<Encoding>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Wide(Wide),
+    Bytes(Bytes),
+}
+
+/// UTF-16 as it comes.
+#[derive(Debug)]
+struct Wide {
     encoding: Encoding,
-    /// A mark or a person named the encoding, so what does not fit it is damage. Otherwise UTF-8 is only a guess.
-    named: bool,
     text: String,
     newlines: Newlines,
     /// The first bytes of a character whose others are in the next chunk.
@@ -54,41 +37,104 @@ pub struct Decoder {
     replaced: u64,
 }
 
+/// Bytes that are decoded when all are there.
+#[derive(Debug, Default)]
+struct Bytes {
+    all: Vec<u8>,
+    /// Those of them that may not become text: CR and NUL.
+    vanishing: usize,
+}
+
 /// A finished text.
 #[derive(Debug)]
 pub struct Decoded {
     pub text: String,
     pub encoding: Encoding,
-    /// The bytes were not the UTF-8 they were taken for.
-    pub fell_back: bool,
-    /// Characters that became U+FFFD.
+    /// Nobody named the encoding and no rule gave it away: it is the likeliest one.
+    pub guessed: bool,
+    /// Bytes and characters that became U+FFFD, or another character than their encoding has for them.
     pub replaced: u64,
+    /// NULs that were left out.
+    pub nuls: u64,
+    /// What of the text came in other encodings.
+    pub parts: Vec<Part>,
     /// How its lines ended.
     pub line_ends: LineEnds,
+}
+
+/// Lines or other stretches of a text that came in another encoding than the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    pub encoding: Encoding,
+    pub count: u64,
 }
 
 impl Decoder {
     /// `named`: the encoding, where a mark or a person says so. Memory for `expected` bytes of text is taken at once.
     pub fn new(named: Option<Encoding>, expected: usize) -> Result<Self, Full> {
-        let mut text = String::new();
-        text.try_reserve_exact(expected)?;
-        Ok(Self {
-            encoding: named.unwrap_or(Encoding::Utf8),
-            named: named.is_some(),
-            text,
-            newlines: Newlines::default(),
-            carry: Vec::new(),
-            replaced: 0,
-        })
+        let state = match named {
+            Some(encoding) if encoding.is_wide() => {
+                let mut text = String::new();
+                text.try_reserve_exact(expected)?;
+                State::Wide(Wide { encoding, text, newlines: Newlines::default(), carry: Vec::new(), replaced: 0 })
+            }
+            _ => {
+                let mut all = Vec::new();
+                all.try_reserve_exact(expected)?;
+                State::Bytes(Bytes { all, vanishing: 0 })
+            }
+        };
+        Ok(Self { named, state })
     }
 
-    /// Bytes of text so far.
+    /// Bytes of text so far, rather fewer than there will be.
     pub fn len(&self) -> usize {
-        self.text.len()
+        match &self.state {
+            State::Wide(wide) => wide.text.len(),
+            State::Bytes(bytes) => bytes.all.len() - bytes.vanishing,
+        }
     }
 
-    /// Decodes a chunk. What is left of a character at its end waits for the next.
+    /// Takes a chunk.
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), Full> {
+        match &mut self.state {
+            State::Wide(wide) => wide.push(chunk),
+            State::Bytes(bytes) => {
+                reserve(&mut bytes.all, chunk.len())?;
+                bytes.vanishing += chunk.iter().filter(|&&byte| byte == b'\r' || byte == 0).count();
+                bytes.all.extend_from_slice(chunk);
+                Ok(())
+            }
+        }
+    }
+
+    pub fn finish(self) -> Result<Decoded, Full> {
+        let mut decoded = match self.state {
+            State::Wide(wide) => wide.finish()?,
+            State::Bytes(bytes) => decode(self.named, bytes.all)?,
+        };
+        let before = decoded.text.len();
+        if decoded.text.contains('\0') {
+            decoded.text.retain(|character| character != '\0');
+        }
+        decoded.nuls += (before - decoded.text.len()) as u64;
+        // Where the text is shorter than its file.
+        decoded.text.shrink_to_fit();
+        Ok(decoded)
+    }
+}
+
+/// Room for so many more bytes. Where the size was not foretold the room grows by quarters, as doubling would hold up to
+/// three times the text while it moves.
+fn reserve(bytes: &mut Vec<u8>, more: usize) -> Result<(), Full> {
+    if bytes.capacity() - bytes.len() < more {
+        bytes.try_reserve_exact(more.max(bytes.len() / 4))?;
+    }
+    Ok(())
+}
+
+impl Wide {
+    fn push(&mut self, chunk: &[u8]) -> Result<(), Full> {
         if self.carry.is_empty() {
             return self.decode(chunk);
         }
@@ -97,64 +143,10 @@ impl Decoder {
         self.decode(&joined)
     }
 
-    pub fn finish(mut self) -> Result<Decoded, Full> {
-        let cut = std::mem::take(&mut self.carry);
-        if !cut.is_empty() {
-            self.make_room(cut.len())?;
-            // A text in UTF-8 up to a last character that is cut is damaged UTF-8. But if that is the only character
-            // beyond ASCII, nothing speaks for UTF-8.
-            if self.named || !self.text.is_ascii() {
-                self.replace();
-            } else {
-                self.fall_back()?;
-                self.windows1252(&cut);
-            }
-        }
-        // Where the text is shorter than its file.
-        self.text.shrink_to_fit();
-        let fell_back = !self.named && self.encoding == Encoding::Windows1252;
-        let line_ends = self.newlines.into_ends();
-        Ok(Decoded { text: self.text, encoding: self.encoding, fell_back, replaced: self.replaced, line_ends })
-    }
-
     fn decode(&mut self, bytes: &[u8]) -> Result<(), Full> {
         self.make_room(bytes.len())?;
-        match self.encoding {
-            Encoding::Utf8 => self.utf8(bytes)?,
-            Encoding::Utf16Le => self.utf16(bytes, u16::from_le_bytes),
-            Encoding::Utf16Be => self.utf16(bytes, u16::from_be_bytes),
-            Encoding::Windows1252 => self.windows1252(bytes),
-        }
-        Ok(())
-    }
-
-    fn utf8(&mut self, bytes: &[u8]) -> Result<(), Full> {
-        let mut at = 0;
-        for chunk in bytes.utf8_chunks() {
-            self.newlines.push(&mut self.text, chunk.valid());
-            at += chunk.valid().len();
-            let invalid = chunk.invalid();
-            if invalid.is_empty() {
-                continue;
-            }
-            let begun = std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
-            if begun && at + invalid.len() == bytes.len() {
-                self.carry.extend_from_slice(invalid);
-            } else if self.named {
-                self.replace();
-            } else {
-                self.fall_back()?;
-                self.make_room(bytes.len() - at)?;
-                self.windows1252(&bytes[at..]);
-                return Ok(());
-            }
-            at += invalid.len();
-        }
-        Ok(())
-    }
-
-    fn utf16(&mut self, bytes: &[u8], unit: fn([u8; 2]) -> u16) {
         let (pairs, odd) = bytes.as_chunks::<2>();
+        let unit = if self.encoding == Encoding::Utf16Be { u16::from_be_bytes } else { u16::from_le_bytes };
         // The high half of a surrogate pair waits for the low one.
         let high = pairs.last().is_some_and(|&last| (0xD800..0xDC00).contains(&unit(last)));
         let (whole, waiting) = pairs.split_at(pairs.len() - usize::from(high));
@@ -171,25 +163,10 @@ impl Decoder {
             .collect();
         self.replaced += replaced;
         self.newlines.push(&mut self.text, &piece);
+        Ok(())
     }
 
-    fn windows1252(&mut self, bytes: &[u8]) {
-        let piece: String = bytes.iter().map(|&byte| windows1252::decode(byte)).collect();
-        self.newlines.push(&mut self.text, &piece);
-    }
-
-    fn replace(&mut self) {
-        self.newlines.push(&mut self.text, "\u{FFFD}");
-        self.replaced += 1;
-    }
-
-    fn fall_back(&mut self) -> Result<(), Full> {
-        self.encoding = Encoding::Windows1252;
-        windows1252::decode_again(&mut self.text)
-    }
-
-    /// Makes room for the text of so many bytes, each of which can become a character of three. Where the size was not
-    /// foretold the room grows by quarters, as doubling would hold up to three times the text while it moves.
+    /// A character of two bytes can become one of three.
     fn make_room(&mut self, bytes: usize) -> Result<(), Full> {
         let most = 3 * bytes;
         if self.text.capacity() - self.text.len() < most {
@@ -197,6 +174,76 @@ impl Decoder {
         }
         Ok(())
     }
+
+    fn finish(mut self) -> Result<Decoded, Full> {
+        if !self.carry.is_empty() {
+            self.make_room(1)?;
+            self.newlines.push(&mut self.text, "\u{FFFD}");
+            self.replaced += 1;
+        }
+        let line_ends = self.newlines.into_ends();
+        Ok(Decoded { replaced: self.replaced, line_ends, ..Decoded::of(self.text, self.encoding) })
+    }
+}
+
+impl Decoded {
+    fn of(text: String, encoding: Encoding) -> Self {
+        let line_ends = LineEnds::default();
+        Self { text, encoding, guessed: false, replaced: 0, nuls: 0, parts: Vec::new(), line_ends }
+    }
+
+    /// The same with LF as every line end.
+    fn with_lf(self) -> Self {
+        let (text, line_ends) = newlines::all_lf(self.text);
+        Self { text, line_ends, ..self }
+    }
+}
+
+/// Decodes bytes that are not UTF-16 as a whole, with LF as every line end.
+fn decode(named: Option<Encoding>, bytes: Vec<u8>) -> Result<Decoded, Full> {
+    let as_utf8 = matches!(named, None | Some(Encoding::Utf8));
+    if let (Some(encoding), false) = (named, as_utf8) {
+        let text = legacy::decode(encoding, &bytes)?;
+        let replaced = text.matches(char::REPLACEMENT_CHARACTER).count() as u64;
+        return Ok(Decoded { replaced, ..Decoded::of(text, encoding).with_lf() });
+    }
+    let (bytes, nuls, wide) = without_nuls(bytes)?;
+    let mut decoded = match String::from_utf8(bytes) {
+        Ok(text) => Decoded::of(text, Encoding::Utf8),
+        Err(error) => {
+            let utf8::Mended { text, encoding, replaced, other } = utf8::mend(error.as_bytes(), named.is_some())?;
+            let guessed = encoding != Encoding::Utf8;
+            Decoded { guessed, replaced, parts: other.into_iter().collect(), ..Decoded::of(text, encoding) }
+        }
+    };
+    decoded.parts.extend(wide);
+    Ok(Decoded { nuls, ..decoded.with_lf() })
+}
+
+/// Takes NULs out of bytes, counting them, and makes UTF-8 of parts in UTF-16.
+fn without_nuls(mut bytes: Vec<u8>) -> Result<(Vec<u8>, u64, Vec<Part>), Full> {
+    let found = utf16::parts(&bytes);
+    let mut wide: Vec<Part> = Vec::new();
+    if let Some(&(_, encoding)) = found.first() {
+        let mut joined = Vec::new();
+        joined.try_reserve(bytes.len())?;
+        let mut at = 0;
+        for (range, encoding) in &found {
+            joined.extend_from_slice(&bytes[at..range.start]);
+            let text = utf16::decode(*encoding, &bytes[range.clone()]);
+            joined.extend_from_slice(text.trim_start_matches('\u{FEFF}').as_bytes());
+            at = range.end;
+        }
+        joined.extend_from_slice(&bytes[at..]);
+        wide.push(Part { encoding, count: found.len() as u64 });
+        bytes = joined;
+    }
+    let before = bytes.len();
+    if bytes.contains(&0) {
+        bytes.retain(|&byte| byte != 0);
+    }
+    let nuls = (before - bytes.len()) as u64;
+    Ok((bytes, nuls, wide))
 }
 
 #[cfg(test)]
@@ -214,8 +261,8 @@ mod tests {
         for size in [1, 2, 3, 5, 7] {
             let other = in_chunks(size);
             assert_eq!(
-                (&other.text, other.encoding, other.fell_back, other.replaced),
-                (&whole.text, whole.encoding, whole.fell_back, whole.replaced),
+                (&other.text, other.encoding, other.guessed, other.replaced),
+                (&whole.text, whole.encoding, whole.guessed, whole.replaced),
                 "chunks of {size}"
             );
         }
@@ -253,13 +300,12 @@ mod tests {
     }
 
     #[test]
-    fn a_late_byte_that_is_not_utf8_makes_all_windows_1252() {
+    fn a_late_byte_that_is_not_utf8_leaves_the_rest_as_it_is() {
         let mut bytes = "ASCII and ñ, which are two bytes\r\n".repeat(50).into_bytes();
         bytes.extend_from_slice(b"caf\xE9 \x80 5\r\nend");
         let result = decoded(None, &bytes);
-        let expected: String = bytes.iter().map(|&byte| windows1252::decode(byte)).collect();
-        assert_eq!(result.text, expected.replace("\r\n", "\n"));
-        assert!(result.fell_back && result.text.ends_with("café € 5\nend"));
+        let expected = "ASCII and ñ, which are two bytes\n".repeat(50) + "café € 5\nend";
+        assert_eq!((result.text, result.encoding, result.replaced), (expected, Encoding::Utf8, 2));
     }
 
     #[test]
@@ -267,20 +313,27 @@ mod tests {
         let cut = decoded(None, b"a\xC3\xB1o, ni\xC3");
         assert_eq!((cut.text.as_str(), cut.encoding, cut.replaced), ("año, ni\u{FFFD}", Encoding::Utf8, 1));
         let letter = decoded(None, b"caf\xE9");
-        assert_eq!((letter.text.as_str(), letter.fell_back), ("café", true));
+        assert_eq!((letter.text.as_str(), letter.guessed), ("café", true));
     }
 
     #[test]
     fn damage_in_a_named_encoding_is_replaced() {
         let result = decoded(Some(Encoding::Utf8), b"a\xFFb\xE6\xBC!");
         assert_eq!((result.text.as_str(), result.replaced), ("a\u{FFFD}b\u{FFFD}!", 2));
-        let latin = decoded(Some(Encoding::Windows1252), "ñ".as_bytes());
-        assert_eq!((latin.text.as_str(), latin.fell_back), ("Ã±", false));
+        let latin = decoded(Some(Encoding::Windows1252), "ñ\r\n".as_bytes());
+        assert_eq!((latin.text.as_str(), latin.guessed), ("Ã±\n", false));
+        let greek = decoded(Some(Encoding::Windows1253), b"\xE1\xE2\xE3 \0");
+        assert_eq!((greek.text.as_str(), greek.nuls), ("αβγ ", 1));
     }
 
     #[test]
-    fn names_are_those_of_javascript() {
-        assert_eq!(serde_json::to_value(Encoding::Windows1252).unwrap(), "windows-1252");
-        assert_eq!(serde_json::from_str::<Encoding>("\"utf-16le\"").unwrap(), Encoding::Utf16Le);
+    fn nuls_are_left_out_and_parts_in_utf16_decoded() {
+        let tail = utf16("añil – fin\r\n", u16::to_le_bytes);
+        let bytes = [b"one\0 line\r\n".as_slice(), &tail, b"\0\0last\xC3\xB1"].concat();
+        let result = decoded(None, &bytes);
+        assert_eq!((result.text.as_str(), result.nuls), ("one line\nañil – fin\nlastñ", 3));
+        assert_eq!(result.parts, [Part { encoding: Encoding::Utf16Le, count: 1 }]);
+        let wide = decoded(Some(Encoding::Utf16Be), &utf16("a\0b", u16::to_be_bytes));
+        assert_eq!((wide.text.as_str(), wide.nuls), ("ab", 1));
     }
 }

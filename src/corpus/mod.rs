@@ -7,18 +7,22 @@
 //! well, so a bad file changes nothing that was loaded before.
 
 mod binary;
+mod budget;
 mod census;
 mod collection;
 mod compact;
 mod conversations;
 mod decode;
+mod encoding;
 mod fields;
 mod grid;
+mod guess;
 mod gzip;
 mod header;
 mod json;
 mod jsonlines;
 mod latin1;
+mod legacy;
 mod newlines;
 mod parsed;
 mod pick;
@@ -29,10 +33,13 @@ mod split;
 mod table;
 mod tally;
 mod text;
+mod utf16;
+mod utf8;
 mod windows1252;
 
+pub use budget::{Budget, most_documents};
 pub use collection::{Corpus, SourceSummary, Summary};
-pub use decode::Encoding;
+pub use encoding::Encoding;
 pub use fields::SAMPLE;
 pub use jsonlines::likely_field;
 pub use newlines::{LineEnds, Pairs};

@@ -55,6 +55,18 @@ pub struct LineEnds {
 }
 
 impl LineEnds {
+    fn of(text: &[u8]) -> Self {
+        let mut ends = Self::default();
+        for (at, byte) in text.iter().enumerate() {
+            match byte {
+                b'\r' => ends.note(text.get(at + 1) == Some(&b'\n'), 1),
+                b'\n' if at == 0 || text[at - 1] != b'\r' => ends.note(false, 1),
+                _ => {}
+            }
+        }
+        ends
+    }
+
     /// Whether both kinds are there, and not in a muddle.
     pub fn are_mixed(&self) -> bool {
         match self.changes[..] {
@@ -100,6 +112,28 @@ impl Iterator for Pairs<'_> {
     }
 }
 
+/// Changes the line ends of a whole text within the memory that it has; how its lines ended.
+pub fn all_lf(text: String) -> (String, LineEnds) {
+    if !text.as_bytes().contains(&b'\r') {
+        return (text, LineEnds::default());
+    }
+    let line_ends = LineEnds::of(text.as_bytes());
+    let mut bytes = text.into_bytes();
+    let (mut kept, mut after_cr) = (0, false);
+    for at in 0..bytes.len() {
+        let byte = bytes[at];
+        if byte == b'\n' && after_cr {
+            after_cr = false;
+            continue;
+        }
+        after_cr = byte == b'\r';
+        bytes[kept] = if after_cr { b'\n' } else { byte };
+        kept += 1;
+    }
+    bytes.truncate(kept);
+    (String::from_utf8(bytes).expect("only ASCII was changed"), line_ends)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +147,18 @@ mod tests {
     #[test]
     fn every_ending_becomes_lf() {
         assert_eq!(joined(&["a\r\nb\rc\n\r\n\r\rd\r"]), "a\nb\nc\n\n\n\nd\n");
+    }
+
+    #[test]
+    fn a_whole_text_becomes_the_same() {
+        for text in ["a\r\nb\rc\n\r\n\r\rd\r", "ñ\r\r\n漢", "", "\n\r", "plain\n"] {
+            let (mut newlines, mut joined) = (Newlines::default(), String::new());
+            newlines.push(&mut joined, text);
+            let (whole, ends) = all_lf(text.to_owned());
+            assert_eq!(whole, joined, "{text:?}");
+            let lines = whole.matches('\n').count();
+            assert!(ends.pairs().take(lines).eq(newlines.into_ends().pairs().take(lines)), "{text:?}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::source::Notice;
 use crate::chat::records;
 use crate::chat::whatsapp::{self, Chat, ChatOptions, ChatReport};
 use crate::error::{Error, Result};
+use crate::tokenizer::END_OF_TEXT;
 
 /// The field that a person asks for where the records are to be read as conversations: no name at all.
 pub const CONVERSATIONS: &str = "";
@@ -36,17 +37,30 @@ pub struct Parsed {
 }
 
 impl Parsed {
-    /// Plain text is one document.
-    pub fn plain(text: String) -> Self {
-        let documents = std::iter::once(0..text.len()).collect();
-        Self { text, documents, ..Self::default() }
+    /// Plain text is one document, or those that `<|endoftext|>` separates in it, as scripts for GPT-2 want them.
+    pub fn plain(name: &str, text: String) -> Result<Self> {
+        if !text.contains(END_OF_TEXT) {
+            let documents = std::iter::once(0..text.len()).collect();
+            return Ok(Self { text, documents, ..Self::default() });
+        }
+        let documents = text
+            .split(END_OF_TEXT)
+            // The line ends beside a separator separate, too.
+            .map(|document| document.trim_matches('\n'))
+            .filter(|document| !document.trim().is_empty())
+            .map(|document| {
+                let start = document.as_ptr() as usize - text.as_ptr() as usize;
+                start..start + document.len()
+            })
+            .collect();
+        Self { documents, text, ..Self::default() }.checked(name, None)
     }
 
     /// Plain text that nobody has asked to read as such: if it resembles a chat, that is told.
-    pub fn other(name: &str, text: String) -> Self {
+    pub fn other(name: &str, text: String) -> Result<Self> {
         let alike = whatsapp::messages_alike(&text);
         let notice = alike.map(|count| Notice::ChatReadAsPlain { name: name.to_owned(), count });
-        Self { notices: notice.into_iter().collect(), ..Self::plain(text) }
+        Ok(Self { notices: notice.into_iter().collect(), ..Self::plain(name, text)? })
     }
 
     /// Conversations, one document each.
@@ -67,7 +81,7 @@ impl Parsed {
     /// A chat that WhatsApp has exported: its conversations, one document each.
     pub fn chat(name: &str, text: String, ends: &LineEnds, options: &ChatOptions) -> Result<Self> {
         if options.plain {
-            return Ok(Self { chat: Some(ChatReport::plain(&text, options)), ..Self::plain(text) });
+            return Ok(Self { chat: Some(ChatReport::plain(&text, options)), ..Self::plain(name, text)? });
         }
         Ok(Self::of_chat(whatsapp::read(name, &text, ends, options)?))
     }

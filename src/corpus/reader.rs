@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::decode::Encoding;
+use super::decode::Part;
+use super::encoding::Encoding;
 use super::gzip::{self, Damaged, Inflater};
 use super::parsed::Parsed;
 use super::source::{Notice, Source};
@@ -113,11 +114,17 @@ impl FileReader {
             _ if whatsapp::looks_like(&decoded.text, &decoded.line_ends) => {
                 Parsed::chat(&name, decoded.text, &decoded.line_ends, &chat)?
             }
-            _ => Parsed::other(&name, decoded.text),
+            _ => Parsed::other(&name, decoded.text)?,
         };
         let mut notices = Vec::new();
-        if decoded.fell_back {
-            notices.push(Notice::DecodedAsWindows1252 { name: name.clone() });
+        if decoded.guessed {
+            notices.push(Notice::encoding_guessed(&name, decoded.encoding));
+        }
+        for Part { encoding, count } in decoded.parts {
+            notices.push(Notice::PartsInAnotherEncoding { name: name.clone(), encoding, count });
+        }
+        if decoded.nuls > 0 {
+            notices.push(Notice::NulsLeftOut { name: name.clone(), count: decoded.nuls });
         }
         let replaced = decoded.replaced + parsed.replaced;
         if replaced > 0 {

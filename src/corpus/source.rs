@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::decode::Encoding;
+use super::encoding::Encoding;
 use crate::chat::whatsapp::ChatReport;
 
 /// The documents of one file, one after another in one text.
@@ -36,6 +36,16 @@ impl Source {
     }
 }
 
+impl Notice {
+    pub fn encoding_guessed(name: &str, encoding: Encoding) -> Self {
+        let name = name.to_owned();
+        match encoding {
+            Encoding::Windows1252 => Self::DecodedAsWindows1252 { name },
+            _ => Self::EncodingGuessed { name, encoding },
+        }
+    }
+}
+
 /// Something a person should know about a file that was used all the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "code", rename_all = "kebab-case", rename_all_fields = "camelCase")]
@@ -43,7 +53,13 @@ impl Source {
 pub enum Notice {
     /// The bytes were not UTF-8, so they were read as Windows-1252, where every byte is a character.
     DecodedAsWindows1252 { name: String },
-    /// Bytes that stand for no character, or halves of surrogate pairs, became U+FFFD.
+    /// The bytes were not UTF-8, so they were read in the encoding in which they look most like words.
+    EncodingGuessed { name: String, encoding: Encoding },
+    /// Lines or other stretches were not in the encoding of the rest, and were read in this one.
+    PartsInAnotherEncoding { name: String, encoding: Encoding, count: u64 },
+    /// NULs, which no text has a use for, were left out.
+    NulsLeftOut { name: String, count: u64 },
+    /// Bytes that stand for no character, or halves of surrogate pairs, became U+FFFD, or what they most likely were.
     CharactersReplaced { name: String, count: u64 },
     /// Lines that are no JSON were left out.
     JsonLinesBroken { name: String, count: u64, first_line: u64 },

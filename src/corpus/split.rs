@@ -27,17 +27,23 @@ pub struct Split<'a> {
 }
 
 /// Splits documents; `tallies` are theirs, in the same order, which both parts keep.
-pub fn split<'a>(documents: &[&'a str], tallies: &[DocumentTally], held_back: HeldBack) -> Split<'a> {
-    if documents.len() == 1 || held_back == HeldBack::Ends {
-        let parts = documents.iter().map(|document| document.split_at(cut(document)));
+pub fn split<'a>(
+    documents: impl Iterator<Item = &'a str>,
+    tallies: &[DocumentTally],
+    held_back: HeldBack,
+) -> Split<'a> {
+    if tallies.len() == 1 || held_back == HeldBack::Ends {
+        let parts = documents.map(|document| document.split_at(cut(document)));
         let (mut train, mut validation): (Vec<_>, Vec<_>) = parts.unzip();
         train.retain(|text| !text.is_empty());
         validation.retain(|text| !text.is_empty());
         return Split { train, validation };
     }
     let mut split = Split::default();
-    for (document, validates) in documents.iter().zip(chosen(tallies)) {
-        if validates { &mut split.validation } else { &mut split.train }.push(*document);
+    let chosen = chosen(tallies);
+    split.train.reserve_exact(chosen.iter().filter(|&&validates| !validates).count());
+    for (document, validates) in documents.zip(chosen) {
+        if validates { &mut split.validation } else { &mut split.train }.push(document);
     }
     split
 }
@@ -57,29 +63,32 @@ pub fn is_uneven(tallies: &[DocumentTally]) -> bool {
 /// Documents with the same text go together; on different sides they would flatter the validation loss. The part
 /// should not become much more than a tenth only because a long document came first, so those that would make it
 /// more than a fifth are passed over; if then a tenth is not reached, the shortest of them are taken, up to a half.
+///
+/// There can be many millions of documents, so all that is held of each beside the answer is its place in the order.
 fn chosen(tallies: &[DocumentTally]) -> Vec<bool> {
-    let characters = |members: &[usize]| members.iter().map(|&index| tallies[index].characters).sum::<usize>();
-    let key = |index: usize| (mixed(tallies[index].hash ^ SEED), index);
-    let mut order: Vec<usize> = (0..tallies.len()).collect();
-    order.sort_unstable_by_key(|&index| key(index));
-    let mut groups: Vec<&[usize]> = order.chunk_by(|&a, &b| tallies[a].hash == tallies[b].hash).collect();
-    if groups.len() == 1 {
-        // All the same: there is nothing to keep apart.
-        groups = order.chunks(1).collect();
-    }
+    let tally = |&index: &u32| tallies[index as usize];
+    let characters = |members: &[u32]| members.iter().map(|index| tally(index).characters).sum::<usize>();
+    let mut order: Vec<u32> = (0..tallies.len() as u32).collect();
+    order.sort_unstable_by_key(|index| (mixed(tally(index).hash ^ SEED), *index));
+    // Where all are the same there is nothing to keep apart.
+    let same = order.windows(2).all(|pair| tally(&pair[0]).hash == tally(&pair[1]).hash);
+    let groups = || order.chunk_by(|a, b| !same && tally(a).hash == tally(b).hash);
 
     let total = characters(&order);
     let (enough, mut held) = (total.div_ceil(10), 0);
     let mut chosen = vec![false; tallies.len()];
-    for most in [total / 5, total / 2] {
-        for group in &groups {
-            let size = characters(group);
-            if held < enough && held + size <= most && !chosen[group[0]] {
-                group.iter().for_each(|&index| chosen[index] = true);
-                held += size;
-            }
+    let mut choose = |group: &[u32], most: usize| {
+        let size = characters(group);
+        if held < enough && held + size <= most && !chosen[group[0] as usize] {
+            group.iter().for_each(|&index| chosen[index as usize] = true);
+            held += size;
         }
-        groups.sort_by_cached_key(|group| characters(group));
+        held >= enough
+    };
+    if !groups().any(|group| choose(group, total / 5)) {
+        let mut by_size: Vec<&[u32]> = groups().collect();
+        by_size.sort_by_cached_key(|group| characters(group));
+        by_size.into_iter().any(|group| choose(group, total / 2));
     }
     chosen
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::source::Source;
+use crate::tokenizer::NormalForm;
 
 /// Figures of one source.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ pub struct Tally {
 #[derive(Debug, Clone, Copy)]
 pub struct DocumentTally {
     pub characters: usize,
-    /// The same for the same text, whatever it stands beside.
+    /// The same for the same text, whatever it stands beside, and in whichever form its letters are.
     pub hash: u64,
 }
 
@@ -23,7 +24,10 @@ impl Tally {
     pub fn of(source: &Source) -> Self {
         let documents = source
             .documents()
-            .map(|text| DocumentTally { characters: text.chars().count(), hash: hash(text.as_bytes()) })
+            .map(|text| DocumentTally {
+                characters: text.chars().count(),
+                hash: hash(NormalForm::Nfc.of(text).as_bytes()),
+            })
             .collect();
         Self { documents, alphabet: Alphabet::of(source.documents()) }
     }
@@ -38,7 +42,7 @@ impl Tally {
     }
 }
 
-/// A set of characters: one bit for each there is, as asking a tree once a character would take seconds.
+/// A set of characters, in the form in which a tokenizer reads them: one bit for each there is, as asking a tree once a character would take seconds.
 #[derive(Debug)]
 struct Alphabet {
     bits: Vec<u64>,
@@ -47,8 +51,12 @@ struct Alphabet {
 impl Alphabet {
     fn of<'a>(documents: impl Iterator<Item = &'a str>) -> Self {
         let mut bits = vec![0; (char::MAX as usize + 1).div_ceil(64)];
-        for character in documents.flat_map(str::chars) {
-            bits[character as usize / 64] |= 1 << (character as usize % 64);
+        for document in documents {
+            NormalForm::Nfc.each(document, |text| {
+                for character in text.chars() {
+                    bits[character as usize / 64] |= 1 << (character as usize % 64);
+                }
+            });
         }
         bits.truncate(bits.iter().rposition(|&word| word != 0).map_or(0, |last| last + 1));
         bits.shrink_to_fit();
@@ -90,6 +98,11 @@ mod tests {
         let expected: Vec<char> = text.chars().collect::<BTreeSet<_>>().into_iter().collect();
         assert_eq!(Alphabet::of([text, text].into_iter()).characters().collect::<Vec<_>>(), expected);
         assert_eq!(Alphabet::of(std::iter::empty()).characters().count(), 0);
+    }
+
+    #[test]
+    fn letters_in_two_forms_are_one() {
+        assert_eq!(Alphabet::of(["e\u{301}", "é"].into_iter()).characters().collect::<Vec<_>>(), ['é']);
     }
 
     #[test]

@@ -1,12 +1,26 @@
 //! The text of one file: what kind of bytes they are, within what limit, and what is refused.
 
 use super::binary;
-use super::decode::{Decoded, Decoder, Encoding, Full};
+use super::decode::{Decoded, Decoder, Full};
+use super::encoding::Encoding;
 use super::reader::ReadOptions;
+use super::utf16;
 use crate::error::{Error, Result};
 
 /// How much is decoded at a time, so that a large chunk needs no second one of its size.
 const PIECE: usize = 64 << 10;
+
+/// Whether first bytes are none of a text, parts of it in UTF-16 aside.
+fn is_binary(head: &[u8]) -> bool {
+    let mut rest = Vec::new();
+    let mut at = 0;
+    for (range, _) in utf16::parts(head) {
+        rest.extend_from_slice(&head[at..range.start]);
+        at = range.end;
+    }
+    rest.extend_from_slice(&head[at..]);
+    binary::has_binary_bytes(&rest)
+}
 
 /// Decodes the bytes of a file, as they come out of its compression.
 pub struct TextReader {
@@ -58,12 +72,13 @@ impl TextReader {
         if decoded.text.len() as u64 > options.limit {
             return Err(too_large);
         }
+        // Valid UTF-8 is text. But Windows-1252 takes any bytes, and so, nearly, does UTF-16.
+        let sure = decoded.encoding == Encoding::Utf8 && decoded.nuls == 0;
+        if decoded.nuls > decoded.text.len() as u64 || (!sure && binary::has_binary_bytes(decoded.text.as_bytes())) {
+            return Err(Error::FileBinary { name, kind: None });
+        }
         if decoded.text.trim().is_empty() {
             return Err(Error::FileEmpty { name });
-        }
-        // Valid UTF-8 is text. But Windows-1252 takes any bytes, and so, nearly, does UTF-16.
-        if decoded.encoding != Encoding::Utf8 && binary::has_binary_bytes(decoded.text.as_bytes()) {
-            return Err(Error::FileBinary { name, kind: None });
         }
         Ok(decoded)
     }
@@ -73,15 +88,17 @@ impl TextReader {
         let Stage::Head(head) = &mut self.stage else { return Ok(()) };
         let head = std::mem::take(head);
         let marked = Encoding::of_mark(&head);
-        let named = self.options.encoding.or(marked);
-        let wide = matches!(named, Some(Encoding::Utf16Le | Encoding::Utf16Be));
+        let named = self.options.encoding.or(marked).or_else(|| utf16::of_zeros(&head));
+        let wide = named.is_some_and(Encoding::is_wide);
         let kind = binary::kind(&head);
-        if kind.is_some() || (!wide && binary::has_binary_bytes(&head)) {
+        if kind.is_some() || (!wide && is_binary(&head)) {
             return Err(Error::FileBinary { name: self.name.clone(), kind: kind.map(str::to_owned) });
         }
-        // Text takes a quarter of its file at the least, if that is CRLF in UTF-16. A file that is larger still need not
-        // be read to be refused.
-        if self.options.expected_bytes / 4 > self.options.limit {
+        // Text takes a quarter of its file at the least, if that is CRLF in UTF-16; of single bytes hardly more than line
+        // ends is lost. A file that is larger still need not be read to be refused.
+        let expected = self.options.expected_bytes;
+        let least = if wide { expected / 4 } else { expected - expected / 8 };
+        if least > self.options.limit {
             return Err(self.too_large());
         }
         let mark = marked.filter(|&encoding| named == Some(encoding)).map_or(0, |encoding| encoding.mark().len());

@@ -1,8 +1,5 @@
 //! Windows-1252, as the WHATWG Encoding Standard has it: every byte is a character, so decoding cannot fail.
-//!
-//! The standard library reads UTF-8 and UTF-16, and this table is all that was missing, so no encoding crate is needed.
-
-use std::collections::TryReserveError;
+//! It is what a stray byte in a text of UTF-8 most often is.
 
 /// The bytes 0x80 to 0x9F; all others equal their code point.
 const HIGH: [char; 32] = [
@@ -17,26 +14,6 @@ pub fn decode(byte: u8) -> char {
     }
 }
 
-/// Reads a text again that was decoded as UTF-8 before a later byte proved it Windows-1252: its UTF-8 bytes are the
-/// file's bytes. The text grows within its own memory, filled from its end, so there is no second copy of it.
-pub fn decode_again(text: &mut String) -> Result<(), TryReserveError> {
-    let mut bytes = std::mem::take(text).into_bytes();
-    let mut from = bytes.len();
-    let mut to: usize = bytes.iter().map(|&byte| decode(byte).len_utf8()).sum();
-    bytes.try_reserve_exact(to - from)?;
-    bytes.resize(to, 0);
-    // Once both meet, only ASCII is left before them, which stays as it is.
-    while from < to {
-        from -= 1;
-        let character = decode(bytes[from]);
-        let end = to;
-        to -= character.len_utf8();
-        character.encode_utf8(&mut bytes[to..end]);
-    }
-    *text = String::from_utf8(bytes).expect("whole characters were written");
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,23 +21,5 @@ mod tests {
     #[test]
     fn known_characters() {
         assert_eq!(b"\x80\x93\x94\x99\xE9\xFF\x81A".map(decode), ['€', '“', '”', '™', 'é', 'ÿ', '\u{81}', 'A']);
-    }
-
-    #[test]
-    fn utf8_read_again_is_what_its_bytes_say() {
-        let mut text = "plain, ñandú – 漢字".to_owned();
-        let expected: String = text.bytes().map(decode).collect();
-        decode_again(&mut text).unwrap();
-        assert_eq!(text, expected);
-        assert!(text.starts_with("plain, Ã±andÃº â€“"));
-    }
-
-    #[test]
-    fn ascii_and_nothing_stay() {
-        for plain in ["", "plain text"] {
-            let mut text = plain.to_owned();
-            decode_again(&mut text).unwrap();
-            assert_eq!(text, plain);
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{Session, TokenizerSummary};
 use crate::{
     chat,
-    corpus::{FileReader, HeldBack, ReadOptions, Summary},
+    corpus::{FileReader, HeldBack, ReadOptions, Summary, most_documents},
     error::{Error, Result},
     tokenizer::{Kind, Piece, Tokenizer, default_vocabulary},
     train::{Answers, Dataset},
@@ -17,8 +17,10 @@ impl Session {
         self.open_file_with(name, ReadOptions { field, expected_bytes, ..ReadOptions::default() });
     }
 
+    /// What the texts there are leave no room for is refused, as soon as its size is known.
     pub fn open_file_with(&mut self, name: &str, options: ReadOptions) {
-        self.reader = Some(FileReader::new(name, options));
+        let limit = options.limit.min(self.budget.room(self.corpus.cost(None), self.model_bytes()));
+        self.reader = Some(FileReader::new(name, ReadOptions { limit, ..options }));
     }
 
     pub fn push_bytes(&mut self, bytes: &[u8]) -> Result<()> {
@@ -38,6 +40,11 @@ impl Session {
     /// Puts the file that was being read in the place of a source, once it is known to be good.
     pub fn close_file_at(&mut self, index: usize) -> Result<Summary> {
         let source = self.reader.take().ok_or(Error::NoText)?.finish()?;
+        let room = self.budget.room(self.corpus.cost(Some(index)), self.model_bytes());
+        let (documents, most) = (source.documents.len() as u64, most_documents(source.text.len() as u64, room));
+        if documents > most.max(1) {
+            return Err(Error::TooManyDocuments { name: source.name, documents, most });
+        }
         self.corpus.replace(index, source);
         self.data = None;
         Ok(self.corpus.summary())

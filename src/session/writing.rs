@@ -35,6 +35,11 @@ impl Session {
         Ok(left_out)
     }
 
+    /// The distinct characters of a text that the model's tokenizer has no token for, so that it never sees them.
+    pub fn unknown_to_model(&self, text: &str) -> Result<String> {
+        Ok(self.model()?.tokenizer.unknown_characters(text).into_iter().collect())
+    }
+
     /// What of the conversation the model does not see any more: a long answer pushes out turns as well.
     pub fn left_out(&self) -> LeftOut {
         self.writing.as_ref().map(|writing| writing.generation.left_out()).unwrap_or_default()

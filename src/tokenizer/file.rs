@@ -197,6 +197,12 @@ impl File {
         }
     }
 
+    /// The same file with the form that it brings texts into.
+    pub fn in_form(self, form: NormalForm) -> Self {
+        let nfc = Component { name: "NFC".to_owned(), ..Component::default() };
+        Self { normalizer: (form == NormalForm::Nfc).then_some(nfc), ..self }
+    }
+
     /// Reads a file and refuses what would encode otherwise than we do.
     pub fn read(json: &[u8]) -> Result<Self> {
         check(json.len() <= LARGEST_FILE, || format!("{} bytes are too many", json.len()))?;

@@ -32,8 +32,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 pub use byte_level::{ByteLevel, TokenClass};
+pub use file::END_OF_TEXT;
 use file::File;
 pub use folder::{Opened, TOKENIZER_FILES};
+pub use normal_form::NormalForm;
 pub use pieces::Piece;
 pub use roles::TokenRoles;
 use scheme::{Encoder, Scheme};
@@ -175,7 +177,8 @@ impl Tokenizer {
         self.roles.start.or_else(|| self.end_of_text()).or_else(line).unwrap_or(0)
     }
 
-    /// The ids of a text, without any around it. Unknown characters are left out.
+    /// The ids of a text, without any around it: of its letters in NFC, where the tokenizer says so. Unknown characters are
+    /// left out.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let mut ids = Vec::new();
         self.each_id(&mut self.scheme.encoder(), text, &mut |id| ids.push(id));

@@ -1,9 +1,16 @@
 //! The form in which a tokenizer reads letters: as they stand, or in Unicode's normal form NFC, in which a letter and its
 //! accent are one character where there is such a one.
+//!
+//! Texts out of PDFs and off older Macs have them apart, keyboards write them as one, and no eye tells them from each
+//! other. The tokenizers that are made here say NFC in their file, so `tokenizers` does the same. One that was opened
+//! without a normalizer gets its texts as they stand: its ids must stay those of `tokenizers`.
 
 use std::borrow::Cow;
 
-use unicode_normalization_alignments::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+use unicode_normalization_alignments::UnicodeNormalization;
+
+/// A text that has to be changed is taken in pieces of about this size, in bytes.
+const PIECE: usize = 1 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NormalForm {
@@ -14,14 +21,88 @@ pub enum NormalForm {
 impl NormalForm {
     /// A text in this form; borrowed where nothing changes.
     pub fn of(self, text: &str) -> Cow<'_, str> {
-        if self == Self::AsIs || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+        if self == Self::AsIs || is_surely_nfc(text) {
             return Cow::Borrowed(text);
         }
-        Cow::Owned(text.nfc().map(|(character, _)| character).collect())
+        let form = nfc(text);
+        if form == text { Cow::Borrowed(text) } else { Cow::Owned(form) }
     }
 
-    /// Visits a text in this form.
+    /// Visits a text in this form: whole and borrowed (`true`) where nothing changes, otherwise piece by piece.
     pub fn each<'t>(self, text: &'t str, mut visit: impl FnMut(Cow<'t, str>)) {
-        visit(self.of(text));
+        if self == Self::AsIs || is_surely_nfc(text) {
+            return visit(Cow::Borrowed(text));
+        }
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(cut(rest));
+            visit(self.of(piece));
+            rest = after;
+        }
+    }
+}
+
+/// Where to cut: before a line feed that follows anything but space. No character is composed across it, and no token
+/// reaches over it.
+fn cut(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let is_end = |&at: &usize| bytes[at] == b'\n' && !bytes[at - 1].is_ascii_whitespace();
+    (PIECE..bytes.len()).find(is_end).unwrap_or(bytes.len())
+}
+
+/// Whether a text holds nothing that NFC could change: only characters that neither combine nor are composed or taken
+/// apart. These are not all of them, but nearly all that most texts have, and a text is asked far more often than changed.
+fn is_surely_nfc(text: &str) -> bool {
+    // Up to U+02FF everything is. U+0300 begins with 0xCC.
+    text.bytes().all(|byte| byte < 0xCC) || text.chars().all(stands_alone)
+}
+
+fn stands_alone(character: char) -> bool {
+    matches!(character,
+        '\0'..='\u{2FF}'
+        // Greek, Cyrillic, Armenian.
+        | '\u{388}'..='\u{482}' | '\u{488}'..='\u{590}'
+        // Punctuation, symbols, emoji.
+        | '\u{2002}'..='\u{20CF}' | '\u{2190}'..='\u{2328}' | '\u{2400}'..='\u{2AD0}' | '\u{FE00}'..='\u{FE0F}'
+        | '\u{FF00}'..='\u{FFFD}' | '\u{1F000}'..='\u{2F7FF}'
+        // Chinese, Japanese, Korean.
+        | '\u{3000}'..='\u{3029}' | '\u{3041}'..='\u{3098}' | '\u{309B}'..='\u{A4CF}' | '\u{AC00}'..='\u{D7A3}')
+}
+
+fn nfc(text: &str) -> String {
+    text.nfc().map(|(character, _)| character).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_normalization_alignments::{IsNormalized, char::canonical_combining_class, is_nfc_quick};
+
+    use super::*;
+
+    #[test]
+    fn characters_that_stand_alone_are_never_changed() {
+        for character in ('\0'..=char::MAX).filter(|&character| stands_alone(character)) {
+            assert_eq!(is_nfc_quick(std::iter::once(character)), IsNormalized::Yes, "{character:?}");
+            assert_eq!(canonical_combining_class(character), 0, "{character:?}");
+        }
+    }
+
+    #[test]
+    fn letters_and_accents_become_one() {
+        let form = NormalForm::Nfc;
+        assert_eq!(form.of("co\u{301}mo, cigu\u{308}en\u{303}a"), "cómo, cigüeña");
+        assert!(matches!(form.of("cómo, Ж, 漢字, 🦜, عَ"), Cow::Borrowed(_)));
+        assert!(matches!(NormalForm::AsIs.of("e\u{301}"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn pieces_join_into_the_whole() {
+        let text = "un an\u{303}o y otro\n\n  a\u{301}rbol\n".repeat(100_000);
+        let (mut joined, mut pieces) = (String::new(), 0);
+        NormalForm::Nfc.each(&text, |piece| {
+            joined += &piece;
+            pieces += 1;
+        });
+        assert_eq!((joined == nfc(&text), pieces > 2), (true, true));
     }
 }

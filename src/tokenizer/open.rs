@@ -31,6 +31,7 @@ impl Tokenizer {
             Cut::Words => Scheme::Words(merges(model, &ids)?),
         };
         let specials = Specials::new(added_tokens.clone(), form)?;
+        let specials = if splitting.prefix_space { specials.in_whole_stretches() } else { specials };
         let (tokens, unused) = tokens(cut, &model.vocab, &specials)?;
         let listed = model.vocab.len();
         Ok(Self {

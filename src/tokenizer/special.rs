@@ -1,6 +1,6 @@
 //! Added tokens: texts that are one token wherever they stand, found before anything else is cut.
 
-use std::{collections::HashSet, fmt};
+use std::{borrow::Cow, collections::HashSet, fmt};
 
 use daachorse::{DoubleArrayAhoCorasick, DoubleArrayAhoCorasickBuilder, MatchKind};
 
@@ -22,6 +22,8 @@ pub enum Segment<'t> {
 pub struct Specials {
     tokens: Vec<AddedToken>,
     form: NormalForm,
+    /// A text may be normalised in pieces: nothing that is found or added afterwards depends on where a piece begins.
+    in_pieces: bool,
     first: Finder,
     second: Finder,
 }
@@ -46,7 +48,13 @@ impl Specials {
             Finder::new(places.map(|(token, place)| (normal(token), place)).collect())
         };
         let (first, second) = (of(false)?, of(true)?);
-        Ok(Self { tokens, form, first, second })
+        let in_pieces = second.0.is_none();
+        Ok(Self { tokens, form, in_pieces, first, second })
+    }
+
+    /// The same for a tokenizer that adds a space where a stretch of text begins: each stretch stays whole.
+    pub fn in_whole_stretches(self) -> Self {
+        Self { in_pieces: false, ..self }
     }
 
     /// A single token, in texts that are taken as they are.
@@ -66,7 +74,10 @@ impl Specials {
     /// Visits the segments of a text in order; none is empty, but a token that lost its text to the one before it.
     pub fn each(&self, text: &str, mut visit: impl FnMut(Segment)) {
         self.first.each(&self.tokens, text, &mut |segment| match segment {
-            Segment::Text(text) => self.form.each(text, |text| self.second.each(&self.tokens, &text, &mut visit)),
+            Segment::Text(text) => {
+                let mut second = |text: Cow<str>| self.second.each(&self.tokens, &text, &mut visit);
+                if self.in_pieces { self.form.each(text, second) } else { second(self.form.of(text)) }
+            }
             special => visit(special),
         });
     }

@@ -8,6 +8,7 @@ use tokenizers::utils::parallelism::set_parallelism;
 
 use super::alphabet;
 use super::file::{AddedToken, Cut, END_OF_TEXT, File, Model};
+use super::normal_form::NormalForm;
 use super::special::{Segment, Specials};
 use super::split::words;
 use crate::error::{Error, Result};
@@ -23,6 +24,9 @@ const BLOCK: usize = 1 << 16;
 
 /// Longer words are cut for training, where a word costs the square of its length.
 const LONGEST_WORD: usize = 256;
+
+/// Of every tokenizer that is made here.
+const NORMAL_FORM: NormalForm = NormalForm::Nfc;
 
 /// Pairs that are seen less often are not worth a token.
 const LEAST_FREQUENCY: u64 = 2;
@@ -80,15 +84,15 @@ pub fn merges(vocabulary: usize, documents: &[&str]) -> Result<File> {
 fn finish(cut: Cut, mut vocabulary: Vec<String>, merges: Vec<(String, String)>) -> File {
     let end_of_text = AddedToken::special(vocabulary.len() as u32, END_OF_TEXT);
     vocabulary.push(END_OF_TEXT.to_owned());
-    File::new(cut, vec![end_of_text], vocabulary, merges)
+    File::new(cut, vec![end_of_text], vocabulary, merges).in_form(NORMAL_FORM)
 }
 
-/// Visits the documents without the end-of-text tokens in them.
+/// Visits the documents without the end-of-text tokens in them, as the tokenizer will read them.
 fn each_text(documents: &[&str], mut visit: impl FnMut(&str)) {
     let specials = Specials::of_one(AddedToken::special(0, END_OF_TEXT));
     for document in documents {
         specials.each(document, |segment| match segment {
-            Segment::Text(text) => visit(text),
+            Segment::Text(text) => NORMAL_FORM.each(text, |text| visit(&text)),
             Segment::Special(..) => {}
         });
     }

@@ -18,9 +18,11 @@ impl Session {
         #[wasm_bindgen(js_name = expectedBytes)] expected: f64,
         field: Option<String>,
         #[wasm_bindgen(unchecked_param_type = "ChatOptions | undefined")] chat: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "Encoding | undefined")] encoding: JsValue,
     ) -> Thrown<()> {
         let chat = if chat.is_undefined() { ChatOptions::default() } else { from_js(chat)? };
-        let options = ReadOptions { field, expected_bytes: expected as u64, chat, ..ReadOptions::default() };
+        let encoding = if encoding.is_undefined() { None } else { Some(from_js(encoding)?) };
+        let options = ReadOptions { field, expected_bytes: expected as u64, chat, encoding, ..ReadOptions::default() };
         self.0.open_file_with(name, options);
         Ok(())
     }
@@ -102,6 +104,12 @@ impl Session {
     #[wasm_bindgen(js_name = unknownCharacters)]
     pub fn unknown_characters(&self, text: &str) -> Thrown<String> {
         self.0.unknown_characters(text).map_err(thrown)
+    }
+
+    /// The characters of a text that the model's tokenizer has no token for.
+    #[wasm_bindgen(js_name = unknownToModel)]
+    pub fn unknown_to_model(&self, text: &str) -> Thrown<String> {
+        self.0.unknown_to_model(text).map_err(thrown)
     }
 
     /// Whether each token of a text would be learned (1) or only read (0).

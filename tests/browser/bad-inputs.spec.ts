@@ -14,7 +14,7 @@ const lying = (() => {
 
 const texts = [
   { name: "empty.txt", bytes: [], says: "empty.txt is empty. Choose a file with text in it." },
-  { name: "photo.txt", bytes: noise, says: /photo\.txt is not text.*Save what it says as plain text/ },
+  { name: "photo.txt", bytes: noise, says: /photo\.txt holds bytes that no text has.*Save what it says as plain text/ },
   { name: "broken.json", bytes: bytes('{"text": "One",\n"text": }'), says: /broken\.json is not valid JSON: line 2/ },
   { name: "numbers.json", bytes: bytes('[{"id": 1}, {"id": 2}]'), says: /numbers\.json has no text in it/ },
 ];

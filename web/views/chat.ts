@@ -4,7 +4,7 @@ import { customElement, property, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
 import { Conversation, messagesOf, type Turn } from "../conversation";
 import { t } from "../i18n";
-import { action } from "./fields";
+import { action, namesOf } from "./fields";
 import type { Sampling } from "./sampling";
 import { View } from "./view";
 
@@ -137,6 +137,7 @@ export class ChatView extends View {
     if (leftOut.dropped > 0) sentences.push(t("chat.dropped", { count: leftOut.dropped }));
     if (leftOut.systemDropped) sentences.push(t("chat.systemDropped"));
     if (leftOut.questionCut) sentences.push(t("chat.questionCut"));
+    if (leftOut.unknownCharacters) sentences.push(namesOf(leftOut.unknownCharacters));
     return sentences;
   }
 

@@ -1,7 +1,7 @@
 // The labelled controls that the settings are made of.
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
-import { number, sentenceOf, settingName, t } from "../i18n";
+import { list, number, sentenceOf, settingName, t } from "../i18n";
 import type { Field } from "../settings";
 import type { Report, Store } from "../state";
 
@@ -105,10 +105,21 @@ export function choices<T extends string>(
   </fieldset>`;
 }
 
+/** Characters that the tokenizer, or the model's, has no token for, named. */
+export function unknownCharacters(characters: string): TemplateResult | typeof nothing {
+  if (!characters) return nothing;
+  return html`<p class="remark">${namesOf(characters)}</p>`;
+}
+
+/** The same as a sentence. */
+export function namesOf(unknown: string): string {
+  return t("tokens.unknown", { characters: list([...unknown].slice(0, 40)) });
+}
+
 /** Named figures, as a description list: [name, value, where the value needs words beside it]. */
-export function figures(list: readonly (readonly [string, string | number, string?])[]): TemplateResult {
+export function figures(all: readonly (readonly [string, string | number, string?])[]): TemplateResult {
   return html`<dl class="figures">
-    ${list.map(
+    ${all.map(
       ([name, value, note]) => html`<div>
         <dt>${name}</dt>
         <dd>${typeof value === "number" ? number(value) : value}${note ? html` <small>${note}</small>` : nothing}</dd>

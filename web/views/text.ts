@@ -19,6 +19,7 @@ import {
 } from "../intake";
 import type { Source, TextSummary } from "../lorito";
 import { startTraining } from "../prepare";
+import { encodingChoice } from "./encoding";
 import { action, figures } from "./fields";
 import "./hub-data";
 import { waiting } from "./hub-fields";
@@ -114,6 +115,7 @@ export class TextView extends View {
         ${bytes(source.bytes)}
       </span>
       ${(source.fields.length > 0 || source.conversational) && fileOf(index) ? this.#fieldChoice(source, index) : nothing}
+      ${encodingChoice(this.store, source, fileOf(index), index)}
       <button type="button" class="plain" aria-label=${t("text.removeNamed", { name: source.name })}
         @click=${() => removeSource(this.store, source)}>
         ${t("text.remove")}

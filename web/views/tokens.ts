@@ -2,12 +2,12 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { problemOf } from "../errors";
-import { fixed, list, sentenceOf, t } from "../i18n";
+import { fixed, sentenceOf, t } from "../i18n";
 import type { Piece, TokenizerKind } from "../lorito";
 import { tokenizerIsStale, trainTokenizer } from "../prepare";
 import { TOKENIZER_KINDS } from "../settings";
 import type { Report } from "../state";
-import { action, choices, figures, numberField } from "./fields";
+import { action, choices, figures, numberField, unknownCharacters } from "./fields";
 import { View } from "./view";
 
 /** Enough to see how words fall apart, and little enough to draw at once. */
@@ -117,7 +117,7 @@ export class TokensView extends View {
       <div class="pieces" role="group" tabindex="0" aria-label=${t("tokens.preview")}>${this.#pieces()}</div>
       ${this.learned.includes(0) ? html`<p class="hint legend">${t("tokens.learned")} <span class="piece c1">${t("tokens.learnedExample")}</span> <span class="piece c1 read">${t("tokens.readExample")}</span></p>` : nothing}
       <p class="hint">${t("tokens.count", { count: this.pieces.reduce((sum, { ids }) => sum + ids.length, 0) })}</p>
-      ${this.unknown ? html`<p class="remark">${t("tokens.unknown", { characters: list([...this.unknown].slice(0, 40)) })}</p>` : nothing}
+      ${unknownCharacters(this.unknown)}
       ${this.report ? html`<p class="error">${sentenceOf(this.report)}</p>` : nothing}`;
   }
 

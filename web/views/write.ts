@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { t } from "../i18n";
 import "./chat";
-import { action } from "./fields";
+import { action, unknownCharacters } from "./fields";
 import { Sampling } from "./sampling";
 import { View } from "./view";
 
@@ -18,6 +18,8 @@ export class WriteView extends View {
   @state() private begun: string | undefined;
   @state() private written = "";
   @state() private writing = false;
+  /** Characters of the prompt that the model has no token for. */
+  @state() private unknown = "";
   @state() private announcement = "";
   readonly #sampling = new Sampling(this);
 
@@ -70,8 +72,10 @@ export class WriteView extends View {
             @input=${(event: Event) => {
               this.prompt = (event.target as HTMLTextAreaElement).value;
               this.chosen = "text";
+              this.unknown = "";
             }}></textarea>
           <small id="prompt-hint">${t("write.promptHint")}</small>
+          ${unknownCharacters(this.unknown)}
         </div>
         <p class="controls">
           ${action({ label: t("write.write"), able: able && !this.writing, act: () => {}, kind: "primary", submit: true })}
@@ -99,13 +103,17 @@ export class WriteView extends View {
     this.store.forgive("write");
     this.begun = this.prompt;
     this.written = "";
+    this.unknown = "";
     this.writing = true;
     this.announcement = t("write.started");
     const onToken = (piece: string) => {
       this.written += piece;
     };
+    const onUnknown = (characters: string) => {
+      this.unknown = characters;
+    };
     const all = await this.store.attempt("write", undefined, () =>
-      this.#sampling.use((options) => this.store.lorito.generate(this.prompt, { ...options, onToken })),
+      this.#sampling.use((options) => this.store.lorito.generate(this.prompt, { ...options, onToken, onUnknown })),
     );
     this.writing = false;
     if (all === undefined) this.announcement = "";

@@ -2,11 +2,13 @@
 tokens. All as in Lorito's page, so that a loss here means what it means there.
 """
 
+import codecs
 import csv
 import io
 import json
 import math
 import re
+import unicodedata
 from array import array
 from pathlib import Path
 
@@ -25,6 +27,9 @@ class Mistake(Exception):
 #
 # A document is a list of pieces (text, learned). Plain text is one piece, all of it learned. In a conversation the
 # assistant's answers are learned, and the rest is only read.
+
+# Those of Windows-1252, as bytes.
+QUOTATION_MARKS = b"\x80\x82\x84\x85\x91\x92\x93\x94\x95\x96\x97\x99"
 
 SUFFIXES = {".txt", ".md", ".jsonl", ".ndjson", ".json", ".csv", ".tsv"}
 
@@ -69,7 +74,9 @@ def read_file(path, field, tokenizer, say):
         delimiter = max(",;\t", key=text.partition("\n")[0].count)
         rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
     else:
-        return [[(text, True)]] if text.strip() else []
+        # As scripts for GPT-2 want it, the end of text separates documents; line ends beside it do, too.
+        parts = [part.strip("\n") for part in text.split(END_OF_TEXT)] if END_OF_TEXT in text else [text]
+        return [[(part, True)] for part in parts if part.strip()]
 
     conversations = [row["messages"] for row in rows if isinstance(row, dict) and isinstance(row.get("messages"), list)]
     if conversations:
@@ -84,14 +91,45 @@ def read_file(path, field, tokenizer, say):
 
 
 def decode(data):
-    """UTF-8 or UTF-16; bytes that are neither are taken for Windows-1252."""
-    for mark, encoding in [(b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")]:
-        if data.startswith(mark):
-            return normalise_newlines(data.decode(encoding, errors="replace"))
+    """UTF-16, with a mark or without, or UTF-8, also with some stray bytes in it; other bytes are taken for Windows-1252.
+    Of other encodings, which the page finds out, save a copy in UTF-8. NULs are left out."""
+    wide = wide_encoding(data)
+    if wide:
+        return normalise_newlines(data.decode(wide, errors="replace").removeprefix("\ufeff").replace("\0", ""))
+    data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\0", b"")
     try:
-        return normalise_newlines(data.decode("utf-8"))
+        return normalise_newlines(data.decode())
     except UnicodeDecodeError:
-        return normalise_newlines(data.decode("cp1252", errors="replace"))
+        pass
+    pair = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
+    data = pair.sub(lambda found: whole(found.group().decode(errors="surrogatepass")).encode(), data)
+    strays = []
+
+    def mend(error):
+        """The quotation mark or dash of Windows-1252 that a stray byte most likely is, or U+FFFD."""
+        stray = data[error.start : error.end]
+        strays.append(stray)
+        likely = stray in QUOTATION_MARKS and error.end == error.start + 1
+        return stray.decode("cp1252") if likely else "\ufffd", error.end
+
+    codecs.register_error("mend", mend)
+    text = data.decode(errors="mend")
+    letters = sum(not letter.isascii() for letter in text) - len(strays)
+    if letters < 10 * len(strays):
+        text = data.decode("cp1252", errors="replace")
+    return normalise_newlines(text)
+
+
+def wide_encoding(data):
+    """UTF-16 in which order of bytes: by its mark, or by where the zeros of Latin letters stand."""
+    for mark, encoding in [(b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")]:
+        if data.startswith(mark):
+            return encoding
+    head = data[:4096]
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if max(even, odd) * 10 >= len(head) // 2 * 7 and min(even, odd) * 20 <= max(even, odd) and max(even, odd) > 0:
+        return "utf-16-le" if odd > even else "utf-16-be"
+    return None
 
 
 def normalise_newlines(text):
@@ -186,7 +224,8 @@ def split_documents(documents, held_back="documents"):
 def choose_validation(texts):
     """Which documents validate: in an order given by their hashes, until they hold a tenth of all characters."""
     characters = [len(text) for text in texts]
-    hashes = [hash_text(text.encode()) for text in texts]
+    # Letters and their accents may be written as one or apart: the text is the same.
+    hashes = [hash_text(unicodedata.normalize("NFC", text).encode()) for text in texts]
     order = sorted(range(len(texts)), key=lambda index: (mix(hashes[index] ^ SPLIT_SEED), index))
     groups = []  # Documents with the same text stay together.
     for index in order:
