@@ -320,7 +320,7 @@ fn letters_in_two_forms_have_the_same_ids() {
         assert_eq!(tokenizer.encode(&apart), tokenizer.encode(&one), "{kind:?}");
         assert_eq!(tokenizer.encode_documents(&[&apart]).unwrap(), tokenizer.encode_documents(&[&one]).unwrap());
         assert_eq!(tokenizer.decode(&tokenizer.encode(&apart)).unwrap(), one);
-        assert_eq!(tokenizer.unknown_characters("cigu\u{308}en\u{303}a"), []);
+        assert!(tokenizer.unknown_characters("cigu\u{308}en\u{303}a").is_empty());
         let file: Value = serde_json::from_str(&tokenizer.to_json()).unwrap();
         assert_eq!(file["normalizer"], json!({"type": "NFC"}));
         let theirs = oracle(&tokenizer);

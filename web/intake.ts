@@ -108,7 +108,11 @@ export function changeField(store: Store, file: Original | undefined, field: str
 }
 
 /** Reads a file again in another encoding; undefined: as its bytes say. */
-export function changeEncoding(store: Store, file: Original | undefined, encoding: Encoding | undefined): Promise<void> {
+export function changeEncoding(
+  store: Store,
+  file: Original | undefined,
+  encoding: Encoding | undefined,
+): Promise<void> {
   return readAgain(store, file, () => ({ encoding }));
 }
 
