@@ -245,7 +245,7 @@ fn letters_in_two_forms_are_one_letter_and_one_text() {
     let mut corpus = Corpus::default();
     corpus.add(read("a.txt", apart.as_bytes()).unwrap());
     corpus.add(read("b.txt", one.as_bytes()).unwrap());
-    assert_eq!(corpus.characters().into_iter().collect::<String>(), "\n aionyñ");
+    assert_eq!(corpus.characters().into_iter().collect::<String>(), "\n ainoyñ");
     // The same text is not on both sides of the split.
     let rows: String = (0..60).map(|row| format!("\"nin\u{303}o {row}\"\n\"niño {row}\"\n")).collect();
     corpus.clear();
@@ -317,7 +317,7 @@ fn damaged_gzip_is_an_error() {
     for zeros in [1, 511, 10_000] {
         let padded = [members.clone(), vec![0; zeros]].concat();
         assert_eq!(read("a.gz", &padded).unwrap().text, "one, two");
-        damaged(&[&whole[..whole.len() - 1], &vec![0; zeros]].concat());
+        damaged(&[&whole[..whole.len() - 6], &vec![0; zeros]].concat());
         damaged(&[&whole[..], &vec![0; zeros], b"more"].concat());
     }
 }

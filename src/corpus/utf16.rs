@@ -59,7 +59,7 @@ fn is_text_in(encoding: Encoding, bytes: &[u8]) -> bool {
         readable += usize::from(character.is_alphanumeric() || character.is_whitespace());
     }
     // The head may end between the halves of a surrogate pair.
-    20 * odd <= all + 20 && 2 * readable >= all
+    all > 0 && 20 * odd <= all + 20 && 2 * readable >= all
 }
 
 /// Parts in UTF-16 of a text of single bytes, in order.
@@ -112,6 +112,12 @@ fn part(bytes: &[u8], from: usize, high: usize) -> Option<(Range<usize>, Encodin
             }
         }
     }
+    // Whatever its script, a text has spaces, digits or line ends.
+    let units = bytes[start..end].as_chunks::<2>().0;
+    let plain = units.iter().filter(|pair| pair.contains(&0) && pair.iter().any(|&byte| is_plain(byte))).count();
+    if 10 * plain < units.len() || !is_text_in(encoding, &bytes[start..end]) {
+        return None;
+    }
     // A mark that came along when two files were joined.
     let marked = start >= from + 2 && bytes[..start].ends_with(encoding.mark());
     Some((start - if marked { 2 } else { 0 }..end, encoding))
@@ -154,9 +160,10 @@ mod tests {
     #[test]
     fn other_bytes_are_not_utf16() {
         let words = b"hello\0there\0and\0so\0on".as_slice();
-        for bytes in [b"".as_slice(), b"plain", b"abc\0", b"hello\0", words, &[0; 64], &[1, 0, 2, 0, 3, 0, 4, 0]] {
+        for bytes in [b"".as_slice(), b"plain", b"abc\0", b"hello\0", words, &[0; 64], &[1, 0, 2, 0, 3, 0, 4, 0], b"\0"]
+        {
             assert_eq!(of_zeros(bytes), None, "{bytes:?}");
-            assert!(parts(bytes).is_empty() || bytes.starts_with(&[1, 0]), "{bytes:?}");
+            assert!(parts(bytes).is_empty(), "{bytes:?}");
         }
     }
 

@@ -1,21 +1,31 @@
 //! What a browser knows of text anyway, for those who would otherwise bring tables: older encodings.
 
-use web_sys::{TextDecodeOptions, TextDecoder as Decoder};
+use js_sys::{Object, Reflect};
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_name = TextDecoder)]
+    type Decoder;
+    #[wasm_bindgen(constructor, js_class = "TextDecoder", catch)]
+    fn new(label: &str) -> Result<Decoder, JsValue>;
+    #[wasm_bindgen(method, js_class = "TextDecoder", catch)]
+    fn decode(this: &Decoder, bytes: &[u8], options: &Object) -> Result<String, JsValue>;
+}
 
 /// A `TextDecoder`, which keeps what is left of a character at the end of a piece.
 pub struct TextDecoder(Option<Decoder>);
 
 impl TextDecoder {
     pub fn new(label: &str) -> Self {
-        Self(Decoder::new_with_label(label).ok())
+        Self(Decoder::new(label).ok())
     }
 
     /// The text of the next bytes; what stands for no character becomes U+FFFD.
     pub fn decode(&mut self, bytes: &[u8], last: bool) -> String {
-        let options = TextDecodeOptions::new();
-        options.set_stream(!last);
-        let decoded =
-            self.0.as_ref().and_then(|decoder| decoder.decode_with_u8_array_and_options(bytes, &options).ok());
+        let options = Object::new();
+        let _ = Reflect::set(&options, &"stream".into(), &(!last).into());
+        let decoded = self.0.as_ref().and_then(|decoder| decoder.decode(bytes, &options).ok());
         // Browsers refuse no bytes, and know every label of the standard.
         decoded.unwrap_or_else(|| bytes.iter().map(|_| char::REPLACEMENT_CHARACTER).collect())
     }

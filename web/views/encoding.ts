@@ -49,7 +49,11 @@ export function encodingChoice(
   const id = `encoding-${index}`;
   const change = (event: Event) => {
     const { value } = event.target as HTMLSelectElement;
-    void changeEncoding(store, file, ENCODINGS.find((encoding) => encoding === value));
+    void changeEncoding(
+      store,
+      file,
+      ENCODINGS.find((encoding) => encoding === value),
+    );
   };
   const found = chosen ? t("text.encodingAgain") : t("text.encodingFound", { encoding: source.encoding });
   return html`<span class="inline">
