@@ -16,3 +16,4 @@ mod tokenizer_files;
 mod training;
 mod training_reference;
 mod whatsapp;
+mod whatsapp_languages;

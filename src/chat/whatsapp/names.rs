@@ -181,7 +181,7 @@ fn is_own(body: &str) -> bool {
 }
 
 /// All names with which a message can begin, and what follows each. Where a mark follows, there are no longer ones.
-fn ends(text: &str) -> impl Iterator<Item = End<'_>> {
+pub fn ends(text: &str) -> impl Iterator<Item = End<'_>> {
     let line = &text[..text.floor_char_boundary(LONGEST + 16)];
     let line = line.split('\n').next().unwrap_or_default();
     let mut certain = false;

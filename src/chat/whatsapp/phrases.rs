@@ -80,7 +80,8 @@ impl<'a> Counts<'a> {
         let own = body.starts_with('\u{200E}');
         if self.form == Some(Form::Brackets) {
             self.marked |= own || body.contains('\u{200E}');
-            self.unmarked = self.unmarked || (!self.marked && notices::is_known(body));
+            let is_known = || names::ends(raw.text).any(|(_, body)| notices::is_known(body));
+            self.unmarked = self.unmarked || (!self.marked && is_known());
         }
         if own && more.is_empty() && self.own.len() < MOST {
             self.own.insert(bare(first));
