@@ -177,7 +177,7 @@ mod tests {
         let text: String = lines.iter().map(|(sender, line)| format!("{head} {sender}: {line}\n")).collect();
         let ends = LineEnds::default();
         let layout = Layout::of(&text, &ends).unwrap();
-        let mut counts = Counts::new(layout.form);
+        let mut counts = Counts::new(layout.shape.form);
         layout.messages().for_each(|raw| counts.note(&raw));
         see(&counts.settle())
     }
