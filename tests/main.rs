@@ -22,3 +22,4 @@ mod tokenizers_from_elsewhere;
 mod training;
 mod training_reference;
 mod whatsapp;
+mod whatsapp_languages;

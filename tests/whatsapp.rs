@@ -5,7 +5,7 @@ use futures_lite::future::block_on;
 use lorito::{
     chat::{TOKENS, whatsapp::ChatOptions},
     config::{ModelConfig, TrainConfig, Variant},
-    corpus::{FileReader, ReadOptions, Source},
+    corpus::{FileReader, Notice, ReadOptions, Source},
     device::{CPU_LIMITS, Engine},
     error::Result,
     session::Session,
@@ -78,6 +78,43 @@ fn it_can_be_read_as_the_plain_text_that_it_is() {
     for (name, text) in [("a.csv", "1/2/24, 9:05 - Ana: a\n1,2\n"), ("a.txt", "Hoy\n1/2/24, 9:05 - Ana: a\n")] {
         assert!(read(name, text.as_bytes(), 64, leo()).unwrap().chat.is_none());
     }
+}
+
+#[test]
+fn lines_that_somebody_has_copied_begin_no_message_where_only_crlf_does() {
+    let text = "[3/2/26, 9:00:00] Nela: look:\n[2/2/26, 21:10:00] Hugo: not tomorrow\n[2/2/26, 21:11:00] Hugo: sorry\r\n\
+        [3/2/26, 9:01:00] Óscar: well\r\n[3/2/26, 9:02:00] Nela: you see\r\n[3/2/26, 9:03:00] Óscar: again\r\n";
+    let people = |text: &str, chunk: usize| {
+        let source = read("chat.txt", text.as_bytes(), chunk, ChatOptions::default()).unwrap();
+        let people = source.chat.as_ref().unwrap().people.iter().map(|it| (it.name.clone(), it.messages));
+        (people.collect::<Vec<_>>(), source.documents.len())
+    };
+    let person = |name: &str, messages| (name.to_owned(), messages);
+    for chunk in [1, 2, 3, 4096] {
+        assert_eq!(people(text, chunk), (vec![person("Nela", 2), person("Óscar", 2)], 1), "chunks of {chunk}");
+    }
+    // Where all lines end alike, nobody can tell; but a step back in time begins no conversation.
+    let alike = people(&text.replace("\r\n", "\n"), 4096);
+    assert_eq!(alike, (vec![person("Nela", 2), person("Hugo", 2), person("Óscar", 2)], 1));
+    // Somebody else's CRLF within a message of Android's is no end of one, nor are two files that were joined.
+    let pasted = "1/2/24, 9:05 - Ana: a\r\nb\n1/2/24, 9:06 - Leo: c\r\nd\n1/2/24, 9:07 - Ana: e\n";
+    assert_eq!(people(pasted, 4096), (vec![person("Ana", 2), person("Leo", 1)], 1));
+    let joined = export(60, android)
+        + &export(3, |day, minute, name, words| android(day, minute, name, words).replace('\n', "\r\n"));
+    assert_eq!(people(&joined, 4096).0, [person("Ana", 63), person("Leo", 63)]);
+}
+
+#[test]
+fn what_resembles_a_chat_and_is_read_as_plain_text_is_told_of() {
+    let notices = |name: &str, text: &str| read(name, text.as_bytes(), 64, ChatOptions::default()).unwrap().notices;
+    let lines = "26 Sep 2025 22:02 Ana: hola\n26 Sep 2025 22:03 Leo: hola\n27 Sep 2025 9:02 Ana: ya\n";
+    assert_eq!(notices("a.txt", lines), [Notice::ChatReadAsPlain { name: "a.txt".into(), count: 3 }]);
+    assert_eq!(notices("a.txt", "Hoy: llueve\n26 Sep 2025 22:02 Ana: hola\n"), []);
+    // Of what is read as a chat, or as plain text as a person wants it, there is nothing to tell.
+    let chat = export(3, android);
+    assert_eq!(notices("a.txt", &chat), []);
+    let plain = ChatOptions { plain: true, ..leo() };
+    assert_eq!(read("a.txt", chat.as_bytes(), 64, plain).unwrap().notices, []);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The words for the two halves of the day, beside a clock of twelve hours.
 
+use super::marks::is_unseen;
+
 /// Morning, whose twelve o'clock is midnight.
 const MORNING: &str = "am ص صباحا فجرا قظ قبلازظهر غم 오전 午前 上午 凌晨 早上 清晨 dop dopoledne dopoludnia rano ap fh vm vorm \
     vormittags morgens πμ öö sa pg pagi दोपहरसेपहले पूर्वाह्न पूर्व सुबह পূর্বাহ্ণ পূর্বাহ্ন সকাল \
@@ -14,9 +16,13 @@ const AFTERNOON: &str = "pm م مساء ظهرا عصرا بعدالظهر بظ 
 
 /// The hours that a word adds to a clock of twelve: 0 or 12. None, if it is no word for a half of the day.
 pub fn hours(written: &str) -> Option<u32> {
-    let bare =
-        |letter: &char| letter.is_alphanumeric() || matches!(letter, '\u{94D}' | '\u{9CD}' | '\u{D4D}' | '\u{CCD}');
-    let word: String = written.to_lowercase().chars().filter(bare).filter(|letter| !is_tashkil(*letter)).collect();
+    // "p. m." is "pm", and so is what else is written with marks of abbreviation.
+    let bare = |letter: &char| match letter {
+        '״' | '׳' | '’' => false,
+        _ if letter.is_ascii() => letter.is_ascii_alphanumeric(),
+        _ => !is_unseen(*letter) && !is_tashkil(*letter),
+    };
+    let word: String = written.to_lowercase().chars().filter(bare).collect();
     let is = |words: &str| words.split(' ').any(|it| it == word);
     if is(AFTERNOON) { Some(12) } else { is(MORNING).then_some(0) }
 }
@@ -46,6 +52,8 @@ mod tests {
             ("SA", "CH"),
             ("dop.", "odp."),
             ("PG", "PTG"),
+            ("முற்பகல்", "பிற்பகல்"),
+            ("ព្រឹក", "ល្ងាច"),
             ("पूर्वाह्न", "अपराह्न"),
             ("לפנה״צ", "אחה״צ"),
         ] {

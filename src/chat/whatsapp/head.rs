@@ -23,12 +23,21 @@ pub enum Form {
     Colon,
 }
 
+/// What is the same in all lines that one phone writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    pub form: Form,
+    /// The clock is before the date.
+    time_first: bool,
+    seconds: bool,
+    /// There are words before the date and the clock, and between them.
+    words: [bool; 2],
+}
+
 /// The beginning of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head<'a> {
-    pub form: Form,
-    /// The clock is before the date.
-    pub time_first: bool,
+    pub shape: Shape,
     /// A mark that nobody sees is before it all, as an iPhone writes before what is not only a person's words.
     pub marked: bool,
     pub stamp: Stamp,
@@ -65,7 +74,7 @@ pub fn begin(line: &str) -> Option<Head<'_>> {
     if !bracket && digit(first).is_none() && !first.is_alphabetic() {
         return None;
     }
-    let (stamp, time_first, known) = reader.moment()?;
+    let Moment { stamp, time_first, seconds, words, known } = reader.moment()?;
     let form = match bracket {
         true => {
             reader.one_of("]］")?;
@@ -79,11 +88,28 @@ pub fn begin(line: &str) -> Option<Head<'_>> {
     };
     // One space; what more there is, somebody has written.
     reader.one_of(" \u{A0}")?;
-    Some(Head { form, time_first, marked, stamp, rest: reader.0 })
+    Some(Head { shape: Shape { form, time_first, seconds, words }, marked, stamp, rest: reader.0 })
 }
 
 /// The rest of a line that is being read. What nobody sees is skipped wherever it is.
 struct Reader<'a>(&'a str);
+
+/// Date and time, and what is beside them.
+struct Moment {
+    stamp: Stamp,
+    time_first: bool,
+    seconds: bool,
+    words: [bool; 2],
+    /// All words behind them are known to belong to them.
+    known: bool,
+}
+
+/// What a clock shows.
+struct Clock {
+    hour: u32,
+    minute: u32,
+    seconds: bool,
+}
 
 /// What short words are read, and what they say of the clock.
 struct Words {
@@ -95,33 +121,35 @@ struct Words {
 }
 
 impl<'a> Reader<'a> {
-    /// Date and time in any order; whether the time is first; whether all words behind them are known to belong to them.
-    fn moment(&mut self) -> Option<(Stamp, bool, bool)> {
+    /// Date and time in any order.
+    fn moment(&mut self) -> Option<Moment> {
         let before = self.words().filter(|words| words.count == 0 || words.parted)?;
         let start = self.0;
-        if let Some((stamp, known)) = self.date_and_time() {
-            return Some((stamp, false, known));
-        }
-        self.0 = start;
-        self.time_and_date(before.half).map(|(stamp, known)| (stamp, true, known))
+        self.date_and_time(&before).or_else(|| {
+            self.0 = start;
+            self.time_and_date(&before)
+        })
     }
 
-    fn date_and_time(&mut self) -> Option<(Stamp, bool)> {
+    fn date_and_time(&mut self, before: &Words) -> Option<Moment> {
         let (date, year) = self.date()?;
         let between = self.words().filter(|words| words.parted)?;
-        let (hour, minute) = self.clock()?;
+        let clock = self.clock()?;
         let after = self.words()?;
+        let stamp = clock.stamp(date, year, between.half.or(after.half));
+        let words = [before.count > 0, between.count > 0];
         let known = after.count == 0 || after.half.is_some();
-        Some((stamp(date, year, hour, minute, between.half.or(after.half)), known))
+        Some(Moment { stamp, time_first: false, seconds: clock.seconds, words, known })
     }
 
-    /// `half`: the hours that a word before the clock adds.
-    fn time_and_date(&mut self, half: Option<u32>) -> Option<(Stamp, bool)> {
-        let (hour, minute) = self.clock()?;
+    fn time_and_date(&mut self, before: &Words) -> Option<Moment> {
+        let clock = self.clock()?;
         let between = self.words().filter(|words| words.parted)?;
         let (date, year) = self.date()?;
         let known = self.words()?.count == 0;
-        Some((stamp(date, year, hour, minute, half.or(between.half)), known))
+        let stamp = clock.stamp(date, year, before.half.or(between.half));
+        let words = [before.count > 0, between.count > 0];
+        Some(Moment { stamp, time_first: true, seconds: clock.seconds, words, known })
     }
 
     /// Three numbers, and where the year is.
@@ -145,8 +173,7 @@ impl<'a> Reader<'a> {
         Some(([first, second, third], year))
     }
 
-    /// Hour and minute.
-    fn clock(&mut self) -> Option<(u32, u32)> {
+    fn clock(&mut self) -> Option<Clock> {
         let hour = self.number().filter(|&(hour, digits)| hour <= 24 && digits <= 2)?.0;
         let mark = self.one_of(CLOCK);
         if mark.is_none() {
@@ -166,10 +193,11 @@ impl<'a> Reader<'a> {
             self.spaces();
             named.is_some()
         };
-        if !goes_on || self.number().filter(two).is_none() {
+        let seconds = goes_on && self.number().filter(two).is_some();
+        if !seconds {
             self.0 = before;
         }
-        Some((hour, minute))
+        Some(Clock { hour, minute, seconds })
     }
 
     /// Commas, spaces, and a few short words.
@@ -242,9 +270,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn stamp(date: [u32; 3], year: Year, hour: u32, minute: u32, half: Option<u32>) -> Stamp {
-    let hour = half.filter(|_| hour <= 12).map_or(hour, |half| hour % 12 + half);
-    Stamp { date, year, minute: 60 * hour + minute, halves: half.is_some() }
+impl Clock {
+    /// `half`: the hours that a word for a half of the day adds.
+    fn stamp(&self, date: [u32; 3], year: Year, half: Option<u32>) -> Stamp {
+        let hour = half.filter(|_| self.hour <= 12).map_or(self.hour, |half| self.hour % 12 + half);
+        Stamp { date, year, minute: 60 * hour + self.minute, halves: half.is_some() }
+    }
 }
 
 /// Whether it can be a letter of a word beside a date: neither a digit nor what has a meaning there.
@@ -267,7 +298,7 @@ mod tests {
 
     /// Form, minute since 1970 with the day first, and what follows.
     fn read(line: &str) -> Option<(Form, i64, &str)> {
-        begin(line).map(|head| (head.form, head.stamp.minutes(Order::DayMonthYear), head.rest))
+        begin(line).map(|head| (head.shape.form, head.stamp.minutes(Order::DayMonthYear), head.rest))
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The lines of a file to messages. All lines together tell how its messages begin.
 
 use super::date::Stamp;
-use super::head::{self, Form, Head};
+use super::head::{self, Form, Head, Shape};
 use super::{names, notices};
 use crate::corpus::LineEnds;
 
@@ -24,15 +24,14 @@ pub struct Raw<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Layout<'a> {
     text: &'a str,
-    pub form: Form,
-    time_first: bool,
+    pub shape: Shape,
     /// Where the first message begins, and how many lines are before it.
     start: (usize, usize),
     /// Where CRLF ends messages, and LF the lines within them.
     ends: Option<&'a LineEnds>,
 }
 
-/// What is known of the lines that begin in one form.
+/// What is known of the lines that begin in one shape.
 #[derive(Debug, Default, Clone, Copy)]
 struct Seen {
     lines: u64,
@@ -45,39 +44,30 @@ struct Seen {
     after: [u64; 2],
 }
 
-const FORMS: [(Form, bool); 6] = [
-    (Form::Dash, false),
-    (Form::Brackets, false),
-    (Form::Colon, false),
-    (Form::Dash, true),
-    (Form::Brackets, true),
-    (Form::Colon, true),
-];
-
 impl<'a> Layout<'a> {
     /// `None` if this is no chat. `ends`: how its lines ended before all of them were made alike.
     pub fn of(text: &'a str, ends: &'a LineEnds) -> Option<Self> {
-        let mut seen = [Seen::default(); FORMS.len()];
+        let mut shapes: Vec<(Shape, Seen)> = Vec::new();
         let (mut written, mut after_pairs) = (0, 0);
         let mixed = ends.are_mixed().then_some(ends);
         for (number, line) in Lines::new(text, mixed, (0, 0)).enumerate() {
             after_pairs += u64::from(line.after_pair);
             if let Some(head) = head::begin(line.text) {
-                let form = (head.form, head.time_first);
-                let seen = &mut seen[FORMS.iter().position(|it| *it == form).unwrap_or_default()];
-                if seen.lines == 0 {
-                    (seen.start, seen.before) = ((line.start, number), written);
+                let place = shapes.iter().position(|(shape, _)| *shape == head.shape).unwrap_or(shapes.len());
+                if place == shapes.len() {
+                    shapes.push((head.shape, Seen { start: (line.start, number), before: written, ..Seen::default() }));
                 }
+                let (_, seen) = &mut shapes[place];
                 seen.lines += 1;
                 seen.named += u64::from(names::first(head.rest).is_some());
                 seen.after[usize::from(!line.after_pair)] += 1;
             }
             written += u64::from(!line.text.trim().is_empty());
         }
-        let able = FORMS.into_iter().zip(seen).filter(|((form, _), seen)| seen.fits(*form, written));
-        let ((form, time_first), seen) = able.max_by_key(|(_, seen)| (seen.lines, std::cmp::Reverse(seen.start)))?;
+        let able = shapes.into_iter().filter(|(shape, seen)| seen.fits(shape.form, written));
+        let (shape, seen) = able.max_by_key(|(_, seen)| (seen.lines, std::cmp::Reverse(seen.start)))?;
         let ends = mixed.filter(|_| seen.ends_in_pairs(after_pairs));
-        let layout = Self { text, form, time_first, start: seen.start, ends };
+        let layout = Self { text, shape, start: seen.start, ends };
         let speaks = |raw: Raw| !raw.preamble && (names::first(raw.text).is_some() || notices::is_of_chat(raw.text));
         layout.messages().take(FIRST).any(speaks).then_some(layout)
     }
@@ -166,9 +156,8 @@ pub struct Messages<'a> {
 impl<'a> Messages<'a> {
     fn begin(&self, line: Line<'a>) -> Option<(Head<'a>, usize)> {
         let head = head::begin(line.text)?;
-        let begins = (head.form, head.time_first) == (self.layout.form, self.layout.time_first);
         let copied = self.layout.ends.is_some() && !line.after_pair && line.start != self.layout.start.0;
-        (begins && !copied).then(|| (head, line.start + line.text.len() - head.rest.len()))
+        (head.shape == self.layout.shape && !copied).then(|| (head, line.start + line.text.len() - head.rest.len()))
     }
 }
 
@@ -215,6 +204,11 @@ mod tests {
         let copied = "[9:00, 1/2/24] Eva: a\n1/2/24, 9:05 - Ana: b\n[9:01, 1/2/24] Eva: c\n1/2/24, 9:06 - Leo: d\n\
             1/2/24, 9:07 - Ana: e\n";
         assert_eq!(texts(copied), ["[9:00, 1/2/24] Eva: a", "Ana: b\n[9:01, 1/2/24] Eva: c", "Leo: d", "Ana: e"]);
+        // Whoever writes a date within a message writes it with other words around it; and a phone copies no seconds.
+        let dated = "1/2/24, 9:05 - Ana: b\nel 3/2/24, 9:05 - c\n3/2/24 a las 9:05 - d\n1/2/24, 9:06 - Leo: e\n";
+        assert_eq!(texts(dated), ["Ana: b\nel 3/2/24, 9:05 - c\n3/2/24 a las 9:05 - d", "Leo: e"]);
+        let bare = "[1/2/24, 9:05:00] Ana: b\n[1/2/24, 9:01] Eva: c\n[1/2/24, 9:06:00] Leo: e\n";
+        assert_eq!(texts(bare), ["Ana: b\n[1/2/24, 9:01] Eva: c", "Leo: e"]);
     }
 
     #[test]

@@ -114,7 +114,7 @@ pub fn looks_like(text: &str, ends: &LineEnds) -> bool {
 pub fn read(name: &str, text: &str, ends: &LineEnds, options: &ChatOptions) -> Result<Chat> {
     let filters = options.filters;
     let Some(layout) = Layout::of(text, ends) else { return Err(Error::ChatEmpty { name: name.to_owned() }) };
-    let (mut orders, mut names, mut counts) = (Orders::default(), Names::default(), Counts::new(layout.form));
+    let (mut orders, mut names, mut counts) = (Orders::default(), Names::default(), Counts::new(layout.shape.form));
     for raw in layout.messages() {
         orders.note(&raw.stamp);
         names.note(&raw);

@@ -45,8 +45,8 @@ struct Seen<'a> {
     /// Lines that begin with it, and those of them in which no longer name is possible.
     lines: u64,
     alone: u64,
-    /// WhatsApp's own words follow it.
-    certain: bool,
+    /// Those in which WhatsApp's own words follow it.
+    own: u64,
 }
 
 /// The names of a chat.
@@ -71,14 +71,14 @@ impl<'a> Names<'a> {
             let alike = &mut self.alike;
             let seen = self.seen.entry(name).or_insert_with(|| {
                 let same = *alike.entry(looks(name)).or_insert(name);
-                Seen { same, shorter: None, lines: 0, alone: 0, certain: false }
+                Seen { same, shorter: None, lines: 0, alone: 0, own: 0 }
             });
             let same = seen.same;
             let Some(seen) = self.seen.get_mut(same) else { continue };
             seen.shorter = shorter;
             seen.lines += 1;
             seen.alone += u64::from(ends.peek().is_none());
-            seen.certain |= is_own(body) || notices::is_of_chat(body);
+            seen.own += u64::from(is_own(body) || notices::is_of_chat(body));
             shorter = Some(same);
         }
     }
@@ -88,7 +88,7 @@ impl<'a> Names<'a> {
     pub fn settle(&mut self) {
         let mut longer: HashMap<&str, u64> = HashMap::new();
         for seen in self.seen.values() {
-            if let Some(shorter) = seen.shorter.filter(|_| seen.lines > 1 || seen.certain) {
+            if let Some(shorter) = seen.shorter.filter(|_| seen.lines > 1 || seen.own > 0) {
                 *longer.entry(shorter).or_default() += seen.lines;
             }
         }
@@ -113,7 +113,10 @@ impl<'a> Names<'a> {
         {
             end = longer;
         }
-        let (name, body) = end;
+        // Somebody may be called as a group begins, under which there are notices only.
+        let of_group =
+            |(name, _): &End| self.seen.get(name).is_some_and(|seen| seen.lines > 1 && seen.own == seen.lines);
+        let (name, body) = ends.find(of_group).unwrap_or(end);
         let lines = self.seen.get(name).map_or(0, |seen| seen.lines);
         // Who goes on speaking is somebody, whatever the name.
         let notice = lines < MANY && (is_of_group(name) || is_cut_quote(name));
@@ -181,7 +184,7 @@ fn is_own(body: &str) -> bool {
 }
 
 /// All names with which a message can begin, and what follows each. Where a mark follows, there are no longer ones.
-fn ends(text: &str) -> impl Iterator<Item = End<'_>> {
+pub fn ends(text: &str) -> impl Iterator<Item = End<'_>> {
     let line = &text[..text.floor_char_boundary(LONGEST + 16)];
     let line = line.split('\n').next().unwrap_or_default();
     let mut certain = false;
@@ -270,6 +273,8 @@ mod tests {
         // WhatsApp's mark ends a name for certain, where nobody bears the first part alone.
         let group = ["Alfar: tardes: \u{200E}Nela added you", "Nela: a: b", "Nela: c"];
         assert_eq!(senders(&group), ["Alfar: tardes", "Nela", "Nela"].map(some));
+        let both = ["Taller: tardes: \u{200E}a", "Taller: ya", "Taller: tardes: \u{200E}b", "Taller: c: d"];
+        assert_eq!(senders(&both), ["Taller: tardes", "Taller", "Taller: tardes", "Taller"].map(some));
         assert_eq!(senders(&["Ana: ojo: a", "Leo: b"]), ["Ana", "Leo"].map(some));
     }
 

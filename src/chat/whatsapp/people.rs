@@ -40,8 +40,8 @@ pub struct People<'a> {
     chat: Option<&'a str>,
     /// What notices quote, among it the group's name.
     quoted: Vec<&'a str>,
-    /// Whether a notice about a group stands under the chat's name.
-    of_group: bool,
+    /// Notices about a group under the chat's name, and those of them that seem to be somebody's words.
+    of_group: [u64; 2],
 }
 
 impl<'a> People<'a> {
@@ -56,7 +56,9 @@ impl<'a> People<'a> {
         } else if self.chat.is_none() && notices::is_of_chat(entry.body) {
             self.chat = Some(sender);
         } else if self.chat == Some(sender) {
-            self.of_group |= is_of_group(entry.body);
+            let notice = is_of_group(entry.body);
+            self.of_group[0] += u64::from(notice);
+            self.of_group[1] += u64::from(notice && kept);
         }
     }
 
@@ -66,8 +68,9 @@ impl<'a> People<'a> {
         let is_quoted = |name: &str| self.quoted.iter().any(|quoted| names::looks(quoted) == names::looks(name));
         let is_group = |&(name, messages): &(&'a str, u64)| {
             let others = self.known.len() - 1;
-            let lost = phrases.marks_are_lost && others >= 2 && (self.of_group || messages <= FEW);
-            others >= 1 && (is_quoted(name) || (self.chat == Some(name) && lost))
+            let lost = phrases.marks_are_lost && (self.of_group[0] > 0 || messages <= FEW);
+            let notices = lost || self.of_group[1] == messages;
+            others >= 1 && (is_quoted(name) || (self.chat == Some(name) && others >= 2 && notices))
         };
         let candidates =
             |it: &&(&'a str, u64)| self.chat == Some(it.0) || self.chat.is_none() && phrases.marks_are_lost;

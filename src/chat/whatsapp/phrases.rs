@@ -80,7 +80,8 @@ impl<'a> Counts<'a> {
         let own = body.starts_with('\u{200E}');
         if self.form == Some(Form::Brackets) {
             self.marked |= own || body.contains('\u{200E}');
-            self.unmarked = self.unmarked || (!self.marked && notices::is_known(body));
+            let is_known = || names::ends(raw.text).any(|(_, body)| notices::is_known(body));
+            self.unmarked = self.unmarked || (!self.marked && is_known());
         }
         if own && more.is_empty() && self.own.len() < MOST {
             self.own.insert(bare(first));
@@ -176,7 +177,7 @@ mod tests {
         let text: String = lines.iter().map(|(sender, line)| format!("{head} {sender}: {line}\n")).collect();
         let ends = LineEnds::default();
         let layout = Layout::of(&text, &ends).unwrap();
-        let mut counts = Counts::new(layout.form);
+        let mut counts = Counts::new(layout.shape.form);
         layout.messages().for_each(|raw| counts.note(&raw));
         see(&counts.settle())
     }
