@@ -2,7 +2,7 @@
 // which host it asks before it does, and shows how far it is; each can be ended on the way.
 import { problemOf } from "./errors";
 import { hostOf, isHubName, placeName } from "./hub/place";
-import { takeTable } from "./intake";
+import { sayLeftOut, takeTable } from "./intake";
 import type { HubDataset, HubPlace, HubTable, NamedFile } from "./lorito";
 import type { Busy, Message, Store } from "./state";
 
@@ -63,7 +63,7 @@ export async function openFromHub(store: Store, text: string): Promise<boolean> 
   const busy: Busy = { task: "opening", name: `${placeName(opened)} (${hostOf(opened)})` };
   const done = await transfer(store, "share", busy, async (options) => {
     const { unkept, tokensLeftOut } = await store.lorito.hub.open(opened, options);
-    if (tokensLeftOut.length > 0) store.say("share", { code: "tokens-left-out", tokens: tokensLeftOut }, "notice");
+    sayLeftOut(store, tokensLeftOut);
     if (unkept) store.say("share", unkept, "notice");
     return true;
   });

@@ -203,10 +203,16 @@ export async function openFiles(store: Store, files: File[]): Promise<boolean> {
     const onProgress = (done: number, total: number) => store.change({ busy: { task: "opening", name, done, total } });
     const named = files.map((data) => ({ name: data.webkitRelativePath || data.name, data }));
     const { tokensLeftOut } = await store.lorito.importModel(named, onProgress);
-    if (tokensLeftOut.length > 0) store.say("share", { code: "tokens-left-out", tokens: tokensLeftOut }, "notice");
+    sayLeftOut(store, tokensLeftOut);
     return true;
   });
   return opened ?? false;
+}
+
+/** Says which tokens a model does without; of many the first few. */
+export function sayLeftOut(store: Store, tokens: readonly string[]): void {
+  const shown = tokens.length > 6 ? [...tokens.slice(0, 5), "…"] : tokens;
+  if (tokens.length > 0) store.say("share", { code: "tokens-left-out", tokens: shown }, "notice");
 }
 
 /** The folder's name, or the file's. */

@@ -209,7 +209,8 @@ impl Described {
             ];
             named.extend(by_id.into_iter().filter_map(|(name, id)| Some((name.to_owned(), id?))));
         }
-        let start = first(&|ids| &ids.bos).or_else(|| named.get("bos_token").copied());
+        let begins = first(&|ids| &ids.bos).or_else(|| named.get("bos_token").copied());
+        let start = begins.or_else(|| ends.first().copied());
         TokenRoles { named, start, ends, chat_template: self.chat_template.clone() }
     }
 }

@@ -8,7 +8,7 @@ use lorito::{
     config::{Activation, ModelConfig, Variant},
     formats::{GgufNumbers, ModelFile, llama_cpp},
     model::{Layout, Parameter},
-    tokenizer::Tokenizer,
+    tokenizer::{TokenRoles, Tokenizer},
 };
 
 use super::sample;
@@ -189,6 +189,33 @@ fn conversations_bring_their_template() {
         gguf(&ModelFile { config, weights, tokenizer: tokenizer.to_json(), ..model }, GgufNumbers::F16);
     assert_eq!(metadata["tokenizer.chat_template"], text(chat::JINJA));
     assert_eq!(metadata["tokenizer.ggml.eot_token_id"], Value::U32(tokenizer.special_token("<|end|>").unwrap()));
+}
+
+#[test]
+fn tokens_of_a_model_from_elsewhere_keep_their_roles() {
+    let model = sample::model();
+    let tokenizer = Tokenizer::from_json(model.tokenizer.as_bytes()).unwrap();
+    let tokenizer = tokenizer.with_special_tokens(&["<s>", "<pad>", "<unk>", "<|im_end|>"]).unwrap();
+    let id = |token: &str| tokenizer.special_token(token).unwrap();
+    let roles = TokenRoles {
+        named: [("pad_token".into(), id("<pad>")), ("unk_token".into(), id("<unk>"))].into(),
+        start: Some(id("<s>")),
+        ends: vec![id("<|im_end|>"), id("<|endoftext|>")],
+        chat_template: Some("{{ messages }}".into()),
+    };
+    let config = ModelConfig { vocabulary: tokenizer.vocabulary(), ..model.config };
+    let weights = vec![0.5; Layout::new(&config).len];
+    let (tokenizer, roles) = (tokenizer.to_json(), Some(roles));
+    let model = ModelFile { config, weights, tokenizer, roles, ..model };
+    let Gguf { metadata, .. } = gguf(&model, GgufNumbers::F16);
+    let tokenizer = model.tokenizer().unwrap();
+    for (key, token) in
+        [("bos", "<s>"), ("eos", "<|im_end|>"), ("eot", "<|endoftext|>"), ("padding", "<pad>"), ("unknown", "<unk>")]
+    {
+        let id = Value::U32(tokenizer.special_token(token).unwrap());
+        assert_eq!(metadata[&format!("tokenizer.ggml.{key}_token_id")], id, "{key}");
+    }
+    assert_eq!(metadata["tokenizer.chat_template"], text("{{ messages }}"));
 }
 
 #[test]
