@@ -210,10 +210,12 @@ const api: WorkerApi = {
 
   importModel: openAny,
 
-  importFromUrl: async (call, url) => {
-    const file = await download(url, checkHeader, (loaded, total) => emit({ event: "loaded", call, loaded, total }));
-    return { model: await openModel(file), file };
-  },
+  importFromUrl: (call, url) =>
+    underWay.watch(call, async (watch) => {
+      refuseWhileTraining();
+      const file = await download(url, checkHeader, watch);
+      return { model: await openModel(file), file };
+    }),
 
   exportModel,
   exportOnePage: async (name, words) => {
