@@ -1,8 +1,8 @@
 //! A static server for the page, on this machine only. `serve`, the browser tests and the measurements share it, so
 //! what is tested is what is served. Its headers are those that the build wrote for every host (web/headers.mjs).
 
-use std::{fs, io};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use anyhow::{Context, Result, bail};
 use axum::Router;
@@ -97,7 +97,8 @@ mod tests {
         fs::write(around.path().join("secret.txt"), "secret").unwrap();
         fs::write(site.join("index.html"), "<title>Lorito</title>").unwrap();
         fs::write(site.join("worker.js"), "self.name").unwrap();
-        fs::write(site.join("_headers"), "/*\n  Cache-Control: no-cache\n  Content-Security-Policy: a 'b'; c d:\n").unwrap();
+        fs::write(site.join("_headers"), "/*\n  Cache-Control: no-cache\n  Content-Security-Policy: a 'b'; c d:\n")
+            .unwrap();
         fs::write(site.join("lorito_bg.wasm"), b"\0asm").unwrap();
         fs::write(site.join("samples/a b.txt"), "ñ").unwrap();
         around
