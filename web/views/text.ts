@@ -184,7 +184,7 @@ export class TextView extends View {
       return html`<p class="next"><button type="button" @click=${() => goTo("train")}>${t("text.watch")}</button></p>`;
     }
     return html`<p class="next">
-      ${action({ label: t("text.train"), able: this.store.shape !== undefined, act: () => this.#train(), kind: "primary" })}
+      ${action({ label: t("text.train"), able: this.store.shape !== undefined && this.state.busy === undefined, act: () => this.#train(), kind: "primary" })}
       <span>${plan ? t("text.trainTime", { time: duration(plan.seconds) }) : t("text.trainPlain")}</span>
     </p>`;
   }
