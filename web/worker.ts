@@ -221,7 +221,8 @@ const api: WorkerApi = {
   exportOnePage: async (name, words) => {
     const { writeOnePage } = await part(import("./one-page/write"));
     const model = await engine().session.use((session) => session.exportSafetensors(name));
-    return writeOnePage(name, words, new Blob([model as BlobPart]));
+    // The worker's own address is that of the blob it starts from.
+    return writeOnePage(name, words, new Blob([model as BlobPart]), import.meta.url);
   },
   exportFolder: async (name) => {
     const { filesOf } = await part(import("./archive"));
