@@ -12,8 +12,15 @@ export type PageErrorCode =
   | "address-invalid"
   /** `status` is the host's answer, 0 where none came. */
   | "download-failed"
-  /** The host answers, but does not allow other pages to read its files (CORS). */
+  /**
+   * The host answers, but does not allow other pages to read its files (CORS). With `kind` "or-gone" it may not be there:
+   * an isolated page (COOP and COEP) cannot tell.
+   */
   | "download-blocked"
+  /** What is at the address is a web page and no model. */
+  | "download-is-page"
+  /** The host has sent nothing for so many `seconds`. */
+  | "download-silent"
   /** This browser has no storage for pages, or refuses it (private window, no https). */
   | "storage-unavailable"
   /** The ZIP archive cannot be read, or lies; `reason` says how. */
@@ -55,6 +62,12 @@ export type PageErrorCode =
   | "hub-not-kept"
   /** What was given for a token is none. */
   | "hub-token-invalid"
+  /** A link chose the hub `host`: nothing is sent there. */
+  | "hub-linked"
+  /** The hub `host` is asked without encryption: a token could be read on its way. */
+  | "hub-token-exposed"
+  /** This page is inside a frame of another one: it takes no token. */
+  | "hub-token-framed"
   /** The hub does not know the token. */
   | "hub-token-refused"
   /** The token does not allow to write there. */

@@ -1,7 +1,8 @@
 // What people do with the hub: models and datasets that they fetch by name, and a model that they send. The page says
 // which host it asks before it does, and shows how far it is; each can be ended on the way.
+import { cancellable } from "./cancellable";
 import { problemOf } from "./errors";
-import { hostOf, isHubName, placeName } from "./hub/place";
+import { HUGGING_FACE, hostOf, isHubName, placeName } from "./hub/place";
 import { sayLeftOut, takeTable } from "./intake";
 import type { HubDataset, HubPlace, HubTable, NamedFile } from "./lorito";
 import type { Busy, Message, Store } from "./state";
@@ -17,43 +18,53 @@ export function useHub(store: Store, place: Message["place"], address: string): 
   } catch (thrown) {
     store.say(place, problemOf(thrown));
   }
-  store.change({ hub: store.lorito.hub.address });
+  showHub(store);
 }
 
+function showHub(store: Store): void {
+  const { address, sendingAddress } = store.lorito.hub;
+  store.change({ hub: address, sendingHub: sendingAddress });
+}
+
+/** The host that models and datasets come from. */
 export function hubHost(store: Store): string {
   return hostOf({ hub: store.state.hub });
+}
+
+/** The host that models are sent to. */
+export function sendingHost(store: Store): string {
+  return hostOf({ hub: store.state.sendingHub });
+}
+
+/** Whether a hub's address is Hugging Face's own: its name may stand for no other. */
+export function isHuggingFace(hub: string): boolean {
+  return hub === HUGGING_FACE;
+}
+
+/** Whether a link chose the hub. */
+export function isLinkedHub(store: Store): boolean {
+  return store.state.hub !== store.state.sendingHub;
 }
 
 /** That of `?hub=ADDRESS` in the page's own address, or the usual one. */
 export function useLinkedHub(store: Store): void {
   const address = new URLSearchParams(location.search).get("hub");
-  useHub(store, "share", address || store.lorito.hub.address);
+  try {
+    if (address) store.lorito.hub.followLink(address);
+  } catch (thrown) {
+    store.say("page", problemOf(thrown));
+  }
+  showHub(store);
+}
+
+/** Back to the usual hub. */
+export function leaveLinkedHub(store: Store): void {
+  store.lorito.hub.address = HUGGING_FACE;
+  showHub(store);
 }
 
 /** Whether the text of `?model=` or of a field is to be looked for on the hub. */
 export { isHubName };
-
-interface Transfer {
-  signal: AbortSignal;
-  onProgress: (done: number, total: number) => void;
-}
-
-/** Does something that takes its time, with progress and a way to end it. */
-async function transfer<T>(
-  store: Store,
-  place: Message["place"],
-  busy: Busy,
-  work: (transfer: Transfer) => Promise<T>,
-): Promise<T | undefined> {
-  const passing = ["cancelled", "hub-not-kept"];
-  store.forgive(place);
-  const messages = store.state.messages.filter((said) => said.place !== place || !passing.includes(said.report.code));
-  store.change({ messages });
-  const abort = new AbortController();
-  const shown = { ...busy, cancel: () => abort.abort() };
-  const onProgress = (done: number, total: number) => store.change({ busy: { ...shown, done, total } });
-  return store.attempt(place, shown, () => work({ signal: abort.signal, onProgress }));
-}
 
 /** Opens a model by its name. */
 export async function openFromHub(store: Store, text: string): Promise<boolean> {
@@ -61,7 +72,7 @@ export async function openFromHub(store: Store, text: string): Promise<boolean> 
   const opened = await store.attempt("share", undefined, async () => store.lorito.hub.place(text));
   if (!opened) return false;
   const busy: Busy = { task: "opening", name: `${placeName(opened)} (${hostOf(opened)})` };
-  const done = await transfer(store, "share", busy, async (options) => {
+  const done = await cancellable(store, "share", busy, async (options) => {
     const { unkept, tokensLeftOut } = await store.lorito.hub.open(opened, options);
     sayLeftOut(store, tokensLeftOut);
     if (unkept) store.say("share", unkept, "notice");
@@ -76,13 +87,13 @@ export async function findDataset(store: Store, text: string): Promise<HubDatase
   const place = await store.attempt("text", undefined, async () => store.lorito.hub.place(text, "dataset"));
   if (!place) return undefined;
   const busy: Busy = { task: "fetching", name: `${placeName(place)} (${hostOf(place)})` };
-  return transfer(store, "text", busy, ({ signal }) => store.lorito.hub.dataset(place, { signal }));
+  return cancellable(store, "text", busy, ({ signal }) => store.lorito.hub.dataset(place, { signal }));
 }
 
 /** Fetches the first parts of a table and adds them to the text. */
 export async function takeFromHub(store: Store, dataset: HubDataset, table: HubTable, parts: number): Promise<void> {
   const busy: Busy = { task: "fetching", name: `${dataset.place.name} (${hostOf(dataset.place)})` };
-  const fetched = await transfer(store, "text", busy, (options) =>
+  const fetched = await cancellable(store, "text", busy, (options) =>
     store.lorito.hub.fetchTable(dataset, table, { ...options, parts }),
   );
   if (!fetched) return;
@@ -101,8 +112,7 @@ export interface Parcel {
 export function packForHub(store: Store, repo: string, isPrivate: boolean): Promise<Parcel | undefined> {
   store.forgive("share");
   return store.attempt("share", { task: "packing" }, async () => {
-    const place = store.lorito.hub.place(repo);
-    if (!place.name.includes("/")) throw { code: "hub-name-invalid", name: repo };
+    const place = store.lorito.hub.placeToSend(repo);
     const files = await store.lorito.hub.filesToSend(place.name.split("/").pop() ?? place.name);
     return { place, isPrivate, files };
   });
@@ -115,7 +125,7 @@ export function sendToHub(
   token: string,
 ): Promise<string | undefined> {
   const busy: Busy = { task: "sending", name: `${place.name} (${hostOf(place)})` };
-  return transfer(store, "share", busy, (options) =>
+  return cancellable(store, "share", busy, (options) =>
     store.lorito.hub.send(place, files, { ...options, token, isPrivate }),
   );
 }

@@ -2,12 +2,12 @@
 
 export const DEFAULT_NAME = "lorito";
 
-/** A name that is safe in any file system: what else a person typed becomes a hyphen. */
+/** A name that is safe in any file system, and reads as it is: what else a person typed becomes a hyphen. */
 export function fileName(name: string): string {
   return (
     name
       .trim()
-      .replace(/[\\/:*?"<>|\s]+/g, "-")
+      .replace(/[\\/:*?"<>|\s\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g, "-")
       .replace(/^[-.]+|[-.]+$/g, "") || DEFAULT_NAME
   );
 }

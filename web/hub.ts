@@ -2,7 +2,7 @@
 // until one of these methods is called.
 import type { ModelSummary } from "lorito-wasm";
 import { LoritoError, type Problem, problemOf } from "./errors";
-import { HUGGING_FACE, hubAddress, placeOf } from "./hub/place";
+import { HUGGING_FACE, hostOf, hubAddress, isPrivateWay, placeOf } from "./hub/place";
 import type { HubDataset, HubPlace, HubTable, KeptRepo } from "./hub/types";
 import type { NamedFile, WorkerApi, WorkerEvent } from "./protocol";
 
@@ -16,7 +16,7 @@ export interface TransferOptions {
 /** What the hub needs of the rest of the page. */
 export interface HubTools {
   ask<T>(question: (api: WorkerApi) => Promise<T>): Promise<T>;
-  withWord<T>(ask: (call: number) => Promise<T>, take: (event: WorkerEvent) => void): Promise<T>;
+  withWord<T>(ask: (call: number) => Promise<T>, take: (event: WorkerEvent) => void, signal?: AbortSignal): Promise<T>;
   opened(model: ModelSummary, files: NamedFile[]): Promise<ModelSummary & { vocabSize: number }>;
   exportFolder(name: string): Promise<NamedFile[]>;
   persist(): void;
@@ -25,6 +25,8 @@ export interface HubTools {
 export class Hub {
   readonly #tools: HubTools;
   #address = HUGGING_FACE;
+  /** Whether a link chose the address, and no person or script. */
+  #isLinked = false;
 
   constructor(tools: HubTools) {
     this.#tools = tools;
@@ -37,11 +39,36 @@ export class Hub {
 
   set address(address: string) {
     this.#address = changed(() => hubAddress(address));
+    this.#isLinked = false;
+  }
+
+  /** The hub that a link names. Models and datasets come from there; nothing is sent there, and no token goes there. */
+  followLink(address: string): void {
+    this.address = address;
+    this.#isLinked = this.#address !== HUGGING_FACE;
+  }
+
+  /** Where models are sent to: a link has no say in that. */
+  get sendingAddress(): string {
+    return this.#isLinked ? HUGGING_FACE : this.#address;
   }
 
   /** Which repository a text names: "owner/name", "owner/name@revision", or an address. Asks nobody. */
   place(text: string, type: HubPlace["type"] = "model"): HubPlace {
     return changed(() => placeOf(text, type, this.#address));
+  }
+
+  /** The repository on the hub that models are sent to. Throws where no token may be taken for it. */
+  placeToSend(repo: string | HubPlace): HubPlace {
+    const place = typeof repo === "string" ? changed(() => placeOf(repo, "model", this.sendingAddress)) : repo;
+    const host = hostOf(place);
+    if (!place.name.includes("/")) throw new LoritoError({ code: "hub-name-invalid", name: place.name });
+    // Who frames a page can lead clicks and keys to where the person does not see them go.
+    if (window.top !== window.self) throw new LoritoError({ code: "hub-token-framed", host });
+    const isLinked = this.#isLinked && new URL(place.hub).origin === new URL(this.#address).origin;
+    if (isLinked) throw new LoritoError({ code: "hub-linked", host });
+    if (!isPrivateWay(place.hub)) throw new LoritoError({ code: "hub-token-exposed", host });
+    return place;
   }
 
   /** Opens a model by its name. `unkept` says why its files are not kept on this device, if they are not. */
@@ -82,15 +109,14 @@ export class Hub {
 
   /**
    * Puts files into a repository on the hub, in the name of whose token it is; returns the address of its page. The token is
-   * sent to the hub and kept nowhere.
+   * sent to the hub, which no link chooses, and kept nowhere.
    */
   async send(
     repo: string | HubPlace,
     files: NamedFile[],
     { token, isPrivate = true, ...options }: TransferOptions & { token: string; isPrivate?: boolean },
   ): Promise<string> {
-    const place = typeof repo === "string" ? this.place(repo) : repo;
-    if (!place.name.includes("/")) throw new LoritoError({ code: "hub-name-invalid", name: place.name });
+    const place = this.placeToSend(repo);
     if (!/^hf_\w+$/.test(token)) throw new LoritoError({ code: "hub-token-invalid" });
     return this.#transfer(options, (api, call) => api.sendToHub(call, { place, files, token, isPrivate }));
   }
@@ -109,24 +135,15 @@ export class Hub {
     return this.#tools.ask((api) => api.forgetRepo(key));
   }
 
-  async #transfer<T>(
+  #transfer<T>(
     { onProgress, signal }: TransferOptions,
     question: (api: WorkerApi, call: number) => Promise<T>,
   ): Promise<T> {
-    if (signal?.aborted) throw new LoritoError({ code: "cancelled" });
-    let end = () => {};
-    try {
-      return await this.#tools.withWord(
-        (call) => {
-          end = () => void this.#tools.ask((api) => api.cancel(call));
-          signal?.addEventListener("abort", end);
-          return this.#tools.ask((api) => question(api, call));
-        },
-        (event) => event.event === "loaded" && onProgress?.(event.loaded, event.total),
-      );
-    } finally {
-      signal?.removeEventListener("abort", end);
-    }
+    return this.#tools.withWord(
+      (call) => this.#tools.ask((api) => question(api, call)),
+      (event) => event.event === "loaded" && onProgress?.(event.loaded, event.total),
+      signal,
+    );
   }
 }
 

@@ -1,4 +1,5 @@
 // What people bring: files, pasted text, samples, models. Each joins what is there only when it could be read.
+import { cancellable } from "./cancellable";
 import { problemOf } from "./errors";
 import { t } from "./i18n";
 import type { ChatOptions, Encoding, HeldBack, Source } from "./lorito";
@@ -31,8 +32,8 @@ async function read(
   replaces?: number,
 ): Promise<void> {
   const total = [data].flat().reduce((sum, { size }) => sum + size, 0);
-  await store.attempt("text", { task: "reading", name, total }, async () => {
-    const onProgress = (done: number) => store.change({ busy: { task: "reading", name, done, total } });
+  await store.attempt("text", { task: "reading", name, total }, async (update) => {
+    const onProgress = (done: number) => update({ done });
     try {
       const text = await store.lorito.addText(name, data, { ...reading, replaces, onProgress });
       originals[replaces ?? text.sources.length - 1] = data;
@@ -199,8 +200,8 @@ export async function openFile(store: Store, file: File): Promise<boolean> {
 export async function openFiles(store: Store, files: File[]): Promise<boolean> {
   const name = nameOf(files);
   store.forgive("share");
-  const opened = await store.attempt("share", { task: "opening", name }, async () => {
-    const onProgress = (done: number, total: number) => store.change({ busy: { task: "opening", name, done, total } });
+  const opened = await store.attempt("share", { task: "opening", name }, async (update) => {
+    const onProgress = (done: number, total: number) => update({ done, total });
     const named = files.map((data) => ({ name: data.webkitRelativePath || data.name, data }));
     const { tokensLeftOut } = await store.lorito.importModel(named, onProgress);
     sayLeftOut(store, tokensLeftOut);
@@ -225,12 +226,14 @@ export function nameOf(files: readonly File[]): string {
 
 /** Opens a model from an address, saying where from and how much has come. */
 export async function openAddress(store: Store, address: string): Promise<boolean> {
-  store.forgive("share");
-  const opened = await store.attempt("share", { task: "opening", name: address }, async () => {
-    const onProgress = (done: number, total: number) =>
-      store.change({ busy: { task: "opening", name: address, done, total } });
-    await store.lorito.importFromUrl(address, onProgress);
-    return true;
-  });
+  const opened = await cancellable(
+    store,
+    "share",
+    { task: "opening", name: address },
+    async ({ signal, onProgress }) => {
+      await store.lorito.importFromUrl(address, onProgress, signal);
+      return true;
+    },
+  );
   return opened ?? false;
 }

@@ -54,7 +54,7 @@ export class Lorito extends Voice {
     super(forced);
     this.hub = new Hub({
       ask: (question) => this.owner.ask(question),
-      withWord: (ask, take) => this.withWord(ask, take),
+      withWord: (ask, take, signal) => this.withWord(ask, take, signal),
       opened: (model, files) => this.#opened(model, files),
       exportFolder: (name) => this.owner.ask((api) => api.exportFolder(name)),
       persist: () => this.persist(),
@@ -379,16 +379,21 @@ export class Lorito extends Voice {
     return this.#opened(model, source);
   }
 
-  /** Opens a model from an address. Its host must allow that (CORS); nothing but the file is asked of it. */
+  /**
+   * Opens a model from an address. Its host must allow that (CORS); nothing but the file is asked of it. `signal` ends it:
+   * the call rejects with "cancelled".
+   */
   async importFromUrl(
     url: string,
     onProgress?: (loaded: number, total: number) => void,
+    signal?: AbortSignal,
   ): Promise<ModelSummary & { vocabSize: number }> {
     const address = URL.canParse(url, location.href) ? new URL(url, location.href) : undefined;
     if (!address || !/^https?:$/.test(address.protocol)) throw new LoritoError({ code: "address-invalid", url });
     const { model, file } = await this.withWord(
       (call) => this.owner.ask((api) => api.importFromUrl(call, address.href)),
       (event) => event.event === "loaded" && onProgress?.(event.loaded, event.total),
+      signal,
     );
     return this.#opened(model, file);
   }

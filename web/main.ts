@@ -20,7 +20,6 @@ try {
   const ready = await lorito.ready;
   store.change({ ready, presets: await lorito.presets() });
   await store.attempt("page", undefined, async () => store.change({ lastRun: (await lorito.savedRun()) ?? undefined }));
-  await page.openLinked();
   await store.attempt("share", undefined, () => store.readModels());
 } catch (error) {
   store.change({ failed: true });

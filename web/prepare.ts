@@ -3,7 +3,7 @@ import { problemOf } from "./errors";
 import { t } from "./i18n";
 import type { RunSummary, TextSummary, TokenizerKind } from "./lorito";
 import { MODEL_FIELDS, type Shape } from "./settings";
-import type { Store } from "./state";
+import type { Busy, Store } from "./state";
 
 /** A beginner's first training should end while they still watch. */
 const PATIENCE_SECONDS = 240;
@@ -42,12 +42,12 @@ function tokenizerFits(store: Store): boolean {
 }
 
 /** Makes a new model, and the tokenizer it needs, unless the settings have not changed since they were made. */
-async function makeModel(store: Store, { model, train }: Shape): Promise<void> {
+async function makeModel(store: Store, { model, train }: Shape, begin: (task: Busy["task"]) => void): Promise<void> {
   if (!tokenizerFits(store)) {
-    store.change({ busy: { task: "tokenizing" } });
+    begin("tokenizing");
     await trainTokenizer(store);
   }
-  store.change({ busy: { task: "making" } });
+  begin("making");
   await store.lorito.createModel({ ...model, seed: train.seed });
   store.change({ modelOrigin: "made" });
 }
@@ -58,12 +58,12 @@ export async function startTraining(store: Store, { over = false } = {}): Promis
   if (store.state.lastRun && !confirm(t("lastRun.replace"))) return;
   store.forgive("train");
   store.change({ lastRun: undefined });
-  const shape = await store.attempt("train", { task: "making" }, async () => {
+  const shape = await store.attempt("train", { task: "making" }, async (update) => {
     const { shape } = store;
     if (!shape) throw { code: "engine-starting" };
     if (over || !store.canContinue) {
       if (!store.state.text) throw { code: "no-text" };
-      await makeModel(store, shape);
+      await makeModel(store, shape, (task) => update({ task }));
     }
     return shape;
   });
@@ -90,7 +90,7 @@ export function keepPlanning(store: Store): void {
 
   const plan = async () => {
     const { shape } = store;
-    if (!shape || planning || store.state.busy?.task === "making") return;
+    if (!shape || planning || store.state.tasks.some(({ task }) => task === "making")) return;
     // A model that was given is trained on as it is, whatever the settings say.
     const there = store.state.modelOrigin === "given" ? store.state.model?.config : undefined;
     const model = { ...(there ?? shape.model), vocabulary: expectedVocabulary(store) };

@@ -6,6 +6,7 @@ import { heeded, LoritoError, type Problem, problemOf } from "./errors";
 import type { Engine } from "./gpu";
 import type { EngineInfo, StartOptions, TrainResult, Wish, WorkerApi, WorkerEvent } from "./protocol";
 import { Recipe } from "./recipe";
+import { startWorker } from "./worker-start";
 
 /** Losses of the engine within this time, without a step in between, that are one too many when `mostLosses` is reached. */
 const lossWindow = 60_000;
@@ -23,7 +24,7 @@ export interface Listener {
 
 /** One worker, from its start to its end. */
 class Live {
-  readonly #worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+  readonly #worker = startWorker();
   // Every method is async and takes what can be cloned, so Comlink changes no type.
   readonly #api = wrap(this.#worker) as unknown as WorkerApi;
   readonly #waiting = new Set<(problem: LoritoError) => void>();

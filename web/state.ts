@@ -34,7 +34,7 @@ export interface Message {
   report: Report;
 }
 
-/** What keeps a part of the page waiting, and how far it is where that is known. */
+/** Something under way that keeps a part of the page waiting, and how far it is where that is known. */
 export interface Busy {
   task: "reading" | "fetching" | "tokenizing" | "making" | "opening" | "saving" | "packing" | "sending";
   name?: string;
@@ -59,6 +59,9 @@ export interface State {
   /** The engine could not start; a message says why. */
   failed: boolean;
   phase: Phase;
+  /** Everything under way, in the order in which it began. */
+  tasks: readonly Busy[];
+  /** The last of them; undefined only once none of them is left. */
   busy: Busy | undefined;
   unclear: Unclear | undefined;
   messages: Message[];
@@ -93,8 +96,10 @@ export interface State {
   /** What is kept of the hub on this device. */
   kept: KeptRepo[];
   storage: { used: number; quota: number } | undefined;
-  /** The hub's address. */
+  /** The address of the hub that models and datasets come from. */
   hub: string;
+  /** The address of the hub that models are sent to. */
+  sendingHub: string;
 }
 
 const EMPTY_RUN = {
@@ -112,6 +117,7 @@ export class Store extends EventTarget {
     ready: undefined,
     failed: false,
     phase: "starting",
+    tasks: [],
     busy: undefined,
     unclear: undefined,
     messages: [],
@@ -130,6 +136,7 @@ export class Store extends EventTarget {
     kept: [],
     storage: undefined,
     hub: "",
+    sendingHub: "",
     ...EMPTY_RUN,
   };
 
@@ -138,7 +145,12 @@ export class Store extends EventTarget {
     this.#follow();
   }
 
-  change(part: Partial<State>): void {
+  /** What is under way changes by `attempt` alone, so that the end of one task never hides another. */
+  change(part: Partial<Omit<State, "tasks" | "busy">>): void {
+    this.#change(part);
+  }
+
+  #change(part: Partial<State>): void {
     this.state = { ...this.state, ...part };
     this.dispatchEvent(new Event("change"));
   }
@@ -194,18 +206,39 @@ export class Store extends EventTarget {
     this.change({ messages });
   }
 
-  /** Does what a person asked for; what goes wrong is said at that place. */
-  async attempt<T>(place: Message["place"], busy: Busy | undefined, action: () => Promise<T>): Promise<T | undefined> {
-    if (busy) this.change({ busy });
+  /**
+   * Does what a person asked for; what goes wrong is said at that place. `busy` is among the tasks until then; `update`
+   * changes what is shown of it.
+   */
+  async attempt<T>(
+    place: Message["place"],
+    busy: Busy | undefined,
+    action: (update: (part: Partial<Busy>) => void) => Promise<T>,
+  ): Promise<T | undefined> {
+    let task = busy;
+    if (task) this.#setTasks([...this.state.tasks, task]);
+    const update = (part: Partial<Busy>) => {
+      const before = task;
+      if (!before) return;
+      const after = { ...before, ...part };
+      task = after;
+      this.#setTasks(this.state.tasks.map((one) => (one === before ? after : one)));
+    };
     try {
-      return await action();
+      return await action(update);
     } catch (error) {
       const problem = problemOf(error);
       this.say(place, problem, problem.code === "cancelled" ? "notice" : "error");
       return undefined;
     } finally {
-      if (busy) this.change({ busy: undefined });
+      const ended = task;
+      task = undefined; // what is still told of it comes too late
+      if (ended) this.#setTasks(this.state.tasks.filter((one) => one !== ended));
     }
+  }
+
+  #setTasks(tasks: readonly Busy[]): void {
+    this.#change({ tasks, busy: tasks.at(-1) });
   }
 
   /** What training has left so far: after a model is opened or made, and after a run goes on. */

@@ -108,7 +108,8 @@ export async function saveModel(name: string, bytes: Uint8Array): Promise<string
 }
 
 export async function savedModelFile(name: string): Promise<File> {
-  const file = await readFile(await folder("models"), clean(name) + ending);
+  const models = await folder("models");
+  const file = await readFile(models, await storedName(models, name));
   if (!file) throw { code: "no-such-model", name } satisfies Problem;
   return new File([file], clean(name) + ending, { type: "application/octet-stream", lastModified: file.lastModified });
 }
@@ -123,15 +124,22 @@ export async function renameModel(from: string, to: string): Promise<string> {
 
 export async function deleteModel(name: string): Promise<void> {
   await savedModelFile(name);
-  await (await folder("models")).removeEntry(clean(name) + ending);
+  const models = await folder("models");
+  await models.removeEntry(await storedName(models, name));
+}
+
+/** The file of a model as it is listed: one that was saved before may have a name with what is left out by now. */
+async function storedName(models: FileSystemDirectoryHandle, name: string): Promise<string> {
+  const before = await readFile(models, name + ending).catch(() => undefined); // no file can have such a name
+  return (before ? name : clean(name)) + ending;
 }
 
 /** `name` without what some system does not take in a file's name. */
 export function clean(name: string): string {
   const kept = name
     .replace(/\.safetensors$/i, "")
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
-    .replace(/[\u0000-\u001f\u007f\\/:*?"<>|]+/g, " ")
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go, as what turns the direction of writing
+    .replace(/[\u0000-\u001f\u007f\\/:*?"<>|\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g, " ")
     .replace(/\s+/g, " ")
     .replace(/^[\s.]+|[\s.]+$/g, "");
   return [...kept].slice(0, 80).join("") || "model";

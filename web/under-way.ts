@@ -12,23 +12,26 @@ export class UnderWay {
     this.#tell = tell;
   }
 
+  /** Does the work; what it tells of its progress is told of the call, the last of it before the work's own end. */
   async watch<T>(call: number, work: (watch: Watch) => Promise<T>): Promise<T> {
     const abort = new AbortController();
     this.#calls.set(call, abort);
     let latest: [number, number] = [0, 0];
     let soon: ReturnType<typeof setTimeout> | undefined;
+    const tell = () => {
+      clearTimeout(soon);
+      soon = undefined;
+      this.#tell(call, ...latest);
+    };
     const progress = (loaded: number, total: number) => {
       latest = [loaded, total];
       // The last word before a long wait is told, too.
-      soon ??= setTimeout(() => {
-        soon = undefined;
-        this.#tell(call, ...latest);
-      }, between);
+      soon ??= setTimeout(tell, between);
     };
     try {
       return await work({ signal: abort.signal, progress });
     } finally {
-      clearTimeout(soon);
+      if (soon !== undefined) tell();
       this.#calls.delete(call);
     }
   }

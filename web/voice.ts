@@ -1,5 +1,5 @@
 // How the worker's word reaches those who listen: events, and the functions given to calls that are under way.
-import { heeded, type Problem } from "./errors";
+import { heeded, LoritoError, type Problem } from "./errors";
 import type { Engine } from "./gpu";
 import type { Progress, WorkerEvent } from "./protocol";
 import { WorkerOwner } from "./session";
@@ -55,14 +55,22 @@ export class Voice extends EventTarget {
     this.#writing.clear();
   }
 
-  /** Makes a call to which the worker says something while it is under way. */
-  protected async withWord<T>(ask: (call: number) => Promise<T>, take: (event: WorkerEvent) => void): Promise<T> {
+  /** Makes a call to which the worker says something while it is under way; `signal` ends it ("cancelled"). */
+  protected async withWord<T>(
+    ask: (call: number) => Promise<T>,
+    take: (event: WorkerEvent) => void,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    if (signal?.aborted) throw new LoritoError({ code: "cancelled" });
     this.#callCount += 1;
     const call = this.#callCount;
+    const end = () => void heeded(this.owner.ask((api) => api.cancel(call)));
     this.#calls.set(call, take);
+    signal?.addEventListener("abort", end);
     try {
       return await ask(call);
     } finally {
+      signal?.removeEventListener("abort", end);
       this.#calls.delete(call);
     }
   }

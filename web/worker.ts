@@ -229,16 +229,19 @@ const api: WorkerApi = {
 
   importModel: openAny,
 
-  importFromUrl: async (call, url) => {
-    const file = await download(url, checkHeader, (loaded, total) => emit({ event: "loaded", call, loaded, total }));
-    return { model: await openModel(file), file };
-  },
+  importFromUrl: (call, url) =>
+    underWay.watch(call, async (watch) => {
+      refuseWhileTraining();
+      const file = await download(url, checkHeader, watch);
+      return { model: await openModel(file), file };
+    }),
 
   exportModel,
   exportOnePage: async (name, words) => {
     const { writeOnePage } = await part(import("./one-page/write"));
     const model = await engine().session.use((session) => session.exportSafetensors(name));
-    return writeOnePage(name, words, new Blob([model as BlobPart]));
+    // The worker's own address is that of the blob it starts from.
+    return writeOnePage(name, words, new Blob([model as BlobPart]), import.meta.url);
   },
   exportFolder: async (name) => {
     const { filesOf } = await part(import("./archive"));

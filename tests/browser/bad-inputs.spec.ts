@@ -113,6 +113,6 @@ test.describe("one engine is enough", () => {
     await expect(share.getByRole("alert")).toContainText("The address did not give the file (answer 404)");
     await page.route("**/page.safetensors", (route) => route.fulfill({ body: "<!doctype html><p>Please sign in" }));
     await fetching(`${baseURL}page.safetensors`);
-    await expect(share.getByRole("alert")).toContainText(/announces a header|no safetensors file/);
+    await expect(share.getByRole("alert")).toContainText(/At this address, .* has a web page and no model file/);
   });
 });

@@ -8,7 +8,7 @@ onceIsEnough();
 const findDataset = async (page: Page, text: string) => {
   const view = step(page, "Text");
   if (!(await view.getByLabel("Name of the dataset").isVisible()))
-    await view.getByText("A dataset from the Hugging Face hub").click();
+    await view.getByText(/^A dataset from the (Hugging Face )?hub/).click();
   await view.getByLabel("Name of the dataset").fill(text);
   await press(view, "Look it up");
 };

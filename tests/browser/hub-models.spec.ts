@@ -9,7 +9,9 @@ import { onceIsEnough, press, step, write } from "./person";
 onceIsEnough();
 
 async function openByName(page: Page, text: string): Promise<void> {
-  await step(page, "Share").getByLabel("From the Hugging Face hub").fill(text);
+  await step(page, "Share")
+    .getByLabel(/^From the hub/)
+    .fill(text);
   await press(page, "Open from the hub");
 }
 
@@ -243,12 +245,16 @@ test("a hub that lies is not believed, and the model stays", async ({ page, hub 
 test("a link names a model on the hub, and the page says whom it asks", async ({ page, hub }) => {
   hub.holdAfter = 10_000;
   await visitWith(page, hub, `&model=hf:${name}@main`);
+  await expect(page.getByRole("heading", { name: `Fetch the model from ${hostOf(hub)}?` })).toBeVisible();
+  expect(hub.log).toEqual([]);
+  await press(page, "Fetch the model");
   await expect(step(page, "Share").getByText(`Opening ${name} (${hostOf(hub)})…`)).toBeVisible();
   await expect(step(page, "Share").getByText("10 kB of 36 kB")).toBeVisible();
   await press(page, "Cancel");
   await expect(page.locator("#opening")).toBeHidden();
   hub.holdAfter = undefined;
   await page.reload();
+  await press(page, "Fetch the model");
   await isOpen(page);
   await expect(step(page, "Write").locator("h2")).toBeFocused();
 });

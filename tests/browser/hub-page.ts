@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
 import { expect, test as guarded } from "./guard";
 import { HubServer } from "./hub-server";
+import { step } from "./person";
 
 export { expect };
 
@@ -24,10 +25,21 @@ export const test = guarded.extend<{ hub: HubServer }>({
   },
 });
 
-/** The page, with this hub in its address. */
+/** The page, with this hub in its address: models and datasets come from there. */
 export async function visitWith(page: Page, hub: HubServer, more = ""): Promise<void> {
   await page.goto(`?engine=cpu&hub=${encodeURIComponent(hub.address)}${more}`);
   await expect(page.getByText(/^Runs on the /)).toBeVisible();
+}
+
+/** The page, with this hub typed by the person, so that models are sent there, too. */
+export async function visitAndType(page: Page, hub: HubServer): Promise<void> {
+  await page.goto("?engine=cpu");
+  await expect(page.getByText(/^Runs on the /)).toBeVisible();
+  const share = step(page, "Share");
+  await share.getByText("Another hub", { exact: true }).click();
+  await share.getByLabel("The hub’s address").fill(hub.address);
+  await page.keyboard.press("Tab");
+  await expect(share.getByText(`From the hub ${hostOf(hub)}`)).toBeVisible();
 }
 
 export const hostOf = (hub: HubServer): string => new URL(hub.address).host;

@@ -264,7 +264,7 @@ test.describe("one engine is enough", () => {
     await expect(share.getByText("None yet.")).toBeVisible();
   });
 
-  test("?model=ADDRESS says what it fetches and opens it", async ({ page }) => {
+  test("?model=ADDRESS asks, and then fetches and opens it", async ({ page }) => {
     await visit(page, "cpu");
     await train(page);
     const bytes = await page.evaluate(async () => [
@@ -272,6 +272,7 @@ test.describe("one engine is enough", () => {
     ]);
     await page.route("**/given/bell.safetensors", (route) => route.fulfill({ body: Buffer.from(bytes) }));
     await page.goto(`?engine=cpu&model=${encodeURIComponent("given/bell.safetensors")}`);
+    await press(page, "Fetch the model");
     await expect(step(page, "Write").getByRole("button", { name: "Write", exact: true })).toBeEnabled();
     expect((await write(page, "KEEPER:")).length).toBeGreaterThan(50);
   });

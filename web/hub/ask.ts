@@ -2,21 +2,29 @@
 // library asks; its requests carry nothing of the person's, and what goes wrong gets a code. Runs in the worker.
 import { datasetInfo, listFiles, modelInfo } from "@huggingface/hub";
 import type { Problem } from "../errors";
+import { unlessSilent } from "../silence";
 import { hostOf } from "./place";
 import type { HubFile, HubPlace } from "./types";
 
-/** Repositories of datasets may have more files than anybody could list. */
-const mostFiles = 20_000;
+/** Repositories of datasets may have more files and folders than anybody could list. */
+const mostEntries = 20_000;
+/** Requests that a list may take: its pages may be empty. */
+const mostPages = 400;
 
 /** What every request has: it says nothing of this page or its person, and what is kept, this page keeps itself. */
 export const anonymous: RequestInit = { credentials: "omit", referrerPolicy: "no-referrer", cache: "no-store" };
 
 /** Asks this hub alone; an answer is one to go on with. */
 export function asker(place: HubPlace, signal: AbortSignal): typeof fetch {
+  let pages = 0;
   return async (input, init) => {
+    pages += 1;
+    if (pages > mostPages) throw unexpected(place);
     // A list's next page is where the hub says. The person was told of this hub alone.
     if (!String(input).startsWith(`${place.hub}/`)) throw unexpected(place);
-    const response = await fetch(input, { ...init, ...anonymous, signal }).catch((thrown) => {
+    const silent = () => new Error("no answer");
+    const asked = fetch(input, { ...init, ...anonymous, signal });
+    const response = await unlessSilent(asked, silent).catch((thrown) => {
       throw unreachable(place, signal, thrown);
     });
     if (!response.ok) throw refused(place, response);
@@ -59,13 +67,15 @@ export function filesOf(place: HubPlace, commit: string, recursive: boolean, sig
   const asked = { repo: { type, name }, revision: commit, hubUrl: hub, recursive, fetch: asker(place, signal) };
   return understood(place, signal, async () => {
     const files: HubFile[] = [];
+    let entries = 0;
     for await (const { type: kind, path, size, oid, lfs } of listFiles(asked)) {
+      entries += 1;
+      if (entries > mostEntries) break;
       if (kind !== "file") continue;
       if (typeof path !== "string" || path.split("/").some((part) => /^\.{0,2}$/.test(part))) continue;
       const file = { path, bytes: lfs?.size ?? size, hash: lfs?.oid ?? oid ?? "" };
       if (!Number.isSafeInteger(file.bytes) || file.bytes < 0 || typeof file.hash !== "string") throw unexpected(place);
       files.push(file);
-      if (files.length >= mostFiles) break;
     }
     return files;
   });

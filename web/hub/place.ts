@@ -32,6 +32,12 @@ export function hostOf({ hub }: { hub: string }): string {
   return new URL(hub).host;
 }
 
+/** Whether what is sent to a hub can be read by nobody on the way: it is encrypted, or does not leave this machine. */
+export function isPrivateWay(hub: string): boolean {
+  const { protocol, hostname } = new URL(hub);
+  return protocol === "https:" || /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
+}
+
 /**
  * The repository that a text names: "owner/name", "owner/name@revision", "hf:owner/name", "datasets/owner/name", or an
  * address of one of its pages, which then says the hub, too.

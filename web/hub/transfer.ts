@@ -5,6 +5,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { type Problem, problemOf } from "../errors";
 import type { HubTransfer, NamedFile } from "../protocol";
+import { unlessSilent } from "../silence";
 import { addressOf, anonymous, refused } from "./ask";
 import { Shelf } from "./cache";
 import { hostOf } from "./place";
@@ -131,35 +132,42 @@ async function receive(incoming: Incoming): Promise<void> {
 class Broken extends Error {}
 
 /** One request, from where the sink ends. */
-async function pull({ place, url, file, sink, signal, progress }: Incoming): Promise<void> {
+async function pull(incoming: Incoming): Promise<void> {
+  const request = new AbortController();
+  const end = () => request.abort();
+  incoming.signal.addEventListener("abort", end);
+  try {
+    await read(incoming, request.signal);
+  } finally {
+    incoming.signal.removeEventListener("abort", end);
+    request.abort(); // ends what is of no use any more
+  }
+}
+
+async function read({ place, url, file, sink, progress }: Incoming, signal: AbortSignal): Promise<void> {
   const from = sink.size;
-  const response = await fetch(url, {
-    ...anonymous,
-    headers: from > 0 ? { range: `bytes=${from}-` } : {},
-    signal,
-  }).catch((thrown) => {
-    throw new Broken(String(thrown));
-  });
+  const headers: HeadersInit = from > 0 ? { range: `bytes=${from}-` } : {};
+  const response = await coming(fetch(url, { ...anonymous, headers, signal }));
   if (response.status === 429 || response.status >= 500) throw new Broken(String(response.status));
   if (!response.ok && response.status !== 416) throw refused(place, response);
   if (from > 0 && !continues(response, from, file.bytes)) {
     sink.empty();
-    if (response.status !== 200) {
-      await response.body?.cancel();
-      throw new Broken("another range than asked for");
-    }
+    if (response.status !== 200) throw new Broken("another range than asked for");
   }
   const reader = response.body?.getReader();
   for (;;) {
-    const { value, done } = (await reader?.read().catch((thrown) => broke(thrown))) ?? { value: undefined, done: true };
-    if (done || sink.size > file.bytes) return void reader?.cancel().catch(() => {});
-    if (value) sink.write(value);
+    const chunk = reader && (await coming(reader.read()));
+    if (!chunk || chunk.done || sink.size > file.bytes) return;
+    sink.write(chunk.value);
     progress(sink.size);
   }
 }
 
-function broke(thrown: unknown): never {
-  throw new Broken(String(thrown));
+/** Something of the host's; if it breaks off or does not come, that is worth another try. */
+function coming<T>(work: Promise<T>): Promise<T> {
+  return unlessSilent(work, () => "silence").catch((thrown) => {
+    throw new Broken(String(thrown));
+  });
 }
 
 /** Whether an answer begins where the last one ended. A host may not show other pages the range that it sends. */

@@ -6,17 +6,23 @@ import type { Spoken } from "./words";
 /** Larger models take browsers too long to open as a page, or more memory than a tab gets. */
 const largest = 2 ** 29;
 
-/** What belongs to this Lorito, from where this Lorito is. */
-async function own(name: string): Promise<Response> {
-  const response = await fetch(new URL(name, self.location.href)).catch(() => undefined);
+/** What belongs to this Lorito: `here` is the address of a file beside it. */
+async function own(name: string, here: string): Promise<Response> {
+  const response = await fetch(new URL(name, here)).catch(() => undefined);
   if (!response?.ok) throw { code: "one-page-missing", status: response?.status ?? 0 } satisfies Problem;
   return response;
 }
 
-/** `model`: Lorito's own file. */
-export async function writeOnePage(name: string, { language, words }: Spoken, model: Blob): Promise<Blob> {
+/** `model`: Lorito's own file; `here`: the address of this Lorito's worker. */
+export async function writeOnePage(
+  name: string,
+  { language, words }: Spoken,
+  model: Blob,
+  here: string,
+): Promise<Blob> {
   if (model.size > largest) throw { code: "one-page-too-large", bytes: model.size, limit: largest } satisfies Problem;
-  const [page, wasm, licences] = await Promise.all(["one-page.html", "lorito_bg.wasm", "licences.txt"].map(own));
+  const files = ["one-page.html", "lorito_bg.wasm", "licences.txt"].map((file) => own(file, here));
+  const [page, wasm, licences] = await Promise.all(files);
   if (!page || !wasm?.body || !licences?.body) throw { code: "one-page-missing", status: 0 } satisfies Problem;
   const parts: Record<string, BlobPart> = {
     language,

@@ -1,7 +1,7 @@
 // A dataset from the hub, by its name: first what it has, then how much of it.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
-import { findDataset, hubHost, LARGE_DATASET, takeFromHub } from "../from-hub";
+import { findDataset, hubHost, isHuggingFace, LARGE_DATASET, takeFromHub } from "../from-hub";
 import { hostOf } from "../hub/place";
 import { bytes, t } from "../i18n";
 import type { HubDataset, HubTable } from "../lorito";
@@ -14,7 +14,7 @@ const sizeOf = (table: HubTable, parts = table.files.length) =>
 
 @customElement("lorito-hub-data")
 export class HubDataView extends View {
-  protected override readonly reads = ["hub", "busy", "messages"] as const;
+  protected override readonly reads = ["hub", "sendingHub", "busy", "messages"] as const;
   @state() private found: HubDataset | undefined;
   @state() private table = 0;
   /** How many of the table's files; undefined: as many as are fetched without a question. */
@@ -23,8 +23,9 @@ export class HubDataView extends View {
 
   override render(): TemplateResult {
     const able = this.state.busy === undefined;
+    const host = hubHost(this.store);
     return html`<details class="fold">
-      <summary>${t("hub.data")}</summary>
+      <summary>${isHuggingFace(this.state.hub) ? t("hub.data") : t("hub.dataAt", { host })}</summary>
       <form class="field wide" @submit=${this.#find}>
         <label for="hub-dataset">${t("hub.dataset")}</label>
         <span class="row">
@@ -32,7 +33,7 @@ export class HubDataView extends View {
             spellcheck="false" autocapitalize="none" aria-describedby="hub-dataset-about">
           ${action({ label: t("hub.find"), able, act: () => {}, submit: true })}
         </span>
-        <small id="hub-dataset-about">${t("hub.dataset.about", { host: hubHost(this.store) })}</small>
+        <small id="hub-dataset-about">${t("hub.dataset.about", { host })}</small>
       </form>
       ${this.found ? this.#choice(this.found, able) : nothing} ${hubField(this.store, "text")}
     </details>`;

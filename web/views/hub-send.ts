@@ -1,7 +1,7 @@
 // The model on its way to the hub: where to, in whose name, and exactly what, before anything is sent.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
-import { hubHost, type Parcel, packForHub, sendToHub } from "../from-hub";
+import { hubHost, isHuggingFace, isLinkedHub, type Parcel, packForHub, sendingHost, sendToHub } from "../from-hub";
 import { hostOf } from "../hub/place";
 import { bytes, t } from "../i18n";
 import { action } from "./fields";
@@ -10,7 +10,7 @@ import { View } from "./view";
 
 @customElement("lorito-hub-send")
 export class HubSendView extends View {
-  protected override readonly reads = ["hub", "busy", "model", "messages"] as const;
+  protected override readonly reads = ["hub", "sendingHub", "busy", "tasks", "model", "messages"] as const;
   /** What would be sent, once the person has asked to see it. */
   @state() private parcel: Parcel | undefined;
   @state() private card = "";
@@ -23,16 +23,19 @@ export class HubSendView extends View {
   @query("#hub-parcel") private shown!: HTMLElement | null;
 
   override render(): TemplateResult {
-    const { busy, model } = this.state;
+    const { busy, tasks, model, sendingHub } = this.state;
     const able = model !== undefined && busy === undefined;
+    const host = sendingHost(this.store);
+    const sending = tasks.find(({ task }) => task === "sending");
     return html`<details class="fold send">
-      <summary>${t("send.title")}</summary>
+      <summary>${isHuggingFace(sendingHub) ? t("send.title") : t("send.titleAt", { host })}</summary>
       <form @submit=${this.#pack} @input=${this.#changed}>
         <div class="field wide">
           <label for="hub-repo">${t("send.repo")}</label>
           <input id="hub-repo" type="text" required pattern="\\s*[\\w.\\-]+/[\\w.\\-]+\\s*" placeholder=${t("send.repoExample")} autocomplete="off"
             spellcheck="false" autocapitalize="none" aria-describedby="hub-repo-about">
-          <small id="hub-repo-about">${t("send.repo.about", { host: hubHost(this.store) })}</small>
+          <small id="hub-repo-about">${t("send.repo.about", { host })}</small>
+          ${isLinkedHub(this.store) ? html`<small>${t("send.linked", { host, linked: hubHost(this.store) })}</small>` : nothing}
         </div>
         <div class="field switch">
           <input id="hub-private" type="checkbox" checked aria-describedby="hub-private-about">
@@ -42,7 +45,7 @@ export class HubSendView extends View {
         <p>${action({ label: t("send.show"), able, act: () => {}, submit: true })}</p>
       </form>
       ${this.parcel ? this.#parcel(this.parcel, able) : nothing}
-      ${busy?.task === "sending" ? waiting("sending", t("send.sending", { name: busy.name }), busy) : nothing}
+      ${sending ? waiting("sending", t("send.sending", { name: sending.name }), sending) : nothing}
       <p class="done" role="status">
         ${
           this.sent

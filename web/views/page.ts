@@ -1,12 +1,12 @@
 // The page around the steps: the path with where one stands on it, what needs attention, and drops of files anywhere.
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
-import { isHubName, openFromHub } from "../from-hub";
 import { date, known, percent, short, t } from "../i18n";
-import { openAddress, takeFiles } from "../intake";
+import { takeFiles } from "../intake";
 import type { RunSummary } from "../lorito";
 import { goOn } from "../prepare";
 import { STEPS, type Step } from "../state";
+import "./linked";
 import "./model";
 import "./share";
 import "./text";
@@ -51,6 +51,7 @@ export class Page extends View {
         ${this.#engine()}
       </header>
       <main>
+        <lorito-linked .store=${store}></lorito-linked>
         ${this.#lastRun()} ${this.messages("page")}
         <lorito-text .store=${store}></lorito-text>
         <lorito-tokens .store=${store}></lorito-tokens>
@@ -202,14 +203,4 @@ export class Page extends View {
     const model = [...files].some((file) => /\.(safetensors|lorito)$/i.test(file.name));
     void takeFiles(this.store, files).then(() => model && goTo("share"));
   };
-
-  /** `?model=ADDRESS`, or `?model=hf:OWNER/NAME`: shows what is fetched from where, and opens it. */
-  async openLinked(): Promise<void> {
-    const address = new URLSearchParams(location.search).get("model");
-    if (!address) return;
-    await this.updateComplete;
-    goTo("share");
-    const open = isHubName(address) ? openFromHub : openAddress;
-    if (await open(this.store, address)) goTo("write");
-  }
 }

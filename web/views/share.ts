@@ -38,7 +38,7 @@ export async function download(store: Store, kind: ExportKind, name = DEFAULT_NA
 
 @customElement("lorito-share")
 export class ShareView extends View {
-  protected override readonly reads = ["model", "models", "kept", "storage", "busy", "messages"] as const;
+  protected override readonly reads = ["model", "models", "kept", "storage", "busy", "tasks", "messages"] as const;
   @state() private name = "";
   @state() private renaming: string | undefined;
   @state() private done = "";
@@ -59,7 +59,7 @@ export class ShareView extends View {
             ${this.#in()}
           </div>
         </div>
-        <p class="done" role="status">${this.state.busy?.task === "packing" ? t("share.packing") : this.done}</p>
+        <p class="done" role="status">${this.state.tasks.some(({ task }) => task === "packing") ? t("share.packing") : this.done}</p>
         ${this.#models()}`,
     );
   }
@@ -122,7 +122,7 @@ export class ShareView extends View {
   }
 
   #in(): TemplateResult {
-    const { busy } = this.state;
+    const opening = this.state.tasks.filter(({ task }) => task === "opening");
     return html`<ul class="ways">
         <li>
           <input id="model-file" type="file" multiple accept=".safetensors,.lorito,.html,.zip,.json,.txt" hidden @change=${this.#chosen}>
@@ -144,7 +144,7 @@ export class ShareView extends View {
         <small>${t("share.address.about")}</small>
       </form>
       <lorito-hub-model .store=${this.store}></lorito-hub-model>
-      ${busy?.task === "opening" ? waiting("opening", t("share.opening", { name: busy.name }), busy) : nothing}`;
+      ${opening.map((busy, index) => waiting(index ? `opening-${index}` : "opening", t("share.opening", { name: busy.name }), busy))}`;
   }
 
   #models(): TemplateResult {

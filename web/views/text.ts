@@ -32,6 +32,7 @@ export class TextView extends View {
     "text",
     "busy",
     "unclear",
+    "tasks",
     "messages",
     "plan",
     "phase",
@@ -91,14 +92,19 @@ export class TextView extends View {
     </li>`;
   }
 
-  #reading(): TemplateResult | typeof nothing {
-    const { busy } = this.state;
-    if (busy?.task === "fetching") return waiting("fetching", t("hub.fetching", { name: busy.name }), busy);
-    if (busy?.task !== "reading") return nothing;
-    return html`<div class="waiting" role="status">
-      <label for="reading">${t("text.reading", { name: busy.name })}</label>
-      <progress id="reading" max=${busy.total || nothing} value=${busy.done ?? nothing}></progress>
-    </div>`;
+  #reading(): TemplateResult {
+    const { tasks } = this.state;
+    const fetching = tasks.find(({ task }) => task === "fetching");
+    const reading = tasks.find(({ task }) => task === "reading");
+    return html`${fetching ? waiting("fetching", t("hub.fetching", { name: fetching.name }), fetching) : nothing}
+    ${
+      reading
+        ? html`<div class="waiting" role="status">
+            <label for="reading">${t("text.reading", { name: reading.name })}</label>
+            <progress id="reading" max=${reading.total || nothing} value=${reading.done ?? nothing}></progress>
+          </div>`
+        : nothing
+    }`;
   }
 
   #sources(text: TextSummary): TemplateResult {
@@ -202,7 +208,7 @@ export class TextView extends View {
       return html`<p class="next"><button type="button" @click=${() => goTo("train")}>${t("text.watch")}</button></p>`;
     }
     return html`<p class="next">
-      ${action({ label: t("text.train"), able: this.store.shape !== undefined, act: () => this.#train(), kind: "primary" })}
+      ${action({ label: t("text.train"), able: this.store.shape !== undefined && this.state.busy === undefined, act: () => this.#train(), kind: "primary" })}
       <span>${plan ? t("text.trainTime", { time: duration(plan.seconds) }) : t("text.trainPlain")}</span>
     </p>`;
   }

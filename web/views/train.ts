@@ -93,10 +93,12 @@ export class TrainView extends View {
 
   /** What is still missing, or what the button will do. */
   #hint(): string {
-    const { busy, text, modelOrigin, plan, progress } = this.state;
+    const { busy, tasks, text, modelOrigin, plan, progress } = this.state;
     const { shape } = this.store;
     if (busy?.task === "making") return t("busy.making");
     if (busy?.task === "tokenizing") return t("busy.tokenizing");
+    const opening = tasks.find(({ task }) => task === "opening");
+    if (opening) return t("busy.opening", { name: opening.name });
     if (!text && modelOrigin !== "run") return t("need.text");
     if (!shape) return this.state.failed ? t("engine.failed") : t("need.engine");
     if (this.store.canContinue) {

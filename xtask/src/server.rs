@@ -1,12 +1,12 @@
 //! A static server for the page, on this machine only. `serve`, the browser tests and the measurements share it, so
-//! what is tested is what is served.
+//! what is tested is what is served. Its headers are those that the build wrote for every host (web/headers.mjs).
 
-use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use anyhow::{Context, Result, bail};
 use axum::Router;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -16,13 +16,8 @@ use tower_http::set_header::SetResponseHeaderLayer;
 /// How many ports to try from the first on.
 const PORTS: u16 = 100;
 
-const HEADERS: [(HeaderName, HeaderValue); 4] = [
-    // The browser may keep what it has but must ask each time: the next build has other files of the same names.
-    (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
-    (HeaderName::from_static("cross-origin-embedder-policy"), HeaderValue::from_static("require-corp")),
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-];
+/// The file in the page's folder that has the headers for all files, in the format of Netlify and Cloudflare Pages.
+const HEADERS: &str = "_headers";
 
 /// A server at work in the background, until this is dropped.
 pub struct Running {
@@ -48,12 +43,30 @@ pub fn start(folder: PathBuf, first: u16) -> Result<Running> {
     let runtime = Runtime::new()?;
     let listener = runtime.block_on(listen(first))?;
     let port = listener.local_addr()?.port();
+    let headers = headers_in(&folder)?;
     let mut site = Router::new().fallback_service(ServeDir::new(folder));
-    for (name, value) in HEADERS {
+    for (name, value) in headers {
         site = site.layer(SetResponseHeaderLayer::overriding(name, value));
     }
     let serving = runtime.spawn(axum::serve(listener, site).into_future());
     Ok(Running { port, runtime, serving })
+}
+
+/// What is to be sent with every file: in `_headers` the lines below the path `/*`, a name and a value each.
+fn headers_in(folder: &Path) -> Result<Vec<(HeaderName, HeaderValue)>> {
+    let path = folder.join(HEADERS);
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}: build the page", path.display()))?;
+    let mut lines = text.lines();
+    if lines.next() != Some("/*") {
+        bail!("{} does not begin with the path /*", path.display());
+    }
+    lines
+        .map(|line| {
+            let header = line.strip_prefix("  ").and_then(|line| line.split_once(": "));
+            let (name, value) = header.with_context(|| format!("{}: no header in {line:?}", path.display()))?;
+            Ok((name.parse()?, value.parse()?))
+        })
+        .collect()
 }
 
 async fn listen(first: u16) -> Result<TcpListener> {
@@ -68,7 +81,6 @@ async fn listen(first: u16) -> Result<TcpListener> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::time::Duration;
@@ -84,6 +96,9 @@ mod tests {
         fs::create_dir_all(site.join("samples")).unwrap();
         fs::write(around.path().join("secret.txt"), "secret").unwrap();
         fs::write(site.join("index.html"), "<title>Lorito</title>").unwrap();
+        fs::write(site.join("worker.js"), "self.name").unwrap();
+        fs::write(site.join("_headers"), "/*\n  Cache-Control: no-cache\n  Content-Security-Policy: a 'b'; c d:\n")
+            .unwrap();
         fs::write(site.join("lorito_bg.wasm"), b"\0asm").unwrap();
         fs::write(site.join("samples/a b.txt"), "ñ").unwrap();
         around
@@ -106,26 +121,36 @@ mod tests {
     }
 
     #[test]
-    fn files_come_with_their_type_and_the_isolation_headers() {
+    fn files_come_with_their_type_and_the_headers_of_the_folder() {
         let site = site();
         let running = start(page_of(&site), 0).unwrap();
         let port = running.port;
         let page = get(port, "/?model=https://example.org/x#y");
         assert!(page.starts_with("HTTP/1.1 200"), "{page}");
         assert!(page.ends_with("<title>Lorito</title>"), "{page}");
-        for line in [
-            "content-type: text/html",
-            "cross-origin-opener-policy: same-origin",
-            "cross-origin-embedder-policy: require-corp",
-            "x-content-type-options: nosniff",
-            "cache-control: no-cache",
-        ] {
-            assert!(page.contains(&format!("{line}\r\n")), "no {line} in {page}");
+        assert!(page.contains("content-type: text/html\r\n"), "{page}");
+        for path in ["/", "/worker.js", "/lorito_bg.wasm", "/samples/a%20b.txt", "/none.js"] {
+            let answer = get(port, path);
+            for line in ["cache-control: no-cache", "content-security-policy: a 'b'; c d:"] {
+                assert!(answer.contains(&format!("{line}\r\n")), "no {line} in {answer}");
+            }
         }
         assert!(get(port, "/lorito_bg.wasm").contains("content-type: application/wasm\r\n"));
         assert!(get(port, "/samples/a%20b.txt").ends_with("ñ"));
         assert!(get(port, "/none.js").starts_with("HTTP/1.1 404"));
         assert!(ask(port, "POST / HTTP/1.1\r\nContent-Length: 0\r\n").starts_with("HTTP/1.1 405"));
+    }
+
+    #[test]
+    fn a_folder_without_headers_that_can_be_read_is_not_served() {
+        let site = site();
+        let headers = page_of(&site).join(HEADERS);
+        for text in ["", "/samples/*\n  A: b\n", "/*\n  no header\n", "/*\nA: b\n", "/*\n  A b: c\n"] {
+            fs::write(&headers, text).unwrap();
+            assert!(start(page_of(&site), 0).is_err(), "{text:?}");
+        }
+        fs::remove_file(headers).unwrap();
+        assert!(start(page_of(&site), 0).is_err());
     }
 
     #[test]
