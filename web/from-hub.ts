@@ -45,7 +45,7 @@ async function transfer<T>(
   busy: Busy,
   work: (transfer: Transfer) => Promise<T>,
 ): Promise<T | undefined> {
-  const passing = ["cancelled", "hub-not-kept"];
+  const passing = ["cancelled", "hub-not-kept", "weights-passed-over", "adapter-left-out"];
   store.forgive(place);
   const messages = store.state.messages.filter((said) => said.place !== place || !passing.includes(said.report.code));
   store.change({ messages });
@@ -62,8 +62,8 @@ export async function openFromHub(store: Store, text: string): Promise<boolean> 
   if (!opened) return false;
   const busy: Busy = { task: "opening", name: `${placeName(opened)} (${hostOf(opened)})` };
   const done = await transfer(store, "share", busy, async (options) => {
-    const { unkept } = await store.lorito.hub.open(opened, options);
-    if (unkept) store.say("share", unkept, "notice");
+    const { unkept, notices } = await store.lorito.hub.open(opened, options);
+    for (const notice of unkept ? [...notices, unkept] : notices) store.say("share", notice, "notice");
     return true;
   });
   await store.attempt("share", undefined, () => store.readModels());

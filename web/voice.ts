@@ -72,6 +72,7 @@ export class Voice extends EventTarget {
       case "piece":
       case "left-out":
       case "loaded":
+      case "notice":
         this.#calls.get(event.call)?.(event);
         break;
       case "progress":

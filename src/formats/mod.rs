@@ -21,4 +21,4 @@ pub use llama_cpp::{GgufNumbers, llama_cpp};
 pub use model_file::{AdapterWeights, ModelFile, Moments, check_header, read, write};
 pub use peft::{peft, read_peft};
 pub use pretrained::{Beginning, Folder, Piece, Pretrained, activation_name, numbers, read as pretrained_config};
-pub use safetensors::LARGEST_HEADER;
+pub use safetensors::{LARGEST_HEADER, check_weights};
