@@ -259,9 +259,10 @@ async function openFiles(store: Store, files: NamedFile[]): Promise<boolean> {
       for (const notice of notices) sayInPassing(store, "share", notice);
       return true;
     } catch (thrown) {
-      const problem = problemOf(thrown);
-      if (problem.code === "cancelled") passing.add(problem);
-      throw problem;
+      if (problemOf(thrown).code !== "cancelled") throw thrown;
+      const ended: Problem = { code: "cancelled", kind: "opening" };
+      passing.add(ended);
+      throw ended;
     }
   });
   return opened ?? false;

@@ -170,6 +170,21 @@ test("a model in an archive is refused before its weights are unpacked, and the 
   await choose([{ name: "mine.safetensors", buffer: Buffer.alloc(2 ** 26), lie: { crc: 1 } }]);
   await expect(share.getByRole("alert")).toContainText("This is no safetensors file that can be read");
   await expectLogits(page, ofBase);
+  // Whoever has enough of it ends it.
+  const ended = page.evaluate(
+    async (given) => {
+      const abort = new AbortController();
+      const opening = window.lorito.importModel(new Blob([new Uint8Array(given)]), () => {}, abort.signal);
+      abort.abort();
+      return opening.then(
+        () => "open",
+        ({ code }) => code,
+      );
+    },
+    bytes(zip(files)),
+  );
+  expect(await ended).toBe("cancelled");
+  await expectLogits(page, ofBase);
 });
 
 const line = (day: number, name: string, words: string) => `12/${day}/25, 5:02 PM - ${name}: ${words}\n`;

@@ -3,7 +3,7 @@
 import type { HubFile, HubTable } from "./types";
 
 /** "data/train-00000-of-00002-HASH": people's and the hub's older way. What is before it is the split, as it stands. */
-const numbered = /^(.+?)[-_.]\d+-of-\d+(?:[-_.][0-9a-f]{8,64})?$/i;
+const numbered = /^(.+?)[-_.]\d+-of-\d+(?:[-_.][0-9a-f]{6,64})?$/i;
 const uuid = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi;
 /** What programs call the files and folders that a table is cut into, and how these are packed. */
 const pieces =
