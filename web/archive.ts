@@ -39,7 +39,9 @@ export class Archive {
       for await (const entry of reader.getEntriesGenerator()) {
         if (signal?.aborted) throw ended;
         if (entries.size === mostEntries) throw damaged(`it has more than ${mostEntries} files`);
-        if (!entry.directory && !entries.has(entry.filename)) entries.set(entry.filename, entry);
+        // Some programs for Windows write its own strokes.
+        const name = entry.filename.replaceAll("\\", "/");
+        if (!entry.directory && !name.endsWith("/") && !entries.has(name)) entries.set(name, entry);
       }
       return new Archive(entries, signal);
     });

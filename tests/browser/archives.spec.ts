@@ -52,6 +52,7 @@ test("of an archive every chat is a text, whatever it is called, and nothing els
   expect((await texts({ "_chat.txt": chat, ...photos }, phone)).names).toEqual([phone]);
   const folders = { "WhatsApp Chat - Ilse/_chat.txt": chat, "WhatsApp Chat - Bruno/_chat.txt": chat };
   expect((await texts(folders)).names).toEqual(["WhatsApp Chat - Ilse.txt", "WhatsApp Chat - Bruno.txt"]);
+  expect((await texts({ "Chats\\": "", "Chats\\Ilse.txt": chat })).names).toEqual(["Ilse.txt"]);
   const utf16 = Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(chat, "utf16le")]);
   expect((await texts({ "a.txt": utf16, "b.txt": "no chat" })).names).toEqual(["a.txt"]);
 });
