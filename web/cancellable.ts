@@ -13,7 +13,7 @@ export async function cancellable<T>(
   busy: Busy,
   work: (transfer: Transfer) => Promise<T>,
 ): Promise<T | undefined> {
-  const passing = ["cancelled", "hub-not-kept"];
+  const passing = ["cancelled", "hub-not-kept", "weights-passed-over", "adapter-left-out", "tokens-left-out"];
   store.forgive(place);
   const messages = store.state.messages.filter((said) => said.place !== place || !passing.includes(said.report.code));
   store.change({ messages });

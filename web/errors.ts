@@ -25,6 +25,32 @@ export type PageErrorCode =
   | "storage-unavailable"
   /** The ZIP archive cannot be read, or lies; `reason` says how. */
   | "archive-damaged"
+  /** A file in the ZIP archive, `name`, is locked with a password. */
+  | "archive-encrypted"
+  /** The archive `name` holds nothing that can be read as text; `found` are some of its files. */
+  | "archive-without-text"
+  /** `count` files of the archive `name` were passed over; `found` are some of them. */
+  | "left-in-archive"
+  /** `count` files of the folder `name` are neither texts nor a model's, and were passed over. */
+  | "left-in-folder"
+  /** What is dropped at once, or an archive, has `count` texts; `limit` can be added. */
+  | "too-many-texts"
+  /** What is dropped has no files in it. */
+  | "no-files"
+  /** What is dropped has more than `limit` files. */
+  | "too-many-files"
+  /** The archive `name` holds a model, and was to be read as text. */
+  | "model-not-text"
+  /** The browser does not give what is in the file `name`: it was moved, or may not be read. */
+  | "file-unreadable"
+  /** Of several files of weights, `found`, nothing tells which ones make the model. */
+  | "weights-unclear"
+  /** The model was opened from the weights `used`; others, `names`, lay beside them. */
+  | "weights-passed-over"
+  /** The folders `names` hold models, too, beside the one of `name`, which is open. */
+  | "models-passed-over"
+  /** The model is open without the adapter that `name` describes. */
+  | "adapter-left-out"
   /** The page with a model in it is damaged or cut off. */
   | "one-page-damaged"
   /** What such a page is made of did not come; `status` is the host's answer, 0 where none came. */
@@ -56,6 +82,8 @@ export type PageErrorCode =
   /** There are weights, but not as .safetensors: `found` names them. */
   | "hub-no-safetensors"
   | "hub-no-model"
+  /** The repository lacks `file`, which the index of its weights names. */
+  | "hub-file-missing"
   | "hub-too-large"
   | "hub-no-parquet"
   /** It came, but could not be kept in the browser's storage; `kind` is the code of why. */

@@ -73,9 +73,9 @@ export async function openFromHub(store: Store, text: string): Promise<boolean> 
   if (!opened) return false;
   const busy: Busy = { task: "opening", name: `${placeName(opened)} (${hostOf(opened)})` };
   const done = await cancellable(store, "share", busy, async (options) => {
-    const { unkept, tokensLeftOut } = await store.lorito.hub.open(opened, options);
+    const { unkept, tokensLeftOut, notices } = await store.lorito.hub.open(opened, options);
     sayLeftOut(store, tokensLeftOut);
-    if (unkept) store.say("share", unkept, "notice");
+    for (const notice of unkept ? [...notices, unkept] : notices) store.say("share", notice, "notice");
     return true;
   });
   await store.attempt("share", undefined, () => store.readModels());

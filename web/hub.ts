@@ -75,11 +75,13 @@ export class Hub {
   async open(
     model: string | HubPlace,
     options: TransferOptions = {},
-  ): Promise<ModelSummary & { vocabSize: number; unkept: Problem | undefined }> {
+  ): Promise<ModelSummary & { vocabSize: number; notices: Problem[]; unkept: Problem | undefined }> {
     const place = typeof model === "string" ? this.place(model) : model;
-    const { summary, files, unkept } = await this.#transfer(options, (api, call) => api.openHubModel(call, place));
+    const notices: Problem[] = [];
+    const ask = (api: WorkerApi, call: number) => api.openHubModel(call, place);
+    const { summary, files, unkept } = await this.#transfer(options, ask, (notice) => notices.push(notice));
     if (!unkept) this.#tools.persist();
-    return { ...(await this.#tools.opened(summary, files)), unkept };
+    return { ...(await this.#tools.opened(summary, files)), notices, unkept };
   }
 
   /** The tables of a dataset, each of one split of one of its variants. */
@@ -138,10 +140,14 @@ export class Hub {
   #transfer<T>(
     { onProgress, signal }: TransferOptions,
     question: (api: WorkerApi, call: number) => Promise<T>,
+    noticed: (notice: Problem) => void = () => {},
   ): Promise<T> {
     return this.#tools.withWord(
       (call) => this.#tools.ask((api) => question(api, call)),
-      (event) => event.event === "loaded" && onProgress?.(event.loaded, event.total),
+      (event) => {
+        if (event.event === "loaded") onProgress?.(event.loaded, event.total);
+        if (event.event === "notice") noticed(event.notice);
+      },
       signal,
     );
   }

@@ -1,12 +1,13 @@
 // What people bring: files, pasted text, samples, models. Each joins what is there only when it could be read.
 import { cancellable } from "./cancellable";
-import { problemOf } from "./errors";
+import { type Problem, problemOf } from "./errors";
 import { t } from "./i18n";
-import type { ChatOptions, Encoding, HeldBack, Source } from "./lorito";
+import { isArchive, mostFiles, mostTexts, type SeenFile, shortNames, sortFiles } from "./kinds";
+import type { ChatOptions, Encoding, HeldBack, NamedFile, Source } from "./lorito";
 import { Mutex } from "./mutex";
 import { beginning, isOnePage } from "./one-page/recognize";
 import type { Reading } from "./protocol";
-import type { Original, Store, Unclear } from "./state";
+import type { Message, Original, Store, Unclear } from "./state";
 
 export const SAMPLES = ["cuentos", "harbour", "recetas"] as const;
 export type SampleName = (typeof SAMPLES)[number];
@@ -24,6 +25,19 @@ const encodings = new WeakMap<Original, Encoding>();
 /** What changes the sources does so in turn, as the places of those it names move with every other change. */
 const turns = new Mutex();
 
+/** Notices on what came in last, which go with what comes in next. */
+const passing = new WeakSet<Problem>();
+
+function sayInPassing(store: Store, place: Message["place"], notice: Problem): void {
+  passing.add(notice);
+  store.say(place, notice, "notice");
+}
+
+function forgetPassing(store: Store, place: Message["place"]): void {
+  const messages = store.state.messages.filter((said) => said.place !== place || !passing.has(said.report));
+  store.change({ messages });
+}
+
 async function read(
   store: Store,
   name: string,
@@ -34,16 +48,19 @@ async function read(
   const total = [data].flat().reduce((sum, { size }) => sum + size, 0);
   await store.attempt("text", { task: "reading", name, total }, async (update) => {
     const onProgress = (done: number) => update({ done });
-    try {
-      const text = await store.lorito.addText(name, data, { ...reading, replaces, onProgress });
-      originals[replaces ?? text.sources.length - 1] = data;
-      if (reading.encoding) encodings.set(data, reading.encoding);
-      else encodings.delete(data);
-    } catch (error) {
+    const text = await store.lorito.addText(name, data, { ...reading, replaces, onProgress }).catch((error) => {
       const { code, fields } = problemOf(error);
       if (code === "field-unclear") store.change({ unclear: { name, data, fields: fields as string[] } });
       throw error;
+    });
+    if (reading.encoding) encodings.set(data, reading.encoding);
+    else encodings.delete(data);
+    for (const notice of text.notices) {
+      if (notice.code === "left-in-archive") sayInPassing(store, "text", notice);
+      else store.say("text", notice);
     }
+    // An archive may give several.
+    for (const index of text.sources.keys()) originals[index] = store.lorito.textFile(index);
   });
 }
 
@@ -53,28 +70,85 @@ function begin(store: Store): void {
   store.change({ unclear: undefined });
 }
 
-/** Files from the chooser or a drop, one after the other; one that cannot be read stops none of the others. */
-export async function takeFiles(store: Store, files: Iterable<File>): Promise<void> {
+/**
+ * Takes in what is dropped or chosen, whatever it is; one file that cannot be read stops none of the others. `place`: where
+ * it was chosen, and so where it is said if nothing comes of it: under Share nothing is read as text. Returns the name of the
+ * model that it opened, if it did, and whether there was one.
+ */
+export async function takeFiles(
+  store: Store,
+  given: Iterable<File> | (() => Promise<NamedFile[]>),
+  place: "text" | "share" = "text",
+): Promise<{ hadModel: boolean; opened: string | undefined }> {
   begin(store);
-  const all = [...files];
-  if (all.some(({ name }) => name === "config.json")) {
-    await openFiles(store, all);
-    return;
+  store.forgive(place);
+  forgetPassing(store, place);
+  const all = await store.attempt(place, undefined, async () => {
+    const files = typeof given === "function" ? await given() : [...given].map(named);
+    if (files.length > mostFiles) throw { code: "too-many-files", limit: mostFiles } satisfies Problem;
+    return files;
+  });
+  const seen = await lookAt(store, all ?? [], place);
+  const { models, passedOver, runs, texts, others } = sortFiles(seen);
+  let opened: string | undefined;
+  for (const { data, name } of runs) if (await openRun(store, name, data)) opened = name;
+  for (const files of models) if (await openFiles(store, files)) opened = nameOf(files);
+  if (opened && passedOver.length > 0)
+    sayInPassing(store, "share", { code: "models-passed-over", name: opened, names: passedOver.slice(0, 6) });
+  const hadModel = models.length + runs.length > 0;
+  if (place === "share") {
+    // It is no model, and the crate says best why not.
+    if (!hadModel && seen.length > 0) await openFiles(store, seen.map(unseen));
+    return { hadModel, opened };
   }
-  for (const file of all) {
-    if (/\.(safetensors|lorito)$/i.test(file.name) || (await isPage(file))) await openFile(store, file);
-    else await turns.run(() => read(store, file.name, file));
+  if (texts.length > mostTexts) store.say(place, { code: "too-many-texts", count: texts.length, limit: mostTexts });
+  else await readTexts(store, texts);
+  const found = models.length + runs.length + texts.length;
+  if (others.length > 0 && found > 0) sayInPassing(store, place, leftInFolder(others));
+  else if (others.length > 0) store.say(place, leftInFolder(others));
+  else if (found === 0 && all && seen.length === all.length) store.say(place, { code: "no-files" });
+  return { hadModel, opened };
+}
+
+const named = (data: File): NamedFile => ({ name: data.webkitRelativePath || data.name, data });
+const unseen = ({ name, data }: SeenFile): NamedFile => ({ name, data });
+
+async function readTexts(store: Store, texts: readonly NamedFile[]): Promise<void> {
+  const names = shortNames(texts.map(({ name }) => name));
+  for (const [index, { name, data }] of texts.entries()) await turns.run(() => read(store, names[index] ?? name, data));
+}
+
+function leftInFolder(files: readonly NamedFile[]): Problem {
+  const found = files.slice(0, 4).map(({ name }) => name.slice(name.lastIndexOf("/") + 1));
+  return { code: "left-in-folder", name: folderName(files), count: files.length, found };
+}
+
+const folderName = ([first]: readonly NamedFile[]) => first?.name.split("/")[0] ?? "";
+
+/** Sees what each file is, as far as its name does not say it. What cannot be read is said, and left out. */
+async function lookAt(store: Store, files: readonly NamedFile[], place: "text" | "share"): Promise<SeenFile[]> {
+  const seen: SeenFile[] = [];
+  for (const file of files) {
+    const { name, data } = file;
+    await store.attempt(place, undefined, async () => {
+      const start = new Uint8Array(
+        await data
+          .slice(0, beginning)
+          .arrayBuffer()
+          .catch(() => {
+            throw { code: "file-unreadable", name } satisfies Problem;
+          }),
+      );
+      const entries = isArchive(start) ? await store.lorito.namesIn(data) : undefined;
+      seen.push({ ...file, entries, isPage: isOnePage(start) });
+    });
   }
+  return seen;
 }
 
 /** The parts of one table, from wherever they came. */
 export function takeTable(store: Store, name: string, parts: Blob[]): Promise<void> {
   return turns.run(() => read(store, name, parts));
-}
-
-/** Whether it is a page with a model in it. */
-async function isPage(file: File): Promise<boolean> {
-  return isOnePage(new Uint8Array(await file.slice(0, beginning).arrayBuffer()));
 }
 
 export async function takePaste(store: Store, text: string): Promise<void> {
@@ -120,11 +194,7 @@ export function chooseField(store: Store, { name, data }: Unclear, field: string
 }
 
 /** Reads a file again in another encoding; undefined: as its bytes say. */
-export function changeEncoding(
-  store: Store,
-  file: Original | undefined,
-  encoding: Encoding | undefined,
-): Promise<void> {
+export function changeEncoding(store: Store, file: Original | undefined, encoding: Encoding | undefined): Promise<void> {
   return readAgain(store, file, () => ({ encoding }));
 }
 
@@ -185,11 +255,10 @@ export function fileOf(index: number): Original | undefined {
   return originals[index];
 }
 
-/** Opens a model, or a run that was downloaded because it could not be saved. */
-export async function openFile(store: Store, file: File): Promise<boolean> {
-  if (!file.name.toLowerCase().endsWith(".lorito")) return openFiles(store, [file]);
+/** Opens a run that was downloaded because it could not be saved. */
+async function openRun(store: Store, name: string, file: Blob): Promise<boolean> {
   store.forgive("share");
-  const opened = await store.attempt("share", { task: "opening", name: file.name }, async () => {
+  const opened = await store.attempt("share", { task: "opening", name }, async () => {
     store.change({ lastRun: await store.lorito.openRun(file) });
     return true;
   });
@@ -197,15 +266,20 @@ export async function openFile(store: Store, file: File): Promise<boolean> {
 }
 
 /** Opens a model from one file, or from those of a folder. */
-export async function openFiles(store: Store, files: File[]): Promise<boolean> {
+async function openFiles(store: Store, files: NamedFile[]): Promise<boolean> {
   const name = nameOf(files);
   store.forgive("share");
-  const opened = await store.attempt("share", { task: "opening", name }, async (update) => {
-    const onProgress = (done: number, total: number) => update({ done, total });
-    const named = files.map((data) => ({ name: data.webkitRelativePath || data.name, data }));
-    const { tokensLeftOut } = await store.lorito.importModel(named, onProgress);
-    sayLeftOut(store, tokensLeftOut);
-    return true;
+  forgetPassing(store, "share");
+  const opened = await cancellable(store, "share", { task: "opening", name }, async ({ signal, onProgress }) => {
+    try {
+      const { notices, tokensLeftOut } = await store.lorito.importModel(files, onProgress, signal);
+      for (const notice of notices) sayInPassing(store, "share", notice);
+      sayLeftOut(store, tokensLeftOut);
+      return true;
+    } catch (thrown) {
+      if (problemOf(thrown).code !== "cancelled") throw thrown;
+      throw { code: "cancelled", kind: "opening" } satisfies Problem;
+    }
   });
   return opened ?? false;
 }
@@ -217,9 +291,9 @@ export function sayLeftOut(store: Store, tokens: readonly string[]): void {
 }
 
 /** The folder's name, or the file's. */
-export function nameOf(files: readonly File[]): string {
+function nameOf(files: readonly NamedFile[]): string {
   const [first] = files;
-  const folder = first?.webkitRelativePath.split("/")[0];
+  const folder = first?.name.includes("/") ? folderName(files) : "";
   const weights = files.find(({ name }) => name.endsWith(".safetensors"));
   return folder || (weights ?? first)?.name || "";
 }

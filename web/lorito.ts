@@ -17,9 +17,10 @@ import type {
   TokenizerSummary,
   TrainConfig,
 } from "lorito-wasm";
-import { heeded, LoritoError, problemOf } from "./errors";
+import { heeded, LoritoError, type Problem, problemOf } from "./errors";
 import type { Engine } from "./gpu";
 import { Hub } from "./hub";
+import { isArchive } from "./kinds";
 import { RunLock } from "./lock";
 import { wordsOfOnePage } from "./one-page/words";
 import type {
@@ -33,7 +34,7 @@ import type {
   TrainResult,
   WorkerEvent,
 } from "./protocol";
-import type { AddTextOptions, ChatAnswer, TrainOptions, WriteOptions } from "./types";
+import type { AddedText, AddTextOptions, ChatAnswer, OpenedModel, TrainOptions, WriteOptions } from "./types";
 import { Voice } from "./voice";
 
 export { LoritoError } from "./errors";
@@ -66,14 +67,42 @@ export class Lorito extends Voice {
 
   /**
    * Adds a text: .txt, .md, .csv, .json, .jsonl, or one of these gzipped, or .parquet; a chat that WhatsApp has exported,
-   * as .txt or .zip. A list has the parts of one file. What is there stays if it cannot be read.
+   * as .txt or .zip. A list has the parts of one file. Of an archive every chat is a text of its own, or, if there is none,
+   * every file that can be read as text; those that cannot are among the notices. What is there stays if nothing can be read.
    */
   async addText(
     name: string,
     data: string | Uint8Array | Blob | Blob[],
-    { field, chat, encoding, replaces, onProgress }: AddTextOptions = {},
+    options: AddTextOptions = {},
+  ): Promise<AddedText> {
+    const given = data instanceof Blob || Array.isArray(data) ? data : new Blob([data as BlobPart]);
+    if (Array.isArray(given) || !isArchive(await startOf(given, name)))
+      return { ...(await this.#addOne(name, given, options)), notices: [] };
+    const { texts, notices } = await this.withWord(
+      (call) => this.owner.ask((api) => api.textsIn(call, name, given)),
+      () => {},
+    );
+    let { replaces } = options;
+    let summary: TextSummary | undefined;
+    const refused: Problem[] = [];
+    for (const text of texts) {
+      try {
+        summary = await this.#addOne(text.name, text.data, { ...options, replaces });
+        replaces = undefined;
+      } catch (thrown) {
+        refused.push(problemOf(thrown));
+      }
+    }
+    const [first] = refused;
+    if (!summary) throw LoritoError.from(first);
+    return { ...summary, notices: [...notices, ...refused] };
+  }
+
+  async #addOne(
+    name: string,
+    blob: Blob | Blob[],
+    { field, chat, encoding, replaces, onProgress }: AddTextOptions,
   ): Promise<TextSummary> {
-    const blob = data instanceof Blob || Array.isArray(data) ? data : new Blob([data as BlobPart]);
     const reading = { field, chat, encoding };
     const summary = await this.withWord(
       (call) => this.owner.ask((api) => api.addText(call, name, blob, reading, replaces)),
@@ -82,6 +111,16 @@ export class Lorito extends Voice {
     const { texts } = this.owner.recipe;
     texts[Math.min(replaces ?? texts.length, texts.length)] = { name, data: blob, reading };
     return this.tell("text", summary);
+  }
+
+  /** The file behind a text, as it was given or as it lay in an archive, by its place in `sources`; undefined if it is unknown. */
+  textFile(index: number): Blob | Blob[] | undefined {
+    return this.owner.recipe.texts[index]?.data;
+  }
+
+  /** The names of the files in a ZIP archive. */
+  namesIn(archive: Blob): Promise<string[]> {
+    return this.owner.ask((api) => api.namesIn(archive));
   }
 
   /** Removes a text by its place in `sources`. */
@@ -366,17 +405,24 @@ export class Lorito extends Voice {
 
   /**
    * Opens a model: a .safetensors file of Lorito's, a model's own page, a .zip with a Hugging Face folder in it, or the
-   * files of such a folder (config.json, weights in one file or in shards, tokenizer).
+   * files of such a folder (config.json, weights in one file or in shards, tokenizer); PEFT's adapter for the model that is
+   * open, or beside its model's files. `signal` ends it: the call rejects with "cancelled".
    */
   async importModel(
     source: Blob | NamedFile[],
     onProgress?: (loaded: number, total: number) => void,
-  ): Promise<ModelSummary & { vocabSize: number }> {
+    signal?: AbortSignal,
+  ): Promise<OpenedModel> {
+    const notices: Problem[] = [];
     const model = await this.withWord(
       (call) => this.owner.ask((api) => api.importModel(call, source)),
-      (event) => event.event === "loaded" && onProgress?.(event.loaded, event.total),
+      (event) => {
+        if (event.event === "loaded") onProgress?.(event.loaded, event.total);
+        if (event.event === "notice") notices.push(event.notice);
+      },
+      signal,
     );
-    return this.#opened(model, source);
+    return { ...(await this.#opened(model, source)), notices };
   }
 
   /**
@@ -417,7 +463,7 @@ export class Lorito extends Voice {
     return this.owner.ask((api) => api.saveModel(name));
   }
 
-  async openModel(name: string): Promise<ModelSummary & { vocabSize: number }> {
+  async openModel(name: string): Promise<OpenedModel> {
     return this.importModel(await this.savedModelFile(name));
   }
 
@@ -438,6 +484,15 @@ export class Lorito extends Voice {
   async storageUsed(): Promise<{ used: number; quota: number }> {
     const { usage = 0, quota = 0 } = (await navigator.storage?.estimate?.()) ?? {};
     return { used: usage, quota };
+  }
+}
+
+/** The first bytes of a file that somebody gave. */
+async function startOf(file: Blob, name: string): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await file.slice(0, 4).arrayBuffer());
+  } catch {
+    throw new LoritoError({ code: "file-unreadable", name });
   }
 }
 

@@ -3,35 +3,76 @@
 import type { ModelSummary } from "lorito-wasm";
 import { type HeaderCheck, startOf } from "./download";
 import { emit, engine, exclusively, refuseWhileTraining } from "./engine";
-import { type AdapterFiles, adapterAmong, isArchive, isFolder, mayBelong, openFolder } from "./folder";
+import { problemOf } from "./errors";
+import {
+  type AdapterFiles,
+  bytesOf as bytesOfFile,
+  contentOf,
+  type FolderFile,
+  fileAtHand,
+  headerOf,
+  mayBelong,
+  onlyWeights,
+  openFolder,
+} from "./folder";
+import { isArchive } from "./kinds";
 import { beginning, isOnePage } from "./one-page/recognize";
 import { part } from "./part";
 import type { NamedFile } from "./protocol";
 
 /** Opens one file of ours, alone or in its page, an archive with a folder in it, or a folder's files. */
-export async function openAny(call: number, source: Blob | NamedFile[]): Promise<ModelSummary> {
+export async function openAny(call: number, source: Blob | NamedFile[], signal: AbortSignal): Promise<ModelSummary> {
   if (source instanceof Blob) {
     const start = new Uint8Array(await source.slice(0, beginning).arrayBuffer());
-    if (isOnePage(start)) return openOnePage(call, source);
+    if (isOnePage(start)) return openOnePage(call, source, signal);
     if (!isArchive(start)) return openModel(source);
-    const { filesOf } = await part(import("./archive"));
-    return openFiles(call, await filesOf(source, mayBelong));
+    const { Archive } = await part(import("./archive"));
+    const archive = await Archive.open(source, signal);
+    const files = archive.names.filter(mayBelong).map((name) => archive.file(name));
+    return openFiles(call, files, signal);
   }
+  const files = source.map(fileAtHand);
   const [first] = source;
-  if (source.length === 1 && first && !isFolder(source)) return openAny(call, first.data);
-  return openFiles(call, source);
+  if (source.length === 1 && first && contentIsUnknown(files)) return openAny(call, first.data, signal);
+  return openFiles(call, files, signal);
 }
 
-async function openFiles(call: number, files: NamedFile[]): Promise<ModelSummary> {
-  const { session, writer, keeper } = engine();
-  const adapter = adapterAmong(files);
-  if (adapter) return openAdapter(adapter);
-  refuseWhileTraining();
-  const model = await writer.instead(() =>
-    openFolder(session, files, (loaded, total) => emit({ event: "loaded", call, loaded, total })),
-  );
-  keeper.modelChanged();
+/** Whether the name of a single file says nothing of what it belongs to. */
+function contentIsUnknown(files: readonly FolderFile[]): boolean {
+  return !files.some(({ name }) => /(^|\/)((adapter_)?config\.json|adapter_model\.safetensors)$/.test(name));
+}
+
+async function openFiles(call: number, files: readonly FolderFile[], signal: AbortSignal): Promise<ModelSummary> {
+  const own = onlyWeights(files);
+  if (own) return openOwn(own);
+  const { base, adapter, notices } = contentOf(files);
+  if (!base) return openAdapter(adapter);
+  const opened = await openBase(call, base, signal);
+  notices.push(...opened.notices);
+  let { model } = opened;
+  if (adapter)
+    model = await openAdapter(adapter).catch((thrown) => {
+      // The model is open, and is of use without it.
+      notices.push({ code: "adapter-left-out", name: adapter.config.name }, problemOf(thrown));
+      return model;
+    });
+  for (const notice of notices) emit({ event: "notice", call, notice });
   return model;
+}
+
+async function openBase(call: number, files: readonly FolderFile[], signal: AbortSignal) {
+  const { session, writer, keeper } = engine();
+  refuseWhileTraining();
+  const progress = (loaded: number, total: number) => emit({ event: "loaded", call, loaded, total });
+  const opened = await writer.instead(() => openFolder(files, { session, signal, progress }));
+  keeper.modelChanged();
+  return opened;
+}
+
+/** A file of Lorito's that came in an archive. */
+async function openOwn(file: FolderFile): Promise<ModelSummary> {
+  await checkHeader(await headerOf(file), file.size);
+  return openModel(await file.whole());
 }
 
 /** What cannot be opened is refused before its weights are on their way. */
@@ -43,7 +84,10 @@ export async function checkConfig({ name, data }: NamedFile): Promise<void> {
 
 /** Puts PEFT's adapter beside the model there is. */
 async function openAdapter({ config, weights }: AdapterFiles): Promise<ModelSummary> {
-  const [described, numbers] = await Promise.all([bytesOf(config), bytesOf(weights)]);
+  const described = await bytesOfFile(config);
+  const header = await headerOf(weights);
+  await engine().session.use((session) => session.checkWeights(header, weights.size));
+  const numbers = await bytesOf(await weights.whole());
   const model = await exclusively((session) => session.importAdapter(described, numbers));
   engine().keeper.modelChanged();
   return model;
@@ -53,9 +97,10 @@ async function bytesOf(file: Blob): Promise<Uint8Array> {
   return new Uint8Array(await file.arrayBuffer());
 }
 
-async function openOnePage(call: number, page: Blob): Promise<ModelSummary> {
+async function openOnePage(call: number, page: Blob, signal: AbortSignal): Promise<ModelSummary> {
   const { modelIn } = await part(import("./one-page/read"));
-  return openModel(await modelIn(page, checkHeader, (loaded, total) => emit({ event: "loaded", call, loaded, total })));
+  const progress = (loaded: number, total: number) => emit({ event: "loaded", call, loaded, total });
+  return openModel(await modelIn(page, checkHeader, progress, signal));
 }
 
 export const checkHeader: HeaderCheck = (start, total) =>

@@ -2,6 +2,7 @@
 // say, and a page of some bytes can say that it holds two thousand million values.
 import type { ColumnMetaData } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
+import { checkThrift } from "./parquet-thrift";
 
 /** Bytes that a column may have in one row group, which is decoded whole: the crate takes no longer text. */
 export const largestChunk = 2 ** 29;
@@ -18,6 +19,7 @@ export async function checkPages(file: Blob, chunk: ColumnMetaData): Promise<voi
   let [bytes, values] = [0, 0];
   // Some writers count a byte too much; hyparquet stops there, too.
   while (reader.offset < reader.view.byteLength - 1) {
+    checkThrift(reader.view, reader.offset);
     const page = parquetHeader(reader);
     const { compressed_page_size: packed, uncompressed_page_size: unpacked } = page;
     const { num_values: count } =

@@ -16,10 +16,14 @@ import {
 } from "hyparquet";
 import type { Problem } from "./errors";
 import { checkPages, largestChunk } from "./parquet-pages";
+import { checkThrift } from "./parquet-thrift";
 import { part } from "./part";
 
 /** Lines are handed on when they come to this many characters. */
 const handful = 2 ** 22;
+
+/** Bytes of the description of a table at its end: tables of gigabytes have less than one of these megabytes. */
+const longestMetadata = 2 ** 24;
 
 /** What the crate says of the first lines. */
 export interface Sample {
@@ -115,11 +119,24 @@ async function open(name: string, file: Blob): Promise<Table> {
     byteLength: file.size,
     slice: (start, end = file.size) => file.slice(start, end).arrayBuffer(),
   };
+  await checkMetadata(file);
   const metadata = await parquetMetadataAsync(buffer);
   // By its index a page could be read that nobody has looked at.
   const options = { file: buffer, metadata, geoparquet: false, useOffsetIndex: false };
   const compressors = await compressorsFor(name, metadata);
   return { file, scan: await parquetScan(compressors ? { ...options, compressors } : options) };
+}
+
+/** Throws an Error where the description of a table is more than can be read. */
+async function checkMetadata(file: Blob): Promise<void> {
+  const footer = new DataView(await file.slice(-8).arrayBuffer());
+  // Of what is no table at all, hyparquet tells.
+  if (footer.byteLength < 8 || footer.getUint32(4, true) !== 0x31524150) return;
+  const length = footer.getUint32(0, true);
+  if (length > longestMetadata)
+    throw new Error(`its description has ${length} bytes, and at most ${longestMetadata} are read`);
+  if (length + 8 > file.size) return;
+  checkThrift(new DataView(await file.slice(-8 - length, -8).arrayBuffer()), 0);
 }
 
 /** Snappy is built in. The others come with a dictionary of Brotli's that is larger than all of hyparquet. */

@@ -152,6 +152,8 @@ export type WorkerEvent =
   | { event: "unknown"; call: number; characters: string }
   /** How much of a file that `call` reads is in. */
   | { event: "loaded"; call: number; loaded: number; total: number }
+  /** What the person should know of what `call` reads, and what does not keep it from being of use. */
+  | { event: "notice"; call: number; notice: Problem }
   | { event: "saved"; run: string; step: number; at: number }
   /** The run could not be saved; the page shall hold on to it. */
   | { event: "kept"; run: string; file: Blob; problem: Problem };
@@ -176,6 +178,10 @@ export interface WorkerApi {
   start(options: StartOptions): Promise<EngineInfo>;
   plain<M extends PlainMethod>(method: M, ...values: Parameters<Session[M]>): Promise<Awaited<ReturnType<Session[M]>>>;
 
+  /** The names of the files in an archive. */
+  namesIn(archive: Blob): Promise<string[]>;
+  /** The texts in an archive, unpacked, and what the person should know of it. */
+  textsIn(call: number, name: string, archive: Blob): Promise<{ texts: NamedFile[]; notices: Problem[] }>;
   /** Several files are the parts of one. `replaces`: the place of a source that goes when this one is in, and whose place it takes. */
   addText(call: number, name: string, data: Blob | Blob[], reading: Reading, replaces?: number): Promise<TextSummary>;
   removeText(index: number): Promise<TextSummary>;

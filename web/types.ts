@@ -117,6 +117,12 @@ export interface AddTextOptions {
   onProgress?: ((loaded: number, total: number) => void) | undefined;
 }
 
+/** A model that came in, and what of the files it came from was passed over. */
+export type OpenedModel = ModelSummary & { vocabSize: number; notices: Problem[] };
+
+/** The text with what was added, and what of an archive was passed over. */
+export type AddedText = TextSummary & { notices: Problem[] };
+
 export interface TrainOptions extends Partial<TrainConfig> {
   onProgress?: ((progress: Progress) => void) | undefined;
 }

@@ -81,6 +81,7 @@ export class Voice extends EventTarget {
       case "left-out":
       case "unknown":
       case "loaded":
+      case "notice":
         this.#calls.get(event.call)?.(event);
         break;
       case "progress":

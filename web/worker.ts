@@ -5,13 +5,12 @@ import { compileAhead, shaders, tuned } from "./ahead";
 import { download } from "./download";
 import { current, emit, engine, exclusively, type Running, refuseWhileTraining } from "./engine";
 import { type Problem, problemOf } from "./errors";
-import { isArchive } from "./folder";
 import { answered, chooseEngine, type EngineChoice, watchGpu } from "./gpu";
 import { RunKeeper } from "./keeper";
 import { Guarded, Mutex, macrotask } from "./mutex";
 import { checkConfig, checkHeader, openAny, openModel } from "./opening";
 import { part } from "./part";
-import type { ExportKind, NewModel, Reading, Wish, WorkerApi } from "./protocol";
+import type { ExportKind, NamedFile, NewModel, Reading, Wish, WorkerApi } from "./protocol";
 import { reading } from "./reading";
 import { prepareToCompileAhead } from "./shaders";
 import * as storage from "./storage";
@@ -72,8 +71,7 @@ async function readText(
   replaces?: number,
 ) {
   const { session, keeper } = engine();
-  const data = Array.isArray(given) ? given : await chatIn(given);
-  const { field, pieces, size, expected } = await reading(session, name, data, wanted);
+  const { field, pieces, size, expected } = await reading(session, name, given, wanted);
   await session.use((open) => open.openFile(name, expected, field, chat, encoding));
   try {
     for await (const { bytes, part } of pieces) {
@@ -88,14 +86,6 @@ async function readText(
     await session.use((open) => open.dropFile());
     throw thrown;
   }
-}
-
-/** Phones export a chat in an archive, beside photos and films. What is no such archive stays as it is. */
-async function chatIn(given: Blob): Promise<Blob> {
-  if (!isArchive(new Uint8Array(await given.slice(0, 4).arrayBuffer()))) return given;
-  const { filesOf } = await part(import("./archive"));
-  const [chat] = await filesOf(given, (path) => /(^|\/)_chat\.txt$|whatsapp[^/]*\.txt$/i.test(path));
-  return chat?.data ?? given;
 }
 
 /** Says what of a prompt the model never sees, as it has no token for it. */
@@ -167,6 +157,15 @@ const api: WorkerApi = {
       return call.apply(session, values);
     }) as never,
 
+  namesIn: async (archive) => (await part(import("./archive"))).Archive.open(archive).then(({ names }) => names),
+
+  textsIn: (call, name, given) =>
+    underWay.watch(call, async ({ signal }) => {
+      const [{ Archive }, { textsOf }] = await part(Promise.all([import("./archive"), import("./archive-texts")]));
+      const isChat = (start: string) => engine().session.use((session) => session.looksLikeChat(start));
+      return textsOf(await Archive.open(given, signal), name, isChat);
+    }),
+
   addText: (call, name, data, reading, replaces) =>
     engine().files.run(() => readText(call, name, data, reading, replaces)),
 
@@ -227,7 +226,7 @@ const api: WorkerApi = {
     return made;
   },
 
-  importModel: openAny,
+  importModel: (call, source) => underWay.watch(call, ({ signal }) => openAny(call, source, signal)),
 
   importFromUrl: (call, url) =>
     underWay.watch(call, async (watch) => {
@@ -244,16 +243,20 @@ const api: WorkerApi = {
     return writeOnePage(name, words, new Blob([model as BlobPart]), import.meta.url);
   },
   exportFolder: async (name) => {
-    const { filesOf } = await part(import("./archive"));
-    return filesOf(await exportModel("huggingface", name), () => true);
+    const { Archive } = await part(import("./archive"));
+    const archive = await Archive.open(await exportModel("huggingface", name));
+    const files: NamedFile[] = [];
+    for (const inside of archive.names) files.push({ name: inside, data: await archive.unpack(inside) });
+    return files;
   },
 
   openHubModel: (call, place) =>
     underWay.watch(call, async (watch) => {
       refuseWhileTraining();
       const { fetchModel } = await part(import("./hub/model"));
-      const { files, unkept } = await fetchModel(place, { ...watch, arrived: checkConfig });
-      return { summary: await openAny(call, files), files, unkept };
+      const { files, unkept, notices } = await fetchModel(place, { ...watch, arrived: checkConfig });
+      for (const notice of notices) emit({ event: "notice", call, notice });
+      return { summary: await openAny(call, files, watch.signal), files, unkept };
     }),
 
   hubDataset: (call, place) =>

@@ -24,4 +24,4 @@ pub use peft::{peft, read_peft};
 pub use pretrained::{
     Beginning, Folder, PIECE, Piece, Pretrained, activation_name, numbers, read as pretrained_config,
 };
-pub use safetensors::LARGEST_HEADER;
+pub use safetensors::{LARGEST_HEADER, check_weights};

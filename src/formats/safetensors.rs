@@ -45,6 +45,11 @@ pub struct Header {
     start: u64,
 }
 
+/// Refuses a file of weights of `total` bytes, whoever it is from, by its beginning: the length of the header, and the header.
+pub fn check_weights(beginning: &[u8], total: u64) -> Result<()> {
+    Header::read(beginning, Some(total)).map(drop)
+}
+
 impl Header {
     /// Reads the header from the beginning of a file, of `total` bytes in all if that is known.
     pub fn read(beginning: &[u8], total: Option<u64>) -> Result<Self> {

@@ -5,7 +5,7 @@ use wasm_bindgen::prelude::*;
 
 use super::{Session, Thrown, answer, thrown};
 use crate::{
-    formats::{Beginning, Folder},
+    formats::{self, Beginning, Folder},
     tokenizer::TOKENIZER_FILES,
 };
 
@@ -36,6 +36,12 @@ impl Session {
     #[wasm_bindgen(js_name = checkPretrained)]
     pub fn check_pretrained(&self, config: &[u8]) -> Thrown<()> {
         self.0.check_pretrained(config).map_err(thrown)
+    }
+
+    /// Refuses a file of weights of `total` bytes by its beginning: the length of the header, and the header.
+    #[wasm_bindgen(js_name = checkWeights)]
+    pub fn check_weights(&self, start: &[u8], total: f64) -> Thrown<()> {
+        formats::check_weights(start, total as u64).map_err(thrown)
     }
 
     #[wasm_bindgen(js_name = pushPretrained)]

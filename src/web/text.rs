@@ -5,7 +5,7 @@ use wasm_bindgen::prelude::*;
 
 use super::{Session, Thrown, answer, from_js, thrown, to_js};
 use crate::{
-    chat::whatsapp::ChatOptions,
+    chat::whatsapp::{self, ChatOptions},
     corpus::{self, ReadOptions},
 };
 
@@ -46,6 +46,12 @@ impl Session {
     #[wasm_bindgen(js_name = likelyField)]
     pub fn likely_field(&self, lines: &str) -> Option<String> {
         corpus::likely_field(lines)
+    }
+
+    /// Whether a text that begins so is a chat that WhatsApp has exported.
+    #[wasm_bindgen(js_name = looksLikeChat)]
+    pub fn looks_like_chat(&self, start: &str) -> bool {
+        whatsapp::looks_like(start)
     }
 
     /// How many of the first lines count for that.

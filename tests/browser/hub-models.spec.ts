@@ -194,6 +194,7 @@ test("models and adapters of others open as their files do", async ({ page, hub 
   const others = { "README.md": "# of somebody else's", "pytorch_model.bin": "x" };
   const model = files("pretrained/prefixed", ["config.json", "model.safetensors", "tokenizer.json"]);
   hub.put("ana/model", { ...model, ...others });
+  hub.put("ana/both", { ...model, ...files("peft", ["adapter_config.json", "adapter_model.safetensors"]), ...others });
   hub.put("ana/adapter", { ...files("peft", ["adapter_config.json", "adapter_model.safetensors"]), ...others });
   await visitWith(page, hub);
   const { ids, logits } = JSON.parse(fixture("pretrained/expected.json").toString()).prefixed;
@@ -201,6 +202,8 @@ test("models and adapters of others open as their files do", async ({ page, hub 
   for (const [name, expected] of [
     ["ana/model", logits[1] as number[]],
     ["ana/adapter", adapted],
+    ["ana/model", logits[1] as number[]],
+    ["ana/both", adapted],
   ] as const) {
     await page.evaluate((name) => window.lorito.hub.open(name), name);
     const found = await page.evaluate(async (ids) => [...(await window.lorito.logits(ids))], ids as number[]);

@@ -1,7 +1,7 @@
 // What is told from names alone: which repository is meant, which of its files are needed, which tables they make.
-import { tablesOf } from "../../web/hub/dataset";
 import { neededFiles } from "../../web/hub/model";
 import { hubAddress, placeName, placeOf } from "../../web/hub/place";
+import { tablesOf } from "../../web/hub/tables";
 import type { HubFile } from "../../web/hub/types";
 import { expect, test } from "./guard";
 import { onceIsEnough } from "./person";
@@ -98,10 +98,20 @@ test("of a model's files only those that are needed are fetched", () => {
   ]);
   const shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
   const index = "model.safetensors.index.json";
-  expect(needed("config.json", "adapter_model.safetensors", ...shards, index)).toEqual([
+  const others = ["model-00001-of-00003.safetensors", "model.fp16-00001-of-00002.safetensors", "old.safetensors"];
+  const all = ["config.json", "adapter_model.safetensors", ...others, ...shards, index];
+  const byIndex = neededFiles(place, files(...all), shards).map(({ path }) => path);
+  expect(byIndex).toEqual(["config.json", index, ...shards]);
+  // An index beside the whole file says nothing of it.
+  expect(needed("config.json", ...shards, index, "model.safetensors")).toEqual(["config.json", "model.safetensors"]);
+  expect(codeOf(() => neededFiles(place, files("config.json", index), shards))).toBe("hub-file-missing");
+  const adapter = ["adapter_config.json", "adapter_model.safetensors"];
+  expect(needed("README.md", ...adapter)).toEqual(adapter);
+  expect(needed("config.json", "model.safetensors", ...adapter)).toEqual([
     "config.json",
-    index,
-    ...shards,
+    "adapter_config.json",
+    "model.safetensors",
+    "adapter_model.safetensors",
   ]);
   expect(needed("README.md", "mine.safetensors")).toEqual(["mine.safetensors"]);
   expect(codeOf(() => needed("config.json", "pytorch_model.bin"))).toBe("hub-no-safetensors");
@@ -112,22 +122,75 @@ test("of a model's files only those that are needed are fetched", () => {
 });
 
 test("tables of a dataset, as the hub and as people lay them out", () => {
-  const tables = (...paths: string[]) =>
-    tablesOf(files(...paths)).map(({ config, split, files }) => `${config} ${split} ${files.length}`);
-  expect(
-    tables(
-      "default/train/0001.parquet",
-      "default/train/0000.parquet",
-      "default/test/0000.parquet",
-      "en/partial-train/0000.parquet",
-    ),
-  ).toEqual(["default test 1", "default train 2", "en partial-train 1"]);
-  expect(tables("data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet", "README.md")).toEqual([
-    "default train 2",
-  ]);
-  expect(tables("plain_text/test-00000-of-00001.parquet", "validation.parquet", "0000.parquet")).toEqual([
-    "default train 1",
-    "plain_text test 1",
-    "default validation 1",
-  ]);
+  const tables = (paths: string[]) =>
+    tablesOf(files(...paths)).map(
+      ({ config, split, isPartial, files }) => `${config} ${split} ${files.length}${isPartial ? " in part" : ""}`,
+    );
+  const hash = ["6e587552aa3c8ac8", "0b1c2d3e4f506172", "aa11bb22cc33dd44"];
+  const cases: [string[], string[]][] = [
+    [
+      ["default/train/0001.parquet", "default/train/0000.parquet", "default/test/0000.parquet"],
+      ["default test 1", "default train 2"],
+    ],
+    // The hub converts the first part of what is large.
+    [["en/partial-train/0000.parquet", "en/partial-train/0001.parquet"], ["en train 2 in part"]],
+    [["data/partial-train-00000-of-00001.parquet"], ["default train 1 in part"]],
+    [["data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet", "README.md"], ["default train 2"]],
+    [
+      [
+        `data/train-00000-of-00002-${hash[0]}.parquet`,
+        `data/train-00001-of-00002-${hash[1]}.parquet`,
+        `data/validation-00000-of-00001-${hash[2]}.parquet`,
+      ],
+      ["default train 2", "default validation 1"],
+    ],
+    [
+      ["plain_text/test-00000-of-00001.parquet", "validation.parquet", "0000.parquet"],
+      ["default train 1", "plain_text test 1", "default validation 1"],
+    ],
+    [["train_0.parquet", "train_1.parquet", "train_10.parquet", "train_2.parquet"], ["default train 4"]],
+    [
+      ["train1.parquet", "train2.parquet", "test.parquet"],
+      ["default test 1", "default train 2"],
+    ],
+    [
+      ["stories1.parquet", "stories2.parquet", "poems.parquet"],
+      ["default poems 1", "default stories 2"],
+    ],
+    [["wiki_2020.parquet"], ["default wiki_2020 1"]],
+    [["year=2023/month=1/part-0.parquet", "year=2024/month=1/part-0.parquet"], ["default train 2"]],
+    [["en/year=2023/part-0.parquet", "en/year=2024/part-0.parquet"], ["en train 2"]],
+    [
+      ["split=test/part-0.parquet", "split=train/part-0.parquet"],
+      ["default test 1", "default train 1"],
+    ],
+    [["data/2023/00/a1.parquet", "data/2024/01/a2.parquet"], ["default a 2"]],
+    [["sample/10BT/000_00000.parquet", "sample/10BT/001_00000.parquet"], ["sample/10BT train 2"]],
+    [
+      ["wikitext-103-raw-v1/train-00000-of-00001.parquet", "wikitext-2-raw-v1/train-00000-of-00001.parquet"],
+      ["wikitext-2-raw-v1 train 1", "wikitext-103-raw-v1 train 1"],
+    ],
+    [
+      ["data/train_r1-00000-of-00001.parquet", "data/train_r2-00000-of-00001.parquet"],
+      ["default train_r1 1", "default train_r2 1"],
+    ],
+    [
+      [
+        "part-00000-8b1f2c3d-0000-4abc-9def-0123456789ab-c000.snappy.parquet",
+        "part-00001-8b1f2c3d-0000-4abc-9def-0123456789ab-c000.snappy.parquet",
+      ],
+      ["default train 2"],
+    ],
+    [
+      ["train/part-0.parquet", "train/part-1.parquet", "dev/part-0.parquet"],
+      ["default dev 1", "default train 2"],
+    ],
+    [[`${hash[0]}.parquet`, `${hash[1]}.parquet`], ["default train 2"]],
+    [
+      ["en/train-00000-of-00001.parquet", "es/train-00000-of-00001.parquet"],
+      ["en train 1", "es train 1"],
+    ],
+    [["shard-0/train.parquet", "shard-1/train.parquet"], ["default train 2"]],
+  ];
+  for (const [paths, right] of cases) expect(tables(paths), paths.join(" ")).toEqual(right);
 });

@@ -100,6 +100,24 @@ test("conversations come as lines of messages, beside the strings to choose from
   expect(records.rows[19]).toEqual({ id: "chat-19", messages: messages(19) });
 });
 
+test("a description at a table's end that is too long, or of too many parts, is refused before it is read", async () => {
+  const refusal = (description: Buffer) => {
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(description.length);
+    const bytes = Buffer.concat([Buffer.from("PAR1"), description, length, Buffer.from("PAR1")]);
+    const sample = { lines: 2, likely: async () => undefined };
+    return rowsOf("hostile.parquet", [new Blob([bytes])], undefined, sample).catch((thrown) => thrown);
+  };
+  const long = await refusal(Buffer.alloc(2 ** 24 + 1));
+  expect(long).toMatchObject({ code: "parquet-damaged" });
+  expect(long.reason).toMatch(/16777217 bytes/);
+  // A list of five million structs with nothing in them.
+  const empty = Buffer.concat([Buffer.from("29fc80e1eb17", "hex"), Buffer.alloc(5_000_001)]);
+  const refused = await refusal(empty);
+  expect(refused).toMatchObject({ code: "parquet-damaged" });
+  expect(refused.reason).toMatch(/more than \d+ parts/);
+});
+
 test("a table of conversations is read as these, unless one of its columns is chosen", async ({ page }) => {
   await visit(page, "cpu");
   await choose(page, given("chats.parquet"));

@@ -1,9 +1,9 @@
 // Models from elsewhere: a Hugging Face folder as loose files, as an archive, and what only looks like one.
 import { readdirSync, readFileSync } from "node:fs";
-import { crc32, deflateRawSync } from "node:zlib";
 import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
 import { onceIsEnough, step, visit, write } from "./person";
+import { type Lie, zip } from "./zip";
 
 const folder = new URL("../fixtures/pretrained/", import.meta.url);
 const expected = JSON.parse(readFileSync(new URL("expected.json", folder), "utf8"));
@@ -21,46 +21,6 @@ function files(model: string): Given[] {
     mimeType: "application/octet-stream",
     buffer: readFileSync(new URL(name, at)),
   }));
-}
-
-/** What an entry of an archive says of itself, where it differs from what is right. */
-interface Lie {
-  size?: number;
-  flags?: number;
-  crc?: number;
-  offset?: number;
-}
-
-/** An archive of deflated files. */
-function zip(entries: { name: string; buffer: Buffer; lie?: Lie }[]): Buffer {
-  const parts: Buffer[] = [];
-  const directory: Buffer[] = [];
-  let at = 0;
-  for (const { name, buffer, lie = {} } of entries) {
-    const packed = deflateRawSync(buffer);
-    const fixed = Buffer.alloc(26);
-    fixed.writeUInt16LE(20, 0);
-    fixed.writeUInt16LE(lie.flags ?? 0, 2);
-    fixed.writeUInt16LE(8, 4);
-    fixed.writeUInt32LE(lie.crc ?? crc32(buffer), 10);
-    fixed.writeUInt32LE(packed.length, 14);
-    fixed.writeUInt32LE(lie.size ?? buffer.length, 18);
-    fixed.writeUInt16LE(Buffer.byteLength(name), 22);
-    const local = Buffer.concat([Buffer.from("PK\x03\x04"), fixed, Buffer.from(name), packed]);
-    const rest = Buffer.alloc(14);
-    rest.writeUInt32LE(lie.offset ?? at, 10);
-    directory.push(Buffer.from("PK\x01\x02\x14\x00"), fixed, rest, Buffer.from(name));
-    parts.push(local);
-    at += local.length;
-  }
-  const records = Buffer.concat(directory);
-  const end = Buffer.alloc(22);
-  end.write("PK\x05\x06", 0, "latin1");
-  end.writeUInt16LE(entries.length, 8);
-  end.writeUInt16LE(entries.length, 10);
-  end.writeUInt32LE(records.length, 12);
-  end.writeUInt32LE(at, 16);
-  return Buffer.concat([...parts, records, end]);
 }
 
 const archive = (buffer: Buffer): Given => ({ name: "model.zip", mimeType: "application/zip", buffer });

@@ -3,7 +3,8 @@
 import { type Problem, problemOf } from "../errors";
 import { commitOf, filesOf } from "./ask";
 import { CONVERTED, hostOf } from "./place";
-import type { HubDataset, HubFile, HubPlace, HubTable } from "./types";
+import { tablesOf } from "./tables";
+import type { HubDataset, HubPlace } from "./types";
 
 export async function datasetAt(place: HubPlace, signal: AbortSignal): Promise<HubDataset> {
   // The branch is of the newest state; another one was asked for by name.
@@ -25,22 +26,4 @@ async function tablesAt(place: HubPlace, signal: AbortSignal): Promise<HubDatase
     if (place.revision !== CONVERTED || !isMissing) throw thrown;
     return { place, commit: "", tables: [] };
   }
-}
-
-/** "config/split/0000.parquet" as the hub writes it; "data/split-00000-of-00002.parquet" and the like as people do. */
-export function tablesOf(files: readonly HubFile[]): HubTable[] {
-  const tables = new Map<string, HubTable>();
-  const parquet = files.filter(({ path }) => path.endsWith(".parquet"));
-  for (const file of parquet.sort((one, other) => (one.path < other.path ? -1 : 1))) {
-    const folders = file.path.split("/");
-    const name = (folders.pop() ?? "").slice(0, -".parquet".length);
-    const isNumber = /^\d+$/.test(name);
-    const split = (isNumber ? folders.pop() : name.replace(/-\d+-of-\d+$/, "")) || "train";
-    const config = folders.filter((folder) => folder !== "data").join("/") || "default";
-    const key = `${config}\n${split}`;
-    const table = tables.get(key) ?? { config, split, files: [] };
-    table.files.push(file);
-    tables.set(key, table);
-  }
-  return [...tables.values()];
 }

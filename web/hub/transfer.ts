@@ -73,6 +73,16 @@ export async function transfer(
   return { files, unkept };
 }
 
+/** A small file that is looked into before the others are fetched. Nothing is kept of it. */
+export async function smallFile(place: HubPlace, commit: string, file: HubFile, signal: AbortSignal): Promise<Blob> {
+  const sink = Sink.inMemory(undefined);
+  const url = addressOf(place, commit, file.path);
+  await receive({ place, url, file, sink, signal, progress: () => {} });
+  const data = await sink.close();
+  if (await isRight(data, file, signal)) return data;
+  throw { code: "hub-file-damaged", name: file.path, host: hostOf(place) } satisfies Problem;
+}
+
 /** Where the files will be kept. Throws if there is no room for them. */
 async function shelfFor(place: HubPlace, commit: string, wanted: readonly HubFile[], total: number): Promise<Shelf> {
   const shelf = await Shelf.at(place);

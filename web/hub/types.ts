@@ -25,6 +25,8 @@ export interface HubTable {
   config: string;
   /** "train", "validation", "test", … */
   split: string;
+  /** Whether the hub has made these files of only the beginning of the split, as it does of large ones. */
+  isPartial: boolean;
   files: HubFile[];
 }
 

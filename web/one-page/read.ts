@@ -6,36 +6,44 @@ import { numberBytes, opening } from "./scripts";
 
 /** Bytes of the page that are looked through at once. */
 const slice = 2 ** 20;
+/** Scripts with a part of the model. A page of the largest model has some six hundred. */
+const mostScripts = 4096;
 
-/** Lorito's own file, which `check` has seen the beginning of. */
-export async function modelIn(page: Blob, check: HeaderCheck, progress: (loaded: number, total: number) => void) {
+const angle = "<".charCodeAt(0);
+
+/** Lorito's own file, which `check` has seen the beginning of. `signal` ends the search. */
+export async function modelIn(
+  page: Blob,
+  check: HeaderCheck,
+  progress: (loaded: number, total: number) => void,
+  signal: AbortSignal,
+) {
   const damaged: Problem = { code: "one-page-damaged" };
-  const texts: Blob[] = [];
-  const tag = new TextEncoder().encode(opening("model"));
-  const angle = new TextEncoder().encode("<");
-  for (let at = 0; ; ) {
-    const start = await find(page, tag, at);
-    if (start < 0) break;
-    at = await find(page, angle, start + tag.length);
-    if (at < 0) throw damaged; // cut off
-    texts.push(page.slice(start + tag.length, at));
-  }
-  if (texts.length === 0) throw damaged;
+  const texts = await textsIn(page, signal);
+  if (!texts || texts.length === 0) throw damaged;
   const file = new Response(unpacked(new Blob(texts).stream(), numberBytes.model));
   return receive(damaged, file, undefined, check, progress);
 }
 
-/** Where some bytes are, from a place on; -1 if they are nowhere. */
-async function find(page: Blob, wanted: Uint8Array, from: number): Promise<number> {
-  for (let at = from; at < page.size; at += slice) {
-    // What lies across the end of a slice begins in it.
-    const bytes = new Uint8Array(await page.slice(at, at + slice + wanted.length - 1).arrayBuffer());
-    for (
-      let index = bytes.indexOf(wanted[0] as number);
-      index >= 0;
-      index = bytes.indexOf(wanted[0] as number, index + 1)
-    )
-      if (wanted.every((byte, place) => bytes[index + place] === byte)) return at + index;
+/** What stands in the model's scripts; undefined if the last one is cut off, or there are more than any page has. */
+async function textsIn(page: Blob, signal: AbortSignal): Promise<Blob[] | undefined> {
+  const tag = new TextEncoder().encode(opening("model"));
+  const texts: Blob[] = [];
+  /** Where the script begins that the search is in. */
+  let from = -1;
+  for (let at = 0; at < page.size; at += slice) {
+    if (signal.aborted) throw { code: "cancelled" } satisfies Problem;
+    // A tag that lies across the end of a slice begins in it.
+    const bytes = new Uint8Array(await page.slice(at, at + slice + tag.length - 1).arrayBuffer());
+    const end = Math.min(slice, bytes.length);
+    for (let place = bytes.indexOf(angle); place >= 0 && place < end; place = bytes.indexOf(angle, place + 1)) {
+      if (from >= 0) {
+        texts.push(page.slice(from, at + place));
+        from = -1;
+        if (texts.length > mostScripts) return undefined;
+      }
+      if (tag.every((byte, index) => bytes[place + index] === byte)) from = at + place + tag.length;
+    }
   }
-  return -1;
+  return from >= 0 ? undefined : texts;
 }

@@ -50,7 +50,7 @@ export class HubDataView extends View {
           <select id="hub-table" @change=${this.#choose}>
             ${dataset.tables.map(
               (one, index) => html`<option value=${index} ?selected=${index === this.table}>
-                ${t("hub.tableName", { config: one.config, split: one.split, size: bytes(sizeOf(one)) })}
+                ${t(one.isPartial ? "hub.tablePartName" : "hub.tableName", { config: one.config, split: one.split, size: bytes(sizeOf(one)) })}
               </option>`,
             )}
           </select>
@@ -72,6 +72,7 @@ export class HubDataView extends View {
             : nothing
         }
       </div>
+      ${table.isPartial ? html`<p class="hint">${t("hub.tablePart", { split: table.split })}</p>` : nothing}
       <p>${action({ label: t("hub.fetch", { size, host: hostOf(dataset.place) }), able, act: () => void this.#fetch(dataset, table), kind: "primary" })}</p>`;
   }
 

@@ -1,6 +1,7 @@
 // The page around the steps: the path with where one stands on it, what needs attention, and drops of files anywhere.
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
+import { droppedItems, filesIn } from "../dropped";
 import { date, known, percent, short, t } from "../i18n";
 import { takeFiles } from "../intake";
 import type { RunSummary } from "../lorito";
@@ -197,10 +198,9 @@ export class Page extends View {
 
   readonly #drop = (event: DragEvent) => {
     this.dragging = false;
-    const files = event.dataTransfer?.files;
-    if (!files?.length) return;
+    const items = event.dataTransfer ? droppedItems(event.dataTransfer) : [];
+    if (items.length === 0) return;
     event.preventDefault();
-    const model = [...files].some((file) => /\.(safetensors|lorito)$/i.test(file.name));
-    void takeFiles(this.store, files).then(() => model && goTo("share"));
+    void takeFiles(this.store, () => filesIn(items)).then(({ hadModel }) => hadModel && goTo("share"));
   };
 }

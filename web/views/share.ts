@@ -4,7 +4,7 @@ import { customElement, query, state } from "lit/decorators.js";
 import { DEFAULT_NAME, fileName, hand } from "../hand-out";
 import { hostOf, placeName } from "../hub/place";
 import { bytes, date, t } from "../i18n";
-import { nameOf, openAddress, openFile, openFiles } from "../intake";
+import { openAddress, takeFiles } from "../intake";
 import type { KeptRepo, SavedModel } from "../lorito";
 import type { ExportKind } from "../protocol";
 import type { Store } from "../state";
@@ -270,18 +270,18 @@ export class ShareView extends View {
   }
 
   async #chosen(): Promise<void> {
-    const files = [...(this.file.files ?? [])];
-    this.file.value = "";
-    const [file] = files;
-    if (!file) return;
-    const opened = files.length === 1 ? openFile(this.store, file) : openFiles(this.store, files);
-    if (await opened) this.#opened(nameOf(files));
+    await this.#take(this.file);
   }
 
   async #chosenFolder(): Promise<void> {
-    const files = [...(this.folder.files ?? [])];
-    this.folder.value = "";
-    if (files.length > 0 && (await openFiles(this.store, files))) this.#opened(nameOf(files));
+    await this.#take(this.folder);
+  }
+
+  async #take(input: HTMLInputElement): Promise<void> {
+    const files = [...(input.files ?? [])];
+    input.value = "";
+    const { opened } = await takeFiles(this.store, files, "share");
+    if (opened) this.#opened(opened);
   }
 
   async #fetch(event: Event): Promise<void> {

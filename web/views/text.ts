@@ -221,7 +221,7 @@ export class TextView extends View {
   #chosen(): void {
     const chosen = [...(this.files.files ?? [])];
     this.files.value = "";
-    void takeFiles(this.store, chosen);
+    void takeFiles(this.store, chosen).then(({ hadModel }) => hadModel && goTo("share"));
   }
 
   async #pasted(): Promise<void> {

@@ -106,6 +106,7 @@ pub fn read(json: &[u8]) -> Result<ModelConfig> {
     if json.len() > LARGEST_FILE {
         return Err(invalid(format!("{} bytes are too many", json.len())));
     }
+    refuse_pointer("config.json", json)?;
     let value: Value = serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
     // Before the fields: those of another family have other types.
     let family = value["model_type"].as_str();

@@ -1,0 +1,141 @@
+// What the files are that somebody gives: a model's, a saved run, or texts. It is told by their names alone, of an archive
+// by the names in it; only a page with a model is told by how it begins. One rule for drops, both choosers and
+// `window.lorito`.
+import type { NamedFile } from "./protocol";
+
+/** A file with what was seen of it before it is read. */
+export interface SeenFile extends NamedFile {
+  /** The names in it, if it is an archive. */
+  entries?: readonly string[] | undefined;
+  /** Whether it is a page with a model in it. */
+  isPage?: boolean;
+}
+
+export interface SortedFiles {
+  /** Each of these opens as one model: the files of a folder, one file, or an archive. */
+  models: NamedFile[][];
+  /** The folders of models beside the one that opens: only one can be there. */
+  passedOver: string[];
+  /** Runs that were downloaded. */
+  runs: NamedFile[];
+  texts: NamedFile[];
+  /** What lies in a folder and is none of these. */
+  others: NamedFile[];
+}
+
+/** More texts at once would be more than anybody could look through. */
+export const mostTexts = 256;
+/** Files that are looked at at once: no model has more, and a home folder by mistake ends here. */
+export const mostFiles = 4096;
+
+export const baseOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
+export const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf("/")));
+
+/** What the crate reads as text. */
+const textEnding = /\.(txt|md|markdown|csv|tsv|json|jsonl|ndjson|parquet)(\.gz)?$/i;
+
+export const isText = (path: string): boolean => textEnding.test(path);
+
+/** What computers put beside people's files. */
+export function isLitter(path: string): boolean {
+  const parts = path.split("/");
+  const name = parts.at(-1) ?? "";
+  return parts.includes("__MACOSX") || name.startsWith("._") || /^(\.DS_Store|Thumbs\.db|desktop\.ini)$/i.test(name);
+}
+
+/** Whether a file that begins so is a ZIP archive. */
+export function isArchive(start: Uint8Array): boolean {
+  // One with nothing in it has only its end.
+  const [first, second] = start.subarray(2);
+  return start[0] === 0x50 && start[1] === 0x4b && ((first === 3 && second === 4) || (first === 5 && second === 6));
+}
+
+/** What lies beside a config.json that describes a model. Other programs call their settings config.json, too. */
+const besideModel =
+  /^(tokenizer(_config)?\.json|vocab\.json|merges\.txt|generation_config\.json|.*\.index\.json|.*\.(bin|pt|pth|ckpt|h5|msgpack|onnx|ot|gguf|tflite))$/i;
+/** What lies beside a model and has the ending of a text. */
+const modelsOwnText = /^(merges|vocab|requirements|licen[cs]e|notice)[^/]*\.txt$|^(readme|model_?card)[^/]*\.md$/i;
+
+/** Whether the files of one folder, by their names without it, are a model's or an adapter's. */
+export function isModel(names: readonly string[]): boolean {
+  if (names.some((name) => name.endsWith(".safetensors") || name === "adapter_config.json")) return true;
+  return names.includes("config.json") && (names.length === 1 || names.some((name) => besideModel.test(name)));
+}
+
+/** The folders that hold a model, without those that lie in one of them. "" stands for files in no folder. */
+export function modelFolders(paths: readonly string[]): string[] {
+  const folders = new Map<string, string[]>();
+  for (const path of paths) {
+    const folder = folderOf(path);
+    const names = folders.get(folder) ?? [];
+    names.push(baseOf(path));
+    folders.set(folder, names);
+  }
+  const holding = [...folders].filter(([, names]) => isModel(names)).map(([folder]) => folder);
+  return holding.filter((folder) => !holding.some((outer) => outer !== "" && folder.startsWith(`${outer}/`)));
+}
+
+export function sortFiles(given: readonly SeenFile[]): SortedFiles {
+  const sorted: SortedFiles = { models: [], passedOver: [], runs: [], texts: [], others: [] };
+  const files = given.filter(({ name }) => !isLitter(name));
+  const folders = modelFolders(files.map(({ name }) => name));
+  const inFolders = new Map<string, NamedFile[]>(folders.map((folder) => [folder, []]));
+  for (const { entries, isPage, ...file } of files) {
+    const { name } = file;
+    const holding = folders.find((folder) => folder !== "" && name.startsWith(`${folder}/`));
+    if (holding !== undefined) inFolders.get(holding)?.push(file);
+    else if (/\.lorito$/i.test(name)) sorted.runs.push(file);
+    else if (isPage || (entries && modelFolders(entries).length > 0)) sorted.models.push([file]);
+    else if (inFolders.has("") && !name.includes("/") && belongsToLooseModel(name)) inFolders.get("")?.push(file);
+    else if (!name.includes("/") || isText(name) || entries) sorted.texts.push(file);
+    else sorted.others.push(file);
+  }
+  const groups = joined([...inFolders].map(([folder, inside]) => ({ folder, files: inside })));
+  const described = groups.filter(({ files }) => has(files, "config.json") || has(files, "adapter_config.json"));
+  // Files of Lorito's own need nothing beside them, so each is a model.
+  const own = groups.filter((group) => !described.includes(group)).flatMap(({ files }) => files);
+  for (const file of own) if (file.name.endsWith(".safetensors")) sorted.models.push([file]);
+  const [first, ...others] = latestFirst(described);
+  if (first) sorted.models.push(first.files);
+  sorted.passedOver = others.map(({ folder }) => folder);
+  return sorted;
+}
+
+/** The files of one folder, and of those in it. */
+interface Group {
+  folder: string;
+  files: NamedFile[];
+}
+
+const has = (files: readonly NamedFile[], wanted: string) => files.some(({ name }) => baseOf(name) === wanted);
+
+/** Of files in no folder, a person has chosen each: what can only be a text is one, also beside a model's files. */
+function belongsToLooseModel(name: string): boolean {
+  return modelsOwnText.test(name) || !/\.(txt|md|markdown|csv|tsv|jsonl|ndjson|parquet|gz|zip)$/i.test(name);
+}
+
+/** A model in one folder and an adapter in another one are opened together. */
+function joined(groups: Group[]): Group[] {
+  const [one, other] = groups;
+  if (!one || !other || groups.length > 2) return groups;
+  const isPair = (base: Group, adapter: Group) =>
+    has(base.files, "config.json") && has(adapter.files, "adapter_config.json") && !has(adapter.files, "config.json");
+  if (!isPair(one, other) && !isPair(other, one)) return groups;
+  return [{ folder: one.folder, files: [...one.files, ...other.files] }];
+}
+
+/** Trainers keep states as "checkpoint-500": the last one counts. Otherwise the folder that lies least deep, in order. */
+function latestFirst(groups: Group[]): Group[] {
+  const depth = ({ folder }: Group) => folder.split("/").length;
+  const number = ({ folder }: Group) => Number(folder.match(/checkpoint-(\d+)$/)?.[1] ?? 0);
+  return groups.sort(
+    (one, other) => depth(one) - depth(other) || number(other) - number(one) || (one.folder < other.folder ? -1 : 1),
+  );
+}
+
+/** The names that files get as texts: without their folders, unless two would be called the same. */
+export function shortNames(paths: readonly string[]): string[] {
+  const count = new Map<string, number>();
+  for (const path of paths) count.set(baseOf(path), (count.get(baseOf(path)) ?? 0) + 1);
+  return paths.map((path) => (count.get(baseOf(path)) === 1 ? baseOf(path) : path));
+}
