@@ -7,6 +7,7 @@
 mod carry_on;
 mod ggml;
 mod gguf;
+mod history;
 mod hugging_face;
 mod llama_cpp;
 mod model_card;
