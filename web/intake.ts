@@ -3,6 +3,7 @@ import { t } from "./i18n";
 import type { ChatOptions, HeldBack, Source } from "./lorito";
 import { Mutex } from "./mutex";
 import { beginning, isOnePage } from "./one-page/recognize";
+import { mayReplace } from "./prepare";
 import type { Reading } from "./protocol";
 import type { Store } from "./state";
 
@@ -160,6 +161,7 @@ export function holdsConversations(file: Original | undefined): boolean {
 /** Opens a model, or a run that was downloaded because it could not be saved. */
 export async function openFile(store: Store, file: File): Promise<boolean> {
   if (!file.name.toLowerCase().endsWith(".lorito")) return openFiles(store, [file]);
+  if (!mayReplace(store)) return false;
   store.forgive("share");
   const opened = await store.attempt("share", { task: "opening", name: file.name }, async () => {
     store.change({ lastRun: await store.lorito.openRun(file) });
@@ -170,6 +172,7 @@ export async function openFile(store: Store, file: File): Promise<boolean> {
 
 /** Opens a model from one file, or from those of a folder. */
 export async function openFiles(store: Store, files: File[]): Promise<boolean> {
+  if (!mayReplace(store)) return false;
   const name = nameOf(files);
   store.forgive("share");
   const opened = await store.attempt("share", { task: "opening", name }, async () => {
@@ -191,6 +194,7 @@ export function nameOf(files: readonly File[]): string {
 
 /** Opens a model from an address, saying where from and how much has come. */
 export async function openAddress(store: Store, address: string): Promise<boolean> {
+  if (!mayReplace(store)) return false;
   store.forgive("share");
   const opened = await store.attempt("share", { task: "opening", name: address }, async () => {
     const onProgress = (done: number, total: number) =>

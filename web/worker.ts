@@ -11,6 +11,7 @@ import { RunKeeper } from "./keeper";
 import { Guarded, Mutex, macrotask } from "./mutex";
 import { checkConfig, checkHeader, openAny, openModel } from "./opening";
 import { part } from "./part";
+import { settleIn } from "./place";
 import type { ExportKind, NewModel, Reading, Wish, WorkerApi } from "./protocol";
 import { reading } from "./reading";
 import { prepareToCompileAhead } from "./shaders";
@@ -124,8 +125,16 @@ async function train(begin: (tools: Running) => Promise<void>, wish: Wish) {
   }
 }
 
+/** Saves what could not be saved before, at once if no training will. */
+async function saveAgain(): Promise<void> {
+  const { keeper } = engine();
+  if (current.wishes) current.wishes.nudge();
+  else if (keeper.due) await keeper.save();
+}
+
 const api: WorkerApi = {
-  async start({ engine: asked, reason, attempts }) {
+  async start({ engine: asked, reason, attempts, home }) {
+    settleIn(home ?? "/");
     const choice: EngineChoice = reason && asked ? { engine: asked, reason } : await chooseEngine(asked, attempts);
     await init();
     const started = await Session.start(choice.engine, choice.limits);
@@ -248,6 +257,11 @@ const api: WorkerApi = {
 
   cancel: async (call) => underWay.end(call),
 
+  mayStore: async () => {
+    engine().keeper.allowStoring();
+    await saveAgain();
+  },
+
   train: (config, save, wish) =>
     train(async ({ session, keeper }) => {
       const taught = await session.use((idle) => idle.learnTurns());
@@ -292,19 +306,23 @@ const api: WorkerApi = {
 
   stopWriting: async () => current.running?.writer.stop(),
 
-  savedRun: () => engine().keeper.summary(),
+  savedRuns: () => engine().keeper.summaries(),
 
   restoreRun: async (file, run) => {
     refuseWhileTraining();
     return engine().writer.instead(() => engine().keeper.restore(file, run));
   },
 
-  discardRun: async () => {
-    refuseWhileTraining();
-    await engine().keeper.discard();
+  discardRun: async (run) => {
+    const { keeper } = engine();
+    // Another one may go while this one trains: there may be no room for both.
+    if (run === undefined || run === keeper.run) refuseWhileTraining();
+    await keeper.discard(run);
+    keeper.retry();
+    await saveAgain();
   },
 
-  runFile: () => engine().keeper.file(),
+  runFile: (run) => engine().keeper.file(run),
 
   savedModels: storage.savedModels,
 
@@ -315,7 +333,11 @@ const api: WorkerApi = {
   },
 
   renameModel: storage.renameModel,
-  deleteModel: storage.deleteModel,
+  deleteModel: async (name) => {
+    await storage.deleteModel(name);
+    engine().keeper.retry();
+    await saveAgain();
+  },
   savedModelFile: storage.savedModelFile,
 };
 

@@ -227,7 +227,8 @@ test("where the newest checkpoint is damaged, the one before counts", async ({ p
     const { lorito } = window;
     const newest = await lorito.unfinishedRun();
     const root = await navigator.storage.getDirectory();
-    const run = await (await root.getDirectoryHandle("lorito")).getDirectoryHandle("run");
+    const runs = await (await root.getDirectoryHandle("lorito")).getDirectoryHandle("runs");
+    const run = await runs.getDirectoryHandle(newest?.run ?? "");
     for (const name of ["slot-0", "slot-1"]) {
       const handle = await run.getFileHandle(name);
       const file = await handle.getFile();
@@ -259,7 +260,8 @@ test("a run that is lost beyond repair says so, and can be discarded", async ({ 
   await ready(page);
   await page.evaluate(async () => {
     const root = await navigator.storage.getDirectory();
-    const run = await (await root.getDirectoryHandle("lorito")).getDirectoryHandle("run");
+    const runs = await (await root.getDirectoryHandle("lorito")).getDirectoryHandle("runs");
+    const run = await runs.getDirectoryHandle((await window.lorito.savedRun())?.run ?? "");
     for (const name of ["slot-0", "slot-1"]) {
       const handle = await run.getFileHandle(name);
       const writable = await handle.createWritable({ keepExistingData: true });
