@@ -141,7 +141,10 @@ export class WorkerOwner {
           );
         } catch (thrown) {
           const error = LoritoError.from(thrown);
-          if (error.code === "diverged") await this.#toLastCheckpoint();
+          if (error.code === "diverged")
+            await this.#toLastCheckpoint().catch((lost) => {
+              this.#listener.notice({ code: "state-lost", reason: problemOf(lost).code });
+            });
           if (!live.problem) throw error;
         }
       }

@@ -125,6 +125,12 @@ async function train(begin: (tools: Running) => Promise<void>, wish: Wish) {
   }
 }
 
+/** What the storage gives back. */
+const stored = <T>(asked: Promise<T>): Promise<T> =>
+  asked.catch((thrown) => {
+    throw storage.refusal(thrown, "reading");
+  });
+
 /** Saves what could not be saved before, at once if no training will. */
 async function saveAgain(): Promise<void> {
   const { keeper } = engine();
@@ -306,7 +312,7 @@ const api: WorkerApi = {
 
   stopWriting: async () => current.running?.writer.stop(),
 
-  savedRuns: () => engine().keeper.summaries(),
+  savedRuns: () => stored(engine().keeper.summaries()),
 
   restoreRun: async (file, run) => {
     refuseWhileTraining();
@@ -317,14 +323,14 @@ const api: WorkerApi = {
     const { keeper } = engine();
     // Another one may go while this one trains: there may be no room for both.
     if (run === undefined || run === keeper.run) refuseWhileTraining();
-    await keeper.discard(run);
+    await stored(keeper.discard(run));
     keeper.retry();
     await saveAgain();
   },
 
-  runFile: (run) => engine().keeper.file(run),
+  runFile: (run) => stored(engine().keeper.file(run)),
 
-  savedModels: storage.savedModels,
+  savedModels: () => stored(storage.savedModels()),
 
   saveModel: async (name) => {
     const title = storage.clean(name);
@@ -338,7 +344,7 @@ const api: WorkerApi = {
     engine().keeper.retry();
     await saveAgain();
   },
-  savedModelFile: storage.savedModelFile,
+  savedModelFile: (name) => stored(storage.savedModelFile(name)),
 };
 
 /** Errors cross as plain objects; Comlink would keep of an instance no more than its message. */
