@@ -16,7 +16,13 @@ import {
 import { refusal } from "./storage";
 
 /** What the crate says of a checkpoint that will never be of use again. */
-const damaged = new Set(["checkpoint-damaged", "safetensors-invalid", "file-truncated", "weights-not-finite"]);
+const damaged = new Set([
+  "checkpoint-damaged",
+  "safetensors-invalid",
+  "file-truncated",
+  "weights-not-finite",
+  "token-out-of-range",
+]);
 
 /** A run's tokens, and the file they lie in. */
 interface Corpus {

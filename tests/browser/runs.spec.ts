@@ -192,13 +192,13 @@ test("a second tab saves as soon as the first is closed, and asks until then", a
   await begin(other);
   const step = await pausedAt(other, 10);
   expect(await codes(other)).toEqual(["run-in-another-tab"]);
-  await expect(other.getByText("already trains in another tab")).toBeVisible();
+  await expect(other.getByText("Another tab of Lorito keeps its runs")).toBeVisible();
   expect(await other.evaluate(() => [window.saved, window.lorito.unsaved])).toEqual([[], true]);
   expect(await asksToClose(other)).toBe(true);
   const saved = other.evaluate(() => new Promise((resolve) => window.lorito.on("saved", ({ step }) => resolve(step))));
   expect(await asksToClose(page)).toBe(false);
   expect(await saved).toBe(step);
-  await expect(other.getByText("already trains in another tab")).toBeHidden();
+  await expect(other.getByText("Another tab of Lorito keeps its runs")).toBeHidden();
   expect(await asksToClose(other)).toBe(false);
   const third = await context.newPage();
   await open(third, "cpu");
