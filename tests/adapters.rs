@@ -262,8 +262,7 @@ fn a_run_with_an_adapter_resumes_and_its_best_weights_can_be_had_back() {
     // A rate that ruins what was learned.
     let checkpoint = block_on(session.checkpoint()).unwrap();
     let mut restored = session_with_base();
-    restored.restore(&checkpoint).unwrap();
-    restored.restore_corpus(&session.corpus_tokens().unwrap()).unwrap();
+    restored.restore_run(&checkpoint, &session.corpus_tokens().unwrap()).unwrap();
     for session in [&mut session, &mut restored] {
         (0..20).for_each(|_| session.step().unwrap());
     }

@@ -246,8 +246,7 @@ fn a_model_learns_to_answer_and_is_saved_with_what_counts() {
     // The run goes on elsewhere with the same targets.
     let (checkpoint, tokens) = (block_on(session.checkpoint()).unwrap(), session.corpus_tokens().unwrap());
     let mut again = self::session();
-    again.restore(&checkpoint).unwrap();
-    again.restore_corpus(&tokens).unwrap();
+    again.restore_run(&checkpoint, &tokens).unwrap();
     for session in [&mut session, &mut again] {
         session.begin_training(TrainConfig { steps: 3, batch_size: 4, ..TrainConfig::default() }).unwrap();
         (0..3).for_each(|_| session.step().unwrap());

@@ -88,9 +88,8 @@ fn a_run_restored_from_its_checkpoint_goes_on_exactly() {
 
     // A new page: no text, no tokenizer, no model.
     let mut second = session();
-    let status = second.restore(&checkpoint).unwrap();
+    let status = second.restore_run(&checkpoint, &tokens).unwrap();
     assert_eq!((status.step, status.end_step), (3, 8));
-    second.restore_corpus(&tokens).unwrap();
     found.extend(losses(&mut second, 5));
     assert_eq!(expected, found);
     assert_eq!(second.history().unwrap().steps.len(), 8);
@@ -155,10 +154,61 @@ fn what_cannot_be_read_leaves_what_was_loaded() {
     assert_eq!(session.text_summary(), before);
 
     assert!(session.import_model(b"no model").is_err());
-    assert!(session.restore(&[0; 100]).is_err());
-    let model = block_on(session.export_safetensors("m")).unwrap();
-    assert!(matches!(session.restore(&model), Err(Error::CheckpointDamaged { .. })), "a model is no run");
+    assert!(session.restore_run(&[0; 100], &[]).is_err());
     assert!(session.model_summary().is_some());
+}
+
+#[test]
+fn a_damaged_run_changes_nothing_that_is_there() {
+    let mut other = with_model();
+    other.create_model(ModelConfig { layers: 1, ..config() }, 3).unwrap();
+    other.begin_training(run()).unwrap();
+    losses(&mut other, 2);
+    let (checkpoint, tokens) = (block_on(other.checkpoint()).unwrap(), other.corpus_tokens().unwrap());
+    let model = block_on(other.export_safetensors("m")).unwrap();
+
+    let mut session = with_model();
+    session.begin_training(run()).unwrap();
+    losses(&mut session, 2);
+    let ids = session.encode("La niña").unwrap();
+    let before = (session.model_summary(), session.history().unwrap().clone(), session.corpus_tokens().unwrap());
+    let logits = block_on(session.logits(&ids)).unwrap();
+    // Ids that the model has no token for; a text that is too short for one window; a bit of a weight.
+    let strange: Vec<u8> = tokens[..24].iter().copied().chain(tokens[24..].iter().map(|_| 0xee)).collect();
+    let short = [4u64, 0, 0].into_iter().flat_map(u64::to_le_bytes).chain([1, 0, 2, 0, 3, 0, 4, 0]).collect();
+    let mut bit = checkpoint.clone();
+    *bit.last_mut().unwrap() ^= 1;
+    for (checkpoint, tokens, code) in [
+        (&checkpoint, &tokens[..tokens.len() - 7].to_vec(), "checkpoint-damaged"),
+        (&checkpoint, &Vec::new(), "checkpoint-damaged"),
+        (&checkpoint, &strange, "token-out-of-range"),
+        (&checkpoint, &short, "text-too-short"),
+        (&checkpoint[..checkpoint.len() - 7].to_vec(), &tokens, "file-truncated"),
+        (&bit, &tokens, "checkpoint-damaged"),
+        (&model, &tokens, "checkpoint-damaged"), // a model is no run
+    ] {
+        assert_eq!(session.restore_run(checkpoint, tokens).unwrap_err().code(), code);
+        let after = (session.model_summary(), session.history().unwrap().clone(), session.corpus_tokens().unwrap());
+        assert_eq!(after, before, "{code}");
+        assert_eq!(block_on(session.logits(&ids)).unwrap(), logits, "{code}");
+    }
+    // It trains on as if nobody had tried.
+    let mut undisturbed = with_model();
+    undisturbed.begin_training(run()).unwrap();
+    losses(&mut undisturbed, 2);
+    assert_eq!(losses(&mut session, 3), losses(&mut undisturbed, 3));
+    session.restore_run(&checkpoint, &tokens).unwrap();
+    assert_eq!(session.model_summary().unwrap().config.layers, 1);
+}
+
+#[test]
+fn weights_that_came_to_nothing_become_no_checkpoint() {
+    let mut session = with_model();
+    let ruinous = TrainConfig { learning_rate: 10.0, weight_decay: 10.0, grad_clip: 0.0, warmup_steps: 0, ..run() };
+    session.begin_training(TrainConfig { steps: 300, ..ruinous }).unwrap();
+    (0..300).for_each(|_| session.step().unwrap());
+    assert!(matches!(block_on(session.checkpoint()), Err(Error::Diverged { step: 300, .. })));
+    assert!(matches!(block_on(session.export_safetensors("m")), Err(Error::WeightsNotFinite { .. })));
 }
 
 #[test]

@@ -59,6 +59,8 @@ export type PageErrorCode =
   | "one-page-too-large"
   /** The disk, or the part of it that the browser grants, is full. */
   | "storage-full"
+  /** The browser's storage refuses for another `reason`. */
+  | "storage-failed"
   /** No saved model has this `name`. */
   | "no-such-model"
   /** The file is no downloaded run. */
@@ -157,6 +159,14 @@ export function problemOf(thrown: unknown): Problem {
 function isProblem(thrown: unknown): thrown is Problem {
   // A DOMException has a `code` too, a number.
   return typeof thrown === "object" && thrown !== null && "code" in thrown && typeof thrown.code === "string";
+}
+
+/** Where the browser keeps nothing, there is nothing. */
+export function orNone<T>(none: T): (thrown: unknown) => T {
+  return (thrown) => {
+    if (problemOf(thrown).code === "storage-unavailable") return none;
+    throw thrown;
+  };
 }
 
 /** A promise that may reject before anybody listens, and whose error reaches the person another way. */

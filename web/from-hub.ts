@@ -5,6 +5,7 @@ import { problemOf } from "./errors";
 import { HUGGING_FACE, hostOf, isHubName, placeName } from "./hub/place";
 import { sayLeftOut, takeTable } from "./intake";
 import type { HubDataset, HubPlace, HubTable, NamedFile } from "./lorito";
+import { mayReplace } from "./prepare";
 import type { Busy, Message, Store } from "./state";
 
 /** Bytes of a dataset that are fetched without asking again. */
@@ -68,6 +69,7 @@ export { isHubName };
 
 /** Opens a model by its name. */
 export async function openFromHub(store: Store, text: string): Promise<boolean> {
+  if (!mayReplace(store)) return false;
   store.forgive("share");
   const opened = await store.attempt("share", undefined, async () => store.lorito.hub.place(text));
   if (!opened) return false;

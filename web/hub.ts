@@ -19,6 +19,8 @@ export interface HubTools {
   withWord<T>(ask: (call: number) => Promise<T>, take: (event: WorkerEvent) => void, signal?: AbortSignal): Promise<T>;
   opened(model: ModelSummary, files: NamedFile[]): Promise<ModelSummary & { vocabSize: number }>;
   exportFolder(name: string): Promise<NamedFile[]>;
+  /** Files of the hub in the browser's storage are about to go. */
+  forgetting(): Promise<void>;
   persist(): void;
 }
 
@@ -133,7 +135,9 @@ export class Hub {
       });
   }
 
-  forget(key: string): Promise<void> {
+  /** A model that is open stays open. */
+  async forget(key: string): Promise<void> {
+    await this.#tools.forgetting();
     return this.#tools.ask((api) => api.forgetRepo(key));
   }
 

@@ -6,6 +6,7 @@ import { isArchive, mostFiles, mostTexts, type SeenFile, shortNames, sortFiles }
 import type { ChatOptions, Encoding, HeldBack, NamedFile, Source } from "./lorito";
 import { Mutex } from "./mutex";
 import { beginning, isOnePage } from "./one-page/recognize";
+import { mayReplace } from "./prepare";
 import type { Reading } from "./protocol";
 import type { Message, Original, Store, Unclear } from "./state";
 
@@ -257,6 +258,7 @@ export function fileOf(index: number): Original | undefined {
 
 /** Opens a run that was downloaded because it could not be saved. */
 async function openRun(store: Store, name: string, file: Blob): Promise<boolean> {
+  if (!mayReplace(store)) return false;
   store.forgive("share");
   const opened = await store.attempt("share", { task: "opening", name }, async () => {
     store.change({ lastRun: await store.lorito.openRun(file) });
@@ -267,6 +269,7 @@ async function openRun(store: Store, name: string, file: Blob): Promise<boolean>
 
 /** Opens a model from one file, or from those of a folder. */
 async function openFiles(store: Store, files: NamedFile[]): Promise<boolean> {
+  if (!mayReplace(store)) return false;
   const name = nameOf(files);
   store.forgive("share");
   forgetPassing(store, "share");
@@ -300,6 +303,7 @@ function nameOf(files: readonly NamedFile[]): string {
 
 /** Opens a model from an address, saying where from and how much has come. */
 export async function openAddress(store: Store, address: string): Promise<boolean> {
+  if (!mayReplace(store)) return false;
   const opened = await cancellable(
     store,
     "share",

@@ -17,25 +17,15 @@ import type {
   TokenizerSummary,
   TrainConfig,
 } from "lorito-wasm";
-import { heeded, LoritoError, type Problem, problemOf } from "./errors";
+import { heeded, LoritoError, orNone, type Problem, problemOf } from "./errors";
 import type { Engine } from "./gpu";
 import { Hub } from "./hub";
 import { isArchive } from "./kinds";
-import { RunLock } from "./lock";
 import { wordsOfOnePage } from "./one-page/words";
-import type {
-  EngineInfo,
-  ExportKind,
-  NamedFile,
-  NewModel,
-  Progress,
-  RunSummary,
-  SavedModel,
-  TrainResult,
-  WorkerEvent,
-} from "./protocol";
+import { OwnRuns } from "./own-runs";
+import { settleIn } from "./place";
+import type { EngineInfo, ExportKind, NamedFile, NewModel, SavedModel, TrainResult, WorkerEvent } from "./protocol";
 import type { AddedText, AddTextOptions, ChatAnswer, OpenedModel, TrainOptions, WriteOptions } from "./types";
-import { Voice } from "./voice";
 
 export { LoritoError } from "./errors";
 export type * from "./types";
@@ -44,19 +34,23 @@ export type * from "./types";
  * Trains a small GPT and lets it write. Every method rejects with a {@link LoritoError}. Methods may be called before
  * `ready`; they wait for it.
  */
-export class Lorito extends Voice {
+export class Lorito extends OwnRuns {
   /** The engine in use. Rejects if the address asks for one (`?engine=cpu`, `?engine=webgpu`) that cannot start. */
   readonly ready: Promise<EngineInfo>;
   /** The Hugging Face hub. */
   readonly hub: Hub;
-  readonly #lock = new RunLock();
 
   constructor(forced?: Engine) {
     super(forced);
     this.hub = new Hub({
       ask: (question) => this.owner.ask(question),
       withWord: (ask, take, signal) => this.withWord(ask, take, signal),
-      opened: (model, files) => this.#opened(model, files),
+      opened: async (model, files) => {
+        const opened = await this.#opened(model, files);
+        this.owner.recipe.liesInStorage(files);
+        return opened;
+      },
+      forgetting: () => this.owner.recipe.takeOut().catch(() => {}),
       exportFolder: (name) => this.owner.ask((api) => api.exportFolder(name)),
       persist: () => this.persist(),
     });
@@ -218,6 +212,7 @@ export class Lorito extends Voice {
   async createModel(model: NewModel): Promise<ModelSummary> {
     const summary = await this.owner.ask((api) => api.createModel(model));
     this.owner.recipe.model = { made: model };
+    this.held.fresh();
     this.tell("model", summary);
     return summary;
   }
@@ -233,13 +228,7 @@ export class Lorito extends Voice {
    * with "diverged" when the loss is no number any more; the model is then as it was last saved.
    */
   async train({ onProgress, ...config }: TrainOptions = {}): Promise<TrainResult> {
-    return this.#train(given(config), onProgress);
-  }
-
-  #train(config: TrainConfig | undefined, onProgress?: (progress: Progress) => void): Promise<TrainResult> {
-    if (this.owner.training) throw new LoritoError({ code: "busy" });
-    this.onProgress = onProgress;
-    return this.owner.train(config, () => this.#lock.take());
+    return this.trainModel(given(config), onProgress);
   }
 
   /** Pauses training before its next step. */
@@ -256,55 +245,6 @@ export class Lorito extends Voice {
     this.owner.wish("stop");
   }
 
-  /** The run that was cut off by a reload or a crash, or stopped; null if there is none. */
-  async unfinishedRun(): Promise<RunSummary | null> {
-    const run = await this.savedRun();
-    return run && run.step < run.endStep ? run : null;
-  }
-
-  /** The last run in the browser's storage, finished or not; null if there is none that this tab may touch. */
-  async savedRun(): Promise<RunSummary | null> {
-    if (this.owner.training || (await this.#lock.isElsewhere())) return null;
-    return this.owner.ask((api) => api.savedRun()).catch(orNone<RunSummary | null>(null));
-  }
-
-  /** Brings the saved run back without going on: its model can write, and `train` trains it further. */
-  async restoreRun(): Promise<RunSummary> {
-    if (!(await this.#lock.take())) throw new LoritoError({ code: "run-in-another-tab" });
-    const run = await this.owner.ask((api) => api.restoreRun());
-    this.owner.recipe.model = { run: undefined };
-    await this.tellAll();
-    return run;
-  }
-
-  /** Goes on with the run to its end; its losses are those it would have had without the break. */
-  async continueRun(options: Pick<TrainOptions, "onProgress"> = {}): Promise<TrainResult> {
-    const { model } = this.owner.recipe;
-    if (this.owner.training) throw new LoritoError({ code: "busy" });
-    if (!model || !("run" in model)) await this.restoreRun();
-    return this.#train(undefined, options.onProgress);
-  }
-
-  async discardRun(): Promise<void> {
-    if (!(await this.#lock.take())) throw new LoritoError({ code: "run-in-another-tab" });
-    await this.owner.ask((api) => api.discardRun());
-  }
-
-  /** The run as one file (weights, optimizer, tokens, history), for when it cannot be saved here. */
-  async downloadRun(): Promise<Blob> {
-    const { model } = this.owner.recipe;
-    if (model && "run" in model && model.file) return model.file;
-    return this.owner.ask((api) => api.runFile());
-  }
-
-  /** Opens what `downloadRun` gave. */
-  async openRun(file: Blob): Promise<RunSummary> {
-    const run = await this.owner.ask((api) => api.restoreRun(file));
-    this.owner.recipe.model = { run: undefined, file };
-    await this.tellAll();
-    return run;
-  }
-
   /** Every step, evaluation and sample of the model's training. */
   history(): Promise<History> {
     return this.owner.ask((api) => api.plain("history"));
@@ -313,6 +253,7 @@ export class Lorito extends Voice {
   /** Takes the adapter up into the weights: the model writes what it wrote, and all of it can be trained. */
   async mergeAdapter(): Promise<ModelSummary> {
     const model = await this.owner.ask((api) => api.mergeAdapter());
+    this.held.only();
     await this.#remember();
     return this.tell("model", model) as ModelSummary;
   }
@@ -325,7 +266,7 @@ export class Lorito extends Voice {
 
   /** For when the engine must be started anew: what the model is now cannot be told by how it was made. */
   async #remember(): Promise<void> {
-    this.owner.recipe.model = { opened: await this.exportModel("safetensors") };
+    this.owner.recipe.model = { opened: await this.#exported("safetensors", "lorito") };
   }
 
   // Writing
@@ -397,7 +338,14 @@ export class Lorito extends Voice {
    * llama.cpp with 16 or 8 bits a number; its adapter alone, a .zip that PEFT and this page open; or a page of its own,
    * an .html file that writes wherever it is opened and that this page opens, too.
    */
-  exportModel(kind: ExportKind, name = "lorito"): Promise<Blob> {
+  async exportModel(kind: ExportKind, name = "lorito"): Promise<Blob> {
+    const file = await this.#exported(kind, name);
+    // A .gguf file has fewer bits a number, and does not open here.
+    if (!kind.startsWith("gguf")) this.held.also("file");
+    return file;
+  }
+
+  #exported(kind: ExportKind, name: string): Promise<Blob> {
     return this.owner.ask((api) =>
       kind === "html" ? api.exportOnePage(name, wordsOfOnePage()) : api.exportModel(kind, name),
     );
@@ -448,6 +396,8 @@ export class Lorito extends Voice {
     // An adapter came for a model that was there before.
     if (model.adapter) await this.#remember();
     else this.owner.recipe.model = { opened: source };
+    // An adapter that came for a model which nothing held yet holds only a part of it.
+    if (!model.adapter || !this.held.nowhere) this.held.only("file");
     await this.tellAll();
     return { ...model, vocabSize: model.vocabulary };
   }
@@ -460,20 +410,32 @@ export class Lorito extends Voice {
   /** Keeps the model under a name like this one; returns the name it got. */
   async saveModel(name: string): Promise<string> {
     this.persist();
-    return this.owner.ask((api) => api.saveModel(name));
+    const saved = await this.owner.ask((api) => api.saveModel(name));
+    this.held.also(modelHolder(saved));
+    return saved;
   }
 
   async openModel(name: string): Promise<OpenedModel> {
-    return this.importModel(await this.savedModelFile(name));
+    const file = await this.savedModelFile(name);
+    const model = await this.importModel(file);
+    this.owner.recipe.liesInStorage(file);
+    this.held.only(modelHolder(name));
+    return model;
   }
 
-  /** Returns the name it got. */
-  renameModel(from: string, to: string): Promise<string> {
-    return this.owner.ask((api) => api.renameModel(from, to));
+  /** Returns the name it got. A model that is open stays open. */
+  async renameModel(from: string, to: string): Promise<string> {
+    await this.owner.recipe.takeOut().catch(() => {}); // a file that is gone already cannot be copied
+    const name = await this.owner.ask((api) => api.renameModel(from, to));
+    this.held.renamed(modelHolder(from), modelHolder(name));
+    return name;
   }
 
-  deleteModel(name: string): Promise<void> {
-    return this.owner.ask((api) => api.deleteModel(name));
+  /** A model that is open stays open. */
+  async deleteModel(name: string): Promise<void> {
+    await this.owner.recipe.takeOut().catch(() => {});
+    await this.owner.ask((api) => api.deleteModel(name));
+    this.held.gone(modelHolder(name));
   }
 
   savedModelFile(name: string): Promise<Blob> {
@@ -496,17 +458,14 @@ async function startOf(file: Blob, name: string): Promise<Uint8Array> {
   }
 }
 
+/** A saved model among what holds a model. */
+function modelHolder(name: string): string {
+  return `model ${name}`;
+}
+
 /** Without the fields that are undefined: the crate has the defaults. */
 function given<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
-}
-
-/** Where the browser keeps nothing, there is nothing. */
-function orNone<T>(none: T): (thrown: unknown) => T {
-  return (thrown) => {
-    if (problemOf(thrown).code === "storage-unavailable") return none;
-    throw thrown;
-  };
 }
 
 /** The engine that the address asks for. */
@@ -521,5 +480,6 @@ declare global {
   }
 }
 
+settleIn(location.pathname);
 export const lorito = new Lorito(forcedEngine());
 window.lorito = lorito;

@@ -15,11 +15,16 @@ const page = new Page();
 page.store = store;
 document.querySelector("#app")?.replaceWith(page);
 keepPlanning(store);
+// The browser asks in its own words.
+addEventListener("beforeunload", (event) => {
+  if (lorito.unsaved) event.preventDefault();
+});
 
 try {
   const ready = await lorito.ready;
   store.change({ ready, presets: await lorito.presets() });
   await store.attempt("page", undefined, async () => store.change({ lastRun: (await lorito.savedRun()) ?? undefined }));
+  await store.attempt("share", undefined, () => store.readRuns());
   await store.attempt("share", undefined, () => store.readModels());
 } catch (error) {
   store.change({ failed: true });

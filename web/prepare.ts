@@ -52,10 +52,13 @@ async function makeModel(store: Store, { model, train }: Shape, begin: (task: Bu
   store.change({ modelOrigin: "made" });
 }
 
+/** Asks before another model takes the place of one that is kept nowhere else. */
+export function mayReplace(store: Store): boolean {
+  return !store.lorito.unsaved || confirm(t("unsaved.replace"));
+}
+
 /** Trains: goes on with the model there is, or starts over with a new one made from the settings. */
 export async function startTraining(store: Store, { over = false } = {}): Promise<void> {
-  // There is room for one run: the new one's first save takes the place of what the last visit left.
-  if (store.state.lastRun && !confirm(t("lastRun.replace"))) return;
   store.forgive("train");
   store.change({ lastRun: undefined });
   const shape = await store.attempt("train", { task: "making" }, async (update) => {
@@ -70,14 +73,15 @@ export async function startTraining(store: Store, { over = false } = {}): Promis
   if (shape) await store.attempt("train", undefined, () => store.lorito.train(shape.train));
 }
 
-/** Brings back what the last visit left, and goes on with it if it was cut off. */
-export async function goOn(store: Store, run: RunSummary): Promise<void> {
+/** Brings a saved run back, and goes on with it if it was cut off. */
+export async function goOn(store: Store, { run, step, endStep }: RunSummary): Promise<void> {
+  if (store.lorito.openRunId !== run && !mayReplace(store)) return;
   store.forgive("train");
   store.change({ lastRun: undefined });
   const { lorito } = store;
   const restored = lorito.on("model", () => store.change({ modelOrigin: "run" }));
   await store.attempt("train", undefined, async () => {
-    await (run.step < run.endStep ? lorito.continueRun() : lorito.restoreRun());
+    await (step < endStep ? lorito.continueRun({ run }) : lorito.restoreRun(run));
   });
   restored();
 }

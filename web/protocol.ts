@@ -31,6 +31,8 @@ export interface EngineInfo extends EngineChoice {
 
 /** What to start; nothing given: what suits the machine best. */
 export interface StartOptions {
+  /** The path of the page's folder, by which several copies on one host keep their storage apart. */
+  home?: string | undefined;
   engine?: Engine | undefined;
   /** Why `engine`, if not because the address says so. */
   reason?: EngineReason | undefined;
@@ -116,6 +118,8 @@ export interface HubSending {
 
 /** A run that lies in the browser's storage. */
 export interface RunSummary {
+  /** Its id. */
+  run: string;
   step: number;
   endStep: number;
   parameters: number;
@@ -123,6 +127,8 @@ export interface RunSummary {
   savedAt: number;
   /** The names of the texts it was trained on. */
   textName: string;
+  /** What it takes on the disk. */
+  bytes: number;
 }
 
 export interface SavedModel {
@@ -154,9 +160,12 @@ export type WorkerEvent =
   | { event: "loaded"; call: number; loaded: number; total: number }
   /** What the person should know of what `call` reads, and what does not keep it from being of use. */
   | { event: "notice"; call: number; notice: Problem }
-  | { event: "saved"; run: string; step: number; at: number }
+  /** The run has been saved and read back. `cleared`: what had been saved of it before was gone. */
+  | { event: "saved"; run: string; step: number; at: number; cleared: boolean }
   /** The run could not be saved; the page shall hold on to it. */
-  | { event: "kept"; run: string; file: Blob; problem: Problem };
+  | { event: "kept"; run: string; file: Blob; problem: Problem }
+  /** Nothing newer than before could be made of the run. */
+  | { event: "not-kept"; run: string; problem: Problem };
 
 /** Methods of the crate's Session that need nothing from TypeScript but a turn. */
 export type PlainMethod =
@@ -220,6 +229,8 @@ export interface WorkerApi {
   /** Puts the weights of the run's best evaluation back. */
   returnToBest(): Promise<void>;
 
+  /** This tab may write runs to the browser's storage from now on: what could not be saved before is. */
+  mayStore(): Promise<void>;
   /** `save`: whether this tab may write the run to the browser's storage. */
   train(config: TrainConfig, save: boolean, wish: Wish): Promise<TrainResult>;
   /** Goes on to the end step of the run that the session holds. */
@@ -230,12 +241,14 @@ export interface WorkerApi {
   chat(call: number, messages: ChatMessage[], options: GenerateOptions): Promise<string>;
   stopWriting(): Promise<void>;
 
-  savedRun(): Promise<RunSummary | null>;
-  /** Brings a run back: from `file`, or from storage (there only the run `run`, if given). */
+  /** Newest first. */
+  savedRuns(): Promise<RunSummary[]>;
+  /** Brings a run back: from `file`, which becomes the run `run` or a new one; or from storage, `run` or the newest. */
   restoreRun(file?: Blob, run?: string): Promise<RunSummary>;
-  discardRun(): Promise<void>;
+  /** `run`: if not given, the newest; so in the next one. */
+  discardRun(run?: string): Promise<void>;
   /** The saved run as one file. */
-  runFile(): Promise<Blob>;
+  runFile(run?: string): Promise<Blob>;
 
   savedModels(): Promise<SavedModel[]>;
   /** Returns the name it got: characters that files cannot have are left out, and none is overwritten. */

@@ -12,7 +12,8 @@ interface Text {
 /** Where the model comes from. */
 type Origin =
   | { made: NewModel }
-  | { opened: Blob | NamedFile[] }
+  /** `stored`: its files lie in the browser's storage, where they may be deleted. */
+  | { opened: Blob | NamedFile[]; stored?: boolean }
   /** A run that has been saved; in `file` if the storage refused it. */
   | { run: string | undefined; file?: Blob };
 
@@ -21,6 +22,20 @@ export class Recipe {
   heldBack: HeldBack | undefined;
   tokenizer: { kind: TokenizerKind; vocabulary: number | undefined } | undefined;
   model: Origin | undefined;
+
+  /** Notes that the open model's files, which are these, lie in the browser's storage. */
+  liesInStorage(files: Blob | NamedFile[]): void {
+    if (this.model && "opened" in this.model && this.model.opened === files) this.model.stored = true;
+  }
+
+  /** Copies the open model's files out of the browser's storage, before some of them may go. */
+  async takeOut(): Promise<void> {
+    const { model } = this;
+    if (!model || !("opened" in model) || !model.stored) return;
+    const { opened: files } = model;
+    const opened = files instanceof Blob ? await copyOf(files) : await Promise.all(files.map(copied));
+    if (this.model === model) this.model = { opened };
+  }
 
   /** Makes all of it in a fresh worker; returns the run, if it is one. */
   async follow(api: WorkerApi): Promise<RunSummary | undefined> {
@@ -35,4 +50,18 @@ export class Recipe {
     if (model && "made" in model) await api.createModel(model.made);
     return undefined;
   }
+}
+
+/** Bytes that are in memory at once. */
+const piece = 2 ** 24;
+
+async function copied({ name, data }: NamedFile): Promise<NamedFile> {
+  return { name, data: await copyOf(data) };
+}
+
+/** What a Blob made of its own bytes the browser keeps; a File from the storage only points there. */
+async function copyOf(file: Blob): Promise<Blob> {
+  const parts: Blob[] = [];
+  for (let at = 0; at < file.size; at += piece) parts.push(new Blob([await file.slice(at, at + piece).arrayBuffer()]));
+  return new Blob(parts, { type: file.type });
 }

@@ -4,6 +4,7 @@ import { wrap } from "comlink";
 import type { TrainConfig } from "lorito-wasm";
 import { heeded, LoritoError, type Problem, problemOf } from "./errors";
 import type { Engine } from "./gpu";
+import { homeFolder } from "./place";
 import type { EngineInfo, StartOptions, TrainResult, Wish, WorkerApi, WorkerEvent } from "./protocol";
 import { Recipe } from "./recipe";
 import { startWorker } from "./worker-start";
@@ -82,6 +83,8 @@ export class WorkerOwner {
   /** What the person wants of the run in training; undefined when there is none. */
   #wish: Wish | undefined;
   #paused = false;
+  /** Whether this tab may write runs to the browser's storage. */
+  #mayStore = false;
   /** Whether the run in training has been saved since it was asked for. */
   #saved = false;
   #starting: "starting" | "recovering" | undefined = "starting";
@@ -115,6 +118,12 @@ export class WorkerOwner {
     if (this.#live) heeded(this.#live.ask((api) => api.wish(wish))); // one that is starting is told in `train`
   }
 
+  /** This tab may write runs to the browser's storage from now on. */
+  mayStore(): void {
+    this.#mayStore = true;
+    if (this.#live) heeded(this.#live.ask((api) => api.mayStore())); // one that is starting is told in `train`
+  }
+
   /** Trains anew with `config`, or goes on with the run that the session holds; through losses of the engine. */
   async train(config: TrainConfig | undefined, save: () => Promise<boolean>): Promise<TrainResult> {
     if (this.training) throw new LoritoError({ code: "busy" });
@@ -123,17 +132,20 @@ export class WorkerOwner {
     this.#furthest = 0;
     this.#listener.phase();
     try {
-      const mayStore = await save();
+      this.#mayStore = (await save()) || this.#mayStore;
       for (;;) {
         const live = await this.#current;
         const wish = this.#wish;
         try {
           return await live.ask((api) =>
-            config && !this.#saved ? api.train(config, mayStore, wish) : api.continueRun(mayStore, wish),
+            config && !this.#saved ? api.train(config, this.#mayStore, wish) : api.continueRun(this.#mayStore, wish),
           );
         } catch (thrown) {
           const error = LoritoError.from(thrown);
-          if (error.code === "diverged") await this.#toLastCheckpoint();
+          if (error.code === "diverged")
+            await this.#toLastCheckpoint().catch((lost) => {
+              this.#listener.notice({ code: "state-lost", reason: problemOf(lost).code });
+            });
           if (!live.problem) throw error;
         }
       }
@@ -158,7 +170,7 @@ export class WorkerOwner {
       else this.#hear(event);
     });
     try {
-      this.#info = await live.ask((api) => api.start(this.#options));
+      this.#info = await live.ask((api) => api.start({ ...this.#options, home: homeFolder() }));
       return live;
     } catch (thrown) {
       live.end(problemOf(thrown));

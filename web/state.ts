@@ -92,6 +92,8 @@ export interface State {
   lastRun: RunSummary | undefined;
   /** When the running training was last saved on this device, in milliseconds since 1970. */
   savedAt: number | undefined;
+  /** Those in the browser's storage. */
+  runs: RunSummary[];
   models: SavedModel[];
   /** What is kept of the hub on this device. */
   kept: KeptRepo[];
@@ -101,6 +103,9 @@ export interface State {
   /** The address of the hub that models are sent to. */
   sendingHub: string;
 }
+
+/** Why a run is not saved on this device. */
+export const UNSAVED = ["not-saved", "storage-full", "storage-unavailable", "run-in-another-tab"];
 
 const EMPTY_RUN = {
   trained: false,
@@ -132,6 +137,7 @@ export class Store extends EventTarget {
     plan: undefined,
     planReport: undefined,
     lastRun: undefined,
+    runs: [],
     models: [],
     kept: [],
     storage: undefined,
@@ -263,6 +269,11 @@ export class Store extends EventTarget {
     this.change({ suggested: { ...this.state.suggested, vocabulary } });
   }
 
+  async readRuns(): Promise<void> {
+    const [runs] = await Promise.all([this.lorito.savedRuns(), this.readStorage()]);
+    this.change({ runs });
+  }
+
   /** A notice stands where training does; the engine may be another one since. */
   #notice(report: Report): void {
     const { engine, reason } = report as Partial<Ready>;
@@ -293,8 +304,13 @@ export class Store extends EventTarget {
     lorito.on("adapted", (model) => this.change({ model }));
     lorito.on("sample", (sample) => this.change({ samples: [...this.state.samples, sample] }));
     lorito.on("saved", ({ at }) => {
-      this.change({ savedAt: at });
-      void this.attempt("share", undefined, () => this.readStorage());
+      // Why it was not saved before is over.
+      const messages = this.state.messages.filter(({ report }) => !UNSAVED.includes(report.code));
+      this.change({
+        savedAt: at,
+        messages: messages.length < this.state.messages.length ? messages : this.state.messages,
+      });
+      void this.attempt("share", undefined, () => this.readRuns());
     });
     lorito.on("notice", (report) => this.#notice(report));
     addEventListener("hashchange", () => this.change({ settings: fromHash(location.hash) }));

@@ -1,6 +1,7 @@
 // The browser's private storage for this page (OPFS): folders, whole files, and the models that people keep.
 // Runs in the worker, as only there a file can be written in place.
-import type { Problem } from "./errors";
+import { type Problem, problemOf } from "./errors";
+import { alone, homeFolder, lockName } from "./place";
 import type { SavedModel } from "./protocol";
 
 /** What lib.dom leaves out, as it is there in workers alone. */
@@ -12,17 +13,53 @@ export interface SyncAccessHandle {
   close(): void;
 }
 
-/** A folder below the page's own; made if it is not there. */
-export async function folder(name: string): Promise<FileSystemDirectoryHandle> {
+/**
+ * Whatever the storage threw, as what it means to a person: something is not kept here. `kind`: what was asked of it, for
+ * the words.
+ */
+export function refusal(thrown: unknown, kind?: "model" | "reading"): Problem {
+  const problem = problemOf(thrown);
+  if (problem.code === "internal") return { code: "storage-failed", reason: problem.reason, ...(kind ? { kind } : {}) };
+  return problem.code === "storage-full" && kind ? { ...problem, kind } : problem;
+}
+
+/** A folder of this copy of the page; made if it is not there, unless `create` is false: then undefined. */
+export async function folder(name: string): Promise<FileSystemDirectoryHandle>;
+export async function folder(name: string, create: boolean): Promise<FileSystemDirectoryHandle | undefined>;
+export async function folder(name: string, create = true): Promise<FileSystemDirectoryHandle | undefined> {
   try {
-    const root = await navigator.storage.getDirectory();
-    const own = await root.getDirectoryHandle("lorito", { create: true });
-    return await own.getDirectoryHandle(name, { create: true });
+    return await (await ownFolder()).getDirectoryHandle(name, { create });
   } catch (thrown) {
+    if (!create && thrown instanceof DOMException && thrown.name === "NotFoundError") return undefined;
     if (thrown instanceof DOMException && thrown.name === "QuotaExceededError") throw thrown;
     // No OPFS, no https, or a private window: the browser's own words tell which.
     throw { code: "storage-unavailable", reason: String(thrown) } satisfies Problem;
   }
+}
+
+/**
+ * The first copy of the page on a host has the folder "lorito" for itself, with what pages kept there before copies were
+ * told apart; an empty folder in it names the owner. Other copies have a folder each in it.
+ */
+async function ownFolder(): Promise<FileSystemDirectoryHandle> {
+  const shared = await (await navigator.storage.getDirectory()).getDirectoryHandle("lorito", { create: true });
+  const mine = encodeURIComponent(homeFolder());
+  const owner = (await ownerOf(shared)) ?? (await alone("lorito-owner", () => claim(shared, mine)));
+  return owner === mine ? shared : shared.getDirectoryHandle(`page ${mine}`, { create: true });
+}
+
+const owned = "owner ";
+
+async function ownerOf(shared: FileSystemDirectoryHandle): Promise<string | undefined> {
+  for await (const name of shared.keys()) if (name.startsWith(owned)) return name.slice(owned.length);
+  return undefined;
+}
+
+async function claim(shared: FileSystemDirectoryHandle, mine: string): Promise<string> {
+  const owner = await ownerOf(shared);
+  if (owner !== undefined) return owner;
+  await shared.getDirectoryHandle(owned + mine, { create: true });
+  return mine;
 }
 
 /**
@@ -43,11 +80,23 @@ export async function writeFile(
     handle.flush();
     writeAll(handle, head, 0);
     handle.flush();
+    // On a full disk, Chromium's private windows say that all was written and keep a part.
+    if (handle.getSize() !== head.length + body.length)
+      throw new DOMException("not all of it was kept", "QuotaExceededError");
   } catch (thrown) {
-    handle.truncate(0); // half a file would only take the space that is short
+    emptied(handle); // half a file would only take the space that is short
     throw thrown;
   } finally {
     handle.close();
+  }
+}
+
+/** The first failure is the one to tell. */
+function emptied(handle: SyncAccessHandle): void {
+  try {
+    handle.truncate(0);
+  } catch {
+    // Its header is not written, so it does not count.
   }
 }
 
@@ -84,6 +133,12 @@ export async function readFile(where: FileSystemDirectoryHandle, name: string): 
 
 const ending = ".safetensors";
 
+/** Two tabs that save under one name at once would write the same file. */
+const changing = <T>(work: () => Promise<T>): Promise<T> =>
+  alone(lockName("lorito-models"), work).catch((thrown) => {
+    throw refusal(thrown, "model");
+  });
+
 export async function savedModels(): Promise<SavedModel[]> {
   const models: SavedModel[] = [];
   for await (const [name, handle] of (await folder("models")).entries()) {
@@ -95,11 +150,17 @@ export async function savedModels(): Promise<SavedModel[]> {
 }
 
 /** Returns the name that the model got. */
-export async function saveModel(name: string, bytes: Uint8Array): Promise<string> {
+export function saveModel(name: string, bytes: Uint8Array): Promise<string> {
+  return changing(() => write(name, bytes));
+}
+
+async function write(name: string, bytes: Uint8Array): Promise<string> {
   const models = await folder("models");
   const free = await freeName(models, name);
   try {
     await writeFile(models, free + ending, bytes);
+    if ((await readFile(models, free + ending))?.size !== bytes.length)
+      throw { code: "storage-failed", reason: "what was written is not there" } satisfies Problem;
   } catch (thrown) {
     await models.removeEntry(free + ending).catch(() => {}); // the first failure is the one to tell
     throw thrown;
@@ -116,13 +177,19 @@ export async function savedModelFile(name: string): Promise<File> {
 
 export async function renameModel(from: string, to: string): Promise<string> {
   if (clean(from) === clean(to)) return clean(from);
-  // Not every browser can move a file, so it is copied: the old one goes when the new one is whole.
-  const name = await saveModel(to, new Uint8Array(await (await savedModelFile(from)).arrayBuffer()));
-  await deleteModel(from);
-  return name;
+  return changing(async () => {
+    // Not every browser can move a file, so it is copied: the old one goes when the new one is whole.
+    const name = await write(to, new Uint8Array(await (await savedModelFile(from)).arrayBuffer()));
+    await remove(from);
+    return name;
+  });
 }
 
-export async function deleteModel(name: string): Promise<void> {
+export function deleteModel(name: string): Promise<void> {
+  return changing(() => remove(name));
+}
+
+async function remove(name: string): Promise<void> {
   await savedModelFile(name);
   const models = await folder("models");
   await models.removeEntry(await storedName(models, name));

@@ -50,13 +50,16 @@ export class Wishes {
     this.#changed();
   }
 
-  /** Resolves when a pause is over. */
-  async pauseEnded(): Promise<void> {
-    while (this.#current === "pause") {
-      await new Promise<void>((resolve) => {
-        this.#changed = resolve;
-      });
-    }
+  /** Resolves when there is another wish, or something to do in a pause. */
+  changed(): Promise<void> {
+    return new Promise<void>((resolve) => {
+      this.#changed = resolve;
+    });
+  }
+
+  /** There is something to do in a pause. */
+  nudge(): void {
+    this.#changed();
   }
 }
 
@@ -166,7 +169,7 @@ export class Training {
   /** Between two pieces of work: the person first. */
   async #turn(): Promise<void> {
     await macrotask();
-    if (performance.now() - this.#lastSaved >= saveEvery) await this.#save();
+    if (this.#tools.keeper.due || performance.now() - this.#lastSaved >= saveEvery) await this.#save();
     if (this.#tools.writer.wanted) {
       await this.#read();
       await this.#tools.writer.idle();
@@ -176,7 +179,10 @@ export class Training {
     this.#tell();
     this.#tools.emit({ event: "paused", paused: true });
     await this.#save();
-    await this.#wishes.pauseEnded();
+    while (this.#wishes.current === "pause") {
+      if (this.#tools.keeper.due) await this.#save();
+      else await this.#wishes.changed();
+    }
     this.#tools.emit({ event: "paused", paused: false });
   }
 

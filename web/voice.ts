@@ -1,12 +1,20 @@
 // How the worker's word reaches those who listen: events, and the functions given to calls that are under way.
 import { heeded, LoritoError, type Problem } from "./errors";
 import type { Engine } from "./gpu";
+import { Held } from "./held";
 import type { Progress, WorkerEvent } from "./protocol";
 import { WorkerOwner } from "./session";
 import type { LoritoEvents, Phase } from "./types";
 
+/** A stored run among what holds a model. */
+export function runHolder(run: string): string {
+  return `run ${run}`;
+}
+
 export class Voice extends EventTarget {
   protected readonly owner: WorkerOwner;
+  /** What holds the model as it is now. */
+  protected readonly held = new Held();
   /** Of the call of `train` under way. */
   protected onProgress: ((progress: Progress) => void) | undefined;
   /** Who waits for the worker's word, by the number of their call. */
@@ -16,7 +24,7 @@ export class Voice extends EventTarget {
   #callCount = 0;
   #phase: Phase = "starting";
   #askedToPersist = false;
-  /** Why the run is not saved, as last told: it would be the same every minute. */
+  /** Which run is not saved and why, as last told: it would be the same every minute. */
   #unsaved: string | undefined;
 
   constructor(forced: Engine | undefined) {
@@ -25,7 +33,11 @@ export class Voice extends EventTarget {
       heard: (event) => this.#hear(event),
       notice: (notice: Problem) => this.tell("notice", notice),
       phase: () => this.#tellPhase(),
-      broughtBack: () => heeded(this.tellAll()),
+      broughtBack: () => {
+        const { model } = this.owner.recipe;
+        if (!model || "made" in model) this.held.fresh();
+        heeded(this.tellAll());
+      },
     });
   }
 
@@ -100,17 +112,23 @@ export class Voice extends EventTarget {
         break;
       case "saved":
         this.#unsaved = undefined;
+        this.held.only(runHolder(event.run));
         this.persist();
         this.tell("saved", { step: event.step, at: event.at });
+        if (event.cleared) this.tell("notice", { code: "storage-cleared", step: event.step });
         break;
-      case "kept": {
-        const { code } = event.problem;
-        const known = ["storage-full", "storage-unavailable", "run-in-another-tab"].includes(code);
-        if (code !== this.#unsaved)
-          this.tell("notice", known ? event.problem : { ...event.problem, code: "not-saved" });
-        this.#unsaved = code;
-      }
+      case "kept":
+      case "not-kept":
+        this.held.only();
+        this.#tellUnsaved(event.run, event.problem);
     }
+  }
+
+  #tellUnsaved(run: string, problem: Problem): void {
+    const { code } = problem;
+    const known = ["storage-full", "storage-unavailable", "run-in-another-tab"].includes(code);
+    if (this.#unsaved !== run + code) this.tell("notice", known ? problem : { ...problem, code: "not-saved" });
+    this.#unsaved = run + code;
   }
 
   protected tell<K extends keyof LoritoEvents>(type: K, detail: LoritoEvents[K]): LoritoEvents[K] {

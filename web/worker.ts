@@ -10,6 +10,7 @@ import { RunKeeper } from "./keeper";
 import { Guarded, Mutex, macrotask } from "./mutex";
 import { checkConfig, checkHeader, openAny, openModel } from "./opening";
 import { part } from "./part";
+import { settleIn } from "./place";
 import type { ExportKind, NamedFile, NewModel, Reading, Wish, WorkerApi } from "./protocol";
 import { reading } from "./reading";
 import { prepareToCompileAhead } from "./shaders";
@@ -132,8 +133,22 @@ async function train(begin: (tools: Running) => Promise<void>, wish: Wish) {
   }
 }
 
+/** What the storage gives back. */
+const stored = <T>(asked: Promise<T>): Promise<T> =>
+  asked.catch((thrown) => {
+    throw storage.refusal(thrown, "reading");
+  });
+
+/** Saves what could not be saved before, at once if no training will. */
+async function saveAgain(): Promise<void> {
+  const { keeper } = engine();
+  if (current.wishes) current.wishes.nudge();
+  else if (keeper.due) await keeper.save();
+}
+
 const api: WorkerApi = {
-  async start({ engine: asked, reason, attempts }) {
+  async start({ engine: asked, reason, attempts, home }) {
+    settleIn(home ?? "/");
     const choice: EngineChoice = reason && asked ? { engine: asked, reason } : await chooseEngine(asked, attempts);
     await init();
     const starting = Session.start(choice.engine, choice.largestBuffer, deviceMemory);
@@ -273,6 +288,11 @@ const api: WorkerApi = {
 
   cancel: async (call) => underWay.end(call),
 
+  mayStore: async () => {
+    engine().keeper.allowStoring();
+    await saveAgain();
+  },
+
   train: (config, save, wish) =>
     train(async ({ session, keeper }) => {
       const taught = await session.use((idle) => idle.learnTurns());
@@ -324,21 +344,25 @@ const api: WorkerApi = {
 
   stopWriting: async () => current.running?.writer.stop(),
 
-  savedRun: () => engine().keeper.summary(),
+  savedRuns: () => stored(engine().keeper.summaries()),
 
   restoreRun: async (file, run) => {
     refuseWhileTraining();
     return engine().writer.instead(() => engine().keeper.restore(file, run));
   },
 
-  discardRun: async () => {
-    refuseWhileTraining();
-    await engine().keeper.discard();
+  discardRun: async (run) => {
+    const { keeper } = engine();
+    // Another one may go while this one trains: there may be no room for both.
+    if (run === undefined || run === keeper.run) refuseWhileTraining();
+    await stored(keeper.discard(run));
+    keeper.retry();
+    await saveAgain();
   },
 
-  runFile: () => engine().keeper.file(),
+  runFile: (run) => stored(engine().keeper.file(run)),
 
-  savedModels: storage.savedModels,
+  savedModels: () => stored(storage.savedModels()),
 
   saveModel: async (name) => {
     const title = storage.clean(name);
@@ -347,8 +371,12 @@ const api: WorkerApi = {
   },
 
   renameModel: storage.renameModel,
-  deleteModel: storage.deleteModel,
-  savedModelFile: storage.savedModelFile,
+  deleteModel: async (name) => {
+    await storage.deleteModel(name);
+    engine().keeper.retry();
+    await saveAgain();
+  },
+  savedModelFile: (name) => stored(storage.savedModelFile(name)),
 };
 
 /** Errors cross as plain objects; Comlink would keep of an instance no more than its message. */

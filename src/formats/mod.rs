@@ -8,6 +8,7 @@ mod carry_on;
 mod ggml;
 mod gguf;
 mod git_lfs;
+mod history;
 mod hugging_face;
 mod llama_cpp;
 mod model_card;

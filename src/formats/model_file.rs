@@ -1,49 +1,50 @@
 //! Lorito's one file, `NAME.safetensors`: a model with all that it needs to write and to be trained on. A checkpoint is
 //! the same file with the optimizer's moments in it, so a checkpoint opens as a model too.
 //!
-//! Tensors: the weights under GPT-2's names; `lorito.steps`, `[steps, 4]` of F64, with every step's number, loss,
-//! gradient norm and learning rate; in a checkpoint `optimizer.first_moment.NAME` and `optimizer.second_moment.NAME`
-//! beside each weight `NAME`, and `best.NAME` of the step whose validation loss was lowest. A model with an adapter has the
-//! adapter's thin matrices too, `NAME.lora_A`, `[inputs, rank]`, and `NAME.lora_B`, `[rank, outputs]`; moments and best
-//! weights are then those of the adapter. All else is in the metadata:
+//! Tensors: the weights under GPT-2's names; `lorito.steps` with every step's figures; in a file of version 2
+//! `lorito.evaluations` and `lorito.samples`, which version 1 has in its manifest (see `history.rs`); in a checkpoint
+//! `optimizer.first_moment.NAME` and `optimizer.second_moment.NAME` beside each weight `NAME`, and `best.NAME` of the step
+//! whose validation loss was lowest. A model with an adapter has the adapter's thin matrices too, `NAME.lora_A`,
+//! `[inputs, rank]`, and `NAME.lora_B`, `[rank, outputs]`; moments and best weights are then those of the adapter. All else
+//! is in the metadata:
 //! - `lorito.manifest`: JSON, see `Manifest`;
 //! - `lorito.tokenizer`: the text of `tokenizer.json`;
 //! - `lorito.hash`: XXH3-64 in hexadecimal over manifest, tokenizer and tensors, see `hash`.
 
-use std::{array, collections::HashSet, iter};
+use std::{collections::HashSet, iter};
 
 use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::safetensors::{Header, Tensor, append};
+use super::{
+    history::{self, EVALUATIONS, LARGEST_STEP, SAMPLES, STEPS},
+    safetensors::{Header, Tensor, append},
+};
 use crate::{
     config::{LoraConfig, ModelConfig, TrainConfig},
     error::{Error, Result},
     model::Layout,
     tokenizer::{TokenRoles, Tokenizer},
-    train::{Best, Evaluation, History, Progress, Sample, StepRecord, TextFacts, TrainingState},
+    train::{Best, Evaluation, History, Progress, Sample, TextFacts, TrainingState},
 };
 
-/// Raised when an older page could not read the file any more.
-const VERSION: u32 = 1;
+/// Raised when an older page could not read the file any more. The newest that is read; what version 1 can hold is
+/// written as version 1, so that older pages open it too.
+const VERSION: u32 = 2;
+
+/// Bytes of evaluations and samples, roughly, that a manifest may have: the header has a limit, a history has none.
+const LONGEST_IN_MANIFEST: usize = 1 << 20;
 
 const MANIFEST: &str = "lorito.manifest";
 const TOKENIZER: &str = "lorito.tokenizer";
 const HASH: &str = "lorito.hash";
-const STEPS: &str = "lorito.steps";
 const FIRST_MOMENT: &str = "optimizer.first_moment.";
 const SECOND_MOMENT: &str = "optimizer.second_moment.";
 const BEST: &str = "best.";
 
-/// Columns of `lorito.steps`.
-const COLUMNS: usize = 4;
-
 /// Bytes of weights that can be counted where memory has 32-bit addresses.
 const LARGEST_WEIGHTS: u64 = 1 << 31;
-
-/// Whole numbers up to here are exact in F64, and sums of a few of them fit.
-const LARGEST_STEP: u64 = 1 << 52;
 
 /// A model taken down to numbers.
 #[derive(Debug, Clone, PartialEq)]
@@ -166,31 +167,41 @@ struct BestFigures {
     validation_loss: f32,
 }
 
-/// A [`History`] without its steps.
+/// A [`History`] without its steps, and in version 2 without its evaluations and samples.
 #[derive(Serialize, Deserialize)]
 struct Figures {
+    #[serde(default)]
     evaluations: Vec<Evaluation>,
+    #[serde(default)]
     samples: Vec<Sample>,
     seconds: f64,
     tokens: u64,
 }
 
+/// Whether evaluations and samples are more than a manifest should have.
+fn is_long(history: &History) -> bool {
+    let samples = history.samples.iter().map(|sample| 32 + sample.text.len());
+    128 * history.evaluations.len() + samples.sum::<usize>() > LONGEST_IN_MANIFEST
+}
+
 /// Writes a model, or with its moments a checkpoint.
 ///
 /// # Errors
-/// [`Error::HeaderTooLarge`] where tokenizer, evaluations and samples take more than a header may.
+/// [`Error::HeaderTooLarge`] where name and tokenizer take more than a header may; [`Error::WeightsNotFinite`], as such a
+/// file would not be opened again.
 pub fn write(file: &ModelFile) -> Result<Vec<u8>> {
     let ModelFile { name, config, tokenizer, facts, history, progress, .. } = file;
+    let long = is_long(history);
     let manifest = Manifest {
-        version: VERSION,
+        version: if long { 2 } else { 1 },
         created_with: format!("Lorito {}", env!("CARGO_PKG_VERSION")),
         name: name.clone(),
         config: *config,
         text: facts.clone(),
         progress: progress.clone(),
         history: Figures {
-            evaluations: history.evaluations.clone(),
-            samples: history.samples.clone(),
+            evaluations: if long { Vec::new() } else { history.evaluations.clone() },
+            samples: if long { Vec::new() } else { history.samples.clone() },
             seconds: history.seconds,
             tokens: history.tokens,
         },
@@ -201,11 +212,18 @@ pub fn write(file: &ModelFile) -> Result<Vec<u8>> {
     let lora = manifest.adapter;
     let manifest = serde_json::to_string(&manifest).expect("strings and numbers can be written");
     let groups = groups(config, lora.as_ref(), file.moments.is_some(), file.best.is_some());
-    let steps: Vec<_> = history.steps.iter().map(to_row).collect();
-    let (shape, bytes) = (vec![steps.len(), COLUMNS], bytemuck::cast_slice(&steps));
-    let steps = Tensor { name: STEPS.into(), dtype: Dtype::F64, shape, bytes };
-    let pieces = groups.iter().zip(file.flats()).flat_map(|(group, flat)| tensors(group.prefix, &group.layout, flat));
-    let all: Vec<_> = iter::once(steps).chain(pieces).collect();
+    for (Group { prefix, layout }, flat) in groups.iter().zip(file.flats()) {
+        check_finite(prefix, layout, flat)?;
+    }
+    let steps: Vec<_> = history.steps.iter().map(history::step_row).collect();
+    let evaluations: Vec<_> = history.evaluations.iter().filter(|_| long).map(history::evaluation_row).collect();
+    let samples = if long { history::sample_bytes(&history.samples) } else { Vec::new() };
+    let mut all = vec![history::rows(STEPS, &steps)];
+    all.extend(long.then(|| history::rows(EVALUATIONS, &evaluations)));
+    for (Group { prefix, layout }, flat) in groups.iter().zip(file.flats()) {
+        all.extend(tensors(prefix, layout, flat));
+    }
+    all.extend(long.then(|| history::samples(&samples)));
     let hash = hash(&manifest, tokenizer, all.iter().map(|tensor| tensor.bytes));
     let metadata = [("format", "pt"), (MANIFEST, &manifest[..]), (TOKENIZER, &tokenizer[..]), (HASH, &hash[..])];
     let mut out = Vec::new();
@@ -216,43 +234,63 @@ pub fn write(file: &ModelFile) -> Result<Vec<u8>> {
 /// Reads what [`write`] wrote.
 pub fn read(bytes: &[u8]) -> Result<ModelFile> {
     let header = Header::read(bytes, Some(bytes.len() as u64))?;
-    let Content { manifest, groups, moments } = Content::check(&header)?;
+    let content = Content::check(&header)?;
     let tokenizer = &header.metadata[TOKENIZER];
-    let pieces = names(&groups).map(|name| header.bytes(&name, bytes));
+    let pieces = content.names().into_iter().map(|name| header.bytes(&name, bytes));
     if header.metadata[HASH] != hash(&header.metadata[MANIFEST], tokenizer, pieces) {
         return Err(damaged("the hash is another"));
     }
-    let mut flats = groups.iter().map(|Group { prefix, layout }| {
+    let long = content.is_long();
+    let Content { manifest, groups, moments } = content;
+    let mut flats = groups.iter().map(|Group { prefix, layout }| -> Result<Vec<f32>> {
         let mut flat = vec![0.0f32; layout.len];
         for parameter in &layout.parameters {
             let values = &mut flat[parameter.offset..][..parameter.len()];
             let piece = header.bytes(&format!("{prefix}{}", parameter.name), bytes);
             bytemuck::cast_slice_mut(values).copy_from_slice(piece);
         }
-        flat
+        check_finite(prefix, layout, &flat)?;
+        Ok(flat)
     });
     let mut flat = || flats.next().expect("as many as were checked");
-    let number = |bytes: &[u8]| f64::from_le_bytes(bytes.try_into().expect("8 bytes"));
-    let rows = header.bytes(STEPS, bytes).chunks_exact(8 * COLUMNS);
-    let steps = rows.map(|row| from_row(array::from_fn(|column| number(&row[8 * column..][..8]))));
-    let Figures { evaluations, samples, seconds, tokens } = manifest.history;
+    let steps = history::read_steps(header.bytes(STEPS, bytes))?;
+    let Figures { mut evaluations, mut samples, seconds, tokens } = manifest.history;
+    if long {
+        evaluations = history::read_evaluations(header.bytes(EVALUATIONS, bytes))?;
+        samples = history::read_samples(header.bytes(SAMPLES, bytes))?;
+    }
+    let weights = flat()?;
+    let adapter = match manifest.adapter {
+        Some(config) => Some(AdapterWeights { config, weights: flat()? }),
+        None => None,
+    };
+    let moments = if moments { Some(Moments { first: flat()?, second: flat()? }) } else { None };
+    let best = match manifest.best {
+        Some(BestFigures { step, validation_loss }) => Some(Best { step, validation_loss, weights: flat()? }),
+        None => None,
+    };
     Ok(ModelFile {
         name: manifest.name,
         config: manifest.config,
         tokenizer: tokenizer.clone(),
         roles: manifest.token_roles,
-        weights: flat(),
-        adapter: manifest.adapter.map(|config| AdapterWeights { config, weights: flat() }),
+        weights,
+        adapter,
         facts: manifest.text,
-        history: History { steps: steps.collect::<Result<_>>()?, evaluations, samples, seconds, tokens },
+        history: History { steps, evaluations, samples, seconds, tokens },
         progress: manifest.progress,
-        moments: moments.then(|| Moments { first: flat(), second: flat() }),
-        best: manifest.best.map(|BestFigures { step, validation_loss }| Best {
-            step,
-            validation_loss,
-            weights: flat(),
-        }),
+        moments,
+        best,
     })
+}
+
+/// Refuses a flat array with something in it that is no number: nothing could be computed with it.
+fn check_finite(prefix: &str, layout: &Layout, flat: &[f32]) -> Result<()> {
+    let is_bad = |range: std::ops::Range<usize>| flat[range].iter().any(|value| !value.is_finite());
+    match layout.parameters.iter().find(|parameter| is_bad(parameter.range())) {
+        Some(parameter) => Err(Error::WeightsNotFinite { tensor: format!("{prefix}{}", parameter.name) }),
+        None => Ok(()),
+    }
 }
 
 /// Refuses a file by its beginning, of `total` bytes in all if that is known; gives the bytes of the whole file. The
@@ -279,19 +317,38 @@ impl Content {
         }
         let manifest = Manifest::parse(&header.metadata[MANIFEST])?;
         let moments = header.names.iter().any(|name| name.starts_with("optimizer."));
-        let steps = header.shape(STEPS).and_then(|shape| shape.first().copied()).unwrap_or(0);
-        header.check(STEPS, Dtype::F64, &[steps, COLUMNS])?;
+        history::check_steps(header)?;
+        if manifest.version > 1 {
+            history::check_evaluations(header)?;
+        }
         let groups = groups(&manifest.config, manifest.adapter.as_ref(), moments, manifest.best.is_some());
         for Group { prefix, layout } in &groups {
             for parameter in &layout.parameters {
                 header.check(&format!("{prefix}{}", parameter.name), Dtype::F32, &parameter.shape)?;
             }
         }
-        let expected: HashSet<_> = names(&groups).collect();
+        let content = Self { manifest, groups, moments };
+        let expected: HashSet<_> = content.names().into_iter().collect();
         match header.names.iter().find(|name| !expected.contains(*name)) {
             Some(name) => Err(Error::SafetensorsInvalid { reason: format!("no model has a tensor {name}") }),
-            None => Ok(Self { manifest, groups, moments }),
+            None => Ok(content),
         }
+    }
+
+    /// Whether evaluations and samples are tensors.
+    fn is_long(&self) -> bool {
+        self.manifest.version > 1
+    }
+
+    /// Names of all tensors, in the order in which they are written and hashed.
+    fn names(&self) -> Vec<String> {
+        let mut names = vec![STEPS.to_owned()];
+        names.extend(self.is_long().then(|| EVALUATIONS.to_owned()));
+        for Group { prefix, layout } in &self.groups {
+            names.extend(layout.parameters.iter().map(|parameter| format!("{prefix}{}", parameter.name)));
+        }
+        names.extend(self.is_long().then(|| SAMPLES.to_owned()));
+        names
     }
 }
 
@@ -304,7 +361,7 @@ impl Manifest {
 
         let unreadable = |error: serde_json::Error| damaged(format!("the manifest cannot be read: {error}"));
         let Version { version } = serde_json::from_str(json).map_err(unreadable)?;
-        if version != VERSION {
+        if !(1..=VERSION).contains(&version) {
             return Err(Error::CheckpointVersion { found: version, supported: VERSION });
         }
         let manifest: Self = serde_json::from_str(json).map_err(unreadable)?;
@@ -330,15 +387,6 @@ impl Manifest {
     }
 }
 
-/// Names of all tensors, in the order in which they are written and hashed.
-fn names(groups: &[Group]) -> impl Iterator<Item = String> {
-    let names = |Group { prefix, layout }: &'_ Group| {
-        let names = layout.parameters.iter().map(|parameter| format!("{prefix}{}", parameter.name));
-        names.collect::<Vec<_>>()
-    };
-    iter::once(STEPS.to_owned()).chain(groups.iter().flat_map(names))
-}
-
 /// Hash of all that a model is read from. Tensors are taken by name, so that a file whose tensors were put in another
 /// order is still whole, and one whose names were exchanged is not.
 fn hash<'a>(manifest: &str, tokenizer: &str, pieces: impl Iterator<Item = &'a [u8]>) -> String {
@@ -355,28 +403,53 @@ fn damaged(reason: impl Into<String>) -> Error {
     Error::CheckpointDamaged { reason: reason.into() }
 }
 
-fn to_row(record: &StepRecord) -> [f64; COLUMNS] {
-    let StepRecord { step, loss, gradient_norm, learning_rate } = *record;
-    [step as f64, loss.into(), gradient_norm.into(), learning_rate]
-}
-
-fn from_row([step, loss, gradient_norm, learning_rate]: [f64; COLUMNS]) -> Result<StepRecord> {
-    if !(0.0..=LARGEST_STEP as f64).contains(&step) || step.fract() != 0.0 {
-        return Err(damaged(format!("{step} is no step")));
-    }
-    Ok(StepRecord { step: step as u64, loss: loss as f32, gradient_norm: gradient_norm as f32, learning_rate })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Variant;
+
+    fn checkpoint() -> ModelFile {
+        let variant = Variant::GPT2;
+        let config = ModelConfig { vocabulary: 5, context: 4, layers: 1, heads: 1, width: 4, dropout: 0.0, variant };
+        let ones = || vec![1.0; Layout::new(&config).len];
+        ModelFile {
+            name: "small".into(),
+            config,
+            tokenizer: "{}".into(),
+            roles: None,
+            weights: ones(),
+            facts: TextFacts::default(),
+            history: History::default(),
+            progress: Progress { config: TrainConfig::default(), start_step: 0, step: 0, updates: 0 },
+            adapter: None,
+            moments: Some(Moments { first: ones(), second: ones() }),
+            best: None,
+        }
+    }
+
+    /// The file with another first number in a tensor, and a hash that fits it.
+    fn with_number(bytes: &[u8], tensor: &str, number: f32) -> Vec<u8> {
+        let header = Header::read(bytes, None).unwrap();
+        let mut changed = bytes.to_vec();
+        let from = header.place(tensor).unwrap().2.start as usize;
+        changed[from..from + 4].copy_from_slice(&number.to_le_bytes());
+        let names = Content::check(&header).unwrap().names();
+        let pieces = names.iter().map(|name| header.bytes(name, &changed));
+        let right = hash(&header.metadata[MANIFEST], &header.metadata[TOKENIZER], pieces);
+        let place = bytes.windows(16).position(|window| window == header.metadata[HASH].as_bytes()).unwrap();
+        changed[place..place + 16].copy_from_slice(right.as_bytes());
+        changed
+    }
 
     #[test]
-    fn steps_come_back_and_what_is_no_step_is_refused() {
-        let record = StepRecord { step: LARGEST_STEP, loss: f32::MAX, gradient_norm: 1e-45, learning_rate: 1.0 / 3.0 };
-        assert_eq!(from_row(to_row(&record)), Ok(record));
-        for step in [-1.0, 0.5, f64::NAN, f64::INFINITY, (1u64 << 53) as f64] {
-            assert_eq!(from_row([step, 1.0, 1.0, 1.0]).unwrap_err().code(), "checkpoint-damaged");
+    fn numbers_that_are_none_are_refused_although_the_hash_fits() {
+        let good = write(&checkpoint()).unwrap();
+        for tensor in ["transformer.ln_f.weight", "optimizer.second_moment.transformer.wpe.weight"] {
+            assert!(read(&with_number(&good, tensor, 2.0)).is_ok());
+            for number in [f32::NAN, f32::INFINITY] {
+                let refused = read(&with_number(&good, tensor, number)).unwrap_err();
+                assert_eq!(refused, Error::WeightsNotFinite { tensor: tensor.into() });
+            }
         }
     }
 }

@@ -119,6 +119,9 @@ impl Session {
     }
 
     /// Model and run as one file; the tokens of the run are [apart](Session::corpus_tokens), as they never change.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] where the weights hold something that is no number: nothing could go on from there.
     pub async fn checkpoint(&self) -> Result<Vec<u8>> {
         let mut file = self.model_file("checkpoint").await?;
         let state = {
@@ -127,31 +130,40 @@ impl Session {
         };
         file.moments = Some(formats::Moments { first: state.first_moment, second: state.second_moment });
         file.best = state.best;
-        formats::write(&file)
+        let last = file.history.steps.last();
+        let diverged = Error::Diverged {
+            step: file.progress.step,
+            learning_rate: last.map_or(file.progress.config.learning_rate, |record| record.learning_rate),
+        };
+        formats::write(&file).map_err(|error| match error {
+            Error::WeightsNotFinite { .. } => diverged,
+            other => other,
+        })
     }
 
-    /// Brings back what [`Session::checkpoint`] wrote; on an error everything stays as it was.
-    pub fn restore(&mut self, bytes: &[u8]) -> Result<RunStatus> {
-        let mut file = formats::read(bytes)?;
+    /// Brings back a run from what [`Session::checkpoint`] and [`Session::corpus_tokens`] gave, `tokens` as
+    /// [`Dataset::to_bytes`] writes them. Both are checked before anything is replaced: on an error all stays as it was.
+    ///
+    /// # Errors
+    /// Those of a damaged model file; [`Error::CheckpointDamaged`] for a model without a run and for tokens that are cut
+    /// off; [`Error::TokenOutOfRange`], [`Error::TextTooShort`] and [`Error::NothingToLearn`] for tokens of another run.
+    pub fn restore_run(&mut self, checkpoint: &[u8], tokens: &[u8]) -> Result<RunStatus> {
+        let mut file = formats::read(checkpoint)?;
         let missing = || Error::CheckpointDamaged { reason: "it holds a model but no run".into() };
         let state = file.take_training().ok_or_else(missing)?;
+        let data = Dataset::from_bytes(tokens)?;
+        let vocabulary = file.config.vocabulary;
+        if let Some(id) = data.train.iter().chain(&data.validation).find(|&&id| usize::from(id) >= vocabulary) {
+            return Err(Error::TokenOutOfRange { id: u32::from(*id), vocabulary });
+        }
+        data.check(state.progress.config.window(file.config.context))?;
         self.open(file, Some(state))?;
+        self.model_mut()?.data = Some(Rc::new(data));
         self.status()
     }
 
     /// The token ids of the model's run.
     pub fn corpus_tokens(&self) -> Result<Vec<u8>> {
         Ok(self.model()?.data.as_ref().ok_or(Error::NoText)?.to_bytes())
-    }
-
-    pub fn restore_corpus(&mut self, bytes: &[u8]) -> Result<()> {
-        let data = Dataset::from_bytes(bytes)?;
-        let model = self.model_mut()?;
-        let vocabulary = model.gpt.config.vocabulary;
-        if let Some(id) = data.train.iter().chain(&data.validation).find(|&&id| usize::from(id) >= vocabulary) {
-            return Err(Error::TokenOutOfRange { id: u32::from(*id), vocabulary });
-        }
-        model.data = Some(Rc::new(data));
-        Ok(())
     }
 }

@@ -58,18 +58,14 @@ impl Session {
         bytes(self.0.checkpoint().await)
     }
 
-    #[wasm_bindgen(unchecked_return_type = "RunStatus")]
-    pub fn restore(&mut self, checkpoint: Vec<u8>) -> Thrown<JsValue> {
-        answer(self.0.restore(&checkpoint))
+    /// Checks the run's checkpoint and tokens before anything is replaced.
+    #[wasm_bindgen(js_name = restoreRun, unchecked_return_type = "RunStatus")]
+    pub fn restore_run(&mut self, checkpoint: Vec<u8>, tokens: Vec<u8>) -> Thrown<JsValue> {
+        answer(self.0.restore_run(&checkpoint, &tokens))
     }
 
     #[wasm_bindgen(js_name = corpusTokens)]
     pub fn corpus_tokens(&self) -> Thrown<Uint8Array> {
         bytes(self.0.corpus_tokens())
-    }
-
-    #[wasm_bindgen(js_name = restoreCorpus)]
-    pub fn restore_corpus(&mut self, tokens: &[u8]) -> Thrown<()> {
-        self.0.restore_corpus(tokens).map_err(thrown)
     }
 }

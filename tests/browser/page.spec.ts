@@ -145,6 +145,43 @@ test.describe("one engine is enough", () => {
     await expect(page.getByText("A training run was cut off")).toBeHidden();
   });
 
+  test("runs are listed, and training another model leaves them there", async ({ page }) => {
+    const dialogs: string[] = [];
+    page.on("dialog", (dialog) => {
+      dialogs.push(dialog.message());
+      void dialog.accept();
+    });
+    await visit(page, "cpu");
+    await train(page);
+    const share = step(page, "Share");
+    const runs = share.locator("lorito-runs").getByRole("listitem");
+    await expect(runs).toHaveText([/harbour\.txt.*step 20 of 20.*open now/s]);
+    const bytes = await page.evaluate(async () => [
+      ...new Uint8Array(await (await window.lorito.exportModel("safetensors")).arrayBuffer()),
+    ]);
+    await share
+      .locator("#model-file")
+      .setInputFiles({ name: "other.safetensors", mimeType: "", buffer: Buffer.from(bytes) });
+    await expect(share.getByText("other.safetensors is open.")).toBeVisible();
+    await press(step(page, "Train"), "Train 20 more steps");
+    await ended(page);
+    await expect(runs).toHaveText([/step 40 of 40.*open now/s, /step 20 of 20/]);
+    expect(dialogs).toEqual([]);
+
+    await page.reload();
+    await expect(page.getByText("1 more run is kept on this device: see Share.")).toBeVisible();
+    await expect(runs).toHaveText([/step 40 of 40/, /step 20 of 20/]);
+    await press(runs.last(), /^Open: harbour\.txt, /);
+    await expect(runs.last()).toContainText("open now");
+    const download = page.waitForEvent("download");
+    await press(runs.last(), /^Download: harbour\.txt, /);
+    expect((await download).suggestedFilename()).toBe("harbour-20.lorito");
+    await press(runs.first(), /^Discard: harbour\.txt, /);
+    await expect(share.getByText("The run is discarded.")).toBeVisible();
+    await expect(runs).toHaveText([/step 20 of 20.*open now/s]);
+    expect(dialogs).toEqual(["Discard this run? What it learned cannot be brought back."]);
+  });
+
   test("the tokenizer shows the text in tokens, and what it would leave out", async ({ page }) => {
     await visit(page, "cpu");
     await takeSample(page);

@@ -100,9 +100,13 @@ test("a run goes on after a reload as if nothing had happened", async ({ page },
     const text = await lorito.generate("Day", { maxTokens: 5, temperature: 0 });
     const { step } = await lorito.train({ ...run, steps: 2 });
     await lorito.discardRun();
-    return { saved: saved?.step, text, step, left: await lorito.savedRun() };
+    const left = (await lorito.savedRuns()).map(({ run }) => run);
+    return { saved, text, step, left };
   }, tinyRun);
-  expect(last).toMatchObject({ saved: steps, step: steps + 2, left: null });
+  expect(last).toMatchObject({ saved: { step: steps }, step: steps + 2 });
+  // The one that nothing disturbed is another model's, and stays.
+  expect(last.left).toHaveLength(1);
+  expect(last.left).not.toContain(last.saved?.run);
   expect(last.text.length).toBeGreaterThan(0);
 });
 
@@ -227,7 +231,8 @@ test("where the newest checkpoint is damaged, the one before counts", async ({ p
     const { lorito } = window;
     const newest = await lorito.unfinishedRun();
     const root = await navigator.storage.getDirectory();
-    const run = await (await root.getDirectoryHandle("lorito")).getDirectoryHandle("run");
+    const runs = await (await root.getDirectoryHandle("lorito")).getDirectoryHandle("runs");
+    const run = await runs.getDirectoryHandle(newest?.run ?? "");
     for (const name of ["slot-0", "slot-1"]) {
       const handle = await run.getFileHandle(name);
       const file = await handle.getFile();
@@ -259,7 +264,8 @@ test("a run that is lost beyond repair says so, and can be discarded", async ({ 
   await ready(page);
   await page.evaluate(async () => {
     const root = await navigator.storage.getDirectory();
-    const run = await (await root.getDirectoryHandle("lorito")).getDirectoryHandle("run");
+    const runs = await (await root.getDirectoryHandle("lorito")).getDirectoryHandle("runs");
+    const run = await runs.getDirectoryHandle((await window.lorito.savedRun())?.run ?? "");
     for (const name of ["slot-0", "slot-1"]) {
       const handle = await run.getFileHandle(name);
       const writable = await handle.createWritable({ keepExistingData: true });

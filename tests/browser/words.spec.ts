@@ -44,7 +44,7 @@ test("every error and notice of the page has a sentence", () => {
   const union = read("web/errors.ts").match(/export type PageErrorCode =([\s\S]*?)\n\n/)?.[1] ?? "";
   const codes = [...union.matchAll(/\| "([\w-]+)"/g)].map(([, code]) => code);
   expect(codes.length).toBeGreaterThan(10);
-  const told = ["recovered", "state-lost", "not-saved", "sample-missing", "engine-starting"];
+  const told = ["recovered", "state-lost", "not-saved", "storage-cleared", "sample-missing", "engine-starting"];
   for (const code of [...codes, ...told]) expect(`code.${code}` in table, code).toBe(true);
 });
 

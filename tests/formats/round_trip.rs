@@ -2,14 +2,15 @@
 
 use lorito::{
     config::{LoraConfig, Targets},
+    error::Error,
     formats::{AdapterWeights, ModelFile, Moments, check_header, read, write},
     model::Layout,
-    train::{Best, History, Progress, TrainingState},
+    train::{Best, Evaluation, History, Progress, Sample, TrainingState},
 };
 
 use super::sample;
 
-/// Equal as bits, which tells -0 from 0 and knows NaN.
+/// Equal as bits, which tells -0 from 0.
 fn assert_same(left: &[f32], right: &[f32]) {
     let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
     assert_eq!(bits(left), bits(right));
@@ -27,7 +28,7 @@ fn a_model_comes_back() {
 fn a_checkpoint_comes_back_bit_for_bit() {
     let mut checkpoint = sample::checkpoint();
     // Numbers that a careless format loses.
-    checkpoint.weights[..4].copy_from_slice(&[-0.0, f32::MIN_POSITIVE / 2.0, f32::INFINITY, f32::NAN]);
+    checkpoint.weights[..4].copy_from_slice(&[-0.0, f32::MIN_POSITIVE / 2.0, f32::MAX, f32::MIN]);
     checkpoint.moments.as_mut().unwrap().second[0] = 1e-45;
     checkpoint.progress.config.learning_rate = 0.1 + 0.2;
     checkpoint.progress.config.seed = u64::MAX;
@@ -102,5 +103,73 @@ fn a_header_is_checked_from_the_beginning_of_a_download() {
             assert_eq!(check_header(&bytes[..beginning], Some(length)), Ok(length));
             assert_eq!(check_header(&bytes[..beginning], None), Ok(length));
         }
+    }
+}
+
+/// A history of `count` evaluations, with a sample of each if `text` is given.
+fn long_history(count: u64, text: Option<&str>) -> History {
+    let evaluation = |step| Evaluation {
+        step,
+        train_loss: (step > 0).then_some(1.0 / (step + 1) as f32),
+        validation_loss: Some(f32::INFINITY),
+        perplexity: Some(1.1),
+        bits_per_byte: None,
+    };
+    let sample = |step| text.map(|text| Sample { step, text: format!("{step} \"ñ\n🦜\u{0} {text}") });
+    History {
+        evaluations: (0..count).map(evaluation).collect(),
+        samples: (0..count).filter_map(sample).collect(),
+        ..sample::model().history
+    }
+}
+
+#[test]
+fn a_history_of_any_length_comes_back() {
+    // Samples as long as those of models of words; alone they would be four times what a header may have.
+    for history in [long_history(110_000, Some(&"word ".repeat(100))), long_history(1_000_000, None)] {
+        let checkpoint = ModelFile { history, ..sample::checkpoint() };
+        let bytes = write(&checkpoint).unwrap();
+        assert_eq!(check_header(&bytes, Some(bytes.len() as u64)), Ok(bytes.len() as u64));
+        let header = u64::from_le_bytes(bytes[..8].try_into().unwrap());
+        assert!(header < 1 << 16, "the header has {header} bytes");
+        // Not `assert_eq`, which would print a million of them.
+        assert!(read(&bytes).unwrap() == checkpoint);
+    }
+}
+
+#[test]
+fn a_long_history_that_is_damaged_is_refused() {
+    let long = ModelFile { history: long_history(20_000, Some("")), ..sample::model() };
+    let good = write(&long).unwrap();
+    assert!(read(&good).unwrap() == long);
+    // A bit of the samples, which are last, and one of the evaluations, which follow the few steps.
+    for at in [good.len() - 1, good.len() / 2] {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        assert_eq!(read(&bytes).unwrap_err().code(), "checkpoint-damaged");
+    }
+}
+
+#[test]
+fn what_version_1_can_hold_is_written_so_that_older_pages_open_it() {
+    let bytes = write(&ModelFile { history: long_history(5_000, None), ..sample::model() }).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header = std::str::from_utf8(&bytes[8..8 + header]).unwrap();
+    assert!(header.contains(r#"{\"version\":1,"#) && !header.contains("lorito.evaluations"));
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_neither_written_nor_read() {
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut model = sample::model();
+        model.weights[5] = bad;
+        let tensor = "transformer.wte.weight".to_owned();
+        assert!(write(&model) == Err(Error::WeightsNotFinite { tensor }));
+        let mut checkpoint = sample::checkpoint();
+        let layout = Layout::new(&checkpoint.config);
+        let last = layout.parameters.last().unwrap();
+        checkpoint.moments.as_mut().unwrap().second[last.offset] = bad;
+        let tensor = format!("optimizer.second_moment.{}", last.name);
+        assert!(write(&checkpoint) == Err(Error::WeightsNotFinite { tensor }));
     }
 }

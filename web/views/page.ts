@@ -126,7 +126,7 @@ export class Page extends View {
     </div>`;
   }
 
-  /** What the last visit left: a run that was cut off, or one that ended and whose model is still there. */
+  /** What the last visit left: a run that was cut off, or one that ended and whose model is still there. Share has all. */
   #lastRun(): TemplateResult | typeof nothing {
     const { lastRun: run, ready } = this.state;
     if (!run || !ready) return nothing;
@@ -134,9 +134,10 @@ export class Page extends View {
     return html`<section class="banner" aria-labelledby="last-run">
       <h2 id="last-run">${t(cut ? "lastRun.cut" : "lastRun.done")}</h2>
       <p>${t(cut ? "lastRun.cutAbout" : "lastRun.doneAbout", { step: run.step, end: run.endStep, at: date(run.savedAt), text: run.textName })}</p>
+      ${this.state.runs.length > 1 ? html`<p>${t("lastRun.others", { count: this.state.runs.length - 1 })}</p>` : nothing}
       <p class="controls">
         <button type="button" class="primary" @click=${() => this.#goOn(run)}>${t(cut ? "lastRun.continue" : "lastRun.open")}</button>
-        <button type="button" @click=${this.#discard}>${t("lastRun.discard")}</button>
+        <button type="button" @click=${() => this.#discard(run)}>${t("lastRun.discard")}</button>
       </p>
     </section>`;
   }
@@ -146,12 +147,12 @@ export class Page extends View {
     goTo("train");
   }
 
-  #discard(): void {
+  #discard({ run }: RunSummary): void {
     if (!confirm(t("lastRun.confirm"))) return;
     this.store.change({ lastRun: undefined });
     void this.store.attempt("page", undefined, async () => {
-      await this.store.lorito.discardRun();
-      await this.store.readStorage();
+      await this.store.lorito.discardRun(run);
+      await this.store.readRuns();
     });
     goTo("text");
   }

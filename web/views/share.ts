@@ -5,18 +5,23 @@ import { DEFAULT_NAME, fileName, hand } from "../hand-out";
 import { hostOf, placeName } from "../hub/place";
 import { bytes, date, t } from "../i18n";
 import { openAddress, takeFiles } from "../intake";
-import type { KeptRepo, SavedModel } from "../lorito";
+import type { KeptRepo, RunSummary, SavedModel } from "../lorito";
+import { mayReplace } from "../prepare";
 import type { ExportKind } from "../protocol";
 import type { Store } from "../state";
 import { action } from "./fields";
 import "./hub-model";
 import "./hub-send";
+import "./runs";
 import { waiting } from "./hub-fields";
 import { goTo, View } from "./view";
 
-/** The run in training as one file, for when this browser cannot save it. */
-export async function downloadRun(store: Store): Promise<void> {
-  await store.attempt("train", { task: "packing" }, async () => hand(await store.lorito.downloadRun(), "run.lorito"));
+/** A run as one file, `run` or the one in training, for when this browser cannot save it. */
+export async function downloadRun(store: Store, run?: RunSummary): Promise<void> {
+  const name = run ? fileName(`${run.textName.replace(/\.\w+$/, "")} ${run.step}`) : "run";
+  await store.attempt(run ? "share" : "train", { task: "packing" }, async () =>
+    hand(await store.lorito.downloadRun(run?.run), `${name}.lorito`),
+  );
 }
 
 /** What follows the name of the model in the name of its file. */
@@ -165,6 +170,7 @@ export class ShareView extends View {
             </ul>`
           : nothing
       }
+      <lorito-runs .store=${this.store}></lorito-runs>
       ${storage ? html`<p class="hint">${t("share.storage", storage)}</p>` : nothing}`;
   }
 
@@ -243,6 +249,7 @@ export class ShareView extends View {
   }
 
   async #open(name: string): Promise<void> {
+    if (!mayReplace(this.store)) return;
     const opened = await this.store.attempt("share", { task: "opening", name }, () =>
       this.store.lorito.openModel(name),
     );

@@ -4,9 +4,9 @@ import { customElement, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
 import { duration, fixed, number, t, time } from "../i18n";
 import { part } from "../part";
-import { modelDiffers, startTraining } from "../prepare";
+import { mayReplace, modelDiffers, startTraining } from "../prepare";
 import { TRAIN_FIELDS, type TrainField } from "../settings";
-import type { Message } from "../state";
+import { type Message, UNSAVED } from "../state";
 import { action, figures, settingField } from "./fields";
 import { loraFields, overfitting } from "./fine-tuning";
 import { downloadRun } from "./share";
@@ -15,9 +15,6 @@ import { View } from "./view";
 
 /** Settings that need not be whole numbers. */
 const FRACTIONS: readonly TrainField[] = ["learningRate", "weightDecay", "beta1", "beta2", "gradClip"];
-
-/** Why a run is not saved on this device. */
-const UNSAVED = ["not-saved", "storage-full", "storage-unavailable", "run-in-another-tab"];
 
 /** A figure, or a dash where there is none yet. */
 function figure(value: number | null | undefined, digits: number): string {
@@ -115,7 +112,7 @@ export class TrainView extends View {
   }
 
   #startOver(): void {
-    if (confirm(t("train.overConfirm"))) void startTraining(this.store, { over: true });
+    if (mayReplace(this.store)) void startTraining(this.store, { over: true });
   }
 
   #course(): TemplateResult {

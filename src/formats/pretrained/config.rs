@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::{
     config::{Activation, ModelConfig, Variant},
     error::{Error, Result},
+    formats::git_lfs::refuse_pointer,
 };
 
 /// Architectures that open.
