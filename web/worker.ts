@@ -17,7 +17,7 @@ import { prepareToCompileAhead } from "./shaders";
 import * as storage from "./storage";
 import { Training, Wishes } from "./training";
 import { UnderWay } from "./under-way";
-import { Writer } from "./writer";
+import { unknownIn, Writer } from "./writer";
 
 /** Bytes of memory that the device has, where the browser tells: in gigabytes, at most 8 of them. */
 const { deviceMemory } = navigator as { deviceMemory?: number };
@@ -91,8 +91,8 @@ async function readText(
 
 /** Says what of a prompt the model never sees, as it has no token for it. */
 function tellUnknown(call: number, session: Session, texts: string[]): void {
-  const unknown = new Set(texts.flatMap((text) => [...session.unknownToModel(text)]));
-  if (unknown.size > 0) emit({ event: "unknown", call, characters: [...unknown].sort().join("") });
+  const characters = unknownIn(session, texts);
+  if (characters) emit({ event: "unknown", call, characters });
 }
 
 async function exportModel(kind: Exclude<ExportKind, "html">, name: string): Promise<Blob> {

@@ -10,6 +10,12 @@ export interface Writing {
   end?(session: Session): void;
 }
 
+/** The distinct characters of texts that the model has no token for, in the order of their code points. */
+export function unknownIn(session: Session, texts: string[]): string {
+  const unknown = new Set(texts.flatMap((text) => [...session.unknownToModel(text)]));
+  return [...unknown].sort().join("");
+}
+
 export class Writer {
   readonly #session: Guarded<Session>;
   readonly #turn = new Mutex();

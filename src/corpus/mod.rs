@@ -42,7 +42,7 @@ pub use collection::{Corpus, SourceSummary, Summary};
 pub use encoding::Encoding;
 pub use fields::SAMPLE;
 pub use jsonlines::likely_field;
-pub use newlines::{LineEnds, Pairs};
+pub use newlines::{LineEnds, Pairs, all_lf};
 pub use reader::{DEFAULT_LIMIT, FileReader, ReadOptions};
 pub use source::{Notice, Source};
 pub use split::{HeldBack, Split};

@@ -51,7 +51,8 @@ impl Session {
     /// Whether a text that begins so is a chat that WhatsApp has exported.
     #[wasm_bindgen(js_name = looksLikeChat)]
     pub fn looks_like_chat(&self, start: &str) -> bool {
-        whatsapp::looks_like(start)
+        let (text, ends) = corpus::all_lf(start.to_owned());
+        whatsapp::looks_like(&text, &ends)
     }
 
     /// How many of the first lines count for that.

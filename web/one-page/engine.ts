@@ -5,7 +5,7 @@ import init, { type ChatMessage, type GenerateOptions, type History, type ModelS
 import type { Problem } from "../errors";
 import { Guarded } from "../mutex";
 import type { ChatAnswer } from "../types";
-import { Writer, type Writing } from "../writer";
+import { unknownIn, Writer, type Writing } from "../writer";
 import { unpacked } from "./packing";
 import { type Content, numberBytes } from "./scripts";
 
@@ -34,20 +34,36 @@ export class Engine {
     return { model: summary, history: session.history() };
   }
 
-  generate(prompt: string, options: GenerateOptions, piece: (text: string) => void): Promise<string> {
-    return this.#write({ begin: (session) => session.beginGeneration(prompt, options), piece });
+  /** `unknown` is called with the characters of the prompt that the model has no token for, if there are any. */
+  generate(
+    prompt: string,
+    options: GenerateOptions,
+    piece: (text: string) => void,
+    unknown: (characters: string) => void,
+  ): Promise<string> {
+    const begin = (session: Session) => {
+      const characters = unknownIn(session, [prompt]);
+      if (characters) unknown(characters);
+      session.beginGeneration(prompt, options);
+    };
+    return this.#write({ begin, piece });
   }
 
   async chat(messages: ChatMessage[], options: GenerateOptions, piece: (text: string) => void): Promise<ChatAnswer> {
     let leftOut = { dropped: 0, systemDropped: false, questionCut: false };
+    let unknownCharacters = "";
     const text = await this.#write({
-      begin: (session) => session.beginChat(messages, options),
+      begin: (session) => {
+        const contents = messages.map(({ content }) => content);
+        unknownCharacters = unknownIn(session, contents);
+        session.beginChat(messages, options);
+      },
       piece,
       end: (session) => {
         leftOut = session.leftOut();
       },
     });
-    return { text, ...leftOut };
+    return { text, ...leftOut, unknownCharacters };
   }
 
   #write(writing: Writing): Promise<string> {

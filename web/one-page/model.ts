@@ -57,11 +57,12 @@ export class OneModel implements Asked {
     return new OneModel(engine, await asked(engine.open(wasm, model)));
   }
 
-  generate(prompt: string, { onToken, ...options }: WriteOptions = {}): Promise<string> {
-    return withPieces(onToken, (piece) => this.#engine.generate(prompt, options, piece));
+  generate(prompt: string, { onToken, onUnknown, ...options }: WriteOptions = {}): Promise<string> {
+    const unknown = proxy((characters: string) => onUnknown?.(characters));
+    return withPieces(onToken, (piece) => this.#engine.generate(prompt, options, piece, unknown));
   }
 
-  chat(messages: ChatMessage[], { onToken, ...options }: WriteOptions = {}): Promise<ChatAnswer> {
+  chat(messages: ChatMessage[], { onToken, onUnknown: _, ...options }: WriteOptions = {}): Promise<ChatAnswer> {
     return withPieces(onToken, (piece) => this.#engine.chat(messages, options, piece));
   }
 

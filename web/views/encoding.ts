@@ -2,9 +2,9 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 import { t } from "../i18n";
-import { changeEncoding, chosenEncoding, type Original } from "../intake";
+import { changeEncoding, chosenEncoding } from "../intake";
 import type { Encoding, Source } from "../lorito";
-import type { Store } from "../state";
+import type { Original, Store } from "../state";
 
 /** Grouped as people look for them: by script. */
 const ENCODINGS = [
