@@ -20,6 +20,7 @@ import type {
 import { heeded, LoritoError, orNone, type Problem, problemOf } from "./errors";
 import type { Engine } from "./gpu";
 import { Hub } from "./hub";
+import { webAddress } from "./hub/place";
 import { isArchive } from "./kinds";
 import { wordsOfOnePage } from "./one-page/words";
 import { OwnRuns } from "./own-runs";
@@ -382,8 +383,8 @@ export class Lorito extends OwnRuns {
     onProgress?: (loaded: number, total: number) => void,
     signal?: AbortSignal,
   ): Promise<ModelSummary & { vocabSize: number }> {
-    const address = URL.canParse(url, location.href) ? new URL(url, location.href) : undefined;
-    if (!address || !/^https?:$/.test(address.protocol)) throw new LoritoError({ code: "address-invalid", url });
+    const address = webAddress(url, location.href);
+    if (!address) throw new LoritoError({ code: "address-invalid", url });
     const { model, file } = await this.withWord(
       (call) => this.owner.ask((api) => api.importFromUrl(call, address.href)),
       (event) => event.event === "loaded" && onProgress?.(event.loaded, event.total),

@@ -20,6 +20,14 @@ export function isHubName(text: string): boolean {
   return prefix.test(text);
 }
 
+/** The address that a text is, seen from the page's own; undefined if nothing can be fetched there. */
+export function webAddress(text: string, page: string): URL | undefined {
+  const address = URL.canParse(text, page) ? new URL(text, page) : undefined;
+  // Browsers fetch nothing from an address with a name and a password in it, which may also pass for the host's.
+  const isOpen = address && /^https?:$/.test(address.protocol) && !address.username && !address.password;
+  return isOpen ? address : undefined;
+}
+
 /** A hub's address as it is used; throws if it is none. */
 export function hubAddress(text: string): string {
   const typed = text.trim();

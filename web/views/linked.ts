@@ -4,7 +4,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { problemOf } from "../errors";
 import { isHubName, isLinkedHub, leaveLinkedHub, openFromHub } from "../from-hub";
-import { hostOf, placeName } from "../hub/place";
+import { hostOf, placeName, webAddress } from "../hub/place";
 import { t } from "../i18n";
 import { openAddress } from "../intake";
 import { action } from "./fields";
@@ -50,8 +50,8 @@ export class LinkedView extends View {
         const place = this.store.lorito.hub.place(model);
         return { name: placeName(place), host: hostOf(place) };
       }
-      const { href, host, protocol } = new URL(model, location.href);
-      return /^https?:$/.test(protocol) ? { name: href, host } : undefined;
+      const address = webAddress(model, location.href);
+      return address && { name: address.href, host: address.host };
     } catch {
       return undefined;
     }
