@@ -17,7 +17,7 @@ import { prepareToCompileAhead } from "./shaders";
 import * as storage from "./storage";
 import { Training, Wishes } from "./training";
 import { UnderWay } from "./under-way";
-import { Writer } from "./writer";
+import { unknownIn, Writer } from "./writer";
 
 const underWay = new UnderWay((call, loaded, total) => emit({ event: "loaded", call, loaded, total }));
 
@@ -88,8 +88,8 @@ async function chatIn(given: Blob): Promise<Blob> {
 
 /** Says what of a prompt the model never sees, as it has no token for it. */
 function tellUnknown(call: number, session: Session, texts: string[]): void {
-  const unknown = new Set(texts.flatMap((text) => [...session.unknownToModel(text)]));
-  if (unknown.size > 0) emit({ event: "unknown", call, characters: [...unknown].sort().join("") });
+  const characters = unknownIn(session, texts);
+  if (characters) emit({ event: "unknown", call, characters });
 }
 
 async function exportModel(kind: Exclude<ExportKind, "html">, name: string): Promise<Blob> {

@@ -10,6 +10,11 @@ export interface Writing {
   end?(session: Session): void;
 }
 
+/** The characters of texts that the model's tokenizer has no token for, so that the model never sees them. */
+export function unknownIn(session: Session, texts: string[]): string {
+  return [...new Set(texts.flatMap((text) => [...session.unknownToModel(text)]))].sort().join("");
+}
+
 export class Writer {
   readonly #session: Guarded<Session>;
   readonly #turn = new Mutex();

@@ -32,7 +32,12 @@ impl TextDecoder {
     }
 }
 
-/// A text in the normal form NFC.
+/// A text in the normal form NFC: a letter and its accent as one character.
 pub fn nfc(text: &str) -> String {
     JsString::from(text).normalize("NFC").into()
+}
+
+/// A text in the normal form NFD: a letter and its accent apart.
+pub fn nfd(text: &str) -> String {
+    JsString::from(text).normalize("NFD").into()
 }

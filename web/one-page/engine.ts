@@ -40,14 +40,21 @@ export class Engine {
 
   async chat(messages: ChatMessage[], options: GenerateOptions, piece: (text: string) => void): Promise<ChatAnswer> {
     let leftOut = { dropped: 0, systemDropped: false, questionCut: false };
+    let unknownCharacters = "";
     const text = await this.#write({
-      begin: (session) => session.beginChat(messages, options),
+      begin: (session) => {
+        session.beginChat(messages, options);
+        unknownCharacters = unknownIn(
+          session,
+          messages.map(({ content }) => content),
+        );
+      },
       piece,
       end: (session) => {
         leftOut = session.leftOut();
       },
     });
-    return { text, ...leftOut };
+    return { text, ...leftOut, unknownCharacters };
   }
 
   #write(writing: Writing): Promise<string> {
