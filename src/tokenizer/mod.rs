@@ -89,12 +89,13 @@ impl Tokenizer {
         if documents.iter().all(|document| document.is_empty()) {
             return Err(Error::NoText);
         }
+        let form = NormalForm::of_texts(documents);
         Self::from_file(match kind {
-            Kind::Char => train::characters(documents)?,
-            Kind::Byte => train::bytes(),
+            Kind::Char => train::characters(documents, form)?,
+            Kind::Byte => train::bytes(form),
             Kind::Bpe => {
                 let characters = || documents.iter().map(|document| document.chars().count()).sum();
-                train::merges(vocabulary.unwrap_or_else(|| default_vocabulary(characters())), documents)?
+                train::merges(vocabulary.unwrap_or_else(|| default_vocabulary(characters())), documents, form)?
             }
         })
     }

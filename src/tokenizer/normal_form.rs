@@ -6,6 +6,7 @@
 //! without a normalizer gets its texts as they stand: its ids must stay those of `tokenizers`.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use unicode_normalization_alignments::UnicodeNormalization;
 
@@ -19,6 +20,30 @@ pub enum NormalForm {
 }
 
 impl NormalForm {
+    /// The form for a tokenizer of these texts: NFC, but for those in which the difference is meant, such as a list of
+    /// Unicode's oddities, which are to come back as they were. There some letters are apart and others are one, as many
+    /// lines have the former as the latter, and no letter is written in both ways.
+    pub fn of_texts(texts: &[&str]) -> Self {
+        if texts.iter().all(|text| is_surely_nfc(text)) {
+            return Self::Nfc;
+        }
+        let (mut written, mut composed) = (BTreeSet::new(), BTreeSet::new());
+        let (mut lines_apart, mut lines_as_one) = (0, 0);
+        for line in texts.iter().flat_map(|text| text.split('\n')) {
+            let form = Self::Nfc.of(line);
+            let letters: BTreeSet<char> = form.chars().filter(|&letter| letter >= '\u{C0}').collect();
+            let more = |letter: &&char| form.matches(**letter).count() > line.matches(**letter).count();
+            composed.extend(letters.iter().filter(more));
+            let as_one: Vec<char> =
+                letters.into_iter().filter(|&letter| line.contains(letter) && is_composed(letter)).collect();
+            lines_apart += usize::from(form != line);
+            lines_as_one += usize::from(!as_one.is_empty());
+            written.extend(as_one);
+        }
+        let is_meant = lines_as_one > 0 && lines_apart >= lines_as_one && composed.is_disjoint(&written);
+        if is_meant { Self::AsIs } else { Self::Nfc }
+    }
+
     /// A text in this form; borrowed where nothing changes.
     pub fn of(self, text: &str) -> Cow<'_, str> {
         if self == Self::AsIs || is_surely_nfc(text) {
@@ -69,6 +94,11 @@ fn stands_alone(character: char) -> bool {
         | '\u{3000}'..='\u{3029}' | '\u{3041}'..='\u{3098}' | '\u{309B}'..='\u{A4CF}' | '\u{AC00}'..='\u{D7A3}')
 }
 
+/// Whether a character stands for a letter and its accent.
+fn is_composed(character: char) -> bool {
+    character.nfd().next().is_some_and(|(first, _)| first != character)
+}
+
 fn nfc(text: &str) -> String {
     text.nfc().map(|(character, _)| character).collect()
 }
@@ -93,6 +123,23 @@ mod tests {
         assert_eq!(form.of("co\u{301}mo, cigu\u{308}en\u{303}a"), "cómo, cigüeña");
         assert!(matches!(form.of("cómo, Ж, 漢字, 🦜, عَ"), Cow::Borrowed(_)));
         assert!(matches!(NormalForm::AsIs.of("e\u{301}"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn nfc_is_the_form_but_where_the_difference_is_meant() {
+        let (apart, one) = ("nin\u{303}o y an\u{303}o\n", "niño y año\n");
+        let meant = "e\u{301} a\u{308}\u{323}\nİstanbul\n";
+        for (texts, form) in [
+            (vec!["plain"], NormalForm::Nfc),
+            (vec![one], NormalForm::Nfc),
+            (vec![apart], NormalForm::Nfc),
+            (vec![apart, one], NormalForm::Nfc),
+            (vec![one, one, "e\u{301}\n"], NormalForm::Nfc),
+            (vec![meant], NormalForm::AsIs),
+            (vec![meant, "é\n"], NormalForm::Nfc),
+        ] {
+            assert_eq!(NormalForm::of_texts(&texts), form, "{texts:?}");
+        }
     }
 
     #[test]

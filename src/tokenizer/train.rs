@@ -25,9 +25,6 @@ const BLOCK: usize = 1 << 16;
 /// Longer words are cut for training, where a word costs the square of its length.
 const LONGEST_WORD: usize = 256;
 
-/// Of every tokenizer that is made here.
-const NORMAL_FORM: NormalForm = NormalForm::Nfc;
-
 /// Pairs that are seen less often are not worth a token.
 const LEAST_FREQUENCY: u64 = 2;
 
@@ -39,25 +36,25 @@ pub fn default_vocabulary(characters: usize) -> usize {
 }
 
 /// One token for each distinct character, in the order of their code points.
-pub fn characters(documents: &[&str]) -> Result<File> {
+pub fn characters(documents: &[&str], form: NormalForm) -> Result<File> {
     let mut seen = vec![false; char::MAX as usize + 1];
-    each_text(documents, |text| text.chars().for_each(|character| seen[character as usize] = true));
+    each_text(documents, form, |text| text.chars().for_each(|character| seen[character as usize] = true));
     let characters = ('\0'..=char::MAX).filter(|&character| seen[character as usize]);
     let vocabulary: Vec<_> = characters.map(String::from).collect();
     if vocabulary.is_empty() {
         return Err(Error::NoText);
     }
-    Ok(finish(Cut::Characters, vocabulary, Vec::new()))
+    Ok(finish(Cut::Characters, vocabulary, Vec::new(), form))
 }
 
 /// One token for each byte, with the byte as its id.
-pub fn bytes() -> File {
+pub fn bytes(form: NormalForm) -> File {
     let vocabulary = (0..=255).map(|byte| alphabet::character(byte).to_string()).collect();
-    finish(Cut::Bytes, vocabulary, Vec::new())
+    finish(Cut::Bytes, vocabulary, Vec::new(), form)
 }
 
 /// The bytes, and merges of them until there are `vocabulary` tokens or no pair is left that repeats.
-pub fn merges(vocabulary: usize, documents: &[&str]) -> Result<File> {
+pub fn merges(vocabulary: usize, documents: &[&str], form: NormalForm) -> Result<File> {
     if !VOCABULARY.contains(&vocabulary) {
         let (min, max) = (*VOCABULARY.start(), *VOCABULARY.end());
         return Err(Error::VocabularySize { asked: vocabulary, min, max });
@@ -72,36 +69,36 @@ pub fn merges(vocabulary: usize, documents: &[&str]) -> Result<File> {
         .initial_alphabet((0..=255).map(alphabet::character).collect::<HashSet<_>>())
         .build();
     let blocks = sample(documents, SAMPLE);
-    trainer.feed(blocks.into_iter(), |block| Ok(spelled_words(block))).map_err(|error| internal(&error))?;
+    trainer.feed(blocks.into_iter(), |block| Ok(spelled_words(block, form))).map_err(|error| internal(&error))?;
     let mut model = BPE::default();
     trainer.train(&mut model).map_err(|error| internal(&error))?;
     let json = serde_json::to_vec(&model).map_err(|error| internal(&error))?;
     let model: Model = serde_json::from_slice(&json).map_err(|error| internal(&error))?;
-    Ok(finish(Cut::Words, model.vocab, model.merges))
+    Ok(finish(Cut::Words, model.vocab, model.merges, form))
 }
 
 /// The end of text is the last token: what comes before are the characters, the bytes, or the merges in their order.
-fn finish(cut: Cut, mut vocabulary: Vec<String>, merges: Vec<(String, String)>) -> File {
+fn finish(cut: Cut, mut vocabulary: Vec<String>, merges: Vec<(String, String)>, form: NormalForm) -> File {
     let end_of_text = AddedToken::special(vocabulary.len() as u32, END_OF_TEXT);
     vocabulary.push(END_OF_TEXT.to_owned());
-    File::new(cut, vec![end_of_text], vocabulary, merges).in_form(NORMAL_FORM)
+    File::new(cut, vec![end_of_text], vocabulary, merges).in_form(form)
 }
 
 /// Visits the documents without the end-of-text tokens in them, as the tokenizer will read them.
-fn each_text(documents: &[&str], mut visit: impl FnMut(&str)) {
+fn each_text(documents: &[&str], form: NormalForm, mut visit: impl FnMut(&str)) {
     let specials = Specials::of_one(AddedToken::special(0, END_OF_TEXT));
     for document in documents {
         specials.each(document, |segment| match segment {
-            Segment::Text(text) => NORMAL_FORM.each(text, |text| visit(&text)),
+            Segment::Text(text) => form.each(text, |text| visit(&text)),
             Segment::Special(..) => {}
         });
     }
 }
 
 /// The words of a block as the trainer wants them, spelled in the byte alphabet.
-fn spelled_words(block: &str) -> Vec<String> {
+fn spelled_words(block: &str, form: NormalForm) -> Vec<String> {
     let mut spelled = Vec::new();
-    each_text(&[block], |text| {
+    each_text(&[block], form, |text| {
         spelled.extend(words(text).flat_map(|word| word.as_bytes().chunks(LONGEST_WORD)).map(alphabet::spell));
     });
     spelled
