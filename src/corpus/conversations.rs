@@ -62,6 +62,7 @@ impl Conversations {
 pub struct Forms {
     /// Records that are conversations, whether or not there is an answer in them.
     known: usize,
+    empty: usize,
     others: usize,
 }
 
@@ -69,7 +70,7 @@ impl Forms {
     /// Notes a record; false once enough are known.
     pub fn note(&mut self, json: &str) -> bool {
         match records::form(json) {
-            Form::Empty => {}
+            Form::Empty => self.empty += 1,
             Form::Silent(_) | Form::Spoken(_) => self.known += 1,
             Form::Other => self.others += 1,
         }
@@ -89,6 +90,11 @@ impl Forms {
     /// Whether half of the records, or more, are conversations.
     pub fn are_most(&self) -> bool {
         self.known > 0 && self.known >= self.others
+    }
+
+    /// Whether later records may be conversations: so far all are empty ones.
+    pub fn may_be(&self) -> bool {
+        self.empty > 0 && self.known + self.others == 0
     }
 
     /// Whether a person may want to read the records as conversations.
