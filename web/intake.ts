@@ -34,8 +34,10 @@ async function read(
       const text = await store.lorito.addText(name, data, { ...reading, replaces, onProgress });
       originals[replaces ?? text.sources.length - 1] = data;
     } catch (error) {
-      const { code, fields } = problemOf(error);
-      if (code === "field-unclear") store.change({ unclear: { name, data, fields: fields as string[] } });
+      const { code, fields, conversational } = problemOf(error);
+      if (code === "field-unclear") {
+        store.change({ unclear: { name, data, fields: fields as string[], conversational: conversational === true } });
+      }
       throw error;
     }
   });

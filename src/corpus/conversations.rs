@@ -14,8 +14,6 @@ pub struct Conversations {
     pub turns: u64,
     /// Turns left out of conversations that are used.
     pub left_out: u64,
-    /// Answers left out of them as they are not to be learned.
-    pub unlearned: u64,
     /// Records that are none, or in which the model has nothing to say.
     pub without: u64,
     /// Letters of the turns, also of records without an answer; and those of the first [`SAMPLE`] records.
@@ -49,11 +47,10 @@ impl Conversations {
             return;
         };
         let start = self.text.len();
-        self.text.push_str(&chat::render(&conversation.messages));
+        self.text.push_str(&chat::render_with(&conversation.messages, &conversation.only_read));
         self.documents.push(start..self.text.len());
         self.turns += conversation.messages.len() as u64;
         self.left_out += conversation.left_out;
-        self.unlearned += conversation.unlearned;
     }
 }
 

@@ -68,7 +68,7 @@ pub fn read(name: &str, text: String, wanted: Option<&str>, chat: &ChatOptions) 
             drop(text);
             return Ok(Parsed::conversations(name, found, choice(None), notice.into_iter().collect()));
         }
-        if let Some(parsed) = talks(name, &lists, &census, chat)? {
+        if let Some(parsed) = talks(name, &lists, &census, chat, asked)? {
             return Ok(Parsed { fields: choice(None), conversational: true, ..parsed });
         }
         if asked {
@@ -112,7 +112,13 @@ fn letters_mended(name: &str, count: u64) -> Option<Notice> {
 }
 
 /// The chats between people, if there are any.
-fn talks(name: &str, lists: &[List<'_>], census: &Census, options: &ChatOptions) -> Result<Option<Parsed>> {
+fn talks(
+    name: &str,
+    lists: &[List<'_>],
+    census: &Census,
+    options: &ChatOptions,
+    asked: bool,
+) -> Result<Option<Parsed>> {
     let may_have = |list: &&List| list.records().take(SAMPLE).any(messengers::looks_like);
     let lists = lists.iter().filter(may_have);
     let mut talks: Vec<Talk> = lists.flat_map(|list| list.records().filter_map(messengers::talk)).collect();
@@ -125,7 +131,7 @@ fn talks(name: &str, lists: &[List<'_>], census: &Census, options: &ChatOptions)
     };
     let words = talks.iter().flat_map(Talk::words);
     let letters = words.map(|words| Amount::of(words).letters).sum();
-    let notice = Share { name, census, letters, path: None, asked: false }.judge()?;
+    let notice = Share { name, census, letters, path: None, asked }.judge()?;
     let parsed = Parsed::of_chat(messengers::read(name, &talks, options)?);
     let notices = notice.into_iter().chain(letters_mended(name, mended)).collect();
     Ok(Some(Parsed { notices, ..parsed }))
@@ -308,6 +314,11 @@ mod tests {
         assert_eq!((percent, fields.len(), fields[0].as_str()), (3, 30, "p0x"));
         // What a person asks for is read.
         assert_eq!(read(&format!("{{{}}}", parts(30)), Some("p7x")).unwrap().notices, []);
+        // So are conversations that are next to nothing.
+        let talk = r#"{"prompt": "Is it?", "completion": "It is.", "essay": ""#.to_owned();
+        let mostly = format!("[{talk}{}\"}}]", "many more words ".repeat(40));
+        assert!(matches!(read(&mostly, None), Err(Error::FieldUnclear { conversational: true, .. })));
+        assert_eq!(read(&mostly, Some(CONVERSATIONS)).unwrap().turns, 2);
         // Titles are never all that is learned.
         let export = r#"[{"title": "On lavender", "nodes": {"a7": {"say": {"it": ["How do I dry it without losing colour?"]}}}}]"#;
         assert_eq!(documents(export, None).0, ["How do I dry it without losing colour?"]);
