@@ -31,9 +31,10 @@ pub enum Error {
     JsonInvalid { name: String, line: u64, column: u64, reason: String },
     #[error("{name} holds no text in field {field:?}; it has {fields:?}")]
     FieldMissing { name: String, field: String, fields: Vec<String> },
-    /// What would be read by itself is next to nothing of the file's words: so many of a hundred.
+    /// What would be read by itself is next to nothing of the file's words: so many of a hundred. `conversational`: these
+    /// are conversations, which can be chosen, too.
     #[error("{name} would be read for {percent}% of its words; a field of {fields:?} is to be chosen")]
-    FieldUnclear { name: String, percent: u64, fields: Vec<String> },
+    FieldUnclear { name: String, percent: u64, fields: Vec<String>, conversational: bool },
     #[error("{name} holds no text")]
     NoTextInFile { name: String },
     #[error("{name} is a chat of which the filters leave nothing")]

@@ -166,6 +166,26 @@ fn the_mask_is_the_answers_and_their_ends_exactly() {
 }
 
 #[test]
+fn an_answer_without_weight_is_read_and_not_learned() {
+    let mut session = session();
+    let line = r#"{"messages": [{"role": "user", "content": "Name a tree."}, {"role": "assistant", "content": "A stone.", "weight": 0},
+        {"role": "user", "content": "A tree, please."}, {"role": "assistant", "content": "An alder.", "weight": 1}]}"#;
+    add(&mut session, "a.jsonl", &(line.replace('\n', "") + "\n").repeat(3));
+    assert_eq!(session.text_summary().sources[0].turns, 12);
+    for (kind, name) in KINDS {
+        session.train_tokenizer(kind, Some(300)).unwrap();
+        let preview = session.text_summary().preview;
+        let document = preview.lines().next().unwrap();
+        let (pieces, learned) = (session.preview_tokens(document).unwrap(), session.learned_tokens(document).unwrap());
+        let flags = pieces.iter().flat_map(|piece| piece.ids.iter().map(|_| piece.text.clone())).zip(learned);
+        let said: String = flags.filter(|(_, learned)| *learned).map(|(text, _)| text).collect();
+        assert_eq!(said, "An alder.<|end|>", "{name}");
+        let text: String = pieces.into_iter().map(|piece| piece.text).collect();
+        assert!(text.contains("<|assistant|>A stone.<|end|>"), "{name}: {text}");
+    }
+}
+
+#[test]
 fn records_of_every_file_become_conversations() {
     let pair = r#"{"prompt": "How many?", "completion": "Three."}"#;
     for (name, text, count) in [

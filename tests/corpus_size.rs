@@ -69,7 +69,7 @@ fn reading_takes_less_than_three_times_the_file() {
     }
 }
 
-/// Text, one size and twice it, that a reader could take quadratic time for.
+/// Texts of a size that a reader could take quadratic time for.
 fn costly(size: usize) -> Vec<(&'static str, &'static str, String)> {
     let nested =
         |open: &str, close: &str, count: usize| format!("{}\"a b\"{}", open.repeat(count), close.repeat(count));
@@ -108,20 +108,20 @@ fn costly(size: usize) -> Vec<(&'static str, &'static str, String)> {
 }
 
 #[test]
-fn twice_the_file_takes_about_twice_the_time() {
+fn eight_times_the_file_takes_about_eight_times_the_time() {
     let time = |name: &str, text: &str| {
         let once = || {
             let started = Instant::now();
             let _ = read(name, text);
             started.elapsed()
         };
-        (0..3).map(|_| once()).min().unwrap_or_default()
+        (0..5).map(|_| once()).min().unwrap_or_default()
     };
-    const SIZE: usize = 400_000;
-    for ((what, name, one), (.., two)) in costly(SIZE).into_iter().zip(costly(4 * SIZE)) {
-        let (one, two) = (time(name, &one), time(name, &two));
-        // Four times the size: quadratic would be sixteen times.
-        assert!(two < 8 * one + Duration::from_millis(20), "{what}: {one:?}, and {two:?} for four times as much");
+    const SIZE: usize = 200_000;
+    for ((what, name, small), (.., large)) in costly(SIZE).into_iter().zip(costly(8 * SIZE)) {
+        let (one, eight) = (time(name, &small), time(name, &large));
+        // Quadratic would be 64 times; the rest is for a machine that does other things, too.
+        assert!(eight < 30 * one + Duration::from_millis(50), "{what}: {one:?}, and {eight:?} for eight times as much");
     }
 }
 
@@ -131,7 +131,8 @@ fn a_table_of_a_million_columns_is_read_and_few_of_them_are_listed() {
     let text = format!("{}\n{}some words\n", names.join(","), "x,".repeat(999_999));
     let started = Instant::now();
     let source = read("wide.csv", &text).unwrap();
-    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    // Two seconds, unless the machine does other things, too; with each column held against all others it would be hours.
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
     assert_eq!(source.field.as_deref(), Some("c999999"));
     assert_eq!((source.fields.len(), source.more_fields), (256, 999_744));
     assert!(source.fields.contains(&"c999999".to_owned()));

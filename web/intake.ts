@@ -50,8 +50,10 @@ async function read(
   await store.attempt("text", { task: "reading", name, total }, async (update) => {
     const onProgress = (done: number) => update({ done });
     const text = await store.lorito.addText(name, data, { ...reading, replaces, onProgress }).catch((error) => {
-      const { code, fields } = problemOf(error);
-      if (code === "field-unclear") store.change({ unclear: { name, data, fields: fields as string[] } });
+      const { code, fields, conversational } = problemOf(error);
+      if (code === "field-unclear") {
+        store.change({ unclear: { name, data, fields: fields as string[], conversational: conversational === true } });
+      }
       throw error;
     });
     if (reading.encoding) encodings.set(data, reading.encoding);

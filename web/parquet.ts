@@ -54,8 +54,8 @@ interface Table {
 /** Where a field of the lines comes from. */
 type Columns = Map<string, string>;
 
-/** Names that the crate knows conversations by. */
-const CONVERSATIONS = ["messages", "conversation", "conversations"];
+/** Names that the crate knows conversations by; of two answers it takes the one that was chosen. */
+const CONVERSATIONS = ["messages", "conversation", "conversations", "chosen"];
 
 /** The rows of one file, or of several that are parts of one table. */
 export async function rowsOf(name: string, files: readonly Blob[], wanted: string | undefined, sample: Sample) {
@@ -158,7 +158,7 @@ function textColumns(metadata: FileMetaData): Columns {
   // Old writers do not say that bytes are text.
   const found = strings.length + conversations.length > 0 ? strings : children.filter(isBytes);
   const columns: Columns = new Map([...named(found), ...named(conversations)]);
-  const [conversation] = conversations.map(({ element }) => element.name);
+  const [conversation] = conversations.map(({ element }) => element.name).filter((name) => !/rejected/i.test(name));
   if (conversation && !conversations.some(({ element }) => CONVERSATIONS.includes(element.name))) {
     columns.delete(conversation);
     columns.set("messages", conversation);

@@ -52,6 +52,8 @@ export interface Unclear {
   name: string;
   data: Original;
   fields: string[];
+  /** Whether it can be read as conversations, too. */
+  conversational: boolean;
 }
 
 export interface State {

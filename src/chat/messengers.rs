@@ -117,6 +117,10 @@ fn messages(chat: &str) -> Option<&str> {
     (speak && 2 * known >= seen).then_some(list)
 }
 
+pub fn looks_like(chat: &str) -> bool {
+    messages(chat).is_some()
+}
+
 /// A chat between people, if this object is one.
 pub fn talk(chat: &str) -> Option<Talk<'_>> {
     let list = messages(chat)?;

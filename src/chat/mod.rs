@@ -11,7 +11,7 @@ pub mod whatsapp;
 use serde::{Deserialize, Serialize};
 
 pub use prompt::{end_of_turn, ends, has_tokens, prompt, template};
-pub use template::{JINJA, TOKENS, begin_answer, render, words};
+pub use template::{JINJA, ONLY_READ, TOKENS, as_read, begin_answer, only_read, render, render_with, words};
 pub use transcript::Answer;
 
 /// Who speaks.

@@ -18,8 +18,8 @@ pub struct Conversation {
     pub messages: Vec<Message>,
     /// Turns without words, or of somebody who is neither person nor model (a tool, say).
     pub left_out: u64,
-    /// Answers left out as they are not to be learned (`weight` 0).
-    pub unlearned: u64,
+    /// Places of the answers that are only to be read, and not to be learned (`weight` 0).
+    pub only_read: Vec<usize>,
 }
 
 /// What a record is, whether or not there is something to learn in it.
@@ -163,7 +163,8 @@ impl Conversation {
     }
 
     fn form(self) -> Form {
-        let spoken = self.messages.iter().any(|message| message.role == Role::Assistant);
+        let answers = self.messages.iter().filter(|message| message.role == Role::Assistant).count();
+        let spoken = answers > self.only_read.len();
         if spoken { Form::Spoken(self) } else { Form::Silent(self) }
     }
 
@@ -188,10 +189,10 @@ impl Conversation {
 
     pub fn add_turn(&mut self, turn: Turn<'_>) {
         let role = turn.speaker.as_deref().and_then(role);
-        if turn.weightless && role == Some(Role::Assistant) {
-            self.unlearned += 1;
-        } else {
-            self.add(role, &turn.words.unwrap_or_default());
+        let place = self.messages.len();
+        self.add(role, &turn.words.unwrap_or_default());
+        if turn.weightless && role == Some(Role::Assistant) && self.messages.len() > place {
+            self.only_read.push(place);
         }
     }
 
@@ -359,11 +360,21 @@ mod tests {
     #[test]
     fn what_is_no_turn_is_counted() {
         let json = r#"{"messages": [{"role": "tool", "content": "x"}, {"role": "user", "content": " "}, {"role": "user"}, 7,
-            {"role": "assistant", "content": "not this", "weight": 0},
-            {"role": "assistant", "content": "a\r\nb", "weight": 1}]}"#;
+            {"role": "assistant", "content": "a\r\nb"}]}"#;
         let found = conversation(json).unwrap();
-        assert_eq!((found.left_out, found.unlearned), (4, 1));
+        assert_eq!(found.left_out, 4);
         assert_eq!(found.messages, [Message { role: Role::Assistant, content: "a\nb".into() }]);
+    }
+
+    #[test]
+    fn answers_without_weight_are_only_read() {
+        let json = r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0},
+            {"role": "user", "content": "c", "weight": 0}, {"role": "assistant", "content": "d", "weight": 1}]}"#;
+        let found = conversation(json).unwrap();
+        assert_eq!((found.messages.len(), found.only_read.as_slice()), (4, &[1][..]));
+        let json =
+            r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0}]}"#;
+        assert!(matches!(form(json), Form::Silent(_)));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! `apply_chat_template` makes a text before it makes ids: so every `<|` in their words gets a space, in [`render`] and
 //! in [`JINJA`] alike.
 
+use std::borrow::Cow;
+
 use super::{Message, Role};
 
 /// The tokens of a conversation, in the order of their ids: system, user, assistant, end of a turn.
@@ -28,6 +30,37 @@ impl Role {
     }
 }
 
+/// What stands in the text of a document for the assistant's token where the answer is only read, and not learned. It is
+/// no token: [`as_read`] makes the text of it that a model reads.
+pub const ONLY_READ: &str = "<|assistant:read|>";
+
+/// The text that a model reads of a document.
+pub fn as_read(document: &str) -> Cow<'_, str> {
+    match document.contains(ONLY_READ) {
+        true => Cow::Owned(document.replace(ONLY_READ, TOKENS[2])),
+        false => Cow::Borrowed(document),
+    }
+}
+
+/// Whether each answer of a document is only read, in their order.
+pub fn only_read(document: &str) -> impl Iterator<Item = bool> {
+    let begins = document.match_indices("<|assistant").map(|(at, _)| &document[at..]);
+    let known = |rest: &&str| rest.starts_with(TOKENS[2]) || rest.starts_with(ONLY_READ);
+    begins.filter(known).map(|rest| rest.starts_with(ONLY_READ))
+}
+
+/// The text of a conversation whose answers at these places are only read.
+pub fn render_with(messages: &[Message], only_read: &[usize]) -> String {
+    if only_read.is_empty() {
+        return render(messages);
+    }
+    let turn = |(place, message)| {
+        let text = render(std::slice::from_ref(message));
+        if only_read.contains(&place) { text.replacen(TOKENS[2], ONLY_READ, 1) } else { text }
+    };
+    messages.iter().enumerate().map(turn).collect()
+}
+
 /// The text of a conversation. That of a longer one begins with it.
 pub fn render(messages: &[Message]) -> String {
     let mut text = String::new();
@@ -42,7 +75,7 @@ pub fn render(messages: &[Message]) -> String {
 /// What lies between a document's tokens of conversations: the words alone.
 pub fn words(document: &str) -> Vec<&str> {
     let mut pieces = vec![document];
-    for token in TOKENS {
+    for token in TOKENS.into_iter().chain([ONLY_READ]) {
         pieces = pieces.into_iter().flat_map(|piece| piece.split(token)).collect();
     }
     pieces.retain(|piece| !piece.is_empty());
@@ -57,6 +90,22 @@ pub fn begin_answer() -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn answers_that_are_only_read_are_marked_until_they_are_read() {
+        let message = |role, content: &str| Message { role, content: content.into() };
+        let messages = [
+            message(Role::User, "a <|assistant:read|> b"),
+            message(Role::Assistant, "c"),
+            message(Role::User, "d"),
+            message(Role::Assistant, "e"),
+        ];
+        let marked = render_with(&messages, &[1]);
+        assert_eq!(as_read(&marked), render(&messages));
+        assert_eq!(only_read(&marked).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(words(&marked), words(&render(&messages)));
+        assert_eq!(render_with(&messages, &[]), render(&messages));
+    }
 
     #[test]
     fn words_that_spell_a_token_stay_words() {

@@ -14,8 +14,6 @@ pub struct Conversations {
     pub turns: u64,
     /// Turns left out of conversations that are used.
     pub left_out: u64,
-    /// Answers left out of them as they are not to be learned.
-    pub unlearned: u64,
     /// Records that are none, or in which the model has nothing to say.
     pub without: u64,
     /// Letters of the turns, also of records without an answer; and those of the first [`SAMPLE`] records.
@@ -49,11 +47,10 @@ impl Conversations {
             return;
         };
         let start = self.text.len();
-        self.text.push_str(&chat::render(&conversation.messages));
+        self.text.push_str(&chat::render_with(&conversation.messages, &conversation.only_read));
         self.documents.push(start..self.text.len());
         self.turns += conversation.messages.len() as u64;
         self.left_out += conversation.left_out;
-        self.unlearned += conversation.unlearned;
     }
 }
 
@@ -62,6 +59,7 @@ impl Conversations {
 pub struct Forms {
     /// Records that are conversations, whether or not there is an answer in them.
     known: usize,
+    empty: usize,
     others: usize,
 }
 
@@ -69,7 +67,7 @@ impl Forms {
     /// Notes a record; false once enough are known.
     pub fn note(&mut self, json: &str) -> bool {
         match records::form(json) {
-            Form::Empty => {}
+            Form::Empty => self.empty += 1,
             Form::Silent(_) | Form::Spoken(_) => self.known += 1,
             Form::Other => self.others += 1,
         }
@@ -89,6 +87,11 @@ impl Forms {
     /// Whether half of the records, or more, are conversations.
     pub fn are_most(&self) -> bool {
         self.known > 0 && self.known >= self.others
+    }
+
+    /// Whether later records may be conversations: so far all are empty ones.
+    pub fn may_be(&self) -> bool {
+        self.empty > 0 && self.known + self.others == 0
     }
 
     /// Whether a person may want to read the records as conversations.

@@ -25,18 +25,21 @@ pub fn rows(text: &str) -> Option<String> {
                     Some(csv(std::iter::once(names).chain(elements(data)), text.len()))
                 }
                 Some(_) => None,
-                None => Some(csv(elements(data), text.len())),
+                // Without names it is one if it is most of the file.
+                None => (2 * data.len() > text.len() && is_table(data)).then(|| csv(elements(data), text.len())),
             }
         }
-        // Lists of strings alone may be texts in pieces, or what people say in turn.
-        b'[' => {
-            let mixed = |row: &str| elements(row).any(|cell| !cell.starts_with('"'));
-            let named = || elements(text).next().is_some_and(|row| elements(row).any(|cell| is_usual(&string(cell))));
-            let is_table = are_rows(text) && (elements(text).any(mixed) || named());
-            is_table.then(|| csv(elements(text), text.len()))
-        }
+        b'[' => (are_rows(text) && is_table(text)).then(|| csv(elements(text), text.len())),
         _ => None,
     }
+}
+
+/// Whether rows are those of a table. Lists of strings alone may be texts in pieces, or what people say in turn.
+fn is_table(rows: &str) -> bool {
+    let is_string = |cell: &str| cell.starts_with('"');
+    let mixed = |row: &str| elements(row).any(is_string) && !elements(row).all(is_string);
+    let is_named = |row: &str| elements(row).any(|cell| is_string(cell) && is_usual(&string(cell)));
+    elements(rows).any(mixed) || elements(rows).next().is_some_and(is_named)
 }
 
 /// Whether all elements are lists of plain values, none longer than the first one, which has some.
@@ -89,6 +92,8 @@ mod tests {
             r#"[{"a": 1}]"#,
             r#"{"columns": ["a"], "data": [{"a": 1}]}"#,
             r#"{"columns": [7], "data": [[1, "a"]]}"#,
+            r#"{"text": "what all of this is about", "data": [[1, 2], [3, 4]]}"#,
+            r#"{"text": "what all of this is about", "data": [[1, "a"]]}"#,
         ] {
             assert_eq!(rows(other), None, "{other}");
         }

@@ -3,7 +3,7 @@
 
 use super::census::Census;
 use super::conversations::{Conversations, Forms};
-use super::fields::{Amount, Choice};
+use super::fields::{Amount, Choice, SAMPLE};
 use super::parsed::{CONVERSATIONS, Parsed, Share};
 use super::pick::{Picker, Texts};
 use super::source::Notice;
@@ -48,7 +48,8 @@ pub fn read(name: &str, text: String, wanted: Option<&str>, chat: &ChatOptions) 
     let census = Census::of(&text);
     let names = census.names();
     let choice = |read: Option<&str>| Choice::of(names.iter().map(String::as_str), read);
-    let lists = lists(&text);
+    let several = values(&text).nth(1).is_some();
+    let lists = lists(&text, several);
     let forms: Vec<Forms> = lists.iter().map(|list| Forms::of(list.records())).collect();
     let conversational = forms.iter().any(Forms::are_some);
     if wanted.is_none_or(|field| field == CONVERSATIONS) {
@@ -67,7 +68,7 @@ pub fn read(name: &str, text: String, wanted: Option<&str>, chat: &ChatOptions) 
             drop(text);
             return Ok(Parsed::conversations(name, found, choice(None), notice.into_iter().collect()));
         }
-        if let Some(parsed) = talks(name, &lists, &census, chat)? {
+        if let Some(parsed) = talks(name, &lists, &census, chat, asked)? {
             return Ok(Parsed { fields: choice(None), conversational: true, ..parsed });
         }
         if asked {
@@ -88,8 +89,7 @@ pub fn read(name: &str, text: String, wanted: Option<&str>, chat: &ChatOptions) 
         documents: Vec::with_capacity(read.strings as usize),
         ..Texts::default()
     };
-    let listed = values(&text).nth(1).is_some();
-    Picker { path: &read.path, listed, latin1: census.is_latin1() }.pick(&text, &mut texts);
+    Picker { path: &read.path, listed: several, latin1: census.is_latin1() }.pick(&text, &mut texts);
     drop(lists);
     drop(text);
     let letters = read.amount.letters;
@@ -112,8 +112,16 @@ fn letters_mended(name: &str, count: u64) -> Option<Notice> {
 }
 
 /// The chats between people, if there are any.
-fn talks(name: &str, lists: &[List<'_>], census: &Census, options: &ChatOptions) -> Result<Option<Parsed>> {
-    let mut talks: Vec<Talk> = lists.iter().flat_map(|list| list.records().filter_map(messengers::talk)).collect();
+fn talks(
+    name: &str,
+    lists: &[List<'_>],
+    census: &Census,
+    options: &ChatOptions,
+    asked: bool,
+) -> Result<Option<Parsed>> {
+    let may_have = |list: &&List| list.records().take(SAMPLE).any(messengers::looks_like);
+    let lists = lists.iter().filter(may_have);
+    let mut talks: Vec<Talk> = lists.flat_map(|list| list.records().filter_map(messengers::talk)).collect();
     if talks.is_empty() {
         return Ok(None);
     }
@@ -123,7 +131,7 @@ fn talks(name: &str, lists: &[List<'_>], census: &Census, options: &ChatOptions)
     };
     let words = talks.iter().flat_map(Talk::words);
     let letters = words.map(|words| Amount::of(words).letters).sum();
-    let notice = Share { name, census, letters, path: None, asked: false }.judge()?;
+    let notice = Share { name, census, letters, path: None, asked }.judge()?;
     let parsed = Parsed::of_chat(messengers::read(name, &talks, options)?);
     let notices = notice.into_iter().chain(letters_mended(name, mended)).collect();
     Ok(Some(Parsed { notices, ..parsed }))
@@ -154,12 +162,12 @@ impl<'a> List<'a> {
 
 /// Everything that may be a list of records: the values of the text, and the lists in them, those first that stand around
 /// others. A list in a record of another one is a part of that.
-fn lists(text: &str) -> Vec<List<'_>> {
+fn lists(text: &str, several: bool) -> Vec<List<'_>> {
     let mut found = vec![List { json: text, kind: Kind::Values }];
-    let mut open: Vec<(&str, usize)> = match values(text).nth(1) {
-        Some(_) => Vec::new(),
-        None => values(text).map(|value| (value, 0)).collect(),
-    };
+    let mut open: Vec<(&str, usize)> = Vec::new();
+    if !several {
+        open.extend(values(text).map(|value| (value, 0)));
+    }
     while let Some((value, depth)) = open.pop() {
         if value.starts_with('[') {
             found.push(List { json: value, kind: Kind::Elements });
@@ -306,6 +314,11 @@ mod tests {
         assert_eq!((percent, fields.len(), fields[0].as_str()), (3, 30, "p0x"));
         // What a person asks for is read.
         assert_eq!(read(&format!("{{{}}}", parts(30)), Some("p7x")).unwrap().notices, []);
+        // So are conversations that are next to nothing.
+        let talk = r#"{"prompt": "Is it?", "completion": "It is.", "essay": ""#.to_owned();
+        let mostly = format!("[{talk}{}\"}}]", "many more words ".repeat(40));
+        assert!(matches!(read(&mostly, None), Err(Error::FieldUnclear { conversational: true, .. })));
+        assert_eq!(read(&mostly, Some(CONVERSATIONS)).unwrap().turns, 2);
         // Titles are never all that is learned.
         let export = r#"[{"title": "On lavender", "nodes": {"a7": {"say": {"it": ["How do I dry it without losing colour?"]}}}}]"#;
         assert_eq!(documents(export, None).0, ["How do I dry it without losing colour?"]);

@@ -161,7 +161,7 @@ pub fn likely_field(lines: &str) -> Option<String> {
     let look = Look::at(lines, usize::MAX);
     let read = look.census.read(look.census.likely()?);
     // A place beneath a column is not what the column is called.
-    if look.forms.are_most() || read.path.len() != 1 { None } else { read.name }
+    if look.forms.are_most() || look.forms.may_be() || read.path.len() != 1 { None } else { read.name }
 }
 
 /// The values of a line: none if it is blank; an error if it is no JSON, nor nearly.
@@ -311,6 +311,7 @@ mod tests {
         assert_eq!(likely.as_deref(), Some("story"));
         assert_eq!(parse(&lines, None).unwrap().field, likely);
         assert_eq!(likely_field("{\"count\": 7}\n\"bare\"\n"), None);
+        assert_eq!(likely_field("{\"id\": \"a\", \"messages\": null}\n"), None);
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Parsed {
 
     /// Conversations, one document each.
     pub fn conversations(name: &str, found: Conversations, fields: Choice, mut notices: Vec<Notice>) -> Self {
-        let Conversations { mut text, documents, turns, left_out, unlearned, without, .. } = found;
+        let Conversations { mut text, documents, turns, left_out, without, .. } = found;
         text.shrink_to_fit();
         let mut tell = |count: u64, notice: fn(String, u64) -> Notice| {
             if count > 0 {
@@ -73,7 +73,6 @@ impl Parsed {
             }
         };
         tell(left_out, |name, count| Notice::TurnsLeftOut { name, count });
-        tell(unlearned, |name, count| Notice::AnswersNotLearned { name, count });
         tell(without, |name, count| Notice::RecordsWithoutAnswer { name, count });
         Self { text, documents, fields, conversational: true, notices, turns, ..Self::default() }
     }
@@ -130,7 +129,7 @@ impl Share<'_> {
         let percent = 100 * self.letters / all;
         if REFUSED * self.letters < all {
             let fields = Choice::of(self.census.names().iter().map(String::as_str), None).names;
-            return Err(Error::FieldUnclear { name, percent, fields });
+            return Err(Error::FieldUnclear { name, percent, fields, conversational: self.path.is_none() });
         }
         let is_used = |field: &str| self.path.is_none() && records::is_known_name(field);
         let field = self.census.elsewhere(self.path, is_used).unwrap_or_default();

@@ -73,8 +73,6 @@ pub enum Notice {
     RecordsWithoutAnswer { name: String, count: u64 },
     /// So many lines begin with a date and a name, as a chat's do, but in no form that is known: it was read as plain text.
     ChatReadAsPlain { name: String, count: u64 },
-    /// Answers that are not to be learned (`weight` 0) were left out.
-    AnswersNotLearned { name: String, count: u64 },
     /// Only so many of a hundred words in the file are read; most of the others are in this field.
     TextElsewhere { name: String, percent: u64, field: String },
     /// Texts that were UTF-8 taken for Latin-1, as in Meta's exports, were put right.

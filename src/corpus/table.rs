@@ -181,7 +181,7 @@ impl Table {
         let (name, percent) = (name.to_owned(), 100 * read / all);
         if REFUSED * read < all {
             let fields = Choice::of(self.fields.names(), None).names;
-            return Err(Error::FieldUnclear { name, percent, fields });
+            return Err(Error::FieldUnclear { name, percent, fields, conversational: used.len() > 1 });
         }
         let rest = others().filter(|column| !used.contains(column)).max_by_key(|&column| tally.amounts[column]);
         let field = rest.map(|column| self.fields.name(column).to_owned()).unwrap_or_default();

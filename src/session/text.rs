@@ -8,7 +8,7 @@ use crate::{
     corpus::{FileReader, HeldBack, ReadOptions, Summary, most_documents},
     error::{Error, Result},
     tokenizer::{Kind, Piece, Tokenizer, default_vocabulary},
-    train::{Answers, Dataset},
+    train::{Answers, Dataset, Side},
 };
 
 impl Session {
@@ -131,12 +131,11 @@ impl Session {
         // A tokenizer without the tokens between turns gets them before it trains (`learn_turns`).
         let answers = if self.corpus.has_conversations() { answers(tokenizer).ok() } else { None };
         let bytes = || split.validation.iter().map(|document| document.len() as u64).sum();
-        let data = Rc::new(Dataset {
-            train: tokenizer.encode_documents(&split.train)?,
-            validation: tokenizer.encode_documents(&split.validation)?,
-            validation_bytes: if answers.is_none() { bytes() } else { 0 },
-            answers,
-        });
+        let (train, read_in_train) = encoded(tokenizer, &split.train)?;
+        let (validation, read_in_validation) = encoded(tokenizer, &split.validation)?;
+        let validation_bytes = if answers.is_none() { bytes() } else { 0 };
+        let answers = answers.map(|answers| Answers { only_read: [read_in_train, read_in_validation], ..answers });
+        let data = Rc::new(Dataset { train, validation, validation_bytes, answers });
         self.data = Some(data.clone());
         Ok(data)
     }
@@ -151,15 +150,18 @@ impl Session {
     }
 
     pub fn preview_tokens(&self, text: &str) -> Result<Vec<Piece>> {
-        Ok(self.tokenizer()?.pieces(text))
+        Ok(self.tokenizer()?.pieces(&chat::as_read(text)))
     }
 
     /// Whether each token of a text would be learned, or only read; all are where there are no conversations.
     pub fn learned_tokens(&self, text: &str) -> Result<Vec<bool>> {
         let tokenizer = self.tokenizer()?;
-        let ids: Vec<u16> = tokenizer.encode(text).into_iter().map(|id| id as u16).collect();
+        let ids: Vec<u16> = tokenizer.encode(&chat::as_read(text)).into_iter().map(|id| id as u16).collect();
         let answers = if self.corpus.has_conversations() { answers(tokenizer).ok() } else { None };
-        Ok(answers.map_or(vec![true; ids.len()], |answers| answers.learned(&ids, 0, ids.len()).collect()))
+        let Some(answers) = answers else { return Ok(vec![true; ids.len()]) };
+        let only_read = [places_only_read(tokenizer, &[text], &ids), Vec::new()];
+        let answers = Answers { only_read, ..answers };
+        Ok(answers.learned(Side::Train, &ids, 0, ids.len()).collect())
     }
 
     pub fn unknown_characters(&self, text: &str) -> Result<String> {
@@ -180,6 +182,25 @@ fn spoken(documents: Vec<&str>, chat: bool) -> Vec<&str> {
     if chat { documents.into_iter().flat_map(chat::words).collect() } else { documents }
 }
 
+/// The ids of documents, and where answers begin in them that are only read.
+fn encoded(tokenizer: &Tokenizer, documents: &[&str]) -> Result<(Vec<u16>, Vec<u32>)> {
+    if !documents.iter().any(|document| document.contains(chat::ONLY_READ)) {
+        return Ok((tokenizer.encode_documents(documents)?, Vec::new()));
+    }
+    let texts: Vec<_> = documents.iter().map(|document| chat::as_read(document)).collect();
+    let ids = tokenizer.encode_documents(&texts.iter().map(AsRef::as_ref).collect::<Vec<_>>())?;
+    let places = places_only_read(tokenizer, documents, &ids);
+    Ok((ids, places))
+}
+
+/// Where answers begin, in the ids of these documents, that are only read; none where turns have no tokens.
+fn places_only_read(tokenizer: &Tokenizer, documents: &[&str], ids: &[u16]) -> Vec<u32> {
+    let Ok(Answers { tokens: [_, _, assistant, _], .. }) = answers(tokenizer) else { return Vec::new() };
+    let begins = (0..).zip(ids).filter(|(_, id)| **id == assistant).map(|(place, _)| place);
+    let only_read = documents.iter().flat_map(|document| chat::only_read(document));
+    begins.zip(only_read).filter(|(_, only_read)| *only_read).map(|(place, _)| place).collect()
+}
+
 /// The tokens between turns, by their ids.
 pub(super) fn answers(tokenizer: &Tokenizer) -> Result<Answers> {
     let id = |token: &str| tokenizer.special_token(token).and_then(|id| u16::try_from(id).ok());
@@ -187,5 +208,5 @@ pub(super) fn answers(tokenizer: &Tokenizer) -> Result<Answers> {
         return Err(Error::TokenizerWithoutTurns);
     };
     let end_of_text = tokenizer.end_of_text().and_then(|id| u16::try_from(id).ok()).unwrap_or(u16::MAX);
-    Ok(Answers { tokens: [system, user, assistant, end], end_of_text })
+    Ok(Answers { tokens: [system, user, assistant, end], end_of_text, only_read: Default::default() })
 }

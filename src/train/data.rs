@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-use super::Answers;
+use super::{Answers, Side};
 use crate::{
     error::{Error, Result},
     model::Ids,
@@ -60,7 +60,7 @@ impl Dataset {
             return Err(Error::TextTooShort { tokens: self.train.len(), needed });
         }
         if let Some(answers) = &self.answers
-            && !answers.learned(&self.train, 1, self.train.len()).any(|learned| learned)
+            && !answers.learned(Side::Train, &self.train, 1, self.train.len()).any(|learned| learned)
         {
             return Err(Error::NothingToLearn);
         }
@@ -78,7 +78,7 @@ impl Dataset {
         if !starts.iter().any(|&start| self.counts(start, context)) {
             starts[0] = self.next_that_counts(starts[0], context);
         }
-        self.windows_at(&self.train, &starts, context, device)
+        self.windows_at(Side::Train, &starts, context, device)
     }
 
     /// A place drawn until something counts in its window, but not for ever.
@@ -95,14 +95,16 @@ impl Dataset {
 
     /// Whether a window has a target that is learned.
     fn counts(&self, start: usize, context: usize) -> bool {
-        let learned = |answers: &Answers| answers.learned(&self.train, start + 1, start + context + 1).any(|it| it);
+        let (from, to) = (start + 1, start + context + 1);
+        let learned = |answers: &Answers| answers.learned(Side::Train, &self.train, from, to).any(|it| it);
         self.answers.as_ref().is_none_or(learned)
     }
 
     /// The first window from `start` on, and then from the beginning, that ends with a learned target.
     fn next_that_counts(&self, start: usize, context: usize) -> usize {
         let Some(answers) = &self.answers else { return start };
-        let from = |at: usize| at + answers.learned(&self.train, at, self.train.len()).take_while(|it| !it).count();
+        let learned = |at| answers.learned(Side::Train, &self.train, at, self.train.len());
+        let from = |at: usize| at + learned(at).take_while(|it| !it).count();
         let (after, first) = (from(start + context), from(1));
         let target = if after < self.train.len() { after } else { first };
         target.saturating_sub(context).min(self.train.len() - context - 1)
@@ -123,25 +125,31 @@ impl Dataset {
 
     /// The validation windows at `starts`.
     pub fn validation_batch(&self, starts: &[usize], time: usize, device: &Device) -> Batch {
-        self.windows_at(&self.validation, starts, time, device)
+        self.windows_at(Side::Validation, starts, time, device)
     }
 
-    fn windows_at(&self, tokens: &[u16], starts: &[usize], time: usize, device: &Device) -> Batch {
+    fn windows_at(&self, side: Side, starts: &[usize], time: usize, device: &Device) -> Batch {
+        let tokens = match side {
+            Side::Train => &self.train,
+            Side::Validation => &self.validation,
+        };
         let gather = |numbers: Vec<u32>| Ids::new(numbers, starts.len(), device);
         let inputs = starts.iter().flat_map(|&start| &tokens[start..start + time]).map(|&id| u32::from(id)).collect();
-        let targets = starts.iter().flat_map(|&start| self.targets(tokens, start + 1, start + 1 + time)).collect();
+        let targets =
+            starts.iter().flat_map(|&start| self.targets(side, tokens, start + 1, start + 1 + time)).collect();
         Batch { inputs: gather(inputs), targets: gather(targets) }
     }
 
-    fn targets(&self, tokens: &[u16], from: usize, to: usize) -> Vec<u32> {
+    fn targets(&self, side: Side, tokens: &[u16], from: usize, to: usize) -> Vec<u32> {
         let ids = tokens[from..to].iter().map(|&id| u32::from(id));
         let Some(answers) = &self.answers else { return ids.collect() };
-        let learned = answers.learned(tokens, from, to);
+        let learned = answers.learned(side, tokens, from, to);
         ids.zip(learned).map(|(id, learned)| if learned { id } else { IGNORED as u32 }).collect()
     }
 
     /// The ids as bytes, little-endian: two counts, the bytes of validation text, then the ids of both sides; and of
-    /// conversations the four ids of turns and that of the end of text.
+    /// conversations the four ids of turns and that of the end of text. Where answers are only read, their counts and places
+    /// follow, as numbers of 32 bits.
     pub fn to_bytes(&self) -> Vec<u8> {
         let counts = [self.train.len() as u64, self.validation.len() as u64, self.validation_bytes];
         let mut bytes = Vec::with_capacity(24 + 2 * (self.train.len() + self.validation.len()));
@@ -149,6 +157,12 @@ impl Dataset {
         let turns = self.answers.iter().flat_map(|it| it.tokens.iter().chain([&it.end_of_text]));
         let turns: Vec<u16> = turns.copied().collect();
         self.train.iter().chain(&self.validation).chain(&turns).for_each(|id| bytes.extend(id.to_le_bytes()));
+        if let Some(Answers { only_read: [train, validation], .. }) = &self.answers
+            && train.len() + validation.len() > 0
+        {
+            let counts = [train.len() as u32, validation.len() as u32];
+            counts.iter().chain(train).chain(validation).for_each(|number| bytes.extend(number.to_le_bytes()));
+        }
         bytes
     }
 
@@ -157,11 +171,14 @@ impl Dataset {
         let (counts, ids) = bytes.split_at_checked(24).ok_or_else(damaged)?;
         let count = |index: usize| u64::from_le_bytes(counts[8 * index..][..8].try_into().expect("8 bytes"));
         let expected = count(0).checked_add(count(1)).and_then(|ids| ids.checked_mul(2)).ok_or_else(damaged)?;
-        let turns = (ids.len() as u64).checked_sub(expected).ok_or_else(damaged)?;
-        if turns != 0 && turns != 10 {
-            return Err(damaged());
-        }
-        let (ids, turns) = ids.split_at(expected as usize);
+        let (ids, turns) =
+            usize::try_from(expected).ok().and_then(|end| ids.split_at_checked(end)).ok_or_else(damaged)?;
+        let (turns, places) = turns.split_at(turns.len().min(10));
+        let only_read = match (turns.len(), places.len()) {
+            (0 | 10, 0) => [Vec::new(), Vec::new()],
+            (10, _) => only_read(places).ok_or_else(damaged)?,
+            _ => return Err(damaged()),
+        };
         let (train, validation) = ids.split_at(2 * count(0) as usize);
         let read = |ids: &[u8]| -> Vec<u16> {
             ids.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
@@ -169,9 +186,21 @@ impl Dataset {
         let answers = read(turns).first_chunk::<5>().map(|&[system, user, assistant, end, end_of_text]| Answers {
             tokens: [system, user, assistant, end],
             end_of_text,
+            only_read,
         });
         Ok(Self { train: read(train), validation: read(validation), validation_bytes: count(2), answers })
     }
+}
+
+/// The places of answers that are only read: two counts, and as many numbers that ascend on each side.
+fn only_read(bytes: &[u8]) -> Option<[Vec<u32>; 2]> {
+    let (numbers, rest) = bytes.as_chunks::<4>();
+    let numbers: Vec<u32> = numbers.iter().map(|&bytes| u32::from_le_bytes(bytes)).collect();
+    let (&[train, validation], places) = numbers.split_first_chunk::<2>()?;
+    let (train, after) = places.split_at_checked(train as usize)?;
+    let whole = rest.is_empty() && after.len() == validation as usize;
+    let ascend = train.is_sorted_by(|a, b| a < b) && after.is_sorted_by(|a, b| a < b);
+    (whole && ascend).then(|| [train.to_vec(), after.to_vec()])
 }
 
 #[cfg(test)]
@@ -221,7 +250,7 @@ mod tests {
 
     /// Conversations: a question (1) and an answer of one token (2), after a long stretch that is only read.
     fn conversations() -> Dataset {
-        let answers = Some(Answers { tokens: [10, 11, 12, 13], end_of_text: 14 });
+        let answers = Some(Answers { tokens: [10, 11, 12, 13], end_of_text: 14, only_read: Default::default() });
         let mut train = vec![11];
         train.extend([1; 300]);
         train.extend([13, 12, 2, 13, 14]);
@@ -247,6 +276,26 @@ mod tests {
         let data = conversations();
         assert_eq!(Dataset::from_bytes(&data.to_bytes()).unwrap(), data);
         assert!(Dataset::from_bytes(&data.to_bytes()[..data.to_bytes().len() - 2]).is_err());
+        let mut some = data.clone();
+        some.answers.as_mut().unwrap().only_read = [vec![302, 400], vec![7]];
+        let bytes = some.to_bytes();
+        assert_eq!(Dataset::from_bytes(&bytes).unwrap(), some);
+        for end in data.to_bytes().len() + 1..bytes.len() {
+            assert!(Dataset::from_bytes(&bytes[..end]).is_err(), "{end} of {}", bytes.len());
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_only_read_is_no_target() {
+        let mut data = conversations();
+        data.train.extend([11, 1, 13, 12, 7, 13, 14]);
+        // The second conversation's assistant token is at 309.
+        data.answers.as_mut().unwrap().only_read[0] = vec![309];
+        let targets = data.targets(Side::Train, &data.train, 1, data.train.len());
+        assert!(targets.contains(&2) && !targets.contains(&7));
+        data.answers.as_mut().unwrap().only_read[0] = vec![302];
+        let targets = data.targets(Side::Train, &data.train, 1, data.train.len());
+        assert!(!targets.contains(&2) && targets.contains(&7));
     }
 
     #[test]

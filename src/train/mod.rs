@@ -8,7 +8,7 @@ mod history;
 mod schedule;
 mod state;
 
-pub use answers::Answers;
+pub use answers::{Answers, Side};
 pub use data::{Batch, Dataset, mix};
 pub use half_check::{HalfPrecision, check_half_precision};
 pub use history::{Evaluation, History, Sample, StepRecord};

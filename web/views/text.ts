@@ -151,6 +151,7 @@ export class TextView extends View {
       <label for="unclear-field">${t("text.fieldOf", { name: unclear.name })}</label>
       <select id="unclear-field">
         ${unclear.fields.map((field) => html`<option>${field}</option>`)}
+        ${unclear.conversational ? html`<option value="">${t("text.asConversations")}</option>` : nothing}
       </select>
       <button>${t("text.readField")}</button>
     </form>`;

@@ -188,7 +188,8 @@ def render_conversation(path, tokenizer, messages):
         turn = text[len(done) :]
         if message["role"] == "assistant" and turn.startswith(begin_answer):
             pieces.append((begin_answer, False))
-            pieces.append((turn[len(begin_answer) :], True))
+            # An answer of weight 0 is only read.
+            pieces.append((turn[len(begin_answer) :], message.get("weight") != 0))
         else:
             pieces.append((turn, False))
         done = text
