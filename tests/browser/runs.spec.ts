@@ -241,6 +241,35 @@ test("what a full disk does not take is told also in a private window, and closi
   expect(await page.evaluate(() => [window.saved.at(-1), window.lorito.unsaved])).toEqual([later, false]);
 });
 
+test("whatever the storage throws is told as what it means: not kept here", async ({ context }) => {
+  const faults = {
+    absent: "delete FileSystemFileHandle.prototype.createSyncAccessHandle;",
+    taken: `FileSystemFileHandle.prototype.createSyncAccessHandle = async () => {
+      throw new DOMException("taken", "NoModificationAllowedError"); };`,
+    gone: `FileSystemDirectoryHandle.prototype.getFileHandle = async () => {
+      throw new DOMException("gone", "NotFoundError"); };`,
+  };
+  for (const [name, fault] of Object.entries(faults)) {
+    const page = await context.newPage();
+    await page.route("**/worker.js", async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: `${fault}\n${await response.text()}` });
+    });
+    await start(page);
+    const result = await page.evaluate((run) => window.lorito.train({ ...run, steps: 3 }), tinyRun);
+    expect(result.step, name).toBe(3);
+    expect(await codes(page), name).toEqual(["not-saved"]);
+    expect(await page.evaluate(() => window.lorito.unsaved), name).toBe(true);
+    const share = page.getByRole("region", { name: "Share", exact: true });
+    await share.getByRole("button", { name: "Save on this device" }).click();
+    await expect(share.getByRole("alert"), name).toContainText("Download it to keep it");
+    expect(
+      await page.evaluate(async () => [await window.lorito.savedModels(), await window.lorito.savedRuns()]),
+    ).toEqual([[], []]);
+    await page.close();
+  }
+});
+
 test("a discarded run makes room for the one that trains", async ({ page, context }) => {
   await start(page);
   const old = await page.evaluate(async (run) => {
