@@ -96,7 +96,8 @@ fn stands_alone(character: char) -> bool {
 
 /// Whether a character stands for a letter and its accent.
 fn is_composed(character: char) -> bool {
-    let letter: &str = character.encode_utf8(&mut [0; 4]);
+    let mut bytes = [0; 4];
+    let letter: &str = character.encode_utf8(&mut bytes);
     letter.nfd().next().is_some_and(|(first, _)| first != character)
 }
 
