@@ -5,7 +5,7 @@ import init, { type ChatMessage, type GenerateOptions, type History, type ModelS
 import type { Problem } from "../errors";
 import { Guarded } from "../mutex";
 import type { ChatAnswer } from "../types";
-import { Writer, type Writing } from "../writer";
+import { unknownIn, Writer, type Writing } from "../writer";
 import { unpacked } from "./packing";
 import { type Content, numberBytes } from "./scripts";
 
