@@ -112,7 +112,7 @@ fn stands_alone(character: char) -> bool {
 
 /// Whether a character stands for a letter and its accent.
 fn is_composed(character: char) -> bool {
-    nfd(character.encode_utf8(&mut [0; 4])).chars().next() != Some(character)
+    !nfd(character.encode_utf8(&mut [0; 4])).starts_with(character)
 }
 
 #[cfg(target_arch = "wasm32")]
