@@ -18,7 +18,7 @@ use js_sys::Uint8Array;
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::prelude::*;
 
-pub use unicode::TextDecoder;
+pub use unicode::{TextDecoder, nfc, nfd};
 
 use crate::{
     config::Limits,

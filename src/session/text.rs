@@ -7,7 +7,7 @@ use crate::{
     chat,
     corpus::{FileReader, HeldBack, ReadOptions, Summary, most_documents},
     error::{Error, Result},
-    tokenizer::{Kind, Piece, Tokenizer, default_vocabulary},
+    tokenizer::{Kind, NormalForm, Piece, Tokenizer, default_vocabulary},
     train::{Answers, Dataset, Side},
 };
 
@@ -91,7 +91,10 @@ impl Session {
         let split = self.corpus.split();
         let chat = self.corpus.has_conversations();
         let tokenizer = match kind {
-            Kind::Bpe => Tokenizer::train(kind, vocabulary, &spoken(split.train, chat))?,
+            Kind::Bpe => {
+                let form = NormalForm::of_texts(&[&split.train[..], &split.validation[..]].concat());
+                Tokenizer::train_in(form, kind, vocabulary, &spoken(split.train, chat))?
+            }
             Kind::Char | Kind::Byte => {
                 Tokenizer::train(kind, None, &spoken([split.train, split.validation].concat(), chat))?
             }

@@ -86,10 +86,14 @@ impl Tokenizer {
     /// give fewer tokens than asked for, since pairs that do not repeat are never merged. Merges are learned from all
     /// of the text up to 20 MB, and from an evenly spread sample of 20 MB of a longer one.
     pub fn train(kind: Kind, vocabulary: Option<usize>, documents: &[&str]) -> Result<Self> {
+        Self::train_in(NormalForm::of_texts(documents), kind, vocabulary, documents)
+    }
+
+    /// The same in a form that more of the text than these documents has decided.
+    pub fn train_in(form: NormalForm, kind: Kind, vocabulary: Option<usize>, documents: &[&str]) -> Result<Self> {
         if documents.iter().all(|document| document.is_empty()) {
             return Err(Error::NoText);
         }
-        let form = NormalForm::of_texts(documents);
         Self::from_file(match kind {
             Kind::Char => train::characters(documents, form)?,
             Kind::Byte => train::bytes(form),

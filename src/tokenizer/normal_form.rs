@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+#[cfg(not(target_arch = "wasm32"))]
 use unicode_normalization_alignments::UnicodeNormalization;
 
 /// A text that has to be changed is taken in pieces of about this size, in bytes.
@@ -96,13 +97,20 @@ fn stands_alone(character: char) -> bool {
 
 /// Whether a character stands for a letter and its accent.
 fn is_composed(character: char) -> bool {
-    let mut bytes = [0; 4];
-    let letter: &str = character.encode_utf8(&mut bytes);
-    letter.nfd().next().is_some_and(|(first, _)| first != character)
+    !nfd(character.encode_utf8(&mut [0; 4])).starts_with(character)
 }
 
+#[cfg(target_arch = "wasm32")]
+use crate::web::{nfc, nfd};
+
+#[cfg(not(target_arch = "wasm32"))]
 fn nfc(text: &str) -> String {
     text.nfc().map(|(character, _)| character).collect()
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn nfd(text: &str) -> String {
+    text.nfd().map(|(character, _)| character).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! What a browser knows of text anyway, for those who would otherwise bring tables: older encodings.
+//! What a browser knows of text anyway, for those who would otherwise bring tables: older encodings, and Unicode's
+//! normal form.
 
-use js_sys::{Object, Reflect};
+use js_sys::{JsString, Object, Reflect};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -29,4 +30,14 @@ impl TextDecoder {
         // Browsers refuse no bytes, and know every label of the standard.
         decoded.unwrap_or_else(|| bytes.iter().map(|_| char::REPLACEMENT_CHARACTER).collect())
     }
+}
+
+/// A text in the normal form NFC: a letter and its accent as one character.
+pub fn nfc(text: &str) -> String {
+    JsString::from(text).normalize("NFC").into()
+}
+
+/// A text in the normal form NFD: a letter and its accent apart.
+pub fn nfd(text: &str) -> String {
+    JsString::from(text).normalize("NFD").into()
 }

@@ -70,7 +70,7 @@ test("no word is left over", () => {
     .map((name) => read(`web/${name}`))
     .join("\n");
   const built =
-    /^(code|engine|halfPrecision|hint|preset|sample|setting|figure|tokens\.(char|byte|bpe)|lora\.(attention|mlp)(Out)?|model\.memory|\w+\.(title|lead)$)/;
+    /^(code|encoding|engine|halfPrecision|hint|preset|sample|setting|figure|tokens\.(char|byte|bpe)|lora\.(attention|mlp)(Out)?|model\.memory|\w+\.(title|lead)$)/;
   const unused = Object.keys(table).filter((key) => !built.test(key) && !code.includes(`"${key}"`));
   expect(unused).toEqual([]);
 });
