@@ -22,11 +22,11 @@ struct Table {
 
 pub fn parse(name: &str, text: String, wanted: Option<&str>) -> Result<Parsed> {
     let table = Table::of(text.as_bytes());
-    if let Some(pair) = table.pair.filter(|_| wanted.is_none_or(|field| field == CONVERSATIONS)) {
-        if let Some((found, notices)) = table.conversations(name, &text, pair, wanted.is_some())? {
-            drop(text);
-            return Ok(Parsed::conversations(name, found, Choice::of(table.fields.names(), None), notices));
-        }
+    if let Some(pair) = table.pair.filter(|_| wanted.is_none_or(|field| field == CONVERSATIONS))
+        && let Some((found, notices)) = table.conversations(name, &text, pair, wanted.is_some())?
+    {
+        drop(text);
+        return Ok(Parsed::conversations(name, found, Choice::of(table.fields.names(), None), notices));
     }
     if wanted == Some(CONVERSATIONS) {
         return Err(Error::NothingToLearn);
