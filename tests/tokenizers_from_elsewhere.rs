@@ -156,6 +156,30 @@ fn a_pair_without_any_special_token_opens_and_ends_as_its_config_says() {
 }
 
 #[test]
+fn what_is_special_about_a_token_of_a_pair_is_taken_from_wherever_it_is_said() {
+    let mask = json!({
+        "content": "<mask>", "lstrip": true, "rstrip": false, "normalized": false, "single_word": false, "special": true,
+    });
+    let settings = json!({"mask_token": "<mask>", "added_tokens_decoder": {"282": mask}});
+    for changes in [
+        vec![("tokenizer_config.json", settings)],
+        vec![
+            ("added_tokens.json", json!({"<|startoftext|>": 280, "<|pad|>": 281, "<mask>": 282})),
+            ("special_tokens_map.json", json!({"mask_token": mask})),
+        ],
+    ] {
+        let mut files = folder("pair");
+        files.insert("config.json".into(), br#"{"vocab_size": 283}"#.to_vec());
+        for (name, value) in changes {
+            files.insert(name.into(), value.to_string().into_bytes());
+        }
+        let tokenizer = open(&files).unwrap().tokenizer;
+        assert_eq!(tokenizer.encode("the <mask>"), [tokenizer.encode("the"), vec![282]].concat());
+        assert_eq!(tokenizer.roles().named["mask_token"], 282);
+    }
+}
+
+#[test]
 fn files_beside_a_tokenizer_that_cannot_be_read_are_named() {
     for name in ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "generation_config.json"] {
         let mut files = folder("pair");

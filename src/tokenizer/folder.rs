@@ -2,7 +2,7 @@
 //! what the small files beside it say of its tokens. All as transformers 5.24 read them (`tokenization_utils_base.py`,
 //! `tokenization_gpt2.py`, `generation/configuration_utils.py`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -25,6 +25,9 @@ pub const TOKENIZER_FILES: [&str; 8] = [
     "generation_config.json",
     "chat_template.jinja",
 ];
+
+/// Ids of one kind that a file may name; more are passed over.
+const MOST_IDS: usize = 64;
 
 /// A tokenizer, and the added tokens that it does without.
 #[derive(Debug)]
@@ -102,11 +105,12 @@ fn of_pair(vocabulary: &[u8], merges: &[u8], described: &Described) -> Result<Fi
         byte_level.add_prefix_space = Some(described.add_prefix_space);
     }
     let mut added: BTreeMap<u32, AddedToken> = described.added.iter().map(|token| (token.id, token.clone())).collect();
-    let special = described.named.values().chain(&described.others).cloned();
-    for token in special.chain([AddedToken::special(0, END_OF_TEXT)]) {
-        let beside = added.values().find(|other| other.content == token.content).map(|other| other.id);
-        if let Some(id) = beside.or_else(|| file.id(&token.content)) {
-            added.insert(id, AddedToken { id, ..token });
+    let beside: HashSet<String> = added.values().map(|token| token.content.clone()).collect();
+    let places = file.model.vocab.iter().zip(0..).map(|(token, id)| (token.as_str(), id));
+    let places: HashMap<&str, u32> = places.collect();
+    for token in described.special().cloned().chain([AddedToken::special(0, END_OF_TEXT)]) {
+        if let Some(&id) = places.get(&token.content[..]).filter(|_| !beside.contains(&token.content)) {
+            added.entry(id).or_insert(AddedToken { id, ..token });
         }
     }
     let Described { generation, config, .. } = described;
@@ -157,17 +161,24 @@ impl Described {
                 described.others.extend(listed.chain(mapped).filter_map(special));
             }
         }
-        let with_id = |id: &Value, token: Option<AddedToken>| Some(AddedToken { id: number(id)?, ..token? });
+        let known: HashMap<_, _> = described.special().map(|token| (token.content.clone(), token.clone())).collect();
         for (content, id) in beside.as_object().into_iter().flatten() {
-            let is_special = described.named.values().chain(&described.others).any(|token| token.content == *content);
-            let token = AddedToken { special: is_special, normalized: !is_special, ..AddedToken::special(0, content) };
-            described.added.extend(with_id(id, Some(token)));
+            let Some(id) = number(id) else { continue };
+            let plain = || AddedToken { special: false, normalized: true, ..AddedToken::special(id, content) };
+            let token = known.get(content).cloned().unwrap_or_else(plain);
+            described.added.push(AddedToken { id, ..token });
         }
         for (id, token) in settings["added_tokens_decoder"].as_object().into_iter().flatten() {
-            let id = id.parse::<u32>().map(Value::from).unwrap_or_default();
-            described.added.extend(with_id(&id, special(token)));
+            if let (Ok(id), Some(token)) = (id.parse(), special(token)) {
+                described.added.push(AddedToken { id, ..token });
+            }
         }
         Ok(described)
+    }
+
+    /// The tokens that are named, and more that are special.
+    fn special(&self) -> impl Iterator<Item = &AddedToken> {
+        self.named.values().chain(&self.others)
     }
 
     /// What the tokens of a file are for. An id counts where a token has it.
@@ -218,7 +229,7 @@ impl Described {
 impl Ids {
     fn read(file: &Value) -> Self {
         let ids = |name: &str| match &file[name] {
-            Value::Array(ids) => ids.iter().filter_map(number).collect(),
+            Value::Array(ids) => ids.iter().filter_map(number).take(MOST_IDS).collect(),
             id => number(id).into_iter().collect(),
         };
         Self { bos: ids("bos_token_id"), eos: ids("eos_token_id"), pad: ids("pad_token_id") }
