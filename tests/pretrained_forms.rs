@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::hugging_face::{Files, files, folder, open, tensors};
-use burn::tensor::Device;
+use burn::tensor::{Device, DeviceKind};
 use futures_lite::future::block_on;
 use lorito::{
     config::Limits,
@@ -126,6 +126,62 @@ fn matrices_as_pytorch_has_linear_layers_are_turned() {
     let error = opened(&files, &some).unwrap_err();
     let tensor = "transformer.h.0.mlp.c_fc.weight".into();
     assert_eq!(error, Error::TensorShape { tensor, found: vec![16, 64], expected: vec![64, 16] });
+}
+
+#[test]
+fn large_matrices_are_turned_as_a_whole_on_both_engines() {
+    let (mut files, _) = model();
+    let mut config: Value = serde_json::from_slice(&files["config.json"]).unwrap();
+    // Its matrices have more numbers than a piece.
+    let width = 520;
+    for (setting, value) in [("n_embd", width), ("n_layer", 1), ("n_head", 2), ("n_positions", 8)] {
+        config[setting] = value.into();
+    }
+    let vocabulary = config["vocab_size"].as_u64().unwrap() as usize;
+    files.insert("config.json".into(), config.to_string().into_bytes());
+    let mut tensors = Tensors::new();
+    for (index, (name, shape)) in [
+        ("wte.weight", vec![vocabulary, width]),
+        ("wpe.weight", vec![8, width]),
+        ("h.0.ln_1.weight", vec![width]),
+        ("h.0.ln_1.bias", vec![width]),
+        ("h.0.attn.c_attn.weight", vec![width, 3 * width]),
+        ("h.0.attn.c_attn.bias", vec![3 * width]),
+        ("h.0.attn.c_proj.weight", vec![width, width]),
+        ("h.0.attn.c_proj.bias", vec![width]),
+        ("h.0.ln_2.weight", vec![width]),
+        ("h.0.ln_2.bias", vec![width]),
+        ("h.0.mlp.c_fc.weight", vec![width, 4 * width]),
+        ("h.0.mlp.c_fc.bias", vec![4 * width]),
+        ("h.0.mlp.c_proj.weight", vec![4 * width, width]),
+        ("h.0.mlp.c_proj.bias", vec![width]),
+        ("ln_f.weight", vec![width]),
+        ("ln_f.bias", vec![width]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let number = |place: u64| (lorito::train::mix(index as u64, place) % 2001) as f32 / 2000.0 - 0.5;
+        let numbers = (0..shape.iter().product::<usize>() as u64).map(number).collect();
+        tensors.insert(format!("transformer.{name}"), (shape, numbers));
+    }
+    let logits = |session: &mut Session, tensors: &Tensors| {
+        let mut files = files.clone();
+        files.insert(WEIGHTS.into(), safetensors(tensors));
+        open(session, &files).unwrap();
+        block_on(session.logits(&expected().0[..8])).unwrap()
+    };
+    let is_matrix = |name: &str| name.contains(".h.") && name.contains(".c_") && name.ends_with(".weight");
+    let turned = turned(&tensors, is_matrix);
+    let limits = Limits { largest_buffer: 1 << 27, total: 1 << 30 };
+    for mut session in [
+        Session::new(Device::flex(), Engine::Cpu, CPU_LIMITS),
+        Session::new(Device::wgpu(DeviceKind::DefaultDevice), Engine::WebGpu, limits),
+    ] {
+        let right = logits(&mut session, &tensors);
+        assert!(right.iter().any(|logit| logit.abs() > 0.1));
+        assert_eq!(logits(&mut session, &turned), right);
+    }
 }
 
 #[test]
