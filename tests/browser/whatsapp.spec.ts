@@ -136,6 +136,23 @@ test("window.lorito reads a chat as it is told", async ({ page }) => {
   expect(seen.missing).toEqual({ code: "chat-person-missing", people: ["Ana Paz", "Leo"] });
 });
 
+test("a chat in another language is one, and what only resembles a chat is told of", async ({ page }) => {
+  await visit(page, "cpu");
+  const text = step(page, "Text");
+  const french = [
+    "26/09/2025 à 22:02 - Les messages et les appels sont chiffrés de bout en bout.",
+    "26/09/2025 à 22:03 - Ilse: le four est chaud",
+    "26/09/2025 à 22:04 - Maro: <Médias omis>",
+    "26/09/2025 à 22:05 - Maro: alors dimanche",
+  ].join("\n");
+  await drop(page, [{ name: "Discussion WhatsApp avec Ilse.txt", text: french }]);
+  await expect(text.getByLabel("Who are you?")).toHaveValue("Maro");
+  await expect(text.getByText("1 conversation, 2 turns")).toBeVisible();
+  const other = "26 Sep 2025 22:02 Ilse: hot\n26 Sep 2025 22:03 Maro: then\n26 Sep 2025 22:04 Ilse: Sunday\n";
+  await drop(page, [{ name: "other.txt", text: other }]);
+  await expect(text.getByText("other.txt looks like a chat, as 3 lines begin with a date and a name")).toBeVisible();
+});
+
 test("the archive that a phone makes is opened, and any other is not", async ({ page }) => {
   await visit(page, "cpu");
   const text = step(page, "Text");

@@ -16,6 +16,11 @@ const AFTERNOON: &str = "pm م مساء ظهرا عصرا بعدالظهر بظ 
 
 /// The hours that a word adds to a clock of twelve: 0 or 12. None, if it is no word for a half of the day.
 pub fn hours(written: &str) -> Option<u32> {
+    // The most frequent ones first.
+    if let Some(half) = [("am", 0), ("pm", 12)].into_iter().find(|(word, _)| written.trim().eq_ignore_ascii_case(word))
+    {
+        return Some(half.1);
+    }
     // "p. m." is "pm", and so is what else is written with marks of abbreviation.
     let bare = |letter: &char| match letter {
         '״' | '׳' | '’' => false,

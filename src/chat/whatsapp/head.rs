@@ -48,6 +48,9 @@ pub struct Head<'a> {
 /// Words that may stand together around a date, such as "p. m." or "de la tarde", and letters of each.
 const WORDS: (usize, usize) = (3, 12);
 
+/// Bytes that these words may have, if they are of ASCII.
+const BEFORE: usize = WORDS.0 * (WORDS.1 + 2);
+
 const DASHES: &str = "-–—‒−‐‑";
 const COMMAS: &str = ",،、，՝;；";
 const CLOCK: &str = ":.：∶";
@@ -70,8 +73,12 @@ pub fn begin(line: &str) -> Option<Head<'_>> {
     let marked = reader.0.len() != line.len();
     let first = reader.0.chars().next()?;
     let bracket = reader.one_of("[［").is_some();
-    // Most lines that begin no message are done with here.
-    if !bracket && digit(first).is_none() && !first.is_alphabetic() {
+    // Most lines that begin no message are done with here: before a date there are a word or two at the most.
+    let may_be_digit = |byte: &u8| byte.is_ascii_digit() || !byte.is_ascii();
+    if !bracket
+        && digit(first).is_none()
+        && !(first.is_alphabetic() && reader.0.bytes().take(BEFORE).any(|byte| may_be_digit(&byte)))
+    {
         return None;
     }
     let Moment { stamp, time_first, seconds, words, known } = reader.moment()?;
@@ -111,13 +118,23 @@ struct Clock {
     seconds: bool,
 }
 
-/// What short words are read, and what they say of the clock.
-struct Words {
+/// What short words are read.
+struct Words<'a> {
     count: usize,
     /// Something parts what is before from what comes.
     parted: bool,
-    /// The hours that a word for a half of the day adds.
-    half: Option<u32>,
+    text: &'a str,
+}
+
+impl Words<'_> {
+    /// The hours that a word for a half of the day adds, or that all of them do, as "p. m." does.
+    fn half(&self) -> Option<u32> {
+        if self.count == 0 {
+            return None;
+        }
+        let word = |word: &str| half_day::hours(word).filter(|_| self.count > 1);
+        half_day::hours(self.text).or_else(|| self.text.split_whitespace().find_map(word))
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -131,23 +148,23 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn date_and_time(&mut self, before: &Words) -> Option<Moment> {
+    fn date_and_time(&mut self, before: &Words<'a>) -> Option<Moment> {
         let (date, year) = self.date()?;
         let between = self.words().filter(|words| words.parted)?;
         let clock = self.clock()?;
         let after = self.words()?;
-        let stamp = clock.stamp(date, year, between.half.or(after.half));
+        let stamp = clock.stamp(date, year, between.half().or_else(|| after.half()));
         let words = [before.count > 0, between.count > 0];
-        let known = after.count == 0 || after.half.is_some();
+        let known = after.count == 0 || after.half().is_some();
         Some(Moment { stamp, time_first: false, seconds: clock.seconds, words, known })
     }
 
-    fn time_and_date(&mut self, before: &Words) -> Option<Moment> {
+    fn time_and_date(&mut self, before: &Words<'a>) -> Option<Moment> {
         let clock = self.clock()?;
         let between = self.words().filter(|words| words.parted)?;
         let (date, year) = self.date()?;
         let known = self.words()?.count == 0;
-        let stamp = clock.stamp(date, year, before.half.or(between.half));
+        let stamp = clock.stamp(date, year, before.half().or_else(|| between.half()));
         let words = [before.count > 0, between.count > 0];
         Some(Moment { stamp, time_first: true, seconds: clock.seconds, words, known })
     }
@@ -201,9 +218,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Commas, spaces, and a few short words.
-    fn words(&mut self) -> Option<Words> {
+    fn words(&mut self) -> Option<Words<'a>> {
         let start = self.0;
-        let mut words = Words { count: 0, parted: false, half: None };
+        let mut words = Words { count: 0, parted: false, text: "" };
         loop {
             let commas = self.one_of(COMMAS).is_some();
             let spaces = self.spaces() > 0;
@@ -221,15 +238,11 @@ impl<'a> Reader<'a> {
                 return None;
             }
             words.count += 1;
-            words.half = words.half.or_else(|| half_day::hours(word));
             // What is written without a space, as "午後2:00" or "R7/9/26"; but not the T of "2024-01-02T09:05".
             words.parted |= !word.is_ascii() || ERAS.contains(&word);
             self.0 = &self.0[end..];
         }
-        if words.count > 1 {
-            let whole = &start[..start.len() - self.0.len()];
-            words.half = half_day::hours(whole).or(words.half);
-        }
+        words.text = &start[..start.len() - self.0.len()];
         Some(words)
     }
 

@@ -59,7 +59,7 @@ impl<'a> Layout<'a> {
                 }
                 let (_, seen) = &mut shapes[place];
                 seen.lines += 1;
-                seen.named += u64::from(names::first(head.rest).is_some());
+                seen.named += u64::from(names::first_end(head.rest).is_some());
                 seen.after[usize::from(!line.after_pair)] += 1;
             }
             written += u64::from(!line.text.trim().is_empty());
@@ -87,7 +87,7 @@ impl Seen {
     /// them are no obstacle; a text in which somebody quotes a chat is none.
     fn fits(&self, form: Form, written: u64) -> bool {
         let rest = written - self.before;
-        let quoted = self.before > 0 && (self.lines < 2 || self.before > self.lines || 5 * self.lines < rest);
+        let quoted = self.before > 0 && (self.lines < 2 || 2 * self.before > self.lines || 3 * self.lines < rest);
         // Otherwise each line with a time and a colon would do.
         let bare = form == Form::Colon && 2 * self.named < self.lines.max(4);
         self.lines > 0 && !quoted && !bare

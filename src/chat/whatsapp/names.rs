@@ -3,7 +3,9 @@
 //! A name ends at a colon with a space, but not at the first: `Taller: Bruno` may be somebody. Other lines tell. What
 //! nobody sees is no part of a name, and where WhatsApp's own mark follows a colon, a name ends there for certain.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+
+use ahash::AHashMap;
 
 use super::layout::Raw;
 use super::marks::{self, is_invisible, is_unseen};
@@ -47,14 +49,16 @@ struct Seen<'a> {
     alone: u64,
     /// Those in which WhatsApp's own words follow it.
     own: u64,
+    /// It is no name, but the beginning of a notice in which there is a colon.
+    notice: bool,
 }
 
 /// The names of a chat.
 #[derive(Debug, Default)]
 pub struct Names<'a> {
-    seen: HashMap<&'a str, Seen<'a>>,
+    seen: AHashMap<&'a str, Seen<'a>>,
     /// The first name for each of those that look alike.
-    alike: HashMap<String, &'a str>,
+    alike: AHashMap<String, &'a str>,
     /// Beginnings of names only.
     begun: HashSet<&'a str>,
 }
@@ -71,7 +75,7 @@ impl<'a> Names<'a> {
             let alike = &mut self.alike;
             let seen = self.seen.entry(name).or_insert_with(|| {
                 let same = *alike.entry(looks(name)).or_insert(name);
-                Seen { same, shorter: None, lines: 0, alone: 0, own: 0 }
+                Seen { same, shorter: None, lines: 0, alone: 0, own: 0, notice: false }
             });
             let same = seen.same;
             let Some(seen) = self.seen.get_mut(same) else { continue };
@@ -86,7 +90,7 @@ impl<'a> Names<'a> {
     /// Once all lines are noted: a name that is never alone, and mostly the beginning of a longer one that other lines
     /// confirm, is only that.
     pub fn settle(&mut self) {
-        let mut longer: HashMap<&str, u64> = HashMap::new();
+        let mut longer: AHashMap<&str, u64> = AHashMap::new();
         for seen in self.seen.values() {
             if let Some(shorter) = seen.shorter.filter(|_| seen.lines > 1 || seen.own > 0) {
                 *longer.entry(shorter).or_default() += seen.lines;
@@ -97,6 +101,10 @@ impl<'a> Names<'a> {
             (seen.alone == 0 && 2 * lines >= seen.lines).then_some(name)
         };
         self.begun = longer.into_iter().filter_map(is_begun).collect();
+        for (name, seen) in &mut self.seen {
+            // Who goes on speaking is somebody, whatever the name.
+            seen.notice = seen.lines < MANY && (is_of_group(name) || is_cut_quote(name));
+        }
     }
 
     /// A message with its sender.
@@ -117,10 +125,8 @@ impl<'a> Names<'a> {
         let of_group =
             |(name, _): &End| self.seen.get(name).is_some_and(|seen| seen.lines > 1 && seen.own == seen.lines);
         let (name, body) = ends.find(of_group).unwrap_or(end);
-        let lines = self.seen.get(name).map_or(0, |seen| seen.lines);
-        // Who goes on speaking is somebody, whatever the name.
-        let notice = lines < MANY && (is_of_group(name) || is_cut_quote(name));
-        if notice || (lines < 2 && self.quotes_about(name, body)) {
+        let Some(seen) = self.seen.get(name) else { return nobody };
+        if seen.notice || (seen.lines < 2 && self.quotes_about(name, body)) {
             return nobody;
         }
         Entry { raw, sender: Some(name), body }

@@ -1,6 +1,6 @@
 //! Who takes part in a chat, and who of them is "you": the one whose words the model learns.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -65,12 +65,12 @@ impl<'a> People<'a> {
     /// Once all are noted: a group's name is nobody's, and whatever stands under it is WhatsApp's. Of two people the chat
     /// bears the other's name; of three or more, nobody's.
     pub fn without_group(&mut self, phrases: &Phrases) -> Option<&'a str> {
-        let is_quoted = |name: &str| self.quoted.iter().any(|quoted| names::looks(quoted) == names::looks(name));
+        let quoted: HashSet<String> = self.quoted.iter().map(|quoted| names::looks(quoted)).collect();
         let is_group = |&(name, messages): &(&'a str, u64)| {
             let others = self.known.len() - 1;
             let lost = phrases.marks_are_lost && (self.of_group[0] > 0 || messages <= FEW);
             let notices = lost || self.of_group[1] == messages;
-            others >= 1 && (is_quoted(name) || (self.chat == Some(name) && others >= 2 && notices))
+            others >= 1 && (quoted.contains(&names::looks(name)) || (self.chat == Some(name) && others >= 2 && notices))
         };
         let candidates =
             |it: &&(&'a str, u64)| self.chat == Some(it.0) || self.chat.is_none() && phrases.marks_are_lost;

@@ -1,6 +1,9 @@
 //! What one file tells of WhatsApp's own phrases, in a language that nobody knows here: they are there again and again.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::Hasher;
+
+use ahash::{AHashMap, AHasher};
 
 use super::head::Form;
 use super::layout::Raw;
@@ -37,8 +40,8 @@ pub struct Counts<'a> {
     attached: HashMap<String, u64>,
     edited: HashMap<&'a str, u64>,
     own: HashSet<&'a str>,
-    /// By their letters alone.
-    lines: HashMap<String, Count<'a>>,
+    /// By the hash of their letters alone.
+    lines: AHashMap<u64, Count<'a>>,
     marked: bool,
     unmarked: bool,
 }
@@ -99,9 +102,11 @@ impl<'a> Counts<'a> {
         if line.len() > 150 || letters < 8 || !(spaceless || words >= 2) || self.lines.len() >= MOST {
             return;
         }
-        let folded: String =
-            line.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-        let count = self.lines.entry(folded).or_insert(Count { line, times: 0, sender, others: 0, varies: false });
+        let mut hasher = AHasher::default();
+        let folded = line.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase);
+        folded.for_each(|letter| hasher.write_u32(letter.into()));
+        let count =
+            self.lines.entry(hasher.finish()).or_insert(Count { line, times: 0, sender, others: 0, varies: false });
         count.times += 1;
         count.others += u64::from(sender != count.sender);
         count.varies |= line != count.line;

@@ -27,7 +27,10 @@ pub const MAIL_ADDRESS: Find = Find { may_be_in: |text| text.contains('@'), next
 /// Numbers that are long enough to be somebody's, and neither a date, an amount, nor years; in the digits of any script.
 pub const LONG_NUMBER: Find = Find {
     may_be_in: |text| {
-        text.chars().filter(|&letter| digit(letter).is_some()).take(FEWEST_DIGITS).count() == FEWEST_DIGITS
+        let is_digit = |letter: &char| digit(*letter).is_some();
+        let ascii = text.bytes().filter(u8::is_ascii_digit).take(FEWEST_DIGITS).count();
+        ascii == FEWEST_DIGITS
+            || (!text.is_ascii() && text.chars().filter(is_digit).take(FEWEST_DIGITS).count() == FEWEST_DIGITS)
     },
     next: long_number,
 };

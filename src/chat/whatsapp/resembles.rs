@@ -1,13 +1,13 @@
 //! Whether a text that is read as plain text resembles a chat: somebody may not want to learn its dates and names.
 
-use super::marks::{digit, is_invisible};
+use super::marks::{digit, is_unseen};
 
 /// Fewer lines are no chat, nor is a smaller share of a text's lines: one of so many.
 const FEWEST: u64 = 3;
 const SHARE: u64 = 3;
 
-/// Characters that date and time may have, and a name.
-const LONGEST: (usize, usize) = (48, 60);
+/// Bytes that date and time may have, and a name.
+const LONGEST: (usize, usize) = (80, 120);
 
 /// How many lines begin with a date and a name, if they are many.
 pub fn messages_alike(text: &str) -> Option<u64> {
@@ -19,36 +19,35 @@ pub fn messages_alike(text: &str) -> Option<u64> {
     (alike >= FEWEST && SHARE * alike >= written).then_some(alike)
 }
 
-/// Numbers of which two are a clock, and a colon some words behind them.
+/// Four numbers at least, two of them a clock; and what can be a name, with a colon behind.
 fn begins_with_date_and_name(line: &str) -> bool {
-    let line = line.trim_start_matches(|letter: char| is_invisible(letter) || letter.is_whitespace());
-    let line = line.trim_start_matches(['[', '(', '［', '<', '*']);
-    let (mut numbers, mut clock, mut end, mut last) = (0, false, 0, ' ');
-    let mut within_number = false;
-    for (at, letter) in line.char_indices().take(LONGEST.0) {
-        let is_digit = digit(letter).is_some();
-        if is_digit && !within_number {
-            // The letter before belongs to no date: "2024-01-02T09:05", "v1".
-            if last.is_ascii_alphabetic() {
-                break;
-            }
-            numbers += 1;
-            clock |= matches!(last, ':' | '：') && numbers > 1;
-        }
-        within_number = is_digit;
-        if is_digit {
-            end = at + letter.len_utf8();
-        }
-        last = letter;
-    }
-    let starts = line.chars().next().is_some_and(|first| digit(first).is_some());
-    if !starts || numbers < 4 || !clock {
+    let line = line.trim_start_matches(is_unseen).trim_start_matches(['[', '(', '［', '<', '*']);
+    if line.chars().next().and_then(digit).is_none() {
         return false;
     }
-    let rest: String = line[end..].chars().take(LONGEST.1).collect();
-    let Some((name, said)) = rest.split_once(':') else { return false };
+    let line = &line[..line.floor_char_boundary(LONGEST.0 + LONGEST.1)];
+    let is_end = |&(at, _): &(usize, &str)| line[at + 1..].starts_with(char::is_whitespace);
+    let Some((colon, _)) = line.match_indices(':').find(is_end) else { return false };
+    let before = &line[..colon];
+    let is_digit = |letter: Option<char>| letter.and_then(digit).is_some();
+    let is_clock = |&(at, mark): &(usize, &str)| {
+        is_digit(before[..at].chars().next_back()) && is_digit(before[at + mark.len()..].chars().next())
+    };
+    let Some((at, mark)) = before.match_indices([':', '：']).rfind(is_clock) else { return false };
+    let (date, name) = before.split_at(at + mark.len());
+    let name = name.trim_start_matches(|letter| digit(letter).is_some());
+    let (mut numbers, mut last) = (1, ' ');
+    for letter in date.chars() {
+        let begins = digit(letter).is_some() && digit(last).is_none();
+        // The letter before belongs to no date: "2024-01-02T09:05".
+        if begins && last.is_ascii_alphabetic() {
+            return false;
+        }
+        numbers += usize::from(begins);
+        last = letter;
+    }
     let is_name = name.contains(char::is_alphabetic) && !name.contains(['=', '{', '}', '/', '\\', '"', ';', '?', '!']);
-    is_name && said.starts_with(char::is_whitespace)
+    numbers >= 4 && date.len() <= LONGEST.0 && is_name
 }
 
 #[cfg(test)]
@@ -64,6 +63,7 @@ mod tests {
             "2025-09-26 22:02 Ana: hola",
             "[26 septiembre 2025 22:02] Ana: hola",
             "٢٦/٩/٢٠٢٥ ٢٢:٠٢ سارة: مرحبا",
+            "26/09/2025 22:02:33 +34 600 11 22 33 ~Ana: a las 10:30: sí",
         ] {
             assert_eq!(messages_alike(&format!("{line}\n").repeat(5)), Some(5), "{line}");
             assert_eq!(messages_alike(&format!("{line}\nuno\ndos\ntres\n").repeat(5)), None, "{line}");
@@ -80,6 +80,7 @@ mod tests {
             "Ana: 26/09/2025 22:02 hola",
             "26/09/2025 22:02 nada",
             "10:05 Ana: hola",
+            "10:05:06 Ana 7: hola",
             "1. pan: dos, 2. sal: uno",
             "",
         ] {

@@ -155,6 +155,9 @@ pub fn fold(text: &str) -> String {
 
 /// As `fold`, but spaces and full stops at the ends stay.
 fn fold_within(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase().replace(|letter: char| letter.is_whitespace(), " ");
+    }
     let seen = |letter: char| {
         // The dot below of the Devanagari and the Bengali script, which is written as a part of a letter, too.
         let left_out = is_invisible(letter) || is_tashkil(letter) || matches!(letter, '\u{93C}' | '\u{9BC}');
