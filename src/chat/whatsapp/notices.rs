@@ -36,7 +36,8 @@ const PLACES: [&str; 20] = [
     "מיקום",
 ];
 
-const MAPS: [&str; 3] = ["https://maps.google.com/", "https://maps.app.goo.gl/", "https://foursquare.com/"];
+/// How an address of a map begins that stands for a place; behind a single word it is in a language that is not known.
+const MAP: &str = "https://maps.google.com/?q=";
 
 /// What a line of a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,11 +162,11 @@ fn is_media(plain: &str, alone: bool, phrases: &Phrases) -> bool {
     }
     let Some((word, address)) = plain.split_once(':') else { return false };
     let (word, address) = (word.trim(), address.trim_start());
-    let short = word.split_whitespace().count() <= 3 && word.chars().count() <= 30;
+    let is_word = !word.is_empty() && word.chars().all(char::is_alphabetic);
     alone
         && address.starts_with("http")
         && !address.contains(' ')
-        && (PLACES.contains(&word) || (short && MAPS.iter().any(|it| address.starts_with(it))))
+        && (PLACES.contains(&word) || (is_word && address.starts_with(MAP)))
 }
 
 /// Whether what is in brackets says that a file is attached: it is known, the file's name is WhatsApp's, or the same
@@ -312,6 +313,7 @@ mod tests {
             ("rapport.pdf • \u{200E}3 pages \u{200E}xyz abc", ""),
             ("Wozja: https://maps.google.com/?q=1.5,2.5", ""),
             ("Konum: https://maps.google.com/?q=1.5,2.5", ""),
+            ("Localisation : https://maps.google.com/?q=1.5,2.5", ""),
             ("Live-Standort wird geteilt", ""),
         ] {
             assert_eq!(line(written, true).0, Line::Media(caption), "{written}");
@@ -384,6 +386,8 @@ mod tests {
 
     #[test]
     fn what_is_in_brackets_and_a_persons() {
+        let place = "olha só: https://maps.google.com/?q=1.5,2.5";
+        assert_eq!(line(place, true), (Line::Words(place), false));
         for written in [
             "<3",
             "<div>",

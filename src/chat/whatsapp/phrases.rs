@@ -68,10 +68,10 @@ impl<'a> Counts<'a> {
         self.messages += 1;
         let (first, more) = body.split_once('\n').map_or((body, ""), |(first, more)| (first, more));
         let last = more.rsplit('\n').next().filter(|last| !last.is_empty()).unwrap_or(first);
-        if self.attached.len() < MOST {
-            if let Some((_, behind)) = notices::attached(first) {
-                *self.attached.entry(fold(behind)).or_default() += 1;
-            }
+        if self.attached.len() < MOST
+            && let Some((_, behind)) = notices::attached(first)
+        {
+            *self.attached.entry(fold(behind)).or_default() += 1;
         }
         if let Some((before, inner)) = notices::bracketed_end(last)
             && !bare(before).is_empty()
@@ -187,7 +187,7 @@ mod tests {
         see(&counts.settle())
     }
 
-    fn both<'a>(times: usize, line: &'a str) -> Vec<(&'a str, &'a str)> {
+    fn both(times: usize, line: &str) -> Vec<(&str, &str)> {
         (0..times).map(|time| (["Ana", "Leo"][time % 2], line)).collect()
     }
 
