@@ -197,7 +197,11 @@ export function chooseField(store: Store, { name, data }: Unclear, field: string
 }
 
 /** Reads a file again in another encoding; undefined: as its bytes say. */
-export function changeEncoding(store: Store, file: Original | undefined, encoding: Encoding | undefined): Promise<void> {
+export function changeEncoding(
+  store: Store,
+  file: Original | undefined,
+  encoding: Encoding | undefined,
+): Promise<void> {
   return readAgain(store, file, () => ({ encoding }));
 }
 
