@@ -16,10 +16,10 @@ export class Mutex {
 export class Guarded<V> {
   readonly #value: V;
   readonly #mutex = new Mutex();
-  readonly #failed: (thrown: unknown) => void;
+  readonly #failed: (thrown: unknown) => void | Promise<void>;
 
-  /** `failed` sees everything that is thrown in a turn, before the one who asked does. */
-  constructor(value: V, failed: (thrown: unknown) => void) {
+  /** `failed` sees everything that is thrown in a turn; the one who asked does once it is done. */
+  constructor(value: V, failed: (thrown: unknown) => void | Promise<void>) {
     this.#value = value;
     this.#failed = failed;
   }
@@ -29,7 +29,7 @@ export class Guarded<V> {
       try {
         return await work(this.#value);
       } catch (thrown) {
-        this.#failed(thrown);
+        await this.#failed(thrown);
         throw thrown;
       }
     });

@@ -36,17 +36,22 @@ function whyStopped(): Problem | undefined {
   }
 }
 
+/** Milliseconds in which the browser may still say what is wrong with its GPU, once the crate has noticed. */
+const reasonWithin = 200;
+
 /** Sees what goes wrong in the session. */
-function watchForEnd(thrown: unknown): void {
+async function watchForEnd(thrown: unknown): Promise<void> {
   // After a trap the wasm's memory is in no known state; why it stopped can still be read.
-  if (thrown instanceof WebAssembly.RuntimeError) lost(whyStopped() ?? { code: "internal", reason: thrown.message });
-  // The crate may notice before the browser tells.
-  const problem = problemOf(thrown);
-  if (problem.code === "device-lost") lost(problem);
+  const trap = thrown instanceof WebAssembly.RuntimeError;
+  const problem = trap ? (whyStopped() ?? { code: "internal", reason: thrown.message }) : problemOf(thrown);
+  if (!trap && problem.code !== "device-lost") return;
+  // The crate often notices before the browser tells, and the page believes whoever tells first.
+  await new Promise((resolve) => setTimeout(resolve, reasonWithin));
+  lost(problem);
 }
 // A trap in an async method is seen only here.
-self.addEventListener("error", (event) => watchForEnd(event.error));
-self.addEventListener("unhandledrejection", (event) => watchForEnd(event.reason));
+self.addEventListener("error", (event) => void watchForEnd(event.error));
+self.addEventListener("unhandledrejection", (event) => void watchForEnd(event.reason));
 watchGpu(lost);
 prepareToCompileAhead();
 

@@ -122,7 +122,7 @@ export class Page extends View {
       <p><strong>${t(`engine.${ready.engine}`)}</strong> ${ready.engine === "webgpu" && ready.adapter ? ready.adapter : nothing}</p>
       ${known(reason) ? html`<p>${t(reason)}</p>` : nothing}
       <p>${t("page.private")}</p>
-      <p><a href="licences.txt">${t("page.licences")}</a></p>
+      <p><a class="licences-link" href="licences.txt">${t("page.licences")}</a></p>
     </div>`;
   }
 
