@@ -144,8 +144,16 @@ test("a model and an adapter in one folder are both found, and what is missing h
   // That of an earlier run, or only half of one, is said to be left out.
   for (const left of ["run/adapter_config.json", "adapter_config.json"])
     expect(parts(...model, left)).toMatchObject({ notices: [{ code: "adapter-left-out", name: left }] });
-  expect(codeOf(() => parts("adapter_config.json"))).toEqual({ code: "file-missing", name: adapter[1] });
-  expect(codeOf(() => parts("adapter_model.safetensors"))).toEqual({ code: "file-missing", name: adapter[0] });
+  expect(codeOf(() => parts("adapter_config.json"))).toEqual({
+    code: "file-missing",
+    kind: "adapter",
+    name: adapter[1],
+  });
+  expect(codeOf(() => parts("adapter_model.safetensors"))).toEqual({
+    code: "file-missing",
+    kind: "adapter",
+    name: adapter[0],
+  });
   expect(codeOf(() => parts("model.safetensors", "a.txt"))).toEqual({ code: "file-missing", name: "config.json" });
 });
 
