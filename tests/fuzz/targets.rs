@@ -137,7 +137,6 @@ pub fn targets() -> Vec<Target> {
                         include_bytes!("../fixtures/pretrained/sharded/model-00002-of-00002.safetensors"),
                     ),
                 ],
-                ..Folder::default()
             });
         }),
     );
