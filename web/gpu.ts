@@ -15,7 +15,7 @@ export type EngineReason =
   | "no-adapter"
   /** The only "GPU" is a program on the CPU, many times slower than our own CPU engine. */
   | "software-adapter"
-  /** The browser was asked for a GPU and has not answered within {@link answerWithin}. */
+  /** The browser was asked for a GPU and has not answered in time. */
   | "no-answer"
   /** The GPU lacks something that the engine needs. */
   | "missing-feature"
@@ -44,7 +44,12 @@ const needed = "timestamp-query";
 const smallest = { maxComputeInvocationsPerWorkgroup: 256, maxComputeWorkgroupSizeX: 256 } as const;
 
 /** How long the browser may take to answer a question about the GPU, in milliseconds: some drivers never do. */
-export const answerWithin = 5000;
+let answerWithin = 5000;
+
+/** After a loss the GPU may have much to finish before it answers, shaders of the engine before among it. */
+export function waitLonger(): void {
+  answerWithin = 30_000;
+}
 
 /** Rejects with a Problem if `question` has no answer in time. */
 export function answered<T>(question: Promise<T>): Promise<T> {

@@ -38,6 +38,8 @@ export interface StartOptions {
   reason?: EngineReason | undefined;
   /** How often to ask the browser for a GPU, half a second apart. */
   attempts?: number | undefined;
+  /** Whether another engine was lost before. */
+  again?: boolean | undefined;
 }
 
 /** What the person wants of a run in training. */

@@ -241,7 +241,8 @@ export class WorkerOwner {
     this.#listener.notice(problem);
     const now = performance.now();
     this.#losses = [...this.#losses.filter((time) => now - time < lossWindow), now];
-    if (this.#options.engine === undefined) this.#options = { attempts: 5 }; // the GPU may need a moment
+    // The GPU may need a moment.
+    this.#options = { ...this.#options, ...(this.#options.engine === undefined ? { attempts: 5 } : {}), again: true };
     if (this.#losses.length < mostLosses) return;
     if (this.#info?.engine !== "webgpu" || this.#forced) throw new LoritoError(problem);
     this.#losses = [];

@@ -5,7 +5,7 @@ import { compileAhead, shaders, tuned } from "./ahead";
 import { download } from "./download";
 import { current, emit, engine, exclusively, type Running, refuseWhileTraining } from "./engine";
 import { type Problem, problemOf } from "./errors";
-import { answered, chooseEngine, type EngineChoice, watchGpu } from "./gpu";
+import { answered, chooseEngine, type EngineChoice, waitLonger, watchGpu } from "./gpu";
 import { RunKeeper } from "./keeper";
 import { Guarded, Mutex, macrotask } from "./mutex";
 import { checkConfig, checkHeader, openAny, openModel } from "./opening";
@@ -152,8 +152,9 @@ async function saveAgain(): Promise<void> {
 }
 
 const api: WorkerApi = {
-  async start({ engine: asked, reason, attempts, home }) {
+  async start({ engine: asked, reason, attempts, again, home }) {
     settleIn(home ?? "/");
+    if (again) waitLonger();
     const choice: EngineChoice = reason && asked ? { engine: asked, reason } : await chooseEngine(asked, attempts);
     await init();
     const starting = Session.start(choice.engine, choice.largestBuffer, deviceMemory);
