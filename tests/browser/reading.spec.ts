@@ -64,7 +64,8 @@ test("exported chats are conversations of the person who asks for them", async (
   );
   await text.getByLabel("Who are you?").selectOption("Iris");
   await expect(text.locator(".sheet pre").last()).toContainText("<|assistant|>then hurry!");
-  await text.getByLabel("Read it as plain text instead").check();
+  // It shows what was read, and so is checked once the file is read again.
+  await text.getByLabel("Read it as plain text instead").click();
   await expect(text.locator(".sheet pre").last()).toContainText("Nela: the ferry leaves at nine");
 });
 
