@@ -3,7 +3,7 @@
 import type { ModelSummary, Session } from "lorito-wasm";
 import { startLength } from "./download";
 import type { Problem } from "./errors";
-import { baseOf, folderOf } from "./kinds";
+import { baseOf, folderOf, tokenizerDescriptions } from "./kinds";
 import type { Guarded } from "./mutex";
 import { macrotask } from "./mutex";
 import type { NamedFile } from "./protocol";
@@ -17,16 +17,8 @@ import {
   weightsIndex,
 } from "./weights";
 
-/** Say more of the tokenizer, and where texts end. */
-const describing = [
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "added_tokens.json",
-  "generation_config.json",
-  "chat_template.jinja",
-];
 /** Read whole; the crate knows them by these names. */
-const small = ["config.json", "tokenizer.json", "vocab.json", "merges.txt", ...describing];
+const small = ["config.json", "tokenizer.json", "vocab.json", "merges.txt", ...tokenizerDescriptions];
 /** Small files that are larger than this are none. */
 const largestSmall = 2 ** 25;
 /** Bytes that the headers of all weights may have: those of the largest models have some hundred kilobytes. */

@@ -3,6 +3,15 @@
 // `window.lorito`.
 import type { NamedFile } from "./protocol";
 
+/** Files of a model's folder that say more of its tokenizer, and where texts end. */
+export const tokenizerDescriptions = [
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "generation_config.json",
+  "chat_template.jinja",
+];
+
 /** A file with what was seen of it before it is read. */
 export interface SeenFile extends NamedFile {
   /** The names in it, if it is an archive. */

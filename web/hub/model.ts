@@ -1,5 +1,6 @@
 // A model by its name on the hub: which of its files are needed, and how they come. Runs in the worker.
 import type { Problem } from "../errors";
+import { tokenizerDescriptions } from "../kinds";
 import type { HubTransfer, NamedFile } from "../protocol";
 import {
   adapterWeights,
@@ -19,14 +20,7 @@ import type { HubFile, HubPlace } from "./types";
 /** Bytes that a model's files may have together: WebAssembly addresses no more. */
 const largest = 2 ** 32;
 
-const described = [
-  "config.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "added_tokens.json",
-  "generation_config.json",
-  "chat_template.jinja",
-];
+const described = ["config.json", ...tokenizerDescriptions];
 /** Weights in forms that are not opened: some can run programs, others are of other makers. */
 const otherWeights = /\.(bin|h5|msgpack|onnx|ot|pt|pth|ckpt|gguf|tflite)$/i;
 
