@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { Page } from "@playwright/test";
 import { expect, fixture, hostOf, name, small, test, visitWith } from "./hub-page";
 import type { HubServer } from "./hub-server";
-import { prepare, problem } from "./lorito";
+import { crash, prepare, problem } from "./lorito";
 import { onceIsEnough, press, step, write } from "./person";
 
 onceIsEnough();
@@ -44,6 +44,32 @@ test("a model opens by its name, and a second time without asking anybody", asyn
   await expect(view.getByText("From the hub, kept on this device")).toBeHidden();
   await openByName(page, name);
   await expect.poll(() => hub.log.length).toBe(2 * asked);
+});
+
+test("a model of the hub stays open when what was kept of it is deleted, also through a crash", async ({
+  page,
+  hub,
+  guard,
+}) => {
+  guard.allowed.push(/unreachable/);
+  await visitWith(page, hub);
+  await openByName(page, name);
+  await isOpen(page);
+  const logits = () =>
+    page.evaluate(async () => Array.from(await window.lorito.logits(await window.lorito.encode("abc"))));
+  const before = await logits();
+  await page.evaluate(async () => {
+    for (const { key } of await window.lorito.hub.kept()) await window.lorito.hub.forget(key);
+  });
+  const asked = hub.log.length;
+  const recovered = page.evaluate(
+    () => new Promise<void>((resolve) => window.lorito.on("notice", ({ code }) => code === "recovered" && resolve())),
+  );
+  await crash(page);
+  await recovered;
+  expect(await logits()).toEqual(before);
+  // It is not fetched again.
+  expect(hub.log).toHaveLength(asked);
 });
 
 const ranges = (hub: HubServer) => hub.log.filter(({ line }) => line.startsWith("GET /cdn/")).map(({ range }) => range);

@@ -53,3 +53,14 @@ export async function problem(page: Page, call: string): Promise<Record<string, 
     ({ code, fields, name }) => ({ code, ...fields, class: name }),
   )`);
 }
+
+/** Has the engine stop as a panic in the module stops it. Resolves once the next worker starts. */
+export async function crash(page: Page): Promise<void> {
+  const next = page.waitForEvent("worker");
+  await page.workers()[0]?.evaluate(() => {
+    setTimeout(() => {
+      throw new WebAssembly.RuntimeError("unreachable");
+    });
+  });
+  await next;
+}

@@ -1,7 +1,7 @@
 // What is kept is there when it is said to be: several runs, cleared storage, other tabs, full disks, damaged files.
 import type { BrowserContext, Page } from "@playwright/test";
 import { expect, test } from "./guard";
-import { open, prepare, problem, ready, tinyModel, tinyRun } from "./lorito";
+import { crash, open, prepare, problem, ready, tinyModel, tinyRun } from "./lorito";
 import { onceIsEnough } from "./person";
 
 onceIsEnough();
@@ -78,16 +78,6 @@ const pausedAt = (page: Page, step: number) => page.evaluate((wanted) => window.
 const codes = (page: Page) => page.evaluate(() => window.told.map(({ code }) => code));
 const logits = (page: Page) =>
   page.evaluate(async () => [...(await window.lorito.logits(await window.lorito.encode("The ship")))]);
-
-async function crash(page: Page): Promise<void> {
-  const next = page.waitForEvent("worker");
-  await page.workers()[0]?.evaluate(() => {
-    setTimeout(() => {
-      throw new WebAssembly.RuntimeError("unreachable");
-    });
-  });
-  await next;
-}
 
 /** Stores are as large as what is in them and `spare` bytes; without `spare`, as large as they were. */
 async function limitStorage(context: BrowserContext, page: Page, spare?: number): Promise<void> {
