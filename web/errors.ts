@@ -156,6 +156,17 @@ export function problemOf(thrown: unknown): Problem {
   return { code: "internal", reason: String(thrown) };
 }
 
+/** Does what reads the file `name`. Rejects with "file-unreadable" once the browser does not give what is in it. */
+export async function readingFile<T>(name: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (thrown) {
+    // The file was changed or deleted since it was chosen, or it is on a disk that is gone.
+    const gone = thrown instanceof DOMException && ["NotReadableError", "NotFoundError"].includes(thrown.name);
+    throw gone ? ({ code: "file-unreadable", name } satisfies Problem) : thrown;
+  }
+}
+
 function isProblem(thrown: unknown): thrown is Problem {
   // A DOMException has a `code` too, a number.
   return typeof thrown === "object" && thrown !== null && "code" in thrown && typeof thrown.code === "string";

@@ -3,7 +3,7 @@
 import type { ModelSummary } from "lorito-wasm";
 import { type HeaderCheck, startOf } from "./download";
 import { emit, engine, exclusively, refuseWhileTraining } from "./engine";
-import { problemOf } from "./errors";
+import { problemOf, readingFile } from "./errors";
 import {
   type AdapterFiles,
   bytesOf as bytesOfFile,
@@ -21,7 +21,17 @@ import { part } from "./part";
 import type { NamedFile } from "./protocol";
 
 /** Opens one file of ours, alone or in its page, an archive with a folder in it, or a folder's files. */
-export async function openAny(call: number, source: Blob | NamedFile[], signal: AbortSignal): Promise<ModelSummary> {
+export function openAny(call: number, source: Blob | NamedFile[], signal: AbortSignal): Promise<ModelSummary> {
+  return readingFile(namesOf(source), () => openSource(call, source, signal));
+}
+
+/** What the files that somebody gave are called, for an error; nothing where nobody has named them. */
+export function namesOf(given: Blob | NamedFile[]): string {
+  if (given instanceof Blob) return given instanceof File ? given.name : "";
+  return given.map(({ name }) => name).join(", ");
+}
+
+async function openSource(call: number, source: Blob | NamedFile[], signal: AbortSignal): Promise<ModelSummary> {
   if (source instanceof Blob) {
     const start = new Uint8Array(await source.slice(0, beginning).arrayBuffer());
     if (isOnePage(start)) return openOnePage(call, source, signal);
@@ -33,7 +43,7 @@ export async function openAny(call: number, source: Blob | NamedFile[], signal: 
   }
   const files = source.map(fileAtHand);
   const [first] = source;
-  if (source.length === 1 && first && contentIsUnknown(files)) return openAny(call, first.data, signal);
+  if (source.length === 1 && first && contentIsUnknown(files)) return openSource(call, first.data, signal);
   return openFiles(call, files, signal);
 }
 

@@ -9,9 +9,12 @@ import type { EngineInfo, StartOptions, TrainResult, Wish, WorkerApi, WorkerEven
 import { Recipe } from "./recipe";
 import { startWorker } from "./worker-start";
 
-/** Losses of the engine within this time, without a step in between, that are one too many when `mostLosses` is reached. */
-const lossWindow = 60_000;
-const mostLosses = 3;
+/**
+ * How many losses of the engine within how many milliseconds are one too many: first those without a step or a checkpoint
+ * in between that went beyond the ones before; then all of them.
+ */
+const withoutProgress = { most: 3, within: 60_000 };
+const inAll = { most: 25, within: 600_000 };
 
 /** What the page does with the worker's word. */
 export interface Listener {
@@ -77,9 +80,10 @@ export class WorkerOwner {
   #live: Live | undefined;
   #current: Promise<Live>;
   #info: EngineInfo | undefined;
-  /** When the engine was lost, since training last got on. */
-  #losses: number[] = [];
-  #furthest = 0;
+  /** When the engine was lost, and whether training has got on since. */
+  #losses: { at: number; progress: boolean }[] = [];
+  /** The furthest step that was seen, and that a checkpoint was saved at. */
+  #furthest = { seen: 0, saved: 0 };
   /** What the person wants of the run in training; undefined when there is none. */
   #wish: Wish | undefined;
   #paused = false;
@@ -129,7 +133,7 @@ export class WorkerOwner {
     if (this.training) throw new LoritoError({ code: "busy" });
     this.#wish = "go";
     this.#saved = false;
-    this.#furthest = 0;
+    this.#furthest = { seen: 0, saved: 0 };
     this.#listener.phase();
     try {
       this.#mayStore = (await save()) || this.#mayStore;
@@ -199,17 +203,23 @@ export class WorkerOwner {
       case "saved":
         this.#saved = true;
         this.recipe.model = { run: event.run };
+        this.#advance("saved", event.step);
         break;
       case "kept":
         this.#saved = true;
         this.recipe.model = { run: event.run, file: event.file };
         break;
       case "progress":
-        if (event.progress.step > this.#furthest) this.#losses = [];
-        this.#furthest = Math.max(this.#furthest, event.progress.step);
+        this.#advance("seen", event.progress.step);
         break;
     }
     this.#listener.heard(event);
+  }
+
+  #advance(how: "seen" | "saved", step: number): void {
+    if (step <= this.#furthest[how]) return;
+    this.#furthest[how] = step;
+    for (const loss of this.#losses) loss.progress = true;
   }
 
   /** A worker ready for use; after a loss, with what the one before it held. */
@@ -239,11 +249,12 @@ export class WorkerOwner {
   /** Tries the same engine again, but not for ever. */
   #count(problem: Problem): void {
     this.#listener.notice(problem);
-    const now = performance.now();
-    this.#losses = [...this.#losses.filter((time) => now - time < lossWindow), now];
+    const at = performance.now();
+    this.#losses = [...this.#losses.filter((loss) => at - loss.at < inAll.within), { at, progress: false }];
+    const stuck = this.#losses.filter((loss) => !loss.progress && at - loss.at < withoutProgress.within);
     // The GPU may need a moment.
     this.#options = { ...this.#options, ...(this.#options.engine === undefined ? { attempts: 5 } : {}), again: true };
-    if (this.#losses.length < mostLosses) return;
+    if (stuck.length < withoutProgress.most && this.#losses.length < inAll.most) return;
     if (this.#info?.engine !== "webgpu" || this.#forced) throw new LoritoError(problem);
     this.#losses = [];
     this.#options = { engine: "cpu", reason: "webgpu-lost" };

@@ -27,6 +27,10 @@ const mostUnread = 32;
 const tellEvery = 100;
 /** Milliseconds between two checkpoints: at most 60 s, and a step or an evaluation batch may come in between. */
 const saveEvery = 45_000;
+/** Milliseconds until the first one; each later one waits twice as long. A GPU that is lost again and again gets on so. */
+const firstSave = 1000;
+/** Saving takes this share of the time at most, as long as `saveEvery` allows. */
+const savingShare = 0.05;
 /** The same start and the same dice at each evaluation, so that samples can be compared. */
 const sample = { prompt: "", options: { maxTokens: 120, temperature: 0.8, seed: 1337 } };
 
@@ -82,6 +86,8 @@ export class Training {
   #lastRecord: StepRecord | undefined;
   #lastTold = 0;
   #lastSaved = performance.now();
+  /** Milliseconds from the last checkpoint to the next. */
+  #saveAfter = firstSave;
   #lastEvaluated: number | undefined;
   #validationLoss: number | null = null;
 
@@ -121,6 +127,8 @@ export class Training {
 
   async #takeStep(): Promise<void> {
     if (this.#unread === 0) this.#unreadSince = performance.now();
+    // Its shaders may have taken longer to compile than the first checkpoint is to wait.
+    if (this.#step === this.#status.step) this.#lastSaved = performance.now();
     await this.#pace.time("training", () => this.#tools.session.use((session) => session.step()));
     this.#tools.keeper.touch();
     this.#step += 1;
@@ -169,7 +177,7 @@ export class Training {
   /** Between two pieces of work: the person first. */
   async #turn(): Promise<void> {
     await macrotask();
-    if (this.#tools.keeper.due || performance.now() - this.#lastSaved >= saveEvery) await this.#save();
+    if (this.#tools.keeper.due || performance.now() - this.#lastSaved >= this.#saveAfter) await this.#save();
     if (this.#tools.writer.wanted) {
       await this.#read();
       await this.#tools.writer.idle();
@@ -190,8 +198,11 @@ export class Training {
     await this.#read();
     const { session, keeper } = this.#tools;
     await session.use((running) => running.addTrainingSeconds(this.#pace.book()));
+    const began = performance.now();
     await this.#pace.time("saving", () => keeper.save());
     this.#lastSaved = performance.now();
+    const took = this.#lastSaved - began;
+    this.#saveAfter = Math.min(Math.max(2 * this.#saveAfter, took / savingShare), saveEvery);
   }
 
   #evaluationIsDue(): boolean {

@@ -4,11 +4,11 @@ import init, { type HalfPrecision, type LeftOut, type ModelConfig, Session, stop
 import { compileAhead, shaders, tuned } from "./ahead";
 import { download } from "./download";
 import { current, emit, engine, exclusively, type Running, refuseWhileTraining } from "./engine";
-import { type Problem, problemOf } from "./errors";
+import { type Problem, problemOf, readingFile } from "./errors";
 import { answered, chooseEngine, type EngineChoice, waitLonger, watchGpu } from "./gpu";
 import { RunKeeper } from "./keeper";
 import { Guarded, Mutex, macrotask } from "./mutex";
-import { checkConfig, checkHeader, openAny, openModel } from "./opening";
+import { checkConfig, checkHeader, namesOf, openAny, openModel } from "./opening";
 import { part } from "./part";
 import { settleIn } from "./place";
 import type { ExportKind, NamedFile, NewModel, Reading, Wish, WorkerApi } from "./protocol";
@@ -184,11 +184,11 @@ const api: WorkerApi = {
     underWay.watch(call, async ({ signal }) => {
       const [{ Archive }, { textsOf }] = await part(Promise.all([import("./archive"), import("./archive-texts")]));
       const isChat = (start: string) => engine().session.use((session) => session.looksLikeChat(start));
-      return textsOf(await Archive.open(given, signal), name, isChat);
+      return readingFile(name, async () => textsOf(await Archive.open(given, signal), name, isChat));
     }),
 
   addText: (call, name, data, reading, replaces) =>
-    engine().files.run(() => readText(call, name, data, reading, replaces)),
+    engine().files.run(() => readingFile(name, () => readText(call, name, data, reading, replaces))),
 
   removeText: async (index) => {
     const { session, keeper } = engine();
@@ -354,7 +354,9 @@ const api: WorkerApi = {
 
   restoreRun: async (file, run) => {
     refuseWhileTraining();
-    return engine().writer.instead(() => engine().keeper.restore(file, run));
+    return engine().writer.instead(() =>
+      readingFile(file ? namesOf(file) : "", () => engine().keeper.restore(file, run)),
+    );
   },
 
   discardRun: async (run) => {

@@ -116,3 +116,38 @@ test.describe("one engine is enough", () => {
     await expect(share.getByRole("alert")).toContainText(/At this address, .* has a web page and no model file/);
   });
 });
+
+test("a file that was deleted or changed since it was chosen is named, whatever it was for", async ({ page }) => {
+  await visit(page, test.info().project.name);
+  const problems = await page.evaluate(async () => {
+    const { lorito } = window;
+    // As a browser hands out chosen files: it remembers their length and time.
+    const folder = await navigator.storage.getDirectory();
+    const write = async (text: string) => {
+      const handle = await folder.getFileHandle("diary.txt", { create: true });
+      const stream = await handle.createWritable();
+      await stream.write(text);
+      await stream.close();
+      return handle.getFile();
+    };
+    const said: unknown[] = [];
+    for (const change of [() => folder.removeEntry("diary.txt"), () => write("Longer than it was, by some words.")]) {
+      const file = await write("A day at sea.");
+      await change();
+      const calls: Promise<unknown>[] = [
+        lorito.addText(file.name, file),
+        lorito.importModel(file),
+        lorito.openRun(file),
+      ];
+      for (const call of calls)
+        said.push(
+          await call.then(
+            () => "read",
+            ({ code, fields }) => [code, fields.name],
+          ),
+        );
+    }
+    return said;
+  });
+  expect(problems).toEqual(Array(6).fill(["file-unreadable", "diary.txt"]));
+});

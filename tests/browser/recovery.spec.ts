@@ -141,6 +141,39 @@ test("a lost GPU costs no more than the steps since the last checkpoint", async 
   expect(await losses(page)).toHaveLength(steps);
 });
 
+test("a run ends as if nothing had happened on a GPU that is lost five times", async ({ page, guard }, { project }) => {
+  test.skip(project.name === "cpu", "there is no GPU to lose");
+  guard.allowed.push(/lost|destroyed/i);
+  const steps = 300;
+  await open(page, project.name);
+  const expected = await undisturbed(page, steps);
+  await prepare(page);
+  await listen(page);
+  await page.evaluate(
+    ([run, count]) => {
+      const { lorito } = window;
+      Object.assign(window, { saved: 0, result: lorito.train({ ...run, steps: count }) });
+      lorito.on("saved", ({ step }) => Object.assign(window, { saved: step }));
+    },
+    [{ ...tinyRun, evalEvery: steps / 3 }, steps] as const,
+  );
+  for (let lost = 0, before = 0; lost < 5; lost++) {
+    // Each time some steps are saved, and more follow that are not.
+    const saved = await page.waitForFunction((step) => {
+      const { saved } = window as unknown as { saved: number };
+      return saved > step ? saved : undefined;
+    }, before);
+    before = (await saved.jsonValue()) ?? steps;
+    expect(before).toBeLessThan(steps);
+    await page.workers()[0]?.evaluate(() => globalThis.loritoGpuDevice?.destroy());
+    await expect.poll(async () => (await notices(page)).length).toBe(2 * (lost + 1));
+  }
+  const result = await page.evaluate(() => (window as unknown as { result: Promise<{ step: number }> }).result);
+  expect(result.step).toBe(steps);
+  expectSame(await losses(page), expected, project.name);
+  expect((await notices(page)).map(({ code }) => code)).toEqual(Array(5).fill(["device-lost", "recovered"]).flat());
+});
+
 test("a GPU that is lost again and again gives way to the CPU", async ({ page, guard }, { project }) => {
   test.skip(project.name === "cpu", "there is no GPU to lose");
   guard.allowed.push(/lost|destroyed/i);
