@@ -31,6 +31,9 @@ class Mistake(Exception):
 # Those of Windows-1252, as bytes.
 QUOTATION_MARKS = b"\x80\x82\x84\x85\x91\x92\x93\x94\x95\x96\x97\x99"
 
+# Separates documents in plain text.
+END_OF_TEXT = "<|endoftext|>"
+
 SUFFIXES = {".txt", ".md", ".jsonl", ".ndjson", ".json", ".csv", ".tsv"}
 
 
