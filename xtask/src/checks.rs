@@ -296,9 +296,8 @@ fn carry_on(project: &Project) -> Tally {
         return Tally::default();
     }
     let scripts = ["src/formats/carry_on/continue_training.py", "src/formats/carry_on/training_text.py"];
-    let mut tally = Tally::one(run_command(
-        python().arg("tests/carry_on/names.py").args(scripts).current_dir(&project.root),
-    ));
+    let mut tally =
+        Tally::one(run_command(python().arg("tests/carry_on/names.py").args(scripts).current_dir(&project.root)));
     if !says_yes(python().args(["-c", "import torch, transformers, accelerate"])) {
         println!(
             "    only read, not run: {} lacks torch, transformers or accelerate",
