@@ -354,9 +354,9 @@ const api: WorkerApi = {
 
   restoreRun: async (file, run) => {
     refuseWhileTraining();
-    return engine().writer.instead(() =>
-      readingFile(file ? namesOf(file) : "", () => engine().keeper.restore(file, run)),
-    );
+    const restore = () => engine().keeper.restore(file, run);
+    // What the browser's own storage lacks is no file that somebody chose.
+    return engine().writer.instead(file ? () => readingFile(namesOf(file), restore) : restore);
   },
 
   discardRun: async (run) => {

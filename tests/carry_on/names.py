@@ -4,8 +4,8 @@
 """
 
 import builtins
-import sys
 import symtable
+import sys
 from pathlib import Path
 
 
