@@ -5,7 +5,7 @@
 // The header is written last, so a slot that was cut off does not count, and the other one still does.
 import type { Problem } from "./errors";
 import type { RunSummary } from "./protocol";
-import { folder, readFile, writeFile } from "./storage";
+import { folder, readFile, unlessGone, writeFile } from "./storage";
 
 /** What tells a checkpoint from others. `run` is the same for all checkpoints of one model. */
 export interface RunLabel extends Omit<RunSummary, "bytes"> {
@@ -125,9 +125,7 @@ export class RunStorage {
   }
 
   async discard(run: string): Promise<void> {
-    await this.#runs.removeEntry(run, { recursive: true }).catch((thrown) => {
-      if (!(thrown instanceof DOMException && thrown.name === "NotFoundError")) throw thrown;
-    });
+    await unlessGone(() => this.#runs.removeEntry(run, { recursive: true }));
     await this.#removeBefore(run);
   }
 }

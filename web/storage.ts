@@ -121,14 +121,19 @@ export async function lock(file: FileSystemFileHandle, attempts = 10): Promise<S
   }
 }
 
-/** A file as it is now; undefined if there is none. */
-export async function readFile(where: FileSystemDirectoryHandle, name: string): Promise<File | undefined> {
+/** What `read` gives; undefined if a file or folder that it needs is not there, or not any more: it can be deleted meanwhile. */
+export async function unlessGone<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
-    return await (await where.getFileHandle(name)).getFile();
+    return await read();
   } catch (thrown) {
     if (thrown instanceof DOMException && thrown.name === "NotFoundError") return undefined;
     throw thrown;
   }
+}
+
+/** A file as it is now; undefined if there is none. */
+export function readFile(where: FileSystemDirectoryHandle, name: string): Promise<File | undefined> {
+  return unlessGone(async () => (await where.getFileHandle(name)).getFile());
 }
 
 const ending = ".safetensors";
@@ -143,8 +148,8 @@ export async function savedModels(): Promise<SavedModel[]> {
   const models: SavedModel[] = [];
   for await (const [name, handle] of (await folder("models")).entries()) {
     if (!(handle instanceof FileSystemFileHandle) || !name.endsWith(ending)) continue;
-    const file = await handle.getFile();
-    models.push({ name: name.slice(0, -ending.length), bytes: file.size, modified: file.lastModified });
+    const file = await unlessGone(() => handle.getFile());
+    if (file) models.push({ name: name.slice(0, -ending.length), bytes: file.size, modified: file.lastModified });
   }
   return models.sort((one, other) => other.modified - one.modified);
 }

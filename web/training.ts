@@ -127,7 +127,7 @@ export class Training {
 
   async #takeStep(): Promise<void> {
     if (this.#unread === 0) this.#unreadSince = performance.now();
-    // Its shaders may have taken longer to compile than the first checkpoint is to wait.
+    // What came before it, as its shaders' compiling, may have taken longer than the first checkpoint is to wait.
     if (this.#step === this.#status.step) this.#lastSaved = performance.now();
     await this.#pace.time("training", () => this.#tools.session.use((session) => session.step()));
     this.#tools.keeper.touch();
@@ -177,7 +177,9 @@ export class Training {
   /** Between two pieces of work: the person first. */
   async #turn(): Promise<void> {
     await macrotask();
-    if (this.#tools.keeper.due || performance.now() - this.#lastSaved >= this.#saveAfter) await this.#save();
+    // Before the first step there is little to lose: the run has just been saved.
+    const saveAfter = this.#step === this.#status.step ? saveEvery : this.#saveAfter;
+    if (this.#tools.keeper.due || performance.now() - this.#lastSaved >= saveAfter) await this.#save();
     if (this.#tools.writer.wanted) {
       await this.#read();
       await this.#tools.writer.idle();

@@ -1,6 +1,6 @@
 // What is kept of the hub in the browser's private files: a folder a repository, in it a manifest and the files, whole
 // or as far as they have come. Runs in the worker.
-import { folder, readFile, writeFile } from "../storage";
+import { folder, readFile, unlessGone, writeFile } from "../storage";
 import { hostOf } from "./place";
 import type { HubFile, HubPlace, KeptRepo } from "./types";
 
@@ -84,20 +84,25 @@ export async function keptRepos(): Promise<KeptRepo[]> {
   const repos: KeptRepo[] = [];
   for await (const [key, handle] of (await folder("hub")).entries()) {
     if (!(handle instanceof FileSystemDirectoryHandle)) continue;
-    const manifest = await readManifest(handle);
-    let [bytes, modified] = [0, 0];
-    for await (const [name, entry] of handle.entries()) {
-      if (!(entry instanceof FileSystemFileHandle) || name === manifestName) continue;
-      const file = await entry.getFile();
-      bytes += file.size;
-      modified = Math.max(modified, file.lastModified);
-    }
-    // Without a manifest, a break came at the very start, or something is damaged: it can only be deleted.
-    const place = manifest?.place ?? { hub: "", type: "model", name: decodeURIComponent(key), revision: "main" };
-    const total = manifest?.files.reduce((sum, file) => sum + file.bytes, 0) ?? bytes;
-    repos.push({ key, place, bytes, total, modified });
+    const repo = await unlessGone(() => keptRepo(key, handle));
+    if (repo) repos.push(repo);
   }
   return repos.sort((one, other) => other.modified - one.modified);
+}
+
+async function keptRepo(key: string, where: FileSystemDirectoryHandle): Promise<KeptRepo> {
+  const manifest = await readManifest(where);
+  let [bytes, modified] = [0, 0];
+  for await (const [name, entry] of where.entries()) {
+    if (!(entry instanceof FileSystemFileHandle) || name === manifestName) continue;
+    const file = await entry.getFile();
+    bytes += file.size;
+    modified = Math.max(modified, file.lastModified);
+  }
+  // Without a manifest, a break came at the very start, or something is damaged: it can only be deleted.
+  const place = manifest?.place ?? { hub: "", type: "model", name: decodeURIComponent(key), revision: "main" };
+  const total = manifest?.files.reduce((sum, file) => sum + file.bytes, 0) ?? bytes;
+  return { key, place, bytes, total, modified };
 }
 
 /** Lets go of all that is kept of a repository. */
