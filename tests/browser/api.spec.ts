@@ -67,7 +67,11 @@ test("training tells how it goes, and goes on where it ended", async ({ page }, 
   expect(seen.told.evaluations).toEqual([0, 10, 20, 25]);
   expect(seen.told.samples).toEqual([0, 10, 20, 25]);
   expect(seen.told.phases).toEqual(["training", "idle", "training", "idle"]);
-  expect(seen.told.saved).toEqual([0, 20, 20, 25]);
+  // Each call is saved as it begins and as it ends; in between time decides, and so the machine's speed.
+  expect(seen.told.saved.slice(0, 1)).toEqual([0]);
+  expect(seen.told.saved.filter((step) => step === 20).length).toBeGreaterThanOrEqual(2);
+  expect(seen.told.saved.at(-1)).toBe(25);
+  expect(seen.told.saved).toEqual(seen.told.saved.toSorted((one, other) => one - other));
   expect(seen.history.steps).toHaveLength(25);
   const [start, end] = [seen.history.steps[0]?.loss ?? 0, seen.history.steps[24]?.loss ?? 9];
   expect(end).toBeLessThan(start - 0.5);
