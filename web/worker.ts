@@ -12,6 +12,7 @@ import { checkConfig, checkHeader, openAny, openModel } from "./opening";
 import { part } from "./part";
 import { settleIn } from "./place";
 import type { ExportKind, NamedFile, NewModel, Reading, Wish, WorkerApi } from "./protocol";
+import { hurryReadBacks } from "./read-backs";
 import { reading } from "./reading";
 import { prepareToCompileAhead } from "./shaders";
 import * as storage from "./storage";
@@ -53,6 +54,7 @@ async function watchForEnd(thrown: unknown): Promise<void> {
 self.addEventListener("error", (event) => void watchForEnd(event.error));
 self.addEventListener("unhandledrejection", (event) => void watchForEnd(event.reason));
 watchGpu(lost);
+hurryReadBacks(() => globalThis.loritoGpuDevice?.queue);
 prepareToCompileAhead();
 
 /** Whether the machine's speed is known, for estimates. */

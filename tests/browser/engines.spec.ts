@@ -3,7 +3,7 @@
 // compared for itself (src/ops/).
 import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
-import { open, prepare, ready, text, tinyRun } from "./lorito";
+import { open, openWith, prepare, text, tinyRun } from "./lorito";
 
 /** Sizes that are multiples of loads and blocks, and sizes that are multiples of nothing. */
 const recipes = [
@@ -73,16 +73,6 @@ test("training runs are the same on both engines", async ({ page }, { project })
   }
   expect(results.get("cpu")?.[2]?.vocabulary).toBeGreaterThan(1024);
 });
-
-/** Opens the page with `script` run in the worker before the worker's own. */
-async function openWith(page: Page, script: string, query = ""): Promise<void> {
-  await page.route("**/worker.js", async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, body: `${script}\n${await response.text()}` });
-  });
-  await page.goto(query);
-  await ready(page);
-}
 
 const engineInUse = (page: Page) =>
   page.evaluate(() => window.lorito.ready.then(({ engine, reason, limits }) => ({ engine, reason, limits })));
