@@ -8,7 +8,7 @@ function likeFirefox(): void {
   Object.assign(globalThis, { counts });
   const name = "Mozilla/5.0 (X11; Linux x86_64; rv:159.0) Gecko/20100101 Firefox/159.0";
   Object.defineProperty(Object.getPrototypeOf(navigator), "userAgent", { get: () => name });
-  let atSubmission: (() => void)[] = [];
+  const atSubmission: (() => void)[] = [];
   const { submit } = GPUQueue.prototype;
   GPUQueue.prototype.submit = function (commands) {
     submit.call(this, commands);
