@@ -63,7 +63,7 @@ function pretend(late: number | undefined): void {
 /** nanoGPT's larger recipe, as far as it costs time. */
 const larger = {
   model: { layers: 6, heads: 6, width: 384, context: 256, dropout: 0.2, seed: 1 },
-  train: { steps: 6, batchSize: 64, evalEvery: 1_000_000, warmupSteps: 0 },
+  train: { steps: 40, batchSize: 64, evalEvery: 1_000_000, warmupSteps: 0 },
 };
 
 /** The estimate of a step's time in seconds, and what goes to the GPU for a step. */
