@@ -2,7 +2,7 @@
 // held. What the page asks of it goes on where it can: training does, other calls reject and can be made again.
 import { wrap } from "comlink";
 import type { TrainConfig } from "lorito-wasm";
-import { heeded, LoritoError, type Problem, problemOf } from "./errors";
+import { heeded, LoritoError, type PageErrorCode, type Problem, problemOf, rejected } from "./errors";
 import type { Engine } from "./gpu";
 import { homeFolder } from "./place";
 import type { EngineInfo, StartOptions, TrainResult, Wish, WorkerApi, WorkerEvent } from "./protocol";
@@ -15,6 +15,8 @@ import { startWorker } from "./worker-start";
  */
 const withoutProgress = { most: 3, within: 60_000 };
 const inAll = { most: 25, within: 600_000 };
+/** What ends a worker whose engine somebody changes for another one. */
+const changed = "engine-changed" satisfies PageErrorCode;
 
 /** What the page does with the worker's word. */
 export interface Listener {
@@ -128,7 +130,19 @@ export class WorkerOwner {
     if (this.#live) heeded(this.#live.ask((api) => api.mayStore())); // one that is starting is told in `train`
   }
 
-  /** Trains anew with `config`, or goes on with the run that the session holds; through losses of the engine. */
+  /** Goes on with another engine, which gets what this one holds; a run in training goes on from where it was last saved. */
+  async change(engine: Engine): Promise<EngineInfo> {
+    const live = await this.#current;
+    this.#options = { engine, reason: "chosen" };
+    this.#lose(live, { code: changed });
+    await this.#current;
+    return this.#info as EngineInfo;
+  }
+
+  /**
+   * Trains anew with `config`, or goes on with the run that the session holds; through losses of the engine, but not where
+   * the GPU rejects what it would be asked again.
+   */
   async train(config: TrainConfig | undefined, save: () => Promise<boolean>): Promise<TrainResult> {
     if (this.training) throw new LoritoError({ code: "busy" });
     this.#wish = "go";
@@ -150,7 +164,7 @@ export class WorkerOwner {
             await this.#toLastCheckpoint().catch((lost) => {
               this.#listener.notice({ code: "state-lost", reason: problemOf(lost).code });
             });
-          if (!live.problem) throw error;
+          if (!live.problem || live.problem.code === rejected) throw error;
         }
       }
     } finally {
@@ -248,6 +262,7 @@ export class WorkerOwner {
 
   /** Tries the same engine again, but not for ever. */
   #count(problem: Problem): void {
+    if (problem.code === changed) return;
     this.#listener.notice(problem);
     const at = performance.now();
     this.#losses = [...this.#losses.filter((loss) => at - loss.at < inAll.within), { at, progress: false }];

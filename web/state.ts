@@ -109,6 +109,9 @@ export interface State {
 /** Why a run is not saved on this device. */
 export const UNSAVED = ["not-saved", "storage-full", "storage-unavailable", "run-in-another-tab"];
 
+/** How a GPU fails; the processor can go on. */
+export const GPU_FAILURES = ["device-lost", "gpu-out-of-memory", "gpu-command-rejected"];
+
 const EMPTY_RUN = {
   trained: false,
   progress: undefined,
@@ -319,8 +322,12 @@ export class Store extends EventTarget {
   }
 }
 
-/** A notice replaces the one before it with its code; an error only the very same error, as two files can fail alike. */
+/**
+ * Whether `one` goes when `other` is said. A notice is of the same fault as any message with its code: a later word on it, or
+ * the first one on what ended with an error. Errors are so only where they are the very same, as two files can fail alike.
+ */
 function repeats(one: Message, other: Message): boolean {
   if (one.place !== other.place || one.report.code !== other.report.code) return false;
-  return other.tone === "notice" || JSON.stringify(one.report) === JSON.stringify(other.report);
+  const ofOneFault = one.tone === "notice" || other.tone === "notice";
+  return ofOneFault || JSON.stringify(one.report) === JSON.stringify(other.report);
 }
