@@ -2,11 +2,13 @@
 
 mod lora;
 mod memory;
+mod nearest;
 
 use serde::{Deserialize, Serialize};
 
 pub use lora::{LoraConfig, Part, Targets};
 pub use memory::{Limits, Memory, rows_of_logits};
+pub use nearest::Nearest;
 
 use crate::error::{Error, Result};
 

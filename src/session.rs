@@ -211,7 +211,15 @@ impl Session {
     /// What `model` and `train` would cost on this engine.
     pub fn plan(&mut self, model: &ModelConfig, train: &TrainConfig) -> Result<Plan> {
         train.validate()?;
-        model.fit(train, &self.limits_beside_texts(), self.engine)?;
+        let limits = self.limits_beside_texts();
+        // With the model that is there a smaller batch is nearer than another model.
+        if self.model.as_ref().is_some_and(|there| there.gpt.config == *model) {
+            model.fit_as_it_is(train, &limits, self.engine).or_else(|refused| match refused {
+                Error::ModelTooLarge { nearest: None, .. } => model.fit(train, &limits, self.engine),
+                refused => Err(refused),
+            })?;
+        }
+        model.fit(train, &limits, self.engine)?;
         let passes = train.gradient_accumulation as u64;
         let train_tokens = train.steps * passes * (train.batch_size * train.window(model.context)) as u64;
         let seconds_per_step = passes as f64 * model.training_flops(train) / (self.gigaflops * 1e9 * EFFICIENCY);

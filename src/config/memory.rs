@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ModelConfig, TrainConfig};
+use super::{
+    ModelConfig, TrainConfig,
+    nearest::{Asked, nearest_that_fits},
+};
 use crate::{
     device::Engine,
     error::{Error, Result},
@@ -41,8 +44,17 @@ impl ModelConfig {
         }
     }
 
-    /// Refuses a model whose buffers cannot fit, offering the nearest smaller one that does.
+    /// Refuses a model and a run whose buffers cannot fit, offering the nearest ones that do.
     pub fn fit(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> Result<()> {
+        self.fit_or_offer(run, limits, engine, true)
+    }
+
+    /// The same for a model that is there already: only another run is offered.
+    pub fn fit_as_it_is(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> Result<()> {
+        self.fit_or_offer(run, limits, engine, false)
+    }
+
+    fn fit_or_offer(&self, run: &TrainConfig, limits: &Limits, engine: Engine, model_too: bool) -> Result<()> {
         self.validate()?;
         let run = TrainConfig { half_precision: false, ..run.clone() };
         let memory = self.memory(&run, engine);
@@ -54,7 +66,8 @@ impl ModelConfig {
         } else {
             (memory.total(), limits.total)
         };
-        Err(Error::ModelTooLarge { bytes, limit, nearest: self.nearest_that_fits(&run, limits, engine) })
+        let nearest = nearest_that_fits(&Asked::new(self, &run), model_too, |memory| limits.allow(memory), engine);
+        Err(Error::ModelTooLarge { bytes, limit, nearest })
     }
 
     /// Refuses a model that cannot even be held to write with.
@@ -73,25 +86,6 @@ impl ModelConfig {
             false => (held.total(), limits.total),
         };
         Err(Error::ModelTooLarge { bytes, limit, nearest: None })
-    }
-
-    /// Shrinks context, then layers, then width by halves until the model fits.
-    fn nearest_that_fits(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> Option<ModelConfig> {
-        let mut candidate = *self;
-        loop {
-            if candidate.context > 64 {
-                candidate.context /= 2;
-            } else if candidate.layers > 2 {
-                candidate.layers /= 2;
-            } else if candidate.width / 2 >= candidate.heads && candidate.width.is_multiple_of(2 * candidate.heads) {
-                candidate.width /= 2;
-            } else {
-                return None;
-            }
-            if limits.allow(&candidate.memory(run, engine)) {
-                return Some(candidate);
-            }
-        }
     }
 }
 
@@ -147,6 +141,9 @@ mod tests {
         let Err(Error::ModelTooLarge { nearest: Some(nearest), .. }) = config.fit(&run, &limits, Engine::Cpu) else {
             panic!("accepted")
         };
-        nearest.fit(&run, &limits, Engine::Cpu).unwrap();
+        let run = TrainConfig { batch_size: nearest.batch_size, window_length: nearest.window_length, ..run };
+        nearest.model.fit(&run, &limits, Engine::Cpu).unwrap();
+        // The tokens of a step are what is too many, not the layers or the width.
+        assert_eq!((nearest.model.layers, nearest.model.width), (config.layers, config.width));
     }
 }
