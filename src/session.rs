@@ -161,6 +161,7 @@ const EFFICIENCY: f64 = 0.6;
 
 impl Session {
     pub fn new(device: Device, engine: Engine, limits: Limits) -> Self {
+        ops::set_largest_buffer(limits.largest_buffer);
         Self {
             device,
             engine,
@@ -242,8 +243,9 @@ impl Session {
         let ModelConfig { vocabulary, width, variant, .. } = rehearsal::smallest_like(config);
         let (dropping, adding) = (config.dropout > 0.0, train.gradient_accumulation > 1);
         let (head_width, half) = (config.head_width(), train.half_precision);
+        let divided = rehearsal::is_divided(config);
         format!(
-            "{vocabulary} {width} {head_width} {dropping} {adding} {half} {:?} {}",
+            "{vocabulary} {width} {head_width} {dropping} {adding} {half} {divided} {:?} {}",
             variant.activation, variant.tied
         )
     }

@@ -33,6 +33,18 @@ export async function ready(page: Page): Promise<void> {
   await page.evaluate(() => window.lorito.ready.then(() => {}));
 }
 
+/** From the next visit on the page finds a GPU that binds so many bytes at most. */
+export async function limited(page: Page, bytes: number): Promise<void> {
+  const script = `for (const name of ["maxStorageBufferBindingSize", "maxBufferSize"]) {
+    const own = Object.getOwnPropertyDescriptor(GPUSupportedLimits.prototype, name);
+    Object.defineProperty(GPUSupportedLimits.prototype, name, { ...own, get() { return Math.min(own.get.call(this), ${bytes}); } });
+  }`;
+  await page.route("**/worker.js", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `${script}\n${await response.text()}` });
+  });
+}
+
 /** Text, tokenizer and a tiny model, in place of what is there. */
 export async function prepare(page: Page): Promise<void> {
   await page.evaluate(
