@@ -205,8 +205,15 @@ async fn head(device: &Device, vocabulary: usize, [rows, width]: [usize; 2]) -> 
     for _ in 0..2 {
         let figure = figures.add();
         let place = Some(0);
-        let back =
-            ops::head::loss_and_gradient(&hidden, from_ref(&tokens), &targets, &mut figures, figure, place, &mut gradients);
+        let back = ops::head::loss_and_gradient(
+            &hidden,
+            from_ref(&tokens),
+            &targets,
+            &mut figures,
+            figure,
+            place,
+            &mut gradients,
+        );
         gradients.end_pass();
         hidden_gradient = Some(back);
     }

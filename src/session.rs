@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     chat,
-    config::{Limits, LoraConfig, Memory, ModelConfig, TrainConfig},
+    config::{Limits, LoraConfig, Memory, ModelConfig, Preset, TrainConfig, presets},
     corpus::{Budget, Corpus, FileReader},
     device::Engine,
     error::{Error, Result},
@@ -208,6 +208,12 @@ impl Session {
     }
 
     // Model
+
+    /// The presets, as they fit here.
+    pub fn presets(&self) -> Vec<Preset> {
+        let all = presets(self.vocabulary().unwrap_or(256));
+        all.into_iter().map(|preset| preset.fitted(&self.limits, self.engine)).collect()
+    }
 
     /// What `model` and `train` would cost on this engine.
     pub fn plan(&mut self, model: &ModelConfig, train: &TrainConfig) -> Result<Plan> {

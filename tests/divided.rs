@@ -16,15 +16,8 @@ use lorito::{
 };
 
 /// More than 256 tokens: with what a buffer may hold here their rows are in three pieces.
-const CONFIG: ModelConfig = ModelConfig {
-    vocabulary: 301,
-    context: 16,
-    layers: 2,
-    heads: 2,
-    width: 24,
-    dropout: 0.1,
-    variant: Variant::GPT2,
-};
+const CONFIG: ModelConfig =
+    ModelConfig { vocabulary: 301, context: 16, layers: 2, heads: 2, width: 24, dropout: 0.1, variant: Variant::GPT2 };
 const UNTIED: ModelConfig = ModelConfig { variant: Variant { tied: false, ..Variant::GPT2 }, ..CONFIG };
 /// 128 rows of tokens, and a little more than the largest matrix.
 const LARGEST: u64 = 4 * 128 * 24;
@@ -102,7 +95,9 @@ fn a_divided_model_learns_and_writes_what_a_whole_one_does() {
     };
     let adapter = TrainConfig { lora: Some(LoraConfig::default()), learning_rate: 3e-2, ..whole.clone() };
     for device in engines() {
-        for (config, train, what) in [(CONFIG, &whole, "tied"), (UNTIED, &whole, "untied"), (CONFIG, &adapter, "adapter")] {
+        for (config, train, what) in
+            [(CONFIG, &whole, "tied"), (UNTIED, &whole, "untied"), (CONFIG, &adapter, "adapter")]
+        {
             let right = run(config, train.clone(), &device);
             let got = with_largest_buffer(LARGEST, || run(config, train.clone(), &device));
             let what = format!("{what} on {device:?}");
@@ -124,7 +119,8 @@ fn tokens_are_in_pieces_and_other_tensors_whole() {
     let layout = with_largest_buffer(LARGEST, || Layout::new(&UNTIED));
     let ranges = layout.segments.ranges();
     for parameter in &layout.parameters {
-        let pieces = ranges.iter().filter(|range| range.start < parameter.range().end && parameter.offset < range.end).count();
+        let pieces =
+            ranges.iter().filter(|range| range.start < parameter.range().end && parameter.offset < range.end).count();
         let cut = parameter.name.ends_with("wte.weight") || parameter.name == "lm_head.weight";
         assert_eq!(pieces > 1, cut, "{} in {pieces}", parameter.name);
     }
@@ -146,7 +142,9 @@ fn files_of_a_divided_model_are_those_of_a_whole_one() {
         assert!(vocabulary > 256, "{vocabulary} tokens");
         let config = ModelConfig { vocabulary, ..CONFIG };
         let first = block_on(session.export_safetensors("model")).unwrap();
-        session.begin_training(TrainConfig { steps: 2, batch_size: 1, eval_every: 2, ..TrainConfig::default() }).unwrap();
+        session
+            .begin_training(TrainConfig { steps: 2, batch_size: 1, eval_every: 2, ..TrainConfig::default() })
+            .unwrap();
         session.step().unwrap();
         let checkpoint = block_on(session.checkpoint()).unwrap();
         let tokens = session.corpus_tokens().unwrap();

@@ -35,6 +35,8 @@ export interface EngineChoice {
   software?: boolean;
   /** The largest buffer that the GPU can bind, in bytes. */
   largestBuffer?: number;
+  /** Whether the GPU has memory of its own, as far as its name tells. */
+  discrete?: boolean;
 }
 
 /** CubeCL measures with timestamps and panics on a GPU without them. */
@@ -62,6 +64,9 @@ export function answered<T>(question: Promise<T>): Promise<T> {
 
 /** How browsers word a buffer that cannot be had, where they call it an error of validation. */
 const beyondMemory = /out of memory|exceeds the max buffer size|not enough memory/i;
+
+/** Makers whose GPUs for computers all have memory of their own, and families of others. */
+const own = /nvidia|xe-?2?-?hpg/i;
 
 const software = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
 
@@ -101,7 +106,12 @@ async function lookForGpu(attempts: number): Promise<Omit<EngineChoice, "engine"
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
   const isSoftware = isFallbackAdapter || software.test(`${vendor} ${words}`);
   const largestBuffer = Math.min(maxBufferSize, maxStorageBufferBindingSize);
-  const gpu = { largestBuffer, ...(words ? { adapter: words } : {}), ...(isSoftware ? { software: true } : {}) };
+  const gpu = {
+    largestBuffer,
+    ...(words ? { adapter: words } : {}),
+    ...(isSoftware ? { software: true } : {}),
+    ...(own.test(`${vendor} ${architecture}`) ? { discrete: true } : {}),
+  };
   if (!adapter.features.has(needed)) return { reason: "missing-feature", ...gpu };
   const { limits } = adapter;
   if (Object.entries(smallest).some(([name, least]) => limits[name as keyof typeof smallest] < least))

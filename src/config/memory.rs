@@ -182,7 +182,9 @@ mod tests {
         let adapter = TrainConfig { lora: Some(LoraConfig::default()), ..run.clone() };
         gpt2.fit(&adapter, &limits, Engine::WebGpu).unwrap();
         // All of it, with its moments, takes more.
-        assert!(matches!(gpt2.fit(&run, &limits, Engine::WebGpu), Err(Error::ModelTooLarge { limit, .. }) if limit == 2 << 30));
+        assert!(
+            matches!(gpt2.fit(&run, &limits, Engine::WebGpu), Err(Error::ModelTooLarge { limit, .. }) if limit == 2 << 30)
+        );
         // A matrix of its own size is not divided.
         let wide = ModelConfig { width: 4096, heads: 32, layers: 1, vocabulary: 100, ..gpt2 };
         let refused = wide.fit_to_write(&limits, Engine::WebGpu);

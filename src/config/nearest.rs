@@ -94,7 +94,8 @@ impl Asked {
     /// What a setting can be instead, the largest first.
     pub(super) fn smaller(&self, setting: Setting) -> Vec<usize> {
         let value = self.value(setting);
-        let down = |least: usize, step: usize| (least..value).rev().filter(|value| value.is_multiple_of(step)).collect();
+        let down =
+            |least: usize, step: usize| (least..value).rev().filter(|value| value.is_multiple_of(step)).collect();
         match setting {
             Setting::BatchSize | Setting::Layers => down(1, 1),
             Setting::WindowLength | Setting::Context => down(SHORTEST, 8),
@@ -134,11 +135,7 @@ pub(super) fn nearest_that_fits(
     let found = one(asked, &settings, &fits)
         .or_else(|| two(asked, &settings, &fits))
         .or_else(|| several(asked, &settings, &fits))?;
-    Some(Nearest {
-        model: found.model,
-        batch_size: found.run.batch_size,
-        window_length: found.run.window_length,
-    })
+    Some(Nearest { model: found.model, batch_size: found.run.batch_size, window_length: found.run.window_length })
 }
 
 fn one(asked: &Asked, settings: &[Setting], fits: &impl Fn(&Asked) -> bool) -> Option<Asked> {
@@ -147,7 +144,8 @@ fn one(asked: &Asked, settings: &[Setting], fits: &impl Fn(&Asked) -> bool) -> O
 }
 
 fn two(asked: &Asked, settings: &[Setting], fits: &impl Fn(&Asked) -> bool) -> Option<Asked> {
-    let pairs = settings.iter().enumerate().flat_map(|(at, &one)| settings[at + 1..].iter().map(move |&two| (one, two)));
+    let pairs =
+        settings.iter().enumerate().flat_map(|(at, &one)| settings[at + 1..].iter().map(move |&two| (one, two)));
     smallest_change(pairs.flat_map(|(one, two)| {
         asked.smaller(one).into_iter().filter_map(move |value| {
             let found = asked.with(one, value).largest(two, fits)?;
@@ -167,9 +165,10 @@ fn several(asked: &Asked, settings: &[Setting], fits: &impl Fn(&Asked) -> bool) 
     };
     let mut found = (1..100).rev().map(shrunk).find(fits)?;
     for &setting in settings {
-        let nearer = asked.smaller(setting).into_iter().find(|value| {
-            *value > found.value(setting) && fits(&found.with(setting, *value))
-        });
+        let nearer = asked
+            .smaller(setting)
+            .into_iter()
+            .find(|value| *value > found.value(setting) && fits(&found.with(setting, *value)));
         found = nearer.map_or(found.clone(), |value| found.with(setting, value));
     }
     Some(found)
@@ -214,7 +213,10 @@ mod tests {
         // Of all that is held: a quarter of the batch is more than what is missing, a layer less of the model.
         let total = asked.memory(Engine::WebGpu).total();
         let found = nearest(&asked, true, total - total * 6 / 1000).unwrap();
-        assert_eq!(found, Nearest { model: ModelConfig { context: 248, ..TEN_LAYERS }, batch_size: 4, window_length: 0 });
+        assert_eq!(
+            found,
+            Nearest { model: ModelConfig { context: 248, ..TEN_LAYERS }, batch_size: 4, window_length: 0 }
+        );
         // A model that is there keeps its shape.
         let found = nearest(&asked, false, total - total * 6 / 1000).unwrap();
         assert_eq!(found, Nearest { model: TEN_LAYERS, batch_size: 4, window_length: 248 });
@@ -245,23 +247,31 @@ mod tests {
             for percent in [2, 10, 40, 90, 99] {
                 let (total, settings) = (whole * percent / 100, asked.settings(true));
                 let fits = |asked: &Asked| asked.memory(Engine::Cpu).total() <= total;
-                let alone = settings.iter().map(|&setting| asked.smaller(setting).into_iter().find(|value| fits(&asked.with(setting, *value))));
+                let alone = settings.iter().map(|&setting| {
+                    asked.smaller(setting).into_iter().find(|value| fits(&asked.with(setting, *value)))
+                });
                 let alone: Vec<Option<usize>> = alone.collect();
                 let Some(found) = nearest_that_fits(&asked, true, |memory| memory.total() <= total, Engine::Cpu) else {
                     assert!(alone.iter().all(Option::is_none), "{asked:?} in {total}");
                     continue;
                 };
                 found.model.validate().unwrap();
-                let run = TrainConfig { batch_size: found.batch_size, window_length: found.window_length, ..run.clone() };
+                let run =
+                    TrainConfig { batch_size: found.batch_size, window_length: found.window_length, ..run.clone() };
                 let found = Asked::new(&found.model, &run);
                 assert!(fits(&found), "{found:?} in {total}");
-                let changed: Vec<Setting> = settings.iter().copied().filter(|&setting| found.value(setting) != asked.value(setting)).collect();
+                let changed: Vec<Setting> =
+                    settings.iter().copied().filter(|&setting| found.value(setting) != asked.value(setting)).collect();
                 offered[changed.len()] += 1;
                 if alone.iter().any(Option::is_some) {
-                    let least = settings.iter().zip(&alone).filter_map(|(&setting, value)| Some(asked.share(&asked.with(setting, (*value)?), setting)));
+                    let least = settings
+                        .iter()
+                        .zip(&alone)
+                        .filter_map(|(&setting, value)| Some(asked.share(&asked.with(setting, (*value)?), setting)));
                     let least = least.fold(f64::INFINITY, f64::min);
                     // A shorter context may take the windows with it.
-                    let share = changed.iter().map(|&setting| asked.share(&found, setting)).fold(f64::INFINITY, f64::min);
+                    let share =
+                        changed.iter().map(|&setting| asked.share(&found, setting)).fold(f64::INFINITY, f64::min);
                     assert!(share <= least, "{found:?} instead of {asked:?} in {total}: {share} and {least}");
                     assert!(changed.len() == 1 || changed == [Setting::WindowLength, Setting::Context], "{changed:?}");
                     // With a smaller limit the change was no smaller.

@@ -241,11 +241,14 @@ mod tests {
             assert_eq!(ranges.iter().map(|range| range.len()).sum::<usize>(), layout.len);
             for range in ranges {
                 let alone = layout.parameters.iter().find(|parameter| parameter.offset == range.start);
-                assert!(range.len() <= most || alone.is_some_and(|it| it.range().end.next_multiple_of(128) == range.end));
+                assert!(
+                    range.len() <= most || alone.is_some_and(|it| it.range().end.next_multiple_of(128) == range.end)
+                );
                 assert_eq!(range.start % ALIGNMENT, 0);
-                let cut = layout.parameters.iter().find(|parameter| {
-                    parameter.offset < range.start && range.start < parameter.range().end
-                });
+                let cut = layout
+                    .parameters
+                    .iter()
+                    .find(|parameter| parameter.offset < range.start && range.start < parameter.range().end);
                 if let Some(cut) = cut {
                     assert!(cut.by_rows && (range.start - cut.offset).is_multiple_of(ROWS * cut.shape[1]));
                 }

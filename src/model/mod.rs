@@ -21,7 +21,9 @@ pub use weights::{Block, Linear, Norm, Weights};
 
 use crate::{
     config::{LoraConfig, ModelConfig, Part, Variant},
-    ops::{self, AttentionSaved, Dropout, Figure, Figures, Flat, Gradients, LayerNormSaved, Mask, Precision, ReadFailed},
+    ops::{
+        self, AttentionSaved, Dropout, Figure, Figures, Flat, Gradients, LayerNormSaved, Mask, Precision, ReadFailed,
+    },
 };
 
 /// A model: its shape, where its tensors lie, and the flat array of its weights.

@@ -100,19 +100,19 @@ impl AdamW {
         let parts = weights.parts().iter().zip(moments.first.parts()).zip(moments.second.parts());
         let parts = parts.zip(flat.parts()).zip(&decay.steps);
         let parts: Vec<_> = parts
-            .map(|((((weights, first), second), gradient), decays)| gpu::AdamWPart { weights, first, second, gradient, decays })
+            .map(|((((weights, first), second), gradient), decays)| gpu::AdamWPart {
+                weights,
+                first,
+                second,
+                gradient,
+                decays,
+            })
             .collect();
         let (buffer, place) = figures.buffer(figure);
         gpu::adamw(&parts, buffer, place, gradients.passes(), numbers);
     }
 
-    fn update_on_host(
-        &self,
-        weights: &mut Flat,
-        moments: &mut Moments,
-        gradients: &Gradients,
-        decay: &Decay,
-    ) -> f32 {
+    fn update_on_host(&self, weights: &mut Flat, moments: &mut Moments, gradients: &Gradients, decay: &Decay) -> f32 {
         let Store::Host(gradient) = &gradients.store else { panic!("gradients of the GPU among weights of the CPU") };
         let mean = 1.0 / gradients.passes() as f32;
         // In pieces, so that single precision does not lose the small squares of a large model.
@@ -127,7 +127,8 @@ impl AdamW {
         let segments = weights.segments().clone();
         let Moments { first: means, second: squares } = moments;
         let parts = weights.parts_mut().iter_mut().zip(means.parts_mut()).zip(squares.parts_mut());
-        for (((weights, means), squares), (segment, decaying)) in parts.zip(segments.ranges().iter().zip(&decay.ranges)) {
+        for (((weights, means), squares), (segment, decaying)) in parts.zip(segments.ranges().iter().zip(&decay.ranges))
+        {
             let gradient = &gradient[segment.clone()];
             weights.inplace(|weights| {
                 host_mut(weights, |weights| {
@@ -216,7 +217,8 @@ mod tests {
                 let adamw =
                     AdamW { learning_rate: 1e-2, beta1: 0.9, beta2: 0.99, weight_decay: 0.1, clip: 1.0, update };
                 let gradient = values(&random([LEN], 100 + update));
-                let gradients = Gradients::of(gradient.iter().map(|value| value * 2.0).collect(), &segments, 2, &device);
+                let gradients =
+                    Gradients::of(gradient.iter().map(|value| value * 2.0).collect(), &segments, 2, &device);
                 let figure = figures.add();
                 adamw.update(&mut weights, &mut moments, &gradients, &decay, &mut figures, figure);
                 right(&adamw, &mut expected, &mut expected_moments, &gradient, &[0..64, 128..192]);

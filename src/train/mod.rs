@@ -172,8 +172,9 @@ impl Trainer {
             best.flat = Some(gpt.trained_flat().copied());
         }
         gpt.set_precision(if config.half_precision { Precision::Half } else { Precision::Single });
-        let Learning { moments, decay, gradients } =
-            self.learning.get_or_insert_with(|| Learning::new(gpt, Moments::zeros(&gpt.trained().segments, &gpt.device())));
+        let Learning { moments, decay, gradients } = self
+            .learning
+            .get_or_insert_with(|| Learning::new(gpt, Moments::zeros(&gpt.trained().segments, &gpt.device())));
         gradients.start();
         for (pass, batch) in batches.iter().enumerate() {
             let seed = mix(mix(config.seed ^ 0xd209, step), pass as u64);

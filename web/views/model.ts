@@ -43,10 +43,10 @@ export class ModelView extends View {
                 ${choices(
                   "preset",
                   t("model.preset"),
-                  presets.map(({ name, model }) => ({
+                  presets.map(({ name, model, fits }) => ({
                     value: name,
                     label: presetName(name),
-                    explanation: t("model.presetShape", counted(model)),
+                    explanation: t(fits ? "model.presetShape" : "model.presetTooLarge", counted(model)),
                   })),
                   chosen,
                   (preset) => this.#set({ preset, changed: {} }),
@@ -140,7 +140,9 @@ export class ModelView extends View {
     const nearest = report.nearest as Record<(typeof TAKING_MEMORY)[number], number> | null | undefined;
     const { shape } = this.store;
     if (report.code === "model-too-large" && nearest && shape) {
-      const asked: Partial<Record<Field, unknown>> = { ...shape.model, ...shape.train };
+      const { model, modelOrigin } = this.state;
+      const there = modelOrigin === "given" ? model?.config : undefined;
+      const asked: Partial<Record<Field, unknown>> = { ...shape.model, ...there, ...shape.train };
       const changes = TAKING_MEMORY.filter((field) => nearest[field] !== asked[field]);
       const told = changes.map((field) => t("model.change", { setting: settingName(field), value: nearest[field] }));
       const changed = Object.fromEntries(changes.map((field) => [field, nearest[field]]));

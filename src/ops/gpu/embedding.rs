@@ -176,8 +176,7 @@ fn copy(x: &Tensor<2>, start: usize, [rows, width]: [usize; 2], mask: Mask) -> T
 
 /// The rows of each token of those in `range`, sorted by token, for [`token_gradient`]; and how many tokens there are.
 fn order(numbers: &[u32], range: &Range<u32>, device: &Device) -> (Integers, usize) {
-    let mut rows: Vec<u32> =
-        (0..numbers.len() as u32).filter(|&row| range.contains(&numbers[row as usize])).collect();
+    let mut rows: Vec<u32> = (0..numbers.len() as u32).filter(|&row| range.contains(&numbers[row as usize])).collect();
     rows.sort_by_key(|&row| numbers[row as usize]);
     let mut starts = Vec::new();
     let mut tokens: Vec<u32> = Vec::new();
