@@ -102,7 +102,7 @@ fn a_divided_model_learns_and_writes_what_a_whole_one_does() {
             let got = with_largest_buffer(LARGEST, || run(config, train.clone(), &device));
             let what = format!("{what} on {device:?}");
             assert_eq!(right.segments, 1);
-            assert!(got.segments > 10, "{} segments", got.segments);
+            assert!(got.segments > 8, "{} segments", got.segments);
             assert_near(&got.losses, &right.losses, 1e-5, &format!("loss of {what}"));
             assert_near(&got.norms, &right.norms, 1e-4, &format!("norm of {what}"));
             assert_near(&[got.validation], &[right.validation], 1e-5, &format!("validation of {what}"));
