@@ -4,13 +4,15 @@
 //!
 //! Each check is done once for each engine, on the same numbers, and gives what it computed, by names.
 
+use std::slice::from_ref;
+
 use burn::tensor::{Device, Tensor};
 
 use crate::{
     config::Activation,
     model::Ids,
     ops::{
-        self, AdamW, Decay, Dropout, Figures, Gradients, IGNORED, LinearPlace, Mask, Moments, NormPlace, Past,
+        self, AdamW, Decay, Dropout, Figures, Flat, Gradients, IGNORED, LinearPlace, Mask, Moments, NormPlace, Past,
         Precision, ReadFailed, ThinPlace,
     },
     train::mix,
@@ -102,7 +104,7 @@ async fn linear(device: &Device) -> Done {
         let start = (3 * inputs).next_multiple_of(128);
         let place = ThinPlace { a: 0..3 * inputs, b: start..start + 3 * outputs, rank: 3 };
         let len = (start + 3 * outputs).next_multiple_of(128);
-        let flat = random([len], seed + 5, device);
+        let flat = Flat::new(ops::read(random::<1>([len], seed + 5, device)).await?, len, device);
         all.push((name("adapted matrix"), ops::read(ops::adapted(&weight, &flat, &place, 0.7)).await?));
         let mut gradients = Gradients::new(len, &[], device);
         ops::thin_gradient(&x, &gradient, &flat, &place, 0.7, &mut gradients);
@@ -179,7 +181,7 @@ async fn layer_norm(device: &Device) -> Done {
         let start = width.next_multiple_of(128);
         let place = NormPlace { index: 0, gain: 0..width, bias: start..start + width };
         let len = (start + width).next_multiple_of(128);
-        let mut gradients = Gradients::new(len, std::slice::from_ref(&place), device);
+        let mut gradients = Gradients::new(len, from_ref(&place), device);
         for residual in [None, Some(&residual)] {
             let back = ops::layer_norm_backward(&saved, &gain, &gradient, residual, Some(&place), &mut gradients);
             gradients.end_pass();
@@ -203,15 +205,22 @@ async fn head(device: &Device, vocabulary: usize, [rows, width]: [usize; 2]) -> 
     for _ in 0..2 {
         let figure = figures.add();
         let place = Some(0);
-        let back =
-            ops::head::loss_and_gradient(&hidden, &tokens, &targets, &mut figures, figure, place, &mut gradients);
+        let back = ops::head::loss_and_gradient(
+            &hidden,
+            from_ref(&tokens),
+            &targets,
+            &mut figures,
+            figure,
+            place,
+            &mut gradients,
+        );
         gradients.end_pass();
         hidden_gradient = Some(back);
     }
     let figure = figures.add();
-    ops::head::loss(&hidden, &tokens, &targets, &mut figures, figure);
+    ops::head::loss(&hidden, from_ref(&tokens), &targets, &mut figures, figure);
     let mut all = vec![
-        ("logits".into(), ops::read(ops::head::logits(&hidden, &tokens)).await?),
+        ("logits".into(), ops::read(ops::head::logits(&hidden, from_ref(&tokens))).await?),
         ("losses".into(), figures.take().await?),
         ("token gradient of two passes".into(), gradients.values().await?[..vocabulary * width].to_vec()),
     ];
@@ -234,7 +243,7 @@ async fn embedding(device: &Device) -> Done {
             (random([vocabulary, width], seed, device), random([context, width], seed + 1, device));
         let gradient = random([windows * time, width], seed + 2, device);
         for (start, mask) in [(0, None), (4, mask(seed))] {
-            let embedded = ops::embed(&ids, &tokens, &positions, start, mask);
+            let embedded = ops::embed(&ids, from_ref(&tokens), &positions, start, mask);
             all.push((name("embedding"), ops::read(embedded).await?));
         }
         all.push((name("dropout"), ops::read(ops::drop_out(&gradient, mask(seed))).await?));
@@ -260,7 +269,7 @@ async fn adamw(device: &Device) -> Done {
     let start = (inputs * outputs).next_multiple_of(128);
     let place = LinearPlace { weight: 0..inputs * outputs, bias: start..start + outputs };
     let len = (start + outputs).next_multiple_of(128);
-    let mut weights = random([len], 1, device);
+    let mut weights = Flat::new(ops::read(random::<1>([len], 1, device)).await?, len, device);
     let mut moments = Moments::zeros(len, device);
     let decay = Decay::new(vec![0..128, 256..start], len, device);
     let mut gradients = Gradients::new(len, &[], device);
@@ -277,9 +286,9 @@ async fn adamw(device: &Device) -> Done {
         rule.update(&mut weights, &mut moments, &gradients, &decay, &mut figures, figure);
     }
     Ok(vec![
-        ("weights".into(), ops::read(weights).await?),
-        ("first moment".into(), ops::read(moments.first).await?),
-        ("second moment".into(), ops::read(moments.second).await?),
+        ("weights".into(), weights.read().await?),
+        ("first moment".into(), moments.first.read().await?),
+        ("second moment".into(), moments.second.read().await?),
         ("norms".into(), figures.take().await?),
     ])
 }

@@ -2,13 +2,18 @@
 
 mod lora;
 mod memory;
+mod nearest;
 
 use serde::{Deserialize, Serialize};
 
 pub use lora::{LoraConfig, Part, Targets};
 pub use memory::{Limits, Memory, rows_of_logits};
+pub use nearest::Nearest;
 
-use crate::error::{Error, Result};
+use crate::{
+    device::Engine,
+    error::{Error, Result},
+};
 
 /// The shape of a GPT-2 model (Radford et al. 2019; names as in nanoGPT).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -139,7 +144,30 @@ pub struct Preset {
     pub name: &'static str,
     pub model: ModelConfig,
     pub train: TrainConfig,
+    /// Whether it can be trained here.
+    pub fits: bool,
 }
+
+impl Preset {
+    /// The same recipe where it fits: with less memory a step's windows are read in several passes.
+    pub fn fitted(self, limits: &Limits, engine: Engine) -> Self {
+        // As large a vocabulary as a person's text may get.
+        let model = ModelConfig { vocabulary: self.model.vocabulary.max(LARGE_VOCABULARY), ..self.model };
+        let mut train = self.train.clone();
+        loop {
+            if model.fit(&train, limits, engine).is_ok() {
+                return Self { train, fits: true, ..self };
+            }
+            if !train.batch_size.is_multiple_of(2) {
+                return Self { fits: false, ..self };
+            }
+            train.batch_size /= 2;
+            train.gradient_accumulation *= 2;
+        }
+    }
+}
+
+const LARGE_VOCABULARY: usize = 8192;
 
 /// The presets, smallest first. `shakespeare-small` and `shakespeare` are nanoGPT's two recipes
 /// (README and `config/train_shakespeare_char.py`).
@@ -155,11 +183,12 @@ pub fn presets(vocabulary: usize) -> Vec<Preset> {
     };
     let train =
         |steps, batch_size, learning_rate| TrainConfig { steps, batch_size, learning_rate, ..TrainConfig::default() };
+    let preset = |name, model, train| Preset { name, model, train, fits: true };
     vec![
-        Preset { name: "tiny", model: model(2, 4, 64, 64, 0.0), train: train(1000, 8, 2e-3) },
-        Preset { name: "shakespeare-small", model: model(4, 4, 128, 64, 0.0), train: train(2000, 12, 1e-3) },
-        Preset { name: "medium", model: model(6, 6, 192, 128, 0.1), train: train(3000, 16, 1e-3) },
-        Preset { name: "shakespeare", model: model(6, 6, 384, 256, 0.2), train: train(5000, 64, 1e-3) },
+        preset("tiny", model(2, 4, 64, 64, 0.0), train(1000, 8, 2e-3)),
+        preset("shakespeare-small", model(4, 4, 128, 64, 0.0), train(2000, 12, 1e-3)),
+        preset("medium", model(6, 6, 192, 128, 0.1), train(3000, 16, 1e-3)),
+        preset("shakespeare", model(6, 6, 384, 256, 0.2), train(5000, 64, 1e-3)),
     ]
 }
 
@@ -278,6 +307,28 @@ mod tests {
             preset.train.validate().unwrap();
         }
         assert!(preset("huge", 65).is_err());
+    }
+
+    #[test]
+    fn every_preset_offered_fits_on_small_devices() {
+        for (total, all_fit) in [(2 << 30, true), (1 << 30, true), (512 << 20, true), (128 << 20, false)] {
+            let limits = Limits { largest_buffer: (128u64 << 20).min(total), total };
+            for engine in [Engine::WebGpu, Engine::Cpu] {
+                for (preset, plain) in presets(300).into_iter().zip(presets(300)) {
+                    let fitted = preset.fitted(&limits, engine);
+                    assert_eq!(fitted.fits, fitted.model.fit(&fitted.train, &limits, engine).is_ok(), "{fitted:?}");
+                    assert!(fitted.fits || !all_fit, "{fitted:?} in {total}");
+                    let windows = |run: &TrainConfig| run.batch_size * run.gradient_accumulation;
+                    assert_eq!(windows(&fitted.train), windows(&plain.train));
+                    assert_eq!(fitted.model, plain.model);
+                }
+            }
+        }
+        // Nothing changes where there is room.
+        let ample = Limits { largest_buffer: 1 << 30, total: 4 << 30 };
+        for preset in presets(300) {
+            assert_eq!(preset.clone().fitted(&ample, Engine::WebGpu), preset);
+        }
     }
 
     #[test]

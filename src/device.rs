@@ -19,19 +19,58 @@ pub enum Engine {
 /// What the CPU engine can hold: WebAssembly's 4 GiB, less what text and page need.
 pub const CPU_LIMITS: Limits = Limits { largest_buffer: 1 << 30, total: 3 << 30 };
 
-/// What a GPU is given where the browser does not tell the machine's memory: most that train anything have this to spare.
-const GPU_MEMORY: u64 = 4 << 30;
+/// What a browser tells of the machine. Where it says nothing of something, that is left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct Machine {
+    /// What the GPU's adapter can bind, in bytes.
+    pub largest_buffer: Option<f64>,
+    /// The machine's memory in GiB (`navigator.deviceMemory`): only some browsers tell, and many say 8 for all that is more.
+    pub device_memory: Option<f64>,
+    /// A telephone or a tablet.
+    pub handheld: bool,
+    /// The GPU has memory of its own beside the machine's.
+    pub discrete: bool,
+    /// What was believed to fit when memory gave out, here and not long ago; in bytes.
+    pub gave_out: Option<f64>,
+}
 
-/// What an engine can hold, in bytes. `largest_buffer`: what the GPU's adapter can bind. `device_memory`: the machine's
-/// memory in GiB where the browser tells (`navigator.deviceMemory`, which many browsers end at 8). Half of it may be used, as
-/// a telephone's system closes a page that takes more.
-pub fn limits(engine: Engine, largest_buffer: Option<u64>, device_memory: Option<f64>) -> Limits {
-    let half = device_memory.filter(|gib| *gib > 0.0).map(|gib| (gib * (1u64 << 29) as f64) as u64);
-    let (largest, total) = match engine {
-        Engine::Cpu => (CPU_LIMITS.largest_buffer, half.map_or(CPU_LIMITS.total, |half| half.min(CPU_LIMITS.total))),
-        Engine::WebGpu => (largest_buffer.unwrap_or(CPU_LIMITS.largest_buffer), half.unwrap_or(GPU_MEMORY)),
-    };
-    Limits { largest_buffer: largest.min(total), total }
+const GIB: f64 = (1u64 << 30) as f64;
+
+/// Memory of machines about which nothing is known, in GiB: all but the oldest have as much.
+const UNKNOWN: f64 = 8.0;
+const UNKNOWN_HANDHELD: f64 = 3.0;
+
+/// Shares of it that one page may use. A telephone's system closes pages that take more.
+const SHARE: f64 = 1.0 / 2.0;
+const SHARE_HANDHELD: f64 = 1.0 / 3.0;
+
+/// What a GPU with memory of its own is given, in GiB: few in use have less, and a driver that runs out moves to the machine's.
+const DISCRETE: f64 = 6.0;
+
+/// However often memory gives out, so much is believed in, in bytes: something else is wrong then.
+const LEAST: u64 = 256 << 20;
+
+/// What an engine can hold on this machine. All that is assumed of its memory is decided here.
+pub fn limits(engine: Engine, machine: &Machine) -> Limits {
+    // What a browser should not say counts as nothing.
+    let positive = |value: Option<f64>| value.filter(|value| *value > 0.0);
+    let (unknown, share) = if machine.handheld { (UNKNOWN_HANDHELD, SHARE_HANDHELD) } else { (UNKNOWN, SHARE) };
+    let gib = positive(machine.device_memory).unwrap_or(unknown) * share;
+    let gib = if engine == Engine::WebGpu && machine.discrete { gib.max(DISCRETE) } else { gib };
+    let total = (gib * GIB) as u64;
+    let total = positive(machine.gave_out).map_or(total, |bytes| total.min((bytes / 2.0) as u64).max(LEAST.min(total)));
+    match engine {
+        Engine::Cpu => {
+            let total = total.min(CPU_LIMITS.total);
+            Limits { largest_buffer: CPU_LIMITS.largest_buffer.min(total), total }
+        }
+        Engine::WebGpu => {
+            let largest = positive(machine.largest_buffer).map_or(CPU_LIMITS.largest_buffer, |bytes| bytes as u64);
+            Limits { largest_buffer: largest.min(total), total }
+        }
+    }
 }
 
 /// The device of the CPU engine. That of the GPU can only be made asynchronously, in the browser (`web.rs`).
@@ -43,18 +82,57 @@ pub fn cpu() -> Device {
 mod tests {
     use super::*;
 
+    fn cpu(device_memory: Option<f64>) -> Limits {
+        limits(Engine::Cpu, &Machine { device_memory, ..Machine::default() })
+    }
+
+    fn gpu(machine: Machine) -> u64 {
+        let limits = limits(Engine::WebGpu, &Machine { largest_buffer: Some((128u64 << 20) as f64), ..machine });
+        assert_eq!(limits.largest_buffer, 128 << 20);
+        limits.total
+    }
+
     #[test]
     fn a_small_device_is_given_half_of_its_memory() {
-        assert_eq!(limits(Engine::Cpu, None, None), CPU_LIMITS);
-        assert_eq!(limits(Engine::Cpu, None, Some(8.0)), CPU_LIMITS);
-        assert_eq!(limits(Engine::Cpu, None, Some(2.0)), Limits { largest_buffer: 1 << 30, total: 1 << 30 });
-        assert_eq!(limits(Engine::Cpu, None, Some(0.5)), Limits { largest_buffer: 1 << 28, total: 1 << 28 });
-        let gpu = |memory| limits(Engine::WebGpu, Some(128 << 20), memory);
-        assert_eq!(gpu(None), Limits { largest_buffer: 128 << 20, total: 4 << 30 });
-        assert_eq!(gpu(Some(8.0)), Limits { largest_buffer: 128 << 20, total: 4 << 30 });
-        assert_eq!(gpu(Some(4.0)), Limits { largest_buffer: 128 << 20, total: 2 << 30 });
+        assert_eq!(cpu(None), CPU_LIMITS);
+        assert_eq!(cpu(Some(8.0)), CPU_LIMITS);
+        assert_eq!(cpu(Some(64.0)), CPU_LIMITS);
+        assert_eq!(cpu(Some(2.0)), Limits { largest_buffer: 1 << 30, total: 1 << 30 });
+        assert_eq!(cpu(Some(0.5)), Limits { largest_buffer: 1 << 28, total: 1 << 28 });
+        let told = |device_memory| gpu(Machine { device_memory: Some(device_memory), ..Machine::default() });
+        assert_eq!(gpu(Machine::default()), 4 << 30);
+        assert_eq!(told(8.0), 4 << 30);
+        assert_eq!(told(4.0), 2 << 30);
+        assert_eq!(told(32.0), 16 << 30);
         // What a browser should not say.
-        assert_eq!(gpu(Some(0.0)), gpu(None));
-        assert_eq!(gpu(Some(f64::NAN)), gpu(None));
+        assert_eq!(told(0.0), 4 << 30);
+        assert_eq!(told(f64::NAN), 4 << 30);
+    }
+
+    #[test]
+    fn a_telephone_is_given_less_and_a_card_with_its_own_memory_more() {
+        let phone = |device_memory| gpu(Machine { handheld: true, device_memory, ..Machine::default() });
+        assert_eq!(phone(None), 1 << 30);
+        assert_eq!(phone(Some(6.0)), 2 << 30);
+        let card = |device_memory| gpu(Machine { discrete: true, device_memory, ..Machine::default() });
+        assert_eq!(card(None), 6 << 30);
+        assert_eq!(card(Some(4.0)), 6 << 30);
+        assert_eq!(card(Some(32.0)), 16 << 30);
+        // The CPU engine has no use for it.
+        let machine = Machine { discrete: true, device_memory: Some(2.0), ..Machine::default() };
+        assert_eq!(limits(Engine::Cpu, &machine).total, 1 << 30);
+    }
+
+    #[test]
+    fn memory_that_gave_out_is_not_believed_in_again() {
+        let after = |gave_out: u64, device_memory| {
+            gpu(Machine { gave_out: Some(gave_out as f64), device_memory: Some(device_memory), ..Machine::default() })
+        };
+        assert_eq!(after(4 << 30, 8.0), 2 << 30);
+        assert_eq!(after(2 << 30, 8.0), 1 << 30);
+        // Of a machine with less, it is no news.
+        assert_eq!(after(4 << 30, 2.0), 1 << 30);
+        assert_eq!(after(1 << 20, 8.0), 256 << 20);
+        assert_eq!(after(1 << 20, 0.25), 128 << 20);
     }
 }

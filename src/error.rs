@@ -76,7 +76,7 @@ pub enum Error {
     #[error("there is no preset {preset:?}; there are {known:?}")]
     PresetUnknown { preset: String, known: Vec<String> },
     #[error("the model needs {bytes} bytes where {limit} fit")]
-    ModelTooLarge { bytes: u64, limit: u64, nearest: Option<crate::config::ModelConfig> },
+    ModelTooLarge { bytes: u64, limit: u64, nearest: Option<crate::config::Nearest> },
     /// A tokenizer with ordinary tokens that the model has no rows for.
     #[error("the model has rows for {model} tokens and the tokenizer {tokenizer}")]
     VocabularyMismatch { model: usize, tokenizer: usize },

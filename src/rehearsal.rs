@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use crate::{
     config::{ModelConfig, TrainConfig},
     error::Result,
-    model::{Cache, Gpt, Ids},
+    model::{Cache, Gpt, Ids, Layout},
     ops::{self, Figures},
     train::{Batch, Trainer},
 };
@@ -32,11 +32,27 @@ pub fn smallest_like(config: &ModelConfig) -> ModelConfig {
     }
 }
 
+/// Whether the weights lie in several buffers: then some kernels are others.
+pub fn is_divided(config: &ModelConfig) -> bool {
+    Layout::new(config).segments.ranges().len() > 1
+}
+
+/// Does `work` with the smallest model that needs the same kernels, divided where the model is.
+fn with_smallest(config: &ModelConfig, work: impl Fn(ModelConfig) -> Result<()>) -> Result<()> {
+    config.validate()?;
+    let smallest = smallest_like(config);
+    if !is_divided(config) {
+        return ops::with_each_kernel_in_use(|| work(smallest));
+    }
+    // Half of the tokens' rows.
+    let bytes = 2 * (smallest.vocabulary * smallest.width) as u64;
+    ops::with_largest_buffer(bytes, || ops::with_each_kernel_in_use(|| work(smallest)))
+}
+
 /// Queues an evaluation, the reading of a prompt and that of one more token.
 pub fn rehearse_writing(config: &ModelConfig, device: &Device) -> Result<()> {
-    config.validate()?;
-    ops::with_each_kernel_in_use(|| {
-        let gpt = Gpt::new(smallest_like(config), 1, device);
+    with_smallest(config, |smallest| {
+        let gpt = Gpt::new(smallest, 1, device);
         let mut figures = Figures::new(device);
         let figure = figures.add();
         gpt.loss(&ids(TIME, device), &ids(TIME, device), &mut figures, figure);
@@ -51,9 +67,8 @@ pub fn rehearse_writing(config: &ModelConfig, device: &Device) -> Result<()> {
 
 /// Queues a step of training with one pass, and one with two if `train` has more than one.
 pub fn rehearse_training(config: &ModelConfig, train: &TrainConfig, device: &Device) -> Result<()> {
-    config.validate()?;
-    ops::with_each_kernel_in_use(|| {
-        let mut gpt = Gpt::new(smallest_like(config), 1, device);
+    with_smallest(config, |smallest| {
+        let mut gpt = Gpt::new(smallest, 1, device);
         let mut trainer = Trainer::new(&gpt);
         trainer.begin(TrainConfig { half_precision: train.half_precision, ..TrainConfig::default() })?;
         for passes in if train.gradient_accumulation > 1 { 1..=2 } else { 1..=1 } {

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     chat,
-    config::{Limits, LoraConfig, Memory, ModelConfig, TrainConfig},
+    config::{Limits, LoraConfig, Memory, ModelConfig, Preset, TrainConfig, presets},
     corpus::{Budget, Corpus, FileReader},
     device::Engine,
     error::{Error, Result},
@@ -170,6 +170,7 @@ const EFFICIENCY: f64 = 0.6;
 
 impl Session {
     pub fn new(device: Device, engine: Engine, limits: Limits) -> Self {
+        ops::set_largest_buffer(limits.largest_buffer);
         Self {
             device,
             engine,
@@ -229,10 +230,24 @@ impl Session {
 
     // Model
 
+    /// The presets, as they fit here.
+    pub fn presets(&self) -> Vec<Preset> {
+        let all = presets(self.vocabulary().unwrap_or(256));
+        all.into_iter().map(|preset| preset.fitted(&self.limits, self.engine)).collect()
+    }
+
     /// What `model` and `train` would cost on this engine.
     pub fn plan(&mut self, model: &ModelConfig, train: &TrainConfig) -> Result<Plan> {
         train.validate()?;
-        model.fit(train, &self.limits_beside_texts(), self.engine)?;
+        let limits = self.limits_beside_texts();
+        // With the model that is there a smaller batch is nearer than another model.
+        if self.model.as_ref().is_some_and(|there| there.gpt.config == *model) {
+            model.fit_as_it_is(train, &limits, self.engine).or_else(|refused| match refused {
+                Error::ModelTooLarge { nearest: None, .. } => model.fit(train, &limits, self.engine),
+                refused => Err(refused),
+            })?;
+        }
+        model.fit(train, &limits, self.engine)?;
         let passes = train.gradient_accumulation as u64;
         let train_tokens = train.steps * passes * (train.batch_size * train.window(model.context)) as u64;
         let gigaflops = self.speeds.get(&size(model, train)).unwrap_or(&self.gigaflops);
@@ -256,8 +271,9 @@ impl Session {
         let ModelConfig { vocabulary, width, variant, .. } = rehearsal::smallest_like(config);
         let (dropping, adding) = (config.dropout > 0.0, train.gradient_accumulation > 1);
         let (head_width, half) = (config.head_width(), train.half_precision);
+        let divided = rehearsal::is_divided(config);
         format!(
-            "{vocabulary} {width} {head_width} {dropping} {adding} {half} {:?} {}",
+            "{vocabulary} {width} {head_width} {dropping} {adding} {half} {divided} {:?} {}",
             variant.activation, variant.tied
         )
     }

@@ -23,7 +23,7 @@ pub use unicode::{TextDecoder, nfc, nfd};
 
 use crate::{
     config::Limits,
-    device::{self, Engine},
+    device::{self, Engine, Machine},
     error::{Error, Result},
     ops, session,
 };
@@ -89,15 +89,13 @@ pub struct Session(session::Session);
 
 #[wasm_bindgen]
 impl Session {
-    /// Starts an engine. `largest_buffer`: what the GPU's adapter can bind, in bytes. `device_memory`: the machine's, in GiB,
-    /// where the browser tells.
+    /// Starts an engine on a machine of which the browser tells this.
     pub async fn start(
         #[wasm_bindgen(unchecked_param_type = "Engine")] engine: JsValue,
-        largest_buffer: Option<f64>,
-        device_memory: Option<f64>,
+        #[wasm_bindgen(unchecked_param_type = "Machine")] machine: JsValue,
     ) -> Thrown<Session> {
         let engine: Engine = from_js(engine)?;
-        let limits = device::limits(engine, largest_buffer.map(|bytes| bytes as u64), device_memory);
+        let limits = device::limits(engine, &from_js::<Machine>(machine)?);
         let device = match engine {
             Engine::Cpu => device::cpu(),
             Engine::WebGpu => {

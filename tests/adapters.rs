@@ -83,17 +83,17 @@ fn only_the_adapter_learns_and_merging_it_keeps_the_logits() {
     let mut both = Vec::new();
     for device in engines() {
         let mut gpt = Gpt::new(CONFIG, 5, &device);
-        let (weights, before) = (block_on(read(gpt.flat.clone())).unwrap(), logits(&gpt));
+        let (weights, before) = (block_on(gpt.flat.read()).unwrap(), logits(&gpt));
         gpt.adapt(LoraConfig { rank: 4, alpha: 8.0, ..LoraConfig::default() }, 7);
         let losses = train(&mut gpt, 60);
         assert!(losses[59] < losses[0] - 0.15, "{} to {}", losses[0], losses[59]);
-        assert_eq!(block_on(read(gpt.flat.clone())).unwrap(), weights, "the model's own weights changed");
+        assert_eq!(block_on(gpt.flat.read()).unwrap(), weights, "the model's own weights changed");
         let learned = logits(&gpt);
         assert!(learned.iter().zip(&before).any(|(learned, before)| (learned - before).abs() > 0.1));
         gpt.merge();
         assert!(gpt.adapter().is_none());
         assert_near(&logits(&gpt), &learned, 1e-5);
-        assert_ne!(block_on(read(gpt.flat.clone())).unwrap(), weights);
+        assert_ne!(block_on(gpt.flat.read()).unwrap(), weights);
         both.push((losses, learned));
     }
     assert_near(&both[1].0, &both[0].0, 1e-3);
@@ -103,11 +103,11 @@ fn only_the_adapter_learns_and_merging_it_keeps_the_logits() {
 #[test]
 fn matrices_without_an_adapter_stay() {
     let mut gpt = Gpt::new(CONFIG, 5, &Device::flex());
-    let before = block_on(read(gpt.flat.clone())).unwrap();
+    let before = block_on(gpt.flat.read()).unwrap();
     gpt.adapt(LoraConfig { targets: targets(true, false, false, true), ..LoraConfig::default() }, 7);
     train(&mut gpt, 5);
     gpt.merge();
-    let after = block_on(read(gpt.flat.clone())).unwrap();
+    let after = block_on(gpt.flat.read()).unwrap();
     for parameter in &gpt.layout.parameters {
         let adapted = parameter.name.ends_with("c_attn.weight") || parameter.name.ends_with("mlp.c_proj.weight");
         assert_eq!(before[parameter.range()] != after[parameter.range()], adapted, "{}", parameter.name);

@@ -45,7 +45,7 @@ fn with_tokens() -> Session {
         config,
         tokenizer: tokenizer.to_json(),
         roles: None,
-        weights: block_on(lorito::ops::read(Gpt::new(config, 3, &cpu()).flat)).unwrap(),
+        weights: block_on(Gpt::new(config, 3, &cpu()).flat.read()).unwrap(),
         facts: TextFacts::default(),
         history: History::default(),
         progress: Progress { config: TrainConfig::default(), start_step: 0, step: 0, updates: 0 },

@@ -42,7 +42,7 @@ fn run(config: ModelConfig, train: TrainConfig, device: &Device) -> (Vec<[f32; 2
     }
     let evaluation = block_on(trainer.finish_evaluation(&data)).unwrap();
     let figures = records.iter().map(|record| [record.loss, record.gradient_norm]).collect();
-    (figures, evaluation.validation_loss.unwrap(), block_on(read(gpt.flat)).unwrap())
+    (figures, evaluation.validation_loss.unwrap(), block_on(gpt.flat.read()).unwrap())
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn runs_of_short_windows_have_the_same_figures_too() {
         }
         let records = block_on(trainer.read()).unwrap();
         let norms: Vec<f32> = records.iter().map(|record| record.gradient_norm).collect();
-        (norms, block_on(read(gpt.flat)).unwrap())
+        (norms, block_on(gpt.flat.read()).unwrap())
     });
     for (one, other) in figures[0].0.iter().zip(&figures[1].0) {
         assert!((one - other).abs() < 1e-3 * one, "{one} and {other}");
@@ -166,7 +166,7 @@ fn greedy_text_is_the_same_on_both_engines_with_and_without_the_cache() {
         dropout: 0.0,
         variant: Variant::GPT2,
     };
-    let large = block_on(read(Gpt::new(config, 3, &Device::flex()).flat)).unwrap();
+    let large = block_on(Gpt::new(config, 3, &Device::flex()).flat.read()).unwrap();
     let large: Vec<f32> = large.into_iter().map(|weight| weight * 12.0).collect();
     let write = |device: &Device, cached| {
         let gpt = Gpt::from_flat(config, large.clone(), device);

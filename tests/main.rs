@@ -7,6 +7,7 @@ mod chat;
 mod conversations;
 mod corpus;
 mod corpus_size;
+mod divided;
 mod engines;
 mod formats;
 mod fuzz;

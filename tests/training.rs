@@ -6,7 +6,7 @@ use lorito::{
     config::{ModelConfig, TrainConfig, Variant},
     error::Error,
     model::{Gpt, Ids},
-    ops::{Figures, tensor},
+    ops::{Figures, Flat},
     train::{Batch, Dataset, Trainer, TrainingState},
 };
 
@@ -78,9 +78,9 @@ fn run(dropout: f32) -> (Gpt, Trainer) {
 /// A model whose matrices are larger than at the start, so that every part of it matters to the loss.
 fn lively(seed: u64) -> Gpt {
     let mut gpt = Gpt::new(CONFIG, seed, &Device::flex());
-    let mut weights = values(&gpt.flat);
+    let mut weights = block_on(gpt.flat.read()).unwrap();
     gpt.layout.decaying().for_each(|range| weights[range].iter_mut().for_each(|weight| *weight *= 8.0));
-    gpt.flat = tensor(weights, [gpt.layout.len], &Device::flex());
+    gpt.flat = Flat::new(weights, gpt.layout.len, &Device::flex());
     gpt
 }
 
@@ -90,7 +90,7 @@ fn gradients_match_finite_differences_for_the_whole_model() {
     let batch = batch(2, 7, 1);
     let (value, gradient) = loss_and_gradient(&gpt, &batch);
     assert!((value - loss(&gpt, &batch)).abs() < 1e-6);
-    let weights = values(&gpt.flat);
+    let weights = block_on(gpt.flat.read()).unwrap();
     const STEP: f32 = 4e-3;
     for parameter in &gpt.layout.parameters.clone() {
         let row = &gradient[parameter.range()];
@@ -100,7 +100,7 @@ fn gradients_match_finite_differences_for_the_whole_model() {
             let mut shifted = |by: f32| {
                 let mut moved = weights.clone();
                 moved[parameter.offset + index] += by;
-                gpt.flat = tensor(moved, [weights.len()], &Device::flex());
+                gpt.flat = Flat::new(moved, weights.len(), &Device::flex());
                 f64::from(loss(&gpt, &batch))
             };
             let slope = (shifted(STEP) - shifted(-STEP)) / f64::from(2.0 * STEP);
@@ -208,7 +208,7 @@ fn a_resumed_run_is_the_run_that_was_never_stopped() {
     let (mut gpt, mut trainer) = run(0.0);
     let mut halves = train(&mut gpt, &mut trainer, 5);
     let state: TrainingState = block_on(trainer.state(&gpt)).unwrap();
-    let flat = values(&gpt.flat);
+    let flat = block_on(gpt.flat.read()).unwrap();
     let mut gpt = Gpt::from_flat(CONFIG, flat, &Device::flex());
     let mut trainer = Trainer::restore(&gpt, state);
     halves.extend(train(&mut gpt, &mut trainer, 7));
@@ -258,7 +258,7 @@ fn accumulated_passes_equal_one_large_batch() {
 #[test]
 fn a_run_that_diverges_says_so() {
     let (mut gpt, mut trainer) = run(0.0);
-    gpt.flat = gpt.flat * f32::NAN;
+    gpt.flat = Flat::new(vec![f32::NAN; gpt.layout.len], gpt.layout.len, &Device::flex());
     trainer.step(&mut gpt, &dataset()).unwrap();
     assert!(matches!(block_on(trainer.read()), Err(Error::Diverged { step: 1, .. })));
 }

@@ -37,6 +37,8 @@ export interface EngineChoice {
   software?: boolean;
   /** The largest buffer that the GPU can bind, in bytes. */
   largestBuffer?: number;
+  /** Whether the GPU has memory of its own, as far as its name tells. */
+  discrete?: boolean;
 }
 
 /** What the kernels need of an adapter: their groups are of up to 256 threads in a row. WebGPU's own minimum is as much. */
@@ -61,6 +63,9 @@ export function answered<T>(question: Promise<T>): Promise<T> {
 
 /** How browsers word a buffer that cannot be had, where they call it an error of validation. */
 const beyondMemory = /out of memory|exceeds the max buffer size|not enough memory/i;
+
+/** Makers whose GPUs for computers all have memory of their own, and families of others. */
+const own = /nvidia|xe-?2?-?hpg/i;
 
 const software = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
 
@@ -105,6 +110,7 @@ async function lookForGpu(attempts: number): Promise<Omit<EngineChoice, "engine"
     ...(words ? { adapter: words } : {}),
     ...(architecture || device || description ? { identified: true } : {}),
     ...(isSoftware ? { software: true } : {}),
+    ...(own.test(`${vendor} ${architecture}`) ? { discrete: true } : {}),
   };
   const { limits } = adapter;
   if (Object.entries(smallest).some(([name, least]) => limits[name as keyof typeof smallest] < least))

@@ -3,6 +3,7 @@
 import { wrap } from "comlink";
 import type { TrainConfig } from "lorito-wasm";
 import { heeded, LoritoError, type PageErrorCode, type Problem, problemOf, rejected } from "./errors";
+import { gaveOut, memoryGaveOut } from "./gave-out";
 import type { Engine } from "./gpu";
 import { homeFolder } from "./place";
 import type { EngineInfo, StartOptions, TrainResult, Wish, WorkerApi, WorkerEvent } from "./protocol";
@@ -188,7 +189,7 @@ export class WorkerOwner {
       else this.#hear(event);
     });
     try {
-      this.#info = await live.ask((api) => api.start({ ...this.#options, home: homeFolder() }));
+      this.#info = await live.ask((api) => api.start({ ...this.#options, home: homeFolder(), gaveOut: gaveOut() }));
       return live;
     } catch (thrown) {
       live.end(problemOf(thrown));
@@ -200,6 +201,7 @@ export class WorkerOwner {
 
   #lose(live: Live, problem: Problem): void {
     if (live.problem) return;
+    if (this.#info && /^(gpu-)?out-of-memory$/.test(problem.code)) memoryGaveOut(this.#info);
     if (live === this.#live) {
       this.#live = undefined;
       // Before those who wait hear of it, so that they find the next worker when they ask.

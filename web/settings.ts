@@ -63,7 +63,15 @@ export interface Shape {
 function fineTuning(model: ModelConfig, adapter: boolean): Partial<Record<TrainField, number>> {
   const learningRate = adapter ? 3e-4 : 1e-4;
   const windowLength = model.context > 256 ? 256 : 0;
-  return { steps: 300, batchSize: 4, warmupSteps: 20, evalEvery: 50, learningRate, windowLength };
+  return {
+    steps: 300,
+    batchSize: 4,
+    gradientAccumulation: 1,
+    warmupSteps: 20,
+    evalEvery: 50,
+    learningRate,
+    windowLength,
+  };
 }
 
 /**
@@ -78,7 +86,9 @@ export function shapeOf(
   const { vocabulary: _, ...model } = preset.model;
   const shape: Shape = { model: { ...model }, train: { ...(preset.train as Shape["train"]) } };
   for (const field of MODEL_FIELDS) shape.model[field] = changed[field] ?? shape.model[field];
-  const train: Partial<Record<TrainField, number>> = foreign ? fineTuning(foreign, lora !== undefined) : {};
+  // On small devices a preset has several passes a step (`Preset::fitted` in the crate), which belong to its own batch.
+  const passes = changed.batchSize === undefined ? {} : { gradientAccumulation: 1 };
+  const train: Partial<Record<TrainField, number>> = foreign ? fineTuning(foreign, lora !== undefined) : passes;
   for (const field of TRAIN_FIELDS) shape.train[field] = changed[field] ?? train[field] ?? shape.train[field] ?? 0;
   shape.train.halfPrecision = halfPrecision;
   if (lora) shape.train.lora = lora;

@@ -7,6 +7,7 @@ import { current, emit, engine, exclusively, type Running, refuseWhileTraining }
 import { type Problem, problemOf, readingFile, rejected } from "./errors";
 import { answered, chooseEngine, type EngineChoice, waitLonger, watchGpu } from "./gpu";
 import { RunKeeper } from "./keeper";
+import { machine } from "./machine";
 import { Guarded, Mutex, macrotask } from "./mutex";
 import { checkConfig, checkHeader, namesOf, openAny, openModel } from "./opening";
 import { part } from "./part";
@@ -20,9 +21,6 @@ import { doWithoutTimestamps } from "./timestamps";
 import { Training, Wishes } from "./training";
 import { UnderWay } from "./under-way";
 import { unknownIn, Writer } from "./writer";
-
-/** Bytes of memory that the device has, where the browser tells: in gigabytes, at most 8 of them. */
-const { deviceMemory } = navigator as { deviceMemory?: number };
 
 const underWay = new UnderWay((call, loaded, total) => emit({ event: "loaded", call, loaded, total }));
 
@@ -156,12 +154,12 @@ async function saveAgain(): Promise<void> {
 }
 
 const api: WorkerApi = {
-  async start({ engine: asked, reason, attempts, again, home }) {
+  async start({ engine: asked, reason, attempts, again, home, gaveOut }) {
     settleIn(home ?? "/");
     if (again) waitLonger();
     const choice: EngineChoice = reason && asked ? { engine: asked, reason } : await chooseEngine(asked, attempts);
     await init();
-    const starting = Session.start(choice.engine, choice.largestBuffer, deviceMemory);
+    const starting = Session.start(choice.engine, machine(choice, gaveOut));
     const started = await (choice.engine === "webgpu" ? answered(starting) : starting);
     const session = new Guarded(started, watchForEnd);
     current.running = {

@@ -11,8 +11,9 @@ async function prepared(configuration) {
   const { default: init, Session } = await import("../dist/lorito.js");
   await init({ module_or_path: await readFile(new URL("../dist/lorito_bg.wasm", import.meta.url)) });
   // GiB, more than any GPU has: here what does not fit shall fail, and not be refused.
-  const memory = 1024;
-  const session = await Session.start("webgpu", Math.min(maxBufferSize, maxStorageBufferBindingSize), memory);
+  const deviceMemory = 1024;
+  const largestBuffer = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  const session = await Session.start("webgpu", { largestBuffer, deviceMemory });
   const { body, tokenizer } = textFor(configuration);
   const bytes = new TextEncoder().encode(body);
   session.openFile("text.txt", bytes.length);

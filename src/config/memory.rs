@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ModelConfig, TrainConfig};
+use super::{
+    ModelConfig, TrainConfig,
+    nearest::{Asked, nearest_that_fits},
+};
 use crate::{
     device::Engine,
     error::{Error, Result},
@@ -37,24 +40,40 @@ impl ModelConfig {
             optimizer: 3 * 4 * trained,
             // And the weights once more, where they are copied to be saved, and what learned best.
             activations: 4 * (layers * block + temporary + logits + cache + flat + sums + trained + copy - spared),
-            largest_buffer: 4 * flat.max(4 * tokens * width).max(logits),
+            largest_buffer: 4 * self.undivided(engine).max(4 * tokens * width).max(logits),
         }
     }
 
-    /// Refuses a model whose buffers cannot fit, offering the nearest smaller one that does.
+    /// Numbers of the largest part of the weights that lies in one buffer: on the GPU the flat array is divided between tensors,
+    /// and the tokens' rows from one another (`model::Layout`).
+    fn undivided(&self, engine: Engine) -> u64 {
+        let [vocabulary, context, width] = [self.vocabulary, self.context, self.width].map(|value| value as u64);
+        match engine {
+            Engine::Cpu => self.parameters(),
+            Engine::WebGpu => (4 * width * width).max(context * width).max(vocabulary.min(128) * width),
+        }
+    }
+
+    /// Refuses a model and a run whose buffers cannot fit, offering the nearest ones that do.
     pub fn fit(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> Result<()> {
+        self.fit_or_offer(run, limits, engine, true)
+    }
+
+    /// The same for a model that is there already: only another run is offered.
+    pub fn fit_as_it_is(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> Result<()> {
+        self.fit_or_offer(run, limits, engine, false)
+    }
+
+    fn fit_or_offer(&self, run: &TrainConfig, limits: &Limits, engine: Engine, model_too: bool) -> Result<()> {
         self.validate()?;
         let run = TrainConfig { half_precision: false, ..run.clone() };
         let memory = self.memory(&run, engine);
         if limits.allow(&memory) {
             return Ok(());
         }
-        let (bytes, limit) = if memory.largest_buffer > limits.largest_buffer {
-            (memory.largest_buffer, limits.largest_buffer)
-        } else {
-            (memory.total(), limits.total)
-        };
-        Err(Error::ModelTooLarge { bytes, limit, nearest: self.nearest_that_fits(&run, limits, engine) })
+        let (bytes, limit) = limits.exceeded(&memory);
+        let nearest = nearest_that_fits(&Asked::new(self, &run), model_too, |memory| limits.allow(memory), engine);
+        Err(Error::ModelTooLarge { bytes, limit, nearest })
     }
 
     /// Refuses a model that cannot even be held to write with.
@@ -62,36 +81,14 @@ impl ModelConfig {
         self.validate()?;
         let run = TrainConfig { batch_size: 1, ..TrainConfig::default() };
         let weights = 4 * self.parameters();
-        let held = Memory { weights, optimizer: 0, largest_buffer: weights, ..self.memory(&run, engine) };
+        let held = Memory { optimizer: 0, ..self.memory(&run, engine) };
         // Of a pass over one window nothing is kept for a backward pass: a layer's share stands for it.
         let held = Memory { activations: (held.activations - 2 * weights) / self.layers as u64, ..held };
         if limits.allow(&held) {
             return Ok(());
         }
-        let (bytes, limit) = match held.largest_buffer > limits.largest_buffer {
-            true => (held.largest_buffer, limits.largest_buffer),
-            false => (held.total(), limits.total),
-        };
+        let (bytes, limit) = limits.exceeded(&held);
         Err(Error::ModelTooLarge { bytes, limit, nearest: None })
-    }
-
-    /// Shrinks context, then layers, then width by halves until the model fits.
-    fn nearest_that_fits(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> Option<ModelConfig> {
-        let mut candidate = *self;
-        loop {
-            if candidate.context > 64 {
-                candidate.context /= 2;
-            } else if candidate.layers > 2 {
-                candidate.layers /= 2;
-            } else if candidate.width / 2 >= candidate.heads && candidate.width.is_multiple_of(2 * candidate.heads) {
-                candidate.width /= 2;
-            } else {
-                return None;
-            }
-            if limits.allow(&candidate.memory(run, engine)) {
-                return Some(candidate);
-            }
-        }
     }
 }
 
@@ -130,14 +127,28 @@ pub struct Limits {
 
 impl Limits {
     fn allow(&self, memory: &Memory) -> bool {
-        memory.largest_buffer <= self.largest_buffer && memory.total() <= self.total
+        memory.largest_buffer <= self.largest_buffer && memory.weights <= MOST_WEIGHTS && memory.total() <= self.total
+    }
+
+    /// What does not fit, and how much of it would.
+    fn exceeded(&self, memory: &Memory) -> (u64, u64) {
+        if memory.largest_buffer > self.largest_buffer {
+            (memory.largest_buffer, self.largest_buffer)
+        } else if memory.weights > MOST_WEIGHTS {
+            (memory.weights, MOST_WEIGHTS)
+        } else {
+            (memory.total(), self.total)
+        }
     }
 }
+
+/// Bytes of weights whose file can be made: they and the file are in WebAssembly's memory of 4 GiB, wherever the model runs.
+const MOST_WEIGHTS: u64 = 3 << 29;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::preset;
+    use crate::config::{LoraConfig, Variant, preset};
 
     #[test]
     fn a_model_too_large_is_answered_with_one_that_fits() {
@@ -147,6 +158,36 @@ mod tests {
         let Err(Error::ModelTooLarge { nearest: Some(nearest), .. }) = config.fit(&run, &limits, Engine::Cpu) else {
             panic!("accepted")
         };
-        nearest.fit(&run, &limits, Engine::Cpu).unwrap();
+        let run = TrainConfig { batch_size: nearest.batch_size, window_length: nearest.window_length, ..run };
+        nearest.model.fit(&run, &limits, Engine::Cpu).unwrap();
+        // The tokens of a step are what is too many, not the layers or the width.
+        assert_eq!((nearest.model.layers, nearest.model.width), (config.layers, config.width));
+    }
+
+    /// With the limits that WebGPU promises everywhere, and a little memory.
+    #[test]
+    fn gpt2_fits_where_no_buffer_may_be_larger_than_128_mib() {
+        let limits = Limits { largest_buffer: 128 << 20, total: 2 << 30 };
+        let gpt2 = ModelConfig {
+            vocabulary: 50_257,
+            context: 1024,
+            layers: 12,
+            heads: 12,
+            width: 768,
+            dropout: 0.1,
+            variant: Variant::GPT2,
+        };
+        gpt2.fit_to_write(&limits, Engine::WebGpu).unwrap();
+        let run = TrainConfig { batch_size: 1, window_length: 256, ..TrainConfig::default() };
+        let adapter = TrainConfig { lora: Some(LoraConfig::default()), ..run.clone() };
+        gpt2.fit(&adapter, &limits, Engine::WebGpu).unwrap();
+        // All of it, with its moments, takes more.
+        assert!(
+            matches!(gpt2.fit(&run, &limits, Engine::WebGpu), Err(Error::ModelTooLarge { limit, .. }) if limit == 2 << 30)
+        );
+        // A matrix of its own size is not divided.
+        let wide = ModelConfig { width: 4096, heads: 32, layers: 1, vocabulary: 100, ..gpt2 };
+        let refused = wide.fit_to_write(&limits, Engine::WebGpu);
+        assert!(matches!(refused, Err(Error::ModelTooLarge { bytes: 268_435_456, .. })), "{refused:?}");
     }
 }

@@ -2,19 +2,19 @@
 //! thin ones learn, so that W + alpha / rank * A B is read in its place. A starts as in PEFT 0.21 and B with zeros, so that
 //! nothing changes before the first step.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use super::{Weights, layout::Layout};
 use crate::{
     config::{LoraConfig, ModelConfig, Part},
-    ops::{self, Gradients, ThinPlace},
+    ops::{self, Flat, Gradients, ThinPlace},
 };
 
 pub struct Adapter {
     pub config: LoraConfig,
     pub layout: Layout,
-    /// `[layout.len]`
-    pub flat: Tensor<1>,
+    /// Laid out so.
+    pub flat: Flat,
     /// Where A and B of each adapted matrix lie, by layer and part.
     places: Vec<[Option<ThinPlace>; 4]>,
     /// What is read instead of each, `[inputs, outputs]`.
@@ -23,9 +23,9 @@ pub struct Adapter {
 
 impl Adapter {
     /// An adapter of given weights, laid out as [`Layout::adapter`] says.
-    pub fn new(model: &ModelConfig, config: LoraConfig, flat: Tensor<1>) -> Self {
+    pub fn new(model: &ModelConfig, config: LoraConfig, weights: Vec<f32>, device: &Device) -> Self {
         let layout = Layout::adapter(model, &config);
-        assert_eq!(flat.dims(), [layout.len], "weights of another adapter");
+        let flat = Flat::new(weights, &layout.segments, device);
         let mut parameters = layout.parameters.iter();
         let places = (0..model.layers).map(|_| {
             Part::ALL.map(|part| {

@@ -1,6 +1,7 @@
 //! Where each trained tensor lies in the one flat array that holds all of a model's weights.
 //!
-//! One array instead of a tree of tensors: the optimizer, clipping, checkpoints and files then handle one thing.
+//! One array instead of a tree of tensors: the optimizer, clipping, checkpoints and files then handle one thing. Where it would
+//! be larger than the GPU can bind it lies in several buffers, which changes no index.
 //! Names, shapes and order are those of Hugging Face's `GPT2LMHeadModel` (transformers, `modeling_gpt2.py`), whose
 //! linear weights are `[inputs, outputs]`.
 
@@ -8,11 +9,17 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Normal};
 use rand_pcg::Pcg64Mcg;
 
-use crate::config::{LoraConfig, ModelConfig, Part};
+use crate::{
+    config::{LoraConfig, ModelConfig, Part},
+    ops::{Segments, most_numbers},
+};
 
 /// Tensors begin at multiples of this many numbers (256 bytes in half precision, WebGPU's strictest offset), so that a
 /// piece of the flat array can be bound as a buffer without a copy.
 const ALIGNMENT: usize = 128;
+
+/// Where a matrix is cut, it is between so many rows: any width then leaves tensors, and columns of logits, aligned.
+const ROWS: usize = ALIGNMENT;
 
 /// How a tensor is filled before training.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,6 +41,8 @@ pub struct Parameter {
     /// Index of its first number in the flat array.
     pub offset: usize,
     pub start: Start,
+    /// Whether it may lie in several buffers, cut between rows: the tables of all tokens, the largest of all matrices.
+    pub by_rows: bool,
 }
 
 impl Parameter {
@@ -62,17 +71,20 @@ pub struct Layout {
     pub parameters: Vec<Parameter>,
     /// Length of the flat array, gaps included. What lies in the gaps is 0 and stays so.
     pub len: usize,
+    /// How the flat array is divided into buffers: none larger than the engine can bind ([`crate::ops::set_largest_buffer`]).
+    pub segments: Segments,
 }
 
 impl Layout {
     pub fn new(config: &ModelConfig) -> Self {
         let ModelConfig { vocabulary, context, layers, width, .. } = *config;
-        let mut layout = Self { parameters: Vec::new(), len: 0 };
+        let mut layout = Self::empty();
         // GPT-2's initialisation: 0.02, and the projections that add to the residual stream scaled down by the
         // square root of how many of them there are.
         let normal = Start::Normal(0.02);
         let residual = Start::Normal(0.02 / (2.0 * layers as f32).sqrt());
         layout.push("transformer.wte.weight".into(), &[vocabulary, width], normal);
+        layout.by_rows();
         layout.push("transformer.wpe.weight".into(), &[context, width], normal);
         for layer in 0..layers {
             let name = |part: &str| format!("transformer.h.{layer}.{part}");
@@ -93,13 +105,14 @@ impl Layout {
         layout.push("transformer.ln_f.bias".into(), &[width], Start::Zeros);
         if !config.variant.tied {
             layout.push("lm_head.weight".into(), &[vocabulary, width], normal);
+            layout.by_rows();
         }
-        layout
+        layout.divided(most_numbers())
     }
 
     /// An adapter's tensors: for each chosen matrix A, `[inputs, rank]`, and B, `[rank, outputs]`.
     pub fn adapter(model: &ModelConfig, lora: &LoraConfig) -> Self {
-        let mut layout = Self { parameters: Vec::new(), len: 0 };
+        let mut layout = Self::empty();
         for layer in 0..model.layers {
             for part in Part::ALL.into_iter().filter(|part| lora.targets.has(*part)) {
                 let [inputs, outputs] = part.shape().map(|times| times * model.width);
@@ -110,7 +123,46 @@ impl Layout {
                 layout.push(name("lora_B"), &[lora.rank, outputs], Start::Zeros);
             }
         }
-        layout
+        layout.divided(most_numbers())
+    }
+
+    fn empty() -> Self {
+        Self { parameters: Vec::new(), len: 0, segments: Segments::from(0) }
+    }
+
+    /// The last tensor may be cut.
+    fn by_rows(&mut self) {
+        if let Some(last) = self.parameters.last_mut() {
+            last.by_rows = true;
+        }
+    }
+
+    /// In segments of `most` numbers at most, cut between tensors, or between rows where one may be. A tensor that alone is
+    /// longer, and may not be cut, has a segment to itself.
+    fn divided(mut self, most: usize) -> Self {
+        let mut ranges = Vec::new();
+        let mut start = 0;
+        let mut end = 0;
+        for next in self.ends() {
+            if next - start > most && end > start {
+                ranges.push(start..end);
+                start = end;
+            }
+            end = next;
+        }
+        ranges.push(start..self.len);
+        self.segments = Segments::new(ranges);
+        self
+    }
+
+    /// Where a segment may end, in order.
+    fn ends(&self) -> Vec<usize> {
+        let next_offsets = self.parameters.iter().skip(1).map(|parameter| parameter.offset).chain([self.len]);
+        let ends = self.parameters.iter().zip(next_offsets).flat_map(|(parameter, end)| {
+            let rows = if parameter.by_rows { ROWS * parameter.shape[1] } else { usize::MAX };
+            (parameter.offset..end).step_by(rows).skip(1).chain([end])
+        });
+        ends.collect()
     }
 
     /// Transformer blocks: each has 12 tensors, beside two embeddings, a layer norm, and perhaps a head.
@@ -119,7 +171,7 @@ impl Layout {
     }
 
     fn push(&mut self, name: String, shape: &[usize], start: Start) {
-        let parameter = Parameter { name, shape: shape.to_vec(), offset: self.len, start };
+        let parameter = Parameter { name, shape: shape.to_vec(), offset: self.len, start, by_rows: false };
         self.len = (self.len + parameter.len()).next_multiple_of(ALIGNMENT);
         self.parameters.push(parameter);
     }
@@ -173,6 +225,34 @@ mod tests {
         for pair in layout.parameters.windows(2) {
             assert!(pair[0].offset + pair[0].len() <= pair[1].offset);
             assert_eq!(pair[1].offset % ALIGNMENT, 0);
+        }
+    }
+
+    #[test]
+    fn no_segment_is_larger_than_allowed_or_ends_within_a_tensor_that_is_whole() {
+        let whole = Layout::new(&CONFIG);
+        assert_eq!(whole.segments, Segments::from(whole.len));
+        let gpt2 = ModelConfig { vocabulary: 50_257, context: 1024, layers: 12, heads: 12, width: 768, ..CONFIG };
+        let untied = ModelConfig { vocabulary: 300, variant: Variant { tied: false, ..Variant::GPT2 }, ..CONFIG };
+        for (config, most, least) in [(gpt2, 1 << 25, 4), (untied, 4 * 48 * 48, 15), (CONFIG, 128, 40)] {
+            let layout = Layout::new(&config).divided(most);
+            let ranges = layout.segments.ranges();
+            assert!(ranges.len() >= least, "{} segments", ranges.len());
+            assert_eq!(ranges.iter().map(|range| range.len()).sum::<usize>(), layout.len);
+            for range in ranges {
+                let alone = layout.parameters.iter().find(|parameter| parameter.offset == range.start);
+                assert!(
+                    range.len() <= most || alone.is_some_and(|it| it.range().end.next_multiple_of(128) == range.end)
+                );
+                assert_eq!(range.start % ALIGNMENT, 0);
+                let cut = layout
+                    .parameters
+                    .iter()
+                    .find(|parameter| parameter.offset < range.start && range.start < parameter.range().end);
+                if let Some(cut) = cut {
+                    assert!(cut.by_rows && (range.start - cut.offset).is_multiple_of(ROWS * cut.shape[1]));
+                }
+            }
         }
     }
 

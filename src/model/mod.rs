@@ -21,7 +21,9 @@ pub use weights::{Block, Linear, Norm, Weights};
 
 use crate::{
     config::{LoraConfig, ModelConfig, Part, Variant},
-    ops::{self, AttentionSaved, Dropout, Figure, Figures, Gradients, LayerNormSaved, Mask, Precision, ReadFailed},
+    ops::{
+        self, AttentionSaved, Dropout, Figure, Figures, Flat, Gradients, LayerNormSaved, Mask, Precision, ReadFailed,
+    },
 };
 
 /// A model: its shape, where its tensors lie, and the flat array of its weights.
@@ -29,10 +31,10 @@ pub struct Gpt {
     pub config: ModelConfig,
     pub layout: Layout,
     places: Places,
-    /// `[layout.len]`
-    pub flat: Tensor<1>,
+    /// Laid out so.
+    pub flat: Flat,
     /// The same with half precision, where training reads it.
-    half: Option<Tensor<1>>,
+    half: Option<Flat>,
     /// Learns in the place of `flat`, where there is one.
     adapter: Option<Adapter>,
 }
@@ -87,14 +89,14 @@ impl Gpt {
 
     /// A model of given weights, laid out as [`Layout`] says.
     pub fn from_flat(config: ModelConfig, flat: Vec<f32>, device: &Device) -> Self {
-        let len = flat.len();
-        Self::from_tensor(config, ops::tensor(flat, [len], device))
+        let segments = Layout::new(&config).segments;
+        Self::of(config, Flat::new(flat, segments, device))
     }
 
-    /// A model of weights where they are, `flat [layout.len]`.
-    pub fn from_tensor(config: ModelConfig, flat: Tensor<1>) -> Self {
+    /// A model of weights where they are, laid out and divided as [`Layout`] says.
+    pub fn of(config: ModelConfig, flat: Flat) -> Self {
         let layout = Layout::new(&config);
-        assert_eq!(flat.dims(), [layout.len], "weights of another model");
+        assert_eq!(flat.len(), layout.len, "weights of another model");
         Self { config, places: Places::new(&layout), layout, flat, half: None, adapter: None }
     }
 
@@ -111,7 +113,7 @@ impl Gpt {
         self.view(self.half.as_ref())
     }
 
-    fn view(&self, half: Option<&Tensor<1>>) -> Weights {
+    fn view(&self, half: Option<&Flat>) -> Weights {
         let mut weights = Weights::view(&self.layout, &self.flat, half);
         if let Some(adapter) = &self.adapter {
             adapter.substitute(&mut weights);
@@ -121,15 +123,14 @@ impl Gpt {
 
     /// Puts a fresh adapter beside the weights, which changes nothing yet.
     pub fn adapt(&mut self, config: LoraConfig, seed: u64) {
-        let layout = Layout::adapter(&self.config, &config);
-        let flat = ops::tensor(layout.initial(seed), [layout.len], &self.device());
-        self.put_adapter(config, flat);
+        let weights = Layout::adapter(&self.config, &config).initial(seed);
+        self.put_adapter(config, weights);
     }
 
     /// Puts an adapter of given weights beside the model's, laid out as [`Layout::adapter`] says.
-    pub fn put_adapter(&mut self, config: LoraConfig, flat: Tensor<1>) {
+    pub fn put_adapter(&mut self, config: LoraConfig, weights: Vec<f32>) {
         self.half = None;
-        self.adapter = Some(Adapter::new(&self.config, config, flat));
+        self.adapter = Some(Adapter::new(&self.config, config, weights, &self.device()));
         self.weights_changed();
     }
 
@@ -142,13 +143,13 @@ impl Gpt {
         let Some(adapter) = self.adapter.take() else { return };
         for (layer, part, sum) in adapter.sums() {
             let start = self.matrix(layer, part).offset;
-            ops::write(&mut self.flat, start, sum);
+            self.flat.write(start, sum);
         }
     }
 
     /// The whole model's weights as numbers, an adapter taken up into them.
     pub async fn merged(&self) -> Result<Vec<f32>, ReadFailed> {
-        let mut flat = ops::read(self.flat.clone()).await?;
+        let mut flat = self.flat.read().await?;
         for (layer, part, sum) in self.adapter.iter().flat_map(Adapter::sums) {
             flat[self.matrix(layer, part).range()].copy_from_slice(&ops::read(sum.clone()).await?);
         }
@@ -165,12 +166,12 @@ impl Gpt {
         self.adapter.as_ref().map_or(&self.layout, |adapter| &adapter.layout)
     }
 
-    /// The flat array of what is trained, `[trained().len]`.
-    pub fn trained_flat(&self) -> &Tensor<1> {
+    /// The flat array of what is trained, laid out as [`Gpt::trained`] says.
+    pub fn trained_flat(&self) -> &Flat {
         self.adapter.as_ref().map_or(&self.flat, |adapter| &adapter.flat)
     }
 
-    pub fn trained_flat_mut(&mut self) -> &mut Tensor<1> {
+    pub fn trained_flat_mut(&mut self) -> &mut Flat {
         match &mut self.adapter {
             Some(adapter) => &mut adapter.flat,
             None => &mut self.flat,
@@ -184,7 +185,7 @@ impl Gpt {
             // An adapter's sums are made anew each step, and have 32 bits.
             Precision::Half if self.adapter.is_some() => {}
             Precision::Half if self.half.is_none() && ops::supports_half(&self.device()) => {
-                self.half = Some(ops::halved(&self.flat))
+                self.half = Some(self.flat.halved())
             }
             Precision::Half => {}
         }
@@ -196,14 +197,14 @@ impl Gpt {
             adapter.refresh(&Weights::view(&self.layout, &self.flat, None));
         }
         if let Some(half) = &self.half {
-            ops::halve_into(&self.flat, half);
+            self.flat.halve_into(half);
         }
     }
 
     /// Zeros for the gradients of all that is trained.
     pub fn gradients(&self) -> Gradients {
         let norms = if self.adapter.is_none() { self.places.norms() } else { Vec::new() };
-        Gradients::new(self.trained().len, &norms, &self.device())
+        Gradients::new(&self.trained().segments, &norms, &self.device())
     }
 
     /// Logits of every position, `[windows * time, vocabulary]`.

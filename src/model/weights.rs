@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::layout::{Layout, Parameter};
 use crate::{
     config::Part,
-    ops::{self, Precision},
+    ops::{Flat, Precision},
 };
 
 /// Gain and bias of a layer norm, `[width]` each.
@@ -58,9 +58,10 @@ impl Block {
 pub struct Weights {
     /// Of the matrices that products read.
     pub precision: Precision,
-    pub tokens: Tensor<2>, // wte
+    /// In pieces of rows, as the flat array is divided.
+    pub tokens: Vec<Tensor<2>>, // wte
     /// `tokens` once more, as the head reads it, or the head's own.
-    pub head: Tensor<2>,
+    pub head: Vec<Tensor<2>>,
     pub positions: Tensor<2>, // wpe
     pub blocks: Vec<Block>,
     pub norm: Norm, // ln_f
@@ -68,7 +69,7 @@ pub struct Weights {
 
 impl Weights {
     /// Views into `flat`, and of the products' matrices into `half` where there is one; nothing is copied.
-    pub fn view(layout: &Layout, flat: &Tensor<1>, half: Option<&Tensor<1>>) -> Self {
+    pub fn view(layout: &Layout, flat: &Flat, half: Option<&Flat>) -> Self {
         let products = half.unwrap_or(flat);
         let linear = |weight: &Parameter, bias| Linear { weight: matrix(products, weight), bias: vector(flat, bias) };
         let mut parameters = layout.parameters.iter();
@@ -87,20 +88,24 @@ impl Weights {
             })
             .collect();
         let norm = norm(flat, next(), next());
-        let (tokens, head) = (matrix(flat, token_place), matrix(products, parameters.next().unwrap_or(token_place)));
+        let (tokens, head) = (rows(flat, token_place), rows(products, parameters.next().unwrap_or(token_place)));
         let precision = if half.is_some() { Precision::Half } else { Precision::Single };
         Self { precision, tokens, head, positions, blocks, norm }
     }
 }
 
-fn vector(flat: &Tensor<1>, parameter: &Parameter) -> Tensor<1> {
-    ops::piece(flat, parameter.offset, [parameter.len()])
+fn vector(flat: &Flat, parameter: &Parameter) -> Tensor<1> {
+    flat.piece(parameter.offset, [parameter.len()])
 }
 
-fn matrix(flat: &Tensor<1>, parameter: &Parameter) -> Tensor<2> {
-    ops::piece(flat, parameter.offset, [parameter.shape[0], parameter.shape[1]])
+fn matrix(flat: &Flat, parameter: &Parameter) -> Tensor<2> {
+    flat.piece(parameter.offset, [parameter.shape[0], parameter.shape[1]])
 }
 
-fn norm(flat: &Tensor<1>, gain: &Parameter, bias: &Parameter) -> Norm {
+fn rows(flat: &Flat, parameter: &Parameter) -> Vec<Tensor<2>> {
+    flat.rows(parameter.offset, [parameter.shape[0], parameter.shape[1]])
+}
+
+fn norm(flat: &Flat, gain: &Parameter, bias: &Parameter) -> Norm {
     Norm { gain: vector(flat, gain), bias: vector(flat, bias) }
 }

@@ -1,30 +1,30 @@
-//! AdamW (Loshchilov & Hutter 2019) over the flat array of all weights, with clipping by the global norm of the
+//! AdamW (Loshchilov & Hutter 2019) over the flat array of all weights, segment by segment, with clipping by the global norm of the
 //! gradient. Betas and epsilon as in PyTorch's `torch.optim.AdamW`: the moments are corrected for their start at 0,
 //! epsilon is added after the square root, and decay is proportional to the learning rate.
 
 use std::ops::Range;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
 use super::{
-    Figure, Figures, Gradients, gpu,
+    Figure, Figures, Flat, Gradients, Segments, gpu,
     gradients::Store,
     host::{host_mut, on_host},
 };
 
 pub(super) const EPSILON: f64 = 1e-8;
 
-/// The moments, as long as the weights: `[len]` each.
+/// The moments, as long as the weights and divided as they are.
 #[derive(Clone)]
 pub struct Moments {
-    pub first: Tensor<1>,
-    pub second: Tensor<1>,
+    pub first: Flat,
+    pub second: Flat,
 }
 
 impl Moments {
-    pub fn zeros(len: usize, device: &Device) -> Self {
-        let zeros = || super::tensor(vec![0.0; len], [len], device);
-        Self { first: zeros(), second: zeros() }
+    pub fn zeros(segments: impl Into<Segments>, device: &Device) -> Self {
+        let segments = segments.into();
+        Self { first: Flat::zeros(&segments, device), second: Flat::zeros(segments, device) }
     }
 }
 
@@ -43,30 +43,40 @@ pub struct AdamW {
 
 /// Which weights decay: runs of the flat array that begin and end at multiples of [`gpu::DECAY_STEP`], gaps included.
 pub struct Decay {
-    ranges: Vec<Range<usize>>,
-    /// On the GPU: 1 for each step that decays.
-    steps: Option<gpu::Integers>,
+    /// Of each segment, within it.
+    ranges: Vec<Vec<Range<usize>>>,
+    /// On the GPU, of each segment: 1 for each step that decays.
+    steps: Vec<gpu::Integers>,
 }
 
 impl Decay {
-    pub fn new(ranges: Vec<Range<usize>>, len: usize, device: &Device) -> Self {
-        let steps = (!on_host(device)).then(|| {
-            let mut steps = vec![0i32; len / gpu::DECAY_STEP];
-            for range in &ranges {
+    pub fn new(ranges: Vec<Range<usize>>, segments: impl Into<Segments>, device: &Device) -> Self {
+        let segments = segments.into();
+        let mut cut = vec![Vec::new(); segments.ranges().len()];
+        for (segment, range) in ranges.into_iter().flat_map(|range| segments.cut(range)) {
+            cut[segment].push(range);
+        }
+        if on_host(device) {
+            return Self { ranges: cut, steps: Vec::new() };
+        }
+        let steps_of = |(segment, ranges): (&Range<usize>, &Vec<Range<usize>>)| {
+            let mut steps = vec![0i32; segment.len() / gpu::DECAY_STEP];
+            for range in ranges {
                 steps[range.start / gpu::DECAY_STEP..range.end.div_ceil(gpu::DECAY_STEP)].fill(1);
             }
             gpu::Integers::new(&steps, device)
-        });
-        Self { ranges, steps }
+        };
+        let steps = segments.ranges().iter().zip(&cut).map(steps_of).collect();
+        Self { ranges: cut, steps }
     }
 }
 
 impl AdamW {
-    /// Updates `weights` and `moments`, `[len]` each, from the mean of the passes in `gradients`; its norm before clipping
+    /// Updates `weights` and `moments`, all divided alike, from the mean of the passes in `gradients`; its norm before clipping
     /// goes into `figure`.
     pub fn update(
         &self,
-        weights: &mut Tensor<1>,
+        weights: &mut Flat,
         moments: &mut Moments,
         gradients: &Gradients,
         decay: &Decay,
@@ -87,19 +97,22 @@ impl AdamW {
             keep: (1.0 - self.learning_rate * self.weight_decay) as f32,
             clip: self.clip as f32,
         };
-        let steps = decay.steps.as_ref().expect("made for the GPU");
+        let parts = weights.parts().iter().zip(moments.first.parts()).zip(moments.second.parts());
+        let parts = parts.zip(flat.parts()).zip(&decay.steps);
+        let parts: Vec<_> = parts
+            .map(|((((weights, first), second), gradient), decays)| gpu::AdamWPart {
+                weights,
+                first,
+                second,
+                gradient,
+                decays,
+            })
+            .collect();
         let (buffer, place) = figures.buffer(figure);
-        let Moments { first, second } = moments;
-        gpu::adamw(weights, first, second, flat, steps, buffer, place, gradients.passes(), numbers);
+        gpu::adamw(&parts, buffer, place, gradients.passes(), numbers);
     }
 
-    fn update_on_host(
-        &self,
-        weights: &mut Tensor<1>,
-        moments: &mut Moments,
-        gradients: &Gradients,
-        decay: &Decay,
-    ) -> f32 {
+    fn update_on_host(&self, weights: &mut Flat, moments: &mut Moments, gradients: &Gradients, decay: &Decay) -> f32 {
         let Store::Host(gradient) = &gradients.store else { panic!("gradients of the GPU among weights of the CPU") };
         let mean = 1.0 / gradients.passes() as f32;
         // In pieces, so that single precision does not lose the small squares of a large model.
@@ -108,36 +121,38 @@ impl AdamW {
         let clip = if self.clip > 0.0 { (self.clip / (norm + 1e-6)).min(1.0) as f32 } else { 1.0 };
         let scale = clip * mean;
         let kept = (1.0 - self.learning_rate * self.weight_decay) as f32;
-        weights.inplace(|weights| {
-            host_mut(weights, |weights| {
-                for range in &decay.ranges {
-                    weights[range.clone()].iter_mut().for_each(|weight| *weight *= kept);
-                }
-            })
-        });
         let (beta1, beta2) = (self.beta1 as f32, self.beta2 as f32);
         let Correction { first, second } = self.correction();
         let (rate, second) = ((self.learning_rate * first) as f32, second as f32);
+        let segments = weights.segments().clone();
         let Moments { first: means, second: squares } = moments;
-        weights.inplace(|weights| {
-            host_mut(weights, |weights| {
-                means.inplace(|means| {
-                    host_mut(means, |means| {
-                        squares.inplace(|squares| {
-                            host_mut(squares, |squares| {
-                                let numbers = weights.iter_mut().zip(means).zip(squares).zip(gradient);
-                                for (((weight, mean), square), gradient) in numbers {
-                                    let gradient = gradient * scale;
-                                    *mean = beta1 * *mean + (1.0 - beta1) * gradient;
-                                    *square = beta2 * *square + (1.0 - beta2) * (gradient * gradient);
-                                    *weight -= rate * *mean / ((*square * second).sqrt() + EPSILON as f32);
-                                }
+        let parts = weights.parts_mut().iter_mut().zip(means.parts_mut()).zip(squares.parts_mut());
+        for (((weights, means), squares), (segment, decaying)) in parts.zip(segments.ranges().iter().zip(&decay.ranges))
+        {
+            let gradient = &gradient[segment.clone()];
+            weights.inplace(|weights| {
+                host_mut(weights, |weights| {
+                    for range in decaying {
+                        weights[range.clone()].iter_mut().for_each(|weight| *weight *= kept);
+                    }
+                    means.inplace(|means| {
+                        host_mut(means, |means| {
+                            squares.inplace(|squares| {
+                                host_mut(squares, |squares| {
+                                    let numbers = weights.iter_mut().zip(means).zip(squares).zip(gradient);
+                                    for (((weight, mean), square), gradient) in numbers {
+                                        let gradient = gradient * scale;
+                                        *mean = beta1 * *mean + (1.0 - beta1) * gradient;
+                                        *square = beta2 * *square + (1.0 - beta2) * (gradient * gradient);
+                                        *weight -= rate * *mean / ((*square * second).sqrt() + EPSILON as f32);
+                                    }
+                                })
                             })
                         })
                     })
                 })
-            })
-        });
+            });
+        }
         norm as f32
     }
 
@@ -155,8 +170,10 @@ struct Correction {
 
 #[cfg(test)]
 mod tests {
+    use futures_lite::future::block_on;
+
     use super::*;
-    use crate::ops::testing::{device, gpu_device, moved, random, values};
+    use crate::ops::testing::{device, gpu_device, random, values};
 
     /// The formula of the paper in double precision, one number at a time.
     fn right(
@@ -185,26 +202,31 @@ mod tests {
     #[test]
     fn ten_updates_equal_the_formula() {
         const LEN: usize = 320;
-        for device in [device(), gpu_device()] {
-            let mut weights = moved(&random([LEN], 1), &device);
-            let mut moments = Moments::zeros(LEN, &device);
-            let mut expected: Vec<f64> = values(&weights).into_iter().map(f64::from).collect();
+        let whole = || Segments::from(LEN);
+        let divided = || Segments::new(vec![0..128, 128..256, 256..LEN]);
+        for (device, segments) in
+            [(device(), whole()), (device(), divided()), (gpu_device(), whole()), (gpu_device(), divided())]
+        {
+            let mut weights = Flat::new(values(&random([LEN], 1)), &segments, &device);
+            let mut moments = Moments::zeros(&segments, &device);
+            let mut expected: Vec<f64> = block_on(weights.read()).unwrap().into_iter().map(f64::from).collect();
             let mut expected_moments = vec![(0.0, 0.0); LEN];
-            let decay = Decay::new(vec![0..64, 128..192], LEN, &device);
+            let decay = Decay::new(vec![0..64, 128..192], &segments, &device);
             let mut figures = Figures::new(&device);
             for update in 1..=10 {
                 let adamw =
                     AdamW { learning_rate: 1e-2, beta1: 0.9, beta2: 0.99, weight_decay: 0.1, clip: 1.0, update };
                 let gradient = values(&random([LEN], 100 + update));
-                let gradients = Gradients::of(gradient.iter().map(|value| value * 2.0).collect(), 2, &device);
+                let gradients =
+                    Gradients::of(gradient.iter().map(|value| value * 2.0).collect(), &segments, 2, &device);
                 let figure = figures.add();
                 adamw.update(&mut weights, &mut moments, &gradients, &decay, &mut figures, figure);
                 right(&adamw, &mut expected, &mut expected_moments, &gradient, &[0..64, 128..192]);
                 let sum: f32 = gradient.iter().map(|g| g * g).sum();
-                let norm = futures_lite::future::block_on(figures.take()).unwrap()[0];
+                let norm = block_on(figures.take()).unwrap()[0];
                 assert!((norm - sum.sqrt()).abs() < 1e-4, "{norm} {}", sum.sqrt());
             }
-            for (weight, expected) in values(&weights).iter().zip(expected) {
+            for (weight, expected) in block_on(weights.read()).unwrap().iter().zip(expected) {
                 assert!((f64::from(*weight) - expected).abs() < 1e-5, "{weight} {expected}");
             }
         }

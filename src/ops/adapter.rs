@@ -5,8 +5,8 @@ use std::ops::Range;
 use burn::tensor::Tensor;
 
 use super::{
-    Gradients, gpu,
-    host::{host, piece},
+    Flat, Gradients, gpu,
+    host::host,
     product::{Matrix, MatrixMut, multiply},
 };
 
@@ -19,14 +19,14 @@ pub struct ThinPlace {
 }
 
 impl ThinPlace {
-    fn view(&self, flat: &Tensor<1>) -> (Tensor<2>, Tensor<2>) {
+    fn view(&self, flat: &Flat) -> (Tensor<2>, Tensor<2>) {
         let (inputs, outputs) = (self.a.len() / self.rank, self.b.len() / self.rank);
-        (piece(flat, self.a.start, [inputs, self.rank]), piece(flat, self.b.start, [self.rank, outputs]))
+        (flat.piece(self.a.start, [inputs, self.rank]), flat.piece(self.b.start, [self.rank, outputs]))
     }
 }
 
 /// `weight [inputs, outputs]` and the adapter's product. `flat`: the adapter's weights.
-pub fn adapted(weight: &Tensor<2>, flat: &Tensor<1>, place: &ThinPlace, scale: f32) -> Tensor<2> {
+pub fn adapted(weight: &Tensor<2>, flat: &Flat, place: &ThinPlace, scale: f32) -> Tensor<2> {
     let [inputs, outputs] = weight.dims();
     let (a, b) = place.view(flat);
     let Some(values) = host(weight) else { return gpu::adapted(weight, &a, &b, scale) };
@@ -42,7 +42,7 @@ pub fn adapted(weight: &Tensor<2>, flat: &Tensor<1>, place: &ThinPlace, scale: f
 pub fn thin_gradient(
     x: &Tensor<2>,
     gradient: &Tensor<2>,
-    flat: &Tensor<1>,
+    flat: &Flat,
     place: &ThinPlace,
     scale: f32,
     gradients: &mut Gradients,
@@ -101,7 +101,7 @@ mod tests {
     fn gradients_of(
         x: &Tensor<2>,
         gradient: &Tensor<2>,
-        flat: &Tensor<1>,
+        flat: &Flat,
         place: &ThinPlace,
         passes: usize,
     ) -> [Vec<f32>; 2] {
@@ -123,7 +123,7 @@ mod tests {
             let mut flat = vec![0.0; len(&place)];
             flat[place.a.clone()].copy_from_slice(&values(a));
             flat[place.b.clone()].copy_from_slice(&values(b));
-            super::super::tensor(flat, [len(&place)], &device())
+            Flat::new(flat, len(&place), &device())
         };
         let zero = Tensor::zeros([6], &device());
         let loss = |a: &Tensor<2>, b: &Tensor<2>| {
@@ -142,14 +142,15 @@ mod tests {
         {
             let (place, seed) = (place(inputs, outputs, rank), seed as u64 * 10);
             let (x, weight) = (random([rows, inputs], seed), random([inputs, outputs], seed + 1));
-            let (gradient, flat) = (random([rows, outputs], seed + 2), random([len(&place)], seed + 3));
+            let (gradient, flat) = (random([rows, outputs], seed + 2), values(&random([len(&place)], seed + 3)));
+            let (flat, on_gpu) = (Flat::new(flat.clone(), len(&place), &device()), Flat::new(flat, len(&place), &gpu));
             let on = |tensor: &Tensor<2>| moved(tensor, &gpu);
             let name = |what: &str| format!("{what} of {rows} x {inputs} x {outputs} x {rank}");
             let right = adapted(&weight, &flat, &place, 0.7);
-            assert_close(&adapted(&on(&weight), &moved(&flat, &gpu), &place, 0.7), &right, &name("sum"));
+            assert_close(&adapted(&on(&weight), &on_gpu, &place, 0.7), &right, &name("sum"));
             for passes in [1, 2] {
                 let right = gradients_of(&x, &gradient, &flat, &place, passes);
-                let got = gradients_of(&on(&x), &on(&gradient), &moved(&flat, &gpu), &place, passes);
+                let got = gradients_of(&on(&x), &on(&gradient), &on_gpu, &place, passes);
                 assert_values_close(&got[0], &right[0], &name("gradient of A"));
                 assert_values_close(&got[1], &right[1], &name("gradient of B"));
             }

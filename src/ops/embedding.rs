@@ -7,26 +7,30 @@ use burn::tensor::Tensor;
 use super::{Gradients, Mask, gpu, host::host};
 use crate::model::Ids;
 
-/// `tokens [vocabulary, width]`, `positions [context, width]` -> `[windows * time, width]`: each id's row and that of its
-/// position, dropped out. The windows' first token stands at position `start` of the context.
-pub fn embed(ids: &Ids, tokens: &Tensor<2>, positions: &Tensor<2>, start: usize, mask: Option<Mask>) -> Tensor<2> {
-    let Some(token_values) = host(tokens) else {
+/// `tokens [vocabulary, width]`, in pieces of rows; `positions [context, width]` -> `[windows * time, width]`: each id's row and
+/// that of its position, dropped out. The windows' first token stands at position `start` of the context.
+pub fn embed(ids: &Ids, tokens: &[Tensor<2>], positions: &Tensor<2>, start: usize, mask: Option<Mask>) -> Tensor<2> {
+    let Some(position_values) = host(positions) else {
         return gpu::embed(ids.on_gpu(), tokens, positions, ids.time, start, mask);
     };
-    let width = tokens.dims()[1];
-    let positions = host(positions).expect("on the host");
+    let width = positions.dims()[1];
+    let pieces: Vec<_> = tokens.iter().map(|piece| (piece.dims()[0], host(piece).expect("on the host"))).collect();
     let row_of = |row: usize| row * width..(row + 1) * width;
     let mut out = Vec::with_capacity(ids.numbers.len() * width);
     for (row, &id) in ids.numbers.iter().enumerate() {
-        let position = start + row % ids.time;
-        let token = &token_values.values()[row_of(id as usize)];
-        let position = &positions.values()[row_of(position)];
+        let (mut piece, mut id) = (0, id as usize);
+        while id >= pieces[piece].0 {
+            id -= pieces[piece].0;
+            piece += 1;
+        }
+        let token = &pieces[piece].1.values()[row_of(id)];
+        let position = &position_values.values()[row_of(start + row % ids.time)];
         out.extend(token.iter().zip(position).map(|(token, position)| token + position));
     }
     if let Some(mask) = mask {
         mask.apply(&mut out, 0);
     }
-    super::tensor(out, [ids.numbers.len(), width], &tokens.device())
+    super::tensor(out, [ids.numbers.len(), width], &positions.device())
 }
 
 /// `x [rows, width]` with the mask of dropout, where there is one.
@@ -60,11 +64,11 @@ pub fn embed_backward(
     let adding = gradients.adding;
     let Some(values) = host(gradient) else {
         let flat = gradients.flat();
-        let tokens = gpu::piece(flat, 0, [vocabulary, width]);
+        let tokens = flat.rows(0, [vocabulary, width]);
         if !tied && !adding {
-            gpu::fill(&tokens, 0.0);
+            tokens.iter().for_each(|tokens| gpu::fill(tokens, 0.0));
         }
-        let positions = gpu::piece(flat, positions.start, [positions.len() / width, width]);
+        let positions: Tensor<2> = flat.piece(positions.start, [positions.len() / width, width]);
         // Rows of places that these windows are too short for.
         if ids.time < positions.dims()[0] && !adding {
             gpu::fill(&positions, 0.0);
@@ -91,6 +95,8 @@ pub fn embed_backward(
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use futures_lite::future::block_on;
 
     use super::*;
@@ -126,7 +132,7 @@ mod tests {
         for mask in [None, Dropout::new(0.3, 4).map(|dropout| dropout.mask(0))] {
             let [by_token, by_position] = gradients_of(&ids, &drop_out(&out, mask), (5, true), 3, 1);
             let run = |tokens: &Tensor<2>, positions: &Tensor<2>| {
-                (embed(&ids, tokens, positions, 0, mask) * out.clone()).sum()
+                (embed(&ids, from_ref(tokens), positions, 0, mask) * out.clone()).sum()
             };
             assert_gradient(&tokens, &by_token, |tokens| run(tokens, &positions));
             assert_gradient(&positions, &by_position, |positions| run(&tokens, positions));
@@ -149,8 +155,9 @@ mod tests {
             let (gtokens, gpositions) = (moved(&tokens, &gpu), moved(&positions, &gpu));
             let name = |what: &str| format!("{what} of {windows} x {time} x {width} x {vocabulary}");
             for (start, mask) in [(0, None), (context - time, mask)] {
-                let right = embed(&on_cpu, &tokens, &positions, start, mask);
-                assert_close(&embed(&on_gpu, &gtokens, &gpositions, start, mask), &right, &name("embedding"));
+                let right = embed(&on_cpu, from_ref(&tokens), &positions, start, mask);
+                let got = embed(&on_gpu, from_ref(&gtokens), &gpositions, start, mask);
+                assert_close(&got, &right, &name("embedding"));
             }
             assert_close(&drop_out(&moved(&out, &gpu), mask), &drop_out(&out, mask), &name("dropout"));
             assert_close(&last_row(&moved(&out, &gpu)), &last_row(&out), &name("last row"));

@@ -1,11 +1,11 @@
-//! The gradient of all weights: one flat array, laid out as the weights are, into which the backward pass writes piece by
+//! The gradient of all weights: one flat array, laid out and divided as the weights are, into which the backward pass writes piece by
 //! piece. The passes of further batches add to it.
 
 use std::ops::Range;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
-use super::{gpu, host::on_host};
+use super::{Flat, Segments, gpu, host::on_host};
 
 /// Where a layer norm's gradients go, and which of the model's it is.
 #[derive(Debug, Clone)]
@@ -35,26 +35,33 @@ pub struct Gradients {
 pub(super) enum Store {
     Host(Vec<f32>),
     Gpu {
-        /// `[len]`
-        flat: Tensor<1>,
-        /// Where each layer norm's gain and bias begin, in turn, `[2 * norms]`.
-        norm_places: gpu::Integers,
+        flat: Flat,
+        /// How many layer norms the model has.
+        norm_count: usize,
+        /// Of each segment where each layer norm's gain and bias begin in it, in turn, `[2 * norms]`; -1 for those of other
+        /// segments.
+        norm_places: Vec<gpu::Integers>,
         /// Of the pass under way.
         norms: Option<gpu::NormGradients>,
     },
 }
 
 impl Gradients {
-    /// Zeros for `len` weights, among them the gains and biases of `norms`.
-    pub fn new(len: usize, norms: &[NormPlace], device: &Device) -> Self {
+    /// Zeros for weights that are divided so, among them the gains and biases of `norms`.
+    pub fn new(segments: impl Into<Segments>, norms: &[NormPlace], device: &Device) -> Self {
+        let segments = segments.into();
         let store = if on_host(device) {
-            Store::Host(vec![0.0; len])
+            Store::Host(vec![0.0; segments.len()])
         } else {
-            let places: Vec<i32> =
-                norms.iter().flat_map(|norm| [norm.gain.start as i32, norm.bias.start as i32]).collect();
+            let places_in = |segment: &Range<usize>| {
+                let starts = norms.iter().flat_map(|norm| [norm.gain.start, norm.bias.start]);
+                let place = |start: usize| if segment.contains(&start) { (start - segment.start) as i32 } else { -1 };
+                gpu::Integers::new(&starts.map(place).collect::<Vec<_>>(), device)
+            };
             Store::Gpu {
-                flat: super::tensor(vec![0.0; len], [len], device),
-                norm_places: gpu::Integers::new(&places, device),
+                norm_count: norms.len(),
+                norm_places: segments.ranges().iter().map(places_in).collect(),
+                flat: Flat::zeros(segments, device),
                 norms: None,
             }
         };
@@ -69,10 +76,13 @@ impl Gradients {
 
     /// Ends a pass.
     pub fn end_pass(&mut self) {
-        if let Store::Gpu { flat, norm_places, norms } = &mut self.store
+        if let Store::Gpu { flat, norm_places, norms, .. } = &mut self.store
             && let Some(norms) = norms.take()
         {
-            norms.finish(norm_places, flat, self.adding);
+            let divided = norm_places.len() > 1;
+            for (places, part) in norm_places.iter().zip(flat.parts()) {
+                norms.finish(places, part, self.adding, divided);
+            }
         }
         self.passes += 1;
         self.adding = true;
@@ -92,7 +102,7 @@ impl Gradients {
     }
 
     /// The GPU's array.
-    pub(super) fn flat(&self) -> &Tensor<1> {
+    pub(super) fn flat(&self) -> &Flat {
         match &self.store {
             Store::Gpu { flat, .. } => flat,
             Store::Host(_) => panic!("gradients of the CPU asked for as the GPU's"),
@@ -103,17 +113,17 @@ impl Gradients {
     pub async fn values(&self) -> Result<Vec<f32>, super::ReadFailed> {
         match &self.store {
             Store::Host(flat) => Ok(flat.clone()),
-            Store::Gpu { flat, .. } => super::read(flat.clone()).await,
+            Store::Gpu { flat, .. } => flat.read().await,
         }
     }
 
     /// Given numbers, as `passes` passes would have left them.
     #[cfg(test)]
-    pub fn of(values: Vec<f32>, passes: usize, device: &Device) -> Self {
-        let mut gradients = Self::new(values.len(), &[], device);
+    pub fn of(values: Vec<f32>, segments: impl Into<Segments>, passes: usize, device: &Device) -> Self {
+        let mut gradients = Self::new(segments, &[], device);
         match &mut gradients.store {
             Store::Host(flat) => *flat = values,
-            Store::Gpu { flat, .. } => *flat = super::tensor(values.clone(), [values.len()], device),
+            Store::Gpu { flat, .. } => *flat = Flat::new(values, flat.segments(), device),
         }
         Self { passes, ..gradients }
     }

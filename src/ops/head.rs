@@ -1,7 +1,7 @@
 //! The head: hidden states to logits, by the token embedding, and the softmax cross-entropy between logits and the ids that
 //! really came next.
 //!
-//! The logits of all rows at once would be the largest thing in memory (50,257 tokens: 200 KB a row), so the loss and its
+//! The token embedding comes in pieces of rows, where its flat array is divided. The logits of all rows at once would be the largest thing in memory (50,257 tokens: 200 KB a row), so the loss and its
 //! gradient take a few rows at a time.
 
 use burn::tensor::Tensor;
@@ -10,25 +10,48 @@ use super::{
     Figure, Figures, Gradients, IGNORED,
     exponential::exp,
     gpu,
-    host::host,
+    host::{Host, host},
     product::{Matrix, MatrixMut, multiply},
 };
 use crate::{config::rows_of_logits, model::Ids};
 
 /// `hidden [rows, width]`, `tokens [vocabulary, width]` -> `[rows, vocabulary]`.
-pub fn logits(hidden: &Tensor<2>, tokens: &Tensor<2>) -> Tensor<2> {
-    super::input_gradient(hidden, tokens)
+pub fn logits(hidden: &Tensor<2>, tokens: &[Tensor<2>]) -> Tensor<2> {
+    let Some(values) = host(hidden) else { return gpu::logits(hidden, tokens, false) };
+    let ([rows, width], vocabulary) = (hidden.dims(), vocabulary(tokens));
+    let pieces = on_host(tokens);
+    let mut out = vec![0.0f32; rows * vocabulary];
+    logits_into(&mut out, Matrix::new(values.values(), 0, width, 1), &pieces, [rows, vocabulary, width]);
+    super::tensor(out, [rows, vocabulary], &hidden.device())
+}
+
+fn vocabulary(tokens: &[Tensor<2>]) -> usize {
+    tokens.iter().map(|piece| piece.dims()[0]).sum()
+}
+
+/// The pieces' numbers, with how many rows each has.
+fn on_host(tokens: &[Tensor<2>]) -> Vec<(usize, Host)> {
+    tokens.iter().map(|piece| (piece.dims()[0], host(piece).expect("on the host"))).collect()
+}
+
+fn logits_into(out: &mut [f32], hidden: Matrix, pieces: &[(usize, Host)], [rows, vocabulary, width]: [usize; 3]) {
+    let mut first = 0;
+    for (count, values) in pieces {
+        let tokens = Matrix::new(values.values(), 0, width, 1).transposed();
+        multiply(rows, *count, width, 1.0, hidden, tokens, MatrixMut::new(out, first, vocabulary, 1));
+        first += count;
+    }
 }
 
 /// Mean of -ln p(target) over the rows, in nats, into `figure`. Rows whose target is [`IGNORED`] do not count.
-pub fn loss(hidden: &Tensor<2>, tokens: &Tensor<2>, targets: &Ids, figures: &mut Figures, figure: Figure) {
+pub fn loss(hidden: &Tensor<2>, tokens: &[Tensor<2>], targets: &Ids, figures: &mut Figures, figure: Figure) {
     pass(hidden, tokens, targets, figures, figure, None);
 }
 
 /// The same, and the gradient of `hidden`; that of `tokens` goes to the gradients from `place` on, where it is wanted.
 pub fn loss_and_gradient(
     hidden: &Tensor<2>,
-    tokens: &Tensor<2>,
+    tokens: &[Tensor<2>],
     targets: &Ids,
     figures: &mut Figures,
     figure: Figure,
@@ -40,7 +63,7 @@ pub fn loss_and_gradient(
 
 fn pass(
     hidden: &Tensor<2>,
-    tokens: &Tensor<2>,
+    tokens: &[Tensor<2>],
     targets: &Ids,
     figures: &mut Figures,
     figure: Figure,
@@ -58,23 +81,23 @@ fn pass(
 
 fn on_gpu(
     hidden: &Tensor<2>,
-    tokens: &Tensor<2>,
+    tokens: &[Tensor<2>],
     targets: &Ids,
     scale: f32,
     figures: &Figures,
     figure: Figure,
     gradients: Option<(Option<usize>, &mut Gradients)>,
 ) -> Option<Tensor<2>> {
-    let ([rows, width], [vocabulary, _]) = (hidden.dims(), tokens.dims());
+    let ([rows, width], vocabulary) = (hidden.dims(), vocabulary(tokens));
     let losses = gpu::losses(rows, hidden);
     let backward = gradients.map(|(place, gradients)| {
-        let place = place.map(|place| gpu::piece(gradients.flat(), place, [vocabulary, width]));
+        let place = place.map(|place| gradients.flat().rows(place, [vocabulary, width]));
         (gpu::empty([rows, width], &hidden.device()), place, gradients.adding)
     });
     for first in (0..rows).step_by(rows_of_logits(vocabulary)) {
         let count = rows_of_logits(vocabulary).min(rows - first);
         let part = gpu::piece(hidden, first * width, [count, width]);
-        let logits = gpu::logits(&part, tokens);
+        let logits = gpu::logits(&part, tokens, true);
         gpu::row_losses(&logits, vocabulary, targets.on_gpu(), &losses, first, scale, backward.is_some());
         if let Some((out, place, adding)) = &backward {
             gpu::hidden_gradient(&logits, tokens, &gpu::piece(out, first * width, [count, width]));
@@ -90,36 +113,39 @@ fn on_gpu(
 
 fn on_cpu(
     hidden: &Tensor<2>,
-    tokens: &Tensor<2>,
+    tokens: &[Tensor<2>],
     targets: &[u32],
     scale: f32,
     mut gradients: Option<(Option<usize>, &mut Gradients)>,
 ) -> (f32, Option<Tensor<2>>) {
-    let ([rows, width], [vocabulary, _]) = (hidden.dims(), tokens.dims());
-    let [values, token_values] = [hidden, tokens].map(|tensor| host(tensor).expect("on the host"));
-    let token_matrix = || Matrix::new(token_values.values(), 0, width, 1);
+    let ([rows, width], vocabulary) = (hidden.dims(), vocabulary(tokens));
+    let (values, pieces) = (host(hidden).expect("on the host"), on_host(tokens));
     let mut logits = vec![0.0f32; rows_of_logits(vocabulary).min(rows) * vocabulary];
     let mut out = vec![0.0f32; if gradients.is_some() { rows * width } else { 0 }];
     let mut total = 0.0f64;
     for first in (0..rows).step_by(rows_of_logits(vocabulary)) {
         let count = rows_of_logits(vocabulary).min(rows - first);
         let part = || Matrix::new(values.values(), first * width, width, 1);
-        let logit_matrix = MatrixMut::new(&mut logits, 0, vocabulary, 1);
-        multiply(count, vocabulary, width, 1.0, part(), token_matrix().transposed(), logit_matrix);
+        logits_into(&mut logits, part(), &pieces, [count, vocabulary, width]);
         for (row, &target) in logits.chunks_exact_mut(vocabulary).zip(&targets[first..first + count]) {
             total += row_loss(row, target, scale, gradients.is_some());
         }
         let Some((place, gradients)) = &mut gradients else { continue };
         let adding = gradients.adding || first > 0;
-        let logits = || Matrix::new(&logits, 0, vocabulary, 1);
-        let out = MatrixMut::new(&mut out, first * width, width, 1);
-        multiply(count, width, vocabulary, 1.0, logits(), token_matrix(), out);
+        let mut token = 0;
+        for (tokens, values) in &pieces {
+            let out = MatrixMut::new(&mut out, first * width, width, 1);
+            let out = if token > 0 { out.adding() } else { out };
+            let columns = Matrix::new(&logits, token, vocabulary, 1);
+            multiply(count, width, *tokens, 1.0, columns, Matrix::new(values.values(), 0, width, 1), out);
+            token += tokens;
+        }
         let Some(place) = place else { continue };
         let place =
             gradients.host(&(*place..*place + vocabulary * width)).expect("gradients of the engine of the model");
         let place = MatrixMut::new(place, 0, width, 1);
         let place = if adding { place.adding() } else { place };
-        multiply(vocabulary, width, count, 1.0, logits().transposed(), part(), place);
+        multiply(vocabulary, width, count, 1.0, Matrix::new(&logits, 0, vocabulary, 1).transposed(), part(), place);
     }
     let gradient = gradients.map(|_| super::tensor(out, [rows, width], &hidden.device()));
     ((total * f64::from(scale)) as f32, gradient)
@@ -145,6 +171,8 @@ fn row_loss(row: &mut [f32], target: u32, scale: f32, with_gradient: bool) -> f6
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use burn::tensor::Device;
     use futures_lite::future::block_on;
 
@@ -156,7 +184,7 @@ mod tests {
     fn loss_of(hidden: &Tensor<2>, tokens: &Tensor<2>, targets: &[u32]) -> f32 {
         let mut figures = Figures::new(&hidden.device());
         let figure = figures.add();
-        loss(hidden, tokens, &ids(targets, &hidden.device()), &mut figures, figure);
+        loss(hidden, from_ref(tokens), &ids(targets, &hidden.device()), &mut figures, figure);
         block_on(figures.take()).unwrap()[0]
     }
 
@@ -180,7 +208,7 @@ mod tests {
             let figure = figures.add();
             out = Some(loss_and_gradient(
                 hidden,
-                tokens,
+                from_ref(tokens),
                 &ids(targets, &device),
                 &mut figures,
                 figure,
@@ -235,7 +263,7 @@ mod tests {
             let targets: Vec<u32> = (0..rows).map(target).collect();
             let (ghidden, gtokens) = (moved(&hidden, &gpu), moved(&tokens, &gpu));
             let name = |what: &str| format!("{what} of {rows} x {width} x {vocabulary}");
-            assert_close(&logits(&ghidden, &gtokens), &logits(&hidden, &tokens), &name("logits"));
+            assert_close(&logits(&ghidden, from_ref(&gtokens)), &logits(&hidden, from_ref(&tokens)), &name("logits"));
             for passes in [1, 2] {
                 let right = gradients_of(&hidden, &tokens, &targets, passes);
                 let got = gradients_of(&ghidden, &gtokens, &targets, passes);

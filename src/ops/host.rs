@@ -47,32 +47,12 @@ pub fn on_host(device: &Device) -> bool {
 }
 
 /// A piece of a flat tensor from number `start` on, as a tensor of its own in the same memory. `start`: a multiple of 64.
-pub fn piece<const P: usize>(flat: &Tensor<1>, start: usize, shape: [usize; P]) -> Tensor<P> {
+pub(super) fn piece<const P: usize>(flat: &Tensor<1>, start: usize, shape: [usize; P]) -> Tensor<P> {
     let DispatchTensorKind::Flex(BackendTensor::Float(whole)) = flat.clone().into_dispatch().kind else {
         return super::gpu::piece(flat, start, shape);
     };
     let piece = whole.narrow(0, start, shape.iter().product()).reshape(shape.into());
     Tensor::from_primitive::<Flex>(piece)
-}
-
-/// The same numbers in memory of their own.
-pub fn copied(x: &Tensor<1>) -> Tensor<1> {
-    let Some(values) = host(x) else {
-        let copy = super::gpu::empty(x.dims(), &x.device());
-        super::gpu::scale_into(x, &copy, 1.0);
-        return copy;
-    };
-    tensor(values.values().to_vec(), x.dims(), &x.device())
-}
-
-/// Writes the numbers of `values` into `flat` from index `start` on, a multiple of 64.
-pub fn write<const D: usize>(flat: &mut Tensor<1>, start: usize, values: &Tensor<D>) {
-    let len = values.dims().iter().product();
-    let Some(values) = host(values) else {
-        super::gpu::scale_into(&super::gpu::piece(values, 0, [len]), &super::gpu::piece(flat, start, [len]), 1.0);
-        return;
-    };
-    flat.inplace(|flat| host_mut(flat, |flat| flat[start..][..len].copy_from_slice(values.values())));
 }
 
 /// A tensor of `values` on `device`, without a copy on Flex. Burn's own `from_data` would do; but what it brings along for

@@ -68,9 +68,9 @@ pub fn layer_norm_backward(
     gradients: &mut Gradients,
 ) -> Tensor<2> {
     let LayerNormSaved { x, statistics } = saved;
-    if let Store::Gpu { norm_places, norms, .. } = &mut gradients.store {
+    if let Store::Gpu { norm_count, norms, .. } = &mut gradients.store {
         if let Some(place) = place {
-            let norms = norms.get_or_insert_with(|| gpu::NormGradients::new(norm_places.count() / 2, x));
+            let norms = norms.get_or_insert_with(|| gpu::NormGradients::new(*norm_count, x));
             norms.add(place.index, x, statistics, gradient);
         }
         return gpu::layer_norm_input_gradient(x, statistics, gain, gradient, residual);

@@ -105,8 +105,8 @@ pub fn weight_gradient(x: &Tensor<2>, gradient: &Tensor<2>, place: &LinearPlace,
     let adding = gradients.adding;
     let Some(gradient_values) = host(gradient) else {
         let flat = gradients.flat();
-        let (weight, bias) = (gpu::piece(flat, place.weight.start, [inputs, outputs]), place.bias.start);
-        gpu::weight_gradient_into(x, gradient, &weight, &gpu::piece(flat, bias, [outputs]), adding);
+        let weight = flat.piece(place.weight.start, [inputs, outputs]);
+        gpu::weight_gradient_into(x, gradient, &weight, &flat.piece(place.bias.start, [outputs]), adding);
         return;
     };
     let x = host(x).expect("on the host");

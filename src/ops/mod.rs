@@ -12,6 +12,7 @@ mod dropout;
 mod embedding;
 mod exponential;
 mod figures;
+mod flat;
 mod gpu;
 mod gradients;
 pub mod head;
@@ -31,18 +32,19 @@ pub use attention::{AttentionSaved, Past, attention, attention_backward};
 pub use dropout::{Dropout, Mask};
 pub use embedding::{drop_out, embed, embed_backward, last_row};
 pub use figures::{Figure, Figures};
+pub use flat::{Flat, Segments, most_numbers, set_largest_buffer, with_largest_buffer};
 pub use gpu::{
     Choice as KernelChoice, Integers, LONG_ROW, choose as choose_kernels, failure as kernel_failure,
     measure as measure_kernels, note_failure as note_kernel_failure, poison, rehearse_measuring as rehearse_kernels,
     release, set_speed, submit, with_each_in_use as with_each_kernel_in_use,
 };
 pub use gradients::{Gradients, LinearPlace, NormPlace};
-pub use host::{copied, host, host_mut, on_host, piece, tensor, write};
+pub use host::{host, host_mut, on_host, tensor};
 pub use layer_norm::{LayerNormSaved, layer_norm, layer_norm_backward};
 pub use linear::{
     input_gradient, input_gradient_through_activation, linear, linear_activated, linear_residual, weight_gradient,
 };
-pub use precision::{Precision, halve_into, halved, supports_half};
+pub use precision::{Precision, supports_half};
 pub use read::{ReadFailed, read};
 pub use speed::speed;
 pub use upload::Upload;

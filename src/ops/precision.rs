@@ -27,11 +27,6 @@ pub fn halved<const D: usize>(tensor: &Tensor<D>) -> Tensor<D> {
     copy
 }
 
-/// Makes the copy anew after the tensor has changed.
-pub fn halve_into<const D: usize>(tensor: &Tensor<D>, copy: &Tensor<D>) {
-    gpu::halve(tensor, copy);
-}
-
 #[cfg(test)]
 mod tests {
     use half::f16;

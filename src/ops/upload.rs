@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 
 use super::{
-    gpu,
+    Flat, Segments, gpu,
     host::{on_host, tensor},
     read::{ReadFailed, read},
 };
@@ -13,29 +13,34 @@ const QUEUED: usize = 16 << 20;
 
 pub struct Upload {
     store: Store,
+    segments: Segments,
+    device: Device,
     /// Since the GPU was last waited for.
     queued: usize,
 }
 
-// One of them lives at a time.
-#[allow(clippy::large_enum_variant)]
 enum Store {
-    Host(Vec<f32>, Device),
-    /// `[len]`
-    Gpu(Tensor<1>),
+    /// The numbers of each segment.
+    Host(Vec<Vec<f32>>),
+    Gpu(Vec<Tensor<1>>),
 }
 
 impl Upload {
-    /// `len` zeros.
-    pub fn new(len: usize, device: &Device) -> Self {
+    /// Zeros, divided so.
+    pub fn new(segments: impl Into<Segments>, device: &Device) -> Self {
+        let segments = segments.into();
+        let lens = segments.ranges().iter().map(|range| range.len());
         let store = if on_host(device) {
-            Store::Host(vec![0.0; len], device.clone())
+            Store::Host(lens.map(|len| vec![0.0; len]).collect())
         } else {
-            let flat = gpu::empty([len], device);
-            gpu::fill(&flat, 0.0);
-            Store::Gpu(flat)
+            let zeros = |len| {
+                let part = gpu::empty([len], device);
+                gpu::fill(&part, 0.0);
+                part
+            };
+            Store::Gpu(lens.map(zeros).collect())
         };
-        Self { store, queued: 0 }
+        Self { store, segments, device: device.clone(), queued: 0 }
     }
 
     /// Writes numbers from index `at` on, a multiple of 64.
@@ -43,30 +48,40 @@ impl Upload {
     /// # Panics
     /// When they go beyond the end.
     pub async fn write(&mut self, at: usize, values: &[f32]) -> Result<(), ReadFailed> {
-        match &mut self.store {
-            Store::Host(flat, _) => flat[at..][..values.len()].copy_from_slice(values),
-            Store::Gpu(flat) => {
-                let place = gpu::piece(flat, at, [values.len()]);
-                gpu::scale_into(&tensor(values.to_vec(), [values.len()], &flat.device()), &place, 1.0);
-                self.queued += values.len();
-                if self.queued >= QUEUED {
-                    self.queued = 0;
-                    read(gpu::piece(flat, 0, [1])).await?;
+        assert!(at + values.len() <= self.segments.len(), "{at} + {} of {}", values.len(), self.segments.len());
+        let mut rest = values;
+        for (segment, range) in self.segments.cut(at..at + values.len()) {
+            let (values, others) = rest.split_at(range.len());
+            rest = others;
+            match &mut self.store {
+                Store::Host(parts) => parts[segment][range].copy_from_slice(values),
+                Store::Gpu(parts) => {
+                    let place = gpu::piece(&parts[segment], range.start, [values.len()]);
+                    gpu::scale_into(&tensor(values.to_vec(), [values.len()], &self.device), &place, 1.0);
+                    self.queued += values.len();
+                    if self.queued >= QUEUED {
+                        self.queued = 0;
+                        read(gpu::piece(&parts[segment], 0, [1])).await?;
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    /// The whole, `[len]`.
-    pub fn finish(self) -> Tensor<1> {
-        match self.store {
-            Store::Host(flat, device) => {
-                let len = flat.len();
-                tensor(flat, [len], &device)
-            }
-            Store::Gpu(flat) => flat,
-        }
+    /// The whole.
+    pub fn finish(self) -> Flat {
+        let parts = match self.store {
+            Store::Host(parts) => parts
+                .into_iter()
+                .map(|values| {
+                    let len = values.len();
+                    tensor(values, [len], &self.device)
+                })
+                .collect(),
+            Store::Gpu(parts) => parts,
+        };
+        Flat::of_parts(self.segments, parts)
     }
 }
 
@@ -75,18 +90,27 @@ mod tests {
     use futures_lite::future::block_on;
 
     use super::*;
-    use crate::ops::testing::{device, gpu_device, values};
+    use crate::ops::testing::{device, gpu_device};
 
     #[test]
     fn pieces_come_to_their_places_and_the_rest_is_zero() {
-        for device in [device(), gpu_device()] {
-            let mut upload = Upload::new(300, &device);
+        let divided = || Segments::new(vec![0..128, 128..384]);
+        for (device, segments) in [
+            (device(), Segments::from(300)),
+            (gpu_device(), Segments::from(300)),
+            (device(), divided()),
+            (gpu_device(), divided()),
+        ] {
+            let mut upload = Upload::new(&segments, &device);
+            // Across the border, where there is one.
+            block_on(upload.write(64, &[7.0; 128])).unwrap();
             block_on(upload.write(128, &[1.0, 2.0, 3.0])).unwrap();
             block_on(upload.write(256, &[4.0; 44])).unwrap();
-            let mut right = vec![0.0; 300];
+            let mut right = vec![0.0; segments.len()];
+            right[64..192].fill(7.0);
             right[128..131].copy_from_slice(&[1.0, 2.0, 3.0]);
-            right[256..].fill(4.0);
-            assert_eq!(values(&upload.finish()), right);
+            right[256..300].fill(4.0);
+            assert_eq!(block_on(upload.finish().read()).unwrap(), right);
         }
     }
 }

@@ -5,7 +5,6 @@ use crate::{
     config::{LoraConfig, TrainConfig},
     error::{Error, Result},
     formats::{AdapterWeights, peft, read_peft},
-    ops,
     train::Trainer,
 };
 
@@ -41,17 +40,15 @@ impl Session {
     pub async fn export_adapter(&self, base: &str) -> Result<Vec<u8>> {
         let gpt = &self.model()?.gpt;
         let adapter = gpt.adapter().ok_or(Error::NoAdapter)?;
-        let weights = ops::read(adapter.flat.clone()).await?;
+        let weights = adapter.flat.read().await?;
         peft(&AdapterWeights { config: adapter.config, weights }, &gpt.config, base)
     }
 
     /// Puts PEFT's adapter beside the current model, in place of one that is there; on an error all stays.
     pub fn import_adapter(&mut self, config: &[u8], weights: &[u8]) -> Result<ModelSummary> {
-        let device = self.device.clone();
         let model = self.model_mut()?;
         let AdapterWeights { config, weights } = read_peft(config, weights, &model.gpt.config)?;
-        let len = weights.len();
-        model.gpt.put_adapter(config, ops::tensor(weights, [len], &device));
+        model.gpt.put_adapter(config, weights);
         model.trainer = Trainer::continuing(&model.gpt, model.trainer.history().clone());
         self.writing = None;
         self.model_summary().ok_or(Error::NoModel)

@@ -19,13 +19,13 @@ impl Session {
             config: gpt.config,
             tokenizer: tokenizer.to_json(),
             roles: tokenizer.stated_roles().cloned(),
-            weights: ops::read(gpt.flat.clone()).await?,
+            weights: gpt.flat.read().await?,
             facts: facts.clone(),
             history: trainer.history().clone(),
             progress: trainer.progress().clone(),
             adapter: match gpt.adapter() {
                 Some(adapter) => {
-                    let weights = ops::read(adapter.flat.clone()).await?;
+                    let weights = adapter.flat.read().await?;
                     Some(AdapterWeights { config: adapter.config, weights })
                 }
                 None => None,
@@ -78,8 +78,7 @@ impl Session {
         ops::release();
         let mut gpt = Gpt::from_flat(file.config, file.weights, &self.device);
         if let Some(AdapterWeights { config, weights }) = file.adapter {
-            let len = weights.len();
-            gpt.put_adapter(config, ops::tensor(weights, [len], &self.device));
+            gpt.put_adapter(config, weights);
         }
         let trainer = match state {
             Some(state) => Trainer::restore(&gpt, state),

@@ -47,7 +47,7 @@ impl Opening {
                 // It may have become larger since it began.
                 plan.config.fit_to_write(limits, engine)?;
                 *compared = Vec::new();
-                upload.insert(Upload::new(plan.layout.len, device))
+                upload.insert(Upload::new(&plan.layout.segments, device))
             }
         };
         if piece.offset < plan.layout.len {
@@ -95,7 +95,7 @@ impl Session {
             return Err(Error::FileTruncated { found: piece.from, expected: piece.to });
         }
         let upload = upload.ok_or(Error::NoModel)?;
-        let gpt = Gpt::from_tensor(plan.config, upload.finish());
+        let gpt = Gpt::of(plan.config, upload.finish());
         let trainer = Trainer::new(&gpt);
         let Opened { tokenizer, left_out } = plan.tokenizer;
         let (tokenizer, facts) = (Rc::new(tokenizer), TextFacts::default());

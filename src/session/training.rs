@@ -20,7 +20,7 @@ impl Session {
         if !Rc::ptr_eq(tokenizer, &model.tokenizer) && tokenizer.to_json() != model.tokenizer.to_json() {
             return Err(Error::TokenizerChanged);
         }
-        model.gpt.config.fit(&config, &self.limits_beside_texts(), self.engine)?;
+        model.gpt.config.fit_as_it_is(&config, &self.limits_beside_texts(), self.engine)?;
         if self.corpus.has_conversations() {
             text::answers(tokenizer)?;
         }

@@ -8,7 +8,6 @@ use crate::{
     config::ModelConfig,
     error::{Error, Result},
     model::{Gpt, Layout},
-    ops,
     tokenizer::Tokenizer,
     train::Trainer,
 };
@@ -29,16 +28,15 @@ impl Session {
         let vocabulary = taught.vocabulary().max(gpt.config.vocabulary);
         let config = ModelConfig { vocabulary, ..gpt.config };
         config.fit_to_write(&self.limits, self.engine)?;
-        let flat = ops::read(gpt.flat.clone()).await?;
+        let flat = gpt.flat.read().await?;
         let flat = with_rows(&gpt.layout, &flat, config, &meanings(tokenizer, &taught));
         let adapter = match gpt.adapter() {
-            Some(adapter) => Some((adapter.config, ops::read(adapter.flat.clone()).await?)),
+            Some(adapter) => Some((adapter.config, adapter.flat.read().await?)),
             None => None,
         };
         let mut grown = Gpt::from_flat(config, flat, &self.device);
         if let Some((config, weights)) = adapter {
-            let len = weights.len();
-            grown.put_adapter(config, ops::tensor(weights, [len], &self.device));
+            grown.put_adapter(config, weights);
         }
         let model = self.model.take().ok_or(Error::NoModel)?;
         let trainer = Trainer::continuing(&grown, model.trainer.history().clone());

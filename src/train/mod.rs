@@ -15,13 +15,11 @@ pub use history::{Evaluation, History, Sample, StepRecord};
 pub use schedule::learning_rate;
 pub use state::{Best, Progress, TextFacts, TrainingState};
 
-use burn::tensor::Tensor;
-
 use crate::{
     config::TrainConfig,
     error::{Error, Result},
     model::Gpt,
-    ops::{self, AdamW, Decay, Dropout, Figures, Gradients, Moments, Precision},
+    ops::{self, AdamW, Decay, Dropout, Figures, Flat, Gradients, Moments, Precision},
 };
 
 /// Share of the training work that all evaluations of a run may cost, with room to spare under the promised 10 %:
@@ -58,8 +56,8 @@ pub struct Trainer {
 struct Held {
     step: u64,
     validation_loss: f32,
-    /// A copy, `[trained.len]`; none as long as they are the current ones.
-    flat: Option<Tensor<1>>,
+    /// A copy; none as long as they are the current ones.
+    flat: Option<Flat>,
 }
 
 /// What only steps need.
@@ -72,7 +70,7 @@ struct Learning {
 impl Learning {
     fn new(gpt: &Gpt, moments: Moments) -> Self {
         let trained = gpt.trained();
-        let decay = Decay::new(trained.decaying().collect(), trained.len, &gpt.device());
+        let decay = Decay::new(trained.decaying().collect(), &trained.segments, &gpt.device());
         Self { moments, decay, gradients: gpt.gradients() }
     }
 }
@@ -101,16 +99,13 @@ impl Trainer {
     /// A trainer as a checkpoint left it.
     pub fn restore(gpt: &Gpt, state: TrainingState) -> Self {
         let device = gpt.device();
-        let len = gpt.trained().len;
-        let moments = Moments {
-            first: ops::tensor(state.first_moment, [len], &device),
-            second: ops::tensor(state.second_moment, [len], &device),
-        };
+        let flat = |values| Flat::new(values, &gpt.trained().segments, &device);
+        let moments = Moments { first: flat(state.first_moment), second: flat(state.second_moment) };
         let learning = Some(Learning::new(gpt, moments));
         let best = state.best.map(|Best { step, validation_loss, weights }| Held {
             step,
             validation_loss,
-            flat: Some(ops::tensor(weights, [len], &device)),
+            flat: Some(flat(weights)),
         });
         let mut trainer = Self { progress: state.progress, learning, history: state.history, best, ..Self::new(gpt) };
         let last = trainer.history.last_evaluation().map_or(0, |evaluation| evaluation.step);
@@ -174,11 +169,12 @@ impl Trainer {
         }
         // The best weights are about to change: a copy of them stays.
         if let Some(best) = self.best.as_mut().filter(|best| best.flat.is_none()) {
-            best.flat = Some(ops::copied(gpt.trained_flat()));
+            best.flat = Some(gpt.trained_flat().copied());
         }
         gpt.set_precision(if config.half_precision { Precision::Half } else { Precision::Single });
-        let Learning { moments, decay, gradients } =
-            self.learning.get_or_insert_with(|| Learning::new(gpt, Moments::zeros(gpt.trained().len, &gpt.device())));
+        let Learning { moments, decay, gradients } = self
+            .learning
+            .get_or_insert_with(|| Learning::new(gpt, Moments::zeros(&gpt.trained().segments, &gpt.device())));
         gradients.start();
         for (pass, batch) in batches.iter().enumerate() {
             let seed = mix(mix(config.seed ^ 0xd209, step), pass as u64);
@@ -307,7 +303,7 @@ impl Trainer {
     /// Puts the best weights in place of the current ones. AdamW's moments go with those that are left.
     pub fn return_to_best(&mut self, gpt: &mut Gpt) {
         if let Some(flat) = self.best.as_ref().and_then(|best| best.flat.as_ref()) {
-            *gpt.trained_flat_mut() = ops::copied(flat);
+            *gpt.trained_flat_mut() = flat.copied();
             gpt.weights_changed();
             self.learning = None;
             self.progress.updates = 0;
@@ -317,9 +313,7 @@ impl Trainer {
     /// Everything but the weights, as numbers. Steps still unread must have been [read](Trainer::read) before.
     pub async fn state(&self, gpt: &Gpt) -> Result<TrainingState> {
         let (first_moment, second_moment) = match &self.learning {
-            Some(Learning { moments, .. }) => {
-                (ops::read(moments.first.clone()).await?, ops::read(moments.second.clone()).await?)
-            }
+            Some(Learning { moments, .. }) => (moments.first.read().await?, moments.second.read().await?),
             None => (vec![0.0; gpt.trained().len], vec![0.0; gpt.trained().len]),
         };
         Ok(TrainingState {
@@ -328,8 +322,8 @@ impl Trainer {
             second_moment,
             best: match &self.best {
                 Some(Held { step, validation_loss, flat }) => {
-                    let flat = flat.as_ref().unwrap_or(gpt.trained_flat()).clone();
-                    Some(Best { step: *step, validation_loss: *validation_loss, weights: ops::read(flat).await? })
+                    let weights = flat.as_ref().unwrap_or(gpt.trained_flat()).read().await?;
+                    Some(Best { step: *step, validation_loss: *validation_loss, weights })
                 }
                 None => None,
             },

@@ -3,13 +3,12 @@
 use wasm_bindgen::prelude::*;
 
 use super::{Session, Thrown, answer, from_js, thrown, to_js};
-use crate::config::presets;
 
 #[wasm_bindgen]
 impl Session {
     #[wasm_bindgen(unchecked_return_type = "Preset[]")]
     pub fn presets(&self) -> Thrown<JsValue> {
-        to_js(&presets(self.0.vocabulary().unwrap_or(256)))
+        to_js(&self.0.presets())
     }
 
     #[wasm_bindgen(js_name = planModel, unchecked_return_type = "Plan")]

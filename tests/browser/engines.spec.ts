@@ -204,11 +204,26 @@ test.describe("a GPU that answers oddly", () => {
       "recovered",
     ]);
     await expect(page.getByText(/graphics card has no memory left/)).toBeVisible();
+    // On the next visit less is planned.
+    const before = (await engineInUse(page)).limits.total;
+    await open(page, "webgpu");
+    expect((await engineInUse(page)).limits.total).toBe(before / 2);
   });
 });
 
-test("on a device of little memory less is planned", async ({ page }, { project }) => {
+test("on a device of little memory less is planned, and every preset fits", async ({ page }, { project }) => {
   test.skip(project.name !== "cpu", "the limits of the CPU engine are known");
   await openWith(page, 'Object.defineProperty(WorkerNavigator.prototype, "deviceMemory", { get: () => 2 });');
   expect((await engineInUse(page)).limits).toEqual({ largestBuffer: 2 ** 30, total: 2 ** 30 });
+  const planned = await page.evaluate(async () => {
+    const { lorito } = window;
+    const plans = [];
+    for (const { model, train, fits } of await lorito.presets()) {
+      const { memory } = await lorito.planModel({ ...model, vocabulary: 4096 }, train);
+      plans.push({ fits, total: memory.weights + memory.optimizer + memory.activations });
+    }
+    return plans;
+  });
+  expect(planned.length).toBeGreaterThan(3);
+  for (const { fits, total } of planned) expect(fits && total <= 2 ** 30).toBe(true);
 });

@@ -33,14 +33,28 @@ export async function ready(page: Page): Promise<void> {
   await page.evaluate(() => window.lorito.ready.then(() => {}));
 }
 
-/** Opens the page with `script` run in the worker before the worker's own. */
-export async function openWith(page: Page, script: string, query = ""): Promise<void> {
+/** From the next visit on the worker runs `script` before its own. */
+async function beforeTheWorker(page: Page, script: string): Promise<void> {
   await page.route("**/worker.js", async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, body: `${script}\n${await response.text()}` });
   });
+}
+
+/** Opens the page with `script` run in the worker before the worker's own. */
+export async function openWith(page: Page, script: string, query = ""): Promise<void> {
+  await beforeTheWorker(page, script);
   await page.goto(query);
   await ready(page);
+}
+
+/** From the next visit on the page finds a GPU that binds so many bytes at most. */
+export async function limited(page: Page, bytes: number): Promise<void> {
+  const script = `for (const name of ["maxStorageBufferBindingSize", "maxBufferSize"]) {
+    const own = Object.getOwnPropertyDescriptor(GPUSupportedLimits.prototype, name);
+    Object.defineProperty(GPUSupportedLimits.prototype, name, { ...own, get() { return Math.min(own.get.call(this), ${bytes}); } });
+  }`;
+  await beforeTheWorker(page, script);
 }
 
 /** Text, tokenizer and a tiny model, in place of what is there. */

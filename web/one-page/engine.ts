@@ -21,7 +21,7 @@ export class Engine {
       // A browser that is too old says so; what cannot be unpacked does not get that far.
       throw thrown instanceof WebAssembly.CompileError ? thrown : damage;
     });
-    const session = await Session.start("cpu", undefined);
+    const session = await Session.start("cpu", {});
     const file = new Uint8Array(
       await contentOf("model", model)
         .arrayBuffer()

@@ -1,13 +1,16 @@
 // The third step: how large a model, and what that costs here.
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
-import { bytes, duration, known, sentenceOf, short, t, type Values } from "../i18n";
+import { bytes, duration, known, list, sentenceOf, settingName, short, t, type Values } from "../i18n";
 import type { Memory, ModelConfig } from "../lorito";
 import { modelDiffers } from "../prepare";
-import { MODEL_FIELDS, type Settings } from "../settings";
+import { type Field, MODEL_FIELDS, type Settings } from "../settings";
 import type { Report } from "../state";
 import { choices, figures, settingField } from "./fields";
 import { View } from "./view";
+
+/** What of the settings takes memory, as the crate's offer names it. */
+const TAKING_MEMORY = ["batchSize", "windowLength", "context", "layers", "heads", "width"] as const;
 
 @customElement("lorito-model")
 export class ModelView extends View {
@@ -40,10 +43,10 @@ export class ModelView extends View {
                 ${choices(
                   "preset",
                   t("model.preset"),
-                  presets.map(({ name, model }) => ({
+                  presets.map(({ name, model, fits }) => ({
                     value: name,
                     label: presetName(name),
-                    explanation: t("model.presetShape", counted(model)),
+                    explanation: t(fits ? "model.presetShape" : "model.presetTooLarge", counted(model)),
                   })),
                   chosen,
                   (preset) => this.#set({ preset, changed: {} }),
@@ -81,8 +84,8 @@ export class ModelView extends View {
   }
 
   /** Takes numbers over into the settings, from the preset as it is. */
-  #change(model: Partial<Omit<ModelConfig, "vocabulary">>): void {
-    this.#set({ changed: { ...this.state.settings.changed, ...model } });
+  #change(changed: Settings["changed"]): void {
+    this.#set({ changed: { ...this.state.settings.changed, ...changed } });
   }
 
   #sentence(): string {
@@ -124,8 +127,8 @@ export class ModelView extends View {
   }
 
   #answers(report: Report): unknown {
-    const answer = (label: string, model: Partial<Omit<ModelConfig, "vocabulary">>) =>
-      html`<button type="button" @click=${() => this.#change(model)}>${label}</button>`;
+    const answer = (label: string, changed: Settings["changed"]) =>
+      html`<button type="button" @click=${() => this.#change(changed)}>${label}</button>`;
     if (report.code === "heads-do-not-divide-width") {
       const { heads, allowed, widths } = report as unknown as { heads: number; allowed: number[]; widths: number[] };
       const near = allowed.toSorted((a, b) => Math.abs(a - heads) - Math.abs(b - heads)).slice(0, 2);
@@ -134,10 +137,16 @@ export class ModelView extends View {
         ...widths.map((width) => answer(t("model.useWidth", { width }), { width })),
       ];
     }
-    const nearest = report.nearest as ModelConfig | null | undefined;
-    if (report.code === "model-too-large" && nearest) {
-      const { vocabulary: _, ...model } = nearest;
-      return answer(t("model.useNearest", counted(model)), model);
+    const nearest = report.nearest as Record<(typeof TAKING_MEMORY)[number], number> | null | undefined;
+    const { shape } = this.store;
+    if (report.code === "model-too-large" && nearest && shape) {
+      const { model, modelOrigin } = this.state;
+      const there = modelOrigin === "given" ? model?.config : undefined;
+      const asked: Partial<Record<Field, unknown>> = { ...shape.model, ...there, ...shape.train };
+      const changes = TAKING_MEMORY.filter((field) => nearest[field] !== asked[field]);
+      const told = changes.map((field) => t("model.change", { setting: settingName(field), value: nearest[field] }));
+      const changed = Object.fromEntries(changes.map((field) => [field, nearest[field]]));
+      return answer(t("model.useNearest", { changes: list(told) }), changed);
     }
     return nothing;
   }

@@ -1,11 +1,11 @@
-//! AdamW over the flat array of all weights in three dispatches: sums of squares, their total, the update. The norm of the
-//! gradient never leaves the GPU.
+//! AdamW over the flat array of all weights in three dispatches: sums of squares, their total, the update; of several segments
+//! each has its own sums and update. The norm of the gradient never leaves the GPU.
 
 use burn::tensor::Tensor;
 use cubecl::prelude::*;
 
 use super::{
-    memory::{Integers, buffer, client, empty, groups},
+    memory::{Integers, buffer, client, empty, groups, piece},
     norm::total,
     queue::in_parts,
 };
@@ -106,62 +106,79 @@ fn update<N: Size>(
     }
 }
 
-/// Updates weights and moments, `[len]` each, from the sum of `batches` gradients; writes the norm of their mean, before
-/// clipping, into `figures[place]`. `decays`: 1 for each [`DECAY_STEP`] numbers of weights that decay.
-#[allow(clippy::too_many_arguments)]
-pub fn adamw(
-    weights: &Tensor<1>,
-    first: &Tensor<1>,
-    second: &Tensor<1>,
-    gradient: &Tensor<1>,
-    decays: &Integers,
-    figures: &Tensor<1>,
-    place: usize,
-    batches: usize,
-    numbers: Update,
-) {
-    let count = weights.dims()[0] / 4;
-    assert!(weights.dims()[0].is_multiple_of(DECAY_STEP), "the flat array is padded");
-    let client = client(weights);
-    let threads = count.div_ceil(16).min(MOST_SUMS);
-    let sums = empty([threads], &weights.device());
+/// A segment of the weights with its moments and gradients, `[len]` each.
+pub struct Part<'a> {
+    pub weights: &'a Tensor<1>,
+    pub first: &'a Tensor<1>,
+    pub second: &'a Tensor<1>,
+    pub gradient: &'a Tensor<1>,
+    /// 1 for each [`DECAY_STEP`] numbers of weights that decay.
+    pub decays: &'a Integers,
+}
+
+/// Updates weights and moments from the sum of `batches` gradients; writes the norm of their mean over all parts, before
+/// clipping, into `figures[place]`.
+pub fn adamw(parts: &[Part], figures: &Tensor<1>, place: usize, batches: usize, numbers: Update) {
+    let client = client(figures);
+    let counts = parts.iter().map(|part| {
+        let len = part.weights.dims()[0];
+        assert!(len.is_multiple_of(DECAY_STEP), "the flat array is padded");
+        len / 4
+    });
+    let counts: Vec<usize> = counts.collect();
+    // Each part's sums begin where a GPU can bind a buffer; a thread without numbers writes 0.
+    let threads = |count: usize| match parts.len() {
+        1 => count.div_ceil(16).min(MOST_SUMS),
+        _ => count.div_ceil(16).min(MOST_SUMS).next_multiple_of(DECAY_STEP),
+    };
+    let all_threads = counts.iter().copied().map(threads).sum();
+    let sums = empty([all_threads], &figures.device());
     let scale = 1.0 / batches as f32;
     let Update { beta1, beta2, rate, correction, keep, clip } = numbers;
-    // SAFETY: no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
+    // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
+    let mut first_sum = 0;
+    for (part, &count) in parts.iter().zip(&counts) {
+        let threads = threads(count);
+        unsafe {
+            squares::launch_unchecked(
+                &client,
+                groups(threads, GROUP),
+                CubeDim::new_1d(GROUP),
+                4,
+                buffer(part.gradient),
+                buffer(&piece(&sums, first_sum, [threads])),
+                count,
+                threads,
+            );
+        }
+        first_sum += threads;
+    }
     unsafe {
-        squares::launch_unchecked(
-            &client,
-            groups(threads, GROUP),
-            CubeDim::new_1d(GROUP),
-            4,
-            buffer(gradient),
-            buffer(&sums),
-            count,
-            threads,
-        );
         norm_of::launch_unchecked(
             &client,
             CubeCount::Static(1, 1, 1),
             CubeDim::new_1d(ADDING),
             buffer(&sums),
             buffer(figures),
-            threads,
+            all_threads,
             place,
             scale,
         );
+    }
+    for (part, &count) in parts.iter().zip(&counts) {
         // One dispatch whatever it costs: a step is counted in them.
-        in_parts(&client, SLOWER * count as f64, count, count, |_, _| {
+        in_parts(&client, SLOWER * count as f64, count, count, |_, _| unsafe {
             update::launch_unchecked(
                 &client,
                 groups(count, GROUP),
                 CubeDim::new_1d(GROUP),
                 4,
-                buffer(weights),
-                buffer(first),
-                buffer(second),
-                buffer(gradient),
+                buffer(part.weights),
+                buffer(part.first),
+                buffer(part.second),
+                buffer(part.gradient),
                 buffer(figures),
-                decays.buffer(),
+                part.decays.buffer(),
                 count,
                 place,
                 scale,

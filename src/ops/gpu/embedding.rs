@@ -1,6 +1,8 @@
 //! Token and position embedding on the GPU. Backwards each thread adds up one number of one token's row, over the places
 //! where the token stands, which the CPU has sorted: deterministic, and without atomics.
 
+use std::ops::Range;
+
 use burn::tensor::{Device, Tensor};
 use cubecl::prelude::*;
 
@@ -12,6 +14,7 @@ use crate::ops::dropout::Mask;
 
 const GROUP: u32 = 64;
 
+/// `divided`: `tokens` are only the rows of `count` tokens from the `first` on, and other tokens are left to others.
 #[cube(launch_unchecked)]
 fn forward(
     numbers: &[i32],
@@ -25,13 +28,24 @@ fn forward(
     key: u32,
     threshold: u32,
     scale: f32,
+    first: usize,
+    count: usize,
     #[comptime] dropping: bool,
+    #[comptime] divided: bool,
 ) {
     let row = ABSOLUTE_POS / width;
     let column = ABSOLUTE_POS % width;
-    if row < rows {
-        let mut value =
-            tokens[numbers[row] as usize * width + column] + positions[(start + row % time) * width + column];
+    let mut wanted = row < rows;
+    let mut token = 0usize;
+    if wanted {
+        token = numbers[row] as usize;
+        if comptime![divided] {
+            wanted = token >= first && token < first + count;
+            token -= first;
+        }
+    }
+    if wanted {
+        let mut value = tokens[token * width + column] + positions[(start + row % time) * width + column];
         if comptime![dropping] {
             value *= kept(key, threshold, scale, ABSOLUTE_POS as u32);
         }
@@ -88,35 +102,43 @@ fn position_gradient(
 /// `[rows, width]`: of each id its token's row and that of its position in the window, the first being `start`.
 pub fn embed(
     numbers: &Integers,
-    tokens: &Tensor<2>,
+    tokens: &[Tensor<2>],
     positions: &Tensor<2>,
     time: usize,
     start: usize,
     mask: Option<Mask>,
 ) -> Tensor<2> {
-    let (rows, width) = (numbers.count(), tokens.dims()[1]);
-    let out = empty([rows, width], &tokens.device());
+    let (rows, width) = (numbers.count(), positions.dims()[1]);
+    let out = empty([rows, width], &positions.device());
     let Mask { key, threshold, scale } = mask.unwrap_or_default();
-    // SAFETY: here and below, no index goes beyond the sizes given (ids are checked before), and WebGPU keeps them
-    // inside the bound buffers.
-    unsafe {
-        forward::launch_unchecked(
-            &client(tokens),
-            groups(rows * width, GROUP),
-            CubeDim::new_1d(GROUP),
-            numbers.buffer(),
-            buffer(tokens),
-            buffer(positions),
-            buffer(&out),
-            rows,
-            width,
-            time,
-            start,
-            key,
-            threshold,
-            scale,
-            mask.is_some(),
-        );
+    let mut first = 0;
+    for piece in tokens {
+        let count = piece.dims()[0];
+        // SAFETY: here and below, no index goes beyond the sizes given (ids are checked before), and WebGPU keeps them
+        // inside the bound buffers.
+        unsafe {
+            forward::launch_unchecked(
+                &client(positions),
+                groups(rows * width, GROUP),
+                CubeDim::new_1d(GROUP),
+                numbers.buffer(),
+                buffer(piece),
+                buffer(positions),
+                buffer(&out),
+                rows,
+                width,
+                time,
+                start,
+                key,
+                threshold,
+                scale,
+                first,
+                count,
+                mask.is_some(),
+                tokens.len() > 1,
+            );
+        }
+        first += count;
     }
     out
 }
@@ -152,14 +174,14 @@ fn copy(x: &Tensor<2>, start: usize, [rows, width]: [usize; 2], mask: Mask) -> T
     out
 }
 
-/// The rows of each token, sorted by token, for [`token_gradient`].
-fn order(numbers: &[u32], device: &Device) -> (Integers, usize) {
-    let mut rows: Vec<u32> = (0..numbers.len() as u32).collect();
+/// The rows of each token of those in `range`, sorted by token, for [`token_gradient`]; and how many tokens there are.
+fn order(numbers: &[u32], range: &Range<u32>, device: &Device) -> (Integers, usize) {
+    let mut rows: Vec<u32> = (0..numbers.len() as u32).filter(|&row| range.contains(&numbers[row as usize])).collect();
     rows.sort_by_key(|&row| numbers[row as usize]);
     let mut starts = Vec::new();
     let mut tokens: Vec<u32> = Vec::new();
     for (at, &row) in rows.iter().enumerate() {
-        let token = numbers[row as usize];
+        let token = numbers[row as usize] - range.start;
         if tokens.last() != Some(&token) {
             starts.push(at as u32);
             tokens.push(token);
@@ -171,29 +193,40 @@ fn order(numbers: &[u32], device: &Device) -> (Integers, usize) {
     (Integers::new(&all, device), distinct)
 }
 
-/// Adds the gradients of the tokens' rows to `tokens [vocabulary, width]`; writes, or adds, those of the positions'.
+/// Adds the gradients of the tokens' rows to `tokens [vocabulary, width]`, in pieces of rows; writes, or adds, those of the
+/// positions'.
 pub fn embed_backward_into(
     numbers: &[u32],
     gradient: &Tensor<2>,
     time: usize,
-    tokens: &Tensor<2>,
+    tokens: &[Tensor<2>],
     positions: &Tensor<2>,
     adding: bool,
 ) {
     let [rows, width] = gradient.dims();
     let client = client(gradient);
-    let (order, distinct) = order(numbers, &gradient.device());
+    let mut first = 0;
+    for piece in tokens {
+        let range = first..first + piece.dims()[0] as u32;
+        first = range.end;
+        let (order, distinct) = order(numbers, &range, &gradient.device());
+        if distinct == 0 {
+            continue;
+        }
+        unsafe {
+            token_gradient::launch_unchecked(
+                &client,
+                groups(distinct * width, GROUP),
+                CubeDim::new_1d(GROUP),
+                order.buffer(),
+                buffer(gradient),
+                buffer(piece),
+                distinct,
+                width,
+            );
+        }
+    }
     unsafe {
-        token_gradient::launch_unchecked(
-            &client,
-            groups(distinct * width, GROUP),
-            CubeDim::new_1d(GROUP),
-            order.buffer(),
-            buffer(gradient),
-            buffer(tokens),
-            distinct,
-            width,
-        );
         position_gradient::launch_unchecked(
             &client,
             groups(time * width, GROUP),

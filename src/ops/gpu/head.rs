@@ -8,7 +8,7 @@ use cubecl::prelude::*;
 
 use super::{
     block::Form,
-    memory::{Integers, buffer, client, empty, groups},
+    memory::{Integers, buffer, client, empty, groups, piece},
     product::product,
     queue::in_parts,
 };
@@ -220,23 +220,50 @@ pub fn losses(rows: usize, like: &Tensor<2>) -> Tensor<1> {
     empty([rows], &like.device())
 }
 
-/// `hidden [rows, width] x tokens [vocabulary, width]` transposed, `[rows, vocabulary padded]`.
-pub fn logits(hidden: &Tensor<2>, tokens: &Tensor<2>) -> Tensor<2> {
-    let ([rows, width], [vocabulary, _]) = (hidden.dims(), tokens.dims());
-    let length = vocabulary.next_multiple_of(4);
+/// The pieces of a matrix's rows, with the number of each one's first row.
+fn numbered(pieces: &[Tensor<2>]) -> impl Iterator<Item = (usize, &Tensor<2>)> {
+    pieces.iter().scan(0, |next, piece| {
+        let first = *next;
+        *next += piece.dims()[0];
+        Some((first, piece))
+    })
+}
+
+/// The columns of logits from `first` on: a view, whose rows are as far apart as before.
+fn columns_from(logits: &Tensor<2>, first: usize) -> Tensor<1> {
+    piece(logits, first, [logits.dims().iter().product::<usize>() - first])
+}
+
+/// `hidden [rows, width] x tokens [vocabulary, width]` transposed, `[rows, vocabulary]`, or as many columns more as make whole
+/// loads where `padded`. `tokens`: in pieces of rows, all but the last of multiples of 64.
+pub fn logits(hidden: &Tensor<2>, tokens: &[Tensor<2>], padded: bool) -> Tensor<2> {
+    let [rows, width] = hidden.dims();
+    let vocabulary = tokens.iter().map(|piece| piece.dims()[0]).sum::<usize>();
+    let length = if padded { vocabulary.next_multiple_of(4) } else { vocabulary };
     let out = empty([rows, length], &hidden.device());
-    product(Form::RightTransposed, hidden, tokens, &out, [rows, vocabulary, width], [width, width, length], false);
+    for (first, tokens) in numbered(tokens) {
+        let (sizes, lengths) = ([rows, tokens.dims()[0], width], [width, width, length]);
+        product(Form::RightTransposed, hidden, tokens, &columns_from(&out, first), sizes, lengths, false);
+    }
     out
 }
 
 /// Writes the gradient of the hidden states, `[rows, width]`, from that of the logits.
-pub fn hidden_gradient(logits: &Tensor<2>, tokens: &Tensor<2>, out: &Tensor<2>) {
-    let ([rows, length], [vocabulary, width]) = (logits.dims(), tokens.dims());
-    product(Form::Straight, logits, tokens, out, [rows, width, vocabulary], [length, width, width], false);
+pub fn hidden_gradient(logits: &Tensor<2>, tokens: &[Tensor<2>], out: &Tensor<2>) {
+    let [rows, length] = logits.dims();
+    for (first, tokens) in numbered(tokens) {
+        let [vocabulary, width] = tokens.dims();
+        let left = columns_from(logits, first);
+        product(Form::Straight, &left, tokens, out, [rows, width, vocabulary], [length, width, width], first > 0);
+    }
 }
 
-/// Writes, or adds, the gradient of the tokens, `[vocabulary, width]`, from that of the logits.
-pub fn token_gradient(logits: &Tensor<2>, hidden: &Tensor<2>, out: &Tensor<2>, adding: bool) {
-    let ([rows, length], [vocabulary, width]) = (logits.dims(), out.dims());
-    product(Form::LeftTransposed, logits, hidden, out, [vocabulary, width, rows], [length, width, width], adding);
+/// Writes, or adds, the gradient of the tokens, `[vocabulary, width]`, in pieces of rows, from that of the logits.
+pub fn token_gradient(logits: &Tensor<2>, hidden: &Tensor<2>, out: &[Tensor<2>], adding: bool) {
+    let [rows, length] = logits.dims();
+    for (first, out) in numbered(out) {
+        let [vocabulary, width] = out.dims();
+        let left = columns_from(logits, first);
+        product(Form::LeftTransposed, &left, hidden, out, [vocabulary, width, rows], [length, width, width], adding);
+    }
 }

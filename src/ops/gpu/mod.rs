@@ -19,7 +19,7 @@ mod queue;
 mod random;
 mod tiles;
 
-pub use adamw::{DECAY_STEP, Update, adamw};
+pub use adamw::{DECAY_STEP, Part as AdamWPart, Update, adamw};
 pub use adapter::{adapted, thin_gradient_into};
 pub use attention::{Sizes as AttentionSizes, attention, attention_backward};
 pub use choice::{Choice, choose, with_each_in_use};

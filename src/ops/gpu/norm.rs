@@ -133,7 +133,8 @@ fn partial_sums(
     }
 }
 
-/// The sums of all chunks, to the `places` of the flat gradient where gains and biases begin, in turn.
+/// The sums of all chunks, to the `places` of the flat gradient where gains and biases begin, in turn. `divided`: some are in
+/// other segments of it, and have no place here.
 #[cube(launch_unchecked)]
 fn finish(
     partial: &[f32],
@@ -143,10 +144,17 @@ fn finish(
     width: usize,
     chunks: usize,
     #[comptime] adding: bool,
+    #[comptime] divided: bool,
 ) {
     let row = ABSOLUTE_POS / width;
     let column = ABSOLUTE_POS % width;
-    if row < count {
+    let mut wanted = row < count;
+    if comptime![divided] {
+        if wanted {
+            wanted = places[row] >= 0;
+        }
+    }
+    if wanted {
         let at = row / 2 * chunks * 2 * width + row % 2 * width + column;
         let mut sum = f32::new(0.0);
         for chunk in 0..chunks {
@@ -271,8 +279,9 @@ impl NormGradients {
         }
     }
 
-    /// Writes, or adds, them to the flat gradient. `places`: where gain and bias of each layer norm begin in it.
-    pub fn finish(self, places: &Integers, flat: &Tensor<1>, adding: bool) {
+    /// Writes, or adds, them to a segment of the flat gradient. `places`: where gain and bias of each layer norm begin in it, -1
+    /// where they are in another one.
+    pub fn finish(&self, places: &Integers, flat: &Tensor<1>, adding: bool, divided: bool) {
         let count = places.count();
         unsafe {
             finish::launch_unchecked(
@@ -286,6 +295,7 @@ impl NormGradients {
                 self.width,
                 self.chunks,
                 adding,
+                divided,
             );
         }
     }

@@ -318,11 +318,11 @@ pub(super) use launch_out;
 /// Queues `out = left x right`, or adds the product to what is in `out`. `lengths`: the numbers from one row to the next
 /// in `left`, `right` and `out`; in the last load of a row of `left`, what lies beyond the inner axis must be 0.
 #[allow(clippy::too_many_arguments)]
-pub fn product<const D: usize>(
+pub fn product<const D: usize, const E: usize>(
     form: Form,
     left: &Tensor<D>,
     right: &Tensor<2>,
-    out: &Tensor<2>,
+    out: &Tensor<E>,
     [rows, columns, inner]: [usize; 3],
     lengths: [usize; 3],
     adding: bool,

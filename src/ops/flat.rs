@@ -1,0 +1,240 @@
+//! The flat array of all weights, or of their gradients or moments: one buffer, or several where one would be larger than the
+//! GPU can bind. Its indices are the same however it is divided.
+
+use std::{cell::Cell, ops::Range};
+
+use burn::tensor::{Device, Tensor};
+
+use super::{
+    gpu,
+    host::{host, host_mut, piece},
+    precision,
+    read::{ReadFailed, read},
+};
+
+thread_local! {
+    static LARGEST: Cell<u64> = const { Cell::new(u64::MAX) };
+}
+
+/// From now on no flat array is made whose parts are larger than this, in bytes: what the engine can bind.
+pub fn set_largest_buffer(bytes: u64) {
+    LARGEST.set(bytes);
+}
+
+/// Does `work` as if the engine could bind so much only.
+pub fn with_largest_buffer<R>(bytes: u64, work: impl FnOnce() -> R) -> R {
+    let before = LARGEST.replace(bytes);
+    let done = work();
+    LARGEST.set(before);
+    done
+}
+
+/// Numbers that a buffer can hold at most.
+pub fn most_numbers() -> usize {
+    usize::try_from(LARGEST.get() / 4).unwrap_or(usize::MAX)
+}
+
+/// How a flat array is divided: ranges one after another, which begin at multiples of 128 numbers, as tensors do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Segments(Vec<Range<usize>>);
+
+impl Segments {
+    /// # Panics
+    /// When there is none.
+    pub fn new(ranges: Vec<Range<usize>>) -> Self {
+        assert!(!ranges.is_empty(), "an array of no segments");
+        Self(ranges)
+    }
+
+    pub fn ranges(&self) -> &[Range<usize>] {
+        &self.0
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.last().map_or(0, |last| last.end)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The segment that holds an index.
+    fn of(&self, index: usize) -> usize {
+        self.0.partition_point(|range| range.end <= index).min(self.0.len() - 1)
+    }
+
+    /// A range of the array, cut where segments end: the segment's number and the range within it.
+    pub(super) fn cut(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> + '_ {
+        let parts = self.0.iter().enumerate().map(move |(at, segment)| {
+            let (start, end) = (range.start.max(segment.start), range.end.min(segment.end));
+            (at, start.saturating_sub(segment.start)..end.saturating_sub(segment.start))
+        });
+        parts.filter(|(_, part)| !part.is_empty())
+    }
+}
+
+/// An array that is not divided.
+impl From<usize> for Segments {
+    fn from(len: usize) -> Self {
+        Self::new(std::iter::once(0..len).collect())
+    }
+}
+
+impl From<&Segments> for Segments {
+    fn from(segments: &Segments) -> Self {
+        segments.clone()
+    }
+}
+
+#[derive(Clone)]
+pub struct Flat {
+    segments: Segments,
+    /// One for each segment, as long as it is.
+    parts: Vec<Tensor<1>>,
+}
+
+impl Flat {
+    /// # Panics
+    /// For another count of numbers than the segments have.
+    pub fn new(values: Vec<f32>, segments: impl Into<Segments>, device: &Device) -> Self {
+        let segments = segments.into();
+        assert_eq!(values.len(), segments.len(), "numbers for another array");
+        let parts = match segments.ranges() {
+            [whole] => vec![super::tensor(values, [whole.len()], device)],
+            ranges => {
+                let part = |range: &Range<usize>| super::tensor(values[range.clone()].to_vec(), [range.len()], device);
+                ranges.iter().map(part).collect()
+            }
+        };
+        Self { segments, parts }
+    }
+
+    pub fn zeros(segments: impl Into<Segments>, device: &Device) -> Self {
+        let segments = segments.into();
+        let part = |range: &Range<usize>| super::tensor(vec![0.0; range.len()], [range.len()], device);
+        Self { parts: segments.ranges().iter().map(part).collect(), segments }
+    }
+
+    pub(super) fn of_parts(segments: Segments, parts: Vec<Tensor<1>>) -> Self {
+        Self { segments, parts }
+    }
+
+    pub fn len(&self) -> usize {
+        self.segments.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn device(&self) -> Device {
+        self.parts[0].device()
+    }
+
+    pub(super) fn segments(&self) -> &Segments {
+        &self.segments
+    }
+
+    pub(super) fn parts(&self) -> &[Tensor<1>] {
+        &self.parts
+    }
+
+    pub(super) fn parts_mut(&mut self) -> &mut [Tensor<1>] {
+        &mut self.parts
+    }
+
+    /// Another array, divided alike, of what `change` makes of each part.
+    pub(super) fn map(&self, change: impl Fn(&Tensor<1>) -> Tensor<1>) -> Self {
+        Self { segments: self.segments.clone(), parts: self.parts.iter().map(change).collect() }
+    }
+
+    /// A tensor of the array, in its memory. `start`: a multiple of 64.
+    ///
+    /// # Panics
+    /// When a segment ends within it.
+    pub fn piece<const P: usize>(&self, start: usize, shape: [usize; P]) -> Tensor<P> {
+        let at = self.segments.of(start);
+        piece(&self.parts[at], start - self.segments.0[at].start, shape)
+    }
+
+    /// A matrix of the array, in its memory: its rows in as many pieces as segments hold them.
+    pub fn rows(&self, start: usize, [rows, width]: [usize; 2]) -> Vec<Tensor<2>> {
+        let cut = self.segments.cut(start..start + rows * width);
+        cut.map(|(at, range)| piece(&self.parts[at], range.start, [range.len() / width, width])).collect()
+    }
+
+    /// Writes the numbers of `values` from index `start` on, a multiple of 64.
+    pub fn write<const D: usize>(&mut self, start: usize, values: &Tensor<D>) {
+        let len = values.dims().iter().product();
+        let at = self.segments.of(start);
+        let start = start - self.segments.0[at].start;
+        let part = &mut self.parts[at];
+        let Some(values) = host(values) else {
+            gpu::scale_into(&gpu::piece(values, 0, [len]), &gpu::piece(part, start, [len]), 1.0);
+            return;
+        };
+        part.inplace(|part| host_mut(part, |part| part[start..][..len].copy_from_slice(values.values())));
+    }
+
+    /// The same numbers in memory of their own.
+    pub fn copied(&self) -> Self {
+        self.map(|part| {
+            let Some(values) = host(part) else {
+                let copy = gpu::empty(part.dims(), &part.device());
+                gpu::scale_into(part, &copy, 1.0);
+                return copy;
+            };
+            super::tensor(values.values().to_vec(), part.dims(), &part.device())
+        })
+    }
+
+    /// A copy with half precision, on the GPU.
+    pub fn halved(&self) -> Self {
+        self.map(precision::halved)
+    }
+
+    /// Makes such a copy anew after the array has changed.
+    pub fn halve_into(&self, copy: &Self) {
+        self.parts.iter().zip(&copy.parts).for_each(|(part, copy)| gpu::halve(part, copy));
+    }
+
+    /// All numbers, once the device has computed them.
+    pub async fn read(&self) -> Result<Vec<f32>, ReadFailed> {
+        let [part] = &self.parts[..] else {
+            let mut values = Vec::with_capacity(self.len());
+            for part in &self.parts {
+                values.extend(read(part.clone()).await?);
+            }
+            return Ok(values);
+        };
+        read(part.clone()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::ops::testing::{device, gpu_device, values};
+
+    #[test]
+    fn a_divided_array_holds_what_a_whole_one_does() {
+        let numbers: Vec<f32> = (0..1024).map(|number| number as f32).collect();
+        let segments = Segments::new(vec![0..256, 256..640, 640..1024]);
+        for device in [device(), gpu_device()] {
+            let mut flat = Flat::new(numbers.clone(), &segments, &device);
+            assert_eq!(block_on(flat.read()).unwrap(), numbers);
+            assert_eq!(values(&flat.piece(320, [2, 3])), numbers[320..326]);
+            let rows = flat.rows(128, [6, 128]);
+            assert_eq!(rows.iter().map(|rows| rows.dims()[0]).collect::<Vec<_>>(), [1, 3, 2]);
+            assert_eq!(rows.iter().flat_map(values).collect::<Vec<_>>(), numbers[128..896]);
+            let copy = flat.copied();
+            flat.write(640, &super::super::tensor(vec![-1.0; 64], [8, 8], &device));
+            let mut right = numbers.clone();
+            right[640..704].fill(-1.0);
+            assert_eq!(block_on(flat.read()).unwrap(), right);
+            assert_eq!(block_on(copy.read()).unwrap(), numbers);
+        }
+    }
+}
