@@ -48,7 +48,8 @@ const costs = {
   "M-submissions": (browser) => submissions(browser, "M", tell),
   "L-submissions": (browser) => submissions(browser, "L", tell),
   "long-run": (browser) => longRun(browser, tell),
-  generation: (browser) => generation(browser, options, tell),
+  generation: (browser) => generation(browser, "cpu", options, tell),
+  "generation-webgpu": (browser) => generation(browser, "webgpu", options, tell),
 };
 const withCosts = !given.peers && options.take.includes("lorito");
 const measurements = withCosts ? { ...costs, ...comparisons } : comparisons;

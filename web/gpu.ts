@@ -24,7 +24,9 @@ export type EngineReason =
   /** There is a GPU, but the engine did not start on it. */
   | "webgpu-failed"
   /** The GPU was lost three times within a minute. */
-  | "webgpu-lost";
+  | "webgpu-lost"
+  /** The GPU computed something else than the CPU on a run's first batch. */
+  | "self-check-failed";
 
 export interface EngineChoice {
   engine: Engine;
@@ -35,6 +37,24 @@ export interface EngineChoice {
   software?: boolean;
   /** The largest buffer that the GPU can bind, in bytes. */
   largestBuffer?: number;
+  /** What WebGPU offers on this GPU, in its own names. */
+  offers?: GpuOffers;
+}
+
+/** Features and limits of a GPU's adapter. */
+export interface GpuOffers {
+  features: string[];
+  limits: Record<string, number>;
+}
+
+function offersOf({ features, limits }: GPUAdapter): GpuOffers {
+  const offered: Record<string, number> = {};
+  // They are the prototype's, so no copying of an object's own properties finds them.
+  for (const name in limits) {
+    const limit: unknown = limits[name as keyof GPUSupportedLimits];
+    if (typeof limit === "number") offered[name] = limit;
+  }
+  return { features: [...features].sort(), limits: offered };
 }
 
 /** CubeCL measures with timestamps and panics on a GPU without them. */
@@ -101,7 +121,8 @@ async function lookForGpu(attempts: number): Promise<Omit<EngineChoice, "engine"
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
   const isSoftware = isFallbackAdapter || software.test(`${vendor} ${words}`);
   const largestBuffer = Math.min(maxBufferSize, maxStorageBufferBindingSize);
-  const gpu = { largestBuffer, ...(words ? { adapter: words } : {}), ...(isSoftware ? { software: true } : {}) };
+  const offers = offersOf(adapter);
+  const gpu = { largestBuffer, offers, ...(words ? { adapter: words } : {}), ...(isSoftware ? { software: true } : {}) };
   if (!adapter.features.has(needed)) return { reason: "missing-feature", ...gpu };
   const { limits } = adapter;
   if (Object.entries(smallest).some(([name, least]) => limits[name as keyof typeof smallest] < least))

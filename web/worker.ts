@@ -55,8 +55,8 @@ self.addEventListener("unhandledrejection", (event) => void watchForEnd(event.re
 watchGpu(lost);
 prepareToCompileAhead();
 
-/** Whether the machine's speed is known, for estimates. */
-let measured = false;
+/** The machine's speed, once it is known, for estimates. */
+let speed: { gigaflops: number } | undefined;
 /** Once that has been found out. */
 let halfPrecision: HalfPrecision | undefined;
 
@@ -121,6 +121,18 @@ function exported(session: Session, kind: Exclude<ExportKind, "html">, name: str
   }
 }
 
+/** Has the GPU and the CPU compute what the run begins with. A GPU that is wrong is of no more use. */
+async function checkEngine({ session }: Running): Promise<void> {
+  const found = await session.use((running) => running.finishSelfCheck());
+  if (!found) return;
+  emit({ event: "checked", found });
+  if (found.passed) return;
+  const { lossDifference, gradientDifference, tolerance } = found;
+  const problem: Problem = { code: "self-check-failed", lossDifference, gradientDifference, tolerance };
+  lost(problem);
+  throw problem;
+}
+
 /** `begin` brings the session to a run, new or restored; then the loop takes it to its end. */
 async function train(begin: (tools: Running) => Promise<void>, wish: Wish) {
   const tools = engine();
@@ -131,8 +143,10 @@ async function train(begin: (tools: Running) => Promise<void>, wish: Wish) {
     await tuned();
     await begin(tools);
     await shaders.writing;
+    await tools.session.use((session) => session.beginSelfCheck());
     const status = await tools.session.use((session) => session.status());
-    return await new Training({ ...tools, emit, compiled: shaders.training }, status, wishes).run();
+    const check = () => checkEngine(tools);
+    return await new Training({ ...tools, emit, compiled: shaders.training, check }, status, wishes).run();
   } finally {
     current.wishes = undefined;
   }
@@ -169,6 +183,17 @@ const api: WorkerApi = {
       files: new Mutex(),
     };
     return { ...choice, limits: started.engine().limits };
+  },
+
+  facts: () => {
+    const { engine: kind, session } = engine();
+    return session.use((idle) => ({
+      kernels: kind === "webgpu" ? idle.kernelsInUse() : undefined,
+      gigaflops: speed?.gigaflops,
+      halfPrecision,
+      writing: idle.writingTimes() ?? undefined,
+      model: idle.modelSummary() ?? undefined,
+    }));
   },
 
   plain: (method, ...values) =>
@@ -220,10 +245,7 @@ const api: WorkerApi = {
   planModel: async (model, config) => {
     if (!current.wishes) await tuned();
     return engine().session.use(async (session) => {
-      if (!measured && !current.wishes) {
-        await session.measure();
-        measured = true;
-      }
+      if (!speed && !current.wishes) speed = await session.measure();
       return session.planModel(modelConfig(session, model), config);
     });
   },
@@ -328,8 +350,8 @@ const api: WorkerApi = {
 
   generate: (call, prompt, options) =>
     engine().writer.forPerson({
-      begin: (session) => {
-        session.beginGeneration(prompt, options);
+      begin: async (session) => {
+        await session.beginGeneration(prompt, options);
         tellUnknown(call, session, [prompt]);
       },
       piece: (piece) => emit({ event: "piece", call, piece }),
@@ -338,8 +360,8 @@ const api: WorkerApi = {
   chat: (call, messages, options) => {
     const tell = (leftOut: LeftOut) => emit({ event: "left-out", call, leftOut });
     return engine().writer.forPerson({
-      begin: (session) => {
-        tell(session.beginChat(messages, options));
+      begin: async (session) => {
+        tell(await session.beginChat(messages, options));
         const words = messages.map(({ content }) => content);
         tellUnknown(call, session, words);
       },

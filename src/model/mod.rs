@@ -35,6 +35,8 @@ pub struct Gpt {
     half: Option<Tensor<1>>,
     /// Learns in the place of `flat`, where there is one.
     adapter: Option<Adapter>,
+    /// How often the weights have changed.
+    changes: u64,
 }
 
 /// What the backward pass needs of one block.
@@ -95,11 +97,27 @@ impl Gpt {
     pub fn from_tensor(config: ModelConfig, flat: Tensor<1>) -> Self {
         let layout = Layout::new(&config);
         assert_eq!(flat.dims(), [layout.len], "weights of another model");
-        Self { config, places: Places::new(&layout), layout, flat, half: None, adapter: None }
+        Self { config, places: Places::new(&layout), layout, flat, half: None, adapter: None, changes: 0 }
     }
 
     pub fn device(&self) -> Device {
         self.flat.device()
+    }
+
+    /// The same model on another device.
+    pub async fn on(&self, device: &Device) -> Result<Self, ReadFailed> {
+        let mut copy = Self::from_flat(self.config, ops::read(self.flat.clone()).await?, device);
+        if let Some(adapter) = &self.adapter {
+            let weights = ops::read(adapter.flat.clone()).await?;
+            let len = weights.len();
+            copy.put_adapter(adapter.config, ops::tensor(weights, [len], device));
+        }
+        Ok(copy)
+    }
+
+    /// Another number whenever the model computes something else than before.
+    pub fn version(&self) -> u64 {
+        self.changes
     }
 
     pub fn weights(&self) -> Weights {
@@ -192,6 +210,7 @@ impl Gpt {
 
     /// To be told whenever the flat array of what is trained has changed.
     pub fn weights_changed(&mut self) {
+        self.changes += 1;
         if let Some(adapter) = &mut self.adapter {
             adapter.refresh(&Weights::view(&self.layout, &self.flat, None));
         }

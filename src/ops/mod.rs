@@ -30,8 +30,9 @@ pub use dropout::{Dropout, Mask};
 pub use embedding::{drop_out, embed, embed_backward, last_row};
 pub use figures::{Figure, Figures};
 pub use gpu::{
-    Choice as KernelChoice, Integers, LONG_ROW, choose as choose_kernels, measure as measure_kernels, poison,
-    rehearse_measuring as rehearse_kernels, release, set_speed, submit, with_each_in_use as with_each_kernel_in_use,
+    Choice as KernelChoice, Integers, LONG_ROW, choose as choose_kernels, chosen as kernels_in_use,
+    measure as measure_kernels, poison, rehearse_measuring as rehearse_kernels, release, set_speed, submit,
+    with_each_in_use as with_each_kernel_in_use,
 };
 pub use gradients::{Gradients, LinearPlace, NormPlace};
 pub use host::{copied, host, host_mut, on_host, piece, tensor, write};
