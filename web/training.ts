@@ -98,6 +98,16 @@ export class Training {
 
   /** Trains to the end step, or until a stop. Rejects with "diverged" when the loss is no number any more. */
   async run(): Promise<TrainResult> {
+    try {
+      return await this.#run();
+    } catch (thrown) {
+      // A loss that is no number before the GPU was checked may be its fault, and not the settings'.
+      if (problemOf(thrown).code === "diverged") await this.#tools.check();
+      throw thrown;
+    }
+  }
+
+  async #run(): Promise<TrainResult> {
     const history = await this.#tools.session.use((session) => session.history());
     const evaluated = history.evaluations.at(-1);
     this.#lastRecord = history.steps.at(-1);
@@ -136,12 +146,7 @@ export class Training {
   /** Waits until every step is done, and takes their losses. */
   async #read(): Promise<void> {
     if (this.#unread === 0) return;
-    const reading = () => this.#tools.session.use((session) => session.readLosses());
-    const records = await this.#pace.time("training", reading).catch(async (thrown) => {
-      // A first loss that is no number may be the GPU's fault and not the settings'.
-      if (problemOf(thrown).code === "diverged") await this.#tools.check();
-      throw thrown;
-    });
+    const records = await this.#pace.time("training", () => this.#tools.session.use((session) => session.readLosses()));
     const time = performance.now() - this.#unreadSince;
     if (this.#tools.engine === "webgpu") {
       const fitting = Math.round((readEvery * this.#unread) / time);
