@@ -21,7 +21,10 @@ async function version() {
   const crate = await readFile(here("../Cargo.toml"), "utf8");
   const number = crate.match(/^version = "(.+)"$/m)?.[1];
   try {
-    const commit = execFileSync("git", ["describe", "--always", "--dirty"], { cwd: here("."), stdio: ["ignore", "pipe", "ignore"] });
+    const commit = execFileSync("git", ["describe", "--always", "--dirty"], {
+      cwd: here("."),
+      stdio: ["ignore", "pipe", "ignore"],
+    });
     return `${number} (${commit.toString().trim()})`;
   } catch {
     return number;

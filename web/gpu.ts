@@ -122,7 +122,12 @@ async function lookForGpu(attempts: number): Promise<Omit<EngineChoice, "engine"
   const isSoftware = isFallbackAdapter || software.test(`${vendor} ${words}`);
   const largestBuffer = Math.min(maxBufferSize, maxStorageBufferBindingSize);
   const offers = offersOf(adapter);
-  const gpu = { largestBuffer, offers, ...(words ? { adapter: words } : {}), ...(isSoftware ? { software: true } : {}) };
+  const gpu = {
+    largestBuffer,
+    offers,
+    ...(words ? { adapter: words } : {}),
+    ...(isSoftware ? { software: true } : {}),
+  };
   if (!adapter.features.has(needed)) return { reason: "missing-feature", ...gpu };
   const { limits } = adapter;
   if (Object.entries(smallest).some(([name, least]) => limits[name as keyof typeof smallest] < least))

@@ -1,5 +1,6 @@
 // What a person copies into a report of a fault: the machine, the browser and the engine, and nothing of their own.
 import type { Page } from "@playwright/test";
+import { expectNoFault } from "./axe";
 import { expect, test } from "./guard";
 import { drop, ended, press, small, step, visit, write } from "./person";
 
@@ -19,7 +20,13 @@ async function withModel(page: Page, engine: string): Promise<void> {
 }
 
 /** Every line of a report as its name and the rest. */
-const linesOf = (report: string) => new Map(report.trimEnd().split("\n").map((line) => line.split(/: (.*)/, 2) as [string, string]));
+const linesOf = (report: string) =>
+  new Map(
+    report
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.split(/: (.*)/, 2) as [string, string]),
+  );
 
 test("a report says what a fault needs, and no word of the text", async ({ page, context }, { project }) => {
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
@@ -62,6 +69,7 @@ test("where the clipboard is refused, the report is shown to be copied by hand",
   await expect(field).toHaveValue(/^version: .*\nbrowser: /);
   const selected = await field.evaluate((area: HTMLTextAreaElement) => area.selectionEnd - area.selectionStart);
   expect(selected).toBe((await field.inputValue()).length);
+  await expectNoFault(page);
   await page.keyboard.press("Escape");
   await expect(shown).toBeHidden();
   await expect(page.getByRole("button", { name: "Copy a report" })).toBeFocused();

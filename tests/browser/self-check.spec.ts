@@ -49,7 +49,8 @@ test("a GPU that computes rightly passes, once for each kind of kernels", async 
     await lorito.train({ ...run, steps: 3 });
     return [first, await lorito.report()];
   }, tinyRun);
-  const check = /^self-check: passed, loss differs by (\S+), gradient by (\S+), 0.001 allowed, 128 tokens of this model$/m;
+  const check =
+    /^self-check: passed, loss differs by (\S+), gradient by (\S+), 0.001 allowed, 128 tokens of this model$/m;
   const [, loss, gradient] = (reports[0] ?? "").match(check) ?? [];
   expect(Number(loss)).toBeLessThan(1e-5);
   expect(Number(gradient)).toBeLessThan(1e-5);
