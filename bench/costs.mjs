@@ -74,6 +74,25 @@ export async function submissions(browser, name, tell) {
   });
 }
 
+/**
+ * What the first loss's check of the GPU against the CPU takes: in all, and of it the CPU's part, which comes after the last
+ * reading from the GPU.
+ */
+export async function selfCheck(browser, tell) {
+  for (const name of ["S", "M", "L", "XL"]) {
+    // One window of XL takes a GPU made of the processor long enough; the check is cut to less anyway.
+    const configuration = { ...configurations[name], ...(name === "XL" ? { batch: 1 } : {}) };
+    const { page, close } = await prepared(browser, "webgpu", configuration, true);
+    await train(page, 2, configuration);
+    const worker = page.workers().at(-1);
+    const { began, read, ended, found } = await worker.evaluate(() => bench.check);
+    await close();
+    const { lossDifference, gradientDifference, tokens, whole } = found;
+    const about = { configuration: name, engine: "webgpu", unit: "ms", value: ended - began, onCpu: ended - read };
+    tell({ name: "self-check", ...about, tokens, whole, lossDifference, gradientDifference });
+  }
+}
+
 /** The same tokens a step with twice the context: what grows, grows with the square of the context. */
 export async function memory(browser, tell) {
   const peaks = [];

@@ -3,7 +3,17 @@
 import os from "node:os";
 import { parseArgs } from "node:util";
 import { launch } from "./browser.mjs";
-import { dispatches, firstLoss, generation, largeText, longRun, memory, size, submissions } from "./costs.mjs";
+import {
+  dispatches,
+  firstLoss,
+  generation,
+  largeText,
+  longRun,
+  memory,
+  selfCheck,
+  size,
+  submissions,
+} from "./costs.mjs";
 import { speeds } from "./speeds.mjs";
 import { table } from "./table.mjs";
 
@@ -43,6 +53,7 @@ const costs = {
   dispatches: (browser) => dispatches(browser, "S", options, tell),
   "M-dispatches": (browser) => dispatches(browser, "M", options, tell),
   first: (browser) => firstLoss(browser, options, tell),
+  "self-check": (browser) => selfCheck(browser, tell),
   memory: (browser) => memory(browser, tell),
   submissions: (browser) => submissions(browser, "S", tell),
   "M-submissions": (browser) => submissions(browser, "M", tell),

@@ -204,6 +204,23 @@ mod tests {
     }
 
     #[test]
+    fn half_precision_stays_within_a_tolerance_of_its_own() {
+        let gpu = gpu_device();
+        if !ops::supports_half(&gpu) {
+            println!("skipped: this GPU has no half precision (shader-f16)");
+            return;
+        }
+        let deep = ModelConfig { layers: 8, width: 128, heads: 4, ..model(0.0) };
+        for config in [model(0.2), deep] {
+            let found = check(&Gpt::new(config, 1, &gpu), &TrainConfig { half_precision: true, ..run() });
+            println!("{found:?}");
+            assert!(found.passed, "{found:?}");
+            // With 32 bits it is nearer: half precision was in use.
+            assert!(found.gradient_difference > 1e-5, "{found:?}");
+        }
+    }
+
+    #[test]
     fn a_model_too_large_is_checked_by_a_smaller_one() {
         let large = ModelConfig { vocabulary: 9001, width: 800, heads: 10, layers: 3, context: 256, ..model(0.0) };
         assert!(large.parameters() > MOST_PARAMETERS);
