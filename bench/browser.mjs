@@ -77,6 +77,7 @@ const counter = `{
   const getMappedRange = GPUBuffer.prototype.getMappedRange;
   GPUBuffer.prototype.getMappedRange = function (...range) {
     const mapped = getMappedRange.apply(this, range);
+    bench.read = performance.now();
     if (bench.stubbed) new Uint8Array(mapped).fill(0);
     return mapped;
   };
@@ -84,6 +85,8 @@ const counter = `{
   globalThis.postMessage = (message, ...rest) => {
     if (message?.event === "progress")
       bench.marks.push({ step: message.progress.step, dispatches: bench.dispatches, time: performance.now() });
+    if (message?.event === "checked")
+      bench.check = { began: bench.marks.at(-1).time, read: bench.read, ended: performance.now(), found: message.found };
     post.call(globalThis, message, ...rest);
   };
 }\n`;

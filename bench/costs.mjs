@@ -74,6 +74,25 @@ export async function submissions(browser, name, tell) {
   });
 }
 
+/**
+ * What the first loss's check of the GPU against the CPU takes: in all, and of it the CPU's part, which comes after the last
+ * reading from the GPU.
+ */
+export async function selfCheck(browser, tell) {
+  for (const name of ["S", "M", "L", "XL"]) {
+    // One window of XL takes a GPU made of the processor long enough; the check is cut to less anyway.
+    const configuration = { ...configurations[name], ...(name === "XL" ? { batch: 1 } : {}) };
+    const { page, close } = await prepared(browser, "webgpu", configuration, true);
+    await train(page, 2, configuration);
+    const worker = page.workers().at(-1);
+    const { began, read, ended, found } = await worker.evaluate(() => bench.check);
+    await close();
+    const { lossDifference, gradientDifference, tokens, whole } = found;
+    const about = { configuration: name, engine: "webgpu", unit: "ms", value: ended - began, onCpu: ended - read };
+    tell({ name: "self-check", ...about, tokens, whole, lossDifference, gradientDifference });
+  }
+}
+
 /** The same tokens a step with twice the context: what grows, grows with the square of the context. */
 export async function memory(browser, tell) {
   const peaks = [];
@@ -152,9 +171,12 @@ export async function largeText(browser, tell) {
   tell({ name: "large text", unit: "ms", value, bytes: size, copies: wasm / size, longestTask: longest });
 }
 
-/** From the page's asking for a text to its end, reading of the prompt included. */
-export async function generation(browser, { rounds }, tell) {
-  const { page, close } = await prepared(browser, "cpu", configurations.M);
+/**
+ * From the page's asking for a text to its end, reading of the prompt included. With the model on the GPU, `times` has how
+ * long the page found each engine to take for a token: the faster one wrote.
+ */
+export async function generation(browser, engine, { rounds }, tell) {
+  const { page, close } = await prepared(browser, engine, configurations.M);
   const all = await page.evaluate(async (rounds) => {
     const speeds = [];
     // The first is the warm-up.
@@ -179,8 +201,10 @@ export async function generation(browser, { rounds }, tell) {
     }
     return speeds.slice(1);
   }, rounds);
+  const report = await page.evaluate(() => lorito.report());
   await close();
-  tell({ name: "generation", configuration: "M", engine: "cpu", unit: "tokens/s", value: median(all), all });
+  const times = report.match(/^token written: (.*)$/m)?.[1];
+  tell({ name: "generation", configuration: "M", engine, unit: "tokens/s", value: median(all), all, times });
 }
 
 /** On a fresh page each time. The evaluation and the sample of step 0 come before the first step. */

@@ -3,7 +3,17 @@
 import os from "node:os";
 import { parseArgs } from "node:util";
 import { launch } from "./browser.mjs";
-import { dispatches, firstLoss, generation, largeText, longRun, memory, size, submissions } from "./costs.mjs";
+import {
+  dispatches,
+  firstLoss,
+  generation,
+  largeText,
+  longRun,
+  memory,
+  selfCheck,
+  size,
+  submissions,
+} from "./costs.mjs";
 import { speeds } from "./speeds.mjs";
 import { table } from "./table.mjs";
 
@@ -43,12 +53,14 @@ const costs = {
   dispatches: (browser) => dispatches(browser, "S", options, tell),
   "M-dispatches": (browser) => dispatches(browser, "M", options, tell),
   first: (browser) => firstLoss(browser, options, tell),
+  "self-check": (browser) => selfCheck(browser, tell),
   memory: (browser) => memory(browser, tell),
   submissions: (browser) => submissions(browser, "S", tell),
   "M-submissions": (browser) => submissions(browser, "M", tell),
   "L-submissions": (browser) => submissions(browser, "L", tell),
   "long-run": (browser) => longRun(browser, tell),
-  generation: (browser) => generation(browser, options, tell),
+  generation: (browser) => generation(browser, "cpu", options, tell),
+  "generation-webgpu": (browser) => generation(browser, "webgpu", options, tell),
 };
 const withCosts = !given.peers && options.take.includes("lorito");
 const measurements = withCosts ? { ...costs, ...comparisons } : comparisons;

@@ -5,8 +5,10 @@
 //! tokenizer never changes a run under way.
 
 mod adapter;
+mod cpu_writer;
 mod files;
 mod pretrained;
+mod self_check;
 mod text;
 mod training;
 mod turns;
@@ -27,8 +29,11 @@ use crate::{
     model::Gpt,
     ops, rehearsal,
     tokenizer::{Kind, StreamDecoder, Tokenizer},
-    train::{Dataset, HalfPrecision, TextFacts, Trainer, check_half_precision},
+    train::{Dataset, HalfPrecision, SelfCheck, TextFacts, Trainer, check_half_precision},
 };
+use cpu_writer::CpuWriter;
+
+pub use cpu_writer::WritingTimes;
 
 /// What the tokenizer makes of the text.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -125,6 +130,8 @@ struct Model {
     gpt: Gpt,
     tokenizer: Rc<Tokenizer>,
     trainer: Trainer,
+    /// Writes what the GPU would be slower at.
+    cpu_writer: CpuWriter,
     /// The text of its training, once there was one.
     data: Option<Rc<Dataset>>,
     facts: TextFacts,
@@ -132,6 +139,8 @@ struct Model {
 
 struct Writing {
     generation: Generation,
+    /// Whether it is the model's copy on the CPU that writes.
+    by_copy: bool,
     decoder: StreamDecoder,
     /// Finds the end of an answer in a transcript's lines.
     answer: Option<chat::Answer>,
@@ -156,6 +165,10 @@ pub struct Session {
     /// Another model that is on its way.
     opening: Option<pretrained::Opening>,
     writing: Option<Writing>,
+    /// Of the run that has begun, with the kernels that it is of.
+    self_check: Option<(String, SelfCheck)>,
+    /// The kernels that have been checked.
+    checked: Vec<String>,
 }
 
 /// What the speed of products depends on: the tokens of a pass, as a power of two, and the model's width.
@@ -185,6 +198,8 @@ impl Session {
             model: None,
             opening: None,
             writing: None,
+            self_check: None,
+            checked: Vec::new(),
         }
     }
 
@@ -311,7 +326,8 @@ impl Session {
         ops::release();
         let gpt = Gpt::new(config, seed, &self.device);
         let trainer = Trainer::new(&gpt);
-        self.model = Some(Model { gpt, tokenizer, trainer, data: None, facts: TextFacts::default() });
+        let cpu_writer = CpuWriter::default();
+        self.model = Some(Model { gpt, tokenizer, trainer, cpu_writer, data: None, facts: TextFacts::default() });
         self.model_summary().ok_or(Error::NoModel)
     }
 

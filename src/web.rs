@@ -148,6 +148,12 @@ impl Session {
         Ok(())
     }
 
+    /// Those in use.
+    #[wasm_bindgen(js_name = kernelsInUse, unchecked_return_type = "KernelChoice")]
+    pub fn kernels_in_use(&self) -> Thrown<JsValue> {
+        to_js(&ops::kernels_in_use())
+    }
+
     /// Whether training with half precision gives what training without it does: a few steps of each.
     #[wasm_bindgen(js_name = checkHalfPrecision, unchecked_return_type = "HalfPrecision")]
     pub async fn check_half_precision(&self) -> Thrown<JsValue> {

@@ -1,6 +1,7 @@
 // Bundles the page's TypeScript and styles into web/.build, with web/public/ beside them; index.html has Trunk copy that
 // folder into dist/. Trunk runs this before each build.
-import { cp, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { licences } from "./licences.mjs";
@@ -14,6 +15,21 @@ const crate = {
   name: "lorito-wasm",
   setup: (bundle) => bundle.onResolve({ filter: /^lorito-wasm$/ }, () => ({ path: "./lorito.js", external: true })),
 };
+
+/** The crate's version, and the commit where the sources know it. */
+async function version() {
+  const crate = await readFile(here("../Cargo.toml"), "utf8");
+  const number = crate.match(/^version = "(.+)"$/m)?.[1];
+  try {
+    const commit = execFileSync("git", ["describe", "--always", "--dirty"], {
+      cwd: here("."),
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    return `${number} (${commit.toString().trim()})`;
+  } catch {
+    return number;
+  }
+}
 
 await rm(out, { recursive: true, force: true });
 await cp(here("public"), out, { recursive: true });
@@ -32,6 +48,7 @@ const { metafile } = await build({
   metafile: true,
   // Its package offers this file to browsers in a way that esbuild does not follow.
   alias: { "@huggingface/hub": here("node_modules/@huggingface/hub/dist/browser/index.mjs") },
+  define: { LORITO_VERSION: JSON.stringify(await version()) },
   plugins: [crate],
   logLevel: "warning",
 });

@@ -118,6 +118,12 @@ export type PageErrorCode =
   | "gpu-command-rejected"
   /** What was asked for was not done, as the person chose another engine meanwhile. */
   | "engine-changed"
+  /**
+   * The GPU computed something else than the CPU: on a run's first batch the losses differ by `lossDifference` and the
+   * gradients by `gradientDifference`, where `tolerance` is allowed, each a share of the CPU's. With `kind` "forced" the
+   * address asks for the GPU, and the CPU does not take over.
+   */
+  | "self-check-failed"
   /** A part of the page that comes when it is needed did not come. */
   | "part-missing"
   /** A fault of Lorito's own. */

@@ -24,7 +24,9 @@ export type EngineReason =
   /** The GPU was lost three times within a minute. */
   | "webgpu-lost"
   /** Somebody chose this engine while another one ran. */
-  | "chosen";
+  | "chosen"
+  /** The GPU computed something else than the CPU on a run's first batch. */
+  | "self-check-failed";
 
 export interface EngineChoice {
   engine: Engine;
@@ -39,6 +41,24 @@ export interface EngineChoice {
   largestBuffer?: number;
   /** Whether the GPU has memory of its own, as far as its name tells. */
   discrete?: boolean;
+  /** What WebGPU offers on this GPU, in its own names. */
+  offers?: GpuOffers;
+}
+
+/** Features and limits of a GPU's adapter. */
+export interface GpuOffers {
+  features: string[];
+  limits: Record<string, number>;
+}
+
+function offersOf({ features, limits }: GPUAdapter): GpuOffers {
+  const offered: Record<string, number> = {};
+  // They are the prototype's, so no copying of an object's own properties finds them.
+  for (const name in limits) {
+    const limit: unknown = limits[name as keyof GPUSupportedLimits];
+    if (typeof limit === "number") offered[name] = limit;
+  }
+  return { features: [...features].sort(), limits: offered };
 }
 
 /** What the kernels need of an adapter: their groups are of up to 256 threads in a row. WebGPU's own minimum is as much. */
@@ -107,6 +127,7 @@ async function lookForGpu(attempts: number): Promise<Omit<EngineChoice, "engine"
   const largestBuffer = Math.min(maxBufferSize, maxStorageBufferBindingSize);
   const gpu = {
     largestBuffer,
+    offers: offersOf(adapter),
     ...(words ? { adapter: words } : {}),
     ...(architecture || device || description ? { identified: true } : {}),
     ...(isSoftware ? { software: true } : {}),

@@ -24,6 +24,7 @@ import { webAddress } from "./hub/place";
 import { isArchive } from "./kinds";
 import { wordsOfOnePage } from "./one-page/words";
 import { OwnRuns } from "./own-runs";
+import { part } from "./part";
 import { settleIn } from "./place";
 import type { EngineInfo, ExportKind, NamedFile, NewModel, SavedModel, TrainResult, WorkerEvent } from "./protocol";
 import type { AddedText, AddTextOptions, ChatAnswer, OpenedModel, TrainOptions, WriteOptions } from "./types";
@@ -64,6 +65,17 @@ export class Lorito extends OwnRuns {
    */
   changeEngine(engine: Engine): Promise<EngineInfo> {
     return this.owner.change(engine);
+  }
+
+  /**
+   * What a report of a fault should say, as plain text: version, browser, GPU with its features and limits, kernels, speeds,
+   * the model's size, how the GPU was checked against the CPU, storage. Nothing of the text or of what the model learned.
+   */
+  async report(): Promise<string> {
+    const { reportOf } = await part(import("./report"));
+    const engine = await this.owner.info().catch((thrown) => problemOf(thrown).code);
+    const facts = await this.owner.ask((api) => api.facts()).catch(() => undefined);
+    return reportOf({ engine, facts, seen: this.owner.seen, storage: await this.storageUsed() });
   }
 
   // Text

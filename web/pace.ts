@@ -62,6 +62,12 @@ export class Pace {
     return time > 0 ? (1000 * tokens) / time : 0;
   }
 
+  /** What `tokens` take at that speed. */
+  millisecondsFor(tokens: number): number {
+    const speed = this.tokensPerSecond;
+    return speed > 0 ? (1000 * tokens) / speed : 0;
+  }
+
   /** Of the whole call. */
   get meanTokensPerSecond(): number {
     return this.#spent.training > 0 ? (1000 * this.#tokens) / this.#spent.training : 0;

@@ -8,16 +8,19 @@ import type {
   HalfPrecision,
   HeldBack,
   History,
+  KernelChoice,
   LeftOut,
   Limits,
   ModelConfig,
   ModelSummary,
+  SelfCheckResult,
   Session,
   StepRecord,
   TextSummary,
   TokenizerKind,
   TokenizerSummary,
   TrainConfig,
+  WritingTimes,
 } from "lorito-wasm";
 import type { Problem } from "./errors";
 import type { Engine, EngineChoice, EngineReason } from "./gpu";
@@ -74,6 +77,8 @@ export interface Progress {
   gradientNorm: number;
   /** Over the last seconds, without evaluations, samples and saving. */
   tokensPerSecond: number;
+  /** Of the last seconds, likewise. */
+  millisecondsPerStep: number;
   /** The run's time in all, without pauses. */
   elapsedSeconds: number;
   secondsLeft: number;
@@ -150,6 +155,8 @@ export type WorkerEvent =
   /** This worker cannot go on: its GPU is gone, or its wasm has trapped. */
   | { event: "lost"; problem: Problem }
   | { event: "paused"; paused: boolean }
+  /** The GPU was checked against the CPU. */
+  | { event: "checked"; found: SelfCheckResult }
   | { event: "progress"; progress: Progress }
   | { event: "evaluation"; evaluation: Evaluation; best: BestSoFar | undefined }
   /** A run has put an adapter beside the model, or given it the tokens between turns of conversations. */
@@ -171,6 +178,18 @@ export type WorkerEvent =
   /** Nothing newer than before could be made of the run. */
   | { event: "not-kept"; run: string; problem: Problem };
 
+/** What the worker knows of its engine's speed. */
+export interface EngineFacts {
+  /** The GPU's, for matrix products. */
+  kernels: KernelChoice | undefined;
+  /** Measured speed of matrix products, once it is known. */
+  gigaflops: number | undefined;
+  halfPrecision: HalfPrecision | undefined;
+  /** Seconds for a token of the model's text, once they are known. */
+  writing: WritingTimes | undefined;
+  model: ModelSummary | undefined;
+}
+
 /** Methods of the crate's Session that need nothing from TypeScript but a turn. */
 export type PlainMethod =
   | "textSummary"
@@ -189,6 +208,7 @@ export type PlainMethod =
 /** What the worker does when the page asks. Rejections are plain `Problem`s. */
 export interface WorkerApi {
   start(options: StartOptions): Promise<EngineInfo>;
+  facts(): Promise<EngineFacts>;
   plain<M extends PlainMethod>(method: M, ...values: Parameters<Session[M]>): Promise<Awaited<ReturnType<Session[M]>>>;
 
   /** The names of the files in an archive. */

@@ -1,7 +1,7 @@
 // Owns the worker: starts it, and when its GPU is lost or its wasm traps, starts another one and brings back what it
 // held. What the page asks of it goes on where it can: training does, other calls reject and can be made again.
 import { wrap } from "comlink";
-import type { TrainConfig } from "lorito-wasm";
+import type { SelfCheckResult, TrainConfig } from "lorito-wasm";
 import { heeded, LoritoError, type PageErrorCode, type Problem, problemOf, rejected } from "./errors";
 import { gaveOut, memoryGaveOut } from "./gave-out";
 import type { Engine } from "./gpu";
@@ -27,6 +27,18 @@ export interface Listener {
   phase(): void;
   /** Text, tokenizer and model were brought back, perhaps as they were some steps ago. */
   broughtBack(): void;
+}
+
+/** What a report says of this page's engines, those that are no more among them. */
+export interface Seen {
+  /** The GPU that was found, in use or not. */
+  gpu?: Pick<EngineInfo, "adapter" | "software" | "offers">;
+  /** How the GPU was checked last. */
+  check?: SelfCheckResult;
+  /** Of the run trained last. */
+  millisecondsPerStep?: number;
+  /** Why engines came to their ends, as codes. */
+  losses: string[];
 }
 
 /** One worker, from its start to its end. */
@@ -75,6 +87,7 @@ class Live {
 export class WorkerOwner {
   readonly ready: Promise<EngineInfo>;
   readonly recipe = new Recipe();
+  readonly seen: Seen = { losses: [] };
   readonly #listener: Listener;
   /** What to start. Only a person's own word is kept to after losses. */
   #options: StartOptions;
@@ -112,6 +125,12 @@ export class WorkerOwner {
 
   get training(): boolean {
     return this.#wish !== undefined;
+  }
+
+  /** The engine in use; waits for one if there is none just now. */
+  async info(): Promise<EngineInfo> {
+    await this.#current;
+    return this.#info as EngineInfo;
   }
 
   /** Asks the worker something; waits for one if there is none just now. */
@@ -190,6 +209,8 @@ export class WorkerOwner {
     });
     try {
       this.#info = await live.ask((api) => api.start({ ...this.#options, home: homeFolder(), gaveOut: gaveOut() }));
+      const { adapter, software, offers } = this.#info;
+      if (offers) this.seen.gpu = { offers, ...(adapter ? { adapter } : {}), ...(software ? { software } : {}) };
       return live;
     } catch (thrown) {
       live.end(problemOf(thrown));
@@ -225,7 +246,11 @@ export class WorkerOwner {
         this.#saved = true;
         this.recipe.model = { run: event.run, file: event.file };
         break;
+      case "checked":
+        this.seen.check = event.found;
+        break;
       case "progress":
+        this.seen.millisecondsPerStep = event.progress.millisecondsPerStep;
         this.#advance("seen", event.progress.step);
         break;
     }
@@ -265,16 +290,21 @@ export class WorkerOwner {
   /** Tries the same engine again, but not for ever. */
   #count(problem: Problem): void {
     if (problem.code === changed) return;
+    this.seen.losses.push(problem.code);
+    // A GPU that was wrong once will be wrong again.
+    const wrong = problem.code === "self-check-failed";
+    if (wrong && this.#forced) throw new LoritoError({ ...problem, kind: "forced" });
     this.#listener.notice(problem);
     const at = performance.now();
     this.#losses = [...this.#losses.filter((loss) => at - loss.at < inAll.within), { at, progress: false }];
     const stuck = this.#losses.filter((loss) => !loss.progress && at - loss.at < withoutProgress.within);
     // The GPU may need a moment.
     this.#options = { ...this.#options, ...(this.#options.engine === undefined ? { attempts: 5 } : {}), again: true };
-    if (stuck.length < withoutProgress.most && this.#losses.length < inAll.most) return;
+    const tooMany = stuck.length >= withoutProgress.most || this.#losses.length >= inAll.most;
+    if (!tooMany && !wrong) return;
     if (this.#info?.engine !== "webgpu" || this.#forced) throw new LoritoError(problem);
     this.#losses = [];
-    this.#options = { engine: "cpu", reason: "webgpu-lost" };
+    this.#options = { engine: "cpu", reason: wrong ? "self-check-failed" : "webgpu-lost" };
   }
 
   async #bringBack(live: Live): Promise<void> {

@@ -1,6 +1,6 @@
 // The step loop. Runs in the worker; pausing, stopping, saving and writing happen between its steps.
 import type { RunStatus, Session, StepRecord } from "lorito-wasm";
-import type { Problem } from "./errors";
+import { type Problem, problemOf } from "./errors";
 import type { Engine } from "./gpu";
 import type { RunKeeper } from "./keeper";
 import { type Guarded, macrotask } from "./mutex";
@@ -17,6 +17,8 @@ export interface Tools {
   emit: (event: WorkerEvent) => void;
   /** Once the shaders that steps need are there. */
   compiled: Promise<unknown>;
+  /** Checks the GPU against the CPU, if that is still to be done. Rejects where the GPU is wrong. */
+  check: () => Promise<void>;
 }
 
 /** Milliseconds between two readings of the losses that the loop aims at. */
@@ -102,6 +104,16 @@ export class Training {
 
   /** Trains to the end step, or until a stop. Rejects with "diverged" when the loss is no number any more. */
   async run(): Promise<TrainResult> {
+    try {
+      return await this.#run();
+    } catch (thrown) {
+      // A loss that is no number before the GPU was checked may be its fault, and not the settings'.
+      if (problemOf(thrown).code === "diverged") await this.#tools.check();
+      throw thrown;
+    }
+  }
+
+  async #run(): Promise<TrainResult> {
     const history = await this.#tools.session.use((session) => session.history());
     const evaluated = history.evaluations.at(-1);
     this.#lastRecord = history.steps.at(-1);
@@ -133,7 +145,10 @@ export class Training {
     this.#tools.keeper.touch();
     this.#step += 1;
     this.#unread += 1;
-    if (this.#unread >= this.#readAfter) await this.#read();
+    if (this.#unread < this.#readAfter) return;
+    await this.#read();
+    // Once the first loss is told, and before anything is saved that a wrong GPU has computed.
+    await this.#tools.check();
   }
 
   /** Waits until every step is done, and takes their losses. */
@@ -164,6 +179,7 @@ export class Training {
         learningRate: last.learningRate,
         gradientNorm: last.gradientNorm,
         tokensPerSecond: this.#pace.tokensPerSecond,
+        millisecondsPerStep: this.#pace.millisecondsFor(this.#status.tokensPerStep),
         elapsedSeconds: this.#pace.elapsedSeconds,
         secondsLeft: this.#pace.secondsFor((this.#status.endStep - this.#step) * this.#status.tokensPerStep),
         evaluationShare: this.#pace.evaluationShare,

@@ -89,9 +89,9 @@ export interface LoritoEvents {
   sample: { step: number; text: string };
   /**
    * Something the person should know and that no call rejects with: "device-lost", "internal" (the engine is started
-   * anew), "recovered" {engine, reason, step?}, "state-lost", and why the run is not saved: "storage-full",
-   * "storage-unavailable", "run-in-another-tab", "not-saved". "storage-cleared": what had been saved was gone, and the run
-   * has been saved again.
+   * anew), "self-check-failed" (the CPU takes over from a GPU that computes wrongly), "recovered" {engine, reason, step?},
+   * "state-lost", and why the run is not saved: "storage-full", "storage-unavailable", "run-in-another-tab", "not-saved".
+   * "storage-cleared": what had been saved was gone, and the run has been saved again.
    */
   notice: Problem;
   text: TextSummary;

@@ -57,8 +57,8 @@ watchGpu(lost);
 hurryReadBacks(() => globalThis.loritoGpuDevice?.queue);
 prepareToCompileAhead((reason) => lost({ code: rejected, reason }));
 
-/** Whether the machine's speed is known, for estimates. */
-let measured = false;
+/** The machine's speed, once it is known, for estimates. */
+let speed: { gigaflops: number } | undefined;
 /** Once that has been found out. */
 let halfPrecision: HalfPrecision | undefined;
 
@@ -123,6 +123,18 @@ function exported(session: Session, kind: Exclude<ExportKind, "html">, name: str
   }
 }
 
+/** Has the GPU and the CPU compute what the run begins with. A GPU that is wrong is of no more use. */
+async function checkEngine({ session }: Running): Promise<void> {
+  const found = await session.use((running) => running.finishSelfCheck());
+  if (!found) return;
+  emit({ event: "checked", found });
+  if (found.passed) return;
+  const { lossDifference, gradientDifference, tolerance } = found;
+  const problem: Problem = { code: "self-check-failed", lossDifference, gradientDifference, tolerance };
+  lost(problem);
+  throw problem;
+}
+
 /** `begin` brings the session to a run, new or restored; then the loop takes it to its end. */
 async function train(begin: (tools: Running) => Promise<void>, wish: Wish) {
   const tools = engine();
@@ -133,8 +145,10 @@ async function train(begin: (tools: Running) => Promise<void>, wish: Wish) {
     await tuned();
     await begin(tools);
     await shaders.writing;
+    await tools.session.use((session) => session.beginSelfCheck());
     const status = await tools.session.use((session) => session.status());
-    return await new Training({ ...tools, emit, compiled: shaders.training }, status, wishes).run();
+    const check = () => checkEngine(tools);
+    return await new Training({ ...tools, emit, compiled: shaders.training, check }, status, wishes).run();
   } finally {
     current.wishes = undefined;
   }
@@ -171,6 +185,17 @@ const api: WorkerApi = {
       files: new Mutex(),
     };
     return { ...choice, limits: started.engine().limits };
+  },
+
+  facts: () => {
+    const { engine: kind, session } = engine();
+    return session.use((idle) => ({
+      kernels: kind === "webgpu" ? idle.kernelsInUse() : undefined,
+      gigaflops: speed?.gigaflops,
+      halfPrecision,
+      writing: idle.writingTimes() ?? undefined,
+      model: idle.modelSummary() ?? undefined,
+    }));
   },
 
   plain: (method, ...values) =>
@@ -226,10 +251,7 @@ const api: WorkerApi = {
       const shape = modelConfig(open, model);
       // How fast a GPU is depends on how much it is given at a time; a processor is as fast with little.
       const depends = kind === "webgpu" && gpu !== undefined;
-      if (!current.wishes && (depends || !measured)) {
-        await open.measure(shape, config);
-        measured = true;
-      }
+      if (!current.wishes && (depends || !speed)) speed = await open.measure(shape, config);
       return open.planModel(shape, config);
     });
   },
@@ -334,8 +356,8 @@ const api: WorkerApi = {
 
   generate: (call, prompt, options) =>
     engine().writer.forPerson({
-      begin: (session) => {
-        session.beginGeneration(prompt, options);
+      begin: async (session) => {
+        await session.beginGeneration(prompt, options);
         tellUnknown(call, session, [prompt]);
       },
       piece: (piece) => emit({ event: "piece", call, piece }),
@@ -344,8 +366,8 @@ const api: WorkerApi = {
   chat: (call, messages, options) => {
     const tell = (leftOut: LeftOut) => emit({ event: "left-out", call, leftOut });
     return engine().writer.forPerson({
-      begin: (session) => {
-        tell(session.beginChat(messages, options));
+      begin: async (session) => {
+        tell(await session.beginChat(messages, options));
         const words = messages.map(({ content }) => content);
         tellUnknown(call, session, words);
       },

@@ -4,7 +4,7 @@ import { type Guarded, Mutex, macrotask } from "./mutex";
 
 /** A text to be written: how the session begins it, and who listens. */
 export interface Writing {
-  begin(session: Session): void;
+  begin(session: Session): void | Promise<void>;
   piece?(text: string): void;
   /** The last look at the session before the text ends. */
   end?(session: Session): void;

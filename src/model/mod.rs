@@ -37,6 +37,8 @@ pub struct Gpt {
     half: Option<Flat>,
     /// Learns in the place of `flat`, where there is one.
     adapter: Option<Adapter>,
+    /// How often the weights have changed.
+    changes: u64,
 }
 
 /// What the backward pass needs of one block.
@@ -97,11 +99,25 @@ impl Gpt {
     pub fn of(config: ModelConfig, flat: Flat) -> Self {
         let layout = Layout::new(&config);
         assert_eq!(flat.len(), layout.len, "weights of another model");
-        Self { config, places: Places::new(&layout), layout, flat, half: None, adapter: None }
+        Self { config, places: Places::new(&layout), layout, flat, half: None, adapter: None, changes: 0 }
     }
 
     pub fn device(&self) -> Device {
         self.flat.device()
+    }
+
+    /// The same model on another device.
+    pub async fn on(&self, device: &Device) -> Result<Self, ReadFailed> {
+        let mut copy = Self::from_flat(self.config, self.flat.read().await?, device);
+        if let Some(adapter) = &self.adapter {
+            copy.put_adapter(adapter.config, adapter.flat.read().await?);
+        }
+        Ok(copy)
+    }
+
+    /// Another number whenever the model computes something else than before.
+    pub fn version(&self) -> u64 {
+        self.changes
     }
 
     pub fn weights(&self) -> Weights {
@@ -193,6 +209,7 @@ impl Gpt {
 
     /// To be told whenever the flat array of what is trained has changed.
     pub fn weights_changed(&mut self) {
+        self.changes += 1;
         if let Some(adapter) = &mut self.adapter {
             adapter.refresh(&Weights::view(&self.layout, &self.flat, None));
         }

@@ -34,9 +34,9 @@ pub use embedding::{drop_out, embed, embed_backward, last_row};
 pub use figures::{Figure, Figures};
 pub use flat::{Flat, Segments, most_numbers, set_largest_buffer, with_largest_buffer};
 pub use gpu::{
-    Choice as KernelChoice, Integers, LONG_ROW, choose as choose_kernels, failure as kernel_failure,
-    measure as measure_kernels, note_failure as note_kernel_failure, poison, rehearse_measuring as rehearse_kernels,
-    release, set_speed, submit, with_each_in_use as with_each_kernel_in_use,
+    Choice as KernelChoice, Integers, LONG_ROW, choose as choose_kernels, chosen as kernels_in_use,
+    failure as kernel_failure, measure as measure_kernels, note_failure as note_kernel_failure, poison,
+    rehearse_measuring as rehearse_kernels, release, set_speed, submit, with_each_in_use as with_each_kernel_in_use,
 };
 pub use gradients::{Gradients, LinearPlace, NormPlace};
 pub use host::{host, host_mut, on_host, tensor};

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Model, ModelSummary, Session};
+use super::{Model, ModelSummary, Session, cpu_writer::CpuWriter};
 use crate::{
     error::{Error, Result},
     formats::{self, AdapterWeights, ModelFile},
@@ -85,7 +85,7 @@ impl Session {
             None => Trainer::continuing(&gpt, file.history),
         };
         let tokenizer = Rc::new(tokenizer);
-        self.put(Model { gpt, tokenizer, trainer, data: None, facts: file.facts })?;
+        self.put(Model { gpt, tokenizer, trainer, cpu_writer: CpuWriter::default(), data: None, facts: file.facts })?;
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use burn::tensor::Device;
 
-use super::{Model, ModelSummary, Session};
+use super::{Model, ModelSummary, Session, cpu_writer::CpuWriter};
 use crate::{
     config::Limits,
     device::Engine,
@@ -99,7 +99,8 @@ impl Session {
         let trainer = Trainer::new(&gpt);
         let Opened { tokenizer, left_out } = plan.tokenizer;
         let (tokenizer, facts) = (Rc::new(tokenizer), TextFacts::default());
-        let summary = self.put(Model { gpt, tokenizer, trainer, data: None, facts })?;
+        let summary =
+            self.put(Model { gpt, tokenizer, trainer, cpu_writer: CpuWriter::default(), data: None, facts })?;
         Ok(ModelSummary { tokens_left_out: left_out, ..summary })
     }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Model, Session};
+use super::{Model, Session, cpu_writer::CpuWriter};
 use crate::{
     chat,
     config::ModelConfig,
@@ -40,7 +40,7 @@ impl Session {
         }
         let model = self.model.take().ok_or(Error::NoModel)?;
         let trainer = Trainer::continuing(&grown, model.trainer.history().clone());
-        self.put(Model { gpt: grown, tokenizer: Rc::new(taught), trainer, ..model })?;
+        self.put(Model { gpt: grown, tokenizer: Rc::new(taught), trainer, cpu_writer: CpuWriter::default(), ..model })?;
         Ok(true)
     }
 }

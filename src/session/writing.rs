@@ -5,34 +5,42 @@ use crate::{
     chat,
     error::{Error, Result},
     generate::{Generation, LeftOut, Window},
-    model::Ids,
+    model::{Gpt, Ids},
     ops,
 };
 
 impl Session {
     pub fn begin_generation(&mut self, prompt: &str, options: GenerateOptions) -> Result<()> {
-        let Model { gpt, tokenizer, .. } = self.model()?;
+        let Model { tokenizer, .. } = self.model()?;
+        let (gpt, by_copy) = self.writer()?;
         let ids = tokenizer.encode(prompt);
         let GenerateOptions { max_tokens, sampling, cache } = options;
         let ends = &tokenizer.roles().ends;
         let generation = Generation::new(gpt, &ids, sampling, max_tokens, tokenizer.start(), ends, cache)?;
         let generation = generation.among(tokenizer.vocabulary(), tokenizer.unused());
-        self.writing = Some(Writing { generation, decoder: tokenizer.decoder(), answer: None });
+        self.writing = Some(Writing { generation, by_copy, decoder: tokenizer.decoder(), answer: None });
         Ok(())
     }
 
     /// Begins an answer to a conversation that ends with the user's turn; what of it the model does not see. The answer
     /// ends at a token of the template, or at a line of a transcript, that ends the turn.
     pub fn begin_chat(&mut self, messages: &[chat::Message], options: GenerateOptions) -> Result<LeftOut> {
-        let Model { gpt, tokenizer, .. } = self.model()?;
+        let Model { tokenizer, .. } = self.model()?;
+        let (gpt, by_copy) = self.writer()?;
         let GenerateOptions { max_tokens, sampling, cache } = options;
         let window = Window::of_conversation(chat::prompt(messages, tokenizer)?, gpt.config.context, max_tokens);
         let left_out = window.left_out();
         let generation = Generation::in_window(gpt, window, sampling, max_tokens, chat::ends(tokenizer), cache)?;
         let generation = generation.among(tokenizer.vocabulary(), tokenizer.unused());
         let answer = (!chat::has_tokens(tokenizer)).then(chat::Answer::default);
-        self.writing = Some(Writing { generation, decoder: tokenizer.decoder(), answer });
+        self.writing = Some(Writing { generation, by_copy, decoder: tokenizer.decoder(), answer });
         Ok(left_out)
+    }
+
+    /// What writes: the model, or its copy on the CPU; and whether it is the copy.
+    fn writer(&self) -> Result<(&Gpt, bool)> {
+        let Model { gpt, cpu_writer, .. } = self.model()?;
+        Ok(cpu_writer.copy_of(gpt).map_or((gpt, false), |copy| (copy, true)))
     }
 
     /// The distinct characters of a text that the model's tokenizer has no token for, so that it never sees them.
@@ -52,7 +60,8 @@ impl Session {
         if writing.answer.as_ref().is_some_and(chat::Answer::has_ended) {
             return Ok(None);
         }
-        let Some(id) = writing.generation.next(&model.gpt).await? else { return Ok(None) };
+        let copy = model.cpu_writer.copy_of(&model.gpt).filter(|_| writing.by_copy);
+        let Some(id) = writing.generation.next(copy.unwrap_or(&model.gpt)).await? else { return Ok(None) };
         let text = writing.decoder.push(id)?;
         Ok(Some(match &mut writing.answer {
             Some(answer) => answer.push(&text),

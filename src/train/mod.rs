@@ -6,6 +6,7 @@ mod data;
 mod half_check;
 mod history;
 mod schedule;
+mod self_check;
 mod state;
 
 pub use answers::{Answers, Side};
@@ -13,6 +14,7 @@ pub use data::{Batch, Dataset, mix};
 pub use half_check::{HalfPrecision, check_half_precision};
 pub use history::{Evaluation, History, Sample, StepRecord};
 pub use schedule::learning_rate;
+pub use self_check::{SelfCheck, SelfCheckResult};
 pub use state::{Best, Progress, TextFacts, TrainingState};
 
 use crate::{
@@ -58,6 +60,11 @@ struct Held {
     validation_loss: f32,
     /// A copy; none as long as they are the current ones.
     flat: Option<Flat>,
+}
+
+/// What a pass of a step drops.
+fn dropout_of(probability: f32, seed: u64, step: u64, pass: u64) -> Option<Dropout> {
+    Dropout::new(probability, mix(mix(seed ^ 0xd209, step), pass))
 }
 
 /// What only steps need.
@@ -177,8 +184,7 @@ impl Trainer {
             .get_or_insert_with(|| Learning::new(gpt, Moments::zeros(&gpt.trained().segments, &gpt.device())));
         gradients.start();
         for (pass, batch) in batches.iter().enumerate() {
-            let seed = mix(mix(config.seed ^ 0xd209, step), pass as u64);
-            let dropout = Dropout::new(gpt.config.dropout, seed);
+            let dropout = dropout_of(gpt.config.dropout, config.seed, step, pass as u64);
             let loss = self.figures.add();
             gpt.loss_and_gradient(&batch.inputs, &batch.targets, dropout, &mut self.figures, loss, gradients);
             self.history.tokens += batch.inputs.numbers.len() as u64;

@@ -15,6 +15,18 @@ impl Session {
         answer(self.0.begin_training(from_js(train)?))
     }
 
+    /// Takes down what the run that has begun will compute first, for `finishSelfCheck`.
+    #[wasm_bindgen(js_name = beginSelfCheck)]
+    pub async fn begin_self_check(&mut self) -> Thrown<()> {
+        self.0.begin_self_check().await.map_err(thrown)
+    }
+
+    /// Computes it on both engines; null where nothing was taken down.
+    #[wasm_bindgen(js_name = finishSelfCheck, unchecked_return_type = "SelfCheckResult | null")]
+    pub async fn finish_self_check(&mut self) -> Thrown<JsValue> {
+        answer(self.0.finish_self_check().await)
+    }
+
     pub fn step(&mut self) -> Thrown<()> {
         self.0.step().map_err(thrown)
     }

@@ -3,28 +3,39 @@
 use js_sys::Float32Array;
 use wasm_bindgen::prelude::*;
 
-use super::{Session, Thrown, answer, from_js, thrown, to_js};
-use crate::chat;
+use super::{Session, Thrown, answer, from_js, now, thrown, to_js};
+use crate::{chat, session::GenerateOptions};
 
 #[wasm_bindgen]
 impl Session {
     #[wasm_bindgen(js_name = beginGeneration)]
-    pub fn begin_generation(
+    pub async fn begin_generation(
         &mut self,
-        prompt: &str,
+        prompt: String,
         #[wasm_bindgen(unchecked_param_type = "GenerateOptions")] options: JsValue,
     ) -> Thrown<()> {
-        self.0.begin_generation(prompt, from_js(options)?).map_err(thrown)
+        let options: GenerateOptions = from_js(options)?;
+        // No token has less than a byte.
+        self.choose_writer(prompt.len(), options.max_tokens).await?;
+        self.0.begin_generation(&prompt, options).map_err(thrown)
     }
 
     #[wasm_bindgen(js_name = beginChat, unchecked_return_type = "LeftOut")]
-    pub fn begin_chat(
+    pub async fn begin_chat(
         &mut self,
         #[wasm_bindgen(unchecked_param_type = "ChatMessage[]")] messages: JsValue,
         #[wasm_bindgen(unchecked_param_type = "GenerateOptions")] options: JsValue,
     ) -> Thrown<JsValue> {
         let messages: Vec<chat::Message> = from_js(messages)?;
-        answer(self.0.begin_chat(&messages, from_js(options)?))
+        let options: GenerateOptions = from_js(options)?;
+        self.choose_writer(messages.iter().map(|message| message.content.len()).sum(), options.max_tokens).await?;
+        answer(self.0.begin_chat(&messages, options))
+    }
+
+    /// Seconds that a token takes on each engine; null where that has not been measured.
+    #[wasm_bindgen(js_name = writingTimes, unchecked_return_type = "WritingTimes | null")]
+    pub fn writing_times(&self) -> Thrown<JsValue> {
+        to_js(&self.0.writing_times())
     }
 
     #[wasm_bindgen(js_name = leftOut, unchecked_return_type = "LeftOut")]
@@ -45,5 +56,11 @@ impl Session {
     pub async fn logits(&self, ids: Vec<u32>) -> Thrown<Float32Array> {
         let logits = self.0.logits(&ids).await.map_err(thrown)?;
         Ok(Float32Array::from(&logits[..]))
+    }
+}
+
+impl Session {
+    async fn choose_writer(&mut self, read: usize, write: usize) -> Thrown<()> {
+        self.0.choose_writer(read, write, || now() / 1000.0).await.map_err(thrown)
     }
 }

@@ -182,6 +182,45 @@ test.describe("a GPU that answers oddly", () => {
     await expect(page.getByText("You chose this, in place of the graphics card.")).toBeVisible();
   });
 
+  test("one that is slower at writing only trains: the CPU writes what has been learned by then", async ({ page }) => {
+    await openWith(
+      page,
+      `globalThis.dispatches = 0;
+      const dispatch = GPUComputePassEncoder.prototype.dispatchWorkgroups;
+      GPUComputePassEncoder.prototype.dispatchWorkgroups = function (...groups) {
+        globalThis.dispatches += 1;
+        dispatch.apply(this, groups);
+      };`,
+      "?engine=webgpu",
+    );
+    await prepare(page);
+    const written = () =>
+      page.evaluate(() => window.lorito.generate("The ", { maxTokens: 30, temperature: 0.8, seed: 2 }));
+    const dispatched = () => page.workers()[0]?.evaluate("globalThis.dispatches") as Promise<number>;
+    const train = () => page.evaluate((run) => window.lorito.train({ ...run, steps: 10 }).then(() => {}), tinyRun);
+    await train();
+    const before = await dispatched();
+    expect(before).toBeGreaterThan(100);
+    const text = await written();
+    expect(await written()).toBe(text);
+    // The samples of the run have told which engine is faster.
+    expect(await dispatched()).toBe(before);
+    await train();
+    const more = await dispatched();
+    const learned = await written();
+    expect(learned).not.toBe(text);
+    expect(await dispatched()).toBe(more);
+
+    // The CPU engine has learned the same, up to rounding.
+    await page.unrouteAll();
+    await open(page, "cpu");
+    await prepare(page);
+    await train();
+    expect(await written()).toBe(text);
+    await train();
+    expect(await written()).toBe(learned);
+  });
+
   test("one without memory says so, and the run goes on", async ({ page, guard }) => {
     guard.allowed.push(/WebGPU|unreachable|panicked|Buffer/i);
     await open(page, "webgpu");

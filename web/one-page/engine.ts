@@ -44,7 +44,7 @@ export class Engine {
     const begin = (session: Session) => {
       const characters = unknownIn(session, [prompt]);
       if (characters) unknown(characters);
-      session.beginGeneration(prompt, options);
+      return session.beginGeneration(prompt, options);
     };
     return this.#write({ begin, piece });
   }
@@ -53,10 +53,10 @@ export class Engine {
     let leftOut = { dropped: 0, systemDropped: false, questionCut: false };
     let unknownCharacters = "";
     const text = await this.#write({
-      begin: (session) => {
+      begin: async (session) => {
         const contents = messages.map(({ content }) => content);
         unknownCharacters = unknownIn(session, contents);
-        session.beginChat(messages, options);
+        await session.beginChat(messages, options);
       },
       piece,
       end: (session) => {

@@ -9,6 +9,7 @@ import { goOn } from "../prepare";
 import { STEPS, type Step } from "../state";
 import "./linked";
 import "./model";
+import "./report";
 import "./share";
 import "./text";
 import "./tokens";
@@ -116,11 +117,19 @@ export class Page extends View {
 
   #engine(): TemplateResult {
     const { ready, failed } = this.state;
-    if (!ready) return html`<p class="engine" role="status">${failed ? t("engine.failed") : t("engine.starting")}</p>`;
+    const report = html`<lorito-report .lorito=${this.store.lorito}></lorito-report>`;
+    if (!ready)
+      return html`<div class="engine">
+        <p role="status">${failed ? t("engine.failed") : t("engine.starting")}</p>
+        ${failed ? report : nothing}
+      </div>`;
     const reason = `engine.reason.${ready.reason}`;
-    return html`<div class="engine" role="status">
-      <p><strong>${t(`engine.${ready.engine}`)}</strong> ${ready.engine === "webgpu" && ready.adapter ? ready.adapter : nothing}</p>
-      ${known(reason) ? html`<p>${t(reason)}</p>` : nothing}
+    return html`<div class="engine">
+      <div role="status">
+        <p><strong>${t(`engine.${ready.engine}`)}</strong> ${ready.engine === "webgpu" && ready.adapter ? ready.adapter : nothing}</p>
+        ${known(reason) ? html`<p>${t(reason)}</p>` : nothing}
+      </div>
+      ${report}
       <p>${t("page.private")}</p>
       <p><a class="licences-link" href="licences.txt">${t("page.licences")}</a></p>
     </div>`;

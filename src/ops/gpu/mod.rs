@@ -22,7 +22,7 @@ mod tiles;
 pub use adamw::{DECAY_STEP, Part as AdamWPart, Update, adamw};
 pub use adapter::{adapted, thin_gradient_into};
 pub use attention::{Sizes as AttentionSizes, attention, attention_backward};
-pub use choice::{Choice, choose, with_each_in_use};
+pub use choice::{Choice, choose, chosen, with_each_in_use};
 #[cfg(test)]
 pub use choice::{KERNELS, Kernel};
 pub use elementwise::{fill, halve, scale_into};

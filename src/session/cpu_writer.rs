@@ -1,0 +1,222 @@
+//! Writing on the CPU while the model is on the GPU: for each token the GPU has dozens of small kernels started and the
+//! answer waited for, which takes longer than a small model's arithmetic. Which is faster is measured.
+
+use serde::Serialize;
+
+use super::Session;
+use crate::{
+    config::ModelConfig,
+    device::{self, Engine},
+    error::Result,
+    model::{Cache, Gpt, Ids},
+    ops::{ReadFailed, read},
+};
+
+/// Parameters of a model that is copied, 64 MiB of them: no larger one is faster on a CPU than on a GPU.
+const MOST_PARAMETERS: u64 = 1 << 24;
+/// Seconds after which a time is exact enough; browsers' clocks tell milliseconds.
+const ENOUGH: f64 = 0.01;
+/// The CPU reads so many tokens of a prompt in the time in which it writes one.
+const READ_AS_ONE: f64 = 4.0;
+
+/// Seconds that this model takes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct WritingTimes {
+    /// To bring the weights from the GPU.
+    pub copy: f64,
+    /// For a token on the CPU.
+    pub cpu: f64,
+    /// For a token on the GPU, with waiting for it.
+    pub gpu: f64,
+}
+
+impl WritingTimes {
+    /// Whether the CPU is the faster one for a prompt of `read` tokens and a text of `write`.
+    fn favour_cpu(&self, read: usize, write: usize, is_copied: bool) -> bool {
+        let copy = if is_copied { 0.0 } else { self.copy };
+        // The GPU reads a prompt at once.
+        let cpu = copy + self.cpu * (read as f64 / READ_AS_ONE + write as f64);
+        cpu < self.gpu * (1 + write) as f64
+    }
+}
+
+/// A copy of the model on the CPU, once it is of use.
+#[derive(Default)]
+pub(super) struct CpuWriter {
+    /// With the version of the model that it is a copy of.
+    copy: Option<(Gpt, u64)>,
+    times: Option<WritingTimes>,
+}
+
+impl CpuWriter {
+    /// The copy, where there is one of the model as it is now.
+    pub fn copy_of(&self, gpt: &Gpt) -> Option<&Gpt> {
+        self.copy.as_ref().filter(|(_, version)| *version == gpt.version()).map(|(copy, _)| copy)
+    }
+
+    async fn choose(&mut self, gpt: &Gpt, read: usize, write: usize, clock: &impl Fn() -> f64) -> Result<()> {
+        let times = match self.times {
+            Some(times) => times,
+            None => self.measure(gpt, clock).await?,
+        };
+        let is_copied = self.copy_of(gpt).is_some();
+        if !times.favour_cpu(read, write, is_copied) {
+            self.copy = None;
+        } else if !is_copied {
+            self.copy = None; // its memory serves again
+            self.copy = Some((gpt.on(&device::cpu()).await?, gpt.version()));
+        }
+        Ok(())
+    }
+
+    async fn measure(&mut self, gpt: &Gpt, clock: &impl Fn() -> f64) -> Result<WritingTimes> {
+        // First, as this also waits for what is queued.
+        let gpu = seconds_a_token(gpt, clock).await?;
+        let began = clock();
+        let copied = gpt.on(&device::cpu()).await?;
+        let copy = clock() - began;
+        let cpu = seconds_a_token(&copied, clock).await?;
+        self.copy = Some((copied, gpt.version()));
+        let times = WritingTimes { copy, cpu, gpu };
+        self.times = Some(times);
+        Ok(times)
+    }
+}
+
+/// The better of two trials: in the first the GPU compiles kernels, and the browser the CPU's code.
+async fn seconds_a_token(gpt: &Gpt, clock: &impl Fn() -> f64) -> std::result::Result<f64, ReadFailed> {
+    let ModelConfig { context, .. } = gpt.config;
+    let weights = gpt.weights();
+    let mut cache = Cache::new(gpt);
+    let mut best = f64::INFINITY;
+    for _ in 0..2 {
+        let (began, mut tokens) = (clock(), 0);
+        loop {
+            let logits = match cache.len() < context {
+                true => gpt.read_one(&weights, 0, &mut cache),
+                false => gpt.read(&weights, &Ids::new(vec![0], 1, &gpt.device()), &mut cache),
+            };
+            read(logits).await?;
+            tokens += 1;
+            let passed = clock() - began;
+            if passed >= ENOUGH {
+                best = best.min(passed / f64::from(tokens));
+                break;
+            }
+        }
+    }
+    Ok(best)
+}
+
+impl Session {
+    /// Decides which engine writes the next text, of at most `write` tokens after at most `read`, and brings the weights to
+    /// the CPU where that is the one. Without it the engine of the model writes. `clock` tells seconds.
+    ///
+    /// # Errors
+    /// When the GPU is gone.
+    pub async fn choose_writer(&mut self, read: usize, write: usize, clock: impl Fn() -> f64) -> Result<()> {
+        let Some(model) = &mut self.model else { return Ok(()) };
+        let ModelConfig { context, .. } = model.gpt.config;
+        if self.engine == Engine::Cpu || model.gpt.config.parameters() > MOST_PARAMETERS {
+            return Ok(());
+        }
+        model.cpu_writer.choose(&model.gpt, read.min(context), write, &clock).await
+    }
+
+    /// How fast the engines write with this model, once that has been measured.
+    pub fn writing_times(&self) -> Option<WritingTimes> {
+        self.model.as_ref()?.cpu_writer.times
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::{
+        config::{LoraConfig, TrainConfig, Variant},
+        generate::Sampling,
+        ops::testing::gpu_device,
+        session::GenerateOptions,
+        tokenizer::Kind,
+    };
+
+    #[test]
+    fn the_cpu_writes_where_copying_and_reading_pay() {
+        let times = WritingTimes { copy: 0.1, cpu: 0.001, gpu: 0.005 };
+        assert!(times.favour_cpu(0, 100, false));
+        // Few tokens are not worth the copy, unless it is there.
+        assert!(!times.favour_cpu(0, 10, false) && times.favour_cpu(0, 10, true));
+        // A long prompt is read faster by the GPU.
+        assert!(!times.favour_cpu(1024, 50, true) && times.favour_cpu(1024, 200, true));
+        assert!(!WritingTimes { cpu: 0.006, ..times }.favour_cpu(0, 100, true));
+    }
+
+    /// A session on the GPU with a model that has learned a little.
+    fn session() -> Session {
+        let limits = device::limits(Engine::WebGpu, &device::Machine::default());
+        let mut session = Session::new(gpu_device(), Engine::WebGpu, limits);
+        session.open_file("story.txt", 0, None);
+        session.push_bytes("The parrot said again what the sea had said. ".repeat(60).as_bytes()).unwrap();
+        session.close_file().unwrap();
+        session.train_tokenizer(Kind::Char, None).unwrap();
+        let variant = Variant::GPT2;
+        let config = ModelConfig { vocabulary: 0, context: 16, layers: 1, heads: 2, width: 32, dropout: 0.0, variant };
+        session.create_model(config, 7).unwrap();
+        session
+    }
+
+    fn train(session: &mut Session, lora: Option<LoraConfig>) {
+        let run = TrainConfig { steps: 20, learning_rate: 2e-2, warmup_steps: 0, lora, ..TrainConfig::default() };
+        session.begin_training(run).unwrap();
+        (0..20).for_each(|_| session.step().unwrap());
+        block_on(session.read_losses()).unwrap();
+    }
+
+    /// What is written, and whether the copy wrote it.
+    fn write(session: &mut Session, temperature: f32, cache: bool) -> (String, bool) {
+        let sampling = Sampling { temperature, seed: 3, ..Sampling::default() };
+        session.begin_generation("The ", GenerateOptions { max_tokens: 40, sampling, cache }).unwrap();
+        let by_copy = session.writing.as_ref().unwrap().by_copy;
+        let mut text = String::new();
+        while let Some(piece) = block_on(session.next_token()).unwrap() {
+            text += &piece;
+        }
+        (text + &session.end_generation(), by_copy)
+    }
+
+    /// Before a text so long that the copy is worth it.
+    fn choose(session: &mut Session) {
+        let began = Instant::now();
+        block_on(session.choose_writer(4, 10_000, || began.elapsed().as_secs_f64())).unwrap();
+    }
+
+    #[test]
+    fn the_copy_writes_what_the_gpu_does_and_learns_with_it() {
+        let mut session = session();
+        train(&mut session, None);
+        let written = [(0.0, true), (0.9, true), (0.0, false)].map(|(temperature, cache)| {
+            let (text, by_copy) = write(&mut session, temperature, cache);
+            assert!(!by_copy, "nothing has been decided");
+            text
+        });
+        choose(&mut session);
+        let times = session.writing_times().unwrap();
+        assert!(times.cpu > 0.0 && times.cpu < times.gpu, "{times:?}");
+        for ((temperature, cache), text) in [(0.0, true), (0.9, true), (0.0, false)].into_iter().zip(&written) {
+            assert_eq!(write(&mut session, temperature, cache), (text.clone(), true));
+        }
+        // What was learned since is in no copy: the GPU writes until there is a new one.
+        train(&mut session, Some(LoraConfig::default()));
+        let (learned, by_copy) = write(&mut session, 0.0, true);
+        assert!(!by_copy && learned != written[0], "{learned}");
+        choose(&mut session);
+        assert_eq!(write(&mut session, 0.0, true), (learned.clone(), true));
+        session.merge_adapter().unwrap();
+        assert_eq!(write(&mut session, 0.0, true).0, learned);
+    }
+}

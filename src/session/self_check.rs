@@ -1,0 +1,43 @@
+//! The GPU checked against the CPU, on the batch that a run begins with.
+
+use super::{Model, Session};
+use crate::{
+    device::Engine,
+    error::{Error, Result},
+    train::{SelfCheck, SelfCheckResult},
+};
+
+impl Session {
+    /// Takes down what the run that has begun will compute first. On the CPU there is nothing to check, and on the GPU
+    /// nothing more where the kernels that the run needs have been checked before.
+    ///
+    /// # Errors
+    /// When the GPU is gone.
+    pub async fn begin_self_check(&mut self) -> Result<()> {
+        self.self_check = None;
+        if self.engine == Engine::Cpu {
+            return Ok(());
+        }
+        let Model { gpt, trainer, data, .. } = self.model()?;
+        let data = data.as_ref().ok_or(Error::NoText)?;
+        let progress = trainer.progress();
+        let kernels = self.kernels_of(&gpt.config, &progress.config);
+        let kernels = format!("{kernels} {}", gpt.adapter().is_some());
+        if !self.checked.contains(&kernels) {
+            let check = SelfCheck::new(gpt, data, &progress.config, progress.step).await?;
+            self.self_check = Some((kernels, check));
+        }
+        Ok(())
+    }
+
+    /// Computes it on both engines; `None` where nothing was taken down.
+    ///
+    /// # Errors
+    /// When the GPU is gone.
+    pub async fn finish_self_check(&mut self) -> Result<Option<SelfCheckResult>> {
+        let Some((kernels, check)) = self.self_check.take() else { return Ok(None) };
+        let found = check.compare(&self.device).await?;
+        self.checked.push(kernels);
+        Ok(Some(found))
+    }
+}

@@ -1,0 +1,269 @@
+//! Whether this GPU trains a person's own model as the CPU does: a part of its first batch on both, from the same weights.
+//! A driver may compile a kernel wrongly; nothing else would tell but a model that learns nothing.
+
+use burn::tensor::Device;
+use serde::Serialize;
+
+use super::{Batch, Dataset, dropout_of};
+use crate::{
+    config::{ModelConfig, TrainConfig},
+    device,
+    error::Result,
+    model::{Gpt, Ids},
+    ops::{self, Figures, LONG_ROW, Precision},
+};
+
+/// Floating-point operations that each engine does for it: a batch that takes more is cut. The CPU does them in a tenth of
+/// a second, a slow one in half a second, and nothing else happens in the worker meanwhile.
+const MOST_OPERATIONS: f64 = 2e9;
+/// Parameters of a model that is checked whole, 64 MiB of them; a larger one by a smaller one that needs the same kernels.
+const MOST_PARAMETERS: u64 = 1 << 24;
+/// Tokens that are left of a window at least: as many rows as the smallest product's kernel takes.
+const LEAST_TOKENS: usize = 16;
+/// What the engines may differ by. Both have 32 bits and add up in another order: 1e-6 is usual, and 1e-3 far from it.
+const TOLERANCE: f64 = 1e-3;
+/// With half precision each factor of a product is rounded to 11 bits, 5e-4 of it, layer upon layer.
+const TOLERANCE_HALF: f64 = 1e-2;
+/// Losses and norms of gradients below these are compared as if they were these: of a text learnt by heart the loss is
+/// the difference of numbers that are almost equal, and their rounding is nearly all of it.
+const LEAST_LOSS: f64 = 0.1;
+const LEAST_NORM: f64 = 0.01;
+
+/// What was found.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct SelfCheckResult {
+    /// Whether the GPU can be trusted with this model.
+    pub passed: bool,
+    /// Of the losses, as a share of the CPU's.
+    pub loss_difference: f64,
+    /// The length of the difference of both gradients by the length of the CPU's, which the norms differ by at most.
+    pub gradient_difference: f64,
+    /// What each may be at most.
+    pub tolerance: f64,
+    /// Tokens that it was computed on.
+    pub tokens: usize,
+    /// Whether it was the person's own model, and not a smaller one in its place.
+    pub whole: bool,
+}
+
+/// Weights and windows as they are before the first step, to be computed with on both engines once there is time.
+pub struct SelfCheck {
+    /// On the CPU.
+    model: Gpt,
+    whole: bool,
+    /// Inputs and targets of each pass, made for the CPU.
+    passes: Vec<Batch>,
+    run: TrainConfig,
+    step: u64,
+}
+
+impl SelfCheck {
+    /// Takes down `gpt`'s weights and the beginning of the batch that `step` of `run` trains on.
+    ///
+    /// # Errors
+    /// When the GPU is gone.
+    pub async fn new(gpt: &Gpt, data: &Dataset, run: &TrainConfig, step: u64) -> Result<Self> {
+        let cpu = device::cpu();
+        let whole = gpt.config.parameters() <= MOST_PARAMETERS;
+        let config = if whole { gpt.config } else { smaller(&gpt.config) };
+        let (windows, time) = cut(&config, run);
+        let model = match (whole, gpt.adapter()) {
+            (true, _) => gpt.on(&cpu).await?,
+            (false, None) => Gpt::new(config, run.seed, &cpu),
+            (false, Some(adapter)) => {
+                let mut model = Gpt::new(config, run.seed, &cpu);
+                model.adapt(adapter.config, run.seed);
+                model
+            }
+        };
+        // The second pass of a step adds its gradient to the first's, with kernels of its own.
+        let passes = (0..run.gradient_accumulation.min(2) as u64)
+            .map(|pass| {
+                let Batch { inputs, targets } = data.batch(windows, time, run.seed, step, pass, &cpu);
+                let within = |ids: Ids| {
+                    let fitting = |id: u32| if id == ops::IGNORED as u32 { id } else { id % config.vocabulary as u32 };
+                    Ids::new(ids.numbers.into_iter().map(fitting).collect(), windows, &cpu)
+                };
+                Batch { inputs: within(inputs), targets: within(targets) }
+            })
+            .collect();
+        Ok(Self { model, whole, passes, run: run.clone(), step })
+    }
+
+    /// Computes loss and gradient on both engines.
+    ///
+    /// # Errors
+    /// When the GPU is gone.
+    pub async fn compare(self, gpu: &Device) -> Result<SelfCheckResult> {
+        let got = {
+            let mut model = self.model.on(gpu).await?;
+            model.set_precision(if self.run.half_precision { Precision::Half } else { Precision::Single });
+            self.compute(&model).await?
+        };
+        let right = self.compute(&self.model).await?;
+        let tolerance = if self.run.half_precision { TOLERANCE_HALF } else { TOLERANCE };
+        let tokens = self.passes.iter().map(|pass| pass.inputs.numbers.len()).sum();
+        let (loss_difference, gradient_difference) = differences(&got, &right);
+        // Where the CPU has no number either, the weights have come to nothing: training says so.
+        let known = right.0.is_finite() && right.1.iter().all(|value| value.is_finite());
+        let near = loss_difference <= tolerance && gradient_difference <= tolerance;
+        let passed = near || !known;
+        Ok(SelfCheckResult { passed, loss_difference, gradient_difference, tolerance, tokens, whole: self.whole })
+    }
+
+    /// The sum of the passes' losses and of their gradients, on the engine of `model`.
+    async fn compute(&self, model: &Gpt) -> Result<(f64, Vec<f32>)> {
+        let device = model.device();
+        let mut figures = Figures::new(&device);
+        let mut gradients = model.gradients();
+        for (pass, Batch { inputs, targets }) in self.passes.iter().enumerate() {
+            let here = |ids: &Ids| Ids::new(ids.numbers.clone(), ids.windows, &device);
+            let dropout = dropout_of(model.config.dropout, self.run.seed, self.step, pass as u64);
+            let loss = figures.add();
+            model.loss_and_gradient(&here(inputs), &here(targets), dropout, &mut figures, loss, &mut gradients);
+        }
+        let losses = figures.take().await?;
+        Ok((losses.into_iter().map(f64::from).sum(), gradients.values().await?))
+    }
+}
+
+/// Of the loss and of the gradient; infinite where the engine has something that is no number.
+fn differences(got: &(f64, Vec<f32>), right: &(f64, Vec<f32>)) -> (f64, f64) {
+    let length = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
+    let apart = length(&mut got.1.iter().zip(&right.1).map(|(got, right)| f64::from(*got) - f64::from(*right)));
+    let norm = length(&mut right.1.iter().map(|value| f64::from(*value)));
+    let number = |value: f64| if value.is_nan() { f64::INFINITY } else { value };
+    (number((got.0 - right.0).abs() / right.0.max(LEAST_LOSS)), number(apart / norm.max(LEAST_NORM)))
+}
+
+/// A model of few layers and tokens that needs the kernels of a large one, whose width and heads it has.
+fn smaller(config: &ModelConfig) -> ModelConfig {
+    let vocabulary = config.vocabulary.min(LONG_ROW + config.vocabulary % 4);
+    let few = ModelConfig { vocabulary, layers: 1, ..*config };
+    let two = ModelConfig { layers: 2, ..few };
+    if two.parameters() <= MOST_PARAMETERS { two } else { few }
+}
+
+/// Windows of a batch and tokens of a window that take no more than [`MOST_OPERATIONS`].
+fn cut(config: &ModelConfig, run: &TrainConfig) -> (usize, usize) {
+    let passes = run.gradient_accumulation.min(2) as f64;
+    let operations = |batch_size, window_length| {
+        passes * config.training_flops(&TrainConfig { batch_size, window_length, ..run.clone() })
+    };
+    let time = run.window(config.context);
+    let fitting = (MOST_OPERATIONS / operations(1, time)) as usize;
+    if fitting > 0 {
+        return (run.batch_size.min(fitting), time);
+    }
+    // Attention makes long windows dearer still: so few tokens never take more.
+    let tokens = (time as f64 * MOST_OPERATIONS / operations(1, time)) as usize;
+    (1, tokens.clamp(LEAST_TOKENS.min(time), time))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::{
+        config::{LoraConfig, Variant, preset},
+        ops::testing::{device, gpu_device},
+    };
+
+    fn data() -> Dataset {
+        Dataset { train: (0..600u32).map(|at| (at * at / 3 % 31) as u16).collect(), ..Dataset::default() }
+    }
+
+    fn model(dropout: f32) -> ModelConfig {
+        ModelConfig { vocabulary: 31, context: 24, layers: 2, heads: 2, width: 32, dropout, variant: Variant::GPT2 }
+    }
+
+    fn run() -> TrainConfig {
+        TrainConfig { batch_size: 5, ..TrainConfig::default() }
+    }
+
+    fn check(gpt: &Gpt, run: &TrainConfig) -> SelfCheckResult {
+        block_on(block_on(SelfCheck::new(gpt, &data(), run, 3)).unwrap().compare(&gpu_device())).unwrap()
+    }
+
+    #[test]
+    fn a_gpu_that_computes_rightly_passes() {
+        let gpu = gpu_device();
+        for (dropout, gradient_accumulation) in [(0.0, 1), (0.2, 3)] {
+            let found = check(&Gpt::new(model(dropout), 1, &gpu), &TrainConfig { gradient_accumulation, ..run() });
+            assert!(found.passed && found.whole, "{found:?}");
+            assert!(found.loss_difference < 1e-5 && found.gradient_difference < 1e-5, "{found:?}");
+            assert_eq!(found.tokens, 24 * 5 * gradient_accumulation.min(2));
+        }
+        let mut adapted = Gpt::new(model(0.0), 1, &gpu);
+        adapted.adapt(LoraConfig::default(), 1);
+        let found = check(&adapted, &run());
+        assert!(found.passed && found.gradient_difference < 1e-5, "{found:?}");
+    }
+
+    #[test]
+    fn half_precision_stays_within_a_tolerance_of_its_own() {
+        let gpu = gpu_device();
+        if !ops::supports_half(&gpu) {
+            println!("skipped: this GPU has no half precision (shader-f16)");
+            return;
+        }
+        let deep = ModelConfig { layers: 8, width: 128, heads: 4, ..model(0.0) };
+        for config in [model(0.2), deep] {
+            let found = check(&Gpt::new(config, 1, &gpu), &TrainConfig { half_precision: true, ..run() });
+            println!("{found:?}");
+            assert!(found.passed, "{found:?}");
+            // With 32 bits it is nearer: half precision was in use.
+            assert!(found.gradient_difference > 1e-5, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_model_too_large_is_checked_by_a_smaller_one() {
+        let large = ModelConfig { vocabulary: 9001, width: 800, heads: 10, layers: 3, context: 256, ..model(0.0) };
+        assert!(large.parameters() > MOST_PARAMETERS);
+        let small = smaller(&large);
+        assert!(small.parameters() <= MOST_PARAMETERS && small.vocabulary >= LONG_ROW, "{small:?}");
+        assert_eq!((small.width, small.heads, small.vocabulary % 4), (800, 10, 9001 % 4));
+        assert!(small.training_flops(&TrainConfig { batch_size: 1, window_length: LEAST_TOKENS, ..run() }) < 2e9);
+    }
+
+    #[test]
+    fn no_batch_takes_longer_than_it_may() {
+        for name in ["tiny", "shakespeare"] {
+            let config = preset(name, 65).unwrap().model;
+            for batch_size in [1, 12, 64] {
+                let run = TrainConfig { batch_size, ..run() };
+                let (windows, window_length) = cut(&config, &run);
+                assert!(windows >= 1 && windows <= batch_size && window_length >= LEAST_TOKENS);
+                let operations = config.training_flops(&TrainConfig { batch_size: windows, window_length, ..run });
+                assert!(operations <= MOST_OPERATIONS, "{name}: {operations}");
+            }
+        }
+        // A small model's batch is the one that it trains on.
+        assert_eq!(cut(&model(0.0), &run()), (5, 24));
+    }
+
+    #[test]
+    fn what_differs_does_not_pass() {
+        let right = (3.0, vec![0.3, -0.4, 0.0]);
+        assert_eq!(differences(&right, &right), (0.0, 0.0));
+        let (loss, gradient) = differences(&(3.03, vec![0.3, -0.4, 0.05]), &right);
+        assert!((loss - 0.01).abs() < 1e-9 && (gradient - 0.1).abs() < 1e-6);
+        // The same numbers in other places have the same norm.
+        assert!(differences(&(3.0, vec![-0.4, 0.3, 0.0]), &right).1 > 1.0);
+        assert_eq!(differences(&(f64::NAN, vec![f32::NAN; 3]), &right), (f64::INFINITY, f64::INFINITY));
+        // Of a text learnt by heart the rounding does not count.
+        let (loss, gradient) = differences(&(1e-5, vec![1e-6]), &(1.1e-5, vec![1.2e-6]));
+        assert!(loss < TOLERANCE && gradient < TOLERANCE);
+    }
+
+    #[test]
+    fn weights_that_have_come_to_nothing_are_no_fault_of_the_gpu() {
+        let len = crate::model::Layout::new(&model(0.0)).len;
+        let gpt = Gpt::from_flat(model(0.0), vec![f32::NAN; len], &device());
+        assert!(check(&gpt, &run()).passed);
+    }
+}
