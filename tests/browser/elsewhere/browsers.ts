@@ -19,8 +19,8 @@ export interface Browser {
   type(field: Path, words: string): Promise<void>;
   /** Gives a file to a chooser of files. */
   choose(chooser: Path, file: string): Promise<void>;
-  /** Puts the page into the background, behind an empty tab. */
-  hide(): Promise<void>;
+  /** Puts the page into the background, behind an empty tab, for so many seconds; meanwhile nothing can be asked of it. */
+  hide(seconds: number): Promise<void>;
   picture(file: string): Promise<void>;
   /** The file whose name ends in this, as soon as the page has handed it out. */
   download(ending: string): Promise<string>;
@@ -34,6 +34,8 @@ class Folder {
   static async make(): Promise<Folder> {
     const folder = new Folder(await mkdtemp(join(tmpdir(), "lorito-browser-")));
     await mkdir(folder.downloads);
+    await mkdir(join(folder.path, ".config"));
+    await writeFile(join(folder.path, ".config/user-dirs.dirs"), `XDG_DOWNLOAD_DIR="${folder.downloads}"\n`);
     return folder;
   }
 
@@ -115,13 +117,13 @@ async function driven(session: Session, folder: Folder, programs: ChildProcess[]
     },
     type,
     choose: type,
-    async hide() {
+    async hide(seconds) {
       const { handle } = (await session.send("newWindow", { type: "tab" })) as { handle: string };
       const [page] = ((await session.send("windows")) as string[]).filter((window) => window !== handle);
       await session.send("toWindow", { handle, name: handle });
       await session.send("open", { url: "about:blank" });
-      // Commands go to the page again, which stays behind.
-      await session.send("toWindow", { handle: page, name: page, focus: false });
+      await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+      await session.send("toWindow", { handle: page, name: page });
     },
     async picture(file) {
       await writeFile(file, Buffer.from((await session.send("picture")) as string, "base64"));
@@ -165,7 +167,7 @@ export async function webkit(driver: string): Promise<Browser> {
   });
   const port = await freePort();
   const running = start(driver, [`--port=${port}`, "--host=127.0.0.1"], {
-    env: { DISPLAY: display, HOME: folder.path, LIBGL_ALWAYS_SOFTWARE: "1" },
+    env: { DISPLAY: display, HOME: folder.path, XDG_CONFIG_HOME: join(folder.path, ".config"), LIBGL_ALWAYS_SOFTWARE: "1" },
   });
   const address = `http://127.0.0.1:${port}`;
   await until("WebKit's driver", () =>
@@ -194,8 +196,9 @@ export async function ofPlaywright(program: string, ...args: string[]): Promise<
     click: (path) => page.locator(`xpath=${path}`).click(),
     type: (path, words) => page.locator(`xpath=${path}`).fill(words),
     choose: (path, file) => page.locator(`xpath=${path}`).setInputFiles(file),
-    async hide() {
-      await page.context().newPage();
+    hide() {
+      // Playwright keeps every tab of Chromium's as if it were in front.
+      throw new Error("../background.spec.ts hides Chromium's tabs");
     },
     async picture(file) {
       await page.screenshot({ path: file });
