@@ -151,6 +151,9 @@ pub enum Error {
     OutOfMemory { bytes: u64 },
     #[error("the GPU stopped answering: {reason}")]
     DeviceLost { reason: String },
+    /// The next time it would be the same.
+    #[error("the GPU cannot run a kernel: {reason}")]
+    GpuCommandRejected { reason: String },
     #[error("{reason}")]
     Internal { reason: String },
 }
@@ -165,7 +168,10 @@ impl Error {
 
 impl From<crate::ops::ReadFailed> for Error {
     fn from(failed: crate::ops::ReadFailed) -> Self {
-        Self::DeviceLost { reason: failed.0 }
+        match crate::ops::kernel_failure() {
+            Some(reason) => Self::GpuCommandRejected { reason },
+            None => Self::DeviceLost { reason: failed.0 },
+        }
     }
 }
 

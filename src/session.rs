@@ -12,7 +12,7 @@ mod training;
 mod turns;
 mod writing;
 
-use std::rc::Rc;
+use std::{collections::HashMap, rc::Rc};
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -143,6 +143,8 @@ pub struct Session {
     limits: Limits,
     /// Measured speed of matrix products, 10^9 operations a second.
     gigaflops: f64,
+    /// The same for each size that was measured.
+    speeds: HashMap<Size, f64>,
     corpus: Corpus,
     /// What texts and model share.
     budget: Budget,
@@ -156,6 +158,13 @@ pub struct Session {
     writing: Option<Writing>,
 }
 
+/// What the speed of products depends on: the tokens of a pass, as a power of two, and the model's width.
+type Size = (usize, usize);
+
+fn size(model: &ModelConfig, train: &TrainConfig) -> Size {
+    ((train.batch_size * train.window(model.context)).next_power_of_two(), model.width)
+}
+
 /// Share of the measured speed of matrix products that a whole training step reaches.
 const EFFICIENCY: f64 = 0.6;
 
@@ -166,6 +175,7 @@ impl Session {
             engine,
             limits,
             gigaflops: 5.0,
+            speeds: HashMap::new(),
             corpus: Corpus::default(),
             budget: Budget::default(),
             reader: None,
@@ -190,15 +200,26 @@ impl Session {
         &self.device
     }
 
-    pub fn set_gigaflops(&mut self, gigaflops: f64) {
+    /// Measures, unless that has been done, how fast products are as training has them, for estimates of time and for how
+    /// much the GPU is given at once; in a few tenths of a second. `clock` tells seconds. Returns 10^9 operations a second.
+    pub async fn measure(&mut self, model: &ModelConfig, train: &TrainConfig, clock: impl Fn() -> f64) -> Result<f64> {
+        train.validate()?;
+        model.validate()?;
+        let size = size(model, train);
+        let gigaflops = match self.speeds.get(&size) {
+            Some(&known) => known,
+            None => ops::speed(size.0, size.1, &self.device, clock).await? / 1e9,
+        };
+        self.speeds.insert(size, gigaflops);
         self.gigaflops = gigaflops;
         ops::set_speed(gigaflops * 1e9);
+        Ok(gigaflops)
     }
 
     /// Finds the GPU's fastest kernels for matrix products; `clock` tells seconds.
     pub async fn measure_kernels(&self, clock: impl Fn() -> f64) -> Result<ops::KernelChoice> {
         let measured = ops::measure_kernels(&self.device, clock).await;
-        measured.map(|found| found.choice).map_err(|reason| Error::DeviceLost { reason })
+        measured.map(|found| found.choice).map_err(|reason| ops::ReadFailed(reason).into())
     }
 
     /// Whether half precision can be trusted here.
@@ -214,7 +235,8 @@ impl Session {
         model.fit(train, &self.limits_beside_texts(), self.engine)?;
         let passes = train.gradient_accumulation as u64;
         let train_tokens = train.steps * passes * (train.batch_size * train.window(model.context)) as u64;
-        let seconds_per_step = passes as f64 * model.training_flops(train) / (self.gigaflops * 1e9 * EFFICIENCY);
+        let gigaflops = self.speeds.get(&size(model, train)).unwrap_or(&self.gigaflops);
+        let seconds_per_step = passes as f64 * model.training_flops(train) / (gigaflops * 1e9 * EFFICIENCY);
         let text_tokens = match (&self.tokenizer, self.corpus.is_empty()) {
             (Some(_), false) => self.dataset()?.train.len(),
             _ => self.corpus.summary().train_characters,

@@ -5,6 +5,7 @@
 
 mod adapter;
 mod files;
+mod log;
 mod model;
 mod pretrained;
 mod stop;
@@ -40,8 +41,7 @@ pub fn start() {
     // SAFETY: called once, before anything else of this module.
     unsafe { __wasm_call_ctors() };
     stop::note_panics();
-    // Shaders that the browser rejects are only logged; unheard, training would go on with stale numbers.
-    let _ = console_log::init_with_level(log::Level::Warn);
+    log::start();
 }
 
 /// Names that say more where the room they come from is not named.
@@ -121,34 +121,14 @@ impl Session {
         to_js(&Started { engine, limits })
     }
 
-    /// Measures matrix products for a few tenths of a second, for estimates of time.
-    #[wasm_bindgen(unchecked_return_type = "{ gigaflops: number }")]
-    pub async fn measure(&mut self) -> Thrown<JsValue> {
-        /// Milliseconds that are not counted: the GPU compiles its shader, the browser optimises the hot code.
-        const WARM_UP: f64 = 250.0;
-        const MEASURED: f64 = 150.0;
-        let device = self.0.device().clone();
-        let matrix = |rows, columns| ops::tensor(vec![0.5; rows * columns], [rows, columns], &device);
-        let (x, weight) = (matrix(512, 128), matrix(512, 128));
-        let (mut products, mut began, mut warm) = (0, now(), false);
-        loop {
-            let product = ops::last_row(&ops::input_gradient(&x, &weight));
-            ops::read(product).await.map_err(|failed| thrown(failed.into()))?;
-            products += 1;
-            if !warm && now() - began >= WARM_UP {
-                (products, began, warm) = (0, now(), true);
-            }
-            if warm && products > 0 && now() - began >= MEASURED {
-                break;
-            }
-        }
-        let gigaflops = f64::from(products) * 2.0 * 512.0 * 128.0 * 512.0 / (now() - began) / 1e6;
-        self.0.set_gigaflops(gigaflops);
-        #[derive(Serialize)]
-        struct Measured {
-            gigaflops: f64,
-        }
-        to_js(&Measured { gigaflops })
+    /// Measures how fast products are as training has them; see `src/session.rs`. Returns 10^9 operations a second.
+    pub async fn measure(
+        &mut self,
+        #[wasm_bindgen(unchecked_param_type = "ModelConfig")] model: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "TrainConfig")] train: JsValue,
+    ) -> Thrown<f64> {
+        let (model, train) = (from_js(model)?, from_js(train)?);
+        self.0.measure(&model, &train, || now() / 1000.0).await.map_err(thrown)
     }
 
     /// Queues what [`Self::measure_kernels`] will, without waiting.

@@ -11,7 +11,7 @@ let kernels: Promise<void> | undefined;
 export function tuned(): Promise<void> {
   const { engine: kind, session, gpu } = engine();
   if (kind !== "webgpu" || gpu === undefined) return Promise.resolve();
-  kernels ??= useFastestKernels(session, gpu);
+  kernels ??= useFastestKernels(session, gpu.name);
   return kernels;
 }
 

@@ -13,8 +13,8 @@ export const emit = (event: WorkerEvent) => self.postMessage(event);
 /** What there is once the engine runs. */
 export interface Running {
   engine: Engine;
-  /** The GPU's name, where its kernels are to be measured. */
-  gpu: string | undefined;
+  /** Where the GPU's kernels are to be measured; with its name, where the browser tells which one it is. */
+  gpu: { name: string | undefined } | undefined;
   session: Guarded<Session>;
   writer: Writer;
   keeper: RunKeeper;

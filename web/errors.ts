@@ -114,12 +114,17 @@ export type PageErrorCode =
   | "device-lost"
   /** The GPU has no memory left; `reason` is the browser's. */
   | "gpu-out-of-memory"
-  /** The GPU rejected a command or a shader; `reason` is the browser's. */
+  /** The GPU rejected a command or a shader, or cannot run a kernel; `reason` is the browser's, or CubeCL's. */
   | "gpu-command-rejected"
+  /** What was asked for was not done, as the person chose another engine meanwhile. */
+  | "engine-changed"
   /** A part of the page that comes when it is needed did not come. */
   | "part-missing"
   /** A fault of Lorito's own. */
   | "internal";
+
+/** The code of what a GPU, or its driver, will reject the next time as well: such a run ends. */
+export const rejected = "gpu-command-rejected" satisfies PageErrorCode;
 
 /** An error as it crosses from the worker: an instance would lose its class and its fields on the way. */
 export interface Problem {

@@ -17,28 +17,27 @@ export type EngineReason =
   | "software-adapter"
   /** The browser was asked for a GPU and has not answered in time. */
   | "no-answer"
-  /** The GPU lacks something that the engine needs. */
-  | "missing-feature"
   /** The GPU computes in smaller groups than the kernels have. */
   | "limits-too-small"
   /** There is a GPU, but the engine did not start on it. */
   | "webgpu-failed"
   /** The GPU was lost three times within a minute. */
-  | "webgpu-lost";
+  | "webgpu-lost"
+  /** Somebody chose this engine while another one ran. */
+  | "chosen";
 
 export interface EngineChoice {
   engine: Engine;
   reason: EngineReason;
   /** The GPU, in its maker's words, where the browser tells. */
   adapter?: string;
+  /** Whether the browser tells more of the GPU than its maker, so that it can be told from another one. */
+  identified?: boolean;
   /** Whether the "GPU" is a program on the CPU. */
   software?: boolean;
   /** The largest buffer that the GPU can bind, in bytes. */
   largestBuffer?: number;
 }
-
-/** CubeCL measures with timestamps and panics on a GPU without them. */
-const needed = "timestamp-query";
 
 /** What the kernels need of an adapter: their groups are of up to 256 threads in a row. WebGPU's own minimum is as much. */
 const smallest = { maxComputeInvocationsPerWorkgroup: 256, maxComputeWorkgroupSizeX: 256 } as const;
@@ -101,8 +100,12 @@ async function lookForGpu(attempts: number): Promise<Omit<EngineChoice, "engine"
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
   const isSoftware = isFallbackAdapter || software.test(`${vendor} ${words}`);
   const largestBuffer = Math.min(maxBufferSize, maxStorageBufferBindingSize);
-  const gpu = { largestBuffer, ...(words ? { adapter: words } : {}), ...(isSoftware ? { software: true } : {}) };
-  if (!adapter.features.has(needed)) return { reason: "missing-feature", ...gpu };
+  const gpu = {
+    largestBuffer,
+    ...(words ? { adapter: words } : {}),
+    ...(architecture || device || description ? { identified: true } : {}),
+    ...(isSoftware ? { software: true } : {}),
+  };
   const { limits } = adapter;
   if (Object.entries(smallest).some(([name, least]) => limits[name as keyof typeof smallest] < least))
     return { reason: "limits-too-small", ...gpu };

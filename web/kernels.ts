@@ -1,11 +1,12 @@
-// The kernels that are fastest on this GPU: measured on the first visit, kept for the next ones. Runs in the worker.
+// The kernels that are fastest on this GPU: measured on the first visit, kept for the next ones. Where the browser does not
+// tell which GPU this is (Firefox never does), another one may be in use by then, and each visit measures. Runs in the worker.
 import type { KernelChoice, Session } from "lorito-wasm";
 import type { Guarded } from "./mutex";
-import { rehearse } from "./shaders";
+import { rehearse, trying } from "./shaders";
 import { folder, writeFile } from "./storage";
 
-/** To be raised when the kernels change. */
-const version = 2;
+/** To be raised when the kernels change, or how they are measured. */
+const version = 3;
 
 interface Kept {
   /** GPU, browser and `version`: what the measurement holds for. */
@@ -13,15 +14,15 @@ interface Kept {
   choice: KernelChoice;
 }
 
-/** Has the session use the fastest kernels for `gpu`. */
-export async function useFastestKernels(session: Guarded<Session>, gpu: string): Promise<void> {
+/** Has the session use the fastest kernels; `gpu`: its name, if the browser tells. */
+export async function useFastestKernels(session: Guarded<Session>, gpu: string | undefined): Promise<void> {
   const of = `${version} ${gpu} ${navigator.userAgent}`;
-  const kept = await read();
+  const kept = gpu === undefined ? undefined : await read();
   if (kept?.of === of) return session.use((idle) => idle.chooseKernels(kept.choice));
   const { compiled } = await session.use((idle) => rehearse(() => idle.rehearseKernels()));
   await compiled;
-  const choice = await session.use((idle) => idle.measureKernels());
-  await write({ of, choice });
+  const choice = await session.use((idle) => trying(() => idle.measureKernels()));
+  if (gpu !== undefined) await write({ of, choice });
 }
 
 async function read(): Promise<Kept | undefined> {

@@ -58,6 +58,14 @@ export class Lorito extends OwnRuns {
     this.ready = this.owner.ready;
   }
 
+  /**
+   * Goes on with another engine, for when the GPU cannot do what it is asked ("gpu-command-rejected"). It gets what there is:
+   * text, tokenizer and model, a run as it was last saved. A run in training goes on; other calls reject and can be made again.
+   */
+  changeEngine(engine: Engine): Promise<EngineInfo> {
+    return this.owner.change(engine);
+  }
+
   // Text
 
   /**

@@ -86,6 +86,18 @@ export async function goOn(store: Store, { run, step, endStep }: RunSummary): Pr
   restored();
 }
 
+/** Goes on with the CPU engine, and there with the run that the GPU has `cut` off. */
+export async function goOnWithCpu(store: Store, cut: boolean): Promise<void> {
+  const { lorito } = store;
+  store.forgive("train");
+  await store.attempt("train", undefined, async () => {
+    await lorito.changeEngine("cpu");
+    // Text, tokenizer and model come back as they were; so does a run that trains all along.
+    const run = lorito.openRunId;
+    if (cut && run !== undefined) await lorito.continueRun({ run });
+  });
+}
+
 /** Keeps the costs of the settings up to date, and suggests a preset while the person has chosen none. */
 export function keepPlanning(store: Store): void {
   let planned = "";

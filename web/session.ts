@@ -2,7 +2,7 @@
 // held. What the page asks of it goes on where it can: training does, other calls reject and can be made again.
 import { wrap } from "comlink";
 import type { TrainConfig } from "lorito-wasm";
-import { heeded, LoritoError, type Problem, problemOf } from "./errors";
+import { heeded, LoritoError, type PageErrorCode, type Problem, problemOf, rejected } from "./errors";
 import type { Engine } from "./gpu";
 import { homeFolder } from "./place";
 import type { EngineInfo, StartOptions, TrainResult, Wish, WorkerApi, WorkerEvent } from "./protocol";
@@ -12,6 +12,8 @@ import { startWorker } from "./worker-start";
 /** Losses of the engine within this time, without a step in between, that are one too many when `mostLosses` is reached. */
 const lossWindow = 60_000;
 const mostLosses = 3;
+/** What ends a worker whose engine somebody changes for another one. */
+const changed = "engine-changed" satisfies PageErrorCode;
 
 /** What the page does with the worker's word. */
 export interface Listener {
@@ -124,7 +126,19 @@ export class WorkerOwner {
     if (this.#live) heeded(this.#live.ask((api) => api.mayStore())); // one that is starting is told in `train`
   }
 
-  /** Trains anew with `config`, or goes on with the run that the session holds; through losses of the engine. */
+  /** Goes on with another engine, which gets what this one holds; a run in training goes on from where it was last saved. */
+  async change(engine: Engine): Promise<EngineInfo> {
+    const live = await this.#current;
+    this.#options = { engine, reason: "chosen" };
+    this.#lose(live, { code: changed });
+    await this.#current;
+    return this.#info as EngineInfo;
+  }
+
+  /**
+   * Trains anew with `config`, or goes on with the run that the session holds; through losses of the engine, but not where
+   * the GPU rejects what it would be asked again.
+   */
   async train(config: TrainConfig | undefined, save: () => Promise<boolean>): Promise<TrainResult> {
     if (this.training) throw new LoritoError({ code: "busy" });
     this.#wish = "go";
@@ -146,7 +160,7 @@ export class WorkerOwner {
             await this.#toLastCheckpoint().catch((lost) => {
               this.#listener.notice({ code: "state-lost", reason: problemOf(lost).code });
             });
-          if (!live.problem) throw error;
+          if (!live.problem || live.problem.code === rejected) throw error;
         }
       }
     } finally {
@@ -238,6 +252,7 @@ export class WorkerOwner {
 
   /** Tries the same engine again, but not for ever. */
   #count(problem: Problem): void {
+    if (problem.code === changed) return;
     this.#listener.notice(problem);
     const now = performance.now();
     this.#losses = [...this.#losses.filter((time) => now - time < lossWindow), now];

@@ -10,14 +10,18 @@ interface StandIn {
   getBindGroupLayout(index: number): GPUBindGroupLayout;
   /** The pipeline; compiled on the spot if that has not happened yet. */
   pipeline(): GPUComputePipeline;
+  /** Why the browser or the driver does not make it, once that is known. */
+  refused: string | undefined;
 }
 
 let rehearsing = false;
+/** Whether kernels are tried that may be refused. */
+let tentative = false;
 /** What the rehearsal under way asked for. */
 let compiling: Promise<unknown>[] = [];
 
-/** Takes WebGPU's calls over. To be called before the engine starts. */
-export function prepareToCompileAhead(): void {
+/** Takes WebGPU's calls over. To be called before the engine starts. `refused` is told why a pipeline that is needed is none. */
+export function prepareToCompileAhead(refused: (reason: string) => void): void {
   if (!("GPUDevice" in globalThis)) return;
   const { createPipelineLayout, createComputePipeline } = GPUDevice.prototype;
   const { setPipeline, dispatchWorkgroups } = GPUComputePassEncoder.prototype;
@@ -39,26 +43,47 @@ export function prepareToCompileAhead(): void {
         compiled ??= createComputePipeline.call(this, descriptor);
         return compiled;
       },
+      refused: undefined,
     };
     const finished = this.createComputePipelineAsync(descriptor).then(
       (pipeline) => {
         compiled ??= pipeline;
       },
-      () => {}, // the device is gone, or the shader is wrong: its use will tell
+      (error) => {
+        // It may never be used. Where the device is gone, that is told by itself.
+        standIn.refused = `${descriptor.label}: ${error.message}`;
+      },
     );
     compiling.push(finished);
     return standIn as unknown as GPUComputePipeline;
   };
 
+  /** The passes whose pipeline was refused: they do nothing until they get another one. */
+  const idle = new WeakSet<GPUComputePassEncoder>();
+
   GPUComputePassEncoder.prototype.setPipeline = function (given) {
     if (rehearsing) return;
-    const pipeline = given instanceof GPUComputePipeline ? given : (given as unknown as StandIn).pipeline();
-    setPipeline.call(this, pipeline);
+    idle.delete(this);
+    if (given instanceof GPUComputePipeline) return setPipeline.call(this, given);
+    const standIn = given as unknown as StandIn;
+    if (standIn.refused === undefined) return setPipeline.call(this, standIn.pipeline());
+    idle.add(this);
+    if (!tentative) refused(standIn.refused);
   };
 
   GPUComputePassEncoder.prototype.dispatchWorkgroups = function (...counts) {
-    if (!rehearsing) dispatchWorkgroups.apply(this, counts);
+    if (!rehearsing && !idle.has(this)) dispatchWorkgroups.apply(this, counts);
   };
+}
+
+/** Has `work` try kernels. One whose pipeline is refused computes nothing, by which `work` sees that it cannot be used. */
+export async function trying<T>(work: () => Promise<T>): Promise<T> {
+  tentative = true;
+  try {
+    return await work();
+  } finally {
+    tentative = false;
+  }
 }
 
 /** Has `work`, which must not wait for anything, ask for pipelines without using them; when they have been compiled. */

@@ -109,6 +109,9 @@ export interface State {
 /** Why a run is not saved on this device. */
 export const UNSAVED = ["not-saved", "storage-full", "storage-unavailable", "run-in-another-tab"];
 
+/** How a GPU fails; the processor can go on. */
+export const GPU_FAILURES = ["device-lost", "gpu-out-of-memory", "gpu-command-rejected"];
+
 const EMPTY_RUN = {
   trained: false,
   progress: undefined,

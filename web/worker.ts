@@ -4,7 +4,7 @@ import init, { type HalfPrecision, type LeftOut, type ModelConfig, Session, stop
 import { compileAhead, shaders, tuned } from "./ahead";
 import { download } from "./download";
 import { current, emit, engine, exclusively, type Running, refuseWhileTraining } from "./engine";
-import { type Problem, problemOf } from "./errors";
+import { type Problem, problemOf, rejected } from "./errors";
 import { answered, chooseEngine, type EngineChoice, waitLonger, watchGpu } from "./gpu";
 import { RunKeeper } from "./keeper";
 import { Guarded, Mutex, macrotask } from "./mutex";
@@ -12,9 +12,11 @@ import { checkConfig, checkHeader, openAny, openModel } from "./opening";
 import { part } from "./part";
 import { settleIn } from "./place";
 import type { ExportKind, NamedFile, NewModel, Reading, Wish, WorkerApi } from "./protocol";
+import { hurryReadBacks } from "./read-backs";
 import { reading } from "./reading";
 import { prepareToCompileAhead } from "./shaders";
 import * as storage from "./storage";
+import { doWithoutTimestamps } from "./timestamps";
 import { Training, Wishes } from "./training";
 import { UnderWay } from "./under-way";
 import { unknownIn, Writer } from "./writer";
@@ -44,7 +46,7 @@ async function watchForEnd(thrown: unknown): Promise<void> {
   // After a trap the wasm's memory is in no known state; why it stopped can still be read.
   const trap = thrown instanceof WebAssembly.RuntimeError;
   const problem = trap ? (whyStopped() ?? { code: "internal", reason: thrown.message }) : problemOf(thrown);
-  if (!trap && problem.code !== "device-lost") return;
+  if (!trap && problem.code !== "device-lost" && problem.code !== rejected) return;
   // The crate often notices before the browser tells, and the page believes whoever tells first.
   await new Promise((resolve) => setTimeout(resolve, reasonWithin));
   lost(problem);
@@ -52,8 +54,10 @@ async function watchForEnd(thrown: unknown): Promise<void> {
 // A trap in an async method is seen only here.
 self.addEventListener("error", (event) => void watchForEnd(event.error));
 self.addEventListener("unhandledrejection", (event) => void watchForEnd(event.reason));
+doWithoutTimestamps();
 watchGpu(lost);
-prepareToCompileAhead();
+hurryReadBacks(() => globalThis.loritoGpuDevice?.queue);
+prepareToCompileAhead((reason) => lost({ code: rejected, reason }));
 
 /** Whether the machine's speed is known, for estimates. */
 let measured = false;
@@ -162,7 +166,7 @@ const api: WorkerApi = {
     const session = new Guarded(started, watchForEnd);
     current.running = {
       engine: choice.engine,
-      gpu: choice.software ? undefined : (choice.adapter ?? ""),
+      gpu: choice.software ? undefined : { name: choice.identified ? choice.adapter : undefined },
       session,
       writer: new Writer(session),
       keeper: new RunKeeper(session, emit),
@@ -219,12 +223,16 @@ const api: WorkerApi = {
 
   planModel: async (model, config) => {
     if (!current.wishes) await tuned();
-    return engine().session.use(async (session) => {
-      if (!measured && !current.wishes) {
-        await session.measure();
+    const { engine: kind, session, gpu } = engine();
+    return session.use(async (open) => {
+      const shape = modelConfig(open, model);
+      // How fast a GPU is depends on how much it is given at a time; a processor is as fast with little.
+      const depends = kind === "webgpu" && gpu !== undefined;
+      if (!current.wishes && (depends || !measured)) {
+        await open.measure(shape, config);
         measured = true;
       }
-      return session.planModel(modelConfig(session, model), config);
+      return open.planModel(shape, config);
     });
   },
 

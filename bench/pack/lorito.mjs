@@ -21,11 +21,13 @@ async function prepared(configuration) {
   const { vocabulary } = session.trainTokenizer(tokenizer.kind, tokenizer.vocabSize);
   const { layers, heads, width, context, batch } = configuration;
   if (vocabulary !== configuration.vocabulary) throw new Error(`vocabulary of ${vocabulary}`);
-  session.createModel({ vocabulary, layers, heads, width, context, dropout: 0 }, 1);
+  const model = { vocabulary, layers, heads, width, context, dropout: 0 };
+  session.createModel(model, 1);
   // As the page does: the kernels that are fastest on this GPU, and submissions by its speed.
   await session.measureKernels();
-  await session.measure();
-  session.beginTraining({ ...trainConfig, steps: 1_000_000, batchSize: batch, evalEvery: 1_000_000 });
+  const config = { ...trainConfig, steps: 1_000_000, batchSize: batch, evalEvery: 1_000_000 };
+  await session.measure(model, config);
+  session.beginTraining(config);
   return session;
 }
 

@@ -21,6 +21,8 @@ mod linear;
 mod precision;
 mod product;
 mod read;
+mod slope;
+mod speed;
 mod upload;
 
 pub use adamw::{AdamW, Decay, Moments};
@@ -30,8 +32,9 @@ pub use dropout::{Dropout, Mask};
 pub use embedding::{drop_out, embed, embed_backward, last_row};
 pub use figures::{Figure, Figures};
 pub use gpu::{
-    Choice as KernelChoice, Integers, LONG_ROW, choose as choose_kernels, measure as measure_kernels, poison,
-    rehearse_measuring as rehearse_kernels, release, set_speed, submit, with_each_in_use as with_each_kernel_in_use,
+    Choice as KernelChoice, Integers, LONG_ROW, choose as choose_kernels, failure as kernel_failure,
+    measure as measure_kernels, note_failure as note_kernel_failure, poison, rehearse_measuring as rehearse_kernels,
+    release, set_speed, submit, with_each_in_use as with_each_kernel_in_use,
 };
 pub use gradients::{Gradients, LinearPlace, NormPlace};
 pub use host::{copied, host, host_mut, on_host, piece, tensor, write};
@@ -41,6 +44,7 @@ pub use linear::{
 };
 pub use precision::{Precision, halve_into, halved, supports_half};
 pub use read::{ReadFailed, read};
+pub use speed::speed;
 pub use upload::Upload;
 
 /// The target of a token whose prediction does not count.

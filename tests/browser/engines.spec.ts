@@ -3,7 +3,8 @@
 // compared for itself (src/ops/).
 import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
-import { open, prepare, ready, text, tinyRun } from "./lorito";
+import { open, openWith, prepare, problem, text, tinyRun } from "./lorito";
+import { ended, figure, press, small, step, takeSample, visit } from "./person";
 
 /** Sizes that are multiples of loads and blocks, and sizes that are multiples of nothing. */
 const recipes = [
@@ -74,16 +75,6 @@ test("training runs are the same on both engines", async ({ page }, { project })
   expect(results.get("cpu")?.[2]?.vocabulary).toBeGreaterThan(1024);
 });
 
-/** Opens the page with `script` run in the worker before the worker's own. */
-async function openWith(page: Page, script: string, query = ""): Promise<void> {
-  await page.route("**/worker.js", async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, body: `${script}\n${await response.text()}` });
-  });
-  await page.goto(query);
-  await ready(page);
-}
-
 const engineInUse = (page: Page) =>
   page.evaluate(() => window.lorito.ready.then(({ engine, reason, limits }) => ({ engine, reason, limits })));
 
@@ -111,6 +102,82 @@ test.describe("a GPU that answers oddly", () => {
   test("one that says nothing of itself is used", async ({ page }) => {
     await openWith(page, hides("info", "undefined"));
     expect(await engineInUse(page)).toMatchObject({ engine: "webgpu", reason: "gpu-found" });
+  });
+
+  test("one that cannot tell the time is used", async ({ page }) => {
+    const without = `{
+      const { has } = GPUSupportedFeatures.prototype;
+      GPUSupportedFeatures.prototype.has = function (name) {
+        return name !== "timestamp-query" && has.call(this, name);
+      };
+      const { requestDevice } = GPUAdapter.prototype;
+      GPUAdapter.prototype.requestDevice = function (descriptor) {
+        const asked = [...(descriptor?.requiredFeatures ?? [])].includes("timestamp-query");
+        return asked ? Promise.reject(new TypeError("no timestamp-query")) : requestDevice.call(this, descriptor);
+      };
+    }`;
+    await openWith(page, without, "?engine=webgpu");
+    await prepare(page);
+    const { step } = await page.evaluate((run) => window.lorito.train({ ...run, steps: 2 }), tinyRun);
+    expect(step).toBe(2);
+  });
+
+  for (const [how, script] of [
+    [
+      // CubeCL says that it cannot start kernels of 256 threads. The engine looked at the limits before and saw nothing.
+      "starts smaller groups than it said",
+      `{
+        let asked = 0;
+        const get = () => (asked++ === 0 ? 256 : 128);
+        Object.defineProperty(GPUSupportedLimits.prototype, "maxComputeInvocationsPerWorkgroup", { get });
+      }`,
+    ],
+    [
+      "makes no pipeline of a shader",
+      `{
+        const make = GPUDevice.prototype.createComputePipelineAsync;
+        GPUDevice.prototype.createComputePipelineAsync = function (descriptor) {
+          const refuses = /update/.test(descriptor.label);
+          return refuses ? Promise.reject(new Error("too many registers")) : make.call(this, descriptor);
+        };
+      }`,
+    ],
+  ] as const) {
+    test(`one that ${how} ends the run with a code, and the processor takes it over`, async ({ page, guard }) => {
+      guard.allowed.push(/launch error|max is|Invalid|WebGPU/i);
+      await openWith(page, script, "?engine=webgpu");
+      await prepare(page);
+      expect(await problem(page, `train(${JSON.stringify({ ...tinyRun, steps: 4 })})`)).toMatchObject({
+        code: "gpu-command-rejected",
+        reason: expect.stringMatching(/max is|too many registers/),
+      });
+      const went = await page.evaluate(async () => {
+        const { engine, reason } = await window.lorito.changeEngine("cpu");
+        return { engine, reason, ...(await window.lorito.continueRun()) };
+      });
+      expect(went).toMatchObject({ engine: "cpu", reason: "chosen", step: 4 });
+    });
+  }
+
+  test("one that rejects a dispatch is left by pressing a button", async ({ page, guard }) => {
+    guard.allowed.push(/WebGPU|Invalid|dispatch|unreachable|panicked/i);
+    await visit(page, "webgpu", `${small}&steps=40&evalEvery=20`);
+    await takeSample(page);
+    await press(page, "Train now");
+    const training = step(page, "Train");
+    await expect(figure(training, "Training loss")).toHaveText(/^\d\.\d{3}$/);
+    await page.workers()[0]?.evaluate(() => {
+      const { dispatchWorkgroups } = GPUComputePassEncoder.prototype;
+      GPUComputePassEncoder.prototype.dispatchWorkgroups = function () {
+        dispatchWorkgroups.call(this, 100_000); // more than WebGPU allows
+      };
+    });
+    await expect(training.getByText(/cannot do what the engine asks of it/)).toBeVisible();
+    await press(training, "Continue on the processor");
+    await ended(page);
+    await expect(training.getByText("Step 40 of 40")).toBeVisible();
+    await expect(page.getByText("Runs on the processor.")).toBeVisible();
+    await expect(page.getByText("You chose this, in place of the graphics card.")).toBeVisible();
   });
 
   test("one without memory says so, and the run goes on", async ({ page, guard }) => {

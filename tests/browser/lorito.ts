@@ -33,6 +33,16 @@ export async function ready(page: Page): Promise<void> {
   await page.evaluate(() => window.lorito.ready.then(() => {}));
 }
 
+/** Opens the page with `script` run in the worker before the worker's own. */
+export async function openWith(page: Page, script: string, query = ""): Promise<void> {
+  await page.route("**/worker.js", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `${script}\n${await response.text()}` });
+  });
+  await page.goto(query);
+  await ready(page);
+}
+
 /** Text, tokenizer and a tiny model, in place of what is there. */
 export async function prepare(page: Page): Promise<void> {
   await page.evaluate(

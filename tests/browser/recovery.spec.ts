@@ -147,7 +147,7 @@ test("a GPU that is lost again and again gives way to the CPU", async ({ page, g
   // As on a machine with a GPU: nothing tells that this one is a program.
   await page.route("**/worker.js", async (route) => {
     const response = await route.fetch();
-    const info = { vendor: "acme", architecture: "", device: "", description: "", isFallbackAdapter: false };
+    const info = { vendor: "acme", architecture: "one", device: "", description: "", isFallbackAdapter: false };
     const pretence = `Object.defineProperty(GPUAdapter.prototype, "info", { value: ${JSON.stringify(info)} });`;
     await route.fulfill({ response, body: pretence + (await response.text()) });
   });

@@ -4,9 +4,9 @@ import { customElement, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
 import { duration, fixed, number, t, time } from "../i18n";
 import { part } from "../part";
-import { mayReplace, modelDiffers, startTraining } from "../prepare";
+import { goOnWithCpu, mayReplace, modelDiffers, startTraining } from "../prepare";
 import { TRAIN_FIELDS, type TrainField } from "../settings";
-import { type Message, UNSAVED } from "../state";
+import { GPU_FAILURES, type Message, UNSAVED } from "../state";
 import { action, figures, settingField } from "./fields";
 import { loraFields, overfitting } from "./fine-tuning";
 import { downloadRun } from "./share";
@@ -203,13 +203,20 @@ export class TrainView extends View {
     return t("train.summary", { ...shape.train, count: shape.train.steps });
   }
 
-  /** A notice that nothing can be saved here comes with the file to save elsewhere. */
+  /** What the person can do about what is said: save elsewhere what cannot be saved here, leave a GPU that fails. */
   protected override messages(place: "train" | "page"): TemplateResult {
-    return super.messages(place, (message: Message) =>
-      UNSAVED.includes(message.report.code)
-        ? html`<button type="button" @click=${() => downloadRun(this.store)}>${t("train.download")}</button>`
-        : nothing,
-    );
+    return super.messages(place, (message: Message) => {
+      if (UNSAVED.includes(message.report.code))
+        return html`<button type="button" @click=${() => downloadRun(this.store)}>${t("train.download")}</button>`;
+      if (GPU_FAILURES.includes(message.report.code) && this.state.ready?.engine === "webgpu")
+        return html`<button type="button" @click=${() => this.#goOnWithCpu(message)}>${t("train.useProcessor")}</button>`;
+      return nothing;
+    });
+  }
+
+  async #goOnWithCpu(message: Message): Promise<void> {
+    this.store.hush(message);
+    await goOnWithCpu(this.store, message.tone === "error");
   }
 
   override willUpdate(changed: PropertyValues): void {

@@ -6,12 +6,14 @@ use burn::tensor::{Device, Tensor};
 use super::{
     block::Form,
     choice::{Choice, KERNELS, Kernel, choose, chosen},
+    failure::take_failure,
     memory::{empty, piece, read},
     product::product,
-    queue::submit,
+    queue::{submit, whole},
 };
 use crate::ops::{
     product::{Matrix, MatrixMut, multiply},
+    slope::{latency, median, pieces, slope},
     tensor,
 };
 
@@ -19,10 +21,21 @@ const FORMS: [Form; 3] = [Form::Straight, Form::RightTransposed, Form::LeftTrans
 /// Sides of the square matrices that stand for small and for large products.
 const SMALL: usize = 256;
 const LARGE: usize = 1024;
-/// Seconds for one kernel and one size: with three kernels and two sizes half a second in all.
+/// Seconds after which a kernel is not tried with large products, and none is timed another time.
 const ALLOWED: f64 = 0.08;
-/// Seconds after which a time is exact enough.
-const ENOUGH: f64 = 0.02;
+const ALLOWED_IN_ALL: f64 = 0.3;
+/// Seconds of the GPU's time that the difference of two batches takes.
+const ENOUGH: f64 = 0.015;
+/// How often each kernel is timed, at most, in turn with the others.
+const ROUNDS: usize = 5;
+/// A kernel whose first product takes twice the time of another one's, and these seconds more, is out of the question.
+const MARGIN: f64 = 0.005;
+/// What a kernel takes longer at most that is as fast as the fastest, and the seconds below which times are alike.
+const ALIKE: f64 = 1.1;
+const LEAST: f64 = 20e-6;
+/// Where nothing tells them apart, as on a GPU that is done before the next product is queued: those that read least.
+const FOR_SMALL: [Kernel; 3] = [Kernel::SmallTiles, Kernel::Registers, Kernel::LargeTiles];
+const FOR_LARGE: [Kernel; 3] = [Kernel::LargeTiles, Kernel::SmallTiles, Kernel::Registers];
 
 /// What was found.
 #[derive(Debug)]
@@ -51,53 +64,74 @@ pub async fn measure(device: &Device, clock: impl Fn() -> f64) -> Result<Measure
 }
 
 async fn find(device: &Device, clock: impl Fn() -> f64) -> Result<Measured, String> {
+    let _whole = whole();
     let mut right = Vec::new();
     for kernel in KERNELS {
         choose(Choice::always(kernel));
-        if computes_what_the_cpu_does(device).await? {
-            right.push(kernel);
+        match computes_what_the_cpu_does(device).await {
+            Ok(true) => right.push(kernel),
+            Ok(false) => {}
+            // It does not start on this GPU; another one may.
+            Err(reason) => _ = take_failure().ok_or(reason)?,
         }
     }
-    let matrices = Matrices::new([SMALL; 3], device);
-    let mut small = Vec::new();
-    for &kernel in &right {
-        small.push(seconds(&matrices, kernel, &clock).await?);
-    }
-    let fastest = |times: &[f64]| (0..times.len()).min_by(|&a, &b| times[a].total_cmp(&times[b])).map(|at| right[at]);
-    let small_choice = fastest(&small).ok_or("no kernel computes what the CPU does")?;
+    let small = seconds(&Matrices::new([SMALL; 3], device), &right, &clock).await?;
+    let small_choice = fastest(&small, FOR_SMALL).ok_or("no kernel computes what the CPU does")?;
     let growth = (LARGE as f64 / SMALL as f64).powi(3);
-    let mut large = vec![f64::INFINITY; right.len()];
-    if small.iter().any(|seconds| seconds * growth < ALLOWED) {
-        let matrices = Matrices::new([LARGE; 3], device);
-        for (at, &kernel) in right.iter().enumerate() {
-            if small[at] * growth < ALLOWED {
-                large[at] = seconds(&matrices, kernel, &clock).await?;
-            }
-        }
-    }
+    let able: Vec<Kernel> =
+        small.iter().filter(|(_, seconds)| seconds * growth < ALLOWED).map(|&(kernel, _)| kernel).collect();
     // On a GPU too slow for large products what is best for small ones is the best guess.
-    let measured = large.iter().any(|seconds| seconds.is_finite());
-    let large_choice = fastest(&large).filter(|_| measured).unwrap_or(small_choice);
+    let mut large_choice = small_choice;
+    if !able.is_empty() {
+        let large = seconds(&Matrices::new([LARGE; 3], device), &able, &clock).await?;
+        large_choice = fastest(&large, FOR_LARGE).unwrap_or(small_choice);
+    }
     Ok(Measured { choice: Choice { small: small_choice, large: large_choice }, right })
 }
 
-/// Seconds for a product of each form.
-async fn seconds(matrices: &Matrices, kernel: Kernel, clock: &impl Fn() -> f64) -> Result<f64, String> {
-    choose(Choice::always(kernel));
-    let mut times = 1;
-    loop {
-        let began = clock();
-        for _ in 0..times {
-            FORMS.iter().for_each(|&form| matrices.multiply(form));
+/// The fastest, and of several that are as fast the first of `preferred`.
+fn fastest(times: &[(Kernel, f64)], preferred: [Kernel; 3]) -> Option<Kernel> {
+    let least = times.iter().map(|&(_, seconds)| seconds.max(LEAST)).min_by(f64::total_cmp)?;
+    let alike = |kernel| times.iter().any(|&(other, seconds)| other == kernel && seconds <= ALIKE * least);
+    preferred.into_iter().find(|&kernel| alike(kernel))
+}
+
+/// Seconds that a product of each form takes with each of the kernels; without those that are out of the question.
+async fn seconds(
+    matrices: &Matrices,
+    kernels: &[Kernel],
+    clock: &impl Fn() -> f64,
+) -> Result<Vec<(Kernel, f64)>, String> {
+    let began = clock();
+    let timed = |kernel| {
+        async move |count: usize| {
+            choose(Choice::always(kernel));
+            let began = clock();
+            for _ in 0..count {
+                FORMS.iter().for_each(|&form| matrices.multiply(form));
+            }
+            read(&piece(&matrices.out, 0, [64])).await?;
+            Ok::<f64, String>(clock() - began)
         }
-        read(&piece(&matrices.out, 0, [64])).await?;
-        let passed = clock() - began;
-        // Four times as many would take up to four times as long.
-        if passed >= ENOUGH || 5.0 * passed > ALLOWED {
-            return Ok(passed / f64::from(times));
-        }
-        times *= 4;
+    };
+    let mut first = Vec::new();
+    for &kernel in kernels {
+        let timed = timed(kernel);
+        let waited = latency(&timed).await?;
+        first.push((kernel, timed(1).await? - waited));
     }
+    let least = first.iter().map(|&(_, seconds)| seconds).min_by(f64::total_cmp).unwrap_or(0.0);
+    first.retain(|&(_, seconds)| seconds <= 2.0 * least.max(0.0) + MARGIN);
+    let mut rounds = vec![Vec::new(); first.len()];
+    for round in 0..ROUNDS {
+        if round > 0 && clock() - began > ALLOWED_IN_ALL {
+            break;
+        }
+        for (times, &(kernel, seconds)) in rounds.iter_mut().zip(&first) {
+            times.push(slope(timed(kernel), pieces(ENOUGH, seconds)).await?);
+        }
+    }
+    Ok(first.into_iter().zip(rounds).map(|((kernel, _), times)| (kernel, median(times))).collect())
 }
 
 async fn computes_what_the_cpu_does(device: &Device) -> Result<bool, String> {
@@ -175,6 +209,20 @@ mod tests {
 
     use super::*;
     use crate::ops::testing::gpu_device;
+
+    #[test]
+    fn noise_does_not_choose() {
+        use Kernel::*;
+        let chosen = |registers, small, large| {
+            fastest(&[(Registers, registers), (SmallTiles, small), (LargeTiles, large)], FOR_LARGE).unwrap()
+        };
+        // A GPU whose time is less than chance adds, or takes away.
+        assert_eq!(chosen(1e-6, -3e-6, 4e-6), LargeTiles);
+        assert_eq!(chosen(0.0100, 0.0105, 0.0109), LargeTiles);
+        assert_eq!(chosen(0.0100, 0.0105, 0.0200), SmallTiles);
+        assert_eq!(chosen(0.0100, 0.0300, 0.0200), Registers);
+        assert_eq!(fastest(&[], FOR_SMALL), None);
+    }
 
     #[test]
     fn the_kernels_agree_and_one_is_chosen() {

@@ -13,6 +13,7 @@ use burn::{
 use cubecl::{client::Client, prelude::*, server::Handle};
 use half::f16;
 
+use super::failure::failure;
 use crate::ops::Precision;
 
 type CubeTensor = <Cube as BackendTypes>::FloatTensorPrimitive;
@@ -186,16 +187,38 @@ pub fn piece<const D: usize, const P: usize>(tensor: &Tensor<D>, start: usize, s
     of_handle(client, device, shape, handle, dtype)
 }
 
-/// The numbers of a tensor, once the GPU has computed them.
+/// The numbers of a tensor, once the GPU has computed them; why not, if it has not: in words, for developers.
 pub async fn read<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f32>, String> {
     let len = tensor.dims().iter().product();
     let half = is_half(tensor);
     let CubeTensor { client, handle, .. } = primitive(tensor);
     let bytes = client.read_async(vec![handle]).await.map_err(|error| format!("{error:?}"))?;
+    if let Some(reason) = failure() {
+        return Err(reason);
+    }
     let bytes = bytes.first().ok_or("nothing was read")?;
     if half {
         let numbers = bytes.as_chunks::<2>().0.iter().take(len);
         return Ok(numbers.map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect());
     }
     Ok(bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::block_on;
+
+    use super::{super::failure, *};
+    use crate::ops::testing::gpu_device;
+
+    #[test]
+    fn nothing_is_read_once_a_kernel_has_not_started() {
+        let numbers = crate::ops::tensor(vec![1.0], [1], &gpu_device());
+        assert_eq!(block_on(read(&numbers)), Ok(vec![1.0]));
+        failure::note_failure("its groups are too large");
+        failure::note_failure("what it computes is missing");
+        assert_eq!(block_on(read(&numbers)), Err("its groups are too large".into()));
+        assert_eq!(failure::take_failure(), Some("its groups are too large".into()));
+        assert_eq!(block_on(read(&numbers)), Ok(vec![1.0]));
+    }
 }

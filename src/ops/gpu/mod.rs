@@ -8,6 +8,7 @@ mod block;
 mod choice;
 mod elementwise;
 mod embedding;
+mod failure;
 mod head;
 mod linear;
 mod measure;
@@ -26,6 +27,7 @@ pub use choice::{Choice, choose, with_each_in_use};
 pub use choice::{KERNELS, Kernel};
 pub use elementwise::{fill, halve, scale_into};
 pub use embedding::{drop_out, embed, embed_backward_into, last_row};
+pub use failure::{failure, note_failure};
 pub use head::{LONG_ROW, hidden_gradient, logits, losses, row_losses, sum_into, token_gradient};
 pub use linear::{
     input_gradient, input_gradient_through_activation, linear_activated, linear_into, linear_residual,
@@ -36,4 +38,4 @@ pub use measure::{measure, rehearse as rehearse_measuring};
 pub use memory::is_half;
 pub use memory::{Integers, empty, empty_of, piece, poison, read, release, supports_half, tensor};
 pub use norm::{NormGradients, layer_norm, layer_norm_input_gradient};
-pub use queue::{set_speed, submit};
+pub use queue::{set_speed, submit, whole};

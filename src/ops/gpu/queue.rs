@@ -12,39 +12,67 @@ use crate::ops::on_host;
 /// Seconds of the GPU's time that a submission is to take: a third of what it may, as most kernels are slower than the
 /// measured one.
 const SECONDS: f64 = 0.03;
+/// Seconds for which one dispatch may hold the GPU. Only what would take longer is divided: parts of a kernel keep fewer of
+/// a GPU's processors busy than all of it.
+const LONGEST: f64 = 0.1;
 /// A GPU about whose speed nothing is known: a slow one.
 const UNKNOWN: f64 = 5e9;
+
+/// What the GPU is given at a time, in floating-point operations.
+#[derive(Clone, Copy)]
+struct Portions {
+    /// Of one submission.
+    most: f64,
+    /// Of one kernel. Until the speed is known none is divided: parts would be too small to keep a fast GPU busy.
+    largest: f64,
+}
 
 thread_local! {
     /// Floating-point operations queued and not submitted.
     static QUEUED: Cell<f64> = const { Cell::new(0.0) };
-    /// Those of one submission.
-    static MOST: Cell<f64> = const { Cell::new(UNKNOWN * SECONDS) };
-    /// Those of one kernel. Until the speed is known none is divided: parts would be too small to keep a fast GPU busy.
-    static LARGEST: Cell<f64> = const { Cell::new(f64::INFINITY) };
+    static PORTIONS: Cell<Portions> = const { Cell::new(Portions { most: UNKNOWN * SECONDS, largest: f64::INFINITY }) };
 }
 
 /// What the GPU does in a second, once that has been measured.
 pub fn set_speed(operations_a_second: f64) {
-    MOST.set(operations_a_second * SECONDS);
-    LARGEST.set(MOST.get());
+    PORTIONS.set(Portions { most: operations_a_second * SECONDS, largest: operations_a_second * LONGEST });
 }
 
-/// Has a kernel queued that does many operations, for `count` rows or threads: in as many parts, each of whole `step`s, as
-/// the time of a submission demands. `queue` is given the first of a part and how many it has.
+/// Until this is dropped nothing is divided, and what is queued goes to the GPU when something is read: for measuring, which
+/// queues little.
+pub struct Whole(Portions);
+
+pub fn whole() -> Whole {
+    Whole(PORTIONS.replace(Portions { most: f64::INFINITY, largest: f64::INFINITY }))
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        PORTIONS.set(self.0);
+    }
+}
+
+/// Has a kernel queued that does many operations, for `count` rows or threads: whole, or where it would hold the GPU for too
+/// long in parts, each of whole `step`s. `queue` is given the first of a part and how many it has.
 pub fn in_parts(client: &Client, operations: f64, count: usize, step: usize, mut queue: impl FnMut(usize, usize)) {
+    let portions = PORTIONS.get();
     let steps = count.div_ceil(step);
-    let parts = (operations / LARGEST.get()).ceil().clamp(1.0, steps.max(1) as f64) as usize;
-    let each = steps.div_ceil(parts) * step;
+    let each = steps.div_ceil(parts(operations, steps, portions)) * step;
     for first in (0..count).step_by(each.max(1)) {
         let taken = each.min(count - first);
         let operations = operations * taken as f64 / count as f64;
-        if QUEUED.get() > 0.0 && QUEUED.get() + operations > MOST.get() {
+        if QUEUED.get() > 0.0 && QUEUED.get() + operations > portions.most {
             flush(client);
         }
         QUEUED.set(QUEUED.get() + operations);
         queue(first, taken);
     }
+}
+
+/// In how many parts a kernel of so many operations is queued: no more than it has steps.
+fn parts(operations: f64, steps: usize, Portions { most, largest }: Portions) -> usize {
+    let parts = if operations > largest { (operations / most).ceil() } else { 1.0 };
+    parts.min(steps as f64).max(1.0) as usize
 }
 
 /// Everything queued so far goes to the GPU now. CubeCL calls WebGPU no sooner, but for making pipelines.
@@ -58,4 +86,33 @@ fn flush(client: &Client) {
     QUEUED.set(0.0);
     // A GPU that is gone tells so where something is read from it.
     let _ = client.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts_at(speed: f64, operations: f64, steps: usize) -> usize {
+        let before = PORTIONS.get();
+        set_speed(speed);
+        let parts = parts(operations, steps, PORTIONS.replace(before));
+        parts
+    }
+
+    #[test]
+    fn only_what_would_hold_the_gpu_for_a_tenth_of_a_second_is_divided() {
+        // The product of nanoGPT's larger recipe that has most operations: 16,384 tokens, widths of 384 and 1,536.
+        let product = 2.0 * 16_384.0 * 384.0 * 1_536.0;
+        assert_eq!(parts_at(10e12, product, 128), 1);
+        assert_eq!(parts_at(200e9, product, 128), 1);
+        assert_eq!(parts_at(100e9, product, 128), 7);
+        assert_eq!(parts_at(1.0, product, 128), 128);
+    }
+
+    #[test]
+    fn a_measurement_leaves_the_portions_as_they_were() {
+        set_speed(7e9);
+        drop(whole());
+        assert_eq!(parts(1e9, 100, PORTIONS.get()), 5);
+    }
 }

@@ -88,13 +88,15 @@ fn query_gradient<Y: Float, N: Size>(
             for r in 0..tile.rows {
                 #[unroll]
                 for c in 0..BLOCK {
+                    // The score of a key that is not seen may be anything: its exponential would be infinite, and a driver
+                    // with fast mathematics makes NaN of that.
                     let seen = number * BLOCK + c <= start + r;
                     let mut slope = slopes[comptime![r * BLOCK + c]];
                     if comptime![tile.dropping] {
                         let row = (window * heads + head) * time + start + r;
                         slope *= kept(key, threshold, kept_by, (row * time + number * BLOCK + c) as u32);
                     }
-                    let weight = (scores[comptime![r * BLOCK + c]] * scale - row_sum[r]).exp();
+                    let weight = min(scores[comptime![r * BLOCK + c]] * scale - row_sum[r], 0.0).exp();
                     scores[comptime![r * BLOCK + c]] = select(seen, weight * (slope - row_along[r]) * scale, 0.0);
                 }
             }
@@ -174,7 +176,7 @@ fn key_gradient<N: Size>(
                     let query = number * BLOCK + c;
                     let seen = start + r <= query && query < time;
                     let mut slope = slopes[comptime![r * BLOCK + c]];
-                    let weight = (scores[comptime![r * BLOCK + c]] * scale - row_sum[c]).exp();
+                    let weight = min(scores[comptime![r * BLOCK + c]] * scale - row_sum[c], 0.0).exp();
                     let mut used = weight;
                     if comptime![tile.dropping] {
                         let row = (window * heads + head) * time + query;

@@ -1,0 +1,77 @@
+//! Times of work on a GPU without the time that its answer takes to come back. Between a fraction of a millisecond and,
+//! in Firefox, a tenth of a second pass until one hears that it has finished; so batches of two lengths are timed, and the
+//! difference counts.
+//!
+//! What is timed is given as a function: the seconds from queueing so many pieces of work until all of them are known to
+//! be done.
+
+/// Pieces of a batch, at most: a GPU that takes less for them than can be told from noise is fast enough.
+const MOST: f64 = 64.0;
+
+/// Seconds until one hears of work that is none: the least of three.
+pub async fn latency<E>(seconds: impl AsyncFn(usize) -> Result<f64, E>) -> Result<f64, E> {
+    let mut least = seconds(0).await?;
+    for _ in 0..2 {
+        least = least.min(seconds(0).await?);
+    }
+    Ok(least)
+}
+
+/// How many pieces take about `enough` seconds, where each takes `each`, which may be next to nothing, or less by noise.
+pub fn pieces(enough: f64, each: f64) -> usize {
+    (enough / each.max(f64::MIN_POSITIVE)).clamp(1.0, MOST) as usize
+}
+
+/// Seconds that each of `pieces` takes which a batch has more than another one. It may come out at nothing, or below, where
+/// they take less than chance adds.
+pub async fn slope<E>(seconds: impl AsyncFn(usize) -> Result<f64, E>, pieces: usize) -> Result<f64, E> {
+    let short = seconds(1).await?;
+    let long = seconds(1 + pieces).await?;
+    Ok((long - short) / pieces as f64)
+}
+
+/// The one in the middle.
+///
+/// # Panics
+/// Of nothing.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_lite::future::block_on;
+
+    use super::*;
+
+    /// A GPU that takes `each` seconds a piece, and is heard of `late`.
+    fn gpu(each: f64, late: f64) -> impl AsyncFn(usize) -> Result<f64, Infallible> {
+        async move |count| Ok(late + each * count as f64)
+    }
+
+    #[test]
+    fn the_time_that_an_answer_takes_does_not_count() {
+        for late in [0.0, 0.002, 0.005, 0.1] {
+            let Ok(waited) = block_on(latency(gpu(0.003, late)));
+            assert!((waited - late).abs() < 1e-12);
+            let Ok(each) = block_on(slope(gpu(0.003, late), 10));
+            assert!((each - 0.003).abs() < 1e-12, "{each} where answers take {late}");
+        }
+    }
+
+    #[test]
+    fn a_batch_has_as_many_as_take_long_enough() {
+        assert_eq!(pieces(0.04, 0.01), 4);
+        assert_eq!(pieces(0.04, 1.0), 1);
+        assert_eq!(pieces(0.04, 0.0), 64);
+        assert_eq!(pieces(0.04, -0.001), 64);
+    }
+
+    #[test]
+    fn what_happens_once_does_not_change_the_median() {
+        assert_eq!(median(vec![3.0, 1000.0, 1.0]), 3.0);
+    }
+}

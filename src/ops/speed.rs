@@ -1,0 +1,110 @@
+//! How fast the engine multiplies matrices: estimates of time, and how much goes to the GPU at once, follow from it.
+
+use burn::tensor::{Device, Tensor};
+
+use super::{
+    gpu,
+    host::{on_host, tensor},
+    linear::input_gradient,
+    read::{ReadFailed, read},
+    slope::{latency, median, pieces, slope},
+};
+
+/// Rows of the first product that is tried.
+const FEW_ROWS: usize = 256;
+/// How many times as many the next one has.
+const GROWTH: usize = 8;
+/// Seconds from which on a product tells the speed: queueing one takes a few tenths of a millisecond, in which a fast GPU
+/// does what a slow one does in this time.
+const TELLING: f64 = 0.008;
+/// Seconds of the GPU's time that the difference of two batches takes.
+const ENOUGH: f64 = 0.04;
+const ROUNDS: usize = 3;
+/// Seconds in which the browser optimises the wasm that computes.
+const WARM_UP: f64 = 0.25;
+/// Bytes of the larger factor, at most: what every GPU can bind.
+const LARGEST: usize = 96 << 20;
+const WIDEST: usize = 1024;
+/// Operations a second, at most: a third of what the fastest graphics cards promise, and more than our kernels reach on
+/// any. What seems faster was only queued.
+const FASTEST: f64 = 30e12;
+
+/// Operations a second of the product that training a model of this `width` has most of, on so many tokens a pass.
+/// `clock` tells seconds.
+///
+/// # Errors
+/// When the GPU is gone.
+pub async fn speed(tokens: usize, width: usize, device: &Device, clock: impl Fn() -> f64) -> Result<f64, ReadFailed> {
+    let _whole = gpu::whole();
+    let width = width.min(WIDEST);
+    let most = tokens.clamp(1, (LARGEST / (16 * width)).max(1));
+    let mut rows = FEW_ROWS.min(most);
+    loop {
+        let product = Product::new(rows, width, device);
+        let seconds = async |count| product.seconds(count, &clock).await;
+        // The GPU compiles its shader here.
+        let began = clock();
+        for _ in 0..if on_host(device) { 1000 } else { 1 } {
+            seconds(1).await?;
+            if clock() - began > WARM_UP {
+                break;
+            }
+        }
+        let waited = latency(&seconds).await?;
+        // Chance may make it longer once.
+        let one = seconds(1).await?.min(seconds(1).await?) - waited;
+        if one < TELLING && rows < most {
+            rows = (GROWTH * rows).min(most);
+            continue;
+        }
+        let pieces = pieces(ENOUGH, one);
+        let mut rounds = Vec::new();
+        for _ in 0..ROUNDS {
+            rounds.push(slope(&seconds, pieces).await?);
+        }
+        let each = median(rounds);
+        return Ok(product.operations() / each.max(product.operations() / FASTEST));
+    }
+}
+
+/// The gradient of what the first layer of a block's MLP was given: `[rows, 4 * width]` by `[width, 4 * width]` transposed.
+struct Product {
+    gradient: Tensor<2>,
+    weight: Tensor<2>,
+    /// What is read where nothing was computed.
+    nothing: Tensor<1>,
+}
+
+impl Product {
+    fn new(rows: usize, width: usize, device: &Device) -> Self {
+        let filled = |rows: usize| {
+            let shape = [rows, 4 * width];
+            if on_host(device) {
+                return tensor(vec![0.5; rows * 4 * width], shape, device);
+            }
+            let filled = gpu::empty(shape, device);
+            gpu::fill(&gpu::piece(&filled, 0, [rows * 4 * width]), 0.5);
+            filled
+        };
+        Self { gradient: filled(rows), weight: filled(width), nothing: tensor(vec![0.0], [1], device) }
+    }
+
+    fn operations(&self) -> f64 {
+        let ([rows, inner], [width, _]) = (self.gradient.dims(), self.weight.dims());
+        2.0 * (rows * inner * width) as f64
+    }
+
+    /// From queueing it `count` times until a number of the last can be read.
+    async fn seconds(&self, count: usize, clock: &impl Fn() -> f64) -> Result<f64, ReadFailed> {
+        let began = clock();
+        let mut one = self.nothing.clone();
+        for _ in 0..count {
+            let out = input_gradient(&self.gradient, &self.weight);
+            if !on_host(&out.device()) {
+                one = gpu::piece(&out, 0, [1]);
+            }
+        }
+        read(one).await?;
+        Ok(clock() - began)
+    }
+}

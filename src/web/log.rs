@@ -1,0 +1,41 @@
+//! What the libraries below log goes to the browser's console. What they say of kernels that did not start is heeded: they
+//! say it nowhere else (see `src/ops/gpu/failure.rs`).
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use crate::ops::note_kernel_failure;
+
+/// Where CubeCL logs that a launch failed.
+const LAUNCHES: &str = "cubecl_runtime::logging::server";
+/// Where it logs that the GPU is lost, which the browser tells as well.
+const LOSSES: &str = "cubecl_wgpu::compute::device_poison";
+/// Characters of a reason: a shader's source may follow.
+const LONGEST: usize = 300;
+
+struct Console;
+
+impl Log for Console {
+    fn enabled(&self, metadata: &Metadata) -> bool {
+        metadata.level() <= Level::Warn
+    }
+
+    fn log(&self, record: &Record) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        console_log::log(record);
+        let target = record.target();
+        let of_gpu = record.level() == Level::Error && target.starts_with("cubecl") && target != LOSSES;
+        if of_gpu || target == LAUNCHES {
+            let words = record.args().to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            note_kernel_failure(&words.chars().take(LONGEST).collect::<String>());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+pub(super) fn start() {
+    let _ = log::set_logger(&Console);
+    log::set_max_level(LevelFilter::Warn);
+}
