@@ -19,8 +19,8 @@ export interface Browser {
   type(field: Path, words: string): Promise<void>;
   /** Gives a file to a chooser of files. */
   choose(chooser: Path, file: string): Promise<void>;
-  /** Puts the page into the background, behind an empty tab, for so many seconds; meanwhile nothing can be asked of it. */
-  hide(seconds: number): Promise<void>;
+  /** Minimizes the window, so that nobody can look at the page. */
+  hide(): Promise<void>;
   picture(file: string): Promise<void>;
   /** The file whose name ends in this, as soon as the page has handed it out. */
   download(ending: string): Promise<string>;
@@ -117,13 +117,8 @@ async function driven(session: Session, folder: Folder, programs: ChildProcess[]
     },
     type,
     choose: type,
-    async hide(seconds) {
-      const { handle } = (await session.send("newWindow", { type: "tab" })) as { handle: string };
-      const [page] = ((await session.send("windows")) as string[]).filter((window) => window !== handle);
-      await session.send("toWindow", { handle, name: handle });
-      await session.send("open", { url: "about:blank" });
-      await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
-      await session.send("toWindow", { handle: page, name: page });
+    async hide() {
+      await session.send("minimize");
     },
     async picture(file) {
       await writeFile(file, Buffer.from((await session.send("picture")) as string, "base64"));
@@ -167,7 +162,12 @@ export async function webkit(driver: string): Promise<Browser> {
   });
   const port = await freePort();
   const running = start(driver, [`--port=${port}`, "--host=127.0.0.1"], {
-    env: { DISPLAY: display, HOME: folder.path, XDG_CONFIG_HOME: join(folder.path, ".config"), LIBGL_ALWAYS_SOFTWARE: "1" },
+    env: {
+      DISPLAY: display,
+      HOME: folder.path,
+      XDG_CONFIG_HOME: join(folder.path, ".config"),
+      LIBGL_ALWAYS_SOFTWARE: "1",
+    },
   });
   const address = `http://127.0.0.1:${port}`;
   await until("WebKit's driver", () =>

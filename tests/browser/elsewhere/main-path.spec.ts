@@ -22,7 +22,10 @@ async function walkIn(browser: Browser, what: { saves: boolean; reason: RegExp }
 }
 
 test.beforeAll(async () => {
-  right = await walkIn(await ofPlaywright(chromiumProgram, "--disable-gpu"), { saves: true, reason: /no graphics card/ });
+  right = await walkIn(await ofPlaywright(chromiumProgram, "--disable-gpu"), {
+    saves: true,
+    reason: /no graphics card/,
+  });
 });
 
 test("Firefox comes to the same losses, saves and goes on", async () => {

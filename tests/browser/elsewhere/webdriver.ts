@@ -11,9 +11,7 @@ const commands = {
   find: ["POST /element", "WebDriver:FindElement"],
   click: ["POST /element/{id}/click", "WebDriver:ElementClick"],
   type: ["POST /element/{id}/value", "WebDriver:ElementSendKeys"],
-  newWindow: ["POST /window/new", "WebDriver:NewWindow"],
-  toWindow: ["POST /window", "WebDriver:SwitchToWindow"],
-  windows: ["GET /window/handles", "WebDriver:GetWindowHandles"],
+  minimize: ["POST /window/minimize", "WebDriver:MinimizeWindow"],
   picture: ["GET /screenshot", "WebDriver:TakeScreenshot"],
 } as const;
 
