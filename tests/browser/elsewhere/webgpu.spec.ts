@@ -34,7 +34,6 @@ const disguise = `if ("GPUAdapterInfo" in globalThis) {
 
 let browser: Browser;
 let served: Served;
-let heard = 0;
 
 test.beforeAll(async () => {
   if (shaders) {
@@ -42,7 +41,6 @@ test.beforeAll(async () => {
     mkdirSync(shaders, { recursive: true });
   }
   served = await serveWith(disguise, (code) => {
-    heard++;
     if (shaders) writeFileSync(`${shaders}/${createHash("sha256").update(code).digest("hex").slice(0, 16)}.wgsl`, code);
   });
   browser = await firefox(LORITO_FIREFOX, settings);
