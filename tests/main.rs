@@ -17,6 +17,7 @@ mod peft_forms;
 mod pretrained;
 mod pretrained_forms;
 mod session;
+mod shaders;
 mod tokenizer;
 mod tokenizer_files;
 mod tokenizers_from_elsewhere;

@@ -52,6 +52,25 @@ test("training goes on in a tab that nobody looks at", async ({ launchOptions, b
     expect(result).toMatchObject({ step: 60 });
     expect(await evaluate("lorito.history().then(({ evaluations }) => evaluations.length)")).toBe(7);
     expect(await evaluate("document.visibilityState")).toBe("hidden");
+
+    // Steps a second by training's own clock, behind and then in front.
+    const speed = `(async () => {
+      const told = [];
+      const heard = lorito.on("progress", ({ step, elapsedSeconds }) => told.push([step, elapsedSeconds]));
+      const training = lorito.train(${JSON.stringify({ ...tinyRun, steps: 1_000_000, evalEvery: 1_000_000 })});
+      while (told.length < 2 || told.at(-1)[1] - told[0][1] < 2) await new Promise((go) => setTimeout(go, 100));
+      lorito.stop();
+      await training;
+      heard();
+      return (told.at(-1)[0] - told[0][0]) / (told.at(-1)[1] - told[0][1]);
+    })()`;
+    const behind = Number(await evaluate(speed));
+    await protocol.send("Target.activateTarget", { targetId });
+    await expect.poll(() => evaluate("document.visibilityState")).toBe("visible");
+    const inFront = Number(await evaluate(speed));
+    console.log(`${project.name}: ${inFront.toFixed(0)} steps a second in front, ${behind.toFixed(0)} behind`);
+    // A loop whose timers the browser slows down takes a step or a few a second; other programs take not so much.
+    expect(behind).toBeGreaterThan(inFront / 4);
   } finally {
     await browser.close();
   }

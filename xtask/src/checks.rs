@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::shell::{Beside, command, run as run_command, says_yes, step, watch};
-use crate::{Project, page, server, supply, tools, wasm};
+use crate::{Project, browsers, page, server, supply, tools, wasm};
 
 /// How many tests passed and failed. A check that is no test suite counts as one.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
@@ -39,7 +39,7 @@ impl Tally {
     }
 
     /// A suite that fails without naming a failed test, or runs none at all, has failed.
-    fn of_suite(self, succeeded: bool) -> Self {
+    pub fn of_suite(self, succeeded: bool) -> Self {
         if self.failed == 0 && (!succeeded || self.passed == 0) { Self { failed: 1, ..self } } else { self }
     }
 }
@@ -154,15 +154,40 @@ const CHECKS: &[Check] = &[
         needs_page: true,
         run: browser_tests,
     },
+    Check {
+        name: "browsers",
+        says: "The main path in Firefox and WebKitGTK, with the losses of Chromium",
+        how_long: "a minute",
+        needs_page: true,
+        run: browsers::main_path,
+    },
 ];
 
-/// Runs all checks, or those whose names are given, and ends with the tally. One that fails keeps no other from
+/// Checks that take long or need what not everybody has: made where they are asked for.
+const MORE: &[Check] = &[Check {
+    name: "firefox-webgpu",
+    says: "The engine on WebGPU in Firefox, and its shaders for every system",
+    how_long: "10 minutes",
+    needs_page: true,
+    run: browsers::webgpu,
+}];
+
+/// Which checks to run.
+pub enum Which<'a> {
+    All,
+    /// Those of other browsers that take long, too.
+    AllAndMore,
+    /// By their names, a comma between them.
+    Only(&'a str),
+}
+
+/// Runs checks, all of them or some, and ends with the tally. One that fails keeps no other from
 /// running, except that what reads the page cannot when the page does not build; it then counts as failed.
 ///
 /// The page, and the tools for that, are built beside the checks that do not read it: optimising as a whole keeps one core
 /// busy, and Cargo, which locks what it compiles by profile, lets both go on.
-pub fn run(project: &Project, only: Option<&str>) -> Result<ExitCode> {
-    let checks = chosen(only)?;
+pub fn run(project: &Project, which: Which) -> Result<ExitCode> {
+    let checks = chosen(which)?;
     tools::for_checks(project)?;
     let (of_page, others): (Vec<_>, Vec<_>) = checks.into_iter().partition(|check| check.needs_page);
     let building = if of_page.is_empty() { None } else { Some(page::start_building(project)?) };
@@ -214,16 +239,21 @@ impl Sum {
     }
 }
 
-fn chosen(only: Option<&str>) -> Result<Vec<&'static Check>> {
-    let Some(only) = only else { return Ok(CHECKS.iter().collect()) };
+fn chosen(which: Which) -> Result<Vec<&'static Check>> {
+    let all = || CHECKS.iter().chain(MORE);
+    let only = match which {
+        Which::All => return Ok(CHECKS.iter().collect()),
+        Which::AllAndMore => return Ok(all().collect()),
+        Which::Only(names) => names,
+    };
     let names: Vec<_> = only.split(',').collect();
     for name in &names {
-        if !CHECKS.iter().any(|check| check.name == *name) {
-            let all: Vec<_> = CHECKS.iter().map(|check| check.name).collect();
+        if !all().any(|check| check.name == *name) {
+            let all: Vec<_> = all().map(|check| check.name).collect();
             bail!("there is no check `{name}`; there are {}", all.join(", "));
         }
     }
-    Ok(CHECKS.iter().filter(|check| names.contains(&check.name)).collect())
+    Ok(all().filter(|check| names.contains(&check.name)).collect())
 }
 
 /// Looks for files that make a reader panic, for `seconds`; `seed` says which files.
@@ -339,7 +369,7 @@ fn run_browser_tests(project: &Project) -> Result<Tally> {
     Ok(sum)
 }
 
-fn browser_tally(report: &Path) -> Result<Tally> {
+pub fn browser_tally(report: &Path) -> Result<Tally> {
     let report = fs::read(report).context("the browser tests left no report")?;
     let report: Value = serde_json::from_slice(&report).context("the browser tests' report")?;
     let count = |name: &str| report["stats"][name].as_u64().map(|count| count as usize);
@@ -371,8 +401,9 @@ mod tests {
 
     #[test]
     fn an_unknown_check_is_named() {
-        assert_eq!(chosen(Some("rust,browser")).unwrap().len(), 2);
-        let error = chosen(Some("rust,browsers")).err().unwrap().to_string();
-        assert!(error.contains("`browsers`") && error.contains("clippy-wasm"), "{error}");
+        assert_eq!(chosen(Which::Only("rust,browser")).unwrap().len(), 2);
+        assert_eq!(chosen(Which::Only("firefox-webgpu")).unwrap().len(), 1);
+        let error = chosen(Which::Only("rust,browsser")).err().unwrap().to_string();
+        assert!(error.contains("`browsser`") && error.contains("clippy-wasm"), "{error}");
     }
 }

@@ -4,11 +4,13 @@
 //! - `page.rs`: the release page in dist/
 //! - `server.rs`: the static server that `serve`, the browser tests and the measurements share
 //! - `checks.rs`: the checks of `test` and their tally; `wasm.rs` reads the compiled module, `supply.rs` the dependencies
+//! - `browsers.rs`: the tests in other browsers than Chromium
 //! - `wasm-bindgen/`: that program as a package with a lockfile of its own
 //! - `bench.rs`: the measurements
 //! - `shell.rs`: running another program, and saying so
 
 mod bench;
+mod browsers;
 mod checks;
 mod page;
 mod server;
@@ -22,15 +24,19 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
+use checks::Which;
+
 const HELP: &str = "\
 cargo xtask serve [--port N]     build the page and serve it at http://127.0.0.1:8080
 cargo xtask build                make the release page in dist/, for any static host
 cargo xtask test [--only A,B]    run every check, or only the named ones
+cargo xtask test --browsers      run every check, and those of WebGPU in Firefox, too
 cargo xtask fuzz [SECONDS [SEED]]   read files that are broken at random, for ten minutes or SECONDS
 cargo xtask bench [ARGS]         measure; ARGS go to bench/run.mjs; --peers: only against other libraries
 cargo xtask bench --pack         make a folder that measures on a machine with a GPU and no browser
 
-LORITO_CHROMIUM names the browser for test and bench, where it is not on PATH.
+LORITO_CHROMIUM names the browser for test and bench, where it is not on PATH; LORITO_FIREFOX and LORITO_WEBKIT_DRIVER
+(WebKitWebDriver) those that test walks through as well.
 LORITO_PYTHON names a Python with torch, transformers and accelerate, to test that training goes on there.
 CARGO_TARGET_DIR moves what is compiled, the build tools included, out of the checkout.";
 
@@ -84,8 +90,9 @@ fn run() -> Result<ExitCode> {
             page::build_operations(&project)?;
             Ok(ExitCode::SUCCESS)
         }
-        ["test"] => checks::run(&Project::find()?, None),
-        ["test", "--only", names] => checks::run(&Project::find()?, Some(names)),
+        ["test"] => checks::run(&Project::find()?, Which::All),
+        ["test", "--browsers"] => checks::run(&Project::find()?, Which::AllAndMore),
+        ["test", "--only", names] => checks::run(&Project::find()?, Which::Only(names)),
         ["fuzz"] => checks::fuzz(&Project::find()?, 600, 1),
         ["fuzz", seconds] => checks::fuzz(&Project::find()?, whole_number(seconds)?, 1),
         ["fuzz", seconds, seed] => checks::fuzz(&Project::find()?, whole_number(seconds)?, whole_number(seed)?),

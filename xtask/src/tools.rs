@@ -136,32 +136,112 @@ fn node() -> Result<()> {
     Ok(())
 }
 
+/// A browser for the tests, or the program that drives one.
+struct Browser {
+    /// The variable that names it where it is not on PATH.
+    variable: &'static str,
+    programs: &'static [&'static str],
+    /// Debian's packages of it, the first of which is its own.
+    packages: &'static [&'static str],
+    how_long: &'static str,
+}
+
+const CHROMIUM: Browser = Browser {
+    variable: "LORITO_CHROMIUM",
+    programs: &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"],
+    packages: &["chromium"],
+    how_long: "about 2 minutes, once",
+};
+
+const FIREFOX: Browser = Browser {
+    variable: "LORITO_FIREFOX",
+    programs: &["firefox-esr", "firefox"],
+    packages: &["firefox-esr"],
+    how_long: "about a minute, once",
+};
+
+/// WebKitGTK has no mode without a screen: Xvfb is one that nobody sees.
+const WEBKIT: Browser = Browser {
+    variable: "LORITO_WEBKIT_DRIVER",
+    programs: &["WebKitWebDriver"],
+    packages: &["webkit2gtk-driver", "xvfb"],
+    how_long: "about a minute, once",
+};
+
 /// A Chromium for the tests: the one that LORITO_CHROMIUM names, one on PATH, or Debian's.
 pub fn chromium() -> Result<PathBuf> {
-    if let Some(named) = std::env::var_os("LORITO_CHROMIUM") {
-        let named = PathBuf::from(named);
-        if !named.is_file() {
-            bail!("LORITO_CHROMIUM names {}, and there is no such file", named.display());
+    CHROMIUM
+        .find_or_install()?
+        .context("the browser tests need a Chromium or Chrome: install one, or name it in LORITO_CHROMIUM")
+}
+
+/// A Firefox for the tests: the one that LORITO_FIREFOX names, one on PATH, or Debian's. None where there is none to be had.
+pub fn firefox() -> Result<Option<PathBuf>> {
+    FIREFOX.find_or_install()
+}
+
+/// WebKitGTK's driver, which knows its browser: the one that LORITO_WEBKIT_DRIVER names, one on PATH, or Debian's. None where
+/// there is none to be had, which is everywhere but on Linux.
+pub fn webkit_driver() -> Result<Option<PathBuf>> {
+    WEBKIT.find_or_install()
+}
+
+/// A GPU for Firefox on a machine without one: Mesa's llvmpipe, which Vulkan's loader finds. Other drivers stay in front.
+pub fn vulkan_driver() -> Result<()> {
+    let there = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"].iter().any(|folder| Path::new(folder).is_dir());
+    if there || !can_install() {
+        return Ok(());
+    }
+    let packages = ["mesa-vulkan-drivers", "libvulkan1"];
+    step("Installing Debian's Vulkan drivers for Firefox", "about a minute, once", || install(&packages))
+}
+
+impl Browser {
+    fn find_or_install(&self) -> Result<Option<PathBuf>> {
+        if let Some(named) = std::env::var_os(self.variable) {
+            let named = PathBuf::from(named);
+            if !named.is_file() {
+                bail!("{} names {}, and there is no such file", self.variable, named.display());
+            }
+            return Ok(Some(named));
         }
-        return Ok(named);
+        if let Some(found) = self.on_path() {
+            return Ok(Some(found));
+        }
+        if !can_install() {
+            return Ok(None);
+        }
+        let [package, ..] = self.packages else { unreachable!("each browser is a package") };
+        step(&format!("Installing Debian's {package} for the browser tests"), self.how_long, || {
+            install(self.packages)
+        })?;
+        let found = self.on_path();
+        Ok(Some(found.with_context(|| format!("apt installed {package}, and yet it is not on PATH"))?))
     }
-    if let Some(found) = chromium_on_path() {
-        return Ok(found);
+
+    fn on_path(&self) -> Option<PathBuf> {
+        let path = std::env::var_os("PATH")?;
+        self.programs
+            .iter()
+            .flat_map(|name| std::env::split_paths(&path).map(move |folder| folder.join(name)))
+            .find(|candidate| candidate.is_file())
     }
+}
+
+/// Whether Debian's packages can be installed here without asking for a password.
+fn can_install() -> bool {
     let is_root = output(command("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    if !is_root || !says_yes(command("apt-get").arg("--version")) {
-        bail!("the browser tests need a Chromium or Chrome: install one, or name it in LORITO_CHROMIUM");
-    }
-    step("Installing Debian's chromium for the browser tests", "about 2 minutes, once", || {
-        let apt = || {
-            let mut apt = command("apt-get");
-            apt.env("DEBIAN_FRONTEND", "noninteractive");
-            apt
-        };
-        run(apt().args(["update", "-q"]))?;
-        run(apt().args(["install", "-q", "-y", "--no-install-recommends", "chromium"]))
-    })?;
-    chromium_on_path().context("apt installed chromium, and yet it is not on PATH")
+    is_root && says_yes(command("apt-get").arg("--version"))
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    let apt = || {
+        let mut apt = command("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive");
+        apt
+    };
+    run(apt().args(["update", "-q"]))?;
+    run(apt().args(["install", "-q", "-y", "--no-install-recommends"]).args(packages))
 }
 
 /// The software GPU that comes with Chromium, for the kernels' tests on machines without a GPU: the variables that have
@@ -178,14 +258,6 @@ pub fn software_gpu(chromium: &Path) -> Vec<(&'static str, PathBuf)> {
     };
     // The loader lies there, too; a machine without a GPU has no other.
     vec![(DRIVERS, folder.join("vk_swiftshader_icd.json")), ("LD_LIBRARY_PATH", folder)]
-}
-
-fn chromium_on_path() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
-        .iter()
-        .flat_map(|name| std::env::split_paths(&path).map(move |folder| folder.join(name)))
-        .find(|candidate| candidate.is_file())
 }
 
 #[cfg(test)]

@@ -1,0 +1,40 @@
+// The way of a sample to a model that leaves as a file and comes back, in browsers other than Chromium, on the CPU engine:
+// what the page says, and the losses to the last bit.
+import { expect, test } from "@playwright/test";
+import { type Browser, firefox, ofPlaywright, webkit } from "./browsers";
+import { walk } from "./walk";
+
+const { LORITO_CHROMIUM: chromiumProgram = "", LORITO_FIREFOX, LORITO_WEBKIT_DRIVER } = process.env;
+
+test.describe.configure({ mode: "default" });
+
+let right: Awaited<ReturnType<typeof walk>>;
+
+async function walkIn(browser: Browser, what: { saves: boolean; reason: RegExp }) {
+  try {
+    return await walk(browser, what);
+  } catch (error) {
+    await browser.picture(test.info().outputPath("page.png")).catch(() => {});
+    throw error;
+  } finally {
+    await browser.close();
+  }
+}
+
+test.beforeAll(async () => {
+  right = await walkIn(await ofPlaywright(chromiumProgram, "--disable-gpu"), {
+    saves: true,
+    reason: /no graphics card/,
+  });
+});
+
+test("Firefox comes to the same losses, saves and goes on", async () => {
+  test.skip(!LORITO_FIREFOX, "there is no Firefox here");
+  expect(await walkIn(await firefox(LORITO_FIREFOX ?? ""), { saves: true, reason: /offers no WebGPU/ })).toEqual(right);
+});
+
+test("WebKitGTK comes to the same losses, and goes on from a file as it saves nothing", async () => {
+  test.skip(!LORITO_WEBKIT_DRIVER, "there is no WebKitGTK here");
+  const seen = await walkIn(await webkit(LORITO_WEBKIT_DRIVER ?? ""), { saves: false, reason: /offers no WebGPU/ });
+  expect(seen).toEqual(right);
+});

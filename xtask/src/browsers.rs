@@ -1,0 +1,78 @@
+//! The tests in other browsers than Chromium: tests/browser/elsewhere, which Playwright's runner runs and WebDriver drives.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::checks::{Tally, browser_tally};
+use crate::shell::{command, run};
+use crate::{Project, server, tools};
+
+/// The main path on the CPU engine in each browser that is to be had here.
+pub fn main_path(project: &Project) -> Tally {
+    let found = || -> Result<_> {
+        Ok([("LORITO_FIREFOX", tools::firefox()?), ("LORITO_WEBKIT_DRIVER", tools::webkit_driver()?)])
+    };
+    let browsers = match found() {
+        Ok(browsers) => browsers,
+        Err(error) => return Tally::one(Err(error)),
+    };
+    for (variable, browser) in &browsers {
+        if browser.is_none() {
+            println!("    not checked in one of the browsers: there is none here; {variable} can name it");
+        }
+    }
+    if browsers.iter().all(|(_, browser)| browser.is_none()) {
+        return Tally::default();
+    }
+    elsewhere(project, &["main-path", "background"], |tests| {
+        for (variable, browser) in &browsers {
+            match browser {
+                Some(program) => tests.env(variable, program),
+                None => tests.env_remove(variable),
+            };
+        }
+    })
+}
+
+/// Firefox with WebGPU on: what the engine does there, and that each of its shaders can be had for every system.
+pub fn webgpu(project: &Project) -> Tally {
+    let firefox = match tools::vulkan_driver().and_then(|()| tools::firefox()) {
+        Ok(Some(firefox)) => firefox,
+        Ok(None) => {
+            println!("    not checked: there is no Firefox; LORITO_FIREFOX can name one");
+            return Tally::default();
+        }
+        Err(error) => return Tally::one(Err(error)),
+    };
+    let shaders = project.target.join("tmp/shaders");
+    let mut tally = elsewhere(project, &["webgpu"], |tests| {
+        tests.env("LORITO_FIREFOX", &firefox).env("LORITO_WEBGPU", "on").env("LORITO_SHADERS", &shaders);
+    });
+    let mut naga = command("cargo");
+    naga.args(["test", "--locked", "--test", "promises", "--", "--nocapture", "--ignored", "shaders::"]);
+    tally += Tally::one(run(naga.env("LORITO_SHADERS", &shaders).current_dir(&project.root)));
+    tally
+}
+
+/// Runs some of the files of tests; `prepare` says which browsers there are.
+fn elsewhere(project: &Project, files: &[&str], prepare: impl FnOnce(&mut Command)) -> Tally {
+    let tests = || -> Result<Tally> {
+        let server = server::start(project.dist(), 0)?;
+        let folder = project.root.join("tests/browser");
+        let report: PathBuf = folder.join("results/elsewhere.json");
+        if report.exists() {
+            fs::remove_file(&report)?; // an earlier run's must not be taken for this one's
+        }
+        let mut playwright = command(folder.join("node_modules/.bin/playwright"));
+        playwright.args(["test", "--config=elsewhere/playwright.config.ts", "--reporter=list,json"]).args(files);
+        playwright.env("LORITO_URL", server.address()).env("LORITO_CHROMIUM", tools::chromium()?);
+        playwright.env("PLAYWRIGHT_JSON_OUTPUT_FILE", &report).current_dir(&folder);
+        prepare(&mut playwright);
+        let succeeded = run(&mut playwright).is_ok();
+        Ok(browser_tally(&report)?.of_suite(succeeded))
+    };
+    tests().unwrap_or_else(|error| Tally::one(Err(error)))
+}
