@@ -92,7 +92,7 @@ test("the screen stays on while it trains in sight, and no longer", async ({ pag
 
 test("the screen is given back after an error", async ({ page }) => {
   await pretend(page);
-  await visit(page, "cpu", `${small}&steps=200&learningRate=10&weightDecay=10&gradClip=0&warmupSteps=0`);
+  await visit(page, "cpu", `steps=200&learningRate=10&weightDecay=10&gradClip=0&warmupSteps=0&${small}`);
   await takeSample(page);
   await press(page, "Train now");
   await expect(step(page, "Train").getByRole("alert")).toBeVisible();

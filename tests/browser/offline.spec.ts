@@ -25,6 +25,8 @@ const test = guarded.extend<Fixtures>({
     for (const host of hosts) host.stop();
   },
   startBrowser: async ({ launchOptions, guard }, use) => {
+    // What has no icon of its own, as a text has none, the browser asks the host for one.
+    guard.allowed.push(/\/favicon\.ico$/);
     const profile = await mkdtemp(join(tmpdir(), "lorito-profile-"));
     let context: BrowserContext | undefined;
     await use(async () => {
