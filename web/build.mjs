@@ -5,6 +5,7 @@ import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { licences } from "./licences.mjs";
+import { writeManifest } from "./offline/build.mjs";
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const out = here(".build");
@@ -53,4 +54,5 @@ const { metafile } = await build({
   logLevel: "warning",
 });
 
+await writeManifest(`${out}/manifest.webmanifest`);
 await writeFile(`${out}/licences.txt`, await licences(Object.keys(metafile.inputs)));

@@ -4,6 +4,8 @@
 export type PageErrorCode =
   /** Something that must not happen while a model trains was asked for. */
   | "busy"
+  /** The page is open in another tab, too, which would get files of two versions. */
+  | "open-elsewhere"
   /** There is no run to go on with. */
   | "no-run"
   /** Another tab of this page trains and saves. */
@@ -65,6 +67,8 @@ export type PageErrorCode =
   | "no-such-model"
   /** The file is no downloaded run. */
   | "not-a-run"
+  /** The system would not share the file `name`. */
+  | "share-failed"
   /** The person ended a transfer. */
   | "cancelled"
   /** `name` is no name of a repository, nor the address of one. */

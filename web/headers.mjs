@@ -1,7 +1,9 @@
 // Writes what a host should send with every file of the page: dist/_headers, which Netlify and Cloudflare Pages read and
-// `cargo xtask serve` sends, and dist/nginx-headers.conf. The policy is the one in index.html; the rest is declared here.
+// `cargo xtask serve` sends, dist/nginx-headers.conf, and dist/README.md, which a Space of Hugging Face's is described by.
+// The policy is the one in index.html; the rest is declared here.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 const others = [
   // The browser may keep what it has but must ask each time: the next build has other files of the same names.
@@ -26,4 +28,26 @@ export async function writeHeaders(folder) {
   await writeFile(join(folder, "_headers"), `/*\n${lines.join("")}`);
   const directives = headers.map(([name, value]) => `add_header ${name} "${value}" always;\n`);
   await writeFile(join(folder, "nginx-headers.conf"), directives.join(""));
+  await writeFile(join(folder, "README.md"), await spaceOf(headers));
+}
+
+/** A Space sends of one's own headers only those with these names. */
+const ofSpaces = /^cross-origin-(embedder|opener|resource)-policy$/;
+
+async function spaceOf(headers) {
+  const words = JSON.parse(await readFile(fileURLToPath(new URL("locales/en.json", import.meta.url)), "utf8"));
+  const own = headers.map(([name, value]) => [name.toLowerCase(), value]).filter(([name]) => ofSpaces.test(name));
+  return `---
+title: ${words.title}
+emoji: 🦜
+colorFrom: green
+colorTo: yellow
+sdk: static
+app_file: index.html
+short_description: ${words["page.tagline"]}
+custom_headers:
+${own.map(([name, value]) => `  ${name}: ${value}\n`).join("")}---
+
+${words["page.tagline"]} ${words["page.private"]}
+`;
 }

@@ -1,4 +1,5 @@
 // What people bring: files, pasted text, samples, models. Each joins what is there only when it could be read.
+import accepted from "./accepted.json";
 import { cancellable } from "./cancellable";
 import { type Problem, problemOf } from "./errors";
 import { t } from "./i18n";
@@ -14,8 +15,11 @@ export const SAMPLES = ["cuentos", "harbour", "recetas"] as const;
 export type SampleName = (typeof SAMPLES)[number];
 
 /** What the crate can read; a model opens instead of joining the text. */
-export const ACCEPT =
-  ".txt,.md,.csv,.json,.jsonl,.parquet,.gz,.zip,.safetensors,.lorito,text/plain,text/markdown,text/csv,application/json";
+export const ACCEPT = [
+  ...new Set(Object.values(accepted).flat()),
+  // Some choosers know no endings; of these types they know all.
+  ...Object.keys(accepted).filter((type) => /^text\/|\/json$/.test(type)),
+].join(",");
 
 /** The files source by source, so that one can be read again in another way. */
 const originals: (Original | undefined)[] = [];

@@ -1,9 +1,13 @@
 // Draws the page at once, then waits for the engine and tells the page what it found.
 
+import { keepAwake } from "./awake";
+import { followFromAfar } from "./away";
 import { problemOf } from "./errors";
 import { useLinkedHub } from "./from-hub";
 import { chooseLanguage } from "./language";
 import { lorito } from "./lorito";
+import { keepOffline } from "./offline/keep";
+import { takeReceived } from "./offline/received";
 import { keepPlanning } from "./prepare";
 import { Store } from "./state";
 import { Page } from "./views/page";
@@ -15,6 +19,8 @@ const page = new Page();
 page.store = store;
 document.querySelector("#app")?.replaceWith(page);
 keepPlanning(store);
+keepAwake(store);
+followFromAfar(store);
 // The browser asks in its own words.
 addEventListener("beforeunload", (event) => {
   if (lorito.unsaved) event.preventDefault();
@@ -26,7 +32,9 @@ try {
   await store.attempt("page", undefined, async () => store.change({ lastRun: (await lorito.savedRun()) ?? undefined }));
   await store.attempt("share", undefined, () => store.readRuns());
   await store.attempt("share", undefined, () => store.readModels());
+  await takeReceived(store);
 } catch (error) {
   store.change({ failed: true });
   store.say("page", problemOf(error));
 }
+void keepOffline(store);

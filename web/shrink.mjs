@@ -1,11 +1,12 @@
 // Makes what wasm-bindgen wrote smaller for the download: drops the wasm's function names and minifies its glue. Then the
-// page that models travel in is made, as it has the glue in it, and the headers for hosts.
+// page that models travel in is made, as it has the glue in it, the headers for hosts, and the service worker.
 // Trunk runs this after each build, on the folder that is about to become dist/. Cargo's own file, in its target
 // folder, keeps the names: `cargo xtask test` reads them there.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { transform } from "esbuild";
 import { writeHeaders } from "./headers.mjs";
+import { buildServiceWorker } from "./offline/build.mjs";
 import { buildOnePage } from "./one-page/build.mjs";
 
 /** The module without its custom sections (names, producers): the engine uses none of them. */
@@ -41,3 +42,5 @@ await writeFile(glueFile, glue.code);
 
 await buildOnePage(staging);
 await writeHeaders(staging);
+// Last, as it has the hashes of all other files in it.
+await buildServiceWorker(staging);

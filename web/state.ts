@@ -1,4 +1,5 @@
 // What the page knows, in one place. Views read it and are drawn again when it changes; only the store writes it.
+import type { Notify } from "./away";
 import { type Problem, problemOf } from "./errors";
 import type {
   BestSoFar,
@@ -36,7 +37,7 @@ export interface Message {
 
 /** Something under way that keeps a part of the page waiting, and how far it is where that is known. */
 export interface Busy {
-  task: "reading" | "fetching" | "tokenizing" | "making" | "opening" | "saving" | "packing" | "sending";
+  task: "reading" | "fetching" | "tokenizing" | "making" | "opening" | "saving" | "packing" | "sending" | "updating";
   name?: string;
   done?: number;
   total?: number;
@@ -100,6 +101,10 @@ export interface State {
   /** What is kept of the hub on this device. */
   kept: KeptRepo[];
   storage: { used: number; quota: number } | undefined;
+  /** Whether the person is told of a run's end; undefined: this browser has no notifications. */
+  notify: Notify | undefined;
+  /** Opens the page anew in a version that is ready; undefined: there is none. */
+  newVersion: (() => Promise<void>) | undefined;
   /** The address of the hub that models and datasets come from. */
   hub: string;
   /** The address of the hub that models are sent to. */
@@ -146,6 +151,8 @@ export class Store extends EventTarget {
     models: [],
     kept: [],
     storage: undefined,
+    notify: undefined,
+    newVersion: undefined,
     hub: "",
     sendingHub: "",
     ...EMPTY_RUN,
@@ -193,6 +200,11 @@ export class Store extends EventTarget {
   get canContinue(): boolean {
     const { model, modelOrigin, trained } = this.state;
     return model !== undefined && (modelOrigin !== "made" || trained);
+  }
+
+  /** Nothing is under way, and nothing that was learned would be lost if the page were closed. */
+  get isAtRest(): boolean {
+    return this.state.phase === "idle" && this.state.busy === undefined && !this.lorito.unsaved;
   }
 
   setSettings(settings: Settings): void {

@@ -2,6 +2,7 @@
 // network has only the policy that is sent with this script, and many hosts send none; one that starts from a blob has
 // the policy of the page that made the blob (HTML, "initialize a worker global scope's policy container"). The worker
 // parses files that nobody vouches for, so this matters most there.
+import { trusted } from "./trusted";
 
 /** Kept for good: after a loss of the engine the next worker starts from it. */
 let start: string | undefined;
@@ -14,23 +15,4 @@ export function startWorker(): Worker {
 /** The address of a module that imports another one, and so runs it. What is posted to the worker meanwhile waits. */
 function blobAddress(module: URL): string {
   return URL.createObjectURL(new Blob([`import ${JSON.stringify(module.href)};`], { type: "text/javascript" }));
-}
-
-interface Policy {
-  createScriptURL(address: string): unknown;
-}
-
-/** The policy named in index.html, which lets this one address through and nothing else. */
-let policy: Policy | undefined;
-
-/** The address in the form that Trusted Types ask for, where the browser has them. */
-function trusted(address: string): unknown {
-  const { trustedTypes } = globalThis as { trustedTypes?: { createPolicy(name: string, rules: Policy): Policy } };
-  policy ??= trustedTypes?.createPolicy("lorito-worker", {
-    createScriptURL(given) {
-      if (given !== start) throw new TypeError(`no worker starts from ${given}`);
-      return given;
-    },
-  });
-  return policy ? policy.createScriptURL(address) : address;
 }

@@ -33,6 +33,9 @@ export default defineConfig({
     baseURL: url,
     viewport: { width: 1280, height: 900 },
     locale: "en-US",
+    // A service worker would fetch the page once more for each test, past the answers that tests give for the host.
+    // offline.spec.ts has browsers of its own.
+    serviceWorkers: "block",
     // The parrot's nod and the caret's blink, drawn without a GPU, take an eighth of the time of the page's tests.
     contextOptions: { reducedMotion: "reduce" },
     screenshot: "only-on-failure",

@@ -61,7 +61,7 @@ test("every reason for an engine has words", () => {
 test("no word is left over", () => {
   const files = [
     ...readdirSync(new URL("web/", root)),
-    ...["views", "one-page"].flatMap((room) =>
+    ...["views", "one-page", "offline"].flatMap((room) =>
       readdirSync(new URL(`web/${room}/`, root)).map((name) => `${room}/${name}`),
     ),
   ];

@@ -7,6 +7,7 @@ import { takeFiles } from "../intake";
 import type { RunSummary } from "../lorito";
 import { goOn } from "../prepare";
 import { STEPS, type Step } from "../state";
+import { action } from "./fields";
 import "./linked";
 import "./model";
 import "./report";
@@ -54,7 +55,7 @@ export class Page extends View {
       </header>
       <main>
         <lorito-linked .store=${store}></lorito-linked>
-        ${this.#lastRun()} ${this.messages("page")}
+        ${this.#newVersion()} ${this.#lastRun()} ${this.messages("page")}
         <lorito-text .store=${store}></lorito-text>
         <lorito-tokens .store=${store}></lorito-tokens>
         <lorito-model .store=${store}></lorito-model>
@@ -133,6 +134,20 @@ export class Page extends View {
       <p>${t("page.private")}</p>
       <p><a class="licences-link" href="licences.txt">${t("page.licences")}</a></p>
     </div>`;
+  }
+
+  /** Only the person's word changes the version of an open page, and never under something that would be lost. */
+  #newVersion(): TemplateResult {
+    const { newVersion, text } = this.state;
+    const able = this.store.isAtRest;
+    return html`<div class="messages" aria-live="polite">${
+      newVersion
+        ? html`<div class="message notice">
+          <p>${t("version.ready")} ${able ? (text ? t("version.text") : nothing) : t("version.later")}</p>
+          ${action({ label: t("version.use"), able, act: () => void newVersion() })}
+        </div>`
+        : nothing
+    }</div>`;
   }
 
   /** What the last visit left: a run that was cut off, or one that ended and whose model is still there. Share has all. */

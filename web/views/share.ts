@@ -1,7 +1,7 @@
 // The last step: the model leaves the page as a file, stays on this device, or comes in from elsewhere.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
-import { DEFAULT_NAME, fileName, hand } from "../hand-out";
+import { canShare, DEFAULT_NAME, fileName, hand, share } from "../hand-out";
 import { hostOf, placeName } from "../hub/place";
 import { bytes, date, t } from "../i18n";
 import { openAddress, takeFiles } from "../intake";
@@ -34,6 +34,11 @@ const endings: Record<ExportKind, string> = {
   html: ".html",
 };
 
+/** Which of them this system's share sheet takes. */
+const sharable = Object.fromEntries(
+  Object.entries(endings).map(([kind, ending]) => [kind, canShare(ending)]),
+) as Record<ExportKind, boolean>;
+
 export async function download(store: Store, kind: ExportKind, name = DEFAULT_NAME): Promise<void> {
   store.forgive("share");
   await store.attempt("share", { task: "packing" }, async () =>
@@ -47,6 +52,7 @@ export class ShareView extends View {
   @state() private name = "";
   @state() private renaming: string | undefined;
   @state() private done = "";
+  @state() private packed: { file: Blob; name: string } | undefined;
   @query("#model-file") private file!: HTMLInputElement;
   @query("#model-folder") private folder!: HTMLInputElement;
   @query("#address") private address!: HTMLInputElement;
@@ -65,8 +71,47 @@ export class ShareView extends View {
           </div>
         </div>
         <p class="done" role="status">${this.state.tasks.some(({ task }) => task === "packing") ? t("share.packing") : this.done}</p>
-        ${this.#models()}`,
+        ${this.#packed()} ${this.#models()}`,
     );
+  }
+
+  get #able(): boolean {
+    return this.state.model !== undefined && this.state.busy === undefined;
+  }
+
+  /** The download of a file, and beside it the system's share sheet if it takes such files. */
+  #buttons(kind: ExportKind, label: string, look?: "primary"): TemplateResult {
+    const able = this.#able;
+    const name = this.#fileName + endings[kind];
+    const sheet = html`${t("share.sheet")}<span class="visually-hidden">: ${name}</span>`;
+    return html`<span class="row">
+      ${action({ label, able, act: () => void download(this.store, kind, this.#fileName), ...(look ? { kind: look } : {}) })}
+      ${sharable[kind] ? action({ label: sheet, able, act: () => void this.#share(kind, name) }) : nothing}
+    </span>`;
+  }
+
+  async #share(kind: ExportKind, name: string): Promise<void> {
+    this.store.forgive("share");
+    await this.store.attempt("share", { task: "packing" }, async () => {
+      const file = await this.store.lorito.exportModel(kind, this.#fileName);
+      if ((await share(file, name)) === "again") this.packed = { file, name };
+    });
+  }
+
+  /** What was packed too slowly for the press that asked for it. */
+  #packed(): TemplateResult | typeof nothing {
+    const { packed } = this;
+    if (!packed) return nothing;
+    const give = async () => {
+      this.packed = undefined;
+      await this.store.attempt("share", undefined, async () => {
+        if ((await share(packed.file, packed.name)) === "again") throw { code: "share-failed", name: packed.name };
+      });
+    };
+    return html`<div class="message notice" role="status">
+      <p>${t("share.sheetAgain", packed)}</p>
+      ${action({ label: t("share.sheetNow"), able: true, act: () => void give() })}
+    </div>`;
   }
 
   get #fileName(): string {
@@ -74,7 +119,6 @@ export class ShareView extends View {
   }
 
   #out(): TemplateResult {
-    const able = this.state.model !== undefined && this.state.busy === undefined;
     const context = this.state.model?.config.context;
     return html`<div class="field wide">
         <label for="model-name">${t("share.name")}</label>
@@ -85,36 +129,36 @@ export class ShareView extends View {
       </div>
       <ul class="ways">
         <li>
-          ${action({ label: t("share.safetensors"), able, act: () => void download(this.store, "safetensors", this.#fileName), kind: "primary" })}
+          ${this.#buttons("safetensors", t("share.safetensors"), "primary")}
           <small>${t("share.safetensors.about", { file: this.#fileName + endings.safetensors })}</small>
         </li>
         <li>
-          ${action({ label: t("share.onePage"), able, act: () => void download(this.store, "html", this.#fileName) })}
+          ${this.#buttons("html", t("share.onePage"))}
           <small>${t("share.onePage.about", { file: this.#fileName + endings.html })}</small>
         </li>
         <li>
-          ${action({ label: t("share.huggingface"), able, act: () => void download(this.store, "huggingface", this.#fileName) })}
+          ${this.#buttons("huggingface", t("share.huggingface"))}
           <small>${t("share.huggingface.about", { file: this.#fileName + endings.huggingface })}</small>
         </li>
         <li>
-          ${action({ label: t("share.gguf"), able, act: () => void download(this.store, "gguf-f16", this.#fileName) })}
+          ${this.#buttons("gguf-f16", t("share.gguf"))}
           <small>${t("share.gguf.about", { file: this.#fileName + endings["gguf-f16"] })}
             ${context ? t("share.gguf.context", { context }) : nothing}</small>
         </li>
         <li>
-          ${action({ label: t("share.ggufSmall"), able, act: () => void download(this.store, "gguf-q8", this.#fileName) })}
+          ${this.#buttons("gguf-q8", t("share.ggufSmall"))}
           <small>${t("share.ggufSmall.about", { file: this.#fileName + endings["gguf-q8"] })}</small>
         </li>
         ${
           this.state.model?.adapter
             ? html`<li>
-          ${action({ label: t("share.adapter"), able, act: () => void download(this.store, "adapter", this.#fileName) })}
+          ${this.#buttons("adapter", t("share.adapter"))}
           <small>${t("share.adapter.about", { file: this.#fileName + endings.adapter })}</small>
         </li>`
             : nothing
         }
         <li>
-          ${action({ label: t("share.save"), able, act: () => this.#save() })}
+          ${action({ label: t("share.save"), able: this.#able, act: () => this.#save() })}
           <small>${t("share.save.about")}</small>
         </li>
         <li>

@@ -2,6 +2,7 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
+import { wishTo } from "../away";
 import { duration, fixed, number, t, time } from "../i18n";
 import { part } from "../part";
 import { goOnWithCpu, mayReplace, modelDiffers, startTraining } from "../prepare";
@@ -33,7 +34,7 @@ export class TrainView extends View {
     const begun = this.#active || steps.length > 0 || evaluations.length > 0;
     return this.step(
       "train",
-      html`${this.#controls()} ${begun ? this.#course() : nothing}
+      html`${this.#controls()} ${this.#notify()} ${begun ? this.#course() : nothing}
         <p class="visually-hidden" role="status">${this.announcement}</p>
         ${
           begun
@@ -85,6 +86,22 @@ export class TrainView extends View {
           : nothing
       }
       <span class="hint" role="status">${running ? nothing : this.#hint()}</span>
+    </div>`;
+  }
+
+  /** The browser asks for its permission when this is chosen. */
+  #notify(): TemplateResult | typeof nothing {
+    const { notify } = this.state;
+    if (notify === undefined) return nothing;
+    return html`<div class="field switch">
+      <input id="notify" type="checkbox" aria-describedby="notify-hint" .checked=${live(notify === "on")}
+        @change=${async (event: Event) => {
+          const input = event.target as HTMLInputElement;
+          this.store.change({ notify: await wishTo(input.checked) });
+          input.checked = this.state.notify === "on";
+        }}>
+      <label for="notify">${t("train.notify")}</label>
+      <small id="notify-hint" role="status">${notify === "refused" ? t("train.notify.refused") : nothing}</small>
     </div>`;
   }
 
