@@ -32,8 +32,8 @@ pub struct Machine {
     pub handheld: bool,
     /// The GPU has memory of its own beside the machine's.
     pub discrete: bool,
-    /// What was believed to fit when memory gave out, here and not long ago; in bytes.
-    pub gave_out: Option<f64>,
+    /// The total that was assumed when memory ran out, here and not long ago; in bytes.
+    pub memory_failed_at: Option<f64>,
 }
 
 const GIB: f64 = (1u64 << 30) as f64;
@@ -60,7 +60,8 @@ pub fn limits(engine: Engine, machine: &Machine) -> Limits {
     let gib = positive(machine.device_memory).unwrap_or(unknown) * share;
     let gib = if engine == Engine::WebGpu && machine.discrete { gib.max(DISCRETE) } else { gib };
     let total = (gib * GIB) as u64;
-    let total = positive(machine.gave_out).map_or(total, |bytes| total.min((bytes / 2.0) as u64).max(LEAST.min(total)));
+    let total =
+        positive(machine.memory_failed_at).map_or(total, |bytes| total.min((bytes / 2.0) as u64).max(LEAST.min(total)));
     match engine {
         Engine::Cpu => {
             let total = total.min(CPU_LIMITS.total);
@@ -124,9 +125,13 @@ mod tests {
     }
 
     #[test]
-    fn memory_that_gave_out_is_not_believed_in_again() {
-        let after = |gave_out: u64, device_memory| {
-            gpu(Machine { gave_out: Some(gave_out as f64), device_memory: Some(device_memory), ..Machine::default() })
+    fn memory_that_ran_out_is_not_believed_in_again() {
+        let after = |memory_failed_at: u64, device_memory| {
+            gpu(Machine {
+                memory_failed_at: Some(memory_failed_at as f64),
+                device_memory: Some(device_memory),
+                ..Machine::default()
+            })
         };
         assert_eq!(after(4 << 30, 8.0), 2 << 30);
         assert_eq!(after(2 << 30, 8.0), 1 << 30);

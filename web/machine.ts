@@ -2,11 +2,12 @@
 import type { Machine } from "lorito-wasm";
 import type { EngineChoice } from "./gpu";
 
-/** Names what memory gave out on. */
-export const onWhat = ({ engine, adapter = "" }: Pick<EngineChoice, "engine" | "adapter">) => `${engine} ${adapter}`;
+/** Names the device whose memory ran out. */
+export const deviceName = ({ engine, adapter = "" }: Pick<EngineChoice, "engine" | "adapter">) =>
+  `${engine} ${adapter}`;
 
-/** In the worker. `gaveOut`: what was believed to fit when memory gave out, by {@link onWhat}. */
-export function machine(choice: EngineChoice, gaveOut: Readonly<Record<string, number>> = {}): Machine {
+/** In the worker. `memoryFailures`: the totals that were assumed when memory ran out, by {@link deviceName}. */
+export function machine(choice: EngineChoice, memoryFailures: Readonly<Record<string, number>> = {}): Machine {
   const { deviceMemory, userAgent, userAgentData } = navigator as Navigator & {
     deviceMemory?: number;
     userAgentData?: { mobile: boolean };
@@ -16,6 +17,6 @@ export function machine(choice: EngineChoice, gaveOut: Readonly<Record<string, n
     deviceMemory,
     handheld: userAgentData?.mobile || /Android|iPhone|iPad|Mobile/.test(userAgent),
     discrete: choice.discrete ?? false,
-    gaveOut: gaveOut[onWhat(choice)],
+    memoryFailedAt: memoryFailures[deviceName(choice)],
   };
 }

@@ -43,8 +43,8 @@ export interface StartOptions {
   attempts?: number | undefined;
   /** Whether another engine was lost before. */
   again?: boolean | undefined;
-  /** What was believed to fit when memory gave out, by what it gave out on. */
-  gaveOut?: Record<string, number> | undefined;
+  /** The totals that were assumed when memory ran out, by the device it belongs to. */
+  memoryFailures?: Record<string, number> | undefined;
 }
 
 /** What the person wants of a run in training. */

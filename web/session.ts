@@ -3,8 +3,8 @@
 import { wrap } from "comlink";
 import type { SelfCheckResult, TrainConfig } from "lorito-wasm";
 import { heeded, LoritoError, type PageErrorCode, type Problem, problemOf, rejected } from "./errors";
-import { gaveOut, memoryGaveOut } from "./gave-out";
 import type { Engine } from "./gpu";
+import { memoryFailures, noteMemoryFailure } from "./memory-failures";
 import { homeFolder } from "./place";
 import type { EngineInfo, StartOptions, TrainResult, Wish, WorkerApi, WorkerEvent } from "./protocol";
 import { Recipe } from "./recipe";
@@ -208,7 +208,9 @@ export class WorkerOwner {
       else this.#hear(event);
     });
     try {
-      this.#info = await live.ask((api) => api.start({ ...this.#options, home: homeFolder(), gaveOut: gaveOut() }));
+      this.#info = await live.ask((api) =>
+        api.start({ ...this.#options, home: homeFolder(), memoryFailures: memoryFailures() }),
+      );
       const { adapter, software, offers } = this.#info;
       if (offers) this.seen.gpu = { offers, ...(adapter ? { adapter } : {}), ...(software ? { software } : {}) };
       return live;
@@ -222,7 +224,7 @@ export class WorkerOwner {
 
   #lose(live: Live, problem: Problem): void {
     if (live.problem) return;
-    if (this.#info && /^(gpu-)?out-of-memory$/.test(problem.code)) memoryGaveOut(this.#info);
+    if (this.#info && /^(gpu-)?out-of-memory$/.test(problem.code)) noteMemoryFailure(this.#info);
     if (live === this.#live) {
       this.#live = undefined;
       // Before those who wait hear of it, so that they find the next worker when they ask.

@@ -58,7 +58,7 @@ hurryReadBacks(() => globalThis.loritoGpuDevice?.queue);
 prepareToCompileAhead((reason) => lost({ code: rejected, reason }));
 
 /** The machine's speed, once it is known, for estimates. */
-let speed: { gigaflops: number } | undefined;
+let gigaflops: number | undefined;
 /** Once that has been found out. */
 let halfPrecision: HalfPrecision | undefined;
 
@@ -168,12 +168,12 @@ async function saveAgain(): Promise<void> {
 }
 
 const api: WorkerApi = {
-  async start({ engine: asked, reason, attempts, again, home, gaveOut }) {
+  async start({ engine: asked, reason, attempts, again, home, memoryFailures }) {
     settleIn(home ?? "/");
     if (again) waitLonger();
     const choice: EngineChoice = reason && asked ? { engine: asked, reason } : await chooseEngine(asked, attempts);
     await init();
-    const starting = Session.start(choice.engine, machine(choice, gaveOut));
+    const starting = Session.start(choice.engine, machine(choice, memoryFailures));
     const started = await (choice.engine === "webgpu" ? answered(starting) : starting);
     const session = new Guarded(started, watchForEnd);
     current.running = {
@@ -191,7 +191,7 @@ const api: WorkerApi = {
     const { engine: kind, session } = engine();
     return session.use((idle) => ({
       kernels: kind === "webgpu" ? idle.kernelsInUse() : undefined,
-      gigaflops: speed?.gigaflops,
+      gigaflops,
       halfPrecision,
       writing: idle.writingTimes() ?? undefined,
       model: idle.modelSummary() ?? undefined,
@@ -251,7 +251,7 @@ const api: WorkerApi = {
       const shape = modelConfig(open, model);
       // How fast a GPU is depends on how much it is given at a time; a processor is as fast with little.
       const depends = kind === "webgpu" && gpu !== undefined;
-      if (!current.wishes && (depends || !speed)) speed = await open.measure(shape, config);
+      if (!current.wishes && (depends || gigaflops === undefined)) gigaflops = await open.measure(shape, config);
       return open.planModel(shape, config);
     });
   },

@@ -1,8 +1,8 @@
-// That memory gave out is remembered for a while: what did not fit yesterday will hardly fit today. In the page.
-import { onWhat } from "./machine";
+// Memory that ran out is remembered for a while: what did not fit yesterday will hardly fit today. In the page.
+import { deviceName } from "./machine";
 import type { EngineInfo } from "./protocol";
 
-const place = "lorito.gaveOut";
+const place = "lorito.memoryFailures";
 /** Then it is believed in again: other programs may have had the memory. */
 const forgottenAfter = 14 * 24 * 60 * 60 * 1000;
 
@@ -24,9 +24,9 @@ function read(): Record<string, Kept> {
   }
 }
 
-/** Memory gave out on this engine, which was believed to have what its limits say. */
-export function memoryGaveOut(info: EngineInfo): void {
-  kept = { ...kept, [onWhat(info)]: { bytes: info.limits.total, at: Date.now() } };
+/** Memory of this engine ran out, though its limits were kept. */
+export function noteMemoryFailure(info: EngineInfo): void {
+  kept = { ...kept, [deviceName(info)]: { bytes: info.limits.total, at: Date.now() } };
   try {
     localStorage.setItem(place, JSON.stringify(kept));
   } catch {
@@ -34,8 +34,8 @@ export function memoryGaveOut(info: EngineInfo): void {
   }
 }
 
-/** What was believed to fit when memory gave out, by what it gave out on. */
-export function gaveOut(): Record<string, number> {
+/** The totals that were assumed when memory ran out, by the device it belongs to. */
+export function memoryFailures(): Record<string, number> {
   const recent = Object.entries(kept).filter(([, { at }]) => Date.now() - at < forgottenAfter);
   return Object.fromEntries(recent.map(([on, { bytes }]) => [on, bytes]));
 }
