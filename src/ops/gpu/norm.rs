@@ -150,9 +150,8 @@ fn finish(
     let column = ABSOLUTE_POS % width;
     let mut wanted = row < count;
     if comptime![divided] {
-        if wanted {
-            wanted = places[row] >= 0;
-        }
+        // Both sides of `&&` are computed.
+        wanted = wanted && places[min(row, count - 1)] >= 0;
     }
     if wanted {
         let at = row / 2 * chunks * 2 * width + row % 2 * width + column;

@@ -95,8 +95,7 @@ mod tests {
     fn parts_at(speed: f64, operations: f64, steps: usize) -> usize {
         let before = PORTIONS.get();
         set_speed(speed);
-        let parts = parts(operations, steps, PORTIONS.replace(before));
-        parts
+        parts(operations, steps, PORTIONS.replace(before))
     }
 
     #[test]
