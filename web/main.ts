@@ -1,7 +1,7 @@
 // Draws the page at once, then waits for the engine and tells the page what it found.
 
-import { keepAwake } from "./awake";
-import { followFromAfar } from "./away";
+import { keepAwake } from "./wake-lock";
+import { followInBackground } from "./in-background";
 import { problemOf } from "./errors";
 import { useLinkedHub } from "./from-hub";
 import { chooseLanguage } from "./language";
@@ -20,7 +20,7 @@ page.store = store;
 document.querySelector("#app")?.replaceWith(page);
 keepPlanning(store);
 keepAwake(store);
-followFromAfar(store);
+followInBackground(store);
 // The browser asks in its own words.
 addEventListener("beforeunload", (event) => {
   if (lorito.unsaved) event.preventDefault();

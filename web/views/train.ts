@@ -2,7 +2,7 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
-import { wishTo } from "../away";
+import { setNotify } from "../in-background";
 import { duration, fixed, number, t, time } from "../i18n";
 import { part } from "../part";
 import { goOnWithCpu, mayReplace, modelDiffers, startTraining } from "../prepare";
@@ -97,7 +97,7 @@ export class TrainView extends View {
       <input id="notify" type="checkbox" aria-describedby="notify-hint" .checked=${live(notify === "on")}
         @change=${async (event: Event) => {
           const input = event.target as HTMLInputElement;
-          this.store.change({ notify: await wishTo(input.checked) });
+          this.store.change({ notify: await setNotify(input.checked) });
           input.checked = this.state.notify === "on";
         }}>
       <label for="notify">${t("train.notify")}</label>

@@ -21,7 +21,7 @@ function wish(): Notify | undefined {
 }
 
 /** Remembers the wish. The browser asks the person for its permission then, and not before. */
-export async function wishTo(tell: boolean): Promise<Notify> {
+export async function setNotify(tell: boolean): Promise<Notify> {
   const permission = tell ? await Notification.requestPermission() : "denied";
   const state = permission === "granted" ? "on" : tell ? "refused" : "off";
   try {
@@ -34,7 +34,7 @@ export async function wishTo(tell: boolean): Promise<Notify> {
 }
 
 /** Follows every run of this page to its end. */
-export function followFromAfar(store: Store): void {
+export function followInBackground(store: Store): void {
   let wasRunning = false;
   let unseen: { words: string; isError: boolean } | undefined;
 
