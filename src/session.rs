@@ -232,6 +232,15 @@ impl Session {
         Ok(gigaflops)
     }
 
+    /// Divides kernels by the speed that was measured for the run that trains; other sizes may be planned meanwhile.
+    fn use_speed_of_run(&self) -> Result<()> {
+        let Model { gpt, trainer, .. } = self.model()?;
+        if let Some(gigaflops) = self.speeds.get(&size(&gpt.config, &trainer.progress().config)) {
+            ops::set_speed(gigaflops * 1e9);
+        }
+        Ok(())
+    }
+
     /// Finds the GPU's fastest kernels for matrix products; `clock` tells seconds.
     pub async fn measure_kernels(&self, clock: impl Fn() -> f64) -> Result<ops::KernelChoice> {
         let measured = ops::measure_kernels(&self.device, clock).await;

@@ -7,7 +7,7 @@ import { isArchive, mostFiles, mostTexts, type SeenFile, shortNames, sortFiles }
 import type { ChatOptions, Encoding, HeldBack, NamedFile, Source } from "./lorito";
 import { Mutex } from "./mutex";
 import { beginning, isOnePage } from "./one-page/recognize";
-import { mayReplace } from "./prepare";
+import { mayReplace, openingRun } from "./prepare";
 import type { Reading } from "./protocol";
 import type { Message, Original, Store, Unclear } from "./state";
 
@@ -271,7 +271,8 @@ async function openRun(store: Store, name: string, file: Blob): Promise<boolean>
   if (!mayReplace(store)) return false;
   store.forgive("share");
   const opened = await store.attempt("share", { task: "opening", name }, async () => {
-    store.change({ lastRun: await store.lorito.openRun(file) });
+    const run = await openingRun(store, () => store.lorito.openRun(file));
+    store.change({ lastRun: run.step < run.endStep ? run : undefined });
     return true;
   });
   return opened ?? false;

@@ -1,9 +1,8 @@
 // Draws the page at once, then waits for the engine and tells the page what it found.
 
-import { keepAwake } from "./wake-lock";
-import { followInBackground } from "./in-background";
 import { problemOf } from "./errors";
 import { useLinkedHub } from "./from-hub";
+import { followInBackground } from "./in-background";
 import { chooseLanguage } from "./language";
 import { lorito } from "./lorito";
 import { keepOffline } from "./offline/keep";
@@ -11,6 +10,7 @@ import { takeReceived } from "./offline/received";
 import { keepPlanning } from "./prepare";
 import { Store } from "./state";
 import { Page } from "./views/page";
+import { keepAwake } from "./wake-lock";
 
 await chooseLanguage();
 const store = new Store(lorito);

@@ -79,11 +79,15 @@ export async function goOn(store: Store, { run, step, endStep }: RunSummary): Pr
   store.forgive("train");
   store.change({ lastRun: undefined });
   const { lorito } = store;
-  const restored = lorito.on("model", () => store.change({ modelOrigin: "run" }));
-  await store.attempt("train", undefined, async () => {
-    await (step < endStep ? lorito.continueRun({ run }) : lorito.restoreRun(run));
-  });
-  restored();
+  await store.attempt("train", undefined, () =>
+    openingRun<unknown>(store, () => (step < endStep ? lorito.continueRun({ run }) : lorito.restoreRun(run))),
+  );
+}
+
+/** The model that `open` brings is a run's: it trains on with the tokens that it has, without a text. */
+export async function openingRun<T>(store: Store, open: () => Promise<T>): Promise<T> {
+  const stop = store.lorito.on("model", () => store.change({ modelOrigin: "run" }));
+  return open().finally(stop);
 }
 
 /** Goes on with the CPU engine, and there with the run that the GPU has `cut` off. */

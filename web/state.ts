@@ -1,6 +1,7 @@
 // What the page knows, in one place. Views read it and are drawn again when it changes; only the store writes it.
-import type { Notify } from "./in-background";
+
 import { type Problem, problemOf } from "./errors";
+import type { Notify } from "./in-background";
 import type {
   BestSoFar,
   Evaluation,

@@ -60,6 +60,7 @@ impl Session {
 
     /// Queues one step; on the CPU it is done on return.
     pub fn step(&mut self) -> Result<()> {
+        self.use_speed_of_run()?;
         let model = self.model_mut()?;
         let data = model.data.clone().ok_or(Error::NoText)?;
         model.trainer.step(&mut model.gpt, &data)

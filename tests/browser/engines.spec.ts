@@ -128,8 +128,13 @@ test.describe("a GPU that answers oddly", () => {
       "starts smaller groups than it said",
       /max units is 128/,
       `{
-        let asked = 0;
-        const get = () => (asked++ === 0 ? 256 : 128);
+        let adapters = 0;
+        const { requestAdapter } = GPU.prototype;
+        GPU.prototype.requestAdapter = function (...options) {
+          adapters += 1;
+          return requestAdapter.apply(this, options);
+        };
+        const get = () => (adapters > 1 ? 128 : 256);
         Object.defineProperty(GPUSupportedLimits.prototype, "maxComputeInvocationsPerWorkgroup", { get });
       }`,
     ],

@@ -182,6 +182,22 @@ test.describe("one engine is enough", () => {
     expect(dialogs).toEqual(["Discard this run? What it learned cannot be brought back."]);
   });
 
+  test("a run that left as a file goes on where it is opened, without its text", async ({ page }) => {
+    await visit(page, "cpu");
+    await train(page);
+    const share = step(page, "Share");
+    const download = page.waitForEvent("download");
+    await press(share, /^Download: harbour\.txt, /);
+    const file = await (await download).path();
+    const bytes = await readFile(file);
+    await page.reload();
+    await page.setInputFiles("#model-file", { name: "away.lorito", mimeType: "", buffer: bytes });
+    await expect(share.getByText("away.lorito is open.")).toBeVisible();
+    await press(step(page, "Train"), "Train 20 more steps");
+    await ended(page);
+    await expect(step(page, "Train").getByText("Step 40 of 40")).toBeVisible();
+  });
+
   test("the tokenizer shows the text in tokens, and what it would leave out", async ({ page }) => {
     await visit(page, "cpu");
     await takeSample(page);

@@ -21,6 +21,7 @@ const browser = (...flags: string[]) => ({ executablePath: chromium, args: [...q
 
 export default defineConfig({
   testDir: ".",
+  testIgnore: "elsewhere/**", // other browsers, with a configuration of their own
   outputDir: "results/files",
   // Two at a time, as SwiftShader compiles shaders on one core. Tests tagged @alone hold the page to a time that the other
   // test would take from it: `cargo xtask test` runs them afterwards, one by one.

@@ -2,8 +2,8 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
-import { setNotify } from "../in-background";
 import { duration, fixed, number, t, time } from "../i18n";
+import { setNotify } from "../in-background";
 import { part } from "../part";
 import { goOnWithCpu, mayReplace, modelDiffers, startTraining } from "../prepare";
 import { TRAIN_FIELDS, type TrainField } from "../settings";

@@ -167,6 +167,8 @@ export async function webkit(driver: string): Promise<Browser> {
       HOME: folder.path,
       XDG_CONFIG_HOME: join(folder.path, ".config"),
       LIBGL_ALWAYS_SOFTWARE: "1",
+      // Without a language it says "C" for the person's, which is none.
+      LANG: "en_US.UTF-8",
     },
   });
   const address = `http://127.0.0.1:${port}`;
