@@ -169,6 +169,7 @@ test("Firefox's WebGPU comes to the figures of the CPU engine, with each kernel"
     await open("");
     await browser.evaluate(() => window.lorito.checkHalfPrecision(), null);
     for (const [name, recipe] of Object.entries(recipes)) {
+      if (recipe.model.width % 2 === 1) continue; // half precision needs an even width
       const { figures } = await run(recipe, true);
       // Without the adapter's two steps, each a loss and a norm, and its two evaluations.
       const whole = (recipe.train.steps ?? 0) * 2;
@@ -182,6 +183,7 @@ test("Firefox's WebGPU comes to the figures of the CPU engine, with each kernel"
 // What a person waits for. llvmpipe computes on the processor that everything else runs on, too; so these are figures for
 // docs/BENCHMARKS.md, and hold no more than what tells a wait of 100 ms for each read-back from none.
 test("neither writing nor a short run waits for the browser to look at the GPU", async () => {
+  expect(await open("")).toBe("webgpu: gpu-found");
   const seen = await browser.evaluate(async (text) => {
     const { lorito } = window;
     await lorito.clearText();
@@ -211,6 +213,7 @@ for (const [name, steps] of [
   ["shakespeare-small", 15],
 ] as const)
   test(`the time that the page expects of ${name} is near the time that it takes`, async () => {
+    expect(await open("")).toBe("webgpu: gpu-found");
     const { expected, took } = await browser.evaluate(
       async ([text, preset, steps]) => {
         const { lorito } = window;
