@@ -26,7 +26,7 @@ function pretend(late: number | undefined): void {
   const info = { vendor: "acme", architecture: "fast", device: "", description: "", isFallbackAdapter: false };
   Object.defineProperty(GPUAdapter.prototype, "info", { value: info });
   const counts: Counts = { dispatches: 0, submissions: 0, marks: [] };
-  const gpu: Pretended = Object.assign(globalThis, { late, each: 3, counts });
+  const gpu: Pretended = Object.assign(globalThis, { late, each: 6, counts });
   let queued = 0;
   let busyUntil = 0;
   const { dispatchWorkgroups } = GPUComputePassEncoder.prototype;
