@@ -6,8 +6,11 @@ export interface Transfer {
   onProgress: (done: number, total: number) => void;
 }
 
-/** Does something that is shown as `busy`, with a button that ends it; undefined if it was ended or went wrong. */
-export async function cancellable<T>(
+/**
+ * Does something that is shown as `busy`, with a button that ends it; undefined if it was ended or went wrong. Messages on
+ * what was done at that place before go.
+ */
+export function cancellable<T>(
   store: Store,
   place: Message["place"],
   busy: Busy,
@@ -17,7 +20,17 @@ export async function cancellable<T>(
   store.forgive(place);
   const messages = store.state.messages.filter((said) => said.place !== place || !passing.includes(said.report.code));
   store.change({ messages });
-  const abort = new AbortController();
+  return withCancel(store, place, busy, new AbortController(), work);
+}
+
+/** The same for one of several pieces of work that `abort` ends together. What was said of the others stays. */
+export function withCancel<T>(
+  store: Store,
+  place: Message["place"],
+  busy: Busy,
+  abort: AbortController,
+  work: (transfer: Transfer) => Promise<T>,
+): Promise<T | undefined> {
   return store.attempt(place, { ...busy, cancel: () => abort.abort() }, (update) =>
     work({ signal: abort.signal, onProgress: (done, total) => update({ done, total }) }),
   );

@@ -1,6 +1,6 @@
 // What people bring: files, pasted text, samples, models. Each joins what is there only when it could be read.
 import accepted from "./accepted.json";
-import { cancellable } from "./cancellable";
+import { cancellable, withCancel } from "./cancellable";
 import { type Problem, problemOf } from "./errors";
 import { t } from "./i18n";
 import { isArchive, mostFiles, mostTexts, type SeenFile, shortNames, sortFiles } from "./kinds";
@@ -43,22 +43,25 @@ function forgetPassing(store: Store, place: Message["place"]): void {
   store.change({ messages });
 }
 
+/** `abort`: ends it, and whatever else has the same one. */
 async function read(
   store: Store,
   name: string,
   data: Original,
   reading: Reading = {},
   replaces?: number,
+  abort = new AbortController(),
 ): Promise<void> {
+  const messages = store.state.messages.filter(({ place, report }) => place !== "text" || report.code !== "cancelled");
+  store.change({ messages });
   const total = [data].flat().reduce((sum, { size }) => sum + size, 0);
-  await store.attempt("text", { task: "reading", name, total }, async (update) => {
-    const onProgress = (done: number) => update({ done });
-    const text = await store.lorito.addText(name, data, { ...reading, replaces, onProgress }).catch((error) => {
+  await withCancel(store, "text", { task: "reading", name, total }, abort, async (transfer) => {
+    const text = await store.lorito.addText(name, data, { ...reading, replaces, ...transfer }).catch((error) => {
       const { code, fields, conversational } = problemOf(error);
       if (code === "field-unclear") {
         store.change({ unclear: { name, data, fields: fields as string[], conversational: conversational === true } });
       }
-      throw error;
+      throw code === "cancelled" ? ({ code, kind: "reading" } satisfies Problem) : error;
     });
     if (reading.encoding) encodings.set(data, reading.encoding);
     else encodings.delete(data);
@@ -66,9 +69,9 @@ async function read(
       if (notice.code === "left-in-archive") sayInPassing(store, "text", notice);
       else store.say("text", notice);
     }
-    // An archive may give several.
-    for (const index of text.sources.keys()) originals[index] = store.lorito.textFile(index);
   });
+  // An archive may have given several, even one that was cancelled before its last.
+  for (const index of store.state.text?.sources.keys() ?? []) originals[index] = store.lorito.textFile(index);
 }
 
 /** What a person does next answers errors and questions of before. */
@@ -122,7 +125,11 @@ const unseen = ({ name, data }: SeenFile): NamedFile => ({ name, data });
 
 async function readTexts(store: Store, texts: readonly NamedFile[]): Promise<void> {
   const names = shortNames(texts.map(({ name }) => name));
-  for (const [index, { name, data }] of texts.entries()) await turns.run(() => read(store, names[index] ?? name, data));
+  const abort = new AbortController();
+  for (const [index, { name, data }] of texts.entries()) {
+    if (abort.signal.aborted) return;
+    await turns.run(() => read(store, names[index] ?? name, data, {}, undefined, abort));
+  }
 }
 
 function leftInFolder(files: readonly NamedFile[]): Problem {

@@ -96,6 +96,7 @@ export class Lorito extends OwnRuns {
     const { texts, notices } = await this.withWord(
       (call) => this.owner.ask((api) => api.textsIn(call, name, given)),
       () => {},
+      options.signal,
     );
     let { replaces } = options;
     let summary: TextSummary | undefined;
@@ -105,7 +106,9 @@ export class Lorito extends OwnRuns {
         summary = await this.#addOne(text.name, text.data, { ...options, replaces });
         replaces = undefined;
       } catch (thrown) {
-        refused.push(problemOf(thrown));
+        const problem = problemOf(thrown);
+        if (problem.code === "cancelled") throw thrown;
+        refused.push(problem);
       }
     }
     const [first] = refused;
@@ -116,12 +119,13 @@ export class Lorito extends OwnRuns {
   async #addOne(
     name: string,
     blob: Blob | Blob[],
-    { field, chat, encoding, replaces, onProgress }: AddTextOptions,
+    { field, chat, encoding, replaces, onProgress, signal }: AddTextOptions,
   ): Promise<TextSummary> {
     const reading = { field, chat, encoding };
     const summary = await this.withWord(
       (call) => this.owner.ask((api) => api.addText(call, name, blob, reading, replaces)),
       (event) => event.event === "loaded" && onProgress?.(event.loaded, event.total),
+      signal,
     );
     const { texts } = this.owner.recipe;
     texts[Math.min(replaces ?? texts.length, texts.length)] = { name, data: blob, reading };

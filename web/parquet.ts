@@ -42,7 +42,7 @@ export interface Piece {
 /** The field to be read of the lines, and the lines. */
 export interface Rows {
   field: string | undefined;
-  pieces: AsyncIterable<Piece>;
+  pieces: AsyncGenerator<Piece>;
 }
 
 /** A file whose metadata have been read. */

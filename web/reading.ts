@@ -1,5 +1,6 @@
 // A file on its way to the crate: piece by piece, as it is, or as the lines that are made of a table. Runs in the worker.
 import type { Session } from "lorito-wasm";
+import { heeded, type Problem } from "./errors";
 import type { Guarded } from "./mutex";
 import type { Piece, Rows } from "./parquet";
 import { part } from "./part";
@@ -15,20 +16,36 @@ interface Reading extends Rows {
   expected: number;
 }
 
-/** Several files are the parts of one. */
+/** Several files are the parts of one. `signal` ends the pieces ("cancelled"), even while a disk does not answer. */
 export async function reading(
   session: Guarded<Session>,
   name: string,
   data: Blob | Blob[],
   wanted: string | undefined,
+  signal: AbortSignal,
 ): Promise<Reading> {
   const file = data instanceof Blob ? data : new Blob(data);
   const { size } = file;
-  if (!/\.parquet$/i.test(name)) return { field: wanted, pieces: chunksOf(file), size, expected: size };
+  if (!/\.parquet$/i.test(name))
+    return { field: wanted, pieces: untilAborted(chunksOf(file), signal), size, expected: size };
   const { rowsOf } = await part(import("./parquet"));
   const lines = await session.use((open) => open.likelyFieldLines());
   const likely = (head: string) => session.use((open) => open.likelyField(head));
-  return { ...(await rowsOf(name, [data].flat(), wanted, { lines, likely })), size, expected: 0 };
+  const rows = await rowsOf(name, [data].flat(), wanted, { lines, likely });
+  return { ...rows, pieces: untilAborted(rows.pieces, signal), size, expected: 0 };
+}
+
+async function* untilAborted<T>(pieces: AsyncGenerator<T>, signal: AbortSignal): AsyncGenerator<T> {
+  const cancelled: Problem = { code: "cancelled" };
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener("abort", () => reject(cancelled));
+  });
+  while (true) {
+    if (signal.aborted) throw cancelled;
+    const { done, value } = await Promise.race([pieces.next(), heeded(aborted)]);
+    if (done) return;
+    yield value;
+  }
 }
 
 async function* chunksOf(file: Blob): AsyncGenerator<Piece> {

@@ -116,6 +116,8 @@ export interface AddTextOptions {
   /** The place in `sources` of a text that goes when this one is in, and whose place it takes. */
   replaces?: number | undefined;
   onProgress?: ((loaded: number, total: number) => void) | undefined;
+  /** Ends the reading: the call rejects with "cancelled". Of an archive, the texts that are in by then stay. */
+  signal?: AbortSignal | undefined;
 }
 
 /** A model that came in, and what of the files it came from was passed over. */

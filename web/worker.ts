@@ -6,6 +6,7 @@ import { download } from "./download";
 import { current, emit, engine, exclusively, type Running, refuseWhileTraining } from "./engine";
 import { type Problem, problemOf, readingFile, rejected } from "./errors";
 import { answered, chooseEngine, type EngineChoice, waitLonger, watchGpu } from "./gpu";
+import type { Watch } from "./hub/transfer";
 import { RunKeeper } from "./keeper";
 import { machine } from "./machine";
 import { Guarded, Mutex, macrotask } from "./mutex";
@@ -72,19 +73,19 @@ function modelConfig(session: Session, { preset = "tiny", seed: _, ...given }: N
 }
 
 async function readText(
-  call: number,
+  { signal, progress }: Watch,
   name: string,
   given: Blob | Blob[],
   { field: wanted, chat, encoding }: Reading,
   replaces?: number,
 ) {
   const { session, keeper } = engine();
-  const { field, pieces, size, expected } = await reading(session, name, given, wanted);
+  const { field, pieces, size, expected } = await reading(session, name, given, wanted, signal);
   await session.use((open) => open.openFile(name, expected, field, chat, encoding));
   try {
     for await (const { bytes, part } of pieces) {
       await session.use((open) => open.pushBytes(bytes));
-      emit({ event: "loaded", call, loaded: Math.round(part * size), total: size });
+      progress(Math.round(part * size), size);
       await macrotask();
     }
     const summary = await session.use((open) => open.closeFile(replaces));
@@ -215,7 +216,9 @@ const api: WorkerApi = {
     }),
 
   addText: (call, name, data, reading, replaces) =>
-    engine().files.run(() => readingFile(name, () => readText(call, name, data, reading, replaces))),
+    underWay.watch(call, (watch) =>
+      engine().files.run(() => readingFile(name, () => readText(watch, name, data, reading, replaces))),
+    ),
 
   removeText: async (index) => {
     const { session, keeper } = engine();

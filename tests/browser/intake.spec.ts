@@ -230,3 +230,44 @@ test("every chat of an archive is a text of its own, is read again by itself, an
   await press(text, `Remove ${names[0]}`);
   await expect(sources(page)).toHaveText(names.slice(1));
 });
+
+test("reading is cancelled even while a disk does not answer, and what was read before stays", async ({ page }) => {
+  const worker = page.waitForEvent("worker");
+  await visit(page, "cpu");
+  await (await worker).evaluate(() => {
+    const read = Blob.prototype.arrayBuffer;
+    let pieces = 0;
+    Blob.prototype.arrayBuffer = function () {
+      if (this.size === 2 ** 22) pieces += 1;
+      return this.size === 2 ** 22 && pieces > 1 ? new Promise(() => {}) : read.call(this);
+    };
+  });
+  const text = step(page, "Text");
+  const file = (name: string, buffer: Buffer) => ({ name, mimeType: "text/plain", buffer });
+  const choose = (...files: ReturnType<typeof file>[]) => page.locator("#files").setInputFiles(files);
+  const large = Buffer.alloc(9_000_000, "The boat is dry. ");
+  const stopped = text.getByText("Stopped. The texts that were read before are still here.");
+  await choose(file("first.txt", Buffer.from("dry")), file("large.txt", large), file("later.txt", Buffer.from("late")));
+  await expect(text.getByText("Reading large.txt…")).toBeVisible();
+  await press(text, "Cancel");
+  await expect(stopped).toBeVisible();
+  await expect(text.getByRole("alert")).toHaveCount(0);
+  await expect(sources(page)).toHaveText(["first.txt"]);
+
+  const days = Array.from({ length: 200_000 }, (_, number) => line(1 + (number % 28), "Bruno", "dry"));
+  const chats = zip([
+    { name: "Ilse.txt", buffer: Buffer.from(chatOf("Ilse")) },
+    { name: "Bruno.txt", buffer: Buffer.from(days.join("")) },
+  ]);
+  await choose({ name: "two.zip", mimeType: "application/zip", buffer: chats });
+  await expect(text.getByText("Reading two.zip…")).toBeVisible();
+  await expect(sources(page)).toHaveText(["first.txt", "Ilse.txt"]);
+  await expect(stopped).toBeHidden();
+  await press(text, "Cancel");
+  await expect(stopped).toBeVisible();
+  await expect(sources(page)).toHaveText(["first.txt", "Ilse.txt"]);
+  // What came of the archive can be read in another way.
+  await text.getByLabel("Who are you?").selectOption("Ilse");
+  await expect(text.getByLabel("Who are you?")).toHaveValue("Ilse");
+  await expect(stopped).toBeHidden();
+});

@@ -97,14 +97,7 @@ export class TextView extends View {
     const fetching = tasks.find(({ task }) => task === "fetching");
     const reading = tasks.find(({ task }) => task === "reading");
     return html`${fetching ? waiting("fetching", t("hub.fetching", { name: fetching.name }), fetching) : nothing}
-    ${
-      reading
-        ? html`<div class="waiting" role="status">
-            <label for="reading">${t("text.reading", { name: reading.name })}</label>
-            <progress id="reading" max=${reading.total || nothing} value=${reading.done ?? nothing}></progress>
-          </div>`
-        : nothing
-    }`;
+    ${reading ? waiting("reading", t("text.reading", { name: reading.name }), reading) : nothing}`;
   }
 
   #sources(text: TextSummary): TemplateResult {
