@@ -302,7 +302,7 @@ impl Session {
         )
     }
 
-    /// Everything queued so far goes to the GPU: what follows may be swallowed (web/shaders.ts).
+    /// Everything queued so far goes to the GPU: what follows may be swallowed (web/worker/shaders.ts).
     pub fn settle(&self) {
         ops::submit(&self.device);
     }

@@ -1,4 +1,4 @@
-// Lorito's very wasm under Node, on WebGPU: the step loop of web/training.ts without page, worker and storage.
+// Lorito's very wasm under Node, on WebGPU: the step loop of web/worker/training.ts without page, worker and storage.
 import { readFile } from "node:fs/promises";
 import { tokensPerStep, trainConfig } from "../configurations.mjs";
 import { timed } from "../peers/gpt2.mjs";

@@ -1,8 +1,8 @@
 // Archives: which texts come out of them, and how those that lie are refused before they fill the memory.
-import { Archive } from "../../web/archive";
-import { textsOf } from "../../web/archive-texts";
-import { modelIn } from "../../web/one-page/read";
-import { checkThrift } from "../../web/parquet-thrift";
+import { Archive } from "../../web/worker/archive";
+import { textsOf } from "../../web/worker/archive-texts";
+import { modelIn } from "../../web/worker/one-page/read";
+import { checkThrift } from "../../web/worker/parquet-thrift";
 import { expect, test } from "./guard";
 import { onceIsEnough } from "./person";
 import { type Lie, zip } from "./zip";

@@ -1,8 +1,9 @@
 // What is told from names alone: which repository is meant, which of its files are needed, which tables they make.
-import { neededFiles } from "../../web/hub/model";
-import { hubAddress, placeName, placeOf } from "../../web/hub/place";
-import { tablesOf } from "../../web/hub/tables";
-import type { HubFile } from "../../web/hub/types";
+
+import { hubAddress, placeName, placeOf } from "../../web/shared/hub/place";
+import type { HubFile } from "../../web/shared/hub/types";
+import { neededFiles } from "../../web/worker/hub/needed";
+import { tablesOf } from "../../web/worker/hub/tables";
 import { expect, test } from "./guard";
 import { onceIsEnough } from "./person";
 

@@ -1,7 +1,8 @@
 // What is told of files by their names: which of them are a model's and which are texts, and which weights count.
-import { contentOf, type FolderFile, openFolder } from "../../web/folder";
-import { type SeenFile, shortNames, sortFiles } from "../../web/kinds";
-import { chooseWeights, namesInIndex, passedOverNotice } from "../../web/weights";
+
+import { type SeenFile, shortNames, sortFiles } from "../../web/shared/kinds";
+import { contentOf, type FolderFile, openFolder } from "../../web/worker/folder";
+import { chooseWeights, namesInIndex, passedOverNotice } from "../../web/worker/weights";
 import { expect, test } from "./guard";
 import { onceIsEnough } from "./person";
 

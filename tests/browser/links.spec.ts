@@ -3,9 +3,9 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Page } from "@playwright/test";
-import { download } from "../../web/download";
-import { filesOf } from "../../web/hub/ask";
-import { placeOf } from "../../web/hub/place";
+import { placeOf } from "../../web/shared/hub/place";
+import { download } from "../../web/worker/download";
+import { filesOf } from "../../web/worker/hub/ask";
 import { expectNoFault } from "./axe";
 import { expect, hostOf, small, test as withHub } from "./hub-page";
 import { prepare, problem } from "./lorito";

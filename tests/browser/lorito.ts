@@ -1,7 +1,7 @@
 // What the tests of the public interface share: the page with its engine, a text, and a model small enough for
 // SwiftShader.
 import type { Page } from "@playwright/test";
-import type { Lorito } from "../../web/lorito";
+import type { Lorito } from "../../web/api/lorito";
 
 declare global {
   interface Window {

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import type { Browser, BrowserContextOptions, Page, TestInfo } from "@playwright/test";
-import { packed, unpacked } from "../../web/one-page/packing";
+import { packed, unpacked } from "../../web/shared/one-page/packing";
 import { violations } from "./axe";
 import { expect, test } from "./guard";
 import { open, prepare, problem, tinyRun } from "./lorito";

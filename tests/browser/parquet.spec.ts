@@ -1,7 +1,7 @@
 // Tables as Parquet files: their columns to choose from, their rows as documents, and what only looks like one.
 import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
-import { rowsOf } from "../../web/parquet";
+import { rowsOf } from "../../web/worker/parquet";
 import { expect, test } from "./guard";
 import { open, problem } from "./lorito";
 import { onceIsEnough, step, visit } from "./person";

@@ -1,5 +1,6 @@
 // Training outlives reloads, lost GPUs, crashes, damaged files and full disks.
 import type { Page } from "@playwright/test";
+import type {} from "../../web/worker/gpu";
 import { expect, test } from "./guard";
 import { open, prepare, problem, ready, tinyRun } from "./lorito";
 

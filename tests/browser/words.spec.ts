@@ -7,7 +7,7 @@ onceIsEnough();
 
 const root = new URL("../../", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), "utf8");
-const table: Record<string, string | Record<string, string>> = JSON.parse(read("web/locales/en.json"));
+const table: Record<string, string | Record<string, string>> = JSON.parse(read("web/page/locales/en.json"));
 
 const kebab = (name: string) => name.replace(/(?<!^)([A-Z])/g, "-$1").toLowerCase();
 const camel = (name: string) => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
@@ -41,7 +41,7 @@ test("every error and notice of the crate has a sentence made of its fields", ()
 });
 
 test("every error and notice of the page has a sentence", () => {
-  const union = read("web/errors.ts").match(/export type PageErrorCode =([\s\S]*?)\n\n/)?.[1] ?? "";
+  const union = read("web/shared/errors.ts").match(/export type PageErrorCode =([\s\S]*?)\n\n/)?.[1] ?? "";
   const codes = [...union.matchAll(/\| "([\w-]+)"/g)].map(([, code]) => code);
   expect(codes.length).toBeGreaterThan(10);
   const told = ["recovered", "state-lost", "not-saved", "storage-cleared", "sample-missing", "engine-starting"];
@@ -49,7 +49,7 @@ test("every error and notice of the page has a sentence", () => {
 });
 
 test("every reason for an engine has words", () => {
-  const union = read("web/gpu.ts").match(/export type EngineReason =([\s\S]*?)\n\n/)?.[1] ?? "";
+  const union = read("web/shared/engines.ts").match(/export type EngineReason =([\s\S]*?)\n\n/)?.[1] ?? "";
   const reasons = [...union.matchAll(/\| "([\w-]+)"/g)].map(([, reason]) => reason);
   expect(reasons.length).toBeGreaterThan(5);
   for (const reason of reasons) {
@@ -59,12 +59,9 @@ test("every reason for an engine has words", () => {
 });
 
 test("no word is left over", () => {
-  const files = [
-    ...readdirSync(new URL("web/", root)),
-    ...["views", "one-page", "offline"].flatMap((room) =>
-      readdirSync(new URL(`web/${room}/`, root)).map((name) => `${room}/${name}`),
-    ),
-  ];
+  const files = ["api", "one-page", "page", "shared"].flatMap((room) =>
+    readdirSync(new URL(`web/${room}/`, root), { recursive: true, encoding: "utf8" }).map((name) => `${room}/${name}`),
+  );
   const code = files
     .filter((name) => name.endsWith(".ts"))
     .map((name) => read(`web/${name}`))

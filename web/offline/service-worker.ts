@@ -1,16 +1,16 @@
 // The page without a network. A version of the page is its list of files with their hashes, which the build puts in here.
 // It is fetched into a cache of its own, is used once all of it is there, and alone: no file of another version is ever
 // among those that a page gets. Files that are not on the list, the hub's among them, are none of its business.
-import { cachesOf, OPEN_ELSEWHERE, TAKE_OVER } from "./names";
-import type { ServiceWorkerScope, WindowClient } from "./scope";
-import { keepShare, SHARE_TARGET, SHARED } from "./sharing";
+import { homeOf } from "../shared/home";
+import { cachesOf, OPEN_ELSEWHERE, SHARE_TARGET, SHARED, TAKE_OVER } from "../shared/offline";
+import { keepShare } from "./shared-files";
 
 /** Path below the page's folder -> SHA-256 in hex. The page itself is "", as some hosts lead from index.html to there. */
 declare const FILES: Record<string, string>;
 /** The hash of that list. */
 declare const VERSION: string;
 
-const worker = globalThis as unknown as ServiceWorkerScope;
+const worker = globalThis as unknown as ServiceWorkerGlobalScope;
 const folder = worker.registration.scope;
 const home = new URL(folder).pathname;
 const ours = cachesOf(home);
@@ -107,7 +107,7 @@ async function bringBack(): Promise<void> {
 /** The windows that show this copy of the page. */
 async function openPages(): Promise<WindowClient[]> {
   const windows = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
-  return windows.filter(({ url }) => new URL(url).pathname.replace(/[^/]*$/, "") === home);
+  return windows.filter(({ url }) => homeOf(new URL(url).pathname) === home);
 }
 
 /** Where the page is open in another tab, too, that tab would get files of two versions. */

@@ -1,13 +1,13 @@
 // The model in the page: its text in the document, its engine, and what the views ask of it.
 import { proxy, wrap } from "comlink";
 import type { History, ModelSummary } from "lorito-wasm";
-import { LoritoError, type Problem } from "../errors";
-import type { ChatAnswer, ChatMessage, Lorito, WriteOptions } from "../lorito";
-import type { Engine } from "./engine";
-import { type Content, typeOf } from "./scripts";
+import type { ChatAnswer, ChatMessage, Lorito, WriteOptions } from "../api/lorito";
+import { LoritoError, type Problem } from "../shared/errors";
+import type { OnePageEngine } from "../shared/one-page/engine";
+import { type Content, typeOf } from "../shared/one-page/scripts";
 
 /** Starts the engine in a worker, else here. */
-async function start(): Promise<Engine> {
+async function start(): Promise<OnePageEngine> {
   try {
     const script = document.querySelector("#engine")?.textContent ?? "";
     const address = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
@@ -15,7 +15,7 @@ async function start(): Promise<Engine> {
     const failed = new Promise<never>((_, reject) => {
       worker.onerror = reject;
     });
-    const engine = wrap(worker) as unknown as Engine; // every method is async and takes what can be cloned
+    const engine = wrap(worker) as unknown as OnePageEngine; // every method is async and takes what can be cloned
     await Promise.race([engine.ready(), failed]);
     return engine;
   } catch {
@@ -42,9 +42,9 @@ type Asked = Pick<Lorito, "generate" | "chat" | "stopWriting" | "on">;
 export class OneModel implements Asked {
   readonly summary: ModelSummary;
   readonly history: History;
-  readonly #engine: Engine;
+  readonly #engine: OnePageEngine;
 
-  private constructor(engine: Engine, { model, history }: { model: ModelSummary; history: History }) {
+  private constructor(engine: OnePageEngine, { model, history }: { model: ModelSummary; history: History }) {
     this.#engine = engine;
     this.summary = model;
     this.history = history;

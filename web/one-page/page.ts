@@ -1,16 +1,16 @@
 // The page that holds one model: what it is, and a place to let it write. It is opened from the disk, with no network.
 import { html, nothing, render, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
-import { problemOf } from "../errors";
-import { fileName, hand } from "../hand-out";
-import { fixed, sentenceOf, settingName, short, speak, t } from "../i18n";
-import type { Lorito } from "../lorito";
-import { Store } from "../state";
-import { action, figures } from "../views/fields";
-import { WriteView } from "../views/write";
+import type { Lorito } from "../api/lorito";
+import { fileName, hand } from "../page/hand-out";
+import { fixed, sentenceOf, settingName, short, speak, t } from "../page/i18n";
+import { Store } from "../page/state";
+import { action, figures } from "../page/views/fields";
+import { WriteView } from "../page/views/write";
+import { problemOf } from "../shared/errors";
+import { unpacked } from "../shared/one-page/packing";
+import type { OnePageWords } from "../shared/one-page/words";
 import { OneModel, take } from "./model";
-import { unpacked } from "./packing";
-import type { Spoken } from "./words";
 
 /** The Write step of Lorito's own page, where it is the only one. */
 @customElement("lorito-one-page-write")
@@ -82,7 +82,7 @@ function parsed(): Promise<unknown> {
 
 async function show(): Promise<void> {
   await parsed();
-  const { language, words }: Spoken = JSON.parse(document.querySelector("#words")?.textContent ?? "");
+  const { language, words }: OnePageWords = JSON.parse(document.querySelector("#words")?.textContent ?? "");
   speak(language, words);
   const main = document.querySelector("main");
   if (!main) return;

@@ -1,4 +1,4 @@
-//! The release page in dist/: Trunk compiles the crate and gathers the files, web/build.mjs bundles the TypeScript.
+//! The release page in dist/: Trunk compiles the crate and gathers the files, web/build/bundle.mjs bundles the TypeScript.
 
 use std::path::PathBuf;
 use std::process::Command;

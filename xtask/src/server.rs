@@ -1,5 +1,5 @@
 //! A static server for the page, on this machine only. `serve`, the browser tests and the measurements share it, so
-//! what is tested is what is served. Its headers are those that the build wrote for every host (web/headers.mjs).
+//! what is tested is what is served. Its headers are those that the build wrote for every host (web/build/headers.mjs).
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};

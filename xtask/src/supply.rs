@@ -1,5 +1,5 @@
 //! What the page is made of: whether it may be handed on (deny.toml), whether anything is known against it, and whether
-//! its notices go along (licences.txt, which web/licences.mjs makes).
+//! its notices go along (licences.txt, which web/build/licences.mjs makes).
 
 use std::fs;
 use std::path::Path;

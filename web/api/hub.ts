@@ -1,0 +1,167 @@
+// `lorito.hub`: models and datasets from the Hugging Face hub by name, and a model to it. Nothing is asked of any hub
+// until one of these methods is called.
+import type { ModelSummary } from "lorito-wasm";
+import { LoritoError, type Problem, problemOf } from "../shared/errors";
+import { HUGGING_FACE, hostOf, hubAddress, isPrivateWay, placeOf } from "../shared/hub/place";
+import type { HubDataset, HubPlace, HubTable, KeptRepo } from "../shared/hub/types";
+import type { NamedFile, WorkerApi, WorkerEvent } from "../shared/protocol";
+
+export interface TransferOptions {
+  /** Bytes of all files together. */
+  onProgress?: ((loaded: number, total: number) => void) | undefined;
+  /** Ends the transfer: the call rejects with "cancelled". */
+  signal?: AbortSignal | undefined;
+}
+
+/** What the hub needs of the rest of the page. */
+export interface HubTools {
+  ask<T>(question: (api: WorkerApi) => Promise<T>): Promise<T>;
+  withWord<T>(ask: (call: number) => Promise<T>, take: (event: WorkerEvent) => void, signal?: AbortSignal): Promise<T>;
+  opened(model: ModelSummary, files: NamedFile[]): Promise<ModelSummary & { vocabSize: number }>;
+  exportFolder(name: string): Promise<NamedFile[]>;
+  /** Files of the hub in the browser's storage are about to go. */
+  forgetting(): Promise<void>;
+  persist(): void;
+}
+
+export class Hub {
+  readonly #tools: HubTools;
+  #address = HUGGING_FACE;
+  /** Whether a link chose the address, and no person or script. */
+  #isLinked = false;
+
+  constructor(tools: HubTools) {
+    this.#tools = tools;
+  }
+
+  /** The hub's address: Hugging Face's own, or that of any other that speaks as it does. */
+  get address(): string {
+    return this.#address;
+  }
+
+  set address(address: string) {
+    this.#address = changed(() => hubAddress(address));
+    this.#isLinked = false;
+  }
+
+  /** The hub that a link names. Models and datasets come from there; nothing is sent there, and no token goes there. */
+  followLink(address: string): void {
+    this.address = address;
+    this.#isLinked = this.#address !== HUGGING_FACE;
+  }
+
+  /** Where models are sent to: a link has no say in that. */
+  get sendingAddress(): string {
+    return this.#isLinked ? HUGGING_FACE : this.#address;
+  }
+
+  /** Which repository a text names: "owner/name", "owner/name@revision", or an address. Asks nobody. */
+  place(text: string, type: HubPlace["type"] = "model"): HubPlace {
+    return changed(() => placeOf(text, type, this.#address));
+  }
+
+  /** The repository on the hub that models are sent to. Throws where no token may be taken for it. */
+  placeToSend(repo: string | HubPlace): HubPlace {
+    const place = typeof repo === "string" ? changed(() => placeOf(repo, "model", this.sendingAddress)) : repo;
+    const host = hostOf(place);
+    if (!place.name.includes("/")) throw new LoritoError({ code: "hub-name-invalid", name: place.name });
+    // Who frames a page can lead clicks and keys to where the person does not see them go.
+    if (window.top !== window.self) throw new LoritoError({ code: "hub-token-framed", host });
+    const isLinked = this.#isLinked && new URL(place.hub).origin === new URL(this.#address).origin;
+    if (isLinked) throw new LoritoError({ code: "hub-linked", host });
+    if (!isPrivateWay(place.hub)) throw new LoritoError({ code: "hub-token-exposed", host });
+    return place;
+  }
+
+  /** Opens a model by its name. `unkept` says why its files are not kept on this device, if they are not. */
+  async open(
+    model: string | HubPlace,
+    options: TransferOptions = {},
+  ): Promise<ModelSummary & { vocabSize: number; notices: Problem[]; unkept: Problem | undefined }> {
+    const place = typeof model === "string" ? this.place(model) : model;
+    const notices: Problem[] = [];
+    const ask = (api: WorkerApi, call: number) => api.openHubModel(call, place);
+    const { summary, files, unkept } = await this.#transfer(options, ask, (notice) => notices.push(notice));
+    if (!unkept) this.#tools.persist();
+    return { ...(await this.#tools.opened(summary, files)), notices, unkept };
+  }
+
+  /** The tables of a dataset, each of one split of one of its variants. */
+  async dataset(name: string | HubPlace, { signal }: Pick<TransferOptions, "signal"> = {}): Promise<HubDataset> {
+    const place = typeof name === "string" ? this.place(name, "dataset") : name;
+    return this.#transfer({ signal }, (api, call) => api.hubDataset(call, place));
+  }
+
+  /** The files of a table, of a long one only the first `parts`; `addText` takes them as they are. */
+  async fetchTable(
+    { place, commit }: HubDataset,
+    { config, split, files }: HubTable,
+    { parts = files.length, ...options }: TransferOptions & { parts?: number | undefined } = {},
+  ): Promise<{ name: string; data: Blob[]; unkept: Problem | undefined }> {
+    const wanted = files.slice(0, parts);
+    const fetched = await this.#transfer(options, (api, call) => api.hubFiles(call, place, commit, wanted));
+    if (!fetched.unkept) this.#tools.persist();
+    const name = [place.name, config, split].filter((part) => part !== "default").join(" ");
+    const data = fetched.files.map(({ data }) => data);
+    return { name: `${name}.parquet`, data, unkept: fetched.unkept }; // the crate tells a format by the ending
+  }
+
+  /** The model as the files that `send` sends. */
+  filesToSend(name: string): Promise<NamedFile[]> {
+    return this.#tools.exportFolder(name);
+  }
+
+  /**
+   * Puts files into a repository on the hub, in the name of whose token it is; returns the address of its page. The token is
+   * sent to the hub, which no link chooses, and kept nowhere.
+   */
+  async send(
+    repo: string | HubPlace,
+    files: NamedFile[],
+    { token, isPrivate = true, ...options }: TransferOptions & { token: string; isPrivate?: boolean },
+  ): Promise<string> {
+    const place = this.placeToSend(repo);
+    if (!/^hf_\w+$/.test(token)) throw new LoritoError({ code: "hub-token-invalid" });
+    return this.#transfer(options, (api, call) => api.sendToHub(call, { place, files, token, isPrivate }));
+  }
+
+  /** What is kept of the hub in the browser's storage, newest first; nothing where the browser keeps nothing. */
+  async kept(): Promise<KeptRepo[]> {
+    return this.#tools
+      .ask((api) => api.keptRepos())
+      .catch((thrown) => {
+        if (problemOf(thrown).code === "storage-unavailable") return [];
+        throw thrown;
+      });
+  }
+
+  /** A model that is open stays open. */
+  async forget(key: string): Promise<void> {
+    await this.#tools.forgetting();
+    return this.#tools.ask((api) => api.forgetRepo(key));
+  }
+
+  #transfer<T>(
+    { onProgress, signal }: TransferOptions,
+    question: (api: WorkerApi, call: number) => Promise<T>,
+    noticed: (notice: Problem) => void = () => {},
+  ): Promise<T> {
+    return this.#tools.withWord(
+      (call) => this.#tools.ask((api) => question(api, call)),
+      (event) => {
+        if (event.event === "loaded") onProgress?.(event.loaded, event.total);
+        if (event.event === "notice") noticed(event.notice);
+      },
+      signal,
+    );
+  }
+}
+
+/** What cannot be read as an address or a name, as the error of the public interface. */
+function changed<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (thrown) {
+    throw LoritoError.from(thrown);
+  }
+}

@@ -1,0 +1,188 @@
+// The part of the public interface that makes models, opens them, and gives them away.
+import type { HalfPrecision, ModelSummary, Plan, Preset, TrainConfig } from "lorito-wasm";
+import type { Engine } from "../shared/engines";
+import { LoritoError, orNone, type Problem } from "../shared/errors";
+import { webAddress } from "../shared/hub/place";
+import type { OnePageWords } from "../shared/one-page/words";
+import type { ExportKind, NamedFile, NewModel, SavedModel } from "../shared/protocol";
+import { given } from "./given";
+import { OwnRuns } from "./own-runs";
+import type { OpenedModel } from "./types";
+
+export class Models extends OwnRuns {
+  readonly #wordsOfOnePage: () => OnePageWords;
+
+  /** `wordsOfOnePage`: what a page that a model leaves as says, in the person's language. */
+  constructor(forced: Engine | undefined, wordsOfOnePage: () => OnePageWords) {
+    super(forced);
+    this.#wordsOfOnePage = wordsOfOnePage;
+  }
+
+  presets(): Promise<Preset[]> {
+    return this.owner.ask((api) => api.plain("presets"));
+  }
+
+  /** What a model and its training would cost, before there is one. Rejects if it cannot be. */
+  planModel(model: NewModel & { vocabulary?: number }, train: Partial<TrainConfig>): Promise<Plan> {
+    return this.owner.ask((api) => api.planModel(model, given(train)));
+  }
+
+  /** Whether `halfPrecision` in the settings of training can be trusted on this engine: a few steps with and without. */
+  checkHalfPrecision(): Promise<HalfPrecision> {
+    return this.owner.ask((api) => api.checkHalfPrecision());
+  }
+
+  /** Gets the GPU ready for a model that will most likely be trained, so that its first step does not wait for it. */
+  compileAhead(model: NewModel & { vocabulary?: number }, train: Partial<TrainConfig>): Promise<void> {
+    return this.owner.ask((api) => api.compileAhead(model, given(train)));
+  }
+
+  /** Makes a fresh model in place of the one there is: a preset, or "tiny" with other figures. */
+  async createModel(model: NewModel): Promise<ModelSummary> {
+    const summary = await this.owner.ask((api) => api.createModel(model));
+    this.owner.recipe.model = { made: model };
+    this.held.fresh();
+    this.tell("model", summary);
+    return summary;
+  }
+
+  async modelSummary(): Promise<ModelSummary | undefined> {
+    return (await this.owner.ask((api) => api.plain("modelSummary"))) ?? undefined;
+  }
+
+  /** Takes the adapter up into the weights: the model writes what it wrote, and all of it can be trained. */
+  async mergeAdapter(): Promise<ModelSummary> {
+    const model = await this.owner.ask((api) => api.mergeAdapter());
+    this.held.only();
+    await this.#remember();
+    return this.tell("model", model) as ModelSummary;
+  }
+
+  /** For when the engine must be started anew: what the model is now cannot be told by how it was made. */
+  async #remember(): Promise<void> {
+    this.owner.recipe.model = { opened: await this.#exported("safetensors", "lorito") };
+  }
+
+  /**
+   * A model as a .safetensors file that this page opens, a .zip with a Hugging Face folder, or a .gguf file for
+   * llama.cpp with 16 or 8 bits a number; its adapter alone, a .zip that PEFT and this page open; or a page of its own,
+   * an .html file that writes wherever it is opened and that this page opens, too.
+   */
+  async exportModel(kind: ExportKind, name = "lorito"): Promise<Blob> {
+    const file = await this.#exported(kind, name);
+    // A .gguf file has fewer bits a number, and does not open here.
+    if (!kind.startsWith("gguf")) this.held.also("file");
+    return file;
+  }
+
+  #exported(kind: ExportKind, name: string): Promise<Blob> {
+    return this.owner.ask((api) =>
+      kind === "html" ? api.exportOnePage(name, this.#wordsOfOnePage()) : api.exportModel(kind, name),
+    );
+  }
+
+  /**
+   * Opens a model: a .safetensors file of Lorito's, a model's own page, a .zip with a Hugging Face folder in it, or the
+   * files of such a folder (config.json, weights in one file or in shards, tokenizer); PEFT's adapter for the model that is
+   * open, or beside its model's files. `signal` ends it: the call rejects with "cancelled".
+   */
+  async importModel(
+    source: Blob | NamedFile[],
+    onProgress?: (loaded: number, total: number) => void,
+    signal?: AbortSignal,
+  ): Promise<OpenedModel> {
+    const notices: Problem[] = [];
+    const model = await this.withWord(
+      (call) => this.owner.ask((api) => api.importModel(call, source)),
+      (event) => {
+        if (event.event === "loaded") onProgress?.(event.loaded, event.total);
+        if (event.event === "notice") notices.push(event.notice);
+      },
+      signal,
+    );
+    return { ...(await this.opened(model, source)), notices };
+  }
+
+  /**
+   * Opens a model from an address. Its host must allow that (CORS); nothing but the file is asked of it. `signal` ends it:
+   * the call rejects with "cancelled".
+   */
+  async importFromUrl(
+    url: string,
+    onProgress?: (loaded: number, total: number) => void,
+    signal?: AbortSignal,
+  ): Promise<ModelSummary & { vocabSize: number }> {
+    const address = webAddress(url, location.href);
+    if (!address) throw new LoritoError({ code: "address-invalid", url });
+    const { model, file } = await this.withWord(
+      (call) => this.owner.ask((api) => api.importFromUrl(call, address.href)),
+      (event) => event.event === "loaded" && onProgress?.(event.loaded, event.total),
+      signal,
+    );
+    return this.opened(model, file);
+  }
+
+  protected async opened(
+    model: ModelSummary,
+    source: Blob | NamedFile[],
+  ): Promise<ModelSummary & { vocabSize: number }> {
+    // An adapter came for a model that was there before.
+    if (model.adapter) await this.#remember();
+    else this.owner.recipe.model = { opened: source };
+    // An adapter that came for a model which nothing held yet holds only a part of it.
+    if (!model.adapter || !this.held.nowhere) this.held.only("file");
+    await this.tellAll();
+    return { ...model, vocabSize: model.vocabulary };
+  }
+
+  /** The models kept in the browser's storage, newest first. */
+  savedModels(): Promise<SavedModel[]> {
+    return this.owner.ask((api) => api.savedModels()).catch(orNone<SavedModel[]>([]));
+  }
+
+  /** Keeps the model under a name like this one; returns the name it got. */
+  async saveModel(name: string): Promise<string> {
+    this.persist();
+    const saved = await this.owner.ask((api) => api.saveModel(name));
+    this.held.also(modelHolder(saved));
+    return saved;
+  }
+
+  async openModel(name: string): Promise<OpenedModel> {
+    const file = await this.savedModelFile(name);
+    const model = await this.importModel(file);
+    this.owner.recipe.liesInStorage(file);
+    this.held.only(modelHolder(name));
+    return model;
+  }
+
+  /** Returns the name it got. A model that is open stays open. */
+  async renameModel(from: string, to: string): Promise<string> {
+    await this.owner.recipe.takeOut().catch(() => {}); // a file that is gone already cannot be copied
+    const name = await this.owner.ask((api) => api.renameModel(from, to));
+    this.held.renamed(modelHolder(from), modelHolder(name));
+    return name;
+  }
+
+  /** A model that is open stays open. */
+  async deleteModel(name: string): Promise<void> {
+    await this.owner.recipe.takeOut().catch(() => {});
+    await this.owner.ask((api) => api.deleteModel(name));
+    this.held.gone(modelHolder(name));
+  }
+
+  savedModelFile(name: string): Promise<Blob> {
+    return this.owner.ask((api) => api.savedModelFile(name));
+  }
+
+  /** Bytes in the browser's storage: used by this host's pages, and granted to them. */
+  async storageUsed(): Promise<{ used: number; quota: number }> {
+    const { usage = 0, quota = 0 } = (await navigator.storage?.estimate?.()) ?? {};
+    return { used: usage, quota };
+  }
+}
+
+/** A saved model among what holds a model. */
+function modelHolder(name: string): string {
+  return `model ${name}`;
+}

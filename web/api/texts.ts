@@ -1,0 +1,147 @@
+// The part of the public interface that makes tokens of texts.
+import type { HeldBack, Piece, TextSummary, TokenizerKind, TokenizerSummary } from "lorito-wasm";
+import { LoritoError, type Problem, problemOf } from "../shared/errors";
+import { isArchive } from "../shared/kinds";
+import type { AddedText, AddTextOptions } from "./types";
+import { Voice } from "./voice";
+
+export class Texts extends Voice {
+  /**
+   * Adds a text: .txt, .md, .csv, .json, .jsonl, or one of these gzipped, or .parquet; a chat that WhatsApp has exported,
+   * as .txt or .zip. A list has the parts of one file. Of an archive every chat is a text of its own, or, if there is none,
+   * every file that can be read as text; those that cannot are among the notices. What is there stays if nothing can be read.
+   */
+  async addText(
+    name: string,
+    data: string | Uint8Array | Blob | Blob[],
+    options: AddTextOptions = {},
+  ): Promise<AddedText> {
+    const given = data instanceof Blob || Array.isArray(data) ? data : new Blob([data as BlobPart]);
+    if (Array.isArray(given) || !isArchive(await startOf(given, name)))
+      return { ...(await this.#addOne(name, given, options)), notices: [] };
+    const { texts, notices } = await this.withWord(
+      (call) => this.owner.ask((api) => api.textsIn(call, name, given)),
+      () => {},
+      options.signal,
+    );
+    let { replaces } = options;
+    let summary: TextSummary | undefined;
+    const refused: Problem[] = [];
+    for (const text of texts) {
+      try {
+        summary = await this.#addOne(text.name, text.data, { ...options, replaces });
+        replaces = undefined;
+      } catch (thrown) {
+        const problem = problemOf(thrown);
+        if (problem.code === "cancelled") throw thrown;
+        refused.push(problem);
+      }
+    }
+    const [first] = refused;
+    if (!summary) throw LoritoError.from(first);
+    return { ...summary, notices: [...notices, ...refused] };
+  }
+
+  async #addOne(
+    name: string,
+    blob: Blob | Blob[],
+    { field, chat, encoding, replaces, onProgress, signal }: AddTextOptions,
+  ): Promise<TextSummary> {
+    const reading = { field, chat, encoding };
+    const summary = await this.withWord(
+      (call) => this.owner.ask((api) => api.addText(call, name, blob, reading, replaces)),
+      (event) => event.event === "loaded" && onProgress?.(event.loaded, event.total),
+      signal,
+    );
+    const { texts } = this.owner.recipe;
+    texts[Math.min(replaces ?? texts.length, texts.length)] = { name, data: blob, reading };
+    return this.tell("text", summary);
+  }
+
+  /** The file behind a text, as it was given or as it lay in an archive, by its place in `sources`; undefined if it is unknown. */
+  textFile(index: number): Blob | Blob[] | undefined {
+    return this.owner.recipe.texts[index]?.data;
+  }
+
+  /** The names of the files in a ZIP archive. */
+  namesIn(archive: Blob): Promise<string[]> {
+    return this.owner.ask((api) => api.namesIn(archive));
+  }
+
+  /** Removes a text by its place in `sources`. */
+  async removeText(index: number): Promise<TextSummary> {
+    const summary = await this.owner.ask((api) => api.removeText(index));
+    this.owner.recipe.texts.splice(index, 1);
+    return this.tell("text", summary);
+  }
+
+  async clearText(): Promise<TextSummary> {
+    const summary = await this.owner.ask((api) => api.clearText());
+    this.owner.recipe.texts.length = 0;
+    this.owner.recipe.heldBack = undefined;
+    return this.tell("text", summary);
+  }
+
+  /**
+   * Chooses what of the text the model never sees and is tested on: whole documents, or the last tenth of each, which suits
+   * a few long ones. Conversations are held back whole.
+   */
+  async holdBack(what: HeldBack): Promise<TextSummary> {
+    const summary = await this.owner.ask((api) => api.holdBack(what));
+    this.owner.recipe.heldBack = what;
+    return this.tell("text", summary);
+  }
+
+  textSummary(): Promise<TextSummary> {
+    return this.owner.ask((api) => api.plain("textSummary"));
+  }
+
+  /** Trains a tokenizer on the text. `vocabSize` matters to "bpe" alone. */
+  async trainTokenizer(options: {
+    kind: TokenizerKind;
+    vocabSize?: number | undefined;
+  }): Promise<TokenizerSummary & { vocabSize: number }> {
+    const { kind, vocabSize: vocabulary } = options;
+    const summary = await this.owner.ask((api) => api.trainTokenizer(kind, vocabulary));
+    this.owner.recipe.tokenizer = { kind, vocabulary };
+    this.tell("tokenizer", summary);
+    return { ...summary, vocabSize: summary.vocabulary };
+  }
+
+  /** A good vocabulary for BPE on this text. */
+  suggestedVocabulary(): Promise<number> {
+    return this.owner.ask((api) => api.plain("suggestedVocabulary"));
+  }
+
+  /** The text cut into its tokens. */
+  previewTokens(text: string): Promise<Piece[]> {
+    return this.owner.ask((api) => api.plain("previewTokens", text));
+  }
+
+  /** Whether each token of a text would be learned (1) or only read (0): of conversations the answers are. */
+  learnedTokens(text: string): Promise<Uint8Array> {
+    return this.owner.ask((api) => api.plain("learnedTokens", text));
+  }
+
+  /** The characters that the tokenizer has no token for and leaves out. */
+  unknownCharacters(text: string): Promise<string> {
+    return this.owner.ask((api) => api.plain("unknownCharacters", text));
+  }
+
+  encode(text: string): Promise<Uint32Array> {
+    return this.owner.ask((api) => api.plain("encode", text));
+  }
+
+  decode(ids: ArrayLike<number>): Promise<string> {
+    return this.owner.ask((api) => api.plain("decode", Uint32Array.from(ids)));
+  }
+}
+
+/** The first bytes of a file that somebody gave. */
+async function startOf(file: Blob, name: string): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await file.slice(0, 4).arrayBuffer());
+  } catch {
+    throw new LoritoError({ code: "file-unreadable", name });
+  }
+}

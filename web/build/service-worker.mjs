@@ -1,0 +1,72 @@
+// Makes what an installed page is: manifest.webmanifest, and service-worker.js with the list of the page's files in it.
+import { createHash } from "node:crypto";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+/** The path of what is called so in web/. */
+const web = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
+
+/** Files that no page asks for, and the service worker itself. */
+const left = /^(_headers|nginx-headers\.conf|README\.md|lorito\.d\.ts|service-worker\.js)$/;
+
+/** `folder`: where all other files of the page are, and where the service worker goes. */
+export async function buildServiceWorker(folder) {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath ?? entry.path, entry.name)).replaceAll(sep, "/"))
+    .filter((path) => !left.test(path))
+    .sort();
+  const files = {};
+  for (const path of paths) files[path === "index.html" ? "" : path] = hash(await readFile(join(folder, path)));
+  const list = JSON.stringify(files);
+  await build({
+    entryPoints: [web("offline/service-worker.ts")],
+    outfile: join(folder, "service-worker.js"),
+    bundle: true,
+    // Not every browser takes modules here.
+    format: "iife",
+    target: "es2022",
+    minify: true,
+    charset: "utf8",
+    define: { FILES: list, VERSION: JSON.stringify(hash(list).slice(0, 16)) },
+    logLevel: "warning",
+  });
+}
+
+const hash = (bytes) => createHash("sha256").update(bytes).digest("hex");
+
+/** How the page is installed. Every address is below its folder, wherever that is. */
+export async function writeManifest(file) {
+  const [words, accepted, shareTarget] = await Promise.all(
+    ["page/locales/en.json", "page/accepted.json", "shared/share-target.json"].map(async (name) =>
+      JSON.parse(await readFile(web(name), "utf8")),
+    ),
+  );
+  shareTarget.params.files[0].accept = [...new Set(Object.entries(accepted).flat(2))];
+  const icon = (name, side, purpose = "any") => ({
+    src: `icons/${name}.png`,
+    sizes: `${side}x${side}`,
+    type: "image/png",
+    purpose,
+  });
+  const manifest = {
+    name: words.title,
+    short_name: words.title,
+    description: words["page.tagline"],
+    lang: "en",
+    start_url: "./",
+    scope: "./",
+    display: "standalone",
+    background_color: "#eef4ec",
+    theme_color: "#103526",
+    // Another window, so that nothing that is open is lost.
+    launch_handler: { client_mode: ["navigate-new"] },
+    file_handlers: [{ action: "./", accept: accepted }],
+    share_target: shareTarget,
+    icons: [icon("192", 192), icon("512", 512), icon("maskable", 512, "maskable")],
+  };
+  await writeFile(file, JSON.stringify(manifest));
+}

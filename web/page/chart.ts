@@ -1,0 +1,164 @@
+// The loss as a curve: training loss step by step, validation loss at each evaluation. Draws on a canvas; the table beside
+// it says the same in words.
+import { html, LitElement, type PropertyValues, type TemplateResult } from "lit";
+import { customElement, property } from "lit/decorators.js";
+import uPlot from "uplot";
+import type { Evaluation, StepRecord } from "../api/lorito";
+import { fixed, number, t } from "./i18n";
+
+type Point = number | null;
+
+/** More lie closer together than a screen can show: then a point is the mean of a few steps. */
+const MOST_POINTS = 1500;
+
+@customElement("lorito-chart")
+export class Chart extends LitElement {
+  @property({ attribute: false }) steps: StepRecord[] = [];
+  @property({ attribute: false }) evaluations: Evaluation[] = [];
+  #plot: uPlot | undefined;
+  #frame = 0;
+  readonly #sizes = new ResizeObserver(() => this.#resize());
+  readonly #dark = matchMedia("(prefers-color-scheme: dark)");
+  readonly #recolour = () => this.#build();
+
+  override createRenderRoot(): HTMLElement {
+    return this;
+  }
+
+  /** In a task of its own, as the views draw: building the plot takes as long as a view. */
+  protected override async scheduleUpdate(): Promise<void> {
+    await new Promise((done) => setTimeout(done));
+    super.scheduleUpdate();
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#dark.addEventListener("change", this.#recolour);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#dark.removeEventListener("change", this.#recolour);
+    this.#sizes.disconnect();
+    cancelAnimationFrame(this.#frame);
+    this.#plot?.destroy();
+    this.#plot = undefined;
+  }
+
+  override render(): TemplateResult {
+    return html`<div class="plot" role="img" aria-label=${this.#inWords()}></div>
+      <p class="legend" aria-hidden="true">
+        <span class="training">${this.#stride > 1 ? t("chart.trainingMean", { count: this.#stride }) : t("chart.training")}</span>
+        <span class="validation">${t("chart.validation")}</span>
+        <output class="reading"></output>
+      </p>`;
+  }
+
+  override firstUpdated(): void {
+    this.#build();
+    const room = this.querySelector(".plot");
+    if (room) this.#sizes.observe(room);
+  }
+
+  /** New figures are drawn once a frame at most, however often they come. */
+  override updated(changed: PropertyValues): void {
+    if (!changed.has("steps") && !changed.has("evaluations")) return;
+    cancelAnimationFrame(this.#frame);
+    this.#frame = requestAnimationFrame(() => this.#plot?.setData(this.#data()));
+  }
+
+  #inWords(): string {
+    const last = this.evaluations.at(-1);
+    const step = this.steps.at(-1);
+    if (!last) return t("chart.empty");
+    const [from, to] = [this.steps[0]?.loss ?? last.trainLoss, step?.loss ?? last.trainLoss];
+    const values = { step: step?.step ?? last.step, from, to, validation: last.validationLoss };
+    return t(last.validationLoss === null ? "chart.inWordsTraining" : "chart.inWords", values);
+  }
+
+  /** Steps behind one point of the training curve. */
+  get #stride(): number {
+    return Math.ceil(this.steps.length / MOST_POINTS);
+  }
+
+  /** Both curves over one axis of steps: a step without an evaluation has no validation loss, and the other way round. */
+  #data(): uPlot.AlignedData {
+    const rows = new Map<number, [Point, Point]>();
+    for (let at = 0; at < this.steps.length; at += this.#stride) {
+      const group = this.steps.slice(at, at + this.#stride);
+      const mean = group.reduce((sum, { loss }) => sum + loss, 0) / group.length;
+      rows.set(group.at(-1)?.step ?? 0, [mean, null]);
+    }
+    for (const { step, validationLoss } of this.evaluations)
+      rows.set(step, [rows.get(step)?.[0] ?? null, validationLoss]);
+    const order = [...rows.keys()].sort((a, b) => a - b);
+    const column = (index: 0 | 1) => order.map((step) => rows.get(step)?.[index] ?? null);
+    return [order, column(0), column(1)];
+  }
+
+  #build(): void {
+    const room = this.querySelector<HTMLElement>(".plot");
+    if (!room) return;
+    this.#plot?.destroy();
+    const style = getComputedStyle(this);
+    const colour = (name: string) => style.getPropertyValue(`--${name}`).trim();
+    const axis = {
+      stroke: colour("quiet"),
+      grid: { stroke: colour("line"), width: 1 },
+      ticks: { show: false },
+      font: `12px ${style.fontFamily}`,
+    };
+    this.#plot = new uPlot(
+      {
+        ...this.#room(room),
+        legend: { show: false },
+        cursor: { points: { size: 8 }, drag: { x: false, y: false } },
+        padding: [12, 24, 0, 0],
+        scales: { x: { time: false } },
+        axes: [
+          {
+            ...axis,
+            size: 32,
+            values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? number(tick) : "")),
+          },
+          { ...axis, size: 44, values: (_, ticks) => ticks.map((tick) => number(tick)) },
+        ],
+        series: [
+          {},
+          { stroke: colour("training"), width: 1.5, spanGaps: true, points: { show: false } },
+          {
+            stroke: colour("validation"),
+            width: 2.5,
+            spanGaps: true,
+            points: { show: true, size: 8, fill: colour("sheet"), width: 2.5 },
+          },
+        ],
+        hooks: { setCursor: [(plot) => this.#read(plot)] },
+      },
+      this.#data(),
+      room,
+    );
+  }
+
+  #room(room: HTMLElement): { width: number; height: number } {
+    const width = Math.max(240, room.clientWidth);
+    return { width, height: Math.round(Math.min(340, Math.max(220, width * 0.55))) };
+  }
+
+  #resize(): void {
+    const room = this.querySelector<HTMLElement>(".plot");
+    if (room && this.#plot && room.clientWidth !== this.#plot.width) this.#plot.setSize(this.#room(room));
+  }
+
+  /** What lies under the pointer, in the legend's line. */
+  #read(plot: uPlot): void {
+    const output = this.querySelector("output");
+    const at = plot.cursor.idx;
+    if (!output) return;
+    const [steps, training, validation] = plot.data;
+    const step = at == null ? undefined : steps?.[at];
+    const values = at == null ? [] : [training?.[at], validation?.[at]].filter((value) => value != null);
+    output.textContent =
+      step === undefined ? "" : t("chart.at", { step, values: values.map((value) => fixed(value, 3)).join(" / ") });
+  }
+}

@@ -1,0 +1,134 @@
+// What people do with the hub: models and datasets that they fetch by name, and a model that they send. The page says
+// which host it asks before it does, and shows how far it is; each can be ended on the way.
+
+import type { HubDataset, HubPlace, HubTable, NamedFile } from "../api/lorito";
+import { problemOf } from "../shared/errors";
+import { HUGGING_FACE, hostOf, isHubName, placeName } from "../shared/hub/place";
+import { cancellable } from "./cancellable";
+import { sayLeftOut, takeTable } from "./intake";
+import { mayReplace } from "./prepare";
+import type { Busy, Message, Store } from "./state";
+
+/** Bytes of a dataset that are fetched without asking again. */
+export const LARGE_DATASET = 200_000_000;
+
+/** Another hub, for all that follows; says so if the text is no address. */
+export function useHub(store: Store, place: Message["place"], address: string): void {
+  store.forgive(place);
+  try {
+    store.lorito.hub.address = address;
+  } catch (thrown) {
+    store.say(place, problemOf(thrown));
+  }
+  showHub(store);
+}
+
+function showHub(store: Store): void {
+  const { address, sendingAddress } = store.lorito.hub;
+  store.change({ hub: address, sendingHub: sendingAddress });
+}
+
+/** The host that models and datasets come from. */
+export function hubHost(store: Store): string {
+  return hostOf({ hub: store.state.hub });
+}
+
+/** The host that models are sent to. */
+export function sendingHost(store: Store): string {
+  return hostOf({ hub: store.state.sendingHub });
+}
+
+/** Whether a hub's address is Hugging Face's own: its name may stand for no other. */
+export function isHuggingFace(hub: string): boolean {
+  return hub === HUGGING_FACE;
+}
+
+/** Whether a link chose the hub. */
+export function isLinkedHub(store: Store): boolean {
+  return store.state.hub !== store.state.sendingHub;
+}
+
+/** That of `?hub=ADDRESS` in the page's own address, or the usual one. */
+export function useLinkedHub(store: Store): void {
+  const address = new URLSearchParams(location.search).get("hub");
+  try {
+    if (address) store.lorito.hub.followLink(address);
+  } catch (thrown) {
+    store.say("page", problemOf(thrown));
+  }
+  showHub(store);
+}
+
+/** Back to the usual hub. */
+export function leaveLinkedHub(store: Store): void {
+  store.lorito.hub.address = HUGGING_FACE;
+  showHub(store);
+}
+
+/** Whether the text of `?model=` or of a field is to be looked for on the hub. */
+export { isHubName };
+
+/** Opens a model by its name. */
+export async function openFromHub(store: Store, text: string): Promise<boolean> {
+  if (!mayReplace(store)) return false;
+  store.forgive("share");
+  const opened = await store.attempt("share", undefined, async () => store.lorito.hub.place(text));
+  if (!opened) return false;
+  const busy: Busy = { task: "opening", name: `${placeName(opened)} (${hostOf(opened)})` };
+  const done = await cancellable(store, "share", busy, async (options) => {
+    const { unkept, tokensLeftOut, notices } = await store.lorito.hub.open(opened, options);
+    sayLeftOut(store, tokensLeftOut);
+    for (const notice of unkept ? [...notices, unkept] : notices) store.say("share", notice, "notice");
+    return true;
+  });
+  await store.attempt("share", undefined, () => store.readModels());
+  return done ?? false;
+}
+
+export async function findDataset(store: Store, text: string): Promise<HubDataset | undefined> {
+  store.forgive("text");
+  const place = await store.attempt("text", undefined, async () => store.lorito.hub.place(text, "dataset"));
+  if (!place) return undefined;
+  const busy: Busy = { task: "fetching", name: `${placeName(place)} (${hostOf(place)})` };
+  return cancellable(store, "text", busy, ({ signal }) => store.lorito.hub.dataset(place, { signal }));
+}
+
+/** Fetches the first parts of a table and adds them to the text. */
+export async function takeFromHub(store: Store, dataset: HubDataset, table: HubTable, parts: number): Promise<void> {
+  const busy: Busy = { task: "fetching", name: `${dataset.place.name} (${hostOf(dataset.place)})` };
+  const fetched = await cancellable(store, "text", busy, (options) =>
+    store.lorito.hub.fetchTable(dataset, table, { ...options, parts }),
+  );
+  if (!fetched) return;
+  if (fetched.unkept) store.say("text", fetched.unkept, "notice");
+  await takeTable(store, fetched.name, fetched.data);
+  await store.attempt("text", undefined, () => store.readModels());
+}
+
+export interface Parcel {
+  place: HubPlace;
+  isPrivate: boolean;
+  files: NamedFile[];
+}
+
+/** Everything that would be sent, to be looked at. */
+export function packForHub(store: Store, repo: string, isPrivate: boolean): Promise<Parcel | undefined> {
+  store.forgive("share");
+  return store.attempt("share", { task: "packing" }, async () => {
+    const place = store.lorito.hub.placeToSend(repo);
+    const files = await store.lorito.hub.filesToSend(place.name.split("/").pop() ?? place.name);
+    return { place, isPrivate, files };
+  });
+}
+
+/** Returns the address of what was sent. */
+export function sendToHub(
+  store: Store,
+  { place, isPrivate, files }: Parcel,
+  token: string,
+): Promise<string | undefined> {
+  const busy: Busy = { task: "sending", name: `${place.name} (${hostOf(place)})` };
+  return cancellable(store, "share", busy, (options) =>
+    store.lorito.hub.send(place, files, { ...options, token, isPrivate }),
+  );
+}

@@ -1,0 +1,147 @@
+// Every word a person reads comes through here; language.ts says in which language. A language is one file,
+// locales/CODE.json, with en.json's keys: text with {placeholders}, or one text a plural category, chosen by {count}.
+// `{size:bytes}` names how a value is written.
+import type { Problem } from "../shared/errors";
+import type { OnePageWords, Sentence } from "../shared/one-page/words";
+import type english from "./locales/en.json";
+
+export type Key = keyof typeof english;
+export type Values = Record<string, unknown>;
+export type Table = Record<string, Sentence>;
+
+let words: Table = {};
+let language = "en";
+let plural = new Intl.PluralRules(language);
+
+/** Says everything with these words from here on. */
+export function speak(code: string, table: Table): void {
+  words = table;
+  language = code;
+  plural = new Intl.PluralRules(language);
+  document.documentElement.lang = language;
+}
+
+/** The words in use, those of them that are wanted, for a page that speaks on its own. */
+export function spoken(wanted: (key: string) => boolean): OnePageWords {
+  return { language, words: Object.fromEntries(Object.entries(words).filter(([key]) => wanted(key))) };
+}
+
+export function t(key: Key, values: Values = {}): string {
+  const sentence = words[key] ?? key;
+  const text = typeof sentence === "string" ? sentence : pluralForm(sentence, values);
+  return text.replace(/\{(\w+)(?::(\w+))?\}/g, (_, name: string, format?: string) => write(values[name], format));
+}
+
+/** The sentence for something that Rust or the worker reported as `{code, ...fields}`. */
+export function sentenceOf(report: Problem): string {
+  const { code, ...values } = report;
+  const finer = [values.kind, "step" in values ? "step" : undefined].map((detail) => `code.${code}.${detail}`);
+  return t([...finer, `code.${code}`].find(known) ?? "code.unknown", { code, ...values });
+}
+
+/** Whether there is a word for a key made up at run time. */
+export function known(key: string): key is Key {
+  return key in words;
+}
+
+function pluralForm(forms: Partial<Record<Intl.LDMLPluralRule, string>>, values: Values): string {
+  const category = plural.select(Number(values.count));
+  return forms[category] ?? forms.other ?? "";
+}
+
+function write(value: unknown, format?: string): string {
+  switch (format) {
+    case "bytes":
+      return bytes(Number(value));
+    case "duration":
+      return duration(Number(value));
+    case "percent":
+      return percent(Number(value));
+    case "loss":
+      return fixed(Number(value), 3);
+    case "date":
+      return date(Number(value));
+    case "list":
+      return list(Array.isArray(value) ? value.map((item) => write(item)) : []);
+    case "encoding": {
+      const key = `encoding.${value}`;
+      return known(key) ? t(key) : String(value);
+    }
+    case "setting":
+      return settingName(String(value));
+    default:
+      return typeof value === "number" ? number(value) : String(value ?? "");
+  }
+}
+
+/** The name a setting has on the page; Rust reports it by its field. */
+export function settingName(field: string): string {
+  const key = `setting.${field}`;
+  return known(key) ? t(key) : field;
+}
+
+export function number(value: number): string {
+  if (value !== 0 && Math.abs(value) < 1e-4) return String(Number(value.toPrecision(2)));
+  return new Intl.NumberFormat(language, { maximumFractionDigits: 6 }).format(value);
+}
+
+export function fixed(value: number, digits: number): string {
+  return new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(
+    value,
+  );
+}
+
+/** 1,234,567 as "1.2M": where only the size matters. */
+export function short(value: number): string {
+  return new Intl.NumberFormat(language, { notation: "compact", maximumSignificantDigits: 3 }).format(value);
+}
+
+export function percent(value: number): string {
+  return new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 }).format(value);
+}
+
+export function list(items: string[]): string {
+  return new Intl.ListFormat(language, { type: "unit", style: "short" }).format(items);
+}
+
+export function date(milliseconds: number): string {
+  return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(milliseconds);
+}
+
+/** The time of day alone, for what happened just now. */
+export function time(milliseconds: number): string {
+  return new Intl.DateTimeFormat(language, { timeStyle: "short" }).format(milliseconds);
+}
+
+function unit(value: number, name: string, digits = 0): string {
+  const unitDisplay = name === "byte" ? "long" : "short"; // "9 bytes", as no language has a short word for it
+  const options = { style: "unit", unit: name, unitDisplay, maximumFractionDigits: digits } as const;
+  return new Intl.NumberFormat(language, options).format(value);
+}
+
+export function bytes(value: number): string {
+  const names = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
+  const power = Math.min(names.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, value)) / 3)));
+  const scaled = value / 1000 ** power;
+  return unit(scaled, names[power] ?? "byte", scaled < 10 && power > 0 ? 1 : 0);
+}
+
+/** "8 sec", "2 min 5 sec", "3 hr 10 min". */
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "–";
+  if (seconds > 0 && seconds < 1) return unit(seconds, "second", 1);
+  const whole = Math.round(seconds);
+  const parts: [number, string][] = [
+    [Math.floor(whole / 86_400), "day"],
+    [Math.floor(whole / 3600) % 24, "hour"],
+    [Math.floor(whole / 60) % 60, "minute"],
+    [whole % 60, "second"],
+  ];
+  const first = parts.findIndex(([amount]) => amount > 0);
+  if (first === -1) return unit(0, "second");
+  return parts
+    .slice(first, first + 2)
+    .filter(([amount]) => amount > 0)
+    .map(([amount, name]) => unit(amount, name))
+    .join(" ");
+}

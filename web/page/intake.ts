@@ -1,0 +1,336 @@
+// What people bring: files, pasted text, samples, models. Each joins what is there only when it could be read.
+
+import type { ChatOptions, Encoding, HeldBack, NamedFile, Source } from "../api/lorito";
+import { type Problem, problemOf } from "../shared/errors";
+import { isArchive, mostFiles, mostTexts, type SeenFile, shortNames, sortFiles } from "../shared/kinds";
+import { Mutex } from "../shared/mutex";
+import { beginning, isOnePage } from "../shared/one-page/recognize";
+import type { Reading } from "../shared/protocol";
+import accepted from "./accepted.json";
+import { cancellable, withCancel } from "./cancellable";
+import { t } from "./i18n";
+import { mayReplace, openingRun } from "./prepare";
+import type { Message, Original, Store, Unclear } from "./state";
+
+export const SAMPLES = ["cuentos", "harbour", "recetas"] as const;
+export type SampleName = (typeof SAMPLES)[number];
+
+/** What the crate can read; a model opens instead of joining the text. */
+export const ACCEPT = [
+  ...new Set(Object.values(accepted).flat()),
+  // Some choosers know no endings; of these types they know all.
+  ...Object.keys(accepted).filter((type) => /^text\/|\/json$/.test(type)),
+].join(",");
+
+/** The files source by source, so that one can be read again in another way. */
+const originals: (Original | undefined)[] = [];
+
+/** The encodings that a person has chosen for files. */
+const encodings = new WeakMap<Original, Encoding>();
+
+/** What changes the sources does so in turn, as the places of those it names move with every other change. */
+const turns = new Mutex();
+
+/** Notices on what came in last, which go with what comes in next. */
+const passing = new WeakSet<Problem>();
+
+function sayInPassing(store: Store, place: Message["place"], notice: Problem): void {
+  passing.add(notice);
+  store.say(place, notice, "notice");
+}
+
+function forgetPassing(store: Store, place: Message["place"]): void {
+  const messages = store.state.messages.filter((said) => said.place !== place || !passing.has(said.report));
+  store.change({ messages });
+}
+
+/** `abort`: ends it, and whatever else has the same one. */
+async function read(
+  store: Store,
+  name: string,
+  data: Original,
+  reading: Reading = {},
+  replaces?: number,
+  abort = new AbortController(),
+): Promise<void> {
+  const messages = store.state.messages.filter(({ place, report }) => place !== "text" || report.code !== "cancelled");
+  store.change({ messages });
+  const total = [data].flat().reduce((sum, { size }) => sum + size, 0);
+  await withCancel(store, "text", { task: "reading", name, total }, abort, async (transfer) => {
+    const text = await store.lorito.addText(name, data, { ...reading, replaces, ...transfer }).catch((error) => {
+      const { code, fields, conversational } = problemOf(error);
+      if (code === "field-unclear") {
+        store.change({ unclear: { name, data, fields: fields as string[], conversational: conversational === true } });
+      }
+      throw code === "cancelled" ? ({ code, kind: "reading" } satisfies Problem) : error;
+    });
+    if (reading.encoding) encodings.set(data, reading.encoding);
+    else encodings.delete(data);
+    for (const notice of text.notices) {
+      if (notice.code === "left-in-archive") sayInPassing(store, "text", notice);
+      else store.say("text", notice);
+    }
+  });
+  // An archive may have given several, even one that was cancelled before its last.
+  for (const index of store.state.text?.sources.keys() ?? []) originals[index] = store.lorito.textFile(index);
+}
+
+/** What a person does next answers errors and questions of before. */
+function begin(store: Store): void {
+  store.forgive("text");
+  store.change({ unclear: undefined });
+}
+
+/**
+ * Takes in what is dropped or chosen, whatever it is; one file that cannot be read stops none of the others. `place`: where
+ * it was chosen, and so where it is said if nothing comes of it: under Share nothing is read as text. Returns the name of the
+ * model that it opened, if it did, and whether there was one.
+ */
+export async function takeFiles(
+  store: Store,
+  given: Iterable<File> | (() => Promise<NamedFile[]>),
+  place: "text" | "share" = "text",
+): Promise<{ hadModel: boolean; opened: string | undefined }> {
+  begin(store);
+  store.forgive(place);
+  forgetPassing(store, place);
+  const all = await store.attempt(place, undefined, async () => {
+    const files = typeof given === "function" ? await given() : [...given].map(named);
+    if (files.length > mostFiles) throw { code: "too-many-files", limit: mostFiles } satisfies Problem;
+    return files;
+  });
+  const seen = await lookAt(store, all ?? [], place);
+  const { models, passedOver, runs, texts, others } = sortFiles(seen);
+  let opened: string | undefined;
+  for (const { data, name } of runs) if (await openRun(store, name, data)) opened = name;
+  for (const files of models) if (await openFiles(store, files)) opened = nameOf(files);
+  if (opened && passedOver.length > 0)
+    sayInPassing(store, "share", { code: "models-passed-over", name: opened, names: passedOver.slice(0, 6) });
+  const hadModel = models.length + runs.length > 0;
+  if (place === "share") {
+    // It is no model, and the crate says best why not.
+    if (!hadModel && seen.length > 0) await openFiles(store, seen.map(unseen));
+    return { hadModel, opened };
+  }
+  if (texts.length > mostTexts) store.say(place, { code: "too-many-texts", count: texts.length, limit: mostTexts });
+  else await readTexts(store, texts);
+  const found = models.length + runs.length + texts.length;
+  if (others.length > 0 && found > 0) sayInPassing(store, place, leftInFolder(others));
+  else if (others.length > 0) store.say(place, leftInFolder(others));
+  else if (found === 0 && all && seen.length === all.length) store.say(place, { code: "no-files" });
+  return { hadModel, opened };
+}
+
+const named = (data: File): NamedFile => ({ name: data.webkitRelativePath || data.name, data });
+const unseen = ({ name, data }: SeenFile): NamedFile => ({ name, data });
+
+async function readTexts(store: Store, texts: readonly NamedFile[]): Promise<void> {
+  const names = shortNames(texts.map(({ name }) => name));
+  const abort = new AbortController();
+  for (const [index, { name, data }] of texts.entries()) {
+    if (abort.signal.aborted) return;
+    await turns.run(() => read(store, names[index] ?? name, data, {}, undefined, abort));
+  }
+}
+
+function leftInFolder(files: readonly NamedFile[]): Problem {
+  const found = files.slice(0, 4).map(({ name }) => name.slice(name.lastIndexOf("/") + 1));
+  return { code: "left-in-folder", name: folderName(files), count: files.length, found };
+}
+
+const folderName = ([first]: readonly NamedFile[]) => first?.name.split("/")[0] ?? "";
+
+/** Sees what each file is, as far as its name does not say it. What cannot be read is said, and left out. */
+async function lookAt(store: Store, files: readonly NamedFile[], place: "text" | "share"): Promise<SeenFile[]> {
+  const seen: SeenFile[] = [];
+  for (const file of files) {
+    const { name, data } = file;
+    await store.attempt(place, undefined, async () => {
+      const start = new Uint8Array(
+        await data
+          .slice(0, beginning)
+          .arrayBuffer()
+          .catch(() => {
+            throw { code: "file-unreadable", name } satisfies Problem;
+          }),
+      );
+      const entries = isArchive(start) ? await store.lorito.namesIn(data) : undefined;
+      seen.push({ ...file, entries, isPage: isOnePage(start) });
+    });
+  }
+  return seen;
+}
+
+/** The parts of one table, from wherever they came. */
+export function takeTable(store: Store, name: string, parts: Blob[]): Promise<void> {
+  return turns.run(() => read(store, name, parts));
+}
+
+export async function takePaste(store: Store, text: string): Promise<void> {
+  begin(store);
+  await turns.run(() => read(store, t("text.pasted"), new Blob([text])));
+}
+
+export function sampleFile(name: SampleName): string {
+  return `${name}.txt`;
+}
+
+export async function takeSample(store: Store, name: SampleName): Promise<void> {
+  begin(store);
+  const file = sampleFile(name);
+  const response = await store.attempt("text", { task: "reading", name: file }, async () => {
+    const answer = await fetch(`samples/${file}`);
+    if (!answer.ok) throw { code: "sample-missing", name: file, status: answer.status };
+    return await answer.blob();
+  });
+  if (response) await turns.run(() => read(store, file, response));
+}
+
+export function removeSource(store: Store, source: Source): Promise<void> {
+  return turns.run(() => remove(store, source));
+}
+
+/** Chooses what of the text is held back to test with. */
+export function holdBack(store: Store, what: HeldBack): Promise<void> {
+  return turns.run(async () => {
+    await store.attempt("text", undefined, () => store.lorito.holdBack(what));
+  });
+}
+
+/** Reads a CSV or JSON file again with another field; with an empty one, as the conversations that it holds. */
+export function changeField(store: Store, file: Original | undefined, field: string): Promise<void> {
+  return readAgain(store, file, () => ({ field }));
+}
+
+/** Reads a file of which nobody could tell where its text is. */
+export function chooseField(store: Store, { name, data }: Unclear, field: string): Promise<void> {
+  begin(store);
+  return turns.run(() => read(store, name, data, { field }));
+}
+
+/** Reads a file again in another encoding; undefined: as its bytes say. */
+export function changeEncoding(
+  store: Store,
+  file: Original | undefined,
+  encoding: Encoding | undefined,
+): Promise<void> {
+  return readAgain(store, file, () => ({ encoding }));
+}
+
+/** The encoding that a person has chosen for a file. */
+export function chosenEncoding(file: Original | undefined): Encoding | undefined {
+  return file && encodings.get(file);
+}
+
+/** Reads a chat of WhatsApp's again in another way. */
+export function changeChat(
+  store: Store,
+  file: Original | undefined,
+  change: (options: ChatOptions) => ChatOptions,
+): Promise<void> {
+  return readAgain(store, file, ({ chat, conversational }) => {
+    if (!chat) return {};
+    const { you, filters, plain } = chat;
+    const field = conversational ? "" : undefined;
+    return { field, chat: change({ you: you || undefined, filters, plain }) };
+  });
+}
+
+/** The new reading takes the old one's place when it is in. A source is found by its file, wherever it is by then. */
+function readAgain(store: Store, file: Original | undefined, how: (source: Source) => Reading): Promise<void> {
+  store.forgive("text");
+  return turns.run(async () => {
+    const index = originals.findIndex((original) => original !== undefined && original === file);
+    const source = store.state.text?.sources[index];
+    if (!file || !source) return;
+    await read(store, source.name, file, { encoding: chosenEncoding(file), ...how(source) }, index);
+  });
+}
+
+async function remove(store: Store, source: Source): Promise<void> {
+  const index = placeOf(store, source);
+  if (index < 0) return;
+  await store.attempt("text", undefined, async () => {
+    await store.lorito.removeText(index);
+    originals.splice(index, 1);
+  });
+}
+
+/** Where a source that was on the page is now. Of two that are alike in all this, either will do. */
+function placeOf(store: Store, source: Source): number {
+  const sources = store.state.text?.sources ?? [];
+  return sources.findIndex(
+    ({ name, field, documents, characters, bytes }) =>
+      name === source.name &&
+      field === source.field &&
+      documents === source.documents &&
+      characters === source.characters &&
+      bytes === source.bytes,
+  );
+}
+
+/** The file behind a source, if it is still at hand, so that it can be read in another way. */
+export function fileOf(index: number): Original | undefined {
+  return originals[index];
+}
+
+/** Opens a run that was downloaded because it could not be saved. */
+async function openRun(store: Store, name: string, file: Blob): Promise<boolean> {
+  if (!mayReplace(store)) return false;
+  store.forgive("share");
+  const opened = await store.attempt("share", { task: "opening", name }, async () => {
+    const run = await openingRun(store, () => store.lorito.openRun(file));
+    store.change({ lastRun: run.step < run.endStep ? run : undefined });
+    return true;
+  });
+  return opened ?? false;
+}
+
+/** Opens a model from one file, or from those of a folder. */
+async function openFiles(store: Store, files: NamedFile[]): Promise<boolean> {
+  if (!mayReplace(store)) return false;
+  const name = nameOf(files);
+  store.forgive("share");
+  forgetPassing(store, "share");
+  const opened = await cancellable(store, "share", { task: "opening", name }, async ({ signal, onProgress }) => {
+    try {
+      const { notices, tokensLeftOut } = await store.lorito.importModel(files, onProgress, signal);
+      for (const notice of notices) sayInPassing(store, "share", notice);
+      sayLeftOut(store, tokensLeftOut);
+      return true;
+    } catch (thrown) {
+      if (problemOf(thrown).code !== "cancelled") throw thrown;
+      throw { code: "cancelled", kind: "opening" } satisfies Problem;
+    }
+  });
+  return opened ?? false;
+}
+
+/** Says which tokens a model does without; of many the first few. */
+export function sayLeftOut(store: Store, tokens: readonly string[]): void {
+  const shown = tokens.length > 6 ? [...tokens.slice(0, 5), "…"] : tokens;
+  if (tokens.length > 0) store.say("share", { code: "tokens-left-out", tokens: shown }, "notice");
+}
+
+/** The folder's name, or the file's. */
+function nameOf(files: readonly NamedFile[]): string {
+  const [first] = files;
+  const folder = first?.name.includes("/") ? folderName(files) : "";
+  const weights = files.find(({ name }) => name.endsWith(".safetensors"));
+  return folder || (weights ?? first)?.name || "";
+}
+
+/** Opens a model from an address, saying where from and how much has come. */
+export async function openAddress(store: Store, address: string): Promise<boolean> {
+  if (!mayReplace(store)) return false;
+  const opened = await cancellable(
+    store,
+    "share",
+    { task: "opening", name: address },
+    async ({ signal, onProgress }) => {
+      await store.lorito.importFromUrl(address, onProgress, signal);
+      return true;
+    },
+  );
+  return opened ?? false;
+}

@@ -1,0 +1,57 @@
+// Draws the page at once, then waits for the engine and tells the page what it found.
+
+import { Lorito } from "../api/lorito";
+import type { Engine } from "../shared/engines";
+import { problemOf } from "../shared/errors";
+import { useLinkedHub } from "./from-hub";
+import { followInBackground } from "./in-background";
+import { chooseLanguage } from "./language";
+import { keepOffline } from "./offline/keep";
+import { takeReceived } from "./offline/received";
+import { wordsOfOnePage } from "./one-page-words";
+import { keepPlanning } from "./prepare";
+import { Store } from "./state";
+import { Page } from "./views/page";
+import { keepAwake } from "./wake-lock";
+
+declare global {
+  interface Window {
+    lorito: Lorito;
+  }
+}
+
+/** The engine that the address asks for. */
+function forcedEngine(): Engine | undefined {
+  const asked = new URLSearchParams(location.search).get("engine");
+  return asked === "cpu" || asked === "webgpu" ? asked : undefined;
+}
+
+const lorito = new Lorito(forcedEngine(), wordsOfOnePage);
+window.lorito = lorito;
+
+await chooseLanguage();
+const store = new Store(lorito);
+useLinkedHub(store);
+const page = new Page();
+page.store = store;
+document.querySelector("#app")?.replaceWith(page);
+keepPlanning(store);
+keepAwake(store);
+followInBackground(store);
+// The browser asks in its own words.
+addEventListener("beforeunload", (event) => {
+  if (lorito.unsaved) event.preventDefault();
+});
+
+try {
+  const ready = await lorito.ready;
+  store.change({ ready, presets: await lorito.presets() });
+  await store.attempt("page", undefined, async () => store.change({ lastRun: (await lorito.savedRun()) ?? undefined }));
+  await store.attempt("share", undefined, () => store.readRuns());
+  await store.attempt("share", undefined, () => store.readModels());
+  await takeReceived(store);
+} catch (error) {
+  store.change({ failed: true });
+  store.say("page", problemOf(error));
+}
+void keepOffline(store);

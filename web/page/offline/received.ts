@@ -1,0 +1,45 @@
+// Opens what another program has given to the installed page, as if it had been dropped there.
+
+import { home } from "../../api/home";
+import { SHARED, sharedCache, shareFolder } from "../../shared/offline";
+import { takeFiles, takePaste } from "../intake";
+import type { Store } from "../state";
+import { goTo } from "../views/view";
+
+interface LaunchQueue {
+  setConsumer(take: (launch: { files?: readonly FileSystemFileHandle[] }) => void): void;
+}
+
+/** Takes in what the page was opened for: something shared, and files that were opened with it. */
+export async function takeReceived(store: Store): Promise<void> {
+  const { launchQueue } = globalThis as { launchQueue?: LaunchQueue };
+  launchQueue?.setConsumer(({ files = [] }) => {
+    if (files.length > 0) void take(store, async () => Promise.all(files.map((handle) => handle.getFile())));
+  });
+  const address = new URL(location.href);
+  const share = address.searchParams.get(SHARED);
+  if (share === null) return;
+  address.searchParams.delete(SHARED);
+  history.replaceState(history.state, "", address);
+  await take(store, () => takeShare(home, share));
+}
+
+async function take(store: Store, get: () => Promise<File[]>): Promise<void> {
+  const files = await store.attempt("text", undefined, get);
+  const text = files?.length === 1 && files[0]?.name === "" ? files[0] : undefined;
+  if (text) await takePaste(store, await text.text());
+  else if (files) await takeFiles(store, files).then(({ hadModel }) => hadModel && goTo("share"));
+}
+
+/** What was shared: files, or a text as one without a name. Each share is given once. */
+async function takeShare(home: string, share: string): Promise<File[]> {
+  const cache = await caches.open(sharedCache(home));
+  const files: File[] = [];
+  for (let index = 0; ; index++) {
+    const address = shareFolder(home, share) + index;
+    const part = await cache.match(address);
+    if (!part) return files;
+    files.push(new File([await part.blob()], decodeURIComponent(part.headers.get("name") ?? "")));
+    await cache.delete(address);
+  }
+}

@@ -1,0 +1,15 @@
+// The words that a model's page needs, in the language that this page speaks.
+import type { OnePageWords } from "../shared/one-page/words";
+import { spoken } from "./i18n";
+
+/** What views/write.ts, views/chat.ts and page.ts say. */
+const rooms = /^(onePage|write|chat|need|hint\.write|details|message)\./;
+const settings =
+  /^setting\.(maxTokens|temperature|topK|topP|repetitionPenalty|seed|layers|heads|width|context|vocabulary)$/;
+const figures = /^(figure\.(trainLoss|validationLoss)|model\.figure\.parameters)$/;
+const codes =
+  /^code\.(unknown|internal|one-page-damaged|model-too-large|setting-out-of-range|setting-invalid|no-question)$/;
+
+export function wordsOfOnePage(): OnePageWords {
+  return spoken((key) => [rooms, settings, figures, codes].some((wanted) => wanted.test(key)));
+}

@@ -1,0 +1,171 @@
+// From the settings to a running training: what is still missing is made on the way, as the page shows it.
+
+import type { RunSummary, TextSummary, TokenizerKind } from "../api/lorito";
+import { problemOf } from "../shared/errors";
+import { t } from "./i18n";
+import { MODEL_FIELDS, type Shape } from "./settings";
+import type { Busy, Store } from "./state";
+
+/** A beginner's first training should end while they still watch. */
+const PATIENCE_SECONDS = 240;
+
+/** What the tokenizer was made from, to see whether it still fits the settings and the text. */
+let tokenized: { text: TextSummary | undefined; kind: string; vocabulary: number | undefined } | undefined;
+
+/** The vocabulary that the settings will lead to, before a tokenizer has been trained for them. */
+export function expectedVocabulary(store: Store): number {
+  const { tokenizer, text, suggested, settings } = store.state;
+  const kind = store.tokenizerKind;
+  if (tokenizer && (store.canContinue || tokenizer.kind === kind)) return tokenizer.vocabulary;
+  if (kind === "bpe") return settings.vocabulary ?? suggested.vocabulary ?? 512;
+  return 1 + (kind === "byte" ? 256 : (text?.distinctCharacters ?? 64));
+}
+
+/** The tokenizer as the settings have it. */
+function wanted(store: Store): { kind: TokenizerKind; vocabulary: number | undefined } {
+  const { settings, suggested } = store.state;
+  const kind = store.tokenizerKind;
+  return { kind, vocabulary: kind === "bpe" ? (settings.vocabulary ?? suggested.vocabulary) : undefined };
+}
+
+export async function trainTokenizer(store: Store): Promise<void> {
+  const { text } = store.state;
+  const { kind, vocabulary } = wanted(store);
+  await store.lorito.trainTokenizer({ kind, vocabSize: vocabulary });
+  tokenized = { text, kind, vocabulary };
+}
+
+function tokenizerFits(store: Store): boolean {
+  const { tokenizer, text } = store.state;
+  if (!tokenizer || !tokenized) return false;
+  const { kind, vocabulary } = wanted(store);
+  return tokenized.text === text && tokenized.kind === kind && tokenized.vocabulary === vocabulary;
+}
+
+/** Makes a new model, and the tokenizer it needs, unless the settings have not changed since they were made. */
+async function makeModel(store: Store, { model, train }: Shape, begin: (task: Busy["task"]) => void): Promise<void> {
+  if (!tokenizerFits(store)) {
+    begin("tokenizing");
+    await trainTokenizer(store);
+  }
+  begin("making");
+  await store.lorito.createModel({ ...model, seed: train.seed });
+  store.change({ modelOrigin: "made" });
+}
+
+/** Asks before another model takes the place of one that is kept nowhere else. */
+export function mayReplace(store: Store): boolean {
+  return !store.lorito.unsaved || confirm(t("unsaved.replace"));
+}
+
+/** Trains: goes on with the model there is, or starts over with a new one made from the settings. */
+export async function startTraining(store: Store, { over = false } = {}): Promise<void> {
+  store.forgive("train");
+  store.change({ lastRun: undefined });
+  const shape = await store.attempt("train", { task: "making" }, async (update) => {
+    const { shape } = store;
+    if (!shape) throw { code: "engine-starting" };
+    if (over || !store.canContinue) {
+      if (!store.state.text) throw { code: "no-text" };
+      await makeModel(store, shape, (task) => update({ task }));
+    }
+    return shape;
+  });
+  if (shape) await store.attempt("train", undefined, () => store.lorito.train(shape.train));
+}
+
+/** Brings a saved run back, and goes on with it if it was cut off. */
+export async function goOn(store: Store, { run, step, endStep }: RunSummary): Promise<void> {
+  if (store.lorito.openRunId !== run && !mayReplace(store)) return;
+  store.forgive("train");
+  store.change({ lastRun: undefined });
+  const { lorito } = store;
+  await store.attempt("train", undefined, () =>
+    openingRun<unknown>(store, () => (step < endStep ? lorito.continueRun({ run }) : lorito.restoreRun(run))),
+  );
+}
+
+/** The model that `open` brings is a run's: it trains on with the tokens that it has, without a text. */
+export async function openingRun<T>(store: Store, open: () => Promise<T>): Promise<T> {
+  const stop = store.lorito.on("model", () => store.change({ modelOrigin: "run" }));
+  return open().finally(stop);
+}
+
+/** Goes on with the CPU engine, and there with the run that the GPU has `cut` off. */
+export async function goOnWithCpu(store: Store, cut: boolean): Promise<void> {
+  const { lorito } = store;
+  store.forgive("train");
+  await store.attempt("train", undefined, async () => {
+    await lorito.changeEngine("cpu");
+    // Text, tokenizer and model come back as they were; so does a run that trains all along.
+    const run = lorito.openRunId;
+    if (cut && run !== undefined) await lorito.continueRun({ run });
+  });
+}
+
+/** Keeps the costs of the settings up to date, and suggests a preset while the person has chosen none. */
+export function keepPlanning(store: Store): void {
+  let planned = "";
+  let suggestedFor = "";
+  let planning = false;
+
+  const plan = async () => {
+    const { shape } = store;
+    if (!shape || planning || store.state.tasks.some(({ task }) => task === "making")) return;
+    // A model that was given is trained on as it is, whatever the settings say.
+    const there = store.state.modelOrigin === "given" ? store.state.model?.config : undefined;
+    const model = { ...(there ?? shape.model), vocabulary: expectedVocabulary(store) };
+    const { text, tokenizer, ready } = store.state;
+    const about = [text?.characters, tokenizer?.trainTokens, ready?.engine, store.state.settings.halfPrecision];
+    const key = JSON.stringify([model, shape.train, about]);
+    if (key === planned) return;
+    planned = key;
+    planning = true;
+    try {
+      if (store.state.settings.halfPrecision && store.state.halfPrecision === undefined) {
+        store.change({ halfPrecision: await store.lorito.checkHalfPrecision() });
+      }
+      await suggest();
+      store.change({ plan: await store.lorito.planModel(model, shape.train), planReport: undefined });
+      // Once there is a text, these settings are likely to be trained with.
+      if (text) await store.lorito.compileAhead(model, shape.train);
+    } catch (error) {
+      store.change({ plan: undefined, planReport: problemOf(error) });
+    } finally {
+      planning = false;
+      void plan();
+    }
+  };
+
+  const suggest = async () => {
+    const { presets, settings, model, text } = store.state;
+    const vocabulary = expectedVocabulary(store);
+    const key = String(vocabulary);
+    if (settings.preset || model || !text || key === suggestedFor) return;
+    suggestedFor = key;
+    let best = presets[0]?.name;
+    for (const preset of presets) {
+      const costs = await store.lorito
+        .planModel({ ...preset.model, vocabulary }, preset.train)
+        .catch(() => ({ seconds: Number.POSITIVE_INFINITY }));
+      if (costs.seconds <= PATIENCE_SECONDS) best = preset.name;
+    }
+    if (best) store.change({ suggested: { ...store.state.suggested, preset: best } });
+  };
+
+  store.addEventListener("change", () => void plan());
+}
+
+/** Whether the text has changed since the tokenizer was made for a model that is still to be made. */
+export function tokenizerIsStale(store: Store): boolean {
+  return tokenized !== undefined && store.state.text !== tokenized.text && !store.canContinue;
+}
+
+/** Whether the settings describe another model than the one there is. */
+export function modelDiffers(store: Store): boolean {
+  const { model, modelOrigin } = store.state;
+  const shape = store.shape;
+  // One that was given has the shape that it has.
+  if (!model || !shape || modelOrigin === "given") return false;
+  return MODEL_FIELDS.some((field) => Math.abs(model.config[field] - shape.model[field]) > 1e-6);
+}

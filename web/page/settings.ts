@@ -1,0 +1,145 @@
+// What a person set, and how it travels in the address after "#": a preset's name and what was changed in it.
+// Never the text: a link to settings says nothing about what was trained on.
+import type { ModelConfig, Preset, TokenizerKind, TrainConfig } from "../api/lorito";
+
+export const MODEL_FIELDS = ["layers", "heads", "width", "context", "dropout"] as const;
+export const TRAIN_FIELDS = [
+  "steps",
+  "batchSize",
+  "windowLength",
+  "learningRate",
+  "warmupSteps",
+  "evalEvery",
+  "weightDecay",
+  "beta1",
+  "beta2",
+  "gradClip",
+  "gradientAccumulation",
+  "seed",
+] as const;
+export type ModelField = (typeof MODEL_FIELDS)[number];
+export type TrainField = (typeof TRAIN_FIELDS)[number];
+export type Field = ModelField | TrainField;
+
+export const TARGETS = ["attention", "attentionOut", "mlp", "mlpOut"] as const;
+
+/** An adapter with all its figures. */
+export interface Lora {
+  rank: number;
+  alpha: number;
+  targets: Record<(typeof TARGETS)[number], boolean>;
+}
+
+/** PEFT's own rank, and twice that for alpha, as most do. */
+export const DEFAULT_LORA: Lora = {
+  rank: 8,
+  alpha: 16,
+  targets: { attention: true, attentionOut: true, mlp: true, mlpOut: true },
+};
+
+export const TOKENIZER_KINDS = ["char", "byte", "bpe"] as const satisfies readonly TokenizerKind[];
+
+export interface Settings {
+  /** Unset: chosen from the text's length. */
+  tokenizer?: TokenizerKind;
+  /** Tokens of a BPE vocabulary. Unset: as the crate suggests for this text. */
+  vocabulary?: number;
+  /** Unset: chosen by how long training would take here. */
+  preset?: string;
+  /** Asked for; whether it is used, the engine's own check decides. */
+  halfPrecision?: boolean;
+  /** An adapter learns in place of the whole model. */
+  lora?: Lora;
+  /** What differs from the preset. */
+  changed: Partial<Record<Field, number>>;
+}
+
+export interface Shape {
+  model: Omit<ModelConfig, "vocabulary">;
+  train: Required<Omit<TrainConfig, "lora">> & Pick<TrainConfig, "lora">;
+}
+
+/** What suits a model that has learned elsewhere: few steps, gently, on windows shorter than it could see. */
+function fineTuning(model: ModelConfig, adapter: boolean): Partial<Record<TrainField, number>> {
+  const learningRate = adapter ? 3e-4 : 1e-4;
+  const windowLength = model.context > 256 ? 256 : 0;
+  return {
+    steps: 300,
+    batchSize: 4,
+    gradientAccumulation: 1,
+    warmupSteps: 20,
+    evalEvery: 50,
+    learningRate,
+    windowLength,
+  };
+}
+
+/**
+ * A preset with the person's changes; the seed that orders training also draws the first weights. `foreign`: the model that
+ * will be trained on, where it comes from elsewhere.
+ */
+export function shapeOf(
+  preset: Preset,
+  { changed, halfPrecision = false, lora }: Settings,
+  foreign?: ModelConfig,
+): Shape {
+  const { vocabulary: _, ...model } = preset.model;
+  const shape: Shape = { model: { ...model }, train: { ...(preset.train as Shape["train"]) } };
+  for (const field of MODEL_FIELDS) shape.model[field] = changed[field] ?? shape.model[field];
+  // On small devices a preset has several passes a step (`Preset::fitted` in the crate), which belong to its own batch.
+  const passes = changed.batchSize === undefined ? {} : { gradientAccumulation: 1 };
+  const train: Partial<Record<TrainField, number>> = foreign ? fineTuning(foreign, lora !== undefined) : passes;
+  for (const field of TRAIN_FIELDS) shape.train[field] = changed[field] ?? train[field] ?? shape.train[field] ?? 0;
+  shape.train.halfPrecision = halfPrecision;
+  if (lora) shape.train.lora = lora;
+  return shape;
+}
+
+export function toHash(settings: Settings): string {
+  const query = new URLSearchParams();
+  if (settings.tokenizer) query.set("tokenizer", settings.tokenizer);
+  if (settings.vocabulary !== undefined) query.set("vocabulary", String(settings.vocabulary));
+  if (settings.preset) query.set("preset", settings.preset);
+  if (settings.halfPrecision) query.set("halfPrecision", "1");
+  if (settings.lora) query.set("lora", loraToText(settings.lora));
+  for (const [field, value] of Object.entries(settings.changed)) query.set(field, String(value));
+  return query.toString();
+}
+
+/** Reads an address's hash. What is no setting, or no number, is passed over; the crate checks the ranges. */
+export function fromHash(hash: string): Settings {
+  const query = new URLSearchParams(hash.replace(/^#/, ""));
+  const settings: Settings = { changed: {} };
+  const kind = TOKENIZER_KINDS.find((known) => known === query.get("tokenizer"));
+  if (kind) settings.tokenizer = kind;
+  const preset = query.get("preset");
+  if (preset) settings.preset = preset;
+  if (query.get("halfPrecision") === "1") settings.halfPrecision = true;
+  const numberAt = (name: string) => {
+    const text = query.get(name);
+    const value = Number(text);
+    return text && Number.isFinite(value) ? value : undefined;
+  };
+  const lora = loraFromText(query.get("lora"));
+  if (lora) settings.lora = lora;
+  const vocabulary = numberAt("vocabulary");
+  if (vocabulary !== undefined) settings.vocabulary = vocabulary;
+  for (const field of [...MODEL_FIELDS, ...TRAIN_FIELDS]) {
+    const value = numberAt(field);
+    if (value !== undefined) settings.changed[field] = value;
+  }
+  return settings;
+}
+
+/** Rank, alpha and matrices: "8:16:attention.mlp". */
+function loraToText({ rank, alpha, targets }: Lora): string {
+  return [rank, alpha, TARGETS.filter((target) => targets[target]).join(".")].join(":");
+}
+
+function loraFromText(text: string | null): Lora | undefined {
+  const [rank, alpha, names] = (text ?? "").split(":");
+  if (!(Number(rank) >= 1) || !(Number(alpha) > 0) || names === undefined) return undefined;
+  const chosen = new Set(names.split("."));
+  const targets = Object.fromEntries(TARGETS.map((target) => [target, chosen.has(target)])) as Lora["targets"];
+  return { rank: Math.round(Number(rank)), alpha: Number(alpha), targets };
+}

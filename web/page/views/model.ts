@@ -1,0 +1,186 @@
+// The third step: how large a model, and what that costs here.
+import { html, nothing, svg, type TemplateResult } from "lit";
+import { customElement } from "lit/decorators.js";
+import type { Memory, ModelConfig } from "../../api/lorito";
+import { bytes, duration, known, list, sentenceOf, settingName, short, t, type Values } from "../i18n";
+import { modelDiffers } from "../prepare";
+import { type Field, MODEL_FIELDS, type Settings } from "../settings";
+import type { Report } from "../state";
+import { choices, figures, settingField } from "./fields";
+import { View } from "./view";
+
+/** What of the settings takes memory, as the crate's offer names it. */
+const TAKING_MEMORY = ["batchSize", "windowLength", "context", "layers", "heads", "width"] as const;
+
+@customElement("lorito-model")
+export class ModelView extends View {
+  protected override readonly reads = [
+    "presets",
+    "settings",
+    "suggested",
+    "plan",
+    "planReport",
+    "model",
+    "modelOrigin",
+    "trained",
+    "text",
+    "messages",
+  ] as const;
+  #refused: Report | undefined;
+
+  override render(): TemplateResult {
+    const { presets, planReport } = this.state;
+    const chosen = this.#touched ? undefined : this.store.preset?.name;
+    return this.step(
+      "model",
+      html`<details class="more">
+        <summary><span class="state">${this.#sentence()}</span> <span class="open">${t("details.change")}</span></summary>
+        ${
+          presets.length === 0
+            ? html`<p class="hint">${t("need.engine")}</p>`
+            : html`<div class="columns">
+              <div>
+                ${choices(
+                  "preset",
+                  t("model.preset"),
+                  presets.map(({ name, model, fits }) => ({
+                    value: name,
+                    label: presetName(name),
+                    explanation: t(fits ? "model.presetShape" : "model.presetTooLarge", counted(model)),
+                  })),
+                  chosen,
+                  (preset) => this.#set({ preset, changed: {} }),
+                )}
+              </div>
+              <div>
+                <fieldset class="fields">
+                  <legend>${t("model.shape")}</legend>
+                  ${MODEL_FIELDS.map((field) => settingField(this.store, "model", field, field !== "dropout"))}
+                  ${settingField(this.store, "model", "seed")}
+                </fieldset>
+              </div>
+            </div>`
+        }
+      </details>
+      ${planReport && !planReport.setting ? this.#refusal(planReport) : this.#costs()}`,
+    );
+  }
+
+  /** A refusal is easier to mend with the numbers in sight. */
+  override updated(): void {
+    const { planReport } = this.state;
+    const details = this.querySelector("details");
+    if (planReport && planReport !== this.#refused && details) details.open = true;
+    this.#refused = planReport;
+  }
+
+  get #touched(): boolean {
+    const { changed } = this.state.settings;
+    return MODEL_FIELDS.some((field) => changed[field] !== undefined);
+  }
+
+  #set(part: Partial<Settings>): void {
+    this.store.setSettings({ ...this.state.settings, ...part });
+  }
+
+  /** Takes numbers over into the settings, from the preset as it is. */
+  #change(changed: Settings["changed"]): void {
+    this.#set({ changed: { ...this.state.settings.changed, ...changed } });
+  }
+
+  #sentence(): string {
+    const { model, plan } = this.state;
+    if (model && this.store.canContinue && !modelDiffers(this.store)) {
+      return t("model.made", { ...counted(model.config), parameters: short(model.parameters) });
+    }
+    const { preset, shape } = this.store;
+    if (!preset || !shape) return t("model.starting");
+    const name = this.#touched ? t("model.own") : presetName(preset.name);
+    if (!plan) return t("model.plannedPlain", { name, ...counted(shape.model) });
+    return t("model.planned", { name, parameters: short(plan.parameters), ...counted(shape.model) });
+  }
+
+  #costs(): TemplateResult | typeof nothing {
+    const { plan, settings, text } = this.state;
+    if (!plan) return nothing;
+    const { weights, optimizer, activations } = plan.memory;
+    return html`<div class="costs">
+      ${figures([
+        [t("model.figure.parameters"), plan.parameters],
+        [t("model.figure.time"), duration(plan.seconds), t("model.figure.timeNote")],
+        [t("model.figure.memory"), bytes(weights + optimizer + activations)],
+        ...(text
+          ? [[t("model.figure.epochs"), t("model.epochs", { count: Math.round(plan.epochs * 10) / 10 })] as const]
+          : []),
+      ])}
+      ${memoryBar(plan.memory)}
+      ${settings.preset || this.#touched ? nothing : html`<p class="hint">${t("model.suggested")}</p>`}
+    </div>`;
+  }
+
+  /** Why no model can be made of these numbers, with buttons for numbers that work. */
+  #refusal(report: Report): TemplateResult {
+    return html`<div class="message error" role="alert">
+      <p>${sentenceOf(report)}</p>
+      <p class="answers">${this.#answers(report)}</p>
+    </div>`;
+  }
+
+  #answers(report: Report): unknown {
+    const answer = (label: string, changed: Settings["changed"]) =>
+      html`<button type="button" @click=${() => this.#change(changed)}>${label}</button>`;
+    if (report.code === "heads-do-not-divide-width") {
+      const { heads, allowed, widths } = report as unknown as { heads: number; allowed: number[]; widths: number[] };
+      const near = allowed.toSorted((a, b) => Math.abs(a - heads) - Math.abs(b - heads)).slice(0, 2);
+      return [
+        ...near.map((count) => answer(t("model.useHeads", { count }), { heads: count })),
+        ...widths.map((width) => answer(t("model.useWidth", { width }), { width })),
+      ];
+    }
+    const nearest = report.nearest as Record<(typeof TAKING_MEMORY)[number], number> | null | undefined;
+    const { shape } = this.store;
+    if (report.code === "model-too-large" && nearest && shape) {
+      const { model, modelOrigin } = this.state;
+      const there = modelOrigin === "given" ? model?.config : undefined;
+      const asked: Partial<Record<Field, unknown>> = { ...shape.model, ...there, ...shape.train };
+      const changes = TAKING_MEMORY.filter((field) => nearest[field] !== asked[field]);
+      const told = changes.map((field) => t("model.change", { setting: settingName(field), value: nearest[field] }));
+      const changed = Object.fromEntries(changes.map((field) => [field, nearest[field]]));
+      return answer(t("model.useNearest", { changes: list(told) }), changed);
+    }
+    return nothing;
+  }
+}
+
+export function presetName(name: string): string {
+  const key = `preset.${name}`;
+  return known(key) ? t(key) : name;
+}
+
+/** A shape as sentences take it: "1 layer", "2 layers". */
+function counted({ layers, heads, width, context }: Omit<ModelConfig, "vocabulary" | "dropout">): Values {
+  return { layers: t("model.layers", { count: layers }), heads: t("model.heads", { count: heads }), width, context };
+}
+
+/** Three lengths in one bar; the same figures stand beside it as words. */
+function memoryBar({ weights, optimizer, activations }: Memory): TemplateResult {
+  const parts = [
+    ["weights", weights],
+    ["optimizer", optimizer],
+    ["activations", activations],
+  ] as const;
+  const total = weights + optimizer + activations;
+  let from = 0;
+  return html`<div class="memory">
+    <svg viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true">
+      ${parts.map(([name, amount]) => {
+        const x = (1000 * from) / total;
+        from += amount;
+        return svg`<rect class=${name} x=${x} width=${(1000 * amount) / total} height="10" />`;
+      })}
+    </svg>
+    <ul>
+      ${parts.map(([name, amount]) => html`<li class=${name}>${t(`model.memory.${name}`, { size: bytes(amount) })}</li>`)}
+    </ul>
+  </div>`;
+}

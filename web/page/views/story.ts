@@ -1,0 +1,42 @@
+// What the model writes, evaluation by evaluation: the newest large, the way there from step 0 below it.
+import { html, LitElement, nothing, type TemplateResult } from "lit";
+import { customElement, property } from "lit/decorators.js";
+import type { Sample } from "../../api/lorito";
+import { t } from "../i18n";
+
+@customElement("lorito-story")
+export class Story extends LitElement {
+  @property({ attribute: false }) samples: Sample[] = [];
+
+  override createRenderRoot(): HTMLElement {
+    return this;
+  }
+
+  override render(): TemplateResult {
+    const now = this.samples.at(-1);
+    const before = this.samples.slice(0, -1).reverse();
+    return html`<h3>${t("story.title")}</h3>
+      <figure class="sheet now">
+        <img src="parrot.svg" alt="" width="44" height="44">
+        ${
+          now
+            ? html`<figcaption>${t("story.step", { step: now.step })}</figcaption>
+              <blockquote>${now.text.trimStart()}</blockquote>`
+            : html`<p class="hint">${t("story.soon")}</p>`
+        }
+      </figure>
+      ${
+        before.length === 0
+          ? nothing
+          : html`<h4>${t("story.before")}</h4>
+            <ol reversed class="before" tabindex="0" aria-label=${t("story.before")}>
+              ${before.map(
+                ({ step, text }) => html`<li>
+                  <span class="at">${t("story.step", { step })}</span>
+                  <blockquote>${text.trimStart()}</blockquote>
+                </li>`,
+              )}
+            </ol>`
+      }`;
+  }
+}

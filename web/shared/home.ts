@@ -1,0 +1,12 @@
+// Which copy of the page this is. Several may lie in folders of one host, and a browser gives all of them the same storage
+// and the same locks: each copy keeps its own apart by the path of its folder, its home.
+
+/** The path of the page's folder, with a slash at its end. `path`: of the page, or of its folder. */
+export function homeOf(path: string): string {
+  return path.replace(/[^/]*$/, "");
+}
+
+/** The name of a lock that belongs to the copy at `home` alone. */
+export function lockName(home: string, name: string): string {
+  return name + home.slice(0, -1);
+}

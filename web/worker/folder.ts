@@ -1,0 +1,209 @@
+// Opening models of Hugging Face's: which files of a folder or archive are needed, and their way to the crate piece by
+// piece, so that the weights are never in memory twice.
+import type { ModelSummary, Session } from "lorito-wasm";
+import type { Problem } from "../shared/errors";
+import { baseOf, folderOf, tokenizerDescriptions } from "../shared/kinds";
+import type { NamedFile } from "../shared/protocol";
+import { startLength } from "./download";
+import type { Guarded } from "./turns";
+import { macrotask } from "./turns";
+import {
+  adapterWeights,
+  type ChosenWeights,
+  chooseWeights,
+  longestIndex,
+  namesInIndex,
+  passedOverNotice,
+  weightsIndex,
+} from "./weights";
+
+/** Read whole; the crate knows them by these names. */
+const small = ["config.json", "tokenizer.json", "vocab.json", "merges.txt", ...tokenizerDescriptions];
+/** Small files that are larger than this are none. */
+const largestSmall = 2 ** 25;
+/** Bytes that the headers of all weights may have: those of the largest models have some hundred kilobytes. */
+const largestHeaders = 2 ** 26;
+/** Bytes that all files may have: WebAssembly addresses no more. */
+const largest = 2 ** 32;
+
+const adapterConfig = "adapter_config.json";
+
+/** Whether a file with this path may belong to a model. */
+export function mayBelong(path: string): boolean {
+  return [...small, weightsIndex, adapterConfig].includes(baseOf(path)) || path.endsWith(".safetensors");
+}
+
+/** A file that need not be at hand yet: an archive unpacks it when it is asked for. */
+export interface FolderFile {
+  name: string;
+  size: number;
+  /** Its first bytes. */
+  start(length: number): Promise<Uint8Array>;
+  whole(): Promise<Blob>;
+}
+
+export function fileAtHand({ name, data }: NamedFile): FolderFile {
+  return {
+    name,
+    size: data.size,
+    start: async (length) => new Uint8Array(await data.slice(0, length).arrayBuffer()),
+    whole: async () => data,
+  };
+}
+
+/** PEFT's two files. */
+export interface AdapterFiles {
+  config: FolderFile;
+  weights: FolderFile;
+}
+
+/** What a folder holds: a model as the files beside its config.json, by their names there, or an adapter, or both. */
+export type FolderContent = { notices: Problem[] } & (
+  | { base: FolderFile[]; adapter: AdapterFiles | undefined }
+  | { base: undefined; adapter: AdapterFiles }
+);
+
+/** A model and the adapter beside it. Of several config.json the one that lies least deep counts. */
+export function contentOf(files: readonly FolderFile[]): FolderContent {
+  const config = leastDeep(files, "config.json");
+  const settings = leastDeep(files, adapterConfig);
+  const weights = settings && beside(files, settings).find(({ name }) => name === adapterWeights);
+  const adapter = settings && weights && { config: settings, weights };
+  if (!config) {
+    if (!adapter) throw missing(files);
+    return { base: undefined, adapter, notices: [] };
+  }
+  const base = beside(files, config);
+  if (!settings) return { base, adapter: undefined, notices: [] };
+  // One that lies deeper than the model is that of some other run.
+  if (adapter && depth(settings.name) <= depth(config.name)) return { base, adapter, notices: [] };
+  return { base, adapter: undefined, notices: [{ code: "adapter-left-out", name: settings.name }] };
+}
+
+/** The one file of weights where nothing describes a model: it may be Lorito's own. */
+export function onlyWeights(files: readonly FolderFile[]): FolderFile | undefined {
+  const weights = files.filter(({ name }) => name.endsWith(".safetensors"));
+  const isDescribed = files.some(({ name }) => ["config.json", adapterConfig].includes(baseOf(name)));
+  const [only] = weights;
+  return only && weights.length === 1 && !isDescribed && baseOf(only.name) !== adapterWeights ? only : undefined;
+}
+
+function missing(files: readonly FolderFile[]): Problem {
+  const has = (wanted: string) => files.some(({ name }) => baseOf(name) === wanted);
+  if (has(adapterConfig)) return { code: "file-missing", kind: "adapter", name: adapterWeights };
+  if (has(adapterWeights)) return { code: "file-missing", kind: "adapter", name: adapterConfig };
+  return { code: "file-missing", name: "config.json" };
+}
+
+const depth = (path: string) => path.split("/").length;
+
+function leastDeep(files: readonly FolderFile[], wanted: string): FolderFile | undefined {
+  const found = files.filter(({ name }) => baseOf(name) === wanted);
+  return found.sort((one, other) => depth(one.name) - depth(other.name))[0];
+}
+
+/** The files in the same folder, by their names there. */
+function beside(files: readonly FolderFile[], file: FolderFile): FolderFile[] {
+  const folder = folderOf(file.name);
+  return files.filter(({ name }) => folderOf(name) === folder).map((other) => ({ ...other, name: baseOf(other.name) }));
+}
+
+/** What opening a folder needs. */
+interface Opening {
+  session: Guarded<Session>;
+  signal: AbortSignal;
+  progress(loaded: number, total: number): void;
+}
+
+/**
+ * Opens a folder in place of the current model, which stays until the other one is whole. What can be refused is refused
+ * by the small files and the beginnings of the weights, before the rest is unpacked or read. Returns what was passed over.
+ */
+export async function openFolder(
+  files: readonly FolderFile[],
+  { session, signal, progress }: Opening,
+): Promise<{ model: ModelSummary; notices: Problem[] }> {
+  const named = new Map(files.map((file) => [file.name, file]));
+  const read = async (name: string, limit = largestSmall) => {
+    const file = named.get(name);
+    return file && bytesOf(file, limit);
+  };
+  const config = await read("config.json");
+  if (config) await session.use((open) => open.checkPretrained(config));
+  const index = await read(weightsIndex, longestIndex);
+  const chosen = chooseWeights([...named.keys()], index && namesInIndex(new TextDecoder().decode(index)));
+  const weights = weightsOf(chosen, named);
+  // An index beside the whole file is an earlier save's, or a later one's: it says nothing of this file.
+  const isWhole = !chosen.byIndex && chosen.weights.includes("model.safetensors");
+  const described = isWhole ? small : [...small, weightsIndex];
+  const names: string[] = [];
+  const contents: Uint8Array[] = [];
+  const totals: number[] = [];
+  const give = (name: string, content: Uint8Array, total = content.length) => {
+    names.push(name);
+    contents.push(content);
+    totals.push(total);
+  };
+  for (const name of described.filter((name) => named.has(name))) {
+    const content = name === "config.json" ? config : name === weightsIndex ? index : await read(name);
+    if (content) give(name, content);
+  }
+  let headers = 0;
+  for (const file of weights) {
+    stopIfEnded(signal);
+    const start = await headerOf(file);
+    headers += start.length;
+    if (headers > largestHeaders)
+      throw { code: "header-too-large", bytes: headers, limit: largestHeaders } satisfies Problem;
+    give(file.name, start, file.size);
+  }
+  const pieces = await session.use((open) => open.beginPretrained(names, contents, Float64Array.from(totals)));
+  const total = pieces.reduce((sum, { from, to }) => sum + to - from, 0);
+  let loaded = 0;
+  try {
+    const blobs = new Map<string, Blob>();
+    for (const file of weights) blobs.set(file.name, await file.whole());
+    for (const { file, from, to } of pieces) {
+      stopIfEnded(signal);
+      const bytes = new Uint8Array((await blobs.get(file)?.slice(from, to).arrayBuffer()) ?? new ArrayBuffer());
+      await session.use((open) => open.pushPretrained(bytes));
+      loaded += to - from;
+      progress(loaded, total);
+      await macrotask();
+    }
+    const model = await session.use((open) => open.finishPretrained());
+    return { model, notices: passedOverNotice(chosen) };
+  } catch (thrown) {
+    await session.use((open) => open.dropPretrained());
+    throw thrown;
+  }
+}
+
+/** The files that count, those that are there: the crate tells what an index names beside them. */
+function weightsOf({ weights, byIndex, passedOver }: ChosenWeights, named: ReadonlyMap<string, FolderFile>) {
+  if (weights.length === 0 && passedOver.length > 0)
+    throw { code: "weights-unclear", found: passedOver.slice(0, 6) } satisfies Problem;
+  const found = weights.flatMap((name) => named.get(name) ?? []);
+  const lost = weights.find((name) => !named.has(name));
+  if (lost && !byIndex) throw { code: "file-missing", name: lost } satisfies Problem;
+  const bytes = found.reduce((sum, { size }) => sum + size, 0);
+  if (bytes > largest) throw { code: "file-too-large", name: found[0]?.name, bytes, limit: largest } satisfies Problem;
+  return found;
+}
+
+/** The header of a file of weights, with the eight bytes before it. */
+export async function headerOf(file: FolderFile): Promise<Uint8Array> {
+  const first = await file.start(8);
+  return file.start(startLength(first, file.size));
+}
+
+/** A small file. */
+export async function bytesOf(file: FolderFile, limit = largestSmall): Promise<Uint8Array> {
+  const { name, size } = file;
+  if (size > limit) throw { code: "file-too-large", name, bytes: size, limit } satisfies Problem;
+  return new Uint8Array(await (await file.whole()).arrayBuffer());
+}
+
+export function stopIfEnded(signal: AbortSignal): void {
+  if (signal.aborted) throw { code: "cancelled" } satisfies Problem;
+}

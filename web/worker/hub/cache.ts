@@ -1,0 +1,137 @@
+// What is kept of the hub in the browser's private files: a folder a repository, in it a manifest and the files, whole
+// or as far as they have come.
+
+import { hostOf } from "../../shared/hub/place";
+import type { HubFile, HubPlace, KeptRepo } from "../../shared/hub/types";
+import { folder, readFile, unlessGone, writeFile } from "../storage";
+
+const manifestName = "manifest.json";
+
+interface Manifest {
+  place: HubPlace;
+  /** The files are of this commit; halves of another one would not fit. */
+  commit: string;
+  files: HubFile[];
+  /** Paths of the files that are here and have the right hash. */
+  whole: string[];
+}
+
+/** Where one repository is kept. */
+export class Shelf {
+  readonly #folder: FileSystemDirectoryHandle;
+  #manifest: Manifest | undefined;
+
+  private constructor(folder: FileSystemDirectoryHandle, manifest: Manifest | undefined) {
+    this.#folder = folder;
+    this.#manifest = manifest;
+  }
+
+  /** Throws where the browser keeps nothing. */
+  static async at(place: HubPlace): Promise<Shelf> {
+    const shelf = await (await folder("hub")).getDirectoryHandle(keyOf(place), { create: true });
+    return new Shelf(shelf, await readManifest(shelf));
+  }
+
+  /** The files, if all that belong to the repository are here and whole. */
+  async all(): Promise<{ file: HubFile; data: File }[] | undefined> {
+    const found: { file: HubFile; data: File }[] = [];
+    for (const file of this.#manifest?.files ?? []) {
+      const data = await this.whole(file);
+      if (!data) return undefined;
+      found.push({ file, data });
+    }
+    return found.length > 0 ? found : undefined;
+  }
+
+  /** Makes room for these files of a commit. What is here of another commit goes. */
+  async expect(place: HubPlace, commit: string, files: readonly HubFile[]): Promise<void> {
+    const before = this.#manifest?.commit === commit ? this.#manifest : undefined;
+    if (!before) for await (const name of this.#folder.keys()) await this.#folder.removeEntry(name);
+    const others = before?.files.filter(({ path }) => !files.some((file) => file.path === path)) ?? [];
+    this.#manifest = { place, commit, files: [...others, ...files], whole: before?.whole ?? [] };
+    await this.#write();
+  }
+
+  async whole({ path, bytes }: HubFile): Promise<File | undefined> {
+    if (!this.#manifest?.whole.includes(path)) return undefined;
+    const file = await readFile(this.#folder, stored(path));
+    return file?.size === bytes ? file : undefined;
+  }
+
+  /** A file as far as it is here; made if there is nothing of it. */
+  entry({ path }: HubFile): Promise<FileSystemFileHandle> {
+    return this.#folder.getFileHandle(stored(path), { create: true });
+  }
+
+  /** Notes that the file is here and is what it should be. */
+  async finished({ path }: HubFile): Promise<void> {
+    if (this.#manifest && !this.#manifest.whole.includes(path)) {
+      this.#manifest.whole.push(path);
+      await this.#write();
+    }
+  }
+
+  /** Lets go of a file that is not what it should be. */
+  async drop({ path }: HubFile): Promise<void> {
+    await this.#folder.removeEntry(stored(path)).catch(() => {}); // it may be held open: what is wrong with it stays known
+  }
+
+  async #write(): Promise<void> {
+    await writeFile(this.#folder, manifestName, new TextEncoder().encode(JSON.stringify(this.#manifest)));
+  }
+}
+
+export async function keptRepos(): Promise<KeptRepo[]> {
+  const repos: KeptRepo[] = [];
+  for await (const [key, handle] of (await folder("hub")).entries()) {
+    if (!(handle instanceof FileSystemDirectoryHandle)) continue;
+    const repo = await unlessGone(() => keptRepo(key, handle));
+    if (repo) repos.push(repo);
+  }
+  return repos.sort((one, other) => other.modified - one.modified);
+}
+
+async function keptRepo(key: string, where: FileSystemDirectoryHandle): Promise<KeptRepo> {
+  const manifest = await readManifest(where);
+  let [bytes, modified] = [0, 0];
+  for await (const [name, entry] of where.entries()) {
+    if (!(entry instanceof FileSystemFileHandle) || name === manifestName) continue;
+    const file = await entry.getFile();
+    bytes += file.size;
+    modified = Math.max(modified, file.lastModified);
+  }
+  // Without a manifest, a break came at the very start, or something is damaged: it can only be deleted.
+  const place = manifest?.place ?? { hub: "", type: "model", name: decodeURIComponent(key), revision: "main" };
+  const total = manifest?.files.reduce((sum, file) => sum + file.bytes, 0) ?? bytes;
+  return { key, place, bytes, total, modified };
+}
+
+/** Lets go of all that is kept of a repository. */
+export async function forgetPlace(place: HubPlace): Promise<void> {
+  await forgetRepo(keyOf(place));
+}
+
+export async function forgetRepo(key: string): Promise<void> {
+  await (await folder("hub")).removeEntry(key, { recursive: true });
+}
+
+/** Two hubs may have repositories of the same name, with other files in them. */
+function keyOf(place: HubPlace): string {
+  return encodeURIComponent(
+    `${hostOf(place)}${new URL(place.hub).pathname}${place.type}/${place.name}@${place.revision}`,
+  );
+}
+
+function stored(path: string): string {
+  return `file-${encodeURIComponent(path)}`;
+}
+
+async function readManifest(shelf: FileSystemDirectoryHandle): Promise<Manifest | undefined> {
+  try {
+    const text = await (await readFile(shelf, manifestName))?.text();
+    const manifest: Manifest | undefined = text && JSON.parse(text);
+    return manifest && Array.isArray(manifest.files) && Array.isArray(manifest.whole) ? manifest : undefined;
+  } catch {
+    return undefined; // half written
+  }
+}

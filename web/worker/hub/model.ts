@@ -1,0 +1,38 @@
+// A model by its name on the hub: how its files come.
+import type { Problem } from "../../shared/errors";
+import type { HubFile, HubPlace } from "../../shared/hub/types";
+import type { HubTransfer, NamedFile } from "../../shared/protocol";
+import type { Watch } from "../under-way";
+import { longestIndex, namesInIndex, passedOverNotice, weightsIndex } from "../weights";
+import { commitOf, filesOf } from "./ask";
+import { forgetPlace, Shelf } from "./cache";
+import { neededFiles, weightsOf } from "./needed";
+import { smallFile, transfer } from "./transfer";
+
+/** What the index of the weights names, where it is needed. It is read before anything is kept, as it says what will be. */
+async function indexOf(place: HubPlace, commit: string, all: readonly HubFile[], signal: AbortSignal) {
+  const index = all.find(({ path }) => path === weightsIndex);
+  if (!index || index.bytes > longestIndex || all.some(({ path }) => path === "model.safetensors")) return undefined;
+  return namesInIndex(await (await smallFile(place, commit, index, signal)).text());
+}
+
+/** The files of a model. What is kept of it is taken as it is, and nothing is asked for. */
+export async function fetchModel(place: HubPlace, watch: Watch): Promise<HubTransfer & { notices: Problem[] }> {
+  const kept = await Shelf.at(place)
+    .then((shelf) => shelf.all())
+    .catch(() => undefined);
+  if (kept) return { files: kept.map(({ file, data }) => ({ name: file.path, data })), unkept: undefined, notices: [] };
+  const commit = await commitOf(place, watch.signal);
+  const all = await filesOf(place, commit, false, watch.signal);
+  const indexed = await indexOf(place, commit, all, watch.signal);
+  const needed = neededFiles(place, all, indexed);
+  const arrived = async (file: NamedFile) => {
+    await watch.arrived?.(file).catch(async (thrown) => {
+      // What cannot be opened is not worth keeping; where nothing is kept, there is nothing to forget.
+      await forgetPlace(place).catch(() => {});
+      throw thrown;
+    });
+  };
+  const notices = passedOverNotice(weightsOf(all, indexed));
+  return { ...(await transfer(place, commit, needed, { ...watch, arrived })), notices };
+}

@@ -1,0 +1,50 @@
+// Which files of a repository make the model.
+import type { Problem } from "../../shared/errors";
+import { hostOf } from "../../shared/hub/place";
+import type { HubFile, HubPlace } from "../../shared/hub/types";
+import { tokenizerDescriptions } from "../../shared/kinds";
+import { adapterWeights, type ChosenWeights, chooseWeights, weightsIndex } from "../weights";
+
+/** Bytes that a model's files may have together: WebAssembly addresses no more. */
+const largest = 2 ** 32;
+
+const described = ["config.json", ...tokenizerDescriptions];
+/** Weights in forms that are not opened: some can run programs, others are of other makers. */
+const otherWeights = /\.(bin|h5|msgpack|onnx|ot|pt|pth|ckpt|gguf|tflite)$/i;
+
+/**
+ * The files that make the model, small ones first. `indexed`: what the index of the weights names, if there is one. Throws if
+ * there are no weights that can be opened.
+ */
+export function neededFiles(place: HubPlace, all: readonly HubFile[], indexed?: readonly string[]): HubFile[] {
+  const has = (path: string) => all.some((file) => file.path === path);
+  const isAdapter = has("adapter_config.json") && has(adapterWeights);
+  const adapter = isAdapter ? ["adapter_config.json", adapterWeights] : [];
+  const { weights, byIndex } = weightsOf(all, indexed);
+  const about = { name: place.name, host: hostOf(place) };
+  if (weights.length === 0 && !isAdapter) {
+    const found = all.map(({ path }) => path).filter((path) => otherWeights.test(path));
+    if (found.length === 0) throw { code: "hub-no-model", ...about } satisfies Problem;
+    throw { code: "hub-no-safetensors", ...about, found: found.slice(0, 6) } satisfies Problem;
+  }
+  const lost = weights.find((path) => !has(path));
+  if (lost) throw { code: "hub-file-missing", ...about, file: lost } satisfies Problem;
+  const tokenizer = has("tokenizer.json") ? ["tokenizer.json"] : ["vocab.json", "merges.txt"];
+  // A file of Lorito's own has all of it inside.
+  const beside = [...described, ...tokenizer, ...(byIndex ? [weightsIndex] : [])];
+  const small = has("config.json") && weights.length > 0 ? beside : [];
+  const wanted = [...small, ...weights, ...adapter];
+  const isWeights = ({ path }: HubFile) => path.endsWith(".safetensors");
+  const needed = all.filter(({ path }) => wanted.includes(path));
+  const bytes = needed.reduce((sum, file) => sum + file.bytes, 0);
+  if (bytes > largest) throw { code: "hub-too-large", name: place.name, bytes, limit: largest } satisfies Problem;
+  return [...needed.filter((file) => !isWeights(file)), ...needed.filter(isWeights)];
+}
+
+/** Which of the files hold the weights. */
+export function weightsOf(all: readonly HubFile[], indexed: readonly string[] | undefined): ChosenWeights {
+  return chooseWeights(
+    all.map(({ path }) => path),
+    indexed,
+  );
+}

@@ -1,0 +1,18 @@
+// What the browser tells of the machine's memory; what is made of it is the crate's to decide (src/device.rs).
+import type { Machine } from "lorito-wasm";
+import { deviceName, type EngineChoice } from "../shared/engines";
+
+/** `memoryFailures`: the totals that were assumed when memory ran out, by {@link deviceName}. */
+export function machine(choice: EngineChoice, memoryFailures: Readonly<Record<string, number>> = {}): Machine {
+  const { deviceMemory, userAgent, userAgentData } = navigator as WorkerNavigator & {
+    deviceMemory?: number;
+    userAgentData?: { mobile: boolean };
+  };
+  return {
+    largestBuffer: choice.largestBuffer,
+    deviceMemory,
+    handheld: userAgentData?.mobile || /Android|iPhone|iPad|Mobile/.test(userAgent),
+    discrete: choice.discrete ?? false,
+    memoryFailedAt: memoryFailures[deviceName(choice)],
+  };
+}

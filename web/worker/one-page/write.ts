@@ -1,0 +1,49 @@
+// Writes the page that holds a model and everything it needs. The worker loads this when somebody wants one.
+import type { Problem } from "../../shared/errors";
+import { scriptsOf } from "../../shared/one-page/scripts";
+import type { OnePageWords } from "../../shared/one-page/words";
+
+/** Larger models take browsers too long to open as a page, or more memory than a tab gets. */
+const largest = 2 ** 29;
+
+/** What belongs to this Lorito: `here` is the address of a file beside it. */
+async function own(name: string, here: string): Promise<Response> {
+  const response = await fetch(new URL(name, here)).catch(() => undefined);
+  if (!response?.ok) throw { code: "one-page-missing", status: response?.status ?? 0 } satisfies Problem;
+  return response;
+}
+
+/** `model`: Lorito's own file; `here`: the address of this Lorito's worker. */
+export async function writeOnePage(
+  name: string,
+  { language, words }: OnePageWords,
+  model: Blob,
+  here: string,
+): Promise<Blob> {
+  if (model.size > largest) throw { code: "one-page-too-large", bytes: model.size, limit: largest } satisfies Problem;
+  const files = ["one-page.html", "lorito_bg.wasm", "licences.txt"].map((file) => own(file, here));
+  const [page, wasm, licences] = await Promise.all(files);
+  if (!page || !wasm?.body || !licences?.body) throw { code: "one-page-missing", status: 0 } satisfies Problem;
+  const parts: Record<string, BlobPart> = {
+    language,
+    name: asText(name),
+    about: asText(words["onePage.about"]),
+    noScript: asText(words["onePage.noScript"]),
+    opening: asText(words["onePage.opening"]),
+    words: JSON.stringify({ language, words }).replaceAll("<", "\\u003c"),
+    licences: await scriptsOf("licences", licences.body),
+    wasm: await scriptsOf("wasm", wasm.body),
+    model: await scriptsOf("model", model.stream()),
+  };
+  // Every second piece is the name of what comes there.
+  const pieces = (await page.text()).split(/<!--(\w+)-->/);
+  return new Blob(
+    pieces.map((piece, index) => (index % 2 === 0 ? piece : (parts[piece] ?? ""))),
+    { type: "text/html" },
+  );
+}
+
+/** Words that HTML takes for nothing but words. */
+function asText(words: unknown): string {
+  return String(words).replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+}

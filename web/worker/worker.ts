@@ -1,0 +1,439 @@
+// The worker: loads the crate's wasm and does what the page asks (protocol.ts), one call of the session at a time.
+import { expose } from "comlink";
+import init, { type HalfPrecision, type LeftOut, type ModelConfig, Session, stopReason } from "lorito-wasm";
+import type { EngineChoice } from "../shared/engines";
+import { type Problem, problemOf, readingFile, rejected } from "../shared/errors";
+import { Mutex } from "../shared/mutex";
+import { part } from "../shared/part";
+import type { ExportKind, NamedFile, NewModel, Reading, Wish, WorkerApi } from "../shared/protocol";
+import { compileAhead, shaders, tuned } from "./ahead";
+import { download } from "./download";
+import { current, emit, engine, exclusively, type Running, refuseWhileTraining } from "./engine";
+import { answered, chooseEngine, waitLonger, watchGpu } from "./gpu";
+import { settleIn } from "./home";
+import { RunKeeper } from "./keeper";
+import { machine } from "./machine";
+import { checkConfig, checkHeader, namesOf, openAny, openModel } from "./opening";
+import { hurryReadBacks } from "./read-backs";
+import { reading } from "./reading";
+import { prepareToCompileAhead } from "./shaders";
+import * as storage from "./storage";
+import { doWithoutTimestamps } from "./timestamps";
+import { Training, Wishes } from "./training";
+import { Guarded, macrotask } from "./turns";
+import { UnderWay, type Watch } from "./under-way";
+import { unknownIn, Writer } from "./writer";
+
+const underWay = new UnderWay((call, loaded, total) => emit({ event: "loaded", call, loaded, total }));
+
+/** Tells the page that this worker is of no more use; it knows what to do. */
+const lost = (problem: Problem) => emit({ event: "lost", problem });
+
+/** Why the module stopped, as far as it noted. It may not have been loaded, or be past answering. */
+function whyStopped(): Problem | undefined {
+  try {
+    return stopReason();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Milliseconds in which the browser may still say what is wrong with its GPU, once the crate has noticed. */
+const reasonWithin = 200;
+
+/** Sees what goes wrong in the session. */
+async function watchForEnd(thrown: unknown): Promise<void> {
+  // After a trap the wasm's memory is in no known state; why it stopped can still be read.
+  const trap = thrown instanceof WebAssembly.RuntimeError;
+  const problem = trap ? (whyStopped() ?? { code: "internal", reason: thrown.message }) : problemOf(thrown);
+  if (!trap && problem.code !== "device-lost" && problem.code !== rejected) return;
+  // The crate often notices before the browser tells, and the page believes whoever tells first.
+  await new Promise((resolve) => setTimeout(resolve, reasonWithin));
+  lost(problem);
+}
+// A trap in an async method is seen only here.
+self.addEventListener("error", (event) => void watchForEnd(event.error));
+self.addEventListener("unhandledrejection", (event) => void watchForEnd(event.reason));
+doWithoutTimestamps();
+watchGpu(lost);
+hurryReadBacks(() => globalThis.loritoGpuDevice?.queue);
+prepareToCompileAhead((reason) => lost({ code: rejected, reason }));
+
+/** The machine's speed, once it is known, for estimates. */
+let gigaflops: number | undefined;
+/** Once that has been found out. */
+let halfPrecision: HalfPrecision | undefined;
+
+/** A preset with the person's figures in it, and the vocabulary of the tokenizer. */
+function modelConfig(session: Session, { preset = "tiny", seed: _, ...given }: NewModel): ModelConfig {
+  const presets = session.presets();
+  const base = presets.find(({ name }) => name === preset);
+  if (!base) throw { code: "preset-unknown", preset, known: presets.map(({ name }) => name) } satisfies Problem;
+  const set = Object.entries(given).filter(([, value]) => value !== undefined);
+  return { ...base.model, ...Object.fromEntries(set) };
+}
+
+async function readText(
+  { signal, progress }: Watch,
+  name: string,
+  given: Blob | Blob[],
+  { field: wanted, chat, encoding }: Reading,
+  replaces?: number,
+) {
+  const { session, keeper } = engine();
+  const { field, pieces, size, expected } = await reading(session, name, given, wanted, signal);
+  await session.use((open) => open.openFile(name, expected, field, chat, encoding));
+  try {
+    for await (const { bytes, part } of pieces) {
+      await session.use((open) => open.pushBytes(bytes));
+      progress(Math.round(part * size), size);
+      await macrotask();
+    }
+    const summary = await session.use((open) => open.closeFile(replaces));
+    keeper.textChanged();
+    return summary;
+  } catch (thrown) {
+    await session.use((open) => open.dropFile());
+    throw thrown;
+  }
+}
+
+/** Says what of a prompt the model never sees, as it has no token for it. */
+function tellUnknown(call: number, session: Session, texts: string[]): void {
+  const characters = unknownIn(session, texts);
+  if (characters) emit({ event: "unknown", call, characters });
+}
+
+async function exportModel(kind: Exclude<ExportKind, "html">, name: string): Promise<Blob> {
+  const bytes = await engine().session.use((session) => exported(session, kind, name));
+  const type = kind === "huggingface" || kind === "adapter" ? "application/zip" : "application/octet-stream";
+  return new Blob([bytes as BlobPart], { type });
+}
+
+function exported(session: Session, kind: Exclude<ExportKind, "html">, name: string): Promise<Uint8Array> {
+  switch (kind) {
+    case "safetensors":
+      return session.exportSafetensors(name);
+    case "huggingface":
+      return session.exportHuggingFace(name, new Date().toISOString().slice(0, 10));
+    case "gguf-f16":
+      return session.exportGguf(name, "f16");
+    case "gguf-q8":
+      return session.exportGguf(name, "q8_0");
+    case "adapter":
+      return session.exportAdapter(name);
+  }
+}
+
+/** Has the GPU and the CPU compute what the run begins with. A GPU that is wrong is of no more use. */
+async function checkEngine({ session }: Running): Promise<void> {
+  const found = await session.use((running) => running.finishSelfCheck());
+  if (!found) return;
+  emit({ event: "checked", found });
+  if (found.passed) return;
+  const { lossDifference, gradientDifference, tolerance } = found;
+  const problem: Problem = { code: "self-check-failed", lossDifference, gradientDifference, tolerance };
+  lost(problem);
+  throw problem;
+}
+
+/** `begin` brings the session to a run, new or restored; then the loop takes it to its end. */
+async function train(begin: (tools: Running) => Promise<void>, wish: Wish) {
+  const tools = engine();
+  refuseWhileTraining();
+  const wishes = new Wishes(wish);
+  current.wishes = wishes;
+  try {
+    await tuned();
+    await begin(tools);
+    await shaders.writing;
+    await tools.session.use((session) => session.beginSelfCheck());
+    const status = await tools.session.use((session) => session.status());
+    const check = () => checkEngine(tools);
+    return await new Training({ ...tools, emit, compiled: shaders.training, check }, status, wishes).run();
+  } finally {
+    current.wishes = undefined;
+  }
+}
+
+/** What the storage gives back. */
+const stored = <T>(asked: Promise<T>): Promise<T> =>
+  asked.catch((thrown) => {
+    throw storage.refusal(thrown, "reading");
+  });
+
+/** Saves what could not be saved before, at once if no training will. */
+async function saveAgain(): Promise<void> {
+  const { keeper } = engine();
+  if (current.wishes) current.wishes.nudge();
+  else if (keeper.due) await keeper.save();
+}
+
+const api: WorkerApi = {
+  async start({ engine: asked, reason, attempts, again, home, memoryFailures }) {
+    settleIn(home ?? "/");
+    if (again) waitLonger();
+    const choice: EngineChoice = reason && asked ? { engine: asked, reason } : await chooseEngine(asked, attempts);
+    await init();
+    const starting = Session.start(choice.engine, machine(choice, memoryFailures));
+    const started = await (choice.engine === "webgpu" ? answered(starting) : starting);
+    const session = new Guarded(started, watchForEnd);
+    current.running = {
+      engine: choice.engine,
+      gpu: choice.software ? undefined : { name: choice.identified ? choice.adapter : undefined },
+      session,
+      writer: new Writer(session),
+      keeper: new RunKeeper(session, emit),
+      files: new Mutex(),
+    };
+    return { ...choice, limits: started.engine().limits };
+  },
+
+  facts: () => {
+    const { engine: kind, session } = engine();
+    return session.use((idle) => ({
+      kernels: kind === "webgpu" ? idle.kernelsInUse() : undefined,
+      gigaflops,
+      halfPrecision,
+      writing: idle.writingTimes() ?? undefined,
+      model: idle.modelSummary() ?? undefined,
+    }));
+  },
+
+  plain: (method, ...values) =>
+    engine().session.use((session) => {
+      // TypeScript does not see that method, values and result belong together.
+      const call = session[method] as (...values: unknown[]) => unknown;
+      return call.apply(session, values);
+    }) as never,
+
+  namesIn: async (archive) => (await part(import("./archive"))).Archive.open(archive).then(({ names }) => names),
+
+  textsIn: (call, name, given) =>
+    underWay.watch(call, async ({ signal }) => {
+      const [{ Archive }, { textsOf }] = await part(Promise.all([import("./archive"), import("./archive-texts")]));
+      const isChat = (start: string) => engine().session.use((session) => session.looksLikeChat(start));
+      return readingFile(name, async () => textsOf(await Archive.open(given, signal), name, isChat));
+    }),
+
+  addText: (call, name, data, reading, replaces) =>
+    underWay.watch(call, (watch) =>
+      engine().files.run(() => readingFile(name, () => readText(watch, name, data, reading, replaces))),
+    ),
+
+  removeText: async (index) => {
+    const { session, keeper } = engine();
+    keeper.textChanged();
+    return session.use((open) => open.removeSource(index));
+  },
+
+  clearText: async () => {
+    const { session, keeper } = engine();
+    keeper.textChanged();
+    return session.use((open) => {
+      open.clearText();
+      return open.textSummary();
+    });
+  },
+
+  holdBack: async (what) => {
+    const { session, keeper } = engine();
+    keeper.textChanged();
+    return session.use((open) => open.holdBack(what));
+  },
+
+  trainTokenizer: async (kind, vocabulary) => {
+    const summary = await exclusively((session) => session.trainTokenizer(kind, vocabulary));
+    engine().keeper.textChanged();
+    return summary;
+  },
+
+  planModel: async (model, config) => {
+    if (!current.wishes) await tuned();
+    const { engine: kind, session, gpu } = engine();
+    return session.use(async (open) => {
+      const shape = modelConfig(open, model);
+      // How fast a GPU is depends on how much it is given at a time; a processor is as fast with little.
+      const depends = kind === "webgpu" && gpu !== undefined;
+      if (!current.wishes && (depends || gigaflops === undefined)) gigaflops = await open.measure(shape, config);
+      return open.planModel(shape, config);
+    });
+  },
+
+  checkHalfPrecision: async () => {
+    await tuned();
+    halfPrecision ??= await exclusively((session) => session.checkHalfPrecision());
+    return halfPrecision;
+  },
+
+  compileAhead: async (model, config) => {
+    const shape = await engine().session.use((session) => modelConfig(session, model));
+    await compileAhead(shape, config);
+  },
+
+  createModel: async (model) => {
+    await tuned();
+    const made = await exclusively((session) => session.createModel(modelConfig(session, model), model.seed ?? 1337));
+    engine().keeper.modelChanged();
+    void compileAhead(made.config, {});
+    return made;
+  },
+
+  importModel: (call, source) => underWay.watch(call, ({ signal }) => openAny(call, source, signal)),
+
+  importFromUrl: (call, url) =>
+    underWay.watch(call, async (watch) => {
+      refuseWhileTraining();
+      const file = await download(url, checkHeader, watch);
+      return { model: await openModel(file), file };
+    }),
+
+  exportModel,
+  exportOnePage: async (name, words) => {
+    const { writeOnePage } = await part(import("./one-page/write"));
+    const model = await engine().session.use((session) => session.exportSafetensors(name));
+    // The worker's own address is that of the blob it starts from.
+    return writeOnePage(name, words, new Blob([model as BlobPart]), import.meta.url);
+  },
+  exportFolder: async (name) => {
+    const { Archive } = await part(import("./archive"));
+    const archive = await Archive.open(await exportModel("huggingface", name));
+    const files: NamedFile[] = [];
+    for (const inside of archive.names) files.push({ name: inside, data: await archive.unpack(inside) });
+    return files;
+  },
+
+  openHubModel: (call, place) =>
+    underWay.watch(call, async (watch) => {
+      refuseWhileTraining();
+      const { fetchModel } = await part(import("./hub/model"));
+      const { files, unkept, notices } = await fetchModel(place, { ...watch, arrived: checkConfig });
+      for (const notice of notices) emit({ event: "notice", call, notice });
+      return { summary: await openAny(call, files, watch.signal), files, unkept };
+    }),
+
+  hubDataset: (call, place) =>
+    underWay.watch(call, async ({ signal }) => (await part(import("./hub/dataset"))).datasetAt(place, signal)),
+
+  hubFiles: (call, place, commit, files) =>
+    underWay.watch(call, async (watch) => (await part(import("./hub/transfer"))).transfer(place, commit, files, watch)),
+
+  sendToHub: (call, sending) =>
+    underWay.watch(call, async (watch) => (await part(import("./hub/send"))).send(sending, watch)),
+
+  keptRepos: async () => (await part(import("./hub/cache"))).keptRepos(),
+  forgetRepo: async (key) => (await part(import("./hub/cache"))).forgetRepo(key),
+
+  cancel: async (call) => underWay.end(call),
+
+  mayStore: async () => {
+    engine().keeper.allowStoring();
+    await saveAgain();
+  },
+
+  train: (config, save, wish) =>
+    train(async ({ session, keeper }) => {
+      const taught = await session.use((idle) => idle.learnTurns());
+      const model = await session.use((idle) => {
+        idle.beginTraining(config);
+        return idle.modelSummary();
+      });
+      if ((config.lora || taught) && model) emit({ event: "adapted", model });
+      await keeper.begin(save);
+    }, wish),
+
+  continueRun: (save, wish) => train(({ keeper }) => keeper.goOn(save), wish),
+
+  mergeAdapter: async () => {
+    const model = await exclusively((session) => session.mergeAdapter());
+    engine().keeper.modelChanged();
+    return model;
+  },
+
+  returnToBest: async () => {
+    await exclusively((session) => session.returnToBest());
+    engine().keeper.touch();
+    await engine().keeper.save();
+  },
+
+  wish: async (wish) => current.wishes?.set(wish),
+
+  generate: (call, prompt, options) =>
+    engine().writer.forPerson({
+      begin: async (session) => {
+        await session.beginGeneration(prompt, options);
+        tellUnknown(call, session, [prompt]);
+      },
+      piece: (piece) => emit({ event: "piece", call, piece }),
+    }),
+
+  chat: (call, messages, options) => {
+    const tell = (leftOut: LeftOut) => emit({ event: "left-out", call, leftOut });
+    return engine().writer.forPerson({
+      begin: async (session) => {
+        tell(await session.beginChat(messages, options));
+        const words = messages.map(({ content }) => content);
+        tellUnknown(call, session, words);
+      },
+      piece: (piece) => emit({ event: "piece", call, piece }),
+      end: (session) => tell(session.leftOut()),
+    });
+  },
+
+  stopWriting: async () => current.running?.writer.stop(),
+
+  savedRuns: () => stored(engine().keeper.summaries()),
+
+  restoreRun: async (file, run) => {
+    refuseWhileTraining();
+    const restore = () => engine().keeper.restore(file, run);
+    // What the browser's own storage lacks is no file that somebody chose.
+    return engine().writer.instead(file ? () => readingFile(namesOf(file), restore) : restore);
+  },
+
+  discardRun: async (run) => {
+    const { keeper } = engine();
+    // Another one may go while this one trains: there may be no room for both.
+    if (run === undefined || run === keeper.run) refuseWhileTraining();
+    await stored(keeper.discard(run));
+    keeper.retry();
+    await saveAgain();
+  },
+
+  runFile: (run) => stored(engine().keeper.file(run)),
+
+  savedModels: () => stored(storage.savedModels()),
+
+  saveModel: async (name) => {
+    const title = storage.clean(name);
+    const bytes = await engine().session.use((session) => session.exportSafetensors(title));
+    return storage.saveModel(title, bytes);
+  },
+
+  renameModel: storage.renameModel,
+  deleteModel: async (name) => {
+    await storage.deleteModel(name);
+    engine().keeper.retry();
+    await saveAgain();
+  },
+  savedModelFile: (name) => stored(storage.savedModelFile(name)),
+};
+
+/** Errors cross as plain objects; Comlink would keep of an instance no more than its message. */
+function withProblems<A extends object>(methods: A): A {
+  return new Proxy(methods, {
+    get: (target, name, receiver) => {
+      const method: unknown = Reflect.get(target, name, receiver);
+      if (typeof method !== "function") return method;
+      return async (...values: unknown[]) => {
+        try {
+          return await method.apply(target, values);
+        } catch (thrown) {
+          throw problemOf(thrown);
+        }
+      };
+    },
+  });
+}
+
+expose(withProblems(api));
