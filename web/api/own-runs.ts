@@ -2,10 +2,10 @@
 import type { TrainConfig } from "lorito-wasm";
 import { LoritoError, orNone } from "../shared/errors";
 import type { Progress, RunSummary, TrainResult } from "../shared/protocol";
+import { runHolder } from "./events";
 import { RunLock } from "./lock";
 import { Texts } from "./texts";
 import type { TrainOptions } from "./types";
-import { runHolder } from "./voice";
 
 export class OwnRuns extends Texts {
   readonly #lock = new RunLock(() => this.owner.mayStore());

@@ -1,7 +1,7 @@
 // What a report of a fault says of the machine, the browser and the engine: codes and figures for whoever mends it, in
 // plain text. Nothing of what the person gave: no text, no weights, no names.
 import type { EngineFacts, EngineInfo } from "../shared/protocol";
-import type { Seen } from "./session";
+import type { Seen } from "./worker-owner";
 
 /** Put in by web/build/bundle.mjs. */
 declare const LORITO_VERSION: string;

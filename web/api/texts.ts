@@ -2,10 +2,10 @@
 import type { HeldBack, Piece, TextSummary, TokenizerKind, TokenizerSummary } from "lorito-wasm";
 import { LoritoError, type Problem, problemOf } from "../shared/errors";
 import { isArchive } from "../shared/kinds";
+import { Events } from "./events";
 import type { AddedText, AddTextOptions } from "./types";
-import { Voice } from "./voice";
 
-export class Texts extends Voice {
+export class Texts extends Events {
   /**
    * Adds a text: .txt, .md, .csv, .json, .jsonl, or one of these gzipped, or .parquet; a chat that WhatsApp has exported,
    * as .txt or .zip. A list has the parts of one file. Of an archive every chat is a text of its own, or, if there is none,

@@ -4,15 +4,15 @@ import type { Engine } from "../shared/engines";
 import { heeded, LoritoError, type Problem } from "../shared/errors";
 import type { Progress, WorkerEvent } from "../shared/protocol";
 import { Held } from "./held";
-import { WorkerOwner } from "./session";
 import type { LoritoEvents, Phase } from "./types";
+import { WorkerOwner } from "./worker-owner";
 
 /** A stored run among what holds a model. */
 export function runHolder(run: string): string {
   return `run ${run}`;
 }
 
-export class Voice extends EventTarget {
+export class Events extends EventTarget {
   protected readonly owner: WorkerOwner;
   /** What holds the model as it is now. */
   protected readonly held = new Held();
