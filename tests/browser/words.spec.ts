@@ -59,7 +59,7 @@ test("every reason for an engine has words", () => {
 });
 
 test("no word is left over", () => {
-  const files = ["api", "one-page", "page", "shared"].flatMap((room) =>
+  const files = ["api", "one-page", "page", "shared", "worker"].flatMap((room) =>
     readdirSync(new URL(`web/${room}/`, root), { recursive: true, encoding: "utf8" }).map((name) => `${room}/${name}`),
   );
   const code = files

@@ -1,7 +1,7 @@
 // Which copy of the page this is. Several may lie in folders of one host, and a browser gives all of them the same storage
 // and the same locks: each copy keeps its own apart by the path of its folder, its home.
 
-/** The path of the page's folder, with a slash at its end. `path`: of the page, or of its folder. */
+/** The path of the folder that the page at `path` lies in, with a slash at its end. */
 export function homeOf(path: string): string {
   return path.replace(/[^/]*$/, "");
 }

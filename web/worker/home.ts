@@ -1,11 +1,10 @@
 // Which copy of the page this worker belongs to: its own address does not say so, as it starts from a blob.
-import { homeOf } from "../shared/home";
 
 let home = "/";
 
-/** `path`: of the page, or of its folder. The page says it when it starts the worker. */
-export function settleIn(path: string): void {
-  home = homeOf(path);
+/** `folder`: the path of the page's folder, which the page says when it starts the worker. */
+export function settleIn(folder: string): void {
+  home = folder;
 }
 
 export function homeFolder(): string {
