@@ -1,40 +1,58 @@
-// Makes what wasm-bindgen wrote smaller for the download: drops the wasm's function names and minifies its glue. Then the
+// Makes what wasm-bindgen wrote smaller for the download: drops what of the wasm never runs and minifies its glue. Then the
 // page that models travel in is made, as it has the glue in it, the headers for hosts, and the service worker.
 // Trunk runs this after each build, on the folder that is about to become dist/. Cargo's own file, in its target
 // folder, keeps the names: `cargo xtask test` reads them there.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+// Binaryen reads and writes WebAssembly; nothing of it reaches the page.
+import binaryen from "binaryen";
 import { transform } from "esbuild";
 import { writeHeaders } from "./headers.mjs";
 import { buildOnePage } from "./one-page.mjs";
 import { buildServiceWorker } from "./service-worker.mjs";
 
-/** The module without its custom sections (names, producers): the engine uses none of them. */
-function withoutCustomSections(wasm) {
-  const magicAndVersion = 8;
-  const kept = [wasm.subarray(0, magicAndVersion)];
-  let at = magicAndVersion;
-  while (at < wasm.length) {
-    const start = at;
-    const id = wasm[at++];
-    let length = 0;
-    for (let shift = 0, more = true; more; shift += 7) {
-      const byte = wasm[at++];
-      length += (byte & 0x7f) * 2 ** shift;
-      more = byte > 0x7f;
-    }
-    at += length;
-    if (id !== 0) kept.push(wasm.subarray(start, at));
+/**
+ * Functions that are linked in and never run: CubeCL's kernels pass through pliron, an intermediate representation, whose
+ * types are registered with a parser (the combine crate) each. Nothing here reads that representation from text.
+ */
+const neverRun = /combine::|\bparsable::|canonical_syntax_parse/;
+
+/** Binaryen's names of what Rust compiles to; `All` would write an encoding that browsers do not know yet. */
+const { BulkMemory, BulkMemoryOpt, MutableGlobals, Multivalue, NontrappingFPToInt, ReferenceTypes, SIMD128, SignExt } =
+  binaryen.Features;
+const features =
+  BulkMemory | BulkMemoryOpt | MutableGlobals | Multivalue | NontrappingFPToInt | ReferenceTypes | SIMD128 | SignExt;
+
+/**
+ * The module without what never runs and what only that needs, with functions that are the same byte for byte once, and
+ * without custom sections (names, producers), of which the engine uses none.
+ */
+function smaller(wasm) {
+  const module = binaryen.readBinary(wasm);
+  module.setFeatures(features);
+  let found = 0;
+  for (let index = 0; index < module.getNumFunctions(); index++) {
+    const pointer = module.getFunctionByIndex(index);
+    const { name, base } = binaryen.getFunctionInfo(pointer);
+    if (base || !neverRun.test(name)) continue;
+    binaryen.Function(pointer).body = module.unreachable();
+    found += 1;
   }
-  if (at !== wasm.length) throw new Error("the last section ends beyond the file");
-  return Buffer.concat(kept);
+  if (found === 0) throw new Error(`no function is named like ${neverRun}: this step is not needed any more`);
+  module.runPasses([
+    "remove-unused-module-elements",
+    "duplicate-function-elimination",
+    "strip-debug",
+    "strip-producers",
+  ]);
+  return module.emitBinary();
 }
 
 const staging = process.env.TRUNK_STAGING_DIR;
 if (!staging) throw new Error("TRUNK_STAGING_DIR is not set: Trunk's post_build hook runs this");
 
 const wasmFile = join(staging, "lorito_bg.wasm");
-await writeFile(wasmFile, withoutCustomSections(await readFile(wasmFile)));
+await writeFile(wasmFile, smaller(new Uint8Array(await readFile(wasmFile))));
 
 const glueFile = join(staging, "lorito.js");
 const glue = await transform(await readFile(glueFile, "utf8"), { minify: true, format: "esm", target: "es2022" });
