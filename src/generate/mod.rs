@@ -118,11 +118,13 @@ impl Generation {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
     use futures_lite::future::block_on;
 
     use super::*;
-    use crate::config::{ModelConfig, Variant};
+    use crate::{
+        config::{ModelConfig, Variant},
+        ops::Device,
+    };
 
     fn write(gpt: &Gpt, prompt: &[u32], sampling: Sampling, length: usize, cached: bool) -> Vec<u32> {
         // An end of text that is never drawn would have to be trained for; the last id serves, and may end the text.
@@ -144,10 +146,10 @@ mod tests {
             dropout: 0.0,
             variant: Variant::GPT2,
         };
-        let gpt = Gpt::new(config, 3, &Device::flex());
+        let gpt = Gpt::new(config, 3, &Device::cpu());
         // Weights large enough that the likeliest token changes from place to place.
         let weights = block_on(gpt.flat.read()).unwrap().into_iter().map(|weight| weight * 12.0).collect();
-        Gpt::from_flat(config, weights, &Device::flex())
+        Gpt::from_flat(config, weights, &Device::cpu())
     }
 
     #[test]

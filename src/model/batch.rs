@@ -1,10 +1,8 @@
 //! Windows of token ids, on the device and as numbers.
 
-use burn::tensor::Device;
-
 use crate::{
     error::{Error, Result},
-    ops::{Integers, on_host},
+    ops::{Device, Integers},
 };
 
 /// Token ids of `windows` windows of `time` tokens each, one after another.
@@ -22,9 +20,9 @@ impl Ids {
     /// When `numbers` is not a whole number of windows.
     pub fn new(numbers: Vec<u32>, windows: usize, device: &Device) -> Self {
         assert!(windows > 0 && numbers.len().is_multiple_of(windows), "{} ids, {windows} windows", numbers.len());
-        let on_gpu = (!on_host(device)).then(|| {
+        let on_gpu = device.gpu().map(|gpu| {
             let values: Vec<i32> = numbers.iter().map(|&id| id as i32).collect();
-            Integers::new(&values, device)
+            Integers::new(&values, gpu)
         });
         let time = numbers.len() / windows;
         Self { on_gpu, numbers, windows, time }

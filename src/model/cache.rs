@@ -1,11 +1,9 @@
 //! The KV cache: keys and values of the tokens already read, so that writing one more token costs one token.
 
-use burn::tensor::Tensor;
-
 use super::{Gpt, Ids, Weights, add_linear};
 use crate::{
     config::Variant,
-    ops::{self, Past},
+    ops::{self, Past, Tensor},
 };
 
 /// Keys and values of every layer, for at most one context of tokens.

@@ -10,8 +10,6 @@ mod layout;
 mod places;
 mod weights;
 
-use burn::tensor::{Device, Tensor};
-
 pub use adapter::Adapter;
 pub use batch::Ids;
 pub use cache::Cache;
@@ -22,7 +20,8 @@ pub use weights::{Block, Linear, Norm, Weights};
 use crate::{
     config::{LoraConfig, ModelConfig, Part, Variant},
     ops::{
-        self, AttentionSaved, Dropout, Figure, Figures, Flat, Gradients, LayerNormSaved, Mask, Precision, ReadFailed,
+        self, AttentionSaved, Device, Dropout, Figure, Figures, Flat, Gradients, LayerNormSaved, Mask, Precision,
+        ReadFailed, Tensor,
     },
 };
 
@@ -91,19 +90,19 @@ impl Gpt {
 
     /// A model of given weights, laid out as [`Layout`] says.
     pub fn from_flat(config: ModelConfig, flat: Vec<f32>, device: &Device) -> Self {
-        let segments = Layout::new(&config).segments;
-        Self::of(config, Flat::new(flat, segments, device))
+        let layout = Layout::new(&config).divided(device.most_numbers());
+        Self::of(config, Flat::new(flat, &layout.segments, device))
     }
 
-    /// A model of weights where they are, laid out and divided as [`Layout`] says.
+    /// A model of weights where they are, laid out as [`Layout`] says and divided as their device has it.
     pub fn of(config: ModelConfig, flat: Flat) -> Self {
-        let layout = Layout::new(&config);
+        let layout = Layout::new(&config).divided(flat.device().most_numbers());
         assert_eq!(flat.len(), layout.len, "weights of another model");
         Self { config, places: Places::new(&layout), layout, flat, half: None, adapter: None, changes: 0 }
     }
 
     pub fn device(&self) -> Device {
-        self.flat.device()
+        self.flat.device().clone()
     }
 
     /// The same model on another device.
@@ -200,7 +199,7 @@ impl Gpt {
             Precision::Single => self.half = None,
             // An adapter's sums are made anew each step, and have 32 bits.
             Precision::Half if self.adapter.is_some() => {}
-            Precision::Half if self.half.is_none() && ops::supports_half(&self.device()) => {
+            Precision::Half if self.half.is_none() && self.device().supports_half() => {
                 self.half = Some(self.flat.halved())
             }
             Precision::Half => {}

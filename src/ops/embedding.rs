@@ -2,19 +2,21 @@
 
 use std::ops::Range;
 
-use burn::tensor::Tensor;
-
-use super::{Gradients, Mask, gpu, host::host};
+use super::{CpuTensor, Gradients, Mask, Tensor, gpu};
 use crate::model::Ids;
 
 /// `tokens [vocabulary, width]`, in pieces of rows; `positions [context, width]` -> `[windows * time, width]`: each id's row and
 /// that of its position, dropped out. The windows' first token stands at position `start` of the context.
 pub fn embed(ids: &Ids, tokens: &[Tensor<2>], positions: &Tensor<2>, start: usize, mask: Option<Mask>) -> Tensor<2> {
-    let Some(position_values) = host(positions) else {
-        return gpu::embed(ids.on_gpu(), tokens, positions, ids.time, start, mask);
+    let positions = match positions {
+        Tensor::Cpu(positions) => positions,
+        Tensor::Gpu(positions) => {
+            let tokens: Vec<_> = tokens.iter().map(|piece| piece.gpu().clone()).collect();
+            return gpu::embed(ids.on_gpu(), &tokens, positions, ids.time, start, mask).into();
+        }
     };
     let width = positions.dims()[1];
-    let pieces: Vec<_> = tokens.iter().map(|piece| (piece.dims()[0], host(piece).expect("on the host"))).collect();
+    let pieces: Vec<_> = tokens.iter().map(|piece| (piece.dims()[0], piece.cpu())).collect();
     let row_of = |row: usize| row * width..(row + 1) * width;
     let mut out = Vec::with_capacity(ids.numbers.len() * width);
     for (row, &id) in ids.numbers.iter().enumerate() {
@@ -24,30 +26,37 @@ pub fn embed(ids: &Ids, tokens: &[Tensor<2>], positions: &Tensor<2>, start: usiz
             piece += 1;
         }
         let token = &pieces[piece].1.values()[row_of(id)];
-        let position = &position_values.values()[row_of(start + row % ids.time)];
+        let position = &positions.values()[row_of(start + row % ids.time)];
         out.extend(token.iter().zip(position).map(|(token, position)| token + position));
     }
     if let Some(mask) = mask {
         mask.apply(&mut out, 0);
     }
-    super::tensor(out, [ids.numbers.len(), width], &positions.device())
+    CpuTensor::new(out, [ids.numbers.len(), width]).into()
 }
 
 /// `x [rows, width]` with the mask of dropout, where there is one.
 pub fn drop_out(x: &Tensor<2>, mask: Option<Mask>) -> Tensor<2> {
     let Some(mask) = mask else { return x.clone() };
-    let Some(values) = host(x) else { return gpu::drop_out(x, mask) };
-    let mut values = values.values().to_vec();
-    mask.apply(&mut values, 0);
-    super::tensor(values, x.dims(), &x.device())
+    match x {
+        Tensor::Cpu(x) => {
+            let mut values = x.values().to_vec();
+            mask.apply(&mut values, 0);
+            CpuTensor::new(values, x.dims()).into()
+        }
+        Tensor::Gpu(x) => gpu::drop_out(x, mask).into(),
+    }
 }
 
 /// The last row of `x [rows, width]`, `[1, width]`.
 pub fn last_row(x: &Tensor<2>) -> Tensor<2> {
-    let width = x.dims()[1];
-    let Some(values) = host(x) else { return gpu::last_row(x) };
-    let values = values.values();
-    super::tensor(values[values.len() - width..].to_vec(), [1, width], &x.device())
+    match x {
+        Tensor::Cpu(x) => {
+            let (values, width) = (x.values(), x.dims()[1]);
+            CpuTensor::new(values[values.len() - width..].to_vec(), [1, width]).into()
+        }
+        Tensor::Gpu(x) => gpu::last_row(x).into(),
+    }
 }
 
 /// Adds to the tokens' gradients, which a tied head has written before; writes those of the positions. `gradient`: that of
@@ -62,33 +71,34 @@ pub fn embed_backward(
 ) {
     let width = gradient.dims()[1];
     let adding = gradients.adding;
-    let Some(values) = host(gradient) else {
-        let flat = gradients.flat();
-        let tokens = flat.rows(0, [vocabulary, width]);
-        if !tied && !adding {
-            tokens.iter().for_each(|tokens| gpu::fill(tokens, 0.0));
+    let gradient = match gradient {
+        Tensor::Cpu(gradient) => gradient,
+        Tensor::Gpu(gradient) => {
+            let tokens = gradients.gpu_rows(0, [vocabulary, width]);
+            if !tied && !adding {
+                tokens.iter().for_each(|tokens| gpu::fill(tokens, 0.0));
+            }
+            let positions = gradients.gpu(positions.start, [positions.len() / width, width]);
+            // Rows of places that these windows are too short for.
+            if ids.time < positions.dims()[0] && !adding {
+                gpu::fill(&positions, 0.0);
+            }
+            return gpu::embed_backward_into(&ids.numbers, gradient, ids.time, &tokens, &positions, adding);
         }
-        let positions: Tensor<2> = flat.piece(positions.start, [positions.len() / width, width]);
-        // Rows of places that these windows are too short for.
-        if ids.time < positions.dims()[0] && !adding {
-            gpu::fill(&positions, 0.0);
-        }
-        gpu::embed_backward_into(&ids.numbers, gradient, ids.time, &tokens, &positions, adding);
-        return;
     };
     let add = |sum: &mut [f32], row: &[f32]| sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-    let tokens = gradients.host(&(0..vocabulary * width)).expect("gradients of the engine of the model");
+    let tokens = gradients.cpu(&(0..vocabulary * width));
     if !tied && !adding {
         tokens.fill(0.0);
     }
-    for (row, &id) in values.values().chunks_exact(width).zip(&ids.numbers) {
+    for (row, &id) in gradient.values().chunks_exact(width).zip(&ids.numbers) {
         add(&mut tokens[id as usize * width..][..width], row);
     }
-    let held = gradients.host(positions).expect("gradients of the engine of the model");
+    let held = gradients.cpu(positions);
     if !adding {
         held.fill(0.0);
     }
-    for window in values.values().chunks_exact(ids.time * width) {
+    for window in gradient.values().chunks_exact(ids.time * width) {
         add(held, window);
     }
 }
@@ -102,7 +112,9 @@ mod tests {
     use super::*;
     use crate::ops::{
         Dropout,
-        testing::{assert_close, assert_gradient, assert_values_close, device, gpu_device, moved, random},
+        testing::{
+            assert_close, assert_gradient, assert_values_close, device, device_of, dot, gpu_device, moved, random,
+        },
     };
 
     /// Gradients of tokens and positions after `passes` passes; nothing but the embedding writes the tokens'.
@@ -116,7 +128,7 @@ mod tests {
         let width = gradient.dims()[1];
         let start = (vocabulary * width).next_multiple_of(64);
         let positions = start..start + context * width;
-        let mut gradients = Gradients::new(positions.end.next_multiple_of(64), &[], &gradient.device());
+        let mut gradients = Gradients::new(positions.end.next_multiple_of(64), &[], &device_of(gradient));
         for _ in 0..passes {
             embed_backward(ids, gradient, (vocabulary, tied), &positions, &mut gradients);
             gradients.end_pass();
@@ -132,7 +144,7 @@ mod tests {
         for mask in [None, Dropout::new(0.3, 4).map(|dropout| dropout.mask(0))] {
             let [by_token, by_position] = gradients_of(&ids, &drop_out(&out, mask), (5, true), 3, 1);
             let run = |tokens: &Tensor<2>, positions: &Tensor<2>| {
-                (embed(&ids, from_ref(tokens), positions, 0, mask) * out.clone()).sum()
+                dot(&embed(&ids, from_ref(tokens), positions, 0, mask), &out)
             };
             assert_gradient(&tokens, &by_token, |tokens| run(tokens, &positions));
             assert_gradient(&positions, &by_position, |positions| run(&tokens, positions));

@@ -6,10 +6,10 @@ use serde::Serialize;
 use super::Session;
 use crate::{
     config::ModelConfig,
-    device::{self, Engine},
+    device::Engine,
     error::Result,
     model::{Cache, Gpt, Ids},
-    ops::{ReadFailed, read},
+    ops::{Device, ReadFailed, read},
 };
 
 /// Parameters of a model that is copied, 64 MiB of them: no larger one is faster on a CPU than on a GPU.
@@ -65,7 +65,7 @@ impl CpuWriter {
             self.copy = None;
         } else if !is_copied {
             self.copy = None; // its memory serves again
-            self.copy = Some((gpt.on(&device::cpu()).await?, gpt.version()));
+            self.copy = Some((gpt.on(&Device::cpu()).await?, gpt.version()));
         }
         Ok(())
     }
@@ -74,7 +74,7 @@ impl CpuWriter {
         // First, as this also waits for what is queued.
         let gpu = seconds_a_token(gpt, clock).await?;
         let began = clock();
-        let copied = gpt.on(&device::cpu()).await?;
+        let copied = gpt.on(&Device::cpu()).await?;
         let copy = clock() - began;
         let cpu = seconds_a_token(&copied, clock).await?;
         self.copy = Some((copied, gpt.version()));
@@ -139,6 +139,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{LoraConfig, TrainConfig, Variant},
+        device,
         generate::Sampling,
         ops::testing::gpu_device,
         session::GenerateOptions,

@@ -1,6 +1,5 @@
 //! Token ids to batches: seeded random windows to train on, fixed windows to evaluate on.
 
-use burn::tensor::Device;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
@@ -8,7 +7,7 @@ use super::{Answers, Side};
 use crate::{
     error::{Error, Result},
     model::Ids,
-    ops::IGNORED,
+    ops::{Device, IGNORED},
 };
 
 /// How often a window is drawn anew because nothing in it counts.
@@ -214,7 +213,7 @@ mod tests {
 
     #[test]
     fn targets_are_the_inputs_one_place_on() {
-        let batch = dataset().batch(4, 16, 1, 2, 3, &Device::flex());
+        let batch = dataset().batch(4, 16, 1, 2, 3, &Device::cpu());
         assert_eq!(batch.inputs.numbers.len(), 64);
         for (input, target) in batch.inputs.numbers.iter().zip(&batch.targets.numbers) {
             assert_eq!(input + 1, *target);
@@ -223,7 +222,7 @@ mod tests {
 
     #[test]
     fn windows_follow_seed_step_and_pass_alone() {
-        let windows = |seed, step, pass| dataset().batch(3, 8, seed, step, pass, &Device::flex()).inputs.numbers;
+        let windows = |seed, step, pass| dataset().batch(3, 8, seed, step, pass, &Device::cpu()).inputs.numbers;
         assert_eq!(windows(1, 2, 0), windows(1, 2, 0));
         assert_ne!(windows(1, 2, 0), windows(1, 3, 0));
         assert_ne!(windows(1, 2, 0), windows(2, 2, 0));
@@ -234,7 +233,7 @@ mod tests {
     fn the_last_window_that_fits_can_be_drawn() {
         let dataset = Dataset { train: (0..9).collect(), ..Dataset::default() };
         dataset.check(8).unwrap();
-        assert_eq!(dataset.batch(2, 8, 1, 1, 0, &Device::flex()).targets.numbers[7], 8);
+        assert_eq!(dataset.batch(2, 8, 1, 1, 0, &Device::cpu()).targets.numbers[7], 8);
         assert_eq!(dataset.check(9), Err(Error::TextTooShort { tokens: 9, needed: 10 }));
     }
 
@@ -262,7 +261,7 @@ mod tests {
         let data = conversations();
         data.check(8).unwrap();
         for step in 0..50 {
-            let batch = data.batch(2, 8, 1, step, 0, &Device::flex());
+            let batch = data.batch(2, 8, 1, step, 0, &Device::cpu());
             batch.check_targets(15).unwrap();
             let counted: Vec<u32> = batch.targets.numbers.into_iter().filter(|&id| id != IGNORED as u32).collect();
             assert!(!counted.is_empty() && counted.iter().all(|id| [2, 13].contains(id)), "{counted:?}");

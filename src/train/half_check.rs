@@ -1,6 +1,5 @@
 //! Whether half precision can be trusted on this GPU: a few steps with it and a few without.
 
-use burn::tensor::Device;
 use serde::Serialize;
 
 use super::{Batch, Trainer};
@@ -8,7 +7,7 @@ use crate::{
     config::{ModelConfig, TrainConfig, Variant},
     error::{Error, Result},
     model::{Gpt, Ids},
-    ops::supports_half,
+    ops::Device,
 };
 
 /// What can be said about half precision on an engine.
@@ -36,7 +35,7 @@ const TOLERANCE: f32 = 0.01;
 /// # Errors
 /// When the GPU is gone.
 pub async fn check_half_precision(device: &Device) -> Result<HalfPrecision> {
-    if !supports_half(device) {
+    if !device.supports_half() {
         return Ok(HalfPrecision::Missing);
     }
     let right = losses(device, false).await?;

@@ -1,16 +1,14 @@
 //! Whether this GPU trains a person's own model as the CPU does: a part of its first batch on both, from the same weights.
 //! A driver may compile a kernel wrongly; nothing else would tell but a model that learns nothing.
 
-use burn::tensor::Device;
 use serde::Serialize;
 
 use super::{Batch, Dataset, dropout_of};
 use crate::{
     config::{ModelConfig, TrainConfig},
-    device,
     error::Result,
     model::{Gpt, Ids},
-    ops::{self, Figures, LONG_ROW, Precision},
+    ops::{self, Device, Figures, LONG_ROW, Precision},
 };
 
 /// Floating-point operations that each engine does for it: a batch that takes more is cut. The CPU does them in a tenth of
@@ -65,7 +63,7 @@ impl SelfCheck {
     /// # Errors
     /// When the GPU is gone.
     pub async fn new(gpt: &Gpt, data: &Dataset, run: &TrainConfig, step: u64) -> Result<Self> {
-        let cpu = device::cpu();
+        let cpu = Device::cpu();
         let whole = gpt.config.parameters() <= MOST_PARAMETERS;
         let config = if whole { gpt.config } else { smaller(&gpt.config) };
         let (windows, time) = cut(&config, run);
@@ -206,7 +204,7 @@ mod tests {
     #[test]
     fn half_precision_stays_within_a_tolerance_of_its_own() {
         let gpu = gpu_device();
-        if !ops::supports_half(&gpu) {
+        if !gpu.supports_half() {
             println!("skipped: this GPU has no half precision (shader-f16)");
             return;
         }

@@ -1,13 +1,16 @@
 //! Adapters on the GPU: thin products, by the kernels that all products have.
 
-use burn::tensor::Tensor;
-
-use super::{block::Form, elementwise::scale_into, memory::empty, product::product};
+use super::{
+    block::Form,
+    elementwise::scale_into,
+    memory::{Tensor, empty},
+    product::product,
+};
 
 /// `weight [inputs, outputs] + scale * a [inputs, rank] x b [rank, outputs]`, as a matrix of its own.
 pub fn adapted(weight: &Tensor<2>, a: &Tensor<2>, b: &Tensor<2>, scale: f32) -> Tensor<2> {
     let ([inputs, outputs], [_, rank]) = (weight.dims(), a.dims());
-    let sum = empty([inputs, outputs], &weight.device());
+    let sum = empty([inputs, outputs], weight.gpu());
     scale_into(weight, &sum, 1.0);
     let a = scaled(a, scale);
     product(Form::Straight, &a, b, &sum, [inputs, outputs, rank], [rank, outputs, outputs], true);
@@ -24,18 +27,18 @@ pub fn thin_gradient_into(
     adding: bool,
 ) {
     let ([rows, inputs], [rank, outputs]) = (x.dims(), b.dims());
-    let thin = empty([rows, rank], &x.device());
+    let thin = empty([rows, rank], x.gpu());
     let b = scaled(b, scale);
     product(Form::RightTransposed, gradient, &b, &thin, [rows, rank, outputs], [outputs, outputs, rank], false);
     product(Form::LeftTransposed, x, &thin, a_place, [inputs, rank, rows], [inputs, rank, rank], adding);
-    let thin = empty([rows, rank], &x.device());
+    let thin = empty([rows, rank], x.gpu());
     let a = scaled(a, scale);
     product(Form::Straight, x, &a, &thin, [rows, rank, inputs], [inputs, rank, rank], false);
     product(Form::LeftTransposed, &thin, gradient, b_place, [rank, outputs, rows], [rank, outputs, outputs], adding);
 }
 
 fn scaled(x: &Tensor<2>, factor: f32) -> Tensor<2> {
-    let out = empty(x.dims(), &x.device());
+    let out = empty(x.dims(), x.gpu());
     scale_into(x, &out, factor);
     out
 }

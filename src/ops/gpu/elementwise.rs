@@ -1,10 +1,9 @@
 //! Functions of one number.
 
-use burn::tensor::Tensor;
 use cubecl::prelude::*;
 use half::f16;
 
-use super::memory::{buffer, client, groups};
+use super::memory::{Tensor, buffer, client, groups};
 use crate::{
     config::Activation,
     ops::activation::{CUBE, DENSITY, ERROR, ERROR_STEP, SQRT_2_OVER_PI},
@@ -81,7 +80,7 @@ pub fn halve<const D: usize>(x: &Tensor<D>, y: &Tensor<D>) {
     // SAFETY: no index goes beyond the length.
     unsafe {
         convert::launch_unchecked::<f16>(
-            &client(x),
+            client(x),
             groups(len, GROUP),
             CubeDim::new_1d(GROUP),
             buffer(x),
@@ -103,7 +102,7 @@ pub fn fill<const D: usize>(x: &Tensor<D>, value: f32) {
     let len = x.dims().iter().product();
     // SAFETY: no index goes beyond the length.
     unsafe {
-        filling::launch_unchecked(&client(x), groups(len, GROUP), CubeDim::new_1d(GROUP), buffer(x), value, len);
+        filling::launch_unchecked(client(x), groups(len, GROUP), CubeDim::new_1d(GROUP), buffer(x), value, len);
     }
 }
 
@@ -121,6 +120,6 @@ pub fn scale_into<const D: usize>(x: &Tensor<D>, y: &Tensor<D>, factor: f32) {
     // SAFETY: no index goes beyond the length.
     unsafe {
         let dim = CubeDim::new_1d(GROUP);
-        scaled::launch_unchecked(&client(x), groups(len, GROUP), dim, buffer(x), buffer(y), factor, len);
+        scaled::launch_unchecked(client(x), groups(len, GROUP), dim, buffer(x), buffer(y), factor, len);
     }
 }

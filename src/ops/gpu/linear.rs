@@ -3,14 +3,13 @@
 //! Rows and columns beyond the end repeat the last, and so does what is written for them: a branch around each number
 //! would take a driver longer to compile than all the rest. Only what adds to numbers already there must not do so twice.
 
-use burn::tensor::Tensor;
 use cubecl::prelude::*;
 use half::f16;
 
 use super::{
     block::{Block, Form, block, in_parts, lanes, small_block},
     elementwise::{activated, activated_slope},
-    memory::{buffer, client, empty, empty_like, is_half},
+    memory::{Tensor, buffer, client, empty, empty_like, is_half},
     product::{corner, launch, next_row, product, sums},
     random::kept,
     tiles,
@@ -227,8 +226,8 @@ fn write_bias(
 pub fn linear_into(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, out: &Tensor<2>, start: usize) {
     let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
     let lanes = lanes(&[inner]);
-    let block = small_block([rows, columns, inner], lanes, Form::Straight);
-    in_parts(&client(x), block, [rows, columns, inner], |first, groups, dim| {
+    let block = small_block(x.gpu(), [rows, columns, inner], lanes, Form::Straight);
+    in_parts(x.gpu(), block, [rows, columns, inner], |first, groups, dim| {
         // SAFETY: here and below, the kernels read and write rows and columns below their counts, and WebGPU keeps them
         // inside the bound buffers besides.
         unsafe {
@@ -236,7 +235,7 @@ pub fn linear_into(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, out: &Te
                 x,
                 weight,
                 with_bias(
-                    &client(x),
+                    client(x),
                     groups,
                     dim,
                     lanes,
@@ -265,16 +264,16 @@ pub fn linear_activated(
     activation: Activation,
 ) -> (Tensor<2>, Tensor<2>) {
     let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
-    let before = empty([rows, columns], &x.device());
+    let before = empty([rows, columns], x.gpu());
     let after = empty_like(x, [rows, columns]);
     let lanes = lanes(&[inner]);
-    let block = small_block([rows, columns, inner], lanes, Form::Straight);
-    in_parts(&client(x), block, [rows, columns, inner], |first, groups, dim| unsafe {
+    let block = small_block(x.gpu(), [rows, columns, inner], lanes, Form::Straight);
+    in_parts(x.gpu(), block, [rows, columns, inner], |first, groups, dim| unsafe {
         launch!(
             x,
             weight,
             with_activation(
-                &client(x),
+                client(x),
                 groups,
                 dim,
                 lanes,
@@ -305,16 +304,16 @@ pub fn linear_residual(
     mask: Option<Mask>,
 ) -> Tensor<2> {
     let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
-    let out = empty([rows, columns], &x.device());
+    let out = empty([rows, columns], x.gpu());
     let lanes = lanes(&[inner]);
-    let block = small_block([rows, columns, inner], lanes, Form::Straight);
+    let block = small_block(x.gpu(), [rows, columns, inner], lanes, Form::Straight);
     let Mask { key, threshold, scale } = mask.unwrap_or_default();
-    in_parts(&client(x), block, [rows, columns, inner], |first, groups, dim| unsafe {
+    in_parts(x.gpu(), block, [rows, columns, inner], |first, groups, dim| unsafe {
         launch!(
             x,
             weight,
             with_residual(
-                &client(x),
+                client(x),
                 groups,
                 dim,
                 lanes,
@@ -342,7 +341,7 @@ pub fn linear_residual(
 /// `gradient [rows, outputs] x weight [inputs, outputs]` transposed, `[rows, inputs]`.
 pub fn input_gradient(gradient: &Tensor<2>, weight: &Tensor<2>) -> Tensor<2> {
     let ([rows, inner], [columns, _]) = (gradient.dims(), weight.dims());
-    let out = empty([rows, columns], &gradient.device());
+    let out = empty([rows, columns], gradient.gpu());
     let lengths = [inner, inner, columns];
     product(Form::RightTransposed, gradient, weight, &out, [rows, columns, inner], lengths, false);
     out
@@ -356,15 +355,15 @@ pub fn input_gradient_through_activation(
     activation: Activation,
 ) -> Tensor<2> {
     let ([rows, inner], [columns, _]) = (gradient.dims(), weight.dims());
-    let out = empty([rows, columns], &gradient.device());
+    let out = empty([rows, columns], gradient.gpu());
     let lanes = lanes(&[inner]);
-    let block = small_block([rows, columns, inner], lanes, Form::RightTransposed);
-    in_parts(&client(gradient), block, [rows, columns, inner], |first, groups, dim| unsafe {
+    let block = small_block(gradient.gpu(), [rows, columns, inner], lanes, Form::RightTransposed);
+    in_parts(gradient.gpu(), block, [rows, columns, inner], |first, groups, dim| unsafe {
         launch!(
             gradient,
             weight,
             through_activation(
-                &client(gradient),
+                client(gradient),
                 groups,
                 dim,
                 lanes,
@@ -389,13 +388,13 @@ pub fn input_gradient_through_activation(
 pub fn weight_gradient_into(x: &Tensor<2>, gradient: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, adding: bool) {
     let ([inner, rows], [_, columns]) = (x.dims(), gradient.dims());
     let lanes = lanes(&[rows]);
-    let block = block([rows, columns, inner], lanes, Form::LeftTransposed);
-    in_parts(&client(x), block, [rows, columns, inner], |first, groups, dim| unsafe {
+    let block = block(x.gpu(), [rows, columns, inner], lanes, Form::LeftTransposed);
+    in_parts(x.gpu(), block, [rows, columns, inner], |first, groups, dim| unsafe {
         launch!(
             x,
             gradient,
             weight_gradient(
-                &client(x),
+                client(x),
                 groups,
                 dim,
                 lanes,

@@ -1,12 +1,11 @@
 //! Layer norm on the GPU: a thread a row forward and backward, a thread a column for the gradients of gain and bias.
 
-use burn::tensor::Tensor;
 use cubecl::prelude::*;
 use half::f16;
 
 use super::{
     block::lanes,
-    memory::{Integers, buffer, client, empty, empty_of, groups, is_half},
+    memory::{Integers, Tensor, buffer, client, empty, empty_of, groups, is_half},
     product::launch_out,
 };
 use crate::ops::Precision;
@@ -176,14 +175,14 @@ pub fn layer_norm(
     precision: Precision,
 ) -> (Tensor<2>, Tensor<2>) {
     let [rows, width] = x.dims();
-    let (y, statistics) = (empty_of(precision, [rows, width], &x.device()), empty([rows, 2], &x.device()));
+    let (y, statistics) = (empty_of(precision, [rows, width], x.gpu()), empty([rows, 2], x.gpu()));
     let lanes = lanes(&[width]);
     // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
     unsafe {
         launch_out!(
             &y,
             forward(
-                &client(x),
+                client(x),
                 groups(rows, GROUP),
                 CubeDim::new_1d(GROUP),
                 lanes,
@@ -212,13 +211,13 @@ pub fn layer_norm_input_gradient(
     residual: Option<&Tensor<2>>,
 ) -> Tensor<2> {
     let [rows, width] = x.dims();
-    let out = empty([rows, width], &x.device());
+    let out = empty([rows, width], x.gpu());
     let lanes = lanes(&[width]);
     // A kernel has as many arguments as it has; what is not read may be anything but a buffer bound already.
-    let unread = empty([1, 4], &x.device());
+    let unread = empty([1, 4], x.gpu());
     unsafe {
         backward::launch_unchecked(
-            &client(x),
+            client(x),
             groups(rows, GROUP),
             CubeDim::new_1d(GROUP),
             lanes,
@@ -253,7 +252,7 @@ impl NormGradients {
         let [rows, width] = like.dims();
         let chunk_rows = rows.div_ceil(MOST_CHUNKS).max(LEAST_ROWS);
         let chunks = rows.div_ceil(chunk_rows);
-        let partial = empty([norms * chunks * 2 * width], &like.device());
+        let partial = empty([norms * chunks * 2 * width], like.gpu());
         Self { partial, rows, width, chunk_rows, chunks }
     }
 
@@ -262,7 +261,7 @@ impl NormGradients {
         let Self { rows, width, chunk_rows, chunks, .. } = *self;
         unsafe {
             partial_sums::launch_unchecked(
-                &client(x),
+                client(x),
                 groups(width * chunks, GROUP),
                 CubeDim::new_1d(GROUP),
                 buffer(x),
@@ -284,7 +283,7 @@ impl NormGradients {
         let count = places.count();
         unsafe {
             finish::launch_unchecked(
-                &client(flat),
+                client(flat),
                 groups(count * self.width, GROUP),
                 CubeDim::new_1d(GROUP),
                 buffer(&self.partial),

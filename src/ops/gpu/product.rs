@@ -7,13 +7,12 @@
 //! GPU merges such reads, and SwiftShader does each in one instruction instead of four. A few products are added up
 //! before they reach the running sum, which saves writing that back (docs/BENCHMARKS.md).
 
-use burn::tensor::Tensor;
 use cubecl::prelude::*;
 use half::f16;
 
 use super::{
     block::{Block, Form, block, in_parts, lanes},
-    memory::{buffer, client, is_half},
+    memory::{Tensor, buffer, client, is_half},
     tiles,
 };
 
@@ -333,9 +332,9 @@ pub fn product<const D: usize, const E: usize>(
         _ => &[left_length],
     };
     let lanes = lanes(aligned);
-    let block = block([rows, columns, inner], lanes, form);
+    let block = block(out.gpu(), [rows, columns, inner], lanes, form);
     let right_lanes = if form == Form::RightTransposed { lanes } else { 1 };
-    in_parts(&client(out), block, [rows, columns, inner], |first, groups, dim| {
+    in_parts(out.gpu(), block, [rows, columns, inner], |first, groups, dim| {
         // SAFETY: the kernel reads rows and columns below their counts, and WebGPU keeps it inside the bound buffers
         // besides.
         unsafe {
@@ -343,7 +342,7 @@ pub fn product<const D: usize, const E: usize>(
                 left,
                 right,
                 plain(
-                    &client(out),
+                    client(out),
                     groups,
                     dim,
                     lanes,
