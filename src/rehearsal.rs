@@ -4,7 +4,7 @@
 use crate::{
     config::{ModelConfig, TrainConfig},
     error::Result,
-    model::{Cache, Gpt, Ids, Layout},
+    model::{Cache, Gpt, Layout, Targets},
     ops::{self, Device, Figures},
     train::{Batch, Trainer},
 };
@@ -60,12 +60,13 @@ pub fn rehearse_writing(config: &ModelConfig, device: &Device) -> Result<()> {
         let gpt = Gpt::new(smallest, 1, device);
         let mut figures = Figures::new(device);
         let figure = figures.add();
-        gpt.loss(&ids(TIME, device), &ids(TIME, device), &mut figures, figure);
+        let (inputs, targets) = (gpt.ids(vec![1; TIME])?, Targets::new(vec![1; TIME], smallest.vocabulary)?);
+        gpt.loss(&inputs, &targets, &mut figures, figure);
         let weights = gpt.weights();
         let mut cache = Cache::new(&gpt);
-        gpt.read(&weights, &ids(TIME - 1, device), &mut cache);
-        gpt.read_one(&weights, 1, &mut cache);
-        gpt.last_logits(&ids(TIME, device));
+        gpt.read(&weights, &gpt.ids(vec![1; TIME - 1])?, &mut cache);
+        gpt.read_one(&weights, 1, &mut cache)?;
+        gpt.last_logits(&inputs);
         Ok(())
     })
 }
@@ -77,14 +78,9 @@ pub fn rehearse_training(config: &ModelConfig, train: &TrainConfig, device: &Dev
         let mut trainer = Trainer::new(&gpt);
         trainer.begin(TrainConfig { half_precision: train.half_precision, ..TrainConfig::default() })?;
         for passes in if train.gradient_accumulation > 1 { 1..=2 } else { 1..=1 } {
-            let batch = || Batch { inputs: ids(TIME, device), targets: ids(TIME, device) };
-            let batches: Vec<Batch> = (0..passes).map(|_| batch()).collect();
-            trainer.step_on(&mut gpt, &batches)?;
+            let (inputs, targets) = (gpt.ids(vec![1; TIME])?, Targets::new(vec![1; TIME], smallest.vocabulary)?);
+            trainer.step_on(&mut gpt, &vec![Batch { inputs, targets }; passes]);
         }
         Ok(())
     })
-}
-
-fn ids(count: usize, device: &Device) -> Ids {
-    Ids::new(vec![1; count], 1, device)
 }

@@ -5,7 +5,7 @@ use futures_lite::future::block_on;
 use lorito::{
     config::{Activation, LoraConfig, ModelConfig, Targets, TrainConfig, Variant},
     device::{CPU_LIMITS, Engine},
-    model::{Gpt, Ids},
+    model::Gpt,
     ops::{Device, read},
     session::Session,
     train::{Dataset, Trainer},
@@ -40,7 +40,7 @@ fn data() -> Dataset {
 }
 
 fn logits(gpt: &Gpt) -> Vec<f32> {
-    let ids = Ids::new((0..20).map(|index| index * 3 % 29).collect(), 1, &gpt.device());
+    let ids = gpt.ids((0..20).map(|index| index * 3 % 29).collect()).unwrap();
     block_on(read(gpt.logits(&ids))).unwrap()
 }
 

@@ -50,7 +50,8 @@ fn run(config: ModelConfig, run: TrainConfig, device: &Device) -> Done {
     trainer.begin(run.clone()).unwrap();
     (0..run.steps).for_each(|_| trainer.step(&mut gpt, &data()).unwrap());
     let records = block_on(trainer.read()).unwrap();
-    (0..trainer.validation_batches(&gpt, &data())).for_each(|index| trainer.evaluate_batch(&gpt, &data(), index));
+    (0..trainer.validation_batches(&gpt, &data()))
+        .for_each(|index| trainer.evaluate_batch(&gpt, &data(), index).unwrap());
     let validation = block_on(trainer.finish_evaluation(&data())).unwrap().validation_loss.unwrap();
     // A checkpoint and back: the moments come to the same places.
     let state = block_on(trainer.state(&gpt)).unwrap();

@@ -37,7 +37,7 @@ fn run(config: ModelConfig, train: TrainConfig, device: &Device) -> (Vec<[f32; 2
     }
     let records = block_on(trainer.read()).unwrap();
     for index in 0..trainer.validation_batches(&gpt, &data) {
-        trainer.evaluate_batch(&gpt, &data, index);
+        trainer.evaluate_batch(&gpt, &data, index).unwrap();
     }
     let evaluation = block_on(trainer.finish_evaluation(&data)).unwrap();
     let figures = records.iter().map(|record| [record.loss, record.gradient_norm]).collect();
@@ -196,7 +196,7 @@ fn logits_of_every_position_are_the_same_on_both_engines() {
     };
     let logits = |device: &Device| {
         let gpt = Gpt::new(config, 2, device);
-        block_on(read(gpt.logits(&Ids::new((0..40).map(|id| id * 7 % 37).collect(), 2, device)))).unwrap()
+        block_on(read(gpt.logits(&Ids::new((0..40).map(|id| id * 7 % 37).collect(), 2, 37).unwrap()))).unwrap()
     };
     for (got, right) in logits(&gpu()).iter().zip(logits(&Device::cpu())) {
         assert!((got - right).abs() < 1e-4, "{got} instead of {right}");

@@ -4,7 +4,7 @@ use futures_lite::future::block_on;
 use lorito::{
     config::{ModelConfig, TrainConfig, Variant},
     error::Error,
-    model::{Gpt, Ids},
+    model::{Gpt, Ids, Targets},
     ops::{Device, Figures, Flat, Tensor, read},
     train::{Batch, Dataset, Trainer, TrainingState},
 };
@@ -17,10 +17,9 @@ fn numbers(count: usize, seed: u64) -> Vec<u32> {
 }
 
 fn batch(windows: usize, time: usize, seed: u64) -> Batch {
-    let device = Device::cpu();
     Batch {
-        inputs: Ids::new(numbers(windows * time, seed), windows, &device),
-        targets: Ids::new(numbers(windows * time, seed + 1), windows, &device),
+        inputs: Ids::new(numbers(windows * time, seed), windows, CONFIG.vocabulary).unwrap(),
+        targets: Targets::new(numbers(windows * time, seed + 1), CONFIG.vocabulary).unwrap(),
     }
 }
 
@@ -135,7 +134,7 @@ fn a_fresh_model_is_as_unsure_as_its_vocabulary_is_large() {
 fn a_later_token_changes_nothing_before_it() {
     let gpt = lively(2);
     let ids = numbers(CONFIG.context, 4);
-    let logits = |ids: Vec<u32>| values(&gpt.logits(&Ids::new(ids, 1, &Device::cpu())));
+    let logits = |ids: Vec<u32>| values(&gpt.logits(&gpt.ids(ids).unwrap()));
     let before = logits(ids.clone());
     for later in 1..CONFIG.context {
         let mut changed = ids.clone();
@@ -155,7 +154,7 @@ fn one_batch_can_be_learned_by_heart() {
     trainer.begin(config).unwrap();
     let batches = [batch(2, 16, 1)];
     for _ in 0..400 {
-        trainer.step_on(&mut gpt, &batches).unwrap();
+        trainer.step_on(&mut gpt, &batches);
     }
     let records = block_on(trainer.read()).unwrap();
     assert!(records[399].loss < 0.1, "{:?}", records[399]);
@@ -171,7 +170,7 @@ fn training_learns_and_evaluation_sees_it() {
     let data = dataset();
     let evaluate = |trainer: &mut Trainer, gpt: &Gpt| {
         for index in 0..trainer.validation_batches(gpt, &data) {
-            trainer.evaluate_batch(gpt, &data, index);
+            trainer.evaluate_batch(gpt, &data, index).unwrap();
         }
         block_on(trainer.finish_evaluation(&data)).unwrap()
     };
@@ -239,14 +238,14 @@ fn accumulated_passes_equal_one_large_batch() {
         trainer.begin(TrainConfig::default()).unwrap();
         let whole = batch(4, 8, 2);
         let part = |windows: std::ops::Range<usize>| {
-            let cut = |ids: &Ids| {
-                let numbers = ids.numbers[windows.start * 8..windows.end * 8].to_vec();
-                Ids::new(numbers, windows.len(), &Device::cpu())
-            };
-            Batch { inputs: cut(&whole.inputs), targets: cut(&whole.targets) }
+            let cut = |ids: &[u32]| ids[windows.start * 8..windows.end * 8].to_vec();
+            Batch {
+                inputs: Ids::new(cut(whole.inputs.numbers()), windows.len(), CONFIG.vocabulary).unwrap(),
+                targets: Targets::new(cut(whole.targets.numbers()), CONFIG.vocabulary).unwrap(),
+            }
         };
         let batches = if split { vec![part(0..2), part(2..4)] } else { vec![part(0..4)] };
-        trainer.step_on(&mut gpt, &batches).unwrap();
+        trainer.step_on(&mut gpt, &batches);
         let record = block_on(trainer.read()).unwrap()[0];
         (record.loss, record.gradient_norm)
     };
@@ -263,9 +262,12 @@ fn a_run_that_diverges_says_so() {
 }
 
 #[test]
-fn ids_that_the_model_does_not_know_are_refused() {
+fn a_text_with_ids_that_the_model_does_not_know_is_refused() {
     let (mut gpt, mut trainer) = run(0.0);
-    let ids = || Ids::new(vec![0, 23], 1, &Device::cpu());
-    let refused = trainer.step_on(&mut gpt, &[Batch { inputs: ids(), targets: ids() }]);
-    assert_eq!(refused, Err(Error::TokenOutOfRange { id: 23, vocabulary: 23 }));
+    let ids = || vec![23u16; 100];
+    let unknown = Dataset { train: ids(), validation: ids(), ..dataset() };
+    let refused = Err(Error::TokenOutOfRange { id: 23, vocabulary: 23 });
+    assert_eq!(trainer.step(&mut gpt, &unknown), refused);
+    assert_eq!(trainer.evaluate_batch(&gpt, &unknown, 0), refused);
+    assert_eq!(gpt.ids(vec![0, 23]).err(), refused.err());
 }

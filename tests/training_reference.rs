@@ -7,7 +7,7 @@ use futures_lite::future::block_on;
 use lorito::{
     config::{ModelConfig, TrainConfig},
     formats,
-    model::{Gpt, Ids},
+    model::{Gpt, Ids, Targets},
     ops::Device,
     train::{Batch, StepRecord, Trainer, mix},
 };
@@ -45,14 +45,14 @@ fn window(step: u64, window: u64, vocabulary: u64, context: usize) -> Vec<u32> {
 }
 
 fn batch(step: u64, windows: usize, config: &ModelConfig) -> Batch {
-    let device = Device::cpu();
     let all: Vec<_> =
         (0..windows as u64).map(|index| window(step, index, config.vocabulary as u64, config.context)).collect();
-    let ids = |shift: usize| {
-        let numbers = all.iter().flat_map(|window| &window[shift..][..config.context]).copied().collect();
-        Ids::new(numbers, windows, &device)
-    };
-    Batch { inputs: ids(0), targets: ids(1) }
+    let ids =
+        |shift: usize| all.iter().flat_map(|window| &window[shift..][..config.context]).copied().collect::<Vec<u32>>();
+    Batch {
+        inputs: Ids::new(ids(0), windows, config.vocabulary).unwrap(),
+        targets: Targets::new(ids(1), config.vocabulary).unwrap(),
+    }
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn twenty_steps_give_the_losses_of_pytorch() {
     let windows = run.batch_size;
     trainer.begin(run).unwrap();
     for step in 0..steps.len() as u64 {
-        trainer.step_on(&mut gpt, &[batch(step, windows, &config)]).unwrap();
+        trainer.step_on(&mut gpt, &[batch(step, windows, &config)]);
     }
     let records = block_on(trainer.read()).unwrap();
     assert_eq!(records.len(), 20);

@@ -8,7 +8,7 @@ pub use window::{Exchange, LeftOut, Prompt, Question, Window};
 
 use crate::{
     error::{Error, Result},
-    model::{Cache, Gpt, Ids, Weights},
+    model::{Cache, Gpt, Weights},
     ops::read,
 };
 
@@ -96,10 +96,10 @@ impl Generation {
         let logits = match &mut self.cache {
             Some(cache) if self.known > 0 => {
                 debug_assert_eq!(self.known + 1, ids.len());
-                gpt.read_one(&self.weights, ids[self.known], cache)
+                gpt.read_one(&self.weights, ids[self.known], cache)?
             }
-            Some(cache) => gpt.read(&self.weights, &Ids::new(ids.to_vec(), 1, &gpt.device()), cache),
-            None => gpt.last_logits(&Ids::new(ids.to_vec(), 1, &gpt.device())),
+            Some(cache) => gpt.read(&self.weights, &gpt.ids(ids.to_vec())?, cache),
+            None => gpt.last_logits(&gpt.ids(ids.to_vec())?),
         };
         self.known = ids.len();
         let mut logits = read(logits).await?;

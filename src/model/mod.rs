@@ -11,7 +11,7 @@ mod places;
 mod weights;
 
 pub use adapter::Adapter;
-pub use batch::Ids;
+pub use batch::{Ids, Targets};
 pub use cache::Cache;
 pub use layout::{Layout, Parameter};
 pub use places::Places;
@@ -19,6 +19,7 @@ pub use weights::{Block, Linear, Norm, Weights};
 
 use crate::{
     config::{LoraConfig, ModelConfig, Part, Variant},
+    error::Result,
     ops::{
         self, AttentionSaved, Device, Dropout, Figure, Figures, Flat, Gradients, LayerNormSaved, Mask, Precision,
         ReadFailed, Tensor,
@@ -106,7 +107,7 @@ impl Gpt {
     }
 
     /// The same model on another device.
-    pub async fn on(&self, device: &Device) -> Result<Self, ReadFailed> {
+    pub async fn on(&self, device: &Device) -> std::result::Result<Self, ReadFailed> {
         let mut copy = Self::from_flat(self.config, self.flat.read().await?, device);
         if let Some(adapter) = &self.adapter {
             copy.put_adapter(adapter.config, adapter.flat.read().await?);
@@ -163,7 +164,7 @@ impl Gpt {
     }
 
     /// The whole model's weights as numbers, an adapter taken up into them.
-    pub async fn merged(&self) -> Result<Vec<f32>, ReadFailed> {
+    pub async fn merged(&self) -> std::result::Result<Vec<f32>, ReadFailed> {
         let mut flat = self.flat.read().await?;
         for (layer, part, sum) in self.adapter.iter().flat_map(Adapter::sums) {
             flat[self.matrix(layer, part).range()].copy_from_slice(&ops::read(sum.clone()).await?);
@@ -223,6 +224,14 @@ impl Gpt {
         Gradients::new(&self.trained().segments, &norms, &self.device())
     }
 
+    /// One window of ids that this model has.
+    ///
+    /// # Errors
+    /// [`Error::TokenOutOfRange`](crate::error::Error::TokenOutOfRange) for others.
+    pub fn ids(&self, numbers: Vec<u32>) -> Result<Ids> {
+        Ids::new(numbers, 1, self.config.vocabulary)
+    }
+
     /// Logits of every position, `[windows * time, vocabulary]`.
     pub fn logits(&self, ids: &Ids) -> Tensor<2> {
         let weights = self.weights();
@@ -236,7 +245,7 @@ impl Gpt {
     }
 
     /// Mean cross-entropy of `targets` in nats, without dropout, into `figure`.
-    pub fn loss(&self, ids: &Ids, targets: &Ids, figures: &mut Figures, figure: Figure) {
+    pub fn loss(&self, ids: &Ids, targets: &Targets, figures: &mut Figures, figure: Figure) {
         let weights = self.training_weights();
         let hidden = self.forward(&weights, ids, None, false);
         ops::head::loss(&hidden.x, &weights.head, targets, figures, figure);
@@ -246,7 +255,7 @@ impl Gpt {
     pub fn loss_and_gradient(
         &self,
         ids: &Ids,
-        targets: &Ids,
+        targets: &Targets,
         dropout: Option<Dropout>,
         figures: &mut Figures,
         figure: Figure,
@@ -278,7 +287,7 @@ impl Gpt {
                 ops::layer_norm(&x, &block.norm_1.gain, &block.norm_1.bias, epsilon, weights.precision);
             let qkv = ops::linear(&normed_1, &block.attention.weight, &block.attention.bias);
             let mask = Site::Attention(layer).mask(dropout);
-            let (attended, attention) = ops::attention(&qkv, ids.windows, self.config.heads, mask, weights.precision);
+            let (attended, attention) = ops::attention(&qkv, ids.windows(), self.config.heads, mask, weights.precision);
             x = add_linear(&x, &attended, &block.attention_out, Site::AttentionOut(layer).mask(dropout));
             let (normed_2, norm_2) =
                 ops::layer_norm(&x, &block.norm_2.gain, &block.norm_2.bias, epsilon, weights.precision);

@@ -92,6 +92,25 @@ impl Gradients {
         self.adding = true;
     }
 
+    /// Adds the passes of other gradients, of a model laid out alike.
+    ///
+    /// # Panics
+    /// When they are of another engine or length.
+    pub fn add(&mut self, other: &Self) {
+        match (&mut self.store, &other.store) {
+            (Store::Cpu(sums), Store::Cpu(values)) => {
+                assert_eq!(sums.len(), values.len(), "gradients of another model");
+                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+            }
+            (Store::Gpu { parts: sums, .. }, Store::Gpu { parts, .. }) => {
+                assert_eq!(sums.len(), parts.len(), "gradients of another model");
+                sums.iter().zip(parts).for_each(|(sum, part)| gpu::add_into(part, sum));
+            }
+            _ => mixed(),
+        }
+        self.passes += other.passes;
+    }
+
     /// How many batches' gradients are added up here.
     pub fn passes(&self) -> usize {
         self.passes

@@ -10,7 +10,7 @@ use super::{
     gpu,
     product::{Matrix, MatrixMut, multiply},
 };
-use crate::{config::rows_of_logits, model::Ids};
+use crate::{config::rows_of_logits, model::Targets};
 
 /// `hidden [rows, width]`, `tokens [vocabulary, width]` -> `[rows, vocabulary]`.
 pub fn logits(hidden: &Tensor<2>, tokens: &[Tensor<2>]) -> Tensor<2> {
@@ -45,7 +45,10 @@ fn logits_into(out: &mut [f32], hidden: Matrix, tokens: &[Tensor<2>], [rows, voc
 }
 
 /// Mean of -ln p(target) over the rows, in nats, into `figure`. Rows whose target is [`IGNORED`] do not count.
-pub fn loss(hidden: &Tensor<2>, tokens: &[Tensor<2>], targets: &Ids, figures: &mut Figures, figure: Figure) {
+///
+/// # Panics
+/// For targets of a larger vocabulary, or of another number of rows: the GPU would read past the end of a buffer.
+pub fn loss(hidden: &Tensor<2>, tokens: &[Tensor<2>], targets: &Targets, figures: &mut Figures, figure: Figure) {
     pass(hidden, tokens, targets, figures, figure, None);
 }
 
@@ -53,7 +56,7 @@ pub fn loss(hidden: &Tensor<2>, tokens: &[Tensor<2>], targets: &Ids, figures: &m
 pub fn loss_and_gradient(
     hidden: &Tensor<2>,
     tokens: &[Tensor<2>],
-    targets: &Ids,
+    targets: &Targets,
     figures: &mut Figures,
     figure: Figure,
     place: Option<usize>,
@@ -65,16 +68,18 @@ pub fn loss_and_gradient(
 fn pass(
     hidden: &Tensor<2>,
     tokens: &[Tensor<2>],
-    targets: &Ids,
+    targets: &Targets,
     figures: &mut Figures,
     figure: Figure,
     gradients: Option<(Option<usize>, &mut Gradients)>,
 ) -> Option<Tensor<2>> {
-    let counted = targets.numbers.iter().filter(|&&target| target != IGNORED as u32).count();
-    let scale = 1.0 / counted.max(1) as f32;
+    let (rows, vocabulary) = (hidden.dims()[0], vocabulary(tokens));
+    assert_eq!(targets.numbers().len(), rows, "a target for each row");
+    assert!(targets.vocabulary() <= vocabulary, "targets of {} tokens for {vocabulary}", targets.vocabulary());
+    let scale = 1.0 / targets.counted().max(1) as f32;
     match hidden {
         Tensor::Cpu(hidden) => {
-            let (loss, gradient) = pass_on_cpu(hidden, tokens, &targets.numbers, scale, gradients);
+            let (loss, gradient) = pass_on_cpu(hidden, tokens, targets.numbers(), scale, gradients);
             figures.set(figure, loss);
             gradient.map(Tensor::Cpu)
         }
@@ -87,7 +92,7 @@ fn pass(
 fn pass_on_gpu(
     hidden: &gpu::Tensor<2>,
     tokens: &[gpu::Tensor<2>],
-    targets: &Ids,
+    targets: &Targets,
     scale: f32,
     figures: &Figures,
     figure: Figure,
@@ -95,6 +100,7 @@ fn pass_on_gpu(
 ) -> Option<gpu::Tensor<2>> {
     let ([rows, width], vocabulary) = (hidden.dims(), tokens.iter().map(|piece| piece.dims()[0]).sum());
     let losses = gpu::losses(rows, hidden);
+    let numbers = gpu::Integers::of_ids(targets.numbers(), hidden.gpu());
     let backward = gradients.map(|(place, gradients)| {
         let place = place.map(|place| gradients.gpu_rows(place, [vocabulary, width]));
         (gpu::empty([rows, width], hidden.gpu()), place, gradients.adding)
@@ -103,7 +109,7 @@ fn pass_on_gpu(
         let count = rows_of_logits(vocabulary).min(rows - first);
         let part = gpu::piece(hidden, first * width, [count, width]);
         let logits = gpu::logits(&part, tokens, true);
-        gpu::row_losses(&logits, vocabulary, targets.on_gpu(), &losses, first, scale, backward.is_some());
+        gpu::row_losses(&logits, vocabulary, &numbers, &losses, first, scale, backward.is_some());
         if let Some((out, place, adding)) = &backward {
             gpu::hidden_gradient(&logits, tokens, &gpu::piece(out, first * width, [count, width]));
             if let Some(place) = place {
@@ -179,20 +185,20 @@ mod tests {
     use futures_lite::future::block_on;
 
     use super::*;
+    use crate::ops::tensor;
     use crate::ops::testing::{
         assert_close, assert_gradient, assert_values_close, device, device_of, gpu_device, moved, random, values,
     };
-    use crate::ops::{Device, tensor};
+
+    fn of(numbers: &[u32], tokens: &Tensor<2>) -> Targets {
+        Targets::new(numbers.to_vec(), tokens.dims()[0]).unwrap()
+    }
 
     fn loss_of(hidden: &Tensor<2>, tokens: &Tensor<2>, targets: &[u32]) -> f32 {
         let mut figures = Figures::new(&device_of(hidden));
         let figure = figures.add();
-        loss(hidden, from_ref(tokens), &ids(targets, &device_of(hidden)), &mut figures, figure);
+        loss(hidden, from_ref(tokens), &of(targets, tokens), &mut figures, figure);
         block_on(figures.take()).unwrap()[0]
-    }
-
-    fn ids(numbers: &[u32], device: &Device) -> Ids {
-        Ids::new(numbers.to_vec(), 1, device)
     }
 
     /// Loss, gradient of the hidden states and gradient of the tokens, of `passes` passes.
@@ -212,7 +218,7 @@ mod tests {
             out = Some(loss_and_gradient(
                 hidden,
                 from_ref(tokens),
-                &ids(targets, &device),
+                &of(targets, tokens),
                 &mut figures,
                 figure,
                 Some(0),

@@ -74,8 +74,7 @@ impl Session {
     pub fn evaluate_batch(&mut self, index: usize) -> Result<()> {
         let model = self.model_mut()?;
         let data = model.data.clone().ok_or(Error::NoText)?;
-        model.trainer.evaluate_batch(&model.gpt, &data, index);
-        Ok(())
+        model.trainer.evaluate_batch(&model.gpt, &data, index)
     }
 
     pub async fn finish_evaluation(&mut self) -> Result<Evaluation> {

@@ -6,7 +6,7 @@ use super::{Batch, Trainer};
 use crate::{
     config::{ModelConfig, TrainConfig, Variant},
     error::{Error, Result},
-    model::{Gpt, Ids},
+    model::{Gpt, Ids, Targets},
     ops::Device,
 };
 
@@ -56,8 +56,10 @@ async fn losses(device: &Device, half_precision: bool) -> Result<Vec<f32>> {
     for step in 0..STEPS as u32 {
         // A sequence with something to learn in it.
         let id = |at: u32| ((at + step) * (at + step) / 3 + at) % MODEL.vocabulary as u32;
-        let ids = |from: u32| Ids::new((from..from + tokens).map(id).collect(), WINDOWS, device);
-        trainer.step_on(&mut gpt, &[Batch { inputs: ids(0), targets: ids(1) }])?;
+        let ids = |from: u32| (from..from + tokens).map(id).collect();
+        let inputs = Ids::new(ids(0), WINDOWS, MODEL.vocabulary)?;
+        let targets = Targets::new(ids(1), MODEL.vocabulary)?;
+        trainer.step_on(&mut gpt, &[Batch { inputs, targets }]);
     }
     Ok(trainer.read().await?.iter().map(|record| record.loss).collect())
 }

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use futures_lite::future::block_on;
 use lorito::{
     formats::{ModelFile, hugging_face, read, write},
-    model::{Gpt, Ids},
+    model::Gpt,
     ops::{self, Device},
     tokenizer::Tokenizer,
     train::History,
@@ -63,7 +63,7 @@ fn transformers_and_the_page_give_the_same_logits() {
     let Expected { ids, logits, .. } = expected();
     let device = Device::cpu();
     let gpt = Gpt::from_flat(model.config, model.weights, &device);
-    let ours = block_on(ops::read(gpt.logits(&Ids::new(ids.clone(), 1, &device)))).unwrap();
+    let ours = block_on(ops::read(gpt.logits(&gpt.ids(ids.clone()).unwrap()))).unwrap();
     let theirs = logits.concat();
     assert_eq!(theirs.len(), ids.len() * model.config.vocabulary);
     let differences = ours.iter().zip(&theirs).map(|(ours, theirs)| (ours - theirs).abs());

@@ -123,3 +123,20 @@ pub fn scale_into<const D: usize>(x: &Tensor<D>, y: &Tensor<D>, factor: f32) {
         scaled::launch_unchecked(client(x), groups(len, GROUP), dim, buffer(x), buffer(y), factor, len);
     }
 }
+
+#[cube(launch_unchecked)]
+fn added(x: &[f32], y: &mut [f32], len: usize) {
+    if ABSOLUTE_POS < len {
+        y[ABSOLUTE_POS] += x[ABSOLUTE_POS];
+    }
+}
+
+/// Adds `x` to what is in `y`, which has as many numbers.
+pub fn add_into(x: &Tensor<1>, y: &Tensor<1>) {
+    let [len] = x.dims();
+    assert_eq!(y.dims(), [len], "numbers for another shape");
+    // SAFETY: no thread goes beyond the length of both.
+    unsafe {
+        added::launch_unchecked(client(x), groups(len, GROUP), CubeDim::new_1d(GROUP), buffer(x), buffer(y), len);
+    }
+}

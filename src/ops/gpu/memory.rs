@@ -49,6 +49,11 @@ impl Integers {
         Self { handle: gpu.client().create_from_slice(i32::as_bytes(values)), len: values.len() }
     }
 
+    /// Token ids, or targets.
+    pub fn of_ids(ids: &[u32], gpu: &Gpu) -> Self {
+        Self { handle: gpu.client().create_from_slice(u32::as_bytes(ids)), len: ids.len() }
+    }
+
     pub fn count(&self) -> usize {
         self.len
     }
