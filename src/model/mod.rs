@@ -95,9 +95,9 @@ impl Gpt {
         Self::of(config, Flat::new(flat, &layout.segments, device))
     }
 
-    /// A model of weights where they are, laid out as [`Layout`] says and divided as their device has it.
+    /// A model of weights where they are, laid out as [`Layout`] says.
     pub fn of(config: ModelConfig, flat: Flat) -> Self {
-        let layout = Layout::new(&config).divided(flat.device().most_numbers());
+        let layout = Layout { segments: flat.segments().clone(), ..Layout::new(&config) };
         assert_eq!(flat.len(), layout.len, "weights of another model");
         Self { config, places: Places::new(&layout), layout, flat, half: None, adapter: None, changes: 0 }
     }

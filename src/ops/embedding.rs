@@ -76,8 +76,10 @@ pub fn embed_backward(
     positions: &Range<usize>,
     gradients: &mut Gradients,
 ) {
-    let width = gradient.dims()[1];
+    let [rows, width] = gradient.dims();
     let adding = gradients.adding;
+    assert!(rows == ids.numbers().len() && ids.vocabulary() <= vocabulary, "the gradient of other ids");
+    assert!(ids.time() * width <= positions.len(), "windows longer than the context");
     let gradient = match gradient {
         Tensor::Cpu(gradient) => gradient,
         Tensor::Gpu(gradient) => {

@@ -4,7 +4,7 @@
 use cubecl::prelude::*;
 
 use super::{
-    memory::{Integers, Tensor, buffer, client, empty, groups, piece},
+    memory::{Integers, Tensor, buffer, client, empty, fit, groups, piece},
     norm::total,
     queue::in_parts,
 };
@@ -120,7 +120,10 @@ pub struct Part<'a> {
 pub fn adamw(parts: &[Part], figures: &Tensor<1>, place: usize, batches: usize, numbers: Update) {
     let client = client(figures);
     let counts = parts.iter().map(|part| {
-        let len = part.weights.dims()[0];
+        let Part { weights, first, second, gradient, decays } = part;
+        let len = weights.dims()[0];
+        fit(&[first, second, gradient].map(|tensor| (tensor.dims()[0], len)));
+        fit(&[(decays.count() * DECAY_STEP, len)]);
         assert!(len.is_multiple_of(DECAY_STEP), "the flat array is padded");
         len / 4
     });

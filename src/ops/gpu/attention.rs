@@ -230,6 +230,8 @@ pub fn attention(
     precision: Precision,
 ) -> (Tensor<2>, Tensor<3>) {
     let Sizes { windows, time, heads, head_width } = sizes;
+    let [rows, columns] = qkv.dims();
+    assert!(windows * time <= rows && 3 * heads * head_width == columns, "{sizes:?} of {rows} rows of {columns}");
     let out = empty_of(precision, [windows * (time - first), heads * head_width], qkv.gpu());
     let sums = empty([windows, heads, time], qkv.gpu());
     let tile = Tile::new(sizes, KEPT, mask);

@@ -77,6 +77,7 @@ fn convert<Y: Float>(x: &[f32], y: &mut [Y], len: usize) {
 /// Writes the numbers of `x` to `y`, which holds them with half precision.
 pub fn halve<const D: usize>(x: &Tensor<D>, y: &Tensor<D>) {
     let len = x.dims().iter().product();
+    assert_eq!(x.dims(), y.dims(), "numbers for another shape");
     // SAFETY: no index goes beyond the length.
     unsafe {
         convert::launch_unchecked::<f16>(

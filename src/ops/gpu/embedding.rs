@@ -109,6 +109,7 @@ pub fn embed(
     mask: Option<Mask>,
 ) -> Tensor<2> {
     let (rows, width) = (numbers.count(), positions.dims()[1]);
+    assert!(tokens.iter().all(|piece| piece.dims()[1] == width), "a table of tokens of another width");
     let out = empty([rows, width], positions.gpu());
     let Mask { key, threshold, scale } = mask.unwrap_or_default();
     let mut first = 0;

@@ -237,6 +237,7 @@ fn columns_from(logits: &Tensor<2>, first: usize) -> Tensor<1> {
 /// loads where `padded`. `tokens`: in pieces of rows, all but the last of multiples of 64.
 pub fn logits(hidden: &Tensor<2>, tokens: &[Tensor<2>], padded: bool) -> Tensor<2> {
     let [rows, width] = hidden.dims();
+    assert!(tokens.iter().all(|piece| piece.dims()[1] == width), "a table of tokens of another width");
     let vocabulary = tokens.iter().map(|piece| piece.dims()[0]).sum::<usize>();
     let length = if padded { vocabulary.next_multiple_of(4) } else { vocabulary };
     let out = empty([rows, length], hidden.gpu());

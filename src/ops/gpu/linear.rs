@@ -9,7 +9,7 @@ use half::f16;
 use super::{
     block::{Block, Form, block, in_parts, lanes, small_block},
     elementwise::{activated, activated_slope},
-    memory::{Tensor, buffer, client, empty, empty_like, is_half},
+    memory::{Tensor, buffer, client, empty, empty_like, fit, is_half},
     product::{corner, launch, next_row, product, sums},
     random::kept,
     tiles,
@@ -224,7 +224,9 @@ fn write_bias(
 
 /// `x [rows, inputs] x weight [inputs, outputs] + bias [outputs]`, into the rows of `out [.., outputs]` from `start` on.
 pub fn linear_into(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, out: &Tensor<2>, start: usize) {
-    let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
+    let ([rows, inner], [inputs, columns]) = (x.dims(), weight.dims());
+    fit(&[(inner, inputs), (bias.dims()[0], columns), (out.dims()[1], columns)]);
+    assert!(start + rows <= out.dims()[0], "{rows} rows from {start} on, of {}", out.dims()[0]);
     let lanes = lanes(&[inner]);
     let block = small_block(x.gpu(), [rows, columns, inner], lanes, Form::Straight);
     in_parts(x.gpu(), block, [rows, columns, inner], |first, groups, dim| {
@@ -263,7 +265,8 @@ pub fn linear_activated(
     bias: &Tensor<1>,
     activation: Activation,
 ) -> (Tensor<2>, Tensor<2>) {
-    let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
+    let ([rows, inner], [inputs, columns]) = (x.dims(), weight.dims());
+    fit(&[(inner, inputs), (bias.dims()[0], columns)]);
     let before = empty([rows, columns], x.gpu());
     let after = empty_like(x, [rows, columns]);
     let lanes = lanes(&[inner]);
@@ -303,7 +306,9 @@ pub fn linear_residual(
     residual: &Tensor<2>,
     mask: Option<Mask>,
 ) -> Tensor<2> {
-    let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
+    let ([rows, inner], [inputs, columns]) = (x.dims(), weight.dims());
+    let [residual_rows, residual_columns] = residual.dims();
+    fit(&[(inner, inputs), (bias.dims()[0], columns), (residual_rows, rows), (residual_columns, columns)]);
     let out = empty([rows, columns], x.gpu());
     let lanes = lanes(&[inner]);
     let block = small_block(x.gpu(), [rows, columns, inner], lanes, Form::Straight);
@@ -340,7 +345,8 @@ pub fn linear_residual(
 
 /// `gradient [rows, outputs] x weight [inputs, outputs]` transposed, `[rows, inputs]`.
 pub fn input_gradient(gradient: &Tensor<2>, weight: &Tensor<2>) -> Tensor<2> {
-    let ([rows, inner], [columns, _]) = (gradient.dims(), weight.dims());
+    let ([rows, inner], [columns, outputs]) = (gradient.dims(), weight.dims());
+    fit(&[(inner, outputs)]);
     let out = empty([rows, columns], gradient.gpu());
     let lengths = [inner, inner, columns];
     product(Form::RightTransposed, gradient, weight, &out, [rows, columns, inner], lengths, false);
@@ -354,7 +360,9 @@ pub fn input_gradient_through_activation(
     before: &Tensor<2>,
     activation: Activation,
 ) -> Tensor<2> {
-    let ([rows, inner], [columns, _]) = (gradient.dims(), weight.dims());
+    let ([rows, inner], [columns, outputs]) = (gradient.dims(), weight.dims());
+    let [before_rows, before_columns] = before.dims();
+    fit(&[(inner, outputs), (before_rows, rows), (before_columns, columns)]);
     let out = empty([rows, columns], gradient.gpu());
     let lanes = lanes(&[inner]);
     let block = small_block(gradient.gpu(), [rows, columns, inner], lanes, Form::RightTransposed);
@@ -386,7 +394,9 @@ pub fn input_gradient_through_activation(
 
 /// Writes, or adds, `x [rows, inputs]` transposed `x gradient [rows, outputs]` and the sums of `gradient`'s columns.
 pub fn weight_gradient_into(x: &Tensor<2>, gradient: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, adding: bool) {
-    let ([inner, rows], [_, columns]) = (x.dims(), gradient.dims());
+    let ([inner, rows], [gradient_rows, columns]) = (x.dims(), gradient.dims());
+    let [inputs, outputs] = weight.dims();
+    fit(&[(inner, gradient_rows), (inputs, rows), (outputs, columns), (bias.dims()[0], columns)]);
     let lanes = lanes(&[rows]);
     let block = block(x.gpu(), [rows, columns, inner], lanes, Form::LeftTransposed);
     in_parts(x.gpu(), block, [rows, columns, inner], |first, groups, dim| unsafe {

@@ -143,6 +143,16 @@ impl Gpu {
     }
 }
 
+/// Refuses tensors whose lengths, in pairs, are not the same: kernels do not look, and natively they would read or write past
+/// the end of a buffer.
+///
+/// # Panics
+/// For such ones.
+#[track_caller]
+pub fn fit(lengths: &[(usize, usize)]) {
+    assert!(lengths.iter().all(|(one, other)| one == other), "tensors of shapes that do not go together: {lengths:?}");
+}
+
 /// Workgroups for `threads` threads in groups of `group`, in a grid that no dimension of WebGPU's limit (65,535) is too
 /// small for. Kernels compare their position with the count.
 pub fn groups(threads: usize, group: u32) -> CubeCount {

@@ -5,7 +5,7 @@ use half::f16;
 
 use super::{
     block::lanes,
-    memory::{Integers, Tensor, buffer, client, empty, empty_of, groups, is_half},
+    memory::{Integers, Tensor, buffer, client, empty, empty_of, fit, groups, is_half},
     product::launch_out,
 };
 use crate::ops::Precision;
@@ -175,6 +175,7 @@ pub fn layer_norm(
     precision: Precision,
 ) -> (Tensor<2>, Tensor<2>) {
     let [rows, width] = x.dims();
+    fit(&[(gain.dims()[0], width), (bias.dims()[0], width)]);
     let (y, statistics) = (empty_of(precision, [rows, width], x.gpu()), empty([rows, 2], x.gpu()));
     let lanes = lanes(&[width]);
     // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
@@ -211,6 +212,9 @@ pub fn layer_norm_input_gradient(
     residual: Option<&Tensor<2>>,
 ) -> Tensor<2> {
     let [rows, width] = x.dims();
+    let other = residual.unwrap_or(x).dims();
+    fit(&[(gradient.dims()[0], rows), (gradient.dims()[1], width), (other[0], rows), (other[1], width)]);
+    fit(&[(statistics.dims()[0], rows), (gain.dims()[0], width)]);
     let out = empty([rows, width], x.gpu());
     let lanes = lanes(&[width]);
     // A kernel has as many arguments as it has; what is not read may be anything but a buffer bound already.
@@ -259,6 +263,8 @@ impl NormGradients {
     /// Those of layer norm `index`.
     pub fn add(&self, index: usize, x: &Tensor<2>, statistics: &Tensor<2>, gradient: &Tensor<2>) {
         let Self { rows, width, chunk_rows, chunks, .. } = *self;
+        let of = [x.dims(), gradient.dims(), statistics.dims()];
+        assert!(of == [[rows, width], [rows, width], [rows, 2]] && index * chunks * 2 * width < self.partial.dims()[0]);
         unsafe {
             partial_sums::launch_unchecked(
                 client(x),

@@ -8,7 +8,7 @@ use super::{BLOCK, GROUP, KEPT, Sizes, Tile, add_weighted, operations, row_produ
 use crate::ops::{
     dropout::Mask,
     gpu::{
-        memory::{Tensor, buffer, client, empty, groups, is_half},
+        memory::{Tensor, buffer, client, empty, fit, groups, is_half},
         norm::total,
         product::launch_out,
         queue::in_parts,
@@ -212,7 +212,8 @@ pub fn attention_backward(
     sizes: Sizes,
     mask: Option<Mask>,
 ) -> Tensor<2> {
-    let Sizes { windows, time, heads, .. } = sizes;
+    let Sizes { windows, time, heads, head_width } = sizes;
+    fit(&[(gradient.dims()[0], windows * time), (gradient.dims()[1], heads * head_width)]);
     let out = empty(qkv.dims(), qkv.gpu());
     let along = empty([windows, heads, time], qkv.gpu());
     let Mask { key, threshold, scale: kept_by } = mask.unwrap_or_default();
