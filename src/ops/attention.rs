@@ -333,7 +333,7 @@ mod tests {
     fn gpu_free_rows(x: &Tensor<2>, rows: std::ops::Range<usize>) -> Tensor<2> {
         let width = x.dims()[1];
         let part = values(x)[rows.start * width..rows.end * width].to_vec();
-        crate::ops::tensor(part, [rows.len(), width], &device_of(&x))
+        crate::ops::tensor(part, [rows.len(), width], &device_of(x))
     }
 
     #[test]
