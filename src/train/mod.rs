@@ -228,16 +228,17 @@ impl Trainer {
         self.spare = Some(gradients);
     }
 
-    /// Waits for the steps queued so far and gives their figures.
+    /// Waits for the steps queued so far and gives their figures; between [`Trainer::gradient`] and [`Trainer::apply`] none, as
+    /// the losses of the step under way are read with it.
     ///
     /// # Errors
     /// [`Error::Diverged`] at the first step whose loss or gradient is not a number; what is read after it is worthless
     /// and dropped.
     pub async fn read(&mut self) -> Result<Vec<StepRecord>> {
-        let unread = std::mem::take(&mut self.unread);
-        if unread.is_empty() {
+        if self.unread.is_empty() || self.losses > 0 {
             return Ok(Vec::new());
         }
+        let unread = std::mem::take(&mut self.unread);
         let mut figures = self.figures.take().await?.into_iter();
         let mut records = Vec::with_capacity(unread.len());
         for (step, learning_rate, passes) in &unread {
