@@ -6,14 +6,12 @@
 
 use std::slice::from_ref;
 
-use burn::tensor::{Device, Tensor};
-
 use crate::{
     config::Activation,
-    model::Ids,
+    model::{Ids, Targets},
     ops::{
-        self, AdamW, Decay, Dropout, Figures, Flat, Gradients, IGNORED, LinearPlace, Mask, Moments, NormPlace, Past,
-        Precision, ReadFailed, ThinPlace,
+        self, AdamW, Decay, Device, Dropout, Figures, Flat, Gradients, IGNORED, LinearPlace, Mask, Moments, NormPlace,
+        Past, Precision, ReadFailed, Tensor, ThinPlace,
     },
     train::mix,
 };
@@ -31,8 +29,10 @@ pub const NAMES: [&str; 9] =
 /// # Panics
 /// For a name that is not among [`NAMES`].
 pub async fn compare(name: &str, gpu: &Device) -> Result<Option<String>, ReadFailed> {
-    ops::poison();
-    let right = compute(name, &Device::flex()).await?;
+    if let Some(gpu) = gpu.gpu() {
+        gpu.poison();
+    }
+    let right = compute(name, &Device::cpu()).await?;
     let got = compute(name, gpu).await?;
     assert!(!right.is_empty() && got.len() == right.len(), "both engines compute the same");
     for ((what, right), (_, got)) in right.iter().zip(&got) {
@@ -198,7 +198,7 @@ async fn layer_norm(device: &Device) -> Done {
 async fn head(device: &Device, vocabulary: usize, [rows, width]: [usize; 2]) -> Done {
     let (hidden, tokens) = (random([rows, width], 1, device), random([vocabulary, width], 2, device));
     let target = |row: usize| if row % 3 == 2 { IGNORED as u32 } else { (row * 7 % vocabulary) as u32 };
-    let targets = Ids::new((0..rows).map(target).collect(), 1, device);
+    let targets = Targets::new((0..rows).map(target).collect(), vocabulary).expect("targets of the vocabulary");
     let mut figures = Figures::new(device);
     let mut gradients = Gradients::new((vocabulary * width).next_multiple_of(128), &[], device);
     let mut hidden_gradient = None;
@@ -238,7 +238,7 @@ async fn embedding(device: &Device) -> Done {
         let (seed, context) = (100 * case as u64, time + 4);
         let name = |what: &str| format!("{what} of {windows} x {time} x {width} x {vocabulary}");
         let numbers = (0..windows * time).map(|at| ((at * 5 + 2) % 9 % vocabulary) as u32).collect();
-        let ids = Ids::new(numbers, windows, device);
+        let ids = Ids::new(numbers, windows, vocabulary).expect("ids of the vocabulary");
         let (tokens, positions) =
             (random([vocabulary, width], seed, device), random([context, width], seed + 1, device));
         let gradient = random([windows * time, width], seed + 2, device);

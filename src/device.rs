@@ -1,6 +1,5 @@
 //! Which engine computes, and what it can hold.
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Limits;
@@ -10,9 +9,9 @@ use crate::config::Limits;
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum Engine {
-    /// Burn's WebGPU backend, on the person's GPU.
+    /// Our kernels, on the person's GPU.
     WebGpu,
-    /// Burn's Flex backend: the processor, with SIMD.
+    /// The processor, with SIMD.
     Cpu,
 }
 
@@ -72,11 +71,6 @@ pub fn limits(engine: Engine, machine: &Machine) -> Limits {
             Limits { largest_buffer: largest.min(total), total }
         }
     }
-}
-
-/// The device of the CPU engine. That of the GPU can only be made asynchronously, in the browser (`web.rs`).
-pub fn cpu() -> Device {
-    Device::flex()
 }
 
 #[cfg(test)]

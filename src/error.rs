@@ -168,9 +168,9 @@ impl Error {
 
 impl From<crate::ops::ReadFailed> for Error {
     fn from(failed: crate::ops::ReadFailed) -> Self {
-        match crate::ops::kernel_failure() {
-            Some(reason) => Self::GpuCommandRejected { reason },
-            None => Self::DeviceLost { reason: failed.0 },
+        match failed {
+            crate::ops::ReadFailed::KernelRejected(reason) => Self::GpuCommandRejected { reason },
+            crate::ops::ReadFailed::Lost(reason) => Self::DeviceLost { reason },
         }
     }
 }

@@ -1,13 +1,11 @@
 //! Everything that an engine does for a model, once, on next to nothing: for the sake of the GPU's kernels, which are
 //! compiled when they are first queued.
 
-use burn::tensor::Device;
-
 use crate::{
     config::{ModelConfig, TrainConfig},
     error::Result,
-    model::{Cache, Gpt, Ids, Layout},
-    ops::{self, Figures},
+    model::{Cache, Gpt, Layout, Targets},
+    ops::{self, Device, Figures},
     train::{Batch, Trainer},
 };
 
@@ -33,53 +31,56 @@ pub fn smallest_like(config: &ModelConfig) -> ModelConfig {
 }
 
 /// Whether the weights lie in several buffers: then some kernels are others.
-pub fn is_divided(config: &ModelConfig) -> bool {
-    Layout::new(config).segments.ranges().len() > 1
+pub fn is_divided(config: &ModelConfig, device: &Device) -> bool {
+    Layout::new(config).divided(device.most_numbers()).segments.ranges().len() > 1
 }
 
 /// Does `work` with the smallest model that needs the same kernels, divided where the model is.
-fn with_smallest(config: &ModelConfig, work: impl Fn(ModelConfig) -> Result<()>) -> Result<()> {
+fn with_smallest(
+    config: &ModelConfig,
+    device: &Device,
+    work: impl Fn(ModelConfig, &Device) -> Result<()>,
+) -> Result<()> {
     config.validate()?;
     let smallest = smallest_like(config);
-    if !is_divided(config) {
-        return ops::with_each_kernel_in_use(|| work(smallest));
+    let mut device = device.clone();
+    if is_divided(config, &device) {
+        // Half of the tokens' rows.
+        device = device.with_largest_buffer(2 * (smallest.vocabulary * smallest.width) as u64);
     }
-    // Half of the tokens' rows.
-    let bytes = 2 * (smallest.vocabulary * smallest.width) as u64;
-    ops::with_largest_buffer(bytes, || ops::with_each_kernel_in_use(|| work(smallest)))
+    match device.gpu() {
+        Some(gpu) => gpu.with_each_kernel_in_use(|| work(smallest, &device)),
+        None => work(smallest, &device),
+    }
 }
 
 /// Queues an evaluation, the reading of a prompt and that of one more token.
 pub fn rehearse_writing(config: &ModelConfig, device: &Device) -> Result<()> {
-    with_smallest(config, |smallest| {
+    with_smallest(config, device, |smallest, device| {
         let gpt = Gpt::new(smallest, 1, device);
         let mut figures = Figures::new(device);
         let figure = figures.add();
-        gpt.loss(&ids(TIME, device), &ids(TIME, device), &mut figures, figure);
+        let (inputs, targets) = (gpt.ids(vec![1; TIME])?, Targets::new(vec![1; TIME], smallest.vocabulary)?);
+        gpt.loss(&inputs, &targets, &mut figures, figure);
         let weights = gpt.weights();
         let mut cache = Cache::new(&gpt);
-        gpt.read(&weights, &ids(TIME - 1, device), &mut cache);
-        gpt.read_one(&weights, 1, &mut cache);
-        gpt.last_logits(&ids(TIME, device));
+        gpt.read(&weights, &gpt.ids(vec![1; TIME - 1])?, &mut cache);
+        gpt.read_one(&weights, 1, &mut cache)?;
+        gpt.last_logits(&inputs);
         Ok(())
     })
 }
 
 /// Queues a step of training with one pass, and one with two if `train` has more than one.
 pub fn rehearse_training(config: &ModelConfig, train: &TrainConfig, device: &Device) -> Result<()> {
-    with_smallest(config, |smallest| {
+    with_smallest(config, device, |smallest, device| {
         let mut gpt = Gpt::new(smallest, 1, device);
         let mut trainer = Trainer::new(&gpt);
         trainer.begin(TrainConfig { half_precision: train.half_precision, ..TrainConfig::default() })?;
         for passes in if train.gradient_accumulation > 1 { 1..=2 } else { 1..=1 } {
-            let batch = || Batch { inputs: ids(TIME, device), targets: ids(TIME, device) };
-            let batches: Vec<Batch> = (0..passes).map(|_| batch()).collect();
-            trainer.step_on(&mut gpt, &batches)?;
+            let (inputs, targets) = (gpt.ids(vec![1; TIME])?, Targets::new(vec![1; TIME], smallest.vocabulary)?);
+            trainer.step_on(&mut gpt, &vec![Batch { inputs, targets }; passes]);
         }
         Ok(())
     })
-}
-
-fn ids(count: usize, device: &Device) -> Ids {
-    Ids::new(vec![1; count], 1, device)
 }

@@ -16,7 +16,6 @@ mod writing;
 
 use std::{collections::HashMap, rc::Rc};
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -27,7 +26,8 @@ use crate::{
     error::{Error, Result},
     generate::{Generation, Sampling},
     model::Gpt,
-    ops, rehearsal,
+    ops::{self, Device, KernelChoice},
+    rehearsal,
     tokenizer::{Kind, StreamDecoder, Tokenizer},
     train::{Dataset, HalfPrecision, SelfCheck, TextFacts, Trainer, check_half_precision},
 };
@@ -183,9 +183,8 @@ const EFFICIENCY: f64 = 0.6;
 
 impl Session {
     pub fn new(device: Device, engine: Engine, limits: Limits) -> Self {
-        ops::set_largest_buffer(limits.largest_buffer);
         Self {
-            device,
+            device: device.with_largest_buffer(limits.largest_buffer),
             engine,
             limits,
             gigaflops: 5.0,
@@ -228,7 +227,7 @@ impl Session {
         };
         self.speeds.insert(size, gigaflops);
         self.gigaflops = gigaflops;
-        ops::set_speed(gigaflops * 1e9);
+        self.device.set_speed(gigaflops * 1e9);
         Ok(gigaflops)
     }
 
@@ -236,15 +235,15 @@ impl Session {
     fn use_speed_of_run(&self) -> Result<()> {
         let Model { gpt, trainer, .. } = self.model()?;
         if let Some(gigaflops) = self.speeds.get(&size(&gpt.config, &trainer.progress().config)) {
-            ops::set_speed(gigaflops * 1e9);
+            self.device.set_speed(gigaflops * 1e9);
         }
         Ok(())
     }
 
     /// Finds the GPU's fastest kernels for matrix products; `clock` tells seconds.
-    pub async fn measure_kernels(&self, clock: impl Fn() -> f64) -> Result<ops::KernelChoice> {
-        let measured = ops::measure_kernels(&self.device, clock).await;
-        measured.map(|found| found.choice).map_err(|reason| ops::ReadFailed(reason).into())
+    pub async fn measure_kernels(&self, clock: impl Fn() -> f64) -> Result<KernelChoice> {
+        let Some(gpu) = self.device.gpu() else { return Ok(KernelChoice::default()) };
+        Ok(gpu.measure_kernels(clock).await?.choice)
     }
 
     /// Whether half precision can be trusted here.
@@ -295,7 +294,7 @@ impl Session {
         let ModelConfig { vocabulary, width, variant, .. } = rehearsal::smallest_like(config);
         let (dropping, adding) = (config.dropout > 0.0, train.gradient_accumulation > 1);
         let (head_width, half) = (config.head_width(), train.half_precision);
-        let divided = rehearsal::is_divided(config);
+        let divided = rehearsal::is_divided(config, &self.device);
         format!(
             "{vocabulary} {width} {head_width} {dropping} {adding} {half} {divided} {:?} {}",
             variant.activation, variant.tied
@@ -304,7 +303,7 @@ impl Session {
 
     /// Everything queued so far goes to the GPU: what follows may be swallowed (web/worker/shaders.ts).
     pub fn settle(&self) {
-        ops::submit(&self.device);
+        self.device.submit();
     }
 
     /// Queues every kernel that evaluating such a model and writing with it needs, so that they get compiled. Nothing
@@ -332,7 +331,7 @@ impl Session {
         self.writing = None;
         // The old model goes first: both may not fit.
         self.model = None;
-        ops::release();
+        self.device.release();
         let gpt = Gpt::new(config, seed, &self.device);
         let trainer = Trainer::new(&gpt);
         let cpu_writer = CpuWriter::default();

@@ -14,7 +14,6 @@ mod training;
 mod unicode;
 mod writing;
 
-use burn::tensor::Device;
 use js_sys::Uint8Array;
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::prelude::*;
@@ -25,7 +24,8 @@ use crate::{
     config::Limits,
     device::{self, Engine, Machine},
     error::{Error, Result},
-    ops, session,
+    ops::{Device, Gpu, KernelChoice},
+    session,
 };
 
 unsafe extern "C" {
@@ -97,14 +97,14 @@ impl Session {
         let engine: Engine = from_js(engine)?;
         let limits = device::limits(engine, &from_js::<Machine>(machine)?);
         let device = match engine {
-            Engine::Cpu => device::cpu(),
+            Engine::Cpu => Device::cpu(),
             Engine::WebGpu => {
-                // Submissions end where `ops::gpu` says; this is for what does so little that it does not.
-                let options = Device::wgpu_options().tasks_max(128);
-                let failed = |reason: String| thrown(Error::WebGpuUnavailable { reason });
-                options.init_async().await.map_err(|error| failed(error.to_string()))?
+                Device::start_gpu().await.map_err(|reason| thrown(Error::WebGpuUnavailable { reason }))?
             }
         };
+        if let Some(gpu) = device.gpu() {
+            log::note_failures_of(gpu);
+        }
         Ok(Session(session::Session::new(device, engine, limits)))
     }
 
@@ -132,7 +132,9 @@ impl Session {
     /// Queues what [`Self::measure_kernels`] will, without waiting.
     #[wasm_bindgen(js_name = rehearseKernels)]
     pub fn rehearse_kernels(&self) {
-        ops::rehearse_kernels(self.0.device());
+        if let Some(gpu) = self.0.device().gpu() {
+            gpu.rehearse_kernels();
+        }
     }
 
     /// Finds and uses the GPU's fastest kernels for matrix products, in half a second at most.
@@ -144,14 +146,17 @@ impl Session {
     /// Uses the kernels that were found before.
     #[wasm_bindgen(js_name = chooseKernels)]
     pub fn choose_kernels(&self, #[wasm_bindgen(unchecked_param_type = "KernelChoice")] choice: JsValue) -> Thrown<()> {
-        ops::choose_kernels(from_js(choice)?);
+        let choice: KernelChoice = from_js(choice)?;
+        if let Some(gpu) = self.0.device().gpu() {
+            gpu.choose_kernels(choice);
+        }
         Ok(())
     }
 
     /// Those in use.
     #[wasm_bindgen(js_name = kernelsInUse, unchecked_return_type = "KernelChoice")]
     pub fn kernels_in_use(&self) -> Thrown<JsValue> {
-        to_js(&ops::kernels_in_use())
+        to_js(&self.0.device().gpu().map(Gpu::kernels_in_use).unwrap_or_default())
     }
 
     /// Whether training with half precision gives what training without it does: a few steps of each.

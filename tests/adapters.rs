@@ -1,13 +1,12 @@
 //! Low-rank adaptation: what it must leave as it is, and that it learns. On both engines.
 
 use crate::hugging_face::{files, open, tensors};
-use burn::tensor::{Device, DeviceKind};
 use futures_lite::future::block_on;
 use lorito::{
     config::{Activation, LoraConfig, ModelConfig, Targets, TrainConfig, Variant},
     device::{CPU_LIMITS, Engine},
-    model::{Gpt, Ids},
-    ops::read,
+    model::Gpt,
+    ops::{Device, read},
     session::Session,
     train::{Dataset, Trainer},
 };
@@ -23,7 +22,7 @@ const CONFIG: ModelConfig = ModelConfig {
 };
 
 fn engines() -> [Device; 2] {
-    [Device::flex(), Device::wgpu(DeviceKind::DefaultDevice)]
+    [Device::cpu(), Device::driver_gpu().unwrap()]
 }
 
 fn targets(attention: bool, attention_out: bool, mlp: bool, mlp_out: bool) -> Targets {
@@ -41,7 +40,7 @@ fn data() -> Dataset {
 }
 
 fn logits(gpt: &Gpt) -> Vec<f32> {
-    let ids = Ids::new((0..20).map(|index| index * 3 % 29).collect(), 1, &gpt.device());
+    let ids = gpt.ids((0..20).map(|index| index * 3 % 29).collect()).unwrap();
     block_on(read(gpt.logits(&ids))).unwrap()
 }
 
@@ -102,7 +101,7 @@ fn only_the_adapter_learns_and_merging_it_keeps_the_logits() {
 
 #[test]
 fn matrices_without_an_adapter_stay() {
-    let mut gpt = Gpt::new(CONFIG, 5, &Device::flex());
+    let mut gpt = Gpt::new(CONFIG, 5, &Device::cpu());
     let before = block_on(gpt.flat.read()).unwrap();
     gpt.adapt(LoraConfig { targets: targets(true, false, false, true), ..LoraConfig::default() }, 7);
     train(&mut gpt, 5);
@@ -118,7 +117,7 @@ fn matrices_without_an_adapter_stay() {
 fn an_adapter_has_the_parameters_it_says() {
     for targets in [Targets::default(), targets(true, false, false, false), targets(false, true, true, false)] {
         let config = LoraConfig { rank: 3, targets, ..LoraConfig::default() };
-        let mut gpt = Gpt::new(CONFIG, 5, &Device::flex());
+        let mut gpt = Gpt::new(CONFIG, 5, &Device::cpu());
         gpt.adapt(config, 7);
         let trained: usize = gpt.trained().parameters.iter().map(|parameter| parameter.len()).sum();
         assert_eq!(trained as u64, config.parameters(&CONFIG).0);
@@ -135,7 +134,7 @@ const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\noid sha256:
 
 /// A session with the model that the adapter of `tests/fixtures/peft` belongs to.
 pub fn session_with_base() -> Session {
-    let mut session = Session::new(Device::flex(), Engine::Cpu, CPU_LIMITS);
+    let mut session = Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS);
     open(&mut session, &files("prefixed")).unwrap();
     session
 }
@@ -168,7 +167,7 @@ fn an_adapter_of_peft_opens_and_goes_back_with_the_same_bytes() {
     }
     // The page's own file keeps model and adapter apart; merged they compute the same.
     let own = block_on(session.export_safetensors("own")).unwrap();
-    let mut again = Session::new(Device::flex(), Engine::Cpu, CPU_LIMITS);
+    let mut again = Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS);
     assert_eq!(again.import_model(&own).unwrap().adapter, summary.adapter);
     assert_eq!(block_on(again.logits(&expected_ids())).unwrap(), got);
     assert_eq!(again.merge_adapter().unwrap().adapter, None);

@@ -4,18 +4,19 @@ use futures_lite::future::block_on;
 use lorito::{
     chat::{Message, Role, TOKENS},
     config::{ModelConfig, TrainConfig, Variant},
-    device::{CPU_LIMITS, Engine, cpu},
+    device::{CPU_LIMITS, Engine},
     error::Error,
     formats::{self, ModelFile},
     generate::{LeftOut, Sampling},
     model::Gpt,
+    ops::Device,
     session::{GenerateOptions, Session},
     tokenizer::{Kind, Tokenizer},
     train::{History, Progress, TextFacts},
 };
 
 fn with_text(text: &str) -> Session {
-    let mut session = Session::new(cpu(), Engine::Cpu, CPU_LIMITS);
+    let mut session = Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS);
     session.open_file("talk.txt", 0, None);
     session.push_bytes(text.as_bytes()).unwrap();
     session.close_file().unwrap();
@@ -45,7 +46,7 @@ fn with_tokens() -> Session {
         config,
         tokenizer: tokenizer.to_json(),
         roles: None,
-        weights: block_on(Gpt::new(config, 3, &cpu()).flat.read()).unwrap(),
+        weights: block_on(Gpt::new(config, 3, &Device::cpu()).flat.read()).unwrap(),
         facts: TextFacts::default(),
         history: History::default(),
         progress: Progress { config: TrainConfig::default(), start_step: 0, step: 0, updates: 0 },

@@ -4,7 +4,6 @@
 use std::{collections::HashMap, fs, path::PathBuf};
 
 use crate::hugging_face::{files, open, unzip};
-use burn::tensor::Device;
 use futures_lite::future::block_on;
 use lorito::{
     chat::{self, Message, Role},
@@ -13,6 +12,7 @@ use lorito::{
     device::{CPU_LIMITS, Engine},
     formats::{ModelFile, hugging_face},
     model::Layout,
+    ops::Device,
     session::Session,
     tokenizer::{Kind, Tokenizer},
     train::{History, Progress, TextFacts},
@@ -131,7 +131,7 @@ fn growing_a_conversation_never_changes_earlier_ids() {
 }
 
 fn session() -> Session {
-    Session::new(Device::flex(), Engine::Cpu, CPU_LIMITS)
+    Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS)
 }
 
 fn add(session: &mut Session, name: &str, text: &str) {

@@ -1,14 +1,13 @@
 //! A model whose weights lie in several buffers, as no single one may be as large, computes what it does in one: losses,
 //! gradients' norms, weights, text and files, on both engines.
 
-use burn::tensor::{Device, DeviceKind};
 use futures_lite::future::block_on;
 use lorito::{
     config::{Limits, LoraConfig, ModelConfig, TrainConfig, Variant},
     device::Engine,
     generate::{Generation, Sampling},
     model::{Gpt, Layout},
-    ops::with_largest_buffer,
+    ops::Device,
     rehearsal::is_divided,
     session::Session,
     tokenizer::Kind,
@@ -23,7 +22,7 @@ const UNTIED: ModelConfig = ModelConfig { variant: Variant { tied: false, ..Vari
 const LARGEST: u64 = 4 * 128 * 24;
 
 fn engines() -> [Device; 2] {
-    [Device::flex(), Device::wgpu(DeviceKind::DefaultDevice)]
+    [Device::cpu(), Device::driver_gpu().unwrap()]
 }
 
 fn data() -> Dataset {
@@ -51,7 +50,8 @@ fn run(config: ModelConfig, run: TrainConfig, device: &Device) -> Done {
     trainer.begin(run.clone()).unwrap();
     (0..run.steps).for_each(|_| trainer.step(&mut gpt, &data()).unwrap());
     let records = block_on(trainer.read()).unwrap();
-    (0..trainer.validation_batches(&gpt, &data())).for_each(|index| trainer.evaluate_batch(&gpt, &data(), index));
+    (0..trainer.validation_batches(&gpt, &data()))
+        .for_each(|index| trainer.evaluate_batch(&gpt, &data(), index).unwrap());
     let validation = block_on(trainer.finish_evaluation(&data())).unwrap().validation_loss.unwrap();
     // A checkpoint and back: the moments come to the same places.
     let state = block_on(trainer.state(&gpt)).unwrap();
@@ -99,7 +99,7 @@ fn a_divided_model_learns_and_writes_what_a_whole_one_does() {
             [(CONFIG, &whole, "tied"), (UNTIED, &whole, "untied"), (CONFIG, &adapter, "adapter")]
         {
             let right = run(config, train.clone(), &device);
-            let got = with_largest_buffer(LARGEST, || run(config, train.clone(), &device));
+            let got = run(config, train.clone(), &device.clone().with_largest_buffer(LARGEST));
             let what = format!("{what} on {device:?}");
             assert_eq!(right.segments, 1);
             assert!(got.segments > 8, "{} segments", got.segments);
@@ -116,7 +116,7 @@ fn a_divided_model_learns_and_writes_what_a_whole_one_does() {
 
 #[test]
 fn tokens_are_in_pieces_and_other_tensors_whole() {
-    let layout = with_largest_buffer(LARGEST, || Layout::new(&UNTIED));
+    let layout = Layout::new(&UNTIED).divided(LARGEST as usize / 4);
     let ranges = layout.segments.ranges();
     for parameter in &layout.parameters {
         let pieces =
@@ -152,7 +152,7 @@ fn files_of_a_divided_model_are_those_of_a_whole_one() {
         assert_eq!(block_on(session.export_safetensors("model")).unwrap().len(), first.len());
         session.restore_run(&checkpoint, &tokens).unwrap();
         assert_eq!(block_on(session.checkpoint()).unwrap(), checkpoint);
-        (is_divided(&config), first, checkpoint.len())
+        (is_divided(&config, session.device()), first, checkpoint.len())
     };
     let [cpu, gpu] = engines();
     let (divided, right, checkpoint) = files(Engine::Cpu, &cpu, 1 << 30);

@@ -7,11 +7,11 @@ use crate::{
     adapters::{assert_near, expected_ids, fixture, session_with_base},
     hugging_face::{files, tensors, unzip},
 };
-use burn::tensor::Device;
 use futures_lite::future::block_on;
 use lorito::{
     config::TrainConfig,
     device::{CPU_LIMITS, Engine},
+    ops::Device,
     session::Session,
 };
 use serde_json::Value;
@@ -61,7 +61,7 @@ fn adapters_that_differ_by_matrix_compute_what_they_do_in_peft() {
         assert_eq!(logits(&again), got, "{name}");
         // So does the page's own file, and the model that it is merged into.
         let own = block_on(session.export_safetensors("own")).unwrap();
-        let mut own_session = Session::new(Device::flex(), Engine::Cpu, CPU_LIMITS);
+        let mut own_session = Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS);
         own_session.import_model(&own).unwrap();
         assert_eq!(logits(&own_session), got, "{name}");
         own_session.merge_adapter().unwrap();

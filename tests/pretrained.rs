@@ -4,12 +4,12 @@
 use std::{fs, path::PathBuf};
 
 use crate::hugging_face::{Files, files, folder, open, tensors, unzip};
-use burn::tensor::{Device, DeviceKind};
 use futures_lite::future::block_on;
 use lorito::{
     config::{Limits, TrainConfig},
     device::{CPU_LIMITS, Engine},
     error::Error,
+    ops::Device,
     session::Session,
 };
 use serde::Deserialize;
@@ -31,12 +31,12 @@ fn expected(name: &str) -> (Expected, String) {
 }
 
 fn session() -> Session {
-    Session::new(Device::flex(), Engine::Cpu, CPU_LIMITS)
+    Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS)
 }
 
 fn gpu_session() -> Session {
     let limits = Limits { largest_buffer: 1 << 27, total: 1 << 30 };
-    Session::new(Device::wgpu(DeviceKind::DefaultDevice), Engine::WebGpu, limits)
+    Session::new(Device::driver_gpu().unwrap(), Engine::WebGpu, limits)
 }
 
 fn assert_logits(session: &Session, name: &str) {
@@ -318,6 +318,6 @@ fn pieces_must_come_whole_and_all() {
 #[test]
 fn a_model_that_does_not_fit_is_refused_before_its_weights_come() {
     let limits = Limits { largest_buffer: 1 << 20, total: 20_000 };
-    let mut session = Session::new(Device::flex(), Engine::Cpu, limits);
+    let mut session = Session::new(Device::cpu(), Engine::Cpu, limits);
     assert_eq!(session.begin_pretrained(&folder(&files("prefixed"))).unwrap_err().code(), "model-too-large");
 }

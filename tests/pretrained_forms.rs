@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use crate::hugging_face::{Files, files, folder, open, tensors};
-use burn::tensor::{Device, DeviceKind};
 use futures_lite::future::block_on;
 use lorito::{
     config::Limits,
     device::{CPU_LIMITS, Engine},
     error::Error,
+    ops::Device,
     session::{ModelSummary, Session},
 };
 use serde_json::{Value, json};
@@ -55,7 +55,7 @@ fn expected() -> (Vec<u32>, Vec<f32>) {
 fn opened(files: &Files, tensors: &Tensors) -> Result<(ModelSummary, Vec<f32>), Error> {
     let mut files = files.clone();
     files.insert(WEIGHTS.into(), safetensors(tensors));
-    let mut session = Session::new(Device::flex(), Engine::Cpu, CPU_LIMITS);
+    let mut session = Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS);
     let summary = open(&mut session, &files)?;
     Ok((summary, block_on(session.logits(&expected().0)).unwrap()))
 }
@@ -175,8 +175,8 @@ fn large_matrices_are_turned_as_a_whole_on_both_engines() {
     let turned = turned(&tensors, is_matrix);
     let limits = Limits { largest_buffer: 1 << 27, total: 1 << 30 };
     for mut session in [
-        Session::new(Device::flex(), Engine::Cpu, CPU_LIMITS),
-        Session::new(Device::wgpu(DeviceKind::DefaultDevice), Engine::WebGpu, limits),
+        Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS),
+        Session::new(Device::driver_gpu().unwrap(), Engine::WebGpu, limits),
     ] {
         let right = logits(&mut session, &tensors);
         assert!(right.iter().any(|logit| logit.abs() > 0.1));
@@ -232,7 +232,7 @@ fn a_head_of_its_own_that_does_not_fit_is_refused_before_it_is_made() {
     files.insert(WEIGHTS.into(), safetensors(&tensors));
     let begin = |total: u64| {
         let limits = Limits { total, ..CPU_LIMITS };
-        Session::new(Device::flex(), Engine::Cpu, limits).begin_pretrained(&folder(&files)).is_ok()
+        Session::new(Device::cpu(), Engine::Cpu, limits).begin_pretrained(&folder(&files)).is_ok()
     };
     // The least that the tied model fits into.
     let (mut low, mut high) = (0, CPU_LIMITS.total);
@@ -240,7 +240,7 @@ fn a_head_of_its_own_that_does_not_fit_is_refused_before_it_is_made() {
         let middle = low.midpoint(high);
         if begin(middle) { high = middle } else { low = middle }
     }
-    let mut session = Session::new(Device::flex(), Engine::Cpu, Limits { total: high, ..CPU_LIMITS });
+    let mut session = Session::new(Device::cpu(), Engine::Cpu, Limits { total: high, ..CPU_LIMITS });
     assert_eq!(open(&mut session, &files).unwrap_err().code(), "model-too-large");
 }
 
@@ -258,9 +258,9 @@ fn pointers_of_git_lfs_are_called_so() {
     ] {
         let mut files = files(from);
         files.insert(name.into(), POINTER.to_vec());
-        let error = open(&mut Session::new(Device::flex(), Engine::Cpu, CPU_LIMITS), &files).unwrap_err();
+        let error = open(&mut Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS), &files).unwrap_err();
         assert_eq!(error, Error::GitLfsPointer { name: name.into() });
     }
-    let mut session = Session::new(Device::flex(), Engine::Cpu, CPU_LIMITS);
+    let mut session = Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS);
     assert_eq!(session.import_model(POINTER).unwrap_err().code(), "git-lfs-pointer");
 }

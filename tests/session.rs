@@ -4,9 +4,10 @@ use futures_lite::future::block_on;
 use lorito::{
     config::{ModelConfig, TrainConfig, Variant, preset},
     corpus::Budget,
-    device::{CPU_LIMITS, Engine, cpu},
+    device::{CPU_LIMITS, Engine},
     error::Error,
     generate::Sampling,
+    ops::Device,
     session::{GenerateOptions, Session},
     tokenizer::Kind,
 };
@@ -14,7 +15,7 @@ use lorito::{
 const TEXT: &str = "Un loro verde contaba cuentos. La niña preguntaba; el loro respondía: «¡otra vez!»\n";
 
 fn session() -> Session {
-    Session::new(cpu(), Engine::Cpu, CPU_LIMITS)
+    Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS)
 }
 
 fn with_text() -> Session {

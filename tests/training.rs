@@ -1,12 +1,11 @@
 //! What the model and its training promise, seen from outside.
 
-use burn::tensor::Device;
 use futures_lite::future::block_on;
 use lorito::{
     config::{ModelConfig, TrainConfig, Variant},
     error::Error,
-    model::{Gpt, Ids},
-    ops::{Figures, Flat},
+    model::{Gpt, Ids, Targets},
+    ops::{Device, Figures, Flat, Tensor, read},
     train::{Batch, Dataset, Trainer, TrainingState},
 };
 
@@ -18,15 +17,14 @@ fn numbers(count: usize, seed: u64) -> Vec<u32> {
 }
 
 fn batch(windows: usize, time: usize, seed: u64) -> Batch {
-    let device = Device::flex();
     Batch {
-        inputs: Ids::new(numbers(windows * time, seed), windows, &device),
-        targets: Ids::new(numbers(windows * time, seed + 1), windows, &device),
+        inputs: Ids::new(numbers(windows * time, seed), windows, CONFIG.vocabulary).unwrap(),
+        targets: Targets::new(numbers(windows * time, seed + 1), CONFIG.vocabulary).unwrap(),
     }
 }
 
-fn values<const D: usize>(tensor: &burn::tensor::Tensor<D>) -> Vec<f32> {
-    tensor.to_data().iter::<f32>().collect()
+fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
+    block_on(read(tensor.clone())).unwrap()
 }
 
 fn loss(gpt: &Gpt, batch: &Batch) -> f32 {
@@ -68,7 +66,7 @@ fn train(gpt: &mut Gpt, trainer: &mut Trainer, steps: usize) -> Vec<f32> {
 }
 
 fn run(dropout: f32) -> (Gpt, Trainer) {
-    let gpt = Gpt::new(ModelConfig { dropout, ..CONFIG }, 5, &Device::flex());
+    let gpt = Gpt::new(ModelConfig { dropout, ..CONFIG }, 5, &Device::cpu());
     let mut trainer = Trainer::new(&gpt);
     let config = TrainConfig { steps: 12, batch_size: 3, warmup_steps: 2, ..TrainConfig::default() };
     trainer.begin(TrainConfig { gradient_accumulation: 2, ..config }).unwrap();
@@ -77,10 +75,10 @@ fn run(dropout: f32) -> (Gpt, Trainer) {
 
 /// A model whose matrices are larger than at the start, so that every part of it matters to the loss.
 fn lively(seed: u64) -> Gpt {
-    let mut gpt = Gpt::new(CONFIG, seed, &Device::flex());
+    let mut gpt = Gpt::new(CONFIG, seed, &Device::cpu());
     let mut weights = block_on(gpt.flat.read()).unwrap();
     gpt.layout.decaying().for_each(|range| weights[range].iter_mut().for_each(|weight| *weight *= 8.0));
-    gpt.flat = Flat::new(weights, gpt.layout.len, &Device::flex());
+    gpt.flat = Flat::new(weights, gpt.layout.len, &Device::cpu());
     gpt
 }
 
@@ -100,7 +98,7 @@ fn gradients_match_finite_differences_for_the_whole_model() {
             let mut shifted = |by: f32| {
                 let mut moved = weights.clone();
                 moved[parameter.offset + index] += by;
-                gpt.flat = Flat::new(moved, weights.len(), &Device::flex());
+                gpt.flat = Flat::new(moved, weights.len(), &Device::cpu());
                 f64::from(loss(&gpt, &batch))
             };
             let slope = (shifted(STEP) - shifted(-STEP)) / f64::from(2.0 * STEP);
@@ -126,7 +124,7 @@ fn a_fresh_model_is_as_unsure_as_its_vocabulary_is_large() {
         dropout: 0.0,
         variant: Variant::GPT2,
     };
-    let gpt = Gpt::new(config, 3, &Device::flex());
+    let gpt = Gpt::new(config, 3, &Device::cpu());
     let batch = batch(4, 64, 3);
     let expected = 65f32.ln();
     assert!((loss(&gpt, &batch) - expected).abs() < 0.05 * expected);
@@ -136,7 +134,7 @@ fn a_fresh_model_is_as_unsure_as_its_vocabulary_is_large() {
 fn a_later_token_changes_nothing_before_it() {
     let gpt = lively(2);
     let ids = numbers(CONFIG.context, 4);
-    let logits = |ids: Vec<u32>| values(&gpt.logits(&Ids::new(ids, 1, &Device::flex())));
+    let logits = |ids: Vec<u32>| values(&gpt.logits(&gpt.ids(ids).unwrap()));
     let before = logits(ids.clone());
     for later in 1..CONFIG.context {
         let mut changed = ids.clone();
@@ -150,13 +148,13 @@ fn a_later_token_changes_nothing_before_it() {
 
 #[test]
 fn one_batch_can_be_learned_by_heart() {
-    let mut gpt = Gpt::new(CONFIG, 1, &Device::flex());
+    let mut gpt = Gpt::new(CONFIG, 1, &Device::cpu());
     let mut trainer = Trainer::new(&gpt);
     let config = TrainConfig { steps: 400, learning_rate: 1e-2, warmup_steps: 10, ..TrainConfig::default() };
     trainer.begin(config).unwrap();
     let batches = [batch(2, 16, 1)];
     for _ in 0..400 {
-        trainer.step_on(&mut gpt, &batches).unwrap();
+        trainer.step_on(&mut gpt, &batches);
     }
     let records = block_on(trainer.read()).unwrap();
     assert!(records[399].loss < 0.1, "{:?}", records[399]);
@@ -165,14 +163,14 @@ fn one_batch_can_be_learned_by_heart() {
 
 #[test]
 fn training_learns_and_evaluation_sees_it() {
-    let mut gpt = Gpt::new(CONFIG, 1, &Device::flex());
+    let mut gpt = Gpt::new(CONFIG, 1, &Device::cpu());
     let mut trainer = Trainer::new(&gpt);
     let config = TrainConfig { steps: 200, learning_rate: 5e-3, eval_every: 100, ..TrainConfig::default() };
     trainer.begin(config).unwrap();
     let data = dataset();
     let evaluate = |trainer: &mut Trainer, gpt: &Gpt| {
         for index in 0..trainer.validation_batches(gpt, &data) {
-            trainer.evaluate_batch(gpt, &data, index);
+            trainer.evaluate_batch(gpt, &data, index).unwrap();
         }
         block_on(trainer.finish_evaluation(&data)).unwrap()
     };
@@ -209,7 +207,7 @@ fn a_resumed_run_is_the_run_that_was_never_stopped() {
     let mut halves = train(&mut gpt, &mut trainer, 5);
     let state: TrainingState = block_on(trainer.state(&gpt)).unwrap();
     let flat = block_on(gpt.flat.read()).unwrap();
-    let mut gpt = Gpt::from_flat(CONFIG, flat, &Device::flex());
+    let mut gpt = Gpt::from_flat(CONFIG, flat, &Device::cpu());
     let mut trainer = Trainer::restore(&gpt, state);
     halves.extend(train(&mut gpt, &mut trainer, 7));
     assert_eq!(whole, halves);
@@ -228,26 +226,26 @@ fn dropout_changes_the_training_loss_and_not_the_evaluation() {
     assert_ne!(dropped, train(&mut gpt, &mut trainer, 12));
     assert_eq!(dropped, losses());
     let batch = batch(2, 16, 1);
-    let gpt = Gpt::new(ModelConfig { dropout: 0.5, ..CONFIG }, 5, &Device::flex());
+    let gpt = Gpt::new(ModelConfig { dropout: 0.5, ..CONFIG }, 5, &Device::cpu());
     assert_eq!(loss(&gpt, &batch), loss(&gpt, &batch));
 }
 
 #[test]
 fn accumulated_passes_equal_one_large_batch() {
     let step = |split: bool| {
-        let mut gpt = Gpt::new(CONFIG, 8, &Device::flex());
+        let mut gpt = Gpt::new(CONFIG, 8, &Device::cpu());
         let mut trainer = Trainer::new(&gpt);
         trainer.begin(TrainConfig::default()).unwrap();
         let whole = batch(4, 8, 2);
         let part = |windows: std::ops::Range<usize>| {
-            let cut = |ids: &Ids| {
-                let numbers = ids.numbers[windows.start * 8..windows.end * 8].to_vec();
-                Ids::new(numbers, windows.len(), &Device::flex())
-            };
-            Batch { inputs: cut(&whole.inputs), targets: cut(&whole.targets) }
+            let cut = |ids: &[u32]| ids[windows.start * 8..windows.end * 8].to_vec();
+            Batch {
+                inputs: Ids::new(cut(whole.inputs.numbers()), windows.len(), CONFIG.vocabulary).unwrap(),
+                targets: Targets::new(cut(whole.targets.numbers()), CONFIG.vocabulary).unwrap(),
+            }
         };
         let batches = if split { vec![part(0..2), part(2..4)] } else { vec![part(0..4)] };
-        trainer.step_on(&mut gpt, &batches).unwrap();
+        trainer.step_on(&mut gpt, &batches);
         let record = block_on(trainer.read()).unwrap()[0];
         (record.loss, record.gradient_norm)
     };
@@ -258,15 +256,18 @@ fn accumulated_passes_equal_one_large_batch() {
 #[test]
 fn a_run_that_diverges_says_so() {
     let (mut gpt, mut trainer) = run(0.0);
-    gpt.flat = Flat::new(vec![f32::NAN; gpt.layout.len], gpt.layout.len, &Device::flex());
+    gpt.flat = Flat::new(vec![f32::NAN; gpt.layout.len], gpt.layout.len, &Device::cpu());
     trainer.step(&mut gpt, &dataset()).unwrap();
     assert!(matches!(block_on(trainer.read()), Err(Error::Diverged { step: 1, .. })));
 }
 
 #[test]
-fn ids_that_the_model_does_not_know_are_refused() {
+fn a_text_with_ids_that_the_model_does_not_know_is_refused() {
     let (mut gpt, mut trainer) = run(0.0);
-    let ids = || Ids::new(vec![0, 23], 1, &Device::flex());
-    let refused = trainer.step_on(&mut gpt, &[Batch { inputs: ids(), targets: ids() }]);
-    assert_eq!(refused, Err(Error::TokenOutOfRange { id: 23, vocabulary: 23 }));
+    let ids = || vec![23u16; 100];
+    let unknown = Dataset { train: ids(), validation: ids(), ..dataset() };
+    let refused = Err(Error::TokenOutOfRange { id: 23, vocabulary: 23 });
+    assert_eq!(trainer.step(&mut gpt, &unknown), refused);
+    assert_eq!(trainer.evaluate_batch(&gpt, &unknown, 0), refused);
+    assert_eq!(gpt.ids(vec![0, 23]).err(), refused.err());
 }

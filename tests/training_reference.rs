@@ -3,12 +3,12 @@
 
 use std::{fs, path::Path};
 
-use burn::tensor::Device;
 use futures_lite::future::block_on;
 use lorito::{
     config::{ModelConfig, TrainConfig},
     formats,
-    model::{Gpt, Ids},
+    model::{Gpt, Ids, Targets},
+    ops::Device,
     train::{Batch, StepRecord, Trainer, mix},
 };
 use serde::Deserialize;
@@ -45,14 +45,14 @@ fn window(step: u64, window: u64, vocabulary: u64, context: usize) -> Vec<u32> {
 }
 
 fn batch(step: u64, windows: usize, config: &ModelConfig) -> Batch {
-    let device = Device::flex();
     let all: Vec<_> =
         (0..windows as u64).map(|index| window(step, index, config.vocabulary as u64, config.context)).collect();
-    let ids = |shift: usize| {
-        let numbers = all.iter().flat_map(|window| &window[shift..][..config.context]).copied().collect();
-        Ids::new(numbers, windows, &device)
-    };
-    Batch { inputs: ids(0), targets: ids(1) }
+    let ids =
+        |shift: usize| all.iter().flat_map(|window| &window[shift..][..config.context]).copied().collect::<Vec<u32>>();
+    Batch {
+        inputs: Ids::new(ids(0), windows, config.vocabulary).unwrap(),
+        targets: Targets::new(ids(1), config.vocabulary).unwrap(),
+    }
 }
 
 #[test]
@@ -62,12 +62,12 @@ fn twenty_steps_give_the_losses_of_pytorch() {
     let config = ModelConfig { dropout: 0.0, ..model.config };
     assert_eq!(window(0, 0, config.vocabulary as u64, config.context), first_window);
 
-    let mut gpt = Gpt::from_flat(config, model.weights, &Device::flex());
+    let mut gpt = Gpt::from_flat(config, model.weights, &Device::cpu());
     let mut trainer = Trainer::new(&gpt);
     let windows = run.batch_size;
     trainer.begin(run).unwrap();
     for step in 0..steps.len() as u64 {
-        trainer.step_on(&mut gpt, &[batch(step, windows, &config)]).unwrap();
+        trainer.step_on(&mut gpt, &[batch(step, windows, &config)]);
     }
     let records = block_on(trainer.read()).unwrap();
     assert_eq!(records.len(), 20);

@@ -1,6 +1,5 @@
 //! A chat that WhatsApp has exported, from its bytes to what is learned of it.
 
-use burn::tensor::Device;
 use futures_lite::future::block_on;
 use lorito::{
     chat::{TOKENS, whatsapp::ChatOptions},
@@ -8,6 +7,7 @@ use lorito::{
     corpus::{FileReader, Notice, ReadOptions, Source},
     device::{CPU_LIMITS, Engine},
     error::Result,
+    ops::Device,
     session::Session,
     tokenizer::Kind,
 };
@@ -44,7 +44,7 @@ fn leo() -> ChatOptions {
 }
 
 fn session(text: &str) -> Session {
-    let mut session = Session::new(Device::flex(), Engine::Cpu, CPU_LIMITS);
+    let mut session = Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS);
     session.open_file_with("chat.txt", ReadOptions { chat: leo(), ..ReadOptions::default() });
     session.push_bytes(text.as_bytes()).unwrap();
     session.close_file().unwrap();

@@ -8,7 +8,7 @@ pub use window::{Exchange, LeftOut, Prompt, Question, Window};
 
 use crate::{
     error::{Error, Result},
-    model::{Cache, Gpt, Ids, Weights},
+    model::{Cache, Gpt, Weights},
     ops::read,
 };
 
@@ -96,10 +96,10 @@ impl Generation {
         let logits = match &mut self.cache {
             Some(cache) if self.known > 0 => {
                 debug_assert_eq!(self.known + 1, ids.len());
-                gpt.read_one(&self.weights, ids[self.known], cache)
+                gpt.read_one(&self.weights, ids[self.known], cache)?
             }
-            Some(cache) => gpt.read(&self.weights, &Ids::new(ids.to_vec(), 1, &gpt.device()), cache),
-            None => gpt.last_logits(&Ids::new(ids.to_vec(), 1, &gpt.device())),
+            Some(cache) => gpt.read(&self.weights, &gpt.ids(ids.to_vec())?, cache),
+            None => gpt.last_logits(&gpt.ids(ids.to_vec())?),
         };
         self.known = ids.len();
         let mut logits = read(logits).await?;
@@ -118,11 +118,13 @@ impl Generation {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
     use futures_lite::future::block_on;
 
     use super::*;
-    use crate::config::{ModelConfig, Variant};
+    use crate::{
+        config::{ModelConfig, Variant},
+        ops::Device,
+    };
 
     fn write(gpt: &Gpt, prompt: &[u32], sampling: Sampling, length: usize, cached: bool) -> Vec<u32> {
         // An end of text that is never drawn would have to be trained for; the last id serves, and may end the text.
@@ -144,10 +146,10 @@ mod tests {
             dropout: 0.0,
             variant: Variant::GPT2,
         };
-        let gpt = Gpt::new(config, 3, &Device::flex());
+        let gpt = Gpt::new(config, 3, &Device::cpu());
         // Weights large enough that the likeliest token changes from place to place.
         let weights = block_on(gpt.flat.read()).unwrap().into_iter().map(|weight| weight * 12.0).collect();
-        Gpt::from_flat(config, weights, &Device::flex())
+        Gpt::from_flat(config, weights, &Device::cpu())
     }
 
     #[test]

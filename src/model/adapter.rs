@@ -2,12 +2,10 @@
 //! thin ones learn, so that W + alpha / rank * A B is read in its place. A starts as in PEFT 0.21 and B with zeros, so that
 //! nothing changes before the first step.
 
-use burn::tensor::{Device, Tensor};
-
 use super::{Weights, layout::Layout};
 use crate::{
     config::{LoraConfig, ModelConfig, Part},
-    ops::{self, Flat, Gradients, ThinPlace},
+    ops::{self, Device, Flat, Gradients, Tensor, ThinPlace},
 };
 
 pub struct Adapter {
@@ -24,7 +22,7 @@ pub struct Adapter {
 impl Adapter {
     /// An adapter of given weights, laid out as [`Layout::adapter`] says.
     pub fn new(model: &ModelConfig, config: LoraConfig, weights: Vec<f32>, device: &Device) -> Self {
-        let layout = Layout::adapter(model, &config);
+        let layout = Layout::adapter(model, &config).divided(device.most_numbers());
         let flat = Flat::new(weights, &layout.segments, device);
         let mut parameters = layout.parameters.iter();
         let places = (0..model.layers).map(|_| {

@@ -1,48 +1,100 @@
-//! Windows of token ids, on the device and as numbers.
-
-use burn::tensor::Device;
+//! Windows of token ids, checked against a vocabulary: kernels read tables of tokens at them without looking.
 
 use crate::{
     error::{Error, Result},
-    ops::{Integers, on_host},
+    ops::IGNORED,
 };
 
-/// Token ids of `windows` windows of `time` tokens each, one after another.
-#[derive(Clone)]
+/// Token ids of windows of equal length, one window after another. A vocabulary holds them all.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ids {
-    /// The same on the GPU, where the model is there.
-    on_gpu: Option<Integers>,
-    pub numbers: Vec<u32>,
-    pub windows: usize,
-    pub time: usize,
+    numbers: Vec<u32>,
+    windows: usize,
+    vocabulary: usize,
 }
 
 impl Ids {
-    /// # Panics
-    /// When `numbers` is not a whole number of windows.
-    pub fn new(numbers: Vec<u32>, windows: usize, device: &Device) -> Self {
-        assert!(windows > 0 && numbers.len().is_multiple_of(windows), "{} ids, {windows} windows", numbers.len());
-        let on_gpu = (!on_host(device)).then(|| {
-            let values: Vec<i32> = numbers.iter().map(|&id| id as i32).collect();
-            Integers::new(&values, device)
-        });
-        let time = numbers.len() / windows;
-        Self { on_gpu, numbers, windows, time }
-    }
-
-    /// The ids as kernels read them.
+    /// # Errors
+    /// [`Error::TokenOutOfRange`] for an id from `vocabulary` on.
     ///
     /// # Panics
-    /// When they were made for the CPU.
-    pub fn on_gpu(&self) -> &Integers {
-        self.on_gpu.as_ref().expect("ids of the CPU for a model of the GPU")
+    /// When `numbers` is not a whole number of windows.
+    pub fn new(numbers: Vec<u32>, windows: usize, vocabulary: usize) -> Result<Self> {
+        assert!(windows > 0 && numbers.len().is_multiple_of(windows), "{} ids, {windows} windows", numbers.len());
+        check(&numbers, vocabulary, |_| false)?;
+        Ok(Self { numbers, windows, vocabulary })
     }
 
-    /// Refuses ids that the model has no embedding for: the GPU would read past the end of a buffer.
-    pub fn check(&self, vocabulary: usize) -> Result<()> {
-        match self.numbers.iter().find(|&&id| id as usize >= vocabulary) {
-            Some(&id) => Err(Error::TokenOutOfRange { id, vocabulary }),
-            None => Ok(()),
-        }
+    /// `[windows * time]`
+    pub fn numbers(&self) -> &[u32] {
+        &self.numbers
+    }
+
+    pub fn windows(&self) -> usize {
+        self.windows
+    }
+
+    /// Tokens of a window.
+    pub fn time(&self) -> usize {
+        self.numbers.len() / self.windows
+    }
+
+    /// All ids are below.
+    pub fn vocabulary(&self) -> usize {
+        self.vocabulary
+    }
+}
+
+/// The ids that a model is to predict, one for each of its inputs, or [`IGNORED`] where no prediction counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Targets {
+    numbers: Vec<u32>,
+    vocabulary: usize,
+}
+
+impl Targets {
+    /// # Errors
+    /// [`Error::TokenOutOfRange`] for an id from `vocabulary` on.
+    pub fn new(numbers: Vec<u32>, vocabulary: usize) -> Result<Self> {
+        check(&numbers, vocabulary, |id| id == IGNORED as u32)?;
+        Ok(Self { numbers, vocabulary })
+    }
+
+    pub fn numbers(&self) -> &[u32] {
+        &self.numbers
+    }
+
+    /// How many predictions count.
+    pub fn counted(&self) -> usize {
+        self.numbers.iter().filter(|&&target| target != IGNORED as u32).count()
+    }
+
+    /// All ids but [`IGNORED`] are below.
+    pub fn vocabulary(&self) -> usize {
+        self.vocabulary
+    }
+}
+
+fn check(numbers: &[u32], vocabulary: usize, allowed: impl Fn(u32) -> bool) -> Result<()> {
+    match numbers.iter().find(|&&id| id as usize >= vocabulary && !allowed(id)) {
+        Some(&id) => Err(Error::TokenOutOfRange { id, vocabulary }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_outside_the_vocabulary_makes_no_ids_and_no_targets() {
+        let refused = Error::TokenOutOfRange { id: 23, vocabulary: 23 };
+        assert_eq!(Ids::new(vec![0, 23], 1, 23), Err(refused.clone()));
+        assert_eq!(Targets::new(vec![0, 23], 23), Err(refused));
+        let ignored = IGNORED as u32;
+        assert!(Ids::new(vec![0, ignored], 1, 23).is_err());
+        assert_eq!(Targets::new(vec![0, ignored, 22], 23).unwrap().counted(), 2);
+        let ids = Ids::new(vec![0, 22, 1, 2, 3, 4], 2, 23).unwrap();
+        assert_eq!((ids.windows(), ids.time()), (2, 3));
     }
 }

@@ -1,11 +1,10 @@
 //! The KV cache: keys and values of the tokens already read, so that writing one more token costs one token.
 
-use burn::tensor::Tensor;
-
 use super::{Gpt, Ids, Weights, add_linear};
 use crate::{
     config::Variant,
-    ops::{self, Past},
+    error::Result,
+    ops::{self, Past, Tensor},
 };
 
 /// Keys and values of every layer, for at most one context of tokens.
@@ -39,12 +38,15 @@ impl Gpt {
     }
 
     /// Reads one more token; the logits after it, `[1, vocabulary]`. The cache must have room.
-    pub fn read_one(&self, weights: &Weights, id: u32, cache: &mut Cache) -> Tensor<2> {
-        self.read_on(weights, &Ids::new(vec![id], 1, &self.device()), cache)
+    ///
+    /// # Errors
+    /// [`Error::TokenOutOfRange`](crate::error::Error::TokenOutOfRange) for one that the model does not have.
+    pub fn read_one(&self, weights: &Weights, id: u32, cache: &mut Cache) -> Result<Tensor<2>> {
+        Ok(self.read_on(weights, &self.ids(vec![id])?, cache))
     }
 
     fn read_on(&self, weights: &Weights, ids: &Ids, cache: &mut Cache) -> Tensor<2> {
-        assert!(cache.len + ids.time <= self.config.context, "the cache is full");
+        assert!(cache.len + ids.time() <= self.config.context, "the cache is full");
         let Variant { activation, epsilon, .. } = self.config.variant;
         let mut x = ops::embed(ids, &weights.tokens, &weights.positions, cache.len, None);
         for (block, past) in weights.blocks.iter().zip(&mut cache.layers) {
@@ -56,7 +58,7 @@ impl Gpt {
             let (_, activated) = ops::linear_activated(&normed, &block.mlp.weight, &block.mlp.bias, activation);
             x = add_linear(&x, &activated, &block.mlp_out, None);
         }
-        cache.len += ids.time;
+        cache.len += ids.time();
         let last = ops::last_row(&x);
         let (hidden, _) = ops::layer_norm(&last, &weights.norm.gain, &weights.norm.bias, epsilon, weights.precision);
         ops::head::logits(&hidden, &weights.head)

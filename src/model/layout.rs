@@ -11,7 +11,7 @@ use rand_pcg::Pcg64Mcg;
 
 use crate::{
     config::{LoraConfig, ModelConfig, Part},
-    ops::{Segments, most_numbers},
+    ops::Segments,
 };
 
 /// Tensors begin at multiples of this many numbers (256 bytes in half precision, WebGPU's strictest offset), so that a
@@ -71,7 +71,7 @@ pub struct Layout {
     pub parameters: Vec<Parameter>,
     /// Length of the flat array, gaps included. What lies in the gaps is 0 and stays so.
     pub len: usize,
-    /// How the flat array is divided into buffers: none larger than the engine can bind ([`crate::ops::set_largest_buffer`]).
+    /// How the flat array is divided into buffers: not at all, before [`Layout::divided`].
     pub segments: Segments,
 }
 
@@ -107,7 +107,7 @@ impl Layout {
             layout.push("lm_head.weight".into(), &[vocabulary, width], normal);
             layout.by_rows();
         }
-        layout.divided(most_numbers())
+        layout.whole()
     }
 
     /// An adapter's tensors: for each chosen matrix A, `[inputs, rank]`, and B, `[rank, outputs]`.
@@ -123,7 +123,7 @@ impl Layout {
                 layout.push(name("lora_B"), &[lora.rank, outputs], Start::Zeros);
             }
         }
-        layout.divided(most_numbers())
+        layout.whole()
     }
 
     fn empty() -> Self {
@@ -137,9 +137,13 @@ impl Layout {
         }
     }
 
+    fn whole(self) -> Self {
+        Self { segments: Segments::from(self.len), ..self }
+    }
+
     /// In segments of `most` numbers at most, cut between tensors, or between rows where one may be. A tensor that alone is
     /// longer, and may not be cut, has a segment to itself.
-    fn divided(mut self, most: usize) -> Self {
+    pub fn divided(mut self, most: usize) -> Self {
         let mut ranges = Vec::new();
         let mut start = 0;
         let mut end = 0;

@@ -10,10 +10,8 @@ mod layout;
 mod places;
 mod weights;
 
-use burn::tensor::{Device, Tensor};
-
 pub use adapter::Adapter;
-pub use batch::Ids;
+pub use batch::{Ids, Targets};
 pub use cache::Cache;
 pub use layout::{Layout, Parameter};
 pub use places::Places;
@@ -21,8 +19,10 @@ pub use weights::{Block, Linear, Norm, Weights};
 
 use crate::{
     config::{LoraConfig, ModelConfig, Part, Variant},
+    error::Result,
     ops::{
-        self, AttentionSaved, Dropout, Figure, Figures, Flat, Gradients, LayerNormSaved, Mask, Precision, ReadFailed,
+        self, AttentionSaved, Device, Dropout, Figure, Figures, Flat, Gradients, LayerNormSaved, Mask, Precision,
+        ReadFailed, Tensor,
     },
 };
 
@@ -91,23 +91,23 @@ impl Gpt {
 
     /// A model of given weights, laid out as [`Layout`] says.
     pub fn from_flat(config: ModelConfig, flat: Vec<f32>, device: &Device) -> Self {
-        let segments = Layout::new(&config).segments;
-        Self::of(config, Flat::new(flat, segments, device))
+        let layout = Layout::new(&config).divided(device.most_numbers());
+        Self::of(config, Flat::new(flat, &layout.segments, device))
     }
 
-    /// A model of weights where they are, laid out and divided as [`Layout`] says.
+    /// A model of weights where they are, laid out as [`Layout`] says.
     pub fn of(config: ModelConfig, flat: Flat) -> Self {
-        let layout = Layout::new(&config);
+        let layout = Layout { segments: flat.segments().clone(), ..Layout::new(&config) };
         assert_eq!(flat.len(), layout.len, "weights of another model");
         Self { config, places: Places::new(&layout), layout, flat, half: None, adapter: None, changes: 0 }
     }
 
     pub fn device(&self) -> Device {
-        self.flat.device()
+        self.flat.device().clone()
     }
 
     /// The same model on another device.
-    pub async fn on(&self, device: &Device) -> Result<Self, ReadFailed> {
+    pub async fn on(&self, device: &Device) -> std::result::Result<Self, ReadFailed> {
         let mut copy = Self::from_flat(self.config, self.flat.read().await?, device);
         if let Some(adapter) = &self.adapter {
             copy.put_adapter(adapter.config, adapter.flat.read().await?);
@@ -164,7 +164,7 @@ impl Gpt {
     }
 
     /// The whole model's weights as numbers, an adapter taken up into them.
-    pub async fn merged(&self) -> Result<Vec<f32>, ReadFailed> {
+    pub async fn merged(&self) -> std::result::Result<Vec<f32>, ReadFailed> {
         let mut flat = self.flat.read().await?;
         for (layer, part, sum) in self.adapter.iter().flat_map(Adapter::sums) {
             flat[self.matrix(layer, part).range()].copy_from_slice(&ops::read(sum.clone()).await?);
@@ -200,7 +200,7 @@ impl Gpt {
             Precision::Single => self.half = None,
             // An adapter's sums are made anew each step, and have 32 bits.
             Precision::Half if self.adapter.is_some() => {}
-            Precision::Half if self.half.is_none() && ops::supports_half(&self.device()) => {
+            Precision::Half if self.half.is_none() && self.device().supports_half() => {
                 self.half = Some(self.flat.halved())
             }
             Precision::Half => {}
@@ -224,6 +224,14 @@ impl Gpt {
         Gradients::new(&self.trained().segments, &norms, &self.device())
     }
 
+    /// One window of ids that this model has.
+    ///
+    /// # Errors
+    /// [`Error::TokenOutOfRange`](crate::error::Error::TokenOutOfRange) for others.
+    pub fn ids(&self, numbers: Vec<u32>) -> Result<Ids> {
+        Ids::new(numbers, 1, self.config.vocabulary)
+    }
+
     /// Logits of every position, `[windows * time, vocabulary]`.
     pub fn logits(&self, ids: &Ids) -> Tensor<2> {
         let weights = self.weights();
@@ -237,7 +245,7 @@ impl Gpt {
     }
 
     /// Mean cross-entropy of `targets` in nats, without dropout, into `figure`.
-    pub fn loss(&self, ids: &Ids, targets: &Ids, figures: &mut Figures, figure: Figure) {
+    pub fn loss(&self, ids: &Ids, targets: &Targets, figures: &mut Figures, figure: Figure) {
         let weights = self.training_weights();
         let hidden = self.forward(&weights, ids, None, false);
         ops::head::loss(&hidden.x, &weights.head, targets, figures, figure);
@@ -247,7 +255,7 @@ impl Gpt {
     pub fn loss_and_gradient(
         &self,
         ids: &Ids,
-        targets: &Ids,
+        targets: &Targets,
         dropout: Option<Dropout>,
         figures: &mut Figures,
         figure: Figure,
@@ -279,7 +287,7 @@ impl Gpt {
                 ops::layer_norm(&x, &block.norm_1.gain, &block.norm_1.bias, epsilon, weights.precision);
             let qkv = ops::linear(&normed_1, &block.attention.weight, &block.attention.bias);
             let mask = Site::Attention(layer).mask(dropout);
-            let (attended, attention) = ops::attention(&qkv, ids.windows, self.config.heads, mask, weights.precision);
+            let (attended, attention) = ops::attention(&qkv, ids.windows(), self.config.heads, mask, weights.precision);
             x = add_linear(&x, &attended, &block.attention_out, Site::AttentionOut(layer).mask(dropout));
             let (normed_2, norm_2) =
                 ops::layer_norm(&x, &block.norm_2.gain, &block.norm_2.bias, epsilon, weights.precision);

@@ -1,11 +1,9 @@
 //! The flat array seen as a model's tensors.
 
-use burn::tensor::Tensor;
-
 use super::layout::{Layout, Parameter};
 use crate::{
     config::Part,
-    ops::{Flat, Precision},
+    ops::{Flat, Precision, Tensor},
 };
 
 /// Gain and bias of a layer norm, `[width]` each.

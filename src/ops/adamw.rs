@@ -4,13 +4,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::Device;
-
-use super::{
-    Figure, Figures, Flat, Gradients, Segments, gpu,
-    gradients::Store,
-    host::{host_mut, on_host},
-};
+use super::{Device, Figure, Figures, Flat, Gradients, Segments, Tensor, gpu, gradients::Store};
 
 pub(super) const EPSILON: f64 = 1e-8;
 
@@ -56,15 +50,13 @@ impl Decay {
         for (segment, range) in ranges.into_iter().flat_map(|range| segments.cut(range)) {
             cut[segment].push(range);
         }
-        if on_host(device) {
-            return Self { ranges: cut, steps: Vec::new() };
-        }
+        let Some(gpu) = device.gpu() else { return Self { ranges: cut, steps: Vec::new() } };
         let steps_of = |(segment, ranges): (&Range<usize>, &Vec<Range<usize>>)| {
             let mut steps = vec![0i32; segment.len() / gpu::DECAY_STEP];
             for range in ranges {
                 steps[range.start / gpu::DECAY_STEP..range.end.div_ceil(gpu::DECAY_STEP)].fill(1);
             }
-            gpu::Integers::new(&steps, device)
+            gpu::Integers::new(&steps, gpu)
         };
         let steps = segments.ranges().iter().zip(&cut).map(steps_of).collect();
         Self { ranges: cut, steps }
@@ -83,77 +75,74 @@ impl AdamW {
         figures: &mut Figures,
         figure: Figure,
     ) {
-        let Store::Gpu { flat, .. } = &gradients.store else {
-            let norm = self.update_on_host(weights, moments, gradients, decay);
-            figures.set(figure, norm);
-            return;
-        };
-        let Correction { first, second } = self.correction();
-        let numbers = gpu::Update {
-            beta1: self.beta1 as f32,
-            beta2: self.beta2 as f32,
-            rate: (self.learning_rate * first) as f32,
-            correction: second as f32,
-            keep: (1.0 - self.learning_rate * self.weight_decay) as f32,
-            clip: self.clip as f32,
-        };
-        let parts = weights.parts().iter().zip(moments.first.parts()).zip(moments.second.parts());
-        let parts = parts.zip(flat.parts()).zip(&decay.steps);
-        let parts: Vec<_> = parts
-            .map(|((((weights, first), second), gradient), decays)| gpu::AdamWPart {
-                weights,
-                first,
-                second,
-                gradient,
-                decays,
-            })
-            .collect();
-        let (buffer, place) = figures.buffer(figure);
-        gpu::adamw(&parts, buffer, place, gradients.passes(), numbers);
+        match &gradients.store {
+            Store::Cpu(gradient) => {
+                let norm = self.update_on_cpu(weights, moments, gradient, gradients.passes(), decay);
+                figures.set(figure, norm);
+            }
+            Store::Gpu { parts, .. } => {
+                let Correction { first, second } = self.correction();
+                let numbers = gpu::Update {
+                    beta1: self.beta1 as f32,
+                    beta2: self.beta2 as f32,
+                    rate: (self.learning_rate * first) as f32,
+                    correction: second as f32,
+                    keep: (1.0 - self.learning_rate * self.weight_decay) as f32,
+                    clip: self.clip as f32,
+                };
+                let of = |flat: &Flat| flat.parts().iter().map(|part| part.gpu().clone()).collect::<Vec<_>>();
+                let (weights, first, second) = (of(weights), of(&moments.first), of(&moments.second));
+                let parts = (parts.iter().zip(&decay.steps).enumerate()).map(|(at, (gradient, decays))| {
+                    let (weights, first, second) = (&weights[at], &first[at], &second[at]);
+                    gpu::AdamWPart { weights, first, second, gradient, decays }
+                });
+                let (buffer, place) = figures.buffer(figure);
+                gpu::adamw(&parts.collect::<Vec<_>>(), buffer, place, gradients.passes(), numbers);
+            }
+        }
     }
 
-    fn update_on_host(&self, weights: &mut Flat, moments: &mut Moments, gradients: &Gradients, decay: &Decay) -> f32 {
-        let Store::Host(gradient) = &gradients.store else { panic!("gradients of the GPU among weights of the CPU") };
-        let mean = 1.0 / gradients.passes() as f32;
+    fn update_on_cpu(
+        &self,
+        weights: &mut Flat,
+        moments: &mut Moments,
+        gradient: &[f32],
+        passes: usize,
+        decay: &Decay,
+    ) -> f32 {
+        let mean = 1.0 / passes as f32;
         // In pieces, so that single precision does not lose the small squares of a large model.
         let square = |piece: &[f32]| f64::from(piece.iter().map(|value| value * value).sum::<f32>());
         let norm = gradient.chunks(256).map(square).sum::<f64>().sqrt() * f64::from(mean);
         let clip = if self.clip > 0.0 { (self.clip / (norm + 1e-6)).min(1.0) as f32 } else { 1.0 };
         let scale = clip * mean;
         let kept = (1.0 - self.learning_rate * self.weight_decay) as f32;
-        let (beta1, beta2) = (self.beta1 as f32, self.beta2 as f32);
-        let Correction { first, second } = self.correction();
-        let (rate, second) = ((self.learning_rate * first) as f32, second as f32);
         let segments = weights.segments().clone();
         let Moments { first: means, second: squares } = moments;
         let parts = weights.parts_mut().iter_mut().zip(means.parts_mut()).zip(squares.parts_mut());
         for (((weights, means), squares), (segment, decaying)) in parts.zip(segments.ranges().iter().zip(&decay.ranges))
         {
-            let gradient = &gradient[segment.clone()];
-            weights.inplace(|weights| {
-                host_mut(weights, |weights| {
-                    for range in decaying {
-                        weights[range.clone()].iter_mut().for_each(|weight| *weight *= kept);
-                    }
-                    means.inplace(|means| {
-                        host_mut(means, |means| {
-                            squares.inplace(|squares| {
-                                host_mut(squares, |squares| {
-                                    let numbers = weights.iter_mut().zip(means).zip(squares).zip(gradient);
-                                    for (((weight, mean), square), gradient) in numbers {
-                                        let gradient = gradient * scale;
-                                        *mean = beta1 * *mean + (1.0 - beta1) * gradient;
-                                        *square = beta2 * *square + (1.0 - beta2) * (gradient * gradient);
-                                        *weight -= rate * *mean / ((*square * second).sqrt() + EPSILON as f32);
-                                    }
-                                })
-                            })
-                        })
-                    })
-                })
-            });
+            let [weights, means, squares] = [weights, means, squares].map(Tensor::cpu_mut);
+            for range in decaying {
+                weights[range.clone()].iter_mut().for_each(|weight| *weight *= kept);
+            }
+            self.update_part(weights, means, squares, &gradient[segment.clone()], scale);
         }
         norm as f32
+    }
+
+    /// A function of its own, whose slices the compiler knows to be apart: it makes SIMD of the loop.
+    fn update_part(&self, weights: &mut [f32], means: &mut [f32], squares: &mut [f32], gradient: &[f32], scale: f32) {
+        let (beta1, beta2) = (self.beta1 as f32, self.beta2 as f32);
+        let Correction { first, second } = self.correction();
+        let (rate, second) = ((self.learning_rate * first) as f32, second as f32);
+        let numbers = weights.iter_mut().zip(means).zip(squares).zip(gradient);
+        for (((weight, mean), square), gradient) in numbers {
+            let gradient = gradient * scale;
+            *mean = beta1 * *mean + (1.0 - beta1) * gradient;
+            *square = beta2 * *square + (1.0 - beta2) * (gradient * gradient);
+            *weight -= rate * *mean / ((*square * second).sqrt() + EPSILON as f32);
+        }
     }
 
     /// Factors that make up for the moments' start at 0.

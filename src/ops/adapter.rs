@@ -2,11 +2,8 @@
 
 use std::ops::Range;
 
-use burn::tensor::Tensor;
-
 use super::{
-    Flat, Gradients, gpu,
-    host::host,
+    CpuTensor, Flat, Gradients, Tensor, gpu,
     product::{Matrix, MatrixMut, multiply},
 };
 
@@ -27,14 +24,17 @@ impl ThinPlace {
 
 /// `weight [inputs, outputs]` and the adapter's product. `flat`: the adapter's weights.
 pub fn adapted(weight: &Tensor<2>, flat: &Flat, place: &ThinPlace, scale: f32) -> Tensor<2> {
-    let [inputs, outputs] = weight.dims();
     let (a, b) = place.view(flat);
-    let Some(values) = host(weight) else { return gpu::adapted(weight, &a, &b, scale) };
-    let [a, b] = [a, b].map(|tensor| host(&tensor).expect("on the host"));
-    let mut sum = values.values().to_vec();
-    let (left, right) = (Matrix::new(a.values(), 0, place.rank, 1), Matrix::new(b.values(), 0, outputs, 1));
+    let weight = match weight {
+        Tensor::Cpu(weight) => weight,
+        Tensor::Gpu(weight) => return gpu::adapted(weight, a.gpu(), b.gpu(), scale).into(),
+    };
+    let [inputs, outputs] = weight.dims();
+    let mut sum = weight.values().to_vec();
+    let left = Matrix::new(a.cpu().values(), 0, place.rank, 1);
+    let right = Matrix::new(b.cpu().values(), 0, outputs, 1);
     multiply(inputs, outputs, place.rank, scale, left, right, MatrixMut::new(&mut sum, 0, outputs, 1).adding());
-    super::tensor(sum, [inputs, outputs], &weight.device())
+    CpuTensor::new(sum, [inputs, outputs]).into()
 }
 
 /// Writes the gradients of A and B to their places, from the layer's input `x [rows, inputs]` and the gradient of its
@@ -50,18 +50,22 @@ pub fn thin_gradient(
     let ([rows, inputs], [_, outputs]) = (x.dims(), gradient.dims());
     let (a, b) = place.view(flat);
     let adding = gradients.adding;
-    let (Some(x_values), Some(gradient_values)) = (host(x), host(gradient)) else {
-        let (a_place, b_place) = place.view(gradients.flat());
-        gpu::thin_gradient_into(x, gradient, (&a, &b), (&a_place, &b_place), scale, adding);
-        return;
-    };
     let rank = place.rank;
-    let [a, b] = [a, b].map(|tensor| host(&tensor).expect("on the host"));
-    let x = || Matrix::new(x_values.values(), 0, inputs, 1);
-    let gradient = || Matrix::new(gradient_values.values(), 0, outputs, 1);
+    let (x, gradient) = match (x, gradient) {
+        (Tensor::Cpu(x), Tensor::Cpu(gradient)) => (x, gradient),
+        (x, gradient) => {
+            let a_place = gradients.gpu(place.a.start, [inputs, rank]);
+            let b_place = gradients.gpu(place.b.start, [rank, outputs]);
+            let (of, places) = ((a.gpu(), b.gpu()), (&a_place, &b_place));
+            return gpu::thin_gradient_into(x.gpu(), gradient.gpu(), of, places, scale, adding);
+        }
+    };
+    let (a, b) = (a.cpu(), b.cpu());
+    let x = || Matrix::new(x.values(), 0, inputs, 1);
+    let gradient = || Matrix::new(gradient.values(), 0, outputs, 1);
     let mut thin = vec![0.0; rows * rank];
     let mut write = |range: &Range<usize>, [high, wide]: [usize; 2], left: Matrix, right: Matrix| {
-        let out = MatrixMut::new(gradients.host(range).expect("gradients of the engine of the model"), 0, wide, 1);
+        let out = MatrixMut::new(gradients.cpu(range), 0, wide, 1);
         multiply(high, wide, rows, 1.0, left, right, if adding { out.adding() } else { out });
     };
     let transposed = Matrix::new(b.values(), 0, outputs, 1).transposed();
@@ -86,7 +90,10 @@ mod tests {
     use super::*;
     use crate::ops::{
         linear,
-        testing::{assert_close, assert_gradient, assert_values_close, device, gpu_device, moved, random, values},
+        testing::{
+            assert_close, assert_gradient, assert_values_close, device, device_of, dot, gpu_device, moved, random,
+            values,
+        },
     };
 
     fn place(inputs: usize, outputs: usize, rank: usize) -> ThinPlace {
@@ -105,7 +112,7 @@ mod tests {
         place: &ThinPlace,
         passes: usize,
     ) -> [Vec<f32>; 2] {
-        let mut gradients = Gradients::new(len(place), &[], &x.device());
+        let mut gradients = Gradients::new(len(place), &[], &device_of(x));
         for _ in 0..passes {
             thin_gradient(x, gradient, flat, place, 0.7, &mut gradients);
             gradients.end_pass();
@@ -125,10 +132,9 @@ mod tests {
             flat[place.b.clone()].copy_from_slice(&values(b));
             Flat::new(flat, len(&place), &device())
         };
-        let zero = Tensor::zeros([6], &device());
-        let loss = |a: &Tensor<2>, b: &Tensor<2>| {
-            (linear(&x, &adapted(&weight, &flat(a, b), &place, 0.7), &zero) * out.clone()).sum()
-        };
+        let zero = crate::ops::tensor(vec![0.0; 6], [6], &device());
+        let loss =
+            |a: &Tensor<2>, b: &Tensor<2>| dot(&linear(&x, &adapted(&weight, &flat(a, b), &place, 0.7), &zero), &out);
         let [by_a, by_b] = gradients_of(&x, &out, &flat(&a, &b), &place, 1);
         assert_gradient(&a, &by_a, |a| loss(a, &b));
         assert_gradient(&b, &by_b, |b| loss(&a, b));

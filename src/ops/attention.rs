@@ -1,12 +1,9 @@
 //! Causal self-attention (Vaswani et al. 2017): every token looks at itself and what came before it.
 
-use burn::tensor::{Device, Tensor};
-
 use super::{
-    Mask, Precision,
+    CpuTensor, Device, Mask, Precision, Tensor,
     exponential::exp,
     gpu,
-    host::host,
     product::{Matrix, MatrixMut, multiply},
 };
 
@@ -15,8 +12,6 @@ const BLOCK: usize = 64;
 
 /// What the backward pass needs.
 pub struct AttentionSaved {
-    /// Query, key and value side by side, `[windows * time, 3 * width]`.
-    qkv: Tensor<2>,
     shape: Shape,
     /// Dropout's mask on the weights.
     mask: Option<Mask>,
@@ -26,11 +21,20 @@ pub struct AttentionSaved {
 // The GPU's variant is the larger one, and there are a few of either at a time.
 #[allow(clippy::large_enum_variant)]
 enum Kept {
-    /// The weights, `[windows, heads, time, time]`.
-    Cpu(Vec<f32>),
-    /// The output, `[windows * time, width]`, and the logarithm of the sum of each row's weights,
-    /// `[windows, heads, time]`: the GPU makes the weights again.
-    Gpu(Tensor<2>, Tensor<3>),
+    Cpu {
+        /// Query, key and value side by side, `[windows * time, 3 * width]`.
+        qkv: CpuTensor<2>,
+        /// `[windows, heads, time, time]`
+        weights: Vec<f32>,
+    },
+    /// The GPU makes the weights again.
+    Gpu {
+        qkv: gpu::Tensor<2>,
+        /// `[windows * time, width]`
+        output: gpu::Tensor<2>,
+        /// The logarithm of the sum of each row's weights, `[windows, heads, time]`.
+        sums: gpu::Tensor<3>,
+    },
 }
 
 #[derive(Clone, Copy)]
@@ -42,8 +46,7 @@ struct Shape {
 }
 
 impl Shape {
-    fn new(qkv: &Tensor<2>, windows: usize, heads: usize) -> Self {
-        let [rows, columns] = qkv.dims();
+    fn new([rows, columns]: [usize; 2], windows: usize, heads: usize) -> Self {
         Self { windows, time: rows / windows, heads, head_width: columns / 3 / heads }
     }
 
@@ -76,30 +79,31 @@ pub fn attention(
     mask: Option<Mask>,
     precision: Precision,
 ) -> (Tensor<2>, AttentionSaved) {
-    let shape = Shape::new(qkv, windows, heads);
-    let (y, kept) = match host(qkv) {
-        None => {
-            let (y, sums) = gpu::attention(qkv, shape.sizes(), 0, mask, precision);
-            (y.clone(), Kept::Gpu(y, sums))
+    let shape = Shape::new(qkv.dims(), windows, heads);
+    let (y, kept) = match qkv {
+        Tensor::Cpu(qkv) => {
+            let (y, weights) = on_cpu(qkv.values(), shape, mask);
+            let y = CpuTensor::new(y, [windows * shape.time, heads * shape.head_width]);
+            (y.into(), Kept::Cpu { qkv: qkv.clone(), weights })
         }
-        Some(values) => {
-            let (y, weights) = on_cpu(values.values(), shape, mask);
-            let rows = windows * shape.time;
-            (super::tensor(y, [rows, heads * shape.head_width], &qkv.device()), Kept::Cpu(weights))
+        Tensor::Gpu(qkv) => {
+            let (y, sums) = gpu::attention(qkv, shape.sizes(), 0, mask, precision);
+            (y.clone().into(), Kept::Gpu { qkv: qkv.clone(), output: y, sums })
         }
     };
-    (y, AttentionSaved { qkv: qkv.clone(), shape, mask, kept })
+    (y, AttentionSaved { shape, mask, kept })
 }
 
 /// The gradient with respect to `qkv`, `[windows * time, 3 * width]`, from that of the output, `[windows * time, width]`.
 pub fn attention_backward(saved: AttentionSaved, gradient: &Tensor<2>) -> Tensor<2> {
-    let AttentionSaved { qkv, shape, mask, kept } = saved;
+    let AttentionSaved { shape, mask, kept } = saved;
     match kept {
-        Kept::Gpu(y, sums) => gpu::attention_backward(&qkv, &y, &sums, gradient, shape.sizes(), mask),
-        Kept::Cpu(weights) => {
-            let [qkv_values, gradient] = [&qkv, gradient].map(|tensor| host(tensor).expect("on the host"));
-            let out = on_cpu_backward(qkv_values.values(), shape, &weights, mask, gradient.values());
-            super::tensor(out, qkv.dims(), &qkv.device())
+        Kept::Cpu { qkv, weights } => {
+            let out = on_cpu_backward(qkv.values(), shape, &weights, mask, gradient.cpu().values());
+            CpuTensor::new(out, qkv.dims()).into()
+        }
+        Kept::Gpu { qkv, output, sums } => {
+            gpu::attention_backward(&qkv, &output, &sums, gradient.gpu(), shape.sizes(), mask).into()
         }
     }
 }
@@ -127,18 +131,18 @@ impl Past {
         let [rows, width] = x.dims();
         let time = read + rows;
         let sizes = Shape { windows: 1, time, heads, head_width: width / heads };
-        if host(x).is_none() {
-            gpu::linear_into(x, weight, bias, &self.qkv, read);
-            return gpu::attention(&self.qkv, sizes.sizes(), read, None, Precision::Single).0;
+        match (x, &mut self.qkv) {
+            (Tensor::Cpu(_), Tensor::Cpu(qkv)) => {
+                let new = super::linear(x, weight, bias);
+                qkv.values_mut()[read * 3 * width..time * 3 * width].copy_from_slice(new.cpu().values());
+                let y = attend_on_cpu(&qkv.values()[..time * 3 * width], sizes, read);
+                CpuTensor::new(y, [rows, width]).into()
+            }
+            (x, qkv) => {
+                gpu::linear_into(x.gpu(), weight.gpu(), bias.gpu(), qkv.gpu(), read);
+                gpu::attention(qkv.gpu(), sizes.sizes(), read, None, Precision::Single).0.into()
+            }
         }
-        let new = super::linear(x, weight, bias);
-        let new = host(&new).expect("on the host");
-        self.qkv.inplace(|qkv| {
-            super::host_mut(qkv, |qkv| qkv[read * 3 * width..time * 3 * width].copy_from_slice(new.values()))
-        });
-        let qkv = host(&self.qkv).expect("on the host");
-        let y = attend_on_cpu(&qkv.values()[..time * 3 * width], sizes, read);
-        super::tensor(y, [rows, width], &x.device())
     }
 }
 
@@ -258,7 +262,7 @@ mod tests {
     use super::*;
     use crate::ops::{
         Dropout,
-        testing::{assert_close, assert_gradient, gpu_device, moved, random, values},
+        testing::{assert_close, assert_gradient, device_of, dot, gpu_device, moved, random, values},
     };
 
     #[test]
@@ -268,7 +272,7 @@ mod tests {
             let (_, saved) = attention(&qkv, 2, 3, mask, Precision::Single);
             let gradient = attention_backward(saved, &out);
             assert_gradient(&qkv, &values(&gradient), |qkv| {
-                (attention(qkv, 2, 3, mask, Precision::Single).0 * out.clone()).sum()
+                dot(&attention(qkv, 2, 3, mask, Precision::Single).0, &out)
             });
         }
     }
@@ -298,13 +302,14 @@ mod tests {
     fn long_windows_equal_the_definition() {
         // 150 tokens: two full blocks of queries and an odd rest.
         let qkv = random([2 * 150, 3 * 8], 3);
-        let shape = Shape::new(&qkv, 2, 2);
+        let shape = Shape::new(qkv.dims(), 2, 2);
         let (y, saved) = attention(&qkv, 2, 2, None, Precision::Single);
         for (value, right) in values(&y).iter().zip(plainly(&values(&qkv), shape)) {
             assert!((f64::from(*value) - right).abs() < 1e-5, "{value} {right}");
         }
         // With equal gradients everywhere, those of the values are the sums of their weights.
-        let gradient = values(&attention_backward(saved, &Tensor::ones([300, 8], &qkv.device())));
+        let gradient =
+            values(&attention_backward(saved, &crate::ops::tensor(vec![1.0; 2400], [300, 8], &device_of(&qkv))));
         let total: f32 = gradient.chunks(24).flat_map(|row| &row[16..]).sum();
         assert!((total - 300.0 * 8.0).abs() < 1e-2, "{total}");
     }
@@ -312,10 +317,10 @@ mod tests {
     #[test]
     fn tokens_read_one_by_one_equal_all_at_once() {
         let (x, weight, bias) = (random([9, 8], 1), random([8, 24], 2), random([24], 3));
-        for device in [x.device(), gpu_device()] {
+        for device in [device_of(&x), gpu_device()] {
             let (x, weight, bias) = (moved(&x, &device), moved(&weight, &device), moved(&bias, &device));
             let whole = attention(&crate::ops::linear(&x, &weight, &bias), 1, 2, None, Precision::Single).0;
-            let mut past = Past::new(12, 8, &x.device());
+            let mut past = Past::new(12, 8, &device_of(&x));
             let first = past.attend(&gpu_free_rows(&x, 0..6), &weight, &bias, 0, 2);
             assert_close(&first, &gpu_free_rows(&whole, 0..6), "the first six");
             for row in 6..9 {
@@ -328,14 +333,14 @@ mod tests {
     fn gpu_free_rows(x: &Tensor<2>, rows: std::ops::Range<usize>) -> Tensor<2> {
         let width = x.dims()[1];
         let part = values(x)[rows.start * width..rows.end * width].to_vec();
-        crate::ops::tensor(part, [rows.len(), width], &x.device())
+        crate::ops::tensor(part, [rows.len(), width], &device_of(x))
     }
 
     #[test]
     fn the_gpu_computes_what_the_cpu_does() {
         // A GPU so slow that each workgroup is a submission of its own, where there are several.
-        gpu::set_speed(1.0);
         let gpu = gpu_device();
+        gpu.set_speed(1.0);
         // Heads of 16 to 128 numbers, and widths and times that are multiples of nothing; large heads with dropout alone, as
         // each is one more kernel to compile.
         let shapes = [[2, 16, 2, 16], [4, 21, 3, 5], [1, 70, 2, 32], [1, 35, 1, 128]];

@@ -2,52 +2,68 @@
 
 use std::ops::Range;
 
-use burn::tensor::Tensor;
-
-use super::{Gradients, Mask, gpu, host::host};
+use super::{CpuTensor, Gradients, Mask, Tensor, gpu};
 use crate::model::Ids;
 
 /// `tokens [vocabulary, width]`, in pieces of rows; `positions [context, width]` -> `[windows * time, width]`: each id's row and
 /// that of its position, dropped out. The windows' first token stands at position `start` of the context.
+///
+/// # Panics
+/// For ids of a larger vocabulary, and for windows that end beyond the context: the GPU would read past the end of a buffer.
 pub fn embed(ids: &Ids, tokens: &[Tensor<2>], positions: &Tensor<2>, start: usize, mask: Option<Mask>) -> Tensor<2> {
-    let Some(position_values) = host(positions) else {
-        return gpu::embed(ids.on_gpu(), tokens, positions, ids.time, start, mask);
+    let vocabulary = tokens.iter().map(|piece| piece.dims()[0]).sum();
+    assert!(ids.vocabulary() <= vocabulary, "ids of {} tokens for {vocabulary}", ids.vocabulary());
+    let [context, width] = positions.dims();
+    assert!(start + ids.time() <= context, "{} tokens from {start} on, of {context}", ids.time());
+    let positions = match positions {
+        Tensor::Cpu(positions) => positions,
+        Tensor::Gpu(positions) => {
+            let tokens: Vec<_> = tokens.iter().map(|piece| piece.gpu().clone()).collect();
+            let numbers = gpu::Integers::of_ids(ids.numbers(), positions.gpu());
+            return gpu::embed(&numbers, &tokens, positions, ids.time(), start, mask).into();
+        }
     };
-    let width = positions.dims()[1];
-    let pieces: Vec<_> = tokens.iter().map(|piece| (piece.dims()[0], host(piece).expect("on the host"))).collect();
+    let pieces: Vec<_> = tokens.iter().map(|piece| (piece.dims()[0], piece.cpu())).collect();
     let row_of = |row: usize| row * width..(row + 1) * width;
-    let mut out = Vec::with_capacity(ids.numbers.len() * width);
-    for (row, &id) in ids.numbers.iter().enumerate() {
+    let mut out = Vec::with_capacity(ids.numbers().len() * width);
+    for (row, &id) in ids.numbers().iter().enumerate() {
         let (mut piece, mut id) = (0, id as usize);
         while id >= pieces[piece].0 {
             id -= pieces[piece].0;
             piece += 1;
         }
         let token = &pieces[piece].1.values()[row_of(id)];
-        let position = &position_values.values()[row_of(start + row % ids.time)];
+        let position = &positions.values()[row_of(start + row % ids.time())];
         out.extend(token.iter().zip(position).map(|(token, position)| token + position));
     }
     if let Some(mask) = mask {
         mask.apply(&mut out, 0);
     }
-    super::tensor(out, [ids.numbers.len(), width], &positions.device())
+    CpuTensor::new(out, [ids.numbers().len(), width]).into()
 }
 
 /// `x [rows, width]` with the mask of dropout, where there is one.
 pub fn drop_out(x: &Tensor<2>, mask: Option<Mask>) -> Tensor<2> {
     let Some(mask) = mask else { return x.clone() };
-    let Some(values) = host(x) else { return gpu::drop_out(x, mask) };
-    let mut values = values.values().to_vec();
-    mask.apply(&mut values, 0);
-    super::tensor(values, x.dims(), &x.device())
+    match x {
+        Tensor::Cpu(x) => {
+            let mut values = x.values().to_vec();
+            mask.apply(&mut values, 0);
+            CpuTensor::new(values, x.dims()).into()
+        }
+        Tensor::Gpu(x) => gpu::drop_out(x, mask).into(),
+    }
 }
 
 /// The last row of `x [rows, width]`, `[1, width]`.
 pub fn last_row(x: &Tensor<2>) -> Tensor<2> {
-    let width = x.dims()[1];
-    let Some(values) = host(x) else { return gpu::last_row(x) };
-    let values = values.values();
-    super::tensor(values[values.len() - width..].to_vec(), [1, width], &x.device())
+    match x {
+        Tensor::Cpu(x) => {
+            let (values, width) = (x.values(), x.dims()[1]);
+            CpuTensor::new(values[values.len() - width..].to_vec(), [1, width]).into()
+        }
+        Tensor::Gpu(x) => gpu::last_row(x).into(),
+    }
 }
 
 /// Adds to the tokens' gradients, which a tied head has written before; writes those of the positions. `gradient`: that of
@@ -60,35 +76,38 @@ pub fn embed_backward(
     positions: &Range<usize>,
     gradients: &mut Gradients,
 ) {
-    let width = gradient.dims()[1];
+    let [rows, width] = gradient.dims();
     let adding = gradients.adding;
-    let Some(values) = host(gradient) else {
-        let flat = gradients.flat();
-        let tokens = flat.rows(0, [vocabulary, width]);
-        if !tied && !adding {
-            tokens.iter().for_each(|tokens| gpu::fill(tokens, 0.0));
+    assert!(rows == ids.numbers().len() && ids.vocabulary() <= vocabulary, "the gradient of other ids");
+    assert!(ids.time() * width <= positions.len(), "windows longer than the context");
+    let gradient = match gradient {
+        Tensor::Cpu(gradient) => gradient,
+        Tensor::Gpu(gradient) => {
+            let tokens = gradients.gpu_rows(0, [vocabulary, width]);
+            if !tied && !adding {
+                tokens.iter().for_each(|tokens| gpu::fill(tokens, 0.0));
+            }
+            let positions = gradients.gpu(positions.start, [positions.len() / width, width]);
+            // Rows of places that these windows are too short for.
+            if ids.time() < positions.dims()[0] && !adding {
+                gpu::fill(&positions, 0.0);
+            }
+            return gpu::embed_backward_into(ids.numbers(), gradient, ids.time(), &tokens, &positions, adding);
         }
-        let positions: Tensor<2> = flat.piece(positions.start, [positions.len() / width, width]);
-        // Rows of places that these windows are too short for.
-        if ids.time < positions.dims()[0] && !adding {
-            gpu::fill(&positions, 0.0);
-        }
-        gpu::embed_backward_into(&ids.numbers, gradient, ids.time, &tokens, &positions, adding);
-        return;
     };
     let add = |sum: &mut [f32], row: &[f32]| sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-    let tokens = gradients.host(&(0..vocabulary * width)).expect("gradients of the engine of the model");
+    let tokens = gradients.cpu(&(0..vocabulary * width));
     if !tied && !adding {
         tokens.fill(0.0);
     }
-    for (row, &id) in values.values().chunks_exact(width).zip(&ids.numbers) {
+    for (row, &id) in gradient.values().chunks_exact(width).zip(ids.numbers()) {
         add(&mut tokens[id as usize * width..][..width], row);
     }
-    let held = gradients.host(positions).expect("gradients of the engine of the model");
+    let held = gradients.cpu(positions);
     if !adding {
         held.fill(0.0);
     }
-    for window in values.values().chunks_exact(ids.time * width) {
+    for window in gradient.values().chunks_exact(ids.time() * width) {
         add(held, window);
     }
 }
@@ -102,7 +121,7 @@ mod tests {
     use super::*;
     use crate::ops::{
         Dropout,
-        testing::{assert_close, assert_gradient, assert_values_close, device, gpu_device, moved, random},
+        testing::{assert_close, assert_gradient, assert_values_close, device_of, dot, gpu_device, moved, random},
     };
 
     /// Gradients of tokens and positions after `passes` passes; nothing but the embedding writes the tokens'.
@@ -116,7 +135,7 @@ mod tests {
         let width = gradient.dims()[1];
         let start = (vocabulary * width).next_multiple_of(64);
         let positions = start..start + context * width;
-        let mut gradients = Gradients::new(positions.end.next_multiple_of(64), &[], &gradient.device());
+        let mut gradients = Gradients::new(positions.end.next_multiple_of(64), &[], &device_of(gradient));
         for _ in 0..passes {
             embed_backward(ids, gradient, (vocabulary, tied), &positions, &mut gradients);
             gradients.end_pass();
@@ -127,12 +146,12 @@ mod tests {
 
     #[test]
     fn gradients_match_finite_differences() {
-        let ids = Ids::new(vec![1, 4, 1, 0, 2, 1], 2, &device());
+        let ids = Ids::new(vec![1, 4, 1, 0, 2, 1], 2, 5).unwrap();
         let (tokens, positions, out) = (random([5, 4], 1), random([3, 4], 2), random([6, 4], 3));
         for mask in [None, Dropout::new(0.3, 4).map(|dropout| dropout.mask(0))] {
             let [by_token, by_position] = gradients_of(&ids, &drop_out(&out, mask), (5, true), 3, 1);
             let run = |tokens: &Tensor<2>, positions: &Tensor<2>| {
-                (embed(&ids, from_ref(tokens), positions, 0, mask) * out.clone()).sum()
+                dot(&embed(&ids, from_ref(tokens), positions, 0, mask), &out)
             };
             assert_gradient(&tokens, &by_token, |tokens| run(tokens, &positions));
             assert_gradient(&positions, &by_position, |positions| run(&tokens, positions));
@@ -146,8 +165,7 @@ mod tests {
             [[2, 5, 8, 7, 5], [3, 7, 6, 30, 12], [1, 1, 3, 2, 4]].into_iter().enumerate()
         {
             let numbers: Vec<u32> = (0..windows * time).map(|at| ((at * 5 + 2) % 9 % vocabulary) as u32).collect();
-            let on_cpu = Ids::new(numbers.clone(), windows, &device());
-            let on_gpu = Ids::new(numbers, windows, &gpu);
+            let ids = Ids::new(numbers, windows, vocabulary).unwrap();
             let seed = seed as u64 * 10;
             let (tokens, positions) = (random([vocabulary, width], seed), random([context, width], seed + 1));
             let out = random([windows * time, width], seed + 2);
@@ -155,15 +173,15 @@ mod tests {
             let (gtokens, gpositions) = (moved(&tokens, &gpu), moved(&positions, &gpu));
             let name = |what: &str| format!("{what} of {windows} x {time} x {width} x {vocabulary}");
             for (start, mask) in [(0, None), (context - time, mask)] {
-                let right = embed(&on_cpu, from_ref(&tokens), &positions, start, mask);
-                let got = embed(&on_gpu, from_ref(&gtokens), &gpositions, start, mask);
+                let right = embed(&ids, from_ref(&tokens), &positions, start, mask);
+                let got = embed(&ids, from_ref(&gtokens), &gpositions, start, mask);
                 assert_close(&got, &right, &name("embedding"));
             }
             assert_close(&drop_out(&moved(&out, &gpu), mask), &drop_out(&out, mask), &name("dropout"));
             assert_close(&last_row(&moved(&out, &gpu)), &last_row(&out), &name("last row"));
             for (passes, tied) in [(1, true), (2, true), (1, false), (2, false)] {
-                let right = gradients_of(&on_cpu, &out, (vocabulary, tied), context, passes);
-                let got = gradients_of(&on_gpu, &moved(&out, &gpu), (vocabulary, tied), context, passes);
+                let right = gradients_of(&ids, &out, (vocabulary, tied), context, passes);
+                let got = gradients_of(&ids, &moved(&out, &gpu), (vocabulary, tied), context, passes);
                 assert_values_close(&got[0], &right[0], &name("token gradient"));
                 assert_values_close(&got[1], &right[1], &name("position gradient"));
             }

@@ -1,38 +1,12 @@
 //! The flat array of all weights, or of their gradients or moments: one buffer, or several where one would be larger than the
 //! GPU can bind. Its indices are the same however it is divided.
 
-use std::{cell::Cell, ops::Range};
-
-use burn::tensor::{Device, Tensor};
+use std::ops::Range;
 
 use super::{
-    gpu,
-    host::{host, host_mut, piece},
-    precision,
+    Device, Tensor, gpu, precision,
     read::{ReadFailed, read},
 };
-
-thread_local! {
-    static LARGEST: Cell<u64> = const { Cell::new(u64::MAX) };
-}
-
-/// From now on no flat array is made whose parts are larger than this, in bytes: what the engine can bind.
-pub fn set_largest_buffer(bytes: u64) {
-    LARGEST.set(bytes);
-}
-
-/// Does `work` as if the engine could bind so much only.
-pub fn with_largest_buffer<R>(bytes: u64, work: impl FnOnce() -> R) -> R {
-    let before = LARGEST.replace(bytes);
-    let done = work();
-    LARGEST.set(before);
-    done
-}
-
-/// Numbers that a buffer can hold at most.
-pub fn most_numbers() -> usize {
-    usize::try_from(LARGEST.get() / 4).unwrap_or(usize::MAX)
-}
 
 /// How a flat array is divided: ranges one after another, which begin at multiples of 128 numbers, as tensors do.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,9 +32,10 @@ impl Segments {
         self.len() == 0
     }
 
-    /// The segment that holds an index.
-    fn of(&self, index: usize) -> usize {
-        self.0.partition_point(|range| range.end <= index).min(self.0.len() - 1)
+    /// The segment that holds an index, and the index within it.
+    pub(super) fn find(&self, index: usize) -> (usize, usize) {
+        let at = self.0.partition_point(|range| range.end <= index).min(self.0.len() - 1);
+        (at, index - self.0[at].start)
     }
 
     /// A range of the array, cut where segments end: the segment's number and the range within it.
@@ -88,6 +63,7 @@ impl From<&Segments> for Segments {
 
 #[derive(Clone)]
 pub struct Flat {
+    device: Device,
     segments: Segments,
     /// One for each segment, as long as it is.
     parts: Vec<Tensor<1>>,
@@ -106,17 +82,17 @@ impl Flat {
                 ranges.iter().map(part).collect()
             }
         };
-        Self { segments, parts }
+        Self { device: device.clone(), segments, parts }
     }
 
     pub fn zeros(segments: impl Into<Segments>, device: &Device) -> Self {
         let segments = segments.into();
         let part = |range: &Range<usize>| super::tensor(vec![0.0; range.len()], [range.len()], device);
-        Self { parts: segments.ranges().iter().map(part).collect(), segments }
+        Self { device: device.clone(), parts: segments.ranges().iter().map(part).collect(), segments }
     }
 
-    pub(super) fn of_parts(segments: Segments, parts: Vec<Tensor<1>>) -> Self {
-        Self { segments, parts }
+    pub(super) fn of_parts(segments: Segments, parts: Vec<Tensor<1>>, device: Device) -> Self {
+        Self { device, segments, parts }
     }
 
     pub fn len(&self) -> usize {
@@ -127,11 +103,11 @@ impl Flat {
         self.len() == 0
     }
 
-    pub fn device(&self) -> Device {
-        self.parts[0].device()
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
-    pub(super) fn segments(&self) -> &Segments {
+    pub fn segments(&self) -> &Segments {
         &self.segments
     }
 
@@ -144,8 +120,8 @@ impl Flat {
     }
 
     /// Another array, divided alike, of what `change` makes of each part.
-    pub(super) fn map(&self, change: impl Fn(&Tensor<1>) -> Tensor<1>) -> Self {
-        Self { segments: self.segments.clone(), parts: self.parts.iter().map(change).collect() }
+    fn map(&self, change: impl Fn(&Tensor<1>) -> Tensor<1>) -> Self {
+        Self { parts: self.parts.iter().map(change).collect(), ..self.clone() }
     }
 
     /// A tensor of the array, in its memory. `start`: a multiple of 64.
@@ -153,49 +129,52 @@ impl Flat {
     /// # Panics
     /// When a segment ends within it.
     pub fn piece<const P: usize>(&self, start: usize, shape: [usize; P]) -> Tensor<P> {
-        let at = self.segments.of(start);
-        piece(&self.parts[at], start - self.segments.0[at].start, shape)
+        let (at, start) = self.segments.find(start);
+        self.parts[at].piece(start, shape)
     }
 
     /// A matrix of the array, in its memory: its rows in as many pieces as segments hold them.
     pub fn rows(&self, start: usize, [rows, width]: [usize; 2]) -> Vec<Tensor<2>> {
         let cut = self.segments.cut(start..start + rows * width);
-        cut.map(|(at, range)| piece(&self.parts[at], range.start, [range.len() / width, width])).collect()
+        cut.map(|(at, range)| self.parts[at].piece(range.start, [range.len() / width, width])).collect()
     }
 
     /// Writes the numbers of `values` from index `start` on, a multiple of 64.
     pub fn write<const D: usize>(&mut self, start: usize, values: &Tensor<D>) {
         let len = values.dims().iter().product();
-        let at = self.segments.of(start);
-        let start = start - self.segments.0[at].start;
-        let part = &mut self.parts[at];
-        let Some(values) = host(values) else {
-            gpu::scale_into(&gpu::piece(values, 0, [len]), &gpu::piece(part, start, [len]), 1.0);
-            return;
-        };
-        part.inplace(|part| host_mut(part, |part| part[start..][..len].copy_from_slice(values.values())));
+        let (at, start) = self.segments.find(start);
+        match &mut self.parts[at] {
+            Tensor::Cpu(part) => part.values_mut()[start..][..len].copy_from_slice(values.cpu().values()),
+            Tensor::Gpu(part) => {
+                gpu::scale_into(&gpu::piece(values.gpu(), 0, [len]), &gpu::piece(part, start, [len]), 1.0);
+            }
+        }
     }
 
     /// The same numbers in memory of their own.
     pub fn copied(&self) -> Self {
-        self.map(|part| {
-            let Some(values) = host(part) else {
-                let copy = gpu::empty(part.dims(), &part.device());
+        self.map(|part| match part {
+            Tensor::Cpu(part) => super::CpuTensor::new(part.values().to_vec(), part.dims()).into(),
+            Tensor::Gpu(part) => {
+                let copy = gpu::empty(part.dims(), part.gpu());
                 gpu::scale_into(part, &copy, 1.0);
-                return copy;
-            };
-            super::tensor(values.values().to_vec(), part.dims(), &part.device())
+                copy.into()
+            }
         })
     }
 
-    /// A copy with half precision, on the GPU.
+    /// A copy with half precision; on the CPU, which has none, the same array.
     pub fn halved(&self) -> Self {
         self.map(precision::halved)
     }
 
     /// Makes such a copy anew after the array has changed.
     pub fn halve_into(&self, copy: &Self) {
-        self.parts.iter().zip(&copy.parts).for_each(|(part, copy)| gpu::halve(part, copy));
+        for (part, copy) in self.parts.iter().zip(&copy.parts) {
+            if let Tensor::Gpu(part) = part {
+                gpu::halve(part, copy.gpu());
+            }
+        }
     }
 
     /// All numbers, once the device has computed them.

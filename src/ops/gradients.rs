@@ -3,9 +3,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::Device;
-
-use super::{Flat, Segments, gpu, host::on_host};
+use super::{Device, Segments, gpu, tensor::mixed};
 
 /// Where a layer norm's gradients go, and which of the model's it is.
 #[derive(Debug, Clone)]
@@ -33,9 +31,11 @@ pub struct Gradients {
 // One of them lives at a time.
 #[allow(clippy::large_enum_variant)]
 pub(super) enum Store {
-    Host(Vec<f32>),
+    Cpu(Vec<f32>),
     Gpu {
-        flat: Flat,
+        segments: Segments,
+        /// One for each segment, as long as it is.
+        parts: Vec<gpu::Tensor<1>>,
         /// How many layer norms the model has.
         norm_count: usize,
         /// Of each segment where each layer norm's gain and bias begin in it, in turn, `[2 * norms]`; -1 for those of other
@@ -50,19 +50,23 @@ impl Gradients {
     /// Zeros for weights that are divided so, among them the gains and biases of `norms`.
     pub fn new(segments: impl Into<Segments>, norms: &[NormPlace], device: &Device) -> Self {
         let segments = segments.into();
-        let store = if on_host(device) {
-            Store::Host(vec![0.0; segments.len()])
-        } else {
-            let places_in = |segment: &Range<usize>| {
-                let starts = norms.iter().flat_map(|norm| [norm.gain.start, norm.bias.start]);
-                let place = |start: usize| if segment.contains(&start) { (start - segment.start) as i32 } else { -1 };
-                gpu::Integers::new(&starts.map(place).collect::<Vec<_>>(), device)
-            };
-            Store::Gpu {
-                norm_count: norms.len(),
-                norm_places: segments.ranges().iter().map(places_in).collect(),
-                flat: Flat::zeros(segments, device),
-                norms: None,
+        let store = match device.gpu() {
+            None => Store::Cpu(vec![0.0; segments.len()]),
+            Some(gpu) => {
+                let places_in = |segment: &Range<usize>| {
+                    let starts = norms.iter().flat_map(|norm| [norm.gain.start, norm.bias.start]);
+                    let place =
+                        |start: usize| if segment.contains(&start) { (start - segment.start) as i32 } else { -1 };
+                    gpu::Integers::new(&starts.map(place).collect::<Vec<_>>(), gpu)
+                };
+                let zeros = |range: &Range<usize>| gpu::tensor(&vec![0.0; range.len()], [range.len()], gpu);
+                Store::Gpu {
+                    norm_count: norms.len(),
+                    norm_places: segments.ranges().iter().map(places_in).collect(),
+                    parts: segments.ranges().iter().map(zeros).collect(),
+                    segments,
+                    norms: None,
+                }
             }
         };
         Self { store, adding: false, passes: 0 }
@@ -76,16 +80,35 @@ impl Gradients {
 
     /// Ends a pass.
     pub fn end_pass(&mut self) {
-        if let Store::Gpu { flat, norm_places, norms, .. } = &mut self.store
+        if let Store::Gpu { parts, norm_places, norms, .. } = &mut self.store
             && let Some(norms) = norms.take()
         {
             let divided = norm_places.len() > 1;
-            for (places, part) in norm_places.iter().zip(flat.parts()) {
+            for (places, part) in norm_places.iter().zip(parts) {
                 norms.finish(places, part, self.adding, divided);
             }
         }
         self.passes += 1;
         self.adding = true;
+    }
+
+    /// Adds the passes of other gradients, of a model laid out alike.
+    ///
+    /// # Panics
+    /// When they are of another engine or length.
+    pub fn add(&mut self, other: &Self) {
+        match (&mut self.store, &other.store) {
+            (Store::Cpu(sums), Store::Cpu(values)) => {
+                assert_eq!(sums.len(), values.len(), "gradients of another model");
+                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+            }
+            (Store::Gpu { parts: sums, .. }, Store::Gpu { parts, .. }) => {
+                assert_eq!(sums.len(), parts.len(), "gradients of another model");
+                sums.iter().zip(parts).for_each(|(sum, part)| gpu::add_into(part, sum));
+            }
+            _ => mixed(),
+        }
+        self.passes += other.passes;
     }
 
     /// How many batches' gradients are added up here.
@@ -94,26 +117,39 @@ impl Gradients {
     }
 
     /// A piece of the CPU's array.
-    pub(super) fn host(&mut self, range: &Range<usize>) -> Option<&mut [f32]> {
-        match &mut self.store {
-            Store::Host(flat) => Some(&mut flat[range.clone()]),
-            Store::Gpu { .. } => None,
-        }
+    pub(super) fn cpu(&mut self, range: &Range<usize>) -> &mut [f32] {
+        let Store::Cpu(flat) = &mut self.store else { mixed() };
+        &mut flat[range.clone()]
     }
 
-    /// The GPU's array.
-    pub(super) fn flat(&self) -> &Flat {
-        match &self.store {
-            Store::Gpu { flat, .. } => flat,
-            Store::Host(_) => panic!("gradients of the CPU asked for as the GPU's"),
-        }
+    /// A tensor of the GPU's array, in its memory. `start`: a multiple of 64.
+    ///
+    /// # Panics
+    /// When a segment ends within it.
+    pub(super) fn gpu<const P: usize>(&self, start: usize, shape: [usize; P]) -> gpu::Tensor<P> {
+        let Store::Gpu { segments, parts, .. } = &self.store else { mixed() };
+        let (at, start) = segments.find(start);
+        gpu::piece(&parts[at], start, shape)
+    }
+
+    /// A matrix of the GPU's array, in its memory: its rows in as many pieces as segments hold them.
+    pub(super) fn gpu_rows(&self, start: usize, [rows, width]: [usize; 2]) -> Vec<gpu::Tensor<2>> {
+        let Store::Gpu { segments, parts, .. } = &self.store else { mixed() };
+        let cut = segments.cut(start..start + rows * width);
+        cut.map(|(at, range)| gpu::piece(&parts[at], range.start, [range.len() / width, width])).collect()
     }
 
     /// The gradients as numbers. On the GPU this waits for them.
     pub async fn values(&self) -> Result<Vec<f32>, super::ReadFailed> {
         match &self.store {
-            Store::Host(flat) => Ok(flat.clone()),
-            Store::Gpu { flat, .. } => flat.read().await,
+            Store::Cpu(flat) => Ok(flat.clone()),
+            Store::Gpu { segments, parts, .. } => {
+                let mut values = Vec::with_capacity(segments.len());
+                for part in parts {
+                    values.extend(gpu::read(part).await?);
+                }
+                Ok(values)
+            }
         }
     }
 
@@ -122,8 +158,12 @@ impl Gradients {
     pub fn of(values: Vec<f32>, segments: impl Into<Segments>, passes: usize, device: &Device) -> Self {
         let mut gradients = Self::new(segments, &[], device);
         match &mut gradients.store {
-            Store::Host(flat) => *flat = values,
-            Store::Gpu { flat, .. } => *flat = Flat::new(values, flat.segments(), device),
+            Store::Cpu(flat) => *flat = values,
+            Store::Gpu { segments, parts, .. } => {
+                for (range, part) in segments.ranges().iter().zip(parts) {
+                    *part = gpu::tensor(&values[range.clone()], [range.len()], part.gpu());
+                }
+            }
         }
         Self { passes, ..gradients }
     }

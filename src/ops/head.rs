@@ -4,47 +4,51 @@
 //! The token embedding comes in pieces of rows, where its flat array is divided. The logits of all rows at once would be the largest thing in memory (50,257 tokens: 200 KB a row), so the loss and its
 //! gradient take a few rows at a time.
 
-use burn::tensor::Tensor;
-
 use super::{
-    Figure, Figures, Gradients, IGNORED,
+    CpuTensor, Figure, Figures, Gradients, IGNORED, Tensor,
     exponential::exp,
     gpu,
-    host::{Host, host},
     product::{Matrix, MatrixMut, multiply},
 };
-use crate::{config::rows_of_logits, model::Ids};
+use crate::{config::rows_of_logits, model::Targets};
 
 /// `hidden [rows, width]`, `tokens [vocabulary, width]` -> `[rows, vocabulary]`.
 pub fn logits(hidden: &Tensor<2>, tokens: &[Tensor<2>]) -> Tensor<2> {
-    let Some(values) = host(hidden) else { return gpu::logits(hidden, tokens, false) };
-    let ([rows, width], vocabulary) = (hidden.dims(), vocabulary(tokens));
-    let pieces = on_host(tokens);
-    let mut out = vec![0.0f32; rows * vocabulary];
-    logits_into(&mut out, Matrix::new(values.values(), 0, width, 1), &pieces, [rows, vocabulary, width]);
-    super::tensor(out, [rows, vocabulary], &hidden.device())
+    match hidden {
+        Tensor::Cpu(hidden) => {
+            let ([rows, width], vocabulary) = (hidden.dims(), vocabulary(tokens));
+            let mut out = vec![0.0f32; rows * vocabulary];
+            let values = Matrix::new(hidden.values(), 0, width, 1);
+            logits_into(&mut out, values, tokens, [rows, vocabulary, width]);
+            CpuTensor::new(out, [rows, vocabulary]).into()
+        }
+        Tensor::Gpu(hidden) => gpu::logits(hidden, &on_gpu(tokens), false).into(),
+    }
 }
 
 fn vocabulary(tokens: &[Tensor<2>]) -> usize {
     tokens.iter().map(|piece| piece.dims()[0]).sum()
 }
 
-/// The pieces' numbers, with how many rows each has.
-fn on_host(tokens: &[Tensor<2>]) -> Vec<(usize, Host)> {
-    tokens.iter().map(|piece| (piece.dims()[0], host(piece).expect("on the host"))).collect()
+fn on_gpu(tokens: &[Tensor<2>]) -> Vec<gpu::Tensor<2>> {
+    tokens.iter().map(|piece| piece.gpu().clone()).collect()
 }
 
-fn logits_into(out: &mut [f32], hidden: Matrix, pieces: &[(usize, Host)], [rows, vocabulary, width]: [usize; 3]) {
+fn logits_into(out: &mut [f32], hidden: Matrix, tokens: &[Tensor<2>], [rows, vocabulary, width]: [usize; 3]) {
     let mut first = 0;
-    for (count, values) in pieces {
-        let tokens = Matrix::new(values.values(), 0, width, 1).transposed();
-        multiply(rows, *count, width, 1.0, hidden, tokens, MatrixMut::new(out, first, vocabulary, 1));
+    for piece in tokens {
+        let count = piece.dims()[0];
+        let tokens = Matrix::new(piece.cpu().values(), 0, width, 1).transposed();
+        multiply(rows, count, width, 1.0, hidden, tokens, MatrixMut::new(out, first, vocabulary, 1));
         first += count;
     }
 }
 
 /// Mean of -ln p(target) over the rows, in nats, into `figure`. Rows whose target is [`IGNORED`] do not count.
-pub fn loss(hidden: &Tensor<2>, tokens: &[Tensor<2>], targets: &Ids, figures: &mut Figures, figure: Figure) {
+///
+/// # Panics
+/// For targets of a larger vocabulary, or of another number of rows: the GPU would read past the end of a buffer.
+pub fn loss(hidden: &Tensor<2>, tokens: &[Tensor<2>], targets: &Targets, figures: &mut Figures, figure: Figure) {
     pass(hidden, tokens, targets, figures, figure, None);
 }
 
@@ -52,7 +56,7 @@ pub fn loss(hidden: &Tensor<2>, tokens: &[Tensor<2>], targets: &Ids, figures: &m
 pub fn loss_and_gradient(
     hidden: &Tensor<2>,
     tokens: &[Tensor<2>],
-    targets: &Ids,
+    targets: &Targets,
     figures: &mut Figures,
     figure: Figure,
     place: Option<usize>,
@@ -64,41 +68,48 @@ pub fn loss_and_gradient(
 fn pass(
     hidden: &Tensor<2>,
     tokens: &[Tensor<2>],
-    targets: &Ids,
+    targets: &Targets,
     figures: &mut Figures,
     figure: Figure,
     gradients: Option<(Option<usize>, &mut Gradients)>,
 ) -> Option<Tensor<2>> {
-    let counted = targets.numbers.iter().filter(|&&target| target != IGNORED as u32).count();
-    let scale = 1.0 / counted.max(1) as f32;
-    if host(hidden).is_none() {
-        return on_gpu(hidden, tokens, targets, scale, figures, figure, gradients);
+    let (rows, vocabulary) = (hidden.dims()[0], vocabulary(tokens));
+    assert_eq!(targets.numbers().len(), rows, "a target for each row");
+    assert!(targets.vocabulary() <= vocabulary, "targets of {} tokens for {vocabulary}", targets.vocabulary());
+    let scale = 1.0 / targets.counted().max(1) as f32;
+    match hidden {
+        Tensor::Cpu(hidden) => {
+            let (loss, gradient) = pass_on_cpu(hidden, tokens, targets.numbers(), scale, gradients);
+            figures.set(figure, loss);
+            gradient.map(Tensor::Cpu)
+        }
+        Tensor::Gpu(hidden) => {
+            pass_on_gpu(hidden, &on_gpu(tokens), targets, scale, figures, figure, gradients).map(Tensor::Gpu)
+        }
     }
-    let (loss, gradient) = on_cpu(hidden, tokens, &targets.numbers, scale, gradients);
-    figures.set(figure, loss);
-    gradient
 }
 
-fn on_gpu(
-    hidden: &Tensor<2>,
-    tokens: &[Tensor<2>],
-    targets: &Ids,
+fn pass_on_gpu(
+    hidden: &gpu::Tensor<2>,
+    tokens: &[gpu::Tensor<2>],
+    targets: &Targets,
     scale: f32,
     figures: &Figures,
     figure: Figure,
     gradients: Option<(Option<usize>, &mut Gradients)>,
-) -> Option<Tensor<2>> {
-    let ([rows, width], vocabulary) = (hidden.dims(), vocabulary(tokens));
+) -> Option<gpu::Tensor<2>> {
+    let ([rows, width], vocabulary) = (hidden.dims(), tokens.iter().map(|piece| piece.dims()[0]).sum());
     let losses = gpu::losses(rows, hidden);
+    let numbers = gpu::Integers::of_ids(targets.numbers(), hidden.gpu());
     let backward = gradients.map(|(place, gradients)| {
-        let place = place.map(|place| gradients.flat().rows(place, [vocabulary, width]));
-        (gpu::empty([rows, width], &hidden.device()), place, gradients.adding)
+        let place = place.map(|place| gradients.gpu_rows(place, [vocabulary, width]));
+        (gpu::empty([rows, width], hidden.gpu()), place, gradients.adding)
     });
     for first in (0..rows).step_by(rows_of_logits(vocabulary)) {
         let count = rows_of_logits(vocabulary).min(rows - first);
         let part = gpu::piece(hidden, first * width, [count, width]);
         let logits = gpu::logits(&part, tokens, true);
-        gpu::row_losses(&logits, vocabulary, targets.on_gpu(), &losses, first, scale, backward.is_some());
+        gpu::row_losses(&logits, vocabulary, &numbers, &losses, first, scale, backward.is_some());
         if let Some((out, place, adding)) = &backward {
             gpu::hidden_gradient(&logits, tokens, &gpu::piece(out, first * width, [count, width]));
             if let Some(place) = place {
@@ -111,43 +122,41 @@ fn on_gpu(
     backward.map(|(out, ..)| out)
 }
 
-fn on_cpu(
-    hidden: &Tensor<2>,
+fn pass_on_cpu(
+    hidden: &CpuTensor<2>,
     tokens: &[Tensor<2>],
     targets: &[u32],
     scale: f32,
     mut gradients: Option<(Option<usize>, &mut Gradients)>,
-) -> (f32, Option<Tensor<2>>) {
+) -> (f32, Option<CpuTensor<2>>) {
     let ([rows, width], vocabulary) = (hidden.dims(), vocabulary(tokens));
-    let (values, pieces) = (host(hidden).expect("on the host"), on_host(tokens));
     let mut logits = vec![0.0f32; rows_of_logits(vocabulary).min(rows) * vocabulary];
     let mut out = vec![0.0f32; if gradients.is_some() { rows * width } else { 0 }];
     let mut total = 0.0f64;
     for first in (0..rows).step_by(rows_of_logits(vocabulary)) {
         let count = rows_of_logits(vocabulary).min(rows - first);
-        let part = || Matrix::new(values.values(), first * width, width, 1);
-        logits_into(&mut logits, part(), &pieces, [count, vocabulary, width]);
+        let part = || Matrix::new(hidden.values(), first * width, width, 1);
+        logits_into(&mut logits, part(), tokens, [count, vocabulary, width]);
         for (row, &target) in logits.chunks_exact_mut(vocabulary).zip(&targets[first..first + count]) {
             total += row_loss(row, target, scale, gradients.is_some());
         }
         let Some((place, gradients)) = &mut gradients else { continue };
         let adding = gradients.adding || first > 0;
         let mut token = 0;
-        for (tokens, values) in &pieces {
+        for piece in tokens {
+            let tokens = piece.dims()[0];
             let out = MatrixMut::new(&mut out, first * width, width, 1);
             let out = if token > 0 { out.adding() } else { out };
             let columns = Matrix::new(&logits, token, vocabulary, 1);
-            multiply(count, width, *tokens, 1.0, columns, Matrix::new(values.values(), 0, width, 1), out);
+            multiply(count, width, tokens, 1.0, columns, Matrix::new(piece.cpu().values(), 0, width, 1), out);
             token += tokens;
         }
         let Some(place) = place else { continue };
-        let place =
-            gradients.host(&(*place..*place + vocabulary * width)).expect("gradients of the engine of the model");
-        let place = MatrixMut::new(place, 0, width, 1);
+        let place = MatrixMut::new(gradients.cpu(&(*place..*place + vocabulary * width)), 0, width, 1);
         let place = if adding { place.adding() } else { place };
         multiply(vocabulary, width, count, 1.0, Matrix::new(&logits, 0, vocabulary, 1).transposed(), part(), place);
     }
-    let gradient = gradients.map(|_| super::tensor(out, [rows, width], &hidden.device()));
+    let gradient = gradients.map(|_| CpuTensor::new(out, [rows, width]));
     ((total * f64::from(scale)) as f32, gradient)
 }
 
@@ -173,23 +182,23 @@ fn row_loss(row: &mut [f32], target: u32, scale: f32, with_gradient: bool) -> f6
 mod tests {
     use std::slice::from_ref;
 
-    use burn::tensor::Device;
     use futures_lite::future::block_on;
 
     use super::*;
+    use crate::ops::tensor;
     use crate::ops::testing::{
-        assert_close, assert_gradient, assert_values_close, device, gpu_device, moved, random, values,
+        assert_close, assert_gradient, assert_values_close, device, device_of, gpu_device, moved, random, values,
     };
 
-    fn loss_of(hidden: &Tensor<2>, tokens: &Tensor<2>, targets: &[u32]) -> f32 {
-        let mut figures = Figures::new(&hidden.device());
-        let figure = figures.add();
-        loss(hidden, from_ref(tokens), &ids(targets, &hidden.device()), &mut figures, figure);
-        block_on(figures.take()).unwrap()[0]
+    fn of(numbers: &[u32], tokens: &Tensor<2>) -> Targets {
+        Targets::new(numbers.to_vec(), tokens.dims()[0]).unwrap()
     }
 
-    fn ids(numbers: &[u32], device: &Device) -> Ids {
-        Ids::new(numbers.to_vec(), 1, device)
+    fn loss_of(hidden: &Tensor<2>, tokens: &Tensor<2>, targets: &[u32]) -> f32 {
+        let mut figures = Figures::new(&device_of(hidden));
+        let figure = figures.add();
+        loss(hidden, from_ref(tokens), &of(targets, tokens), &mut figures, figure);
+        block_on(figures.take()).unwrap()[0]
     }
 
     /// Loss, gradient of the hidden states and gradient of the tokens, of `passes` passes.
@@ -199,7 +208,7 @@ mod tests {
         targets: &[u32],
         passes: usize,
     ) -> (f32, Tensor<2>, Vec<f32>) {
-        let device = hidden.device();
+        let device = device_of(hidden);
         let [vocabulary, width] = tokens.dims();
         let mut gradients = Gradients::new((vocabulary * width).next_multiple_of(64), &[], &device);
         let mut figures = Figures::new(&device);
@@ -209,7 +218,7 @@ mod tests {
             out = Some(loss_and_gradient(
                 hidden,
                 from_ref(tokens),
-                &ids(targets, &device),
+                &of(targets, tokens),
                 &mut figures,
                 figure,
                 Some(0),
@@ -228,31 +237,31 @@ mod tests {
         for targets in [[3u32, 0, 2, 6], [3, IGNORED as u32, 2, IGNORED as u32]] {
             let (loss, by_hidden, by_tokens) = gradients_of(&hidden, &tokens, &targets, 1);
             assert_eq!(loss, loss_of(&hidden, &tokens, &targets));
-            let as_tensor = |loss: f32| Tensor::from_floats([loss], &device());
-            assert_gradient(&hidden, &values(&by_hidden), |hidden| as_tensor(loss_of(hidden, &tokens, &targets)));
-            assert_gradient(&tokens, &by_tokens, |tokens| as_tensor(loss_of(&hidden, tokens, &targets)));
+            assert_gradient(&hidden, &values(&by_hidden), |hidden| loss_of(hidden, &tokens, &targets).into());
+            assert_gradient(&tokens, &by_tokens, |tokens| loss_of(&hidden, tokens, &targets).into());
         }
     }
 
     #[test]
     fn equal_logits_cost_the_logarithm_of_the_vocabulary() {
-        let loss = loss_of(&Tensor::ones([2, 3], &device()), &Tensor::ones([50, 3], &device()), &[1, 2]);
+        let loss =
+            loss_of(&tensor(vec![1.0; 6], [2, 3], &device()), &tensor(vec![1.0; 150], [50, 3], &device()), &[1, 2]);
         assert!((loss - 50f32.ln()).abs() < 1e-6);
     }
 
     #[test]
     fn logits_that_are_not_numbers_give_a_loss_that_is_none() {
         for device in [device(), gpu_device()] {
-            let hidden = super::super::tensor(vec![f32::NAN; 3], [1, 3], &device);
-            assert!(loss_of(&hidden, &super::super::tensor(vec![1.0; 9], [3, 3], &device), &[1]).is_nan());
+            let hidden = tensor(vec![f32::NAN; 3], [1, 3], &device);
+            assert!(loss_of(&hidden, &tensor(vec![1.0; 9], [3, 3], &device), &[1]).is_nan());
         }
     }
 
     #[test]
     fn the_gpu_computes_what_the_cpu_does() {
         // A GPU so slow that each workgroup is a submission of its own, where there are several.
-        gpu::set_speed(1.0);
         let gpu = gpu_device();
+        gpu.set_speed(1.0);
         // The last takes its rows in two parts.
         for (seed, [rows, width, vocabulary]) in
             [[6, 8, 12], [9, 5, 65], [1, 4, 3], [70, 4, 131_072]].into_iter().enumerate()

@@ -1,12 +1,6 @@
 //! Layer normalisation over the last axis (Ba, Kiros & Hinton 2016).
 
-use burn::tensor::Tensor;
-
-use super::{
-    Gradients, NormPlace, Precision, gpu,
-    gradients::Store,
-    host::{Host, host},
-};
+use super::{CpuTensor, Gradients, NormPlace, Precision, Tensor, gpu, gradients::Store, tensor::mixed};
 
 /// What the backward pass needs.
 pub struct LayerNormSaved {
@@ -24,9 +18,12 @@ pub fn layer_norm(
     epsilon: f32,
     precision: Precision,
 ) -> (Tensor<2>, LayerNormSaved) {
-    let (y, statistics) = match host(x) {
-        None => gpu::layer_norm(x, gain, bias, epsilon, precision),
-        Some(values) => on_cpu(x, &values, gain, bias, epsilon),
+    let (y, statistics) = match x {
+        Tensor::Cpu(x) => on_cpu(x, gain.cpu(), bias.cpu(), epsilon),
+        Tensor::Gpu(x) => {
+            let (y, statistics) = gpu::layer_norm(x, gain.gpu(), bias.gpu(), epsilon, precision);
+            (y.into(), statistics.into())
+        }
     };
     (y, LayerNormSaved { x: x.clone(), statistics })
 }
@@ -41,20 +38,19 @@ fn sum(values: impl ExactSizeIterator<Item = f32>) -> f32 {
     totals.iter().sum()
 }
 
-fn on_cpu(x: &Tensor<2>, values: &Host, gain: &Tensor<1>, bias: &Tensor<1>, epsilon: f32) -> (Tensor<2>, Tensor<2>) {
+fn on_cpu(x: &CpuTensor<2>, gain: &CpuTensor<1>, bias: &CpuTensor<1>, epsilon: f32) -> (Tensor<2>, Tensor<2>) {
     let [rows, width] = x.dims();
-    let (gain, bias) = (host(gain).expect("on the host"), host(bias).expect("on the host"));
     let (gain, bias) = (gain.values(), bias.values());
     let mut y = Vec::with_capacity(rows * width);
     let mut statistics = Vec::with_capacity(2 * rows);
-    for row in values.values().chunks_exact(width) {
+    for row in x.values().chunks_exact(width) {
         let mean = sum(row.iter().copied()) / width as f32;
         let variance = sum(row.iter().map(|value| (value - mean) * (value - mean))) / width as f32;
         let inverse = 1.0 / (variance + epsilon).sqrt();
         y.extend(row.iter().zip(gain).zip(bias).map(|((value, gain), bias)| (value - mean) * inverse * gain + bias));
         statistics.extend([mean, inverse]);
     }
-    (super::tensor(y, [rows, width], &x.device()), super::tensor(statistics, [rows, 2], &x.device()))
+    (CpuTensor::new(y, [rows, width]).into(), CpuTensor::new(statistics, [rows, 2]).into())
 }
 
 /// The gradient of the input, `[rows, width]`, from that of the output, plus `residual` where there is one: the gradient
@@ -67,19 +63,21 @@ pub fn layer_norm_backward(
     place: Option<&NormPlace>,
     gradients: &mut Gradients,
 ) -> Tensor<2> {
-    let LayerNormSaved { x, statistics } = saved;
-    if let Store::Gpu { norm_count, norms, .. } = &mut gradients.store {
-        if let Some(place) = place {
-            let norms = norms.get_or_insert_with(|| gpu::NormGradients::new(*norm_count, x));
-            norms.add(place.index, x, statistics, gradient);
+    let x = match &saved.x {
+        Tensor::Cpu(x) => x,
+        Tensor::Gpu(x) => {
+            let (statistics, gradient) = (saved.statistics.gpu(), gradient.gpu());
+            if let Some(place) = place {
+                let Store::Gpu { norm_count, norms, .. } = &mut gradients.store else { mixed() };
+                let norms = norms.get_or_insert_with(|| gpu::NormGradients::new(*norm_count, x));
+                norms.add(place.index, x, statistics, gradient);
+            }
+            let residual = residual.map(Tensor::gpu);
+            return gpu::layer_norm_input_gradient(x, statistics, gain.gpu(), gradient, residual).into();
         }
-        return gpu::layer_norm_input_gradient(x, statistics, gain, gradient, residual);
-    }
+    };
     let [rows, width] = x.dims();
-    let [x, statistics, gradient] = [x, statistics, gradient].map(|tensor| host(tensor).expect("on the host"));
-    let (gain, residual) =
-        (host(gain).expect("on the host"), residual.map(|tensor| host(tensor).expect("on the host")));
-    let gain = gain.values();
+    let (statistics, gradient, gain) = (saved.statistics.cpu(), gradient.cpu(), gain.cpu().values());
     let mut out = Vec::with_capacity(rows * width);
     let mut gain_gradient = vec![0.0f32; width];
     let mut bias_gradient = vec![0.0f32; width];
@@ -100,13 +98,13 @@ pub fn layer_norm_backward(
         );
     }
     if let Some(residual) = residual {
-        out.iter_mut().zip(residual.values()).for_each(|(value, residual)| *value += residual);
+        out.iter_mut().zip(residual.cpu().values()).for_each(|(value, residual)| *value += residual);
     }
-    let out = super::tensor(out, [rows, width], &saved.x.device());
+    let out = CpuTensor::new(out, [rows, width]).into();
     let Some(place) = place else { return out };
     let adding = gradients.adding;
     for (range, sums) in [(&place.gain, gain_gradient), (&place.bias, bias_gradient)] {
-        let held = gradients.host(range).expect("gradients of the engine of the model");
+        let held = gradients.cpu(range);
         held.iter_mut().zip(sums).for_each(|(held, sum)| *held = if adding { *held + sum } else { sum });
     }
     out
@@ -117,7 +115,9 @@ mod tests {
     use super::*;
 
     const EPSILON: f32 = 1e-3;
-    use crate::ops::testing::{assert_close, assert_gradient, assert_values_close, gpu_device, moved, random, values};
+    use crate::ops::testing::{
+        assert_close, assert_gradient, assert_values_close, device_of, dot, gpu_device, moved, random, values,
+    };
 
     fn place(width: usize) -> NormPlace {
         let bias = width.next_multiple_of(64);
@@ -135,7 +135,7 @@ mod tests {
         let (_, saved) = layer_norm(x, gain, gain, EPSILON, Precision::Single);
         let place = place(x.dims()[1]);
         let len = place.bias.end.next_multiple_of(64);
-        let mut gradients = Gradients::new(len, std::slice::from_ref(&place), &x.device());
+        let mut gradients = Gradients::new(len, std::slice::from_ref(&place), &device_of(x));
         let mut out = None;
         for _ in 0..passes {
             out = Some(layer_norm_backward(&saved, gain, gradient, residual, Some(&place), &mut gradients));
@@ -150,7 +150,7 @@ mod tests {
         let (x, gain, bias) = (random([4, 11], 1), random([11], 2), random([11], 3));
         let out = random([4, 11], 4);
         let run = |x: &Tensor<2>, gain: &Tensor<1>, bias: &Tensor<1>| {
-            (layer_norm(x, gain, bias, EPSILON, Precision::Single).0 * out.clone()).sum()
+            dot(&layer_norm(x, gain, bias, EPSILON, Precision::Single).0, &out)
         };
         let (by_x, by_gain, by_bias) = gradients_of(&x, &gain, &out, None, 1);
         assert_gradient(&x, &values(&by_x), |x| run(x, &gain, &bias));

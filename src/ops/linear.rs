@@ -1,11 +1,8 @@
 //! A linear layer, `y = x W + b`, with GPT-2's weight layout: `[inputs, outputs]` (Hugging Face's `Conv1D`); and what the
 //! model does with its output at once.
 
-use burn::tensor::Tensor;
-
 use super::{
-    Gradients, LinearPlace, Mask, activation, gpu,
-    host::host,
+    CpuTensor, Gradients, LinearPlace, Mask, Tensor, activation, gpu,
     product::{Matrix, MatrixMut, multiply},
 };
 use crate::config::Activation;
@@ -13,12 +10,14 @@ use crate::config::Activation;
 /// `x [rows, inputs]`, `weight [inputs, outputs]`, `bias [outputs]` -> `[rows, outputs]`.
 pub fn linear(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> Tensor<2> {
     let shape = [x.dims()[0], weight.dims()[1]];
-    if host(x).is_none() {
-        let out = gpu::empty(shape, &x.device());
-        gpu::linear_into(x, weight, bias, &out, 0);
-        return out;
+    match x {
+        Tensor::Cpu(x) => CpuTensor::new(biased(x, weight.cpu(), bias.cpu()), shape).into(),
+        Tensor::Gpu(x) => {
+            let out = gpu::empty(shape, x.gpu());
+            gpu::linear_into(x, weight.gpu(), bias.gpu(), &out, 0);
+            out.into()
+        }
     }
-    super::tensor(biased(x, weight, bias), shape, &x.device())
 }
 
 /// The layer before the activation and after it, `[rows, outputs]` each.
@@ -28,13 +27,18 @@ pub fn linear_activated(
     bias: &Tensor<1>,
     activation: Activation,
 ) -> (Tensor<2>, Tensor<2>) {
-    if host(x).is_none() {
-        return gpu::linear_activated(x, weight, bias, activation);
+    match x {
+        Tensor::Cpu(x) => {
+            let shape = [x.dims()[0], weight.dims()[1]];
+            let before = biased(x, weight.cpu(), bias.cpu());
+            let after = activation::apply(activation, &before);
+            (CpuTensor::new(before, shape).into(), CpuTensor::new(after, shape).into())
+        }
+        Tensor::Gpu(x) => {
+            let (before, after) = gpu::linear_activated(x, weight.gpu(), bias.gpu(), activation);
+            (before.into(), after.into())
+        }
     }
-    let shape = [x.dims()[0], weight.dims()[1]];
-    let before = biased(x, weight, bias);
-    let after = activation::apply(activation, &before);
-    (super::tensor(before, shape, &x.device()), super::tensor(after, shape, &x.device()))
 }
 
 /// The layer, dropped out, added to `residual [rows, outputs]`.
@@ -45,20 +49,23 @@ pub fn linear_residual(
     residual: &Tensor<2>,
     mask: Option<Mask>,
 ) -> Tensor<2> {
-    let Some(residual_values) = host(residual) else { return gpu::linear_residual(x, weight, bias, residual, mask) };
-    let mut y = biased(x, weight, bias);
-    if let Some(mask) = mask {
-        mask.apply(&mut y, 0);
+    match x {
+        Tensor::Cpu(x) => {
+            let residual = residual.cpu();
+            let mut y = biased(x, weight.cpu(), bias.cpu());
+            if let Some(mask) = mask {
+                mask.apply(&mut y, 0);
+            }
+            y.iter_mut().zip(residual.values()).for_each(|(value, residual)| *value += residual);
+            CpuTensor::new(y, residual.dims()).into()
+        }
+        Tensor::Gpu(x) => gpu::linear_residual(x, weight.gpu(), bias.gpu(), residual.gpu(), mask).into(),
     }
-    y.iter_mut().zip(residual_values.values()).for_each(|(value, residual)| *value += residual);
-    super::tensor(y, residual.dims(), &x.device())
 }
 
-/// On the CPU: the bias first, to which the product is added.
-fn biased(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> Vec<f32> {
+/// The bias first, to which the product is added.
+fn biased(x: &CpuTensor<2>, weight: &CpuTensor<2>, bias: &CpuTensor<1>) -> Vec<f32> {
     let ([rows, inputs], [_, outputs]) = (x.dims(), weight.dims());
-    let [x, weight] = [x, weight].map(|tensor| host(tensor).expect("on the host"));
-    let bias = host(bias).expect("on the host");
     let mut y = Vec::with_capacity(rows * outputs);
     (0..rows).for_each(|_| y.extend_from_slice(bias.values()));
     let (x, weight) = (Matrix::new(x.values(), 0, inputs, 1), Matrix::new(weight.values(), 0, outputs, 1));
@@ -68,10 +75,11 @@ fn biased(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> Vec<f32> {
 
 /// The gradient of the layer's input, `[rows, inputs]`, from that of its output, `[rows, outputs]`.
 pub fn input_gradient(gradient: &Tensor<2>, weight: &Tensor<2>) -> Tensor<2> {
-    if host(gradient).is_none() {
-        return gpu::input_gradient(gradient, weight);
+    let shape = [gradient.dims()[0], weight.dims()[0]];
+    match gradient {
+        Tensor::Cpu(gradient) => CpuTensor::new(through(gradient, weight.cpu()), shape).into(),
+        Tensor::Gpu(gradient) => gpu::input_gradient(gradient, weight.gpu()).into(),
     }
-    super::tensor(through(gradient, weight), [gradient.dims()[0], weight.dims()[0]], &gradient.device())
 }
 
 /// The gradient of what the activation was given, `before [rows, inputs]`, where the layer's input was what it made of it.
@@ -81,17 +89,21 @@ pub fn input_gradient_through_activation(
     before: &Tensor<2>,
     activation: Activation,
 ) -> Tensor<2> {
-    let Some(before_values) = host(before) else {
-        return gpu::input_gradient_through_activation(gradient, weight, before, activation);
-    };
-    let mut values = through(gradient, weight);
-    activation::through(activation, &mut values, before_values.values());
-    super::tensor(values, before.dims(), &gradient.device())
+    match gradient {
+        Tensor::Cpu(gradient) => {
+            let before = before.cpu();
+            let mut values = through(gradient, weight.cpu());
+            activation::through(activation, &mut values, before.values());
+            CpuTensor::new(values, before.dims()).into()
+        }
+        Tensor::Gpu(gradient) => {
+            gpu::input_gradient_through_activation(gradient, weight.gpu(), before.gpu(), activation).into()
+        }
+    }
 }
 
-fn through(gradient: &Tensor<2>, weight: &Tensor<2>) -> Vec<f32> {
+fn through(gradient: &CpuTensor<2>, weight: &CpuTensor<2>) -> Vec<f32> {
     let ([rows, outputs], [inputs, _]) = (gradient.dims(), weight.dims());
-    let [gradient, weight] = [gradient, weight].map(|tensor| host(tensor).expect("on the host"));
     let mut values = vec![0.0; rows * inputs];
     let left = Matrix::new(gradient.values(), 0, outputs, 1);
     let right = Matrix::new(weight.values(), 0, outputs, 1).transposed();
@@ -103,23 +115,23 @@ fn through(gradient: &Tensor<2>, weight: &Tensor<2>) -> Vec<f32> {
 pub fn weight_gradient(x: &Tensor<2>, gradient: &Tensor<2>, place: &LinearPlace, gradients: &mut Gradients) {
     let ([rows, inputs], [_, outputs]) = (x.dims(), gradient.dims());
     let adding = gradients.adding;
-    let Some(gradient_values) = host(gradient) else {
-        let flat = gradients.flat();
-        let weight = flat.piece(place.weight.start, [inputs, outputs]);
-        gpu::weight_gradient_into(x, gradient, &weight, &flat.piece(place.bias.start, [outputs]), adding);
-        return;
+    let gradient = match gradient {
+        Tensor::Cpu(gradient) => gradient,
+        Tensor::Gpu(gradient) => {
+            let weight = gradients.gpu(place.weight.start, [inputs, outputs]);
+            let bias = gradients.gpu(place.bias.start, [outputs]);
+            return gpu::weight_gradient_into(x.gpu(), gradient, &weight, &bias, adding);
+        }
     };
-    let x = host(x).expect("on the host");
-    let weight = gradients.host(&place.weight).expect("gradients of the engine of the model");
-    let (left, right) =
-        (Matrix::new(x.values(), 0, inputs, 1).transposed(), Matrix::new(gradient_values.values(), 0, outputs, 1));
-    let out = MatrixMut::new(weight, 0, outputs, 1);
+    let left = Matrix::new(x.cpu().values(), 0, inputs, 1).transposed();
+    let right = Matrix::new(gradient.values(), 0, outputs, 1);
+    let out = MatrixMut::new(gradients.cpu(&place.weight), 0, outputs, 1);
     multiply(inputs, outputs, rows, 1.0, left, right, if adding { out.adding() } else { out });
-    let bias = gradients.host(&place.bias).expect("gradients of the engine of the model");
+    let bias = gradients.cpu(&place.bias);
     if !adding {
         bias.fill(0.0);
     }
-    for row in gradient_values.values().chunks_exact(outputs) {
+    for row in gradient.values().chunks_exact(outputs) {
         bias.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
     }
 }
@@ -128,8 +140,8 @@ pub fn weight_gradient(x: &Tensor<2>, gradient: &Tensor<2>, place: &LinearPlace,
 mod tests {
     use super::*;
     use crate::ops::{
-        Dropout,
-        testing::{assert_close, assert_gradient, gpu_device, moved, random, values},
+        Device, Dropout,
+        testing::{assert_close, assert_gradient, device, device_of, dot, gpu_device, moved, random, times, values},
     };
 
     fn place(inputs: usize, outputs: usize) -> LinearPlace {
@@ -141,7 +153,7 @@ mod tests {
     fn gradients_of(x: &Tensor<2>, gradient: &Tensor<2>, passes: usize) -> (Vec<f32>, Vec<f32>) {
         let place = place(x.dims()[1], gradient.dims()[1]);
         let len = place.bias.end.next_multiple_of(64);
-        let mut gradients = Gradients::new(len, &[], &x.device());
+        let mut gradients = Gradients::new(len, &[], &device_of(x));
         for _ in 0..passes {
             weight_gradient(x, gradient, &place, &mut gradients);
             gradients.end_pass();
@@ -155,7 +167,7 @@ mod tests {
         let (x, weight, bias) = (random([5, 3], 1), random([3, 4], 2), random([4], 3));
         let (residual, out) = (random([5, 4], 5), random([5, 4], 4));
         let mask = Dropout::new(0.3, 9).map(|dropout| dropout.mask(1));
-        let loss = |y: Tensor<2>| (y * out.clone()).sum();
+        let loss = |y: Tensor<2>| dot(&y, &out);
         let run = |x: &Tensor<2>, w: &Tensor<2>, b: &Tensor<1>| loss(linear(x, w, b));
         let (weight_gradient, bias_gradient) = gradients_of(&x, &out, 1);
         assert_gradient(&x, &values(&input_gradient(&out, &weight)), |x| run(x, &weight, &bias));
@@ -169,12 +181,12 @@ mod tests {
     #[test]
     fn gradient_through_the_activation_matches_finite_differences() {
         let (x, weight, out) = (random([5, 3], 1), random([3, 4], 2), random([5, 4], 4));
-        let zero = Tensor::zeros([4], &x.device());
+        let zero = crate::ops::tensor(vec![0.0; 4], [4], &device());
         for activation in [Activation::GeluTanh, Activation::Gelu, Activation::Silu, Activation::Tanh] {
             let gradient = input_gradient_through_activation(&out, &weight, &x, activation);
             assert_gradient(&x, &values(&gradient), |x| {
                 let after = activation::apply(activation, &values(x));
-                (linear(&super::super::tensor(after, [5, 3], &x.device()), &weight, &zero) * out.clone()).sum()
+                dot(&linear(&crate::ops::tensor(after, [5, 3], &device()), &weight, &zero), &out)
             });
         }
     }
@@ -182,10 +194,9 @@ mod tests {
     #[test]
     fn every_activation_is_the_same_on_the_gpu() {
         let gpu = gpu_device();
-        gpu::choose(gpu::Choice::always(gpu::Kernel::Registers));
         let [rows, inputs, outputs] = [9, 12, 20];
         let (x, weight, bias) = (random([rows, inputs], 1), random([inputs, outputs], 2), random([outputs], 3));
-        let (before, gradient) = (random([rows, inputs], 4) * 6.0, random([rows, outputs], 5));
+        let (before, gradient) = (times(&random([rows, inputs], 4), 6.0), random([rows, outputs], 5));
         let on = |tensor: &Tensor<2>| moved(tensor, &gpu);
         for activation in activation::ALL {
             let right = linear_activated(&x, &weight, &bias, activation).1;
@@ -199,20 +210,21 @@ mod tests {
 
     #[test]
     fn the_gpu_computes_what_the_cpu_does() {
+        let device = gpu_device();
+        let engine = device.gpu().unwrap();
         // A GPU so slow that each workgroup is a submission of its own, where there are several.
-        gpu::set_speed(1.0);
+        engine.set_speed(1.0);
         let sizes = [[64, 32, 48], [1, 16, 20], [13, 7, 9], [70, 36, 65], [9, 65, 130], [3, 1, 1], [200, 12, 6]];
         for kernel in gpu::KERNELS {
-            gpu::choose(gpu::Choice::always(kernel));
+            engine.choose_kernels(gpu::Choice::always(kernel));
             // Tiles are slow on SwiftShader: sizes that four divides and that it does not, larger than a tile.
             let few = [[70, 36, 65], [13, 7, 9], [9, 65, 132]];
             let sizes = if kernel == gpu::Kernel::Registers { &sizes[..] } else { &few };
-            the_gpu_computes_what_the_cpu_does_with(kernel, sizes);
+            the_gpu_computes_what_the_cpu_does_with(&device, kernel, sizes);
         }
     }
 
-    fn the_gpu_computes_what_the_cpu_does_with(kernel: gpu::Kernel, sizes: &[[usize; 3]]) {
-        let gpu = gpu_device();
+    fn the_gpu_computes_what_the_cpu_does_with(gpu: &Device, kernel: gpu::Kernel, sizes: &[[usize; 3]]) {
         for (seed, &[rows, inputs, outputs]) in sizes.iter().enumerate() {
             let seed = seed as u64 * 10;
             let (x, weight, bias) =
@@ -220,8 +232,8 @@ mod tests {
             let (gradient, residual) = (random([rows, outputs], seed + 3), random([rows, outputs], seed + 4));
             let before = random([rows, inputs], seed + 5);
             let mask = Dropout::new(0.4, seed).map(|dropout| dropout.mask(3));
-            let on = |tensor: &Tensor<2>| moved(tensor, &gpu);
-            let (gx, gweight, gbias) = (on(&x), on(&weight), moved(&bias, &gpu));
+            let on = |tensor: &Tensor<2>| moved(tensor, gpu);
+            let (gx, gweight, gbias) = (on(&x), on(&weight), moved(&bias, gpu));
             let name = |what: &str| format!("{what} of {rows} x {inputs} x {outputs} by {kernel:?}");
             assert_close(&linear(&gx, &gweight, &gbias), &linear(&x, &weight, &bias), &name("linear"));
             let activation = Activation::GeluTanh;

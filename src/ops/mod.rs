@@ -1,13 +1,14 @@
 //! What the engine really runs. One file holds one operation: its forward pass, its backward pass written by hand,
 //! and the tests that compare the two with finite differences and the engines with one another.
 //!
-//! Every operation has two bodies: one for the CPU, over the numbers of Flex's tensors ([`host`]), and kernels for the GPU
+//! Every operation has two bodies: one for the CPU, over numbers in ordinary memory ([`tensor`]), and kernels for the GPU
 //! (`gpu/`). `model/` calls the functions of this module and never asks which body ran.
 
 mod activation;
 mod adamw;
 mod adapter;
 mod attention;
+mod device;
 mod dropout;
 mod embedding;
 mod exponential;
@@ -16,7 +17,6 @@ mod flat;
 mod gpu;
 mod gradients;
 pub mod head;
-mod host;
 mod layer_norm;
 mod linear;
 mod precision;
@@ -24,29 +24,27 @@ mod product;
 mod read;
 mod slope;
 mod speed;
+mod tensor;
 mod upload;
 
 pub use adamw::{AdamW, Decay, Moments};
 pub use adapter::{ThinPlace, adapted, thin_gradient};
 pub use attention::{AttentionSaved, Past, attention, attention_backward};
+pub use device::Device;
 pub use dropout::{Dropout, Mask};
 pub use embedding::{drop_out, embed, embed_backward, last_row};
 pub use figures::{Figure, Figures};
-pub use flat::{Flat, Segments, most_numbers, set_largest_buffer, with_largest_buffer};
-pub use gpu::{
-    Choice as KernelChoice, Integers, LONG_ROW, choose as choose_kernels, chosen as kernels_in_use,
-    failure as kernel_failure, measure as measure_kernels, note_failure as note_kernel_failure, poison,
-    rehearse_measuring as rehearse_kernels, release, set_speed, submit, with_each_in_use as with_each_kernel_in_use,
-};
+pub use flat::{Flat, Segments};
+pub use gpu::{Choice as KernelChoice, Failure as KernelFailure, Gpu, Integers, LONG_ROW};
 pub use gradients::{Gradients, LinearPlace, NormPlace};
-pub use host::{host, host_mut, on_host, tensor};
 pub use layer_norm::{LayerNormSaved, layer_norm, layer_norm_backward};
 pub use linear::{
     input_gradient, input_gradient_through_activation, linear, linear_activated, linear_residual, weight_gradient,
 };
-pub use precision::{Precision, supports_half};
+pub use precision::Precision;
 pub use read::{ReadFailed, read};
 pub use speed::speed;
+pub use tensor::{CpuTensor, Tensor, tensor};
 pub use upload::Upload;
 
 /// The target of a token whose prediction does not count.

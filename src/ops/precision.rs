@@ -4,9 +4,7 @@
 //! All sums and all gradients keep 32 bits. So no gradient can fall below what 16 bits hold, and the loss needs no scale,
 //! which is there for gradients of half precision alone.
 
-use burn::tensor::{Device, Tensor};
-
-use super::{gpu, host::on_host};
+use super::{Tensor, gpu};
 
 /// Bits of the copies that products read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,16 +13,16 @@ pub enum Precision {
     Half,
 }
 
-/// Whether an engine can compute with numbers of half precision: a GPU with WebGPU's `shader-f16`.
-pub fn supports_half(device: &Device) -> bool {
-    !on_host(device) && gpu::supports_half(device)
-}
-
-/// A copy with half precision, on the GPU.
+/// A copy with half precision; on the CPU, which has none, the same tensor.
 pub fn halved<const D: usize>(tensor: &Tensor<D>) -> Tensor<D> {
-    let copy = gpu::empty_of(Precision::Half, tensor.dims(), &tensor.device());
-    gpu::halve(tensor, &copy);
-    copy
+    match tensor {
+        Tensor::Cpu(_) => tensor.clone(),
+        Tensor::Gpu(tensor) => {
+            let copy = gpu::empty_of(Precision::Half, tensor.dims(), tensor.gpu());
+            gpu::halve(tensor, &copy);
+            copy.into()
+        }
+    }
 }
 
 #[cfg(test)]
@@ -34,16 +32,16 @@ mod tests {
     use super::*;
     use crate::config::Activation;
     use crate::ops::{
-        Gradients, LinearPlace, attention, attention_backward, input_gradient, input_gradient_through_activation,
-        layer_norm, linear, linear_activated, linear_residual,
-        testing::{gpu_device, moved, random, values},
+        Device, Gradients, LinearPlace, attention, attention_backward, input_gradient,
+        input_gradient_through_activation, layer_norm, linear, linear_activated, linear_residual,
+        testing::{device_of, gpu_device, moved, random, times, values},
         weight_gradient,
     };
 
     /// The GPU, if it has half precision. Chromium's SwiftShader has not; Mesa's llvmpipe has.
     fn gpu_with_half() -> Option<Device> {
         let device = gpu_device();
-        if !supports_half(&device) {
+        if !device.supports_half() {
             println!("skipped: this GPU has no half precision (shader-f16)");
             return None;
         }
@@ -53,7 +51,7 @@ mod tests {
     /// What is left of the numbers in half precision, on the CPU.
     fn rounded<const D: usize>(tensor: &Tensor<D>) -> Tensor<D> {
         let values = values(tensor).into_iter().map(|value| f16::from_f32(value).to_f32()).collect();
-        crate::ops::tensor(values, tensor.dims(), &tensor.device())
+        crate::ops::tensor(values, tensor.dims(), &device_of(tensor))
     }
 
     /// Equal to half precision's own error, 2e-3 of the largest number.
@@ -75,8 +73,9 @@ mod tests {
     #[test]
     fn linear_layers_of_half_precision_compute_what_the_cpu_does() {
         let Some(gpu) = gpu_with_half() else { return };
+        let engine = gpu.gpu().unwrap().clone();
         for kernel in gpu::KERNELS {
-            gpu::choose(gpu::Choice::always(kernel));
+            engine.choose_kernels(gpu::Choice::always(kernel));
             for [rows, inputs, outputs] in [[64, 32, 48], [13, 7, 9], [70, 36, 65], [1, 16, 20]] {
                 let name = |what: &str| format!("{what} of {rows} x {inputs} x {outputs} by {kernel:?}");
                 let (x, weight) = (rounded(&random([rows, inputs], 1)), rounded(&random([inputs, outputs], 2)));
@@ -90,7 +89,7 @@ mod tests {
                 let got = linear_activated(&hx, &hweight, &gbias, activation);
                 assert_near(&got.0, &right.0, &name("before the activation"));
                 assert_near(&got.1, &right.1, &name("after the activation"));
-                assert!(gpu::is_half(&got.1), "{}", name("what a product reads next"));
+                assert!(gpu::is_half(got.1.gpu()), "{}", name("what a product reads next"));
                 let right = linear_residual(&x, &weight, &bias, &residual, None);
                 let got = linear_residual(&hx, &hweight, &gbias, &moved(&residual, &gpu), None);
                 assert_near(&got, &right, &name("residual"));
@@ -111,12 +110,12 @@ mod tests {
         let right = layer_norm(&x, &gain, &bias, 1e-5, Precision::Single).0;
         let on = |tensor: &Tensor<1>| moved(tensor, &gpu);
         let got = layer_norm(&moved(&x, &gpu), &on(&gain), &on(&bias), 1e-5, Precision::Half).0;
-        assert!(gpu::is_half(&got));
+        assert!(gpu::is_half(got.gpu()));
         assert_near(&got, &right, "layer norm");
         let (qkv, gradient) = (random([2 * 11, 3 * 16], 4), random([2 * 11, 16], 5));
         let (right, right_saved) = attention(&qkv, 2, 2, None, Precision::Single);
         let (got, saved) = attention(&moved(&qkv, &gpu), 2, 2, None, Precision::Half);
-        assert!(gpu::is_half(&got));
+        assert!(gpu::is_half(got.gpu()));
         assert_near(&got, &right, "attention");
         let right = attention_backward(right_saved, &gradient);
         assert_near(&attention_backward(saved, &moved(&gradient, &gpu)), &right, "attention's gradient");
@@ -133,7 +132,7 @@ mod tests {
         let before = moved(&random([22, 16], 3), &gpu);
         let qkv = moved(&random([22, 48], 4), &gpu);
         let of = |scale: f32| {
-            let gradient = |width, seed| moved(&(random([22, width], seed) * scale), &gpu);
+            let gradient = |width, seed| moved(&times(&random([22, width], seed), scale), &gpu);
             let place = LinearPlace { weight: 0..768, bias: 768..816 };
             let mut gradients = Gradients::new(832, &[], &gpu);
             weight_gradient(&x, &gradient(48, 5), &place, &mut gradients);

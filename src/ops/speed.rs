@@ -1,13 +1,11 @@
 //! How fast the engine multiplies matrices: estimates of time, and how much goes to the GPU at once, follow from it.
 
-use burn::tensor::{Device, Tensor};
-
 use super::{
-    gpu,
-    host::{on_host, tensor},
+    Device, Tensor, gpu,
     linear::input_gradient,
     read::{ReadFailed, read},
     slope::{latency, median, pieces, slope},
+    tensor::tensor,
 };
 
 /// Rows of the first product that is tried.
@@ -35,7 +33,7 @@ const FASTEST: f64 = 30e12;
 /// # Errors
 /// When the GPU is gone.
 pub async fn speed(tokens: usize, width: usize, device: &Device, clock: impl Fn() -> f64) -> Result<f64, ReadFailed> {
-    let _whole = gpu::whole();
+    let _whole = device.gpu().map(gpu::Gpu::whole);
     let width = width.min(WIDEST);
     let most = tokens.clamp(1, (LARGEST / (16 * width)).max(1));
     let mut rows = FEW_ROWS.min(most);
@@ -44,7 +42,7 @@ pub async fn speed(tokens: usize, width: usize, device: &Device, clock: impl Fn(
         let seconds = async |count| product.seconds(count, &clock).await;
         // The GPU compiles its shader here.
         let began = clock();
-        for _ in 0..if on_host(device) { 1000 } else { 1 } {
+        for _ in 0..if device.gpu().is_none() { 1000 } else { 1 } {
             seconds(1).await?;
             if clock() - began > WARM_UP {
                 break;
@@ -79,12 +77,10 @@ impl Product {
     fn new(rows: usize, width: usize, device: &Device) -> Self {
         let filled = |rows: usize| {
             let shape = [rows, 4 * width];
-            if on_host(device) {
-                return tensor(vec![0.5; rows * 4 * width], shape, device);
-            }
-            let filled = gpu::empty(shape, device);
+            let Some(gpu) = device.gpu() else { return tensor(vec![0.5; rows * 4 * width], shape, device) };
+            let filled = gpu::empty(shape, gpu);
             gpu::fill(&gpu::piece(&filled, 0, [rows * 4 * width]), 0.5);
-            filled
+            filled.into()
         };
         Self { gradient: filled(rows), weight: filled(width), nothing: tensor(vec![0.0], [1], device) }
     }
@@ -99,9 +95,8 @@ impl Product {
         let began = clock();
         let mut one = self.nothing.clone();
         for _ in 0..count {
-            let out = input_gradient(&self.gradient, &self.weight);
-            if !on_host(&out.device()) {
-                one = gpu::piece(&out, 0, [1]);
+            if let Tensor::Gpu(out) = input_gradient(&self.gradient, &self.weight) {
+                one = gpu::piece(&out, 0, [1]).into();
             }
         }
         read(one).await?;

@@ -3,18 +3,19 @@
 //! The bodies for the CPU are held against finite differences, the GPU's kernels against them. The GPU may be any that
 //! Vulkan finds, Chromium's software one (SwiftShader) too: `cargo xtask test` says where that is.
 
-use burn::tensor::{Device, DeviceKind, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 
+use super::{Device, Gpu, Tensor, tensor};
+
 pub fn device() -> Device {
-    Device::flex()
+    Device::cpu()
 }
 
 /// Uniform in -1..1.
 pub fn random<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<D> {
     let mut generator = rand_pcg::Pcg64Mcg::seed_from_u64(seed);
     let values: Vec<f32> = (0..shape.iter().product::<usize>()).map(|_| generator.random_range(-1.0..1.0)).collect();
-    Tensor::from_data(TensorData::new(values, shape), &device())
+    tensor(values, shape, &device())
 }
 
 pub fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
@@ -23,12 +24,35 @@ pub fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
 
 /// The GPU. Buffers that kernels fill hold NaN before, so that a number left out fails the comparison.
 pub fn gpu_device() -> Device {
-    Device::wgpu(DeviceKind::DefaultDevice)
+    Device::driver_gpu().unwrap()
+}
+
+pub fn gpu() -> Gpu {
+    Gpu::of_driver().unwrap()
+}
+
+/// The engine of a tensor.
+pub fn device_of<const D: usize>(tensor: &Tensor<D>) -> Device {
+    match tensor {
+        Tensor::Cpu(_) => device(),
+        Tensor::Gpu(tensor) => Device::of(tensor.gpu().clone()),
+    }
+}
+
+/// The sum of the products of their numbers.
+pub fn dot<const D: usize>(left: &Tensor<D>, right: &Tensor<D>) -> f64 {
+    let products = values(left).into_iter().zip(values(right)).map(|(left, right)| f64::from(left) * f64::from(right));
+    products.sum()
+}
+
+/// Every number multiplied with `factor`.
+pub fn times<const D: usize>(tensor: &Tensor<D>, factor: f32) -> Tensor<D> {
+    super::tensor(values(tensor).into_iter().map(|value| value * factor).collect(), tensor.dims(), &device())
 }
 
 /// A copy on another device.
-pub fn moved<const D: usize>(tensor: &Tensor<D>, device: &Device) -> Tensor<D> {
-    super::tensor(values(tensor), tensor.dims(), device)
+pub fn moved<const D: usize>(source: &Tensor<D>, device: &Device) -> Tensor<D> {
+    tensor(values(source), source.dims(), device)
 }
 
 /// Equal to 1e-4 of the largest number.
@@ -46,7 +70,7 @@ pub fn assert_values_close(got: &[f32], right: &[f32], name: &str) {
 }
 
 /// Compares `gradient` with central differences of `loss` around `at`, entry by entry.
-pub fn assert_gradient<const D: usize>(at: &Tensor<D>, gradient: &[f32], loss: impl Fn(&Tensor<D>) -> Tensor<1>) {
+pub fn assert_gradient<const D: usize>(at: &Tensor<D>, gradient: &[f32], loss: impl Fn(&Tensor<D>) -> f64) {
     const STEP: f32 = 1e-2;
     let center = values(at);
     assert_eq!(center.len(), gradient.len());
@@ -54,8 +78,7 @@ pub fn assert_gradient<const D: usize>(at: &Tensor<D>, gradient: &[f32], loss: i
         let shifted = |by: f32| {
             let mut moved = center.clone();
             moved[index] += by;
-            let moved = Tensor::from_data(TensorData::new(moved, at.dims()), &device());
-            f64::from(loss(&moved).into_scalar::<f32>())
+            loss(&tensor(moved, at.dims(), &device()))
         };
         let slope = (shifted(STEP) - shifted(-STEP)) / f64::from(2.0 * STEP);
         let error = (slope - f64::from(gradient[index])).abs();

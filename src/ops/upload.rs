@@ -1,12 +1,6 @@
 //! A flat array that is filled piece by piece, where it will stay: on the GPU without the whole of it in memory before.
 
-use burn::tensor::{Device, Tensor};
-
-use super::{
-    Flat, Segments, gpu,
-    host::{on_host, tensor},
-    read::{ReadFailed, read},
-};
+use super::{CpuTensor, Device, Flat, Segments, gpu, read::ReadFailed};
 
 /// Numbers queued for the GPU before it is waited for: their copies are in memory until it has them.
 const QUEUED: usize = 16 << 20;
@@ -21,8 +15,8 @@ pub struct Upload {
 
 enum Store {
     /// The numbers of each segment.
-    Host(Vec<Vec<f32>>),
-    Gpu(Vec<Tensor<1>>),
+    Cpu(Vec<Vec<f32>>),
+    Gpu(Vec<gpu::Tensor<1>>),
 }
 
 impl Upload {
@@ -30,15 +24,16 @@ impl Upload {
     pub fn new(segments: impl Into<Segments>, device: &Device) -> Self {
         let segments = segments.into();
         let lens = segments.ranges().iter().map(|range| range.len());
-        let store = if on_host(device) {
-            Store::Host(lens.map(|len| vec![0.0; len]).collect())
-        } else {
-            let zeros = |len| {
-                let part = gpu::empty([len], device);
-                gpu::fill(&part, 0.0);
-                part
-            };
-            Store::Gpu(lens.map(zeros).collect())
+        let store = match device.gpu() {
+            None => Store::Cpu(lens.map(|len| vec![0.0; len]).collect()),
+            Some(gpu) => {
+                let zeros = |len| {
+                    let part = gpu::empty([len], gpu);
+                    gpu::fill(&part, 0.0);
+                    part
+                };
+                Store::Gpu(lens.map(zeros).collect())
+            }
         };
         Self { store, segments, device: device.clone(), queued: 0 }
     }
@@ -54,14 +49,14 @@ impl Upload {
             let (values, others) = rest.split_at(range.len());
             rest = others;
             match &mut self.store {
-                Store::Host(parts) => parts[segment][range].copy_from_slice(values),
+                Store::Cpu(parts) => parts[segment][range].copy_from_slice(values),
                 Store::Gpu(parts) => {
                     let place = gpu::piece(&parts[segment], range.start, [values.len()]);
-                    gpu::scale_into(&tensor(values.to_vec(), [values.len()], &self.device), &place, 1.0);
+                    gpu::scale_into(&gpu::tensor(values, [values.len()], place.gpu()), &place, 1.0);
                     self.queued += values.len();
                     if self.queued >= QUEUED {
                         self.queued = 0;
-                        read(gpu::piece(&parts[segment], 0, [1])).await?;
+                        gpu::read(&gpu::piece(&parts[segment], 0, [1])).await?;
                     }
                 }
             }
@@ -71,17 +66,15 @@ impl Upload {
 
     /// The whole.
     pub fn finish(self) -> Flat {
-        let parts = match self.store {
-            Store::Host(parts) => parts
-                .into_iter()
-                .map(|values| {
-                    let len = values.len();
-                    tensor(values, [len], &self.device)
-                })
-                .collect(),
-            Store::Gpu(parts) => parts,
+        let of_cpu = |values: Vec<f32>| {
+            let len = values.len();
+            CpuTensor::new(values, [len]).into()
         };
-        Flat::of_parts(self.segments, parts)
+        let parts = match self.store {
+            Store::Cpu(parts) => parts.into_iter().map(of_cpu).collect(),
+            Store::Gpu(parts) => parts.into_iter().map(Into::into).collect(),
+        };
+        Flat::of_parts(self.segments, parts, self.device)
     }
 }
 

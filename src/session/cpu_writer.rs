@@ -6,10 +6,10 @@ use serde::Serialize;
 use super::Session;
 use crate::{
     config::ModelConfig,
-    device::{self, Engine},
+    device::Engine,
     error::Result,
-    model::{Cache, Gpt, Ids},
-    ops::{ReadFailed, read},
+    model::{Cache, Gpt},
+    ops::{Device, read},
 };
 
 /// Parameters of a model that is copied, 64 MiB of them: no larger one is faster on a CPU than on a GPU.
@@ -65,7 +65,7 @@ impl CpuWriter {
             self.copy = None;
         } else if !is_copied {
             self.copy = None; // its memory serves again
-            self.copy = Some((gpt.on(&device::cpu()).await?, gpt.version()));
+            self.copy = Some((gpt.on(&Device::cpu()).await?, gpt.version()));
         }
         Ok(())
     }
@@ -74,7 +74,7 @@ impl CpuWriter {
         // First, as this also waits for what is queued.
         let gpu = seconds_a_token(gpt, clock).await?;
         let began = clock();
-        let copied = gpt.on(&device::cpu()).await?;
+        let copied = gpt.on(&Device::cpu()).await?;
         let copy = clock() - began;
         let cpu = seconds_a_token(&copied, clock).await?;
         self.copy = Some((copied, gpt.version()));
@@ -85,7 +85,7 @@ impl CpuWriter {
 }
 
 /// The better of two trials: in the first the GPU compiles kernels, and the browser the CPU's code.
-async fn seconds_a_token(gpt: &Gpt, clock: &impl Fn() -> f64) -> std::result::Result<f64, ReadFailed> {
+async fn seconds_a_token(gpt: &Gpt, clock: &impl Fn() -> f64) -> Result<f64> {
     let ModelConfig { context, .. } = gpt.config;
     let weights = gpt.weights();
     let mut cache = Cache::new(gpt);
@@ -94,8 +94,8 @@ async fn seconds_a_token(gpt: &Gpt, clock: &impl Fn() -> f64) -> std::result::Re
         let (began, mut tokens) = (clock(), 0);
         loop {
             let logits = match cache.len() < context {
-                true => gpt.read_one(&weights, 0, &mut cache),
-                false => gpt.read(&weights, &Ids::new(vec![0], 1, &gpt.device()), &mut cache),
+                true => gpt.read_one(&weights, 0, &mut cache)?,
+                false => gpt.read(&weights, &gpt.ids(vec![0])?, &mut cache),
             };
             read(logits).await?;
             tokens += 1;
@@ -139,6 +139,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{LoraConfig, TrainConfig, Variant},
+        device,
         generate::Sampling,
         ops::testing::gpu_device,
         session::GenerateOptions,

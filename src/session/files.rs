@@ -7,7 +7,6 @@ use crate::{
     error::{Error, Result},
     formats::{self, AdapterWeights, ModelFile},
     model::Gpt,
-    ops,
     train::{Trainer, TrainingState},
 };
 
@@ -75,7 +74,7 @@ impl Session {
         // The old model goes first: both may not fit.
         self.writing = None;
         self.model = None;
-        ops::release();
+        self.device.release();
         let mut gpt = Gpt::from_flat(file.config, file.weights, &self.device);
         if let Some(AdapterWeights { config, weights }) = file.adapter {
             gpt.put_adapter(config, weights);

@@ -2,8 +2,6 @@
 
 use std::rc::Rc;
 
-use burn::tensor::Device;
-
 use super::{Model, ModelSummary, Session, cpu_writer::CpuWriter};
 use crate::{
     config::Limits,
@@ -11,7 +9,7 @@ use crate::{
     error::{Error, Result},
     formats::{Folder, PIECE, Piece, Pretrained, numbers, pretrained_config},
     model::Gpt,
-    ops::{self, Upload},
+    ops::{Device, Upload},
     tokenizer::Opened,
     train::{TextFacts, Trainer},
 };
@@ -47,7 +45,8 @@ impl Opening {
                 // It may have become larger since it began.
                 plan.config.fit_to_write(limits, engine)?;
                 *compared = Vec::new();
-                upload.insert(Upload::new(&plan.layout.segments, device))
+                let layout = plan.layout.clone().divided(device.most_numbers());
+                upload.insert(Upload::new(layout.segments, device))
             }
         };
         if piece.offset < plan.layout.len {
@@ -114,7 +113,7 @@ impl Session {
         self.tokenizer = Some(model.tokenizer.clone());
         self.data = None;
         self.model = Some(model);
-        ops::release();
+        self.device.release();
         self.model_summary().ok_or(Error::NoModel)
     }
 }

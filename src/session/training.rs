@@ -6,7 +6,7 @@ use super::{BestSoFar, Model, RunStatus, Session, text};
 use crate::{
     config::TrainConfig,
     error::{Error, Result},
-    formats, ops,
+    formats,
     train::{Dataset, Evaluation, Sample, StepRecord, TextFacts},
 };
 
@@ -26,7 +26,7 @@ impl Session {
         }
         // Odd widths would have pieces of hidden states begin where a GPU cannot bind a buffer.
         let can_be_half = config.lora.is_none() && model.gpt.config.width.is_multiple_of(2);
-        if config.half_precision && !(can_be_half && ops::supports_half(&self.device)) {
+        if config.half_precision && !(can_be_half && self.device.supports_half()) {
             return Err(Error::HalfPrecisionUnavailable);
         }
         let context = config.window(model.gpt.config.context);
@@ -74,8 +74,7 @@ impl Session {
     pub fn evaluate_batch(&mut self, index: usize) -> Result<()> {
         let model = self.model_mut()?;
         let data = model.data.clone().ok_or(Error::NoText)?;
-        model.trainer.evaluate_batch(&model.gpt, &data, index);
-        Ok(())
+        model.trainer.evaluate_batch(&model.gpt, &data, index)
     }
 
     pub async fn finish_evaluation(&mut self) -> Result<Evaluation> {

@@ -5,7 +5,7 @@ use crate::{
     chat,
     error::{Error, Result},
     generate::{Generation, LeftOut, Window},
-    model::{Gpt, Ids},
+    model::Gpt,
     ops,
 };
 
@@ -84,8 +84,6 @@ impl Session {
         let Model { gpt, tokenizer, .. } = self.model()?;
         let start = [tokenizer.start()];
         let ids = if ids.is_empty() { &start } else { &ids[ids.len().saturating_sub(gpt.config.context)..] };
-        let ids = Ids::new(ids.to_vec(), 1, &self.device);
-        ids.check(gpt.config.vocabulary)?;
-        Ok(ops::read(gpt.last_logits(&ids)).await?)
+        Ok(ops::read(gpt.last_logits(&gpt.ids(ids.to_vec())?)).await?)
     }
 }

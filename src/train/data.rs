@@ -1,13 +1,12 @@
 //! Token ids to batches: seeded random windows to train on, fixed windows to evaluate on.
 
-use burn::tensor::Device;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use super::{Answers, Side};
 use crate::{
     error::{Error, Result},
-    model::Ids,
+    model::{Ids, Targets},
     ops::IGNORED,
 };
 
@@ -26,21 +25,10 @@ pub struct Dataset {
 }
 
 /// Inputs and, one place further on, what the model should say.
+#[derive(Clone)]
 pub struct Batch {
     pub inputs: Ids,
-    /// What does not count is [`IGNORED`].
-    pub targets: Ids,
-}
-
-impl Batch {
-    /// Refuses targets that the model has no token for.
-    pub fn check_targets(&self, vocabulary: usize) -> Result<()> {
-        let wrong = |id: &&u32| **id as usize >= vocabulary && **id != IGNORED as u32;
-        match self.targets.numbers.iter().find(wrong) {
-            Some(&id) => Err(Error::TokenOutOfRange { id, vocabulary }),
-            None => Ok(()),
-        }
-    }
+    pub targets: Targets,
 }
 
 /// A number that depends on both of its own and differs for neighbours (the mixing function of SplitMix64,
@@ -69,7 +57,18 @@ impl Dataset {
 
     /// The windows of one pass: `windows` of `context` tokens from random places, the same for the same seed, step
     /// and pass.
-    pub fn batch(&self, windows: usize, context: usize, seed: u64, step: u64, pass: u64, device: &Device) -> Batch {
+    ///
+    /// # Errors
+    /// [`Error::TokenOutOfRange`] for a text with ids from `vocabulary` on.
+    pub fn batch(
+        &self,
+        windows: usize,
+        context: usize,
+        seed: u64,
+        step: u64,
+        pass: u64,
+        vocabulary: usize,
+    ) -> Result<Batch> {
         let mut generator = Pcg64Mcg::seed_from_u64(mix(mix(seed, step), pass));
         let last = self.train.len() - context - 1;
         let mut draw = || generator.random_range(0..=last);
@@ -78,7 +77,7 @@ impl Dataset {
         if !starts.iter().any(|&start| self.counts(start, context)) {
             starts[0] = self.next_that_counts(starts[0], context);
         }
-        self.windows_at(Side::Train, &starts, context, device)
+        self.windows_at(Side::Train, &starts, context, vocabulary)
     }
 
     /// A place drawn until something counts in its window, but not for ever.
@@ -124,20 +123,22 @@ impl Dataset {
     }
 
     /// The validation windows at `starts`.
-    pub fn validation_batch(&self, starts: &[usize], time: usize, device: &Device) -> Batch {
-        self.windows_at(Side::Validation, starts, time, device)
+    ///
+    /// # Errors
+    /// As [`Dataset::batch`].
+    pub fn validation_batch(&self, starts: &[usize], time: usize, vocabulary: usize) -> Result<Batch> {
+        self.windows_at(Side::Validation, starts, time, vocabulary)
     }
 
-    fn windows_at(&self, side: Side, starts: &[usize], time: usize, device: &Device) -> Batch {
+    fn windows_at(&self, side: Side, starts: &[usize], time: usize, vocabulary: usize) -> Result<Batch> {
         let tokens = match side {
             Side::Train => &self.train,
             Side::Validation => &self.validation,
         };
-        let gather = |numbers: Vec<u32>| Ids::new(numbers, starts.len(), device);
         let inputs = starts.iter().flat_map(|&start| &tokens[start..start + time]).map(|&id| u32::from(id)).collect();
         let targets =
             starts.iter().flat_map(|&start| self.targets(side, tokens, start + 1, start + 1 + time)).collect();
-        Batch { inputs: gather(inputs), targets: gather(targets) }
+        Ok(Batch { inputs: Ids::new(inputs, starts.len(), vocabulary)?, targets: Targets::new(targets, vocabulary)? })
     }
 
     fn targets(&self, side: Side, tokens: &[u16], from: usize, to: usize) -> Vec<u32> {
@@ -214,16 +215,17 @@ mod tests {
 
     #[test]
     fn targets_are_the_inputs_one_place_on() {
-        let batch = dataset().batch(4, 16, 1, 2, 3, &Device::flex());
-        assert_eq!(batch.inputs.numbers.len(), 64);
-        for (input, target) in batch.inputs.numbers.iter().zip(&batch.targets.numbers) {
+        let batch = dataset().batch(4, 16, 1, 2, 3, 600).unwrap();
+        assert_eq!(batch.inputs.numbers().len(), 64);
+        for (input, target) in batch.inputs.numbers().iter().zip(batch.targets.numbers()) {
             assert_eq!(input + 1, *target);
         }
     }
 
     #[test]
     fn windows_follow_seed_step_and_pass_alone() {
-        let windows = |seed, step, pass| dataset().batch(3, 8, seed, step, pass, &Device::flex()).inputs.numbers;
+        let windows =
+            |seed, step, pass| dataset().batch(3, 8, seed, step, pass, 600).unwrap().inputs.numbers().to_vec();
         assert_eq!(windows(1, 2, 0), windows(1, 2, 0));
         assert_ne!(windows(1, 2, 0), windows(1, 3, 0));
         assert_ne!(windows(1, 2, 0), windows(2, 2, 0));
@@ -234,7 +236,7 @@ mod tests {
     fn the_last_window_that_fits_can_be_drawn() {
         let dataset = Dataset { train: (0..9).collect(), ..Dataset::default() };
         dataset.check(8).unwrap();
-        assert_eq!(dataset.batch(2, 8, 1, 1, 0, &Device::flex()).targets.numbers[7], 8);
+        assert_eq!(dataset.batch(2, 8, 1, 1, 0, 600).unwrap().targets.numbers()[7], 8);
         assert_eq!(dataset.check(9), Err(Error::TextTooShort { tokens: 9, needed: 10 }));
     }
 
@@ -262,9 +264,9 @@ mod tests {
         let data = conversations();
         data.check(8).unwrap();
         for step in 0..50 {
-            let batch = data.batch(2, 8, 1, step, 0, &Device::flex());
-            batch.check_targets(15).unwrap();
-            let counted: Vec<u32> = batch.targets.numbers.into_iter().filter(|&id| id != IGNORED as u32).collect();
+            let batch = data.batch(2, 8, 1, step, 0, 15).unwrap();
+            let counted: Vec<u32> =
+                batch.targets.numbers().iter().copied().filter(|&id| id != IGNORED as u32).collect();
             assert!(!counted.is_empty() && counted.iter().all(|id| [2, 13].contains(id)), "{counted:?}");
         }
         let silent = Dataset { train: vec![11, 1, 1, 1, 1, 1, 13, 11, 1, 13], ..data };

@@ -1,14 +1,13 @@
 //! Whether half precision can be trusted on this GPU: a few steps with it and a few without.
 
-use burn::tensor::Device;
 use serde::Serialize;
 
 use super::{Batch, Trainer};
 use crate::{
     config::{ModelConfig, TrainConfig, Variant},
     error::{Error, Result},
-    model::{Gpt, Ids},
-    ops::supports_half,
+    model::{Gpt, Ids, Targets},
+    ops::Device,
 };
 
 /// What can be said about half precision on an engine.
@@ -36,7 +35,7 @@ const TOLERANCE: f32 = 0.01;
 /// # Errors
 /// When the GPU is gone.
 pub async fn check_half_precision(device: &Device) -> Result<HalfPrecision> {
-    if !supports_half(device) {
+    if !device.supports_half() {
         return Ok(HalfPrecision::Missing);
     }
     let right = losses(device, false).await?;
@@ -57,8 +56,10 @@ async fn losses(device: &Device, half_precision: bool) -> Result<Vec<f32>> {
     for step in 0..STEPS as u32 {
         // A sequence with something to learn in it.
         let id = |at: u32| ((at + step) * (at + step) / 3 + at) % MODEL.vocabulary as u32;
-        let ids = |from: u32| Ids::new((from..from + tokens).map(id).collect(), WINDOWS, device);
-        trainer.step_on(&mut gpt, &[Batch { inputs: ids(0), targets: ids(1) }])?;
+        let ids = |from: u32| (from..from + tokens).map(id).collect();
+        let inputs = Ids::new(ids(0), WINDOWS, MODEL.vocabulary)?;
+        let targets = Targets::new(ids(1), MODEL.vocabulary)?;
+        trainer.step_on(&mut gpt, &[Batch { inputs, targets }]);
     }
     Ok(trainer.read().await?.iter().map(|record| record.loss).collect())
 }

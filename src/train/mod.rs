@@ -21,7 +21,7 @@ use crate::{
     config::TrainConfig,
     error::{Error, Result},
     model::Gpt,
-    ops::{self, AdamW, Decay, Dropout, Figures, Flat, Gradients, Moments, Precision},
+    ops::{AdamW, Decay, Dropout, Figures, Flat, Gradients, Moments, Precision},
 };
 
 /// Share of the training work that all evaluations of a run may cost, with room to spare under the promised 10 %:
@@ -39,13 +39,17 @@ pub fn most_validation_windows(config: &TrainConfig) -> usize {
 /// Trains one model. Steps are only queued on the GPU; [`Trainer::read`] waits for them and hands out their figures.
 pub struct Trainer {
     progress: Progress,
-    /// Three times the weights; none before the first step, so that a model that only writes has the memory.
+    /// Twice the weights; none before the first step, so that a model that only writes has the memory.
     learning: Option<Learning>,
+    /// Those of the last step, whose memory serves again.
+    spare: Option<Gradients>,
     history: History,
     /// Steps whose figures have not been read: (step, learning rate, passes). Their figures are the losses of the passes
     /// and the norm of the gradient.
     unread: Vec<(u64, f64, usize)>,
     figures: Figures,
+    /// Losses of the step under way.
+    losses: usize,
     /// Targets that count in the validation batches of the evaluation under way, whose losses are `validation_losses`.
     evaluating: Vec<usize>,
     validation_losses: Figures,
@@ -71,14 +75,13 @@ fn dropout_of(probability: f32, seed: u64, step: u64, pass: u64) -> Option<Dropo
 struct Learning {
     moments: Moments,
     decay: Decay,
-    gradients: Gradients,
 }
 
 impl Learning {
     fn new(gpt: &Gpt, moments: Moments) -> Self {
         let trained = gpt.trained();
         let decay = Decay::new(trained.decaying().collect(), &trained.segments, &gpt.device());
-        Self { moments, decay, gradients: gpt.gradients() }
+        Self { moments, decay }
     }
 }
 
@@ -93,9 +96,11 @@ impl Trainer {
                 updates: 0,
             },
             learning: None,
+            spare: None,
             history: History::default(),
             unread: Vec::new(),
             figures: Figures::new(&gpt.device()),
+            losses: 0,
             evaluating: Vec::new(),
             validation_losses: Figures::new(&gpt.device()),
             best: None,
@@ -155,68 +160,85 @@ impl Trainer {
         let TrainConfig { batch_size, gradient_accumulation, seed, .. } = self.progress.config;
         let context = self.progress.config.window(gpt.config.context);
         data.check(context)?;
-        let device = gpt.device();
         let step = self.progress.step;
         let batches = (0..gradient_accumulation as u64)
-            .map(|pass| data.batch(batch_size, context, seed, step, pass, &device))
-            .collect::<Vec<_>>();
-        self.step_on(gpt, &batches)
+            .map(|pass| data.batch(batch_size, context, seed, step, pass, gpt.config.vocabulary))
+            .collect::<Result<Vec<_>>>()?;
+        self.step_on(gpt, &batches);
+        Ok(())
     }
 
     /// One step on given batches, whose gradients are averaged.
-    pub fn step_on(&mut self, gpt: &mut Gpt, batches: &[Batch]) -> Result<()> {
-        let config = &self.progress.config;
-        let step = self.progress.step;
-        for batch in batches {
-            batch.inputs.check(gpt.config.vocabulary)?;
-            batch.check_targets(gpt.config.vocabulary)?;
+    pub fn step_on(&mut self, gpt: &mut Gpt, batches: &[Batch]) {
+        let gradients = self.gradient(gpt, batches, 0);
+        self.apply(gpt, gradients);
+    }
+
+    /// The gradients of the losses of `batches`, each a pass of the step under way; weights and step stay as they are. The
+    /// first of them is the step's pass number `first_pass`, which its dropout follows from: where several compute a step
+    /// together, each has numbers of its own.
+    ///
+    /// # Panics
+    /// For batches of a larger vocabulary or longer windows than the model has.
+    pub fn gradient(&mut self, gpt: &mut Gpt, batches: &[Batch], first_pass: usize) -> Gradients {
+        let Progress { config, step, .. } = &self.progress;
+        gpt.set_precision(if config.half_precision { Precision::Half } else { Precision::Single });
+        let mut gradients = self.spare.take().unwrap_or_else(|| gpt.gradients());
+        gradients.start();
+        for (pass, batch) in (first_pass as u64..).zip(batches) {
+            let dropout = dropout_of(gpt.config.dropout, config.seed, *step, pass);
+            let loss = self.figures.add();
+            gpt.loss_and_gradient(&batch.inputs, &batch.targets, dropout, &mut self.figures, loss, &mut gradients);
+            self.history.tokens += batch.inputs.numbers().len() as u64;
         }
-        if batches.is_empty() {
-            return Ok(());
+        self.losses += batches.len();
+        gradients
+    }
+
+    /// Updates the weights from the mean over the passes of `gradients`, which [`Gradients::add`] may have brought together
+    /// from several trainers of equal models. It ends the step, whose loss is the mean of those that this trainer computed.
+    pub fn apply(&mut self, gpt: &mut Gpt, gradients: Gradients) {
+        if gradients.passes() == 0 {
+            self.spare = Some(gradients);
+            return;
         }
         // The best weights are about to change: a copy of them stays.
         if let Some(best) = self.best.as_mut().filter(|best| best.flat.is_none()) {
             best.flat = Some(gpt.trained_flat().copied());
         }
-        gpt.set_precision(if config.half_precision { Precision::Half } else { Precision::Single });
-        let Learning { moments, decay, gradients } = self
-            .learning
-            .get_or_insert_with(|| Learning::new(gpt, Moments::zeros(&gpt.trained().segments, &gpt.device())));
-        gradients.start();
-        for (pass, batch) in batches.iter().enumerate() {
-            let dropout = dropout_of(gpt.config.dropout, config.seed, step, pass as u64);
-            let loss = self.figures.add();
-            gpt.loss_and_gradient(&batch.inputs, &batch.targets, dropout, &mut self.figures, loss, gradients);
-            self.history.tokens += batch.inputs.numbers.len() as u64;
-        }
-        let learning_rate = learning_rate(config, step - self.progress.start_step);
+        let Progress { config, start_step, step, updates } = &mut self.progress;
+        let learning_rate = learning_rate(config, *step - *start_step);
         let adamw = AdamW {
             learning_rate,
             beta1: config.beta1,
             beta2: config.beta2,
             weight_decay: config.weight_decay,
             clip: config.grad_clip,
-            update: self.progress.updates + 1,
+            update: *updates + 1,
         };
+        let Learning { moments, decay } = self
+            .learning
+            .get_or_insert_with(|| Learning::new(gpt, Moments::zeros(&gpt.trained().segments, &gpt.device())));
         let norm = self.figures.add();
-        adamw.update(gpt.trained_flat_mut(), moments, gradients, decay, &mut self.figures, norm);
+        adamw.update(gpt.trained_flat_mut(), moments, &gradients, decay, &mut self.figures, norm);
         gpt.weights_changed();
-        self.progress.step += 1;
-        self.progress.updates += 1;
-        self.unread.push((self.progress.step, learning_rate, batches.len()));
-        Ok(())
+        *step += 1;
+        *updates += 1;
+        self.unread.push((*step, learning_rate, std::mem::take(&mut self.losses)));
+        self.spare = Some(gradients);
     }
 
-    /// Waits for the steps queued so far and gives their figures.
+    /// Waits for the steps queued so far and gives their figures; between [`Trainer::gradient`] and [`Trainer::apply`] none, as
+    /// the losses of the step under way are read with it.
     ///
     /// # Errors
     /// [`Error::Diverged`] at the first step whose loss or gradient is not a number; what is read after it is worthless
     /// and dropped.
     pub async fn read(&mut self) -> Result<Vec<StepRecord>> {
-        let unread = std::mem::take(&mut self.unread);
-        if unread.is_empty() {
+        if self.unread.is_empty() || self.losses > 0 {
             return Ok(Vec::new());
         }
+        let unread = std::mem::take(&mut self.unread);
         let mut figures = self.figures.take().await?.into_iter();
         let mut records = Vec::with_capacity(unread.len());
         for (step, learning_rate, passes) in &unread {
@@ -248,17 +270,21 @@ impl Trainer {
     }
 
     /// Queues the loss of validation batch `index`; index 0 begins an evaluation anew.
-    pub fn evaluate_batch(&mut self, gpt: &Gpt, data: &Dataset, index: usize) {
+    ///
+    /// # Errors
+    /// [`Error::TokenOutOfRange`] for a text of another vocabulary.
+    pub fn evaluate_batch(&mut self, gpt: &Gpt, data: &Dataset, index: usize) -> Result<()> {
         if index == 0 {
             self.evaluating.clear();
             self.validation_losses.clear();
         }
         let (batches, time) = self.validation(gpt, data);
-        let Some(starts) = batches.get(index) else { return };
-        let batch = data.validation_batch(starts, time, &gpt.device());
+        let Some(starts) = batches.get(index) else { return Ok(()) };
+        let batch = data.validation_batch(starts, time, gpt.config.vocabulary)?;
         let loss = self.validation_losses.add();
         gpt.loss(&batch.inputs, &batch.targets, &mut self.validation_losses, loss);
-        self.evaluating.push(batch.targets.numbers.iter().filter(|&&target| target != ops::IGNORED as u32).count());
+        self.evaluating.push(batch.targets.counted());
+        Ok(())
     }
 
     /// Waits for the batches queued so far and records the evaluation.
@@ -312,6 +338,7 @@ impl Trainer {
             *gpt.trained_flat_mut() = flat.copied();
             gpt.weights_changed();
             self.learning = None;
+            self.spare = None;
             self.progress.updates = 0;
         }
     }

@@ -1,16 +1,14 @@
 //! Whether this GPU trains a person's own model as the CPU does: a part of its first batch on both, from the same weights.
 //! A driver may compile a kernel wrongly; nothing else would tell but a model that learns nothing.
 
-use burn::tensor::Device;
 use serde::Serialize;
 
 use super::{Batch, Dataset, dropout_of};
 use crate::{
     config::{ModelConfig, TrainConfig},
-    device,
     error::Result,
-    model::{Gpt, Ids},
-    ops::{self, Figures, LONG_ROW, Precision},
+    model::{Gpt, Ids, Targets},
+    ops::{self, Device, Figures, LONG_ROW, Precision},
 };
 
 /// Floating-point operations that each engine does for it: a batch that takes more is cut. The CPU does them in a tenth of
@@ -53,7 +51,7 @@ pub struct SelfCheck {
     /// On the CPU.
     model: Gpt,
     whole: bool,
-    /// Inputs and targets of each pass, made for the CPU.
+    /// Inputs and targets of each pass.
     passes: Vec<Batch>,
     run: TrainConfig,
     step: u64,
@@ -65,7 +63,7 @@ impl SelfCheck {
     /// # Errors
     /// When the GPU is gone.
     pub async fn new(gpt: &Gpt, data: &Dataset, run: &TrainConfig, step: u64) -> Result<Self> {
-        let cpu = device::cpu();
+        let cpu = Device::cpu();
         let whole = gpt.config.parameters() <= MOST_PARAMETERS;
         let config = if whole { gpt.config } else { smaller(&gpt.config) };
         let (windows, time) = cut(&config, run);
@@ -81,14 +79,19 @@ impl SelfCheck {
         // The second pass of a step adds its gradient to the first's, with kernels of its own.
         let passes = (0..run.gradient_accumulation.min(2) as u64)
             .map(|pass| {
-                let Batch { inputs, targets } = data.batch(windows, time, run.seed, step, pass, &cpu);
-                let within = |ids: Ids| {
-                    let fitting = |id: u32| if id == ops::IGNORED as u32 { id } else { id % config.vocabulary as u32 };
-                    Ids::new(ids.numbers.into_iter().map(fitting).collect(), windows, &cpu)
+                let Batch { inputs, targets } =
+                    data.batch(windows, time, run.seed, step, pass, gpt.config.vocabulary)?;
+                let vocabulary = config.vocabulary;
+                let within = |ids: &[u32]| {
+                    let fitting = |&id: &u32| if id == ops::IGNORED as u32 { id } else { id % vocabulary as u32 };
+                    ids.iter().map(fitting).collect()
                 };
-                Batch { inputs: within(inputs), targets: within(targets) }
+                Ok(Batch {
+                    inputs: Ids::new(within(inputs.numbers()), windows, vocabulary)?,
+                    targets: Targets::new(within(targets.numbers()), vocabulary)?,
+                })
             })
-            .collect();
+            .collect::<Result<_>>()?;
         Ok(Self { model, whole, passes, run: run.clone(), step })
     }
 
@@ -104,7 +107,7 @@ impl SelfCheck {
         };
         let right = self.compute(&self.model).await?;
         let tolerance = if self.run.half_precision { TOLERANCE_HALF } else { TOLERANCE };
-        let tokens = self.passes.iter().map(|pass| pass.inputs.numbers.len()).sum();
+        let tokens = self.passes.iter().map(|pass| pass.inputs.numbers().len()).sum();
         let (loss_difference, gradient_difference) = differences(&got, &right);
         // Where the CPU has no number either, the weights have come to nothing: training says so.
         let known = right.0.is_finite() && right.1.iter().all(|value| value.is_finite());
@@ -119,10 +122,9 @@ impl SelfCheck {
         let mut figures = Figures::new(&device);
         let mut gradients = model.gradients();
         for (pass, Batch { inputs, targets }) in self.passes.iter().enumerate() {
-            let here = |ids: &Ids| Ids::new(ids.numbers.clone(), ids.windows, &device);
             let dropout = dropout_of(model.config.dropout, self.run.seed, self.step, pass as u64);
             let loss = figures.add();
-            model.loss_and_gradient(&here(inputs), &here(targets), dropout, &mut figures, loss, &mut gradients);
+            model.loss_and_gradient(inputs, targets, dropout, &mut figures, loss, &mut gradients);
         }
         let losses = figures.take().await?;
         Ok((losses.into_iter().map(f64::from).sum(), gradients.values().await?))
@@ -206,7 +208,7 @@ mod tests {
     #[test]
     fn half_precision_stays_within_a_tolerance_of_its_own() {
         let gpu = gpu_device();
-        if !ops::supports_half(&gpu) {
+        if !gpu.supports_half() {
             println!("skipped: this GPU has no half precision (shader-f16)");
             return;
         }

@@ -1,9 +1,11 @@
 //! What the libraries below log goes to the browser's console. What they say of kernels that did not start is heeded: they
 //! say it nowhere else (see `src/ops/gpu/failure.rs`).
 
+use std::sync::{Mutex, PoisonError};
+
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use crate::ops::note_kernel_failure;
+use crate::ops::{Gpu, KernelFailure};
 
 /// Where CubeCL logs that a launch failed.
 const LAUNCHES: &str = "cubecl_runtime::logging::server";
@@ -11,6 +13,9 @@ const LAUNCHES: &str = "cubecl_runtime::logging::server";
 const LOSSES: &str = "cubecl_wgpu::compute::device_poison";
 /// Characters of a reason: a shader's source may follow.
 const LONGEST: usize = 300;
+
+/// Where the engine of this module has its failures noted: what is logged does not say of which GPU it is.
+static FAILURE: Mutex<Option<KernelFailure>> = Mutex::new(None);
 
 struct Console;
 
@@ -28,7 +33,9 @@ impl Log for Console {
         let of_gpu = record.level() == Level::Error && target.starts_with("cubecl") && target != LOSSES;
         if of_gpu || target == LAUNCHES {
             let words = record.args().to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-            note_kernel_failure(&words.chars().take(LONGEST).collect::<String>());
+            if let Some(failure) = FAILURE.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+                failure.note(&words.chars().take(LONGEST).collect::<String>());
+            }
         }
     }
 
@@ -38,4 +45,9 @@ impl Log for Console {
 pub(super) fn start() {
     let _ = log::set_logger(&Console);
     log::set_max_level(LevelFilter::Warn);
+}
+
+/// From now on kernels that do not start are noted as this GPU's.
+pub(super) fn note_failures_of(gpu: &Gpu) {
+    *FAILURE.lock().unwrap_or_else(PoisonError::into_inner) = Some(gpu.failure().clone());
 }

@@ -8,9 +8,10 @@ use lorito::{
     chat,
     config::{ModelConfig, TrainConfig, Variant},
     corpus::HeldBack,
-    device::{CPU_LIMITS, Engine, cpu},
+    device::{CPU_LIMITS, Engine},
     formats::{ModelFile, hugging_face},
     model::Gpt,
+    ops::Device,
     session::Session,
     tokenizer::{Kind, Tokenizer},
     train::{History, Progress, TextFacts},
@@ -41,7 +42,7 @@ fn texts() -> Vec<(&'static str, Vec<(&'static str, String)>)> {
 }
 
 fn session_with(files: &[(&str, String)]) -> Session {
-    let mut session = Session::new(cpu(), Engine::Cpu, CPU_LIMITS);
+    let mut session = Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS);
     for (name, text) in files {
         session.open_file(name, text.len() as u64, None);
         session.push_bytes(text.as_bytes()).unwrap();
@@ -112,7 +113,7 @@ fn write_a_model_for_conversations() {
     let folder = folder("chat");
     let tokenizer = Tokenizer::train(Kind::Byte, None, &["any"]).unwrap().with_special_tokens(&chat::TOKENS).unwrap();
     let config = ModelConfig { vocabulary: tokenizer.vocabulary(), ..MODEL };
-    let gpt = Gpt::new(config, 1337, &cpu());
+    let gpt = Gpt::new(config, 1337, &Device::cpu());
     let run = TrainConfig { steps: 0, batch_size: 8, learning_rate: 2e-3, ..TrainConfig::default() };
     let file = ModelFile {
         name: "Chat".into(),

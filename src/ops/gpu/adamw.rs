@@ -1,11 +1,10 @@
 //! AdamW over the flat array of all weights in three dispatches: sums of squares, their total, the update; of several segments
 //! each has its own sums and update. The norm of the gradient never leaves the GPU.
 
-use burn::tensor::Tensor;
 use cubecl::prelude::*;
 
 use super::{
-    memory::{Integers, buffer, client, empty, groups, piece},
+    memory::{Integers, Tensor, buffer, client, empty, fit, groups, piece},
     norm::total,
     queue::in_parts,
 };
@@ -121,7 +120,10 @@ pub struct Part<'a> {
 pub fn adamw(parts: &[Part], figures: &Tensor<1>, place: usize, batches: usize, numbers: Update) {
     let client = client(figures);
     let counts = parts.iter().map(|part| {
-        let len = part.weights.dims()[0];
+        let Part { weights, first, second, gradient, decays } = part;
+        let len = weights.dims()[0];
+        fit(&[first, second, gradient].map(|tensor| (tensor.dims()[0], len)));
+        fit(&[(decays.count() * DECAY_STEP, len)]);
         assert!(len.is_multiple_of(DECAY_STEP), "the flat array is padded");
         len / 4
     });
@@ -132,7 +134,7 @@ pub fn adamw(parts: &[Part], figures: &Tensor<1>, place: usize, batches: usize, 
         _ => count.div_ceil(16).min(MOST_SUMS).next_multiple_of(DECAY_STEP),
     };
     let all_threads = counts.iter().copied().map(threads).sum();
-    let sums = empty([all_threads], &figures.device());
+    let sums = empty([all_threads], figures.gpu());
     let scale = 1.0 / batches as f32;
     let Update { beta1, beta2, rate, correction, keep, clip } = numbers;
     // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
@@ -141,7 +143,7 @@ pub fn adamw(parts: &[Part], figures: &Tensor<1>, place: usize, batches: usize, 
         let threads = threads(count);
         unsafe {
             squares::launch_unchecked(
-                &client,
+                client,
                 groups(threads, GROUP),
                 CubeDim::new_1d(GROUP),
                 4,
@@ -155,7 +157,7 @@ pub fn adamw(parts: &[Part], figures: &Tensor<1>, place: usize, batches: usize, 
     }
     unsafe {
         norm_of::launch_unchecked(
-            &client,
+            client,
             CubeCount::Static(1, 1, 1),
             CubeDim::new_1d(ADDING),
             buffer(&sums),
@@ -167,9 +169,9 @@ pub fn adamw(parts: &[Part], figures: &Tensor<1>, place: usize, batches: usize, 
     }
     for (part, &count) in parts.iter().zip(&counts) {
         // One dispatch whatever it costs: a step is counted in them.
-        in_parts(&client, SLOWER * count as f64, count, count, |_, _| unsafe {
+        in_parts(figures.gpu(), SLOWER * count as f64, count, count, |_, _| unsafe {
             update::launch_unchecked(
-                &client,
+                client,
                 groups(count, GROUP),
                 CubeDim::new_1d(GROUP),
                 4,

@@ -8,13 +8,12 @@ mod backward;
 
 pub use backward::attention_backward;
 
-use burn::tensor::Tensor;
 use cubecl::prelude::*;
 use half::f16;
 
 use super::{
     block::lanes,
-    memory::{buffer, client, empty, empty_of, groups, is_half},
+    memory::{Tensor, buffer, client, empty, empty_of, groups, is_half},
     product::launch_out,
     queue::in_parts,
     random::kept,
@@ -231,19 +230,21 @@ pub fn attention(
     precision: Precision,
 ) -> (Tensor<2>, Tensor<3>) {
     let Sizes { windows, time, heads, head_width } = sizes;
-    let out = empty_of(precision, [windows * (time - first), heads * head_width], &qkv.device());
-    let sums = empty([windows, heads, time], &qkv.device());
+    let [rows, columns] = qkv.dims();
+    assert!(windows * time <= rows && 3 * heads * head_width == columns, "{sizes:?} of {rows} rows of {columns}");
+    let out = empty_of(precision, [windows * (time - first), heads * head_width], qkv.gpu());
+    let sums = empty([windows, heads, time], qkv.gpu());
     let tile = Tile::new(sizes, KEPT, mask);
     let threads = windows * heads * (time - first).div_ceil(tile.rows);
     let Mask { key, threshold, scale: kept_by } = mask.unwrap_or_default();
-    in_parts(&client(qkv), operations(sizes, time - first, 2.0), threads, GROUP as usize, |from, threads| {
+    in_parts(qkv.gpu(), operations(sizes, time - first, 2.0), threads, GROUP as usize, |from, threads| {
         // SAFETY: no index goes beyond the sizes given, and WebGPU keeps them inside the bound
         // buffers.
         unsafe {
             launch_out!(
                 &out,
                 forward(
-                    &client(qkv),
+                    client(qkv),
                     groups(threads, GROUP),
                     CubeDim::new_1d(GROUP),
                     tile.lanes,

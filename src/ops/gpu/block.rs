@@ -1,11 +1,8 @@
 //! How a matrix product is shared out among the GPU's threads.
 
-use cubecl::{client::Client, prelude::*};
+use cubecl::prelude::*;
 
-use super::{
-    choice::{self, Kernel},
-    queue,
-};
+use super::{choice::Kernel, engine::Gpu, queue};
 
 /// How the factors lie in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,12 +38,12 @@ pub(super) fn lanes(lengths: &[usize]) -> usize {
 
 /// The block for a product: large, so that few numbers are read for many products; one of a single row has a thread for
 /// each number.
-pub(super) fn block([rows, columns, inner]: [usize; 3], lanes: usize, form: Form) -> Block {
+pub(super) fn block(gpu: &Gpu, [rows, columns, inner]: [usize; 3], lanes: usize, form: Form) -> Block {
     let ragged = !inner.is_multiple_of(if form == Form::LeftTransposed { 2 } else { lanes });
     if rows == 1 && form != Form::LeftTransposed {
         return Block { rows: 1, columns: 1, group: (64, 1), lanes, ragged, depth: 0 };
     }
-    match choice::kernel(rows, columns) {
+    match gpu.kernel(rows, columns) {
         Kernel::Registers => Block { rows: 8, columns: 8, group: (8, 8), lanes, ragged, depth: 0 },
         Kernel::SmallTiles => Block { rows: 4, columns: 4, group: (16, 16), lanes, ragged, depth: 16 },
         Kernel::LargeTiles => Block { rows: 8, columns: 8, group: (16, 16), lanes, ragged, depth: 8 },
@@ -54,24 +51,19 @@ pub(super) fn block([rows, columns, inner]: [usize; 3], lanes: usize, form: Form
 }
 
 /// The block where much is computed at the end: smaller, as the end is written out for each of its numbers.
-pub(super) fn small_block(sizes: [usize; 3], lanes: usize, form: Form) -> Block {
-    let block = block(sizes, lanes, form);
+pub(super) fn small_block(gpu: &Gpu, sizes: [usize; 3], lanes: usize, form: Form) -> Block {
+    let block = block(gpu, sizes, lanes, form);
     Block { rows: block.rows.min(4), ..block }
 }
 
 /// Has a product of these sizes queued in parts, as `queue::in_parts` does: `queue` is given the first row, the
 /// workgroups and their threads.
-pub(super) fn in_parts(
-    client: &Client,
-    block: Block,
-    sizes: [usize; 3],
-    mut queue: impl FnMut(usize, CubeCount, CubeDim),
-) {
+pub(super) fn in_parts(gpu: &Gpu, block: Block, sizes: [usize; 3], mut queue: impl FnMut(usize, CubeCount, CubeDim)) {
     let [rows, columns, _] = sizes;
     let (across, down) = block.group;
     let step = block.rows * down as usize;
     let across_all = columns.div_ceil(block.columns * across as usize) as u32;
-    queue::in_parts(client, operations(sizes), rows, step, |first, taken| {
+    queue::in_parts(gpu, operations(sizes), rows, step, |first, taken| {
         let groups = CubeCount::Static(across_all, taken.div_ceil(step) as u32, 1);
         queue(first, groups, CubeDim::new_2d(across, down));
     });
@@ -85,14 +77,19 @@ fn operations(sizes: [usize; 3]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::{
+        gpu::choice::{Choice, KERNELS},
+        testing::gpu,
+    };
 
     /// 16 KB and 256 threads are what WebGPU promises everywhere, mobile GPUs included.
     #[test]
     fn every_kernel_fits_the_smallest_gpu() {
-        for kernel in choice::KERNELS {
-            choice::choose(choice::Choice::always(kernel));
+        let gpu = gpu();
+        for kernel in KERNELS {
+            gpu.choose_kernels(Choice::always(kernel));
             let Block { rows, columns, group: (across, down), depth, .. } =
-                block([64, 64, 64], 4, Form::LeftTransposed);
+                block(&gpu, [64, 64, 64], 4, Form::LeftTransposed);
             let (across, down) = (across as usize, down as usize);
             assert!(across * down <= 256, "{kernel:?}");
             let tiles = depth * (rows * down + columns * across);

@@ -1,8 +1,8 @@
 //! Which kernel computes matrix products, by what this GPU was measured to do.
 
-use std::cell::Cell;
-
 use serde::{Deserialize, Serialize};
+
+use super::engine::Gpu;
 
 /// A way to compute a matrix product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,39 +30,45 @@ pub struct Choice {
 /// Numbers from which on a product is large.
 const LARGE: usize = 512 * 512;
 
+/// Where nothing has been measured.
+impl Default for Choice {
+    fn default() -> Self {
+        Self::always(Kernel::Registers)
+    }
+}
+
 impl Choice {
     pub const fn always(kernel: Kernel) -> Self {
         Self { small: kernel, large: kernel }
     }
 }
 
-thread_local! {
-    static CHOICE: Cell<Choice> = const { Cell::new(Choice::always(Kernel::Registers)) };
-}
-
-pub fn choose(choice: Choice) {
-    CHOICE.set(choice);
-}
-
-pub fn chosen() -> Choice {
-    CHOICE.get()
-}
-
-/// Does `work` once for each kernel in use, with that one for products of every size.
-pub fn with_each_in_use<T, E>(mut work: impl FnMut() -> Result<T, E>) -> Result<T, E> {
-    let choice = chosen();
-    choose(Choice::always(choice.small));
-    let mut done = work();
-    if choice.large != choice.small && done.is_ok() {
-        choose(Choice::always(choice.large));
-        done = work();
+impl Gpu {
+    /// From now on matrix products are computed so.
+    pub fn choose_kernels(&self, choice: Choice) {
+        self.settings().choice = choice;
     }
-    choose(choice);
-    done
-}
 
-/// The kernel for a product of `rows` x `columns` numbers.
-pub(super) fn kernel(rows: usize, columns: usize) -> Kernel {
-    let Choice { small, large } = chosen();
-    if rows * columns < LARGE { small } else { large }
+    pub fn kernels_in_use(&self) -> Choice {
+        self.settings().choice
+    }
+
+    /// Does `work` once for each kernel in use, with that one for products of every size.
+    pub fn with_each_kernel_in_use<T, E>(&self, mut work: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+        let choice = self.kernels_in_use();
+        self.choose_kernels(Choice::always(choice.small));
+        let mut done = work();
+        if choice.large != choice.small && done.is_ok() {
+            self.choose_kernels(Choice::always(choice.large));
+            done = work();
+        }
+        self.choose_kernels(choice);
+        done
+    }
+
+    /// The kernel for a product of `rows` x `columns` numbers.
+    pub(super) fn kernel(&self, rows: usize, columns: usize) -> Kernel {
+        let Choice { small, large } = self.kernels_in_use();
+        if rows * columns < LARGE { small } else { large }
+    }
 }

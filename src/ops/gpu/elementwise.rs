@@ -1,10 +1,9 @@
 //! Functions of one number.
 
-use burn::tensor::Tensor;
 use cubecl::prelude::*;
 use half::f16;
 
-use super::memory::{buffer, client, groups};
+use super::memory::{Tensor, buffer, client, groups};
 use crate::{
     config::Activation,
     ops::activation::{CUBE, DENSITY, ERROR, ERROR_STEP, SQRT_2_OVER_PI},
@@ -78,10 +77,11 @@ fn convert<Y: Float>(x: &[f32], y: &mut [Y], len: usize) {
 /// Writes the numbers of `x` to `y`, which holds them with half precision.
 pub fn halve<const D: usize>(x: &Tensor<D>, y: &Tensor<D>) {
     let len = x.dims().iter().product();
+    assert_eq!(x.dims(), y.dims(), "numbers for another shape");
     // SAFETY: no index goes beyond the length.
     unsafe {
         convert::launch_unchecked::<f16>(
-            &client(x),
+            client(x),
             groups(len, GROUP),
             CubeDim::new_1d(GROUP),
             buffer(x),
@@ -103,7 +103,7 @@ pub fn fill<const D: usize>(x: &Tensor<D>, value: f32) {
     let len = x.dims().iter().product();
     // SAFETY: no index goes beyond the length.
     unsafe {
-        filling::launch_unchecked(&client(x), groups(len, GROUP), CubeDim::new_1d(GROUP), buffer(x), value, len);
+        filling::launch_unchecked(client(x), groups(len, GROUP), CubeDim::new_1d(GROUP), buffer(x), value, len);
     }
 }
 
@@ -121,6 +121,23 @@ pub fn scale_into<const D: usize>(x: &Tensor<D>, y: &Tensor<D>, factor: f32) {
     // SAFETY: no index goes beyond the length.
     unsafe {
         let dim = CubeDim::new_1d(GROUP);
-        scaled::launch_unchecked(&client(x), groups(len, GROUP), dim, buffer(x), buffer(y), factor, len);
+        scaled::launch_unchecked(client(x), groups(len, GROUP), dim, buffer(x), buffer(y), factor, len);
+    }
+}
+
+#[cube(launch_unchecked)]
+fn added(x: &[f32], y: &mut [f32], len: usize) {
+    if ABSOLUTE_POS < len {
+        y[ABSOLUTE_POS] += x[ABSOLUTE_POS];
+    }
+}
+
+/// Adds `x` to what is in `y`, which has as many numbers.
+pub fn add_into(x: &Tensor<1>, y: &Tensor<1>) {
+    let [len] = x.dims();
+    assert_eq!(y.dims(), [len], "numbers for another shape");
+    // SAFETY: no thread goes beyond the length of both.
+    unsafe {
+        added::launch_unchecked(client(x), groups(len, GROUP), CubeDim::new_1d(GROUP), buffer(x), buffer(y), len);
     }
 }

@@ -3,11 +3,11 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Device, Tensor};
 use cubecl::prelude::*;
 
 use super::{
-    memory::{Integers, buffer, client, empty, groups},
+    engine::Gpu,
+    memory::{Integers, Tensor, buffer, client, empty, groups},
     random::kept,
 };
 use crate::ops::dropout::Mask;
@@ -109,7 +109,8 @@ pub fn embed(
     mask: Option<Mask>,
 ) -> Tensor<2> {
     let (rows, width) = (numbers.count(), positions.dims()[1]);
-    let out = empty([rows, width], &positions.device());
+    assert!(tokens.iter().all(|piece| piece.dims()[1] == width), "a table of tokens of another width");
+    let out = empty([rows, width], positions.gpu());
     let Mask { key, threshold, scale } = mask.unwrap_or_default();
     let mut first = 0;
     for piece in tokens {
@@ -118,7 +119,7 @@ pub fn embed(
         // inside the bound buffers.
         unsafe {
             forward::launch_unchecked(
-                &client(positions),
+                client(positions),
                 groups(rows * width, GROUP),
                 CubeDim::new_1d(GROUP),
                 numbers.buffer(),
@@ -155,11 +156,11 @@ pub fn last_row(x: &Tensor<2>) -> Tensor<2> {
 }
 
 fn copy(x: &Tensor<2>, start: usize, [rows, width]: [usize; 2], mask: Mask) -> Tensor<2> {
-    let out = empty([rows, width], &x.device());
+    let out = empty([rows, width], x.gpu());
     let Mask { key, threshold, scale } = mask;
     unsafe {
         masked::launch_unchecked(
-            &client(x),
+            client(x),
             groups(rows * width, GROUP),
             CubeDim::new_1d(GROUP),
             buffer(x),
@@ -175,7 +176,7 @@ fn copy(x: &Tensor<2>, start: usize, [rows, width]: [usize; 2], mask: Mask) -> T
 }
 
 /// The rows of each token of those in `range`, sorted by token, for [`token_gradient`]; and how many tokens there are.
-fn order(numbers: &[u32], range: &Range<u32>, device: &Device) -> (Integers, usize) {
+fn order(numbers: &[u32], range: &Range<u32>, gpu: &Gpu) -> (Integers, usize) {
     let mut rows: Vec<u32> = (0..numbers.len() as u32).filter(|&row| range.contains(&numbers[row as usize])).collect();
     rows.sort_by_key(|&row| numbers[row as usize]);
     let mut starts = Vec::new();
@@ -190,7 +191,7 @@ fn order(numbers: &[u32], range: &Range<u32>, device: &Device) -> (Integers, usi
     let distinct = tokens.len();
     starts.push(rows.len() as u32);
     let all: Vec<i32> = starts.into_iter().chain(tokens).chain(rows).map(|number| number as i32).collect();
-    (Integers::new(&all, device), distinct)
+    (Integers::new(&all, gpu), distinct)
 }
 
 /// Adds the gradients of the tokens' rows to `tokens [vocabulary, width]`, in pieces of rows; writes, or adds, those of the
@@ -209,13 +210,13 @@ pub fn embed_backward_into(
     for piece in tokens {
         let range = first..first + piece.dims()[0] as u32;
         first = range.end;
-        let (order, distinct) = order(numbers, &range, &gradient.device());
+        let (order, distinct) = order(numbers, &range, gradient.gpu());
         if distinct == 0 {
             continue;
         }
         unsafe {
             token_gradient::launch_unchecked(
-                &client,
+                client,
                 groups(distinct * width, GROUP),
                 CubeDim::new_1d(GROUP),
                 order.buffer(),
@@ -228,7 +229,7 @@ pub fn embed_backward_into(
     }
     unsafe {
         position_gradient::launch_unchecked(
-            &client,
+            client,
             groups(time * width, GROUP),
             CubeDim::new_1d(GROUP),
             buffer(gradient),

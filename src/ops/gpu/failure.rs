@@ -1,25 +1,27 @@
 //! Kernels that did not start. CubeCL only logs that, and what they were to compute stays as it was: a run would go on with
-//! stale numbers. So whoever hears of it notes it here, and nothing is read from the GPU any more.
+//! stale numbers. So whoever reads the log notes it here, and nothing is read from that GPU any more.
 
-use std::cell::RefCell;
+use std::sync::{Arc, Mutex};
 
-thread_local! {
-    static FAILURE: RefCell<Option<String>> = const { RefCell::new(None) };
-}
+use super::engine::locked;
 
-/// Notes why a kernel did not start. The first failure counts: others follow from it.
-pub fn note_failure(reason: &str) {
-    FAILURE.with_borrow_mut(|failure| {
-        failure.get_or_insert_with(|| reason.to_owned());
-    });
-}
+/// What has been noted of one engine. Clones are the same note.
+#[derive(Clone, Debug, Default)]
+pub struct Failure(Arc<Mutex<Option<String>>>);
 
-/// What has been noted.
-pub fn failure() -> Option<String> {
-    FAILURE.with_borrow(Clone::clone)
-}
+impl Failure {
+    /// Notes why a kernel did not start. The first failure counts: others follow from it.
+    pub fn note(&self, reason: &str) {
+        locked(&self.0).get_or_insert_with(|| reason.to_owned());
+    }
 
-/// The same, and forgets it: for kernels that are only tried.
-pub(super) fn take_failure() -> Option<String> {
-    FAILURE.take()
+    /// What has been noted.
+    pub(super) fn get(&self) -> Option<String> {
+        locked(&self.0).clone()
+    }
+
+    /// The same, and forgets it: for kernels that are only tried.
+    pub(super) fn take(&self) -> Option<String> {
+        locked(&self.0).take()
+    }
 }

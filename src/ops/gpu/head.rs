@@ -3,12 +3,11 @@
 //!
 //! A row of logits is padded to a multiple of four, so that whole loads can be read of it; as a gradient it is 0 there.
 
-use burn::tensor::Tensor;
 use cubecl::prelude::*;
 
 use super::{
     block::Form,
-    memory::{Integers, buffer, client, empty, groups, piece},
+    memory::{Integers, Tensor, buffer, client, empty, groups, piece},
     product::product,
     queue::in_parts,
 };
@@ -170,12 +169,12 @@ pub fn row_losses(
     let [rows, length] = logits.dims();
     macro_rules! queue {
         ($kernel:ident, $group:expr) => {
-            in_parts(&client(logits), SLOWER * (rows * vocabulary) as f64, rows, $group as usize, |from, taken| {
+            in_parts(logits.gpu(), SLOWER * (rows * vocabulary) as f64, rows, $group as usize, |from, taken| {
                 // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound
                 // buffers.
                 unsafe {
                     $kernel::launch_unchecked(
-                        &client(logits),
+                        client(logits),
                         groups(taken, $group),
                         CubeDim::new_1d(GROUP),
                         buffer(logits),
@@ -204,7 +203,7 @@ pub fn row_losses(
 pub fn sum_into(losses: &Tensor<1>, figures: &Tensor<1>, place: usize) {
     unsafe {
         add_up::launch_unchecked(
-            &client(losses),
+            client(losses),
             CubeCount::Static(1, 1, 1),
             CubeDim::new_1d(ADDING),
             buffer(losses),
@@ -217,7 +216,7 @@ pub fn sum_into(losses: &Tensor<1>, figures: &Tensor<1>, place: usize) {
 
 /// Memory for the losses of `rows` rows.
 pub fn losses(rows: usize, like: &Tensor<2>) -> Tensor<1> {
-    empty([rows], &like.device())
+    empty([rows], like.gpu())
 }
 
 /// The pieces of a matrix's rows, with the number of each one's first row.
@@ -238,9 +237,10 @@ fn columns_from(logits: &Tensor<2>, first: usize) -> Tensor<1> {
 /// loads where `padded`. `tokens`: in pieces of rows, all but the last of multiples of 64.
 pub fn logits(hidden: &Tensor<2>, tokens: &[Tensor<2>], padded: bool) -> Tensor<2> {
     let [rows, width] = hidden.dims();
+    assert!(tokens.iter().all(|piece| piece.dims()[1] == width), "a table of tokens of another width");
     let vocabulary = tokens.iter().map(|piece| piece.dims()[0]).sum::<usize>();
     let length = if padded { vocabulary.next_multiple_of(4) } else { vocabulary };
-    let out = empty([rows, length], &hidden.device());
+    let out = empty([rows, length], hidden.gpu());
     for (first, tokens) in numbered(tokens) {
         let (sizes, lengths) = ([rows, tokens.dims()[0], width], [width, width, length]);
         product(Form::RightTransposed, hidden, tokens, &columns_from(&out, first), sizes, lengths, false);

@@ -3,15 +3,14 @@
 //! Rows and columns beyond the end repeat the last, and so does what is written for them: a branch around each number
 //! would take a driver longer to compile than all the rest. Only what adds to numbers already there must not do so twice.
 
-use burn::tensor::Tensor;
 use cubecl::prelude::*;
 use half::f16;
 
 use super::{
     block::{Block, Form, block, in_parts, lanes, small_block},
     elementwise::{activated, activated_slope},
-    memory::{buffer, client, empty, empty_like, is_half},
-    product::{corner, launch, next_row, product, sums},
+    memory::{Tensor, buffer, client, empty, empty_like, fit, is_half},
+    product::{corner, launch, next_row, product, queue_product, sums},
     random::kept,
     tiles,
 };
@@ -225,36 +224,12 @@ fn write_bias(
 
 /// `x [rows, inputs] x weight [inputs, outputs] + bias [outputs]`, into the rows of `out [.., outputs]` from `start` on.
 pub fn linear_into(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, out: &Tensor<2>, start: usize) {
-    let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
-    let lanes = lanes(&[inner]);
-    let block = small_block([rows, columns, inner], lanes, Form::Straight);
-    in_parts(&client(x), block, [rows, columns, inner], |first, groups, dim| {
-        // SAFETY: here and below, the kernels read and write rows and columns below their counts, and WebGPU keeps them
-        // inside the bound buffers besides.
-        unsafe {
-            launch!(
-                x,
-                weight,
-                with_bias(
-                    &client(x),
-                    groups,
-                    dim,
-                    lanes,
-                    1,
-                    buffer(x),
-                    buffer(weight),
-                    buffer(bias),
-                    buffer(out),
-                    start * columns,
-                    first,
-                    rows,
-                    columns,
-                    inner,
-                    block,
-                )
-            );
-        }
-    });
+    let sizes @ [rows, columns, inner] = [x.dims()[0], weight.dims()[1], x.dims()[1]];
+    fit(&[(inner, weight.dims()[0]), (bias.dims()[0], columns), (out.dims()[1], columns)]);
+    assert!(start + rows <= out.dims()[0], "{rows} rows from {start} on, of {}", out.dims()[0]);
+    let form = Form::Straight;
+    let block = small_block(x.gpu(), sizes, lanes(&[inner]), form);
+    queue_product!(with_bias, form, block, sizes, (x, weight, bias, out), [start * columns], []);
 }
 
 /// The layer before the activation and after it, `[rows, outputs]` each, the latter as precise as `x`.
@@ -264,35 +239,12 @@ pub fn linear_activated(
     bias: &Tensor<1>,
     activation: Activation,
 ) -> (Tensor<2>, Tensor<2>) {
-    let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
-    let before = empty([rows, columns], &x.device());
-    let after = empty_like(x, [rows, columns]);
-    let lanes = lanes(&[inner]);
-    let block = small_block([rows, columns, inner], lanes, Form::Straight);
-    in_parts(&client(x), block, [rows, columns, inner], |first, groups, dim| unsafe {
-        launch!(
-            x,
-            weight,
-            with_activation(
-                &client(x),
-                groups,
-                dim,
-                lanes,
-                1,
-                buffer(x),
-                buffer(weight),
-                buffer(bias),
-                buffer(&before),
-                buffer(&after),
-                first,
-                rows,
-                columns,
-                inner,
-                activation,
-                block,
-            )
-        );
-    });
+    let sizes @ [rows, columns, inner] = [x.dims()[0], weight.dims()[1], x.dims()[1]];
+    fit(&[(inner, weight.dims()[0]), (bias.dims()[0], columns)]);
+    let (before, after) = (empty([rows, columns], x.gpu()), empty_like(x, [rows, columns]));
+    let form = Form::Straight;
+    let block = small_block(x.gpu(), sizes, lanes(&[inner]), form);
+    queue_product!(with_activation, form, block, sizes, (x, weight, bias, &before, &after), [], [activation]);
     (before, after)
 }
 
@@ -304,47 +256,31 @@ pub fn linear_residual(
     residual: &Tensor<2>,
     mask: Option<Mask>,
 ) -> Tensor<2> {
-    let ([rows, inner], [_, columns]) = (x.dims(), weight.dims());
-    let out = empty([rows, columns], &x.device());
-    let lanes = lanes(&[inner]);
-    let block = small_block([rows, columns, inner], lanes, Form::Straight);
+    let sizes @ [rows, columns, inner] = [x.dims()[0], weight.dims()[1], x.dims()[1]];
+    let [residual_rows, residual_columns] = residual.dims();
+    fit(&[(inner, weight.dims()[0]), (bias.dims()[0], columns), (residual_rows, rows), (residual_columns, columns)]);
+    let out = empty([rows, columns], x.gpu());
+    let form = Form::Straight;
+    let block = small_block(x.gpu(), sizes, lanes(&[inner]), form);
     let Mask { key, threshold, scale } = mask.unwrap_or_default();
-    in_parts(&client(x), block, [rows, columns, inner], |first, groups, dim| unsafe {
-        launch!(
-            x,
-            weight,
-            with_residual(
-                &client(x),
-                groups,
-                dim,
-                lanes,
-                1,
-                buffer(x),
-                buffer(weight),
-                buffer(bias),
-                buffer(residual),
-                buffer(&out),
-                first,
-                rows,
-                columns,
-                inner,
-                key,
-                threshold,
-                scale,
-                mask.is_some(),
-                block,
-            )
-        );
-    });
+    queue_product!(
+        with_residual,
+        form,
+        block,
+        sizes,
+        (x, weight, bias, residual, &out),
+        [],
+        [key, threshold, scale, mask.is_some()]
+    );
     out
 }
 
 /// `gradient [rows, outputs] x weight [inputs, outputs]` transposed, `[rows, inputs]`.
 pub fn input_gradient(gradient: &Tensor<2>, weight: &Tensor<2>) -> Tensor<2> {
-    let ([rows, inner], [columns, _]) = (gradient.dims(), weight.dims());
-    let out = empty([rows, columns], &gradient.device());
-    let lengths = [inner, inner, columns];
-    product(Form::RightTransposed, gradient, weight, &out, [rows, columns, inner], lengths, false);
+    let sizes @ [rows, columns, inner] = [gradient.dims()[0], weight.dims()[0], gradient.dims()[1]];
+    fit(&[(inner, weight.dims()[1])]);
+    let out = empty([rows, columns], gradient.gpu());
+    product(Form::RightTransposed, gradient, weight, &out, sizes, [inner, inner, columns], false);
     out
 }
 
@@ -355,62 +291,21 @@ pub fn input_gradient_through_activation(
     before: &Tensor<2>,
     activation: Activation,
 ) -> Tensor<2> {
-    let ([rows, inner], [columns, _]) = (gradient.dims(), weight.dims());
-    let out = empty([rows, columns], &gradient.device());
-    let lanes = lanes(&[inner]);
-    let block = small_block([rows, columns, inner], lanes, Form::RightTransposed);
-    in_parts(&client(gradient), block, [rows, columns, inner], |first, groups, dim| unsafe {
-        launch!(
-            gradient,
-            weight,
-            through_activation(
-                &client(gradient),
-                groups,
-                dim,
-                lanes,
-                lanes,
-                buffer(gradient),
-                buffer(weight),
-                buffer(before),
-                buffer(&out),
-                first,
-                rows,
-                columns,
-                inner,
-                activation,
-                block,
-            )
-        );
-    });
+    let sizes @ [rows, columns, inner] = [gradient.dims()[0], weight.dims()[0], gradient.dims()[1]];
+    fit(&[(inner, weight.dims()[1]), (before.dims()[0], rows), (before.dims()[1], columns)]);
+    let out = empty([rows, columns], gradient.gpu());
+    let form = Form::RightTransposed;
+    let block = small_block(gradient.gpu(), sizes, lanes(&[inner]), form);
+    queue_product!(through_activation, form, block, sizes, (gradient, weight, before, &out), [], [activation]);
     out
 }
 
 /// Writes, or adds, `x [rows, inputs]` transposed `x gradient [rows, outputs]` and the sums of `gradient`'s columns.
 pub fn weight_gradient_into(x: &Tensor<2>, gradient: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, adding: bool) {
-    let ([inner, rows], [_, columns]) = (x.dims(), gradient.dims());
-    let lanes = lanes(&[rows]);
-    let block = block([rows, columns, inner], lanes, Form::LeftTransposed);
-    in_parts(&client(x), block, [rows, columns, inner], |first, groups, dim| unsafe {
-        launch!(
-            x,
-            gradient,
-            weight_gradient(
-                &client(x),
-                groups,
-                dim,
-                lanes,
-                1,
-                buffer(x),
-                buffer(gradient),
-                buffer(weight),
-                buffer(bias),
-                first,
-                rows,
-                columns,
-                inner,
-                adding,
-                block,
-            )
-        );
-    });
+    let sizes @ [rows, columns, inner] = [x.dims()[1], gradient.dims()[1], x.dims()[0]];
+    let [inputs, outputs] = weight.dims();
+    fit(&[(inner, gradient.dims()[0]), (inputs, rows), (outputs, columns), (bias.dims()[0], columns)]);
+    let form = Form::LeftTransposed;
+    let block = block(x.gpu(), sizes, lanes(&[rows]), form);
+    queue_product!(weight_gradient, form, block, sizes, (x, gradient, weight, bias), [], [adding]);
 }

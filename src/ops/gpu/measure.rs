@@ -1,20 +1,17 @@
 //! Which kernel multiplies matrices fastest on this GPU, by trying each. What a kernel computes is compared with the CPU's
 //! own product first: one that is wrong on this driver is not used.
 
-use burn::tensor::{Device, Tensor};
-
 use super::{
     block::Form,
-    choice::{Choice, KERNELS, Kernel, choose, chosen},
-    failure::take_failure,
-    memory::{empty, piece, read},
+    choice::{Choice, KERNELS, Kernel},
+    engine::Gpu,
+    memory::{Tensor, empty, piece, read, tensor},
     product::product,
-    queue::{submit, whole},
 };
 use crate::ops::{
+    ReadFailed,
     product::{Matrix, MatrixMut, multiply},
     slope::{latency, median, pieces, slope},
-    tensor,
 };
 
 const FORMS: [Form; 3] = [Form::Straight, Form::RightTransposed, Form::LeftTransposed];
@@ -45,45 +42,54 @@ pub struct Measured {
     pub right: Vec<Kernel>,
 }
 
-/// Queues every product that [`measure`] does, on next to nothing, so that the kernels get compiled.
-pub fn rehearse(device: &Device) {
-    let matrices = Matrices::new([16; 3], device);
-    with_each_kernel(|_| FORMS.iter().for_each(|&form| matrices.multiply(form)));
-    submit(device);
+impl Gpu {
+    /// Queues every product that [`Gpu::measure_kernels`] does, on next to nothing, so that the kernels get compiled.
+    pub fn rehearse_kernels(&self) {
+        let matrices = Matrices::new([16; 3], self);
+        let before = self.kernels_in_use();
+        for kernel in KERNELS {
+            self.choose_kernels(Choice::always(kernel));
+            FORMS.iter().for_each(|&form| matrices.multiply(form));
+        }
+        self.choose_kernels(before);
+        self.submit();
+    }
+
+    /// Tries the kernels and uses the fastest from now on. `clock` tells seconds.
+    ///
+    /// # Errors
+    /// When the GPU is gone, or no kernel computes what the CPU does.
+    pub async fn measure_kernels(&self, clock: impl Fn() -> f64) -> Result<Measured, ReadFailed> {
+        let before = self.kernels_in_use();
+        let measured = find(self, clock).await;
+        self.choose_kernels(measured.as_ref().map_or(before, |measured| measured.choice));
+        measured
+    }
 }
 
-/// Tries the kernels and uses the fastest from now on. `clock` tells seconds.
-///
-/// # Errors
-/// When the GPU is gone, or no kernel computes what the CPU does: in words, for developers.
-pub async fn measure(device: &Device, clock: impl Fn() -> f64) -> Result<Measured, String> {
-    let before = chosen();
-    let measured = find(device, clock).await;
-    choose(measured.as_ref().map_or(before, |measured| measured.choice));
-    measured
-}
-
-async fn find(device: &Device, clock: impl Fn() -> f64) -> Result<Measured, String> {
-    let _whole = whole();
+async fn find(gpu: &Gpu, clock: impl Fn() -> f64) -> Result<Measured, ReadFailed> {
+    let _whole = gpu.whole();
     let mut right = Vec::new();
     for kernel in KERNELS {
-        choose(Choice::always(kernel));
-        match computes_what_the_cpu_does(device).await {
+        gpu.choose_kernels(Choice::always(kernel));
+        match computes_what_the_cpu_does(gpu).await {
             Ok(true) => right.push(kernel),
             Ok(false) => {}
             // It does not start on this GPU; another one may.
-            Err(reason) => _ = take_failure().ok_or(reason)?,
+            Err(ReadFailed::KernelRejected(_)) => _ = gpu.failure().take(),
+            Err(lost) => return Err(lost),
         }
     }
-    let small = seconds(&Matrices::new([SMALL; 3], device), &right, &clock).await?;
-    let small_choice = fastest(&small, FOR_SMALL).ok_or("no kernel computes what the CPU does")?;
+    let small = seconds(&Matrices::new([SMALL; 3], gpu), &right, &clock).await?;
+    let none = || ReadFailed::Lost("no kernel computes what the CPU does".into());
+    let small_choice = fastest(&small, FOR_SMALL).ok_or_else(none)?;
     let growth = (LARGE as f64 / SMALL as f64).powi(3);
     let able: Vec<Kernel> =
         small.iter().filter(|(_, seconds)| seconds * growth < ALLOWED).map(|&(kernel, _)| kernel).collect();
     // On a GPU too slow for large products what is best for small ones is the best guess.
     let mut large_choice = small_choice;
     if !able.is_empty() {
-        let large = seconds(&Matrices::new([LARGE; 3], device), &able, &clock).await?;
+        let large = seconds(&Matrices::new([LARGE; 3], gpu), &able, &clock).await?;
         large_choice = fastest(&large, FOR_LARGE).unwrap_or(small_choice);
     }
     Ok(Measured { choice: Choice { small: small_choice, large: large_choice }, right })
@@ -101,17 +107,17 @@ async fn seconds(
     matrices: &Matrices,
     kernels: &[Kernel],
     clock: &impl Fn() -> f64,
-) -> Result<Vec<(Kernel, f64)>, String> {
+) -> Result<Vec<(Kernel, f64)>, ReadFailed> {
     let began = clock();
     let timed = |kernel| {
         async move |count: usize| {
-            choose(Choice::always(kernel));
+            matrices.out.gpu().choose_kernels(Choice::always(kernel));
             let began = clock();
             for _ in 0..count {
                 FORMS.iter().for_each(|&form| matrices.multiply(form));
             }
             read(&piece(&matrices.out, 0, [64])).await?;
-            Ok::<f64, String>(clock() - began)
+            Ok::<f64, ReadFailed>(clock() - began)
         }
     };
     let mut first = Vec::new();
@@ -134,10 +140,10 @@ async fn seconds(
     Ok(first.into_iter().zip(rounds).map(|((kernel, _), times)| (kernel, median(times))).collect())
 }
 
-async fn computes_what_the_cpu_does(device: &Device) -> Result<bool, String> {
+async fn computes_what_the_cpu_does(gpu: &Gpu) -> Result<bool, ReadFailed> {
     const SIZES: [usize; 3] = [68, 132, 36];
     let [rows, columns, inner] = SIZES;
-    let matrices = Matrices::new(SIZES, device);
+    let matrices = Matrices::new(SIZES, gpu);
     for form in FORMS {
         matrices.multiply(form);
         let mut right = vec![0.0; rows * columns];
@@ -169,17 +175,17 @@ struct Matrices {
 }
 
 impl Matrices {
-    fn new(sizes: [usize; 3], device: &Device) -> Self {
+    fn new(sizes: [usize; 3], gpu: &Gpu) -> Self {
         let [rows, columns, inner] = sizes;
         let matrix = |rows: usize, columns: usize, prime: usize| {
             let values: Vec<f32> = (0..rows * columns).map(|at| ((at * prime) % 257) as f32 / 128.0 - 1.0).collect();
-            (tensor(values.clone(), [rows, columns], device), values)
+            (tensor(&values, [rows, columns], gpu), values)
         };
         Self {
             sizes,
             left: matrix(rows, inner, 31),
             right: matrix(columns, inner, 53),
-            out: empty([rows, columns], device),
+            out: empty([rows, columns], gpu),
         }
     }
 
@@ -194,21 +200,12 @@ impl Matrices {
     }
 }
 
-fn with_each_kernel(mut work: impl FnMut(Kernel)) {
-    let before = chosen();
-    for kernel in KERNELS {
-        choose(Choice::always(kernel));
-        work(kernel);
-    }
-    choose(before);
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::ops::testing::gpu_device;
+    use crate::ops::testing::gpu;
 
     #[test]
     fn noise_does_not_choose() {
@@ -226,15 +223,15 @@ mod tests {
 
     #[test]
     fn the_kernels_agree_and_one_is_chosen() {
-        let device = gpu_device();
-        rehearse(&device);
+        let gpu = gpu();
+        gpu.rehearse_kernels();
         // Compiling is not part of the measurement; it has ended when something queued after it can be read.
-        futures_lite::future::block_on(read(&tensor(vec![0.0], [1], &device))).unwrap();
+        futures_lite::future::block_on(read(&tensor(&[0.0], [1], &gpu))).unwrap();
         let began = Instant::now();
         let clock = || began.elapsed().as_secs_f64();
-        let measured = futures_lite::future::block_on(measure(&device, clock)).unwrap();
+        let measured = futures_lite::future::block_on(gpu.measure_kernels(clock)).unwrap();
         println!("{:?} after {:.2} s", measured.choice, clock());
         assert_eq!(measured.right, KERNELS);
-        assert_eq!(chosen(), measured.choice);
+        assert_eq!(gpu.kernels_in_use(), measured.choice);
     }
 }

@@ -1,57 +1,40 @@
 //! Tensors of the GPU as the buffers that kernels are given. A kernel writes into a buffer in place, whoever else holds
 //! it: that is what makes one flat array of all gradients possible, whose pieces the kernels fill one by one.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::HashMap,
-};
-
-use burn::{
-    backend::{BackendTensor, BackendTypes, Cube, DispatchDevice, DispatchTensorKind},
-    tensor::{DType, Device, Tensor},
-};
 use cubecl::{client::Client, prelude::*, server::Handle};
 use half::f16;
 
-use super::failure::failure;
-use crate::ops::Precision;
+use super::engine::Gpu;
+use crate::ops::{Precision, ReadFailed};
 
-type CubeTensor = <Cube as BackendTypes>::FloatTensorPrimitive;
-type CubeDevice = <Cube as BackendTypes>::Device;
-
-/// The tensor's memory and the queue of its GPU.
-///
-/// # Panics
-/// When the tensor lives elsewhere.
-fn primitive<const D: usize>(tensor: &Tensor<D>) -> CubeTensor {
-    let DispatchTensorKind::Cube(BackendTensor::Float(tensor)) = tensor.clone().into_dispatch().kind else {
-        panic!("a tensor of the CPU among those of the GPU")
-    };
-    tensor
-}
-
-fn of_handle<const D: usize>(
-    client: Client,
-    device: CubeDevice,
+/// A tensor in a GPU's memory, row after row.
+#[derive(Clone)]
+pub struct Tensor<const D: usize> {
+    gpu: Gpu,
     shape: [usize; D],
+    precision: Precision,
     handle: Handle,
-    dtype: DType,
-) -> Tensor<D> {
-    Tensor::from_primitive::<Cube>(CubeTensor::new_contiguous(client, device, shape.into(), handle, dtype))
 }
 
-fn gpu(device: &Device) -> &CubeDevice {
-    match device.as_dispatch() {
-        DispatchDevice::Cube(device) => device,
-        DispatchDevice::Flex(_) => panic!("the CPU taken for a GPU"),
+impl<const D: usize> Tensor<D> {
+    pub fn dims(&self) -> [usize; D] {
+        self.shape
+    }
+
+    /// The engine that holds it.
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
+    fn count(&self) -> usize {
+        self.shape.iter().product()
     }
 }
 
 /// Numbers uploaded to the GPU.
-pub fn tensor<const D: usize>(values: &[f32], shape: [usize; D], device: &CubeDevice) -> Tensor<D> {
-    let client = device.client();
-    let handle = client.create_from_slice(f32::as_bytes(values));
-    of_handle(client, device.clone(), shape, handle, DType::F32)
+pub fn tensor<const D: usize>(values: &[f32], shape: [usize; D], gpu: &Gpu) -> Tensor<D> {
+    let handle = gpu.client().create_from_slice(f32::as_bytes(values));
+    Tensor { gpu: gpu.clone(), shape, precision: Precision::Single, handle }
 }
 
 /// Whole numbers on the GPU: token ids, places.
@@ -62,8 +45,13 @@ pub struct Integers {
 }
 
 impl Integers {
-    pub fn new(values: &[i32], device: &Device) -> Self {
-        Self { handle: gpu(device).client().create_from_slice(i32::as_bytes(values)), len: values.len() }
+    pub fn new(values: &[i32], gpu: &Gpu) -> Self {
+        Self { handle: gpu.client().create_from_slice(i32::as_bytes(values)), len: values.len() }
+    }
+
+    /// Token ids, or targets.
+    pub fn of_ids(ids: &[u32], gpu: &Gpu) -> Self {
+        Self { handle: gpu.client().create_from_slice(u32::as_bytes(ids)), len: ids.len() }
     }
 
     pub fn count(&self) -> usize {
@@ -77,92 +65,92 @@ impl Integers {
     }
 }
 
-pub fn client<const D: usize>(tensor: &Tensor<D>) -> Client {
-    primitive(tensor).client
+pub fn client<const D: usize>(tensor: &Tensor<D>) -> &Client {
+    tensor.gpu.client()
 }
 
 /// A kernel's argument.
 pub fn buffer<const D: usize>(tensor: &Tensor<D>) -> BufferArg {
-    primitive(tensor).into_buffer_arg()
+    // SAFETY: the handle is of that many numbers.
+    unsafe { BufferArg::from_raw_parts(tensor.handle.clone(), tensor.count()) }
 }
 
 /// Memory that a kernel is about to fill whole. In tests and checks it holds NaN, so that a number left out is seen.
-pub fn empty<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
-    empty_of(Precision::Single, shape, device)
+pub fn empty<const D: usize>(shape: [usize; D], gpu: &Gpu) -> Tensor<D> {
+    empty_of(Precision::Single, shape, gpu)
 }
 
 /// The same for numbers as precise as those of `like`.
 pub fn empty_like<const D: usize>(like: &Tensor<D>, shape: [usize; D]) -> Tensor<D> {
-    let precision = if is_half(like) { Precision::Half } else { Precision::Single };
-    empty_of(precision, shape, &like.device())
+    empty_of(like.precision, shape, &like.gpu)
 }
 
 /// The same for numbers of a given precision.
-pub fn empty_of<const D: usize>(precision: Precision, shape: [usize; D], device: &Device) -> Tensor<D> {
-    let (device, len) = (gpu(device), shape.iter().product::<usize>());
-    let (dtype, size) = match precision {
-        Precision::Single => (DType::F32, 4),
-        Precision::Half => (DType::F16, 2),
-    };
-    let client = device.client();
+pub fn empty_of<const D: usize>(precision: Precision, shape: [usize; D], gpu: &Gpu) -> Tensor<D> {
     // Whole numbers of four bytes, as WebGPU copies no less.
-    let bytes = (size * len).next_multiple_of(4);
-    if cfg!(test) || POISONING.get() {
+    let bytes = (bytes_of(precision) * shape.iter().product::<usize>()).next_multiple_of(4);
+    let handle = if gpu.settings().poisoned {
         // NaN of either precision.
-        let handle = client.create_from_slice(&vec![0xff; bytes]);
-        return of_handle(client, device.clone(), shape, handle, dtype);
+        gpu.client().create_from_slice(&vec![0xff; bytes])
+    } else {
+        gpu.memory(bytes)
+    };
+    Tensor { gpu: gpu.clone(), shape, precision, handle }
+}
+
+/// Of one number.
+fn bytes_of(precision: Precision) -> usize {
+    match precision {
+        Precision::Single => 4,
+        Precision::Half => 2,
     }
-    let handle = reused(bytes).unwrap_or_else(|| {
-        let handle = client.empty(bytes);
-        keep(bytes, &handle);
-        handle
-    });
-    of_handle(client, device.clone(), shape, handle, dtype)
 }
 
 /// Whether the tensor holds numbers of half precision.
 pub fn is_half<const D: usize>(tensor: &Tensor<D>) -> bool {
-    primitive(tensor).dtype == DType::F16
+    tensor.precision == Precision::Half
 }
 
-/// Whether the GPU computes with numbers of half precision.
-pub fn supports_half(device: &Device) -> bool {
-    gpu(device).client().properties().supports_type(cubecl::ir::ElemType::Float(cubecl::ir::FloatKind::F16))
-}
+impl Gpu {
+    /// Whether it computes with numbers of half precision.
+    pub fn supports_half(&self) -> bool {
+        self.client().properties().supports_type(cubecl::ir::ElemType::Float(cubecl::ir::FloatKind::F16))
+    }
 
-thread_local! {
-    static POISONING: Cell<bool> = const { Cell::new(false) };
-}
+    /// Memory of that length that no tensor holds: a training step asks for the same lengths in the same order each time, so
+    /// every piece that kernels have filled is kept for the next tensor of as many bytes. CubeCL's own pools give a step new
+    /// pages where the last step's are still being read, which takes half as much memory again and never comes to an end.
+    /// What is still queued on the GPU comes before what will use it.
+    fn memory(&self, bytes: usize) -> Handle {
+        let mut kept = self.kept();
+        let kept = kept.entry(bytes).or_default();
+        if let Some(handle) = kept.iter().find(|handle| handle.can_mut()) {
+            return handle.clone();
+        }
+        let handle = self.client().empty(bytes);
+        let held = handle.clone();
+        // `can_mut`: nobody but the pool and one more holds it. Both this copy and the tensor do now; if it is said all the
+        // same, the pool has yet to take its share (natively it works in a thread of its own), and counting would go wrong.
+        if !held.can_mut() {
+            kept.push(held);
+        }
+        handle
+    }
 
-/// From now on memory that a kernel is about to fill holds NaN, as it does in tests.
-pub fn poison() {
-    POISONING.set(true);
-}
-
-thread_local! {
-    /// Every piece of memory that kernels have filled, by its bytes, for the next tensor of as many: a training step
-    /// asks for the same lengths in the same order each time. CubeCL's own pools give a step new pages where the last
-    /// step's are still being read, which takes half as much memory again and never comes to an end.
-    static KEPT: RefCell<HashMap<usize, Vec<Handle>>> = RefCell::default();
-}
-
-/// Memory of that length that no tensor holds any more. What is still queued on the GPU comes before what will use it.
-fn reused(bytes: usize) -> Option<Handle> {
-    KEPT.with_borrow(|kept| kept.get(&bytes)?.iter().find(|handle| handle.can_mut()).cloned())
-}
-
-fn keep(bytes: usize, handle: &Handle) {
-    let held = handle.clone();
-    // `can_mut`: nobody but the pool and one more holds it. Both this copy and the tensor do now; if it is said all the
-    // same, the pool has yet to take its share (natively it works in a thread of its own), and counting would go wrong.
-    if !held.can_mut() {
-        KEPT.with_borrow_mut(|kept| kept.entry(bytes).or_default().push(held));
+    /// Gives back all memory that no tensor holds: when a model goes, another one's tensors have other lengths.
+    pub fn release(&self) {
+        self.kept().clear();
     }
 }
 
-/// Gives back all memory that no tensor holds: when a model goes, another one's tensors have other lengths.
-pub fn release() {
-    KEPT.with_borrow_mut(HashMap::clear);
+/// Refuses tensors whose lengths, in pairs, are not the same: kernels do not look, and natively they would read or write past
+/// the end of a buffer.
+///
+/// # Panics
+/// For such ones.
+#[track_caller]
+pub fn fit(lengths: &[(usize, usize)]) {
+    assert!(lengths.iter().all(|(one, other)| one == other), "tensors of shapes that do not go together: {lengths:?}");
 }
 
 /// Workgroups for `threads` threads in groups of `group`, in a grid that no dimension of WebGPU's limit (65,535) is too
@@ -179,26 +167,25 @@ pub fn groups(threads: usize, group: u32) -> CubeCount {
 /// # Panics
 /// When the piece begins elsewhere, or goes beyond the end.
 pub fn piece<const D: usize, const P: usize>(tensor: &Tensor<D>, start: usize, shape: [usize; P]) -> Tensor<P> {
-    let (len, whole): (usize, usize) = (shape.iter().product(), tensor.dims().iter().product());
-    let CubeTensor { client, handle, device, dtype, .. } = primitive(tensor);
-    let size = dtype.size();
+    let (len, whole): (usize, usize) = (shape.iter().product(), tensor.count());
+    let Tensor { gpu, precision, handle, .. } = tensor.clone();
+    let size = bytes_of(precision);
     assert!((start * size).is_multiple_of(256) && start + len <= whole, "{start} + {len} of {whole}");
     let handle = handle.offset_start((size * start) as u64).offset_end((size * (whole - start - len)) as u64);
-    of_handle(client, device, shape, handle, dtype)
+    Tensor { gpu, shape, precision, handle }
 }
 
-/// The numbers of a tensor, once the GPU has computed them; why not, if it has not: in words, for developers.
-pub async fn read<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f32>, String> {
-    let len = tensor.dims().iter().product();
-    let half = is_half(tensor);
-    let CubeTensor { client, handle, .. } = primitive(tensor);
-    let bytes = client.read_async(vec![handle]).await.map_err(|error| format!("{error:?}"))?;
-    if let Some(reason) = failure() {
-        return Err(reason);
+/// The numbers of a tensor, once the GPU has computed them.
+pub async fn read<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f32>, ReadFailed> {
+    let Tensor { gpu, handle, precision, .. } = tensor.clone();
+    let bytes = gpu.client().read_async(vec![handle]).await;
+    if let Some(reason) = gpu.failure().get() {
+        return Err(ReadFailed::KernelRejected(reason));
     }
-    let bytes = bytes.first().ok_or("nothing was read")?;
-    if half {
-        let numbers = bytes.as_chunks::<2>().0.iter().take(len);
+    let bytes = bytes.map_err(|error| ReadFailed::Lost(format!("{error:?}")))?;
+    let bytes = bytes.first().ok_or_else(|| ReadFailed::Lost("nothing was read".into()))?;
+    if precision == Precision::Half {
+        let numbers = bytes.as_chunks::<2>().0.iter().take(tensor.count());
         return Ok(numbers.map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect());
     }
     Ok(bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
@@ -208,17 +195,18 @@ pub async fn read<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f32>, String
 mod tests {
     use futures_lite::future::block_on;
 
-    use super::{super::failure, *};
-    use crate::ops::testing::gpu_device;
+    use super::*;
+    use crate::ops::testing::gpu;
 
     #[test]
     fn nothing_is_read_once_a_kernel_has_not_started() {
-        let numbers = crate::ops::tensor(vec![1.0], [1], &gpu_device());
+        let gpu = gpu();
+        let numbers = tensor(&[1.0], [1], &gpu);
         assert_eq!(block_on(read(&numbers)), Ok(vec![1.0]));
-        failure::note_failure("its groups are too large");
-        failure::note_failure("what it computes is missing");
-        assert_eq!(block_on(read(&numbers)), Err("its groups are too large".into()));
-        assert_eq!(failure::take_failure(), Some("its groups are too large".into()));
+        gpu.failure().note("its groups are too large");
+        gpu.failure().note("what it computes is missing");
+        assert_eq!(block_on(read(&numbers)), Err(ReadFailed::KernelRejected("its groups are too large".into())));
+        assert_eq!(gpu.failure().take(), Some("its groups are too large".into()));
         assert_eq!(block_on(read(&numbers)), Ok(vec![1.0]));
     }
 }

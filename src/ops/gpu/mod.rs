@@ -8,6 +8,7 @@ mod block;
 mod choice;
 mod elementwise;
 mod embedding;
+mod engine;
 mod failure;
 mod head;
 mod linear;
@@ -22,20 +23,19 @@ mod tiles;
 pub use adamw::{DECAY_STEP, Part as AdamWPart, Update, adamw};
 pub use adapter::{adapted, thin_gradient_into};
 pub use attention::{Sizes as AttentionSizes, attention, attention_backward};
-pub use choice::{Choice, choose, chosen, with_each_in_use};
+pub use choice::Choice;
 #[cfg(test)]
 pub use choice::{KERNELS, Kernel};
-pub use elementwise::{fill, halve, scale_into};
+pub use elementwise::{add_into, fill, halve, scale_into};
 pub use embedding::{drop_out, embed, embed_backward_into, last_row};
-pub use failure::{failure, note_failure};
+pub use engine::Gpu;
+pub use failure::Failure;
 pub use head::{LONG_ROW, hidden_gradient, logits, losses, row_losses, sum_into, token_gradient};
 pub use linear::{
     input_gradient, input_gradient_through_activation, linear_activated, linear_into, linear_residual,
     weight_gradient_into,
 };
-pub use measure::{measure, rehearse as rehearse_measuring};
 #[cfg(test)]
 pub use memory::is_half;
-pub use memory::{Integers, empty, empty_of, piece, poison, read, release, supports_half, tensor};
+pub use memory::{Integers, Tensor, empty, empty_of, piece, read, tensor};
 pub use norm::{NormGradients, layer_norm, layer_norm_input_gradient};
-pub use queue::{set_speed, submit, whole};

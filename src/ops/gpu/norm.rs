@@ -1,12 +1,11 @@
 //! Layer norm on the GPU: a thread a row forward and backward, a thread a column for the gradients of gain and bias.
 
-use burn::tensor::Tensor;
 use cubecl::prelude::*;
 use half::f16;
 
 use super::{
     block::lanes,
-    memory::{Integers, buffer, client, empty, empty_of, groups, is_half},
+    memory::{Integers, Tensor, buffer, client, empty, empty_of, fit, groups, is_half},
     product::launch_out,
 };
 use crate::ops::Precision;
@@ -176,14 +175,15 @@ pub fn layer_norm(
     precision: Precision,
 ) -> (Tensor<2>, Tensor<2>) {
     let [rows, width] = x.dims();
-    let (y, statistics) = (empty_of(precision, [rows, width], &x.device()), empty([rows, 2], &x.device()));
+    fit(&[(gain.dims()[0], width), (bias.dims()[0], width)]);
+    let (y, statistics) = (empty_of(precision, [rows, width], x.gpu()), empty([rows, 2], x.gpu()));
     let lanes = lanes(&[width]);
     // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
     unsafe {
         launch_out!(
             &y,
             forward(
-                &client(x),
+                client(x),
                 groups(rows, GROUP),
                 CubeDim::new_1d(GROUP),
                 lanes,
@@ -212,13 +212,16 @@ pub fn layer_norm_input_gradient(
     residual: Option<&Tensor<2>>,
 ) -> Tensor<2> {
     let [rows, width] = x.dims();
-    let out = empty([rows, width], &x.device());
+    let other = residual.unwrap_or(x).dims();
+    fit(&[(gradient.dims()[0], rows), (gradient.dims()[1], width), (other[0], rows), (other[1], width)]);
+    fit(&[(statistics.dims()[0], rows), (gain.dims()[0], width)]);
+    let out = empty([rows, width], x.gpu());
     let lanes = lanes(&[width]);
     // A kernel has as many arguments as it has; what is not read may be anything but a buffer bound already.
-    let unread = empty([1, 4], &x.device());
+    let unread = empty([1, 4], x.gpu());
     unsafe {
         backward::launch_unchecked(
-            &client(x),
+            client(x),
             groups(rows, GROUP),
             CubeDim::new_1d(GROUP),
             lanes,
@@ -253,16 +256,18 @@ impl NormGradients {
         let [rows, width] = like.dims();
         let chunk_rows = rows.div_ceil(MOST_CHUNKS).max(LEAST_ROWS);
         let chunks = rows.div_ceil(chunk_rows);
-        let partial = empty([norms * chunks * 2 * width], &like.device());
+        let partial = empty([norms * chunks * 2 * width], like.gpu());
         Self { partial, rows, width, chunk_rows, chunks }
     }
 
     /// Those of layer norm `index`.
     pub fn add(&self, index: usize, x: &Tensor<2>, statistics: &Tensor<2>, gradient: &Tensor<2>) {
         let Self { rows, width, chunk_rows, chunks, .. } = *self;
+        let of = [x.dims(), gradient.dims(), statistics.dims()];
+        assert!(of == [[rows, width], [rows, width], [rows, 2]] && index * chunks * 2 * width < self.partial.dims()[0]);
         unsafe {
             partial_sums::launch_unchecked(
-                &client(x),
+                client(x),
                 groups(width * chunks, GROUP),
                 CubeDim::new_1d(GROUP),
                 buffer(x),
@@ -284,7 +289,7 @@ impl NormGradients {
         let count = places.count();
         unsafe {
             finish::launch_unchecked(
-                &client(flat),
+                client(flat),
                 groups(count * self.width, GROUP),
                 CubeDim::new_1d(GROUP),
                 buffer(&self.partial),

@@ -7,13 +7,12 @@
 //! GPU merges such reads, and SwiftShader does each in one instruction instead of four. A few products are added up
 //! before they reach the running sum, which saves writing that back (docs/BENCHMARKS.md).
 
-use burn::tensor::Tensor;
 use cubecl::prelude::*;
 use half::f16;
 
 use super::{
     block::{Block, Form, block, in_parts, lanes},
-    memory::{buffer, client, is_half},
+    memory::{Tensor, buffer, client, is_half},
     tiles,
 };
 
@@ -315,6 +314,47 @@ macro_rules! launch_out {
 }
 pub(super) use launch_out;
 
+/// Queues, in parts, a kernel that ends a matrix product of `sizes` in its own way. Its arguments are the factors, the other
+/// tensors, what stands before the first row and sizes, and what stands after.
+macro_rules! queue_product {
+    (
+        $kernel:ident, $form:expr, $block:expr, $sizes:expr,
+        ($left:expr, $right:expr $(, $tensor:expr)*), [$($before:expr),*], [$($after:expr),*]
+    ) => {{
+        let (form, block, sizes): (Form, Block, [usize; 3]) = ($form, $block, $sizes);
+        let [rows, columns, inner] = sizes;
+        let right_lanes = if form == Form::RightTransposed { block.lanes } else { 1 };
+        in_parts($left.gpu(), block, sizes, |first, groups, dim| {
+            // SAFETY: the kernels read and write rows and columns below their counts, and WebGPU keeps them inside the
+            // bound buffers besides.
+            unsafe {
+                launch!(
+                    $left,
+                    $right,
+                    $kernel(
+                        client($left),
+                        groups,
+                        dim,
+                        block.lanes,
+                        right_lanes,
+                        buffer($left),
+                        buffer($right),
+                        $(buffer($tensor),)*
+                        $($before,)*
+                        first,
+                        rows,
+                        columns,
+                        inner,
+                        $($after,)*
+                        block,
+                    )
+                );
+            }
+        });
+    }};
+}
+pub(super) use queue_product;
+
 /// Queues `out = left x right`, or adds the product to what is in `out`. `lengths`: the numbers from one row to the next
 /// in `left`, `right` and `out`; in the last load of a row of `left`, what lies beyond the inner axis must be 0.
 #[allow(clippy::too_many_arguments)]
@@ -323,46 +363,23 @@ pub fn product<const D: usize, const E: usize>(
     left: &Tensor<D>,
     right: &Tensor<2>,
     out: &Tensor<E>,
-    [rows, columns, inner]: [usize; 3],
+    sizes: [usize; 3],
     lengths: [usize; 3],
     adding: bool,
 ) {
     let [left_length, right_length, out_length] = lengths;
     let aligned = match form {
-        Form::RightTransposed => &[left_length, right_length, inner][..],
+        Form::RightTransposed => &[left_length, right_length, sizes[2]][..],
         _ => &[left_length],
     };
-    let lanes = lanes(aligned);
-    let block = block([rows, columns, inner], lanes, form);
-    let right_lanes = if form == Form::RightTransposed { lanes } else { 1 };
-    in_parts(&client(out), block, [rows, columns, inner], |first, groups, dim| {
-        // SAFETY: the kernel reads rows and columns below their counts, and WebGPU keeps it inside the bound buffers
-        // besides.
-        unsafe {
-            launch!(
-                left,
-                right,
-                plain(
-                    &client(out),
-                    groups,
-                    dim,
-                    lanes,
-                    right_lanes,
-                    buffer(left),
-                    buffer(right),
-                    buffer(out),
-                    first,
-                    rows,
-                    columns,
-                    inner,
-                    left_length,
-                    right_length,
-                    out_length,
-                    adding,
-                    form,
-                    block,
-                )
-            );
-        }
-    });
+    let block = block(out.gpu(), sizes, lanes(aligned), form);
+    queue_product!(
+        plain,
+        form,
+        block,
+        sizes,
+        (left, right, out),
+        [],
+        [left_length, right_length, out_length, adding, form]
+    );
 }

@@ -1,13 +1,7 @@
 //! How much work goes to the GPU at a time. The browser, and the desktop, get their turn between two submissions only, so
 //! on a slow GPU there must be many small ones; on a fast one each costs more than it does.
 
-use std::cell::Cell;
-
-use burn::tensor::Device;
-use cubecl::client::Client;
-
-use super::memory::{client, empty};
-use crate::ops::on_host;
+use super::engine::Gpu;
 
 /// Seconds of the GPU's time that a submission is to take: a third of what it may, as most kernels are slower than the
 /// measured one.
@@ -20,51 +14,70 @@ const UNKNOWN: f64 = 5e9;
 
 /// What the GPU is given at a time, in floating-point operations.
 #[derive(Clone, Copy)]
-struct Portions {
+pub(super) struct Portions {
     /// Of one submission.
     most: f64,
     /// Of one kernel. Until the speed is known none is divided: parts would be too small to keep a fast GPU busy.
     largest: f64,
 }
 
-thread_local! {
-    /// Floating-point operations queued and not submitted.
-    static QUEUED: Cell<f64> = const { Cell::new(0.0) };
-    static PORTIONS: Cell<Portions> = const { Cell::new(Portions { most: UNKNOWN * SECONDS, largest: f64::INFINITY }) };
-}
+impl Portions {
+    /// Of a GPU whose speed has not been measured.
+    pub const UNKNOWN: Self = Self { most: UNKNOWN * SECONDS, largest: f64::INFINITY };
+    /// Nothing is divided.
+    const WHOLE: Self = Self { most: f64::INFINITY, largest: f64::INFINITY };
 
-/// What the GPU does in a second, once that has been measured.
-pub fn set_speed(operations_a_second: f64) {
-    PORTIONS.set(Portions { most: operations_a_second * SECONDS, largest: operations_a_second * LONGEST });
+    fn of(operations_a_second: f64) -> Self {
+        Self { most: operations_a_second * SECONDS, largest: operations_a_second * LONGEST }
+    }
 }
 
 /// Until this is dropped nothing is divided, and what is queued goes to the GPU when something is read: for measuring, which
 /// queues little.
-pub struct Whole(Portions);
-
-pub fn whole() -> Whole {
-    Whole(PORTIONS.replace(Portions { most: f64::INFINITY, largest: f64::INFINITY }))
+pub struct Whole {
+    gpu: Gpu,
+    before: Portions,
 }
 
 impl Drop for Whole {
     fn drop(&mut self) {
-        PORTIONS.set(self.0);
+        self.gpu.settings().portions = self.before;
+    }
+}
+
+impl Gpu {
+    /// What the GPU does in a second, once that has been measured.
+    pub fn set_speed(&self, operations_a_second: f64) {
+        self.settings().portions = Portions::of(operations_a_second);
+    }
+
+    pub fn whole(&self) -> Whole {
+        let before = std::mem::replace(&mut self.settings().portions, Portions::WHOLE);
+        Whole { gpu: self.clone(), before }
+    }
+
+    /// Everything queued so far goes to the GPU now. CubeCL calls WebGPU no sooner, but for making pipelines.
+    pub fn submit(&self) {
+        self.settings().queued = 0.0;
+        // A GPU that is gone tells so where something is read from it.
+        let _ = self.client().flush();
     }
 }
 
 /// Has a kernel queued that does many operations, for `count` rows or threads: whole, or where it would hold the GPU for too
 /// long in parts, each of whole `step`s. `queue` is given the first of a part and how many it has.
-pub fn in_parts(client: &Client, operations: f64, count: usize, step: usize, mut queue: impl FnMut(usize, usize)) {
-    let portions = PORTIONS.get();
+pub fn in_parts(gpu: &Gpu, operations: f64, count: usize, step: usize, mut queue: impl FnMut(usize, usize)) {
+    let portions = gpu.settings().portions;
     let steps = count.div_ceil(step);
     let each = steps.div_ceil(parts(operations, steps, portions)) * step;
     for first in (0..count).step_by(each.max(1)) {
         let taken = each.min(count - first);
         let operations = operations * taken as f64 / count as f64;
-        if QUEUED.get() > 0.0 && QUEUED.get() + operations > portions.most {
-            flush(client);
+        let queued = gpu.settings().queued;
+        if queued > 0.0 && queued + operations > portions.most {
+            gpu.submit();
         }
-        QUEUED.set(QUEUED.get() + operations);
+        gpu.settings().queued += operations;
         queue(first, taken);
     }
 }
@@ -75,43 +88,41 @@ fn parts(operations: f64, steps: usize, Portions { most, largest }: Portions) ->
     parts.min(steps as f64).max(1.0) as usize
 }
 
-/// Everything queued so far goes to the GPU now. CubeCL calls WebGPU no sooner, but for making pipelines.
-pub fn submit(device: &Device) {
-    if !on_host(device) {
-        flush(&client(&empty([1], device)));
-    }
-}
-
-fn flush(client: &Client) {
-    QUEUED.set(0.0);
-    // A GPU that is gone tells so where something is read from it.
-    let _ = client.flush();
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parts_at(speed: f64, operations: f64, steps: usize) -> usize {
-        let before = PORTIONS.get();
-        set_speed(speed);
-        parts(operations, steps, PORTIONS.replace(before))
-    }
+    use crate::ops::{
+        gpu::choice::{Choice, Kernel},
+        testing::gpu,
+    };
 
     #[test]
     fn only_what_would_hold_the_gpu_for_a_tenth_of_a_second_is_divided() {
         // The product of nanoGPT's larger recipe that has most operations: 16,384 tokens, widths of 384 and 1,536.
         let product = 2.0 * 16_384.0 * 384.0 * 1_536.0;
-        assert_eq!(parts_at(10e12, product, 128), 1);
-        assert_eq!(parts_at(200e9, product, 128), 1);
-        assert_eq!(parts_at(100e9, product, 128), 7);
-        assert_eq!(parts_at(1.0, product, 128), 128);
+        let parts_at = |speed| parts(product, 128, Portions::of(speed));
+        assert_eq!(parts_at(10e12), 1);
+        assert_eq!(parts_at(200e9), 1);
+        assert_eq!(parts_at(100e9), 7);
+        assert_eq!(parts_at(1.0), 128);
     }
 
     #[test]
     fn a_measurement_leaves_the_portions_as_they_were() {
-        set_speed(7e9);
-        drop(whole());
-        assert_eq!(parts(1e9, 100, PORTIONS.get()), 5);
+        let gpu = gpu();
+        gpu.set_speed(7e9);
+        drop(gpu.whole());
+        assert_eq!(parts(1e9, 100, gpu.settings().portions), 5);
+    }
+
+    #[test]
+    fn two_engines_in_one_thread_have_settings_of_their_own() {
+        let (one, other) = (gpu(), gpu());
+        one.set_speed(7e9);
+        one.choose_kernels(Choice::always(Kernel::LargeTiles));
+        other.failure().note("its groups are too large");
+        assert_eq!(parts(1e9, 100, other.settings().portions), 1);
+        assert_eq!(other.kernels_in_use(), Choice::always(Kernel::Registers));
+        assert_eq!(one.failure().get(), None);
     }
 }

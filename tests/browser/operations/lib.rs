@@ -7,8 +7,7 @@ mod fuzz;
 
 #[cfg(target_arch = "wasm32")]
 mod exports {
-    use burn::tensor::Device;
-    use lorito::checks;
+    use lorito::{checks, ops::Device};
     use wasm_bindgen::prelude::*;
 
     use crate::fuzz::{
@@ -19,10 +18,11 @@ mod exports {
     /// For each check its name, and what differs between the engines or null.
     #[wasm_bindgen(js_name = checkOperations)]
     pub async fn check_operations() -> Result<js_sys::Array, JsValue> {
-        let gpu = Device::wgpu_options().init_async().await.map_err(|error| JsValue::from_str(&error.to_string()))?;
+        let gpu = Device::start_gpu().await.map_err(|reason| JsValue::from_str(&reason))?;
         let found = js_sys::Array::new();
         for name in checks::NAMES {
-            let differs = checks::compare(name, &gpu).await.map_err(|failed| JsValue::from_str(&failed.0))?;
+            let differs =
+                checks::compare(name, &gpu).await.map_err(|failed| JsValue::from_str(&format!("{failed:?}")))?;
             found.push(&js_sys::Array::of2(&name.into(), &differs.map_or(JsValue::NULL, JsValue::from)));
         }
         Ok(found)

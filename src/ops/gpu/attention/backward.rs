@@ -1,7 +1,6 @@
 //! The backward pass makes the weights again from the logarithm of each row's sum: one kernel a thread for a few queries
 //! gives their gradient, one a thread for a few keys that of keys and values.
 
-use burn::tensor::Tensor;
 use cubecl::prelude::*;
 use half::f16;
 
@@ -9,7 +8,7 @@ use super::{BLOCK, GROUP, KEPT, Sizes, Tile, add_weighted, operations, row_produ
 use crate::ops::{
     dropout::Mask,
     gpu::{
-        memory::{buffer, client, empty, groups, is_half},
+        memory::{Tensor, buffer, client, empty, fit, groups, is_half},
         norm::total,
         product::launch_out,
         queue::in_parts,
@@ -213,18 +212,19 @@ pub fn attention_backward(
     sizes: Sizes,
     mask: Option<Mask>,
 ) -> Tensor<2> {
-    let Sizes { windows, time, heads, .. } = sizes;
-    let out = empty(qkv.dims(), &qkv.device());
-    let along = empty([windows, heads, time], &qkv.device());
+    let Sizes { windows, time, heads, head_width } = sizes;
+    fit(&[(gradient.dims()[0], windows * time), (gradient.dims()[1], heads * head_width)]);
+    let out = empty(qkv.dims(), qkv.gpu());
+    let along = empty([windows, heads, time], qkv.gpu());
     let Mask { key, threshold, scale: kept_by } = mask.unwrap_or_default();
     let threads = |tile: Tile| windows * heads * time.div_ceil(tile.rows);
     let tile = Tile::new(sizes, KEPT, mask);
-    in_parts(&client(qkv), operations(sizes, time, 3.0), threads(tile), GROUP as usize, |from, threads| unsafe {
+    in_parts(qkv.gpu(), operations(sizes, time, 3.0), threads(tile), GROUP as usize, |from, threads| unsafe {
         // SAFETY: as in the forward pass, here and below.
         launch_out!(
             output,
             query_gradient(
-                &client(qkv),
+                client(qkv),
                 groups(threads, GROUP),
                 CubeDim::new_1d(GROUP),
                 tile.lanes,
@@ -247,9 +247,9 @@ pub fn attention_backward(
         );
     });
     let tile = Tile::new(sizes, KEPT / 2, mask);
-    in_parts(&client(qkv), operations(sizes, time, 4.0), threads(tile), GROUP as usize, |from, threads| unsafe {
+    in_parts(qkv.gpu(), operations(sizes, time, 4.0), threads(tile), GROUP as usize, |from, threads| unsafe {
         key_gradient::launch_unchecked(
-            &client(qkv),
+            client(qkv),
             groups(threads, GROUP),
             CubeDim::new_1d(GROUP),
             tile.lanes,

@@ -1,0 +1,128 @@
+//! Tensors: numbers row after row, in ordinary memory or in a GPU's. Each operation asks once which; its body for the CPU
+//! and its kernels are given tensors of their own kind.
+
+use std::sync::Arc;
+
+use super::{Device, gpu};
+
+/// A tensor of either engine.
+#[derive(Clone)]
+pub enum Tensor<const D: usize> {
+    Cpu(CpuTensor<D>),
+    Gpu(gpu::Tensor<D>),
+}
+
+/// A tensor of the CPU.
+#[derive(Clone)]
+pub struct CpuTensor<const D: usize> {
+    /// Shared with the tensors that are pieces of it.
+    memory: Arc<Vec<f32>>,
+    /// Its first number there.
+    start: usize,
+    shape: [usize; D],
+}
+
+/// A tensor of `values`, without a copy on the CPU.
+///
+/// # Panics
+/// For another count of numbers than the shape has.
+pub fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Tensor<D> {
+    assert_eq!(values.len(), shape.iter().product::<usize>(), "numbers for another shape");
+    match device.gpu() {
+        None => Tensor::Cpu(CpuTensor::new(values, shape)),
+        Some(gpu) => Tensor::Gpu(gpu::tensor(&values, shape, gpu)),
+    }
+}
+
+impl<const D: usize> Tensor<D> {
+    pub fn dims(&self) -> [usize; D] {
+        match self {
+            Self::Cpu(tensor) => tensor.shape,
+            Self::Gpu(tensor) => tensor.dims(),
+        }
+    }
+
+    /// As an operation of the CPU is given it.
+    ///
+    /// # Panics
+    /// When it is a GPU's.
+    pub(super) fn cpu(&self) -> &CpuTensor<D> {
+        let Self::Cpu(tensor) = self else { mixed() };
+        tensor
+    }
+
+    /// The numbers of a tensor of the CPU, to be changed in place; a copy of them where other tensors lie in the same memory.
+    ///
+    /// # Panics
+    /// When it is a GPU's.
+    pub(super) fn cpu_mut(&mut self) -> &mut [f32] {
+        let Self::Cpu(tensor) = self else { mixed() };
+        tensor.values_mut()
+    }
+
+    /// As an operation of the GPU is given it.
+    ///
+    /// # Panics
+    /// When it is the CPU's.
+    pub(super) fn gpu(&self) -> &gpu::Tensor<D> {
+        let Self::Gpu(tensor) = self else { mixed() };
+        tensor
+    }
+
+    /// Numbers from `start` on as a tensor of its own in the same memory. `start`: a multiple of 64.
+    ///
+    /// # Panics
+    /// When they go beyond the end.
+    pub(super) fn piece<const P: usize>(&self, start: usize, shape: [usize; P]) -> Tensor<P> {
+        match self {
+            Self::Cpu(tensor) => Tensor::Cpu(tensor.piece(start, shape)),
+            Self::Gpu(tensor) => Tensor::Gpu(gpu::piece(tensor, start, shape)),
+        }
+    }
+}
+
+/// Only code that brings tensors of two engines together comes here, which is a mistake of its author.
+#[cold]
+pub(super) fn mixed() -> ! {
+    panic!("tensors of two engines in one operation")
+}
+
+impl<const D: usize> From<CpuTensor<D>> for Tensor<D> {
+    fn from(tensor: CpuTensor<D>) -> Self {
+        Self::Cpu(tensor)
+    }
+}
+
+impl<const D: usize> From<gpu::Tensor<D>> for Tensor<D> {
+    fn from(tensor: gpu::Tensor<D>) -> Self {
+        Self::Gpu(tensor)
+    }
+}
+
+impl<const D: usize> CpuTensor<D> {
+    /// `values`: as many as the shape has.
+    pub fn new(values: Vec<f32>, shape: [usize; D]) -> Self {
+        debug_assert_eq!(values.len(), shape.iter().product::<usize>());
+        Self { memory: Arc::new(values), start: 0, shape }
+    }
+
+    pub fn dims(&self) -> [usize; D] {
+        self.shape
+    }
+
+    pub fn values(&self) -> &[f32] {
+        &self.memory[self.start..][..self.shape.iter().product()]
+    }
+
+    /// See [`Tensor::cpu_mut`].
+    pub fn values_mut(&mut self) -> &mut [f32] {
+        let len = self.shape.iter().product();
+        &mut Arc::make_mut(&mut self.memory)[self.start..][..len]
+    }
+
+    fn piece<const P: usize>(&self, start: usize, shape: [usize; P]) -> CpuTensor<P> {
+        let (len, whole): (usize, usize) = (shape.iter().product(), self.shape.iter().product());
+        assert!(start + len <= whole, "{start} + {len} of {whole}");
+        CpuTensor { memory: self.memory.clone(), start: self.start + start, shape }
+    }
+}
