@@ -1,5 +1,5 @@
 //! The border to JavaScript, and the only place that knows it: every method translates and hands over to
-//! [`session::Session`](crate::session::Session). Errors are thrown as plain objects, `{ code, ...fields }`.
+//! [`session::Session`]. Errors are thrown as plain objects, `{ code, ...fields }`.
 //!
 //! Methods that wait (`async`) must not overlap with any other call; the worker takes turns with a mutex.
 

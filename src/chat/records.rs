@@ -5,7 +5,7 @@
 //! - `prompt` and `completion` or `response`; `question` and `answer`; `input` and `output`
 //! - `instruction`, perhaps `input`, and `output` (Alpaca's)
 //! - `chosen` of a pair of preferences, with its `prompt` or whole; what was `rejected` is nobody's words
-//! - what ChatGPT and Claude export ([`exports`](super::exports))
+//! - what ChatGPT and Claude export (`exports`)
 
 use std::borrow::Cow;
 

@@ -36,7 +36,7 @@ mod tests {
     use crate::ops::{
         Gradients, LinearPlace, attention, attention_backward, input_gradient, input_gradient_through_activation,
         layer_norm, linear, linear_activated, linear_residual,
-        testing::{gpu_device, moved, random, values},
+        testing::{gpu_device, moved, random, skip_test, values},
         weight_gradient,
     };
 
@@ -44,7 +44,7 @@ mod tests {
     fn gpu_with_half() -> Option<Device> {
         let device = gpu_device();
         if !supports_half(&device) {
-            println!("skipped: this GPU has no half precision (shader-f16)");
+            skip_test("this GPU has no half precision (shader-f16)");
             return None;
         }
         Some(device)

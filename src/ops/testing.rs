@@ -3,6 +3,8 @@
 //! The bodies for the CPU are held against finite differences, the GPU's kernels against them. The GPU may be any that
 //! Vulkan finds, Chromium's software one (SwiftShader) too: `cargo xtask test` says where that is.
 
+use std::io::Write;
+
 use burn::tensor::{Device, DeviceKind, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 
@@ -24,6 +26,14 @@ pub fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
 /// The GPU. Buffers that kernels fill hold NaN before, so that a number left out fails the comparison.
 pub fn gpu_device() -> Device {
     Device::wgpu(DeviceKind::DefaultDevice)
+}
+
+/// Reports that the running test cannot test anything on this machine. `cargo xtask test` counts it as skipped. The line is
+/// written past the capture of what tests print.
+pub fn skip_test(reason: &str) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    writeln!(std::io::stdout(), "skipped: {test}: {reason}").expect("standard output is open");
 }
 
 /// A copy on another device.
