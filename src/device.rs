@@ -74,7 +74,7 @@ pub fn limits(engine: Engine, machine: &Machine) -> Limits {
     }
 }
 
-/// The device of the CPU engine. That of the GPU can only be made asynchronously, in the browser (`web.rs`).
+/// The device of the CPU engine. That of the GPU can only be made asynchronously, in the browser (`web/`).
 pub fn cpu() -> Device {
     Device::flex()
 }

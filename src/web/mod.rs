@@ -83,7 +83,7 @@ extern "C" {
     fn now() -> f64;
 }
 
-/// One person's work, on one engine. See `src/session.rs`.
+/// One person's work, on one engine. See `session::Session`.
 #[wasm_bindgen]
 pub struct Session(session::Session);
 
@@ -119,7 +119,7 @@ impl Session {
         to_js(&Started { engine, limits })
     }
 
-    /// Measures how fast products are as training has them; see `src/session.rs`. Returns 10^9 operations a second.
+    /// Measures how fast products are as training has them; see `session::Session::measure`. Returns 10^9 operations a second.
     pub async fn measure(
         &mut self,
         #[wasm_bindgen(unchecked_param_type = "ModelConfig")] model: JsValue,
