@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+/// The result of everything that can fail in this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Everything that can go wrong on what a person gave or asked for.
@@ -10,6 +11,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Serialises as `{ "code": "heads-do-not-divide-width", "heads": 3, ... }`.
 #[derive(Debug, Clone, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "code", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[expect(missing_docs, reason = "a variant's message says what it means and names its fields")]
 pub enum Error {
     // Text
     #[error("{name} is empty")]

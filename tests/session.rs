@@ -71,7 +71,7 @@ fn a_text_becomes_a_model_that_writes() {
 
 #[test]
 fn a_run_restored_from_its_checkpoint_goes_on_exactly() {
-    // Dropout's masks come from the process's generator, so this is the only test here that trains with it.
+    // The masks of dropout follow from seed and step: a restored run must drop what the whole run drops.
     let with_dropout = || {
         let mut session = with_model();
         session.create_model(ModelConfig { dropout: 0.1, ..config() }, 7).unwrap();

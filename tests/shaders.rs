@@ -12,7 +12,7 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 const FEWEST: usize = 60;
 
 #[test]
-#[ignore = "reads the shaders that a browser has made: `cargo xtask test --browsers`"]
+#[ignore = "run by the check firefox-webgpu, on the shaders that a browser has made"]
 fn every_shader_of_the_page_becomes_one_of_each_system() {
     let folder = std::env::var("LORITO_SHADERS").expect("LORITO_SHADERS names the folder of the shaders");
     let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();

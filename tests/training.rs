@@ -216,7 +216,6 @@ fn a_resumed_run_is_the_run_that_was_never_stopped() {
 
 #[test]
 fn dropout_changes_the_training_loss_and_not_the_evaluation() {
-    // The generator behind dropout belongs to the process; the other tests here draw nothing from it.
     let losses = || {
         let (mut gpt, mut trainer) = run(0.5);
         train(&mut gpt, &mut trainer, 12)

@@ -117,6 +117,7 @@ fn messages(chat: &str) -> Option<&str> {
     (speak && 2 * known >= seen).then_some(list)
 }
 
+/// Whether a JSON object is one chat of an export that is read here.
 pub fn looks_like(chat: &str) -> bool {
     messages(chat).is_some()
 }
@@ -168,6 +169,9 @@ impl Talk<'_> {
 }
 
 /// Makes conversations of these chats.
+///
+/// # Errors
+/// If the filters leave nothing, or the person whose words were asked for says nothing.
 pub fn read(name: &str, talks: &[Talk<'_>], options: &ChatOptions) -> Result<Chat> {
     let all = || talks.iter().flat_map(|talk| &talk.said);
     let lines = all().count() as u64;

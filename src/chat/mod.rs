@@ -21,6 +21,7 @@ pub use transcript::Answer;
 pub enum Role {
     /// Says how to answer; at most once, first.
     System,
+    /// Asks, and is only read.
     User,
     /// The one whose words are learned.
     Assistant,
@@ -30,6 +31,8 @@ pub enum Role {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Message {
+    /// Who says it.
     pub role: Role,
+    /// What is said.
     pub content: String,
 }

@@ -36,6 +36,9 @@ pub fn ends(tokenizer: &Tokenizer) -> Vec<u32> {
 
 /// A conversation that ends with a question, and what its answer begins with. Turns are encoded one by one, which gives
 /// the ids of the whole: no token reaches across the end of a turn.
+///
+/// # Errors
+/// If the last message is not the user's, or a system message is not the first.
 pub fn prompt(messages: &[Message], tokenizer: &Tokenizer) -> Result<Prompt> {
     let Some((last, before)) = messages.split_last().filter(|(last, _)| last.role == Role::User) else {
         return Err(Error::NoQuestion);

@@ -5,7 +5,7 @@
 //! - `prompt` and `completion` or `response`; `question` and `answer`; `input` and `output`
 //! - `instruction`, perhaps `input`, and `output` (Alpaca's)
 //! - `chosen` of a pair of preferences, with its `prompt` or whole; what was `rejected` is nobody's words
-//! - what ChatGPT and Claude export ([`exports`](super::exports))
+//! - what ChatGPT and Claude export (`exports`)
 
 use std::borrow::Cow;
 
@@ -15,6 +15,7 @@ use crate::json::{elements, members, read_string, text_of};
 /// What a record holds.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Conversation {
+    /// The turns, in order.
     pub messages: Vec<Message>,
     /// Turns without words, or of somebody who is neither person nor model (a tool, say).
     pub left_out: u64,
@@ -31,6 +32,7 @@ pub enum Form {
     Empty,
     /// One in which the model has nothing to say.
     Silent(Conversation),
+    /// One in which the model has an answer to learn.
     Spoken(Conversation),
 }
 
@@ -133,9 +135,13 @@ pub fn pair_columns<'a>(names: impl Iterator<Item = &'a str>) -> Option<Columns>
 /// Places of the parts of a conversation of two turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Columns {
+    /// Column of the system message.
     pub system: Option<usize>,
+    /// Column of the question or instruction.
     pub asked: usize,
+    /// Column of what the instruction is about.
     pub input: Option<usize>,
+    /// Column of the answer.
     pub answered: usize,
 }
 
@@ -154,6 +160,7 @@ impl Columns {
 }
 
 impl Conversation {
+    /// Adds a turn; one without a role or without words is counted as left out.
     pub fn add(&mut self, role: Option<Role>, words: &str) {
         let words = words.replace("\r\n", "\n");
         match role {
@@ -187,6 +194,7 @@ impl Conversation {
         known
     }
 
+    /// Adds a turn, with whether it is only read.
     pub fn add_turn(&mut self, turn: Turn<'_>) {
         let role = turn.speaker.as_deref().and_then(role);
         let place = self.messages.len();
@@ -254,13 +262,16 @@ fn words(value: &str) -> Option<Cow<'_, str>> {
 /// One turn, as its members say it.
 #[derive(Debug, Default)]
 pub struct Turn<'a> {
+    /// Who speaks, by the name in the file.
     pub speaker: Option<Cow<'a, str>>,
+    /// What is said.
     pub words: Option<Cow<'a, str>>,
     /// It is only to be read.
     pub weightless: bool,
 }
 
 impl<'a> Turn<'a> {
+    /// Reads a turn from a JSON object.
     pub fn of(json: &'a str) -> Self {
         let mut turn = Self::default();
         // Of several names for one thing the first in this order counts.
@@ -286,6 +297,7 @@ impl<'a> Turn<'a> {
     }
 }
 
+/// The role that a name of a speaker stands for in the data sets in use.
 pub fn role(name: &str) -> Option<Role> {
     match name.to_lowercase().as_str() {
         "system" | "developer" => Some(Role::System),

@@ -55,6 +55,7 @@ impl Answer {
         self.release(self.held[..sure].trim_end().len())
     }
 
+    /// Whether the next speaker's line has begun, which ends the answer.
     pub fn has_ended(&self) -> bool {
         self.ended
     }

@@ -31,34 +31,50 @@ pub struct Corpus {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Summary {
+    /// Documents of all sources.
     pub documents: usize,
+    /// Characters of all documents.
     pub characters: usize,
+    /// Different characters among them.
     pub distinct_characters: usize,
     /// In UTF-8.
     pub bytes: usize,
+    /// Documents that are learned, whole or in part.
     pub train_documents: usize,
+    /// Documents that validate, whole or in part.
     pub validation_documents: usize,
+    /// Characters that are learned.
     pub train_characters: usize,
+    /// Characters that validate.
     pub validation_characters: usize,
+    /// How the validation text is chosen.
     pub held_back: HeldBack,
     /// Whether the other way to hold text back deserves to be offered: whole documents cannot be shared out near nine to one.
     pub uneven: bool,
+    /// What is known of each source, in the order of loading.
     #[cfg_attr(target_arch = "wasm32", tsify(type = "TextSource[]"))]
     pub sources: Vec<SourceSummary>,
     /// The beginning of the text; a line feed between documents.
     pub preview: String,
 }
 
+/// What is known of one source.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 #[cfg_attr(target_arch = "wasm32", tsify(missing_as_null))]
 pub struct SourceSummary {
+    /// The file's name.
     pub name: String,
+    /// Documents that it gave.
     pub documents: usize,
+    /// Characters of these.
     pub characters: usize,
+    /// Bytes of these, in UTF-8.
     pub bytes: usize,
+    /// The encoding in which it was read.
     pub encoding: Encoding,
+    /// The column or field that was read; none for plain text.
     pub field: Option<String>,
     /// The columns or fields there were to choose from: the first 256.
     pub fields: Vec<String>,
@@ -66,6 +82,7 @@ pub struct SourceSummary {
     pub more_fields: usize,
     /// Whether it can be read as conversations.
     pub conversational: bool,
+    /// What was done differently than expected.
     pub notices: Vec<Notice>,
     /// Of the conversations that its documents are; 0 where they are plain text.
     pub turns: u64,
@@ -74,6 +91,7 @@ pub struct SourceSummary {
 }
 
 impl Corpus {
+    /// Adds a source behind the others.
     pub fn add(&mut self, source: Source) {
         self.tallies.push(Tally::of(&source));
         self.sources.push(source);
@@ -99,6 +117,7 @@ impl Corpus {
         }
     }
 
+    /// Removes all sources, and forgets how text is held back.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
@@ -120,6 +139,7 @@ impl Corpus {
         counted.map(|(_, (source, tally))| budget::cost_of(source, tally.characters())).fold(0, u64::saturating_add)
     }
 
+    /// The sources, in the order of loading.
     pub fn sources(&self) -> &[Source] {
         &self.sources
     }
@@ -129,6 +149,7 @@ impl Corpus {
         self.sources.iter().any(|source| source.turns > 0)
     }
 
+    /// Whether there is no source.
     pub fn is_empty(&self) -> bool {
         self.sources.is_empty()
     }
@@ -161,6 +182,7 @@ impl Corpus {
         }
     }
 
+    /// What is known of the whole text, counted when it last changed.
     pub fn summary(&self) -> Summary {
         self.summary.clone()
     }

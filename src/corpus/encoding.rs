@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The encodings that are read, named as in the WHATWG Encoding Standard (and so in JavaScript's `TextDecoder`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[expect(missing_docs, reason = "the names are the standard's")]
 pub enum Encoding {
     #[serde(rename = "utf-8")]
     Utf8,

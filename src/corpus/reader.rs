@@ -70,6 +70,9 @@ impl FileReader {
     }
 
     /// Takes the next bytes of the file. After an error the file cannot be used.
+    ///
+    /// # Errors
+    /// If the bytes are no text, or damaged, or more than fit.
     pub fn push(&mut self, chunk: &[u8]) -> Result<()> {
         let mut rest = chunk;
         if let Input::Unknown(first) = &mut self.input {
@@ -93,6 +96,9 @@ impl FileReader {
     }
 
     /// The documents, once the whole file has been pushed.
+    ///
+    /// # Errors
+    /// If the file ends too early, is not valid in its format, lacks the field that was asked for, or holds no text.
     pub fn finish(self) -> Result<Source> {
         let Self { name, field, chat, input, mut text } = self;
         match input {

@@ -10,10 +10,13 @@ use crate::chat::whatsapp::ChatReport;
 /// The documents of one file, one after another in one text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Source {
+    /// The file's name.
     pub name: String,
     /// Where each document lies in `text`, in the file's order; none is empty or blank.
     pub documents: Vec<Range<usize>>,
+    /// The documents, one after another.
     pub text: String,
+    /// The encoding in which the file was read.
     pub encoding: Encoding,
     /// The CSV column or JSON field the documents came from; none for plain text and bare JSON strings.
     pub field: Option<String>,
@@ -23,6 +26,7 @@ pub struct Source {
     pub more_fields: usize,
     /// Whether some of the records are conversations, so that a person can have them read as these.
     pub conversational: bool,
+    /// What was done differently than expected.
     pub notices: Vec<Notice>,
     /// Turns of the conversations that the documents are; 0 where they are plain text.
     pub turns: u64,
@@ -31,12 +35,14 @@ pub struct Source {
 }
 
 impl Source {
+    /// The text of each document.
     pub fn documents(&self) -> impl Iterator<Item = &str> {
         self.documents.iter().map(|range| &self.text[range.clone()])
     }
 }
 
 impl Notice {
+    /// The notice that a file was read in an encoding that it does not name.
     pub fn encoding_guessed(name: &str, encoding: Encoding) -> Self {
         let name = name.to_owned();
         match encoding {
@@ -50,6 +56,7 @@ impl Notice {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "code", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[expect(missing_docs, reason = "a variant's comment says what its fields are")]
 pub enum Notice {
     /// The bytes were not UTF-8, so they were read as Windows-1252, where every byte is a character.
     DecodedAsWindows1252 { name: String },

@@ -22,7 +22,9 @@ pub enum HeldBack {
 /// The two parts of a corpus. No text is in both.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Split<'a> {
+    /// What is learned.
     pub train: Vec<&'a str>,
+    /// What the model is only measured on.
     pub validation: Vec<&'a str>,
 }
 

@@ -231,7 +231,7 @@ pub fn write(file: &ModelFile) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub fn read(bytes: &[u8]) -> Result<ModelFile> {
     let header = Header::read(bytes, Some(bytes.len() as u64))?;
     let content = Content::check(&header)?;

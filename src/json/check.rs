@@ -9,15 +9,22 @@ pub struct Invalid {
     pub line: u64,
     /// In characters, from 1 on.
     pub column: u64,
+    /// What the parser says.
     pub reason: String,
 }
 
 /// Whether the text is one value.
+///
+/// # Errors
+/// Where it stops being one.
 pub fn check(text: &str) -> Result<(), Invalid> {
     serde_json::from_str::<IgnoredAny>(text).map(|_| ()).map_err(|error| Invalid::of(text, &error))
 }
 
 /// Whether the text is values one after the other; how many. White space between them is not needed.
+///
+/// # Errors
+/// Where one of them stops being JSON.
 pub fn check_all(text: &str) -> Result<usize, Invalid> {
     let mut count = 0;
     for value in serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>() {

@@ -10,15 +10,19 @@ use super::text::string;
 pub enum Event {
     /// A member's name; its value comes next.
     Name(Range<usize>),
+    /// A string that is a value.
     String(Range<usize>),
     /// A number, true, false or null.
     Other(Range<usize>),
+    /// An object begins.
     Object,
+    /// An array begins.
     Array,
     /// Ends the object or array that was begun last.
     End,
 }
 
+/// Goes through a JSON text event by event, without building a tree.
 #[derive(Debug, Clone)]
 pub struct Scanner<'a> {
     text: &'a str,
@@ -27,6 +31,7 @@ pub struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
+    /// Begins at the start of the text.
     pub fn new(text: &'a str) -> Self {
         Self { text, at: 0 }
     }

@@ -35,7 +35,7 @@ pub struct AdamW {
     pub update: u64,
 }
 
-/// Which weights decay: runs of the flat array that begin and end at multiples of [`gpu::DECAY_STEP`], gaps included.
+/// Which weights decay: runs of the flat array that begin and end at multiples of `gpu::DECAY_STEP`, gaps included.
 pub struct Decay {
     /// Of each segment, within it.
     ranges: Vec<Vec<Range<usize>>>,

@@ -34,7 +34,7 @@ mod tests {
     use crate::ops::{
         Device, Gradients, LinearPlace, attention, attention_backward, input_gradient,
         input_gradient_through_activation, layer_norm, linear, linear_activated, linear_residual,
-        testing::{device_of, gpu_device, moved, random, times, values},
+        testing::{device_of, gpu_device, moved, random, skip_test, times, values},
         weight_gradient,
     };
 
@@ -42,7 +42,7 @@ mod tests {
     fn gpu_with_half() -> Option<Device> {
         let device = gpu_device();
         if !device.supports_half() {
-            println!("skipped: this GPU has no half precision (shader-f16)");
+            skip_test("this GPU has no half precision (shader-f16)");
             return None;
         }
         Some(device)

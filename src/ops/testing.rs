@@ -3,6 +3,8 @@
 //! The bodies for the CPU are held against finite differences, the GPU's kernels against them. The GPU may be any that
 //! Vulkan finds, Chromium's software one (SwiftShader) too: `cargo xtask test` says where that is.
 
+use std::io::Write;
+
 use rand::{RngExt, SeedableRng};
 
 use super::{Device, Gpu, Tensor, tensor};
@@ -48,6 +50,14 @@ pub fn dot<const D: usize>(left: &Tensor<D>, right: &Tensor<D>) -> f64 {
 /// Every number multiplied with `factor`.
 pub fn times<const D: usize>(tensor: &Tensor<D>, factor: f32) -> Tensor<D> {
     super::tensor(values(tensor).into_iter().map(|value| value * factor).collect(), tensor.dims(), &device())
+}
+
+/// Reports that the running test cannot test anything on this machine. `cargo xtask test` counts it as skipped. The line is
+/// written past the capture of what tests print.
+pub fn skip_test(reason: &str) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    writeln!(std::io::stdout(), "skipped: {test}: {reason}").expect("standard output is open");
 }
 
 /// A copy on another device.

@@ -17,7 +17,7 @@ const ENDS: [&str; 7] = [END_OF_TEXT, "</s>", "<|end_of_text|>", "<eos>", "<|eos
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TokenRoles {
-    /// Ids by their names in `transformers`, such as `eos_token`; names that are not in [`NAMES`] mean nothing.
+    /// Ids by their names in `transformers`, such as `eos_token`; names that are not in `NAMES` mean nothing.
     pub named: BTreeMap<String, u32>,
     /// What a text without a beginning begins with.
     pub start: Option<u32>,

@@ -209,8 +209,7 @@ mod tests {
     fn half_precision_stays_within_a_tolerance_of_its_own() {
         let gpu = gpu_device();
         if !gpu.supports_half() {
-            println!("skipped: this GPU has no half precision (shader-f16)");
-            return;
+            return ops::testing::skip_test("this GPU has no half precision (shader-f16)");
         }
         let deep = ModelConfig { layers: 8, width: 128, heads: 4, ..model(0.0) };
         for config in [model(0.2), deep] {

@@ -7,11 +7,13 @@ use super::{Session, Thrown, answer, bytes, thrown};
 
 #[wasm_bindgen]
 impl Session {
+    /// Adds the adapter to the model's weights for good.
     #[wasm_bindgen(js_name = mergeAdapter, unchecked_return_type = "ModelSummary")]
     pub fn merge_adapter(&mut self) -> Thrown<JsValue> {
         answer(self.0.merge_adapter())
     }
 
+    /// The adapter in PEFT's format, as a ZIP archive. `base` names the model that it belongs to.
     #[wasm_bindgen(js_name = exportAdapter)]
     pub async fn export_adapter(&self, base: String) -> Thrown<Uint8Array> {
         bytes(self.0.export_adapter(&base).await)
@@ -29,6 +31,7 @@ impl Session {
         answer(Ok(summary?))
     }
 
+    /// Puts back the weights of the best evaluation, and resets the optimizer.
     #[wasm_bindgen(js_name = returnToBest, unchecked_return_type = "RunStatus")]
     pub fn return_to_best(&mut self) -> Thrown<JsValue> {
         answer(self.0.return_to_best())

@@ -7,16 +7,19 @@ use super::{Session, Thrown, answer, bytes, from_js, thrown};
 
 #[wasm_bindgen]
 impl Session {
+    /// The model as one file, without the optimizer's state. `name`: for its metadata.
     #[wasm_bindgen(js_name = exportSafetensors)]
     pub async fn export_safetensors(&self, name: String) -> Thrown<Uint8Array> {
         bytes(self.0.export_safetensors(&name).await)
     }
 
+    /// The model as a Hugging Face folder, in a ZIP archive. `name` and `date`: for the model card.
     #[wasm_bindgen(js_name = exportHuggingFace)]
     pub async fn export_hugging_face(&self, name: String, date: String) -> Thrown<Uint8Array> {
         bytes(self.0.export_hugging_face(&name, &date).await)
     }
 
+    /// The model as a GGUF file for llama.cpp. `numbers`: the precision of its weights.
     #[wasm_bindgen(js_name = exportGguf)]
     pub async fn export_gguf(
         &self,
@@ -37,6 +40,7 @@ impl Session {
         promised.map(|bytes| bytes as f64).map_err(thrown)
     }
 
+    /// Opens a model file.
     #[wasm_bindgen(js_name = importModel, unchecked_return_type = "ModelSummary")]
     pub fn import_model(&mut self, file: Vec<u8>) -> Thrown<JsValue> {
         answer(self.0.import_model(&file))

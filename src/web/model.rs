@@ -6,11 +6,13 @@ use super::{Session, Thrown, answer, from_js, thrown, to_js};
 
 #[wasm_bindgen]
 impl Session {
+    /// The presets, with settings that fit this machine.
     #[wasm_bindgen(unchecked_return_type = "Preset[]")]
     pub fn presets(&self) -> Thrown<JsValue> {
         to_js(&self.0.presets())
     }
 
+    /// What a model and its training would cost in memory and operations.
     #[wasm_bindgen(js_name = planModel, unchecked_return_type = "Plan")]
     pub fn plan_model(
         &mut self,
@@ -30,6 +32,7 @@ impl Session {
         Ok(self.0.kernels_of(&from_js(model)?, &from_js(train)?))
     }
 
+    /// Submits everything that is queued for the GPU.
     pub fn settle(&self) {
         self.0.settle();
     }
@@ -60,6 +63,7 @@ impl Session {
         answer(self.0.create_model(from_js(model)?, seed as u64))
     }
 
+    /// The model's shape and origin; null if there is none.
     #[wasm_bindgen(js_name = modelSummary, unchecked_return_type = "ModelSummary | null")]
     pub fn model_summary(&self) -> Thrown<JsValue> {
         to_js(&self.0.model_summary())

@@ -33,6 +33,7 @@ impl Session {
         answer(self.0.begin_pretrained(&folder))
     }
 
+    /// Refuses a model by its config.json, before its weights are fetched.
     #[wasm_bindgen(js_name = checkPretrained)]
     pub fn check_pretrained(&self, config: &[u8]) -> Thrown<()> {
         self.0.check_pretrained(config).map_err(thrown)
@@ -44,16 +45,19 @@ impl Session {
         formats::check_weights(start, total as u64).map_err(thrown)
     }
 
+    /// Takes the bytes of the next tensor, in the order of `beginPretrained`.
     #[wasm_bindgen(js_name = pushPretrained)]
     pub async fn push_pretrained(&mut self, bytes: Vec<u8>) -> Thrown<()> {
         self.0.push_pretrained(&bytes).await.map_err(thrown)
     }
 
+    /// Makes the model that is being opened the current one.
     #[wasm_bindgen(js_name = finishPretrained, unchecked_return_type = "ModelSummary")]
     pub fn finish_pretrained(&mut self) -> Thrown<JsValue> {
         answer(self.0.finish_pretrained())
     }
 
+    /// Ends the opening of a model; the current one stays.
     #[wasm_bindgen(js_name = dropPretrained)]
     pub fn drop_pretrained(&mut self) {
         self.0.drop_pretrained();

@@ -11,6 +11,7 @@ use crate::{
 
 #[wasm_bindgen]
 impl Session {
+    /// Begins a text file. `expectedBytes`: its length, 0 if that is unknown; `field`: the column or field to read.
     #[wasm_bindgen(js_name = openFile)]
     pub fn open_file(
         &mut self,
@@ -27,16 +28,19 @@ impl Session {
         Ok(())
     }
 
+    /// Takes the next bytes of the file that is open.
     #[wasm_bindgen(js_name = pushBytes)]
     pub fn push_bytes(&mut self, bytes: &[u8]) -> Thrown<()> {
         self.0.push_bytes(bytes).map_err(thrown)
     }
 
+    /// Adds the text of the file that is open, in the place of the source with the index `replaces` if one is given.
     #[wasm_bindgen(js_name = closeFile, unchecked_return_type = "TextSummary")]
     pub fn close_file(&mut self, replaces: Option<usize>) -> Thrown<JsValue> {
         answer(self.0.close_file_at(replaces.unwrap_or(usize::MAX)))
     }
 
+    /// Ends the file that is open; nothing of it is added.
     #[wasm_bindgen(js_name = dropFile)]
     pub fn drop_file(&mut self) {
         self.0.drop_file();
@@ -61,16 +65,19 @@ impl Session {
         corpus::SAMPLE
     }
 
+    /// Removes the source with this index.
     #[wasm_bindgen(js_name = removeSource, unchecked_return_type = "TextSummary")]
     pub fn remove_source(&mut self, index: usize) -> Thrown<JsValue> {
         to_js(&self.0.remove_source(index))
     }
 
+    /// Removes all sources.
     #[wasm_bindgen(js_name = clearText)]
     pub fn clear_text(&mut self) {
         self.0.clear_text();
     }
 
+    /// Chooses how the validation text is held back.
     #[wasm_bindgen(js_name = holdBack, unchecked_return_type = "TextSummary")]
     pub fn hold_back(
         &mut self,
@@ -79,16 +86,19 @@ impl Session {
         to_js(&self.0.hold_back(from_js(held_back)?))
     }
 
+    /// What is known of the whole text.
     #[wasm_bindgen(js_name = textSummary, unchecked_return_type = "TextSummary")]
     pub fn text_summary(&self) -> Thrown<JsValue> {
         to_js(&self.0.text_summary())
     }
 
+    /// How many tokens suit a BPE vocabulary for this text.
     #[wasm_bindgen(js_name = suggestedVocabulary)]
     pub fn suggested_vocabulary(&self) -> usize {
         self.0.suggested_vocabulary()
     }
 
+    /// Makes a tokenizer for the text. `vocabulary`: tokens of BPE; the suggested number if it is not given.
     #[wasm_bindgen(js_name = trainTokenizer, unchecked_return_type = "TokenizerSummary")]
     pub fn train_tokenizer(
         &mut self,
@@ -98,16 +108,19 @@ impl Session {
         answer(self.0.train_tokenizer(from_js(kind)?, vocabulary))
     }
 
+    /// What the tokenizer makes of the text; null if there is none.
     #[wasm_bindgen(js_name = tokenizerSummary, unchecked_return_type = "TokenizerSummary | null")]
     pub fn tokenizer_summary(&mut self) -> Thrown<JsValue> {
         answer(self.0.tokenizer_summary())
     }
 
+    /// How the tokenizer cuts a text.
     #[wasm_bindgen(js_name = previewTokens, unchecked_return_type = "Piece[]")]
     pub fn preview_tokens(&self, text: &str) -> Thrown<JsValue> {
         answer(self.0.preview_tokens(text))
     }
 
+    /// The characters of a text that the tokenizer has no token for.
     #[wasm_bindgen(js_name = unknownCharacters)]
     pub fn unknown_characters(&self, text: &str) -> Thrown<String> {
         self.0.unknown_characters(text).map_err(thrown)
@@ -132,10 +145,12 @@ impl Session {
         self.0.learn_turns().await.map_err(thrown)
     }
 
+    /// The token ids of a text.
     pub fn encode(&self, text: &str) -> Thrown<Uint32Array> {
         self.0.encode(text).map(|ids| Uint32Array::from(&ids[..])).map_err(thrown)
     }
 
+    /// The text of token ids.
     pub fn decode(&self, ids: &[u32]) -> Thrown<String> {
         self.0.decode(ids).map_err(thrown)
     }

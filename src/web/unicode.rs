@@ -18,6 +18,7 @@ extern "C" {
 pub struct TextDecoder(Option<Decoder>);
 
 impl TextDecoder {
+    /// A decoder of the encoding with this label of the Encoding Standard; of none if the browser does not know it.
     pub fn new(label: &str) -> Self {
         Self(Decoder::new(label).ok())
     }

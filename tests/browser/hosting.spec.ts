@@ -44,6 +44,7 @@ test("the ready files publish what the build makes", () => {
   for (const name of readdirSync(ready)) expect(docs, name).toContain(`(hosting/${name})`);
   expect(read("netlify.toml")).toContain('publish = "dist"');
   expect(read("wrangler.toml")).toContain('pages_build_output_dir = "dist"');
-  expect(read("github-pages.yml")).toMatch(/run: cargo xtask build\n[\s\S]*path: dist\n/);
+  const workflow = readFileSync(new URL("../../.github/workflows/pages.yml", ready), "utf8");
+  expect(workflow).toMatch(/run: cargo xtask build\n[\s\S]*path: dist\n/);
   expect(read("nginx.conf")).toContain("include /srv/lorito/dist/nginx-headers.conf;");
 });

@@ -80,7 +80,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 #[test]
-#[ignore = "writes what prove.py reads"]
+#[ignore = "run by the check carry-on: writes what prove.py reads"]
 fn write_trained_models() {
     for (name, files) in texts() {
         let folder = folder(name);
@@ -108,7 +108,7 @@ fn write_trained_models() {
 }
 
 #[test]
-#[ignore = "writes what prove.py reads"]
+#[ignore = "run by the check carry-on: writes what prove.py reads"]
 fn write_a_model_for_conversations() {
     let folder = folder("chat");
     let tokenizer = Tokenizer::train(Kind::Byte, None, &["any"]).unwrap().with_special_tokens(&chat::TOKENS).unwrap();

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::checks::{Tally, browser_tally};
 use crate::shell::{command, run};
+use crate::tally::{self, Tally};
 use crate::{Project, server, tools};
 
 /// The main path on the CPU engine in each browser that is to be had here.
@@ -19,13 +19,10 @@ pub fn main_path(project: &Project) -> Tally {
         Ok(browsers) => browsers,
         Err(error) => return Tally::one(Err(error)),
     };
-    for (variable, browser) in &browsers {
-        if browser.is_none() {
-            println!("    not checked in one of the browsers: there is none here; {variable} can name it");
-        }
-    }
     if browsers.iter().all(|(_, browser)| browser.is_none()) {
-        return Tally::default();
+        return Tally::skipped(
+            "there is neither Firefox nor WebKitGTK; LORITO_FIREFOX and LORITO_WEBKIT_DRIVER can name them",
+        );
     }
     elsewhere(project, &["main-path", "background"], |tests| {
         for (variable, browser) in &browsers {
@@ -41,10 +38,7 @@ pub fn main_path(project: &Project) -> Tally {
 pub fn webgpu(project: &Project) -> Tally {
     let firefox = match tools::vulkan_driver().and_then(|()| tools::firefox()) {
         Ok(Some(firefox)) => firefox,
-        Ok(None) => {
-            println!("    not checked: there is no Firefox; LORITO_FIREFOX can name one");
-            return Tally::default();
-        }
+        Ok(None) => return Tally::skipped("there is no Firefox; LORITO_FIREFOX can name one"),
         Err(error) => return Tally::one(Err(error)),
     };
     let shaders = project.target.join("tmp/shaders");
@@ -72,7 +66,7 @@ fn elsewhere(project: &Project, files: &[&str], prepare: impl FnOnce(&mut Comman
         playwright.env("PLAYWRIGHT_JSON_OUTPUT_FILE", &report).current_dir(&folder);
         prepare(&mut playwright);
         let succeeded = run(&mut playwright).is_ok();
-        Ok(browser_tally(&report)?.of_suite(succeeded))
+        Ok(tally::of_browser_tests(&report)?.of_suite(succeeded))
     };
     tests().unwrap_or_else(|error| Tally::one(Err(error)))
 }

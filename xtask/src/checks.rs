@@ -1,55 +1,14 @@
-//! Every check of `cargo xtask test`, in the order in which they tell most for the time they take, and their tally.
+//! Every check of `cargo xtask test`, in the order in which they tell most for the time they take.
 
 use std::fs;
 use std::io::IsTerminal;
-use std::ops::AddAssign;
-use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use anyhow::{Result, bail, ensure};
 
 use crate::shell::{Beside, command, run as run_command, says_yes, step, watch};
+use crate::tally::{self, Sum, Tally};
 use crate::{Project, browsers, page, server, supply, tools, wasm};
-
-/// How many tests passed and failed. A check that is no test suite counts as one.
-#[derive(Debug, Default, Clone, Copy, PartialEq)]
-pub struct Tally {
-    passed: usize,
-    failed: usize,
-}
-
-impl Tally {
-    const FAILED: Self = Self { passed: 0, failed: 1 };
-
-    pub fn one(result: Result<()>) -> Self {
-        match result {
-            Ok(()) => Self { passed: 1, failed: 0 },
-            Err(error) => {
-                println!("    {error:#}");
-                Self::FAILED
-            }
-        }
-    }
-
-    /// What `cargo test` says of one program of tests: a line such as
-    /// `test result: ok. 5 passed; 0 failed; 1 ignored; …`. Other lines count nothing.
-    fn add_result(&mut self, line: &str) {
-        *self += test_result(line).unwrap_or_default();
-    }
-
-    /// A suite that fails without naming a failed test, or runs none at all, has failed.
-    pub fn of_suite(self, succeeded: bool) -> Self {
-        if self.failed == 0 && (!succeeded || self.passed == 0) { Self { failed: 1, ..self } } else { self }
-    }
-}
-
-impl AddAssign for Tally {
-    fn add_assign(&mut self, other: Self) {
-        self.passed += other.passed;
-        self.failed += other.failed;
-    }
-}
 
 struct Check {
     name: &'static str,
@@ -86,6 +45,15 @@ const CHECKS: &[Check] = &[
         run: |project| Tally::one(node_tool(project, "biome", &["ci", "--error-on-warnings", colors(), "."])),
     },
     Check {
+        name: "typos",
+        says: "English is spelled right, in code and prose",
+        how_long: "a second",
+        needs_page: false,
+        run: |project| {
+            Tally::one(tools::typos(project).and_then(|typos| run_command(command(typos).current_dir(&project.root))))
+        },
+    },
+    Check {
         name: "clippy",
         says: "Clippy has no warning, native",
         how_long: "minutes the first time",
@@ -110,6 +78,13 @@ const CHECKS: &[Check] = &[
             let target = "--target=wasm32-unknown-unknown";
             Tally::one(cargo(project, &["clippy", "--locked", "-p", "lorito", target, "--lib", "--", "-D", "warnings"]))
         },
+    },
+    Check {
+        name: "docs",
+        says: "The crate's documentation has no warning",
+        how_long: "20 seconds",
+        needs_page: false,
+        run: documentation,
     },
     Check {
         name: "types",
@@ -192,6 +167,7 @@ pub enum Which<'a> {
 /// The page, and the tools for that, are built beside the checks that do not read it: optimising as a whole keeps one core
 /// busy, and Cargo, which locks what it compiles by profile, lets both go on.
 pub fn run(project: &Project, which: Which) -> Result<ExitCode> {
+    let left_out = if matches!(which, Which::All) { MORE } else { &[] };
     let checks = chosen(which)?;
     tools::for_checks(project)?;
     let (of_page, others): (Vec<_>, Vec<_>) = checks.into_iter().partition(|check| check.needs_page);
@@ -211,37 +187,13 @@ pub fn run(project: &Project, which: Which) -> Result<ExitCode> {
         if !built {
             println!("==> {}: cannot be checked, as the page does not build", check.says);
         }
-        sum.add(check.name, if built { check.tally(project)? } else { Tally::FAILED });
+        sum.add(check.name, if built { check.tally(project)? } else { Tally::failed() });
+    }
+    for check in left_out {
+        let how_long = check.how_long;
+        sum.add(check.name, Tally::skipped(format!("takes {how_long}; `cargo xtask test --browsers` includes it")));
     }
     Ok(sum.print())
-}
-
-/// The tally of all checks so far.
-#[derive(Default)]
-struct Sum {
-    tally: Tally,
-    failed: Vec<&'static str>,
-}
-
-impl Sum {
-    /// Says what one check came to, and whether it passed.
-    fn add(&mut self, name: &'static str, tally: Tally) -> bool {
-        println!("    {name}: {} passed, {} failed", tally.passed, tally.failed);
-        self.tally += tally;
-        if tally.failed > 0 {
-            self.failed.push(name);
-        }
-        tally.failed == 0
-    }
-
-    /// The line that ends every run, and what the process says to its caller.
-    fn print(&self) -> ExitCode {
-        if !self.failed.is_empty() {
-            println!("\nFailed: {}", self.failed.join(", "));
-        }
-        println!("\n{} passed, {} failed", self.tally.passed, self.tally.failed);
-        if self.tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-    }
 }
 
 fn chosen(which: Which) -> Result<Vec<&'static Check>> {
@@ -287,6 +239,14 @@ fn colors() -> &'static str {
     if std::io::stdout().is_terminal() { "--colors=force" } else { "--colors=off" }
 }
 
+/// Of the crate for WebAssembly, which holds everything and src/web as well. What it depends on has been checked by Clippy with
+/// the same features; natively the tests want more of naga, and Burn would be checked a second time.
+fn documentation(project: &Project) -> Tally {
+    let mut doc = command("cargo");
+    doc.args(["doc", "--locked", "--no-deps", "-p", "lorito", "--target=wasm32-unknown-unknown", "--lib"]);
+    Tally::one(run_command(doc.env("RUSTDOCFLAGS", "-D warnings").current_dir(&project.root)))
+}
+
 fn rust_tests(project: &Project) -> Tally {
     run_rust_tests(project).unwrap_or_else(|error| Tally::one(Err(error)))
 }
@@ -305,20 +265,13 @@ fn run_rust_tests(project: &Project) -> Result<Tally> {
     let (mut of_crate, mut of_xtask) = (Tally::default(), Tally::default());
     let mut succeeded = true;
     for which in [&["--lib", "--bins"][..], &["--doc"]] {
-        succeeded &= watch(&mut test(CRATE, which), |line| of_crate.add_result(line))?;
+        succeeded &= watch(&mut test(CRATE, which), |line| of_crate.add_line(line))?;
     }
-    let xtask_succeeded = watch(&mut test(XTASK, &[]), |line| of_xtask.add_result(line))?;
-    succeeded &= promises.wait(|line| of_crate.add_result(line))?;
+    let xtask_succeeded = watch(&mut test(XTASK, &[]), |line| of_xtask.add_line(line))?;
+    succeeded &= promises.wait(|line| of_crate.add_line(line))?;
     let mut sum = of_crate.of_suite(succeeded);
     sum += of_xtask.of_suite(xtask_succeeded);
     Ok(sum)
-}
-
-fn test_result(line: &str) -> Option<Tally> {
-    let mut counts = line.trim().strip_prefix("test result: ")?.split_once(". ")?.1.split("; ");
-    let passed = counts.next()?.strip_suffix(" passed")?.parse().ok()?;
-    let failed = counts.next()?.strip_suffix(" failed")?.parse().ok()?;
-    Some(Tally { passed, failed })
 }
 
 /// Runs the script of the exported folder on what the crate has trained. Without Python it is not checked, and with a bare
@@ -327,17 +280,15 @@ fn carry_on(project: &Project) -> Tally {
     let python = std::env::var_os("LORITO_PYTHON").unwrap_or_else(|| "python3".into());
     let python = || command(&python);
     if !says_yes(python().arg("--version")) {
-        println!("    not checked: there is no Python; LORITO_PYTHON can name one");
-        return Tally::default();
+        return Tally::skipped("there is no Python; LORITO_PYTHON can name one");
     }
     let scripts = ["src/formats/carry_on/continue_training.py", "src/formats/carry_on/training_text.py"];
     let mut tally =
         Tally::one(run_command(python().arg("tests/carry_on/names.py").args(scripts).current_dir(&project.root)));
     if !says_yes(python().args(["-c", "import torch, transformers, accelerate"])) {
-        println!(
-            "    only read, not run: {} lacks torch, transformers or accelerate",
-            python().get_program().display()
-        );
+        let python = python().get_program().display().to_string();
+        tally +=
+            Tally::skipped(format!("the script is read, not run: {python} lacks torch, transformers or accelerate"));
         return tally;
     }
     let proved =
@@ -369,40 +320,14 @@ fn run_browser_tests(project: &Project) -> Result<Tally> {
         playwright.env("LORITO_OPERATIONS", page::operations(project));
         playwright.env("PLAYWRIGHT_JSON_OUTPUT_FILE", &report);
         let succeeded = run_command(&mut playwright).is_ok();
-        sum += browser_tally(&report)?.of_suite(succeeded);
+        sum += tally::of_browser_tests(&report)?.of_suite(succeeded);
     }
     Ok(sum)
-}
-
-pub fn browser_tally(report: &Path) -> Result<Tally> {
-    let report = fs::read(report).context("the browser tests left no report")?;
-    let report: Value = serde_json::from_slice(&report).context("the browser tests' report")?;
-    let count = |name: &str| report["stats"][name].as_u64().map(|count| count as usize);
-    let count = |name: &str| count(name).with_context(|| format!("the browser tests' report lacks `{name}`"));
-    Ok(Tally { passed: count("expected")?, failed: count("unexpected")? + count("flaky")? })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cargo_test_lines_are_read() {
-        let line = "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
-        assert_eq!(test_result(line), Some(Tally { passed: 12, failed: 3 }));
-        assert_eq!(test_result("test result"), None);
-        assert_eq!(test_result("running 2 tests"), None);
-    }
-
-    #[test]
-    fn a_suite_cannot_pass_without_a_test() {
-        let none = Tally::default();
-        assert_eq!(none.of_suite(true), Tally::FAILED);
-        assert_eq!(Tally { passed: 2, failed: 0 }.of_suite(true), Tally { passed: 2, failed: 0 });
-        // It broke down after two tests that passed.
-        assert_eq!(Tally { passed: 2, failed: 0 }.of_suite(false), Tally { passed: 2, failed: 1 });
-        assert_eq!(Tally { passed: 2, failed: 3 }.of_suite(false), Tally { passed: 2, failed: 3 });
-    }
 
     #[test]
     fn an_unknown_check_is_named() {

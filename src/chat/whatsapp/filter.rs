@@ -43,12 +43,19 @@ impl Default for ChatFilters {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct ChatFound {
+    /// Lines in place of a picture, a voice message or a file.
     pub media: u64,
+    /// Lines in place of a deleted message.
     pub deleted: u64,
+    /// Marks of edited messages.
     pub edited: u64,
+    /// Lines that WhatsApp writes itself.
     pub system: u64,
+    /// Web addresses.
     pub links: u64,
+    /// E-mail addresses.
     pub mails: u64,
+    /// Telephone numbers.
     pub numbers: u64,
 }
 

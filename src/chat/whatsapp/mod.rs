@@ -54,6 +54,7 @@ const PREVIEW: (usize, usize) = (12, 200);
 pub struct ChatOptions {
     /// Whose words the model learns; none: the phone's owner, as far as it can be told.
     pub you: Option<String>,
+    /// What is left out.
     pub filters: ChatFilters,
     /// To read it as the plain text that it is, too.
     pub plain: bool,
@@ -70,10 +71,13 @@ pub struct ChatReport {
     pub lines: u64,
     /// Lines of the file of which nothing is left.
     pub removed: u64,
+    /// How much each filter finds.
     pub found: ChatFound,
+    /// The filters that were used.
     pub filters: ChatFilters,
     /// Who takes part, those who say most first.
     pub people: Vec<Person>,
+    /// Whose words the model learns.
     pub you: String,
     /// Conversations in which you say nothing, so that they are left out.
     pub silent: u64,
@@ -92,9 +96,13 @@ impl ChatReport {
 /// The conversations of a chat, each one document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chat {
+    /// The conversations, one after another.
     pub text: String,
+    /// Where each of them is in the text, in bytes.
     pub documents: Vec<Range<usize>>,
+    /// Turns of all of them.
     pub turns: u64,
+    /// What became of the chat.
     pub report: ChatReport,
 }
 
@@ -111,6 +119,9 @@ pub fn looks_like(text: &str, ends: &LineEnds) -> bool {
 }
 
 /// Reads a chat from the text of a file.
+///
+/// # Errors
+/// If it is no chat, the filters leave nothing, or the person whose words were asked for says nothing.
 pub fn read(name: &str, text: &str, ends: &LineEnds, options: &ChatOptions) -> Result<Chat> {
     let filters = options.filters;
     let Some(layout) = Layout::of(text, ends) else { return Err(Error::ChatEmpty { name: name.to_owned() }) };

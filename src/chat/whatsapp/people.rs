@@ -12,9 +12,11 @@ use super::wording::is_of_group;
 /// More are not listed; nobody could choose among them.
 const MOST: usize = 200;
 
+/// Somebody who takes part in a chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Person {
+    /// The name, as the file has it.
     pub name: String,
     /// Messages of theirs that the filters leave.
     pub messages: u64,
