@@ -48,6 +48,9 @@ pub enum Error {
     NothingToLearn,
     #[error("no text has been loaded")]
     NoText,
+    /// Bytes of a file came, or its end, before it was opened or after it had been refused.
+    #[error("no file is being read")]
+    NoFileOpen,
 
     // Tokenizer
     #[error("vocabulary of {asked}; {min} to {max} are possible")]
@@ -84,6 +87,9 @@ pub enum Error {
     TokenizerChanged,
     #[error("no model yet")]
     NoModel,
+    /// Weights came, or their end, before a model began to be opened or after it had been refused.
+    #[error("no model is being opened")]
+    NoModelOpening,
     /// `rank` and `alpha`: those of the adapter that is there.
     #[error("the model has an adapter of rank {rank} and alpha {alpha}: it can be trained on, or merged first")]
     AdapterPresent { rank: usize, alpha: f64 },

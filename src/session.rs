@@ -137,6 +137,22 @@ struct Model {
     facts: TextFacts,
 }
 
+impl Model {
+    fn summary(&self) -> ModelSummary {
+        let Self { gpt, tokenizer, .. } = self;
+        let (config, adapter) = (gpt.config, gpt.adapter().map(|adapter| adapter.config));
+        ModelSummary {
+            parameters: config.parameters(),
+            vocabulary: config.vocabulary,
+            chat: chat::has_tokens(tokenizer),
+            config,
+            adapter,
+            adapter_parameters: adapter.map_or(0, |adapter| adapter.parameters(&config).0),
+            tokens_left_out: Vec::new(),
+        }
+    }
+}
+
 struct Writing {
     generation: Generation,
     /// Whether it is the model's copy on the CPU that writes.
@@ -342,17 +358,7 @@ impl Session {
 
     /// `None` before there is a model.
     pub fn model_summary(&self) -> Option<ModelSummary> {
-        let Model { gpt, tokenizer, .. } = self.model.as_ref()?;
-        let (config, adapter) = (gpt.config, gpt.adapter().map(|adapter| adapter.config));
-        Some(ModelSummary {
-            parameters: config.parameters(),
-            vocabulary: config.vocabulary,
-            chat: chat::has_tokens(tokenizer),
-            config,
-            adapter,
-            adapter_parameters: adapter.map_or(0, |adapter| adapter.parameters(&config).0),
-            tokens_left_out: Vec::new(),
-        })
+        self.model.as_ref().map(Model::summary)
     }
 
     /// What a model may take: on the CPU it shares its memory with the texts.

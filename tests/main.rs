@@ -18,6 +18,7 @@ mod pretrained;
 mod pretrained_forms;
 mod session;
 mod shaders;
+mod token_ids;
 mod tokenizer;
 mod tokenizer_files;
 mod tokenizers_from_elsewhere;

@@ -51,11 +51,11 @@ fn dataset() -> Dataset {
     let mut id = 0;
     let walk = ids.iter().map(|noise| {
         id = if noise.is_multiple_of(7) { *noise } else { (id * 5 + 3) % CONFIG.vocabulary as u32 };
-        id as u16
+        id
     });
-    let mut train: Vec<u16> = walk.collect();
+    let mut train: Vec<u32> = walk.collect();
     let validation = train.split_off(2600);
-    Dataset { train, validation, validation_bytes: 400, answers: None }
+    Dataset { train: train.into(), validation: validation.into(), validation_bytes: 400, answers: None }
 }
 
 /// Trains `steps` steps of a run of 12 and gives their losses.

@@ -7,7 +7,7 @@ use crate::{
     chat,
     corpus::{FileReader, HeldBack, ReadOptions, Summary, most_documents},
     error::{Error, Result},
-    tokenizer::{Kind, NormalForm, Piece, Tokenizer, default_vocabulary},
+    tokenizer::{Kind, NormalForm, Piece, TokenIds, Tokenizer, default_vocabulary},
     train::{Answers, Dataset, Side},
 };
 
@@ -24,7 +24,7 @@ impl Session {
     }
 
     pub fn push_bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        let Some(reader) = &mut self.reader else { return Err(Error::NoText) };
+        let reader = self.reader.as_mut().ok_or(Error::NoFileOpen)?;
         let pushed = reader.push(bytes);
         if pushed.is_err() {
             self.reader = None;
@@ -39,7 +39,7 @@ impl Session {
 
     /// Puts the file that was being read in the place of a source, once it is known to be good.
     pub fn close_file_at(&mut self, index: usize) -> Result<Summary> {
-        let source = self.reader.take().ok_or(Error::NoText)?.finish()?;
+        let source = self.reader.take().ok_or(Error::NoFileOpen)?.finish()?;
         let room = self.budget.room(self.corpus.cost(Some(index)), self.model_bytes());
         let (documents, most) = (source.documents.len() as u64, most_documents(source.text.len() as u64, room));
         if documents > most.max(1) {
@@ -134,8 +134,8 @@ impl Session {
         // A tokenizer without the tokens between turns gets them before it trains (`learn_turns`).
         let answers = if self.corpus.has_conversations() { answers(tokenizer).ok() } else { None };
         let bytes = || split.validation.iter().map(|document| document.len() as u64).sum();
-        let (train, read_in_train) = encoded(tokenizer, &split.train)?;
-        let (validation, read_in_validation) = encoded(tokenizer, &split.validation)?;
+        let (train, read_in_train) = encoded(tokenizer, &split.train);
+        let (validation, read_in_validation) = encoded(tokenizer, &split.validation);
         let validation_bytes = if answers.is_none() { bytes() } else { 0 };
         let answers = answers.map(|answers| Answers { only_read: [read_in_train, read_in_validation], ..answers });
         let data = Rc::new(Dataset { train, validation, validation_bytes, answers });
@@ -159,7 +159,7 @@ impl Session {
     /// Whether each token of a text would be learned, or only read; all are where there are no conversations.
     pub fn learned_tokens(&self, text: &str) -> Result<Vec<bool>> {
         let tokenizer = self.tokenizer()?;
-        let ids: Vec<u16> = tokenizer.encode(&chat::as_read(text)).into_iter().map(|id| id as u16).collect();
+        let ids = TokenIds::from(tokenizer.encode(&chat::as_read(text)));
         let answers = if self.corpus.has_conversations() { answers(tokenizer).ok() } else { None };
         let Some(answers) = answers else { return Ok(vec![true; ids.len()]) };
         let only_read = [places_only_read(tokenizer, &[text], &ids), Vec::new()];
@@ -186,30 +186,34 @@ fn spoken(documents: Vec<&str>, chat: bool) -> Vec<&str> {
 }
 
 /// The ids of documents, and where answers begin in them that are only read.
-fn encoded(tokenizer: &Tokenizer, documents: &[&str]) -> Result<(Vec<u16>, Vec<u32>)> {
+fn encoded(tokenizer: &Tokenizer, documents: &[&str]) -> (TokenIds, Vec<u32>) {
     if !documents.iter().any(|document| document.contains(chat::ONLY_READ)) {
-        return Ok((tokenizer.encode_documents(documents)?, Vec::new()));
+        return (tokenizer.encode_documents(documents), Vec::new());
     }
     let texts: Vec<_> = documents.iter().map(|document| chat::as_read(document)).collect();
-    let ids = tokenizer.encode_documents(&texts.iter().map(AsRef::as_ref).collect::<Vec<_>>())?;
+    let ids = tokenizer.encode_documents(&texts.iter().map(AsRef::as_ref).collect::<Vec<_>>());
     let places = places_only_read(tokenizer, documents, &ids);
-    Ok((ids, places))
+    (ids, places)
 }
 
 /// Where answers begin, in the ids of these documents, that are only read; none where turns have no tokens.
-fn places_only_read(tokenizer: &Tokenizer, documents: &[&str], ids: &[u16]) -> Vec<u32> {
+fn places_only_read(tokenizer: &Tokenizer, documents: &[&str], ids: &TokenIds) -> Vec<u32> {
     let Ok(Answers { tokens: [_, _, assistant, _], .. }) = answers(tokenizer) else { return Vec::new() };
-    let begins = (0..).zip(ids).filter(|(_, id)| **id == assistant).map(|(place, _)| place);
+    let begins = (0..).zip(ids.iter()).filter(|(_, id)| *id == assistant).map(|(place, _)| place);
     let only_read = documents.iter().flat_map(|document| chat::only_read(document));
     begins.zip(only_read).filter(|(_, only_read)| *only_read).map(|(place, _)| place).collect()
 }
 
 /// The tokens between turns, by their ids.
 pub(super) fn answers(tokenizer: &Tokenizer) -> Result<Answers> {
-    let id = |token: &str| tokenizer.special_token(token).and_then(|id| u16::try_from(id).ok());
-    let [Some(system), Some(user), Some(assistant), Some(end)] = chat::TOKENS.map(id) else {
+    let [Some(system), Some(user), Some(assistant), Some(end)] =
+        chat::TOKENS.map(|token| tokenizer.special_token(token))
+    else {
         return Err(Error::TokenizerWithoutTurns);
     };
-    let end_of_text = tokenizer.end_of_text().and_then(|id| u16::try_from(id).ok()).unwrap_or(u16::MAX);
-    Ok(Answers { tokens: [system, user, assistant, end], end_of_text, only_read: Default::default() })
+    Ok(Answers {
+        tokens: [system, user, assistant, end],
+        end_of_text: tokenizer.end_of_text(),
+        only_read: Default::default(),
+    })
 }

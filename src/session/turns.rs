@@ -40,7 +40,7 @@ impl Session {
         }
         let model = self.model.take().ok_or(Error::NoModel)?;
         let trainer = Trainer::continuing(&grown, model.trainer.history().clone());
-        self.put(Model { gpt: grown, tokenizer: Rc::new(taught), trainer, cpu_writer: CpuWriter::default(), ..model })?;
+        self.put(Model { gpt: grown, tokenizer: Rc::new(taught), trainer, cpu_writer: CpuWriter::default(), ..model });
         Ok(true)
     }
 }

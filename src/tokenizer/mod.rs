@@ -12,6 +12,7 @@ mod bpe;
 mod byte_level;
 mod file;
 mod folder;
+mod ids;
 mod normal_form;
 mod open;
 mod pieces;
@@ -35,6 +36,7 @@ pub use byte_level::{ByteLevel, TokenClass};
 pub use file::END_OF_TEXT;
 use file::File;
 pub use folder::{Opened, TOKENIZER_FILES};
+pub use ids::TokenIds;
 pub use normal_form::NormalForm;
 pub use pieces::Piece;
 pub use roles::TokenRoles;
@@ -57,9 +59,6 @@ pub enum Kind {
     /// Bytes that often stand together within a word, as GPT-2's.
     Bpe,
 }
-
-/// Ids of 16 bits, as a text is held for training.
-const LARGEST_FOR_DOCUMENTS: usize = 1 << 16;
 
 /// Cheap to clone, but for the merges.
 #[derive(Debug, Clone)]
@@ -190,27 +189,15 @@ impl Tokenizer {
         ids
     }
 
-    /// The ids of all documents, each followed by the end of text, where there is one. Holds 2 bytes a token and little
-    /// besides.
-    pub fn encode_documents(&self, documents: &[&str]) -> Result<Vec<u16>> {
-        if self.vocabulary() > LARGEST_FOR_DOCUMENTS {
-            return Err(Error::VocabularySize { asked: self.vocabulary(), min: 1, max: LARGEST_FOR_DOCUMENTS });
-        }
-        let mut ids: Vec<u16> = Vec::with_capacity(self.estimate(documents));
+    /// The ids of all documents, each followed by the end of text, where there is one. Holds these ids and little besides.
+    pub fn encode_documents(&self, documents: &[&str]) -> TokenIds {
+        let mut ids = TokenIds::with_capacity(self.vocabulary(), self.estimate(documents));
         let mut encoder = self.scheme.encoder();
         for document in documents {
-            self.each_id(&mut encoder, document, &mut |id| push(&mut ids, id));
-            self.end_of_text().into_iter().for_each(|end| push(&mut ids, end));
+            self.each_id(&mut encoder, document, &mut |id| ids.push(id));
+            self.end_of_text().into_iter().for_each(|end| ids.push(end));
         }
-        return Ok(ids);
-
-        /// Doubling would hold three times what is needed at the last.
-        fn push(ids: &mut Vec<u16>, id: u32) {
-            if ids.len() == ids.capacity() {
-                ids.reserve_exact(ids.len() / 8 + 1024);
-            }
-            ids.push(id as u16);
-        }
+        ids
     }
 
     /// Visits the ids of a text.
