@@ -63,6 +63,9 @@ pub enum Error {
     TokenizerUnsupported { reason: String },
     #[error("token id {id} is outside the vocabulary of {vocabulary}")]
     TokenOutOfRange { id: u32, vocabulary: usize },
+    /// Of a vocabulary whose ids take 4 bytes.
+    #[error("the token ids of the text need {bytes} bytes where {limit} fit")]
+    TokensTooLarge { bytes: u64, limit: u64 },
     #[error("the tokenizer has no tokens for the turns of conversations")]
     TokenizerWithoutTurns,
     #[error("no tokenizer yet")]

@@ -28,7 +28,7 @@ use crate::{
     generate::{Generation, Sampling},
     model::Gpt,
     ops, rehearsal,
-    tokenizer::{Kind, StreamDecoder, Tokenizer},
+    tokenizer::{Kind, StreamDecoder, TokenIds, Tokenizer},
     train::{Dataset, HalfPrecision, SelfCheck, TextFacts, Trainer, check_half_precision},
 };
 use cpu_writer::CpuWriter;
@@ -61,6 +61,8 @@ pub struct Plan {
     pub train_tokens: u64,
     /// How often that is the whole text.
     pub epochs: f64,
+    /// Bytes that the text and its token ids take beside `memory`, in WebAssembly's.
+    pub text_bytes: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -144,7 +146,7 @@ impl Model {
         ModelSummary {
             parameters: config.parameters(),
             vocabulary: config.vocabulary,
-            chat: chat::has_tokens(tokenizer),
+            chat: tokenizer.turns().is_some(),
             config,
             adapter,
             adapter_parameters: adapter.map_or(0, |adapter| adapter.parameters(&config).0),
@@ -292,9 +294,10 @@ impl Session {
         let train_tokens = train.steps * passes * (train.batch_size * train.window(model.context)) as u64;
         let gigaflops = self.speeds.get(&size(model, train)).unwrap_or(&self.gigaflops);
         let seconds_per_step = passes as f64 * model.training_flops(train) / (gigaflops * 1e9 * EFFICIENCY);
-        let text_tokens = match (&self.tokenizer, self.corpus.is_empty()) {
-            (Some(_), false) => self.dataset()?.train.len(),
-            _ => self.corpus.summary().train_characters,
+        let summary = self.corpus.summary();
+        let (text_tokens, ids) = match (&self.tokenizer, self.corpus.is_empty()) {
+            (Some(_), false) => self.dataset().map(|data| (data.train.len(), data.bytes()))?,
+            _ => (summary.train_characters, TokenIds::width(0) * summary.characters),
         };
         Ok(Plan {
             parameters: model.parameters(),
@@ -303,6 +306,7 @@ impl Session {
             seconds: seconds_per_step * train.steps as f64,
             train_tokens,
             epochs: train_tokens as f64 / text_tokens.max(1) as f64,
+            text_bytes: (summary.bytes + ids) as u64,
         })
     }
 
@@ -363,11 +367,16 @@ impl Session {
 
     /// What a model may take: on the CPU it shares its memory with the texts.
     fn limits_beside_texts(&self) -> Limits {
-        let beside = self.budget.memory.saturating_sub(self.corpus.cost(None));
+        let beside = self.budget.memory.saturating_sub(self.corpus.cost(None, self.bytes_per_id()));
         match self.engine {
             Engine::Cpu => Limits { total: self.limits.total.min(beside), ..self.limits },
             Engine::WebGpu => self.limits,
         }
+    }
+
+    /// Bytes that each token id of the texts takes, in the vocabulary of the current tokenizer.
+    fn bytes_per_id(&self) -> u64 {
+        TokenIds::width(self.vocabulary().unwrap_or(0)) as u64
     }
 
     /// Bytes that the model takes of the memory in which the texts are, without a run's activations.

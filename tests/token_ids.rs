@@ -156,3 +156,69 @@ fn a_vocabulary_of_70_000_tokens_opens_encodes_trains_and_goes_on() {
     }
     assert!(!text.is_empty() && again.encode(&text).unwrap().iter().all(|&id| (id as usize) < TOKENS));
 }
+
+/// Words of small letters alone: as many tokens as bytes.
+fn letters(bytes: usize) -> String {
+    "small letters\n".repeat(bytes / 14)
+}
+
+#[test]
+fn memory_is_counted_in_the_width_of_the_ids() {
+    let mut session = session();
+    let text = letters(4000);
+    add(&mut session, &text);
+    let run = TrainConfig { batch_size: 1, ..TrainConfig::default() };
+    let narrow = model_file("").config;
+    let before = session.plan(&narrow, &run).unwrap();
+    assert_eq!(before.text_bytes, 3 * text.len() as u64);
+    let files = unzip(&hugging_face(&model_file(&large_tokenizer(TOKENS)), "2026-11-29").unwrap());
+    open(&mut session, &files).unwrap();
+    let tokens = session.tokenizer_summary().unwrap().unwrap();
+    let tokens = (tokens.train_tokens + tokens.validation_tokens) as u64;
+    let plan = session.plan(&session.model_summary().unwrap().config, &run).unwrap();
+    assert_eq!(plan.text_bytes, text.len() as u64 + 4 * tokens);
+}
+
+#[test]
+fn a_text_whose_wide_ids_do_not_fit_is_refused() {
+    let files = unzip(&hugging_face(&model_file(&large_tokenizer(TOKENS)), "2026-11-29").unwrap());
+    let budget = Budget { memory: 1 << 30, texts: 20_000 };
+    // While there is no tokenizer, ids are expected to take 2 bytes; then the model is opened.
+    let mut session = session();
+    session.set_budget(budget);
+    add(&mut session, &letters(5000));
+    open(&mut session, &files).unwrap();
+    let refused = session.tokenizer_summary().unwrap_err();
+    assert!(matches!(refused, Error::TokensTooLarge { bytes: 20_000.., limit: 15_000..16_000 }), "{refused:?}");
+    // With the model there, the text is refused before it is read.
+    session.clear_text();
+    session.open_file("a.txt", 5000, None);
+    let refused = session.push_bytes(letters(5000).as_bytes()).unwrap_err();
+    assert!(matches!(refused, Error::FileTooLarge { limit: 4000, .. }), "{refused:?}");
+    add(&mut session, &letters(3500));
+    session.tokenizer_summary().unwrap().unwrap();
+}
+
+#[test]
+fn encoding_holds_the_ids_and_little_besides() {
+    let text = letters(2 << 20);
+    let large = large_tokenizer(TOKENS);
+    let small = large_tokenizer(60_000);
+    for (json, width) in [(small, 2), (large, 4)] {
+        let tokenizer = Tokenizer::from_json(json.as_bytes()).unwrap();
+        let (ids, held) = peak(|| tokenizer.encode_documents(&[&text]));
+        assert_eq!((ids.len(), ids.bytes_per_id()), (text.len() + 1, width));
+        // 3 MB: what a text is sampled into, and the words that are remembered.
+        assert!(held < ids.len() * width * 11 / 10 + (3 << 20), "{held} for {} ids", ids.len());
+    }
+}
+
+#[test]
+fn more_tokens_than_a_model_may_have_are_refused() {
+    let refused = Tokenizer::from_json(large_tokenizer(LARGEST_VOCABULARY + 1).as_bytes()).unwrap_err();
+    assert!(matches!(&refused, Error::TokenizerInvalid { reason } if reason.contains("too many")), "{refused:?}");
+    assert_eq!(
+        Tokenizer::from_json(large_tokenizer(LARGEST_VOCABULARY).as_bytes()).unwrap().vocabulary(),
+        LARGEST_VOCABULARY
+    );
+}

@@ -1,11 +1,11 @@
 //! The text that a person brought, and its tokens.
 
-use std::rc::Rc;
+use std::{borrow::Cow, rc::Rc};
 
 use super::{Session, TokenizerSummary};
 use crate::{
     chat,
-    corpus::{FileReader, HeldBack, ReadOptions, Summary, most_documents},
+    corpus::{FileReader, HeldBack, ReadOptions, Split, Summary, most_documents},
     error::{Error, Result},
     tokenizer::{Kind, NormalForm, Piece, TokenIds, Tokenizer, default_vocabulary},
     train::{Answers, Dataset, Side},
@@ -19,7 +19,8 @@ impl Session {
 
     /// What the texts there are leave no room for is refused, as soon as its size is known.
     pub fn open_file_with(&mut self, name: &str, options: ReadOptions) {
-        let limit = options.limit.min(self.budget.room(self.corpus.cost(None), self.model_bytes()));
+        let id = self.bytes_per_id();
+        let limit = options.limit.min(self.budget.room(self.corpus.cost(None, id), self.model_bytes(), id));
         self.reader = Some(FileReader::new(name, ReadOptions { limit, ..options }));
     }
 
@@ -40,8 +41,9 @@ impl Session {
     /// Puts the file that was being read in the place of a source, once it is known to be good.
     pub fn close_file_at(&mut self, index: usize) -> Result<Summary> {
         let source = self.reader.take().ok_or(Error::NoFileOpen)?.finish()?;
-        let room = self.budget.room(self.corpus.cost(Some(index)), self.model_bytes());
-        let (documents, most) = (source.documents.len() as u64, most_documents(source.text.len() as u64, room));
+        let id = self.bytes_per_id();
+        let room = self.budget.room(self.corpus.cost(Some(index), id), self.model_bytes(), id);
+        let (documents, most) = (source.documents.len() as u64, most_documents(source.text.len() as u64, room, id));
         if documents > most.max(1) {
             return Err(Error::TooManyDocuments { name: source.name, documents, most });
         }
@@ -134,6 +136,7 @@ impl Session {
         // A tokenizer without the tokens between turns gets them before it trains (`learn_turns`).
         let answers = if self.corpus.has_conversations() { answers(tokenizer).ok() } else { None };
         let bytes = || split.validation.iter().map(|document| document.len() as u64).sum();
+        self.check_room(tokenizer, &split)?;
         let (train, read_in_train) = encoded(tokenizer, &split.train);
         let (validation, read_in_validation) = encoded(tokenizer, &split.validation);
         let validation_bytes = if answers.is_none() { bytes() } else { 0 };
@@ -141,6 +144,17 @@ impl Session {
         let data = Rc::new(Dataset { train, validation, validation_bytes, answers });
         self.data = Some(data.clone());
         Ok(data)
+    }
+
+    /// Refuses ids that would not fit beside their text. Texts are let in by what their ids can take at the most in the vocabulary
+    /// of that moment, which has ids of 2 bytes before there is any; a model whose ids take 4 may be opened afterwards.
+    fn check_room(&self, tokenizer: &Tokenizer, split: &Split) -> Result<()> {
+        if TokenIds::width(tokenizer.vocabulary()) == TokenIds::width(0) {
+            return Ok(());
+        }
+        let bytes = tokenizer.bytes_of_ids(&split.train) + tokenizer.bytes_of_ids(&split.validation);
+        let limit = self.budget.texts.saturating_sub(self.corpus.summary().bytes as u64);
+        if bytes > limit { Err(Error::TokensTooLarge { bytes, limit }) } else { Ok(()) }
     }
 
     /// Ids of the current tokenizer, if there is one.
@@ -153,13 +167,14 @@ impl Session {
     }
 
     pub fn preview_tokens(&self, text: &str) -> Result<Vec<Piece>> {
-        Ok(self.tokenizer()?.pieces(&chat::as_read(text)))
+        let tokenizer = self.tokenizer()?;
+        Ok(tokenizer.pieces(&chat::as_read(text, tokenizer.turns())))
     }
 
     /// Whether each token of a text would be learned, or only read; all are where there are no conversations.
     pub fn learned_tokens(&self, text: &str) -> Result<Vec<bool>> {
         let tokenizer = self.tokenizer()?;
-        let ids = TokenIds::from(tokenizer.encode(&chat::as_read(text)));
+        let ids = TokenIds::from(tokenizer.encode(&chat::as_read(text, tokenizer.turns())));
         let answers = if self.corpus.has_conversations() { answers(tokenizer).ok() } else { None };
         let Some(answers) = answers else { return Ok(vec![true; ids.len()]) };
         let only_read = [places_only_read(tokenizer, &[text], &ids), Vec::new()];
@@ -187,10 +202,11 @@ fn spoken(documents: Vec<&str>, chat: bool) -> Vec<&str> {
 
 /// The ids of documents, and where answers begin in them that are only read.
 fn encoded(tokenizer: &Tokenizer, documents: &[&str]) -> (TokenIds, Vec<u32>) {
-    if !documents.iter().any(|document| document.contains(chat::ONLY_READ)) {
+    let as_read = |document| chat::as_read(document, tokenizer.turns());
+    if documents.iter().all(|document| matches!(as_read(document), Cow::Borrowed(_))) {
         return (tokenizer.encode_documents(documents), Vec::new());
     }
-    let texts: Vec<_> = documents.iter().map(|document| chat::as_read(document)).collect();
+    let texts: Vec<_> = documents.iter().map(|document| as_read(document)).collect();
     let ids = tokenizer.encode_documents(&texts.iter().map(AsRef::as_ref).collect::<Vec<_>>());
     let places = places_only_read(tokenizer, documents, &ids);
     (ids, places)
@@ -198,7 +214,7 @@ fn encoded(tokenizer: &Tokenizer, documents: &[&str]) -> (TokenIds, Vec<u32>) {
 
 /// Where answers begin, in the ids of these documents, that are only read; none where turns have no tokens.
 fn places_only_read(tokenizer: &Tokenizer, documents: &[&str], ids: &TokenIds) -> Vec<u32> {
-    let Ok(Answers { tokens: [_, _, assistant, _], .. }) = answers(tokenizer) else { return Vec::new() };
+    let Some([_, _, assistant, _]) = tokenizer.turn_ids() else { return Vec::new() };
     let begins = (0..).zip(ids.iter()).filter(|(_, id)| *id == assistant).map(|(place, _)| place);
     let only_read = documents.iter().flat_map(|document| chat::only_read(document));
     begins.zip(only_read).filter(|(_, only_read)| *only_read).map(|(place, _)| place).collect()
@@ -206,14 +222,6 @@ fn places_only_read(tokenizer: &Tokenizer, documents: &[&str], ids: &TokenIds) -
 
 /// The tokens between turns, by their ids.
 pub(super) fn answers(tokenizer: &Tokenizer) -> Result<Answers> {
-    let [Some(system), Some(user), Some(assistant), Some(end)] =
-        chat::TOKENS.map(|token| tokenizer.special_token(token))
-    else {
-        return Err(Error::TokenizerWithoutTurns);
-    };
-    Ok(Answers {
-        tokens: [system, user, assistant, end],
-        end_of_text: tokenizer.end_of_text(),
-        only_read: Default::default(),
-    })
+    let tokens = tokenizer.turn_ids().ok_or(Error::TokenizerWithoutTurns)?;
+    Ok(Answers { tokens, end_of_text: tokenizer.end_of_text(), only_read: Default::default() })
 }

@@ -21,7 +21,7 @@ impl Session {
             return Ok(false);
         }
         let Model { gpt, tokenizer, .. } = self.model()?;
-        if chat::TOKENS.iter().all(|token| tokenizer.special_token(token).is_some()) {
+        if tokenizer.turns().is_some() {
             return Ok(false);
         }
         let taught = tokenizer.with_special_tokens(&chat::TOKENS)?;

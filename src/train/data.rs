@@ -58,6 +58,11 @@ pub fn mix(seed: u64, step: u64) -> u64 {
 }
 
 impl Dataset {
+    /// Bytes that the ids take in memory.
+    pub fn bytes(&self) -> usize {
+        [&self.train, &self.validation].map(|ids| ids.len() * ids.bytes_per_id()).iter().sum()
+    }
+
     /// Refuses a text in which not one training window fits.
     pub fn check(&self, context: usize) -> Result<()> {
         let needed = context + 1;
