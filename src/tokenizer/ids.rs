@@ -18,12 +18,14 @@ enum Store {
 }
 
 impl TokenIds {
-    /// No ids yet, with room for `capacity` ids below `vocabulary`.
-    pub fn with_capacity(vocabulary: usize, capacity: usize) -> Self {
-        Self(match Self::width(vocabulary) {
-            2 => Store::Narrow(Vec::with_capacity(capacity)),
-            _ => Store::Wide(Vec::with_capacity(capacity)),
-        })
+    /// Ids of a vocabulary whose [`width`](Self::width) is 2.
+    pub fn narrow(ids: Vec<u16>) -> Self {
+        Self(Store::Narrow(ids))
+    }
+
+    /// Ids of a vocabulary whose [`width`](Self::width) is 4.
+    pub fn wide(ids: Vec<u32>) -> Self {
+        Self(Store::Wide(ids))
     }
 
     /// Bytes that an id of such a vocabulary takes: 2 or 4.
@@ -36,14 +38,6 @@ impl TokenIds {
         match self.0 {
             Store::Narrow(_) => 2,
             Store::Wide(_) => 4,
-        }
-    }
-
-    /// `id` must be below the vocabulary that these ids were made for.
-    pub fn push(&mut self, id: u32) {
-        match &mut self.0 {
-            Store::Narrow(ids) => push(ids, id as u16),
-            Store::Wide(ids) => push(ids, id),
         }
     }
 
@@ -102,14 +96,6 @@ impl TokenIds {
     }
 }
 
-/// Growing by half or by doubling would hold two to three times what is needed at the end.
-fn push<T>(ids: &mut Vec<T>, id: T) {
-    if ids.len() == ids.capacity() {
-        ids.reserve_exact(ids.len() / 8 + 1024);
-    }
-    ids.push(id);
-}
-
 impl Default for TokenIds {
     fn default() -> Self {
         Self(Store::Narrow(Vec::new()))
@@ -126,10 +112,10 @@ impl PartialEq for TokenIds {
 /// In the width that the largest of them needs.
 impl From<Vec<u32>> for TokenIds {
     fn from(ids: Vec<u32>) -> Self {
-        let vocabulary = ids.iter().max().map_or(0, |&id| id as usize + 1);
-        let mut narrow = Self::with_capacity(vocabulary, ids.len());
-        ids.into_iter().for_each(|id| narrow.push(id));
-        narrow
+        match Self::width(ids.iter().max().map_or(0, |&id| id as usize + 1)) {
+            2 => Self::narrow(ids.into_iter().map(|id| id as u16).collect()),
+            _ => Self::wide(ids),
+        }
     }
 }
 
@@ -161,8 +147,7 @@ mod tests {
 
     #[test]
     fn equal_ids_are_equal_in_any_width() {
-        let mut wide = TokenIds::with_capacity(70_000, 2);
-        [3, 9].into_iter().for_each(|id| wide.push(id));
+        let wide = TokenIds::wide(vec![3, 9]);
         assert_eq!(wide, TokenIds::from(vec![3, 9]));
         assert_ne!(wide, TokenIds::from(vec![3, 8]));
         assert_ne!(wide, TokenIds::from(vec![3]));

@@ -208,11 +208,27 @@ impl Tokenizer {
 
     /// The ids of all documents, each followed by the end of text, where there is one. Holds these ids and little besides.
     pub fn encode_documents(&self, documents: &[&str]) -> TokenIds {
-        let mut ids = TokenIds::with_capacity(self.vocabulary(), self.estimate(documents));
+        match TokenIds::width(self.vocabulary()) {
+            2 => TokenIds::narrow(self.encode_all(documents, |id| id as u16)),
+            _ => TokenIds::wide(self.encode_all(documents, |id| id)),
+        }
+    }
+
+    /// The ids of all documents, as numbers of one type: to ask for each id how it is stored made characters
+    /// take half as long again.
+    fn encode_all<T>(&self, documents: &[&str], number: impl Fn(u32) -> T) -> Vec<T> {
+        let mut ids = Vec::with_capacity(self.estimate(documents));
+        // Doubling would hold three times what is needed at the last.
+        let mut push = |id| {
+            if ids.len() == ids.capacity() {
+                ids.reserve_exact(ids.len() / 8 + 1024);
+            }
+            ids.push(number(id));
+        };
         let mut encoder = self.scheme.encoder();
         for document in documents {
-            self.each_id(&mut encoder, document, &mut |id| ids.push(id));
-            self.end_of_text().into_iter().for_each(|end| ids.push(end));
+            self.each_id(&mut encoder, document, &mut push);
+            self.end_of_text().into_iter().for_each(&mut push);
         }
         ids
     }

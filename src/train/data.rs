@@ -330,7 +330,7 @@ mod tests {
     #[test]
     fn an_answer_that_is_only_read_is_no_target() {
         let mut data = conversations();
-        [11, 1, 13, 12, 7, 13, 14].into_iter().for_each(|id| data.train.push(id));
+        data.train = data.train.iter().chain([11, 1, 13, 12, 7, 13, 14]).collect();
         // The second conversation's assistant token is at 309.
         data.answers.as_mut().unwrap().only_read[0] = vec![309];
         let targets = data.targets(Side::Train, &data.train, 1, data.train.len());
