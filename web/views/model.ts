@@ -2,7 +2,7 @@
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import { bytes, duration, known, list, sentenceOf, settingName, short, t, type Values } from "../i18n";
-import type { ModelConfig } from "../lorito";
+import type { Memory, ModelConfig } from "../lorito";
 import { modelDiffers } from "../prepare";
 import { type Field, MODEL_FIELDS, type Settings } from "../settings";
 import type { Report } from "../state";
@@ -164,7 +164,7 @@ function counted({ layers, heads, width, context }: Omit<ModelConfig, "vocabular
 }
 
 /** Bytes by what they hold: the model and its training, and the text with its token ids. */
-type Shares = Record<"weights" | "optimizer" | "activations" | "text", number>;
+type Shares = Omit<Memory, "largestBuffer"> & { text: number };
 
 const sum = ({ weights, optimizer, activations, text }: Shares): number => weights + optimizer + activations + text;
 
