@@ -50,6 +50,9 @@ pub enum Error {
     NothingToLearn,
     #[error("no text has been loaded")]
     NoText,
+    /// Bytes of a file came, or its end, before it was opened or after it had been refused.
+    #[error("no file is being read")]
+    NoFileOpen,
 
     // Tokenizer
     #[error("vocabulary of {asked}; {min} to {max} are possible")]
@@ -62,6 +65,9 @@ pub enum Error {
     TokenizerUnsupported { reason: String },
     #[error("token id {id} is outside the vocabulary of {vocabulary}")]
     TokenOutOfRange { id: u32, vocabulary: usize },
+    /// Of a vocabulary whose ids take 4 bytes.
+    #[error("the token ids of the text need {bytes} bytes where {limit} fit")]
+    TokensTooLarge { bytes: u64, limit: u64 },
     #[error("the tokenizer has no tokens for the turns of conversations")]
     TokenizerWithoutTurns,
     #[error("no tokenizer yet")]
@@ -86,6 +92,9 @@ pub enum Error {
     TokenizerChanged,
     #[error("no model yet")]
     NoModel,
+    /// Weights came, or their end, before a model began to be opened or after it had been refused.
+    #[error("no model is being opened")]
+    NoModelOpening,
     /// `rank` and `alpha`: those of the adapter that is there.
     #[error("the model has an adapter of rank {rank} and alpha {alpha}: it can be trained on, or merged first")]
     AdapterPresent { rank: usize, alpha: f64 },

@@ -8,6 +8,7 @@ use lorito::{
     model::Gpt,
     ops::{Device, read},
     session::Session,
+    tokenizer::TokenIds,
     train::{Dataset, Trainer},
 };
 
@@ -34,9 +35,9 @@ fn data() -> Dataset {
     let walk = (0..2000u64).map(|step| {
         let noise = lorito::train::mix(3, step);
         id = if noise.is_multiple_of(7) { noise % 29 } else { (id * 5 + 3) % 29 };
-        id as u16
+        id as u32
     });
-    Dataset { train: walk.collect(), validation: Vec::new(), validation_bytes: 0, answers: None }
+    Dataset { train: walk.collect(), validation: TokenIds::default(), validation_bytes: 0, answers: None }
 }
 
 fn logits(gpt: &Gpt) -> Vec<f32> {

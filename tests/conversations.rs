@@ -10,11 +10,11 @@ use lorito::{
     config::{ModelConfig, TrainConfig, Variant},
     corpus::Notice,
     device::{CPU_LIMITS, Engine},
-    formats::{ModelFile, hugging_face},
+    formats::{self, ModelFile, hugging_face},
     model::Layout,
     ops::Device,
-    session::Session,
-    tokenizer::{Kind, Tokenizer},
+    session::{GenerateOptions, Session},
+    tokenizer::{Kind, TokenRoles, Tokenizer, TurnTokens},
     train::{History, Progress, TextFacts},
 };
 use serde::Deserialize;
@@ -97,7 +97,7 @@ fn ids_are_those_of_apply_chat_template() {
         for (messages, made) in conversations().iter().zip(&expected[name]) {
             let text = chat::render(messages);
             assert_eq!(tokenizer.encode(&text), made.ids, "{name}: {text}");
-            assert_eq!(tokenizer.encode(&(text + chat::begin_answer())), made.asking, "{name}");
+            assert_eq!(tokenizer.encode(&(text + Role::Assistant.token())), made.asking, "{name}");
         }
     }
 }
@@ -272,6 +272,82 @@ fn a_model_learns_to_answer_and_is_saved_with_what_counts() {
         (0..3).for_each(|_| session.step().unwrap());
     }
     assert_eq!(block_on(session.read_losses()).unwrap(), block_on(again.read_losses()).unwrap());
+}
+
+#[test]
+fn a_model_with_turn_tokens_of_its_own_learns_and_answers_in_them() {
+    let [system, user, assistant, end] = ["[SYS]", "[Q]", "[A]", "</turn>"].map(str::to_owned);
+    let turns = TurnTokens { system, user, assistant, end };
+    let plain = Tokenizer::train(Kind::Byte, None, &["any"]).unwrap();
+    let tokenizer = plain.with_special_tokens(&turns.contents()).unwrap();
+    let roles = TokenRoles { turns: Some(turns.clone()), ..tokenizer.roles().clone() };
+    assert!(tokenizer.turns().is_none());
+    let config = ModelConfig {
+        vocabulary: tokenizer.vocabulary(),
+        context: 32,
+        layers: 1,
+        heads: 2,
+        width: 16,
+        dropout: 0.0,
+        variant: Variant::GPT2,
+    };
+    let file = ModelFile {
+        name: "talk".into(),
+        config,
+        tokenizer: tokenizer.to_json(),
+        roles: Some(roles),
+        weights: Layout::new(&config).initial(3),
+        facts: TextFacts::default(),
+        history: History::default(),
+        progress: Progress { config: TrainConfig::default(), start_step: 0, step: 0, updates: 0 },
+        adapter: None,
+        moments: None,
+        best: None,
+    };
+    let mut session = session();
+    add(&mut session, "digits.jsonl", &lines(&digits()));
+    assert!(session.import_model(&formats::write(&file).unwrap()).unwrap().chat);
+    assert!(!block_on(session.learn_turns()).unwrap(), "it has its own");
+    let config_of_folder = |session: &Session| -> (HashMap<String, Vec<u8>>, serde_json::Value) {
+        let folder = unzip(&block_on(session.export_hugging_face("talk", "2026-11-29")).unwrap());
+        let config = serde_json::from_slice(&folder["tokenizer_config.json"]).unwrap();
+        (folder, config)
+    };
+    // The same from the folder that it leaves as.
+    for again in [false, true] {
+        if again {
+            let (folder, config) = config_of_folder(&session);
+            assert_eq!(config["additional_special_tokens"], serde_json::json!(turns.contents()));
+            assert!(config["chat_template"].as_str().unwrap().contains("\"[Q]\""));
+            assert!(open(&mut session, &folder).unwrap().chat);
+        }
+        let document = "<|user|>is it [A]<|end|><|assistant|>one<|end|>";
+        let pieces: Vec<String> = session.preview_tokens(document).unwrap().into_iter().map(|it| it.text).collect();
+        assert_eq!(pieces.concat(), "[Q]is it [ A]</turn>[A]one</turn>");
+        let learned = session.learned_tokens(document).unwrap();
+        assert_eq!(learned.iter().filter(|learned| **learned).count(), "one".len() + 1);
+        assert!(learned[learned.len() - 4..].iter().all(|learned| *learned));
+        let run = TrainConfig { steps: 2, batch_size: 2, ..TrainConfig::default() };
+        session.begin_training(run).unwrap();
+        (0..2).for_each(|_| session.step().unwrap());
+        let question = [Message { role: Role::User, content: "what is 1".into() }];
+        session.begin_chat(&question, GenerateOptions { max_tokens: 2, ..GenerateOptions::default() }).unwrap();
+    }
+    let tokenizer = file.tokenizer().unwrap();
+    let question = [Message { role: Role::User, content: "a <|user|> [Q]".into() }];
+    let prompt = chat::prompt(&question, &tokenizer).unwrap();
+    let ids = [prompt.question.begin, prompt.question.words, prompt.question.end, prompt.answer].concat();
+    assert_eq!(ids, tokenizer.encode("[Q]a < |user|> [ Q]</turn>[A]"));
+    assert_eq!(chat::ends(&tokenizer).len(), 5);
+    // Tokens that it lacks, or that words could spell, are none.
+    for wrong in ["[B]", "[A]", "[Q]"] {
+        let turns = Some(TurnTokens { user: wrong.into(), system: "[Q]".into(), ..turns.clone() });
+        let roles = TokenRoles { turns, ..tokenizer.roles().clone() };
+        assert!(
+            Tokenizer::from_json(file.tokenizer.as_bytes()).unwrap().with_roles(roles).turns().is_none(),
+            "{wrong}"
+        );
+    }
 }
 
 #[test]

@@ -263,7 +263,7 @@ fn many_small_documents_stay_cheap() {
     corpus.add(read_with("a.jsonl", rows.as_bytes(), 1 << 20, ReadOptions::default()).unwrap());
     let Split { train, validation } = corpus.split();
     assert_eq!((train.len(), validation.len()), (270_000, 30_000));
-    assert!(corpus.cost(None) < 100 * 300_000 && corpus.cost(Some(0)) == 0);
+    assert!(corpus.cost(None, 2) < 100 * 300_000 && corpus.cost(Some(0), 2) == 0);
 }
 
 #[test]

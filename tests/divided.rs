@@ -26,9 +26,9 @@ fn engines() -> [Device; 2] {
 }
 
 fn data() -> Dataset {
-    let mut train: Vec<u16> = (0..3000).map(|at| (mix(3, at / 2) % 301) as u16).collect();
+    let mut train: Vec<u32> = (0..3000).map(|at| (mix(3, at / 2) % 301) as u32).collect();
     let validation = train.split_off(2600);
-    Dataset { train, validation, validation_bytes: 400, answers: None }
+    Dataset { train: train.into(), validation: validation.into(), validation_bytes: 400, answers: None }
 }
 
 struct Done {

@@ -21,11 +21,11 @@ fn dataset() -> Dataset {
     let walk = (0..4000u64).map(|step| {
         let noise = lorito::train::mix(3, step);
         id = if noise.is_multiple_of(7) { noise % 29 } else { (id * 5 + 3) % 29 };
-        id as u16
+        id as u32
     });
-    let mut train: Vec<u16> = walk.collect();
+    let mut train: Vec<u32> = walk.collect();
     let validation = train.split_off(3600);
-    Dataset { train, validation, validation_bytes: 400, answers: None }
+    Dataset { train: train.into(), validation: validation.into(), validation_bytes: 400, answers: None }
 }
 
 /// Losses and norms of a run, its validation loss and its weights at the end.

@@ -19,6 +19,7 @@ mod pretrained_forms;
 mod session;
 mod shaders;
 mod side_by_side;
+mod token_ids;
 mod tokenizer;
 mod tokenizer_files;
 mod tokenizers_from_elsewhere;

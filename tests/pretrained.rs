@@ -304,15 +304,15 @@ fn folders_that_lack_something_or_lie_are_refused() {
 #[test]
 fn pieces_must_come_whole_and_all() {
     let mut session = session();
-    assert_eq!(block_on(session.push_pretrained(&[])).unwrap_err().code(), "no-model");
-    assert_eq!(session.finish_pretrained().unwrap_err().code(), "no-model");
+    assert_eq!(block_on(session.push_pretrained(&[])).unwrap_err().code(), "no-model-opening");
+    assert_eq!(session.finish_pretrained().unwrap_err().code(), "no-model-opening");
     let files = files("prefixed");
     let pieces = session.begin_pretrained(&folder(&files)).unwrap();
     block_on(session.push_pretrained(&files[&pieces[0].file][pieces[0].from as usize..pieces[0].to as usize])).unwrap();
     assert_eq!(session.finish_pretrained().unwrap_err().code(), "file-truncated");
     session.begin_pretrained(&folder(&files)).unwrap();
     assert_eq!(block_on(session.push_pretrained(&[0; 3])).unwrap_err().code(), "file-truncated");
-    assert_eq!(session.finish_pretrained().unwrap_err().code(), "no-model");
+    assert_eq!(session.finish_pretrained().unwrap_err().code(), "no-model-opening");
 }
 
 #[test]

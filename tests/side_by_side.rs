@@ -27,7 +27,7 @@ fn begin(device: &Device, seed: u64) -> (Gpt, Trainer) {
 }
 
 fn data() -> Dataset {
-    Dataset { train: (0..500).map(|at| (mix(3, at / 2) % 29) as u16).collect(), ..Dataset::default() }
+    Dataset { train: (0..500).map(|at| (mix(3, at / 2) % 29) as u32).collect(), ..Dataset::default() }
 }
 
 fn losses(trainer: &mut Trainer) -> Vec<f32> {

@@ -49,11 +49,11 @@ fn dataset() -> Dataset {
     let mut id = 0;
     let walk = ids.iter().map(|noise| {
         id = if noise.is_multiple_of(7) { *noise } else { (id * 5 + 3) % CONFIG.vocabulary as u32 };
-        id as u16
+        id
     });
-    let mut train: Vec<u16> = walk.collect();
+    let mut train: Vec<u32> = walk.collect();
     let validation = train.split_off(2600);
-    Dataset { train, validation, validation_bytes: 400, answers: None }
+    Dataset { train: train.into(), validation: validation.into(), validation_bytes: 400, answers: None }
 }
 
 /// Trains `steps` steps of a run of 12 and gives their losses.
@@ -263,7 +263,7 @@ fn a_run_that_diverges_says_so() {
 #[test]
 fn a_text_with_ids_that_the_model_does_not_know_is_refused() {
     let (mut gpt, mut trainer) = run(0.0);
-    let ids = || vec![23u16; 100];
+    let ids = || vec![23; 100].into();
     let unknown = Dataset { train: ids(), validation: ids(), ..dataset() };
     let refused = Err(Error::TokenOutOfRange { id: 23, vocabulary: 23 });
     assert_eq!(trainer.step(&mut gpt, &unknown), refused);

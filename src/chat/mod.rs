@@ -10,8 +10,8 @@ pub mod whatsapp;
 
 use serde::{Deserialize, Serialize};
 
-pub use prompt::{end_of_turn, ends, has_tokens, prompt, template};
-pub use template::{JINJA, ONLY_READ, TOKENS, as_read, begin_answer, only_read, render, render_with, words};
+pub use prompt::{end_of_turn, ends, prompt, template};
+pub use template::{JINJA, ONLY_READ, TOKENS, as_read, only_read, render, render_with, words};
 pub use transcript::Answer;
 
 /// Who speaks.

@@ -1,37 +1,33 @@
 //! What a model reads of a conversation, in ids: in the tokens of the [template](super::template) if its tokenizer has
 //! them, else as the lines of a [transcript].
 
-use super::{JINJA, Message, Role, TOKENS, begin_answer, render, transcript};
+use std::borrow::Cow;
+
+use super::{
+    Message, Role,
+    template::{jinja, spoken},
+    transcript,
+};
 use crate::{
     error::{Error, Result},
     generate::{Exchange, Prompt, Question},
-    tokenizer::Tokenizer,
+    tokenizer::{Tokenizer, TurnTokens},
 };
-
-/// The ids of the tokens of a conversation; `None` if the tokenizer lacks one.
-fn tokens(tokenizer: &Tokenizer) -> Option<Vec<u32>> {
-    TOKENS.iter().map(|token| tokenizer.special_token(token)).collect()
-}
-
-/// Whether a model with this tokenizer can have read conversations.
-pub fn has_tokens(tokenizer: &Tokenizer) -> bool {
-    tokens(tokenizer).is_some()
-}
 
 /// The id that ends a turn, where the model knows conversations.
 pub fn end_of_turn(tokenizer: &Tokenizer) -> Option<u32> {
-    tokens(tokenizer)?.last().copied()
+    tokenizer.turn_ids().map(|[.., end]| end)
 }
 
 /// `chat_template` for transformers and llama.cpp: the one that a model came with, else the one of the tokens it has.
-pub fn template(tokenizer: &Tokenizer) -> Option<&str> {
-    let ours = has_tokens(tokenizer).then_some(JINJA);
-    tokenizer.roles().chat_template.as_deref().or(ours)
+pub fn template(tokenizer: &Tokenizer) -> Option<Cow<'_, str>> {
+    let given = tokenizer.roles().chat_template.as_deref().map(Cow::Borrowed);
+    given.or_else(|| tokenizer.turns().map(jinja))
 }
 
 /// The ids that end an answer: those that end a text, and a token that ends this turn or begins another.
 pub fn ends(tokenizer: &Tokenizer) -> Vec<u32> {
-    [tokenizer.roles().ends.clone(), tokens(tokenizer).unwrap_or_default()].concat()
+    [&tokenizer.roles().ends[..], tokenizer.turn_ids().as_ref().map_or(&[], |ids| &ids[..])].concat()
 }
 
 /// A conversation that ends with a question, and what its answer begins with. Turns are encoded one by one, which gives
@@ -48,10 +44,11 @@ pub fn prompt(messages: &[Message], tokenizer: &Tokenizer) -> Result<Prompt> {
     if let Some(place) = misplaced {
         return Err(Error::SystemNotFirst { turn: place + 2 });
     }
-    let parts = |message: &Message| turn(message, has_tokens(tokenizer)).map(|part| tokenizer.encode(&part));
-    let (system, turns) = before.split_at(usize::from(has_system));
+    let turns = tokenizer.turns();
+    let parts = |message: &Message| turn(message, turns).map(|part| tokenizer.encode(&part));
+    let (system, later) = before.split_at(usize::from(has_system));
     let mut exchanges: Vec<Exchange> = Vec::new();
-    for message in turns {
+    for message in later {
         if message.role == Role::User || exchanges.is_empty() {
             exchanges.push(Exchange::default());
         }
@@ -65,25 +62,26 @@ pub fn prompt(messages: &[Message], tokenizer: &Tokenizer) -> Result<Prompt> {
         system: system.iter().flat_map(|message| parts(message).concat()).collect(),
         exchanges,
         question: Question { begin, words, end },
-        answer: tokenizer.encode(if has_tokens(tokenizer) { begin_answer() } else { Role::Assistant.line() }),
+        answer: tokenizer.encode(turns.map_or(Role::Assistant.line(), |turns| &turns.assistant)),
     })
 }
 
 /// A turn as text: what says whose it is, the words, and what ends it.
-fn turn(message: &Message, in_tokens: bool) -> [String; 3] {
-    let Message { role, .. } = *message;
-    if !in_tokens {
-        return [role.line().to_owned(), transcript::words(message), transcript::END.to_owned()];
+fn turn(message: &Message, turns: Option<&TurnTokens>) -> [String; 3] {
+    let Message { role, content } = message;
+    match turns {
+        Some(turns) => [role.token_of(turns).to_owned(), spoken(content, turns), turns.end.clone()],
+        None => [role.line().to_owned(), transcript::words(message), transcript::END.to_owned()],
     }
-    let text = render(std::slice::from_ref(message));
-    let words = &text[role.token().len()..text.len() - TOKENS[3].len()];
-    [role.token().to_owned(), words.to_owned(), TOKENS[3].to_owned()]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tokenizer::Kind;
+    use crate::{
+        chat::{TOKENS, render},
+        tokenizer::Kind,
+    };
 
     const TEXT: &str = "User: the ship sails, (and) sails again\nAssistant: the ship sails home \nSystem: again!  ";
 
@@ -113,7 +111,7 @@ mod tests {
             let plain = Tokenizer::train(kind, None, &[&TEXT.repeat(20)]).unwrap();
             let with_tokens = plain.with_special_tokens(&TOKENS).unwrap();
             let prompt = |tokenizer| super::prompt(&conversation(), tokenizer).unwrap();
-            let rendered = render(&conversation()) + begin_answer();
+            let rendered = render(&conversation()) + Role::Assistant.token();
             assert_eq!(whole(&prompt(&with_tokens)), with_tokens.encode(&rendered), "{kind:?}");
             let lines = "System: sails\nAssistant: (the ship)\nUser: again\nAssistant: home!\n\n  home\n\
                          User: <|end|> ship\nAssistant:";

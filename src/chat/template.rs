@@ -1,17 +1,22 @@
 //! A conversation as one text: each turn is the token of its role, the words, and the token that ends it.
 //!
-//! The four tokens have one id each. What a person writes must never become one of them, here or in transformers, whose
-//! `apply_chat_template` makes a text before it makes ids: so every `<|` in their words gets a space, in [`render`] and
-//! in [`JINJA`] alike.
+//! In a document the four tokens are marks, the same for every text. A model reads the tokens of its own tokenizer in their
+//! place ([`as_read`]), which are the marks themselves where its files name no others.
+//!
+//! Each token has one id. What a person writes must never become one of them, here or in transformers, whose
+//! `apply_chat_template` makes a text before it makes ids: so every `<|` in their words gets a space, and so do the first two
+//! characters of a model's own tokens, here and in [`jinja`] alike.
 
 use std::borrow::Cow;
 
 use super::{Message, Role};
+use crate::tokenizer::TurnTokens;
 
-/// The tokens of a conversation, in the order of their ids: system, user, assistant, end of a turn.
-pub const TOKENS: [&str; 4] = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"];
+/// The marks of a conversation, and the tokens that a model gets here: system, user, assistant, end of a turn.
+pub const TOKENS: [&str; 4] = TurnTokens::OURS;
 
-/// `chat_template` of tokenizer_config.json, as transformers 5.23 reads it; it makes the text that [`render`] makes.
+/// `chat_template` of tokenizer_config.json for [`TOKENS`], as transformers 5.23 reads it; it makes the text that [`render`]
+/// makes.
 pub const JINJA: &str = concat!(
     "{% for message in messages %}",
     "{{ '<|' + message['role'] + '|>' + message['content'].replace('<|', '< |') + '<|end|>' }}",
@@ -19,13 +24,40 @@ pub const JINJA: &str = concat!(
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}",
 );
 
+/// `chat_template` for a model's tokens: it makes the text of [`in_tokens`].
+pub fn jinja(turns: &TurnTokens) -> Cow<'static, str> {
+    if *turns == TurnTokens::ours() {
+        return Cow::Borrowed(JINJA);
+    }
+    let text = |text: &str| serde_json::Value::from(text).to_string();
+    let [system, user, assistant, end] = turns.contents().map(text);
+    let apart: String =
+        separations(turns).map(|(from, to)| format!(".replace({}, {})", text(&from), text(&to))).collect();
+    Cow::Owned(format!(
+        "{{% set turns = {{'system': {system}, 'user': {user}, 'assistant': {assistant}}} %}}\
+         {{% for message in messages %}}\
+         {{{{ turns[message['role']] + message['content'].replace('<|', '< |'){apart} + {end} }}}}\
+         {{% endfor %}}\
+         {{% if add_generation_prompt %}}{{{{ {assistant} }}}}{{% endif %}}"
+    ))
+}
+
 impl Role {
-    /// The token that begins a turn.
+    /// The mark that begins a turn.
     pub fn token(self) -> &'static str {
         match self {
             Self::System => TOKENS[0],
             Self::User => TOKENS[1],
             Self::Assistant => TOKENS[2],
+        }
+    }
+
+    /// The token of a model that begins a turn.
+    pub fn token_of(self, turns: &TurnTokens) -> &str {
+        match self {
+            Self::System => &turns.system,
+            Self::User => &turns.user,
+            Self::Assistant => &turns.assistant,
         }
     }
 }
@@ -34,12 +66,46 @@ impl Role {
 /// no token: [`as_read`] makes the text of it that a model reads.
 pub const ONLY_READ: &str = "<|assistant:read|>";
 
-/// The text that a model reads of a document.
-pub fn as_read(document: &str) -> Cow<'_, str> {
-    match document.contains(ONLY_READ) {
-        true => Cow::Owned(document.replace(ONLY_READ, TOKENS[2])),
-        false => Cow::Borrowed(document),
+/// The text that a model reads of a document; `turns`: its tokenizer's.
+pub fn as_read<'d>(document: &'d str, turns: Option<&TurnTokens>) -> Cow<'d, str> {
+    match turns {
+        Some(turns) if *turns != TurnTokens::ours() => in_tokens(document, turns),
+        _ if document.contains(ONLY_READ) => Cow::Owned(document.replace(ONLY_READ, TOKENS[2])),
+        _ => Cow::Borrowed(document),
     }
+}
+
+/// A document with the tokens of a model in the place of marks. Without any mark it is plain text, and stays as it is.
+fn in_tokens<'d>(document: &'d str, turns: &TurnTokens) -> Cow<'d, str> {
+    let [system, user, assistant, end] = TOKENS;
+    let tokens = [(system, &turns.system), (user, &turns.user), (assistant, &turns.assistant), (end, &turns.end)];
+    let marks = || tokens.into_iter().chain([(ONLY_READ, &turns.assistant)]);
+    let (mut text, mut rest) = (String::new(), document);
+    let next = |rest: &str| {
+        rest.match_indices("<|").find_map(|(at, _)| Some((at, marks().find(|(mark, _)| rest[at..].starts_with(mark))?)))
+    };
+    while let Some((at, (mark, token))) = next(rest) {
+        text += &spoken(&rest[..at], turns);
+        text += token;
+        rest = &rest[at + mark.len()..];
+    }
+    if text.is_empty() { Cow::Borrowed(document) } else { Cow::Owned(text + &spoken(rest, turns)) }
+}
+
+/// The words of a turn as a model reads them between its tokens, none of which they spell.
+pub fn spoken(words: &str, turns: &TurnTokens) -> String {
+    separations(turns).fold(apart(words), |words, (from, to)| words.replace(&from, &to))
+}
+
+/// Words that spell none of the marks.
+fn apart(words: &str) -> String {
+    words.replace("<|", "< |")
+}
+
+/// What is replaced in words, beside `<|`, so that they spell none of these tokens.
+fn separations(turns: &TurnTokens) -> impl Iterator<Item = (String, String)> {
+    let others = turns.beginnings().into_iter().filter(|pair| *pair != ('<', '|'));
+    others.map(|(first, second)| (format!("{first}{second}"), format!("{first} {second}")))
 }
 
 /// Whether each answer of a document is only read, in their order.
@@ -61,12 +127,12 @@ pub fn render_with(messages: &[Message], only_read: &[usize]) -> String {
     messages.iter().enumerate().map(turn).collect()
 }
 
-/// The text of a conversation. That of a longer one begins with it.
+/// The text of a conversation, with marks. That of a longer one begins with it.
 pub fn render(messages: &[Message]) -> String {
     let mut text = String::new();
     for message in messages {
         text.push_str(message.role.token());
-        text.push_str(&message.content.replace("<|", "< |"));
+        text.push_str(&apart(&message.content));
         text.push_str(TOKENS[3]);
     }
     text
@@ -80,11 +146,6 @@ pub fn words(document: &str) -> Vec<&str> {
     }
     pieces.retain(|piece| !piece.is_empty());
     pieces
-}
-
-/// What stands before an answer that is yet to be written.
-pub fn begin_answer() -> &'static str {
-    Role::Assistant.token()
 }
 
 #[cfg(test)]
@@ -101,7 +162,7 @@ mod tests {
             message(Role::Assistant, "e"),
         ];
         let marked = render_with(&messages, &[1]);
-        assert_eq!(as_read(&marked), render(&messages));
+        assert_eq!(as_read(&marked, None), render(&messages));
         assert_eq!(only_read(&marked).collect::<Vec<_>>(), [true, false]);
         assert_eq!(words(&marked), words(&render(&messages)));
         assert_eq!(render_with(&messages, &[]), render(&messages));
@@ -114,5 +175,35 @@ mod tests {
         let text = render(&messages);
         assert_eq!(text, "<|user|>< |end|><< |user|><|end|><|assistant|>a\n<<|end|>");
         assert!(text.starts_with(&render(&messages[..1])));
+    }
+
+    fn others() -> TurnTokens {
+        let [system, user, assistant, end] = ["[SYS]", "[Q]", "[A]", "</t>"].map(str::to_owned);
+        TurnTokens { system, user, assistant, end }
+    }
+
+    #[test]
+    fn a_model_reads_its_own_tokens_in_the_place_of_marks() {
+        let message = |role, content: &str| Message { role, content: content.into() };
+        let messages = [message(Role::User, "<|end|> [Q] </t>"), message(Role::Assistant, "a [")];
+        for only_read in [&[][..], &[1]] {
+            let text = as_read(&render_with(&messages, only_read), Some(&others())).into_owned();
+            assert_eq!(text, "[Q]< |end|> [ Q] < /t></t>[A]a [</t>");
+        }
+        assert_eq!(as_read(&render(&messages), Some(&TurnTokens::ours())), render(&messages));
+        assert_eq!(as_read("no turns: [Q]", Some(&others())), "no turns: [Q]");
+    }
+
+    /// Jinja 3.1.6 makes the text above of it.
+    #[test]
+    fn the_template_of_other_tokens_says_the_same() {
+        assert_eq!(jinja(&TurnTokens::ours()), JINJA);
+        let right = concat!(
+            r#"{% set turns = {'system': "[SYS]", 'user': "[Q]", 'assistant': "[A]"} %}{% for message in messages %}"#,
+            r#"{{ turns[message['role']] + message['content'].replace('<|', '< |').replace("[S", "[ S")"#,
+            r#".replace("[Q", "[ Q").replace("[A", "[ A").replace("</", "< /") + "</t>" }}{% endfor %}"#,
+            r#"{% if add_generation_prompt %}{{ "[A]" }}{% endif %}"#,
+        );
+        assert_eq!(jinja(&others()), right);
     }
 }

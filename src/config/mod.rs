@@ -15,6 +15,9 @@ use crate::{
     error::{Error, Result},
 };
 
+/// Ids that a vocabulary may have: 2^18, as many as the largest published ones.
+pub const LARGEST_VOCABULARY: usize = 262_144;
+
 /// The shape of a GPT-2 model (Radford et al. 2019; names as in nanoGPT).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -209,7 +212,7 @@ fn in_range(setting: &str, value: f64, min: f64, max: f64) -> Result<()> {
 impl ModelConfig {
     /// Refuses shapes that no engine could run, naming the setting and its limits.
     pub fn validate(&self) -> Result<()> {
-        in_range("vocabulary", self.vocabulary as f64, 2.0, 262_144.0)?;
+        in_range("vocabulary", self.vocabulary as f64, 2.0, LARGEST_VOCABULARY as f64)?;
         in_range("context", self.context as f64, 1.0, 4096.0)?;
         in_range("layers", self.layers as f64, 1.0, 96.0)?;
         in_range("width", self.width as f64, 1.0, 4096.0)?;

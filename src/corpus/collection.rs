@@ -133,10 +133,10 @@ impl Corpus {
         if self.has_conversations() { HeldBack::Documents } else { self.held_back }
     }
 
-    /// Bytes that the texts may take in memory, one of them (`without`) left aside.
-    pub fn cost(&self, without: Option<usize>) -> u64 {
+    /// Bytes that the texts may take in memory with token ids of `id` bytes, one of the texts (`without`) left aside.
+    pub fn cost(&self, without: Option<usize>, id: u64) -> u64 {
         let counted = self.sources.iter().zip(&self.tallies).enumerate().filter(|(index, _)| Some(*index) != without);
-        counted.map(|(_, (source, tally))| budget::cost_of(source, tally.characters())).fold(0, u64::saturating_add)
+        counted.map(|(_, (source, tally))| budget::cost_of(source, tally.characters(), id)).fold(0, u64::saturating_add)
     }
 
     /// The sources, in the order of loading.

@@ -7,7 +7,12 @@ use super::{
     ModelFile, carry_on, model_card::model_card, model_file::tensors, pretrained::activation_name, safetensors::append,
     zip::Archive,
 };
-use crate::{chat, error::Result, model::Layout, tokenizer::Tokenizer};
+use crate::{
+    chat,
+    error::Result,
+    model::Layout,
+    tokenizer::{TURN_TOKENS, Tokenizer, TurnTokens},
+};
 
 /// The model as an archive of the folder's files. `date` goes into the model card as it is.
 pub fn hugging_face(file: &ModelFile, date: &str) -> Result<Vec<u8>> {
@@ -77,8 +82,11 @@ fn tokenizer_config(file: &ModelFile, tokenizer: &Tokenizer) -> Value {
     if let Some(template) = chat::template(tokenizer) {
         config["chat_template"] = template.into();
     }
-    if chat::has_tokens(tokenizer) {
-        config["additional_special_tokens"] = chat::TOKENS.to_vec().into();
+    if let Some(turns) = tokenizer.turns() {
+        config["additional_special_tokens"] = turns.contents().to_vec().into();
+        if *turns != TurnTokens::ours() {
+            config[TURN_TOKENS] = json!(turns);
+        }
     }
     config
 }

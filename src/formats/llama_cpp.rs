@@ -106,7 +106,7 @@ fn describe_tokenizer(metadata: &mut Metadata, tokenizer: &Tokenizer) -> Result<
     // Texts begin as they are here.
     metadata.bool("tokenizer.ggml.add_bos_token", false);
     if let Some(template) = chat::template(tokenizer) {
-        metadata.string("tokenizer.chat_template", template);
+        metadata.string("tokenizer.chat_template", &template);
     }
     Ok(())
 }

@@ -84,7 +84,7 @@ impl Session {
             None => Trainer::continuing(&gpt, file.history),
         };
         let tokenizer = Rc::new(tokenizer);
-        self.put(Model { gpt, tokenizer, trainer, cpu_writer: CpuWriter::default(), data: None, facts: file.facts })?;
+        self.put(Model { gpt, tokenizer, trainer, cpu_writer: CpuWriter::default(), data: None, facts: file.facts });
         Ok(())
     }
 }

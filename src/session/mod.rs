@@ -28,7 +28,7 @@ use crate::{
     model::Gpt,
     ops::{self, Device, KernelChoice},
     rehearsal,
-    tokenizer::{Kind, StreamDecoder, Tokenizer},
+    tokenizer::{Kind, StreamDecoder, TokenIds, Tokenizer},
     train::{Dataset, HalfPrecision, SelfCheck, TextFacts, Trainer, check_half_precision},
 };
 use cpu_writer::CpuWriter;
@@ -61,6 +61,8 @@ pub struct Plan {
     pub train_tokens: u64,
     /// How often that is the whole text.
     pub epochs: f64,
+    /// Bytes that the text and its token ids take beside `memory`, in WebAssembly's.
+    pub text_bytes: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -135,6 +137,22 @@ struct Model {
     /// The text of its training, once there was one.
     data: Option<Rc<Dataset>>,
     facts: TextFacts,
+}
+
+impl Model {
+    fn summary(&self) -> ModelSummary {
+        let Self { gpt, tokenizer, .. } = self;
+        let (config, adapter) = (gpt.config, gpt.adapter().map(|adapter| adapter.config));
+        ModelSummary {
+            parameters: config.parameters(),
+            vocabulary: config.vocabulary,
+            chat: tokenizer.turns().is_some(),
+            config,
+            adapter,
+            adapter_parameters: adapter.map_or(0, |adapter| adapter.parameters(&config).0),
+            tokens_left_out: Vec::new(),
+        }
+    }
 }
 
 struct Writing {
@@ -275,9 +293,10 @@ impl Session {
         let train_tokens = train.steps * passes * (train.batch_size * train.window(model.context)) as u64;
         let gigaflops = self.speeds.get(&size(model, train)).unwrap_or(&self.gigaflops);
         let seconds_per_step = passes as f64 * model.training_flops(train) / (gigaflops * 1e9 * EFFICIENCY);
-        let text_tokens = match (&self.tokenizer, self.corpus.is_empty()) {
-            (Some(_), false) => self.dataset()?.train.len(),
-            _ => self.corpus.summary().train_characters,
+        let summary = self.corpus.summary();
+        let (text_tokens, ids) = match (&self.tokenizer, self.corpus.is_empty()) {
+            (Some(_), false) => self.dataset().map(|data| (data.train.len(), data.bytes()))?,
+            _ => (summary.train_characters, TokenIds::width(0) * summary.characters),
         };
         Ok(Plan {
             parameters: model.parameters(),
@@ -286,6 +305,7 @@ impl Session {
             seconds: seconds_per_step * train.steps as f64,
             train_tokens,
             epochs: train_tokens as f64 / text_tokens.max(1) as f64,
+            text_bytes: (summary.bytes + ids) as u64,
         })
     }
 
@@ -341,26 +361,21 @@ impl Session {
 
     /// `None` before there is a model.
     pub fn model_summary(&self) -> Option<ModelSummary> {
-        let Model { gpt, tokenizer, .. } = self.model.as_ref()?;
-        let (config, adapter) = (gpt.config, gpt.adapter().map(|adapter| adapter.config));
-        Some(ModelSummary {
-            parameters: config.parameters(),
-            vocabulary: config.vocabulary,
-            chat: chat::has_tokens(tokenizer),
-            config,
-            adapter,
-            adapter_parameters: adapter.map_or(0, |adapter| adapter.parameters(&config).0),
-            tokens_left_out: Vec::new(),
-        })
+        self.model.as_ref().map(Model::summary)
     }
 
     /// What a model may take: on the CPU it shares its memory with the texts.
     fn limits_beside_texts(&self) -> Limits {
-        let beside = self.budget.memory.saturating_sub(self.corpus.cost(None));
+        let beside = self.budget.memory.saturating_sub(self.corpus.cost(None, self.bytes_per_id()));
         match self.engine {
             Engine::Cpu => Limits { total: self.limits.total.min(beside), ..self.limits },
             Engine::WebGpu => self.limits,
         }
+    }
+
+    /// Bytes that each token id of the texts takes, in the vocabulary of the current tokenizer.
+    fn bytes_per_id(&self) -> u64 {
+        TokenIds::width(self.vocabulary().unwrap_or(0)) as u64
     }
 
     /// Bytes that the model takes of the memory in which the texts are, without a run's activations.

@@ -28,7 +28,7 @@ pub(super) struct Opening {
 impl Opening {
     async fn take(&mut self, bytes: &[u8], limits: &Limits, engine: Engine, device: &Device) -> Result<()> {
         let Self { plan, upload, come, compared } = self;
-        let piece = plan.pieces.get(*come).ok_or(Error::NoModel)?;
+        let piece = plan.pieces.get(*come).ok_or(Error::NoModelOpening)?;
         let numbers = numbers(piece, bytes)?;
         *come += 1;
         if *come <= plan.compared {
@@ -79,8 +79,11 @@ impl Session {
     }
 
     /// Takes the bytes of the next piece.
+    ///
+    /// # Errors
+    /// [`Error::NoModelOpening`] where no model is being opened, or all of its pieces are here.
     pub async fn push_pretrained(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut opening = self.opening.take().ok_or(Error::NoModel)?;
+        let mut opening = self.opening.take().ok_or(Error::NoModelOpening)?;
         opening.take(bytes, &self.limits, self.engine, &self.device).await?;
         self.opening = Some(opening);
         Ok(())
@@ -89,17 +92,16 @@ impl Session {
     /// Puts the model in place of the current one, once all pieces have come. Only this summary says which tokens were left
     /// out.
     pub fn finish_pretrained(&mut self) -> Result<ModelSummary> {
-        let Opening { plan, upload, come, .. } = self.opening.take().ok_or(Error::NoModel)?;
+        let Opening { plan, upload, come, .. } = self.opening.take().ok_or(Error::NoModelOpening)?;
         if let Some(piece) = plan.pieces.get(come) {
             return Err(Error::FileTruncated { found: piece.from, expected: piece.to });
         }
-        let upload = upload.ok_or(Error::NoModel)?;
+        let upload = upload.ok_or(Error::NoModelOpening)?;
         let gpt = Gpt::of(plan.config, upload.finish());
         let trainer = Trainer::new(&gpt);
         let Opened { tokenizer, left_out } = plan.tokenizer;
         let (tokenizer, facts) = (Rc::new(tokenizer), TextFacts::default());
-        let summary =
-            self.put(Model { gpt, tokenizer, trainer, cpu_writer: CpuWriter::default(), data: None, facts })?;
+        let summary = self.put(Model { gpt, tokenizer, trainer, cpu_writer: CpuWriter::default(), data: None, facts });
         Ok(ModelSummary { tokens_left_out: left_out, ..summary })
     }
 
@@ -108,12 +110,13 @@ impl Session {
     }
 
     /// Another model in place of the current one.
-    pub(super) fn put(&mut self, model: Model) -> Result<ModelSummary> {
+    pub(super) fn put(&mut self, model: Model) -> ModelSummary {
         self.writing = None;
         self.tokenizer = Some(model.tokenizer.clone());
         self.data = None;
+        let summary = model.summary();
         self.model = Some(model);
         self.device.release();
-        self.model_summary().ok_or(Error::NoModel)
+        summary
     }
 }

@@ -1,13 +1,13 @@
 //! The text that a person brought, and its tokens.
 
-use std::rc::Rc;
+use std::{borrow::Cow, rc::Rc};
 
 use super::{Session, TokenizerSummary};
 use crate::{
     chat,
-    corpus::{FileReader, HeldBack, ReadOptions, Summary, most_documents},
+    corpus::{FileReader, HeldBack, ReadOptions, Split, Summary, most_documents},
     error::{Error, Result},
-    tokenizer::{Kind, NormalForm, Piece, Tokenizer, default_vocabulary},
+    tokenizer::{Kind, NormalForm, Piece, TokenIds, Tokenizer, default_vocabulary},
     train::{Answers, Dataset, Side},
 };
 
@@ -19,12 +19,13 @@ impl Session {
 
     /// What the texts there are leave no room for is refused, as soon as its size is known.
     pub fn open_file_with(&mut self, name: &str, options: ReadOptions) {
-        let limit = options.limit.min(self.budget.room(self.corpus.cost(None), self.model_bytes()));
+        let id = self.bytes_per_id();
+        let limit = options.limit.min(self.budget.room(self.corpus.cost(None, id), self.model_bytes(), id));
         self.reader = Some(FileReader::new(name, ReadOptions { limit, ..options }));
     }
 
     pub fn push_bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        let Some(reader) = &mut self.reader else { return Err(Error::NoText) };
+        let reader = self.reader.as_mut().ok_or(Error::NoFileOpen)?;
         let pushed = reader.push(bytes);
         if pushed.is_err() {
             self.reader = None;
@@ -39,9 +40,10 @@ impl Session {
 
     /// Puts the file that was being read in the place of a source, once it is known to be good.
     pub fn close_file_at(&mut self, index: usize) -> Result<Summary> {
-        let source = self.reader.take().ok_or(Error::NoText)?.finish()?;
-        let room = self.budget.room(self.corpus.cost(Some(index)), self.model_bytes());
-        let (documents, most) = (source.documents.len() as u64, most_documents(source.text.len() as u64, room));
+        let source = self.reader.take().ok_or(Error::NoFileOpen)?.finish()?;
+        let id = self.bytes_per_id();
+        let room = self.budget.room(self.corpus.cost(Some(index), id), self.model_bytes(), id);
+        let (documents, most) = (source.documents.len() as u64, most_documents(source.text.len() as u64, room, id));
         if documents > most.max(1) {
             return Err(Error::TooManyDocuments { name: source.name, documents, most });
         }
@@ -134,13 +136,25 @@ impl Session {
         // A tokenizer without the tokens between turns gets them before it trains (`learn_turns`).
         let answers = if self.corpus.has_conversations() { answers(tokenizer).ok() } else { None };
         let bytes = || split.validation.iter().map(|document| document.len() as u64).sum();
-        let (train, read_in_train) = encoded(tokenizer, &split.train)?;
-        let (validation, read_in_validation) = encoded(tokenizer, &split.validation)?;
+        self.check_room(tokenizer, &split)?;
+        let (train, read_in_train) = encoded(tokenizer, &split.train);
+        let (validation, read_in_validation) = encoded(tokenizer, &split.validation);
         let validation_bytes = if answers.is_none() { bytes() } else { 0 };
         let answers = answers.map(|answers| Answers { only_read: [read_in_train, read_in_validation], ..answers });
         let data = Rc::new(Dataset { train, validation, validation_bytes, answers });
         self.data = Some(data.clone());
         Ok(data)
+    }
+
+    /// Refuses ids that would not fit beside their text. Texts are let in by what their ids can take at the most in the vocabulary
+    /// of that moment, which has ids of 2 bytes before there is any; a model whose ids take 4 may be opened afterwards.
+    fn check_room(&self, tokenizer: &Tokenizer, split: &Split) -> Result<()> {
+        if TokenIds::width(tokenizer.vocabulary()) == TokenIds::width(0) {
+            return Ok(());
+        }
+        let bytes = tokenizer.bytes_of_ids(&split.train) + tokenizer.bytes_of_ids(&split.validation);
+        let limit = self.budget.texts.saturating_sub(self.corpus.summary().bytes as u64);
+        if bytes > limit { Err(Error::TokensTooLarge { bytes, limit }) } else { Ok(()) }
     }
 
     /// Ids of the current tokenizer, if there is one.
@@ -153,13 +167,14 @@ impl Session {
     }
 
     pub fn preview_tokens(&self, text: &str) -> Result<Vec<Piece>> {
-        Ok(self.tokenizer()?.pieces(&chat::as_read(text)))
+        let tokenizer = self.tokenizer()?;
+        Ok(tokenizer.pieces(&chat::as_read(text, tokenizer.turns())))
     }
 
     /// Whether each token of a text would be learned, or only read; all are where there are no conversations.
     pub fn learned_tokens(&self, text: &str) -> Result<Vec<bool>> {
         let tokenizer = self.tokenizer()?;
-        let ids: Vec<u16> = tokenizer.encode(&chat::as_read(text)).into_iter().map(|id| id as u16).collect();
+        let ids = TokenIds::from(tokenizer.encode(&chat::as_read(text, tokenizer.turns())));
         let answers = if self.corpus.has_conversations() { answers(tokenizer).ok() } else { None };
         let Some(answers) = answers else { return Ok(vec![true; ids.len()]) };
         let only_read = [places_only_read(tokenizer, &[text], &ids), Vec::new()];
@@ -186,30 +201,27 @@ fn spoken(documents: Vec<&str>, chat: bool) -> Vec<&str> {
 }
 
 /// The ids of documents, and where answers begin in them that are only read.
-fn encoded(tokenizer: &Tokenizer, documents: &[&str]) -> Result<(Vec<u16>, Vec<u32>)> {
-    if !documents.iter().any(|document| document.contains(chat::ONLY_READ)) {
-        return Ok((tokenizer.encode_documents(documents)?, Vec::new()));
+fn encoded(tokenizer: &Tokenizer, documents: &[&str]) -> (TokenIds, Vec<u32>) {
+    let as_read = |document| chat::as_read(document, tokenizer.turns());
+    if documents.iter().all(|document| matches!(as_read(document), Cow::Borrowed(_))) {
+        return (tokenizer.encode_documents(documents), Vec::new());
     }
-    let texts: Vec<_> = documents.iter().map(|document| chat::as_read(document)).collect();
-    let ids = tokenizer.encode_documents(&texts.iter().map(AsRef::as_ref).collect::<Vec<_>>())?;
+    let texts: Vec<_> = documents.iter().map(|document| as_read(document)).collect();
+    let ids = tokenizer.encode_documents(&texts.iter().map(AsRef::as_ref).collect::<Vec<_>>());
     let places = places_only_read(tokenizer, documents, &ids);
-    Ok((ids, places))
+    (ids, places)
 }
 
 /// Where answers begin, in the ids of these documents, that are only read; none where turns have no tokens.
-fn places_only_read(tokenizer: &Tokenizer, documents: &[&str], ids: &[u16]) -> Vec<u32> {
-    let Ok(Answers { tokens: [_, _, assistant, _], .. }) = answers(tokenizer) else { return Vec::new() };
-    let begins = (0..).zip(ids).filter(|(_, id)| **id == assistant).map(|(place, _)| place);
+fn places_only_read(tokenizer: &Tokenizer, documents: &[&str], ids: &TokenIds) -> Vec<u32> {
+    let Some([_, _, assistant, _]) = tokenizer.turn_ids() else { return Vec::new() };
+    let begins = (0..).zip(ids.iter()).filter(|(_, id)| *id == assistant).map(|(place, _)| place);
     let only_read = documents.iter().flat_map(|document| chat::only_read(document));
     begins.zip(only_read).filter(|(_, only_read)| *only_read).map(|(place, _)| place).collect()
 }
 
 /// The tokens between turns, by their ids.
 pub(super) fn answers(tokenizer: &Tokenizer) -> Result<Answers> {
-    let id = |token: &str| tokenizer.special_token(token).and_then(|id| u16::try_from(id).ok());
-    let [Some(system), Some(user), Some(assistant), Some(end)] = chat::TOKENS.map(id) else {
-        return Err(Error::TokenizerWithoutTurns);
-    };
-    let end_of_text = tokenizer.end_of_text().and_then(|id| u16::try_from(id).ok()).unwrap_or(u16::MAX);
-    Ok(Answers { tokens: [system, user, assistant, end], end_of_text, only_read: Default::default() })
+    let tokens = tokenizer.turn_ids().ok_or(Error::TokenizerWithoutTurns)?;
+    Ok(Answers { tokens, end_of_text: tokenizer.end_of_text(), only_read: Default::default() })
 }

@@ -153,8 +153,8 @@ impl Session {
         let state = file.take_training().ok_or_else(missing)?;
         let data = Dataset::from_bytes(tokens)?;
         let vocabulary = file.config.vocabulary;
-        if let Some(id) = data.train.iter().chain(&data.validation).find(|&&id| usize::from(id) >= vocabulary) {
-            return Err(Error::TokenOutOfRange { id: u32::from(*id), vocabulary });
+        if let Some(id) = data.train.iter().chain(data.validation.iter()).find(|&id| id as usize >= vocabulary) {
+            return Err(Error::TokenOutOfRange { id, vocabulary });
         }
         data.check(state.progress.config.window(file.config.context))?;
         self.open(file, Some(state))?;

@@ -21,7 +21,7 @@ impl Session {
             return Ok(false);
         }
         let Model { gpt, tokenizer, .. } = self.model()?;
-        if chat::TOKENS.iter().all(|token| tokenizer.special_token(token).is_some()) {
+        if tokenizer.turns().is_some() {
             return Ok(false);
         }
         let taught = tokenizer.with_special_tokens(&chat::TOKENS)?;
@@ -40,7 +40,7 @@ impl Session {
         }
         let model = self.model.take().ok_or(Error::NoModel)?;
         let trainer = Trainer::continuing(&grown, model.trainer.history().clone());
-        self.put(Model { gpt: grown, tokenizer: Rc::new(taught), trainer, cpu_writer: CpuWriter::default(), ..model })?;
+        self.put(Model { gpt: grown, tokenizer: Rc::new(taught), trainer, cpu_writer: CpuWriter::default(), ..model });
         Ok(true)
     }
 }

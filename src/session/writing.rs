@@ -32,7 +32,7 @@ impl Session {
         let left_out = window.left_out();
         let generation = Generation::in_window(gpt, window, sampling, max_tokens, chat::ends(tokenizer), cache)?;
         let generation = generation.among(tokenizer.vocabulary(), tokenizer.unused());
-        let answer = (!chat::has_tokens(tokenizer)).then(chat::Answer::default);
+        let answer = tokenizer.turns().is_none().then(chat::Answer::default);
         self.writing = Some(Writing { generation, by_copy, decoder: tokenizer.decoder(), answer });
         Ok(left_out)
     }

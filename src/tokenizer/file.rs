@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::normal_form::NormalForm;
 use super::splitting::Splitting;
-use super::vocabulary::{LARGEST_VOCABULARY, read_merges, read_vocabulary, write_vocabulary};
+use super::vocabulary::{read_merges, read_vocabulary, write_vocabulary};
+use crate::config::LARGEST_VOCABULARY;
 use crate::error::{Error, Result};
 
 /// Larger files are refused; GPT-2's has 1.4 MB.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::Tokenizer;
 use super::file::{AddedToken, Cut, END_OF_TEXT, File, LARGEST_FILE, check, invalid, without_mark};
 use super::roles::{NAMES, TokenRoles, end_by_name};
+use super::turns::TurnTokens;
 use super::vocabulary::{pair, read_vocabulary};
 use crate::error::{Error, Result};
 
@@ -25,6 +26,10 @@ pub const TOKENIZER_FILES: [&str; 8] = [
     "generation_config.json",
     "chat_template.jinja",
 ];
+
+/// The field of tokenizer_config.json that names the tokens around turns, where they are not ours. transformers keep it and do
+/// nothing with it.
+pub const TURN_TOKENS: &str = "turn_tokens";
 
 /// Ids of one kind that a file may name; more are passed over.
 const MOST_IDS: usize = 64;
@@ -50,6 +55,8 @@ struct Described {
     config: Ids,
     add_prefix_space: bool,
     chat_template: Option<String>,
+    /// As our own folders name them.
+    turns: Option<TurnTokens>,
 }
 
 /// `bos_token_id`, `eos_token_id` and `pad_token_id` of one file.
@@ -146,6 +153,7 @@ impl Described {
             chat_template: file("chat_template.jinja")
                 .map(|text| String::from_utf8_lossy(without_mark(text)).into_owned())
                 .or_else(|| chat_template(&settings["chat_template"])),
+            turns: TurnTokens::deserialize(&settings[TURN_TOKENS]).ok(),
             ..Self::default()
         };
         for source in [&map, &settings] {
@@ -222,7 +230,7 @@ impl Described {
         }
         let begins = first(&|ids| &ids.bos).or_else(|| named.get("bos_token").copied());
         let start = begins.or_else(|| ends.first().copied());
-        TokenRoles { named, start, ends, chat_template: self.chat_template.clone() }
+        TokenRoles { named, start, ends, chat_template: self.chat_template.clone(), turns: self.turns.clone() }
     }
 }
 

@@ -12,6 +12,7 @@ mod bpe;
 mod byte_level;
 mod file;
 mod folder;
+mod ids;
 mod normal_form;
 mod open;
 mod pieces;
@@ -22,6 +23,7 @@ mod split;
 mod splitting;
 mod tokens;
 mod train;
+mod turns;
 mod unicode;
 mod vocabulary;
 
@@ -34,7 +36,8 @@ use crate::error::{Error, Result};
 pub use byte_level::{ByteLevel, TokenClass};
 pub use file::END_OF_TEXT;
 use file::File;
-pub use folder::{Opened, TOKENIZER_FILES};
+pub use folder::{Opened, TOKENIZER_FILES, TURN_TOKENS};
+pub use ids::TokenIds;
 pub use normal_form::NormalForm;
 pub use pieces::Piece;
 pub use roles::TokenRoles;
@@ -44,6 +47,7 @@ use splitting::Splitting;
 pub use tokens::StreamDecoder;
 use tokens::Tokens;
 pub use train::{VOCABULARY, default_vocabulary};
+pub use turns::TurnTokens;
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,9 +62,6 @@ pub enum Kind {
     Bpe,
 }
 
-/// Ids of 16 bits, as a text is held for training.
-const LARGEST_FOR_DOCUMENTS: usize = 1 << 16;
-
 /// Cheap to clone, but for the merges.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
@@ -71,6 +72,8 @@ pub struct Tokenizer {
     roles: TokenRoles,
     /// Whether the roles are not only what the tokens' names say.
     roles_are_stated: bool,
+    /// The tokens around turns, where it has all of them.
+    turns: Option<TurnTokens>,
     /// The file that it was read from, without its tokens.
     frame: File,
     /// Ids of the vocabulary; added tokens may follow.
@@ -114,7 +117,8 @@ impl Tokenizer {
     /// The same with what other files say of its tokens.
     pub fn with_roles(self, roles: TokenRoles) -> Self {
         let roles = roles.among(|id| self.has(id));
-        Self { roles, roles_are_stated: true, ..self }
+        let turns = roles.turns.clone().filter(|turns| turns.fit(&self.specials)).or(self.turns);
+        Self { roles, roles_are_stated: true, turns, ..self }
     }
 
     /// This tokenizer with further special tokens, whose ids follow its own; those that it has already stay.
@@ -129,13 +133,25 @@ impl Tokenizer {
                 file.model.vocab.push((*content).to_owned());
             }
         }
-        let roles = TokenRoles { chat_template: None, ..self.roles.clone() };
+        let roles = TokenRoles { chat_template: None, turns: None, ..self.roles.clone() };
         Ok(Self { roles, roles_are_stated: self.roles_are_stated, ..Self::from_file(file)? })
     }
 
     /// The id of a text that is one token wherever it stands.
     pub fn special_token(&self, content: &str) -> Option<u32> {
-        self.specials.tokens().iter().find(|token| token.content == content).map(|token| token.id)
+        self.specials.id(content)
+    }
+
+    /// The tokens around the turns of a conversation: those that the model's files name, or else
+    /// [ours](TurnTokens::ours). `None` where it lacks one of them, so that its model can have read no conversations.
+    pub fn turns(&self) -> Option<&TurnTokens> {
+        self.turns.as_ref()
+    }
+
+    /// The ids of [`turns`](Self::turns): system, user, assistant, end of a turn.
+    pub fn turn_ids(&self) -> Option<[u32; 4]> {
+        let [system, user, assistant, end] = self.turns()?.contents().map(|content| self.special_token(content));
+        Some([system?, user?, assistant?, end?])
     }
 
     pub fn kind(&self) -> Kind {
@@ -190,27 +206,31 @@ impl Tokenizer {
         ids
     }
 
-    /// The ids of all documents, each followed by the end of text, where there is one. Holds 2 bytes a token and little
-    /// besides.
-    pub fn encode_documents(&self, documents: &[&str]) -> Result<Vec<u16>> {
-        if self.vocabulary() > LARGEST_FOR_DOCUMENTS {
-            return Err(Error::VocabularySize { asked: self.vocabulary(), min: 1, max: LARGEST_FOR_DOCUMENTS });
+    /// The ids of all documents, each followed by the end of text, where there is one. Holds these ids and little besides.
+    pub fn encode_documents(&self, documents: &[&str]) -> TokenIds {
+        match TokenIds::width(self.vocabulary()) {
+            2 => TokenIds::narrow(self.encode_all(documents, |id| id as u16)),
+            _ => TokenIds::wide(self.encode_all(documents, |id| id)),
         }
-        let mut ids: Vec<u16> = Vec::with_capacity(self.estimate(documents));
-        let mut encoder = self.scheme.encoder();
-        for document in documents {
-            self.each_id(&mut encoder, document, &mut |id| push(&mut ids, id));
-            self.end_of_text().into_iter().for_each(|end| push(&mut ids, end));
-        }
-        return Ok(ids);
+    }
 
-        /// Doubling would hold three times what is needed at the last.
-        fn push(ids: &mut Vec<u16>, id: u32) {
+    /// The ids of all documents, as numbers of one type: to ask for each id how it is stored made characters
+    /// take half as long again.
+    fn encode_all<T>(&self, documents: &[&str], number: impl Fn(u32) -> T) -> Vec<T> {
+        let mut ids = Vec::with_capacity(self.estimate(documents));
+        // Doubling would hold three times what is needed at the last.
+        let mut push = |id| {
             if ids.len() == ids.capacity() {
                 ids.reserve_exact(ids.len() / 8 + 1024);
             }
-            ids.push(id as u16);
+            ids.push(number(id));
+        };
+        let mut encoder = self.scheme.encoder();
+        for document in documents {
+            self.each_id(&mut encoder, document, &mut push);
+            self.end_of_text().into_iter().for_each(&mut push);
         }
+        ids
     }
 
     /// Visits the ids of a text.
@@ -219,6 +239,11 @@ impl Tokenizer {
             Segment::Special(id, _) => emit(id),
             Segment::Text(text) => self.splitting.each(text, |stretch, _| encoder.encode(stretch, emit)),
         });
+    }
+
+    /// About how many bytes [`encode_documents`](Self::encode_documents) will hold, rather a little too many.
+    pub fn bytes_of_ids(&self, documents: &[&str]) -> u64 {
+        (self.estimate(documents) * TokenIds::width(self.vocabulary())) as u64
     }
 
     /// About how many ids documents become, rather a little too many.

@@ -8,7 +8,7 @@ use super::file::{AddedToken, Cut, File, Model, check, invalid, support, unsuppo
 use super::scheme::{Characters, Scheme};
 use super::special::Specials;
 use super::tokens::Tokens;
-use super::{TokenRoles, Tokenizer, alphabet};
+use super::{TokenRoles, Tokenizer, TurnTokens, alphabet};
 use crate::error::Result;
 
 type Ids<'a> = HashMap<&'a str, u32>;
@@ -32,6 +32,7 @@ impl Tokenizer {
         };
         let specials = Specials::new(added_tokens.clone(), form)?;
         let specials = if splitting.prefix_space { specials.in_whole_stretches() } else { specials };
+        let turns = Some(TurnTokens::ours()).filter(|turns| turns.fit(&specials));
         let (tokens, unused) = tokens(cut, &model.vocab, &specials)?;
         let listed = model.vocab.len();
         Ok(Self {
@@ -41,6 +42,7 @@ impl Tokenizer {
             specials,
             roles,
             roles_are_stated: false,
+            turns,
             frame: file.frame(),
             listed,
             unused,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::file::{END_OF_TEXT, File};
+use super::turns::TurnTokens;
 
 /// What `transformers` call the tokens of a tokenizer.
 pub const NAMES: [&str; 7] =
@@ -26,6 +27,9 @@ pub struct TokenRoles {
     /// How `transformers` make a text of a conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chat_template: Option<String>,
+    /// The tokens around turns, where they are not [ours](TurnTokens::ours).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turns: Option<TurnTokens>,
 }
 
 impl TokenRoles {
@@ -36,7 +40,7 @@ impl TokenRoles {
         let roles: &[&str] =
             if name == END_OF_TEXT { &["bos_token", "eos_token", "pad_token"] } else { &["eos_token"] };
         let named = roles.iter().map(|&role| (role.to_owned(), end)).collect();
-        Self { named, start: Some(end), ends: vec![end], chat_template: None }
+        Self { named, start: Some(end), ends: vec![end], ..Self::default() }
     }
 
     /// The same without ids that no token has.

@@ -66,6 +66,11 @@ impl Specials {
         &self.tokens
     }
 
+    /// The id of a token, by its content.
+    pub fn id(&self, content: &str) -> Option<u32> {
+        self.tokens.iter().find(|token| token.content == content).map(|token| token.id)
+    }
+
     /// The text that a token is found as.
     pub fn normal(&self, token: &AddedToken) -> String {
         normal(self.form, token)

@@ -6,8 +6,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Deserializer};
 
-/// As many ids as a model may have.
-pub const LARGEST_VOCABULARY: usize = 262_144;
+use crate::config::LARGEST_VOCABULARY;
 
 /// A map from tokens to ids. A hole in the ids is an empty text here, which no token is.
 pub fn write_vocabulary<S: Serializer>(vocabulary: &[String], serializer: S) -> Result<S::Ok, S::Error> {

@@ -3,6 +3,8 @@
 //! Which turn a token belongs to is told by the last token before it that begins or ends one. Outside of conversations,
 //! every token counts. Beside the ids only the answers are kept that are there to be read and not to be learned.
 
+use crate::tokenizer::TokenIds;
+
 /// The two parts of a text's ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -14,8 +16,9 @@ pub enum Side {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answers {
     /// System, user, assistant, end of a turn: as `chat::TOKENS`.
-    pub tokens: [u16; 4],
-    pub end_of_text: u16,
+    pub tokens: [u32; 4],
+    /// The id that ends a document, where the tokenizer has one.
+    pub end_of_text: Option<u32>,
     /// Where answers begin that are only read: places of the assistant's token in the ids of each side, sorted.
     pub only_read: [Vec<u32>; 2],
 }
@@ -30,28 +33,28 @@ enum Within {
 }
 
 impl Answers {
-    fn begins(&self, id: u16) -> bool {
+    fn begins(&self, id: u32) -> bool {
         self.tokens[..3].contains(&id)
     }
 
     /// What comes after this id at this place, if it changes that.
-    fn after(&self, side: Side, place: usize, id: u16) -> Option<Within> {
+    fn after(&self, side: Side, place: usize, id: u32) -> Option<Within> {
         match id {
             _ if id == self.tokens[2] => {
                 let only_read = self.only_read[side as usize].binary_search(&(place as u32)).is_ok();
                 Some(if only_read { Within::Other } else { Within::Answer })
             }
             _ if self.tokens.contains(&id) => Some(Within::Other),
-            _ if id == self.end_of_text => Some(Within::Document),
+            _ if Some(id) == self.end_of_text => Some(Within::Document),
             _ => None,
         }
     }
 
     /// Whether each of `ids[from..to]` is learned; `ids`: all of this side.
-    pub fn learned(&self, side: Side, ids: &[u16], from: usize, to: usize) -> impl Iterator<Item = bool> {
-        let before = (0..from).rev().find_map(|place| self.after(side, place, ids[place]));
+    pub fn learned(&self, side: Side, ids: &TokenIds, from: usize, to: usize) -> impl Iterator<Item = bool> {
+        let before = (0..from).rev().find_map(|place| self.after(side, place, ids.at(place)));
         let mut within = before.unwrap_or(Within::Document);
-        ids[from..to].iter().zip(from..).map(move |(&id, place)| {
+        ids.range(from..to).zip(from..).map(move |(id, place)| {
             let learned = within != Within::Other && !self.begins(id);
             within = self.after(side, place, id).unwrap_or(within);
             learned
@@ -64,11 +67,12 @@ mod tests {
     use super::*;
 
     /// System 10, user 11, assistant 12, end 13, end of text 14.
-    const ANSWERS: Answers = Answers { tokens: [10, 11, 12, 13], end_of_text: 14, only_read: [Vec::new(), Vec::new()] };
+    const ANSWERS: Answers =
+        Answers { tokens: [10, 11, 12, 13], end_of_text: Some(14), only_read: [Vec::new(), Vec::new()] };
 
     #[test]
     fn answers_and_their_ends_are_learned_and_plain_text_too() {
-        let ids = [1, 2, 14, 10, 3, 13, 11, 4, 13, 12, 5, 6, 13, 11, 7, 13, 12, 8, 13, 14, 9, 14];
+        let ids = TokenIds::from(vec![1, 2, 14, 10, 3, 13, 11, 4, 13, 12, 5, 6, 13, 11, 7, 13, 12, 8, 13, 14, 9, 14]);
         let right = [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 1, 1, 0, 1, 1].map(|learned| learned == 1);
         assert_eq!(ANSWERS.learned(Side::Train, &ids, 0, ids.len()).collect::<Vec<_>>(), right);
         // From anywhere it is the same.
@@ -79,7 +83,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_only_read_is_learned_on_no_place_of_its_side() {
-        let ids = [11, 1, 13, 12, 5, 13, 11, 2, 13, 12, 6, 13, 14];
+        let ids = TokenIds::from(vec![11, 1, 13, 12, 5, 13, 11, 2, 13, 12, 6, 13, 14]);
         let answers = Answers { only_read: [vec![3], vec![9]], ..ANSWERS };
         let learned = |side, from| answers.learned(side, &ids, from, ids.len()).collect::<Vec<_>>();
         let right = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0].map(|learned| learned == 1);

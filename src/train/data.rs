@@ -8,7 +8,12 @@ use crate::{
     error::{Error, Result},
     model::{Ids, Targets},
     ops::IGNORED,
+    tokenizer::TokenIds,
 };
+
+/// What the stored form of a data set begins with where its ids take 4 bytes. As a count of ids, which all others begin with, it
+/// would be too large for any memory.
+const WIDE: &[u8; 8] = b"ids-32/1";
 
 /// How often a window is drawn anew because nothing in it counts.
 const MOST_DRAWS: usize = 16;
@@ -16,8 +21,8 @@ const MOST_DRAWS: usize = 16;
 /// The token ids of a text, split.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Dataset {
-    pub train: Vec<u16>,
-    pub validation: Vec<u16>,
+    pub train: TokenIds,
+    pub validation: TokenIds,
     /// Bytes of the text that `validation` encodes, for bits per byte; 0 where not all of it counts.
     pub validation_bytes: u64,
     /// Where there are conversations: what of them is learned.
@@ -41,6 +46,11 @@ pub fn mix(seed: u64, step: u64) -> u64 {
 }
 
 impl Dataset {
+    /// Bytes that the ids take in memory.
+    pub fn bytes(&self) -> usize {
+        [&self.train, &self.validation].map(|ids| ids.len() * ids.bytes_per_id()).iter().sum()
+    }
+
     /// Refuses a text in which not one training window fits.
     pub fn check(&self, context: usize) -> Result<()> {
         let needed = context + 1;
@@ -135,61 +145,75 @@ impl Dataset {
             Side::Train => &self.train,
             Side::Validation => &self.validation,
         };
-        let inputs = starts.iter().flat_map(|&start| &tokens[start..start + time]).map(|&id| u32::from(id)).collect();
+        let inputs = starts.iter().flat_map(|&start| tokens.range(start..start + time)).collect();
         let targets =
             starts.iter().flat_map(|&start| self.targets(side, tokens, start + 1, start + 1 + time)).collect();
         Ok(Batch { inputs: Ids::new(inputs, starts.len(), vocabulary)?, targets: Targets::new(targets, vocabulary)? })
     }
 
-    fn targets(&self, side: Side, tokens: &[u16], from: usize, to: usize) -> Vec<u32> {
-        let ids = tokens[from..to].iter().map(|&id| u32::from(id));
+    fn targets(&self, side: Side, tokens: &TokenIds, from: usize, to: usize) -> Vec<u32> {
+        let ids = tokens.range(from..to);
         let Some(answers) = &self.answers else { return ids.collect() };
         let learned = answers.learned(side, tokens, from, to);
         ids.zip(learned).map(|(id, learned)| if learned { id } else { IGNORED as u32 }).collect()
     }
 
-    /// The ids as bytes, little-endian: two counts, the bytes of validation text, then the ids of both sides; and of
-    /// conversations the four ids of turns and that of the end of text. Where answers are only read, their counts and places
-    /// follow, as numbers of 32 bits.
+    /// The data set as bytes, little-endian: the counts of ids of both sides and the bytes of validation text, 8 bytes each; the
+    /// ids of both sides; and of conversations the four ids of turns and that of the end of text, or the largest number where
+    /// there is none. Where answers are only read, their counts and places follow, as numbers of 32 bits.
+    ///
+    /// Ids take 2 bytes where they do in memory, without a word of it, as in all that was stored before there were others.
+    /// Otherwise they take 4, and [`WIDE`] stands before the rest.
     pub fn to_bytes(&self) -> Vec<u8> {
+        let width = self.train.bytes_per_id().max(self.validation.bytes_per_id());
         let counts = [self.train.len() as u64, self.validation.len() as u64, self.validation_bytes];
-        let mut bytes = Vec::with_capacity(24 + 2 * (self.train.len() + self.validation.len()));
+        let mut bytes = Vec::with_capacity(64 + width * (self.train.len() + self.validation.len()));
+        if width == 4 {
+            bytes.extend(WIDE);
+        }
         counts.iter().for_each(|count| bytes.extend(count.to_le_bytes()));
-        let turns = self.answers.iter().flat_map(|it| it.tokens.iter().chain([&it.end_of_text]));
-        let turns: Vec<u16> = turns.copied().collect();
-        self.train.iter().chain(&self.validation).chain(&turns).for_each(|id| bytes.extend(id.to_le_bytes()));
-        if let Some(Answers { only_read: [train, validation], .. }) = &self.answers
-            && train.len() + validation.len() > 0
-        {
+        self.train.write(&mut bytes, width);
+        self.validation.write(&mut bytes, width);
+        let Some(Answers { tokens, end_of_text, only_read: [train, validation] }) = &self.answers else { return bytes };
+        for id in tokens.iter().chain([&end_of_text.unwrap_or(u32::MAX)]) {
+            bytes.extend(&id.to_le_bytes()[..width]);
+        }
+        if train.len() + validation.len() > 0 {
             let counts = [train.len() as u32, validation.len() as u32];
             counts.iter().chain(train).chain(validation).for_each(|number| bytes.extend(number.to_le_bytes()));
         }
         bytes
     }
 
+    /// Reads what [`to_bytes`](Self::to_bytes) writes.
+    ///
+    /// # Errors
+    /// [`Error::CheckpointDamaged`] where bytes are missing or left over.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let damaged = || Error::CheckpointDamaged { reason: "the run's tokens are incomplete".into() };
+        let (width, bytes) = bytes.strip_prefix(WIDE).map_or((2, bytes), |rest| (4, rest));
         let (counts, ids) = bytes.split_at_checked(24).ok_or_else(damaged)?;
         let count = |index: usize| u64::from_le_bytes(counts[8 * index..][..8].try_into().expect("8 bytes"));
-        let expected = count(0).checked_add(count(1)).and_then(|ids| ids.checked_mul(2)).ok_or_else(damaged)?;
-        let (ids, turns) =
-            usize::try_from(expected).ok().and_then(|end| ids.split_at_checked(end)).ok_or_else(damaged)?;
-        let (turns, places) = turns.split_at(turns.len().min(10));
-        let only_read = match (turns.len(), places.len()) {
-            (0 | 10, 0) => [Vec::new(), Vec::new()],
-            (10, _) => only_read(places).ok_or_else(damaged)?,
+        let length = |ids: u64| ids.checked_mul(width as u64).and_then(|bytes| usize::try_from(bytes).ok());
+        let cut = |bytes, ids| length(ids).and_then(|end| <[u8]>::split_at_checked(bytes, end)).ok_or_else(damaged);
+        let (train, rest) = cut(ids, count(0))?;
+        let (validation, rest) = cut(rest, count(1))?;
+        let (turns, places) = rest.split_at(rest.len().min(5 * width));
+        let answers = match TokenIds::read(turns, width).iter().collect::<Vec<_>>()[..] {
+            [] if turns.is_empty() => None,
+            [system, user, assistant, end, end_of_text] => Some(Answers {
+                tokens: [system, user, assistant, end],
+                end_of_text: Some(end_of_text).filter(|&id| id != u32::MAX >> (32 - 8 * width)),
+                only_read: if places.is_empty() {
+                    Default::default()
+                } else {
+                    only_read(places).ok_or_else(damaged)?
+                },
+            }),
             _ => return Err(damaged()),
         };
-        let (train, validation) = ids.split_at(2 * count(0) as usize);
-        let read = |ids: &[u8]| -> Vec<u16> {
-            ids.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
-        };
-        let answers = read(turns).first_chunk::<5>().map(|&[system, user, assistant, end, end_of_text]| Answers {
-            tokens: [system, user, assistant, end],
-            end_of_text,
-            only_read,
-        });
-        Ok(Self { train: read(train), validation: read(validation), validation_bytes: count(2), answers })
+        let (train, validation) = (TokenIds::read(train, width), TokenIds::read(validation, width));
+        Ok(Self { train, validation, validation_bytes: count(2), answers })
     }
 }
 
@@ -245,18 +269,18 @@ mod tests {
         let (starts, time) = dataset().validation_windows(3, 16);
         assert_eq!((starts, time), (vec![0, 32, 64], 16));
         assert_eq!(dataset().validation_windows(100, 16).0.len(), 6);
-        let short = Dataset { validation: vec![1, 2, 3], ..Dataset::default() };
+        let short = Dataset { validation: vec![1, 2, 3].into(), ..Dataset::default() };
         assert_eq!(short.validation_windows(5, 16), (vec![0], 2));
         assert_eq!(Dataset::default().validation_windows(5, 16), (vec![], 0));
     }
 
     /// Conversations: a question (1) and an answer of one token (2), after a long stretch that is only read.
     fn conversations() -> Dataset {
-        let answers = Some(Answers { tokens: [10, 11, 12, 13], end_of_text: 14, only_read: Default::default() });
-        let mut train = vec![11];
+        let answers = Some(Answers { tokens: [10, 11, 12, 13], end_of_text: Some(14), only_read: Default::default() });
+        let mut train = vec![11u32];
         train.extend([1; 300]);
         train.extend([13, 12, 2, 13, 14]);
-        Dataset { train: train.clone(), validation: train, validation_bytes: 0, answers }
+        Dataset { train: train.clone().into(), validation: train.into(), validation_bytes: 0, answers }
     }
 
     #[test]
@@ -269,7 +293,7 @@ mod tests {
                 batch.targets.numbers().iter().copied().filter(|&id| id != IGNORED as u32).collect();
             assert!(!counted.is_empty() && counted.iter().all(|id| [2, 13].contains(id)), "{counted:?}");
         }
-        let silent = Dataset { train: vec![11, 1, 1, 1, 1, 1, 13, 11, 1, 13], ..data };
+        let silent = Dataset { train: vec![11, 1, 1, 1, 1, 1, 13, 11, 1, 13].into(), ..data };
         assert_eq!(silent.check(4), Err(Error::NothingToLearn));
     }
 
@@ -288,9 +312,27 @@ mod tests {
     }
 
     #[test]
+    fn ids_above_65_535_are_saved_with_their_width() {
+        let answers = Answers { tokens: [70_010, 11, 12, 13], end_of_text: None, only_read: [vec![302], vec![]] };
+        let ids = |ids: Vec<u32>| TokenIds::from(ids);
+        let plain =
+            Dataset { train: ids(vec![70_001, 2]), validation: ids(vec![4]), validation_bytes: 5, answers: None };
+        let bytes = plain.to_bytes();
+        assert_eq!(Dataset::from_bytes(&bytes).unwrap(), plain);
+        assert!((0..bytes.len()).all(|end| Dataset::from_bytes(&bytes[..end]).is_err()));
+        let conversations = Dataset { answers: Some(answers), ..plain };
+        let longer = conversations.to_bytes();
+        assert_eq!(Dataset::from_bytes(&longer).unwrap(), conversations);
+        // Five ids of turns, then two counts and a place.
+        let turns = bytes.len() + 5 * 4;
+        let cut = (bytes.len() + 1..turns).chain(turns + 1..longer.len());
+        assert!(cut.clone().count() > 0 && cut.into_iter().all(|end| Dataset::from_bytes(&longer[..end]).is_err()));
+    }
+
+    #[test]
     fn an_answer_that_is_only_read_is_no_target() {
         let mut data = conversations();
-        data.train.extend([11, 1, 13, 12, 7, 13, 14]);
+        data.train = data.train.iter().chain([11, 1, 13, 12, 7, 13, 14]).collect();
         // The second conversation's assistant token is at 309.
         data.answers.as_mut().unwrap().only_read[0] = vec![309];
         let targets = data.targets(Side::Train, &data.train, 1, data.train.len());

@@ -175,7 +175,7 @@ mod tests {
     };
 
     fn data() -> Dataset {
-        Dataset { train: (0..600u32).map(|at| (at * at / 3 % 31) as u16).collect(), ..Dataset::default() }
+        Dataset { train: (0..600u32).map(|at| at * at / 3 % 31).collect(), ..Dataset::default() }
     }
 
     fn model(dropout: f32) -> ModelConfig {

@@ -202,6 +202,7 @@ fn tokens_of_a_model_from_elsewhere_keep_their_roles() {
         start: Some(id("<s>")),
         ends: vec![id("<|im_end|>"), id("<|endoftext|>")],
         chat_template: Some("{{ messages }}".into()),
+        turns: None,
     };
     let config = ModelConfig { vocabulary: tokenizer.vocabulary(), ..model.config };
     let weights = vec![0.5; Layout::new(&config).len];

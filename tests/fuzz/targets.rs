@@ -156,10 +156,13 @@ pub fn targets() -> Vec<Target> {
     );
     // Lengths of the training ids, the documents and the validation ids come first, then the ids (src/train/data.rs).
     let lengths = [3u64, 2, 9].iter().flat_map(|length| length.to_le_bytes());
-    let tokens = lengths.chain([1u16, 2, 3, 4, 5].iter().flat_map(|id| id.to_le_bytes())).collect();
+    let narrow = [1u16, 2, 3, 4, 5].iter().flat_map(|id| id.to_le_bytes());
+    let wide = [1u32, 2, 3, 4, 70_000].iter().flat_map(|id| id.to_le_bytes());
+    let wide = b"ids-32/1".iter().copied().chain(lengths.clone()).chain(wide).collect();
+    let narrow = lengths.chain(narrow).collect();
     add(
         "tokens of a run",
-        vec![tokens],
+        vec![narrow, wide],
         Box::new(|bytes, _| {
             let _ = Dataset::from_bytes(bytes);
         }),
@@ -369,8 +372,7 @@ fn read_text(name: &str, bytes: &[u8], random: &mut Random) {
         let documents: Vec<&str> = corpus.documents().collect();
         for kind in [Kind::Char, Kind::Byte] {
             let Ok(tokenizer) = Tokenizer::train(kind, None, &documents) else { continue };
-            let Ok(ids) = tokenizer.encode_documents(&documents) else { continue };
-            let ids: Vec<u32> = ids.into_iter().map(u32::from).collect();
+            let ids: Vec<u32> = tokenizer.encode_documents(&documents).iter().collect();
             tokenizer.decode(&ids).expect("its own ids");
         }
     }

@@ -104,16 +104,17 @@ export class ModelView extends View {
     const { plan, settings, text } = this.state;
     if (!plan) return nothing;
     const { weights, optimizer, activations } = plan.memory;
+    const memory = { weights, optimizer, activations, text: plan.textBytes };
     return html`<div class="costs">
       ${figures([
         [t("model.figure.parameters"), plan.parameters],
         [t("model.figure.time"), duration(plan.seconds), t("model.figure.timeNote")],
-        [t("model.figure.memory"), bytes(weights + optimizer + activations)],
+        [t("model.figure.memory"), bytes(sum(memory))],
         ...(text
           ? [[t("model.figure.epochs"), t("model.epochs", { count: Math.round(plan.epochs * 10) / 10 })] as const]
           : []),
       ])}
-      ${memoryBar(plan.memory)}
+      ${memoryBar(memory)}
       ${settings.preset || this.#touched ? nothing : html`<p class="hint">${t("model.suggested")}</p>`}
     </div>`;
   }
@@ -162,14 +163,15 @@ function counted({ layers, heads, width, context }: Omit<ModelConfig, "vocabular
   return { layers: t("model.layers", { count: layers }), heads: t("model.heads", { count: heads }), width, context };
 }
 
-/** Three lengths in one bar; the same figures stand beside it as words. */
-function memoryBar({ weights, optimizer, activations }: Memory): TemplateResult {
-  const parts = [
-    ["weights", weights],
-    ["optimizer", optimizer],
-    ["activations", activations],
-  ] as const;
-  const total = weights + optimizer + activations;
+/** Bytes by what they hold: the model and its training, and the text with its token ids. */
+type Shares = Omit<Memory, "largestBuffer"> & { text: number };
+
+const sum = ({ weights, optimizer, activations, text }: Shares): number => weights + optimizer + activations + text;
+
+/** Four lengths in one bar; the same figures stand beside it as words. */
+function memoryBar(shares: Shares): TemplateResult {
+  const parts = (["weights", "optimizer", "activations", "text"] as const).map((name) => [name, shares[name]] as const);
+  const total = sum(shares);
   let from = 0;
   return html`<div class="memory">
     <svg viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true">
