@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::Session;
+use super::{Session, running::Running};
 use crate::{
     config::ModelConfig,
     device::{self, Engine},
@@ -118,7 +118,9 @@ impl Session {
     pub async fn choose_writer(&mut self, read: usize, write: usize, clock: impl Fn() -> f64) -> Result<()> {
         let Some(model) = &mut self.model else { return Ok(()) };
         let ModelConfig { context, .. } = model.gpt.config;
-        if self.engine == Engine::Cpu || model.gpt.config.parameters() > MOST_PARAMETERS {
+        // The copy must stay as it is while a run's sample is written with it.
+        let is_sampling = model.run.as_ref().is_some_and(Running::is_sampling);
+        if self.engine == Engine::Cpu || model.gpt.config.parameters() > MOST_PARAMETERS || is_sampling {
             return Ok(());
         }
         model.cpu_writer.choose(&model.gpt, read.min(context), write, &clock).await
