@@ -143,7 +143,7 @@ mod tests {
         config::{LoraConfig, TrainConfig, Variant},
         generate::Sampling,
         ops::testing::gpu_device,
-        session::GenerateOptions,
+        session::{GenerateOptions, Model},
         tokenizer::Kind,
     };
 
@@ -220,5 +220,33 @@ mod tests {
         assert_eq!(write(&mut session, 0.0, true), (learned.clone(), true));
         session.merge_adapter().unwrap();
         assert_eq!(write(&mut session, 0.0, true).0, learned);
+    }
+
+    #[test]
+    fn the_copy_stays_while_a_sample_is_written_with_it() {
+        let mut session = session();
+        train(&mut session, None);
+        choose(&mut session);
+        let run = TrainConfig { steps: 20, ..TrainConfig::default() };
+        session.begin_training(run).unwrap();
+        let began = Instant::now();
+        let clock = || began.elapsed().as_secs_f64();
+        block_on(session.start_run(clock)).unwrap();
+        while !session.model().unwrap().run.as_ref().unwrap().is_sampling() {
+            block_on(session.tick(clock)).unwrap();
+        }
+        // A person's text that the GPU would be faster at.
+        session.model_mut().unwrap().cpu_writer.times = Some(WritingTimes { copy: 1.0, cpu: 1.0, gpu: 0.0 });
+        block_on(session.choose_writer(1, 1, clock)).unwrap();
+        let is_copied = |session: &Session| {
+            let Model { gpt, cpu_writer, .. } = session.model().unwrap();
+            cpu_writer.copy_of(gpt).is_some()
+        };
+        assert!(is_copied(&session));
+        while session.history().unwrap().samples.is_empty() {
+            block_on(session.tick(clock)).unwrap();
+        }
+        block_on(session.choose_writer(1, 1, clock)).unwrap();
+        assert!(!is_copied(&session));
     }
 }
