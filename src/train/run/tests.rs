@@ -230,7 +230,7 @@ fn a_gpu_is_read_about_every_150_ms_and_a_cpu_after_each_step() {
 fn speed_and_time_left_are_those_of_the_last_seconds() {
     let mut driven = Driven::new(RunStatus { end_step: 2000, eval_every: u64::MAX, seconds: 50.0, ..STATUS });
     driven.step = 1.0;
-    driven.until(|driven, _| driven.run.step == 10);
+    driven.until(|driven, _| driven.run.step == 10 && driven.unread == 0);
     driven.run.progress(driven.now).unwrap();
     // The machine gets twice as fast.
     driven.step = 0.5;
