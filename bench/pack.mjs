@@ -11,7 +11,7 @@ const take = (from, to = from) => cp(path.join(here, from), path.join(files, to)
 
 await rm(folder, { recursive: true, force: true });
 await mkdir(path.join(files, "lib"), { recursive: true });
-for (const name of ["configurations.mjs", "text.mjs", "table.mjs"]) await take(name);
+for (const name of ["configurations.mjs", "speed.mjs", "text.mjs", "table.mjs"]) await take(name);
 for (const name of ["gpt2.mjs", "jax.mjs", "torch_step.py"]) await take(`peers/${name}`);
 for (const name of ["main", "one", "lorito", "product", "webgpu"]) await take(`pack/${name}.mjs`);
 for (const name of ["lorito.js", "lorito_bg.wasm"]) await cp(path.join(dist, name), path.join(files, "dist", name));

@@ -105,6 +105,8 @@ pub enum Error {
     /// `turn`: where the system message stands, from 1 on.
     #[error("a system message is turn {turn}; only the first can be one")]
     SystemNotFirst { turn: usize },
+    #[error("there is no run to go on with")]
+    NoRun,
     #[error("the loss stopped being a number at step {step} (learning rate {learning_rate})")]
     Diverged { step: u64, learning_rate: f64 },
 

@@ -16,6 +16,7 @@ mod memory;
 mod peft_forms;
 mod pretrained;
 mod pretrained_forms;
+mod run;
 mod session;
 mod shaders;
 mod side_by_side;

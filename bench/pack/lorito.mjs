@@ -1,7 +1,6 @@
-// Lorito's very wasm under Node, on WebGPU: the step loop of web/worker/training.ts without page, worker and storage.
+// Lorito's very wasm under Node, on WebGPU: the page's run without page, worker and storage.
 import { readFile } from "node:fs/promises";
-import { tokensPerStep, trainConfig } from "../configurations.mjs";
-import { timed } from "../peers/gpt2.mjs";
+import { runConfig, speedOf } from "../speed.mjs";
 import { textFor } from "../text.mjs";
 import { findAdapter } from "./webgpu.mjs";
 
@@ -20,26 +19,34 @@ async function prepared(configuration) {
   session.pushBytes(bytes);
   session.closeFile();
   const { vocabulary } = session.trainTokenizer(tokenizer.kind, tokenizer.vocabSize);
-  const { layers, heads, width, context, batch } = configuration;
+  const { layers, heads, width, context } = configuration;
   if (vocabulary !== configuration.vocabulary) throw new Error(`vocabulary of ${vocabulary}`);
   const model = { vocabulary, layers, heads, width, context, dropout: 0 };
   session.createModel(model, 1);
   // As the page does: the kernels that are fastest on this GPU, and submissions by its speed.
   await session.measureKernels();
-  const config = { ...trainConfig, steps: 1_000_000, batchSize: batch, evalEvery: 1_000_000 };
-  await session.measure(model, config);
-  session.beginTraining(config);
+  await session.measure(model, runConfig(1, configuration));
   return session;
+}
+
+async function train(session, config) {
+  const marks = [];
+  const losses = [];
+  session.beginTraining(config);
+  await session.startRun();
+  for (;;) {
+    // As the worker does between two ticks.
+    await new Promise((resolve) => setImmediate(resolve));
+    for (const { event, progress, result } of await session.tick()) {
+      if (event === "finished") return { ...result, marks, losses };
+      if (event !== "progress") continue;
+      marks.push({ step: progress.step, time: performance.now() });
+      losses.push(...progress.records.map(({ loss }) => loss));
+    }
+  }
 }
 
 export async function measure(configuration, seconds) {
   const session = await prepared(configuration);
-  return timed(tokensPerStep(configuration), seconds, {
-    async begin() {
-      session.step();
-      // As the worker does between two steps.
-      await new Promise((resolve) => setImmediate(resolve));
-    },
-    read: async () => (await session.readLosses()).map(({ loss }) => loss),
-  });
+  return speedOf((steps) => train(session, runConfig(steps, configuration)), configuration, seconds);
 }

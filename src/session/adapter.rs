@@ -1,11 +1,11 @@
 //! Fine-tuning with an adapter: put beside the model when a run asks for one, merged on demand, saved and opened alone.
 
-use super::{ModelSummary, RunStatus, Session};
+use super::{ModelSummary, Session};
 use crate::{
     config::{LoraConfig, TrainConfig},
     error::{Error, Result},
     formats::{AdapterWeights, peft, read_peft},
-    train::Trainer,
+    train::{RunStatus, Trainer},
 };
 
 impl Session {

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::Session;
+use super::{Session, running::Running};
 use crate::{
     config::ModelConfig,
     device::Engine,
@@ -118,7 +118,9 @@ impl Session {
     pub async fn choose_writer(&mut self, read: usize, write: usize, clock: impl Fn() -> f64) -> Result<()> {
         let Some(model) = &mut self.model else { return Ok(()) };
         let ModelConfig { context, .. } = model.gpt.config;
-        if self.engine == Engine::Cpu || model.gpt.config.parameters() > MOST_PARAMETERS {
+        // The copy must stay as it is while a run's sample is written with it.
+        let is_sampling = model.run.as_ref().is_some_and(Running::is_sampling);
+        if self.engine == Engine::Cpu || model.gpt.config.parameters() > MOST_PARAMETERS || is_sampling {
             return Ok(());
         }
         model.cpu_writer.choose(&model.gpt, read.min(context), write, &clock).await
@@ -142,7 +144,7 @@ mod tests {
         device,
         generate::Sampling,
         ops::testing::gpu_device,
-        session::GenerateOptions,
+        session::{GenerateOptions, Model},
         tokenizer::Kind,
     };
 
@@ -219,5 +221,33 @@ mod tests {
         assert_eq!(write(&mut session, 0.0, true), (learned.clone(), true));
         session.merge_adapter().unwrap();
         assert_eq!(write(&mut session, 0.0, true).0, learned);
+    }
+
+    #[test]
+    fn the_copy_stays_while_a_sample_is_written_with_it() {
+        let mut session = session();
+        train(&mut session, None);
+        choose(&mut session);
+        let run = TrainConfig { steps: 20, ..TrainConfig::default() };
+        session.begin_training(run).unwrap();
+        let began = Instant::now();
+        let clock = || began.elapsed().as_secs_f64();
+        block_on(session.start_run(clock)).unwrap();
+        while !session.model().unwrap().run.as_ref().unwrap().is_sampling() {
+            block_on(session.tick(clock)).unwrap();
+        }
+        // A person's text that the GPU would be faster at.
+        session.model_mut().unwrap().cpu_writer.times = Some(WritingTimes { copy: 1.0, cpu: 1.0, gpu: 0.0 });
+        block_on(session.choose_writer(1, 1, clock)).unwrap();
+        let is_copied = |session: &Session| {
+            let Model { gpt, cpu_writer, .. } = session.model().unwrap();
+            cpu_writer.copy_of(gpt).is_some()
+        };
+        assert!(is_copied(&session));
+        while session.history().unwrap().samples.is_empty() {
+            block_on(session.tick(clock)).unwrap();
+        }
+        block_on(session.choose_writer(1, 1, clock)).unwrap();
+        assert!(!is_copied(&session));
     }
 }

@@ -84,7 +84,8 @@ impl Session {
             None => Trainer::continuing(&gpt, file.history),
         };
         let tokenizer = Rc::new(tokenizer);
-        self.put(Model { gpt, tokenizer, trainer, cpu_writer: CpuWriter::default(), data: None, facts: file.facts });
+        let (cpu_writer, facts) = (CpuWriter::default(), file.facts);
+        self.put(Model { gpt, tokenizer, trainer, cpu_writer, data: None, facts, run: None });
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ mod adapter;
 mod cpu_writer;
 mod files;
 mod pretrained;
+mod running;
 mod self_check;
 mod text;
 mod training;
@@ -81,35 +82,6 @@ pub struct ModelSummary {
     pub tokens_left_out: Vec<String>,
 }
 
-/// Where a run stands.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub struct RunStatus {
-    pub step: u64,
-    pub start_step: u64,
-    pub end_step: u64,
-    pub eval_every: u64,
-    pub tokens_per_step: u64,
-    /// Calls of `evaluateBatch` that make one evaluation.
-    pub evaluation_batches: usize,
-    /// Wall time spent training so far.
-    pub seconds: f64,
-    /// The run's best evaluation.
-    pub best: Option<BestSoFar>,
-    /// Evaluations since then, all of them worse: from two on, the model learns its text by heart.
-    pub worse_evaluations: usize,
-}
-
-/// The evaluation of a run whose validation loss was lowest; its weights can be had back.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub struct BestSoFar {
-    pub step: u64,
-    pub validation_loss: f32,
-}
-
 /// How to write.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -137,6 +109,8 @@ struct Model {
     /// The text of its training, once there was one.
     data: Option<Rc<Dataset>>,
     facts: TextFacts,
+    /// The run that has been taken up.
+    run: Option<running::Running>,
 }
 
 impl Model {
@@ -355,7 +329,8 @@ impl Session {
         let gpt = Gpt::new(config, seed, &self.device);
         let trainer = Trainer::new(&gpt);
         let cpu_writer = CpuWriter::default();
-        self.model = Some(Model { gpt, tokenizer, trainer, cpu_writer, data: None, facts: TextFacts::default() });
+        let facts = TextFacts::default();
+        self.model = Some(Model { gpt, tokenizer, trainer, cpu_writer, data: None, facts, run: None });
         self.model_summary().ok_or(Error::NoModel)
     }
 

@@ -100,8 +100,8 @@ impl Session {
         let gpt = Gpt::of(plan.config, upload.finish());
         let trainer = Trainer::new(&gpt);
         let Opened { tokenizer, left_out } = plan.tokenizer;
-        let (tokenizer, facts) = (Rc::new(tokenizer), TextFacts::default());
-        let summary = self.put(Model { gpt, tokenizer, trainer, cpu_writer: CpuWriter::default(), data: None, facts });
+        let (tokenizer, facts, cpu_writer) = (Rc::new(tokenizer), TextFacts::default(), CpuWriter::default());
+        let summary = self.put(Model { gpt, tokenizer, trainer, cpu_writer, data: None, facts, run: None });
         Ok(ModelSummary { tokens_left_out: left_out, ..summary })
     }
 

@@ -13,7 +13,7 @@ impl Session {
     ///
     /// # Errors
     /// When the GPU is gone.
-    pub async fn begin_self_check(&mut self) -> Result<()> {
+    pub(super) async fn begin_self_check(&mut self) -> Result<()> {
         self.self_check = None;
         if self.engine == Engine::Cpu {
             return Ok(());
@@ -34,7 +34,7 @@ impl Session {
     ///
     /// # Errors
     /// When the GPU is gone.
-    pub async fn finish_self_check(&mut self) -> Result<Option<SelfCheckResult>> {
+    pub(super) async fn finish_self_check(&mut self) -> Result<Option<SelfCheckResult>> {
         let Some((kernels, check)) = self.self_check.take() else { return Ok(None) };
         let found = check.compare(&self.device).await?;
         self.checked.push(kernels);

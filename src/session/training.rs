@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use super::{BestSoFar, Model, RunStatus, Session, text};
+use super::{Model, Session, text};
 use crate::{
     config::TrainConfig,
     error::{Error, Result},
     formats,
-    train::{Dataset, Evaluation, Sample, StepRecord, TextFacts},
+    train::{Dataset, Evaluation, RunStatus, StepRecord, TextFacts},
 };
 
 impl Session {
@@ -83,19 +83,6 @@ impl Session {
         model.trainer.finish_evaluation(&data).await
     }
 
-    /// Keeps what the model wrote with its history.
-    pub fn add_sample(&mut self, text: String) -> Result<()> {
-        let trainer = &mut self.model_mut()?.trainer;
-        let step = trainer.progress().step;
-        trainer.history_mut().samples.push(Sample { step, text });
-        Ok(())
-    }
-
-    pub fn add_training_seconds(&mut self, seconds: f64) -> Result<()> {
-        self.model_mut()?.trainer.history_mut().seconds += seconds;
-        Ok(())
-    }
-
     pub fn status(&self) -> Result<RunStatus> {
         let Model { gpt, trainer, data, .. } = self.model()?;
         let progress = trainer.progress();
@@ -109,8 +96,7 @@ impl Session {
             tokens_per_step: windows * config.window(gpt.config.context) as u64,
             evaluation_batches: data.as_ref().map_or(0, |data| trainer.validation_batches(gpt, data)),
             seconds: trainer.history().seconds,
-            best: trainer.best().map(|(step, validation_loss)| BestSoFar { step, validation_loss }),
-            worse_evaluations: trainer.worse_evaluations(),
+            best: trainer.best(),
         })
     }
 

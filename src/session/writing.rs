@@ -1,6 +1,6 @@
 //! Texts and answers, token by token.
 
-use super::{GenerateOptions, Model, Session, Writing};
+use super::{GenerateOptions, Model, Session, Writing, cpu_writer::CpuWriter};
 use crate::{
     chat,
     error::{Error, Result},
@@ -11,6 +11,11 @@ use crate::{
 
 impl Session {
     pub fn begin_generation(&mut self, prompt: &str, options: GenerateOptions) -> Result<()> {
+        self.writing = Some(self.begin_writing(prompt, options)?);
+        Ok(())
+    }
+
+    pub(super) fn begin_writing(&self, prompt: &str, options: GenerateOptions) -> Result<Writing> {
         let Model { tokenizer, .. } = self.model()?;
         let (gpt, by_copy) = self.writer()?;
         let ids = tokenizer.encode(prompt);
@@ -18,8 +23,7 @@ impl Session {
         let ends = &tokenizer.roles().ends;
         let generation = Generation::new(gpt, &ids, sampling, max_tokens, tokenizer.start(), ends, cache)?;
         let generation = generation.among(tokenizer.vocabulary(), tokenizer.unused());
-        self.writing = Some(Writing { generation, by_copy, decoder: tokenizer.decoder(), answer: None });
-        Ok(())
+        Ok(Writing { generation, by_copy, decoder: tokenizer.decoder(), answer: None })
     }
 
     /// Begins an answer to a conversation that ends with the user's turn; what of it the model does not see. The answer
@@ -57,26 +61,12 @@ impl Session {
     pub async fn next_token(&mut self) -> Result<Option<String>> {
         let model = self.model.as_ref().ok_or(Error::NoModel)?;
         let Some(writing) = &mut self.writing else { return Ok(None) };
-        if writing.answer.as_ref().is_some_and(chat::Answer::has_ended) {
-            return Ok(None);
-        }
-        let copy = model.cpu_writer.copy_of(&model.gpt).filter(|_| writing.by_copy);
-        let Some(id) = writing.generation.next(copy.unwrap_or(&model.gpt)).await? else { return Ok(None) };
-        let text = writing.decoder.push(id)?;
-        Ok(Some(match &mut writing.answer {
-            Some(answer) => answer.push(&text),
-            None => text,
-        }))
+        writing.next(&model.gpt, &model.cpu_writer).await
     }
 
     /// Ends the text; what an incomplete character left over.
     pub fn end_generation(&mut self) -> String {
-        let Some(Writing { decoder, answer, .. }) = self.writing.take() else { return String::new() };
-        let rest = decoder.finish();
-        match answer {
-            Some(answer) => answer.finish(&rest),
-            None => rest,
-        }
+        self.writing.take().map_or_else(String::new, Writing::finish)
     }
 
     /// Logits `[vocabulary]` after the last of `ids`, of which the last context is read.
@@ -85,5 +75,30 @@ impl Session {
         let start = [tokenizer.start()];
         let ids = if ids.is_empty() { &start } else { &ids[ids.len().saturating_sub(gpt.config.context)..] };
         Ok(ops::read(gpt.last_logits(&gpt.ids(ids.to_vec())?)).await?)
+    }
+}
+
+impl Writing {
+    /// The next piece of text, as [`Session::next_token`] gives it.
+    pub(super) async fn next(&mut self, gpt: &Gpt, cpu_writer: &CpuWriter) -> Result<Option<String>> {
+        if self.answer.as_ref().is_some_and(chat::Answer::has_ended) {
+            return Ok(None);
+        }
+        let copy = cpu_writer.copy_of(gpt).filter(|_| self.by_copy);
+        let Some(id) = self.generation.next(copy.unwrap_or(gpt)).await? else { return Ok(None) };
+        let text = self.decoder.push(id)?;
+        Ok(Some(match &mut self.answer {
+            Some(answer) => answer.push(&text),
+            None => text,
+        }))
+    }
+
+    /// What an incomplete character left over.
+    pub(super) fn finish(self) -> String {
+        let rest = self.decoder.finish();
+        match self.answer {
+            Some(answer) => answer.finish(&rest),
+            None => rest,
+        }
     }
 }

@@ -1,10 +1,11 @@
-//! The training step and what surrounds it. The loop itself belongs to the caller, who decides between two steps
-//! whether to pause, save, evaluate or write.
+//! The training step and what surrounds it. [`Run`] decides what comes after each step; the loop itself is the caller's,
+//! who can pause, stop and write between two pieces of work.
 
 mod answers;
 mod data;
 mod half_check;
 mod history;
+mod run;
 mod schedule;
 mod self_check;
 mod state;
@@ -13,6 +14,7 @@ pub use answers::{Answers, Side};
 pub use data::{Batch, Dataset, mix};
 pub use half_check::{HalfPrecision, check_half_precision};
 pub use history::{Evaluation, History, Sample, StepRecord};
+pub use run::{BestSoFar, Run, RunEvent, RunProgress, RunResult, RunStatus, Work};
 pub use schedule::learning_rate;
 pub use self_check::{SelfCheck, SelfCheckResult};
 pub use state::{Best, Progress, TextFacts, TrainingState};
@@ -320,16 +322,11 @@ impl Trainer {
         self.best = None;
     }
 
-    /// Step and validation loss of the best evaluation on this text, in this run or an earlier one.
-    pub fn best(&self) -> Option<(u64, f32)> {
-        self.best.as_ref().map(|best| (best.step, best.validation_loss))
-    }
-
-    /// How many evaluations have been worse than the best, one after the other, up to now: where the model
-    /// learns its text by heart, this grows.
-    pub fn worse_evaluations(&self) -> usize {
-        let Some(best) = &self.best else { return 0 };
-        self.history.evaluations.iter().rev().take_while(|evaluation| evaluation.step > best.step).count()
+    /// The best evaluation on this text, in this run or an earlier one, and how many since then have been worse.
+    pub fn best(&self) -> Option<BestSoFar> {
+        let Held { step, validation_loss, .. } = self.best.as_ref()?;
+        let worse = self.history.evaluations.iter().rev().take_while(|evaluation| evaluation.step > *step).count();
+        Some(BestSoFar::new(*step, *validation_loss, worse))
     }
 
     /// Puts the best weights in place of the current ones. AdamW's moments go with those that are left.

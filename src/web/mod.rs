@@ -86,6 +86,11 @@ extern "C" {
     fn now() -> f64;
 }
 
+/// The same in seconds, as the crate has times.
+fn seconds() -> f64 {
+    now() / 1000.0
+}
+
 /// One person's work, on one engine. See `session::Session`.
 #[wasm_bindgen]
 pub struct Session(session::Session);
@@ -130,7 +135,7 @@ impl Session {
         #[wasm_bindgen(unchecked_param_type = "TrainConfig")] train: JsValue,
     ) -> Thrown<f64> {
         let (model, train) = (from_js(model)?, from_js(train)?);
-        self.0.measure(&model, &train, || now() / 1000.0).await.map_err(thrown)
+        self.0.measure(&model, &train, seconds).await.map_err(thrown)
     }
 
     /// Queues what [`Self::measure_kernels`] will, without waiting.
@@ -144,7 +149,7 @@ impl Session {
     /// Finds and uses the GPU's fastest kernels for matrix products, in half a second at most.
     #[wasm_bindgen(js_name = measureKernels, unchecked_return_type = "KernelChoice")]
     pub async fn measure_kernels(&self) -> Thrown<JsValue> {
-        answer(self.0.measure_kernels(|| now() / 1000.0).await)
+        answer(self.0.measure_kernels(seconds).await)
     }
 
     /// Uses the kernels that were found before.

@@ -1,9 +1,9 @@
-//! A run, step by step.
+//! A run, tick by tick.
 
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
-use super::{Session, Thrown, answer, bytes, from_js, thrown};
+use super::{Session, Thrown, answer, bytes, from_js, seconds, thrown};
 
 #[wasm_bindgen]
 impl Session {
@@ -15,45 +15,34 @@ impl Session {
         answer(self.0.begin_training(from_js(train)?))
     }
 
-    /// Takes down what the run that has begun will compute first, for `finishSelfCheck`.
-    #[wasm_bindgen(js_name = beginSelfCheck)]
-    pub async fn begin_self_check(&mut self) -> Thrown<()> {
-        self.0.begin_self_check().await.map_err(thrown)
+    /// Takes up the run that has begun or was restored.
+    #[wasm_bindgen(js_name = startRun, unchecked_return_type = "RunStatus")]
+    pub async fn start_run(&mut self) -> Thrown<JsValue> {
+        answer(self.0.start_run(seconds).await)
     }
 
-    /// Computes it on both engines; null where nothing was taken down.
-    #[wasm_bindgen(js_name = finishSelfCheck, unchecked_return_type = "SelfCheckResult | null")]
-    pub async fn finish_self_check(&mut self) -> Thrown<JsValue> {
-        answer(self.0.finish_self_check().await)
+    /// Does the run's next piece of work, as a step or a batch of an evaluation.
+    #[wasm_bindgen(unchecked_return_type = "RunEvent[]")]
+    pub async fn tick(&mut self) -> Thrown<JsValue> {
+        answer(self.0.tick(seconds).await)
     }
 
-    pub fn step(&mut self) -> Thrown<()> {
-        self.0.step().map_err(thrown)
+    /// Waits for the steps queued so far: before a pause, a checkpoint that was not asked for, or a text for a person.
+    #[wasm_bindgen(js_name = flushRun, unchecked_return_type = "RunEvent[]")]
+    pub async fn flush_run(&mut self) -> Thrown<JsValue> {
+        answer(self.0.flush_run(seconds).await)
     }
 
-    #[wasm_bindgen(js_name = readLosses, unchecked_return_type = "StepRecord[]")]
-    pub async fn read_losses(&mut self) -> Thrown<JsValue> {
-        answer(self.0.read_losses().await)
+    /// A checkpoint was made, which took so many seconds.
+    #[wasm_bindgen(js_name = runSaved)]
+    pub fn run_saved(&mut self, took: f64) -> Thrown<()> {
+        self.0.run_saved(took, seconds).map_err(thrown)
     }
 
-    #[wasm_bindgen(js_name = evaluateBatch)]
-    pub fn evaluate_batch(&mut self, index: usize) -> Thrown<()> {
-        self.0.evaluate_batch(index).map_err(thrown)
-    }
-
-    #[wasm_bindgen(js_name = finishEvaluation, unchecked_return_type = "Evaluation")]
-    pub async fn finish_evaluation(&mut self) -> Thrown<JsValue> {
-        answer(self.0.finish_evaluation().await)
-    }
-
-    #[wasm_bindgen(js_name = addSample)]
-    pub fn add_sample(&mut self, text: String) -> Thrown<()> {
-        self.0.add_sample(text).map_err(thrown)
-    }
-
-    #[wasm_bindgen(js_name = addTrainingSeconds)]
-    pub fn add_training_seconds(&mut self, seconds: f64) -> Thrown<()> {
-        self.0.add_training_seconds(seconds).map_err(thrown)
+    /// Has the run end with the next ticks.
+    #[wasm_bindgen(js_name = stopRun)]
+    pub fn stop_run(&mut self) -> Thrown<()> {
+        self.0.stop_run().map_err(thrown)
     }
 
     #[wasm_bindgen(unchecked_return_type = "RunStatus")]

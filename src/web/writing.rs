@@ -3,7 +3,7 @@
 use js_sys::Float32Array;
 use wasm_bindgen::prelude::*;
 
-use super::{Session, Thrown, answer, from_js, now, thrown, to_js};
+use super::{Session, Thrown, answer, from_js, seconds, thrown, to_js};
 use crate::{chat, session::GenerateOptions};
 
 #[wasm_bindgen]
@@ -61,6 +61,6 @@ impl Session {
 
 impl Session {
     async fn choose_writer(&mut self, read: usize, write: usize) -> Thrown<()> {
-        self.0.choose_writer(read, write, || now() / 1000.0).await.map_err(thrown)
+        self.0.choose_writer(read, write, seconds).await.map_err(thrown)
     }
 }

@@ -1,7 +1,7 @@
 //! Training that goes on elsewhere. What needs no Python is tested here; `prove.py` does the rest, with what
 //! `write_a_trained_model` leaves it. `cargo xtask test --only carry-on` runs both.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Instant};
 
 use futures_lite::future::block_on;
 use lorito::{
@@ -14,7 +14,7 @@ use lorito::{
     ops::Device,
     session::Session,
     tokenizer::{Kind, Tokenizer},
-    train::{History, Progress, TextFacts},
+    train::{History, Progress, RunEvent, TextFacts},
 };
 use serde_json::{Value, json};
 
@@ -51,23 +51,14 @@ fn session_with(files: &[(&str, String)]) -> Session {
     session
 }
 
-/// Trains as the page does: with an evaluation before the first step and each `eval_every` steps.
+/// Trains as the page does.
 fn train(session: &mut Session, config: TrainConfig) {
-    let evaluate = |session: &mut Session| {
-        let batches = session.status().unwrap().evaluation_batches;
-        (0..batches).for_each(|index| session.evaluate_batch(index).unwrap());
-        block_on(session.finish_evaluation()).unwrap();
-    };
-    let (steps, every) = (config.steps, config.eval_every);
+    let start = Instant::now();
+    let clock = || start.elapsed().as_secs_f64();
     session.begin_training(config).unwrap();
-    evaluate(session);
-    for step in 1..=steps {
-        session.step().unwrap();
-        if step % every == 0 {
-            block_on(session.read_losses()).unwrap();
-            evaluate(session);
-        }
-    }
+    block_on(session.start_run(clock)).unwrap();
+    let is_finished = |event: &RunEvent| matches!(event, RunEvent::Finished { .. });
+    while !block_on(session.tick(clock)).unwrap().iter().any(is_finished) {}
 }
 
 const MODEL: ModelConfig =

@@ -6,8 +6,6 @@ export type PageErrorCode =
   | "busy"
   /** The page is open in another tab, too, which would get files of two versions. */
   | "open-elsewhere"
-  /** There is no run to go on with. */
-  | "no-run"
   /** Another tab of this page trains and saves. */
   | "run-in-another-tab"
   /** The address is none, or neither http nor https. */

@@ -13,13 +13,14 @@ import type {
   Limits,
   ModelConfig,
   ModelSummary,
-  SelfCheckResult,
+  RunEvent,
   Session,
   StepRecord,
   TextSummary,
   TokenizerKind,
   TokenizerSummary,
   TrainConfig,
+  RunResult as TrainResult,
   WritingTimes,
 } from "lorito-wasm";
 import type { Engine, EngineChoice, EngineReason } from "./engines";
@@ -54,45 +55,6 @@ export type Wish = "go" | "pause" | "stop";
 export interface NewModel extends Partial<Omit<ModelConfig, "vocabulary">> {
   preset?: string | undefined;
   seed?: number | undefined;
-}
-
-/** One run as it comes out of a call of `train`. */
-export interface TrainResult {
-  /** Steps that the model has been trained in all. */
-  step: number;
-  /** Of the last step; null before the first. */
-  trainLoss: number | null;
-  /** Of the last evaluation; null before the first, or where there is no text to validate on. */
-  validationLoss: number | null;
-  /** Tokens trained on per second of training, without evaluations, samples and saving. */
-  tokensPerSecond: number;
-}
-
-/** How training goes; at most ten times a second. */
-export interface Progress {
-  step: number;
-  endStep: number;
-  loss: number;
-  learningRate: number;
-  gradientNorm: number;
-  /** Over the last seconds, without evaluations, samples and saving. */
-  tokensPerSecond: number;
-  /** Of the last seconds, likewise. */
-  millisecondsPerStep: number;
-  /** The run's time in all, without pauses. */
-  elapsedSeconds: number;
-  secondsLeft: number;
-  /** Time of evaluations by time of training, in this call. */
-  evaluationShare: number;
-  /** The steps since the last progress. */
-  records: StepRecord[];
-}
-
-/** The best evaluation of a run, and how many have been worse since: from two on, the model learns its text by heart. */
-export interface BestSoFar {
-  step: number;
-  validationLoss: number;
-  worseEvaluations: number;
 }
 
 /** How to read a file; what is not given: as is likely. */
@@ -162,13 +124,10 @@ export type WorkerEvent =
   /** This worker cannot go on: its GPU is gone, or its wasm has trapped. */
   | { event: "lost"; problem: Problem }
   | { event: "paused"; paused: boolean }
-  /** The GPU was checked against the CPU. */
-  | { event: "checked"; found: SelfCheckResult }
-  | { event: "progress"; progress: Progress }
-  | { event: "evaluation"; evaluation: Evaluation; best: BestSoFar | undefined }
+  /** What the run in training reports; the others of its events are for the worker. */
+  | Exclude<RunEvent, { event: "first-step" | "save-due" | "finished" }>
   /** A run has put an adapter beside the model, or given it the tokens between turns of conversations. */
   | { event: "adapted"; model: ModelSummary }
-  | { event: "sample"; step: number; text: string }
   | { event: "piece"; call: number; piece: string }
   /** What of a conversation the model does not see: said when its answer begins and when it ends. */
   | { event: "left-out"; call: number; leftOut: LeftOut }
@@ -289,4 +248,5 @@ export interface WorkerApi {
   savedModelFile(name: string): Promise<File>;
 }
 
+export type { BestSoFar, RunProgress as Progress, RunResult as TrainResult } from "lorito-wasm";
 export type { Evaluation, GenerateOptions, History, ModelSummary, StepRecord, TextSummary, TokenizerSummary };

@@ -1,6 +1,13 @@
 // The worker: loads the crate's wasm and does what the page asks (protocol.ts), one call of the session at a time.
 import { expose } from "comlink";
-import init, { type HalfPrecision, type LeftOut, type ModelConfig, Session, stopReason } from "lorito-wasm";
+import init, {
+  type HalfPrecision,
+  type LeftOut,
+  type ModelConfig,
+  type SelfCheckResult,
+  Session,
+  stopReason,
+} from "lorito-wasm";
 import type { EngineChoice } from "../shared/engines";
 import { type Problem, problemOf, readingFile, rejected } from "../shared/errors";
 import { Mutex } from "../shared/mutex";
@@ -19,7 +26,7 @@ import { reading } from "./reading";
 import { prepareToCompileAhead } from "./shaders";
 import * as storage from "./storage";
 import { doWithoutTimestamps } from "./timestamps";
-import { Training, Wishes } from "./training";
+import { train as trainRun, Wishes } from "./training";
 import { Guarded, macrotask } from "./turns";
 import { UnderWay, type Watch } from "./under-way";
 import { unknownIn, Writer } from "./writer";
@@ -125,13 +132,9 @@ function exported(session: Session, kind: Exclude<ExportKind, "html">, name: str
   }
 }
 
-/** Has the GPU and the CPU compute what the run begins with. A GPU that is wrong is of no more use. */
-async function checkEngine({ session }: Running): Promise<void> {
-  const found = await session.use((running) => running.finishSelfCheck());
-  if (!found) return;
-  emit({ event: "checked", found });
-  if (found.passed) return;
-  const { lossDifference, gradientDifference, tolerance } = found;
+/** A GPU that computes otherwise than the CPU is of no more use. */
+function judge({ passed, lossDifference, gradientDifference, tolerance }: SelfCheckResult): void {
+  if (passed) return;
   const problem: Problem = { code: "self-check-failed", lossDifference, gradientDifference, tolerance };
   lost(problem);
   throw problem;
@@ -147,10 +150,7 @@ async function train(begin: (tools: Running) => Promise<void>, wish: Wish) {
     await tuned();
     await begin(tools);
     await shaders.writing;
-    await tools.session.use((session) => session.beginSelfCheck());
-    const status = await tools.session.use((session) => session.status());
-    const check = () => checkEngine(tools);
-    return await new Training({ ...tools, emit, compiled: shaders.training, check }, status, wishes).run();
+    return await trainRun({ ...tools, emit, compiled: shaders.training, judge }, wishes);
   } finally {
     current.wishes = undefined;
   }

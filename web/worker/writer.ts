@@ -40,11 +40,6 @@ export class Writer {
     }
   }
 
-  /** Writes what training shows of the model. */
-  sample(writing: Writing, stopped: () => boolean): Promise<string> {
-    return this.#turn.run(() => this.#write(writing, stopped));
-  }
-
   async #write({ begin, piece, end }: Writing, stopped: () => boolean): Promise<string> {
     let text = "";
     const add = (part: string) => {

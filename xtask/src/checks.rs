@@ -264,7 +264,7 @@ fn run_rust_tests(project: &Project) -> Result<Tally> {
     let promises = Beside::start(&mut test(CRATE, &["--test", "*"]), project.target.join("promises.log"))?;
     let (mut of_crate, mut of_xtask) = (Tally::default(), Tally::default());
     let mut succeeded = true;
-    for which in [&["--lib", "--bins"][..], &["--doc"]] {
+    for which in [&["--lib", "--bins", "--examples"][..], &["--doc"]] {
         succeeded &= watch(&mut test(CRATE, which), |line| of_crate.add_line(line))?;
     }
     let xtask_succeeded = watch(&mut test(XTASK, &[]), |line| of_xtask.add_line(line))?;

@@ -7,9 +7,6 @@ import { DEFAULT_LORA, type Lora, TARGETS } from "../settings";
 import type { Store } from "../state";
 import { action, numberField } from "./fields";
 
-/** Evaluations worse than the best that are one too many to be chance. */
-const TOO_MANY = 2;
-
 /** Whether an adapter learns, of what rank, and beside which matrices. One that is there can only be trained on, or merged. */
 export function loraFields(store: Store): TemplateResult {
   const { settings, model, planReport, phase } = store.state;
@@ -84,9 +81,9 @@ export function overfitting(store: Store): TemplateResult | typeof nothing {
   if (!best || best.worseEvaluations === 0) return nothing;
   const figures = { step: best.step, loss: best.validationLoss, count: best.worseEvaluations };
   const running = phase === "training" || phase === "paused" || phase === "recovering";
-  if (running && best.worseEvaluations < TOO_MANY) return nothing;
+  if (running && !best.overfitting) return nothing;
   return html`<div class="message notice" role="status">
-    <p>${t(best.worseEvaluations < TOO_MANY ? "best.worse" : "best.overfitting", figures)}</p>
+    <p>${t(best.overfitting ? "best.overfitting" : "best.worse", figures)}</p>
     ${
       running
         ? html`<p>${t("best.stopFirst")}</p>`

@@ -1,0 +1,271 @@
+//! Trains a model on a text, natively: `cargo run --release --example train -- FILE`. It drives the same run as the page,
+//! and is how the engines are profiled.
+
+use std::{
+    env,
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
+
+use futures_lite::future::block_on;
+use indicatif::{ProgressBar, ProgressStyle};
+use lorito::{
+    config::TrainConfig,
+    device::{self, CPU_LIMITS, Engine, Machine},
+    ops::Device,
+    session::Session,
+    tokenizer::Kind,
+    train::{RunEvent, RunResult},
+};
+
+const USAGE: &str = "\
+cargo run --release --example train -- FILE [OPTIONS]
+
+  --minutes N             train for so long, instead of the preset's number of steps
+  --steps N               train so many steps
+  --out NAME.safetensors  write the model there; checkpoints, too, while it trains
+  --preset NAME           tiny (if not given), shakespeare-small, medium or shakespeare
+  --gpu                   train on the GPU, by Vulkan, Metal or DirectX, instead of on the CPU";
+
+/// Bytes from which on a text gets a tokenizer of byte pairs instead of characters, as on the page.
+const LONG_TEXT: u64 = 1_000_000;
+/// Evaluations of a short run at least: its losses are to be seen falling.
+const EVALUATIONS: u64 = 4;
+
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Options {
+    file: PathBuf,
+    minutes: Option<f64>,
+    steps: Option<u64>,
+    out: Option<PathBuf>,
+    preset: Option<String>,
+    gpu: bool,
+}
+
+impl Options {
+    fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, Box<dyn Error>> {
+        let mut arguments = arguments.into_iter();
+        let mut options = Self::default();
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
+            match argument.as_str() {
+                "--minutes" => options.minutes = Some(value()?.parse().map_err(|_| "--minutes needs a number")?),
+                "--steps" => options.steps = Some(value()?.parse().map_err(|_| "--steps needs a whole number")?),
+                "--out" => options.out = Some(value()?.into()),
+                "--preset" => options.preset = Some(value()?),
+                "--gpu" => options.gpu = true,
+                _ if argument.starts_with('-') => return Err(format!("{argument} is no option").into()),
+                _ if options.file.as_os_str().is_empty() => options.file = argument.into(),
+                _ => return Err(format!("{argument} is a second file").into()),
+            }
+        }
+        if options.file.as_os_str().is_empty() {
+            return Err("no file to train on".into());
+        }
+        Ok(options)
+    }
+}
+
+fn main() -> ExitCode {
+    let options = match Options::parse(env::args().skip(1)) {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("{error}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let style = "{bar:30} {pos}/{len} steps, {msg}";
+    let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template(style).expect("a template"));
+    let trained = train(&options, &bar);
+    bar.finish();
+    match trained {
+        Ok(RunResult { step, tokens_per_second, .. }) => {
+            println!("{step} steps, {tokens_per_second:.0} tokens/s");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// From a text to a trained model, which is written where the options say.
+fn train(options: &Options, bar: &ProgressBar) -> Result<RunResult, Box<dyn Error>> {
+    let start = Instant::now();
+    let clock = || start.elapsed().as_secs_f64();
+    let mut session = session(options.gpu)?;
+    let train = prepare(&mut session, options, clock)?;
+    session.begin_training(train)?;
+    let status = block_on(session.start_run(clock))?;
+    bar.set_length(status.end_step - status.start_step);
+    let end = options.minutes.map(|minutes| clock() + 60.0 * minutes);
+    loop {
+        if end.is_some_and(|end| clock() >= end) {
+            session.stop_run()?;
+        }
+        for event in block_on(session.tick(clock))? {
+            match event {
+                RunEvent::FirstStep => {}
+                RunEvent::Progress { progress } => {
+                    bar.set_position(progress.step - status.start_step);
+                    let left = progress.seconds_left.round();
+                    bar.set_message(format!(
+                        "loss {:.3}, {:.0} tokens/s, {left} s left",
+                        progress.loss, progress.tokens_per_second
+                    ));
+                }
+                RunEvent::Checked { found } => {
+                    bar.suspend(|| println!("GPU against CPU: {found:?}"));
+                    if !found.passed {
+                        return Err("the GPU computes otherwise than the CPU".into());
+                    }
+                }
+                RunEvent::Evaluation { evaluation, best } => {
+                    let loss = |loss: Option<f32>| loss.map_or("-".into(), |loss| format!("{loss:.3}"));
+                    let (train, validation) = (loss(evaluation.train_loss), loss(evaluation.validation_loss));
+                    let overfits = if best.is_some_and(|best| best.overfitting) { ", overfitting" } else { "" };
+                    let step = evaluation.step;
+                    bar.suspend(|| println!("step {step}: loss {train}, validation loss {validation}{overfits}"));
+                }
+                RunEvent::Sample { text, .. } => bar.suspend(|| println!("  {}\n", text.replace('\n', "\n  "))),
+                RunEvent::SaveDue => {
+                    if let Some(out) = &options.out {
+                        let began = clock();
+                        write(out, &block_on(session.checkpoint())?)?;
+                        session.run_saved(clock() - began, clock)?;
+                    }
+                }
+                RunEvent::Finished { result } => {
+                    if let Some(out) = &options.out {
+                        let name = out.file_stem().unwrap_or_default().to_string_lossy();
+                        write(out, &block_on(session.export_safetensors(&name))?)?;
+                    }
+                    return Ok(result);
+                }
+            }
+        }
+    }
+}
+
+fn session(gpu: bool) -> Result<Session, String> {
+    if !gpu {
+        return Ok(Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS));
+    }
+    let limits = device::limits(Engine::WebGpu, &Machine { discrete: true, ..Machine::default() });
+    Ok(Session::new(Device::driver_gpu()?, Engine::WebGpu, limits))
+}
+
+/// Reads the text and makes tokenizer and model; the settings of the run.
+fn prepare(session: &mut Session, options: &Options, clock: impl Fn() -> f64) -> Result<TrainConfig, Box<dyn Error>> {
+    let bytes = fs::read(&options.file).map_err(|error| format!("{}: {error}", options.file.display()))?;
+    let name = options.file.file_name().unwrap_or_default().to_string_lossy();
+    session.open_file(&name, bytes.len() as u64, None);
+    session.push_bytes(&bytes)?;
+    let text = session.close_file()?;
+    let vocabulary = session.suggested_vocabulary();
+    let is_long = text.bytes as u64 >= LONG_TEXT;
+    let kind = if is_long { Kind::Bpe } else { Kind::Char };
+    let tokenizer = session.train_tokenizer(kind, is_long.then_some(vocabulary))?;
+    let preset = lorito::config::preset(options.preset.as_deref().unwrap_or("tiny"), tokenizer.vocabulary)?;
+    let mut train = preset.train;
+    let model = session.create_model(preset.model, train.seed)?;
+    if options.gpu {
+        let kernels = block_on(session.measure_kernels(&clock))?;
+        println!("kernels: {kernels:?}");
+    }
+    block_on(session.measure(&model.config, &train, &clock))?;
+    if let Some(minutes) = options.minutes {
+        let seconds = session.plan(&model.config, &train)?.seconds_per_step;
+        train.steps = ((60.0 * minutes / seconds) as u64).max(1);
+    }
+    train.steps = options.steps.unwrap_or(train.steps);
+    train.eval_every = train.eval_every.min(train.steps / EVALUATIONS).max(1);
+    train.warmup_steps = train.warmup_steps.min(train.steps / 10);
+    let (parameters, tokens) = (model.parameters, tokenizer.train_tokens);
+    println!("{parameters} parameters, {tokens} tokens of text, {} steps", train.steps);
+    Ok(train)
+}
+
+/// Writes a file whole or not at all: a checkpoint must not be lost to the next one.
+fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let beside = file.with_extension("part");
+    fs::write(&beside, bytes)?;
+    fs::rename(beside, file)
+}
+
+#[cfg(test)]
+mod tests {
+    use lorito::session::GenerateOptions;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options, String> {
+        Options::parse(line.split_whitespace().map(str::to_owned)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn options_are_read() {
+        let options = parse("text.txt --minutes 1.5 --out a.safetensors --preset medium --gpu --steps 7").unwrap();
+        let expected = Options {
+            file: "text.txt".into(),
+            minutes: Some(1.5),
+            steps: Some(7),
+            out: Some("a.safetensors".into()),
+            preset: Some("medium".into()),
+            gpu: true,
+        };
+        assert_eq!(options, expected);
+        let refused = ["", "a.txt --minutes", "a.txt --minutes soon", "a.txt --faster", "a.txt b.txt"];
+        for (line, reason) in refused.into_iter().zip([
+            "no file to train on",
+            "--minutes needs a value",
+            "--minutes needs a number",
+            "--faster is no option",
+            "b.txt is a second file",
+        ]) {
+            assert_eq!(parse(line).unwrap_err(), reason);
+        }
+    }
+
+    /// A folder with a short text, and in it the file that the model goes to.
+    fn folder(name: &str) -> (PathBuf, PathBuf) {
+        let folder = env::temp_dir().join(format!("lorito-train-{}-{name}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let text = "The parrot said again what the sea had said. ".repeat(60);
+        fs::write(folder.join("story.txt"), text).unwrap();
+        (folder.join("story.txt"), folder.join("parrot.safetensors"))
+    }
+
+    #[test]
+    fn a_small_text_becomes_a_model_that_opens_and_writes() {
+        let (file, out) = folder("steps");
+        let options = Options { file, steps: Some(40), out: Some(out.clone()), ..Options::default() };
+        let result = train(&options, &ProgressBar::hidden()).unwrap();
+        assert_eq!(result.step, 40);
+        let mut session = session(false).unwrap();
+        let model = session.import_model(&fs::read(&out).unwrap()).unwrap();
+        assert!(model.parameters > 0);
+        let history = session.history().unwrap();
+        assert_eq!((history.steps.len(), history.evaluations.len(), history.samples.len()), (40, 5, 5));
+        assert!(history.steps[39].loss < 0.8 * history.steps[0].loss);
+        session.begin_generation("The ", GenerateOptions::default()).unwrap();
+        assert!(block_on(session.next_token()).unwrap().is_some());
+        // Nothing is left of the checkpoints.
+        assert_eq!(fs::read_dir(out.parent().unwrap()).unwrap().count(), 2);
+        fs::remove_dir_all(out.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn training_ends_when_its_minutes_are_over() {
+        let (file, out) = folder("minutes");
+        let options = Options { file, minutes: Some(0.02), steps: Some(1_000_000), ..Options::default() };
+        let result = train(&options, &ProgressBar::hidden()).unwrap();
+        assert!(result.step < 1_000_000);
+        assert!(!out.exists());
+        fs::remove_dir_all(out.parent().unwrap()).unwrap();
+    }
+}

@@ -1,0 +1,218 @@
+//! The training loop, one tick at a time: what [`Run`] decides, done with the session's model.
+
+use super::{GenerateOptions, Model, Session, Writing};
+use crate::{
+    device::Engine,
+    error::{Error, Result},
+    generate::Sampling,
+    train::{Run, RunEvent, RunStatus, Sample, Work},
+};
+
+/// The text after each evaluation has no prompt and always the same seed, so that samples can be compared.
+fn sample_options() -> GenerateOptions {
+    let sampling = Sampling { temperature: 0.8, seed: 1337, ..Sampling::default() };
+    GenerateOptions { max_tokens: 120, sampling, cache: true }
+}
+
+/// A run that has been taken up.
+pub(super) struct Running {
+    run: Run,
+    /// The sample under way, and its text so far. A person's text may be written in between.
+    sample: Option<(Writing, String)>,
+    /// Why the run ends, once the self-check has been reported.
+    failed: Option<Error>,
+}
+
+impl Running {
+    pub fn is_sampling(&self) -> bool {
+        self.sample.is_some()
+    }
+}
+
+impl Session {
+    /// Takes up the run that has begun or was restored; [`Session::tick`] then takes it to its end. `clock` tells seconds
+    /// on a clock that is never set back, here and below.
+    ///
+    /// # Errors
+    /// When the GPU is gone.
+    pub async fn start_run(&mut self, clock: impl Fn() -> f64) -> Result<RunStatus> {
+        self.begin_self_check().await?;
+        let status = self.status()?;
+        let (queues, unchecked) = (self.engine == Engine::WebGpu, self.self_check.is_some());
+        let run = Run::new(status.clone(), self.history()?, queues, unchecked, clock());
+        self.model_mut()?.run = Some(Running { run, sample: None, failed: None });
+        Ok(status)
+    }
+
+    /// Does the run's next piece of work, as a step or a batch of an evaluation, and returns what there is to report.
+    ///
+    /// # Errors
+    /// [`Error::NoRun`] before [`Session::start_run`], [`Error::Diverged`] once the loss is no number any more, and those
+    /// of an engine that is lost.
+    pub async fn tick(&mut self, clock: impl Fn() -> f64) -> Result<Vec<RunEvent>> {
+        let mut events = Vec::new();
+        let result = self.do_next(&clock, &mut events).await;
+        self.or_check_first(result, &mut events).await?;
+        Ok(events)
+    }
+
+    /// Waits for the steps queued so far, and reports them: before a pause, a checkpoint of the caller's, or a text for a
+    /// person.
+    ///
+    /// # Errors
+    /// Those of [`Session::tick`].
+    pub async fn flush_run(&mut self, clock: impl Fn() -> f64) -> Result<Vec<RunEvent>> {
+        let mut events = Vec::new();
+        let result = self.flush(&clock, &mut events).await;
+        self.or_check_first(result, &mut events).await?;
+        Ok(events)
+    }
+
+    /// A checkpoint of the run was made, in so many seconds.
+    ///
+    /// # Errors
+    /// [`Error::NoRun`] before [`Session::start_run`].
+    pub fn run_saved(&mut self, took: f64, clock: impl Fn() -> f64) -> Result<()> {
+        self.run_mut()?.saved(took, clock());
+        Ok(())
+    }
+
+    /// Has the run end with the next ticks: the steps done are saved, and [`RunEvent::Finished`] comes last.
+    ///
+    /// # Errors
+    /// [`Error::NoRun`] before [`Session::start_run`].
+    pub fn stop_run(&mut self) -> Result<()> {
+        self.run_mut()?.stop();
+        Ok(())
+    }
+
+    async fn do_next(&mut self, clock: &impl Fn() -> f64, events: &mut Vec<RunEvent>) -> Result<()> {
+        self.fail_if_failed()?;
+        let began = clock();
+        match self.run_mut()?.next(began) {
+            Work::Step => {
+                self.step()?;
+                let now = clock();
+                let run = self.run_mut()?;
+                run.stepped(began, now);
+                if run.next(now) == Work::ReadLosses {
+                    self.read_losses_of_run(clock, events).await?;
+                }
+            }
+            Work::ReadLosses => self.read_losses_of_run(clock, events).await?,
+            Work::SelfCheck => self.check_run(events).await?,
+            Work::EvaluateBatch(index) => {
+                self.evaluate_batch(index)?;
+                self.run_mut()?.batch_evaluated(began, clock());
+            }
+            Work::FinishEvaluation => {
+                let evaluation = self.finish_evaluation().await?;
+                let best = self.model()?.trainer.best();
+                let now = clock();
+                let run = self.run_mut()?;
+                run.evaluated(&evaluation, began, now)?;
+                events.extend(run.progress(now).map(|progress| RunEvent::Progress { progress }));
+                events.push(RunEvent::Evaluation { evaluation, best });
+            }
+            Work::Sample => self.sample(began, clock, events).await?,
+            Work::Save => {
+                self.flush(clock, events).await?;
+                self.run_mut()?.save_requested(began);
+                events.push(RunEvent::SaveDue);
+            }
+            Work::FirstStep => {
+                self.run_mut()?.first_step_announced();
+                events.push(RunEvent::FirstStep);
+            }
+            Work::Finish => {
+                self.flush(clock, events).await?;
+                let running = self.model_mut()?.run.take().ok_or(Error::NoRun)?;
+                events.push(RunEvent::Finished { result: running.run.result() });
+            }
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self, clock: &impl Fn() -> f64, events: &mut Vec<RunEvent>) -> Result<()> {
+        self.fail_if_failed()?;
+        self.read_losses_of_run(clock, events).await?;
+        if self.run_mut()?.check_is_due() {
+            self.check_run(events).await?;
+        }
+        let run = self.run_mut()?;
+        let seconds = run.take_seconds();
+        events.extend(run.progress(clock()).map(|progress| RunEvent::Progress { progress }));
+        self.model_mut()?.trainer.history_mut().seconds += seconds;
+        Ok(())
+    }
+
+    async fn read_losses_of_run(&mut self, clock: &impl Fn() -> f64, events: &mut Vec<RunEvent>) -> Result<()> {
+        if !self.run_mut()?.has_unread() {
+            return Ok(());
+        }
+        let began = clock();
+        let records = self.read_losses().await?;
+        let now = clock();
+        let run = self.run_mut()?;
+        run.losses_read(records, began, now);
+        if run.progress_is_due(now) {
+            events.extend(run.progress(now).map(|progress| RunEvent::Progress { progress }));
+        }
+        Ok(())
+    }
+
+    async fn check_run(&mut self, events: &mut Vec<RunEvent>) -> Result<()> {
+        let found = self.finish_self_check().await?;
+        self.run_mut()?.self_checked();
+        events.extend(found.map(|found| RunEvent::Checked { found }));
+        Ok(())
+    }
+
+    /// A loss that is no number before the GPU was checked may be its fault, and not the settings': then the check is
+    /// reported first, and the next tick fails.
+    async fn or_check_first(&mut self, result: Result<()>, events: &mut Vec<RunEvent>) -> Result<()> {
+        match result {
+            Err(error @ Error::Diverged { .. }) if self.self_check.is_some() => {
+                self.check_run(events).await?;
+                self.model_mut()?.run.as_mut().ok_or(Error::NoRun)?.failed = Some(error);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Draws the next token of the sample.
+    async fn sample(&mut self, began: f64, clock: &impl Fn() -> f64, events: &mut Vec<RunEvent>) -> Result<()> {
+        if !self.model()?.run.as_ref().is_some_and(Running::is_sampling) {
+            let options = sample_options();
+            self.choose_writer(0, options.max_tokens, clock).await?;
+            let writing = self.begin_writing("", options)?;
+            self.model_mut()?.run.as_mut().ok_or(Error::NoRun)?.sample = Some((writing, String::new()));
+        }
+        let Model { gpt, cpu_writer, trainer, run, .. } = self.model_mut()?;
+        let running = run.as_mut().ok_or(Error::NoRun)?;
+        let Some((mut writing, mut text)) = running.sample.take() else { return Ok(()) };
+        let piece = writing.next(gpt, cpu_writer).await?;
+        let is_last = piece.is_none();
+        match piece {
+            Some(piece) => running.sample = Some((writing, text + &piece)),
+            None => {
+                text += &writing.finish();
+                let step = trainer.progress().step;
+                trainer.history_mut().samples.push(Sample { step, text: text.clone() });
+                events.push(RunEvent::Sample { step, text });
+            }
+        }
+        running.run.sampled(is_last, began, clock());
+        Ok(())
+    }
+
+    fn run_mut(&mut self) -> Result<&mut Run> {
+        Ok(&mut self.model_mut()?.run.as_mut().ok_or(Error::NoRun)?.run)
+    }
+
+    fn fail_if_failed(&mut self) -> Result<()> {
+        let running = self.model_mut()?.run.as_mut().ok_or(Error::NoRun)?;
+        running.failed.take().map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,284 @@
+//! The decisions of a training run: when to read losses back, evaluate, sample and save, how fast it goes, how long it
+//! still takes, and when it ends. A [`Run`] computes nothing and waits for nothing. [`Run::next`] names the next piece of
+//! work, the caller does it and reports it back; `Session::tick` is that caller. Pausing is not to tick. Times are
+//! seconds on a monotonic clock of the caller's, since WebAssembly has none.
+
+mod event;
+mod save_schedule;
+#[cfg(test)]
+mod tests;
+mod throughput;
+
+pub use event::{BestSoFar, RunEvent, RunProgress, RunResult, RunStatus};
+
+use super::{Evaluation, History, StepRecord};
+use crate::error::{Error, Result};
+use save_schedule::SaveSchedule;
+use throughput::{Kind, Throughput};
+
+/// Seconds between two readings of the losses that a run on the GPU aims at. A reading waits for all queued steps.
+const READ_EVERY: f64 = 0.15;
+/// Reading a loss is all that holds back the GPU's queue of steps: never more than this many are left unread.
+const MOST_UNREAD: u64 = 32;
+/// Seconds between two progress events.
+const PROGRESS_EVERY: f64 = 0.1;
+
+/// The next piece of work. None takes long, so that the caller can pause, stop and answer a person in between.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Work {
+    /// Wait for the queued steps and take their losses.
+    ReadLosses,
+    /// Compare the GPU with the CPU.
+    SelfCheck,
+    /// Compute the loss of this batch of the validation windows.
+    EvaluateBatch(usize),
+    FinishEvaluation,
+    /// Draw the next token of the sample.
+    Sample,
+    /// Ask the caller for a checkpoint.
+    Save,
+    /// Announce that the first step comes next.
+    FirstStep,
+    Step,
+    /// The run has ended.
+    Finish,
+}
+
+enum Phase {
+    Training,
+    /// An evaluation, with so many batches done.
+    Evaluating(usize),
+    Sampling,
+}
+
+/// One run, from where it stood when the caller took it up to its end step.
+pub struct Run {
+    /// As the run was taken up.
+    status: RunStatus,
+    /// Whether the engine only queues steps, as the GPU does.
+    queues: bool,
+    /// Whether the self-check is still to be done.
+    unchecked: bool,
+    phase: Phase,
+    first_step_announced: bool,
+    stopped: bool,
+    /// Whether anything happened since the last checkpoint.
+    unsaved: bool,
+    /// Steps done, read or not.
+    step: u64,
+    unread: u64,
+    /// When the first step not yet read began.
+    unread_since: f64,
+    /// Steps between two readings. The first loss is wanted soon, the others about every [`READ_EVERY`].
+    read_after: u64,
+    /// Read, and not yet in a progress event.
+    records: Vec<StepRecord>,
+    last_record: Option<StepRecord>,
+    last_progress: f64,
+    last_evaluation: Option<u64>,
+    validation_loss: Option<f32>,
+    throughput: Throughput,
+    saves: SaveSchedule,
+}
+
+impl Run {
+    /// Takes up a run that has begun or was restored, and that has just been saved. `queues`: whether the engine only
+    /// queues steps; `unchecked`: whether there is a self-check to be done.
+    pub fn new(status: RunStatus, history: &History, queues: bool, unchecked: bool, now: f64) -> Self {
+        let evaluation = history.evaluations.last();
+        Self {
+            queues,
+            unchecked,
+            phase: Phase::Training,
+            first_step_announced: false,
+            stopped: false,
+            unsaved: false,
+            step: status.step,
+            unread: 0,
+            unread_since: now,
+            read_after: 1,
+            records: Vec::new(),
+            last_record: history.steps.last().copied(),
+            last_progress: f64::NEG_INFINITY,
+            last_evaluation: evaluation.map(|evaluation| evaluation.step),
+            validation_loss: evaluation.and_then(|evaluation| evaluation.validation_loss),
+            throughput: Throughput::new(status.seconds),
+            saves: SaveSchedule::new(now),
+            status,
+        }
+    }
+
+    pub fn next(&self, now: f64) -> Work {
+        let ends = self.stopped || self.step >= self.status.end_step;
+        let evaluates = !self.stopped && self.evaluation_is_due();
+        let saves = self.unsaved && self.saves.is_due(now);
+        if self.unread > 0 && (self.unread >= self.read_after || ends || evaluates || saves) {
+            return Work::ReadLosses;
+        }
+        // Once the first loss is reported, and before anything is saved that a wrong GPU has computed.
+        if self.check_is_due() {
+            return Work::SelfCheck;
+        }
+        if saves {
+            return Work::Save;
+        }
+        match self.phase {
+            Phase::Sampling if !self.stopped => Work::Sample,
+            Phase::Evaluating(done) if !self.stopped => self.evaluation_work(done),
+            _ if evaluates => self.evaluation_work(0),
+            _ if ends && self.unsaved => Work::Save,
+            _ if ends => Work::Finish,
+            _ if !self.first_step_announced => Work::FirstStep,
+            _ => Work::Step,
+        }
+    }
+
+    /// Ends the run early: an evaluation or a sample under way is left undone, the steps done are read and saved.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    pub fn has_unread(&self) -> bool {
+        self.unread > 0
+    }
+
+    /// Whether the first losses have been read and the self-check has not been done.
+    pub fn check_is_due(&self) -> bool {
+        self.unchecked && self.unread == 0 && self.step > self.status.step
+    }
+
+    fn evaluation_is_due(&self) -> bool {
+        let RunStatus { start_step, end_step, eval_every, .. } = self.status;
+        let step = self.step;
+        let is_time = step == start_step || step == end_step || step.is_multiple_of(eval_every);
+        is_time && self.last_evaluation != Some(step)
+    }
+
+    fn evaluation_work(&self, done: usize) -> Work {
+        if done < self.status.evaluation_batches { Work::EvaluateBatch(done) } else { Work::FinishEvaluation }
+    }
+
+    // What the caller reports.
+
+    pub fn first_step_announced(&mut self) {
+        self.first_step_announced = true;
+    }
+
+    /// A step, queued or done from `began` to `now`.
+    pub fn stepped(&mut self, began: f64, now: f64) {
+        if self.unread == 0 {
+            self.unread_since = began;
+        }
+        if self.step == self.status.step {
+            self.saves.first_step(began);
+        }
+        self.throughput.spent(Kind::Training, now - began);
+        self.step += 1;
+        self.unread += 1;
+        self.unsaved = true;
+    }
+
+    /// The losses of all steps done, for which the caller waited from `began` to `now`.
+    pub fn losses_read(&mut self, records: Vec<StepRecord>, began: f64, now: f64) {
+        self.throughput.spent(Kind::Training, now - began);
+        let time = now - self.unread_since;
+        if self.queues {
+            let fitting = (READ_EVERY * self.unread as f64 / time).round();
+            self.read_after = (fitting as u64).clamp(2, MOST_UNREAD);
+        }
+        self.throughput.trained(self.unread * self.status.tokens_per_step, time);
+        self.unread = 0;
+        self.last_record = records.last().copied().or(self.last_record);
+        self.records.extend(records);
+    }
+
+    pub fn self_checked(&mut self) {
+        self.unchecked = false;
+    }
+
+    pub fn batch_evaluated(&mut self, began: f64, now: f64) {
+        self.throughput.spent(Kind::Evaluation, now - began);
+        self.phase = match self.phase {
+            Phase::Evaluating(done) => Phase::Evaluating(done + 1),
+            _ => Phase::Evaluating(1),
+        };
+    }
+
+    /// # Errors
+    /// [`Error::Diverged`] if the validation loss is no number: the weights became so after the last loss that was read,
+    /// and no checkpoint may take them.
+    pub fn evaluated(&mut self, evaluation: &Evaluation, began: f64, now: f64) -> Result<()> {
+        self.throughput.spent(Kind::Evaluation, now - began);
+        if evaluation.validation_loss.is_some_and(|loss| !loss.is_finite()) {
+            let learning_rate = self.last_record.map_or(0.0, |record| record.learning_rate);
+            return Err(Error::Diverged { step: self.step, learning_rate });
+        }
+        self.last_evaluation = Some(self.step);
+        self.validation_loss = evaluation.validation_loss;
+        self.phase = Phase::Sampling;
+        self.unsaved = true;
+        Ok(())
+    }
+
+    /// A token of the sample; `is_last`: and its end.
+    pub fn sampled(&mut self, is_last: bool, began: f64, now: f64) {
+        self.throughput.spent(Kind::Sample, now - began);
+        if is_last {
+            self.phase = Phase::Training;
+            self.unsaved = true;
+        }
+    }
+
+    /// A checkpoint has been asked for. If nobody makes one, the next is asked for after the same time.
+    pub fn save_requested(&mut self, now: f64) {
+        self.unsaved = false;
+        self.saves.requested(now);
+    }
+
+    /// A checkpoint was made in `took` seconds, asked for or not.
+    pub fn saved(&mut self, took: f64, now: f64) {
+        self.throughput.spent(Kind::Saving, took);
+        self.unsaved = false;
+        self.saves.saved(took, now);
+    }
+
+    // What it reports.
+
+    /// The seconds since the last call of this, for the run's own record.
+    pub fn take_seconds(&mut self) -> f64 {
+        self.throughput.take_unrecorded()
+    }
+
+    pub fn progress_is_due(&self, now: f64) -> bool {
+        now - self.last_progress >= PROGRESS_EVERY
+    }
+
+    /// How the run goes, if there are losses that have not been reported.
+    pub fn progress(&mut self, now: f64) -> Option<RunProgress> {
+        let last = *self.records.last()?;
+        self.last_progress = now;
+        let RunStatus { end_step, tokens_per_step, .. } = self.status;
+        Some(RunProgress {
+            step: self.step,
+            end_step,
+            loss: last.loss,
+            learning_rate: last.learning_rate,
+            gradient_norm: last.gradient_norm,
+            tokens_per_second: self.throughput.tokens_per_second(),
+            milliseconds_per_step: 1000.0 * self.throughput.seconds_for(tokens_per_step),
+            elapsed_seconds: self.throughput.elapsed_seconds(),
+            seconds_left: self.throughput.seconds_left(end_step.saturating_sub(self.step) * tokens_per_step),
+            evaluation_share: self.throughput.evaluation_share(),
+            records: std::mem::take(&mut self.records),
+        })
+    }
+
+    pub fn result(&self) -> RunResult {
+        RunResult {
+            step: self.step,
+            train_loss: self.last_record.map(|record| record.loss),
+            validation_loss: self.validation_loss,
+            tokens_per_second: self.throughput.mean_tokens_per_second(),
+        }
+    }
+}

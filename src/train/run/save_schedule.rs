@@ -1,0 +1,42 @@
+//! When a run is saved: first after a second, then ever less often. A GPU that is lost again and again gets on so.
+
+/// Seconds until the first checkpoint; the time from each to the next doubles.
+const FIRST: f64 = 1.0;
+/// The longest time from one checkpoint to the next. At most 60 s are promised, and a step, or a batch of an evaluation,
+/// may come in between.
+const LONGEST: f64 = 45.0;
+/// Saving takes this share of the time at most, as far as [`LONGEST`] allows.
+const SHARE: f64 = 0.05;
+
+pub struct SaveSchedule {
+    last: f64,
+    interval: f64,
+    has_stepped: bool,
+}
+
+impl SaveSchedule {
+    /// For a run that has just been saved.
+    pub fn new(now: f64) -> Self {
+        Self { last: now, interval: FIRST, has_stepped: false }
+    }
+
+    /// What came before the first step, as compiling shaders, may have taken longer than the first checkpoint waits.
+    pub fn first_step(&mut self, now: f64) {
+        self.last = now;
+        self.has_stepped = true;
+    }
+
+    /// Before the first step there is little to lose.
+    pub fn is_due(&self, now: f64) -> bool {
+        now - self.last >= if self.has_stepped { self.interval } else { LONGEST }
+    }
+
+    pub fn requested(&mut self, now: f64) {
+        self.last = now;
+    }
+
+    pub fn saved(&mut self, took: f64, now: f64) {
+        self.last = now;
+        self.interval = (2.0 * self.interval).max(took / SHARE).min(LONGEST);
+    }
+}
