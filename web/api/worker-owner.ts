@@ -6,16 +6,11 @@ import type { Engine } from "../shared/engines";
 import { heeded, LoritoError, type PageErrorCode, type Problem, problemOf, rejected } from "../shared/errors";
 import type { EngineInfo, StartOptions, TrainResult, Wish, WorkerApi, WorkerEvent } from "../shared/protocol";
 import { home } from "./home";
+import { Losses } from "./losses";
 import { memoryFailures, noteMemoryFailure } from "./memory-failures";
 import { Recipe } from "./recipe";
 import { startWorker } from "./worker-start";
 
-/**
- * How many losses of the engine within how many milliseconds are one too many: first those without a step or a checkpoint
- * in between that went beyond the ones before; then all of them.
- */
-const withoutProgress = { most: 3, within: 60_000 };
-const inAll = { most: 25, within: 600_000 };
 /** What ends a worker whose engine somebody changes for another one. */
 const changed = "engine-changed" satisfies PageErrorCode;
 
@@ -96,8 +91,7 @@ export class WorkerOwner {
   #live: Live | undefined;
   #current: Promise<Live>;
   #info: EngineInfo | undefined;
-  /** When the engine was lost, and whether training has got on since. */
-  #losses: { at: number; progress: boolean }[] = [];
+  readonly #losses = new Losses();
   /** The furthest step that was seen, and that a checkpoint was saved at. */
   #furthest = { seen: 0, saved: 0 };
   /** What the person wants of the run in training; undefined when there is none. */
@@ -260,7 +254,7 @@ export class WorkerOwner {
   #advance(how: "seen" | "saved", step: number): void {
     if (step <= this.#furthest[how]) return;
     this.#furthest[how] = step;
-    for (const loss of this.#losses) loss.progress = true;
+    this.#losses.progressed();
   }
 
   /** A worker ready for use; after a loss, with what the one before it held. */
@@ -295,15 +289,12 @@ export class WorkerOwner {
     const wrong = problem.code === "self-check-failed";
     if (wrong && this.#forced) throw new LoritoError({ ...problem, kind: "forced" });
     this.#listener.notice(problem);
-    const at = performance.now();
-    this.#losses = [...this.#losses.filter((loss) => at - loss.at < inAll.within), { at, progress: false }];
-    const stuck = this.#losses.filter((loss) => !loss.progress && at - loss.at < withoutProgress.within);
+    const tooMany = this.#losses.add(performance.now());
     // The GPU may need a moment.
     this.#options = { ...this.#options, ...(this.#options.engine === undefined ? { attempts: 5 } : {}), again: true };
-    const tooMany = stuck.length >= withoutProgress.most || this.#losses.length >= inAll.most;
     if (!tooMany && !wrong) return;
     if (this.#info?.engine !== "webgpu" || this.#forced) throw new LoritoError(problem);
-    this.#losses = [];
+    this.#losses.clear();
     this.#options = { engine: "cpu", reason: wrong ? "self-check-failed" : "webgpu-lost" };
   }
 
