@@ -7,7 +7,6 @@
 pub mod chat;
 #[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod checks;
-#[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod config;
 pub mod corpus;
 pub mod device;
