@@ -18,7 +18,6 @@ pub mod generate;
 pub mod json;
 #[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod model;
-#[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod ops;
 #[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod rehearsal;
