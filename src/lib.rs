@@ -5,7 +5,6 @@
 #![deny(missing_docs, clippy::missing_errors_doc)]
 
 pub mod chat;
-#[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod checks;
 pub mod config;
 pub mod corpus;
@@ -19,7 +18,6 @@ pub mod json;
 #[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod model;
 pub mod ops;
-#[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod rehearsal;
 #[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod session;
