@@ -24,10 +24,14 @@ type Done = Result<Computed, ReadFailed>;
 pub const NAMES: [&str; 9] =
     ["linear", "activations", "attention", "writing", "layer-norm", "head", "long-rows", "embedding", "adamw"];
 
-/// Compares the engines in one check; the first number that differs by more than 1e-4 of the largest, if there is one.
+/// Runs one check on the CPU and on `gpu`, and describes the first value that differs by more than 1e-4 of the
+/// largest one. `None` means that both engines compute the same.
+///
+/// # Errors
+/// [`ReadFailed`] when the GPU was lost or rejected a kernel.
 ///
 /// # Panics
-/// For a name that is not among [`NAMES`].
+/// For a name that is not among [`NAMES`], and when the engines compute another number of values.
 pub async fn compare(name: &str, gpu: &Device) -> Result<Option<String>, ReadFailed> {
     if let Some(gpu) = gpu.gpu() {
         gpu.poison();

@@ -5,9 +5,7 @@
 #![deny(missing_docs, clippy::missing_errors_doc)]
 
 pub mod chat;
-#[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod checks;
-#[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod config;
 pub mod corpus;
 pub mod device;
@@ -19,9 +17,7 @@ pub mod generate;
 pub mod json;
 #[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod model;
-#[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod ops;
-#[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod rehearsal;
 #[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod session;

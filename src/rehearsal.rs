@@ -1,5 +1,5 @@
-//! Everything that an engine does for a model, once, on next to nothing: for the sake of the GPU's kernels, which are
-//! compiled when they are first queued.
+//! Warm-up of the GPU: everything that an engine does for a model, once, with the smallest model that needs the same
+//! kernels. Kernels are compiled when they are first queued, so that later none has to be.
 
 use crate::{
     config::{ModelConfig, TrainConfig},
@@ -30,7 +30,7 @@ pub fn smallest_like(config: &ModelConfig) -> ModelConfig {
     }
 }
 
-/// Whether the weights lie in several buffers: then some kernels are others.
+/// Whether the weights lie in several buffers on this device, which needs other kernels in some places.
 pub fn is_divided(config: &ModelConfig, device: &Device) -> bool {
     Layout::new(config).divided(device.most_numbers()).segments.ranges().len() > 1
 }
@@ -54,7 +54,11 @@ fn with_smallest(
     }
 }
 
-/// Queues an evaluation, the reading of a prompt and that of one more token.
+/// Compiles the kernels of evaluation and generation: queues the loss of a window, the forward pass of a prompt and
+/// that of one more token with the KV cache.
+///
+/// # Errors
+/// The errors of [`ModelConfig::validate`].
 pub fn rehearse_writing(config: &ModelConfig, device: &Device) -> Result<()> {
     with_smallest(config, device, |smallest, device| {
         let gpt = Gpt::new(smallest, 1, device);
@@ -71,7 +75,11 @@ pub fn rehearse_writing(config: &ModelConfig, device: &Device) -> Result<()> {
     })
 }
 
-/// Queues a step of training with one pass, and one with two if `train` has more than one.
+/// Compiles the kernels of training all weights: queues a step of one pass, and a step of two if `train` accumulates
+/// gradients.
+///
+/// # Errors
+/// The errors of [`ModelConfig::validate`].
 pub fn rehearse_training(config: &ModelConfig, train: &TrainConfig, device: &Device) -> Result<()> {
     with_smallest(config, device, |smallest, device| {
         let mut gpt = Gpt::new(smallest, 1, device);

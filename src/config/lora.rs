@@ -19,6 +19,7 @@ pub enum Part {
 }
 
 impl Part {
+    /// The four matrices of a block, in the order in which a forward pass uses them.
     pub const ALL: [Self; 4] = [Self::Attention, Self::AttentionOut, Self::Mlp, Self::MlpOut];
 
     /// GPT-2's name of it within a block.
@@ -37,26 +38,31 @@ impl Part {
 #[serde(rename_all = "camelCase", default)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct LoraConfig {
-    /// Width of the thin matrices.
+    /// Inner size of the product A B, where A is `[inputs, rank]` and B `[rank, outputs]`; 1 to 256.
     pub rank: usize,
-    /// The adapter counts `alpha / rank` times.
+    /// The product A B is multiplied by `alpha / rank` before it is added to the matrix.
     pub alpha: f64,
-    /// Which matrices have one.
+    /// Which matrices of each block the adapter is added to.
     pub targets: Targets,
 }
 
-/// Matrices, one by one.
+/// Which matrices of each transformer block get an adapter; PEFT's `target_modules`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Targets {
+    /// The layer that makes queries, keys and values, `[width, 3 * width]`; `attn.c_attn`.
     pub attention: bool,
+    /// The projection after attention, `[width, width]`; `attn.c_proj`.
     pub attention_out: bool,
+    /// The first layer of the MLP, `[width, 4 * width]`; `mlp.c_fc`.
     pub mlp: bool,
+    /// The second layer of the MLP, `[4 * width, width]`; `mlp.c_proj`.
     pub mlp_out: bool,
 }
 
 impl Targets {
+    /// Whether the adapter is added to this matrix.
     pub fn has(self, part: Part) -> bool {
         [self.attention, self.attention_out, self.mlp, self.mlp_out][part as usize]
     }
@@ -75,6 +81,11 @@ impl Default for LoraConfig {
 }
 
 impl LoraConfig {
+    /// Checks the rank and alpha, and that at least one matrix is chosen.
+    ///
+    /// # Errors
+    /// [`Error::SettingOutOfRange`](crate::error::Error::SettingOutOfRange), for the first setting that is outside
+    /// its limits.
     pub fn validate(&self) -> Result<()> {
         in_range("rank", self.rank as f64, 1.0, 256.0)?;
         in_range("alpha", self.alpha, 1e-3, 4096.0)?;
@@ -82,11 +93,12 @@ impl LoraConfig {
         in_range("targets", chosen as f64, 1.0, 4.0)
     }
 
+    /// The factor of the product A B, which is `alpha / rank`.
     pub fn scale(&self) -> f32 {
         (self.alpha / self.rank as f64) as f32
     }
 
-    /// Trained numbers, and those of the matrices that have an adapter.
+    /// The number of parameters that all A and B have, and that of the matrices they are added to.
     pub fn parameters(&self, model: &ModelConfig) -> (u64, u64) {
         let (rank, width, layers) = (self.rank as u64, model.width as u64, model.layers as u64);
         let shapes =

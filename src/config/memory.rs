@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl ModelConfig {
-    /// Bytes held during a run.
+    /// Estimates the bytes that training holds at once, from the shapes of the tensors.
     pub fn memory(&self, run: &TrainConfig, engine: Engine) -> Memory {
         let TrainConfig { batch_size, half_precision, .. } = *run;
         let flat = self.parameters();
@@ -54,12 +54,19 @@ impl ModelConfig {
         }
     }
 
-    /// Refuses a model and a run whose buffers cannot fit, offering the nearest ones that do.
+    /// Checks that an engine with these limits can train the model.
+    ///
+    /// # Errors
+    /// [`Error::ModelTooLarge`] when the buffers do not fit, with the nearest model and run that do, if there are
+    /// any; and the errors of [`ModelConfig::validate`].
     pub fn fit(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> Result<()> {
         self.fit_or_offer(run, limits, engine, true)
     }
 
-    /// The same for a model that is there already: only another run is offered.
+    /// Checks the same for a model that exists already, whose shape cannot change.
+    ///
+    /// # Errors
+    /// As [`ModelConfig::fit`], but only another batch size and window length are offered.
     pub fn fit_as_it_is(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> Result<()> {
         self.fit_or_offer(run, limits, engine, false)
     }
@@ -76,7 +83,10 @@ impl ModelConfig {
         Err(Error::ModelTooLarge { bytes, limit, nearest })
     }
 
-    /// Refuses a model that cannot even be held to write with.
+    /// Checks that an engine with these limits can generate text with the model, which takes less than training.
+    ///
+    /// # Errors
+    /// [`Error::ModelTooLarge`], which offers no other model, and the errors of [`ModelConfig::validate`].
     pub fn fit_to_write(&self, limits: &Limits, engine: Engine) -> Result<()> {
         self.validate()?;
         let run = TrainConfig { batch_size: 1, ..TrainConfig::default() };
@@ -92,25 +102,30 @@ impl ModelConfig {
     }
 }
 
-/// Rows whose logits are held at once: 32 MiB of them at most, in multiples of 64 rows, so that pieces of the hidden states
-/// begin where the GPU may bind a buffer.
+/// The number of rows whose logits are held at once: the largest multiple of 64 that takes 32 MiB at most, and at
+/// least 64. Pieces of the hidden states then begin where the GPU may bind a buffer.
 pub fn rows_of_logits(vocabulary: usize) -> usize {
     ((32 << 20) / 4 / vocabulary.max(1) / 64 * 64).max(64)
 }
 
-/// Bytes a training run holds, by what they hold.
+/// The bytes that a training run holds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Memory {
+    /// The weights, with 32 bits each.
     pub weights: u64,
+    /// The gradient buffer and AdamW's two moments.
     pub optimizer: u64,
+    /// Everything else: activations kept for the backward pass, gradients of activations, logits, the KV cache,
+    /// and copies of the weights.
     pub activations: u64,
-    /// The largest single buffer.
+    /// The largest single buffer, which counts in one of the others too.
     pub largest_buffer: u64,
 }
 
 impl Memory {
+    /// The sum of weights, optimizer state and activations.
     pub fn total(&self) -> u64 {
         self.weights + self.optimizer + self.activations
     }
@@ -121,7 +136,9 @@ impl Memory {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Limits {
+    /// The most that a single buffer can have.
     pub largest_buffer: u64,
+    /// The most that all buffers together can have.
     pub total: u64,
 }
 

@@ -27,23 +27,26 @@ pub struct ModelConfig {
     pub vocabulary: usize,
     /// Tokens the model can see at once.
     pub context: usize,
+    /// Transformer blocks, each with attention and an MLP.
     pub layers: usize,
+    /// Attention heads of each layer.
     pub heads: usize,
     /// Embedding width; a multiple of `heads`.
     pub width: usize,
     /// Probability of dropping an activation in training.
     pub dropout: f32,
-    /// Where it is not quite the published one.
+    /// Where the architecture differs from the published GPT-2.
     #[serde(default, skip_serializing_if = "Variant::is_published")]
     #[cfg_attr(target_arch = "wasm32", tsify(optional))]
     pub variant: Variant,
 }
 
-/// In what a model of GPT-2's family differs from the published one. Our own never do.
+/// How a model of GPT-2's family differs from the published one. Models that are created here never differ.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Variant {
+    /// The function between the two layers of each MLP.
     pub activation: Activation,
     /// Added to a layer norm's variance.
     pub epsilon: f32,
@@ -52,6 +55,7 @@ pub struct Variant {
 }
 
 impl Variant {
+    /// The published GPT-2: GELU in the tanh approximation, an epsilon of 1e-5 and a tied head.
     pub const GPT2: Self = Self { activation: Activation::GeluTanh, epsilon: 1e-5, tied: true };
 
     fn is_published(&self) -> bool {
@@ -99,9 +103,13 @@ pub struct TrainConfig {
     pub gradient_accumulation: usize,
     /// Peak learning rate, reached after `warmup_steps`; the cosine ends at a tenth of it.
     pub learning_rate: f64,
+    /// Steps in which the learning rate rises linearly to its peak.
     pub warmup_steps: u64,
+    /// AdamW's decoupled weight decay: each step multiplies trained matrices by `1 - learning_rate * weight_decay`.
     pub weight_decay: f64,
+    /// AdamW's decay rate of the running mean of the gradient.
     pub beta1: f64,
+    /// AdamW's decay rate of the running mean of the squared gradient.
     pub beta2: f64,
     /// Largest global norm of the gradient; 0 turns clipping off.
     pub grad_clip: f64,
@@ -139,20 +147,24 @@ impl Default for TrainConfig {
     }
 }
 
-/// A named starting point: a model without its vocabulary, and the run that suits it.
+/// A named size of model, with settings of training that suit it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Preset {
+    /// The preset's identifier, such as `shakespeare-small`; the page translates it.
     pub name: &'static str,
+    /// The shape of the model, with the vocabulary that [`presets`] was given.
     pub model: ModelConfig,
+    /// The settings of training.
     pub train: TrainConfig,
-    /// Whether it can be trained here.
+    /// Whether the model can be trained within the limits that [`Preset::fitted`] was given.
     pub fits: bool,
 }
 
 impl Preset {
-    /// The same recipe where it fits: with less memory a step's windows are read in several passes.
+    /// Halves the batch size and doubles gradient accumulation until training fits, so that a step has as many
+    /// windows as before. If nothing fits, the settings stay as they are and `fits` becomes false.
     pub fn fitted(self, limits: &Limits, engine: Engine) -> Self {
         // As large a vocabulary as a person's text may get.
         let model = ModelConfig { vocabulary: self.model.vocabulary.max(LARGE_VOCABULARY), ..self.model };
@@ -196,6 +208,9 @@ pub fn presets(vocabulary: usize) -> Vec<Preset> {
 }
 
 /// Looks a preset up by name.
+///
+/// # Errors
+/// [`Error::PresetUnknown`], with the names that exist.
 pub fn preset(name: &str, vocabulary: usize) -> Result<Preset> {
     let all = presets(vocabulary);
     let known = all.iter().map(|preset| preset.name.to_owned()).collect();
@@ -210,7 +225,11 @@ fn in_range(setting: &str, value: f64, min: f64, max: f64) -> Result<()> {
 }
 
 impl ModelConfig {
-    /// Refuses shapes that no engine could run, naming the setting and its limits.
+    /// Checks that every setting is within its limits, and that the heads divide the width.
+    ///
+    /// # Errors
+    /// [`Error::SettingOutOfRange`] or [`Error::HeadsDoNotDivideWidth`] for the first setting that is wrong, with
+    /// what would be right.
     pub fn validate(&self) -> Result<()> {
         in_range("vocabulary", self.vocabulary as f64, 2.0, LARGEST_VOCABULARY as f64)?;
         in_range("context", self.context as f64, 1.0, 4096.0)?;
@@ -228,12 +247,12 @@ impl ModelConfig {
         Ok(())
     }
 
-    /// Numbers of a head's query, key and value.
+    /// The length of one head's query, key or value vector.
     pub fn head_width(&self) -> usize {
         self.width / self.heads.max(1)
     }
 
-    /// Trained numbers: embeddings, blocks, the last layer norm, and the head where it is not tied to the embedding.
+    /// The number of parameters: embeddings, blocks, the last layer norm, and the head where it is not tied.
     pub fn parameters(&self) -> u64 {
         let [vocabulary, context, layers, width] =
             [self.vocabulary, self.context, self.layers, self.width].map(|value| value as u64);
@@ -242,7 +261,8 @@ impl ModelConfig {
         (vocabulary + context) * width + layers * block + 2 * width + head
     }
 
-    /// Floating-point operations of one training step (Kaplan et al. 2020: 6 per parameter and token, plus attention).
+    /// Floating-point operations of one forward and backward pass (Kaplan et al. 2020: 6 per parameter and
+    /// token, plus attention).
     pub fn training_flops(&self, run: &TrainConfig) -> f64 {
         let window = run.window(self.context);
         let tokens = (run.batch_size * window) as f64;
@@ -261,6 +281,10 @@ impl TrainConfig {
         if self.window_length == 0 { context } else { self.window_length.min(context) }
     }
 
+    /// Checks that every setting is within its limits, those of the adapter too.
+    ///
+    /// # Errors
+    /// [`Error::SettingOutOfRange`] for the first setting that is not, with its limits.
     pub fn validate(&self) -> Result<()> {
         in_range("steps", self.steps as f64, 1.0, 1e9)?;
         in_range("windowLength", self.window_length as f64, 0.0, 4096.0)?;

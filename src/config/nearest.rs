@@ -9,9 +9,12 @@ use crate::device::Engine;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Nearest {
+    /// The model that was asked for, or a smaller one.
     #[serde(flatten)]
     pub model: ModelConfig,
+    /// Windows in one forward and backward pass.
     pub batch_size: usize,
+    /// Tokens of a window; 0 for the whole context.
     pub window_length: usize,
 }
 

@@ -8,26 +8,33 @@ use super::{Device, Figure, Figures, Flat, Gradients, Segments, Tensor, gpu, gra
 
 pub(super) const EPSILON: f64 = 1e-8;
 
-/// The moments, as long as the weights and divided as they are.
+/// AdamW's two moments, each a flat array of the same segments as the weights.
 #[derive(Clone)]
 pub struct Moments {
+    /// The running mean of the gradient, PyTorch's `exp_avg`.
     pub first: Flat,
+    /// The running mean of the squared gradient, PyTorch's `exp_avg_sq`.
     pub second: Flat,
 }
 
 impl Moments {
+    /// Makes the moments before the first update, which are all 0.
     pub fn zeros(segments: impl Into<Segments>, device: &Device) -> Self {
         let segments = segments.into();
         Self { first: Flat::zeros(&segments, device), second: Flat::zeros(segments, device) }
     }
 }
 
-/// The numbers of one update.
+/// The hyperparameters of one update.
 #[derive(Debug, Clone, Copy)]
 pub struct AdamW {
+    /// The size of the update at this step of the schedule.
     pub learning_rate: f64,
+    /// The decay rate of the first moment.
     pub beta1: f64,
+    /// The decay rate of the second moment.
     pub beta2: f64,
+    /// Weights that decay are multiplied by `1 - learning_rate * weight_decay` before the update.
     pub weight_decay: f64,
     /// Largest global norm of the gradient; 0 for no clipping.
     pub clip: f64,
@@ -44,6 +51,7 @@ pub struct Decay {
 }
 
 impl Decay {
+    /// Marks the weights in `ranges` of the flat array as decaying; all others keep their size.
     pub fn new(ranges: Vec<Range<usize>>, segments: impl Into<Segments>, device: &Device) -> Self {
         let segments = segments.into();
         let mut cut = vec![Vec::new(); segments.ranges().len()];
@@ -64,8 +72,11 @@ impl Decay {
 }
 
 impl AdamW {
-    /// Updates `weights` and `moments`, all divided alike, from the mean of the passes in `gradients`; its norm before clipping
-    /// goes into `figure`.
+    /// Updates `weights` and `moments` in place from the mean gradient of all passes in `gradients`. The global norm
+    /// of that gradient, before clipping, goes into `figure`.
+    ///
+    /// # Panics
+    /// When weights, moments and gradients are of two engines, or on the GPU of different lengths.
     pub fn update(
         &self,
         weights: &mut Flat,

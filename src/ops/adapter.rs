@@ -7,11 +7,14 @@ use super::{
     product::{Matrix, MatrixMut, multiply},
 };
 
-/// Where A and B lie, in the flat array of the adapter's weights and in that of their gradients.
+/// Where A and B are, both in the flat array of the adapter's weights and in its gradient buffer.
 #[derive(Debug, Clone)]
 pub struct ThinPlace {
+    /// The range of A, `[inputs, rank]`.
     pub a: Range<usize>,
+    /// The range of B, `[rank, outputs]`.
     pub b: Range<usize>,
+    /// The inner size of the product A B.
     pub rank: usize,
 }
 
@@ -22,7 +25,8 @@ impl ThinPlace {
     }
 }
 
-/// `weight [inputs, outputs]` and the adapter's product. `flat`: the adapter's weights.
+/// Returns `weight + scale * A B`, `[inputs, outputs]`, as a new matrix; A and B are read from `flat`, the adapter's
+/// weights.
 pub fn adapted(weight: &Tensor<2>, flat: &Flat, place: &ThinPlace, scale: f32) -> Tensor<2> {
     let (a, b) = place.view(flat);
     let weight = match weight {
@@ -37,8 +41,8 @@ pub fn adapted(weight: &Tensor<2>, flat: &Flat, place: &ThinPlace, scale: f32) -
     CpuTensor::new(sum, [inputs, outputs]).into()
 }
 
-/// Writes the gradients of A and B to their places, from the layer's input `x [rows, inputs]` and the gradient of its
-/// output, `[rows, outputs]`. The gradient of W itself, as large as W, is never made.
+/// Writes the gradients of A and B into the gradient buffer, from the layer's input `x [rows, inputs]` and the
+/// gradient of its output, `[rows, outputs]`. The gradient of W itself, which is as large as W, is never computed.
 pub fn thin_gradient(
     x: &Tensor<2>,
     gradient: &Tensor<2>,

@@ -10,7 +10,7 @@ use super::{
 /// Query rows that the CPU handles at once: the keys after the block's last row are never looked at.
 const BLOCK: usize = 64;
 
-/// What the backward pass needs.
+/// What [`attention_backward`] needs of the forward pass.
 pub struct AttentionSaved {
     shape: Shape,
     /// Dropout's mask on the weights.
@@ -70,8 +70,9 @@ impl Shape {
     }
 }
 
-/// `qkv`: query, key and value side by side, `[windows * time, 3 * width]` -> `[windows * time, width]`, before the
-/// output projection, of that precision.
+/// Multi-head causal attention of `qkv [windows * time, 3 * width]`, query, key and value side by side. Returns the
+/// output before the output projection, `[windows * time, width]`, and what the backward pass needs. `mask` is the
+/// dropout of the attention weights; on the GPU the output has the given precision.
 pub fn attention(
     qkv: &Tensor<2>,
     windows: usize,
@@ -108,18 +109,23 @@ pub fn attention_backward(saved: AttentionSaved, gradient: &Tensor<2>) -> Tensor
     }
 }
 
-/// Queries, keys and values of the tokens read so far, `[context, 3 * width]`: what a layer needs to read one more.
+/// One layer's KV cache: queries, keys and values of the tokens read so far, `[context, 3 * width]`.
 pub struct Past {
     qkv: Tensor<2>,
 }
 
 impl Past {
+    /// Makes an empty cache with room for `context` tokens.
     pub fn new(context: usize, width: usize, device: &Device) -> Self {
         Self { qkv: super::tensor(vec![0.0; context * 3 * width], [context, 3 * width], device) }
     }
 
-    /// The attention of the newest `x.rows` tokens over all so far, `[rows, width]`. Before it, their queries, keys and
-    /// values are computed from `x [rows, width]` and kept; `read` tokens are held already.
+    /// Attention of the next tokens over themselves and all earlier ones, `[rows, width]`. Their queries, keys and
+    /// values are computed from `x [rows, width]` with `weight [width, 3 * width]` and `bias [3 * width]`, and are
+    /// appended to the `read` tokens that the cache holds already.
+    ///
+    /// # Panics
+    /// When the tokens do not fit in the context.
     pub fn attend(
         &mut self,
         x: &Tensor<2>,

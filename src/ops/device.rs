@@ -43,7 +43,7 @@ impl Device {
         Self { largest_buffer: bytes, ..self }
     }
 
-    /// Numbers of 32 bits that a buffer can hold at most.
+    /// The most elements of 32 bits that a buffer can hold.
     pub fn most_numbers(&self) -> usize {
         usize::try_from(self.largest_buffer / 4).unwrap_or(usize::MAX)
     }
@@ -53,14 +53,14 @@ impl Device {
         self.gpu.as_ref()
     }
 
-    /// What it computes in a second, once that has been measured: a GPU is given as much at once as it does in a fraction of one.
+    /// Sets the measured floating-point operations a second, from which follows how much a GPU is given at once.
     pub fn set_speed(&self, operations_a_second: f64) {
         if let Some(gpu) = self.gpu() {
             gpu.set_speed(operations_a_second);
         }
     }
 
-    /// Everything queued so far goes to the GPU now.
+    /// Submits everything that is queued to the GPU now; on the CPU it does nothing.
     pub fn submit(&self) {
         if let Some(gpu) = self.gpu() {
             gpu.submit();

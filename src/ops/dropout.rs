@@ -11,7 +11,7 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    /// `None` for a probability of 0, which drops nothing.
+    /// Returns `None` for a probability of 0, which drops nothing. All masks of the pass follow from `seed`.
     pub fn new(probability: f32, seed: u64) -> Option<Self> {
         (probability > 0.0).then_some(Self { probability, seed })
     }
@@ -27,10 +27,11 @@ impl Dropout {
 /// Which numbers are dropped at one place in one pass.
 #[derive(Debug, Clone, Copy)]
 pub struct Mask {
+    /// The seed of this mask's random numbers, which depends on the pass and the place in the model.
     pub key: u32,
-    /// A number is dropped when its random one is below.
+    /// An activation is dropped when its random number of 32 bits is below this.
     pub threshold: u32,
-    /// What is kept is multiplied with it, so that the mean stays.
+    /// The factor of what is kept, `1 / (1 - probability)`, which keeps the mean the same.
     pub scale: f32,
 }
 
@@ -42,13 +43,13 @@ impl Default for Mask {
 }
 
 impl Mask {
-    /// 0, or what the number at `index` is multiplied with.
+    /// The factor of the activation at `index` of the tensor: 0 if it is dropped, otherwise `scale`.
     #[inline(always)]
     pub fn kept(self, index: u32) -> f32 {
         if mix(mix(index ^ self.key).wrapping_add(self.key)) >= self.threshold { self.scale } else { 0.0 }
     }
 
-    /// Drops from `values`, the first of which has the index `first`.
+    /// Applies the mask to `values` in place; the first of them has the index `first` in the tensor.
     pub fn apply(self, values: &mut [f32], first: usize) {
         for (index, value) in values.iter_mut().enumerate() {
             *value *= self.kept((first + index) as u32);

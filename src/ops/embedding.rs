@@ -42,7 +42,7 @@ pub fn embed(ids: &Ids, tokens: &[Tensor<2>], positions: &Tensor<2>, start: usiz
     CpuTensor::new(out, [ids.numbers().len(), width]).into()
 }
 
-/// `x [rows, width]` with the mask of dropout, where there is one.
+/// Applies dropout to `x [rows, width]`, or returns it as it is where there is no mask.
 pub fn drop_out(x: &Tensor<2>, mask: Option<Mask>) -> Tensor<2> {
     let Some(mask) = mask else { return x.clone() };
     match x {
@@ -55,7 +55,7 @@ pub fn drop_out(x: &Tensor<2>, mask: Option<Mask>) -> Tensor<2> {
     }
 }
 
-/// The last row of `x [rows, width]`, `[1, width]`.
+/// Copies the last row of `x [rows, width]`, as `[1, width]`.
 pub fn last_row(x: &Tensor<2>) -> Tensor<2> {
     match x {
         Tensor::Cpu(x) => {
@@ -66,9 +66,13 @@ pub fn last_row(x: &Tensor<2>) -> Tensor<2> {
     }
 }
 
-/// Adds to the tokens' gradients, which a tied head has written before; writes those of the positions. `gradient`: that of
-/// [`embed`]'s output before dropout, `[windows * time, width]`; `tokens`: the vocabulary, and whether the head is tied; the
-/// tokens' place is the beginning.
+/// Writes the gradients of the token embedding, at the beginning of the gradient buffer, and of the position
+/// embedding, at `positions`. `gradient [windows * time, width]` is that of [`embed`]'s output before dropout. If the
+/// head is `tied`, its gradient of the same matrix is there already and is added to.
+///
+/// # Panics
+/// When the gradient has another number of rows than there are ids, or the ids are of a larger vocabulary or their
+/// windows longer than the context.
 pub fn embed_backward(
     ids: &Ids,
     gradient: &Tensor<2>,

@@ -11,7 +11,7 @@ use super::{
 /// Figures a buffer of the GPU holds.
 const CAPACITY: usize = 256;
 
-/// Figures not read yet, in the order in which they were asked for.
+/// Scalars that have not been read back yet, in the order in which [`Figures::add`] made room for them.
 pub struct Figures {
     len: usize,
     place: Place,
@@ -23,11 +23,12 @@ enum Place {
     Gpu(Gpu, Vec<gpu::Tensor<1>>),
 }
 
-/// Where one figure goes.
+/// The index of one scalar, which an operation writes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Figure(usize);
 
 impl Figures {
+    /// Holds nothing yet; the scalars will stay on `device` until they are read back.
     pub fn new(device: &Device) -> Self {
         let place = match device.gpu() {
             None => Place::Cpu(Vec::new()),
@@ -36,7 +37,8 @@ impl Figures {
         Self { len: 0, place }
     }
 
-    /// Room for one more. Where a buffer of the GPU serves again, it holds an earlier figure until one is written there.
+    /// Makes room for one more scalar. Until an operation writes it, it is NaN, or an earlier value in a reused
+    /// buffer.
     pub fn add(&mut self) -> Figure {
         let figure = Figure(self.len);
         self.len += 1;
@@ -62,7 +64,10 @@ impl Figures {
         (&buffers[figure.0 / CAPACITY], figure.0 % CAPACITY)
     }
 
-    /// Waits for all figures and takes them.
+    /// Reads back all scalars together, in order, and forgets them.
+    ///
+    /// # Errors
+    /// [`ReadFailed`] when the GPU was lost or rejected a kernel.
     pub async fn take(&mut self) -> Result<Vec<f32>, ReadFailed> {
         let len = std::mem::take(&mut self.len);
         let mut values = match &mut self.place {
@@ -81,7 +86,7 @@ impl Figures {
         Ok(values)
     }
 
-    /// Forgets what has not been read.
+    /// Forgets all scalars without reading them back.
     pub fn clear(&mut self) {
         self.len = 0;
         if let Place::Cpu(values) = &mut self.place {

@@ -13,21 +13,26 @@ use super::{
 pub struct Segments(Vec<Range<usize>>);
 
 impl Segments {
+    /// Divides an array at the given ranges, which start at 0 and follow one another without gaps.
+    ///
     /// # Panics
-    /// When there is none.
+    /// When there is no range.
     pub fn new(ranges: Vec<Range<usize>>) -> Self {
         assert!(!ranges.is_empty(), "an array of no segments");
         Self(ranges)
     }
 
+    /// The index range of each segment, in order.
     pub fn ranges(&self) -> &[Range<usize>] {
         &self.0
     }
 
+    /// The length of the whole array, in elements.
     pub fn len(&self) -> usize {
         self.0.last().map_or(0, |last| last.end)
     }
 
+    /// Whether the array has no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -61,6 +66,8 @@ impl From<&Segments> for Segments {
     }
 }
 
+/// A flat array on one device, with one buffer for each segment. On the GPU a clone shares the memory, so that a write
+/// to one shows in both; [`Flat::copied`] returns one with memory of its own.
 #[derive(Clone)]
 pub struct Flat {
     device: Device,
@@ -70,8 +77,10 @@ pub struct Flat {
 }
 
 impl Flat {
+    /// Makes an array of `values` on the device, divided into the given segments.
+    ///
     /// # Panics
-    /// For another count of numbers than the segments have.
+    /// When the segments have another length than `values`.
     pub fn new(values: Vec<f32>, segments: impl Into<Segments>, device: &Device) -> Self {
         let segments = segments.into();
         assert_eq!(values.len(), segments.len(), "numbers for another array");
@@ -85,6 +94,7 @@ impl Flat {
         Self { device: device.clone(), segments, parts }
     }
 
+    /// Makes an array of zeros.
     pub fn zeros(segments: impl Into<Segments>, device: &Device) -> Self {
         let segments = segments.into();
         let part = |range: &Range<usize>| super::tensor(vec![0.0; range.len()], [range.len()], device);
@@ -95,18 +105,22 @@ impl Flat {
         Self { device, segments, parts }
     }
 
+    /// The length of the whole array, in elements.
     pub fn len(&self) -> usize {
         self.segments.len()
     }
 
+    /// Whether the array has no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
+    /// The engine that holds the array.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
+    /// How the array is divided.
     pub fn segments(&self) -> &Segments {
         &self.segments
     }
@@ -124,7 +138,7 @@ impl Flat {
         Self { parts: self.parts.iter().map(change).collect(), ..self.clone() }
     }
 
-    /// A tensor of the array, in its memory. `start`: a multiple of 64.
+    /// A view of the tensor that begins at index `start`, a multiple of 64; it shares the array's memory.
     ///
     /// # Panics
     /// When a segment ends within it.
@@ -133,13 +147,17 @@ impl Flat {
         self.parts[at].piece(start, shape)
     }
 
-    /// A matrix of the array, in its memory: its rows in as many pieces as segments hold them.
+    /// Views of the matrix `[rows, width]` that begins at index `start`: one for each segment that holds some of its
+    /// rows.
     pub fn rows(&self, start: usize, [rows, width]: [usize; 2]) -> Vec<Tensor<2>> {
         let cut = self.segments.cut(start..start + rows * width);
         cut.map(|(at, range)| self.parts[at].piece(range.start, [range.len() / width, width])).collect()
     }
 
-    /// Writes the numbers of `values` from index `start` on, a multiple of 64.
+    /// Copies `values` into the array from index `start` on, a multiple of 64.
+    ///
+    /// # Panics
+    /// When a segment ends within them.
     pub fn write<const D: usize>(&mut self, start: usize, values: &Tensor<D>) {
         let len = values.dims().iter().product();
         let (at, start) = self.segments.find(start);
@@ -151,7 +169,7 @@ impl Flat {
         }
     }
 
-    /// The same numbers in memory of their own.
+    /// Copies the array into new memory on the same device.
     pub fn copied(&self) -> Self {
         self.map(|part| match part {
             Tensor::Cpu(part) => super::CpuTensor::new(part.values().to_vec(), part.dims()).into(),
@@ -168,7 +186,7 @@ impl Flat {
         self.map(precision::halved)
     }
 
-    /// Makes such a copy anew after the array has changed.
+    /// Updates `copy`, which [`Flat::halved`] made, after this array has changed.
     pub fn halve_into(&self, copy: &Self) {
         for (part, copy) in self.parts.iter().zip(&copy.parts) {
             if let Tensor::Gpu(part) = part {
@@ -177,7 +195,10 @@ impl Flat {
         }
     }
 
-    /// All numbers, once the device has computed them.
+    /// Waits for the device and reads back all elements.
+    ///
+    /// # Errors
+    /// [`ReadFailed`] when the GPU was lost or rejected a kernel.
     pub async fn read(&self) -> Result<Vec<f32>, ReadFailed> {
         let [part] = &self.parts[..] else {
             let mut values = Vec::with_capacity(self.len());

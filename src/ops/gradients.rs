@@ -5,21 +5,27 @@ use std::ops::Range;
 
 use super::{Device, Segments, gpu, tensor::mixed};
 
-/// Where a layer norm's gradients go, and which of the model's it is.
+/// Where a layer norm's gradients go in the gradient buffer.
 #[derive(Debug, Clone)]
 pub struct NormPlace {
+    /// The layer norm's index in the list that [`Gradients::new`] was given.
     pub index: usize,
+    /// The range of the gain's gradient, `[width]`.
     pub gain: Range<usize>,
+    /// The range of the bias's gradient, `[width]`.
     pub bias: Range<usize>,
 }
 
-/// Where a linear layer's gradients go.
+/// Where a linear layer's gradients go in the gradient buffer.
 #[derive(Debug, Clone)]
 pub struct LinearPlace {
+    /// The range of the weight's gradient, `[inputs, outputs]`.
     pub weight: Range<usize>,
+    /// The range of the bias's gradient, `[outputs]`.
     pub bias: Range<usize>,
 }
 
+/// The gradient buffer: the sum of the gradients of all passes since [`Gradients::start`], for every trained weight.
 pub struct Gradients {
     pub(super) store: Store,
     /// Whether passes add to what is there.
@@ -47,7 +53,8 @@ pub(super) enum Store {
 }
 
 impl Gradients {
-    /// Zeros for weights that are divided so, among them the gains and biases of `norms`.
+    /// Makes a buffer of zeros for weights of these segments. `norms` are all layer norms whose gains and biases are
+    /// trained.
     pub fn new(segments: impl Into<Segments>, norms: &[NormPlace], device: &Device) -> Self {
         let segments = segments.into();
         let store = match device.gpu() {
@@ -72,13 +79,13 @@ impl Gradients {
         Self { store, adding: false, passes: 0 }
     }
 
-    /// The next pass is the first of a step: it overwrites.
+    /// Begins a step: the next pass overwrites the buffer instead of adding to it.
     pub fn start(&mut self) {
         self.passes = 0;
         self.adding = false;
     }
 
-    /// Ends a pass.
+    /// Ends the backward pass of one batch; the next pass adds to its gradients.
     pub fn end_pass(&mut self) {
         if let Store::Gpu { parts, norm_places, norms, .. } = &mut self.store
             && let Some(norms) = norms.take()
@@ -92,10 +99,10 @@ impl Gradients {
         self.adding = true;
     }
 
-    /// Adds the passes of other gradients, of a model laid out alike.
+    /// Adds the gradients of another buffer for the same model, and counts its passes.
     ///
     /// # Panics
-    /// When they are of another engine or length.
+    /// When it is of another engine or length.
     pub fn add(&mut self, other: &Self) {
         match (&mut self.store, &other.store) {
             (Store::Cpu(sums), Store::Cpu(values)) => {
@@ -111,7 +118,7 @@ impl Gradients {
         self.passes += other.passes;
     }
 
-    /// How many batches' gradients are added up here.
+    /// The number of batches whose gradients the buffer sums.
     pub fn passes(&self) -> usize {
         self.passes
     }
@@ -139,7 +146,10 @@ impl Gradients {
         cut.map(|(at, range)| gpu::piece(&parts[at], range.start, [range.len() / width, width])).collect()
     }
 
-    /// The gradients as numbers. On the GPU this waits for them.
+    /// Waits for the device and reads back the sums of all gradients.
+    ///
+    /// # Errors
+    /// [`ReadFailed`](super::ReadFailed) when the GPU was lost or rejected a kernel.
     pub async fn values(&self) -> Result<Vec<f32>, super::ReadFailed> {
         match &self.store {
             Store::Cpu(flat) => Ok(flat.clone()),

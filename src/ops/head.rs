@@ -1,8 +1,9 @@
 //! The head: hidden states to logits, by the token embedding, and the softmax cross-entropy between logits and the ids that
 //! really came next.
 //!
-//! The token embedding comes in pieces of rows, where its flat array is divided. The logits of all rows at once would be the largest thing in memory (50,257 tokens: 200 KB a row), so the loss and its
-//! gradient take a few rows at a time.
+//! Where the flat array of the weights is divided, the token embedding comes in pieces of rows. The logits of all
+//! rows at once would be the largest thing in memory (50,257 tokens: 200 KB a row), so the loss and its gradient take
+//! a few rows at a time.
 
 use super::{
     CpuTensor, Figure, Figures, Gradients, IGNORED, Tensor,
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{config::rows_of_logits, model::Targets};
 
-/// `hidden [rows, width]`, `tokens [vocabulary, width]` -> `[rows, vocabulary]`.
+/// The logits `hidden [rows, width]` x `tokens [vocabulary, width]` transposed, `[rows, vocabulary]`.
 pub fn logits(hidden: &Tensor<2>, tokens: &[Tensor<2>]) -> Tensor<2> {
     match hidden {
         Tensor::Cpu(hidden) => {
@@ -44,7 +45,8 @@ fn logits_into(out: &mut [f32], hidden: Matrix, tokens: &[Tensor<2>], [rows, voc
     }
 }
 
-/// Mean of -ln p(target) over the rows, in nats, into `figure`. Rows whose target is [`IGNORED`] do not count.
+/// Writes the mean cross-entropy over the rows, in nats, into `figure`. Rows whose target is [`IGNORED`] do not
+/// count.
 ///
 /// # Panics
 /// For targets of a larger vocabulary, or of another number of rows: the GPU would read past the end of a buffer.
@@ -52,7 +54,11 @@ pub fn loss(hidden: &Tensor<2>, tokens: &[Tensor<2>], targets: &Targets, figures
     pass(hidden, tokens, targets, figures, figure, None);
 }
 
-/// The same, and the gradient of `hidden`; that of `tokens` goes to the gradients from `place` on, where it is wanted.
+/// Computes the same loss, and returns the gradient of `hidden`, `[rows, width]`. The gradient of `tokens` is written
+/// into the gradient buffer from index `place` on, unless that is `None`.
+///
+/// # Panics
+/// As [`loss`].
 pub fn loss_and_gradient(
     hidden: &Tensor<2>,
     tokens: &[Tensor<2>],

@@ -2,7 +2,7 @@
 
 use super::{CpuTensor, Gradients, NormPlace, Precision, Tensor, gpu, gradients::Store, tensor::mixed};
 
-/// What the backward pass needs.
+/// What [`layer_norm_backward`] needs of the forward pass.
 pub struct LayerNormSaved {
     /// `[rows, width]`
     x: Tensor<2>,
@@ -10,7 +10,9 @@ pub struct LayerNormSaved {
     statistics: Tensor<2>,
 }
 
-/// `x [rows, width]`, `gain [width]`, `bias [width]` -> `[rows, width]` of that precision. `epsilon` is added to the variance.
+/// Normalises each row of `x [rows, width]`, then multiplies it by `gain [width]` and adds `bias [width]`. Returns
+/// the output, `[rows, width]`, and what the backward pass needs. `epsilon` is added to the variance; on the GPU the
+/// output has the given precision.
 pub fn layer_norm(
     x: &Tensor<2>,
     gain: &Tensor<1>,
@@ -53,8 +55,9 @@ fn on_cpu(x: &CpuTensor<2>, gain: &CpuTensor<1>, bias: &CpuTensor<1>, epsilon: f
     (CpuTensor::new(y, [rows, width]).into(), CpuTensor::new(statistics, [rows, 2]).into())
 }
 
-/// The gradient of the input, `[rows, width]`, from that of the output, plus `residual` where there is one: the gradient
-/// that reaches the input past the layer norm. Those of gain and bias go to their place, where they are wanted.
+/// Returns the gradient of the input, `[rows, width]`, from that of the output, plus `residual` where there is one:
+/// the gradient that reaches the input past the layer norm. The gradients of gain and bias are written into the
+/// gradient buffer, unless `place` is `None`.
 pub fn layer_norm_backward(
     saved: &LayerNormSaved,
     gain: &Tensor<1>,

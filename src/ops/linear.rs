@@ -7,7 +7,7 @@ use super::{
 };
 use crate::config::Activation;
 
-/// `x [rows, inputs]`, `weight [inputs, outputs]`, `bias [outputs]` -> `[rows, outputs]`.
+/// Computes `x [rows, inputs] x weight [inputs, outputs] + bias [outputs]`, `[rows, outputs]`.
 pub fn linear(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> Tensor<2> {
     let shape = [x.dims()[0], weight.dims()[1]];
     match x {
@@ -20,7 +20,8 @@ pub fn linear(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> Tensor<2> 
     }
 }
 
-/// The layer before the activation and after it, `[rows, outputs]` each.
+/// Computes a linear layer and its activation; returns the values before the activation and after it,
+/// `[rows, outputs]` each.
 pub fn linear_activated(
     x: &Tensor<2>,
     weight: &Tensor<2>,
@@ -41,7 +42,7 @@ pub fn linear_activated(
     }
 }
 
-/// The layer, dropped out, added to `residual [rows, outputs]`.
+/// Computes a linear layer, applies dropout where there is a mask, and adds `residual [rows, outputs]`.
 pub fn linear_residual(
     x: &Tensor<2>,
     weight: &Tensor<2>,
@@ -73,7 +74,7 @@ fn biased(x: &CpuTensor<2>, weight: &CpuTensor<2>, bias: &CpuTensor<1>) -> Vec<f
     y
 }
 
-/// The gradient of the layer's input, `[rows, inputs]`, from that of its output, `[rows, outputs]`.
+/// The gradient of a linear layer's input, `[rows, inputs]`, from that of its output, `[rows, outputs]`.
 pub fn input_gradient(gradient: &Tensor<2>, weight: &Tensor<2>) -> Tensor<2> {
     let shape = [gradient.dims()[0], weight.dims()[0]];
     match gradient {
@@ -82,7 +83,8 @@ pub fn input_gradient(gradient: &Tensor<2>, weight: &Tensor<2>) -> Tensor<2> {
     }
 }
 
-/// The gradient of what the activation was given, `before [rows, inputs]`, where the layer's input was what it made of it.
+/// The gradient with respect to `before [rows, inputs]`, where the layer's input was `activation(before)`; `gradient`
+/// is that of the layer's output, `[rows, outputs]`.
 pub fn input_gradient_through_activation(
     gradient: &Tensor<2>,
     weight: &Tensor<2>,
@@ -111,7 +113,8 @@ fn through(gradient: &CpuTensor<2>, weight: &CpuTensor<2>) -> Vec<f32> {
     values
 }
 
-/// Writes the gradients of weight and bias to their places, from the layer's input and the gradient of its output.
+/// Writes the gradients of weight and bias into the gradient buffer, from the layer's input `x [rows, inputs]` and
+/// the gradient of its output, `[rows, outputs]`.
 pub fn weight_gradient(x: &Tensor<2>, gradient: &Tensor<2>, place: &LinearPlace, gradients: &mut Gradients) {
     let ([rows, inputs], [_, outputs]) = (x.dims(), gradient.dims());
     let adding = gradients.adding;

@@ -3,6 +3,10 @@
 //!
 //! Every operation has two bodies: one for the CPU, over numbers in ordinary memory ([`tensor`]), and kernels for the GPU
 //! (`gpu/`). `model/` calls the functions of this module and never asks which body ran.
+//!
+//! All operations panic when they are given tensors of two engines. Where a gradient is written, it goes to a place
+//! in the gradient buffer ([`Gradients`]): the first pass of a step overwrites what is there, further passes add to
+//! it.
 
 mod activation;
 mod adamw;

@@ -6,10 +6,12 @@
 
 use super::{Tensor, gpu};
 
-/// Bits of the copies that products read.
+/// The precision of weights and activations where matrix products read them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
+    /// 32 bits an element, `torch.float32`.
     Single,
+    /// 16 bits an element, `torch.float16`; only on a GPU with WebGPU's `shader-f16`.
     Half,
 }
 

@@ -2,16 +2,19 @@
 
 use super::{Tensor, gpu};
 
-/// The device did not give the numbers back. The words are for developers.
+/// Why a read-back failed. The text is for developers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReadFailed {
     /// Most likely the GPU was lost.
     Lost(String),
-    /// A kernel did not start, so that the numbers are none.
+    /// A kernel did not start, so that the buffers hold no valid results.
     KernelRejected(String),
 }
 
-/// The numbers of a tensor, once the device has computed them.
+/// Waits for the device and reads back the elements of a tensor, row after row.
+///
+/// # Errors
+/// [`ReadFailed`] when the GPU was lost or rejected a kernel.
 pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ReadFailed> {
     match tensor {
         Tensor::Cpu(tensor) => Ok(tensor.values().to_vec()),

@@ -27,11 +27,11 @@ const WIDEST: usize = 1024;
 /// any. What seems faster was only queued.
 const FASTEST: f64 = 30e12;
 
-/// Operations a second of the product that training a model of this `width` has most of, on so many tokens a pass.
-/// `clock` tells seconds.
+/// Measures floating-point operations a second in the matrix product that takes most of the training of a model of
+/// this `width`, with `tokens` a pass. `clock` returns seconds.
 ///
 /// # Errors
-/// When the GPU is gone.
+/// [`ReadFailed`] when the GPU was lost or rejected a kernel.
 pub async fn speed(tokens: usize, width: usize, device: &Device, clock: impl Fn() -> f64) -> Result<f64, ReadFailed> {
     let _whole = device.gpu().map(gpu::Gpu::whole);
     let width = width.min(WIDEST);

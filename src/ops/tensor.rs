@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use super::{Device, gpu};
 
-/// A tensor of either engine.
+/// A dense tensor of either engine, row after row. A clone shares the memory.
 #[derive(Clone)]
 pub enum Tensor<const D: usize> {
+    /// In ordinary memory.
     Cpu(CpuTensor<D>),
+    /// In a GPU's memory.
     Gpu(gpu::Tensor<D>),
 }
 
@@ -22,10 +24,10 @@ pub struct CpuTensor<const D: usize> {
     shape: [usize; D],
 }
 
-/// A tensor of `values`, without a copy on the CPU.
+/// Makes a tensor of `values` on the device: by an upload to the GPU, without a copy on the CPU.
 ///
 /// # Panics
-/// For another count of numbers than the shape has.
+/// When the shape has another number of elements.
 pub fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Tensor<D> {
     assert_eq!(values.len(), shape.iter().product::<usize>(), "numbers for another shape");
     match device.gpu() {
@@ -35,6 +37,7 @@ pub fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Devi
 }
 
 impl<const D: usize> Tensor<D> {
+    /// The length of each axis.
     pub fn dims(&self) -> [usize; D] {
         match self {
             Self::Cpu(tensor) => tensor.shape,
@@ -100,21 +103,23 @@ impl<const D: usize> From<gpu::Tensor<D>> for Tensor<D> {
 }
 
 impl<const D: usize> CpuTensor<D> {
-    /// `values`: as many as the shape has.
+    /// Makes a tensor of `values`, which must be as many as the shape has elements.
     pub fn new(values: Vec<f32>, shape: [usize; D]) -> Self {
         debug_assert_eq!(values.len(), shape.iter().product::<usize>());
         Self { memory: Arc::new(values), start: 0, shape }
     }
 
+    /// The length of each axis.
     pub fn dims(&self) -> [usize; D] {
         self.shape
     }
 
+    /// All elements, row after row.
     pub fn values(&self) -> &[f32] {
         &self.memory[self.start..][..self.shape.iter().product()]
     }
 
-    /// The numbers, to be changed in place; a copy of them where other tensors lie in the same memory.
+    /// All elements, to be changed in place; they are copied first where another tensor shares their memory.
     pub fn values_mut(&mut self) -> &mut [f32] {
         let len = self.shape.iter().product();
         &mut Arc::make_mut(&mut self.memory)[self.start..][..len]

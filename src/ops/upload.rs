@@ -5,6 +5,7 @@ use super::{CpuTensor, Device, Flat, Segments, gpu, read::ReadFailed};
 /// Numbers queued for the GPU before it is waited for: their copies are in memory until it has them.
 const QUEUED: usize = 16 << 20;
 
+/// A flat array that is being filled on its device; [`Upload::finish`] makes it a [`Flat`].
 pub struct Upload {
     store: Store,
     segments: Segments,
@@ -20,7 +21,7 @@ enum Store {
 }
 
 impl Upload {
-    /// Zeros, divided so.
+    /// Makes an array of zeros with the given segments.
     pub fn new(segments: impl Into<Segments>, device: &Device) -> Self {
         let segments = segments.into();
         let lens = segments.ranges().iter().map(|range| range.len());
@@ -38,10 +39,14 @@ impl Upload {
         Self { store, segments, device: device.clone(), queued: 0 }
     }
 
-    /// Writes numbers from index `at` on, a multiple of 64.
+    /// Copies `values` into the array from index `at` on, a multiple of 64. It waits for the GPU from time to time,
+    /// as copies stay in memory until the GPU has them.
+    ///
+    /// # Errors
+    /// [`ReadFailed`] when the GPU was lost or rejected a kernel.
     ///
     /// # Panics
-    /// When they go beyond the end.
+    /// When the values go beyond the end of the array.
     pub async fn write(&mut self, at: usize, values: &[f32]) -> Result<(), ReadFailed> {
         assert!(at + values.len() <= self.segments.len(), "{at} + {} of {}", values.len(), self.segments.len());
         let mut rest = values;
@@ -64,7 +69,7 @@ impl Upload {
         Ok(())
     }
 
-    /// The whole.
+    /// Returns the filled array; what was not written is 0.
     pub fn finish(self) -> Flat {
         let of_cpu = |values: Vec<f32>| {
             let len = values.len();

@@ -23,7 +23,9 @@ pub const KERNELS: [Kernel; 3] = [Kernel::Registers, Kernel::SmallTiles, Kernel:
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Choice {
+    /// The kernel for products of fewer than 512 x 512 elements.
     pub small: Kernel,
+    /// The kernel for all larger products.
     pub large: Kernel,
 }
 
@@ -38,22 +40,27 @@ impl Default for Choice {
 }
 
 impl Choice {
+    /// The same kernel for products of every size.
     pub const fn always(kernel: Kernel) -> Self {
         Self { small: kernel, large: kernel }
     }
 }
 
 impl Gpu {
-    /// From now on matrix products are computed so.
+    /// Uses these kernels for all matrix products that are queued from now on.
     pub fn choose_kernels(&self, choice: Choice) {
         self.settings().choice = choice;
     }
 
+    /// The kernels that compute matrix products now.
     pub fn kernels_in_use(&self) -> Choice {
         self.settings().choice
     }
 
-    /// Does `work` once for each kernel in use, with that one for products of every size.
+    /// Runs `work` once for each kernel in use, with that one for products of every size, and restores the choice.
+    ///
+    /// # Errors
+    /// The first error of `work`, which is not run again after it.
     pub fn with_each_kernel_in_use<T, E>(&self, mut work: impl FnMut() -> Result<T, E>) -> Result<T, E> {
         let choice = self.kernels_in_use();
         self.choose_kernels(Choice::always(choice.small));

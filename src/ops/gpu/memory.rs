@@ -17,6 +17,7 @@ pub struct Tensor<const D: usize> {
 }
 
 impl<const D: usize> Tensor<D> {
+    /// The length of each axis.
     pub fn dims(&self) -> [usize; D] {
         self.shape
     }
@@ -45,15 +46,17 @@ pub struct Integers {
 }
 
 impl Integers {
+    /// Uploads `values` to the GPU.
     pub fn new(values: &[i32], gpu: &Gpu) -> Self {
         Self { handle: gpu.client().create_from_slice(i32::as_bytes(values)), len: values.len() }
     }
 
-    /// Token ids, or targets.
+    /// Uploads token ids or targets to the GPU, with the same bits.
     pub fn of_ids(ids: &[u32], gpu: &Gpu) -> Self {
         Self { handle: gpu.client().create_from_slice(u32::as_bytes(ids)), len: ids.len() }
     }
 
+    /// The number of integers in the buffer.
     pub fn count(&self) -> usize {
         self.len
     }

@@ -32,8 +32,8 @@ impl Portions {
     }
 }
 
-/// Until this is dropped nothing is divided, and what is queued goes to the GPU when something is read: for measuring, which
-/// queues little.
+/// A guard of measurements: until it is dropped no kernel is divided, and what is queued is submitted only when
+/// something is read back.
 pub struct Whole {
     gpu: Gpu,
     before: Portions,
@@ -51,6 +51,7 @@ impl Gpu {
         self.settings().portions = Portions::of(operations_a_second);
     }
 
+    /// Stops kernels from being divided into several dispatches until the returned guard is dropped.
     pub fn whole(&self) -> Whole {
         let before = std::mem::replace(&mut self.settings().portions, Portions::WHOLE);
         Whole { gpu: self.clone(), before }
