@@ -2,6 +2,7 @@
 //!
 //! Data flows downwards through these rooms; ARCHITECTURE.md says what each holds.
 
+pub mod architecture;
 pub mod chat;
 pub mod checks;
 pub mod config;

@@ -1,7 +1,7 @@
 //! Lorito's one file, `NAME.safetensors`: a model with all that it needs to write and to be trained on. A checkpoint is
 //! the same file with the optimizer's moments in it, so a checkpoint opens as a model too.
 //!
-//! Tensors: the weights under GPT-2's names; `lorito.steps` with every step's figures; in a file of version 2
+//! Tensors: the weights under the names that transformers have for them; `lorito.steps` with every step's figures; in a file of version 2
 //! `lorito.evaluations` and `lorito.samples`, which version 1 has in its manifest (see `history.rs`); in a checkpoint
 //! `optimizer.first_moment.NAME` and `optimizer.second_moment.NAME` beside each weight `NAME`, and `best.NAME` of the step
 //! whose validation loss was lowest. A model with an adapter has the adapter's thin matrices too, `NAME.lora_A`,
@@ -11,7 +11,7 @@
 //! - `lorito.tokenizer`: the text of `tokenizer.json`;
 //! - `lorito.hash`: XXH3-64 in hexadecimal over manifest, tokenizer and tensors, see `hash`.
 
-use std::{collections::HashSet, iter};
+use std::{borrow::Cow, collections::HashSet, iter};
 
 use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
@@ -92,6 +92,16 @@ impl ModelFile {
             Some(roles) => tokenizer.with_roles(roles.clone()),
             None => tokenizer,
         })
+    }
+
+    /// Shape and weights of the model that other programs know and that computes the same ([`ModelConfig::exported`]).
+    pub(super) fn exported(&self) -> (ModelConfig, Cow<'_, [f32]>) {
+        let exported = self.config.exported();
+        if exported == self.config {
+            return (exported, Cow::Borrowed(&self.weights));
+        }
+        let (from, to) = (Layout::new(&self.config), Layout::new(&exported));
+        (exported, Cow::Owned(from.moved(&self.weights, &to)))
     }
 
     /// Takes out what a trainer goes on from; `None` where the file is no checkpoint.

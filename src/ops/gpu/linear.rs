@@ -150,7 +150,8 @@ fn through_activation<X: Float, Y: Float, L: Size, R: Size>(
     }
 }
 
-/// The product, and the gradient of the bias: the sums of `right`'s columns, by the threads of the first row of blocks.
+/// The product, and with `biased` the gradient of the bias: the sums of `right`'s columns, by the threads of the first row of
+/// blocks.
 #[cube(launch_unchecked)]
 fn weight_gradient<X: Float, Y: Float, L: Size, R: Size>(
     left: &[Vector<X, L>],
@@ -162,6 +163,7 @@ fn weight_gradient<X: Float, Y: Float, L: Size, R: Size>(
     columns: usize,
     inner: usize,
     #[comptime] adding: bool,
+    #[comptime] biased: bool,
     #[comptime] block: Block,
 ) {
     let (row, column) = corner(first, block);
@@ -181,7 +183,9 @@ fn weight_gradient<X: Float, Y: Float, L: Size, R: Size>(
         }
         next_row(&mut sums, block);
     }
-    if comptime![block.depth > 0] {
+    if comptime![!biased] {
+        // Nothing of `right` is read a second time.
+    } else if comptime![block.depth > 0] {
         if first == 0 && CUBE_POS_Y == 0 {
             let sums = tiles::column_sums::<Y, R>(right, column, columns, inner, block);
             if row == 0 {
@@ -385,11 +389,20 @@ pub fn input_gradient_through_activation(
     out
 }
 
-/// Writes, or adds, `x [rows, inputs]` transposed `x gradient [rows, outputs]` and the sums of `gradient`'s columns.
-pub fn weight_gradient_into(x: &Tensor<2>, gradient: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, adding: bool) {
+/// Writes, or adds, `x [rows, inputs]` transposed `x gradient [rows, outputs]` and, where there is a `bias`, the sums of
+/// `gradient`'s columns.
+pub fn weight_gradient_into(
+    x: &Tensor<2>,
+    gradient: &Tensor<2>,
+    weight: &Tensor<2>,
+    bias: Option<&Tensor<1>>,
+    adding: bool,
+) {
     let ([inner, rows], [_, columns]) = (x.dims(), gradient.dims());
     let lanes = lanes(&[rows]);
     let block = block([rows, columns, inner], lanes, Form::LeftTransposed);
+    // A kernel has as many arguments as it has; what is not written may be anything but a buffer bound already.
+    let bias_sums = bias.cloned().unwrap_or_else(|| empty([4], &x.device()));
     in_parts(&client(x), block, [rows, columns, inner], |first, groups, dim| unsafe {
         launch!(
             x,
@@ -403,12 +416,13 @@ pub fn weight_gradient_into(x: &Tensor<2>, gradient: &Tensor<2>, weight: &Tensor
                 buffer(x),
                 buffer(gradient),
                 buffer(weight),
-                buffer(bias),
+                buffer(&bias_sums),
                 first,
                 rows,
                 columns,
                 inner,
                 adding,
+                bias.is_some(),
                 block,
             )
         );
