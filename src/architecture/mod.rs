@@ -32,11 +32,11 @@ pub struct Architecture {
     pub biases: bool,
     /// Whether the head reads the token embedding; otherwise it has weights of its own.
     pub tied: bool,
-    /// Tensors in the order of the flat array and of files: before the blocks, the token embedding first,
+    /// Tensors before the blocks, in the order of the flat array and of files; the token embedding is the first.
     before: Vec<TensorSpec>,
-    /// of the first block, like which all are,
+    /// Tensors of the first block. All blocks have the same.
     block: Vec<TensorSpec>,
-    /// and after the blocks, a head of its own last.
+    /// Tensors after the blocks. A head of its own is the last.
     after: Vec<TensorSpec>,
 }
 
@@ -98,6 +98,8 @@ pub struct Family {
     pub read_config: fn(Value) -> Result<ModelConfig>,
     /// A config.json, without what it says of tokens.
     pub write_config: fn(&ModelConfig) -> Value,
+    /// The only activation with which llama.cpp computes it.
+    pub llama_cpp_activation: Activation,
     /// What names of tensors begin with where the model has a head; in files of a model without one they have not.
     pub body: &'static str,
     /// The name, after `body`, of a tensor that every file has exactly once: it tells what else stands before the names.

@@ -47,7 +47,7 @@ impl ModelConfig {
             optimizer: 3 * 4 * trained,
             // And the weights once more, where they are copied to be saved, and what learned best.
             activations: 4 * (layers * block + temporary + logits + cache + flat + sums + trained + copy - spared),
-            largest_buffer: 4 * undivided(&architecture, engine).max(4 * tokens * width).max(logits),
+            largest_buffer: 4 * undivided(&architecture, engine).max(tokens * mlp_width).max(logits),
         }
     }
 

@@ -14,7 +14,6 @@ use super::{
 use crate::{
     architecture::{Architecture, Module, Norm, Shape},
     chat,
-    config::{Activation, ModelConfig},
     error::{Error, Result},
     model::{Layout, Parameter},
     tokenizer::{ByteLevel, TokenClass, Tokenizer},
@@ -39,8 +38,10 @@ const QUANTIZATION_VERSION: u32 = 2;
 /// [`Error::ActivationNotInLlamaCpp`]; [`Error::VocabularyMismatch`] where the tokenizer has ids that the model has not;
 /// [`Error::TokenizerInvalid`] where two tokens have one spelling; [`Error::TokenizerNotInLlamaCpp`].
 pub fn llama_cpp(file: &ModelFile, numbers: GgufNumbers) -> Result<Vec<u8>> {
-    let activation = file.config.variant.activation;
-    if activation != Activation::GeluTanh {
+    let (exported, weights) = file.exported();
+    let architecture = exported.architecture();
+    let activation = architecture.mlp.activation;
+    if activation != architecture.family.llama_cpp_activation {
         return Err(Error::ActivationNotInLlamaCpp { activation });
     }
     let tokenizer = file.tokenizer()?;
@@ -48,18 +49,22 @@ pub fn llama_cpp(file: &ModelFile, numbers: GgufNumbers) -> Result<Vec<u8>> {
     if tokens > file.config.vocabulary {
         return Err(Error::VocabularyMismatch { model: file.config.vocabulary, tokenizer: tokens });
     }
-    let (exported, weights) = file.exported();
     let layout = Layout::new(&exported);
     let mut metadata = Metadata::default();
-    describe_model(&mut metadata, &file.name, &exported, numbers);
+    describe_model(&mut metadata, &file.name, &architecture, exported.context, numbers);
     describe_tokenizer(&mut metadata, &tokenizer)?;
     let tensors = layout.parameters.iter().map(|parameter| tensor(parameter, &weights, tokens, numbers));
     Ok(write(&metadata, &tensors.collect::<Vec<_>>()))
 }
 
-fn describe_model(metadata: &mut Metadata, name: &str, config: &ModelConfig, numbers: GgufNumbers) {
-    let Architecture { family, layers, width, norm: Norm::Layer { epsilon }, attention, mlp, .. } =
-        config.architecture();
+fn describe_model(
+    metadata: &mut Metadata,
+    name: &str,
+    architecture: &Architecture,
+    context: usize,
+    numbers: GgufNumbers,
+) {
+    let Architecture { family, norm: Norm::Layer { epsilon }, .. } = *architecture;
     metadata.string("general.architecture", family.model_type);
     metadata.string("general.type", "model");
     metadata.string("general.name", name);
@@ -67,11 +72,11 @@ fn describe_model(metadata: &mut Metadata, name: &str, config: &ModelConfig, num
     metadata.u32("general.file_type", if numbers == GgufNumbers::F16 { 1 } else { 7 });
     metadata.u32("general.quantization_version", QUANTIZATION_VERSION);
     for (key, value) in [
-        ("context_length", config.context),
-        ("embedding_length", width),
-        ("feed_forward_length", mlp.width),
-        ("block_count", layers),
-        ("attention.head_count", attention.heads),
+        ("context_length", context),
+        ("embedding_length", architecture.width),
+        ("feed_forward_length", architecture.mlp.width),
+        ("block_count", architecture.layers),
+        ("attention.head_count", architecture.attention.heads),
     ] {
         metadata.u32(&format!("{}.{key}", family.model_type), value as u32);
     }

@@ -125,11 +125,14 @@ impl Layout {
 
     /// The weights of `flat` where `other` has them. Tensors that are longer there end with zeros, and those of no role here
     /// are zeros.
+    ///
+    /// # Panics
+    /// When a tensor is shorter there.
     pub fn moved(&self, flat: &[f32], other: &Self) -> Vec<f32> {
         let mut moved = vec![0.0; other.len];
         for to in &other.parameters {
             if let Some(from) = self.get(to.spec.role) {
-                moved[to.offset..][..from.len()].copy_from_slice(&flat[from.range()]);
+                moved[to.range()][..from.len()].copy_from_slice(&flat[from.range()]);
             }
         }
         moved

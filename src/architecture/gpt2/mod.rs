@@ -7,13 +7,14 @@ use super::{
     Architecture, Attention, Family, Initialisation, Kind, Mlp, Module, Names, Norm, Positions, Projection, Role,
     Shape, TensorSpec,
 };
-use crate::config::{ModelConfig, Variant};
+use crate::config::{Activation, ModelConfig, Variant};
 
 pub const FAMILY: Family = Family {
     model_type: "gpt2",
     classes: "GPT2",
     read_config: config::read,
     write_config: config::write,
+    llama_cpp_activation: Activation::GeluTanh,
     body: "transformer.",
     landmark: "wpe.weight",
     masks: &[".attn.bias", ".attn.masked_bias"],
