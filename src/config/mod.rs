@@ -6,7 +6,7 @@ mod nearest;
 
 use serde::{Deserialize, Serialize};
 
-pub use lora::{LoraConfig, Part, Targets};
+pub use lora::{LoraConfig, Targets};
 pub use memory::{Limits, Memory, rows_of_logits};
 pub use nearest::Nearest;
 
@@ -39,7 +39,7 @@ pub struct ModelConfig {
     pub variant: Variant,
 }
 
-/// In what a model of GPT-2's family differs from the published one. Our own never do.
+/// In what a model of GPT-2's family differs from the published one. The page's own never do; `createModel` makes others.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
@@ -49,10 +49,13 @@ pub struct Variant {
     pub epsilon: f32,
     /// Whether the head reads the token embedding; otherwise it has weights of its own.
     pub tied: bool,
+    /// Whether linear layers and layer norms have biases; nanoGPT's `bias`.
+    #[serde(skip_serializing_if = "is_true")]
+    pub bias: bool,
 }
 
 impl Variant {
-    pub const GPT2: Self = Self { activation: Activation::GeluTanh, epsilon: 1e-5, tied: true };
+    pub const GPT2: Self = Self { activation: Activation::GeluTanh, epsilon: 1e-5, tied: true, bias: true };
 
     fn is_published(&self) -> bool {
         *self == Self::GPT2
@@ -233,26 +236,27 @@ impl ModelConfig {
         self.width / self.heads.max(1)
     }
 
-    /// Trained numbers: embeddings, blocks, the last layer norm, and the head where it is not tied to the embedding.
+    /// Trained numbers.
     pub fn parameters(&self) -> u64 {
-        let [vocabulary, context, layers, width] =
-            [self.vocabulary, self.context, self.layers, self.width].map(|value| value as u64);
-        let block = 12 * width * width + 13 * width;
-        let head = if self.variant.tied { 0 } else { vocabulary * width };
-        (vocabulary + context) * width + layers * block + 2 * width + head
+        self.architecture().parameters()
     }
 
     /// Floating-point operations of one training step (Kaplan et al. 2020: 6 per parameter and token, plus attention).
     pub fn training_flops(&self, run: &TrainConfig) -> f64 {
         let window = run.window(self.context);
         let tokens = (run.batch_size * window) as f64;
-        let attention = 12.0 * (self.layers * self.width * window) as f64;
-        tokens * (6.0 * self.parameters() as f64 + attention)
+        let architecture = self.architecture();
+        let attention = 12.0 * (self.layers * architecture.attention.query_width() * window) as f64;
+        tokens * (6.0 * architecture.parameters() as f64 + attention)
     }
 }
 
 fn is_zero(value: &usize) -> bool {
     *value == 0
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 impl TrainConfig {
