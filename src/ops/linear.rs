@@ -111,7 +111,8 @@ fn through(gradient: &CpuTensor<2>, weight: &CpuTensor<2>) -> Vec<f32> {
     values
 }
 
-/// Writes the gradients of weight and, where there is one, bias to their places, from the layer's input and the gradient of its output.
+/// Writes the gradients of weight and, where there is one, bias to their places, from the layer's input and the gradient of
+/// its output.
 pub fn weight_gradient(x: &Tensor<2>, gradient: &Tensor<2>, place: &LinearPlace, gradients: &mut Gradients) {
     let ([rows, inputs], [_, outputs]) = (x.dims(), gradient.dims());
     let adding = gradients.adding;

@@ -114,7 +114,7 @@ impl<const D: usize> CpuTensor<D> {
         &self.memory[self.start..][..self.shape.iter().product()]
     }
 
-    /// See [`Tensor::cpu_mut`].
+    /// To be changed in place; a copy of them where other tensors lie in the same memory.
     pub fn values_mut(&mut self) -> &mut [f32] {
         let len = self.shape.iter().product();
         &mut Arc::make_mut(&mut self.memory)[self.start..][..len]

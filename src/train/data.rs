@@ -163,7 +163,7 @@ impl Dataset {
     /// there is none. Where answers are only read, their counts and places follow, as numbers of 32 bits.
     ///
     /// Ids take 2 bytes where they do in memory, without a word of it, as in all that was stored before there were others.
-    /// Otherwise they take 4, and [`WIDE`] stands before the rest.
+    /// Otherwise they take 4, and `WIDE` stands before the rest.
     pub fn to_bytes(&self) -> Vec<u8> {
         let width = self.train.bytes_per_id().max(self.validation.bytes_per_id());
         let counts = [self.train.len() as u64, self.validation.len() as u64, self.validation_bytes];
