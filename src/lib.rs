@@ -4,6 +4,7 @@
 
 #![deny(missing_docs, clippy::missing_errors_doc)]
 
+pub mod architecture;
 pub mod chat;
 pub mod checks;
 pub mod config;

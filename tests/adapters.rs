@@ -19,7 +19,7 @@ const CONFIG: ModelConfig = ModelConfig {
     heads: 2,
     width: 20,
     dropout: 0.0,
-    variant: Variant { activation: Activation::Gelu, epsilon: 1e-5, tied: false },
+    variant: Variant { activation: Activation::Gelu, tied: false, ..Variant::GPT2 },
 };
 
 fn engines() -> [Device; 2] {

@@ -55,7 +55,7 @@ fn runs_of_short_windows_have_the_same_figures_too() {
         heads: 2,
         width: 16,
         dropout: 0.0,
-        variant: Variant { activation: Activation::Gelu, epsilon: 1e-3, tied: false },
+        variant: Variant { activation: Activation::Gelu, epsilon: 1e-3, tied: false, ..Variant::GPT2 },
     };
     let figures = [Device::cpu(), gpu()].map(|device| {
         let mut gpt = Gpt::new(config, 5, &device);
@@ -113,6 +113,19 @@ fn a_run_has_the_same_figures_on_both_engines() {
                 variant: Variant::GPT2,
             },
             1,
+        ),
+        // Without biases, dropout, two passes a step.
+        (
+            ModelConfig {
+                vocabulary: 29,
+                context: 16,
+                layers: 2,
+                heads: 2,
+                width: 24,
+                dropout: 0.1,
+                variant: Variant { bias: false, ..Variant::GPT2 },
+            },
+            2,
         ),
     ];
     for (config, gradient_accumulation) in recipes {

@@ -5,9 +5,9 @@ use std::{fs, path::Path};
 
 use futures_lite::future::block_on;
 use lorito::{
-    config::{ModelConfig, TrainConfig},
+    config::{ModelConfig, TrainConfig, Variant},
     formats,
-    model::{Gpt, Ids, Targets},
+    model::{Gpt, Ids, Layout, Targets},
     ops::Device,
     train::{Batch, StepRecord, Trainer, mix},
 };
@@ -55,14 +55,12 @@ fn batch(step: u64, windows: usize, config: &ModelConfig) -> Batch {
     }
 }
 
-#[test]
-fn twenty_steps_give_the_losses_of_pytorch() {
-    let Expected { run, first_window, steps } = serde_json::from_slice(&fixture("training/losses.json")).unwrap();
-    let model = formats::read(&fixture("models/small.safetensors")).unwrap();
-    let config = ModelConfig { dropout: 0.0, ..model.config };
+/// Trains a model as the steps of a fixture were made, and compares.
+fn compare(fixture_name: &str, config: ModelConfig, weights: Vec<f32>) {
+    let Expected { run, first_window, steps } = serde_json::from_slice(&fixture(fixture_name)).unwrap();
     assert_eq!(window(0, 0, config.vocabulary as u64, config.context), first_window);
 
-    let mut gpt = Gpt::from_flat(config, model.weights, &Device::cpu());
+    let mut gpt = Gpt::from_flat(config, weights, &Device::cpu());
     let mut trainer = Trainer::new(&gpt);
     let windows = run.batch_size;
     trainer.begin(run).unwrap();
@@ -79,4 +77,19 @@ fn twenty_steps_give_the_losses_of_pytorch() {
     }
     // The comparison says little where nothing is learned or clipped.
     assert!(steps[19].loss < steps[0].loss - 0.5 && steps.iter().any(|step| step.gradient_norm > 1.0));
+}
+
+#[test]
+fn twenty_steps_give_the_losses_of_pytorch() {
+    let model = formats::read(&fixture("models/small.safetensors")).unwrap();
+    compare("training/losses.json", ModelConfig { dropout: 0.0, ..model.config }, model.weights);
+}
+
+#[test]
+fn twenty_steps_without_biases_give_the_losses_of_pytorch() {
+    let model = formats::read(&fixture("models/small.safetensors")).unwrap();
+    let variant = Variant { bias: false, ..model.config.variant };
+    let config = ModelConfig { dropout: 0.0, variant, ..model.config };
+    let weights = Layout::new(&model.config).moved(&model.weights, &Layout::new(&config));
+    compare("training/losses_without_biases.json", config, weights);
 }

@@ -3,35 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ModelConfig, in_range};
-use crate::error::Result;
-
-/// A matrix of a transformer block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// Query, key and value; `attn.c_attn`.
-    Attention,
-    /// `attn.c_proj`
-    AttentionOut,
-    /// `mlp.c_fc`
-    Mlp,
-    /// `mlp.c_proj`
-    MlpOut,
-}
-
-impl Part {
-    /// The four matrices of a block, in the order in which a forward pass uses them.
-    pub const ALL: [Self; 4] = [Self::Attention, Self::AttentionOut, Self::Mlp, Self::MlpOut];
-
-    /// GPT-2's name of it within a block.
-    pub fn name(self) -> &'static str {
-        ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"][self as usize]
-    }
-
-    /// Inputs and outputs, as multiples of the width.
-    pub fn shape(self) -> [usize; 2] {
-        [[1, 3], [1, 1], [1, 4], [4, 1]][self as usize]
-    }
-}
+use crate::{architecture::Projection, error::Result};
 
 /// An adapter beside a model's weights (`model::Adapter`), with the names of PEFT's `LoraConfig`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -63,8 +35,27 @@ pub struct Targets {
 
 impl Targets {
     /// Whether the adapter is added to this matrix.
-    pub fn has(self, part: Part) -> bool {
-        [self.attention, self.attention_out, self.mlp, self.mlp_out][part as usize]
+    pub fn has(self, projection: Projection) -> bool {
+        match projection {
+            Projection::Attention => self.attention,
+            Projection::AttentionOut => self.attention_out,
+            Projection::Mlp => self.mlp,
+            Projection::MlpOut => self.mlp_out,
+        }
+    }
+
+    /// No matrix at all.
+    pub const NONE: Self = Self { attention: false, attention_out: false, mlp: false, mlp_out: false };
+
+    /// These and one more.
+    pub fn with(mut self, projection: Projection) -> Self {
+        match projection {
+            Projection::Attention => self.attention = true,
+            Projection::AttentionOut => self.attention_out = true,
+            Projection::Mlp => self.mlp = true,
+            Projection::MlpOut => self.mlp_out = true,
+        }
+        self
     }
 }
 
@@ -89,8 +80,8 @@ impl LoraConfig {
     pub fn validate(&self) -> Result<()> {
         in_range("rank", self.rank as f64, 1.0, 256.0)?;
         in_range("alpha", self.alpha, 1e-3, 4096.0)?;
-        let chosen = Part::ALL.iter().filter(|part| self.targets.has(**part)).count();
-        in_range("targets", chosen as f64, 1.0, 4.0)
+        let chosen = if self.targets == Targets::NONE { 0.0 } else { 1.0 };
+        in_range("targets", chosen, 1.0, 4.0)
     }
 
     /// The factor of the product A B, which is `alpha / rank`.
@@ -100,12 +91,15 @@ impl LoraConfig {
 
     /// The number of parameters that all A and B have, and that of the matrices they are added to.
     pub fn parameters(&self, model: &ModelConfig) -> (u64, u64) {
-        let (rank, width, layers) = (self.rank as u64, model.width as u64, model.layers as u64);
-        let shapes =
-            Part::ALL.into_iter().filter(|part| self.targets.has(*part)).map(|part| part.shape().map(|n| n as u64));
-        let (thin, adapted): (Vec<_>, Vec<_>) = shapes
-            .map(|[inputs, outputs]| (rank * (inputs + outputs) * width, inputs * outputs * width * width))
+        let architecture = model.architecture();
+        let chosen = architecture.projections().filter(|(projection, _)| self.targets.has(*projection));
+        let (thin, adapted): (Vec<_>, Vec<_>) = chosen
+            .map(|(_, matrix)| {
+                let ends: usize = matrix.shape.axes().iter().sum();
+                ((self.rank * ends) as u64, matrix.parameters())
+            })
             .unzip();
+        let layers = architecture.layers as u64;
         (layers * thin.iter().sum::<u64>(), layers * adapted.iter().sum::<u64>())
     }
 }

@@ -7,50 +7,47 @@ use super::{
     nearest::{Asked, nearest_that_fits},
 };
 use crate::{
+    architecture::Architecture,
     device::Engine,
     error::{Error, Result},
+    model::ROWS,
 };
 
 impl ModelConfig {
     /// Estimates the bytes that training holds at once, from the shapes of the tensors.
     pub fn memory(&self, run: &TrainConfig, engine: Engine) -> Memory {
         let TrainConfig { batch_size, half_precision, .. } = *run;
-        let flat = self.parameters();
+        let architecture = self.architecture();
+        let flat = architecture.parameters();
         // What learns, and the sums that an adapter makes of the model's matrices.
         let (trained, sums) = run.lora.map_or((flat, 0), |lora| lora.parameters(self));
-        let [vocabulary, context, layers, heads, width] =
-            [self.vocabulary, self.context, self.layers, self.heads, self.width].map(|value| value as u64);
+        let Architecture { attention, mlp, .. } = &architecture;
+        let [vocabulary, context, layers, width] =
+            [self.vocabulary, self.context, self.layers, self.width].map(|value| value as u64);
+        let [heads, queries, joint, mlp_width] =
+            [attention.heads, attention.query_width(), attention.joint_width(), mlp.width].map(|value| value as u64);
         let window = run.window(self.context) as u64;
         let tokens = batch_size as u64 * window;
-        // Per token and layer the backward pass needs: the residual before and after attention and both layer norms' output
-        // (4 widths), the fused query-key-value (3), attention's output (1), the MLP before and after GELU (8); the
-        // layer norms' means and deviations; and of attention a sum a head on the GPU, all its weights on the CPU.
-        let attention = heads * if engine == Engine::Cpu { window } else { 1 };
-        let block = tokens * (16 * width + 4 + attention);
-        // Beside them the gradients of the widest: the MLP's (4), query-key-value's (3), and nine of one width.
-        let temporary = tokens * (16 * width + attention);
+        // Per token and layer the backward pass needs: the residual before and after attention and both norms' output (4
+        // widths), queries, keys and values side by side, attention's output, the MLP before and after its activation; the
+        // norms' means and deviations; and of attention a sum a head on the GPU, all its weights on the CPU.
+        let of_attention = heads * if engine == Engine::Cpu { window } else { 1 };
+        let block = tokens * (4 * width + joint + queries + 2 * mlp_width + 4 + of_attention);
+        // Beside them the gradients of the widest: the MLP's, those of queries, keys and values, and nine of one width.
+        let temporary = tokens * (mlp_width + joint + 9 * width + of_attention);
         let logits = tokens.min(rows_of_logits(self.vocabulary) as u64) * vocabulary;
-        // Keys and values for writing a sample.
-        let cache = layers * context * 3 * width;
-        // Both layer norms' output (2 widths), attention's (1) and GELU's (4) with half the bits; and the weights' copy.
-        let (spared, copy) = if half_precision { (layers * tokens * 7 * width / 2, flat / 2) } else { (0, 0) };
+        // The KV cache for writing a sample.
+        let cache = layers * context * joint;
+        // Both norms' output (2 widths), attention's and the activation's with half the bits; and the weights' copy.
+        let halved = layers * tokens * (2 * width + queries + mlp_width);
+        let (spared, copy) = if half_precision { (halved / 2, flat / 2) } else { (0, 0) };
         Memory {
             weights: 4 * flat,
             // Gradient and AdamW's two moments.
             optimizer: 3 * 4 * trained,
             // And the weights once more, where they are copied to be saved, and what learned best.
             activations: 4 * (layers * block + temporary + logits + cache + flat + sums + trained + copy - spared),
-            largest_buffer: 4 * self.undivided(engine).max(4 * tokens * width).max(logits),
-        }
-    }
-
-    /// Numbers of the largest part of the weights that lies in one buffer: on the GPU the flat array is divided between tensors,
-    /// and the tokens' rows from one another (`model::Layout`).
-    fn undivided(&self, engine: Engine) -> u64 {
-        let [vocabulary, context, width] = [self.vocabulary, self.context, self.width].map(|value| value as u64);
-        match engine {
-            Engine::Cpu => self.parameters(),
-            Engine::WebGpu => (4 * width * width).max(context * width).max(vocabulary.min(128) * width),
+            largest_buffer: 4 * undivided(&architecture, engine).max(tokens * mlp_width).max(logits),
         }
     }
 
@@ -99,6 +96,15 @@ impl ModelConfig {
         }
         let (bytes, limit) = limits.exceeded(&held);
         Err(Error::ModelTooLarge { bytes, limit, nearest: None })
+    }
+}
+
+/// Numbers of the largest part of the weights that lies in one buffer: on the GPU the flat array is divided between tensors,
+/// and tables of all tokens between rows (`model::Layout`).
+fn undivided(architecture: &Architecture, engine: Engine) -> u64 {
+    match engine {
+        Engine::Cpu => architecture.parameters(),
+        Engine::WebGpu => architecture.longest_undivided(ROWS),
     }
 }
 

@@ -6,7 +6,7 @@ mod nearest;
 
 use serde::{Deserialize, Serialize};
 
-pub use lora::{LoraConfig, Part, Targets};
+pub use lora::{LoraConfig, Targets};
 pub use memory::{Limits, Memory, rows_of_logits};
 pub use nearest::Nearest;
 
@@ -41,7 +41,8 @@ pub struct ModelConfig {
     pub variant: Variant,
 }
 
-/// How a model of GPT-2's family differs from the published one. Models that are created here never differ.
+/// How a model of GPT-2's family differs from the published one. Those of the page's own presets never do; `createModel` makes
+/// others.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
@@ -52,11 +53,14 @@ pub struct Variant {
     pub epsilon: f32,
     /// Whether the head reads the token embedding; otherwise it has weights of its own.
     pub tied: bool,
+    /// Whether linear layers and layer norms have biases; nanoGPT's `bias`.
+    #[serde(skip_serializing_if = "is_true")]
+    pub bias: bool,
 }
 
 impl Variant {
-    /// The published GPT-2: GELU in the tanh approximation, an epsilon of 1e-5 and a tied head.
-    pub const GPT2: Self = Self { activation: Activation::GeluTanh, epsilon: 1e-5, tied: true };
+    /// The published GPT-2: GELU in the tanh approximation, an epsilon of 1e-5, a tied head, and biases.
+    pub const GPT2: Self = Self { activation: Activation::GeluTanh, epsilon: 1e-5, tied: true, bias: true };
 
     fn is_published(&self) -> bool {
         *self == Self::GPT2
@@ -254,11 +258,7 @@ impl ModelConfig {
 
     /// The number of parameters: embeddings, blocks, the last layer norm, and the head where it is not tied.
     pub fn parameters(&self) -> u64 {
-        let [vocabulary, context, layers, width] =
-            [self.vocabulary, self.context, self.layers, self.width].map(|value| value as u64);
-        let block = 12 * width * width + 13 * width;
-        let head = if self.variant.tied { 0 } else { vocabulary * width };
-        (vocabulary + context) * width + layers * block + 2 * width + head
+        self.architecture().parameters()
     }
 
     /// Floating-point operations of one forward and backward pass (Kaplan et al. 2020: 6 per parameter and
@@ -266,13 +266,18 @@ impl ModelConfig {
     pub fn training_flops(&self, run: &TrainConfig) -> f64 {
         let window = run.window(self.context);
         let tokens = (run.batch_size * window) as f64;
-        let attention = 12.0 * (self.layers * self.width * window) as f64;
-        tokens * (6.0 * self.parameters() as f64 + attention)
+        let architecture = self.architecture();
+        let attention = 12.0 * (self.layers * architecture.attention.query_width() * window) as f64;
+        tokens * (6.0 * architecture.parameters() as f64 + attention)
     }
 }
 
 fn is_zero(value: &usize) -> bool {
     *value == 0
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 impl TrainConfig {

@@ -3,12 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    ModelFile, carry_on, model_card::model_card, model_file::tensors, pretrained::activation_name, safetensors::append,
-    zip::Archive,
-};
+use super::{ModelFile, carry_on, model_card::model_card, model_file::tensors, safetensors::append, zip::Archive};
 use crate::{
     chat,
+    config::ModelConfig,
     error::Result,
     model::Layout,
     tokenizer::{TURN_TOKENS, Tokenizer, TurnTokens},
@@ -17,10 +15,11 @@ use crate::{
 /// The model as an archive of the folder's files. `date` goes into the model card as it is.
 pub fn hugging_face(file: &ModelFile, date: &str) -> Result<Vec<u8>> {
     let tokenizer = file.tokenizer()?;
-    let layout = Layout::new(&file.config);
-    let weights: Vec<_> = tensors("", &layout, &file.weights).collect();
+    let (exported, weights) = file.exported();
+    let layout = Layout::new(&exported);
+    let weights: Vec<_> = tensors("", &layout, &weights).collect();
     let mut archive = Archive::default();
-    archive.add("config.json", |out| pretty(out, &config(file, &tokenizer)))?;
+    archive.add("config.json", |out| pretty(out, &config(&exported, &tokenizer)))?;
     archive.add("model.safetensors", |out| append(out, &[("format", "pt")], &weights))?;
     archive.add("tokenizer.json", |out| text(out, &file.tokenizer))?;
     archive.add("tokenizer_config.json", |out| pretty(out, &tokenizer_config(file, &tokenizer)))?;
@@ -33,38 +32,16 @@ pub fn hugging_face(file: &ModelFile, date: &str) -> Result<Vec<u8>> {
     Ok(archive.finish())
 }
 
-/// `GPT2Config`. What it does not say has GPT-2's default, as it has here.
-fn config(file: &ModelFile, tokenizer: &Tokenizer) -> Value {
-    let (config, roles) = (&file.config, tokenizer.roles());
-    let mut value = json!({
-        "architectures": ["GPT2LMHeadModel"],
-        "model_type": "gpt2",
-        "vocab_size": config.vocabulary,
-        "n_positions": config.context,
-        "n_ctx": config.context,
-        "n_embd": config.width,
-        "n_layer": config.layers,
-        "n_head": config.heads,
-        "activation_function": activation_name(config.variant.activation),
-        "layer_norm_epsilon": decimal(config.variant.epsilon),
-        "initializer_range": 0.02,
-        "embd_pdrop": config.dropout,
-        "attn_pdrop": config.dropout,
-        "resid_pdrop": config.dropout,
-        "tie_word_embeddings": config.variant.tied,
-        "bos_token_id": roles.start,
-        "eos_token_id": roles.named.get("eos_token").or(roles.ends.first()),
-        "torch_dtype": "float32",
-    });
+/// The family's config.json, and what the tokens are for.
+fn config(config: &ModelConfig, tokenizer: &Tokenizer) -> Value {
+    let roles = tokenizer.roles();
+    let mut value = (config.architecture().family.write_config)(config);
+    value["bos_token_id"] = json!(roles.start);
+    value["eos_token_id"] = json!(roles.named.get("eos_token").or(roles.ends.first()));
     if tokenizer.stated_roles().is_some() {
         value["pad_token_id"] = json!(roles.named.get("pad_token"));
     }
     value
-}
-
-/// A number of single precision by its shortest digits: 1e-5, not 0.000009999999747378752.
-fn decimal(number: f32) -> f64 {
-    number.to_string().parse().unwrap_or(f64::from(number))
 }
 
 /// The general class takes everything from tokenizer.json; GPT-2's own would put its pre-tokenisation in. Without the

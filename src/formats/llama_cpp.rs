@@ -12,8 +12,8 @@ use super::{
     gguf::{Metadata, Tensor, write},
 };
 use crate::{
+    architecture::{Architecture, Module, Norm, Shape},
     chat,
-    config::{Activation, ModelConfig},
     error::{Error, Result},
     model::{Layout, Parameter},
     tokenizer::{ByteLevel, TokenClass, Tokenizer},
@@ -38,8 +38,10 @@ const QUANTIZATION_VERSION: u32 = 2;
 /// [`Error::ActivationNotInLlamaCpp`]; [`Error::VocabularyMismatch`] where the tokenizer has ids that the model has not;
 /// [`Error::TokenizerInvalid`] where two tokens have one spelling; [`Error::TokenizerNotInLlamaCpp`].
 pub fn llama_cpp(file: &ModelFile, numbers: GgufNumbers) -> Result<Vec<u8>> {
-    let activation = file.config.variant.activation;
-    if activation != Activation::GeluTanh {
+    let (exported, weights) = file.exported();
+    let architecture = exported.architecture();
+    let activation = architecture.mlp.activation;
+    if activation != architecture.family.llama_cpp_activation {
         return Err(Error::ActivationNotInLlamaCpp { activation });
     }
     let tokenizer = file.tokenizer()?;
@@ -47,28 +49,38 @@ pub fn llama_cpp(file: &ModelFile, numbers: GgufNumbers) -> Result<Vec<u8>> {
     if tokens > file.config.vocabulary {
         return Err(Error::VocabularyMismatch { model: file.config.vocabulary, tokenizer: tokens });
     }
-    let layout = Layout::new(&file.config);
+    let layout = Layout::new(&exported);
     let mut metadata = Metadata::default();
-    describe_model(&mut metadata, file, numbers);
+    describe_model(&mut metadata, &file.name, &architecture, exported.context, numbers);
     describe_tokenizer(&mut metadata, &tokenizer)?;
-    let tensors = layout.parameters.iter().map(|parameter| tensor(parameter, &file.weights, tokens, numbers));
+    let tensors = layout.parameters.iter().map(|parameter| tensor(parameter, &weights, tokens, numbers));
     Ok(write(&metadata, &tensors.collect::<Vec<_>>()))
 }
 
-fn describe_model(metadata: &mut Metadata, file: &ModelFile, numbers: GgufNumbers) {
-    let ModelConfig { context, layers, heads, width, variant, .. } = file.config;
-    metadata.string("general.architecture", "gpt2");
+fn describe_model(
+    metadata: &mut Metadata,
+    name: &str,
+    architecture: &Architecture,
+    context: usize,
+    numbers: GgufNumbers,
+) {
+    let Architecture { family, norm: Norm::Layer { epsilon }, .. } = *architecture;
+    metadata.string("general.architecture", family.model_type);
     metadata.string("general.type", "model");
-    metadata.string("general.name", &file.name);
+    metadata.string("general.name", name);
     // `llama_ftype`: which encoding most tensors have.
     metadata.u32("general.file_type", if numbers == GgufNumbers::F16 { 1 } else { 7 });
     metadata.u32("general.quantization_version", QUANTIZATION_VERSION);
-    metadata.u32("gpt2.context_length", context as u32);
-    metadata.u32("gpt2.embedding_length", width as u32);
-    metadata.u32("gpt2.feed_forward_length", 4 * width as u32);
-    metadata.u32("gpt2.block_count", layers as u32);
-    metadata.u32("gpt2.attention.head_count", heads as u32);
-    metadata.f32("gpt2.attention.layer_norm_epsilon", variant.epsilon);
+    for (key, value) in [
+        ("context_length", context),
+        ("embedding_length", architecture.width),
+        ("feed_forward_length", architecture.mlp.width),
+        ("block_count", architecture.layers),
+        ("attention.head_count", architecture.attention.heads),
+    ] {
+        metadata.u32(&format!("{}.{key}", family.model_type), value as u32);
+    }
+    metadata.f32(&format!("{}.attention.layer_norm_epsilon", family.model_type), epsilon);
 }
 
 fn describe_tokenizer(metadata: &mut Metadata, tokenizer: &Tokenizer) -> Result<()> {
@@ -113,45 +125,21 @@ fn describe_tokenizer(metadata: &mut Metadata, tokenizer: &Tokenizer) -> Result<
 
 /// Embeddings and heads have as many rows as there are `tokens`: what a model has beyond is no token, and never written.
 fn tensor<'a>(parameter: &Parameter, weights: &'a [f32], tokens: usize, numbers: GgufNumbers) -> Tensor<'a> {
-    let name = tensor_name(&parameter.name);
-    let mut shape = parameter.shape.clone();
-    // Blocks' weights are `[inputs, outputs]`. A row of ggml's takes all inputs to one output, and its length comes first.
-    let transposed = shape.len() == 2 && name.starts_with("blk.");
-    if !transposed {
-        shape.reverse();
-    }
-    if ["token_embd.weight", "output.weight"].contains(&&name[..]) {
-        shape[1] = tokens;
-    }
+    let module = parameter.spec.role.module;
+    // A row of ggml's takes all inputs to one output, and its length comes first.
+    let (shape, transposed) = match parameter.spec.shape {
+        Shape::Vector(length) => (vec![length], false),
+        Shape::Linear([inputs, outputs]) => (vec![inputs, outputs], true),
+        Shape::Table([_, width]) if matches!(module, Module::TokenEmbedding | Module::Head) => {
+            (vec![width, tokens], false)
+        }
+        Shape::Table([rows, width]) => (vec![width, rows], false),
+    };
     let values = &weights[parameter.range()][..shape.iter().product()];
     let encoding = match numbers {
-        _ if shape.len() == 1 || name == "position_embd.weight" => Encoding::F32,
+        _ if shape.len() == 1 || module == Module::PositionEmbedding => Encoding::F32,
         GgufNumbers::Q8 if shape[0].is_multiple_of(BLOCK) => Encoding::Q8_0,
         _ => Encoding::F16,
     };
-    Tensor { name, encoding, shape, values, transposed }
-}
-
-/// llama.cpp's name for a tensor of GPT-2.
-fn tensor_name(name: &str) -> String {
-    let parts: Vec<_> = name.split('.').collect();
-    match parts[..] {
-        ["transformer", "wte", kind] => format!("token_embd.{kind}"),
-        ["transformer", "wpe", kind] => format!("position_embd.{kind}"),
-        ["transformer", "ln_f", kind] => format!("output_norm.{kind}"),
-        ["transformer", "h", layer, ref part @ .., kind] => {
-            let part = match part {
-                ["ln_1"] => "attn_norm",
-                ["attn", "c_attn"] => "attn_qkv",
-                ["attn", "c_proj"] => "attn_output",
-                ["ln_2"] => "ffn_norm",
-                ["mlp", "c_fc"] => "ffn_up",
-                ["mlp", "c_proj"] => "ffn_down",
-                _ => unreachable!("no such part in a block: {name}"),
-            };
-            format!("blk.{layer}.{part}.{kind}")
-        }
-        ["lm_head", kind] => format!("output.{kind}"),
-        _ => unreachable!("the layout has no {name}"),
-    }
+    Tensor { name: parameter.spec.gguf(), encoding, shape, values, transposed }
 }

@@ -6,6 +6,7 @@ use super::ModelFile;
 /// The model card. The lines between `---` are what Hugging Face's hub reads.
 pub fn model_card(file: &ModelFile, date: &str) -> String {
     let config = &file.config;
+    let architecture = file.config.exported().architecture();
     let name = one_line(&file.name);
     let date = one_line(date);
     let rows = |rows: Vec<(&str, String)>| {
@@ -13,8 +14,8 @@ pub fn model_card(file: &ModelFile, date: &str) -> String {
         format!("| | |\n|---|---|\n{}", rows.collect::<String>())
     };
     let model = rows(vec![
-        ("Architecture", "GPT-2".into()),
-        ("Parameters", thousands(config.parameters())),
+        ("Architecture", architecture.name.into()),
+        ("Parameters", thousands(architecture.parameters())),
         ("Layers", config.layers.to_string()),
         ("Heads", config.heads.to_string()),
         ("Embedding width", config.width.to_string()),
@@ -26,13 +27,13 @@ pub fn model_card(file: &ModelFile, date: &str) -> String {
 library_name: transformers
 pipeline_tag: text-generation
 tags:
-- gpt2
+- {family}
 - lorito
 ---
 
 # {name}
 
-A small GPT-2, trained with Lorito in a browser and exported on {date}.
+A small {architecture}, trained with Lorito in a browser and exported on {date}.
 
 {model}
 ## Text
@@ -78,6 +79,8 @@ one: transformers open it, and so does the page. `continue_training.ipynb` does 
         results = rows(results(file)),
         prompt = "Once upon a time",
         context = config.context,
+        family = architecture.family.model_type,
+        architecture = architecture.name,
     )
 }
 

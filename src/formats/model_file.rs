@@ -1,8 +1,8 @@
 //! Lorito's one file, `NAME.safetensors`: a model with all that it needs to write and to be trained on. A checkpoint is
 //! the same file with the optimizer's moments in it, so a checkpoint opens as a model too.
 //!
-//! Tensors: the weights under GPT-2's names; `lorito.steps` with every step's figures; in a file of version 2
-//! `lorito.evaluations` and `lorito.samples`, which version 1 has in its manifest (see `history.rs`); in a checkpoint
+//! Tensors: the weights under the names that transformers have for them; `lorito.steps` with every step's figures; from
+//! version 2 on `lorito.evaluations` and `lorito.samples`, which version 1 has in its manifest (see `history.rs`); in a checkpoint
 //! `optimizer.first_moment.NAME` and `optimizer.second_moment.NAME` beside each weight `NAME`, and `best.NAME` of the step
 //! whose validation loss was lowest. A model with an adapter has the adapter's thin matrices too, `NAME.lora_A`,
 //! `[inputs, rank]`, and `NAME.lora_B`, `[rank, outputs]`; moments and best weights are then those of the adapter. All else
@@ -11,7 +11,7 @@
 //! - `lorito.tokenizer`: the text of `tokenizer.json`;
 //! - `lorito.hash`: XXH3-64 in hexadecimal over manifest, tokenizer and tensors, see `hash`.
 
-use std::{collections::HashSet, iter};
+use std::{borrow::Cow, collections::HashSet, iter};
 
 use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,9 @@ use crate::{
 
 /// Raised when an older page could not read the file any more. The newest that is read; what version 1 can hold is
 /// written as version 1, so that older pages open it too.
-const VERSION: u32 = 2;
+///
+/// 2: evaluations and samples are tensors. 3: the architecture may have no biases.
+const VERSION: u32 = 3;
 
 /// Bytes of evaluations and samples, roughly, that a manifest may have: the header has a limit, a history has none.
 const LONGEST_IN_MANIFEST: usize = 1 << 20;
@@ -92,6 +94,16 @@ impl ModelFile {
             Some(roles) => tokenizer.with_roles(roles.clone()),
             None => tokenizer,
         })
+    }
+
+    /// Shape and weights of the model that other programs know and that computes the same ([`ModelConfig::exported`]).
+    pub(super) fn exported(&self) -> (ModelConfig, Cow<'_, [f32]>) {
+        let exported = self.config.exported();
+        if exported == self.config {
+            return (exported, Cow::Borrowed(&self.weights));
+        }
+        let (from, to) = (Layout::new(&self.config), Layout::new(&exported));
+        (exported, Cow::Owned(from.moved(&self.weights, &to)))
     }
 
     /// Takes out what a trainer goes on from; `None` where the file is no checkpoint.
@@ -167,7 +179,7 @@ struct BestFigures {
     validation_loss: f32,
 }
 
-/// A [`History`] without its steps, and in version 2 without its evaluations and samples.
+/// A [`History`] without its steps, and from version 2 on without its evaluations and samples.
 #[derive(Serialize, Deserialize)]
 struct Figures {
     #[serde(default)]
@@ -191,9 +203,14 @@ fn is_long(history: &History) -> bool {
 /// file would not be opened again.
 pub fn write(file: &ModelFile) -> Result<Vec<u8>> {
     let ModelFile { name, config, tokenizer, facts, history, progress, .. } = file;
-    let long = is_long(history);
+    let version = match config.variant.bias {
+        false => 3,
+        true if is_long(history) => 2,
+        true => 1,
+    };
+    let long = version > 1;
     let manifest = Manifest {
-        version: if long { 2 } else { 1 },
+        version,
         created_with: format!("Lorito {}", env!("CARGO_PKG_VERSION")),
         name: name.clone(),
         config: *config,

@@ -1,10 +1,11 @@
 //! Low-rank adaptation (LoRA; Hu et al. 2021): the model's own weights stay as they are, and beside each chosen matrix W two
-//! thin ones learn, so that W + alpha / rank * A B is read in its place. A starts as in PEFT 0.21 and B with zeros, so that
-//! nothing changes before the first step.
+//! thin ones learn, so that W + alpha / rank * A B is read in its place. A is initialised as in PEFT 0.21 and B with zeros, so
+//! that nothing changes before the first step.
 
 use super::{Weights, layout::Layout};
 use crate::{
-    config::{LoraConfig, ModelConfig, Part},
+    architecture::{Kind, Module, Projection, Role},
+    config::{LoraConfig, ModelConfig},
     ops::{self, Device, Flat, Gradients, Tensor, ThinPlace},
 };
 
@@ -13,10 +14,17 @@ pub struct Adapter {
     pub layout: Layout,
     /// Laid out so.
     pub flat: Flat,
-    /// Where A and B of each adapted matrix lie, by layer and part.
-    places: Vec<[Option<ThinPlace>; 4]>,
-    /// What is read instead of each, `[inputs, outputs]`.
-    sums: Vec<[Option<Tensor<2>>; 4]>,
+    adapted: Vec<Adapted>,
+}
+
+/// A matrix that has an adapter.
+struct Adapted {
+    layer: usize,
+    projection: Projection,
+    /// Where its A and B lie in the flat array.
+    place: ThinPlace,
+    /// What is read instead of it, `[inputs, outputs]`.
+    sum: Option<Tensor<2>>,
 }
 
 impl Adapter {
@@ -24,55 +32,51 @@ impl Adapter {
     pub fn new(model: &ModelConfig, config: LoraConfig, weights: Vec<f32>, device: &Device) -> Self {
         let layout = Layout::adapter(model, &config).divided(device.most_numbers());
         let flat = Flat::new(weights, &layout.segments, device);
-        let mut parameters = layout.parameters.iter();
-        let places = (0..model.layers).map(|_| {
-            Part::ALL.map(|part| {
-                config.targets.has(part).then(|| {
-                    let mut next = || parameters.next().expect("a layout of this adapter").range();
-                    ThinPlace { a: next(), b: next(), rank: config.rank }
-                })
-            })
+        let adapted = layout.parameters.iter().filter_map(|a| match a.spec.role {
+            role @ Role { layer, module: Module::Linear(projection), kind: Kind::LoraA } => {
+                let b = layout.tensor(Role { kind: Kind::LoraB, ..role });
+                let place = ThinPlace { a: a.range(), b: b.range(), rank: config.rank };
+                Some(Adapted { layer, projection, place, sum: None })
+            }
+            _ => None,
         });
-        let places = places.collect();
-        let sums = vec![[const { None }; 4]; model.layers];
-        Self { config, layout, flat, places, sums }
+        Self { config, adapted: adapted.collect(), layout, flat }
     }
 
     /// To be told whenever `flat`, or the model's `weights`, have changed.
     pub fn refresh(&mut self, weights: &Weights) {
         let scale = self.config.scale();
-        for ((places, sums), block) in self.places.iter().zip(&mut self.sums).zip(&weights.blocks) {
-            for ((place, sum), part) in places.iter().zip(sums).zip(Part::ALL) {
-                let Some(place) = place else { continue };
-                *sum = None; // its memory serves again
-                *sum = Some(ops::adapted(&block.linear(part).weight, &self.flat, place, scale));
-            }
+        for Adapted { layer, projection, place, sum } in &mut self.adapted {
+            *sum = None; // its memory serves again
+            let matrix = &weights.blocks[*layer].linear(*projection).weight;
+            *sum = Some(ops::adapted(matrix, &self.flat, place, scale));
         }
     }
 
     /// Puts the sums in the place of the model's own matrices.
     pub fn substitute(&self, weights: &mut Weights) {
-        for (block, sums) in weights.blocks.iter_mut().zip(&self.sums) {
-            for (sum, part) in sums.iter().zip(Part::ALL) {
-                if let Some(sum) = sum {
-                    block.linear_mut(part).weight = sum.clone();
-                }
-            }
+        for (layer, projection, sum) in self.sums() {
+            weights.blocks[layer].linear_mut(projection).weight = sum.clone();
         }
     }
 
     /// The gradients of A and B from the layer's input and the gradient of its output; none where the matrix has no adapter.
-    pub fn learn(&self, layer: usize, part: Part, x: &Tensor<2>, gradient: &Tensor<2>, gradients: &mut Gradients) {
-        if let Some(place) = &self.places[layer][part as usize] {
-            ops::thin_gradient(x, gradient, &self.flat, place, self.config.scale(), gradients);
+    pub fn learn(
+        &self,
+        layer: usize,
+        projection: Projection,
+        x: &Tensor<2>,
+        gradient: &Tensor<2>,
+        gradients: &mut Gradients,
+    ) {
+        let is_it = |adapted: &&Adapted| (adapted.layer, adapted.projection) == (layer, projection);
+        if let Some(adapted) = self.adapted.iter().find(is_it) {
+            ops::thin_gradient(x, gradient, &self.flat, &adapted.place, self.config.scale(), gradients);
         }
     }
 
-    /// Each adapted matrix as it is read: layer, part, and the sum.
-    pub fn sums(&self) -> impl Iterator<Item = (usize, Part, &Tensor<2>)> {
-        let by_layer = self.sums.iter().enumerate();
-        by_layer.flat_map(|(layer, sums)| {
-            sums.iter().zip(Part::ALL).filter_map(move |(sum, part)| Some((layer, part, sum.as_ref()?)))
-        })
+    /// Each adapted matrix as it is read: layer, projection, and the sum.
+    pub fn sums(&self) -> impl Iterator<Item = (usize, Projection, &Tensor<2>)> {
+        self.adapted.iter().filter_map(|it| Some((it.layer, it.projection, it.sum.as_ref()?)))
     }
 }

@@ -1,8 +1,7 @@
 //! The KV cache: keys and values of the tokens already read, so that writing one more token costs one token.
 
-use super::{Gpt, Ids, Weights, add_linear};
+use super::{Gpt, Ids, Linear, Mode, Weights};
 use crate::{
-    config::Variant,
     error::Result,
     ops::{self, Past, Tensor},
 };
@@ -16,8 +15,8 @@ pub struct Cache {
 
 impl Cache {
     pub fn new(gpt: &Gpt) -> Self {
-        let past = || Past::new(gpt.config.context, gpt.config.width, &gpt.device());
-        Self { layers: (0..gpt.config.layers).map(|_| past()).collect(), len: 0 }
+        let past = || Past::new(gpt.config.context, gpt.architecture.attention.query_width(), &gpt.device());
+        Self { layers: (0..gpt.architecture.layers).map(|_| past()).collect(), len: 0 }
     }
 
     pub fn len(&self) -> usize {
@@ -26,6 +25,16 @@ impl Cache {
 
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// The attention of new tokens, `x [tokens, width]`, over all so far, `[tokens, width]`; their keys and values are kept.
+    pub(super) fn attend(&mut self, layer: usize, x: &Tensor<2>, linear: &Linear, heads: usize) -> Tensor<2> {
+        self.layers[layer].attend(x, &linear.weight, &linear.bias, self.len, heads)
+    }
+
+    /// Counts tokens that every layer has taken up.
+    pub(super) fn advance(&mut self, tokens: usize) {
+        self.len += tokens;
     }
 }
 
@@ -47,20 +56,6 @@ impl Gpt {
 
     fn read_on(&self, weights: &Weights, ids: &Ids, cache: &mut Cache) -> Tensor<2> {
         assert!(cache.len + ids.time() <= self.config.context, "the cache is full");
-        let Variant { activation, epsilon, .. } = self.config.variant;
-        let mut x = ops::embed(ids, &weights.tokens, &weights.positions, cache.len, None);
-        for (block, past) in weights.blocks.iter().zip(&mut cache.layers) {
-            let (normed, _) = ops::layer_norm(&x, &block.norm_1.gain, &block.norm_1.bias, epsilon, weights.precision);
-            let attention = &block.attention;
-            let attended = past.attend(&normed, &attention.weight, &attention.bias, cache.len, self.config.heads);
-            x = add_linear(&x, &attended, &block.attention_out, None);
-            let (normed, _) = ops::layer_norm(&x, &block.norm_2.gain, &block.norm_2.bias, epsilon, weights.precision);
-            let (_, activated) = ops::linear_activated(&normed, &block.mlp.weight, &block.mlp.bias, activation);
-            x = add_linear(&x, &activated, &block.mlp_out, None);
-        }
-        cache.len += ids.time();
-        let last = ops::last_row(&x);
-        let (hidden, _) = ops::layer_norm(&last, &weights.norm.gain, &weights.norm.bias, epsilon, weights.precision);
-        ops::head::logits(&hidden, &weights.head)
+        ops::head::logits(&self.forward(weights, ids, Mode::Write(cache)).x, &weights.head)
     }
 }

@@ -2,15 +2,14 @@
 //!
 //! One array instead of a tree of tensors: the optimizer, clipping, checkpoints and files then handle one thing. Where it would
 //! be larger than the GPU can bind it lies in several buffers, which changes no index.
-//! Names, shapes and order are those of Hugging Face's `GPT2LMHeadModel` (transformers, `modeling_gpt2.py`), whose
-//! linear weights are `[inputs, outputs]`.
 
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Normal};
 use rand_pcg::Pcg64Mcg;
 
 use crate::{
-    config::{LoraConfig, ModelConfig, Part},
+    architecture::{Initialisation, Role, TensorSpec},
+    config::{LoraConfig, ModelConfig},
     ops::Segments,
 };
 
@@ -19,30 +18,17 @@ use crate::{
 const ALIGNMENT: usize = 128;
 
 /// Where a matrix is cut, it is between so many rows: any width then leaves tensors, and columns of logits, aligned.
-const ROWS: usize = ALIGNMENT;
+pub const ROWS: usize = ALIGNMENT;
 
-/// How a tensor is filled before training.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Start {
-    /// Normal with this deviation.
-    Normal(f32),
-    /// Uniform between this and its negative.
-    Uniform(f32),
-    Ones,
-    Zeros,
-}
-
-/// One trained tensor.
+/// One trained tensor in its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
-    /// GPT-2's name for it, such as `transformer.h.0.attn.c_attn.weight`.
+    pub spec: TensorSpec,
+    /// In transformers and in our own files, such as `transformer.h.0.attn.c_attn.weight`.
     pub name: String,
     pub shape: Vec<usize>,
     /// Index of its first number in the flat array.
     pub offset: usize,
-    pub start: Start,
-    /// Whether it may lie in several buffers, cut between rows: the tables of all tokens, the largest of all matrices.
-    pub by_rows: bool,
 }
 
 impl Parameter {
@@ -58,17 +44,14 @@ impl Parameter {
     pub fn range(&self) -> std::ops::Range<usize> {
         self.offset..self.offset + self.len()
     }
-
-    /// Weight decay is for matrices only, as in nanoGPT.
-    pub fn decays(&self) -> bool {
-        self.shape.len() == 2
-    }
 }
 
 /// All trained tensors of a model, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
     pub parameters: Vec<Parameter>,
+    /// Indices of `parameters`, in the order of their roles.
+    by_role: Vec<usize>,
     /// Length of the flat array, gaps included. What lies in the gaps is 0 and stays so.
     pub len: usize,
     /// How the flat array is divided into buffers: not at all, before [`Layout::divided`].
@@ -77,68 +60,39 @@ pub struct Layout {
 
 impl Layout {
     pub fn new(config: &ModelConfig) -> Self {
-        let ModelConfig { vocabulary, context, layers, width, .. } = *config;
-        let mut layout = Self::empty();
-        // GPT-2's initialisation: 0.02, and the projections that add to the residual stream scaled down by the
-        // square root of how many of them there are.
-        let normal = Start::Normal(0.02);
-        let residual = Start::Normal(0.02 / (2.0 * layers as f32).sqrt());
-        layout.push("transformer.wte.weight".into(), &[vocabulary, width], normal);
-        layout.by_rows();
-        layout.push("transformer.wpe.weight".into(), &[context, width], normal);
-        for layer in 0..layers {
-            let name = |part: &str| format!("transformer.h.{layer}.{part}");
-            layout.push(name("ln_1.weight"), &[width], Start::Ones);
-            layout.push(name("ln_1.bias"), &[width], Start::Zeros);
-            layout.push(name("attn.c_attn.weight"), &[width, 3 * width], normal);
-            layout.push(name("attn.c_attn.bias"), &[3 * width], Start::Zeros);
-            layout.push(name("attn.c_proj.weight"), &[width, width], residual);
-            layout.push(name("attn.c_proj.bias"), &[width], Start::Zeros);
-            layout.push(name("ln_2.weight"), &[width], Start::Ones);
-            layout.push(name("ln_2.bias"), &[width], Start::Zeros);
-            layout.push(name("mlp.c_fc.weight"), &[width, 4 * width], normal);
-            layout.push(name("mlp.c_fc.bias"), &[4 * width], Start::Zeros);
-            layout.push(name("mlp.c_proj.weight"), &[4 * width, width], residual);
-            layout.push(name("mlp.c_proj.bias"), &[width], Start::Zeros);
-        }
-        layout.push("transformer.ln_f.weight".into(), &[width], Start::Ones);
-        layout.push("transformer.ln_f.bias".into(), &[width], Start::Zeros);
-        if !config.variant.tied {
-            layout.push("lm_head.weight".into(), &[vocabulary, width], normal);
-            layout.by_rows();
-        }
-        layout.whole()
+        Self::of(config.architecture().tensors())
     }
 
-    /// An adapter's tensors: for each chosen matrix A, `[inputs, rank]`, and B, `[rank, outputs]`.
+    /// An adapter's tensors.
     pub fn adapter(model: &ModelConfig, lora: &LoraConfig) -> Self {
-        let mut layout = Self::empty();
-        for layer in 0..model.layers {
-            for part in Part::ALL.into_iter().filter(|part| lora.targets.has(*part)) {
-                let [inputs, outputs] = part.shape().map(|times| times * model.width);
-                let name = |matrix: &str| format!("transformer.h.{layer}.{}.{matrix}", part.name());
-                // Kaiming's uniform with a slope of sqrt(5), as PyTorch starts linear layers and PEFT A.
-                let bound = 1.0 / (inputs as f32).sqrt();
-                layout.push(name("lora_A"), &[inputs, lora.rank], Start::Uniform(bound));
-                layout.push(name("lora_B"), &[lora.rank, outputs], Start::Zeros);
-            }
-        }
-        layout.whole()
+        Self::of(model.architecture().adapter(lora))
     }
 
-    fn empty() -> Self {
-        Self { parameters: Vec::new(), len: 0, segments: Segments::from(0) }
+    fn of(tensors: impl Iterator<Item = TensorSpec>) -> Self {
+        let mut len = 0;
+        let place = |spec: TensorSpec| {
+            let parameter = Parameter { spec, name: spec.name(), shape: spec.shape.axes().to_vec(), offset: len };
+            len = (len + parameter.len()).next_multiple_of(ALIGNMENT);
+            parameter
+        };
+        let parameters: Vec<_> = tensors.map(place).collect();
+        let mut by_role: Vec<usize> = (0..parameters.len()).collect();
+        by_role.sort_unstable_by_key(|&index| parameters[index].spec.role);
+        Self { parameters, by_role, len, segments: Segments::from(len) }
     }
 
-    /// The last tensor may be cut.
-    fn by_rows(&mut self) {
-        if let Some(last) = self.parameters.last_mut() {
-            last.by_rows = true;
-        }
+    /// The tensor of a role, where the architecture has one.
+    pub fn get(&self, role: Role) -> Option<&Parameter> {
+        let found = self.by_role.binary_search_by_key(&role, |&index| self.parameters[index].spec.role);
+        found.ok().map(|at| &self.parameters[self.by_role[at]])
     }
 
-    fn whole(self) -> Self {
-        Self { segments: Segments::from(self.len), ..self }
+    /// The tensor of a role.
+    ///
+    /// # Panics
+    /// When the architecture has none.
+    pub fn tensor(&self, role: Role) -> &Parameter {
+        self.get(role).unwrap_or_else(|| panic!("the architecture has no {role:?}"))
     }
 
     /// In segments of `most` numbers at most, cut between tensors, or between rows where one may be. A tensor that alone is
@@ -163,21 +117,25 @@ impl Layout {
     fn ends(&self) -> Vec<usize> {
         let next_offsets = self.parameters.iter().skip(1).map(|parameter| parameter.offset).chain([self.len]);
         let ends = self.parameters.iter().zip(next_offsets).flat_map(|(parameter, end)| {
-            let rows = if parameter.by_rows { ROWS * parameter.shape[1] } else { usize::MAX };
+            let rows = if parameter.spec.divisible { ROWS * parameter.shape[1] } else { usize::MAX };
             (parameter.offset..end).step_by(rows).skip(1).chain([end])
         });
         ends.collect()
     }
 
-    /// Transformer blocks: each has 12 tensors, beside two embeddings, a layer norm, and perhaps a head.
-    pub(super) fn layers(&self) -> usize {
-        (self.parameters.len() - 4) / 12
-    }
-
-    fn push(&mut self, name: String, shape: &[usize], start: Start) {
-        let parameter = Parameter { name, shape: shape.to_vec(), offset: self.len, start, by_rows: false };
-        self.len = (self.len + parameter.len()).next_multiple_of(ALIGNMENT);
-        self.parameters.push(parameter);
+    /// The weights of `flat` where `other` has them. Tensors that are longer there end with zeros, and those of no role here
+    /// are zeros.
+    ///
+    /// # Panics
+    /// When a tensor is shorter there.
+    pub fn moved(&self, flat: &[f32], other: &Self) -> Vec<f32> {
+        let mut moved = vec![0.0; other.len];
+        for to in &other.parameters {
+            if let Some(from) = self.get(to.spec.role) {
+                moved[to.range()][..from.len()].copy_from_slice(&flat[from.range()]);
+            }
+        }
+        moved
     }
 
     /// Fresh weights, the flat array of an untrained model.
@@ -186,14 +144,14 @@ impl Layout {
         let mut flat = vec![0.0f32; self.len];
         for parameter in &self.parameters {
             let values = &mut flat[parameter.offset..][..parameter.len()];
-            match parameter.start {
-                Start::Normal(deviation) => {
+            match parameter.spec.initialisation {
+                Initialisation::Normal(deviation) => {
                     let normal = Normal::new(0.0, deviation).expect("a deviation above 0");
                     values.fill_with(|| normal.sample(&mut generator));
                 }
-                Start::Uniform(bound) => values.fill_with(|| generator.random_range(-bound..bound)),
-                Start::Ones => values.fill(1.0),
-                Start::Zeros => {}
+                Initialisation::Uniform(bound) => values.fill_with(|| generator.random_range(-bound..bound)),
+                Initialisation::Ones => values.fill(1.0),
+                Initialisation::Zeros => {}
             }
         }
         flat
@@ -201,8 +159,7 @@ impl Layout {
 
     /// Runs of the flat array to which weight decay applies.
     pub fn decaying(&self) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
-        let matrices = self.parameters.iter().filter(|parameter| parameter.decays());
-        matrices.map(|parameter| parameter.offset..parameter.offset + parameter.len())
+        self.parameters.iter().filter(|parameter| parameter.spec.decays).map(Parameter::range)
     }
 }
 
@@ -254,7 +211,7 @@ mod tests {
                     .iter()
                     .find(|parameter| parameter.offset < range.start && range.start < parameter.range().end);
                 if let Some(cut) = cut {
-                    assert!(cut.by_rows && (range.start - cut.offset).is_multiple_of(ROWS * cut.shape[1]));
+                    assert!(cut.spec.divisible && (range.start - cut.offset).is_multiple_of(ROWS * cut.shape[1]));
                 }
             }
         }

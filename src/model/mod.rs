@@ -1,5 +1,5 @@
-//! GPT-2 (Radford et al. 2019): learned positions, layer norm before each part, GELU in the tanh approximation,
-//! biases everywhere, the head tied to the token embedding; or one of its family ([`Variant`]).
+//! A transformer that predicts the next token, of any [`Architecture`]: one forward pass for training, reading and writing, and
+//! one backward pass.
 //!
 //! Activations are `[batch * time, width]`: every part but attention treats tokens alike.
 
@@ -7,30 +7,33 @@ mod adapter;
 mod batch;
 mod cache;
 mod layout;
-mod places;
 mod weights;
 
 pub use adapter::Adapter;
 pub use batch::{Ids, Targets};
 pub use cache::Cache;
-pub use layout::{Layout, Parameter};
-pub use places::Places;
-pub use weights::{Block, Linear, Norm, Weights};
+pub use layout::{Layout, Parameter, ROWS};
+pub use weights::{Block, Linear, Weights};
 
 use crate::{
-    config::{LoraConfig, ModelConfig, Part, Variant},
+    architecture::{Architecture, Kind, Module, Norm, Positions, Projection, Role},
+    config::{LoraConfig, ModelConfig},
     error::Result,
     ops::{
         self, AttentionSaved, Device, Dropout, Figure, Figures, Flat, Gradients, LayerNormSaved, Mask, Precision,
         ReadFailed, Tensor,
     },
 };
+use weights::GradientPlaces;
 
 /// A model: its shape, where its tensors lie, and the flat array of its weights.
 pub struct Gpt {
     pub config: ModelConfig,
+    architecture: Architecture,
     pub layout: Layout,
-    places: Places,
+    places: GradientPlaces,
+    /// As long as the longest bias, in the place of those that the architecture has not.
+    zeros: Flat,
     /// Laid out so.
     pub flat: Flat,
     /// The same with half precision, where training reads it.
@@ -59,6 +62,16 @@ struct Hidden {
     x: Tensor<2>,
     blocks: Vec<BlockSaved>,
     norm: LayerNormSaved,
+}
+
+/// What a forward pass is for.
+enum Mode<'a> {
+    /// The hidden states of every position.
+    Read,
+    /// Those, with dropout, and what the backward pass needs.
+    Train(Option<Dropout>),
+    /// The hidden states of the last position, which follows what the cache holds. The cache takes up the keys and values.
+    Write(&'a mut Cache),
 }
 
 /// The places of the model where dropout applies.
@@ -97,9 +110,12 @@ impl Gpt {
 
     /// A model of weights where they are, laid out as [`Layout`] says.
     pub fn of(config: ModelConfig, flat: Flat) -> Self {
-        let layout = Layout { segments: flat.segments().clone(), ..Layout::new(&config) };
+        let (architecture, mut layout) = (config.architecture(), Layout::new(&config));
+        layout.segments = flat.segments().clone();
         assert_eq!(flat.len(), layout.len, "weights of another model");
-        Self { config, places: Places::new(&layout), layout, flat, half: None, adapter: None, changes: 0 }
+        let places = GradientPlaces::new(&layout, architecture.layers);
+        let zeros = Flat::zeros(architecture.longest_row(), flat.device());
+        Self { config, architecture, places, layout, zeros, flat, half: None, adapter: None, changes: 0 }
     }
 
     pub fn device(&self) -> Device {
@@ -130,11 +146,16 @@ impl Gpt {
     }
 
     fn view(&self, half: Option<&Flat>) -> Weights {
-        let mut weights = Weights::view(&self.layout, &self.flat, half);
+        let mut weights = self.own_weights(half);
         if let Some(adapter) = &self.adapter {
             adapter.substitute(&mut weights);
         }
         weights
+    }
+
+    /// The model's weights without an adapter.
+    fn own_weights(&self, half: Option<&Flat>) -> Weights {
+        Weights::view(&self.layout, self.architecture.layers, &self.flat, half, &self.zeros)
     }
 
     /// Puts a fresh adapter beside the weights, which changes nothing yet.
@@ -157,8 +178,8 @@ impl Gpt {
     /// Takes the adapter up into the weights; the model computes what it did.
     pub fn merge(&mut self) {
         let Some(adapter) = self.adapter.take() else { return };
-        for (layer, part, sum) in adapter.sums() {
-            let start = self.matrix(layer, part).offset;
+        for (layer, projection, sum) in adapter.sums() {
+            let start = self.matrix(layer, projection).offset;
             self.flat.write(start, sum);
         }
     }
@@ -166,15 +187,14 @@ impl Gpt {
     /// The whole model's weights as numbers, an adapter taken up into them.
     pub async fn merged(&self) -> std::result::Result<Vec<f32>, ReadFailed> {
         let mut flat = self.flat.read().await?;
-        for (layer, part, sum) in self.adapter.iter().flat_map(Adapter::sums) {
-            flat[self.matrix(layer, part).range()].copy_from_slice(&ops::read(sum.clone()).await?);
+        for (layer, projection, sum) in self.adapter.iter().flat_map(Adapter::sums) {
+            flat[self.matrix(layer, projection).range()].copy_from_slice(&ops::read(sum.clone()).await?);
         }
         Ok(flat)
     }
 
-    fn matrix(&self, layer: usize, part: Part) -> &Parameter {
-        let name = format!("transformer.h.{layer}.{}.weight", part.name());
-        self.layout.parameters.iter().find(|parameter| parameter.name == name).expect("a matrix of the model")
+    fn matrix(&self, layer: usize, projection: Projection) -> &Parameter {
+        self.layout.tensor(Role::new(layer, Module::Linear(projection), Kind::Weight))
     }
 
     /// Layout of what is trained: the whole, or the adapter.
@@ -210,8 +230,9 @@ impl Gpt {
     /// To be told whenever the flat array of what is trained has changed.
     pub fn weights_changed(&mut self) {
         self.changes += 1;
-        if let Some(adapter) = &mut self.adapter {
-            adapter.refresh(&Weights::view(&self.layout, &self.flat, None));
+        if let Some(mut adapter) = self.adapter.take() {
+            adapter.refresh(&self.own_weights(None));
+            self.adapter = Some(adapter);
         }
         if let Some(half) = &self.half {
             self.flat.halve_into(half);
@@ -235,19 +256,19 @@ impl Gpt {
     /// Logits of every position, `[windows * time, vocabulary]`.
     pub fn logits(&self, ids: &Ids) -> Tensor<2> {
         let weights = self.weights();
-        ops::head::logits(&self.forward(&weights, ids, None, false).x, &weights.head)
+        ops::head::logits(&self.forward(&weights, ids, Mode::Read).x, &weights.head)
     }
 
     /// Logits after the last of `ids`, a single window, `[1, vocabulary]`.
     pub fn last_logits(&self, ids: &Ids) -> Tensor<2> {
         let weights = self.weights();
-        ops::head::logits(&ops::last_row(&self.forward(&weights, ids, None, false).x), &weights.head)
+        ops::head::logits(&ops::last_row(&self.forward(&weights, ids, Mode::Read).x), &weights.head)
     }
 
     /// Mean cross-entropy of `targets` in nats, without dropout, into `figure`.
     pub fn loss(&self, ids: &Ids, targets: &Targets, figures: &mut Figures, figure: Figure) {
         let weights = self.training_weights();
-        let hidden = self.forward(&weights, ids, None, false);
+        let hidden = self.forward(&weights, ids, Mode::Read);
         ops::head::loss(&hidden.x, &weights.head, targets, figures, figure);
     }
 
@@ -262,7 +283,7 @@ impl Gpt {
         gradients: &mut Gradients,
     ) {
         let weights = self.training_weights();
-        let hidden = self.forward(&weights, ids, dropout, true);
+        let hidden = self.forward(&weights, ids, Mode::Train(dropout));
         let gradient = ops::head::loss_and_gradient(
             &hidden.x,
             &weights.head,
@@ -276,37 +297,54 @@ impl Gpt {
         gradients.end_pass();
     }
 
-    /// `to_train`: keeps what the backward pass needs.
-    fn forward(&self, weights: &Weights, ids: &Ids, dropout: Option<Dropout>, to_train: bool) -> Hidden {
-        let Variant { activation, epsilon, .. } = self.config.variant;
-        let mask = Site::Embedding.mask(dropout);
-        let mut x = ops::embed(ids, &weights.tokens, &weights.positions, 0, mask);
+    fn forward(&self, weights: &Weights, ids: &Ids, mut mode: Mode) -> Hidden {
+        let Architecture { norm: Norm::Layer { epsilon }, positions: Positions::Learned, attention, mlp, .. } =
+            &self.architecture;
+        let norm = |x: &Tensor<2>, norm: &weights::Norm| {
+            ops::layer_norm(x, &norm.gain, &norm.bias, *epsilon, weights.precision)
+        };
+        let (dropout, first) = match &mode {
+            Mode::Read => (None, 0),
+            Mode::Train(dropout) => (*dropout, 0),
+            Mode::Write(cache) => (None, cache.len()),
+        };
+        let mut x = ops::embed(ids, &weights.tokens, &weights.positions, first, Site::Embedding.mask(dropout));
         let mut blocks = Vec::new();
         for (layer, block) in weights.blocks.iter().enumerate() {
-            let (normed_1, norm_1) =
-                ops::layer_norm(&x, &block.norm_1.gain, &block.norm_1.bias, epsilon, weights.precision);
-            let qkv = ops::linear(&normed_1, &block.attention.weight, &block.attention.bias);
-            let mask = Site::Attention(layer).mask(dropout);
-            let (attended, attention) = ops::attention(&qkv, ids.windows(), self.config.heads, mask, weights.precision);
-            x = add_linear(&x, &attended, &block.attention_out, Site::AttentionOut(layer).mask(dropout));
-            let (normed_2, norm_2) =
-                ops::layer_norm(&x, &block.norm_2.gain, &block.norm_2.bias, epsilon, weights.precision);
-            let (before_activation, after_activation) =
-                ops::linear_activated(&normed_2, &block.mlp.weight, &block.mlp.bias, activation);
-            x = add_linear(&x, &after_activation, &block.mlp_out, Site::MlpOut(layer).mask(dropout));
-            let saved = BlockSaved {
-                norm_1,
-                normed_1,
-                attention,
-                attended,
-                norm_2,
-                normed_2,
-                before_activation,
-                after_activation,
+            let (normed_1, norm_1) = norm(&x, &block.norm_1);
+            let (attended, attention) = match &mut mode {
+                Mode::Write(cache) => (cache.attend(layer, &normed_1, &block.attention, attention.heads), None),
+                Mode::Read | Mode::Train(_) => {
+                    let qkv = ops::linear(&normed_1, &block.attention.weight, &block.attention.bias);
+                    let mask = Site::Attention(layer).mask(dropout);
+                    let (attended, saved) =
+                        ops::attention(&qkv, ids.windows(), attention.heads, mask, weights.precision);
+                    (attended, Some(saved))
+                }
             };
-            blocks.extend(to_train.then_some(saved));
+            x = add_linear(&x, &attended, &block.attention_out, Site::AttentionOut(layer).mask(dropout));
+            let (normed_2, norm_2) = norm(&x, &block.norm_2);
+            let (before_activation, after_activation) =
+                ops::linear_activated(&normed_2, &block.mlp.weight, &block.mlp.bias, mlp.activation);
+            x = add_linear(&x, &after_activation, &block.mlp_out, Site::MlpOut(layer).mask(dropout));
+            if let (Mode::Train(_), Some(attention)) = (&mode, attention) {
+                blocks.push(BlockSaved {
+                    norm_1,
+                    normed_1,
+                    attention,
+                    attended,
+                    norm_2,
+                    normed_2,
+                    before_activation,
+                    after_activation,
+                });
+            }
         }
-        let (x, norm) = ops::layer_norm(&x, &weights.norm.gain, &weights.norm.bias, epsilon, weights.precision);
+        if let Mode::Write(cache) = mode {
+            cache.advance(ids.time());
+            x = ops::last_row(&x);
+        }
+        let (x, norm) = norm(&x, &weights.norm);
         Hidden { x, blocks, norm }
     }
 
@@ -327,40 +365,47 @@ impl Gpt {
             let block = &weights.blocks[layer];
             let places = self.whole().map(|places| &places.blocks[layer]);
             let out = ops::drop_out(&x, Site::MlpOut(layer).mask(dropout));
-            let activation = self.config.variant.activation;
+            let activation = self.architecture.mlp.activation;
             let before = &saved.before_activation;
             let mlp = ops::input_gradient_through_activation(&out, &block.mlp_out.weight, before, activation);
-            self.learn(layer, Part::MlpOut, &saved.after_activation, &out, gradients);
+            self.learn(layer, Projection::MlpOut, &saved.after_activation, &out, gradients);
             let normed = ops::input_gradient(&mlp, &block.mlp.weight);
-            self.learn(layer, Part::Mlp, &saved.normed_2, &mlp, gradients);
+            self.learn(layer, Projection::Mlp, &saved.normed_2, &mlp, gradients);
             let (gain, place) = (&block.norm_2.gain, places.map(|places| &places.norm_2));
             x = ops::layer_norm_backward(&saved.norm_2, gain, &normed, Some(&x), place, gradients);
             let out = ops::drop_out(&x, Site::AttentionOut(layer).mask(dropout));
             let attended = ops::input_gradient(&out, &block.attention_out.weight);
-            self.learn(layer, Part::AttentionOut, &saved.attended, &out, gradients);
+            self.learn(layer, Projection::AttentionOut, &saved.attended, &out, gradients);
             let qkv = ops::attention_backward(saved.attention, &attended);
             let normed = ops::input_gradient(&qkv, &block.attention.weight);
-            self.learn(layer, Part::Attention, &saved.normed_1, &qkv, gradients);
+            self.learn(layer, Projection::Attention, &saved.normed_1, &qkv, gradients);
             let (gain, place) = (&block.norm_1.gain, places.map(|places| &places.norm_1));
             x = ops::layer_norm_backward(&saved.norm_1, gain, &normed, Some(&x), place, gradients);
         }
         if let Some(places) = self.whole() {
             let x = ops::drop_out(&x, Site::Embedding.mask(dropout));
-            let tokens = (self.config.vocabulary, self.config.variant.tied);
+            let tokens = (self.config.vocabulary, self.architecture.tied);
             ops::embed_backward(ids, &x, tokens, &places.positions, gradients);
         }
     }
 
     /// Where gradients go when the whole model is trained.
-    fn whole(&self) -> Option<&Places> {
+    fn whole(&self) -> Option<&GradientPlaces> {
         self.adapter.is_none().then_some(&self.places)
     }
 
     /// The gradients of a linear layer, or of its adapter.
-    fn learn(&self, layer: usize, part: Part, x: &Tensor<2>, gradient: &Tensor<2>, gradients: &mut Gradients) {
+    fn learn(
+        &self,
+        layer: usize,
+        projection: Projection,
+        x: &Tensor<2>,
+        gradient: &Tensor<2>,
+        gradients: &mut Gradients,
+    ) {
         match &self.adapter {
-            Some(adapter) => adapter.learn(layer, part, x, gradient, gradients),
-            None => ops::weight_gradient(x, gradient, self.places.blocks[layer].linear(part), gradients),
+            Some(adapter) => adapter.learn(layer, projection, x, gradient, gradients),
+            None => ops::weight_gradient(x, gradient, self.places.blocks[layer].linear(projection), gradients),
         }
     }
 }

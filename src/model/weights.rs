@@ -1,10 +1,55 @@
-//! The flat array seen as a model's tensors.
+//! A model's tensors by what they are for: as views into the flat array, and as places in the flat gradient.
+
+use std::ops::Range;
 
 use super::layout::{Layout, Parameter};
 use crate::{
-    config::Part,
-    ops::{Flat, Precision, Tensor},
+    architecture::{Kind, Module, Projection, Role},
+    ops::{Flat, LinearPlace, NormPlace, Precision, Tensor},
 };
+
+/// The parts of a transformer block that have tensors. `N` is what is held of a norm, `L` of a linear layer.
+#[derive(Clone)]
+pub struct Block<N, L> {
+    pub norm_1: N,
+    pub attention: L,
+    pub attention_out: L,
+    pub norm_2: N,
+    pub mlp: L,
+    pub mlp_out: L,
+}
+
+impl<N, L> Block<N, L> {
+    fn new(norm: impl Fn(Module) -> N, linear: impl Fn(Module) -> L) -> Self {
+        let linear = |projection| linear(Module::Linear(projection));
+        Self {
+            norm_1: norm(Module::AttentionNorm),
+            attention: linear(Projection::Attention),
+            attention_out: linear(Projection::AttentionOut),
+            norm_2: norm(Module::MlpNorm),
+            mlp: linear(Projection::Mlp),
+            mlp_out: linear(Projection::MlpOut),
+        }
+    }
+
+    pub fn linear(&self, projection: Projection) -> &L {
+        match projection {
+            Projection::Attention => &self.attention,
+            Projection::AttentionOut => &self.attention_out,
+            Projection::Mlp => &self.mlp,
+            Projection::MlpOut => &self.mlp_out,
+        }
+    }
+
+    pub fn linear_mut(&mut self, projection: Projection) -> &mut L {
+        match projection {
+            Projection::Attention => &mut self.attention,
+            Projection::AttentionOut => &mut self.attention_out,
+            Projection::Mlp => &mut self.mlp,
+            Projection::MlpOut => &mut self.mlp_out,
+        }
+    }
+}
 
 /// Gain and bias of a layer norm, `[width]` each.
 #[derive(Clone)]
@@ -20,75 +65,49 @@ pub struct Linear {
     pub bias: Tensor<1>,
 }
 
-/// One transformer block, GPT-2's names in comments.
-#[derive(Clone)]
-pub struct Block {
-    pub norm_1: Norm,          // ln_1
-    pub attention: Linear,     // attn.c_attn
-    pub attention_out: Linear, // attn.c_proj
-    pub norm_2: Norm,          // ln_2
-    pub mlp: Linear,           // mlp.c_fc
-    pub mlp_out: Linear,       // mlp.c_proj
-}
-
-impl Block {
-    pub fn linear(&self, part: Part) -> &Linear {
-        match part {
-            Part::Attention => &self.attention,
-            Part::AttentionOut => &self.attention_out,
-            Part::Mlp => &self.mlp,
-            Part::MlpOut => &self.mlp_out,
-        }
-    }
-
-    pub fn linear_mut(&mut self, part: Part) -> &mut Linear {
-        match part {
-            Part::Attention => &mut self.attention,
-            Part::AttentionOut => &mut self.attention_out,
-            Part::Mlp => &mut self.mlp,
-            Part::MlpOut => &mut self.mlp_out,
-        }
-    }
-}
-
-/// Every trained tensor of a model.
+/// Every tensor of a model.
 #[derive(Clone)]
 pub struct Weights {
     /// Of the matrices that products read.
     pub precision: Precision,
     /// In pieces of rows, as the flat array is divided.
-    pub tokens: Vec<Tensor<2>>, // wte
+    pub tokens: Vec<Tensor<2>>,
     /// `tokens` once more, as the head reads it, or the head's own.
     pub head: Vec<Tensor<2>>,
-    pub positions: Tensor<2>, // wpe
-    pub blocks: Vec<Block>,
-    pub norm: Norm, // ln_f
+    pub positions: Tensor<2>,
+    pub blocks: Vec<Block<Norm, Linear>>,
+    pub norm: Norm,
 }
 
 impl Weights {
-    /// Views into `flat`, and of the products' matrices into `half` where there is one; nothing is copied.
-    pub fn view(layout: &Layout, flat: &Flat, half: Option<&Flat>) -> Self {
+    /// Views into `flat`, and of the products' matrices into `half` where there is one; nothing is copied. `zeros`, as long as
+    /// the longest bias, stands for biases that the architecture has not.
+    pub fn view(layout: &Layout, layers: usize, flat: &Flat, half: Option<&Flat>, zeros: &Flat) -> Self {
         let products = half.unwrap_or(flat);
-        let linear = |weight: &Parameter, bias| Linear { weight: matrix(products, weight), bias: vector(flat, bias) };
-        let mut parameters = layout.parameters.iter();
-        let mut next = || parameters.next().expect("a layout of GPT-2");
-        let token_place = next();
-        let positions = matrix(flat, next());
-        let layers = layout.layers();
-        let blocks = (0..layers)
-            .map(|_| Block {
-                norm_1: norm(flat, next(), next()),
-                attention: linear(next(), next()),
-                attention_out: linear(next(), next()),
-                norm_2: norm(flat, next(), next()),
-                mlp: linear(next(), next()),
-                mlp_out: linear(next(), next()),
-            })
-            .collect();
-        let norm = norm(flat, next(), next());
-        let (tokens, head) = (rows(flat, token_place), rows(products, parameters.next().unwrap_or(token_place)));
-        let precision = if half.is_some() { Precision::Half } else { Precision::Single };
-        Self { precision, tokens, head, positions, blocks, norm }
+        let bias = |layer, module, length: usize| match layout.get(Role::new(layer, module, Kind::Bias)) {
+            Some(bias) => vector(flat, bias),
+            None => zeros.piece(0, [length]),
+        };
+        let norm = |layer, module| {
+            let gain = layout.tensor(Role::new(layer, module, Kind::Weight));
+            Norm { gain: vector(flat, gain), bias: bias(layer, module, gain.len()) }
+        };
+        let linear = |layer, module| {
+            let weight = layout.tensor(Role::new(layer, module, Kind::Weight));
+            Linear { weight: matrix(products, weight), bias: bias(layer, module, weight.shape[1]) }
+        };
+        let tokens = layout.tensor(Role::weight(Module::TokenEmbedding));
+        let head = layout.get(Role::weight(Module::Head)).unwrap_or(tokens);
+        Self {
+            precision: if half.is_some() { Precision::Half } else { Precision::Single },
+            tokens: rows(flat, tokens),
+            head: rows(products, head),
+            positions: matrix(flat, layout.tensor(Role::weight(Module::PositionEmbedding))),
+            blocks: (0..layers)
+                .map(|layer| Block::new(|module| norm(layer, module), |module| linear(layer, module)))
+                .collect(),
+            norm: norm(0, Module::FinalNorm),
+        }
     }
 }
 
@@ -104,6 +123,39 @@ fn rows(flat: &Flat, parameter: &Parameter) -> Vec<Tensor<2>> {
     flat.rows(parameter.offset, [parameter.shape[0], parameter.shape[1]])
 }
 
-fn norm(flat: &Flat, gain: &Parameter, bias: &Parameter) -> Norm {
-    Norm { gain: vector(flat, gain), bias: vector(flat, bias) }
+/// Where the gradient of each tensor goes in the flat gradient, which is laid out as the weights are. That of the token
+/// embedding is its beginning.
+pub struct GradientPlaces {
+    /// The token embedding's too, where the head is tied to it.
+    pub head: Range<usize>,
+    pub positions: Range<usize>,
+    pub blocks: Vec<Block<NormPlace, LinearPlace>>,
+    pub norm: NormPlace,
+}
+
+impl GradientPlaces {
+    pub fn new(layout: &Layout, layers: usize) -> Self {
+        let bias = |layer, module| layout.get(Role::new(layer, module, Kind::Bias)).map(Parameter::range);
+        let weight = |layer, module| layout.tensor(Role::new(layer, module, Kind::Weight)).range();
+        let norm = |index, layer, module| NormPlace { index, gain: weight(layer, module), bias: bias(layer, module) };
+        let block = |layer| {
+            Block::new(
+                |module| norm(2 * layer + usize::from(module == Module::MlpNorm), layer, module),
+                |module| LinearPlace { weight: weight(layer, module), bias: bias(layer, module) },
+            )
+        };
+        let head = layout.get(Role::weight(Module::Head)).map(Parameter::range);
+        Self {
+            head: head.unwrap_or_else(|| weight(0, Module::TokenEmbedding)),
+            positions: weight(0, Module::PositionEmbedding),
+            blocks: (0..layers).map(block).collect(),
+            norm: norm(2 * layers, 0, Module::FinalNorm),
+        }
+    }
+
+    /// The places of all norms, in the order of their indices.
+    pub fn norms(&self) -> Vec<NormPlace> {
+        let blocks = self.blocks.iter().flat_map(|block| [block.norm_1.clone(), block.norm_2.clone()]);
+        blocks.chain([self.norm.clone()]).collect()
+    }
 }

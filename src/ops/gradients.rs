@@ -12,8 +12,8 @@ pub struct NormPlace {
     pub index: usize,
     /// The range of the gain's gradient, `[width]`.
     pub gain: Range<usize>,
-    /// The range of the bias's gradient, `[width]`.
-    pub bias: Range<usize>,
+    /// The range of the bias's gradient, `[width]`, of a norm that has one.
+    pub bias: Option<Range<usize>>,
 }
 
 /// Where a linear layer's gradients go in the gradient buffer.
@@ -21,8 +21,8 @@ pub struct NormPlace {
 pub struct LinearPlace {
     /// The range of the weight's gradient, `[inputs, outputs]`.
     pub weight: Range<usize>,
-    /// The range of the bias's gradient, `[outputs]`.
-    pub bias: Range<usize>,
+    /// The range of the bias's gradient, `[outputs]`, of a layer that has one.
+    pub bias: Option<Range<usize>>,
 }
 
 /// The gradient buffer: the sum of the gradients of all passes since [`Gradients::start`], for every trained weight.
@@ -45,8 +45,10 @@ pub(super) enum Store {
         /// How many layer norms the model has.
         norm_count: usize,
         /// Of each segment where each layer norm's gain and bias begin in it, in turn, `[2 * norms]`; -1 for those of other
-        /// segments.
+        /// segments, and for biases that norms have not.
         norm_places: Vec<gpu::Integers>,
+        /// Whether some are -1.
+        some_elsewhere: bool,
         /// Of the pass under way.
         norms: Option<gpu::NormGradients>,
     },
@@ -61,14 +63,17 @@ impl Gradients {
             None => Store::Cpu(vec![0.0; segments.len()]),
             Some(gpu) => {
                 let places_in = |segment: &Range<usize>| {
-                    let starts = norms.iter().flat_map(|norm| [norm.gain.start, norm.bias.start]);
-                    let place =
-                        |start: usize| if segment.contains(&start) { (start - segment.start) as i32 } else { -1 };
+                    let starts = norms.iter().flat_map(|norm| [Some(&norm.gain), norm.bias.as_ref()]);
+                    let place = |range: Option<&Range<usize>>| match range {
+                        Some(range) if segment.contains(&range.start) => (range.start - segment.start) as i32,
+                        _ => -1,
+                    };
                     gpu::Integers::new(&starts.map(place).collect::<Vec<_>>(), gpu)
                 };
                 let zeros = |range: &Range<usize>| gpu::tensor(&vec![0.0; range.len()], [range.len()], gpu);
                 Store::Gpu {
                     norm_count: norms.len(),
+                    some_elsewhere: segments.ranges().len() > 1 || norms.iter().any(|norm| norm.bias.is_none()),
                     norm_places: segments.ranges().iter().map(places_in).collect(),
                     parts: segments.ranges().iter().map(zeros).collect(),
                     segments,
@@ -87,12 +92,11 @@ impl Gradients {
 
     /// Ends the backward pass of one batch; the next pass adds to its gradients.
     pub fn end_pass(&mut self) {
-        if let Store::Gpu { parts, norm_places, norms, .. } = &mut self.store
+        if let Store::Gpu { parts, norm_places, some_elsewhere, norms, .. } = &mut self.store
             && let Some(norms) = norms.take()
         {
-            let divided = norm_places.len() > 1;
             for (places, part) in norm_places.iter().zip(parts) {
-                norms.finish(places, part, self.adding, divided);
+                norms.finish(places, part, self.adding, *some_elsewhere);
             }
         }
         self.passes += 1;

@@ -113,8 +113,8 @@ fn through(gradient: &CpuTensor<2>, weight: &CpuTensor<2>) -> Vec<f32> {
     values
 }
 
-/// Writes the gradients of weight and bias into the gradient buffer, from the layer's input `x [rows, inputs]` and
-/// the gradient of its output, `[rows, outputs]`.
+/// Writes the gradients of weight and, where there is one, bias into the gradient buffer, from the layer's input
+/// `x [rows, inputs]` and the gradient of its output, `[rows, outputs]`.
 pub fn weight_gradient(x: &Tensor<2>, gradient: &Tensor<2>, place: &LinearPlace, gradients: &mut Gradients) {
     let ([rows, inputs], [_, outputs]) = (x.dims(), gradient.dims());
     let adding = gradients.adding;
@@ -122,15 +122,16 @@ pub fn weight_gradient(x: &Tensor<2>, gradient: &Tensor<2>, place: &LinearPlace,
         Tensor::Cpu(gradient) => gradient,
         Tensor::Gpu(gradient) => {
             let weight = gradients.gpu(place.weight.start, [inputs, outputs]);
-            let bias = gradients.gpu(place.bias.start, [outputs]);
-            return gpu::weight_gradient_into(x.gpu(), gradient, &weight, &bias, adding);
+            let bias = place.bias.as_ref().map(|bias| gradients.gpu(bias.start, [outputs]));
+            return gpu::weight_gradient_into(x.gpu(), gradient, &weight, bias.as_ref(), adding);
         }
     };
     let left = Matrix::new(x.cpu().values(), 0, inputs, 1).transposed();
     let right = Matrix::new(gradient.values(), 0, outputs, 1);
     let out = MatrixMut::new(gradients.cpu(&place.weight), 0, outputs, 1);
     multiply(inputs, outputs, rows, 1.0, left, right, if adding { out.adding() } else { out });
-    let bias = gradients.cpu(&place.bias);
+    let Some(bias) = &place.bias else { return };
+    let bias = gradients.cpu(bias);
     if !adding {
         bias.fill(0.0);
     }
@@ -149,20 +150,21 @@ mod tests {
 
     fn place(inputs: usize, outputs: usize) -> LinearPlace {
         let bias = (inputs * outputs).next_multiple_of(64);
-        LinearPlace { weight: 0..inputs * outputs, bias: bias..bias + outputs }
+        LinearPlace { weight: 0..inputs * outputs, bias: Some(bias..bias + outputs) }
     }
 
     /// Gradients of weight and bias, of two passes on the same numbers.
     fn gradients_of(x: &Tensor<2>, gradient: &Tensor<2>, passes: usize) -> (Vec<f32>, Vec<f32>) {
         let place = place(x.dims()[1], gradient.dims()[1]);
-        let len = place.bias.end.next_multiple_of(64);
+        let bias = place.bias.clone().unwrap();
+        let len = bias.end.next_multiple_of(64);
         let mut gradients = Gradients::new(len, &[], &device_of(x));
         for _ in 0..passes {
             weight_gradient(x, gradient, &place, &mut gradients);
             gradients.end_pass();
         }
         let flat = futures_lite::future::block_on(gradients.values()).unwrap();
-        (flat[place.weight].to_vec(), flat[place.bias].to_vec())
+        (flat[place.weight].to_vec(), flat[bias].to_vec())
     }
 
     #[test]

@@ -290,8 +290,8 @@ impl Session {
         let (head_width, half) = (config.head_width(), train.half_precision);
         let divided = rehearsal::is_divided(config, &self.device);
         format!(
-            "{vocabulary} {width} {head_width} {dropping} {adding} {half} {divided} {:?} {}",
-            variant.activation, variant.tied
+            "{vocabulary} {width} {head_width} {dropping} {adding} {half} {divided} {:?} {} {}",
+            variant.activation, variant.tied, variant.bias
         )
     }
 

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::{Model, Session, cpu_writer::CpuWriter};
 use crate::{
+    architecture::{Module, Role},
     chat,
     config::ModelConfig,
     error::{Error, Result},
@@ -60,14 +61,11 @@ fn meanings(old: &Tokenizer, taught: &Tokenizer) -> Vec<(usize, Vec<usize>)> {
 /// The weights of a model with more rows in its token embedding, and in its head where that is one of its own.
 fn with_rows(layout: &Layout, flat: &[f32], config: ModelConfig, rows: &[(usize, Vec<usize>)]) -> Vec<f32> {
     let larger = Layout::new(&config);
-    let mut out = vec![0.0; larger.len];
+    let mut out = layout.moved(flat, &larger);
     let width = config.width;
-    for (from, to) in layout.parameters.iter().zip(&larger.parameters) {
+    for role in [Module::TokenEmbedding, Module::Head].map(Role::weight) {
+        let (Some(from), Some(to)) = (layout.get(role), larger.get(role)) else { continue };
         let (old, new) = (&flat[from.range()], &mut out[to.range()]);
-        new[..old.len()].copy_from_slice(old);
-        if from.name != "transformer.wte.weight" && from.name != "lm_head.weight" {
-            continue;
-        }
         for (row, spelled) in rows {
             let place = &mut new[row * width..][..width];
             place.fill(0.0);

@@ -32,15 +32,22 @@ async function exported(page: Page, kind: "gguf-f16" | "gguf-q8", path: string):
   return path;
 }
 
-for (const kind of ["char", "byte", "bpe"] as const)
-  test(`llama.cpp goes on with the page's text, by the tokens of "${kind}"`, async ({ page }, info) => {
+for (const { kind, bias } of [
+  { kind: "char", bias: true },
+  { kind: "byte", bias: true },
+  { kind: "bpe", bias: true },
+  { kind: "char", bias: false },
+] as const)
+  test(`llama.cpp goes on with the page's text, by the tokens of "${kind}"${bias ? "" : ", without biases"}`, async ({
+    page,
+  }, info) => {
     await open(page, info.project.name);
     const ours = await page.evaluate(
-      async ({ kind, text, model, run, prompt, samples }) => {
+      async ({ kind, bias, text, model, run, prompt, samples }) => {
         const { lorito } = window;
         await lorito.addText("parrot.txt", text);
         await lorito.trainTokenizer({ kind, vocabSize: 300 });
-        await lorito.createModel(model);
+        await lorito.createModel({ ...model, variant: { bias } });
         await lorito.train(run);
         const written = await lorito.generate(prompt, { temperature: 0, maxTokens: 64 });
         const start = [...(await lorito.encode(prompt))];
@@ -55,7 +62,7 @@ for (const kind of ["char", "byte", "bpe"] as const)
         const encoded = await Promise.all(samples.map(async (sample) => [...(await lorito.encode(sample))]));
         return { written, start, ids, logits, decoded, encoded };
       },
-      { kind, text, model, run, prompt, samples },
+      { kind, bias, text, model, run, prompt, samples },
     );
     expect(ours.decoded).toBe(ours.written);
 

@@ -123,6 +123,31 @@ fn write_a_model_for_conversations() {
     fs::write(folder.join("chat_template.jinja"), chat::JINJA).unwrap();
 }
 
+/// nanoGPT's `bias=False`, which transformers know as a GPT-2 with zeros for biases.
+#[test]
+#[ignore = "writes what prove.py reads"]
+fn write_a_model_without_biases() {
+    let folder = folder("without-biases");
+    let mut session = session_with(&[("harbour.txt", include_str!("../../web/public/samples/harbour.txt").into())]);
+    session.train_tokenizer(Kind::Char, None).unwrap();
+    session.create_model(ModelConfig { variant: Variant { bias: false, ..Variant::GPT2 }, ..MODEL }, 1337).unwrap();
+    train(
+        &mut session,
+        TrainConfig { steps: 200, eval_every: 200, batch_size: 8, learning_rate: 2e-3, ..Default::default() },
+    );
+    let prompt = session.encode("The harbour").unwrap();
+    let mut ids: Vec<u32> = prompt.clone();
+    let mut logits = Vec::new();
+    for _ in 0..16 {
+        let scores = block_on(session.logits(&ids)).unwrap();
+        ids.push((0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap() as u32);
+        logits.push(scores);
+    }
+    let zip = block_on(session.export_hugging_face("Without biases", "2026-11-29")).unwrap();
+    fs::write(folder.join("model.zip"), zip).unwrap();
+    fs::write(folder.join("page.json"), json!({ "prompt": prompt, "ids": ids, "logits": logits }).to_string()).unwrap();
+}
+
 #[test]
 fn the_notebook_is_one_that_opens() {
     let notebook: Value =

@@ -213,6 +213,23 @@ def conversations_teach_the_answers_alone(work):
     print(f"conversations: validation loss of the answers from {losses[0]:.4f} to {losses[-1]:.4f}")
 
 
+def a_model_without_biases_computes_the_same(work):
+    folder = unpack("without-biases", work)
+    page = json.loads((given / "without-biases/page.json").read_text(encoding="utf-8"))
+    model, loading = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
+    assert not any(loading.values()), loading
+    biases = [it for name, it in model.named_parameters() if name.endswith(".bias")]
+    assert type(model).__name__ == "GPT2LMHeadModel" and len(biases) == 13 and not any(it.any() for it in biases)
+    model.eval()
+    prompt, ids = page["prompt"], page["ids"]
+    with torch.no_grad():
+        logits = model(torch.tensor([ids])).logits[0, len(prompt) - 1 : -1]
+        written = model.generate(torch.tensor([prompt]), do_sample=False, max_length=len(ids))
+    distance = (logits - torch.tensor(page["logits"])).abs().max().item()
+    assert distance < 1e-4 and written[0].tolist() == ids, distance
+    print(f"without biases: logits within {distance:.1e}, the same greedy text")
+
+
 def mistakes_are_explained(work):
     folder, text = work / "harbour", given / "harbour/harbour.txt"
     short, talks, rows = work / "short.txt", work / "talks.jsonl", work / "rows.jsonl"
@@ -277,5 +294,6 @@ with tempfile.TemporaryDirectory() as place:
     the_models_open_again(work, losses)
     a_run_that_was_cut_off_goes_on(work)
     conversations_teach_the_answers_alone(work)
+    a_model_without_biases_computes_the_same(work)
     mistakes_are_explained(work)
     the_notebook_runs(work)

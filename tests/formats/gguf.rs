@@ -293,6 +293,25 @@ fn a_head_of_its_own_is_the_output() {
 }
 
 #[test]
+fn biases_that_a_model_has_not_are_zeros() {
+    let published = with_width(32);
+    let config = ModelConfig { variant: Variant { bias: false, ..Variant::GPT2 }, ..published.config };
+    let weights = Layout::new(&published.config).moved(&published.weights, &Layout::new(&config));
+    let (right, got) =
+        (gguf(&published, GgufNumbers::F16), gguf(&ModelFile { config, weights, ..published }, GgufNumbers::F16));
+    assert_eq!(got.metadata, right.metadata);
+    assert_eq!(got.tensors.len(), right.tensors.len());
+    for (name, right) in right.tensors {
+        let got = &got.tensors[&name];
+        assert_eq!((&got.shape, got.kind), (&right.shape, right.kind), "{name}");
+        match name.ends_with(".bias") {
+            true => assert!(got.bytes.iter().all(|&byte| byte == 0) && right.bytes.iter().any(|&byte| byte != 0)),
+            false => assert_eq!(got.bytes, right.bytes, "{name}"),
+        }
+    }
+}
+
+#[test]
 fn eight_bits_are_for_rows_of_whole_blocks() {
     let kinds = |width| {
         let Gguf { metadata, tensors } = gguf(&with_width(width), GgufNumbers::Q8);

@@ -307,9 +307,9 @@ fn a_manifest_that_cannot_be_read() {
 #[test]
 fn a_version_of_the_future() {
     // Whatever else its manifest says.
-    for manifest in ["{\"version\": 3}", "{\"version\": 3, \"config\": \"elsewhere\"}"] {
+    for manifest in ["{\"version\": 4}", "{\"version\": 4, \"config\": \"elsewhere\"}"] {
         let bytes = Parts::model().with(|header| header["__metadata__"]["lorito.manifest"] = manifest.into());
-        assert_eq!(refused(&bytes), Error::CheckpointVersion { found: 3, supported: 2 });
+        assert_eq!(refused(&bytes), Error::CheckpointVersion { found: 4, supported: 3 });
     }
 }
 

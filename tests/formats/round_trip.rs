@@ -1,14 +1,19 @@
 //! What is written comes back, bit for bit.
 
+use futures_lite::future::block_on;
 use lorito::{
-    config::{LoraConfig, Targets},
+    config::{LoraConfig, ModelConfig, Targets, Variant},
+    device::{CPU_LIMITS, Engine},
     error::Error,
-    formats::{AdapterWeights, ModelFile, Moments, check_header, read, write},
-    model::Layout,
+    formats::{AdapterWeights, ModelFile, Moments, check_header, hugging_face, read, write},
+    model::{Gpt, Layout},
+    ops::{self, Device},
+    session::Session,
     train::{Best, Evaluation, History, Progress, Sample, TrainingState},
 };
 
 use super::sample;
+use crate::hugging_face::{open, unzip};
 
 /// Equal as bits, which tells -0 from 0.
 fn assert_same(left: &[f32], right: &[f32]) {
@@ -44,6 +49,27 @@ fn a_checkpoint_comes_back_bit_for_bit() {
     assert_same(&second_moment, &moments.second);
     assert_eq!(best, None);
     assert_eq!((progress, history), (checkpoint.progress, checkpoint.history));
+}
+
+#[test]
+fn a_model_without_biases_comes_back_and_leaves_as_a_gpt2() {
+    let published = sample::model();
+    let config = ModelConfig { variant: Variant { bias: false, ..Variant::GPT2 }, ..published.config };
+    let weights = Layout::new(&published.config).moved(&published.weights, &Layout::new(&config));
+    let model = ModelFile { config, weights, ..published };
+    let bytes = write(&model).unwrap();
+    assert_eq!(read(&bytes).unwrap(), model);
+    // Older pages say that they are too old, not that tensors are missing.
+    assert!(String::from_utf8_lossy(&bytes).contains(r#"{\"version\":3,"#));
+
+    let mut session = Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS);
+    let summary = open(&mut session, &unzip(&hugging_face(&model, "2026-11-29").unwrap())).unwrap();
+    assert_eq!(summary.config, ModelConfig { variant: Variant::GPT2, ..config });
+    let ids = [3, 1, 4, 1, 5];
+    let got = block_on(session.logits(&ids)).unwrap();
+    let gpt = Gpt::from_flat(config, model.weights, &Device::cpu());
+    let right = gpt.last_logits(&gpt.ids(ids.to_vec()).unwrap());
+    assert_eq!(got, block_on(ops::read(right)).unwrap());
 }
 
 #[test]

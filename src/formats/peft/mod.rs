@@ -20,7 +20,8 @@ use super::{
     zip::Archive,
 };
 use crate::{
-    config::{LoraConfig, ModelConfig, Part, Targets},
+    architecture::{Shape, TensorSpec},
+    config::{LoraConfig, ModelConfig, Targets},
     error::{Error, Result},
     model::{Layout, Parameter},
 };
@@ -50,10 +51,14 @@ pub fn peft(adapter: &AdapterWeights, model: &ModelConfig, base: &str) -> Result
     let matrices: Vec<_> = kept.iter().flat_map(|pair| pair.each_ref().map(matrix)).collect();
     let tensors: Vec<_> =
         matrices.iter().map(|(name, shape, values)| Tensor::f32(name.clone(), shape, values)).collect();
-    let mut described = describe(&adapter.config, base);
-    if kept.len() < pairs.len() {
-        described["target_modules"] = kept.iter().map(|[a, _]| module_of(a)).collect();
-    }
+    // The names of whole modules, where not every layer has them.
+    let modules: Vec<_> = match kept.len() < pairs.len() {
+        true => kept.iter().map(|[a, _]| a.spec.module()).collect(),
+        false => {
+            kept.iter().filter(|[a, _]| a.spec.role.layer == 0).map(|[a, _]| a.spec.module_in_block().into()).collect()
+        }
+    };
+    let described = describe(&adapter.config, &modules, base);
     let mut archive = Archive::default();
     let described = format!("{described:#}\n");
     archive.add(CONFIG, |out| {
@@ -64,8 +69,7 @@ pub fn peft(adapter: &AdapterWeights, model: &ModelConfig, base: &str) -> Result
     Ok(archive.finish())
 }
 
-fn describe(config: &LoraConfig, base: &str) -> Value {
-    let targets: Vec<_> = Part::ALL.into_iter().filter(|part| config.targets.has(*part)).map(Part::name).collect();
+fn describe(config: &LoraConfig, modules: &[String], base: &str) -> Value {
     json!({
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -73,8 +77,8 @@ fn describe(config: &LoraConfig, base: &str) -> Value {
         "r": config.rank,
         "lora_alpha": config.alpha,
         "lora_dropout": 0.0,
-        "target_modules": targets,
-        // GPT-2's linear layers are `Conv1D`, whose weights are [inputs, outputs].
+        "target_modules": modules,
+        // Linear layers are `Conv1D`, whose weights are [inputs, outputs].
         "fan_in_fan_out": true,
         "bias": "none",
         "inference_mode": true,
@@ -100,18 +104,20 @@ struct Pair {
 pub fn read_peft(config: &[u8], weights: &[u8], model: &ModelConfig) -> Result<AdapterWeights> {
     refuse_pointer(CONFIG, config)?;
     refuse_pointer(WEIGHTS, weights)?;
-    let settings = Settings::read(config)?;
+    let architecture = model.architecture();
+    let known: Vec<_> = architecture.projections().map(|(_, matrix)| matrix.module_in_block()).collect();
+    let settings = Settings::read(config, &known)?;
     let header = Header::read(weights, Some(weights.len() as u64))?;
     let mut read = HashSet::new();
     let mut pairs = HashMap::new();
-    let mut targets = [false; 4];
-    for layer in 0..model.layers {
-        for part in Part::ALL {
-            let module = format!("transformer.h.{layer}.{}", part.name());
-            if let Some((pair, names)) = pair(&module, part, &header, weights, &settings, model)? {
+    let mut targets = Targets::NONE;
+    for layer in 0..architecture.layers {
+        for (projection, matrix) in architecture.projections() {
+            let matrix = matrix.in_layer(layer);
+            if let Some((pair, names)) = pair(&matrix, architecture.family.body, &header, weights, &settings)? {
                 read.extend(names);
-                pairs.insert(module, pair);
-                targets[part as usize] = true;
+                pairs.insert(matrix.module(), pair);
+                targets = targets.with(projection);
             }
         }
     }
@@ -120,17 +126,15 @@ pub fn read_peft(config: &[u8], weights: &[u8], model: &ModelConfig) -> Result<A
         return Err(Error::TensorUnknown { tensor: tensor.clone() });
     }
     let Some(rank) = pairs.values().map(|pair| pair.rank).max() else {
-        let tensor = format!("{PREFIX}transformer.h.0.{}.lora_A.weight", Part::Attention.name());
-        return Err(Error::TensorMissing { tensor, found: Vec::new() });
+        let first = architecture.projections().next().map_or_else(String::new, |(_, matrix)| matrix.module());
+        return Err(Error::TensorMissing { tensor: thin_names(&first)[0].clone(), found: Vec::new() });
     };
-    let [attention, attention_out, mlp, mlp_out] = targets;
-    let targets = Targets { attention, attention_out, mlp, mlp_out };
     let config = LoraConfig { rank, alpha: settings.alpha(rank).min(LARGEST_ALPHA), targets };
     config.validate().map_err(|error| Error::ConfigurationInvalid { reason: format!("{CONFIG}: {error}") })?;
     let layout = Layout::adapter(model, &config);
     let mut flat = vec![0.0f32; layout.len];
     for [a, b] in layout.parameters.as_chunks::<2>().0 {
-        if let Some(pair) = pairs.get(module_of(a)) {
+        if let Some(pair) = pairs.get(&a.spec.module()) {
             let factor = pair.scale / (config.alpha / rank as f64);
             let rows = turned(&pair.a, pair.rank);
             for (row, values) in flat[a.range()].chunks_exact_mut(rank).zip(rows.chunks(pair.rank)) {
@@ -146,26 +150,23 @@ pub fn read_peft(config: &[u8], weights: &[u8], model: &ModelConfig) -> Result<A
     Ok(AdapterWeights { config, weights: flat })
 }
 
-/// The module that a thin matrix stands beside.
-fn module_of(parameter: &Parameter) -> &str {
-    parameter.name.rsplit_once('.').map_or("", |(module, _)| module)
+fn thin_names(module: &str) -> [String; 2] {
+    ["lora_A", "lora_B"].map(|matrix| format!("{PREFIX}{module}.{matrix}.weight"))
 }
 
-/// A module's thin matrices and their names in the file, if it has them.
+/// A matrix's thin matrices and their names in the file, if it has them. `body`: what names begin with in a model with a head.
 fn pair(
-    module: &str,
-    part: Part,
+    matrix: &TensorSpec,
+    body: &str,
     header: &Header,
     file: &[u8],
     settings: &Settings,
-    model: &ModelConfig,
 ) -> Result<Option<(Pair, [String; 2])>> {
-    let names = |module: &str| ["lora_A", "lora_B"].map(|matrix| format!("{PREFIX}{module}.{matrix}.weight"));
-    // Of a model without a head, the names begin without the prefix that GPT2LMHeadModel gives its body.
-    let bare = module.strip_prefix("transformer.").unwrap_or(module);
-    let is_bare = names(bare).iter().any(|name| header.shape(name).is_some());
-    let module = if is_bare { bare } else { module };
-    let names = names(module);
+    let whole = &matrix.module()[..];
+    let bare = whole.strip_prefix(body).unwrap_or(whole);
+    let is_bare = thin_names(bare).iter().any(|name| header.shape(name).is_some());
+    let module = if is_bare { bare } else { whole };
+    let names = thin_names(module);
     let missing = |name: &String| Error::TensorMissing { tensor: name.clone(), found: nearest(name, &header.names) };
     let (a, b) = match (header.place(&names[0]), header.place(&names[1])) {
         (Some(a), Some(b)) => (a, b),
@@ -176,7 +177,7 @@ fn pair(
     if settings.names(module) == Some(false) {
         return Err(Error::TensorUnknown { tensor: names[0].clone() });
     }
-    let [inputs, outputs] = part.shape().map(|times| times * model.width);
+    let Shape::Linear([inputs, outputs]) = matrix.shape else { return Ok(None) };
     let rank = a.1.first().copied().filter(|rank| settings.may_be(*rank)).unwrap_or(settings.rank());
     for (name, shape, expected) in [(&names[0], a.1, [rank, inputs]), (&names[1], b.1, [outputs, rank])] {
         if shape != expected {

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    config::{LoraConfig, Part},
+    config::LoraConfig,
     error::{Error, Result},
 };
 
@@ -67,10 +67,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// `known`: the names within a block of the modules that may have an adapter.
+    ///
     /// # Errors
     /// [`Error::SettingUnsupported`] for what the adapter would compute and we do not, [`Error::ConfigurationInvalid`] for
     /// what PEFT does not write.
-    pub fn read(json: &[u8]) -> Result<Self> {
+    pub fn read(json: &[u8], known: &[&str]) -> Result<Self> {
         if json.len() > 1 << 20 {
             return Err(invalid(format!("{} bytes are too many", json.len())));
         }
@@ -104,7 +106,7 @@ impl Settings {
             is_rank_stabilised: all.get("use_rslora") == Some(&Value::Bool(true)),
             other_ranks: patterns(&all, "rank_pattern", Value::as_u64)?.into_iter().map(|(_, rank)| rank).collect(),
             other_alphas,
-            modules: modules(&all)?,
+            modules: modules(&all, known)?,
         })
     }
 
@@ -198,7 +200,7 @@ fn patterns<T>(
 }
 
 /// The names in `target_modules`, where they alone say which modules have an adapter.
-fn modules(all: &Map<String, Value>) -> Result<Option<Vec<String>>> {
+fn modules(all: &Map<String, Value>, known: &[&str]) -> Result<Option<Vec<String>>> {
     let set = |setting: &str| all.get(setting).is_some_and(|value| !value.is_null());
     let names = match all.get("target_modules") {
         Some(Value::Array(names)) => names.iter().map(|name| name.as_str().map(String::from)).collect(),
@@ -209,10 +211,9 @@ fn modules(all: &Map<String, Value>) -> Result<Option<Vec<String>>> {
     let Some(names) = names.filter(|names: &Vec<_>| !names.is_empty()) else {
         return Err(invalid(format!("target_modules is {}", short(&all["target_modules"]))));
     };
-    let is_known =
-        |name: &String| Part::ALL.iter().any(|part| ends_with(part.name(), name) || ends_with(name, part.name()));
+    let is_known = |name: &String| known.iter().any(|known| ends_with(known, name) || ends_with(name, known));
     if !names.iter().any(is_known) {
-        return Err(refused("target_modules", &names.join(", ").into(), &Part::ALL.map(Part::name)));
+        return Err(refused("target_modules", &names.join(", ").into(), known));
     }
     let others = ["layers_to_transform", "layers_pattern", "exclude_modules"];
     Ok((!others.into_iter().any(set)).then_some(names))
@@ -248,13 +249,15 @@ fn short(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const KNOWN: [&str; 4] = ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"];
     use serde_json::json;
 
     /// The settings of an adapter with some changed.
     fn with(more: Value) -> Result<Settings> {
         let mut all = json!({"peft_type": "LORA", "r": 4, "lora_alpha": 6, "target_modules": ["c_attn"]});
         all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        Settings::read(all.to_string().as_bytes())
+        Settings::read(all.to_string().as_bytes(), &KNOWN)
     }
 
     #[test]
@@ -308,7 +311,7 @@ mod tests {
             );
         }
         // The kind is known before its settings are looked for.
-        let error = Settings::read(br#"{"peft_type": "IA3", "target_modules": ["c_attn"]}"#).unwrap_err();
+        let error = Settings::read(br#"{"peft_type": "IA3", "target_modules": ["c_attn"]}"#, &KNOWN).unwrap_err();
         assert_eq!(error.code(), "setting-unsupported");
     }
 
@@ -330,7 +333,7 @@ mod tests {
             assert_eq!(with(more.clone()).unwrap_err().code(), "configuration-invalid", "{more}");
         }
         for json in ["", "{", "[]", "{}"] {
-            assert_eq!(Settings::read(json.as_bytes()).unwrap_err().code(), "configuration-invalid", "{json}");
+            assert_eq!(Settings::read(json.as_bytes(), &KNOWN).unwrap_err().code(), "configuration-invalid", "{json}");
         }
     }
 

@@ -1,106 +1,30 @@
-//! `config.json` of GPT-2's family as transformers 5.23 writes it (`configuration_gpt2.py`), and what of it we can be.
+//! Which family of models a `config.json` describes, and the shape that the family reads from it.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    config::{Activation, ModelConfig, Variant},
+    architecture::FAMILIES,
+    config::ModelConfig,
     error::{Error, Result},
     formats::git_lfs::refuse_pointer,
 };
 
-/// Architectures that open.
-const SUPPORTED: [&str; 1] = ["gpt2"];
-
 /// `config.json` larger than this is none.
 const LARGEST_FILE: usize = 1 << 20;
 
-/// Names of transformers (`activations.py`), of which several mean the same function.
-const ACTIVATIONS: [(&str, Activation); 11] = [
-    ("gelu_new", Activation::GeluTanh),
-    ("gelu_pytorch_tanh", Activation::GeluTanh),
-    ("gelu_python_tanh", Activation::GeluTanh),
-    ("gelu_fast", Activation::GeluTanh),
-    ("gelu_accurate", Activation::GeluTanh),
-    ("gelu", Activation::Gelu),
-    ("gelu_python", Activation::Gelu),
-    ("relu", Activation::Relu),
-    ("silu", Activation::Silu),
-    ("swish", Activation::Silu),
-    ("tanh", Activation::Tanh),
-];
-
-/// The fields that say what is computed. What is left out has GPT-2's default.
+/// What says the family.
 #[derive(Deserialize)]
-struct Gpt2Config {
+struct Named {
     model_type: Option<String>,
     #[serde(default)]
     architectures: Option<Vec<String>>,
-    #[serde(default = "published::vocabulary")]
-    vocab_size: usize,
-    n_positions: Option<usize>,
-    /// The older name of `n_positions`.
-    n_ctx: Option<usize>,
-    #[serde(default = "published::width")]
-    n_embd: usize,
-    #[serde(default = "published::layers")]
-    n_layer: usize,
-    #[serde(default = "published::layers")]
-    n_head: usize,
-    n_inner: Option<usize>,
-    // The names that all of transformers' models have (`attribute_map`). There, these win over GPT-2's own.
-    hidden_size: Option<usize>,
-    num_hidden_layers: Option<usize>,
-    num_attention_heads: Option<usize>,
-    max_position_embeddings: Option<usize>,
-    #[serde(default = "published::activation")]
-    activation_function: String,
-    #[serde(default = "published::dropout")]
-    resid_pdrop: f32,
-    #[serde(default = "published::epsilon")]
-    layer_norm_epsilon: f32,
-    #[serde(default = "published::yes")]
-    tie_word_embeddings: bool,
-    #[serde(default = "published::yes")]
-    scale_attn_weights: bool,
-    #[serde(default)]
-    scale_attn_by_inverse_layer_idx: bool,
-    #[serde(default)]
-    add_cross_attention: bool,
-    #[serde(default)]
-    quantization_config: Option<Value>,
-}
-
-/// GPT-2's own, where a file says nothing.
-mod published {
-    pub fn vocabulary() -> usize {
-        50_257
-    }
-    pub fn width() -> usize {
-        768
-    }
-    pub fn layers() -> usize {
-        12
-    }
-    pub fn activation() -> String {
-        "gelu_new".into()
-    }
-    pub fn dropout() -> f32 {
-        0.1
-    }
-    pub fn epsilon() -> f32 {
-        1e-5
-    }
-    pub fn yes() -> bool {
-        true
-    }
-    pub const CONTEXT: usize = 1024;
 }
 
 /// The shape that a `config.json` describes.
 ///
 /// # Errors
-/// [`Error::ArchitectureUnsupported`] for another family, [`Error::SettingUnsupported`] for what GPT-2's code can do and we
+/// [`Error::ArchitectureUnsupported`] for another family, [`Error::SettingUnsupported`] for what the family can do and we
 /// cannot, [`Error::ConfigurationInvalid`] where it is no such file or describes no possible model.
 pub fn read(json: &[u8]) -> Result<ModelConfig> {
     let invalid = |reason: String| Error::ConfigurationInvalid { reason };
@@ -109,67 +33,35 @@ pub fn read(json: &[u8]) -> Result<ModelConfig> {
     }
     refuse_pointer("config.json", json)?;
     let value: Value = serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
+    let of_type = |name: &str| FAMILIES.into_iter().find(|family| family.model_type == name);
     // Before the fields: those of another family have other types.
-    let family = value["model_type"].as_str();
-    if family.is_some_and(|family| !SUPPORTED.contains(&family)) || value["architectures"].is_string() {
-        return Err(unsupported(family.unwrap_or("?")));
+    let named = value["model_type"].as_str();
+    if named.is_some_and(|name| of_type(name).is_none()) || value["architectures"].is_string() {
+        return Err(unsupported(named.unwrap_or("?")));
     }
-    let config: Gpt2Config = serde_json::from_value(value).map_err(|error| invalid(error.to_string()))?;
-    let is_gpt2 = |name: &String| name.starts_with("GPT2");
-    match (&config.model_type, &config.architectures) {
-        (_, Some(names)) if !names.is_empty() && !names.iter().any(is_gpt2) => return Err(unsupported(&names[0])),
-        (None, None) => return Err(invalid("neither model_type nor architectures".into())),
-        _ => {}
-    }
-    let activation = ACTIVATIONS.iter().find(|(name, _)| *name == config.activation_function);
-    let Some(&(_, activation)) = activation else {
-        return Err(refused("activation_function", &config.activation_function, &ACTIVATIONS.map(|(name, _)| name)));
+    let Named { model_type, architectures } = Named::deserialize(&value).map_err(|error| invalid(error.to_string()))?;
+    let classes = architectures.unwrap_or_default();
+    let has_class = |classes_of: &str| classes.iter().any(|class| class.starts_with(classes_of));
+    let family = match model_type {
+        Some(name) => of_type(&name).filter(|family| classes.is_empty() || has_class(family.classes)),
+        None => FAMILIES.into_iter().find(|family| has_class(family.classes)),
     };
-    let width = config.hidden_size.unwrap_or(config.n_embd);
-    if let Some(inner) = config.n_inner.filter(|&inner| Some(inner) != width.checked_mul(4)) {
-        let right = width.saturating_mul(4).to_string();
-        return Err(refused("n_inner", &inner.to_string(), &[&right]));
+    match (family, classes.first()) {
+        (Some(family), _) => (family.read_config)(value),
+        (None, Some(class)) => Err(unsupported(class)),
+        (None, None) => Err(invalid("neither model_type nor architectures".into())),
     }
-    for (setting, found, right) in [
-        ("scale_attn_weights", config.scale_attn_weights, true),
-        ("scale_attn_by_inverse_layer_idx", config.scale_attn_by_inverse_layer_idx, false),
-        ("add_cross_attention", config.add_cross_attention, false),
-        ("quantization_config", config.quantization_config.is_some(), false),
-    ] {
-        if found != right {
-            return Err(refused(setting, &found.to_string(), &[&right.to_string()]));
-        }
-    }
-    let model = ModelConfig {
-        vocabulary: config.vocab_size,
-        context: config.max_position_embeddings.or(config.n_positions).or(config.n_ctx).unwrap_or(published::CONTEXT),
-        layers: config.num_hidden_layers.unwrap_or(config.n_layer),
-        heads: config.num_attention_heads.unwrap_or(config.n_head),
-        width,
-        dropout: config.resid_pdrop,
-        variant: Variant { activation, epsilon: config.layer_norm_epsilon, tied: config.tie_word_embeddings },
-    };
-    model.validate().map_err(|error| invalid(error.to_string()))?;
-    Ok(model)
-}
-
-/// The name of an activation as [`read`] knows it.
-pub fn activation_name(activation: Activation) -> &'static str {
-    ACTIVATIONS.iter().find(|(_, known)| *known == activation).map_or("gelu_new", |(name, _)| name)
 }
 
 fn unsupported(found: &str) -> Error {
-    Error::ArchitectureUnsupported { found: found.into(), supported: SUPPORTED.map(String::from).to_vec() }
-}
-
-fn refused(setting: &str, found: &str, supported: &[&str]) -> Error {
-    let supported = supported.iter().map(|&value| value.to_owned()).collect();
-    Error::SettingUnsupported { setting: setting.into(), found: found.into(), supported }
+    let supported = FAMILIES.into_iter().map(|family| family.model_type.to_owned()).collect();
+    Error::ArchitectureUnsupported { found: found.into(), supported }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Activation, Variant};
 
     #[test]
     fn what_is_not_said_is_gpt2s() {
@@ -190,14 +82,6 @@ mod tests {
         )
         .unwrap();
         assert_eq!((config.width, config.layers, config.heads, config.context), (32, 3, 4, 8));
-    }
-
-    #[test]
-    fn every_activation_has_a_name_that_reads_as_it() {
-        for (_, activation) in ACTIVATIONS {
-            let json = format!(r#"{{"model_type": "gpt2", "activation_function": "{}"}}"#, activation_name(activation));
-            assert_eq!(read(json.as_bytes()).unwrap().variant.activation, activation);
-        }
     }
 
     #[test]

@@ -12,12 +12,13 @@ use serde::Serialize;
 
 use super::{git_lfs::refuse_pointer, safetensors::Header};
 use crate::{
+    architecture::{Module, Role, Shape},
     config::{ModelConfig, Variant},
     error::{Error, Result},
     model::{Layout, Parameter},
     tokenizer::{Opened, Tokenizer},
 };
-pub use config::{activation_name, read};
+pub use config::read;
 pub use weights::numbers;
 pub(super) use weights::{read_numbers, turned};
 
@@ -117,9 +118,6 @@ pub struct Pretrained {
 /// Numbers of a piece, at most: 4 MiB of f32. A multiple of what the GPU can bind at.
 pub const PIECE: usize = 1 << 20;
 
-const EMBEDDING: &str = "transformer.wte.weight";
-const HEAD: &str = "lm_head.weight";
-
 impl Pretrained {
     /// Finds out whether the folder can be opened, and how.
     pub fn plan(folder: &Folder) -> Result<Self> {
@@ -135,8 +133,13 @@ impl Pretrained {
         };
         let tokenizer = Tokenizer::from_folder(file, config.vocabulary)?;
         let layout = Layout::new(&config);
-        let files = weights::Files::read(folder.index.as_deref(), &folder.weights)?;
-        let head = config.variant.tied.then(|| files.find(HEAD).ok()).flatten();
+        let architecture = config.architecture();
+        let files = weights::Files::read(folder.index.as_deref(), &folder.weights, architecture.family)?;
+        let [embedding, head] = [Module::TokenEmbedding, Module::Head].map(Role::weight);
+        // The head that a tied model would have if it were its own.
+        let own = Layout::new(&own_head(config));
+        let own = own.tensor(head);
+        let head = if architecture.tied { files.find(&own.name).ok() } else { None };
         // Programs that keep linear layers as PyTorch does, nanoGPT among them, have all matrices of the blocks as transposes.
         // That of attention's input is never square, so its shape says which way round they are.
         let mut blocks = layout.parameters.iter().filter(|parameter| is_linear(parameter));
@@ -147,20 +150,20 @@ impl Pretrained {
         for parameter in &layout.parameters {
             let found = match (files.find(&parameter.name), &head) {
                 // Tied weights may be kept under either name.
-                (Err(_), Some(head)) if parameter.name == EMBEDDING => head.clone(),
+                (Err(_), Some(head)) if parameter.spec.role == embedding => head.clone(),
                 (found, _) => found?,
             };
             pieces.extend(found.pieces(parameter, transposes && is_linear(parameter))?);
         }
         let mut compared = Vec::new();
-        if let (Some(head), Ok(embedding)) = (head, files.find(EMBEDDING)) {
-            let own = Layout::new(&own_head(config)).parameters.pop().expect("the head is the last tensor");
-            let head = head.pieces(&own, false)?;
-            let embedding = embedding.pieces(&layout.parameters[0], false)?;
+        let tokens = layout.tensor(embedding);
+        if let (Some(head), Ok(embedding)) = (head, files.find(&tokens.name)) {
+            let head = head.pieces(own, false)?;
+            let embedding = embedding.pieces(tokens, false)?;
             compared = embedding.into_iter().zip(head.clone()).flat_map(|(ours, theirs)| [ours, theirs]).collect();
             pieces.extend(head);
         }
-        files.refuse_unknown(&layout)?;
+        files.refuse_unknown(&layout, architecture.block_prefix())?;
         let pairs = compared.len();
         compared.append(&mut pieces);
         Ok(Self { config, tokenizer, layout, pieces: compared, compared: pairs })
@@ -179,7 +182,7 @@ fn own_head(config: ModelConfig) -> ModelConfig {
 
 /// Whether it is a matrix of a block.
 fn is_linear(parameter: &Parameter) -> bool {
-    parameter.name.starts_with("transformer.h.") && parameter.shape.len() == 2
+    matches!(parameter.spec.shape, Shape::Linear(_))
 }
 
 /// Where a tensor lies.

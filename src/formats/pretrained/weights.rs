@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::{Beginning, Found, Numbers, Piece};
 use crate::{
+    architecture::Family,
     error::{Error, Result},
     formats::{
         git_lfs::refuse_pointer,
@@ -14,9 +15,6 @@ use crate::{
     },
     model::Layout,
 };
-
-/// `GPT2LMHeadModel` has this before all names but the head's, `GPT2Model` has not.
-const BODY: &str = "transformer.";
 
 /// What PyTorch puts into the names of modules that it wraps: compiled ones, sharded ones, those that are computed again.
 const WRAPPERS: [&str; 3] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
@@ -30,13 +28,14 @@ const MOST_FILES: usize = 256;
 /// Every file's header.
 pub struct Files<'a> {
     headers: Vec<(&'a str, Header)>,
-    /// Every tensor by its name in `GPT2Model`: which header has it, and by which name.
+    /// Every tensor by its name in the model without a head: which header has it, and by which name.
     places: HashMap<String, (usize, String)>,
+    family: &'static Family,
 }
 
 impl<'a> Files<'a> {
     /// Reads all headers. With an `index`, exactly the files that it names must be there.
-    pub fn read(index: Option<&[u8]>, files: &'a [Beginning]) -> Result<Self> {
+    pub fn read(index: Option<&[u8]>, files: &'a [Beginning], family: &'static Family) -> Result<Self> {
         if let Some(index) = index {
             for name in named(index)? {
                 if !files.iter().any(|file| file.name == name) {
@@ -56,17 +55,17 @@ impl<'a> Files<'a> {
         for (index, (_, header)) in headers.iter().enumerate() {
             all.extend(header.names.iter().map(|name| (unwrapped(name), (index, name.clone()))));
         }
-        let body = body(all.iter().map(|(unwrapped, _)| &unwrapped[..]));
+        let body = body(all.iter().map(|(unwrapped, _)| &unwrapped[..]), family);
         let mut places = HashMap::new();
         for (unwrapped, place) in &all {
-            match places.entry(plain(unwrapped, body).to_owned()) {
+            match places.entry(plain(unwrapped, body, family).to_owned()) {
                 Entry::Vacant(free) => free.insert(place.clone()),
                 Entry::Occupied(_) => {
                     return Err(Error::SafetensorsInvalid { reason: format!("{} comes twice", place.1) });
                 }
             };
         }
-        Ok(Self { headers, places })
+        Ok(Self { headers, places, family })
     }
 
     /// A tensor by its name in [`Layout`].
@@ -75,17 +74,20 @@ impl<'a> Files<'a> {
             let all: Vec<_> = self.headers.iter().flat_map(|(_, header)| header.names.iter().cloned()).collect();
             Error::TensorMissing { tensor: name.into(), found: nearest(name, &all) }
         };
-        let (index, own) = self.places.get(plain(name, BODY)).ok_or_else(missing)?;
+        let (index, own) = self.places.get(plain(name, self.family.body, self.family)).ok_or_else(missing)?;
         let (file, header) = &self.headers[*index];
         Found::of(file, header, own).ok_or_else(missing)
     }
 
-    /// Refuses tensors of blocks that GPT-2's blocks have not: with them the model computes something else. The masks that
-    /// older files hold are no weights, and what stands outside the blocks does not reach the logits.
-    pub fn refuse_unknown(&self, layout: &Layout) -> Result<()> {
-        let known: HashSet<_> = layout.parameters.iter().map(|parameter| plain(&parameter.name, BODY)).collect();
-        let is_mask = |name: &str| name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
-        let is_unknown = |name: &str| name.starts_with("h.") && !is_mask(name) && !known.contains(name);
+    /// Refuses tensors of blocks that the architecture's blocks have not: with them the model computes something else. The masks
+    /// that older files hold are no weights, and what stands outside the blocks does not reach the logits. `blocks`: what the
+    /// names of blocks' tensors begin with.
+    pub fn refuse_unknown(&self, layout: &Layout, blocks: &str) -> Result<()> {
+        let plain = |name| plain(name, self.family.body, self.family);
+        let known: HashSet<_> = layout.parameters.iter().map(|parameter| plain(&parameter.name)).collect();
+        let blocks = plain(blocks);
+        let is_mask = |name: &str| self.family.masks.iter().any(|mask| name.ends_with(mask));
+        let is_unknown = |name: &str| name.starts_with(blocks) && !is_mask(name) && !known.contains(name);
         // The first one by name, so that the same folder always gives the same error.
         let unknown = self.places.iter().filter(|(plain, _)| is_unknown(plain)).map(|(_, (_, name))| name).min();
         unknown.map_or(Ok(()), |name| Err(Error::TensorUnknown { tensor: name.clone() }))
@@ -98,22 +100,23 @@ fn unwrapped(name: &str) -> String {
     parts.join(".")
 }
 
-/// What stands before the names of the body: that of `GPT2LMHeadModel`, nothing, or what programs that keep the model within
-/// one of their own put there, such as `module.transformer.`. It is read off the one tensor that every GPT-2 has exactly once.
-fn body<'n>(names: impl Iterator<Item = &'n str>) -> &'n str {
-    let before = |name: &'n str| name.strip_suffix("wpe.weight").filter(|it| it.is_empty() || it.ends_with('.'));
+/// What stands before the names of the body: that of a model with a head, nothing, or what programs that keep the model within
+/// one of their own put there, such as `module.transformer.`. It is read off the tensor that every file has exactly once.
+fn body<'n>(names: impl Iterator<Item = &'n str>, family: &Family) -> &'n str {
+    let before = |name: &'n str| name.strip_suffix(family.landmark).filter(|it| it.is_empty() || it.ends_with('.'));
     match names.filter_map(before).collect::<Vec<_>>()[..] {
         [only] => only,
         // Of several bodies, the one whose names are as they should be.
-        _ => BODY,
+        _ => family.body,
     }
 }
 
-/// A tensor's name in `GPT2Model`, and the head's as it is. `body`: what stands before the names of the body in its file.
-fn plain<'n>(name: &'n str, body: &str) -> &'n str {
-    let around = body.strip_suffix(BODY).unwrap_or(body);
+/// A tensor's name in the model without a head, and the head's as it is. `body`: what stands before the names of the body in its
+/// file.
+fn plain<'n>(name: &'n str, body: &str, family: &Family) -> &'n str {
+    let around = body.strip_suffix(family.body).unwrap_or(body);
     let name = name.strip_prefix(body).or_else(|| name.strip_prefix(around)).unwrap_or(name);
-    name.strip_prefix(BODY).unwrap_or(name)
+    name.strip_prefix(family.body).unwrap_or(name)
 }
 
 /// The files that an index names. They are names in the same folder, never ways into another.
@@ -177,6 +180,9 @@ pub fn read_numbers(dtype: Numbers, bytes: &[u8], tensor: &str) -> Result<Vec<f3
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::architecture::FAMILIES;
+
+    const GPT2: &Family = FAMILIES[0];
 
     #[test]
     fn names_are_plain_whatever_stands_around_the_model() {
@@ -191,13 +197,16 @@ mod tests {
             ("model.wpe.weight", "model.wte.weight", "lm_head.weight"),
         ] {
             let all = [position, token, head].map(unwrapped);
-            let body = body(all.iter().map(|name| &name[..]));
-            let plain = [&all[0], &all[1], &all[2]].map(|name| plain(name, body));
+            let body = body(all.iter().map(|name| &name[..]), GPT2);
+            let plain = [&all[0], &all[1], &all[2]].map(|name| plain(name, body, GPT2));
             assert_eq!(plain, ["wpe.weight", "wte.weight", "lm_head.weight"], "{position}");
         }
         // Of two models in one file, the one that transformers would open.
-        assert_eq!(body(["transformer.wpe.weight", "reference.transformer.wpe.weight"].into_iter()), BODY);
-        assert_eq!(plain("reference.transformer.h.0.ln_1.bias", BODY), "reference.transformer.h.0.ln_1.bias");
+        assert_eq!(body(["transformer.wpe.weight", "reference.transformer.wpe.weight"].into_iter(), GPT2), GPT2.body);
+        assert_eq!(
+            plain("reference.transformer.h.0.ln_1.bias", GPT2.body, GPT2),
+            "reference.transformer.h.0.ln_1.bias"
+        );
     }
 
     #[test]

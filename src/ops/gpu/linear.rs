@@ -149,7 +149,8 @@ fn through_activation<X: Float, Y: Float, L: Size, R: Size>(
     }
 }
 
-/// The product, and the gradient of the bias: the sums of `right`'s columns, by the threads of the first row of blocks.
+/// The product, and with `biased` the gradient of the bias: the sums of `right`'s columns, by the threads of the first row of
+/// blocks.
 #[cube(launch_unchecked)]
 fn weight_gradient<X: Float, Y: Float, L: Size, R: Size>(
     left: &[Vector<X, L>],
@@ -161,6 +162,7 @@ fn weight_gradient<X: Float, Y: Float, L: Size, R: Size>(
     columns: usize,
     inner: usize,
     #[comptime] adding: bool,
+    #[comptime] biased: bool,
     #[comptime] block: Block,
 ) {
     let (row, column) = corner(first, block);
@@ -180,7 +182,9 @@ fn weight_gradient<X: Float, Y: Float, L: Size, R: Size>(
         }
         next_row(&mut sums, block);
     }
-    if comptime![block.depth > 0] {
+    if comptime![!biased] {
+        // Nothing of `right` is read a second time.
+    } else if comptime![block.depth > 0] {
         if first == 0 && CUBE_POS_Y == 0 {
             let sums = tiles::column_sums::<Y, R>(right, column, columns, inner, block);
             if row == 0 {
@@ -300,12 +304,30 @@ pub fn input_gradient_through_activation(
     out
 }
 
-/// Writes, or adds, `x [rows, inputs]` transposed `x gradient [rows, outputs]` and the sums of `gradient`'s columns.
-pub fn weight_gradient_into(x: &Tensor<2>, gradient: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, adding: bool) {
+/// Writes, or adds, `x [rows, inputs]` transposed `x gradient [rows, outputs]` and, where there is a `bias`, the sums of
+/// `gradient`'s columns.
+pub fn weight_gradient_into(
+    x: &Tensor<2>,
+    gradient: &Tensor<2>,
+    weight: &Tensor<2>,
+    bias: Option<&Tensor<1>>,
+    adding: bool,
+) {
     let sizes @ [rows, columns, inner] = [x.dims()[1], gradient.dims()[1], x.dims()[0]];
     let [inputs, outputs] = weight.dims();
-    fit(&[(inner, gradient.dims()[0]), (inputs, rows), (outputs, columns), (bias.dims()[0], columns)]);
+    let biases = bias.map_or(columns, |bias| bias.dims()[0]);
+    fit(&[(inner, gradient.dims()[0]), (inputs, rows), (outputs, columns), (biases, columns)]);
     let form = Form::LeftTransposed;
     let block = block(x.gpu(), sizes, lanes(&[rows]), form);
-    queue_product!(weight_gradient, form, block, sizes, (x, gradient, weight, bias), [], [adding]);
+    // A kernel has as many arguments as it has; what is not written may be anything but a buffer bound already.
+    let bias_sums = bias.cloned().unwrap_or_else(|| empty([4], x.gpu()));
+    queue_product!(
+        weight_gradient,
+        form,
+        block,
+        sizes,
+        (x, gradient, weight, &bias_sums),
+        [],
+        [adding, bias.is_some()]
+    );
 }

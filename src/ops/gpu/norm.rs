@@ -132,8 +132,8 @@ fn partial_sums(
     }
 }
 
-/// The sums of all chunks, to the `places` of the flat gradient where gains and biases begin, in turn. `divided`: some are in
-/// other segments of it, and have no place here.
+/// The sums of all chunks, to the `places` of the flat gradient where gains and biases begin, in turn. `some_elsewhere`: some
+/// are in other segments of it, or biases that norms have not, and have no place here.
 #[cube(launch_unchecked)]
 fn finish(
     partial: &[f32],
@@ -143,12 +143,12 @@ fn finish(
     width: usize,
     chunks: usize,
     #[comptime] adding: bool,
-    #[comptime] divided: bool,
+    #[comptime] some_elsewhere: bool,
 ) {
     let row = ABSOLUTE_POS / width;
     let column = ABSOLUTE_POS % width;
     let mut wanted = row < count;
-    if comptime![divided] {
+    if comptime![some_elsewhere] {
         // Both sides of `&&` are computed.
         wanted = wanted && places[min(row, count - 1)] >= 0;
     }
@@ -284,8 +284,8 @@ impl NormGradients {
     }
 
     /// Writes, or adds, them to a segment of the flat gradient. `places`: where gain and bias of each layer norm begin in it, -1
-    /// where they are in another one.
-    pub fn finish(&self, places: &Integers, flat: &Tensor<1>, adding: bool, divided: bool) {
+    /// where they are in another one, or nowhere: that is `some_elsewhere`.
+    pub fn finish(&self, places: &Integers, flat: &Tensor<1>, adding: bool, some_elsewhere: bool) {
         let count = places.count();
         unsafe {
             finish::launch_unchecked(
@@ -299,7 +299,7 @@ impl NormGradients {
                 self.width,
                 self.chunks,
                 adding,
-                divided,
+                some_elsewhere,
             );
         }
     }
