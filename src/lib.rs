@@ -27,7 +27,6 @@ pub mod rehearsal;
 pub mod session;
 #[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod tokenizer;
-#[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod train;
 
 #[cfg(target_arch = "wasm32")]
