@@ -25,7 +25,6 @@ pub mod ops;
 pub mod rehearsal;
 #[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod session;
-#[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod tokenizer;
 pub mod train;
 
