@@ -14,7 +14,6 @@ pub mod device;
 pub mod error;
 #[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod formats;
-#[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod generate;
 pub mod json;
 #[allow(missing_docs, clippy::missing_errors_doc)] // to be written
