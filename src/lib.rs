@@ -22,7 +22,6 @@ pub mod model;
 pub mod ops;
 #[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod rehearsal;
-#[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod session;
 pub mod tokenizer;
 pub mod train;
