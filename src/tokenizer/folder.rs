@@ -14,8 +14,8 @@ use super::turns::TurnTokens;
 use super::vocabulary::{pair, read_vocabulary};
 use crate::error::{Error, Result};
 
-/// The files of a tokenizer: itself, or the older pair; and what says more of its tokens and of where texts end, all of
-/// which may be missing.
+/// The files of a tokenizer in a Hugging Face folder: `tokenizer.json`, or the older pair `vocab.json` and
+/// `merges.txt`; the others state the roles of tokens and may be missing.
 pub const TOKENIZER_FILES: [&str; 8] = [
     "tokenizer.json",
     "vocab.json",
@@ -27,8 +27,8 @@ pub const TOKENIZER_FILES: [&str; 8] = [
     "chat_template.jinja",
 ];
 
-/// The field of tokenizer_config.json that names the tokens around turns, where they are not ours. transformers keep it and do
-/// nothing with it.
+/// The field of `tokenizer_config.json` that names the turn tokens if they are not ours. transformers preserve it and
+/// do nothing with it.
 pub const TURN_TOKENS: &str = "turn_tokens";
 
 /// Ids of one kind that a file may name; more are passed over.

@@ -168,12 +168,14 @@ impl Dataset {
         ids.zip(learned).map(|(id, learned)| if learned { id } else { IGNORED as u32 }).collect()
     }
 
-    /// The data set as bytes, little-endian: the counts of ids of both sides and the bytes of validation text, 8 bytes each; the
-    /// ids of both sides; and of conversations the four ids of turns and that of the end of text, or the largest number where
-    /// there is none. Where answers are only read, their counts and places follow, as numbers of 32 bits.
+    /// Writes the data set as little-endian bytes, in this order: the number of ids of each split and the bytes of
+    /// validation text, 8 bytes each; the ids of the training split; the ids of the validation split; with
+    /// conversations, the four ids of turn tokens and that of the end of text, or the largest number if there is none.
+    /// If some assistant turns do not count in the loss, two counts and then their positions in each split follow, as
+    /// 32-bit numbers.
     ///
-    /// Ids take 2 bytes where they do in memory, without a word of it, as in all that was stored before there were others.
-    /// Otherwise they take 4, and [`WIDE`] stands before the rest.
+    /// Ids take 2 bytes each if they do so in memory; this was the first form and has no mark. Otherwise they take 4
+    /// bytes, and the 8 bytes `ids-32/1` stand before all else.
     pub fn to_bytes(&self) -> Vec<u8> {
         let width = self.train.bytes_per_id().max(self.validation.bytes_per_id());
         let counts = [self.train.len() as u64, self.validation.len() as u64, self.validation_bytes];
