@@ -115,7 +115,8 @@ impl Session {
     /// generates. `clock` returns seconds.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
+    /// [`Error::DeviceLost`](crate::error::Error::DeviceLost) or
+    /// [`Error::GpuCommandRejected`](crate::error::Error::GpuCommandRejected) if the GPU fails.
     pub async fn choose_writer(&mut self, read: usize, write: usize, clock: impl Fn() -> f64) -> Result<()> {
         let Some(model) = &mut self.model else { return Ok(()) };
         let ModelConfig { context, .. } = model.gpt.config;
