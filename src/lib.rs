@@ -13,18 +13,14 @@ pub mod device;
 pub mod error;
 #[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod formats;
-#[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod generate;
 pub mod json;
 #[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod model;
 pub mod ops;
 pub mod rehearsal;
-#[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod session;
-#[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod tokenizer;
-#[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod train;
 
 #[cfg(target_arch = "wasm32")]

@@ -12,7 +12,7 @@ use crate::{
     ops::read,
 };
 
-/// One text being written.
+/// One text in the making: the window that the model sees, the KV cache and the sampler.
 pub struct Generation {
     weights: Weights,
     sampler: Sampler,
@@ -30,7 +30,13 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// Goes on from `prompt`; an empty one begins with `first`. Ends after `length` ids or at any of `ends`.
+    /// Starts a generation that continues `prompt`; an empty prompt is replaced by the id `first`. It ends after
+    /// `length` tokens, or when one of `ends` is drawn. Without `cached` the whole window is read again for every
+    /// token.
+    ///
+    /// # Errors
+    /// [`Error::TokenOutOfRange`] if an id of the prompt or of `ends` is outside the vocabulary of the model;
+    /// [`Error::SettingOutOfRange`] if a sampling setting is outside its limits.
     pub fn new(
         gpt: &Gpt,
         prompt: &[u32],
@@ -44,7 +50,11 @@ impl Generation {
         Self::in_window(gpt, window, sampling, length, ends.to_vec(), cached)
     }
 
-    /// Goes on from what stands in a window. Ends after `length` ids or at any of `ends`.
+    /// Starts a generation that continues the ids of a window, for example of a conversation. It ends after `length`
+    /// tokens, or when one of `ends` is drawn.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
     pub fn in_window(
         gpt: &Gpt,
         window: Window,
@@ -70,21 +80,24 @@ impl Generation {
         })
     }
 
-    /// Draws only ids below `vocabulary` that are not `unused`: a model may have rows that no token has, to make a round
-    /// number.
+    /// Restricts sampling to ids below `vocabulary` that are not `unused`: a model may have embedding rows without a
+    /// token, for example to round their number.
     pub fn among(self, vocabulary: usize, unused: &[u32]) -> Self {
         let vocabulary = self.vocabulary.min(vocabulary);
         let unused = unused.iter().copied().filter(|&id| (id as usize) < vocabulary).collect();
         Self { vocabulary, unused, ..self }
     }
 
-    /// What of a conversation the model has not seen so far.
+    /// Returns which part of a conversation the model does not see.
     pub fn left_out(&self) -> LeftOut {
         self.window.left_out()
     }
 
-    /// The next id, or `None` when the text has ended. The rule of the window is the same with and without the cache,
-    /// so both write the same.
+    /// Draws the next token and returns its id, or `None` at the end of the text. The window slides in the same way
+    /// with and without the KV cache, so that both give the same text.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn next(&mut self, gpt: &Gpt) -> Result<Option<u32>> {
         if self.left == 0 {
             return Ok(None);

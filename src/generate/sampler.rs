@@ -6,19 +6,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// How freely the model writes.
+/// The settings of sampling: how the next token is drawn from the logits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Sampling {
-    /// Divides the logits; 0 always takes the likeliest token.
+    /// Divides the logits; 0 always takes the token with the largest logit.
     pub temperature: f32,
-    /// Only the likeliest so many tokens are drawn from; 0 for all.
+    /// Only this many of the likeliest tokens can be drawn; 0 allows all.
     pub top_k: usize,
-    /// Only the likeliest tokens that together reach this probability are drawn from (Holtzman et al. 2020); 1 for all.
+    /// Only the likeliest tokens whose probabilities together reach this value can be drawn (Holtzman et al. 2020); 1
+    /// allows all.
     pub top_p: f32,
-    /// Weakens tokens already in the window (Keskar et al. 2019); 1 changes nothing.
+    /// Lowers the logits of tokens that are already in the window (Keskar et al. 2019): positive logits are divided by
+    /// it, negative ones multiplied. 1 changes nothing.
     pub repetition_penalty: f32,
+    /// Seeds the random numbers: the same seed, prompt and weights give the same text.
     pub seed: u64,
 }
 
@@ -29,6 +32,11 @@ impl Default for Sampling {
 }
 
 impl Sampling {
+    /// Checks that the settings are within their limits.
+    ///
+    /// # Errors
+    /// [`Error::SettingOutOfRange`] for a temperature outside 0 to 100, a top-p outside 0.001 to 1, or a repetition
+    /// penalty outside 0.1 to 10.
     pub fn validate(&self) -> Result<()> {
         let checks = [
             ("temperature", self.temperature, 0.0, 100.0),
@@ -45,19 +53,24 @@ impl Sampling {
     }
 }
 
-/// Draws ids, one after another, from one seed.
+/// Draws token ids from logits with one seeded random generator.
 pub struct Sampler {
     sampling: Sampling,
     generator: Pcg64Mcg,
 }
 
 impl Sampler {
+    /// Creates a sampler and seeds its random generator.
+    ///
+    /// # Errors
+    /// [`Error::SettingOutOfRange`] if a setting is outside its limits.
     pub fn new(sampling: Sampling) -> Result<Self> {
         sampling.validate()?;
         Ok(Self { sampling, generator: Pcg64Mcg::seed_from_u64(sampling.seed) })
     }
 
-    /// The next id, from the logits `[vocabulary]` of the last position and the ids now in the window.
+    /// Draws the next id from the logits `[vocabulary]` of the last position; `window` has the ids that the repetition
+    /// penalty applies to.
     pub fn draw(&mut self, mut logits: Vec<f32>, window: &[u32]) -> u32 {
         let Sampling { temperature, top_k, top_p, repetition_penalty, .. } = self.sampling;
         if repetition_penalty != 1.0 {

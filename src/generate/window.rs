@@ -8,46 +8,54 @@ use std::collections::VecDeque;
 
 use serde::Serialize;
 
-/// What of a conversation the model does not see.
+/// Which part of a conversation does not fit into the context, so that the model does not see it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct LeftOut {
-    /// Turns from the oldest on, without the system message.
+    /// The number of dropped turns, from the oldest on, not counting the system message.
     pub dropped: usize,
+    /// Whether the system message is dropped.
     pub system_dropped: bool,
-    /// Whether the last question lacks its beginning, as it alone is too long, or its answer has become so.
+    /// Whether the beginning of the last question is cut off, because the question alone or with its answer is too
+    /// long.
     pub question_cut: bool,
 }
 
-/// A conversation in ids, in the order in which the model reads it.
+/// A conversation as token ids, in the order in which the model reads it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Prompt {
-    /// Empty without a system message.
+    /// The system message with its turn tokens; empty if there is none.
     pub system: Vec<u32>,
+    /// The earlier questions with their answers, oldest first.
     pub exchanges: Vec<Exchange>,
+    /// The last turn of the user, which is to be answered.
     pub question: Question,
-    /// What an answer begins with.
+    /// The ids that begin the turn of the assistant.
     pub answer: Vec<u32>,
 }
 
-/// Turns that are forgotten together: a question and its answer.
+/// Turns that are dropped together: a question and its answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exchange {
+    /// The number of turns, for [`LeftOut::dropped`].
     pub turns: usize,
+    /// The ids of these turns with their turn tokens.
     pub ids: Vec<u32>,
 }
 
-/// The turn to be answered.
+/// The turn to be answered, in three parts, as only its words may be cut.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Question {
-    /// Says whose turn it is.
+    /// The ids that begin a turn of the user.
     pub begin: Vec<u32>,
+    /// The ids of what the user wrote.
     pub words: Vec<u32>,
+    /// The ids that end the turn.
     pub end: Vec<u32>,
 }
 
-/// See the module.
+/// The token ids that the model sees, which are at most a context. The module says what is dropped when there are more.
 #[derive(Debug)]
 pub struct Window {
     ids: Vec<u32>,
@@ -62,15 +70,15 @@ pub struct Window {
 }
 
 impl Window {
-    /// The last context of a text's ids; `first` where there are none.
+    /// Creates a window with the last `context` ids of a text, or with the id `first` if there are none.
     pub fn of_text(ids: &[u32], first: u32, context: usize) -> Self {
         let start = ids.len().saturating_sub(context);
         let ids = if ids.is_empty() { vec![first] } else { ids[start..].to_vec() };
         Self { ids, context, system: 0, exchanges: VecDeque::new(), target: context, left_out: LeftOut::default() }
     }
 
-    /// A conversation, of which as much is left out as an answer of `length` ids needs: room for it, or for a quarter of
-    /// the context if that is less. A question that alone is too long keeps its end.
+    /// Creates a window of a conversation. Old turns are dropped until there is room for an answer of `length` ids, or
+    /// for a quarter of the context if that is less. The beginning of a question is cut off if it alone is too long.
     pub fn of_conversation(prompt: Prompt, context: usize, length: usize) -> Self {
         let Prompt { system, exchanges, mut question, answer } = prompt;
         let target = (context - length.min(context / 4)).max(1);
@@ -93,19 +101,24 @@ impl Window {
         window
     }
 
+    /// Returns the ids in the window. There may be one more than a context until [`make_room`](Self::make_room) is
+    /// called.
     pub fn ids(&self) -> &[u32] {
         &self.ids
     }
 
+    /// Returns which part of the conversation has been dropped so far.
     pub fn left_out(&self) -> LeftOut {
         self.left_out
     }
 
+    /// Appends a generated id.
     pub fn push(&mut self, id: u32) {
         self.ids.push(id);
     }
 
-    /// Forgets what is too much; whether that was anything, so that the rest stands at other positions.
+    /// Drops ids if there are more than a context. Returns whether it did, so that the remaining ids are at other
+    /// positions and a KV cache is no longer valid.
     pub fn make_room(&mut self) -> bool {
         let before = self.ids.len();
         if before <= self.context {

@@ -24,7 +24,11 @@ impl Session {
         Ok(())
     }
 
-    /// Takes the adapter up into the model's weights. The model writes what it wrote; a run begins anew.
+    /// Merges the adapter into the weights of the model, which then generates the same texts. A generation in progress
+    /// and the optimizer state are dropped; the history is kept.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::NoAdapter`] if it has no adapter.
     pub fn merge_adapter(&mut self) -> Result<ModelSummary> {
         let model = self.model_mut()?;
         if model.gpt.adapter().is_none() {
@@ -36,7 +40,12 @@ impl Session {
         self.model_summary().ok_or(Error::NoModel)
     }
 
-    /// The adapter alone, as a zip of what PEFT opens. `base`: the name of the model that it belongs to.
+    /// Returns the adapter alone as a zip archive of the two files that PEFT opens. `base` is the name or path of the
+    /// base model that is written into it.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::NoAdapter`] if it has no adapter; [`Error::DeviceLost`] or
+    /// [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn export_adapter(&self, base: &str) -> Result<Vec<u8>> {
         let gpt = &self.model()?.gpt;
         let adapter = gpt.adapter().ok_or(Error::NoAdapter)?;
@@ -44,7 +53,14 @@ impl Session {
         peft(&AdapterWeights { config: adapter.config, weights }, &gpt.config, base)
     }
 
-    /// Puts PEFT's adapter beside the current model, in place of one that is there; on an error all stays.
+    /// Puts an adapter from the two files of PEFT on the current model, in place of an existing adapter. `config` is
+    /// `adapter_config.json` and `weights` is `adapter_model.safetensors`. If it fails, nothing changes.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::SettingUnsupported`] if PEFT settings have no counterpart
+    /// here; [`Error::TensorUnknown`], [`Error::TensorMissing`] or [`Error::TensorShape`] if the adapter belongs to
+    /// another model; [`Error::ConfigurationInvalid`], [`Error::SafetensorsInvalid`] or [`Error::WeightsNotFinite`] if
+    /// a file is damaged; [`Error::GitLfsPointer`] if it is only a pointer to the file.
     pub fn import_adapter(&mut self, config: &[u8], weights: &[u8]) -> Result<ModelSummary> {
         let model = self.model_mut()?;
         let AdapterWeights { config, weights } = read_peft(config, weights, &model.gpt.config)?;
@@ -54,7 +70,10 @@ impl Session {
         self.model_summary().ok_or(Error::NoModel)
     }
 
-    /// Puts the weights of the run's best evaluation in place of the current ones.
+    /// Replaces the current weights by those of the best checkpoint. A generation in progress is dropped.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model.
     pub fn return_to_best(&mut self) -> Result<RunStatus> {
         let model = self.model_mut()?;
         model.trainer.return_to_best(&mut model.gpt);

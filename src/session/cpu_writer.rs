@@ -19,15 +19,15 @@ const ENOUGH: f64 = 0.01;
 /// The CPU reads so many tokens of a prompt in the time in which it writes one.
 const READ_AS_ONE: f64 = 4.0;
 
-/// Seconds that this model takes.
+/// Measured times of generation with the current model, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct WritingTimes {
-    /// To bring the weights from the GPU.
+    /// Time to copy the weights from the GPU to the CPU.
     pub copy: f64,
-    /// For a token on the CPU.
+    /// Time for one token on the CPU.
     pub cpu: f64,
-    /// For a token on the GPU, with waiting for it.
+    /// Time for one token on the GPU, including the read-back of its logits.
     pub gpu: f64,
 }
 
@@ -110,11 +110,13 @@ async fn seconds_a_token(gpt: &Gpt, clock: &impl Fn() -> f64) -> Result<f64> {
 }
 
 impl Session {
-    /// Decides which engine writes the next text, of at most `write` tokens after at most `read`, and brings the weights to
-    /// the CPU where that is the one. Without it the engine of the model writes. `clock` tells seconds.
+    /// Decides by measured times which engine generates the next text, of at most `write` tokens after a prompt of at
+    /// most `read` tokens, and copies the weights to the CPU if it is faster. Without this call the engine of the model
+    /// generates. `clock` returns seconds.
     ///
     /// # Errors
-    /// When the GPU is gone.
+    /// [`Error::DeviceLost`](crate::error::Error::DeviceLost) or
+    /// [`Error::GpuCommandRejected`](crate::error::Error::GpuCommandRejected) if the GPU fails.
     pub async fn choose_writer(&mut self, read: usize, write: usize, clock: impl Fn() -> f64) -> Result<()> {
         let Some(model) = &mut self.model else { return Ok(()) };
         let ModelConfig { context, .. } = model.gpt.config;
@@ -126,7 +128,7 @@ impl Session {
         model.cpu_writer.choose(&model.gpt, read.min(context), write, &clock).await
     }
 
-    /// How fast the engines write with this model, once that has been measured.
+    /// Returns the speed of generation on both engines, if it has been measured with this model.
     pub fn writing_times(&self) -> Option<WritingTimes> {
         self.model.as_ref()?.cpu_writer.times
     }

@@ -34,17 +34,33 @@ impl Session {
         })
     }
 
-    /// The model as one file that this page and `safetensors` open.
+    /// Returns the model as one file in our own format, which is a safetensors file. `name` is stored in it.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::WeightsNotFinite`] if the weights have diverged;
+    /// [`Error::HeaderTooLarge`] if name and tokenizer are too long for the header; [`Error::DeviceLost`] or
+    /// [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn export_safetensors(&self, name: &str) -> Result<Vec<u8>> {
         formats::write(&self.model_file(name).await?)
     }
 
-    /// The model as a zip of what Hugging Face's transformers open. `date`: as the model card shall say it.
+    /// Returns the model as a zip archive of the files that transformers open, with a merged adapter. `date` goes into
+    /// the model card as it is.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::FileTooLarge`] or [`Error::HeaderTooLarge`] if a file exceeds
+    /// the limits of its format; [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn export_hugging_face(&self, name: &str, date: &str) -> Result<Vec<u8>> {
         formats::hugging_face(&self.merged_file(name).await?, date)
     }
 
-    /// The model as a GGUF file, which llama.cpp opens.
+    /// Returns the model as a GGUF file, which llama.cpp opens, with a merged adapter.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::ActivationNotInLlamaCpp`] or [`Error::TokenizerNotInLlamaCpp`]
+    /// if llama.cpp cannot run this model; [`Error::VocabularyMismatch`] if the tokenizer has more ids than the model;
+    /// [`Error::TokenizerInvalid`] if two tokens have the same spelling; [`Error::DeviceLost`] or
+    /// [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn export_gguf(&self, name: &str, numbers: formats::GgufNumbers) -> Result<Vec<u8>> {
         formats::llama_cpp(&self.merged_file(name).await?, numbers)
     }
@@ -58,7 +74,15 @@ impl Session {
         }
     }
 
-    /// Opens a model file in place of the current model; on an error the current one stays.
+    /// Opens a file in our own format in place of the current model. If the file is refused, the current model stays.
+    ///
+    /// # Errors
+    /// [`Error::NotALoritoModel`] or [`Error::SafetensorsInvalid`] if the file has another format;
+    /// [`Error::FileTruncated`], [`Error::HeaderTooLarge`], [`Error::CheckpointDamaged`],
+    /// [`Error::ConfigurationInvalid`], [`Error::TensorMissing`], [`Error::TensorShape`], [`Error::TensorType`],
+    /// [`Error::WeightsNotFinite`], [`Error::TokenizerInvalid`] or [`Error::TokenizerUnsupported`] if it is damaged;
+    /// [`Error::CheckpointVersion`] if a newer version wrote it; [`Error::VocabularyMismatch`] if its tokenizer has
+    /// more ids than the model; [`Error::ModelTooLarge`] if the model does not fit into memory.
     pub fn import_model(&mut self, bytes: &[u8]) -> Result<ModelSummary> {
         self.open(formats::read(bytes)?, None)?;
         self.model_summary().ok_or(Error::NoModel)

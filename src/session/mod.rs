@@ -36,61 +36,78 @@ use cpu_writer::CpuWriter;
 
 pub use cpu_writer::WritingTimes;
 
-/// What the tokenizer makes of the text.
+/// The current tokenizer, and how many tokens it makes of the text.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct TokenizerSummary {
+    /// Whether tokens are characters, bytes or merged bytes.
     #[cfg_attr(target_arch = "wasm32", tsify(type = "TokenizerKind"))]
     pub kind: Kind,
+    /// The number of token ids.
     pub vocabulary: usize,
+    /// The number of tokens of the training split.
     pub train_tokens: usize,
+    /// The number of tokens of the validation split.
     pub validation_tokens: usize,
+    /// The mean number of tokens for a character of the text.
     pub tokens_per_character: f64,
 }
 
-/// What a model and a run would cost.
+/// The estimated memory and time of a model and a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Plan {
+    /// The number of parameters of the model, without an adapter.
     pub parameters: u64,
+    /// The bytes that weights, optimizer state and activations take.
     pub memory: Memory,
+    /// The time of one step, estimated from the measured speed of matrix products.
     pub seconds_per_step: f64,
+    /// The time of all steps, without evaluations and samples.
     pub seconds: f64,
-    /// Tokens that the run trains on, with repetition.
+    /// The number of tokens that the run trains on, counted with repetition.
     pub train_tokens: u64,
-    /// How often that is the whole text.
+    /// How many times that is the training split.
     pub epochs: f64,
-    /// Bytes that the text and its token ids take beside `memory`, in WebAssembly's.
+    /// The bytes of WebAssembly memory that the text and its token ids take in addition to `memory`.
     pub text_bytes: u64,
 }
 
+/// The size and the settings of the current model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct ModelSummary {
+    /// The number of parameters, without those of an adapter.
     pub parameters: u64,
+    /// The number of rows of its token embedding.
     pub vocabulary: usize,
-    /// Whether its tokenizer has the tokens of a conversation.
+    /// Whether its tokenizer has the turn tokens of a chat template.
     pub chat: bool,
+    /// The settings of its architecture.
     pub config: ModelConfig,
-    /// What learns in the place of the whole, and how many numbers it has.
+    /// The settings of its adapter, if it has one.
     pub adapter: Option<LoraConfig>,
+    /// The number of trained parameters of the adapter; 0 without one.
     pub adapter_parameters: u64,
-    /// Texts of the tokens that the model has no weights for, right after it was opened.
+    /// The texts of added tokens for which the model has no embedding row. They are listed only right after the model
+    /// was opened.
     pub tokens_left_out: Vec<String>,
 }
 
-/// How to write.
+/// The settings of one generation.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct GenerateOptions {
+    /// The largest number of tokens to generate.
     pub max_tokens: usize,
+    /// How tokens are drawn.
     #[serde(flatten)]
     pub sampling: Sampling,
-    /// Whether to keep keys and values of the tokens read; without, every token reads the whole window again.
+    /// Whether to keep a KV cache; without it, every token reads the whole window again.
     pub cache: bool,
 }
 
@@ -138,6 +155,7 @@ struct Writing {
     answer: Option<chat::Answer>,
 }
 
+/// The state of one page: text, tokenizer, model, training run and generation, on one engine.
 pub struct Session {
     device: Device,
     engine: Engine,
@@ -174,6 +192,8 @@ fn size(model: &ModelConfig, train: &TrainConfig) -> Size {
 const EFFICIENCY: f64 = 0.6;
 
 impl Session {
+    /// Creates an empty session on `device`, which belongs to `engine`; `limits` are the bytes of memory that a model
+    /// may take.
     pub fn new(device: Device, engine: Engine, limits: Limits) -> Self {
         Self {
             device: device.with_largest_buffer(limits.largest_buffer),
@@ -194,21 +214,28 @@ impl Session {
         }
     }
 
-    /// For machines with less memory than a browser's.
+    /// Sets how much memory texts and the model may take together, for machines with less memory than a browser has.
     pub fn set_budget(&mut self, budget: Budget) {
         self.budget = budget;
     }
 
+    /// Returns the engine and its memory limits.
     pub fn engine(&self) -> (Engine, Limits) {
         (self.engine, self.limits)
     }
 
+    /// Returns the handle of the engine, for measurements.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// Measures, unless that has been done, how fast products are as training has them, for estimates of time and for how
-    /// much the GPU is given at once; in a few tenths of a second. `clock` tells seconds. Returns 10^9 operations a second.
+    /// Measures the speed of matrix products of the sizes that training this model needs, for estimates of time and for
+    /// how much work the GPU gets at once. It takes a few tenths of a second; a size that has been measured before is
+    /// not measured again. `clock` returns seconds. Returns 10^9 floating-point operations per second.
+    ///
+    /// # Errors
+    /// [`Error::SettingOutOfRange`] or [`Error::HeadsDoNotDivideWidth`] if a setting is invalid; [`Error::DeviceLost`]
+    /// or [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn measure(&mut self, model: &ModelConfig, train: &TrainConfig, clock: impl Fn() -> f64) -> Result<f64> {
         train.validate()?;
         model.validate()?;
@@ -232,26 +259,41 @@ impl Session {
         Ok(())
     }
 
-    /// Finds the GPU's fastest kernels for matrix products; `clock` tells seconds.
+    /// Measures which kernels for matrix products are fastest on this GPU, and uses them from now on. `clock` returns
+    /// seconds. On the CPU it returns the default choice.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] if the GPU stopped answering, or no kernel gives the results of the CPU;
+    /// [`Error::GpuCommandRejected`] if the GPU refuses a kernel.
     pub async fn measure_kernels(&self, clock: impl Fn() -> f64) -> Result<KernelChoice> {
         let Some(gpu) = self.device.gpu() else { return Ok(KernelChoice::default()) };
         Ok(gpu.measure_kernels(clock).await?.choice)
     }
 
-    /// Whether half precision can be trusted here.
+    /// Checks by a short training of a small model whether half precision gives the losses of single precision on this
+    /// GPU.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn check_half_precision(&self) -> Result<HalfPrecision> {
         check_half_precision(&self.device).await
     }
 
     // Model
 
-    /// The presets, as they fit here.
+    /// Returns the presets for the current vocabulary, reduced to what fits into memory here.
     pub fn presets(&self) -> Vec<Preset> {
         let all = presets(self.vocabulary().unwrap_or(256));
         all.into_iter().map(|preset| preset.fitted(&self.limits, self.engine)).collect()
     }
 
-    /// What `model` and `train` would cost on this engine.
+    /// Estimates the memory and time that `model` and `train` need on this engine. If a text is loaded and there is a
+    /// tokenizer, this encodes the text.
+    ///
+    /// # Errors
+    /// [`Error::SettingOutOfRange`] or [`Error::HeadsDoNotDivideWidth`] if a setting is invalid;
+    /// [`Error::ModelTooLarge`], with the nearest settings that fit, if there is not enough memory;
+    /// [`Error::TokensTooLarge`] if the token ids of the text do not fit beside it.
     pub fn plan(&mut self, model: &ModelConfig, train: &TrainConfig) -> Result<Plan> {
         train.validate()?;
         let limits = self.limits_beside_texts();
@@ -283,7 +325,7 @@ impl Session {
         })
     }
 
-    /// Which kernels of the GPU a model needs: equal for models that need the same.
+    /// Returns a key for the GPU kernels that a model and a run need: models with equal keys need the same kernels.
     pub fn kernels_of(&self, config: &ModelConfig, train: &TrainConfig) -> String {
         let ModelConfig { vocabulary, width, variant, .. } = rehearsal::smallest_like(config);
         let (dropping, adding) = (config.dropout > 0.0, train.gradient_accumulation > 1);
@@ -295,13 +337,17 @@ impl Session {
         )
     }
 
-    /// Everything queued so far goes to the GPU: what follows may be swallowed (web/worker/shaders.ts).
+    /// Submits all queued work to the GPU, so that it is computed even if later commands are discarded
+    /// (web/worker/shaders.ts).
     pub fn settle(&self) {
         self.device.submit();
     }
 
-    /// Queues every kernel that evaluating such a model and writing with it needs, so that they get compiled. Nothing
-    /// here waits, and nothing that the session holds changes.
+    /// Warms up the GPU for evaluation and generation: queues every kernel that such a model needs, so that its
+    /// pipelines are compiled. It does not wait, and it changes nothing in the session.
+    ///
+    /// # Errors
+    /// [`Error::SettingOutOfRange`] or [`Error::HeadsDoNotDivideWidth`] if a setting is invalid.
     pub fn rehearse_writing(&self, config: &ModelConfig) -> Result<()> {
         let rehearsed = rehearsal::rehearse_writing(config, &self.device);
         // While it is swallowed: later it would be computed, and its pipelines compiled a second time.
@@ -309,14 +355,23 @@ impl Session {
         rehearsed
     }
 
-    /// The same for training it.
+    /// Warms up the GPU for training such a model, in the same way as [`rehearse_writing`](Self::rehearse_writing).
+    ///
+    /// # Errors
+    /// [`Error::SettingOutOfRange`] or [`Error::HeadsDoNotDivideWidth`] if a setting is invalid.
     pub fn rehearse_training(&self, config: &ModelConfig, train: &TrainConfig) -> Result<()> {
         let rehearsed = rehearsal::rehearse_training(config, train, &self.device);
         self.settle();
         rehearsed
     }
 
-    /// A fresh model for the current tokenizer.
+    /// Creates a model with random weights for the current tokenizer, in place of the current model. The vocabulary of
+    /// `config` is replaced by that of the tokenizer; `seed` seeds the initialisation.
+    ///
+    /// # Errors
+    /// [`Error::NoTokenizer`] if there is no tokenizer; [`Error::SettingOutOfRange`] or
+    /// [`Error::HeadsDoNotDivideWidth`] if a setting is invalid; [`Error::ModelTooLarge`] if training it with a batch
+    /// of one window does not fit into memory.
     pub fn create_model(&mut self, config: ModelConfig, seed: u64) -> Result<ModelSummary> {
         let tokenizer = self.tokenizer.clone().ok_or(Error::NoTokenizer)?;
         let config = ModelConfig { vocabulary: tokenizer.vocabulary(), ..config };
@@ -334,7 +389,7 @@ impl Session {
         self.model_summary().ok_or(Error::NoModel)
     }
 
-    /// `None` before there is a model.
+    /// Returns the size and settings of the current model, or `None` before there is one.
     pub fn model_summary(&self) -> Option<ModelSummary> {
         self.model.as_ref().map(Model::summary)
     }

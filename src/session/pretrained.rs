@@ -59,8 +59,17 @@ impl Opening {
 }
 
 impl Session {
-    /// Begins to open a folder of small files and beginnings of large ones; what was being opened is dropped. The answer is
-    /// what [`Session::push_pretrained`] wants to be given, in this order.
+    /// Begins to open a Hugging Face model from its small files and the beginnings of its large ones. A model that was
+    /// being opened is dropped; the current one stays. Returns the pieces of the weight files, in the order in which
+    /// [`Session::push_pretrained`] expects their bytes.
+    ///
+    /// # Errors
+    /// [`Error::FileMissing`] or [`Error::GitLfsPointer`] if a file is not there; [`Error::ArchitectureUnsupported`] or
+    /// [`Error::SettingUnsupported`] if it is not a GPT-2 that can be opened; [`Error::ConfigurationInvalid`],
+    /// [`Error::SafetensorsInvalid`], [`Error::TensorMissing`], [`Error::TensorShape`], [`Error::TensorType`] or
+    /// [`Error::TensorUnknown`] if the files contradict each other or are damaged; those of
+    /// [`Tokenizer::from_folder`](crate::tokenizer::Tokenizer::from_folder); [`Error::ModelTooLarge`] if the model does
+    /// not fit into memory.
     pub fn begin_pretrained(&mut self, folder: &Folder) -> Result<Vec<Piece>> {
         self.opening = None;
         let plan = Pretrained::plan(folder)?;
@@ -70,18 +79,23 @@ impl Session {
         Ok(pieces)
     }
 
-    /// Whether a model that this `config.json` describes can be opened here, before its weights are fetched.
+    /// Checks whether the model that a `config.json` describes can be opened here, before its weights are fetched.
     ///
     /// # Errors
-    /// What [`Session::begin_pretrained`] would say of it.
+    /// [`Error::ArchitectureUnsupported`], [`Error::SettingUnsupported`], [`Error::ConfigurationInvalid`] or
+    /// [`Error::ModelTooLarge`], as from [`Session::begin_pretrained`].
     pub fn check_pretrained(&self, config: &[u8]) -> Result<()> {
         pretrained_config(config)?.fit_to_write(&self.limits, self.engine)
     }
 
-    /// Takes the bytes of the next piece.
+    /// Takes the bytes of the next piece and uploads its weights. After an error the model that was being opened is
+    /// dropped.
     ///
     /// # Errors
-    /// [`Error::NoModelOpening`] where no model is being opened, or all of its pieces are here.
+    /// [`Error::NoModelOpening`] if no model is being opened, or it has all of its pieces; [`Error::FileTruncated`] if
+    /// `bytes` has not the length of the piece; [`Error::WeightsNotFinite`] if a weight is not finite;
+    /// [`Error::ModelTooLarge`] if a language-model head that is not tied makes the model too large;
+    /// [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn push_pretrained(&mut self, bytes: &[u8]) -> Result<()> {
         let mut opening = self.opening.take().ok_or(Error::NoModelOpening)?;
         opening.take(bytes, &self.limits, self.engine, &self.device).await?;
@@ -89,8 +103,12 @@ impl Session {
         Ok(())
     }
 
-    /// Puts the model in place of the current one, once all pieces have come. Only this summary says which tokens were left
-    /// out.
+    /// Replaces the current model by the opened one, after all pieces. Only the summary that this returns lists the
+    /// tokens that were left out.
+    ///
+    /// # Errors
+    /// [`Error::NoModelOpening`] if no model is being opened; [`Error::FileTruncated`] if pieces are missing, in which
+    /// case the opened model is dropped.
     pub fn finish_pretrained(&mut self) -> Result<ModelSummary> {
         let Opening { plan, upload, come, .. } = self.opening.take().ok_or(Error::NoModelOpening)?;
         if let Some(piece) = plan.pieces.get(come) {
@@ -105,6 +123,7 @@ impl Session {
         Ok(ModelSummary { tokens_left_out: left_out, ..summary })
     }
 
+    /// Drops the model that is being opened, if there is one.
     pub fn drop_pretrained(&mut self) {
         self.opening = None;
     }

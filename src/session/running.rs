@@ -30,11 +30,12 @@ impl Running {
 }
 
 impl Session {
-    /// Takes up the run that has begun or was restored; [`Session::tick`] then takes it to its end. `clock` tells seconds
-    /// on a clock that is never set back, here and below.
+    /// Begins or resumes the training loop of the run that [`Session::begin_training`] or [`Session::restore_run`] has
+    /// prepared; [`Session::tick`] then does its work. `clock` returns seconds on a monotonic clock, here and below.
     ///
     /// # Errors
-    /// When the GPU is gone.
+    /// [`Error::NoModel`] if there is no model; [`Error::NoText`] if no run was prepared on the GPU;
+    /// [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn start_run(&mut self, clock: impl Fn() -> f64) -> Result<RunStatus> {
         self.begin_self_check().await?;
         let status = self.status()?;
@@ -44,11 +45,12 @@ impl Session {
         Ok(status)
     }
 
-    /// Does the run's next piece of work, as a step or a batch of an evaluation, and returns what there is to report.
+    /// Does the next piece of work of the run, such as a step or a batch of an evaluation, and returns the events to
+    /// report.
     ///
     /// # Errors
-    /// [`Error::NoRun`] before [`Session::start_run`], [`Error::Diverged`] once the loss is no number any more, and those
-    /// of an engine that is lost.
+    /// [`Error::NoModel`] if there is no model; [`Error::NoRun`] before [`Session::start_run`]; [`Error::Diverged`] if
+    /// the loss is not finite; [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn tick(&mut self, clock: impl Fn() -> f64) -> Result<Vec<RunEvent>> {
         let mut events = Vec::new();
         let result = self.do_next(&clock, &mut events).await;
@@ -56,8 +58,8 @@ impl Session {
         Ok(events)
     }
 
-    /// Waits for the steps queued so far, and reports them: before a pause, a checkpoint of the caller's, or a text for a
-    /// person.
+    /// Waits for the queued steps and returns their events. It is needed before a pause, before a checkpoint that was
+    /// not requested, and before a generation for the user.
     ///
     /// # Errors
     /// Those of [`Session::tick`].
@@ -68,19 +70,19 @@ impl Session {
         Ok(events)
     }
 
-    /// A checkpoint of the run was made, in so many seconds.
+    /// Reports that a checkpoint of the run was made, which took `took` seconds.
     ///
     /// # Errors
-    /// [`Error::NoRun`] before [`Session::start_run`].
+    /// [`Error::NoModel`] if there is no model; [`Error::NoRun`] before [`Session::start_run`].
     pub fn run_saved(&mut self, took: f64, clock: impl Fn() -> f64) -> Result<()> {
         self.run_mut()?.saved(took, clock());
         Ok(())
     }
 
-    /// Has the run end with the next ticks: the steps done are saved, and [`RunEvent::Finished`] comes last.
+    /// Lets the run end with the next ticks: the steps done are saved, and [`RunEvent::Finished`] is the last event.
     ///
     /// # Errors
-    /// [`Error::NoRun`] before [`Session::start_run`].
+    /// [`Error::NoModel`] if there is no model; [`Error::NoRun`] before [`Session::start_run`].
     pub fn stop_run(&mut self) -> Result<()> {
         self.run_mut()?.stop();
         Ok(())

@@ -12,18 +12,25 @@ use crate::{
 };
 
 impl Session {
-    /// Begins to read a file; what was being read is dropped, what was loaded stays.
+    /// Begins to read a file of about `expected_bytes` bytes, with `field` as the JSON field or column of the text. A
+    /// file that was being read is dropped; the loaded text stays.
     pub fn open_file(&mut self, name: &str, expected_bytes: u64, field: Option<String>) {
         self.open_file_with(name, ReadOptions { field, expected_bytes, ..ReadOptions::default() });
     }
 
-    /// What the texts there are leave no room for is refused, as soon as its size is known.
+    /// Begins to read a file with all options. The size limit is lowered to the memory that the loaded texts and the
+    /// model leave; a larger file is refused as soon as its size is known.
     pub fn open_file_with(&mut self, name: &str, options: ReadOptions) {
         let id = self.bytes_per_id();
         let limit = options.limit.min(self.budget.room(self.corpus.cost(None, id), self.model_bytes(), id));
         self.reader = Some(FileReader::new(name, ReadOptions { limit, ..options }));
     }
 
+    /// Takes the next bytes of the file that is being read. After an error the file is dropped.
+    ///
+    /// # Errors
+    /// [`Error::NoFileOpen`] if no file is being read; [`Error::FileTooLarge`] if it does not fit into memory;
+    /// [`Error::FileBinary`], [`Error::FileNotUtf8`] or [`Error::GzipDamaged`] if it is not text.
     pub fn push_bytes(&mut self, bytes: &[u8]) -> Result<()> {
         let reader = self.reader.as_mut().ok_or(Error::NoFileOpen)?;
         let pushed = reader.push(bytes);
@@ -33,12 +40,24 @@ impl Session {
         pushed
     }
 
-    /// Adds the file that was being read to the text.
+    /// Ends the file that is being read and adds its documents to the text.
+    ///
+    /// # Errors
+    /// [`Error::NoFileOpen`] if no file is being read; [`Error::FileEmpty`] or [`Error::NoTextInFile`] if it has no
+    /// text; [`Error::GzipDamaged`], [`Error::FileNotUtf8`], [`Error::FileBinary`] or [`Error::JsonInvalid`] if its
+    /// format is damaged; [`Error::FieldMissing`] or [`Error::FieldUnclear`] if a field has to be chosen;
+    /// [`Error::NothingToLearn`] if its conversations have no answer to train on; [`Error::ChatEmpty`] or
+    /// [`Error::ChatPersonMissing`] if the filters leave nothing of a chat; [`Error::TooManyDocuments`] if its
+    /// documents do not fit into memory.
     pub fn close_file(&mut self) -> Result<Summary> {
         self.close_file_at(usize::MAX)
     }
 
-    /// Puts the file that was being read in the place of a source, once it is known to be good.
+    /// Ends the file that is being read and puts its documents in place of the source at `index`, which stays if the
+    /// file is refused. An index after the last source adds a new one.
+    ///
+    /// # Errors
+    /// Those of [`close_file`](Self::close_file).
     pub fn close_file_at(&mut self, index: usize) -> Result<Summary> {
         let source = self.reader.take().ok_or(Error::NoFileOpen)?.finish()?;
         let id = self.bytes_per_id();
@@ -52,40 +71,50 @@ impl Session {
         Ok(self.corpus.summary())
     }
 
+    /// Drops the file that is being read, if there is one.
     pub fn drop_file(&mut self) {
         self.reader = None;
     }
 
+    /// Removes the source at `index` from the text, and does nothing if there is none.
     pub fn remove_source(&mut self, index: usize) -> Summary {
         self.corpus.remove(index);
         self.data = None;
         self.corpus.summary()
     }
 
+    /// Removes all sources of the text, and resets how it is split. A run in progress keeps its token ids.
     pub fn clear_text(&mut self) {
         self.corpus.clear();
         self.data = None;
     }
 
-    /// Chooses what of the text validates. A run under way keeps its own.
+    /// Chooses how the text is split into training and validation data. A run in progress keeps its own split.
     pub fn hold_back(&mut self, held_back: HeldBack) -> Summary {
         self.corpus.hold_back(held_back);
         self.data = None;
         self.corpus.summary()
     }
 
+    /// Returns the size, the sources and the split of the loaded text.
     pub fn text_summary(&self) -> Summary {
         self.corpus.summary()
     }
 
     // Tokenizer
 
+    /// Returns the vocabulary size that suits a BPE tokenizer for a text of this length.
     pub fn suggested_vocabulary(&self) -> usize {
         default_vocabulary(self.corpus.summary().characters)
     }
 
-    /// Makes a tokenizer from the text and encodes the text with it. Merges are learned from the training split alone;
-    /// characters are collected from both, so that the validation split can be encoded.
+    /// Trains a tokenizer on the text and encodes the text with it. `vocabulary` is the number of tokens of BPE. Merges
+    /// are learned from the training split alone; characters are taken from both splits, so that the validation data
+    /// can be encoded. Conversations add the turn tokens of the chat template.
+    ///
+    /// # Errors
+    /// [`Error::NoText`] if no text is loaded; [`Error::VocabularySize`] if `vocabulary` is out of range;
+    /// [`Error::TokensTooLarge`] if the token ids do not fit into memory; [`Error::Internal`] if the BPE trainer fails.
     pub fn train_tokenizer(&mut self, kind: Kind, vocabulary: Option<usize>) -> Result<TokenizerSummary> {
         if self.corpus.is_empty() {
             return Err(Error::NoText);
@@ -107,7 +136,11 @@ impl Session {
         self.tokenizer_summary()?.ok_or(Error::NoTokenizer)
     }
 
-    /// `None` before there is a tokenizer.
+    /// Returns the current tokenizer and the number of tokens of the text, or `None` before there is a tokenizer. This
+    /// encodes the text if that has not been done.
+    ///
+    /// # Errors
+    /// [`Error::TokensTooLarge`] if the token ids do not fit into memory.
     pub fn tokenizer_summary(&mut self) -> Result<Option<TokenizerSummary>> {
         let Some(tokenizer) = self.tokenizer.clone() else { return Ok(None) };
         let data = match self.corpus.is_empty() {
@@ -157,7 +190,7 @@ impl Session {
         if bytes > limit { Err(Error::TokensTooLarge { bytes, limit }) } else { Ok(()) }
     }
 
-    /// Ids of the current tokenizer, if there is one.
+    /// Returns the number of ids of the current tokenizer, if there is one.
     pub fn vocabulary(&self) -> Option<usize> {
         self.tokenizer.as_ref().map(|tokenizer| tokenizer.vocabulary())
     }
@@ -166,12 +199,20 @@ impl Session {
         self.tokenizer.as_deref().ok_or(Error::NoTokenizer)
     }
 
+    /// Cuts a text into pieces along its tokens, for display. A conversation is encoded with the chat template.
+    ///
+    /// # Errors
+    /// [`Error::NoTokenizer`] if there is no tokenizer.
     pub fn preview_tokens(&self, text: &str) -> Result<Vec<Piece>> {
         let tokenizer = self.tokenizer()?;
         Ok(tokenizer.pieces(&chat::as_read(text, tokenizer.turns())))
     }
 
-    /// Whether each token of a text would be learned, or only read; all are where there are no conversations.
+    /// Returns the loss mask of a text: whether each of its tokens counts as a target. All do unless the loaded text
+    /// has conversations.
+    ///
+    /// # Errors
+    /// [`Error::NoTokenizer`] if there is no tokenizer.
     pub fn learned_tokens(&self, text: &str) -> Result<Vec<bool>> {
         let tokenizer = self.tokenizer()?;
         let ids = TokenIds::from(tokenizer.encode(&chat::as_read(text, tokenizer.turns())));
@@ -182,14 +223,26 @@ impl Session {
         Ok(answers.learned(Side::Train, &ids, 0, ids.len()).collect())
     }
 
+    /// Returns the distinct characters of a text that the current tokenizer has no token for.
+    ///
+    /// # Errors
+    /// [`Error::NoTokenizer`] if there is no tokenizer.
     pub fn unknown_characters(&self, text: &str) -> Result<String> {
         Ok(self.tokenizer()?.unknown_characters(text).into_iter().collect())
     }
 
+    /// Encodes a text to token ids with the current tokenizer.
+    ///
+    /// # Errors
+    /// [`Error::NoTokenizer`] if there is no tokenizer.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         Ok(self.tokenizer()?.encode(text))
     }
 
+    /// Decodes token ids to text with the current tokenizer.
+    ///
+    /// # Errors
+    /// [`Error::NoTokenizer`] if there is no tokenizer; [`Error::TokenOutOfRange`] if an id is outside its vocabulary.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
         self.tokenizer()?.decode(ids)
     }

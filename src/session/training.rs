@@ -11,7 +11,17 @@ use crate::{
 };
 
 impl Session {
-    /// Starts a run on the text as it is now.
+    /// Prepares a run on the text as it is now; [`Session::start_run`] then begins it. If `config` asks for an adapter
+    /// and the model has none, it gets one. Without a loaded text the run uses the token ids of the run before.
+    ///
+    /// # Errors
+    /// [`Error::SettingOutOfRange`] if a setting is outside its limits; [`Error::NoModel`] if there is no model;
+    /// [`Error::NoTokenizer`] or [`Error::NoText`] if there is nothing to train on; [`Error::TokenizerChanged`] if the
+    /// tokenizer is not the one of the model; [`Error::TokenizerWithoutTurns`] if the text has conversations and the
+    /// model no turn tokens; [`Error::ModelTooLarge`] or [`Error::TokensTooLarge`] if the run does not fit into memory;
+    /// [`Error::HalfPrecisionUnavailable`] if half precision is asked for and the GPU, an adapter or an odd width rules
+    /// it out; [`Error::TextTooShort`] or [`Error::NothingToLearn`] if no training window can be drawn;
+    /// [`Error::AdapterPresent`] if the model has an adapter with other settings.
     pub fn begin_training(&mut self, config: TrainConfig) -> Result<RunStatus> {
         config.validate()?;
         let model = self.model.as_ref().ok_or(Error::NoModel)?;
@@ -58,7 +68,10 @@ impl Session {
         self.status()
     }
 
-    /// Queues one step; on the CPU it is done on return.
+    /// Computes one optimizer step; on the GPU it is only queued.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::NoText`] if no run was prepared.
     pub fn step(&mut self) -> Result<()> {
         self.use_speed_of_run()?;
         let model = self.model_mut()?;
@@ -66,23 +79,41 @@ impl Session {
         model.trainer.step(&mut model.gpt, &data)
     }
 
-    /// Figures of the steps queued since the last call.
+    /// Waits for the queued steps and returns the losses, gradient norms and learning rates of those not read before.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::Diverged`] at the first step whose loss or gradient norm is
+    /// not finite; [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn read_losses(&mut self) -> Result<Vec<StepRecord>> {
         self.model_mut()?.trainer.read().await
     }
 
+    /// Computes the loss of validation batch `index`; on the GPU it is only queued. Index 0 begins a new evaluation,
+    /// and `RunStatus::evaluation_batches` of them make one.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::NoText`] if no run was prepared.
     pub fn evaluate_batch(&mut self, index: usize) -> Result<()> {
         let model = self.model_mut()?;
         let data = model.data.clone().ok_or(Error::NoText)?;
         model.trainer.evaluate_batch(&model.gpt, &data, index)
     }
 
+    /// Waits for the validation batches and adds their mean loss to the history.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::NoText`] if no run was prepared; [`Error::DeviceLost`] or
+    /// [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn finish_evaluation(&mut self) -> Result<Evaluation> {
         let model = self.model_mut()?;
         let data = model.data.clone().ok_or(Error::NoText)?;
         model.trainer.finish_evaluation(&data).await
     }
 
+    /// Returns the settings and the position of the run.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model.
     pub fn status(&self) -> Result<RunStatus> {
         let Model { gpt, trainer, data, .. } = self.model()?;
         let progress = trainer.progress();
@@ -100,14 +131,21 @@ impl Session {
         })
     }
 
+    /// Returns the losses, evaluations and samples of all runs of the model.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model.
     pub fn history(&self) -> Result<&crate::train::History> {
         Ok(self.model()?.trainer.history())
     }
 
-    /// Model and run as one file; the tokens of the run are [apart](Session::corpus_tokens), as they never change.
+    /// Returns weights, optimizer state, step and history as one file. The token ids of the run are
+    /// [separate](Session::corpus_tokens), as they never change.
     ///
     /// # Errors
-    /// [`Error::Diverged`] where the weights hold something that is no number: nothing could go on from there.
+    /// [`Error::NoModel`] if there is no model; [`Error::Diverged`] if a weight is not finite, as no run could be
+    /// resumed from it; [`Error::HeaderTooLarge`] if the tokenizer is too long for the header; [`Error::DeviceLost`] or
+    /// [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn checkpoint(&self) -> Result<Vec<u8>> {
         let mut file = self.model_file("checkpoint").await?;
         let state = {
@@ -127,12 +165,14 @@ impl Session {
         })
     }
 
-    /// Brings back a run from what [`Session::checkpoint`] and [`Session::corpus_tokens`] gave, `tokens` as
-    /// [`Dataset::to_bytes`] writes them. Both are checked before anything is replaced: on an error all stays as it was.
+    /// Restores a run from the results of [`Session::checkpoint`] and [`Session::corpus_tokens`]. `tokens` are the
+    /// bytes that [`Dataset::to_bytes`] writes. Both are checked before anything is replaced: after an error the
+    /// session is unchanged.
     ///
     /// # Errors
-    /// Those of a damaged model file; [`Error::CheckpointDamaged`] for a model without a run and for tokens that are cut
-    /// off; [`Error::TokenOutOfRange`], [`Error::TextTooShort`] and [`Error::NothingToLearn`] for tokens of another run.
+    /// Those of [`Session::import_model`]; [`Error::CheckpointDamaged`] if the file has no optimizer state, or the
+    /// tokens are incomplete; [`Error::TokenOutOfRange`], [`Error::TextTooShort`] or [`Error::NothingToLearn`] if the
+    /// tokens belong to another run.
     pub fn restore_run(&mut self, checkpoint: &[u8], tokens: &[u8]) -> Result<RunStatus> {
         let mut file = formats::read(checkpoint)?;
         let missing = || Error::CheckpointDamaged { reason: "it holds a model but no run".into() };
@@ -148,7 +188,10 @@ impl Session {
         self.status()
     }
 
-    /// The token ids of the model's run.
+    /// Returns the token ids of the run as bytes, for [`Session::restore_run`].
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::NoText`] if no run was prepared.
     pub fn corpus_tokens(&self) -> Result<Vec<u8>> {
         Ok(self.model()?.data.as_ref().ok_or(Error::NoText)?.to_bytes())
     }

@@ -14,9 +14,14 @@ use crate::{
 };
 
 impl Session {
-    /// Where the text holds conversations and the model has no tokens for their turns, gives it these. Each starts as the
-    /// mean of the tokens that spell what it stands for, so that it means something even while only an adapter learns.
-    /// Whether the model was changed.
+    /// Adds the turn tokens of the chat template to a model that has none, if the text has conversations. The embedding
+    /// row of each is initialised with the mean of the rows that spell its meaning, so that it is useful even if only
+    /// an adapter is trained. Returns whether the model was changed.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::ModelTooLarge`] if the additional rows do not fit into memory;
+    /// [`Error::TokenizerInvalid`] if its tokenizer cannot take further tokens; [`Error::DeviceLost`] or
+    /// [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn learn_turns(&mut self) -> Result<bool> {
         if !self.corpus.has_conversations() {
             return Ok(false);

@@ -10,6 +10,12 @@ use crate::{
 };
 
 impl Session {
+    /// Starts a generation that continues `prompt`; [`Session::next_token`] then returns its text. A generation in
+    /// progress is dropped.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::SettingOutOfRange`] if a sampling setting is outside its
+    /// limits.
     pub fn begin_generation(&mut self, prompt: &str, options: GenerateOptions) -> Result<()> {
         self.writing = Some(self.begin_writing(prompt, options)?);
         Ok(())
@@ -26,8 +32,14 @@ impl Session {
         Ok(Writing { generation, by_copy, decoder: tokenizer.decoder(), answer: None })
     }
 
-    /// Begins an answer to a conversation that ends with the user's turn; what of it the model does not see. The answer
-    /// ends at a token of the template, or at a line of a transcript, that ends the turn.
+    /// Starts the answer to a conversation that ends with a turn of the user. The answer ends with a turn token of the
+    /// chat template or, for a model without these, with a line of the transcript that begins another turn. Returns
+    /// which part of the conversation does not fit into the context.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::NoQuestion`] if the last message is not one of the user;
+    /// [`Error::SystemNotFirst`] if a later message is a system message; [`Error::SettingOutOfRange`] if a sampling
+    /// setting is outside its limits.
     pub fn begin_chat(&mut self, messages: &[chat::Message], options: GenerateOptions) -> Result<LeftOut> {
         let Model { tokenizer, .. } = self.model()?;
         let (gpt, by_copy) = self.writer()?;
@@ -47,29 +59,44 @@ impl Session {
         Ok(cpu_writer.copy_of(gpt).map_or((gpt, false), |copy| (copy, true)))
     }
 
-    /// The distinct characters of a text that the model's tokenizer has no token for, so that it never sees them.
+    /// Returns the distinct characters of a text that the tokenizer of the model has no token for, so that the model
+    /// never sees them.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model.
     pub fn unknown_to_model(&self, text: &str) -> Result<String> {
         Ok(self.model()?.tokenizer.unknown_characters(text).into_iter().collect())
     }
 
-    /// What of the conversation the model does not see any more: a long answer pushes out turns as well.
+    /// Returns which part of the conversation the model does not see any more. It grows during a long answer, which
+    /// pushes turns out of the context.
     pub fn left_out(&self) -> LeftOut {
         self.writing.as_ref().map(|writing| writing.generation.left_out()).unwrap_or_default()
     }
 
-    /// The next piece of text; empty while a character is not complete; `None` when the text has ended.
+    /// Draws the next token and returns the text that it completes, which is empty in the middle of a character.
+    /// Returns `None` at the end of the text, and if no generation was started.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU
+    /// fails.
     pub async fn next_token(&mut self) -> Result<Option<String>> {
         let model = self.model.as_ref().ok_or(Error::NoModel)?;
         let Some(writing) = &mut self.writing else { return Ok(None) };
         writing.next(&model.gpt, &model.cpu_writer).await
     }
 
-    /// Ends the text; what an incomplete character left over.
+    /// Ends the generation and returns the remaining text: what is left of an incomplete character or line.
     pub fn end_generation(&mut self) -> String {
         self.writing.take().map_or_else(String::new, Writing::finish)
     }
 
-    /// Logits `[vocabulary]` after the last of `ids`, of which the last context is read.
+    /// Returns the logits `[vocabulary]` after the last of `ids`, of which the model reads the last context. Without
+    /// ids it reads the token that begins a text.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::TokenOutOfRange`] if an id is outside the vocabulary;
+    /// [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn logits(&self, ids: &[u32]) -> Result<Vec<f32>> {
         let Model { gpt, tokenizer, .. } = self.model()?;
         let start = [tokenizer.start()];

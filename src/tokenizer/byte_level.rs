@@ -12,34 +12,36 @@ use super::scheme::Scheme;
 use super::{Tokenizer, alphabet};
 use crate::error::{Error, Result};
 
-/// What a token is to a program that reads a text.
+/// How a program that reads a text treats a token, as in the token types of llama.cpp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenClass {
-    /// Comes of bytes and merges.
+    /// A byte, or the result of a merge.
     Ordinary,
-    /// Is found in a text before it is cut, and shown.
+    /// It is found in a text before pre-tokenisation, and decoded like other text.
     Added,
-    /// Is found only where a program asks for it, and never shown.
+    /// It is encoded only if a program asks for it, and left out of decoded text.
     Special,
-    /// Stands where no token has the id.
+    /// A placeholder for an id that no token has.
     Unused,
 }
 
-/// Tokens in the order of their ids, and merges in that of their ranks.
+/// A vocabulary and merges of byte-level BPE: tokens in the order of their ids, and merges in the order of their ranks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ByteLevel {
-    /// An ordinary token is spelled in GPT-2's alphabet of bytes, others as they stand in a text. All differ.
+    /// An ordinary token is spelled in the byte alphabet of GPT-2, others as they occur in a text. All spellings
+    /// differ.
     pub tokens: Vec<(String, TokenClass)>,
-    /// What two spellings join to. Inside a character that need not be a token.
+    /// The two spellings that each merge joins. Inside a character the result need not be a token.
     pub merges: Vec<(String, String)>,
 }
 
 impl Tokenizer {
-    /// Composed characters are not composed by llama.cpp; texts mostly have them so.
+    /// Converts the tokenizer to byte-level BPE with the same ids. llama.cpp does not normalise texts to NFC, so it
+    /// encodes the decomposed characters of a text differently.
     ///
     /// # Errors
-    /// `TokenizerInvalid` where two tokens are spelled the same, as a character and an added token can be;
-    /// `TokenizerNotInLlamaCpp` where texts would be cut otherwise.
+    /// [`Error::TokenizerInvalid`] if two tokens have the same spelling, as a character and an added token can;
+    /// [`Error::TokenizerNotInLlamaCpp`] if llama.cpp would cut texts differently.
     pub fn byte_level(&self) -> Result<ByteLevel> {
         if let Some(feature) = self.beyond_llama_cpp() {
             return Err(Error::TokenizerNotInLlamaCpp { feature });

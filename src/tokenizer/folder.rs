@@ -14,8 +14,8 @@ use super::turns::TurnTokens;
 use super::vocabulary::{pair, read_vocabulary};
 use crate::error::{Error, Result};
 
-/// The files of a tokenizer: itself, or the older pair; and what says more of its tokens and of where texts end, all of
-/// which may be missing.
+/// The files of a tokenizer in a Hugging Face folder: `tokenizer.json`, or the older pair `vocab.json` and
+/// `merges.txt`; the others state the roles of tokens and may be missing.
 pub const TOKENIZER_FILES: [&str; 8] = [
     "tokenizer.json",
     "vocab.json",
@@ -27,18 +27,19 @@ pub const TOKENIZER_FILES: [&str; 8] = [
     "chat_template.jinja",
 ];
 
-/// The field of tokenizer_config.json that names the tokens around turns, where they are not ours. transformers keep it and do
-/// nothing with it.
+/// The field of `tokenizer_config.json` that names the turn tokens if they are not ours. transformers preserve it and
+/// do nothing with it.
 pub const TURN_TOKENS: &str = "turn_tokens";
 
 /// Ids of one kind that a file may name; more are passed over.
 const MOST_IDS: usize = 64;
 
-/// A tokenizer, and the added tokens that it does without.
+/// A tokenizer that was opened for a model, and the added tokens that were left out.
 #[derive(Debug)]
 pub struct Opened {
+    /// The tokenizer, whose vocabulary is not larger than the number of rows of the model.
     pub tokenizer: Tokenizer,
-    /// Texts of added tokens that the model has no row for.
+    /// The texts of added tokens for which the model has no embedding row.
     pub left_out: Vec<String>,
 }
 
@@ -68,11 +69,13 @@ struct Ids {
 }
 
 impl Tokenizer {
-    /// Opens the tokenizer of a folder for a model with as many `rows`. `file` gives the content of a file by its name.
+    /// Opens the tokenizer of a Hugging Face folder for a model with `rows` embedding rows. `file` returns the content
+    /// of a file by its name.
     ///
     /// # Errors
-    /// What [`from_json`](Self::from_json) says; [`Error::FileMissing`]; [`Error::VocabularyMismatch`] where the model lacks
-    /// rows for ordinary tokens; [`Error::TokenizerInvalid`] for a file beside it that cannot be read.
+    /// Those of [`from_json`](Self::from_json); [`Error::FileMissing`] if there is neither a `tokenizer.json` nor the
+    /// older pair of files; [`Error::VocabularyMismatch`] if the model lacks rows for ordinary tokens;
+    /// [`Error::TokenizerInvalid`] if a file beside the tokenizer cannot be read.
     pub fn from_folder<'f>(file: impl Fn(&str) -> Option<&'f [u8]>, rows: usize) -> Result<Opened> {
         let described = Described::read(&file)?;
         let missing = |name: &str| Error::FileMissing { name: name.to_owned() };
@@ -88,7 +91,11 @@ impl Tokenizer {
         Ok(Opened { tokenizer: Self::from_file(tokens)?.with_roles(roles), left_out })
     }
 
-    /// Opens GPT-2's older pair of files alone, as the `tokenizer.json` that says the same.
+    /// Opens the older pair of files of GPT-2, `vocab.json` and `merges.txt`, without any other files.
+    ///
+    /// # Errors
+    /// [`Error::TokenizerInvalid`] if a file is damaged or both contradict each other; [`Error::TokenizerUnsupported`]
+    /// if they would encode texts differently from us.
     pub fn from_vocabulary(vocabulary: &[u8], merges: &[u8]) -> Result<Self> {
         Self::from_file(of_pair(vocabulary, merges, &Described::default())?)
     }

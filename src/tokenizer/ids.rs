@@ -6,8 +6,8 @@ use std::ops::Range;
 /// for "no token" (`train::Dataset::to_bytes`).
 const LARGEST_NARROW: usize = u16::MAX as usize;
 
-/// Token ids in the order of the text. Outside they are numbers of 32 bits. Inside each takes 2 bytes where the vocabulary
-/// allows it, else 4: a text of 200 MB in a vocabulary of characters would otherwise take 400 MB more of WebAssembly's 4 GiB.
+/// The token ids of a text, in order. Each takes 2 bytes of memory if the vocabulary allows it, else 4: a text of 200
+/// MB in a vocabulary of characters would otherwise take 400 MB more of the 4 GiB of WebAssembly.
 #[derive(Debug, Clone)]
 pub struct TokenIds(Store);
 
@@ -18,22 +18,22 @@ enum Store {
 }
 
 impl TokenIds {
-    /// Ids of a vocabulary whose [`width`](Self::width) is 2.
+    /// Wraps ids of a vocabulary whose [`width`](Self::width) is 2 bytes.
     pub fn narrow(ids: Vec<u16>) -> Self {
         Self(Store::Narrow(ids))
     }
 
-    /// Ids of a vocabulary whose [`width`](Self::width) is 4.
+    /// Wraps ids of a vocabulary whose [`width`](Self::width) is 4 bytes.
     pub fn wide(ids: Vec<u32>) -> Self {
         Self(Store::Wide(ids))
     }
 
-    /// Bytes that an id of such a vocabulary takes: 2 or 4.
+    /// Returns the bytes that each id of a vocabulary of this size takes: 2 or 4.
     pub fn width(vocabulary: usize) -> usize {
         if vocabulary <= LARGEST_NARROW { 2 } else { 4 }
     }
 
-    /// Bytes that each of these ids takes: 2 or 4.
+    /// Returns the bytes that each of these ids takes: 2 or 4.
     pub fn bytes_per_id(&self) -> usize {
         match self.0 {
             Store::Narrow(_) => 2,
@@ -41,6 +41,7 @@ impl TokenIds {
         }
     }
 
+    /// Returns the number of tokens.
     pub fn len(&self) -> usize {
         match &self.0 {
             Store::Narrow(ids) => ids.len(),
@@ -48,14 +49,15 @@ impl TokenIds {
         }
     }
 
+    /// Whether there are no tokens.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The id at a place.
+    /// Returns the id at a position.
     ///
     /// # Panics
-    /// When `place` is not below [`len`](Self::len).
+    /// If `place` is not below [`len`](Self::len).
     pub fn at(&self, place: usize) -> u32 {
         match &self.0 {
             Store::Narrow(ids) => ids[place].into(),
@@ -63,10 +65,10 @@ impl TokenIds {
         }
     }
 
-    /// The ids of a range of places.
+    /// Iterates over the ids at a range of positions.
     ///
     /// # Panics
-    /// When the range ends after [`len`](Self::len).
+    /// If the range ends after [`len`](Self::len).
     pub fn range(&self, range: Range<usize>) -> impl Iterator<Item = u32> + '_ {
         let (narrow, wide): (&[u16], &[u32]) = match &self.0 {
             Store::Narrow(ids) => (&ids[range], &[]),
@@ -75,11 +77,13 @@ impl TokenIds {
         narrow.iter().map(|&id| u32::from(id)).chain(wide.iter().copied())
     }
 
+    /// Iterates over all ids in order.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.range(0..self.len())
     }
 
-    /// Appends the ids, little-endian, with `width` bytes each: at least [`bytes_per_id`](Self::bytes_per_id).
+    /// Appends the ids in little-endian order with `width` bytes each, which must be at least
+    /// [`bytes_per_id`](Self::bytes_per_id).
     pub fn write(&self, bytes: &mut Vec<u8>, width: usize) {
         match &self.0 {
             Store::Narrow(ids) if width == 2 => ids.iter().for_each(|id| bytes.extend(id.to_le_bytes())),
@@ -87,7 +91,8 @@ impl TokenIds {
         }
     }
 
-    /// Ids as [`write`](Self::write) appends them, `width` bytes each: 2 or 4. Bytes left over are passed over.
+    /// Reads ids of `width` bytes each, 2 or 4, as [`write`](Self::write) appends them. An incomplete id at the end is
+    /// ignored.
     pub fn read(bytes: &[u8], width: usize) -> Self {
         Self(match width {
             2 => Store::Narrow(bytes.as_chunks().0.iter().map(|&id| u16::from_le_bytes(id)).collect()),

@@ -49,20 +49,21 @@ use tokens::Tokens;
 pub use train::{VOCABULARY, default_vocabulary};
 pub use turns::TurnTokens;
 
-/// What a token is.
+/// What a token of a tokenizer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum Kind {
-    /// A character of the text it was made from. Others are left out.
+    /// A Unicode character of the training text. Other characters have no token and are left out.
     Char,
-    /// A byte of UTF-8; its id is the byte.
+    /// A byte of UTF-8, whose value is the token id.
     Byte,
-    /// Bytes that often stand together within a word, as GPT-2's.
+    /// A sequence of bytes within a word, made by the merges of byte-level BPE as in GPT-2.
     Bpe,
 }
 
-/// Cheap to clone, but for the merges.
+/// A vocabulary with the rules that encode text to token ids and decode ids to text. A clone copies the merges and
+/// shares the tokens.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     scheme: Scheme,
@@ -83,16 +84,23 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Makes a tokenizer from a text.
+    /// Trains a tokenizer on a text.
     ///
-    /// `vocabulary` counts for BPE alone: 300 to 32,768, or by default what suits the text's length. A short text may
-    /// give fewer tokens than asked for, since pairs that do not repeat are never merged. Merges are learned from all
-    /// of the text up to 20 MB, and from an evenly spread sample of 20 MB of a longer one.
+    /// `vocabulary` is the number of tokens of a BPE tokenizer, from 300 to 32,768; by default it follows from the
+    /// length of the text. A short text may give fewer tokens, since a pair that does not repeat is never merged.
+    /// Merges are learned from the whole text up to 20 MB, and from an evenly spread sample of 20 MB of a longer text.
+    ///
+    /// # Errors
+    /// [`Error::NoText`] if all documents are empty; [`Error::VocabularySize`] if `vocabulary` is out of range for BPE;
+    /// [`Error::Internal`] if the BPE trainer fails.
     pub fn train(kind: Kind, vocabulary: Option<usize>, documents: &[&str]) -> Result<Self> {
         Self::train_in(NormalForm::of_texts(documents), kind, vocabulary, documents)
     }
 
-    /// The same in a form that more of the text than these documents has decided.
+    /// Trains a tokenizer whose normal form is given, for callers that derive it from more text than these documents.
+    ///
+    /// # Errors
+    /// Those of [`train`](Self::train).
     pub fn train_in(form: NormalForm, kind: Kind, vocabulary: Option<usize>, documents: &[&str]) -> Result<Self> {
         if documents.iter().all(|document| document.is_empty()) {
             return Err(Error::NoText);
@@ -107,21 +115,28 @@ impl Tokenizer {
         })
     }
 
-    /// Opens a `tokenizer.json`: one of ours, or another of byte-level BPE with GPT-2's pre-tokenisation. Which tokens
-    /// end a text is told by their names. What would encode otherwise than here (another normalizer, another
-    /// pre-tokenizer, ...) is refused; truncation, padding and what a post-processor adds around a text are left aside.
+    /// Opens a `tokenizer.json`: one of ours, or another one of byte-level BPE with the pre-tokenisation of GPT-2. The
+    /// tokens that end a text are recognised by their names. Truncation, padding and the tokens that a post-processor
+    /// adds around a text are ignored.
+    ///
+    /// # Errors
+    /// [`Error::TokenizerInvalid`] if the file is damaged or contradicts itself; [`Error::TokenizerUnsupported`] if it
+    /// would encode texts differently from us, for example by another normalizer or pre-tokenizer.
     pub fn from_json(json: &[u8]) -> Result<Self> {
         Self::from_file(File::read(json)?)
     }
 
-    /// The same with what other files say of its tokens.
+    /// Replaces the roles that follow from the names of the tokens by those that other files state.
     pub fn with_roles(self, roles: TokenRoles) -> Self {
         let roles = roles.among(|id| self.has(id));
         let turns = roles.turns.clone().filter(|turns| turns.fit(&self.specials)).or(self.turns);
         Self { roles, roles_are_stated: true, turns, ..self }
     }
 
-    /// This tokenizer with further special tokens, whose ids follow its own; those that it has already stay.
+    /// Adds special tokens, whose ids follow the existing ones; those that are already there keep their ids.
+    ///
+    /// # Errors
+    /// [`Error::TokenizerInvalid`] if the enlarged tokenizer contradicts itself or has become too large for a file.
     pub fn with_special_tokens(&self, contents: &[&str]) -> Result<Self> {
         let mut file = File::read(self.to_json().as_bytes())?;
         let new = contents.iter().filter(|content| self.special_token(content).is_none());
@@ -137,23 +152,25 @@ impl Tokenizer {
         Ok(Self { roles, roles_are_stated: self.roles_are_stated, ..Self::from_file(file)? })
     }
 
-    /// The id of a text that is one token wherever it stands.
+    /// Returns the id of a text that is always encoded as one token.
     pub fn special_token(&self, content: &str) -> Option<u32> {
         self.specials.id(content)
     }
 
-    /// The tokens around the turns of a conversation: those that the model's files name, or else
-    /// [ours](TurnTokens::ours). `None` where it lacks one of them, so that its model can have read no conversations.
+    /// Returns the tokens around the turns of a conversation: those that the files of the model name, or else
+    /// [ours](TurnTokens::ours). `None` if the vocabulary lacks one of them, so that the model cannot have been trained
+    /// on conversations.
     pub fn turns(&self) -> Option<&TurnTokens> {
         self.turns.as_ref()
     }
 
-    /// The ids of [`turns`](Self::turns): system, user, assistant, end of a turn.
+    /// Returns the ids of [`turns`](Self::turns): system, user, assistant, end of a turn.
     pub fn turn_ids(&self) -> Option<[u32; 4]> {
         let [system, user, assistant, end] = self.turns()?.contents().map(|content| self.special_token(content));
         Some([system?, user?, assistant?, end?])
     }
 
+    /// Returns whether the tokens are characters, bytes or merged bytes.
     pub fn kind(&self) -> Kind {
         match self.scheme {
             Scheme::Characters(_) => Kind::Char,
@@ -162,12 +179,12 @@ impl Tokenizer {
         }
     }
 
-    /// Number of ids, with those that no token has.
+    /// Returns the number of ids, including [unused](Self::unused) ones.
     pub fn vocabulary(&self) -> usize {
         self.tokens.len()
     }
 
-    /// Ids below [`vocabulary`](Self::vocabulary) that no token has: nothing is ever encoded to them.
+    /// Returns the ids below [`vocabulary`](Self::vocabulary) that no token has: no text is encoded to them.
     pub fn unused(&self) -> &[u32] {
         &self.unused
     }
@@ -176,37 +193,38 @@ impl Tokenizer {
         (id as usize) < self.vocabulary() && self.unused.binary_search(&id).is_err()
     }
 
-    /// What its tokens are for.
+    /// Returns which tokens begin and end a text, and the names that transformers give to them.
     pub fn roles(&self) -> &TokenRoles {
         &self.roles
     }
 
-    /// The roles, where files said more than the tokens' names do.
+    /// Returns the roles if files stated more than the names of the tokens do.
     pub fn stated_roles(&self) -> Option<&TokenRoles> {
         self.roles_are_stated.then_some(&self.roles)
     }
 
-    /// The id between documents, where there is any.
+    /// Returns the id of the token between documents, if there is one.
     pub fn end_of_text(&self) -> Option<u32> {
         self.roles.ends.first().copied()
     }
 
-    /// The id that a text without a beginning begins with: the one that is for it, else one between documents, else a
-    /// line's end.
+    /// Returns the id that generation without a prompt begins with: the beginning-of-text token, or else the one
+    /// between documents, or else a line feed.
     pub fn start(&self) -> u32 {
         let line = || self.encode("\n").first().copied();
         self.roles.start.or_else(|| self.end_of_text()).or_else(line).unwrap_or(0)
     }
 
-    /// The ids of a text, without any around it: of its letters in NFC, where the tokenizer says so. Unknown characters are
-    /// left out.
+    /// Encodes a text to token ids, without adding any around it. The text is brought into NFC first if the tokenizer
+    /// says so. Characters without a token are left out.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let mut ids = Vec::new();
         self.each_id(&mut self.scheme.encoder(), text, &mut |id| ids.push(id));
         ids
     }
 
-    /// The ids of all documents, each followed by the end of text, where there is one. Holds these ids and little besides.
+    /// Encodes all documents, each followed by the end-of-text token if there is one. It needs little memory besides
+    /// the ids.
     pub fn encode_documents(&self, documents: &[&str]) -> TokenIds {
         match TokenIds::width(self.vocabulary()) {
             2 => TokenIds::narrow(self.encode_all(documents, |id| id as u16)),
@@ -241,7 +259,8 @@ impl Tokenizer {
         });
     }
 
-    /// About how many bytes [`encode_documents`](Self::encode_documents) will hold, rather a little too many.
+    /// Estimates the bytes of memory that [`encode_documents`](Self::encode_documents) will take; the estimate is
+    /// rather too high.
     pub fn bytes_of_ids(&self, documents: &[&str]) -> u64 {
         (self.estimate(documents) * TokenIds::width(self.vocabulary())) as u64
     }
@@ -266,22 +285,27 @@ impl Tokenizer {
         tokens + documents.len()
     }
 
-    /// The text of ids, added tokens included; bytes that are no UTF-8 become U+FFFD.
+    /// Decodes token ids to text, special tokens included; bytes that are not valid UTF-8 become U+FFFD.
+    ///
+    /// # Errors
+    /// [`Error::TokenOutOfRange`] if an id is outside the vocabulary.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
         self.tokens.decode(ids)
     }
 
-    /// A decoder for ids that come one at a time.
+    /// Returns a decoder for ids that arrive one at a time.
     pub fn decoder(&self) -> StreamDecoder {
         StreamDecoder::new(self.tokens.clone())
     }
 
-    /// One token for the eye: bytes that are no whole character as `<0xC3>`. Empty outside the vocabulary.
+    /// Returns one token for display, with bytes that are not a whole character written as `<0xC3>`. The text is empty
+    /// if the id is outside the vocabulary.
     pub fn token_text(&self, id: u32) -> String {
         self.tokens.text(id)
     }
 
-    /// The distinct characters of a text that [`encode`](Self::encode) leaves out, in the order of their code points.
+    /// Returns the distinct characters of a text that [`encode`](Self::encode) leaves out, in the order of their code
+    /// points.
     pub fn unknown_characters(&self, text: &str) -> Vec<char> {
         let mut unknown = BTreeSet::new();
         if let Scheme::Characters(known) = &self.scheme {

@@ -14,16 +14,19 @@ use unicode_normalization_alignments::UnicodeNormalization;
 /// A text that has to be changed is taken in pieces of about this size, in bytes.
 const PIECE: usize = 1 << 20;
 
+/// The Unicode normal form that a tokenizer brings a text into before it encodes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NormalForm {
+    /// The text stays as it is.
     AsIs,
+    /// A letter and its accents become one character where Unicode has one.
     Nfc,
 }
 
 impl NormalForm {
-    /// The form for a tokenizer of these texts: NFC, but for those in which the difference is meant, such as a list of
-    /// Unicode's oddities, which are to come back as they were. There some letters are apart and others are one, as many
-    /// lines have the former as the latter, and no letter is written in both ways.
+    /// Chooses the form for a tokenizer of these texts: NFC, unless the difference is intended, as in a list of
+    /// Unicode's oddities, which must be decoded unchanged. Texts count as such if they have composed letters,
+    /// decomposed ones on at least as many lines, and no letter that is written in both ways.
     pub fn of_texts(texts: &[&str]) -> Self {
         if texts.iter().all(|text| is_surely_nfc(text)) {
             return Self::Nfc;
@@ -45,7 +48,7 @@ impl NormalForm {
         if is_meant { Self::AsIs } else { Self::Nfc }
     }
 
-    /// A text in this form; borrowed where nothing changes.
+    /// Returns a text in this form, borrowed if nothing changes.
     pub fn of(self, text: &str) -> Cow<'_, str> {
         if self == Self::AsIs || is_surely_nfc(text) {
             return Cow::Borrowed(text);

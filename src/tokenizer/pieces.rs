@@ -8,16 +8,20 @@ use super::scheme::Scheme;
 use super::special::Segment;
 use super::split::words;
 
-/// A stretch of text that is shown in one colour. Mostly one token; several where tokens end inside a character; none
-/// where the tokenizer leaves a character out. The texts of all pieces joined are the text, normalised as it is read.
+/// A stretch of text for display in one colour. Mostly it is one token; it has several if tokens end inside a
+/// character, and none if the tokenizer leaves a character out. The texts of all pieces joined are the text as the
+/// tokenizer normalises it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Piece {
+    /// The ids of its tokens in order.
     pub ids: Vec<u32>,
+    /// The characters of the piece.
     pub text: String,
-    /// Where the piece starts and ends, in characters of the text as the tokenizer reads it, which normalises some.
+    /// The position of its first character, counted in characters of the normalised text.
     pub start: usize,
+    /// The position after its last character, counted in the same way.
     pub end: usize,
 }
 
@@ -53,7 +57,7 @@ impl Pieces {
 }
 
 impl Tokenizer {
-    /// The text as it is cut, for a preview.
+    /// Cuts a text into pieces along its tokens, for a preview.
     pub fn pieces(&self, text: &str) -> Vec<Piece> {
         let mut pieces = Pieces::default();
         self.specials.each(text, |segment| match segment {

@@ -14,26 +14,26 @@ pub const NAMES: [&str; 7] =
 /// What the end of a text is mostly called, where no file says it.
 const ENDS: [&str; 7] = [END_OF_TEXT, "</s>", "<|end_of_text|>", "<eos>", "<|eos|>", "[EOS]", "<|im_end|>"];
 
-/// The tokens of a tokenizer that are more than text.
+/// The special tokens of a tokenizer, by what they are for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TokenRoles {
     /// Ids by their names in `transformers`, such as `eos_token`; names that are not in `NAMES` mean nothing.
     pub named: BTreeMap<String, u32>,
-    /// What a text without a beginning begins with.
+    /// The id that generation without a prompt begins with.
     pub start: Option<u32>,
-    /// Ids that end what is written. The first one separates documents.
+    /// The ids that end generation. The first one separates documents in training data.
     pub ends: Vec<u32>,
-    /// How `transformers` make a text of a conversation.
+    /// The chat template of transformers, in Jinja.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chat_template: Option<String>,
-    /// The tokens around turns, where they are not [ours](TurnTokens::ours).
+    /// The tokens around turns, if they are not [ours](TurnTokens::ours).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turns: Option<TurnTokens>,
 }
 
 impl TokenRoles {
-    /// What the tokens' own names say.
+    /// Derives the roles from the names of the tokens alone.
     pub fn by_name(file: &File) -> Self {
         let Some((name, end)) = end_by_name(file) else { return Self::default() };
         // Lorito's own tokenizers have no other token for the beginning of a text, nor to fill up with.
@@ -43,7 +43,7 @@ impl TokenRoles {
         Self { named, start: Some(end), ends: vec![end], ..Self::default() }
     }
 
-    /// The same without ids that no token has.
+    /// Drops the ids that no token has.
     pub fn among(mut self, has: impl Fn(u32) -> bool) -> Self {
         self.named.retain(|name, id| NAMES.contains(&&name[..]) && has(*id));
         self.start = self.start.filter(|&id| has(id));

@@ -52,8 +52,8 @@ impl Tokens {
     }
 }
 
-/// Decodes ids one at a time. What has come out, with [`finish`](Self::finish)'s rest, equals the decoding of all ids
-/// in one piece; a character comes out once its last byte is there.
+/// Decodes ids one at a time. The returned texts, with that of [`finish`](Self::finish), equal the decoding of all ids
+/// at once; a character is returned with its last byte.
 #[derive(Debug, Clone)]
 pub struct StreamDecoder {
     tokens: Arc<Tokens>,
@@ -66,7 +66,10 @@ impl StreamDecoder {
         Self { tokens, pending: Vec::new() }
     }
 
-    /// The text that `id` completes; empty in the middle of a character.
+    /// Adds an id and returns the text that it completes, which is empty in the middle of a character.
+    ///
+    /// # Errors
+    /// [`Error::TokenOutOfRange`] if the id is outside the vocabulary.
     pub fn push(&mut self, id: u32) -> Result<String> {
         self.pending.extend_from_slice(self.tokens.get(id)?);
         let mut text = String::new();
@@ -88,7 +91,7 @@ impl StreamDecoder {
         Ok(text)
     }
 
-    /// The rest: empty, or one U+FFFD for a character that never was completed.
+    /// Returns the remaining text: empty, or one U+FFFD for an incomplete character.
     pub fn finish(self) -> String {
         String::from_utf8_lossy(&self.pending).into_owned()
     }

@@ -13,7 +13,8 @@ use super::special::{Segment, Specials};
 use super::split::words;
 use crate::error::{Error, Result};
 
-/// Sizes that a trained vocabulary may have: the bytes, the end of text and some merges; what a page can still train.
+/// The sizes that a trained BPE vocabulary may have: at least the bytes, the end of text and some merges, and at most
+/// what a page can train.
 pub const VOCABULARY: std::ops::RangeInclusive<usize> = 300..=32_768;
 
 /// Merges are learned from at most so many bytes. More text hardly changes the common words, and would take memory.
@@ -28,8 +29,8 @@ const LONGEST_WORD: usize = 256;
 /// Pairs that are seen less often are not worth a token.
 const LEAST_FREQUENCY: u64 = 2;
 
-/// The size of a trained vocabulary for a text of so many characters: a power of two that leaves each token some 150
-/// uses in the text, and does not let the embedding outgrow the small models that are trained here.
+/// Returns the size of a BPE vocabulary for a text of this many characters: a power of two with which each token occurs
+/// about 150 times, and the embedding does not outgrow the small models that are trained here.
 pub fn default_vocabulary(characters: usize) -> usize {
     let most = (characters / 450).clamp(512, 8192);
     1 << most.ilog2()

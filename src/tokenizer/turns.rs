@@ -4,31 +4,38 @@ use serde::{Deserialize, Serialize};
 
 use super::special::Specials;
 
-/// The texts of four special tokens. The first three begin a turn, by who speaks; the last ends every turn.
+/// The texts of the four special tokens of a chat template. Three begin a turn, one for each role, and the last ends
+/// every turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TurnTokens {
+    /// Begins the system message.
     pub system: String,
+    /// Begins a turn of the user.
     pub user: String,
+    /// Begins a turn of the assistant.
     pub assistant: String,
+    /// Ends a turn of any role.
     pub end: String,
 }
 
 impl TurnTokens {
-    /// Those that a model gets here that knows no conversations, and that tokenizers have whose files name no others. In this
-    /// order they get their ids.
+    /// The tokens that we add to a model without a chat template, and that are assumed if its files name no others.
+    /// They get their ids in this order.
     pub const OURS: [&str; 4] = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"];
 
+    /// Returns the tokens of [`OURS`](Self::OURS) by their roles.
     pub fn ours() -> Self {
         let [system, user, assistant, end] = Self::OURS.map(|content| content.to_owned());
         Self { system, user, assistant, end }
     }
 
-    /// System, user, assistant, end of a turn.
+    /// Returns the four texts: system, user, assistant, end of a turn.
     pub fn contents(&self) -> [&str; 4] {
         [&self.system, &self.user, &self.assistant, &self.end]
     }
 
-    /// The first two characters of each token, each pair once. Words in which these are kept apart spell none of the tokens.
+    /// Returns the first two characters of each token, without repetition. A text that never has such a pair side by
+    /// side contains none of the tokens.
     pub fn beginnings(&self) -> Vec<(char, char)> {
         let mut pairs = Vec::new();
         for content in self.contents() {

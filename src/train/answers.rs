@@ -5,21 +5,25 @@
 
 use crate::tokenizer::TokenIds;
 
-/// The two parts of a text's ids.
+/// The two splits of a text: training data and validation data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
+    /// The split that the weights are fitted to.
     Train,
+    /// The split that the loss is only measured on.
     Validation,
 }
 
-/// The ids that begin and end turns and documents.
+/// The token ids that a loss mask of conversations follows from: those that begin and end turns and documents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answers {
-    /// System, user, assistant, end of a turn: as `chat::TOKENS`.
+    /// The ids that begin a turn of the system, the user and the assistant, and the id that ends a turn, in the order
+    /// of `chat::TOKENS`.
     pub tokens: [u32; 4],
     /// The id that ends a document, where the tokenizer has one.
     pub end_of_text: Option<u32>,
-    /// Where answers begin that are only read: places of the assistant's token in the ids of each side, sorted.
+    /// Assistant turns that do not count in the loss: sorted positions of their first token in the ids of the training
+    /// split and of the validation split.
     pub only_read: [Vec<u32>; 2],
 }
 
@@ -50,7 +54,8 @@ impl Answers {
         }
     }
 
-    /// Whether each of `ids[from..to]` is learned; `ids`: all of this side.
+    /// Returns the loss mask of `ids[from..to]`: whether each token counts as a target. `ids` are all ids of this
+    /// split.
     pub fn learned(&self, side: Side, ids: &TokenIds, from: usize, to: usize) -> impl Iterator<Item = bool> {
         let before = (0..from).rev().find_map(|place| self.after(side, place, ids.at(place)));
         let mut within = before.unwrap_or(Within::Document);

@@ -18,26 +18,31 @@ const WIDE: &[u8; 8] = b"ids-32/1";
 /// How often a window is drawn anew because nothing in it counts.
 const MOST_DRAWS: usize = 16;
 
-/// The token ids of a text, split.
+/// The token ids of a text, split into training and validation data.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Dataset {
+    /// The ids of the training split, document after document.
     pub train: TokenIds,
+    /// The ids of the validation split, document after document.
     pub validation: TokenIds,
-    /// Bytes of the text that `validation` encodes, for bits per byte; 0 where not all of it counts.
+    /// The number of UTF-8 bytes that `validation` encodes, for bits per byte; 0 if a loss mask leaves some targets
+    /// out.
     pub validation_bytes: u64,
-    /// Where there are conversations: what of them is learned.
+    /// What the loss mask follows from, if the text has conversations.
     pub answers: Option<Answers>,
 }
 
-/// Inputs and, one place further on, what the model should say.
+/// The windows of one forward and backward pass: inputs, and as targets the same tokens shifted by one.
 #[derive(Clone)]
 pub struct Batch {
+    /// Token ids `[batch, time]`.
     pub inputs: Ids,
+    /// The next token for each input `[batch, time]`; those that the loss mask leaves out are marked as ignored.
     pub targets: Targets,
 }
 
-/// A number that depends on both of its own and differs for neighbours (the mixing function of SplitMix64,
-/// Steele, Lea & Flood 2014).
+/// Hashes two numbers into one that differs for neighbouring values (the mixing function of SplitMix64, Steele, Lea &
+/// Flood 2014). It makes a random seed for each step from the seed of the run.
 pub fn mix(seed: u64, step: u64) -> u64 {
     let mut value = seed ^ step.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -46,12 +51,16 @@ pub fn mix(seed: u64, step: u64) -> u64 {
 }
 
 impl Dataset {
-    /// Bytes that the ids take in memory.
+    /// Returns the bytes of memory that the ids of both splits take.
     pub fn bytes(&self) -> usize {
         [&self.train, &self.validation].map(|ids| ids.len() * ids.bytes_per_id()).iter().sum()
     }
 
-    /// Refuses a text in which not one training window fits.
+    /// Checks that at least one training window of `context` tokens has a target that counts.
+    ///
+    /// # Errors
+    /// [`Error::TextTooShort`] if the training split has fewer than `context + 1` tokens; [`Error::NothingToLearn`] if
+    /// the loss mask leaves out all of its targets.
     pub fn check(&self, context: usize) -> Result<()> {
         let needed = context + 1;
         if self.train.len() < needed {
@@ -65,11 +74,11 @@ impl Dataset {
         Ok(())
     }
 
-    /// The windows of one pass: `windows` of `context` tokens from random places, the same for the same seed, step
-    /// and pass.
+    /// Draws the batch of one pass: `windows` windows of `context` tokens from random positions of the training split.
+    /// The same seed, step and pass give the same batch. [`check`](Self::check) must have passed for this `context`.
     ///
     /// # Errors
-    /// [`Error::TokenOutOfRange`] for a text with ids from `vocabulary` on.
+    /// [`Error::TokenOutOfRange`] if an id is not below `vocabulary`.
     pub fn batch(
         &self,
         windows: usize,
@@ -119,7 +128,8 @@ impl Dataset {
         target.saturating_sub(context).min(self.train.len() - context - 1)
     }
 
-    /// Where the fixed validation windows start and how long they are: at most `count`, spread evenly.
+    /// Returns the positions at which the fixed validation windows start, and their length in tokens: at most `count`
+    /// windows, spread evenly, that do not overlap.
     pub fn validation_windows(&self, count: usize, context: usize) -> (Vec<usize>, usize) {
         let tokens = self.validation.len();
         if tokens < 2 || count == 0 {
@@ -132,10 +142,10 @@ impl Dataset {
         (starts, time)
     }
 
-    /// The validation windows at `starts`.
+    /// Builds a batch of the validation windows that start at `starts` and have `time` tokens each.
     ///
     /// # Errors
-    /// As [`Dataset::batch`].
+    /// [`Error::TokenOutOfRange`] if an id is not below `vocabulary`.
     pub fn validation_batch(&self, starts: &[usize], time: usize, vocabulary: usize) -> Result<Batch> {
         self.windows_at(Side::Validation, starts, time, vocabulary)
     }
@@ -158,12 +168,14 @@ impl Dataset {
         ids.zip(learned).map(|(id, learned)| if learned { id } else { IGNORED as u32 }).collect()
     }
 
-    /// The data set as bytes, little-endian: the counts of ids of both sides and the bytes of validation text, 8 bytes each; the
-    /// ids of both sides; and of conversations the four ids of turns and that of the end of text, or the largest number where
-    /// there is none. Where answers are only read, their counts and places follow, as numbers of 32 bits.
+    /// Writes the data set as little-endian bytes, in this order: the number of ids of each split and the bytes of
+    /// validation text, 8 bytes each; the ids of the training split; the ids of the validation split; with
+    /// conversations, the four ids of turn tokens and that of the end of text, or the largest number if there is none.
+    /// If some assistant turns do not count in the loss, two counts and then their positions in each split follow, as
+    /// 32-bit numbers.
     ///
-    /// Ids take 2 bytes where they do in memory, without a word of it, as in all that was stored before there were others.
-    /// Otherwise they take 4, and `WIDE` stands before the rest.
+    /// Ids take 2 bytes each if they do so in memory; this was the first form and has no mark. Otherwise they take 4
+    /// bytes, and the 8 bytes `ids-32/1` stand before all else.
     pub fn to_bytes(&self) -> Vec<u8> {
         let width = self.train.bytes_per_id().max(self.validation.bytes_per_id());
         let counts = [self.train.len() as u64, self.validation.len() as u64, self.validation_bytes];

@@ -30,10 +30,10 @@ const WINDOWS: usize = 8;
 /// Difference of the losses, of the loss.
 const TOLERANCE: f32 = 0.01;
 
-/// Trains a small model with and without half precision and compares the losses.
+/// Trains a small model for a few steps with and without half precision, and compares the losses.
 ///
 /// # Errors
-/// When the GPU is gone.
+/// [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
 pub async fn check_half_precision(device: &Device) -> Result<HalfPrecision> {
     if !device.supports_half() {
         return Ok(HalfPrecision::Missing);

@@ -13,6 +13,7 @@ pub struct StepRecord {
     pub loss: f32,
     /// Global norm of the gradient before clipping.
     pub gradient_norm: f32,
+    /// The learning rate of the update, after warm-up and cosine decay.
     pub learning_rate: f64,
 }
 
@@ -22,6 +23,7 @@ pub struct StepRecord {
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 #[cfg_attr(target_arch = "wasm32", tsify(missing_as_null))]
 pub struct Evaluation {
+    /// The number of steps that the model had been trained for.
     pub step: u64,
     /// Mean training loss since the evaluation before; `None` before the first step.
     pub train_loss: Option<f32>,
@@ -37,7 +39,9 @@ pub struct Evaluation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Sample {
+    /// The number of steps that the model had been trained for.
     pub step: u64,
+    /// The generated text, without a prompt.
     pub text: String,
 }
 
@@ -46,16 +50,20 @@ pub struct Sample {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct History {
+    /// The optimizer steps in order.
     pub steps: Vec<StepRecord>,
+    /// The evaluations in order of their steps.
     pub evaluations: Vec<Evaluation>,
+    /// The samples in order of their steps, one after each evaluation that was not interrupted.
     pub samples: Vec<Sample>,
-    /// Wall time spent training.
+    /// Wall time spent training, in seconds, without pauses.
     pub seconds: f64,
     /// Tokens trained on, counted with repetition.
     pub tokens: u64,
 }
 
 impl History {
+    /// Returns the latest evaluation, if there has been one.
     pub fn last_evaluation(&self) -> Option<&Evaluation> {
         self.evaluations.last()
     }

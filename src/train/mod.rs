@@ -30,7 +30,8 @@ use crate::{
 /// a validation window costs a third of a training window (no backward pass).
 const EVALUATION_SHARE: f64 = 0.07;
 
-/// Windows that one evaluation of a run reads, where the text has as many.
+/// Returns how many windows an evaluation reads at most, so that all evaluations of a run take only a small share of
+/// its time.
 pub fn most_validation_windows(config: &TrainConfig) -> usize {
     let windows = config.batch_size * config.gradient_accumulation;
     let evaluations = config.steps / config.eval_every.min(config.steps.max(1)) + 1;
@@ -38,7 +39,8 @@ pub fn most_validation_windows(config: &TrainConfig) -> usize {
     (budget as usize).max(config.batch_size)
 }
 
-/// Trains one model. Steps are only queued on the GPU; [`Trainer::read`] waits for them and hands out their figures.
+/// The optimizer state and history of one model, and the training step. On the GPU a step is only queued;
+/// [`Trainer::read`] waits for the queued steps and returns their losses.
 pub struct Trainer {
     progress: Progress,
     /// Twice the weights; none before the first step, so that a model that only writes has the memory.
@@ -88,7 +90,7 @@ impl Learning {
 }
 
 impl Trainer {
-    /// A trainer for a model that has not been trained; `begin` starts its first run.
+    /// Creates a trainer for a model that has not been trained; [`begin`](Self::begin) starts its first run.
     pub fn new(gpt: &Gpt) -> Self {
         Self {
             progress: Progress {
@@ -110,7 +112,7 @@ impl Trainer {
         }
     }
 
-    /// A trainer as a checkpoint left it.
+    /// Recreates a trainer from the training state of a checkpoint.
     pub fn restore(gpt: &Gpt, state: TrainingState) -> Self {
         let device = gpt.device();
         let flat = |values| Flat::new(values, &gpt.trained().segments, &device);
@@ -130,7 +132,8 @@ impl Trainer {
         trainer
     }
 
-    /// A trainer for a model that was trained elsewhere and came without moments: its steps are counted on.
+    /// Creates a trainer for a model that comes with a history but without optimizer state: the step count goes on, and
+    /// AdamW begins anew.
     pub fn continuing(gpt: &Gpt, history: History) -> Self {
         let mut trainer = Self::new(gpt);
         trainer.progress.step = history.steps.last().map_or(0, |record| record.step);
@@ -138,26 +141,36 @@ impl Trainer {
         trainer
     }
 
-    /// Starts another run on the same model: its own schedule, the optimizer's moments go on.
+    /// Starts another run on the same model, with a learning-rate schedule of its own; the moments of AdamW are kept.
+    ///
+    /// # Errors
+    /// [`Error::SettingOutOfRange`] if a setting is outside its limits.
     pub fn begin(&mut self, config: TrainConfig) -> Result<()> {
         config.validate()?;
         self.progress = Progress { config, start_step: self.progress.step, ..self.progress.clone() };
         Ok(())
     }
 
+    /// Returns the settings of the run and the number of steps taken.
     pub fn progress(&self) -> &Progress {
         &self.progress
     }
 
+    /// Returns the losses, evaluations and samples of all runs of this model.
     pub fn history(&self) -> &History {
         &self.history
     }
 
+    /// Returns the history for adding samples and training time, which the trainer does not know.
     pub fn history_mut(&mut self) -> &mut History {
         &mut self.history
     }
 
-    /// One step on the windows that the run's seed and the step's number choose.
+    /// Queues one optimizer step on the windows that follow from the seed of the run and the step number.
+    ///
+    /// # Errors
+    /// [`Error::TextTooShort`] or [`Error::NothingToLearn`] if no window can be drawn; [`Error::TokenOutOfRange`] if
+    /// the text has ids outside the vocabulary of the model.
     pub fn step(&mut self, gpt: &mut Gpt, data: &Dataset) -> Result<()> {
         let TrainConfig { batch_size, gradient_accumulation, seed, .. } = self.progress.config;
         let context = self.progress.config.window(gpt.config.context);
@@ -170,18 +183,18 @@ impl Trainer {
         Ok(())
     }
 
-    /// One step on given batches, whose gradients are averaged.
+    /// Queues one optimizer step on the given batches, whose gradients are averaged.
     pub fn step_on(&mut self, gpt: &mut Gpt, batches: &[Batch]) {
         let gradients = self.gradient(gpt, batches, 0);
         self.apply(gpt, gradients);
     }
 
-    /// The gradients of the losses of `batches`, each a pass of the step under way; weights and step stay as they are. The
-    /// first of them is the step's pass number `first_pass`, which its dropout follows from: where several compute a step
-    /// together, each has numbers of its own.
+    /// Computes the gradient of the loss of `batches`, each of which is one pass of gradient accumulation. It changes
+    /// neither the weights nor the step number. The first batch is pass number `first_pass` of the step, which seeds
+    /// its dropout mask: if several trainers share a step, each must use other pass numbers.
     ///
     /// # Panics
-    /// For batches of a larger vocabulary or longer windows than the model has.
+    /// If a batch has a larger vocabulary or longer windows than the model.
     pub fn gradient(&mut self, gpt: &mut Gpt, batches: &[Batch], first_pass: usize) -> Gradients {
         let Progress { config, step, .. } = &self.progress;
         gpt.set_precision(if config.half_precision { Precision::Half } else { Precision::Single });
@@ -197,8 +210,9 @@ impl Trainer {
         gradients
     }
 
-    /// Updates the weights from the mean over the passes of `gradients`, which [`Gradients::add`] may have brought together
-    /// from several trainers of equal models. It ends the step, whose loss is the mean of those that this trainer computed.
+    /// Updates the weights with the gradient averaged over its passes, which may come from several trainers of equal
+    /// models ([`Gradients::add`]). This ends the step; its recorded loss is the mean over the passes that this trainer
+    /// computed.
     pub fn apply(&mut self, gpt: &mut Gpt, gradients: Gradients) {
         if gradients.passes() == 0 {
             self.spare = Some(gradients);
@@ -230,12 +244,13 @@ impl Trainer {
         self.spare = Some(gradients);
     }
 
-    /// Waits for the steps queued so far and gives their figures; between [`Trainer::gradient`] and [`Trainer::apply`] none, as
-    /// the losses of the step under way are read with it.
+    /// Waits for the queued steps and returns their losses, gradient norms and learning rates. It returns nothing
+    /// between [`Trainer::gradient`] and [`Trainer::apply`], as the losses of an unfinished step are read together with
+    /// it.
     ///
     /// # Errors
-    /// [`Error::Diverged`] at the first step whose loss or gradient is not a number; what is read after it is worthless
-    /// and dropped.
+    /// [`Error::Diverged`] at the first step whose loss or gradient norm is not finite; the records of that step and of
+    /// later ones are dropped. [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn read(&mut self) -> Result<Vec<StepRecord>> {
         if self.unread.is_empty() || self.losses > 0 {
             return Ok(Vec::new());
@@ -266,15 +281,15 @@ impl Trainer {
         (starts.chunks(config.batch_size).map(<[usize]>::to_vec).collect(), time)
     }
 
-    /// How many calls of [`Trainer::evaluate_batch`] make one evaluation.
+    /// Returns how many calls of [`Trainer::evaluate_batch`] make one evaluation.
     pub fn validation_batches(&self, gpt: &Gpt, data: &Dataset) -> usize {
         self.validation(gpt, data).0.len()
     }
 
-    /// Queues the loss of validation batch `index`; index 0 begins an evaluation anew.
+    /// Queues the loss of validation batch `index`; index 0 begins a new evaluation.
     ///
     /// # Errors
-    /// [`Error::TokenOutOfRange`] for a text of another vocabulary.
+    /// [`Error::TokenOutOfRange`] if the text has ids outside the vocabulary of the model.
     pub fn evaluate_batch(&mut self, gpt: &Gpt, data: &Dataset, index: usize) -> Result<()> {
         if index == 0 {
             self.evaluating.clear();
@@ -289,7 +304,11 @@ impl Trainer {
         Ok(())
     }
 
-    /// Waits for the batches queued so far and records the evaluation.
+    /// Waits for the queued validation batches and adds the evaluation to the history; the weights are kept as the best
+    /// checkpoint if their loss is the lowest so far.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn finish_evaluation(&mut self, data: &Dataset) -> Result<Evaluation> {
         let batches = std::mem::take(&mut self.evaluating);
         let targets: usize = batches.iter().sum();
@@ -317,19 +336,22 @@ impl Trainer {
         Ok(evaluation)
     }
 
-    /// To be told before the model trains on another text.
+    /// Drops the best checkpoint. It must be called before the model trains on another text, whose losses are not
+    /// comparable.
     pub fn forget_best(&mut self) {
         self.best = None;
     }
 
-    /// The best evaluation on this text, in this run or an earlier one, and how many since then have been worse.
+    /// Returns the evaluation with the lowest validation loss on this text, in this run or an earlier one, and the
+    /// number of worse ones since.
     pub fn best(&self) -> Option<BestSoFar> {
         let Held { step, validation_loss, .. } = self.best.as_ref()?;
         let worse = self.history.evaluations.iter().rev().take_while(|evaluation| evaluation.step > *step).count();
         Some(BestSoFar::new(*step, *validation_loss, worse))
     }
 
-    /// Puts the best weights in place of the current ones. AdamW's moments go with those that are left.
+    /// Replaces the weights by those of the best checkpoint and resets the moments of AdamW, which belong to the
+    /// weights that are dropped. Nothing changes if the current weights are the best.
     pub fn return_to_best(&mut self, gpt: &mut Gpt) {
         if let Some(flat) = self.best.as_ref().and_then(|best| best.flat.as_ref()) {
             *gpt.trained_flat_mut() = flat.copied();
@@ -340,7 +362,11 @@ impl Trainer {
         }
     }
 
-    /// Everything but the weights, as numbers. Steps still unread must have been [read](Trainer::read) before.
+    /// Copies the optimizer state, the history and the best checkpoint to the CPU. Queued steps must have been
+    /// [read](Trainer::read) before.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn state(&self, gpt: &Gpt) -> Result<TrainingState> {
         let (first_moment, second_moment) = match &self.learning {
             Some(Learning { moments, .. }) => (moments.first.read().await?, moments.second.read().await?),

@@ -27,22 +27,23 @@ const TOLERANCE_HALF: f64 = 1e-2;
 const LEAST_LOSS: f64 = 0.1;
 const LEAST_NORM: f64 = 0.01;
 
-/// What was found.
+/// How far the GPU differs from the CPU on the first batch of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct SelfCheckResult {
     /// Whether the GPU can be trusted with this model.
     pub passed: bool,
-    /// Of the losses, as a share of the CPU's.
+    /// The difference of the losses, divided by the loss on the CPU; infinite if the GPU gives a number that is not
+    /// finite.
     pub loss_difference: f64,
-    /// The length of the difference of both gradients by the length of the CPU's, which the norms differ by at most.
+    /// The norm of the difference of both gradients, divided by the norm of the gradient on the CPU.
     pub gradient_difference: f64,
-    /// What each may be at most.
+    /// The largest value that either difference may have.
     pub tolerance: f64,
-    /// Tokens that it was computed on.
+    /// The number of tokens that loss and gradient were computed on.
     pub tokens: usize,
-    /// Whether it was the person's own model, and not a smaller one in its place.
+    /// Whether the model itself was checked, and not a smaller one that needs the same kernels.
     pub whole: bool,
 }
 
@@ -58,10 +59,13 @@ pub struct SelfCheck {
 }
 
 impl SelfCheck {
-    /// Takes down `gpt`'s weights and the beginning of the batch that `step` of `run` trains on.
+    /// Copies the weights of `gpt`, and the beginning of the batch that `step` of `run` trains on, to the CPU.
     ///
     /// # Errors
-    /// When the GPU is gone.
+    /// [`Error::DeviceLost`](crate::error::Error::DeviceLost) or
+    /// [`Error::GpuCommandRejected`](crate::error::Error::GpuCommandRejected) if the GPU fails;
+    /// [`Error::TokenOutOfRange`](crate::error::Error::TokenOutOfRange) if the text has ids outside the vocabulary of
+    /// the model.
     pub async fn new(gpt: &Gpt, data: &Dataset, run: &TrainConfig, step: u64) -> Result<Self> {
         let cpu = Device::cpu();
         let whole = gpt.config.parameters() <= MOST_PARAMETERS;
@@ -95,10 +99,11 @@ impl SelfCheck {
         Ok(Self { model, whole, passes, run: run.clone(), step })
     }
 
-    /// Computes loss and gradient on both engines.
+    /// Computes loss and gradient on both engines and compares them.
     ///
     /// # Errors
-    /// When the GPU is gone.
+    /// [`Error::DeviceLost`](crate::error::Error::DeviceLost) or
+    /// [`Error::GpuCommandRejected`](crate::error::Error::GpuCommandRejected) if the GPU fails.
     pub async fn compare(self, gpu: &Device) -> Result<SelfCheckResult> {
         let got = {
             let mut model = self.model.on(gpu).await?;

@@ -27,37 +27,47 @@ impl Progress {
     }
 }
 
-/// A training run taken down to numbers: all that a checkpoint holds besides model and tokenizer.
+/// The training state of a model: all that a checkpoint has besides the weights and the tokenizer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainingState {
+    /// The settings of the run and the number of steps taken.
     pub progress: Progress,
-    /// AdamW's running mean of the gradient, flat as the weights are.
+    /// AdamW's running mean of the gradient, a flat array in the layout of the trained weights.
     pub first_moment: Vec<f32>,
-    /// AdamW's running mean of the squared gradient.
+    /// AdamW's running mean of the squared gradient, in the same layout.
     pub second_moment: Vec<f32>,
+    /// The losses, evaluations and samples of all runs.
     pub history: History,
+    /// The best checkpoint, if there has been an evaluation with validation data.
     pub best: Option<Best>,
 }
 
-/// The weights of the evaluation whose validation loss was lowest on this text.
+/// The best checkpoint: the weights of the evaluation with the lowest validation loss on this text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Best {
+    /// The step of that evaluation.
     pub step: u64,
+    /// Mean cross-entropy on validation data, in nats per token.
     pub validation_loss: f32,
-    /// Flat, as what is trained is laid out.
+    /// The trained weights, a flat array in their layout.
     pub weights: Vec<f32>,
 }
 
-/// What a model was trained on, for its card. Figures only: never the text.
+/// The size of the text that a model was trained on, for its model card. It never has the text itself.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TextFacts {
+    /// The number of documents of both splits.
     pub documents: usize,
+    /// The number of Unicode characters of all documents.
     pub characters: usize,
+    /// The number of bytes of all documents in UTF-8.
     pub bytes: u64,
+    /// The number of tokens of the training split.
     pub train_tokens: usize,
+    /// The number of tokens of the validation split.
     pub validation_tokens: usize,
-    /// Files from before there was a choice held back whole documents.
+    /// How the validation data were chosen. Older files have no such field: there whole documents were held back.
     #[serde(default)]
     pub held_back: HeldBack,
 }

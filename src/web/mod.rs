@@ -11,10 +11,8 @@ mod model;
 mod pretrained;
 mod stop;
 mod text;
-#[allow(missing_docs)] // to be written
 mod training;
 mod unicode;
-#[allow(missing_docs)] // to be written
 mod writing;
 
 use js_sys::Uint8Array;

@@ -32,6 +32,7 @@ pub enum Work {
     SelfCheck,
     /// Compute the loss of this batch of the validation windows.
     EvaluateBatch(usize),
+    /// Wait for the queued validation batches and average their losses.
     FinishEvaluation,
     /// Draw the next token of the sample.
     Sample,
@@ -39,8 +40,9 @@ pub enum Work {
     Save,
     /// Announce that the first step comes next.
     FirstStep,
+    /// Compute or queue one optimizer step.
     Step,
-    /// The run has ended.
+    /// The run has ended; there is nothing left to do.
     Finish,
 }
 
@@ -82,8 +84,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// Takes up a run that has begun or was restored, and that has just been saved. `queues`: whether the engine only
-    /// queues steps; `unchecked`: whether there is a self-check to be done.
+    /// Resumes a run that has begun or was restored, and of which a checkpoint exists. `queues`: whether the engine
+    /// only queues steps; `unchecked`: whether the self-check is still to be done.
     pub fn new(status: RunStatus, history: &History, queues: bool, unchecked: bool, now: f64) -> Self {
         let evaluation = history.evaluations.last();
         Self {
@@ -108,6 +110,8 @@ impl Run {
         }
     }
 
+    /// Returns the next piece of work at the time `now`. It changes nothing, so that asking twice gives the same
+    /// answer.
     pub fn next(&self, now: f64) -> Work {
         let ends = self.stopped || self.step >= self.status.end_step;
         let evaluates = !self.stopped && self.evaluation_is_due();
@@ -133,11 +137,12 @@ impl Run {
         }
     }
 
-    /// Ends the run early: an evaluation or a sample under way is left undone, the steps done are read and saved.
+    /// Ends the run early: an evaluation or a sample in progress is dropped, and the steps done are read and saved.
     pub fn stop(&mut self) {
         self.stopped = true;
     }
 
+    /// Whether there are queued steps whose losses have not been read.
     pub fn has_unread(&self) -> bool {
         self.unread > 0
     }
@@ -160,11 +165,12 @@ impl Run {
 
     // What the caller reports.
 
+    /// Reports that [`Work::FirstStep`] is done.
     pub fn first_step_announced(&mut self) {
         self.first_step_announced = true;
     }
 
-    /// A step, queued or done from `began` to `now`.
+    /// Reports a step that was computed or queued from `began` to `now`.
     pub fn stepped(&mut self, began: f64, now: f64) {
         if self.unread == 0 {
             self.unread_since = began;
@@ -178,7 +184,7 @@ impl Run {
         self.unsaved = true;
     }
 
-    /// The losses of all steps done, for which the caller waited from `began` to `now`.
+    /// Reports the losses of all steps done, for which the caller waited from `began` to `now`.
     pub fn losses_read(&mut self, records: Vec<StepRecord>, began: f64, now: f64) {
         self.throughput.spent(Kind::Training, now - began);
         let time = now - self.unread_since;
@@ -192,10 +198,12 @@ impl Run {
         self.records.extend(records);
     }
 
+    /// Reports that [`Work::SelfCheck`] is done.
     pub fn self_checked(&mut self) {
         self.unchecked = false;
     }
 
+    /// Reports a validation batch that was computed or queued from `began` to `now`.
     pub fn batch_evaluated(&mut self, began: f64, now: f64) {
         self.throughput.spent(Kind::Evaluation, now - began);
         self.phase = match self.phase {
@@ -204,9 +212,11 @@ impl Run {
         };
     }
 
+    /// Reports an evaluation that was finished from `began` to `now`.
+    ///
     /// # Errors
-    /// [`Error::Diverged`] if the validation loss is no number: the weights became so after the last loss that was read,
-    /// and no checkpoint may take them.
+    /// [`Error::Diverged`] if the validation loss is not finite: the weights diverged after the last training loss that
+    /// was read, and must not be saved.
     pub fn evaluated(&mut self, evaluation: &Evaluation, began: f64, now: f64) -> Result<()> {
         self.throughput.spent(Kind::Evaluation, now - began);
         if evaluation.validation_loss.is_some_and(|loss| !loss.is_finite()) {
@@ -220,7 +230,7 @@ impl Run {
         Ok(())
     }
 
-    /// A token of the sample; `is_last`: and its end.
+    /// Reports that a token of the sample was drawn from `began` to `now`; `is_last`: whether the sample is complete.
     pub fn sampled(&mut self, is_last: bool, began: f64, now: f64) {
         self.throughput.spent(Kind::Sample, now - began);
         if is_last {
@@ -229,13 +239,14 @@ impl Run {
         }
     }
 
-    /// A checkpoint has been asked for. If nobody makes one, the next is asked for after the same time.
+    /// Reports that the caller was asked for a checkpoint. If none is made, the next request comes after the same
+    /// interval.
     pub fn save_requested(&mut self, now: f64) {
         self.unsaved = false;
         self.saves.requested(now);
     }
 
-    /// A checkpoint was made in `took` seconds, asked for or not.
+    /// Reports that a checkpoint was made, requested or not, which took `took` seconds.
     pub fn saved(&mut self, took: f64, now: f64) {
         self.throughput.spent(Kind::Saving, took);
         self.unsaved = false;
@@ -244,16 +255,17 @@ impl Run {
 
     // What it reports.
 
-    /// The seconds since the last call of this, for the run's own record.
+    /// Returns the seconds spent on the run since the last call, for the history.
     pub fn take_seconds(&mut self) -> f64 {
         self.throughput.take_unrecorded()
     }
 
+    /// Whether enough time has passed since the last progress event for another one.
     pub fn progress_is_due(&self, now: f64) -> bool {
         now - self.last_progress >= PROGRESS_EVERY
     }
 
-    /// How the run goes, if there are losses that have not been reported.
+    /// Returns losses, throughput and time left, if there are losses that have not been reported.
     pub fn progress(&mut self, now: f64) -> Option<RunProgress> {
         let last = *self.records.last()?;
         self.last_progress = now;
@@ -273,6 +285,7 @@ impl Run {
         })
     }
 
+    /// Returns the final losses and the mean throughput.
     pub fn result(&self) -> RunResult {
         RunResult {
             step: self.step,
