@@ -13,9 +13,11 @@ import { buildServiceWorker } from "./service-worker.mjs";
 
 /**
  * Functions that are linked in and never run: CubeCL's kernels pass through pliron, an intermediate representation, whose
- * types are registered with a parser (the combine crate) each. Nothing here reads that representation from text.
+ * types are registered with a parser each. Nothing here reads that representation from text. Named are the entries alone:
+ * the compiler may have made one function of several that are alike, under the name of any of them, so that what looks like
+ * a part of a parser may be in use elsewhere. What only the entries call goes because nothing calls it any more.
  */
-const neverRun = /combine::|\bparsable::|canonical_syntax_parse/;
+const neverRun = /^<.+ as pliron::parsable::Parsable>::parse::h|^pliron::op::canonical_syntax_parse/;
 
 /** Binaryen's names of what Rust compiles to; `All` would write an encoding that browsers do not know yet. */
 const { BulkMemory, BulkMemoryOpt, MutableGlobals, Multivalue, NontrappingFPToInt, ReferenceTypes, SIMD128, SignExt } =
