@@ -3,6 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { chmod, copyFile, cp, mkdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { build } from "esbuild";
 
 const here = import.meta.dirname;
 const [dist, folder] = process.argv.slice(2);
@@ -14,7 +15,15 @@ await mkdir(path.join(files, "lib"), { recursive: true });
 for (const name of ["configurations.mjs", "speed.mjs", "text.mjs", "table.mjs"]) await take(name);
 for (const name of ["gpt2.mjs", "jax.mjs", "torch_step.py"]) await take(`peers/${name}`);
 for (const name of ["main", "one", "lorito", "product", "webgpu"]) await take(`pack/${name}.mjs`);
-for (const name of ["lorito.js", "lorito_bg.wasm"]) await cp(path.join(dist, name), path.join(files, "dist", name));
+for (const name of ["lorito.js", "lorito_bg.wasm", "lorito_deferred.wasm"])
+  await cp(path.join(dist, name), path.join(files, "dist", name));
+// How the page joins the wasm's two parts.
+await build({
+  entryPoints: [path.join(here, "../web/worker/deferred.ts")],
+  outfile: path.join(files, "dist/deferred.js"),
+  format: "esm",
+  bundle: true,
+});
 // lorito.js is a module by name of its folder alone.
 await writeFile(path.join(files, "package.json"), `{ "type": "module" }\n`);
 for (const name of ["package.json", "index.js", "LICENSE.md", "dist/linux-x64"])

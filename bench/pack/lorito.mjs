@@ -8,7 +8,9 @@ import { findAdapter } from "./webgpu.mjs";
 async function prepared(configuration) {
   const { maxBufferSize, maxStorageBufferBindingSize } = (await findAdapter()).limits;
   const { default: init, Session } = await import("../dist/lorito.js");
-  await init({ module_or_path: await readFile(new URL("../dist/lorito_bg.wasm", import.meta.url)) });
+  const { link } = await import("../dist/deferred.js");
+  const exports = await init({ module_or_path: await readFile(new URL("../dist/lorito_bg.wasm", import.meta.url)) });
+  link(exports, await WebAssembly.compile(await readFile(new URL("../dist/lorito_deferred.wasm", import.meta.url))));
   // GiB, more than any GPU has: here what does not fit shall fail, and not be refused.
   const deviceMemory = 1024;
   const largestBuffer = Math.min(maxBufferSize, maxStorageBufferBindingSize);

@@ -1,15 +1,17 @@
-// Makes what wasm-bindgen wrote smaller for the download: drops what of the wasm never runs and minifies its glue. Then the
-// page that models travel in is made, as it has the glue in it, the headers for hosts, and the service worker.
+// Makes what wasm-bindgen wrote smaller for the download: drops what of the wasm never runs, divides the rest in two, and
+// minifies its glue. Then the page that models travel in is made, as it has the glue in it, the headers for hosts, and the
+// service worker.
 // Trunk runs this after each build, on the folder that is about to become dist/. Cargo's own file, in its target
 // folder, keeps the names: `cargo xtask test` reads them there.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-// Binaryen reads and writes WebAssembly; nothing of it reaches the page.
 import binaryen from "binaryen";
 import { transform } from "esbuild";
 import { writeHeaders } from "./headers.mjs";
 import { buildOnePage } from "./one-page.mjs";
 import { buildServiceWorker } from "./service-worker.mjs";
+import { split } from "./split.mjs";
+import { functionsOf, read, write } from "./wasm.mjs";
 
 /**
  * Functions that are linked in and never run: CubeCL's kernels pass through pliron, an intermediate representation, whose
@@ -19,42 +21,23 @@ import { buildServiceWorker } from "./service-worker.mjs";
  */
 const neverRun = /^<.+ as pliron::parsable::Parsable>::parse::h|^pliron::op::canonical_syntax_parse/;
 
-/** Binaryen's names of what Rust compiles to; `All` would write an encoding that browsers do not know yet. */
-const { BulkMemory, BulkMemoryOpt, MutableGlobals, Multivalue, NontrappingFPToInt, ReferenceTypes, SIMD128, SignExt } =
-  binaryen.Features;
-const features =
-  BulkMemory | BulkMemoryOpt | MutableGlobals | Multivalue | NontrappingFPToInt | ReferenceTypes | SIMD128 | SignExt;
-
-/**
- * The module without what never runs and what only that needs, with functions that are the same byte for byte once, and
- * without custom sections (names, producers), of which the engine uses none.
- */
-function smaller(wasm) {
-  const module = binaryen.readBinary(wasm);
-  module.setFeatures(features);
-  let found = 0;
-  for (let index = 0; index < module.getNumFunctions(); index++) {
-    const pointer = module.getFunctionByIndex(index);
-    const { name, base } = binaryen.getFunctionInfo(pointer);
-    if (base || !neverRun.test(name)) continue;
-    binaryen.Function(pointer).body = module.unreachable();
-    found += 1;
-  }
-  if (found === 0) throw new Error(`no function is named like ${neverRun}: this step is not needed any more`);
-  module.runPasses([
-    "remove-unused-module-elements",
-    "duplicate-function-elimination",
-    "strip-debug",
-    "strip-producers",
-  ]);
-  return module.emitBinary();
+/** The module without what never runs and what only that needs, and with functions that are the same byte for byte once. */
+function smaller(bytes) {
+  const module = read(bytes);
+  const unused = functionsOf(module).filter(({ name, base }) => !base && neverRun.test(name));
+  if (unused.length === 0) throw new Error(`no function is named like ${neverRun}: this step is not needed any more`);
+  for (const { pointer } of unused) binaryen.Function(pointer).body = module.unreachable();
+  module.runPasses(["remove-unused-module-elements", "duplicate-function-elimination"]);
+  return write(module, { names: true });
 }
 
 const staging = process.env.TRUNK_STAGING_DIR;
 if (!staging) throw new Error("TRUNK_STAGING_DIR is not set: Trunk's post_build hook runs this");
 
 const wasmFile = join(staging, "lorito_bg.wasm");
-await writeFile(wasmFile, smaller(new Uint8Array(await readFile(wasmFile))));
+const { first, deferred } = split(smaller(new Uint8Array(await readFile(wasmFile))));
+await writeFile(wasmFile, first);
+await writeFile(join(staging, "lorito_deferred.wasm"), deferred);
 
 const glueFile = join(staging, "lorito.js");
 const glue = await transform(await readFile(glueFile, "utf8"), { minify: true, format: "esm", target: "es2022" });

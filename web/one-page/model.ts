@@ -53,8 +53,8 @@ export class OneModel implements Asked {
   /** To be called when the whole page is there. */
   static async open(): Promise<OneModel> {
     const engine = await start();
-    const [wasm, model] = [take("wasm"), take("model")];
-    return new OneModel(engine, await asked(engine.open(wasm, model)));
+    const [wasm, deferred, model] = [take("wasm"), take("deferred"), take("model")];
+    return new OneModel(engine, await asked(engine.open(wasm, deferred, model)));
   }
 
   generate(prompt: string, { onToken, onUnknown, ...options }: WriteOptions = {}): Promise<string> {

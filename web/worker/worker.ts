@@ -12,8 +12,9 @@ import type { EngineChoice } from "../shared/engines";
 import { type Problem, problemOf, readingFile, rejected } from "../shared/errors";
 import { Mutex } from "../shared/mutex";
 import { part } from "../shared/part";
-import type { ExportKind, NamedFile, NewModel, Reading, Wish, WorkerApi } from "../shared/protocol";
+import type { ExportKind, NamedFile, NewModel, Reading, Wish, WorkerApi, WorkerEvent } from "../shared/protocol";
 import { compileAhead, shaders, tuned } from "./ahead";
+import { Deferred, PartMissing } from "./deferred";
 import { download } from "./download";
 import { current, emit, engine, exclusively, type Running, refuseWhileTraining } from "./engine";
 import { answered, chooseEngine, waitLonger, watchGpu } from "./gpu";
@@ -45,6 +46,11 @@ function whyStopped(): Problem | undefined {
   }
 }
 
+function whyTrapped(trap: WebAssembly.RuntimeError): Problem {
+  if (trap instanceof PartMissing) return { code: "part-missing" };
+  return whyStopped() ?? { code: "internal", reason: trap.message };
+}
+
 /** Milliseconds in which the browser may still say what is wrong with its GPU, once the crate has noticed. */
 const reasonWithin = 200;
 
@@ -52,7 +58,7 @@ const reasonWithin = 200;
 async function watchForEnd(thrown: unknown): Promise<void> {
   // After a trap the wasm's memory is in no known state; why it stopped can still be read.
   const trap = thrown instanceof WebAssembly.RuntimeError;
-  const problem = trap ? (whyStopped() ?? { code: "internal", reason: thrown.message }) : problemOf(thrown);
+  const problem = trap ? whyTrapped(thrown) : problemOf(thrown);
   if (!trap && problem.code !== "device-lost" && problem.code !== rejected) return;
   // The crate often notices before the browser tells, and the page believes whoever tells first.
   await new Promise((resolve) => setTimeout(resolve, reasonWithin));
@@ -65,6 +71,22 @@ doWithoutTimestamps();
 watchGpu(lost);
 hurryReadBacks(() => globalThis.loritoGpuDevice?.queue);
 prepareToCompileAhead((reason) => lost({ code: rejected, reason }));
+
+/** The part of the wasm that not everybody needs, once the other part is there. */
+let deferred: Deferred | undefined;
+
+/** What needs it for certain. What turns out to while it is at work, such as a chat in a text file, loads it in between. */
+const needingDeferred = new Set<string>([
+  "textsIn",
+  "importModel",
+  "importFromUrl",
+  "openHubModel",
+  "exportModel",
+  "exportFolder",
+  "exportOnePage",
+  "restoreRun",
+  "chat",
+] satisfies (keyof WorkerApi)[]);
 
 /** The machine's speed, once it is known, for estimates. */
 let gigaflops: number | undefined;
@@ -88,6 +110,7 @@ async function readText(
   replaces?: number,
 ) {
   const { session, keeper } = engine();
+  if (!/\.(txt|md)$/i.test(name)) await deferred?.load();
   const { field, pieces, size, expected } = await reading(session, name, given, wanted, signal);
   await session.use((open) => open.openFile(name, expected, field, chat, encoding));
   try {
@@ -140,6 +163,12 @@ function judge({ passed, lossDifference, gradientDifference, tolerance }: SelfCh
   throw problem;
 }
 
+/** Passes on what a run reports. Once it has taken steps, nothing that the deferred part takes of the network delays them. */
+function emitOfRun(event: WorkerEvent): void {
+  emit(event);
+  if (event.event === "progress") deferred?.loadAhead();
+}
+
 /** `begin` brings the session to a run, new or restored; then the loop takes it to its end. */
 async function train(begin: (tools: Running) => Promise<void>, wish: Wish) {
   const tools = engine();
@@ -150,7 +179,7 @@ async function train(begin: (tools: Running) => Promise<void>, wish: Wish) {
     await tuned();
     await begin(tools);
     await shaders.writing;
-    return await trainRun({ ...tools, emit, compiled: shaders.training, judge }, wishes);
+    return await trainRun({ ...tools, emit: emitOfRun, compiled: shaders.training, judge }, wishes);
   } finally {
     current.wishes = undefined;
   }
@@ -174,7 +203,7 @@ const api: WorkerApi = {
     settleIn(home ?? "/");
     if (again) waitLonger();
     const choice: EngineChoice = reason && asked ? { engine: asked, reason } : await chooseEngine(asked, attempts);
-    await init();
+    deferred = new Deferred(await init(), new URL("lorito_deferred.wasm", import.meta.url));
     const starting = Session.start(choice.engine, machine(choice, memoryFailures));
     const started = await (choice.engine === "webgpu" ? answered(starting) : starting);
     const session = new Guarded(started, watchForEnd);
@@ -243,6 +272,7 @@ const api: WorkerApi = {
   },
 
   trainTokenizer: async (kind, vocabulary) => {
+    if (kind === "bpe") await deferred?.load();
     const summary = await exclusively((session) => session.trainTokenizer(kind, vocabulary));
     engine().keeper.textChanged();
     return summary;
@@ -427,6 +457,7 @@ function withProblems<A extends object>(methods: A): A {
       if (typeof method !== "function") return method;
       return async (...values: unknown[]) => {
         try {
+          if (needingDeferred.has(String(name))) await deferred?.load();
           return await method.apply(target, values);
         } catch (thrown) {
           throw problemOf(thrown);

@@ -5,8 +5,8 @@ import type { ChatAnswer } from "../protocol";
 export interface OnePageEngine {
   /** Says that the worker works. */
   ready(): Promise<void>;
-  /** `wasm`, `model`: the texts of their scripts. */
-  open(wasm: Blob, model: Blob): Promise<{ model: ModelSummary; history: History }>;
+  /** `wasm`, `deferred`, `model`: the texts of their scripts. */
+  open(wasm: Blob, deferred: Blob, model: Blob): Promise<{ model: ModelSummary; history: History }>;
   /** `unknown` is called with the characters of the prompt that the model has no token for, if there are any. */
   generate(
     prompt: string,

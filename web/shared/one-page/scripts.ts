@@ -1,12 +1,12 @@
-// The scripts of a page that no browser runs: wasm, model and licences as text, in pieces.
+// The scripts of a page that no browser runs: the wasm's two parts, model and licences as text, in pieces.
 import { packed } from "./packing";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-export type Content = "wasm" | "model" | "licences";
+export type Content = "wasm" | "deferred" | "model" | "licences";
 
 /** Bytes of a number in it. */
-export const numberBytes: Record<Content, number> = { wasm: 1, model: 4, licences: 1 };
+export const numberBytes: Record<Content, number> = { wasm: 1, deferred: 1, model: 4, licences: 1 };
 
 /** Bytes of text in one script. No string of a browser's needs to be longer than that. */
 const longest = 2 ** 20;

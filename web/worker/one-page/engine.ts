@@ -7,6 +7,7 @@ import type { OnePageEngine } from "../../shared/one-page/engine";
 import { unpacked } from "../../shared/one-page/packing";
 import { type Content, numberBytes } from "../../shared/one-page/scripts";
 import type { ChatAnswer } from "../../shared/protocol";
+import { link } from "../deferred";
 import { Guarded } from "../turns";
 import { unknownIn, Writer, type Writing } from "../writer";
 
@@ -15,11 +16,10 @@ class Engine implements OnePageEngine {
 
   async ready(): Promise<void> {}
 
-  async open(wasm: Blob, model: Blob): Promise<{ model: ModelSummary; history: History }> {
-    await init({ module_or_path: contentOf("wasm", wasm, "application/wasm") }).catch((thrown) => {
-      // A browser that is too old says so; what cannot be unpacked does not get that far.
-      throw thrown instanceof WebAssembly.CompileError ? thrown : damage;
-    });
+  async open(wasm: Blob, deferred: Blob, model: Blob): Promise<{ model: ModelSummary; history: History }> {
+    const exports = await init({ module_or_path: contentOf("wasm", wasm, "application/wasm") }).catch(damaged);
+    const rest = contentOf("deferred", deferred, "application/wasm");
+    link(exports, await WebAssembly.compileStreaming(rest).catch(damaged));
     const session = await Session.start("cpu", {});
     const file = new Uint8Array(
       await contentOf("model", model)
@@ -87,6 +87,11 @@ function contentOf(content: Content, text: Blob, type = "application/octet-strea
 }
 
 const damage: Problem = { code: "one-page-damaged" };
+
+/** A browser that is too old says so; what cannot be unpacked does not get that far. */
+function damaged(thrown: unknown): never {
+  throw thrown instanceof WebAssembly.CompileError ? thrown : damage;
+}
 
 if (!("document" in globalThis)) expose(new Engine());
 else globalThis.loritoEngine = new Engine();

@@ -21,9 +21,12 @@ export async function writeOnePage(
   here: string,
 ): Promise<Blob> {
   if (model.size > largest) throw { code: "one-page-too-large", bytes: model.size, limit: largest } satisfies Problem;
-  const files = ["one-page.html", "lorito_bg.wasm", "licences.txt"].map((file) => own(file, here));
-  const [page, wasm, licences] = await Promise.all(files);
-  if (!page || !wasm?.body || !licences?.body) throw { code: "one-page-missing", status: 0 } satisfies Problem;
+  const files = ["one-page.html", "lorito_bg.wasm", "lorito_deferred.wasm", "licences.txt"].map((file) =>
+    own(file, here),
+  );
+  const [page, wasm, deferred, licences] = await Promise.all(files);
+  if (!page || !wasm?.body || !deferred?.body || !licences?.body)
+    throw { code: "one-page-missing", status: 0 } satisfies Problem;
   const parts: Record<string, BlobPart> = {
     language,
     name: asText(name),
@@ -33,6 +36,7 @@ export async function writeOnePage(
     words: JSON.stringify({ language, words }).replaceAll("<", "\\u003c"),
     licences: await scriptsOf("licences", licences.body),
     wasm: await scriptsOf("wasm", wasm.body),
+    deferred: await scriptsOf("deferred", deferred.body),
     model: await scriptsOf("model", model.stream()),
   };
   // Every second piece is the name of what comes there.

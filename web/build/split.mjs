@@ -1,0 +1,150 @@
+// Divides the wasm in two: what every run needs is downloaded first, and what only some people need (models of others,
+// exports, tables, chats, BPE) is a module of its own, which web/worker/deferred.ts loads once it is needed. Both have one
+// memory and one table of functions. Where a function is never changes what it does: a call of one that is not there yet
+// goes to a stub in the first module, which has the other loaded. Binaryen's wasm-split works the same way; it is in no npm
+// package, and chooses by a profile.
+import binaryen from "binaryen";
+import { bodySizes, functionsOf, read, write } from "./wasm.mjs";
+
+/** What the names of deferred functions begin with. What only these call is deferred, too. */
+const deferred = [
+  "lorito::chat::",
+  "lorito::corpus::census::",
+  "lorito::corpus::fields::",
+  "lorito::corpus::header::",
+  "lorito::corpus::json::",
+  "lorito::corpus::jsonlines::",
+  "lorito::corpus::pick::",
+  "lorito::corpus::table::",
+  "lorito::formats::gguf::",
+  "lorito::formats::hugging_face::",
+  "lorito::formats::model_card::",
+  "lorito::formats::peft::",
+  "lorito::formats::pretrained::",
+  "lorito::formats::zip::",
+  "lorito::json::",
+  "lorito::tokenizer::bpe::",
+  "lorito::tokenizer::byte_level::",
+  "lorito::tokenizer::folder::",
+  "lorito::tokenizer::unicode::",
+  "csv_core::",
+  "miniz_oxide::",
+  "nom::",
+  "rayon_core::",
+  "tokenizers::",
+];
+
+/**
+ * Bytes below which a function is deferred only if deferred ones alone call it: the compiler makes one function of several
+ * small ones that are alike, under the name of any of them, and others may call it all the time.
+ */
+const small = 400;
+
+/** Exceptions to that: what every plain text and every run comes by. */
+const always = [
+  "lorito::chat::template::as_read",
+  "lorito::chat::whatsapp::date::",
+  "lorito::chat::whatsapp::head::",
+  "lorito::chat::whatsapp::layout::",
+  "lorito::chat::whatsapp::resembles::",
+];
+
+/** The exports of the first module that are for the deferred one begin so, and its imports come from a module of this name. */
+const link = "deferred";
+/** The table by which stubs find deferred functions. */
+const slots = `${link}:slots`;
+/** Whether the deferred module is there, for the stubs; whoever loads it sets this. */
+const loaded = `${link}:loaded`;
+/** The name that Binaryen gives to the memory. */
+const memory = "0";
+
+const named = (name, beginnings) => {
+  const path = name.replace(/^[<&]+(?:mut )?/, "");
+  return beginnings.some((beginning) => path.startsWith(beginning));
+};
+
+/** `bytes`: a module with the names of its functions. Returns both modules, without names. */
+export function split(bytes) {
+  const { leaving, entries } = choose(bytes);
+  const second = deferredModule(bytes, leaving, entries);
+  return { first: firstModule(bytes, entries, second.imports), deferred: write(second.module, { names: false }) };
+}
+
+/** The names of the functions that leave, and those of them that others call. */
+function choose(bytes) {
+  const module = read(bytes);
+  const functions = functionsOf(module).filter(({ base }) => !base);
+  const sizes = bodySizes(bytes);
+  const chosen = functions.filter(
+    ({ name }, index) => named(name, deferred) && !named(name, always) && sizes[index] >= small,
+  );
+  const idle = deferred.filter((beginning) => !chosen.some(({ name }) => named(name, [beginning])));
+  if (idle.length > 0) throw new Error(`no function's name begins with ${idle.join(", ")}`);
+  for (const { pointer } of chosen) binaryen.Function(pointer).body = module.unreachable();
+  module.runPasses(["remove-unused-module-elements"]);
+  const stay = new Set(functionsOf(module).map(({ name }) => name));
+  module.dispose();
+  const leaving = new Set(chosen.map(({ name }) => name));
+  for (const { name } of functions) if (!stay.has(name)) leaving.add(name);
+  return { leaving, entries: functions.filter(({ name }) => leaving.has(name) && stay.has(name)) };
+}
+
+/** The module of what leaves, and the functions that it imports of the first one. */
+function deferredModule(bytes, leaving, entries) {
+  const module = read(bytes);
+  const exported = Array.from({ length: module.getNumExports() }, (_, index) => module.getExportByIndex(index));
+  for (const { name } of exported.map(binaryen.getExportInfo)) module.removeExport(name);
+  const segments = Array.from({ length: module.getNumElementSegments() }, (_, index) =>
+    module.getElementSegmentByIndex(index),
+  );
+  for (const { name } of segments.map(binaryen.getElementSegmentInfo)) module.removeElementSegment(name);
+
+  const staying = functionsOf(module).filter(({ name }) => !leaving.has(name));
+  for (const [index, { name, params, results }] of staying.entries()) {
+    module.removeFunction(name);
+    module.addFunctionImport(name, link, `f${index}`, params, results);
+  }
+  for (const { name, type, mutable } of globalsOf(module)) module.addGlobalImport(name, link, name, type, mutable);
+  for (const name of tablesOf(module)) module.addTableImport(name, link, name);
+  module.addMemoryImport(memory, link, "memory");
+  module.addTableImport(slots, link, "slots");
+  const names = entries.map(({ name }) => name);
+  module.addActiveElementSegment(slots, slots, names, module.i32.const(0));
+  module.runPasses(["remove-memory-init", "remove-unused-module-elements"]);
+  return { module, imports: functionsOf(module).filter(({ base }) => base) };
+}
+
+/** The module of what stays, with a stub in the place of each entry, and with exports for the deferred module. */
+function firstModule(bytes, entries, imports) {
+  const module = read(bytes);
+  const load = binaryen.getExportInfo(module.getExport("loadDeferred")).value;
+  module.addGlobal(loaded, binaryen.i32, true, module.i32.const(0));
+  module.addTable(slots, entries.length, entries.length);
+  for (const [slot, { name, params, results }] of entries.entries()) {
+    const values = binaryen.expandType(params).map((type, index) => module.local.get(index, type));
+    const isMissing = module.i32.eqz(module.global.get(loaded, binaryen.i32));
+    binaryen.Function(module.getFunction(name)).body = module.block(
+      null,
+      [
+        module.if(isMissing, module.call(load, [], binaryen.none)),
+        module.call_indirect(slots, module.i32.const(slot), values, params, results),
+      ],
+      results,
+    );
+  }
+  for (const { name, base } of imports) module.addFunctionExport(name, `${link}:${base}`);
+  for (const { name } of globalsOf(module)) module.addGlobalExport(name, name === loaded ? loaded : `${link}:${name}`);
+  for (const name of tablesOf(module)) module.addTableExport(name, name === slots ? slots : `${link}:${name}`);
+  module.addMemoryExport(memory, `${link}:memory`);
+  module.runPasses(["remove-unused-module-elements", "duplicate-function-elimination"]);
+  return write(module, { names: false });
+}
+
+const globalsOf = (module) =>
+  Array.from({ length: module.getNumGlobals() }, (_, index) => binaryen.getGlobalInfo(module.getGlobalByIndex(index)));
+
+const tablesOf = (module) =>
+  Array.from(
+    { length: module.getNumTables() },
+    (_, index) => binaryen.getTableInfo(module.getTableByIndex(index)).name,
+  );

@@ -1,0 +1,61 @@
+// WebAssembly as Rust compiles it, in Binaryen's hands.
+// Binaryen reads and writes WebAssembly; nothing of it reaches the page.
+import binaryen from "binaryen";
+
+/** Binaryen's names of what Rust compiles to; `All` would write an encoding that browsers do not know yet. */
+const { BulkMemory, BulkMemoryOpt, MutableGlobals, Multivalue, NontrappingFPToInt, ReferenceTypes, SIMD128, SignExt } =
+  binaryen.Features;
+const features =
+  BulkMemory | BulkMemoryOpt | MutableGlobals | Multivalue | NontrappingFPToInt | ReferenceTypes | SIMD128 | SignExt;
+
+/** The module that `bytes` are; to be disposed of. */
+export function read(bytes) {
+  const module = binaryen.readBinary(bytes);
+  module.setFeatures(features);
+  return module;
+}
+
+/** All functions of a module, imported ones too, which have a `base`; `pointer` is Binaryen's. */
+export function functionsOf(module) {
+  return Array.from({ length: module.getNumFunctions() }, (_, index) => {
+    const pointer = module.getFunctionByIndex(index);
+    return { pointer, ...binaryen.getFunctionInfo(pointer) };
+  });
+}
+
+/** How many bytes each function that is not imported takes, in the order of `functionsOf`. */
+export function bodySizes(bytes) {
+  const codeSection = 10;
+  let at = 8; // after magic and version
+  const number = () => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[at++];
+      value += (byte & 127) * 2 ** shift;
+      if (byte < 128) return value;
+    }
+  };
+  while (at < bytes.length) {
+    const [section, length] = [bytes[at++], number()];
+    if (section !== codeSection) {
+      at += length;
+      continue;
+    }
+    return Array.from({ length: number() }, () => {
+      const size = number();
+      at += size;
+      return size;
+    });
+  }
+  return [];
+}
+
+/** Writes a module and disposes of it. `names`: whether functions keep theirs, for a step that comes after. */
+export function write(module, { names }) {
+  if (!names) module.runPasses(["strip-debug", "strip-producers"]);
+  if (!module.validate()) throw new Error("the module is not valid any more");
+  binaryen.setDebugInfo(names);
+  const bytes = module.emitBinary();
+  module.dispose();
+  return bytes;
+}
