@@ -11,6 +11,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Serialises as `{ "code": "heads-do-not-divide-width", "heads": 3, ... }`.
 #[derive(Debug, Clone, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "code", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 #[expect(missing_docs, reason = "a variant's message says what it means and names its fields")]
 pub enum Error {
     // Text

@@ -18,6 +18,7 @@ mod pretrained;
 mod pretrained_forms;
 mod run;
 mod session;
+mod settings;
 mod shaders;
 mod side_by_side;
 mod token_ids;

@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ModelConfig, in_range};
-use crate::{architecture::Projection, error::Result};
+use super::{ModelConfig, settings};
+use crate::{
+    architecture::Projection,
+    error::{Error, Result},
+};
 
 /// An adapter beside a model's weights (`model::Adapter`), with the names of PEFT's `LoraConfig`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -67,7 +70,7 @@ impl Default for Targets {
 
 impl Default for LoraConfig {
     fn default() -> Self {
-        Self { rank: 8, alpha: 16.0, targets: Targets::default() }
+        Self { rank: settings::RANK.default as usize, alpha: settings::ALPHA.default, targets: Targets::default() }
     }
 }
 
@@ -78,10 +81,12 @@ impl LoraConfig {
     /// [`Error::SettingOutOfRange`](crate::error::Error::SettingOutOfRange), for the first setting that is outside
     /// its limits.
     pub fn validate(&self) -> Result<()> {
-        in_range("rank", self.rank as f64, 1.0, 256.0)?;
-        in_range("alpha", self.alpha, 1e-3, 4096.0)?;
-        let chosen = if self.targets == Targets::NONE { 0.0 } else { 1.0 };
-        in_range("targets", chosen, 1.0, 4.0)
+        settings::RANK.check(self.rank as f64)?;
+        settings::ALPHA.check(self.alpha)?;
+        if self.targets == Targets::NONE {
+            return Err(Error::SettingOutOfRange { setting: "targets".to_owned(), value: 0.0, min: 1.0, max: 4.0 });
+        }
+        Ok(())
     }
 
     /// The factor of the product A B, which is `alpha / rank`.

@@ -3,20 +3,19 @@
 mod lora;
 mod memory;
 mod nearest;
+pub mod settings;
 
 use serde::{Deserialize, Serialize};
 
 pub use lora::{LoraConfig, Targets};
 pub use memory::{Limits, Memory, rows_of_logits};
 pub use nearest::Nearest;
+pub use settings::LARGEST_VOCABULARY;
 
 use crate::{
     device::Engine,
     error::{Error, Result},
 };
-
-/// Ids that a vocabulary may have: 2^18, as many as the largest published ones.
-pub const LARGEST_VOCABULARY: usize = 262_144;
 
 /// The shape of a GPT-2 model (Radford et al. 2019; names as in nanoGPT).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -60,7 +59,8 @@ pub struct Variant {
 
 impl Variant {
     /// The published GPT-2: GELU in the tanh approximation, an epsilon of 1e-5, a tied head, and biases.
-    pub const GPT2: Self = Self { activation: Activation::GeluTanh, epsilon: 1e-5, tied: true, bias: true };
+    pub const GPT2: Self =
+        Self { activation: Activation::GeluTanh, epsilon: settings::EPSILON.default as f32, tied: true, bias: true };
 
     fn is_published(&self) -> bool {
         *self == Self::GPT2
@@ -132,21 +132,41 @@ pub struct TrainConfig {
 
 impl Default for TrainConfig {
     fn default() -> Self {
+        use settings::*;
         Self {
-            steps: 2000,
-            batch_size: 12,
-            window_length: 0,
-            gradient_accumulation: 1,
-            learning_rate: 1e-3,
-            warmup_steps: 100,
-            weight_decay: 0.1,
-            beta1: 0.9,
-            beta2: 0.99,
-            grad_clip: 1.0,
-            eval_every: 250,
-            seed: 1337,
+            steps: STEPS.default as u64,
+            batch_size: BATCH_SIZE.default as usize,
+            window_length: WINDOW_LENGTH.default as usize,
+            gradient_accumulation: GRADIENT_ACCUMULATION.default as usize,
+            learning_rate: LEARNING_RATE.default,
+            warmup_steps: WARMUP_STEPS.default as u64,
+            weight_decay: WEIGHT_DECAY.default,
+            beta1: BETA1.default,
+            beta2: BETA2.default,
+            grad_clip: GRAD_CLIP.default,
+            eval_every: EVAL_EVERY.default as u64,
+            seed: SEED.default as u64,
             half_precision: false,
             lora: None,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// What suits a model that was trained elsewhere, on windows shorter than its context: a short run at a low learning rate,
+    /// which an adapter's few parameters need three times as large.
+    pub fn for_fine_tuning(context: usize, adapter: Option<LoraConfig>) -> Self {
+        /// Tokens; longer windows take memory that a person's GPU may lack.
+        const LONGEST_WINDOW: usize = 256;
+        Self {
+            steps: 300,
+            batch_size: 4,
+            window_length: if context > LONGEST_WINDOW { LONGEST_WINDOW } else { 0 },
+            learning_rate: if adapter.is_some() { 3e-4 } else { 1e-4 },
+            warmup_steps: 20,
+            eval_every: 50,
+            lora: adapter,
+            ..Self::default()
         }
     }
 }
@@ -188,23 +208,36 @@ impl Preset {
 
 const LARGE_VOCABULARY: usize = 8192;
 
+/// The smallest preset's model, whose numbers are the defaults.
+fn tiny(vocabulary: usize) -> ModelConfig {
+    use settings::*;
+    ModelConfig {
+        vocabulary,
+        context: CONTEXT.default as usize,
+        layers: LAYERS.default as usize,
+        heads: HEADS.default as usize,
+        width: WIDTH.default as usize,
+        dropout: DROPOUT.default as f32,
+        variant: Variant::GPT2,
+    }
+}
+
 /// The presets, smallest first. `shakespeare-small` and `shakespeare` are nanoGPT's two recipes
 /// (README and `config/train_shakespeare_char.py`).
 pub fn presets(vocabulary: usize) -> Vec<Preset> {
     let model = |layers, heads, width, context, dropout| ModelConfig {
-        vocabulary,
         context,
         layers,
         heads,
         width,
         dropout,
-        variant: Variant::GPT2,
+        ..tiny(vocabulary)
     };
     let train =
         |steps, batch_size, learning_rate| TrainConfig { steps, batch_size, learning_rate, ..TrainConfig::default() };
     let preset = |name, model, train| Preset { name, model, train, fits: true };
     vec![
-        preset("tiny", model(2, 4, 64, 64, 0.0), train(1000, 8, 2e-3)),
+        preset("tiny", tiny(vocabulary), train(1000, 8, 2e-3)),
         preset("shakespeare-small", model(4, 4, 128, 64, 0.0), train(2000, 12, 1e-3)),
         preset("medium", model(6, 6, 192, 128, 0.1), train(3000, 16, 1e-3)),
         preset("shakespeare", model(6, 6, 384, 256, 0.2), train(5000, 64, 1e-3)),
@@ -221,13 +254,6 @@ pub fn preset(name: &str, vocabulary: usize) -> Result<Preset> {
     all.into_iter().find(|preset| preset.name == name).ok_or(Error::PresetUnknown { preset: name.to_owned(), known })
 }
 
-fn in_range(setting: &str, value: f64, min: f64, max: f64) -> Result<()> {
-    if value >= min && value <= max {
-        return Ok(());
-    }
-    Err(Error::SettingOutOfRange { setting: setting.to_owned(), value, min, max })
-}
-
 impl ModelConfig {
     /// Checks that every setting is within its limits, and that the heads divide the width.
     ///
@@ -235,17 +261,22 @@ impl ModelConfig {
     /// [`Error::SettingOutOfRange`] or [`Error::HeadsDoNotDivideWidth`] for the first setting that is wrong, with
     /// what would be right.
     pub fn validate(&self) -> Result<()> {
-        in_range("vocabulary", self.vocabulary as f64, 2.0, LARGEST_VOCABULARY as f64)?;
-        in_range("context", self.context as f64, 1.0, 4096.0)?;
-        in_range("layers", self.layers as f64, 1.0, 96.0)?;
-        in_range("width", self.width as f64, 1.0, 4096.0)?;
-        in_range("heads", self.heads as f64, 1.0, 128.0)?;
-        in_range("dropout", f64::from(self.dropout), 0.0, 0.9)?;
-        in_range("epsilon", f64::from(self.variant.epsilon), 1e-12, 1.0)?;
+        settings::VOCABULARY.check(self.vocabulary as f64)?;
+        settings::CONTEXT.check(self.context as f64)?;
+        settings::LAYERS.check(self.layers as f64)?;
+        settings::WIDTH.check(self.width as f64)?;
+        settings::HEADS.check(self.heads as f64)?;
+        settings::DROPOUT.check(f64::from(self.dropout))?;
+        settings::EPSILON.check(f64::from(self.variant.epsilon))?;
         if !self.width.is_multiple_of(self.heads) {
-            let allowed = (1..=self.width.min(128)).filter(|heads| self.width.is_multiple_of(*heads)).collect();
+            let allowed = (1..=self.width.min(settings::HEADS.max as usize))
+                .filter(|heads| self.width.is_multiple_of(*heads))
+                .collect();
             let below = self.width / self.heads * self.heads;
-            let widths = [below, below + self.heads].into_iter().filter(|width| (1..=4096).contains(width)).collect();
+            let widths = [below, below + self.heads]
+                .into_iter()
+                .filter(|width| settings::WIDTH.check(*width as f64).is_ok())
+                .collect();
             return Err(Error::HeadsDoNotDivideWidth { heads: self.heads, width: self.width, allowed, widths });
         }
         Ok(())
@@ -291,17 +322,17 @@ impl TrainConfig {
     /// # Errors
     /// [`Error::SettingOutOfRange`] for the first setting that is not, with its limits.
     pub fn validate(&self) -> Result<()> {
-        in_range("steps", self.steps as f64, 1.0, 1e9)?;
-        in_range("windowLength", self.window_length as f64, 0.0, 4096.0)?;
-        in_range("batchSize", self.batch_size as f64, 1.0, 4096.0)?;
-        in_range("gradientAccumulation", self.gradient_accumulation as f64, 1.0, 4096.0)?;
-        in_range("learningRate", self.learning_rate, 1e-9, 10.0)?;
-        in_range("warmupSteps", self.warmup_steps as f64, 0.0, 1e9)?;
-        in_range("weightDecay", self.weight_decay, 0.0, 10.0)?;
-        in_range("beta1", self.beta1, 0.0, 0.9999)?;
-        in_range("beta2", self.beta2, 0.0, 0.99999)?;
-        in_range("gradClip", self.grad_clip, 0.0, 1e6)?;
-        in_range("evalEvery", self.eval_every as f64, 1.0, 1e9)?;
+        settings::STEPS.check(self.steps as f64)?;
+        settings::WINDOW_LENGTH.check(self.window_length as f64)?;
+        settings::BATCH_SIZE.check(self.batch_size as f64)?;
+        settings::GRADIENT_ACCUMULATION.check(self.gradient_accumulation as f64)?;
+        settings::LEARNING_RATE.check(self.learning_rate)?;
+        settings::WARMUP_STEPS.check(self.warmup_steps as f64)?;
+        settings::WEIGHT_DECAY.check(self.weight_decay)?;
+        settings::BETA1.check(self.beta1)?;
+        settings::BETA2.check(self.beta2)?;
+        settings::GRAD_CLIP.check(self.grad_clip)?;
+        settings::EVAL_EVERY.check(self.eval_every as f64)?;
         self.lora.map_or(Ok(()), |lora| lora.validate())
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{ModelFile, carry_on, model_card::model_card, model_file::tensors, safetensors::append, zip::Archive};
 use crate::{
     chat,
-    config::ModelConfig,
+    config::{ModelConfig, settings::TEMPERATURE},
     error::Result,
     model::Layout,
     tokenizer::{TURN_TOKENS, Tokenizer, TurnTokens},
@@ -80,7 +80,8 @@ fn generation_config(tokenizer: &Tokenizer) -> Value {
     };
     let pad = roles.named.get("pad_token");
     json!({
-        "bos_token_id": roles.start, "eos_token_id": ends, "pad_token_id": pad, "do_sample": true, "temperature": 0.8,
+        "bos_token_id": roles.start, "eos_token_id": ends, "pad_token_id": pad, "do_sample": true,
+        "temperature": TEMPERATURE.default,
     })
 }
 

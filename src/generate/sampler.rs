@@ -4,7 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::{config::settings, error::Result};
 
 /// The settings of sampling: how the next token is drawn from the logits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -27,7 +27,13 @@ pub struct Sampling {
 
 impl Default for Sampling {
     fn default() -> Self {
-        Self { temperature: 0.8, top_k: 0, top_p: 1.0, repetition_penalty: 1.0, seed: 1337 }
+        Self {
+            temperature: settings::TEMPERATURE.default as f32,
+            top_k: settings::TOP_K.default as usize,
+            top_p: settings::TOP_P.default as f32,
+            repetition_penalty: settings::REPETITION_PENALTY.default as f32,
+            seed: settings::SAMPLING_SEED.default as u64,
+        }
     }
 }
 
@@ -35,20 +41,12 @@ impl Sampling {
     /// Checks that the settings are within their limits.
     ///
     /// # Errors
-    /// [`Error::SettingOutOfRange`] for a temperature outside 0 to 100, a top-p outside 0.001 to 1, or a repetition
-    /// penalty outside 0.1 to 10.
+    /// [`Error::SettingOutOfRange`](crate::error::Error::SettingOutOfRange) for the first setting that is outside its limits
+    /// in `config::settings`.
     pub fn validate(&self) -> Result<()> {
-        let checks = [
-            ("temperature", self.temperature, 0.0, 100.0),
-            ("topP", self.top_p, 0.001, 1.0),
-            ("repetitionPenalty", self.repetition_penalty, 0.1, 10.0),
-        ];
-        for (setting, value, min, max) in checks {
-            if !(min..=max).contains(&value) {
-                let (value, min, max) = (f64::from(value), f64::from(min), f64::from(max));
-                return Err(Error::SettingOutOfRange { setting: setting.to_owned(), value, min, max });
-            }
-        }
+        settings::TEMPERATURE.check(f64::from(self.temperature))?;
+        settings::TOP_P.check(f64::from(self.top_p))?;
+        settings::REPETITION_PENALTY.check(f64::from(self.repetition_penalty))?;
         Ok(())
     }
 }
@@ -63,7 +61,7 @@ impl Sampler {
     /// Creates a sampler and seeds its random generator.
     ///
     /// # Errors
-    /// [`Error::SettingOutOfRange`] if a setting is outside its limits.
+    /// [`Error::SettingOutOfRange`](crate::error::Error::SettingOutOfRange) if a setting is outside its limits.
     pub fn new(sampling: Sampling) -> Result<Self> {
         sampling.validate()?;
         Ok(Self { sampling, generator: Pcg64Mcg::seed_from_u64(sampling.seed) })

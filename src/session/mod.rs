@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     chat,
-    config::{Limits, LoraConfig, Memory, ModelConfig, Preset, TrainConfig, presets},
+    config::{Limits, LoraConfig, Memory, ModelConfig, Preset, TrainConfig, presets, settings},
     corpus::{Budget, Corpus, FileReader},
     device::Engine,
     error::{Error, Result},
@@ -92,9 +92,21 @@ pub struct ModelSummary {
     pub adapter: Option<LoraConfig>,
     /// The number of trained parameters of the adapter; 0 without one.
     pub adapter_parameters: u64,
+    /// The settings that suit training it on, if it was trained elsewhere.
+    pub fine_tuning: FineTuning,
     /// The texts of added tokens for which the model has no embedding row. They are listed only right after the model
     /// was opened.
     pub tokens_left_out: Vec<String>,
+}
+
+/// Settings of training that suit a model that was trained elsewhere; see [`TrainConfig::for_fine_tuning`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct FineTuning {
+    /// Where the whole model is trained.
+    pub whole: TrainConfig,
+    /// Where an adapter is.
+    pub adapter: TrainConfig,
 }
 
 /// The settings of one generation.
@@ -113,7 +125,7 @@ pub struct GenerateOptions {
 
 impl Default for GenerateOptions {
     fn default() -> Self {
-        Self { max_tokens: 200, sampling: Sampling::default(), cache: true }
+        Self { max_tokens: settings::MAX_TOKENS.default as usize, sampling: Sampling::default(), cache: true }
     }
 }
 
@@ -141,6 +153,10 @@ impl Model {
             config,
             adapter,
             adapter_parameters: adapter.map_or(0, |adapter| adapter.parameters(&config).0),
+            fine_tuning: FineTuning {
+                whole: TrainConfig::for_fine_tuning(config.context, None),
+                adapter: TrainConfig::for_fine_tuning(config.context, Some(adapter.unwrap_or_default())),
+            },
             tokens_left_out: Vec::new(),
         }
     }

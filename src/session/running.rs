@@ -4,14 +4,12 @@ use super::{GenerateOptions, Model, Session, Writing};
 use crate::{
     device::Engine,
     error::{Error, Result},
-    generate::Sampling,
     train::{Run, RunEvent, RunStatus, Sample, Work},
 };
 
 /// The text after each evaluation has no prompt and always the same seed, so that samples can be compared.
 fn sample_options() -> GenerateOptions {
-    let sampling = Sampling { temperature: 0.8, seed: 1337, ..Sampling::default() };
-    GenerateOptions { max_tokens: 120, sampling, cache: true }
+    GenerateOptions { max_tokens: 120, ..GenerateOptions::default() }
 }
 
 /// A run that has been taken up.

@@ -46,7 +46,7 @@ use special::{Segment, Specials};
 use splitting::Splitting;
 pub use tokens::StreamDecoder;
 use tokens::Tokens;
-pub use train::{VOCABULARY, default_vocabulary};
+pub use train::default_vocabulary;
 pub use turns::TurnTokens;
 
 /// What a token of a tokenizer is.

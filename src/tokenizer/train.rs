@@ -11,11 +11,10 @@ use super::file::{AddedToken, Cut, END_OF_TEXT, File, Model};
 use super::normal_form::NormalForm;
 use super::special::{Segment, Specials};
 use super::split::words;
-use crate::error::{Error, Result};
-
-/// The sizes that a trained BPE vocabulary may have: at least the bytes, the end of text and some merges, and at most
-/// what a page can train.
-pub const VOCABULARY: std::ops::RangeInclusive<usize> = 300..=32_768;
+use crate::{
+    config::settings::BPE_VOCABULARY,
+    error::{Error, Result},
+};
 
 /// Merges are learned from at most so many bytes. More text hardly changes the common words, and would take memory.
 const SAMPLE: usize = 20_000_000;
@@ -32,7 +31,7 @@ const LEAST_FREQUENCY: u64 = 2;
 /// Returns the size of a BPE vocabulary for a text of this many characters: a power of two with which each token occurs
 /// about 150 times, and the embedding does not outgrow the small models that are trained here.
 pub fn default_vocabulary(characters: usize) -> usize {
-    let most = (characters / 450).clamp(512, 8192);
+    let most = (characters / 450).clamp(BPE_VOCABULARY.default as usize, 8192);
     1 << most.ilog2()
 }
 
@@ -56,8 +55,8 @@ pub fn bytes(form: NormalForm) -> File {
 
 /// The bytes, and merges of them until there are `vocabulary` tokens or no pair is left that repeats.
 pub fn merges(vocabulary: usize, documents: &[&str], form: NormalForm) -> Result<File> {
-    if !VOCABULARY.contains(&vocabulary) {
-        let (min, max) = (*VOCABULARY.start(), *VOCABULARY.end());
+    if BPE_VOCABULARY.check(vocabulary as f64).is_err() {
+        let (min, max) = (BPE_VOCABULARY.min as usize, BPE_VOCABULARY.max as usize);
         return Err(Error::VocabularySize { asked: vocabulary, min, max });
     }
     let internal = |error: &dyn std::fmt::Display| Error::Internal { reason: format!("BPE training: {error}") };

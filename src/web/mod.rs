@@ -49,6 +49,7 @@ pub fn start() {
 /// Names that say more where the room they come from is not named.
 #[wasm_bindgen(typescript_custom_section)]
 const NAMES: &str = "
+export type CrateError = Error;
 export type TextSummary = Summary;
 export type TextSource = SourceSummary;
 export type TokenizerKind = Kind;

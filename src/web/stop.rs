@@ -57,7 +57,7 @@ pub(super) fn note_panics() {
 }
 
 /// Why the module stopped, as an error of the crate; undefined where nothing was noted.
-#[wasm_bindgen(js_name = stopReason, unchecked_return_type = "{ code: string; [field: string]: unknown } | undefined")]
+#[wasm_bindgen(js_name = stopReason, unchecked_return_type = "Error | undefined")]
 pub fn stop_reason() -> Thrown<JsValue> {
     let panic = PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
     let error = match (REFUSED.load(Relaxed), panic) {

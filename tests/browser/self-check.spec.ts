@@ -1,6 +1,7 @@
 // A GPU is believed once it has computed a run's first batch as the CPU does. SwiftShader does; here it is also broken on
 // purpose, in the worker, as a driver that compiles a kernel wrongly would be.
 import type { Page } from "@playwright/test";
+import type { Problem } from "../../web/shared/errors";
 import { expect, test } from "./guard";
 import { open, prepare, ready, tinyRun } from "./lorito";
 
@@ -32,11 +33,11 @@ const noNumber = roots("log(-1.0 - ");
 
 const notices = (page: Page) =>
   page.evaluate(() => {
-    const told: Record<string, unknown>[] = [];
+    const told: Problem[] = [];
     Object.assign(window, { told });
     window.lorito.on("notice", (notice) => told.push(notice));
   });
-const told = (page: Page) => page.evaluate(() => (window as unknown as { told: Record<string, unknown>[] }).told);
+const told = (page: Page) => page.evaluate(() => (window as unknown as { told: Problem[] }).told);
 
 test("a GPU that computes rightly passes, once for each kind of kernels", async ({ page }) => {
   await open(page, "webgpu");

@@ -3,7 +3,7 @@
 import { wrap } from "comlink";
 import type { SelfCheckResult, TrainConfig } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
-import { heeded, LoritoError, type PageErrorCode, type Problem, problemOf, rejected } from "../shared/errors";
+import { type ErrorCode, heeded, LoritoError, type Problem, problemOf, rejected } from "../shared/errors";
 import type { EngineInfo, StartOptions, TrainResult, Wish, WorkerApi, WorkerEvent } from "../shared/protocol";
 import { home } from "./home";
 import { Losses } from "./losses";
@@ -12,7 +12,7 @@ import { Recipe } from "./recipe";
 import { startWorker } from "./worker-start";
 
 /** What ends a worker whose engine somebody changes for another one. */
-const changed = "engine-changed" satisfies PageErrorCode;
+const changed = "engine-changed" satisfies ErrorCode;
 
 /** What the page does with the worker's word. */
 export interface Listener {

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { licences } from "./licences.mjs";
 import { writeManifest } from "./service-worker.mjs";
+import { checkWords } from "./words.mjs";
 
 /** The path of what is called so in web/. */
 const web = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
@@ -33,6 +34,7 @@ async function version() {
   }
 }
 
+await checkWords();
 await rm(out, { recursive: true, force: true });
 await cp(web("public"), out, { recursive: true });
 const { metafile } = await build({

@@ -5,8 +5,19 @@ import type { Problem } from "../shared/errors";
 import type { OnePageWords, Sentence } from "../shared/one-page/words";
 import type english from "./locales/en.json";
 
-export type Key = keyof typeof english;
-export type Values = Record<string, unknown>;
+type English = typeof english;
+export type Key = keyof English;
+
+/** The placeholders of a text: "size" | "name" of "{size:bytes} of {name}". */
+type Placeholders<Text> = Text extends `${string}{${infer Inside}}${infer Rest}`
+  ? (Inside extends `${infer Name}:${string}` ? Name : Inside) | Placeholders<Rest>
+  : never;
+
+/** What an entry wants to be told. */
+export type Wanted<Entry> = Entry extends string ? Placeholders<Entry> : Placeholders<Entry[keyof Entry]> | "count";
+
+/** The values for the words with a key. */
+type Values<K extends Key> = [Wanted<English[K]>] extends [never] ? [] : [Record<Wanted<English[K]>, unknown>];
 export type Table = Record<string, Sentence>;
 
 let words: Table = {};
@@ -26,7 +37,11 @@ export function spoken(wanted: (key: string) => boolean): OnePageWords {
   return { language, words: Object.fromEntries(Object.entries(words).filter(([key]) => wanted(key))) };
 }
 
-export function t(key: Key, values: Values = {}): string {
+export function t<K extends Key>(key: K, ...[values]: Values<K>): string {
+  return filled(key, values ?? {});
+}
+
+function filled(key: Key, values: Record<string, unknown>): string {
   const sentence = words[key] ?? key;
   const text = typeof sentence === "string" ? sentence : pluralForm(sentence, values);
   return text.replace(/\{(\w+)(?::(\w+))?\}/g, (_, name: string, format?: string) => write(values[name], format));
@@ -36,15 +51,19 @@ export function t(key: Key, values: Values = {}): string {
 export function sentenceOf(report: Problem): string {
   const { code, ...values } = report;
   const finer = [values.kind, "step" in values ? "step" : undefined].map((detail) => `code.${code}.${detail}`);
-  return t([...finer, `code.${code}`].find(known) ?? "code.unknown", { code, ...values });
+  return filled([...finer, `code.${code}`].find(isKey) ?? "code.unknown", { code, ...values });
 }
 
-/** Whether there is a word for a key made up at run time. */
-export function known(key: string): key is Key {
+/** The words for a key made at run time, which want no values; undefined where there are none. */
+export function wordFor(key: string): string | undefined {
+  return isKey(key) ? filled(key, {}) : undefined;
+}
+
+function isKey(key: string): key is Key {
   return key in words;
 }
 
-function pluralForm(forms: Partial<Record<Intl.LDMLPluralRule, string>>, values: Values): string {
+function pluralForm(forms: Partial<Record<Intl.LDMLPluralRule, string>>, values: Record<string, unknown>): string {
   const category = plural.select(Number(values.count));
   return forms[category] ?? forms.other ?? "";
 }
@@ -63,10 +82,8 @@ function write(value: unknown, format?: string): string {
       return date(Number(value));
     case "list":
       return list(Array.isArray(value) ? value.map((item) => write(item)) : []);
-    case "encoding": {
-      const key = `encoding.${value}`;
-      return known(key) ? t(key) : String(value);
-    }
+    case "encoding":
+      return wordFor(`encoding.${value}`) ?? String(value);
     case "setting":
       return settingName(String(value));
     default:
@@ -76,8 +93,7 @@ function write(value: unknown, format?: string): string {
 
 /** The name a setting has on the page; Rust reports it by its field. */
 export function settingName(field: string): string {
-  const key = `setting.${field}`;
-  return known(key) ? t(key) : field;
+  return wordFor(`setting.${field}`) ?? field;
 }
 
 export function number(value: number): string {

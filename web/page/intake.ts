@@ -58,11 +58,12 @@ async function read(
   const total = [data].flat().reduce((sum, { size }) => sum + size, 0);
   await withCancel(store, "text", { task: "reading", name, total }, abort, async (transfer) => {
     const text = await store.lorito.addText(name, data, { ...reading, replaces, ...transfer }).catch((error) => {
-      const { code, fields, conversational } = problemOf(error);
-      if (code === "field-unclear") {
-        store.change({ unclear: { name, data, fields: fields as string[], conversational: conversational === true } });
+      const problem = problemOf(error);
+      if (problem.code === "field-unclear") {
+        const { fields, conversational } = problem;
+        store.change({ unclear: { name, data, fields, conversational } });
       }
-      throw code === "cancelled" ? ({ code, kind: "reading" } satisfies Problem) : error;
+      throw problem.code === "cancelled" ? ({ code: "cancelled", kind: "reading" } satisfies Problem) : error;
     });
     if (reading.encoding) encodings.set(data, reading.encoding);
     else encodings.delete(data);

@@ -2,6 +2,7 @@
 
 import type { RunSummary, TextSummary, TokenizerKind } from "../api/lorito";
 import { problemOf } from "../shared/errors";
+import { SETTINGS } from "../shared/settings";
 import { t } from "./i18n";
 import { MODEL_FIELDS, type Shape } from "./settings";
 import type { Busy, Store } from "./state";
@@ -17,7 +18,7 @@ export function expectedVocabulary(store: Store): number {
   const { tokenizer, text, suggested, settings } = store.state;
   const kind = store.tokenizerKind;
   if (tokenizer && (store.canContinue || tokenizer.kind === kind)) return tokenizer.vocabulary;
-  if (kind === "bpe") return settings.vocabulary ?? suggested.vocabulary ?? 512;
+  if (kind === "bpe") return settings.vocabulary ?? suggested.vocabulary ?? SETTINGS.tokenizer.vocabulary.default;
   return 1 + (kind === "byte" ? 256 : (text?.distinctCharacters ?? 64));
 }
 

@@ -1,40 +1,32 @@
 // What a person set, and how it travels in the address after "#": a preset's name and what was changed in it.
 // Never the text: a link to settings says nothing about what was trained on.
-import type { ModelConfig, Preset, TokenizerKind, TrainConfig } from "../api/lorito";
+import type { ModelConfig, ModelSummary, Preset, TokenizerKind, TrainConfig } from "../api/lorito";
+import { SETTINGS, TARGETS } from "../shared/settings";
 
-export const MODEL_FIELDS = ["layers", "heads", "width", "context", "dropout"] as const;
-export const TRAIN_FIELDS = [
-  "steps",
-  "batchSize",
-  "windowLength",
-  "learningRate",
-  "warmupSteps",
-  "evalEvery",
-  "weightDecay",
-  "beta1",
-  "beta2",
-  "gradClip",
-  "gradientAccumulation",
-  "seed",
-] as const;
-export type ModelField = (typeof MODEL_FIELDS)[number];
-export type TrainField = (typeof TRAIN_FIELDS)[number];
+type OfModel = keyof typeof SETTINGS.model;
+/** A new model's vocabulary is its tokenizer's, and its epsilon GPT-2's. */
+export type ModelField = Exclude<OfModel, "vocabulary" | "epsilon">;
+export type TrainField = keyof typeof SETTINGS.train;
 export type Field = ModelField | TrainField;
 
-export const TARGETS = ["attention", "attentionOut", "mlp", "mlpOut"] as const;
+const isModelField = (field: OfModel): field is ModelField => field !== "vocabulary" && field !== "epsilon";
+export const MODEL_FIELDS = (Object.keys(SETTINGS.model) as OfModel[]).filter(isModelField);
+export const TRAIN_FIELDS = Object.keys(SETTINGS.train) as TrainField[];
+
+export type Target = keyof typeof TARGETS;
+export const TARGET_NAMES = Object.keys(TARGETS) as Target[];
 
 /** An adapter with all its figures. */
 export interface Lora {
   rank: number;
   alpha: number;
-  targets: Record<(typeof TARGETS)[number], boolean>;
+  targets: Record<Target, boolean>;
 }
 
-/** PEFT's own rank, and twice that for alpha, as most do. */
 export const DEFAULT_LORA: Lora = {
-  rank: 8,
-  alpha: 16,
-  targets: { attention: true, attentionOut: true, mlp: true, mlpOut: true },
+  rank: SETTINGS.adapter.rank.default,
+  alpha: SETTINGS.adapter.alpha.default,
+  targets: { ...TARGETS },
 };
 
 export const TOKENIZER_KINDS = ["char", "byte", "bpe"] as const satisfies readonly TokenizerKind[];
@@ -59,36 +51,22 @@ export interface Shape {
   train: Required<Omit<TrainConfig, "lora">> & Pick<TrainConfig, "lora">;
 }
 
-/** What suits a model that has learned elsewhere: few steps, gently, on windows shorter than it could see. */
-function fineTuning(model: ModelConfig, adapter: boolean): Partial<Record<TrainField, number>> {
-  const learningRate = adapter ? 3e-4 : 1e-4;
-  const windowLength = model.context > 256 ? 256 : 0;
-  return {
-    steps: 300,
-    batchSize: 4,
-    gradientAccumulation: 1,
-    warmupSteps: 20,
-    evalEvery: 50,
-    learningRate,
-    windowLength,
-  };
-}
-
 /**
  * A preset with the person's changes; the seed that orders training also draws the first weights. `foreign`: the model that
- * will be trained on, where it comes from elsewhere.
+ * will be trained on, where it was trained elsewhere.
  */
 export function shapeOf(
   preset: Preset,
   { changed, halfPrecision = false, lora }: Settings,
-  foreign?: ModelConfig,
+  foreign?: ModelSummary,
 ): Shape {
   const { vocabulary: _, ...model } = preset.model;
   const shape: Shape = { model: { ...model }, train: { ...(preset.train as Shape["train"]) } };
   for (const field of MODEL_FIELDS) shape.model[field] = changed[field] ?? shape.model[field];
   // On small devices a preset has several passes a step (`Preset::fitted` in the crate), which belong to its own batch.
   const passes = changed.batchSize === undefined ? {} : { gradientAccumulation: 1 };
-  const train: Partial<Record<TrainField, number>> = foreign ? fineTuning(foreign, lora !== undefined) : passes;
+  const suited = foreign?.fineTuning[lora ? "adapter" : "whole"];
+  const train: Partial<Record<TrainField, number>> = suited ?? passes;
   for (const field of TRAIN_FIELDS) shape.train[field] = changed[field] ?? train[field] ?? shape.train[field] ?? 0;
   shape.train.halfPrecision = halfPrecision;
   if (lora) shape.train.lora = lora;
@@ -133,13 +111,13 @@ export function fromHash(hash: string): Settings {
 
 /** Rank, alpha and matrices: "8:16:attention.mlp". */
 function loraToText({ rank, alpha, targets }: Lora): string {
-  return [rank, alpha, TARGETS.filter((target) => targets[target]).join(".")].join(":");
+  return [rank, alpha, TARGET_NAMES.filter((target) => targets[target]).join(".")].join(":");
 }
 
 function loraFromText(text: string | null): Lora | undefined {
   const [rank, alpha, names] = (text ?? "").split(":");
   if (!(Number(rank) >= 1) || !(Number(alpha) > 0) || names === undefined) return undefined;
   const chosen = new Set(names.split("."));
-  const targets = Object.fromEntries(TARGETS.map((target) => [target, chosen.has(target)])) as Lora["targets"];
+  const targets = Object.fromEntries(TARGET_NAMES.map((target) => [target, chosen.has(target)])) as Lora["targets"];
   return { rank: Math.round(Number(rank)), alpha: Number(alpha), targets };
 }

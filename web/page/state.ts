@@ -188,7 +188,7 @@ export class Store extends EventTarget {
     // An adapter that is there can only be trained on.
     const lora = adapter ? { lora: adapter as Lora } : {};
     const { model, modelOrigin, trained } = this.state;
-    const foreign = modelOrigin === "given" && !trained ? model?.config : undefined;
+    const foreign = modelOrigin === "given" && !trained ? model : undefined;
     return this.preset && shapeOf(this.preset, { ...settings, ...lora, halfPrecision: asked }, foreign);
   }
 

@@ -106,7 +106,7 @@ export async function receive(
   const first = await inflow.start(8);
   const start = await inflow.until(startLength(first, first.length < 8 ? first.length : total));
   const expected = await check(await inflow.start(start), total ?? (inflow.ended ? inflow.loaded : undefined));
-  if (expected > longestFile) throw tooLarge(String(broken.url ?? ""), expected);
+  if (expected > longestFile) throw tooLarge("url" in broken ? broken.url : "", expected);
   progress(inflow.loaded, expected);
   await inflow.until(expected, (loaded) => progress(loaded, expected));
   await inflow.until(expected + 1); // waits for the end, or sees that there is more than there should be

@@ -187,7 +187,8 @@ function weightsOf({ weights, byIndex, passedOver }: ChosenWeights, named: Reado
   const lost = weights.find((name) => !named.has(name));
   if (lost && !byIndex) throw { code: "file-missing", name: lost } satisfies Problem;
   const bytes = found.reduce((sum, { size }) => sum + size, 0);
-  if (bytes > largest) throw { code: "file-too-large", name: found[0]?.name, bytes, limit: largest } satisfies Problem;
+  const [{ name = "" } = {}] = found;
+  if (bytes > largest) throw { code: "file-too-large", name, bytes, limit: largest } satisfies Problem;
   return found;
 }
 

@@ -1,6 +1,8 @@
 // The labelled controls that the settings are made of.
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
+import { settingOf } from "../../shared/errors";
+import { SETTINGS, type Setting } from "../../shared/settings";
 import { list, number, sentenceOf, settingName, t } from "../i18n";
 import type { Field } from "../settings";
 import type { Report, Store } from "../state";
@@ -15,9 +17,9 @@ export interface NumberField {
   report?: Report | undefined;
   /** A whole number, from `min` (0) on; whether it is within the crate's limits, the crate says. */
   whole?: boolean;
-  min?: number;
-  max?: number;
-  step?: number;
+  min?: number | undefined;
+  max?: number | undefined;
+  step?: number | undefined;
 }
 
 export function numberField(field: NumberField): TemplateResult {
@@ -41,18 +43,18 @@ export function numberField(field: NumberField): TemplateResult {
 }
 
 /** One number of the model or of the training: its value now, and what the crate says against it. */
-export function settingField(store: Store, place: string, field: Field, whole = true): TemplateResult {
+export function settingField(store: Store, place: string, field: Field): TemplateResult {
   const { settings, planReport } = store.state;
   const shape = store.shape;
   const value = shape && { ...shape.model, ...shape.train }[field];
-  const hintKey = `hint.${field}` as const;
+  const { whole }: Setting = { ...SETTINGS.model, ...SETTINGS.train }[field];
   return numberField({
     id: `${place}-${field}`,
     label: settingName(field),
     value,
     whole,
-    hint: t(hintKey),
-    report: planReport?.setting === field ? planReport : undefined,
+    hint: t(`hint.${field}`),
+    report: settingOf(planReport) === field ? planReport : undefined,
     onChange: (given) => store.setSettings({ ...settings, changed: { ...settings.changed, [field]: given } }),
   });
 }

@@ -2,8 +2,10 @@
 // learn its text by heart.
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
+import { settingOf } from "../../shared/errors";
+import { SETTINGS } from "../../shared/settings";
 import { fixed, number, t } from "../i18n";
-import { DEFAULT_LORA, type Lora, TARGETS } from "../settings";
+import { DEFAULT_LORA, type Lora, TARGET_NAMES } from "../settings";
 import type { Store } from "../state";
 import { action, numberField } from "./fields";
 
@@ -17,7 +19,7 @@ export function loraFields(store: Store): TemplateResult {
     const { lora: _, ...rest } = settings;
     store.setSettings(changed ? { ...rest, lora: changed } : rest);
   };
-  const reportOf = (setting: string) => (planReport?.setting === setting ? planReport : undefined);
+  const reportOf = (setting: string) => (settingOf(planReport) === setting ? planReport : undefined);
   return html`<fieldset class="fields" ?disabled=${there !== undefined}>
     <legend>${t("lora.title")}</legend>
     <div class="field switch">
@@ -32,9 +34,7 @@ export function loraFields(store: Store): TemplateResult {
             id: "lora-rank",
             label: t("setting.rank"),
             value: lora.rank,
-            whole: true,
-            min: 1,
-            max: 256,
+            ...SETTINGS.adapter.rank,
             hint: t("hint.rank"),
             report: reportOf("rank"),
             onChange: (rank) => set({ ...lora, rank }),
@@ -47,7 +47,7 @@ export function loraFields(store: Store): TemplateResult {
             report: reportOf("alpha"),
             onChange: (alpha) => set({ ...lora, alpha }),
           })}
-          ${TARGETS.map(
+          ${TARGET_NAMES.map(
             (target) => html`<div class="field switch">
               <input id="lora-${target}" type="checkbox" .checked=${live(lora.targets[target])}
                 @change=${(event: Event) =>

@@ -2,7 +2,8 @@
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import type { Memory, ModelConfig } from "../../api/lorito";
-import { bytes, duration, known, list, sentenceOf, settingName, short, t, type Values } from "../i18n";
+import { settingOf } from "../../shared/errors";
+import { bytes, duration, list, sentenceOf, settingName, short, t, wordFor } from "../i18n";
 import { modelDiffers } from "../prepare";
 import { type Field, MODEL_FIELDS, type Settings } from "../settings";
 import type { Report } from "../state";
@@ -55,14 +56,14 @@ export class ModelView extends View {
               <div>
                 <fieldset class="fields">
                   <legend>${t("model.shape")}</legend>
-                  ${MODEL_FIELDS.map((field) => settingField(this.store, "model", field, field !== "dropout"))}
+                  ${MODEL_FIELDS.map((field) => settingField(this.store, "model", field))}
                   ${settingField(this.store, "model", "seed")}
                 </fieldset>
               </div>
             </div>`
         }
       </details>
-      ${planReport && !planReport.setting ? this.#refusal(planReport) : this.#costs()}`,
+      ${planReport && !settingOf(planReport) ? this.#refusal(planReport) : this.#costs()}`,
     );
   }
 
@@ -131,16 +132,16 @@ export class ModelView extends View {
     const answer = (label: string, changed: Settings["changed"]) =>
       html`<button type="button" @click=${() => this.#change(changed)}>${label}</button>`;
     if (report.code === "heads-do-not-divide-width") {
-      const { heads, allowed, widths } = report as unknown as { heads: number; allowed: number[]; widths: number[] };
+      const { heads, allowed, widths } = report;
       const near = allowed.toSorted((a, b) => Math.abs(a - heads) - Math.abs(b - heads)).slice(0, 2);
       return [
         ...near.map((count) => answer(t("model.useHeads", { count }), { heads: count })),
         ...widths.map((width) => answer(t("model.useWidth", { width }), { width })),
       ];
     }
-    const nearest = report.nearest as Record<(typeof TAKING_MEMORY)[number], number> | null | undefined;
     const { shape } = this.store;
-    if (report.code === "model-too-large" && nearest && shape) {
+    if (report.code === "model-too-large" && report.nearest && shape) {
+      const { nearest } = report;
       const { model, modelOrigin } = this.state;
       const there = modelOrigin === "given" ? model?.config : undefined;
       const asked: Partial<Record<Field, unknown>> = { ...shape.model, ...there, ...shape.train };
@@ -154,12 +155,11 @@ export class ModelView extends View {
 }
 
 export function presetName(name: string): string {
-  const key = `preset.${name}`;
-  return known(key) ? t(key) : name;
+  return wordFor(`preset.${name}`) ?? name;
 }
 
 /** A shape as sentences take it: "1 layer", "2 layers". */
-function counted({ layers, heads, width, context }: Omit<ModelConfig, "vocabulary" | "dropout">): Values {
+function counted({ layers, heads, width, context }: Omit<ModelConfig, "vocabulary" | "dropout">) {
   return { layers: t("model.layers", { count: layers }), heads: t("model.heads", { count: heads }), width, context };
 }
 

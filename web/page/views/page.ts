@@ -3,7 +3,7 @@ import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import type { RunSummary } from "../../api/lorito";
 import { droppedItems, filesIn } from "../dropped";
-import { date, known, percent, short, t } from "../i18n";
+import { date, percent, short, t, wordFor } from "../i18n";
 import { takeFiles } from "../intake";
 import { goOn } from "../prepare";
 import { STEPS, type Step } from "../state";
@@ -124,11 +124,11 @@ export class Page extends View {
         <p role="status">${failed ? t("engine.failed") : t("engine.starting")}</p>
         ${failed ? report : nothing}
       </div>`;
-    const reason = `engine.reason.${ready.reason}`;
+    const reason = wordFor(`engine.reason.${ready.reason}`);
     return html`<div class="engine">
       <div role="status">
         <p><strong>${t(`engine.${ready.engine}`)}</strong> ${ready.engine === "webgpu" && ready.adapter ? ready.adapter : nothing}</p>
-        ${known(reason) ? html`<p>${t(reason)}</p>` : nothing}
+        ${reason ? html`<p>${reason}</p>` : nothing}
       </div>
       ${report}
       <p>${t("page.private")}</p>

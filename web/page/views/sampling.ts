@@ -1,25 +1,20 @@
 // How it writes: the settings that a text and an answer have in common.
 import { html, type ReactiveControllerHost, type TemplateResult } from "lit";
-import { problemOf } from "../../shared/errors";
+import { problemOf, settingOf } from "../../shared/errors";
+import { SETTINGS } from "../../shared/settings";
 import { settingName, t } from "../i18n";
 import type { Report } from "../state";
 import { numberField } from "./fields";
 
-/** How it writes at first; the steps are those of the fields' arrows. */
-const OPTIONS = {
-  maxTokens: { value: 300, whole: true, min: 1 },
-  temperature: { value: 0.8, step: 0.1 },
-  topK: { value: 0, whole: true },
-  topP: { value: 1, step: 0.05 },
-  repetitionPenalty: { value: 1, step: 0.05 },
-  seed: { value: 1, whole: true },
-} as const;
-type Option = keyof typeof OPTIONS;
-const NAMES = Object.keys(OPTIONS) as Option[];
+type Option = keyof typeof SETTINGS.generate;
+const NAMES = Object.keys(SETTINGS.generate) as Option[];
+
+/** The steps of the fields' arrows, where they are no whole numbers. */
+const STEPS: Partial<Record<Option, number>> = { temperature: 0.1, topP: 0.05, repetitionPenalty: 0.05 };
 
 export class Sampling {
   readonly #host: ReactiveControllerHost & HTMLElement;
-  #options = Object.fromEntries(NAMES.map((name) => [name, OPTIONS[name].value])) as Record<Option, number>;
+  #options = Object.fromEntries(NAMES.map((name) => [name, SETTINGS.generate[name].default])) as Record<Option, number>;
   /** What is wrong with one of the options. */
   #report: Report | undefined;
 
@@ -39,12 +34,14 @@ export class Sampling {
 
   #field(name: Option): TemplateResult {
     return numberField({
-      ...OPTIONS[name],
+      whole: SETTINGS.generate[name].whole,
+      min: SETTINGS.generate[name].whole ? SETTINGS.generate[name].min : undefined,
+      step: STEPS[name],
       id: `write-${name}`,
       label: settingName(name),
       value: this.#options[name],
       hint: t(`hint.write.${name}`),
-      report: this.#report?.setting === name ? this.#report : undefined,
+      report: settingOf(this.#report) === name ? this.#report : undefined,
       onChange: (value) => {
         this.#options = { ...this.#options, [name]: value };
         this.#report = undefined;
@@ -59,7 +56,7 @@ export class Sampling {
       return await write(this.#options);
     } catch (error) {
       const report = problemOf(error);
-      if (!NAMES.some((name) => name === report.setting)) throw error;
+      if (!NAMES.some((name) => name === settingOf(report))) throw error;
       this.#report = report;
       this.#host.requestUpdate();
       this.#host.querySelector("details.sampling")?.setAttribute("open", "");

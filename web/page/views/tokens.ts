@@ -3,6 +3,7 @@ import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import type { Piece, TokenizerKind } from "../../api/lorito";
 import { problemOf } from "../../shared/errors";
+import { SETTINGS } from "../../shared/settings";
 import { fixed, sentenceOf, t } from "../i18n";
 import { tokenizerIsStale, trainTokenizer } from "../prepare";
 import { TOKENIZER_KINDS } from "../settings";
@@ -87,9 +88,7 @@ export class TokensView extends View {
       id: "vocabulary",
       label: t("setting.vocabulary"),
       value: settings.vocabulary ?? suggested.vocabulary,
-      min: 300,
-      max: 32768,
-      whole: true,
+      ...SETTINGS.tokenizer.vocabulary,
       hint: suggested.vocabulary ? t("tokens.suggested", { count: suggested.vocabulary }) : undefined,
       onChange: (vocabulary) => this.store.setSettings({ ...settings, tokenizer: "bpe", vocabulary }),
     });

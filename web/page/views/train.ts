@@ -6,16 +6,13 @@ import { part } from "../../shared/part";
 import { duration, fixed, number, t, time } from "../i18n";
 import { setNotify } from "../in-background";
 import { goOnWithCpu, mayReplace, modelDiffers, startTraining } from "../prepare";
-import { TRAIN_FIELDS, type TrainField } from "../settings";
+import { TRAIN_FIELDS } from "../settings";
 import { GPU_FAILURES, type Message, UNSAVED } from "../state";
 import { action, figures, settingField } from "./fields";
 import { loraFields, overfitting } from "./fine-tuning";
 import { downloadRun } from "./share";
 import "./story";
 import { View } from "./view";
-
-/** Settings that need not be whole numbers. */
-const FRACTIONS: readonly TrainField[] = ["learningRate", "weightDecay", "beta1", "beta2", "gradClip"];
 
 /** A figure, or a dash where there is none yet. */
 function figure(value: number | null | undefined, digits: number): string {
@@ -189,7 +186,7 @@ export class TrainView extends View {
       <summary><span class="state">${this.#sentence()}</span> <span class="open">${t("details.change")}</span></summary>
       <fieldset class="fields">
         <legend>${t("train.settings")}</legend>
-        ${TRAIN_FIELDS.map((field) => settingField(this.store, "train", field, !FRACTIONS.includes(field)))}
+        ${TRAIN_FIELDS.map((field) => settingField(this.store, "train", field))}
         ${this.#precision()}
       </fieldset>
       ${loraFields(this.store)}

@@ -1,0 +1,114 @@
+//! Every number that a person sets: its name, group and limits. The configurations check themselves with it, and the fields of
+//! the page are made from it (web/shared/settings.ts, which tests/settings.rs writes).
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+
+/// What a setting belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Group {
+    /// A tokenizer that is trained on a text.
+    Tokenizer,
+    /// The shape of a model: `ModelConfig`.
+    Model,
+    /// A run: `TrainConfig`.
+    Train,
+    /// An adapter: `LoraConfig`.
+    Adapter,
+    /// A generation: `GenerateOptions`.
+    Generate,
+}
+
+/// A number that a person sets.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Setting {
+    /// The field's name, as it is in JavaScript.
+    pub name: &'static str,
+    /// What it belongs to.
+    pub group: Group,
+    /// Whether it is a whole number.
+    pub whole: bool,
+    /// The value of a setting that nobody sets; of a model, that of the smallest preset.
+    pub default: f64,
+    /// The smallest value that is allowed.
+    pub min: f64,
+    /// The largest value that is allowed.
+    pub max: f64,
+}
+
+impl Setting {
+    const fn whole(group: Group, name: &'static str, default: u64, (min, max): (u64, u64)) -> Self {
+        Self { name, group, whole: true, default: default as f64, min: min as f64, max: max as f64 }
+    }
+
+    const fn real(group: Group, name: &'static str, default: f64, (min, max): (f64, f64)) -> Self {
+        Self { name, group, whole: false, default, min, max }
+    }
+
+    /// Checks a value.
+    ///
+    /// # Errors
+    /// [`Error::SettingOutOfRange`], with the limits, for a value outside them and for NaN.
+    pub fn check(&self, value: f64) -> Result<()> {
+        let Self { name, min, max, .. } = *self;
+        if value >= min && value <= max {
+            return Ok(());
+        }
+        Err(Error::SettingOutOfRange { setting: name.to_owned(), value, min, max })
+    }
+}
+
+/// Token ids that a vocabulary may have: 2^18, as many as the largest published ones.
+pub const LARGEST_VOCABULARY: usize = 262_144;
+
+/// Declares the settings and the list of all of them, in the order in which the page has its fields.
+macro_rules! settings {
+    ($($constant:ident = $setting:expr;)*) => {
+        $(#[doc = concat!("The setting `", stringify!($constant), "`, under its name in JavaScript.")]
+        pub const $constant: Setting = $setting;)*
+        /// All settings.
+        pub const ALL: &[Setting] = &[$($constant),*];
+    };
+}
+
+use Group::{Adapter, Generate, Model, Tokenizer, Train};
+
+settings! {
+    // At least the bytes, the end of a text and some merges; at most what a page can train.
+    BPE_VOCABULARY = Setting::whole(Tokenizer, "vocabulary", 512, (300, 32_768));
+
+    VOCABULARY = Setting::whole(Model, "vocabulary", 256, (2, LARGEST_VOCABULARY as u64));
+    LAYERS = Setting::whole(Model, "layers", 2, (1, 96));
+    HEADS = Setting::whole(Model, "heads", 4, (1, 128));
+    WIDTH = Setting::whole(Model, "width", 64, (1, 4096));
+    CONTEXT = Setting::whole(Model, "context", 64, (1, 4096));
+    DROPOUT = Setting::real(Model, "dropout", 0.0, (0.0, 0.9));
+    EPSILON = Setting::real(Model, "epsilon", 1e-5, (1e-12, 1.0));
+
+    STEPS = Setting::whole(Train, "steps", 2000, (1, 1_000_000_000));
+    BATCH_SIZE = Setting::whole(Train, "batchSize", 12, (1, 4096));
+    WINDOW_LENGTH = Setting::whole(Train, "windowLength", 0, (0, 4096));
+    LEARNING_RATE = Setting::real(Train, "learningRate", 1e-3, (1e-9, 10.0));
+    WARMUP_STEPS = Setting::whole(Train, "warmupSteps", 100, (0, 1_000_000_000));
+    EVAL_EVERY = Setting::whole(Train, "evalEvery", 250, (1, 1_000_000_000));
+    WEIGHT_DECAY = Setting::real(Train, "weightDecay", 0.1, (0.0, 10.0));
+    BETA1 = Setting::real(Train, "beta1", 0.9, (0.0, 0.9999));
+    BETA2 = Setting::real(Train, "beta2", 0.99, (0.0, 0.99999));
+    GRAD_CLIP = Setting::real(Train, "gradClip", 1.0, (0.0, 1e6));
+    GRADIENT_ACCUMULATION = Setting::whole(Train, "gradientAccumulation", 1, (1, 4096));
+    // JavaScript's numbers are exact up to here.
+    SEED = Setting::whole(Train, "seed", 1337, (0, (1 << 53) - 1));
+
+    RANK = Setting::whole(Adapter, "rank", 8, (1, 256));
+    ALPHA = Setting::real(Adapter, "alpha", 16.0, (1e-3, 4096.0));
+
+    MAX_TOKENS = Setting::whole(Generate, "maxTokens", 300, (1, 1_000_000_000));
+    TEMPERATURE = Setting::real(Generate, "temperature", 0.8, (0.0, 100.0));
+    TOP_K = Setting::whole(Generate, "topK", 0, (0, LARGEST_VOCABULARY as u64));
+    TOP_P = Setting::real(Generate, "topP", 1.0, (0.001, 1.0));
+    REPETITION_PENALTY = Setting::real(Generate, "repetitionPenalty", 1.0, (0.1, 10.0));
+    SAMPLING_SEED = Setting::whole(Generate, "seed", 1337, (0, (1 << 53) - 1));
+}
