@@ -51,7 +51,7 @@ fn with_tokens() -> Session {
         history: History::default(),
         progress: Progress { config: TrainConfig::default(), start_step: 0, step: 0, updates: 0 },
         adapter: None,
-        moments: None,
+        optimizer: None,
         best: None,
     };
     assert!(session.import_model(&formats::write(&file).unwrap()).unwrap().chat);

@@ -52,7 +52,7 @@ fn folder(kind: Kind) -> HashMap<String, Vec<u8>> {
         history: History::default(),
         progress: Progress { config: TrainConfig::default(), start_step: 0, step: 0, updates: 0 },
         adapter: None,
-        moments: None,
+        optimizer: None,
         best: None,
     };
     unzip(&hugging_face(&file, "2026-11-23").unwrap())
@@ -301,7 +301,7 @@ fn a_model_with_turn_tokens_of_its_own_learns_and_answers_in_them() {
         history: History::default(),
         progress: Progress { config: TrainConfig::default(), start_step: 0, step: 0, updates: 0 },
         adapter: None,
-        moments: None,
+        optimizer: None,
         best: None,
     };
     let mut session = session();

@@ -119,7 +119,7 @@ fn model_file(tokenizer: &str) -> ModelFile {
         history: History::default(),
         progress: Progress { config: TrainConfig::default(), start_step: 0, step: 0, updates: 0 },
         adapter: None,
-        moments: None,
+        optimizer: None,
         best: None,
     }
 }

@@ -2,6 +2,7 @@
 
 use futures_lite::future::block_on;
 use lorito::{
+    architecture::ParameterGroup,
     config::{ModelConfig, TrainConfig, Variant},
     error::Error,
     model::{Gpt, Ids, Targets},
@@ -77,7 +78,9 @@ fn run(dropout: f32) -> (Gpt, Trainer) {
 fn lively(seed: u64) -> Gpt {
     let mut gpt = Gpt::new(CONFIG, seed, &Device::cpu());
     let mut weights = block_on(gpt.flat.read()).unwrap();
-    gpt.layout.decaying().for_each(|range| weights[range].iter_mut().for_each(|weight| *weight *= 8.0));
+    gpt.layout
+        .ranges_of(ParameterGroup::Matrix)
+        .for_each(|range| weights[range].iter_mut().for_each(|weight| *weight *= 8.0));
     gpt.flat = Flat::new(weights, gpt.layout.len, &Device::cpu());
     gpt
 }

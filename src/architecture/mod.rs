@@ -9,7 +9,7 @@ mod tensor;
 
 use serde_json::Value;
 
-pub use tensor::{Initialisation, Kind, Module, Names, Projection, Role, Shape, TensorSpec};
+pub use tensor::{Initialisation, Kind, Module, Names, ParameterGroup, Projection, Role, Shape, TensorSpec};
 
 use crate::{
     config::{Activation, LoraConfig, ModelConfig},

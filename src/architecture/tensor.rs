@@ -1,4 +1,4 @@
-//! One tensor of a model: what it is for, its shape, how it is initialised, whether it decays, and what it is called.
+//! One tensor of a model: what it is for, its shape, how it is initialised, its parameter group, and what it is called.
 
 /// A linear layer of a block. Each can have an adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,6 +123,15 @@ pub struct Names {
     pub gguf: &'static str,
 }
 
+/// Tensors that an optimizer treats alike, such as by weight decay; PyTorch's parameter groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterGroup {
+    /// Tables and the matrices of linear layers.
+    Matrix,
+    /// Biases, and the gains of norms.
+    Vector,
+}
+
 /// One trained tensor.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TensorSpec {
@@ -132,8 +141,8 @@ pub struct TensorSpec {
     pub shape: Shape,
     /// How it is filled before training.
     pub initialisation: Initialisation,
-    /// Whether AdamW's weight decay applies to it.
-    pub decays: bool,
+    /// Which tensors an optimizer treats alike.
+    pub group: ParameterGroup,
     /// Whether it may lie in several buffers, cut between rows: for tables of all tokens, the largest of all matrices.
     pub divisible: bool,
     /// Names of its module.

@@ -1,11 +1,11 @@
 //! Lorito's one file, `NAME.safetensors`: a model with all that it needs to write and to be trained on. A checkpoint is
-//! the same file with the optimizer's moments in it, so a checkpoint opens as a model too.
+//! the same file with the optimizer's state in it, so a checkpoint opens as a model too.
 //!
 //! Tensors: the weights under the names that transformers have for them; `lorito.steps` with every step's figures; from
 //! version 2 on `lorito.evaluations` and `lorito.samples`, which version 1 has in its manifest (see `history.rs`); in a checkpoint
-//! `optimizer.first_moment.NAME` and `optimizer.second_moment.NAME` beside each weight `NAME`, and `best.NAME` of the step
-//! whose validation loss was lowest. A model with an adapter has the adapter's thin matrices too, `NAME.lora_A`,
-//! `[inputs, rank]`, and `NAME.lora_B`, `[rank, outputs]`; moments and best weights are then those of the adapter. All else
+//! `optimizer.STATE.NAME` beside each weight `NAME` for each state of the optimizer (of AdamW `first_moment` and
+//! `second_moment`), and `best.NAME` of the step whose validation loss was lowest. A model with an adapter has the adapter's thin matrices too, `NAME.lora_A`,
+//! `[inputs, rank]`, and `NAME.lora_B`, `[rank, outputs]`; optimizer state and best weights are then those of the adapter. All else
 //! is in the metadata:
 //! - `lorito.manifest`: JSON, see `Manifest`;
 //! - `lorito.tokenizer`: the text of `tokenizer.json`;
@@ -26,7 +26,7 @@ use crate::{
     error::{Error, Result},
     model::Layout,
     tokenizer::{TokenRoles, Tokenizer},
-    train::{Best, Evaluation, History, Progress, Sample, TextFacts, TrainingState},
+    train::{Best, Evaluation, History, OptimizerKind, OptimizerState, Progress, Sample, TextFacts, TrainingState},
 };
 
 /// Raised when an older page could not read the file any more. The newest that is read; what version 1 can hold is
@@ -41,8 +41,7 @@ const LONGEST_IN_MANIFEST: usize = 1 << 20;
 const MANIFEST: &str = "lorito.manifest";
 const TOKENIZER: &str = "lorito.tokenizer";
 const HASH: &str = "lorito.hash";
-const FIRST_MOMENT: &str = "optimizer.first_moment.";
-const SECOND_MOMENT: &str = "optimizer.second_moment.";
+const OPTIMIZER: &str = "optimizer.";
 const BEST: &str = "best.";
 
 /// Bytes of weights that can be counted where memory has 32-bit addresses.
@@ -66,7 +65,7 @@ pub struct ModelFile {
     pub progress: Progress,
     pub adapter: Option<AdapterWeights>,
     /// With these the last run can go on as if it had not stopped.
-    pub moments: Option<Moments>,
+    pub optimizer: Option<OptimizerState>,
     /// What the run that these are a checkpoint of was best with.
     pub best: Option<Best>,
 }
@@ -77,13 +76,6 @@ pub struct AdapterWeights {
     pub config: LoraConfig,
     /// Flat, as [`Layout::adapter`] says.
     pub weights: Vec<f32>,
-}
-
-/// AdamW's running means, flat as the weights are.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Moments {
-    pub first: Vec<f32>,
-    pub second: Vec<f32>,
 }
 
 impl ModelFile {
@@ -108,11 +100,9 @@ impl ModelFile {
 
     /// Takes out what a trainer goes on from; `None` where the file is no checkpoint.
     pub fn take_training(&mut self) -> Option<TrainingState> {
-        let Moments { first, second } = self.moments.take()?;
         Some(TrainingState {
             progress: self.progress.clone(),
-            first_moment: first,
-            second_moment: second,
+            optimizer: self.optimizer.take()?,
             history: std::mem::take(&mut self.history),
             best: self.best.take(),
         })
@@ -121,27 +111,32 @@ impl ModelFile {
     /// The flat arrays, in the order of [`groups`].
     fn flats(&self) -> impl Iterator<Item = &[f32]> {
         let adapter = self.adapter.iter().map(|adapter| &adapter.weights[..]);
-        let moments = self.moments.iter().flat_map(|it| [&it.first[..], &it.second[..]]);
+        let state = self.optimizer.iter().flat_map(|state| &state.tensors).map(Vec::as_slice);
         let best = self.best.iter().map(|best| &best.weights[..]);
-        iter::once(&self.weights[..]).chain(adapter).chain(moments).chain(best)
+        iter::once(&self.weights[..]).chain(adapter).chain(state).chain(best)
     }
 }
 
 /// Tensors of one flat array, whose names begin with `prefix`.
 struct Group {
-    prefix: &'static str,
+    prefix: String,
     layout: Layout,
 }
 
 /// Every flat array that a file has.
-fn groups(config: &ModelConfig, adapter: Option<&LoraConfig>, moments: bool, best: bool) -> Vec<Group> {
+fn groups(
+    config: &ModelConfig,
+    adapter: Option<&LoraConfig>,
+    optimizer: Option<OptimizerKind>,
+    best: bool,
+) -> Vec<Group> {
     let whole = Layout::new(config);
     let thin = adapter.map(|lora| Layout::adapter(config, lora));
     let trained = thin.clone().unwrap_or_else(|| whole.clone());
-    let learning = [(moments, FIRST_MOMENT), (moments, SECOND_MOMENT), (best, BEST)];
-    let learning = learning.into_iter().filter(|(there, _)| *there);
-    let first = iter::once(whole).chain(thin).map(|layout| Group { prefix: "", layout });
-    first.chain(learning.map(|(_, prefix)| Group { prefix, layout: trained.clone() })).collect()
+    let states = optimizer.iter().flat_map(|kind| kind.state_names()).map(|state| format!("{OPTIMIZER}{state}."));
+    let of_training = states.chain(best.then(|| BEST.to_owned()));
+    let first = iter::once(whole).chain(thin).map(|layout| Group { prefix: String::new(), layout });
+    first.chain(of_training.map(|prefix| Group { prefix, layout: trained.clone() })).collect()
 }
 
 /// The pieces of a flat array as tensors.
@@ -167,8 +162,15 @@ struct Manifest {
     token_roles: Option<TokenRoles>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     adapter: Option<LoraConfig>,
+    /// Whose state a checkpoint has. Older checkpoints name none: they are AdamW's.
+    #[serde(default, skip_serializing_if = "is_default")]
+    optimizer: OptimizerKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     best: Option<BestFigures>,
+}
+
+fn is_default(kind: &OptimizerKind) -> bool {
+    *kind == OptimizerKind::default()
 }
 
 /// A [`Best`] without its weights.
@@ -196,7 +198,7 @@ fn is_long(history: &History) -> bool {
     128 * history.evaluations.len() + samples.sum::<usize>() > LONGEST_IN_MANIFEST
 }
 
-/// Writes a model, or with its moments a checkpoint.
+/// Writes a model, or with its optimizer state a checkpoint.
 ///
 /// # Errors
 /// [`Error::HeaderTooLarge`] where name and tokenizer take more than a header may; [`Error::WeightsNotFinite`], as such a
@@ -224,11 +226,12 @@ pub fn write(file: &ModelFile) -> Result<Vec<u8>> {
         },
         token_roles: file.roles.clone(),
         adapter: file.adapter.as_ref().map(|adapter| adapter.config),
+        optimizer: file.optimizer.as_ref().map_or_else(OptimizerKind::default, |state| state.kind),
         best: file.best.as_ref().map(|best| BestFigures { step: best.step, validation_loss: best.validation_loss }),
     };
     let lora = manifest.adapter;
     let manifest = serde_json::to_string(&manifest).expect("strings and numbers can be written");
-    let groups = groups(config, lora.as_ref(), file.moments.is_some(), file.best.is_some());
+    let groups = groups(config, lora.as_ref(), file.optimizer.as_ref().map(|state| state.kind), file.best.is_some());
     for (Group { prefix, layout }, flat) in groups.iter().zip(file.flats()) {
         check_finite(prefix, layout, flat)?;
     }
@@ -258,7 +261,7 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile> {
         return Err(damaged("the hash is another"));
     }
     let long = content.is_long();
-    let Content { manifest, groups, moments } = content;
+    let Content { manifest, groups, optimizer } = content;
     let mut flats = groups.iter().map(|Group { prefix, layout }| -> Result<Vec<f32>> {
         let mut flat = vec![0.0f32; layout.len];
         for parameter in &layout.parameters {
@@ -281,7 +284,13 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile> {
         Some(config) => Some(AdapterWeights { config, weights: flat()? }),
         None => None,
     };
-    let moments = if moments { Some(Moments { first: flat()?, second: flat()? }) } else { None };
+    let optimizer = match optimizer {
+        Some(kind) => {
+            let tensors = kind.state_names().iter().map(|_| flat()).collect::<Result<_>>()?;
+            Some(OptimizerState { kind, tensors })
+        }
+        None => None,
+    };
     let best = match manifest.best {
         Some(BestFigures { step, validation_loss }) => Some(Best { step, validation_loss, weights: flat()? }),
         None => None,
@@ -296,7 +305,7 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile> {
         facts: manifest.text,
         history: History { steps, evaluations, samples, seconds, tokens },
         progress: manifest.progress,
-        moments,
+        optimizer,
         best,
     })
 }
@@ -322,7 +331,8 @@ pub fn check_header(beginning: &[u8], total: Option<u64>) -> Result<u64> {
 struct Content {
     manifest: Manifest,
     groups: Vec<Group>,
-    moments: bool,
+    /// Whose state is in it, if any.
+    optimizer: Option<OptimizerKind>,
 }
 
 impl Content {
@@ -333,18 +343,19 @@ impl Content {
             }
         }
         let manifest = Manifest::parse(&header.metadata[MANIFEST])?;
-        let moments = header.names.iter().any(|name| name.starts_with("optimizer."));
+        let has_state = header.names.iter().any(|name| name.starts_with(OPTIMIZER));
+        let optimizer = has_state.then_some(manifest.optimizer);
         history::check_steps(header)?;
         if manifest.version > 1 {
             history::check_evaluations(header)?;
         }
-        let groups = groups(&manifest.config, manifest.adapter.as_ref(), moments, manifest.best.is_some());
+        let groups = groups(&manifest.config, manifest.adapter.as_ref(), optimizer, manifest.best.is_some());
         for Group { prefix, layout } in &groups {
             for parameter in &layout.parameters {
                 header.check(&format!("{prefix}{}", parameter.name), Dtype::F32, &parameter.shape)?;
             }
         }
-        let content = Self { manifest, groups, moments };
+        let content = Self { manifest, groups, optimizer };
         let expected: HashSet<_> = content.names().into_iter().collect();
         match header.names.iter().find(|name| !expected.contains(*name)) {
             Some(name) => Err(Error::SafetensorsInvalid { reason: format!("no model has a tensor {name}") }),
@@ -439,7 +450,7 @@ mod tests {
             history: History::default(),
             progress: Progress { config: TrainConfig::default(), start_step: 0, step: 0, updates: 0 },
             adapter: None,
-            moments: Some(Moments { first: ones(), second: ones() }),
+            optimizer: Some(OptimizerState { kind: OptimizerKind::AdamW, tensors: vec![ones(), ones()] }),
             best: None,
         }
     }

@@ -8,7 +8,7 @@ use rand_distr::{Distribution, Normal};
 use rand_pcg::Pcg64Mcg;
 
 use crate::{
-    architecture::{Initialisation, Role, TensorSpec},
+    architecture::{Initialisation, ParameterGroup, Role, TensorSpec},
     config::{LoraConfig, ModelConfig},
     ops::Segments,
 };
@@ -157,9 +157,9 @@ impl Layout {
         flat
     }
 
-    /// Runs of the flat array to which weight decay applies.
-    pub fn decaying(&self) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
-        self.parameters.iter().filter(|parameter| parameter.spec.decays).map(Parameter::range)
+    /// Where the parameters of a group are in the flat array.
+    pub fn ranges_of(&self, group: ParameterGroup) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
+        self.parameters.iter().filter(move |parameter| parameter.spec.group == group).map(Parameter::range)
     }
 }
 

@@ -29,7 +29,7 @@ impl Session {
                 }
                 None => None,
             },
-            moments: None,
+            optimizer: None,
             best: None,
         })
     }

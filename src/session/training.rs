@@ -152,7 +152,7 @@ impl Session {
             let Model { gpt, trainer, .. } = self.model()?;
             trainer.state(gpt).await?
         };
-        file.moments = Some(formats::Moments { first: state.first_moment, second: state.second_moment });
+        file.optimizer = Some(state.optimizer);
         file.best = state.best;
         let last = file.history.steps.last();
         let diverged = Error::Diverged {

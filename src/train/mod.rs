@@ -5,6 +5,7 @@ mod answers;
 mod data;
 mod half_check;
 mod history;
+mod optimizer;
 mod run;
 mod schedule;
 mod self_check;
@@ -14,6 +15,7 @@ pub use answers::{Answers, Side};
 pub use data::{Batch, Dataset, mix};
 pub use half_check::{HalfPrecision, check_half_precision};
 pub use history::{Evaluation, History, Sample, StepRecord};
+pub use optimizer::{Optimizer, OptimizerKind, OptimizerState, Update};
 pub use run::{BestSoFar, Run, RunEvent, RunProgress, RunResult, RunStatus, Work};
 pub use schedule::learning_rate;
 pub use self_check::{SelfCheck, SelfCheckResult};
@@ -23,7 +25,7 @@ use crate::{
     config::TrainConfig,
     error::{Error, Result},
     model::Gpt,
-    ops::{AdamW, Decay, Dropout, Figures, Flat, Gradients, Moments, Precision},
+    ops::{Dropout, Figures, Flat, Gradients, Precision},
 };
 
 /// Share of the training work that all evaluations of a run may cost, with room to spare under the promised 10 %:
@@ -43,8 +45,9 @@ pub fn most_validation_windows(config: &TrainConfig) -> usize {
 /// [`Trainer::read`] waits for the queued steps and returns their losses.
 pub struct Trainer {
     progress: Progress,
-    /// Twice the weights; none before the first step, so that a model that only writes has the memory.
-    learning: Option<Learning>,
+    /// AdamW's state takes twice the memory of the weights; there is none before the first step, so that a model that only
+    /// writes has the memory.
+    optimizer: Option<Box<dyn Optimizer>>,
     /// Those of the last step, whose memory serves again.
     spare: Option<Gradients>,
     history: History,
@@ -75,20 +78,6 @@ fn dropout_of(probability: f32, seed: u64, step: u64, pass: u64) -> Option<Dropo
     Dropout::new(probability, mix(mix(seed ^ 0xd209, step), pass))
 }
 
-/// What only steps need.
-struct Learning {
-    moments: Moments,
-    decay: Decay,
-}
-
-impl Learning {
-    fn new(gpt: &Gpt, moments: Moments) -> Self {
-        let trained = gpt.trained();
-        let decay = Decay::new(trained.decaying().collect(), &trained.segments, &gpt.device());
-        Self { moments, decay }
-    }
-}
-
 impl Trainer {
     /// Creates a trainer for a model that has not been trained; [`begin`](Self::begin) starts its first run.
     pub fn new(gpt: &Gpt) -> Self {
@@ -99,7 +88,7 @@ impl Trainer {
                 step: 0,
                 updates: 0,
             },
-            learning: None,
+            optimizer: None,
             spare: None,
             history: History::default(),
             unread: Vec::new(),
@@ -116,14 +105,14 @@ impl Trainer {
     pub fn restore(gpt: &Gpt, state: TrainingState) -> Self {
         let device = gpt.device();
         let flat = |values| Flat::new(values, &gpt.trained().segments, &device);
-        let moments = Moments { first: flat(state.first_moment), second: flat(state.second_moment) };
-        let learning = Some(Learning::new(gpt, moments));
+        let OptimizerState { kind, tensors } = state.optimizer;
+        let optimizer = Some(kind.restore(gpt, tensors));
         let best = state.best.map(|Best { step, validation_loss, weights }| Held {
             step,
             validation_loss,
             flat: Some(flat(weights)),
         });
-        let mut trainer = Self { progress: state.progress, learning, history: state.history, best, ..Self::new(gpt) };
+        let mut trainer = Self { progress: state.progress, optimizer, history: state.history, best, ..Self::new(gpt) };
         let last = trainer.history.last_evaluation().map_or(0, |evaluation| evaluation.step);
         for record in trainer.history.steps.iter().filter(|record| record.step > last) {
             trainer.since_evaluation.0 += f64::from(record.loss);
@@ -133,7 +122,7 @@ impl Trainer {
     }
 
     /// Creates a trainer for a model that comes with a history but without optimizer state: the step count goes on, and
-    /// AdamW begins anew.
+    /// the optimizer begins anew.
     pub fn continuing(gpt: &Gpt, history: History) -> Self {
         let mut trainer = Self::new(gpt);
         trainer.progress.step = history.steps.last().map_or(0, |record| record.step);
@@ -141,7 +130,7 @@ impl Trainer {
         trainer
     }
 
-    /// Starts another run on the same model, with a learning-rate schedule of its own; the moments of AdamW are kept.
+    /// Starts another run on the same model, with a learning-rate schedule of its own; the state of the optimizer is kept.
     ///
     /// # Errors
     /// [`Error::SettingOutOfRange`] if a setting is outside its limits.
@@ -224,19 +213,10 @@ impl Trainer {
         }
         let Progress { config, start_step, step, updates } = &mut self.progress;
         let learning_rate = learning_rate(config, *step - *start_step);
-        let adamw = AdamW {
-            learning_rate,
-            beta1: config.beta1,
-            beta2: config.beta2,
-            weight_decay: config.weight_decay,
-            clip: config.grad_clip,
-            update: *updates + 1,
-        };
-        let Learning { moments, decay } = self
-            .learning
-            .get_or_insert_with(|| Learning::new(gpt, Moments::zeros(&gpt.trained().segments, &gpt.device())));
+        let optimizer = self.optimizer.get_or_insert_with(|| OptimizerKind::default().create(gpt));
         let norm = self.figures.add();
-        adamw.update(gpt.trained_flat_mut(), moments, &gradients, decay, &mut self.figures, norm);
+        let update = Update { config, learning_rate, number: *updates + 1 };
+        optimizer.update(gpt.trained_flat_mut(), &gradients, &update, &mut self.figures, norm);
         gpt.weights_changed();
         *step += 1;
         *updates += 1;
@@ -350,13 +330,13 @@ impl Trainer {
         Some(BestSoFar::new(*step, *validation_loss, worse))
     }
 
-    /// Replaces the weights by those of the best checkpoint and resets the moments of AdamW, which belong to the
+    /// Replaces the weights by those of the best checkpoint and resets the state of the optimizer, which belongs to the
     /// weights that are dropped. Nothing changes if the current weights are the best.
     pub fn return_to_best(&mut self, gpt: &mut Gpt) {
         if let Some(flat) = self.best.as_ref().and_then(|best| best.flat.as_ref()) {
             *gpt.trained_flat_mut() = flat.copied();
             gpt.weights_changed();
-            self.learning = None;
+            self.optimizer = None;
             self.spare = None;
             self.progress.updates = 0;
         }
@@ -368,14 +348,19 @@ impl Trainer {
     /// # Errors
     /// [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn state(&self, gpt: &Gpt) -> Result<TrainingState> {
-        let (first_moment, second_moment) = match &self.learning {
-            Some(Learning { moments, .. }) => (moments.first.read().await?, moments.second.read().await?),
-            None => (vec![0.0; gpt.trained().len], vec![0.0; gpt.trained().len]),
+        let optimizer = match &self.optimizer {
+            Some(optimizer) => {
+                let mut tensors = Vec::new();
+                for tensor in optimizer.state() {
+                    tensors.push(tensor.read().await?);
+                }
+                OptimizerState { kind: optimizer.kind(), tensors }
+            }
+            None => OptimizerState::initial(gpt.trained().len),
         };
         Ok(TrainingState {
             progress: self.progress.clone(),
-            first_moment,
-            second_moment,
+            optimizer,
             best: match &self.best {
                 Some(Held { step, validation_loss, flat }) => {
                     let weights = flat.as_ref().unwrap_or(gpt.trained_flat()).read().await?;

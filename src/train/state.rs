@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::History;
+use super::{History, OptimizerState};
 use crate::{config::TrainConfig, corpus::HeldBack};
 
 /// Where a run stands, as it goes into a checkpoint.
@@ -16,7 +16,7 @@ pub struct Progress {
     pub start_step: u64,
     /// Steps the model has taken.
     pub step: u64,
-    /// Updates made with AdamW's current moments; fewer than `step` for a model that came without them.
+    /// Updates made with the optimizer's current state; fewer than `step` for a model that came without them.
     pub updates: u64,
 }
 
@@ -32,10 +32,8 @@ impl Progress {
 pub struct TrainingState {
     /// The settings of the run and the number of steps taken.
     pub progress: Progress,
-    /// AdamW's running mean of the gradient, a flat array in the layout of the trained weights.
-    pub first_moment: Vec<f32>,
-    /// AdamW's running mean of the squared gradient, in the same layout.
-    pub second_moment: Vec<f32>,
+    /// The optimizer's state.
+    pub optimizer: OptimizerState,
     /// The losses, evaluations and samples of all runs.
     pub history: History,
     /// The best checkpoint, if there has been an evaluation with validation data.

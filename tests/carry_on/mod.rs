@@ -116,7 +116,7 @@ fn write_a_model_for_conversations() {
         history: History::default(),
         progress: Progress { config: run, start_step: 0, step: 0, updates: 0 },
         adapter: None,
-        moments: None,
+        optimizer: None,
         best: None,
     };
     fs::write(folder.join("model.zip"), hugging_face(&file, "2026-11-23").unwrap()).unwrap();

@@ -5,11 +5,11 @@ use lorito::{
     config::{LoraConfig, ModelConfig, Targets, Variant},
     device::{CPU_LIMITS, Engine},
     error::Error,
-    formats::{AdapterWeights, ModelFile, Moments, check_header, hugging_face, read, write},
+    formats::{AdapterWeights, ModelFile, check_header, hugging_face, read, write},
     model::{Gpt, Layout},
     ops::{self, Device},
     session::Session,
-    train::{Best, Evaluation, History, Progress, Sample, TrainingState},
+    train::{Best, Evaluation, History, OptimizerKind, OptimizerState, Progress, Sample, TrainingState},
 };
 
 use super::sample;
@@ -34,19 +34,19 @@ fn a_checkpoint_comes_back_bit_for_bit() {
     let mut checkpoint = sample::checkpoint();
     // Numbers that a careless format loses.
     checkpoint.weights[..4].copy_from_slice(&[-0.0, f32::MIN_POSITIVE / 2.0, f32::MAX, f32::MIN]);
-    checkpoint.moments.as_mut().unwrap().second[0] = 1e-45;
+    checkpoint.optimizer.as_mut().unwrap().tensors[1][0] = 1e-45;
     checkpoint.progress.config.learning_rate = 0.1 + 0.2;
     checkpoint.progress.config.seed = u64::MAX;
     checkpoint.history.steps[0].learning_rate = 1.0 / 3.0;
     checkpoint.history.seconds = 1e9 / 7.0;
     let mut back = read(&write(&checkpoint).unwrap()).unwrap();
     assert_same(&back.weights, &checkpoint.weights);
-    let moments = checkpoint.moments.clone().unwrap();
+    let optimizer = checkpoint.optimizer.clone().unwrap();
     assert_eq!(back.progress, checkpoint.progress);
     assert_eq!(back.history, checkpoint.history);
-    let TrainingState { progress, first_moment, second_moment, history, best } = back.take_training().unwrap();
-    assert_same(&first_moment, &moments.first);
-    assert_same(&second_moment, &moments.second);
+    let TrainingState { progress, optimizer: read, history, best } = back.take_training().unwrap();
+    assert_eq!(read.kind, optimizer.kind);
+    read.tensors.iter().zip(&optimizer.tensors).for_each(|(read, written)| assert_same(read, written));
     assert_eq!(best, None);
     assert_eq!((progress, history), (checkpoint.progress, checkpoint.history));
 }
@@ -80,7 +80,7 @@ fn an_adapter_and_the_best_weights_come_back() {
     let weights = |seed| sample::weights(&layout, seed, 0.5);
     let checkpoint = ModelFile {
         adapter: Some(AdapterWeights { config, weights: weights(1) }),
-        moments: Some(Moments { first: weights(2), second: weights(3) }),
+        optimizer: Some(OptimizerState { kind: OptimizerKind::AdamW, tensors: vec![weights(2), weights(3)] }),
         best: Some(Best { step: 2, validation_loss: 4.05, weights: weights(4) }),
         ..model
     };
@@ -106,7 +106,7 @@ fn decimal_fractions_come_back_exactly() {
 #[test]
 fn a_checkpoint_opens_as_a_model() {
     let checkpoint = read(&write(&sample::checkpoint()).unwrap()).unwrap();
-    assert_eq!(ModelFile { moments: None, ..checkpoint }, sample::model());
+    assert_eq!(ModelFile { optimizer: None, ..checkpoint }, sample::model());
     assert_eq!(sample::model().take_training(), None);
 }
 
@@ -194,7 +194,7 @@ fn weights_that_are_no_numbers_are_neither_written_nor_read() {
         let mut checkpoint = sample::checkpoint();
         let layout = Layout::new(&checkpoint.config);
         let last = layout.parameters.last().unwrap();
-        checkpoint.moments.as_mut().unwrap().second[last.offset] = bad;
+        checkpoint.optimizer.as_mut().unwrap().tensors[1][last.offset] = bad;
         let tensor = format!("optimizer.second_moment.{}", last.name);
         assert!(write(&checkpoint) == Err(Error::WeightsNotFinite { tensor }));
     }

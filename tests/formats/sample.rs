@@ -3,10 +3,12 @@
 use lorito::{
     config::{ModelConfig, TrainConfig, Variant},
     corpus::HeldBack,
-    formats::{ModelFile, Moments},
+    formats::ModelFile,
     model::Layout,
     tokenizer::{Kind, Tokenizer},
-    train::{Evaluation, History, Progress, Sample, StepRecord, TextFacts, learning_rate, mix},
+    train::{
+        Evaluation, History, OptimizerKind, OptimizerState, Progress, Sample, StepRecord, TextFacts, learning_rate, mix,
+    },
 };
 
 const TEXT: &str = "El veloz murciélago hindú comía feliz cardillo y kiwi. La cigüeña tocaba el saxofón detrás del palenque de paja. \
@@ -75,7 +77,7 @@ pub fn model() -> ModelFile {
         },
         progress: Progress { config: run, start_step: 0, step: 3, updates: 3 },
         adapter: None,
-        moments: None,
+        optimizer: None,
         best: None,
     }
 }
@@ -84,5 +86,6 @@ pub fn checkpoint() -> ModelFile {
     let model = model();
     let layout = Layout::new(&model.config);
     let second = weights(&layout, 9, 1e-3).iter().map(|value| value * value).collect();
-    ModelFile { moments: Some(Moments { first: weights(&layout, 8, 0.1), second }), ..model }
+    let tensors = vec![weights(&layout, 8, 0.1), second];
+    ModelFile { optimizer: Some(OptimizerState { kind: OptimizerKind::AdamW, tensors }), ..model }
 }

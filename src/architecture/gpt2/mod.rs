@@ -4,8 +4,8 @@
 mod config;
 
 use super::{
-    Architecture, Attention, Family, Initialisation, Kind, Mlp, Module, Names, Norm, Positions, Projection, Role,
-    Shape, TensorSpec,
+    Architecture, Attention, Family, Initialisation, Kind, Mlp, Module, Names, Norm, ParameterGroup, Positions,
+    Projection, Role, Shape, TensorSpec,
 };
 use crate::config::{Activation, ModelConfig, Variant};
 
@@ -39,13 +39,12 @@ fn names(module: Module) -> Names {
     Names { hugging_face, gguf }
 }
 
-/// Weight decay is for matrices only, as in nanoGPT.
 fn tensor(module: Module, kind: Kind, shape: Shape, initialisation: Initialisation) -> TensorSpec {
     TensorSpec {
         role: Role::new(0, module, kind),
         shape,
         initialisation,
-        decays: shape.axes().len() == 2,
+        group: if shape.axes().len() == 2 { ParameterGroup::Matrix } else { ParameterGroup::Vector },
         divisible: matches!(module, Module::TokenEmbedding | Module::Head),
         names: names(module),
     }
