@@ -155,7 +155,7 @@ type PageProblem = { [Code in keyof PageProblems]: { code: Code } & PageProblems
  * What went wrong, or should be known, as it crosses from the worker: an instance of an error would lose its class and its
  * fields on the way. `kind` chooses among the sentences for a code.
  */
-export type Problem = (CrateError | Notice | PageProblem) & { readonly kind?: string | null };
+export type Problem = (CrateError | Notice | PageProblem) & { readonly kind?: string | null | undefined };
 
 export type ErrorCode = Problem["code"];
 
