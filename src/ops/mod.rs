@@ -47,7 +47,7 @@ pub use linear::{
 };
 pub use precision::Precision;
 pub use read::{ReadFailed, read};
-pub use speed::speed;
+pub use speed::{small_kernel, speed};
 pub use tensor::{CpuTensor, Tensor, tensor};
 pub use upload::Upload;
 

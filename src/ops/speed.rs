@@ -65,6 +65,34 @@ pub async fn speed(tokens: usize, width: usize, device: &Device, clock: impl Fn(
     }
 }
 
+/// Seconds that a batch of small kernels takes, at least, for their time to be told.
+const TELLING_OF_SMALL: f64 = 0.02;
+
+/// Measures the seconds that a kernel takes which has next to nothing to compute, from queueing it to its end; 0 on the CPU.
+/// `clock` returns seconds.
+///
+/// # Errors
+/// [`ReadFailed`] when the GPU was lost or rejected a kernel.
+pub async fn small_kernel(device: &Device, clock: impl Fn() -> f64) -> Result<f64, ReadFailed> {
+    let Some(gpu) = device.gpu() else { return Ok(0.0) };
+    let numbers = gpu::empty([64], gpu);
+    let seconds = async |count| {
+        let began = clock();
+        for _ in 0..count {
+            gpu::fill(&numbers, 0.5);
+        }
+        read(numbers.clone().into()).await?;
+        Ok(clock() - began)
+    };
+    let waited = latency(&seconds).await?;
+    let pieces = pieces(TELLING_OF_SMALL, seconds(1).await? - waited);
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        rounds.push(slope(&seconds, pieces).await?);
+    }
+    Ok(median(rounds).max(0.0))
+}
+
 /// The gradient of what the first layer of a block's MLP was given: `[rows, 4 * width]` by `[width, 4 * width]` transposed.
 struct Product {
     gradient: Tensor<2>,

@@ -180,6 +180,8 @@ pub struct Session {
     gigaflops: f64,
     /// The same for each size that was measured.
     speeds: HashMap<Size, f64>,
+    /// Measured seconds of a kernel with next to nothing to compute; `None` before the first measurement.
+    small_kernel: Option<f64>,
     corpus: Corpus,
     /// What texts and model share.
     budget: Budget,
@@ -207,6 +209,12 @@ fn size(model: &ModelConfig, train: &TrainConfig) -> Size {
 /// Share of the measured speed of matrix products that a whole training step reaches.
 const EFFICIENCY: f64 = 0.6;
 
+/// How many kernels the GPU runs in a forward and a backward pass and the optimizer's update, each of which takes some time
+/// however small the model is (`cargo xtask bench --only dispatches`).
+fn kernels_of_a_pass(layers: usize) -> f64 {
+    (15 + 21 * layers) as f64
+}
+
 impl Session {
     /// Creates an empty session on `device`, which belongs to `engine`; `limits` are the bytes of memory that a model
     /// may take.
@@ -217,6 +225,7 @@ impl Session {
             limits,
             gigaflops: 5.0,
             speeds: HashMap::new(),
+            small_kernel: None,
             corpus: Corpus::default(),
             budget: Budget::default(),
             reader: None,
@@ -258,8 +267,11 @@ impl Session {
         let size = size(model, train);
         let gigaflops = match self.speeds.get(&size) {
             Some(&known) => known,
-            None => ops::speed(size.0, size.1, &self.device, clock).await? / 1e9,
+            None => ops::speed(size.0, size.1, &self.device, &clock).await? / 1e9,
         };
+        if self.small_kernel.is_none() {
+            self.small_kernel = Some(ops::small_kernel(&self.device, clock).await?);
+        }
         self.speeds.insert(size, gigaflops);
         self.gigaflops = gigaflops;
         self.device.set_speed(gigaflops * 1e9);
@@ -324,7 +336,9 @@ impl Session {
         let passes = train.gradient_accumulation as u64;
         let train_tokens = train.steps * passes * (train.batch_size * train.window(model.context)) as u64;
         let gigaflops = self.speeds.get(&size(model, train)).unwrap_or(&self.gigaflops);
-        let seconds_per_step = passes as f64 * model.training_flops(train) / (gigaflops * 1e9 * EFFICIENCY);
+        let computing = model.training_flops(train) / (gigaflops * 1e9 * EFFICIENCY);
+        let queueing = kernels_of_a_pass(model.layers) * self.small_kernel.unwrap_or_default();
+        let seconds_per_step = passes as f64 * (computing + queueing);
         let summary = self.corpus.summary();
         let (text_tokens, ids) = match (&self.tokenizer, self.corpus.is_empty()) {
             (Some(_), false) => self.dataset().map(|data| (data.train.len(), data.bytes()))?,
