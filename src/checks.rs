@@ -10,8 +10,8 @@ use crate::{
     config::Activation,
     model::{Ids, Targets},
     ops::{
-        self, AdamW, Decay, Device, Dropout, Figures, Flat, Gradients, IGNORED, LinearPlace, Mask, Moments, NormPlace,
-        Past, Precision, ReadFailed, Tensor, ThinPlace,
+        self, AdamW, Decay, Device, Dropout, Flat, Gradients, IGNORED, LinearGradient, LoraGradient, Mask, Moments,
+        NormGradient, Past, Precision, ReadFailed, Scalars, Tensor,
     },
     train::mix,
 };
@@ -95,7 +95,7 @@ async fn linear(device: &Device) -> Done {
         }
         all.push((name("input gradient"), ops::read(ops::input_gradient(&gradient, &weight)).await?));
         let start = (inputs * outputs).next_multiple_of(128);
-        let place = LinearPlace { weight: 0..inputs * outputs, bias: Some(start..start + outputs) };
+        let place = LinearGradient { weight: 0..inputs * outputs, bias: Some(start..start + outputs) };
         let mut gradients = Gradients::new((start + outputs).next_multiple_of(128), &[], device);
         for pass in ["one pass", "two passes"] {
             ops::weight_gradient(&x, &gradient, &place, &mut gradients);
@@ -106,7 +106,7 @@ async fn linear(device: &Device) -> Done {
         }
         // An adapter of rank 3 beside the same matrix.
         let start = (3 * inputs).next_multiple_of(128);
-        let place = ThinPlace { a: 0..3 * inputs, b: start..start + 3 * outputs, rank: 3 };
+        let place = LoraGradient { a: 0..3 * inputs, b: start..start + 3 * outputs, rank: 3 };
         let len = (start + 3 * outputs).next_multiple_of(128);
         let flat = Flat::new(ops::read(random::<1>([len], seed + 5, device)).await?, len, device);
         all.push((name("adapted matrix"), ops::read(ops::adapted(&weight, &flat, &place, 0.7)).await?));
@@ -183,7 +183,7 @@ async fn layer_norm(device: &Device) -> Done {
         let (y, saved) = ops::layer_norm(&x, &gain, &bias, 1e-3, Precision::Single);
         all.push((name("layer norm"), ops::read(y).await?));
         let start = width.next_multiple_of(128);
-        let place = NormPlace { index: 0, gain: 0..width, bias: Some(start..start + width) };
+        let place = NormGradient { index: 0, gain: 0..width, bias: Some(start..start + width) };
         let len = (start + width).next_multiple_of(128);
         let mut gradients = Gradients::new(len, from_ref(&place), device);
         for residual in [None, Some(&residual)] {
@@ -203,29 +203,29 @@ async fn head(device: &Device, vocabulary: usize, [rows, width]: [usize; 2]) -> 
     let (hidden, tokens) = (random([rows, width], 1, device), random([vocabulary, width], 2, device));
     let target = |row: usize| if row % 3 == 2 { IGNORED as u32 } else { (row * 7 % vocabulary) as u32 };
     let targets = Targets::new((0..rows).map(target).collect(), vocabulary).expect("targets of the vocabulary");
-    let mut figures = Figures::new(device);
+    let mut scalars = Scalars::new(device);
     let mut gradients = Gradients::new((vocabulary * width).next_multiple_of(128), &[], device);
     let mut hidden_gradient = None;
     for _ in 0..2 {
-        let figure = figures.add();
+        let scalar = scalars.add();
         let place = Some(0);
         let back = ops::head::loss_and_gradient(
             &hidden,
             from_ref(&tokens),
             &targets,
-            &mut figures,
-            figure,
+            &mut scalars,
+            scalar,
             place,
             &mut gradients,
         );
         gradients.end_pass();
         hidden_gradient = Some(back);
     }
-    let figure = figures.add();
-    ops::head::loss(&hidden, from_ref(&tokens), &targets, &mut figures, figure);
+    let scalar = scalars.add();
+    ops::head::loss(&hidden, from_ref(&tokens), &targets, &mut scalars, scalar);
     let mut all = vec![
         ("logits".into(), ops::read(ops::head::logits(&hidden, from_ref(&tokens))).await?),
-        ("losses".into(), figures.take().await?),
+        ("losses".into(), scalars.take().await?),
         ("token gradient of two passes".into(), gradients.values().await?[..vocabulary * width].to_vec()),
     ];
     if let Some(back) = hidden_gradient {
@@ -271,13 +271,13 @@ async fn embedding(device: &Device) -> Done {
 async fn adamw(device: &Device) -> Done {
     let (inputs, outputs) = (37usize, 29usize);
     let start = (inputs * outputs).next_multiple_of(128);
-    let place = LinearPlace { weight: 0..inputs * outputs, bias: Some(start..start + outputs) };
+    let place = LinearGradient { weight: 0..inputs * outputs, bias: Some(start..start + outputs) };
     let len = (start + outputs).next_multiple_of(128);
     let mut weights = Flat::new(ops::read(random::<1>([len], 1, device)).await?, len, device);
     let mut moments = Moments::zeros(len, device);
     let decay = Decay::new(vec![0..128, 256..start], len, device);
     let mut gradients = Gradients::new(len, &[], device);
-    let mut figures = Figures::new(device);
+    let mut scalars = Scalars::new(device);
     for update in 1..=3 {
         gradients.start();
         let x = random([11, inputs], 10 * update, device);
@@ -286,14 +286,14 @@ async fn adamw(device: &Device) -> Done {
         gradients.end_pass();
         let clip = if update == 2 { 0.0 } else { 1.0 };
         let rule = AdamW { learning_rate: 1e-2, beta1: 0.9, beta2: 0.99, weight_decay: 0.1, clip, update };
-        let figure = figures.add();
-        rule.update(&mut weights, &mut moments, &gradients, &decay, &mut figures, figure);
+        let scalar = scalars.add();
+        rule.update(&mut weights, &mut moments, &gradients, &decay, &mut scalars, scalar);
     }
     Ok(vec![
         ("weights".into(), weights.read().await?),
         ("first moment".into(), moments.first.read().await?),
         ("second moment".into(), moments.second.read().await?),
-        ("norms".into(), figures.take().await?),
+        ("norms".into(), scalars.take().await?),
     ])
 }
 

@@ -11,17 +11,15 @@ pub mod config;
 pub mod corpus;
 pub mod device;
 pub mod error;
-#[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod formats;
 pub mod generate;
 pub mod json;
-#[allow(missing_docs, clippy::missing_errors_doc)] // to be written
 pub mod model;
 pub mod ops;
-pub mod rehearsal;
 pub mod session;
 pub mod tokenizer;
 pub mod train;
+pub mod warm_up;
 
 #[cfg(target_arch = "wasm32")]
 #[allow(clippy::missing_errors_doc)] // the module says what all its methods throw

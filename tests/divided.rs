@@ -8,10 +8,10 @@ use lorito::{
     generate::{Generation, Sampling},
     model::{Gpt, Layout},
     ops::Device,
-    rehearsal::is_divided,
     session::Session,
     tokenizer::Kind,
     train::{Dataset, Trainer, mix},
+    warm_up::is_divided,
 };
 
 /// More than 256 tokens: with what a buffer may hold here their rows are in three pieces.

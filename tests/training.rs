@@ -6,7 +6,7 @@ use lorito::{
     config::{ModelConfig, TrainConfig, Variant},
     error::Error,
     model::{Gpt, Ids, Targets},
-    ops::{Device, Figures, Flat, Tensor, read},
+    ops::{Device, Flat, Scalars, Tensor, read},
     train::{Batch, Dataset, Trainer, TrainingState},
 };
 
@@ -29,19 +29,19 @@ fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
 }
 
 fn loss(gpt: &Gpt, batch: &Batch) -> f32 {
-    let mut figures = Figures::new(&gpt.device());
-    let figure = figures.add();
-    gpt.loss(&batch.inputs, &batch.targets, &mut figures, figure);
-    block_on(figures.take()).unwrap()[0]
+    let mut scalars = Scalars::new(&gpt.device());
+    let figure = scalars.add();
+    gpt.loss(&batch.inputs, &batch.targets, &mut scalars, figure);
+    block_on(scalars.take()).unwrap()[0]
 }
 
 /// The loss and its gradient, flat.
 fn loss_and_gradient(gpt: &Gpt, batch: &Batch) -> (f32, Vec<f32>) {
-    let mut figures = Figures::new(&gpt.device());
-    let figure = figures.add();
+    let mut scalars = Scalars::new(&gpt.device());
+    let figure = scalars.add();
     let mut gradients = gpt.gradients();
-    gpt.loss_and_gradient(&batch.inputs, &batch.targets, None, &mut figures, figure, &mut gradients);
-    (block_on(figures.take()).unwrap()[0], block_on(gradients.values()).unwrap())
+    gpt.loss_and_gradient(&batch.inputs, &batch.targets, None, &mut scalars, figure, &mut gradients);
+    (block_on(scalars.take()).unwrap()[0], block_on(gradients.values()).unwrap())
 }
 
 fn dataset() -> Dataset {

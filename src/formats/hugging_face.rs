@@ -12,7 +12,10 @@ use crate::{
     tokenizer::{TURN_TOKENS, Tokenizer, TurnTokens},
 };
 
-/// The model as an archive of the folder's files. `date` goes into the model card as it is.
+/// Returns the model as an archive of the folder's files. `date` goes into the model card as it is.
+///
+/// # Errors
+/// [`Error::TokenizerInvalid`](crate::error::Error::TokenizerInvalid) if the tokenizer of the file cannot be read.
 pub fn hugging_face(file: &ModelFile, date: &str) -> Result<Vec<u8>> {
     let tokenizer = file.tokenizer()?;
     let (exported, weights) = file.exported();

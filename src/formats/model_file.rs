@@ -50,7 +50,9 @@ const LARGEST_WEIGHTS: u64 = 1 << 31;
 /// A model taken down to numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelFile {
+    /// The name that the person gave the model.
     pub name: String,
+    /// The settings of its architecture.
     pub config: ModelConfig,
     /// The text of `tokenizer.json`. Whether it fits the model is for the reader to find out.
     pub tokenizer: String,
@@ -60,11 +62,13 @@ pub struct ModelFile {
     pub weights: Vec<f32>,
     /// What it was trained on.
     pub facts: TextFacts,
+    /// The losses, evaluations and samples of all runs.
     pub history: History,
     /// The last run, with its settings.
     pub progress: Progress,
+    /// The adapter, if the model has one.
     pub adapter: Option<AdapterWeights>,
-    /// With these the last run can go on as if it had not stopped.
+    /// The state of the optimizer, with which the last run can go on as if it had not stopped.
     pub optimizer: Option<OptimizerState>,
     /// What the run that these are a checkpoint of was best with.
     pub best: Option<Best>,
@@ -73,6 +77,7 @@ pub struct ModelFile {
 /// An adapter taken down to numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdapterWeights {
+    /// The settings of the adapter.
     pub config: LoraConfig,
     /// Flat, as [`Layout::adapter`] says.
     pub weights: Vec<f32>,
@@ -80,6 +85,9 @@ pub struct AdapterWeights {
 
 impl ModelFile {
     /// Reads the tokenizer.
+    ///
+    /// # Errors
+    /// [`Error::TokenizerInvalid`] or [`Error::TokenizerUnsupported`] if it cannot be used.
     pub fn tokenizer(&self) -> Result<Tokenizer> {
         let tokenizer = Tokenizer::from_json(self.tokenizer.as_bytes())?;
         Ok(match &self.roles {
@@ -157,7 +165,7 @@ struct Manifest {
     config: ModelConfig,
     text: TextFacts,
     progress: Progress,
-    history: Figures,
+    history: HistoryManifest,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     token_roles: Option<TokenRoles>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -166,7 +174,7 @@ struct Manifest {
     #[serde(default, skip_serializing_if = "is_default")]
     optimizer: OptimizerKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    best: Option<BestFigures>,
+    best: Option<BestManifest>,
 }
 
 fn is_default(kind: &OptimizerKind) -> bool {
@@ -176,14 +184,14 @@ fn is_default(kind: &OptimizerKind) -> bool {
 /// A [`Best`] without its weights.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct BestFigures {
+struct BestManifest {
     step: u64,
     validation_loss: f32,
 }
 
 /// A [`History`] without its steps, and from version 2 on without its evaluations and samples.
 #[derive(Serialize, Deserialize)]
-struct Figures {
+struct HistoryManifest {
     #[serde(default)]
     evaluations: Vec<Evaluation>,
     #[serde(default)]
@@ -218,7 +226,7 @@ pub fn write(file: &ModelFile) -> Result<Vec<u8>> {
         config: *config,
         text: facts.clone(),
         progress: progress.clone(),
-        history: Figures {
+        history: HistoryManifest {
             evaluations: if long { Vec::new() } else { history.evaluations.clone() },
             samples: if long { Vec::new() } else { history.samples.clone() },
             seconds: history.seconds,
@@ -227,7 +235,7 @@ pub fn write(file: &ModelFile) -> Result<Vec<u8>> {
         token_roles: file.roles.clone(),
         adapter: file.adapter.as_ref().map(|adapter| adapter.config),
         optimizer: file.optimizer.as_ref().map_or_else(OptimizerKind::default, |state| state.kind),
-        best: file.best.as_ref().map(|best| BestFigures { step: best.step, validation_loss: best.validation_loss }),
+        best: file.best.as_ref().map(|best| BestManifest { step: best.step, validation_loss: best.validation_loss }),
     };
     let lora = manifest.adapter;
     let manifest = serde_json::to_string(&manifest).expect("strings and numbers can be written");
@@ -252,6 +260,11 @@ pub fn write(file: &ModelFile) -> Result<Vec<u8>> {
 }
 
 /// Reads what [`write()`] wrote.
+///
+/// # Errors
+/// [`Error::NotALoritoModel`] for a file of another program; [`Error::SafetensorsInvalid`], [`Error::FileTruncated`],
+/// [`Error::CheckpointDamaged`] or [`Error::WeightsNotFinite`] for a damaged one; [`Error::CheckpointVersion`] for one of a newer
+/// page; [`Error::ModelTooLarge`] for weights that memory cannot hold.
 pub fn read(bytes: &[u8]) -> Result<ModelFile> {
     let header = Header::read(bytes, Some(bytes.len() as u64))?;
     let content = Content::check(&header)?;
@@ -274,7 +287,7 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile> {
     });
     let mut flat = || flats.next().expect("as many as were checked");
     let steps = history::read_steps(header.bytes(STEPS, bytes))?;
-    let Figures { mut evaluations, mut samples, seconds, tokens } = manifest.history;
+    let HistoryManifest { mut evaluations, mut samples, seconds, tokens } = manifest.history;
     if long {
         evaluations = history::read_evaluations(header.bytes(EVALUATIONS, bytes))?;
         samples = history::read_samples(header.bytes(SAMPLES, bytes))?;
@@ -292,7 +305,7 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile> {
         None => None,
     };
     let best = match manifest.best {
-        Some(BestFigures { step, validation_loss }) => Some(Best { step, validation_loss, weights: flat()? }),
+        Some(BestManifest { step, validation_loss }) => Some(Best { step, validation_loss, weights: flat()? }),
         None => None,
     };
     Ok(ModelFile {
@@ -321,6 +334,9 @@ fn check_finite(prefix: &str, layout: &Layout, flat: &[f32]) -> Result<()> {
 
 /// Refuses a file by its beginning, of `total` bytes in all if that is known; gives the bytes of the whole file. The
 /// beginning must hold the eight bytes of the header's length and the header, and may hold more.
+///
+/// # Errors
+/// Those of [`read`] that the beginning shows.
 pub fn check_header(beginning: &[u8], total: Option<u64>) -> Result<u64> {
     let header = Header::read(beginning, total)?;
     Content::check(&header)?;

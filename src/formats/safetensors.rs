@@ -46,6 +46,9 @@ pub struct Header {
 }
 
 /// Refuses a file of weights of `total` bytes, whoever it is from, by its beginning: the length of the header, and the header.
+///
+/// # Errors
+/// [`Error::SafetensorsInvalid`], [`Error::HeaderTooLarge`] or [`Error::FileTruncated`].
 pub fn check_weights(beginning: &[u8], total: u64) -> Result<()> {
     Header::read(beginning, Some(total)).map(drop)
 }

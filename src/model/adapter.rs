@@ -6,11 +6,14 @@ use super::{Weights, layout::Layout};
 use crate::{
     architecture::{Kind, Module, Projection, Role},
     config::{LoraConfig, ModelConfig},
-    ops::{self, Device, Flat, Gradients, Tensor, ThinPlace},
+    ops::{self, Device, Flat, Gradients, LoraGradient, Tensor},
 };
 
+/// The A and B of the matrices that have an adapter.
 pub struct Adapter {
+    /// The settings of the adapter.
     pub config: LoraConfig,
+    /// Where its tensors are in the flat array.
     pub layout: Layout,
     /// Laid out so.
     pub flat: Flat,
@@ -22,7 +25,7 @@ struct Adapted {
     layer: usize,
     projection: Projection,
     /// Where its A and B lie in the flat array.
-    place: ThinPlace,
+    place: LoraGradient,
     /// What is read instead of it, `[inputs, outputs]`.
     sum: Option<Tensor<2>>,
 }
@@ -35,7 +38,7 @@ impl Adapter {
         let adapted = layout.parameters.iter().filter_map(|a| match a.spec.role {
             role @ Role { layer, module: Module::Linear(projection), kind: Kind::LoraA } => {
                 let b = layout.tensor(Role { kind: Kind::LoraB, ..role });
-                let place = ThinPlace { a: a.range(), b: b.range(), rank: config.rank };
+                let place = LoraGradient { a: a.range(), b: b.range(), rank: config.rank };
                 Some(Adapted { layer, projection, place, sum: None })
             }
             _ => None,

@@ -30,6 +30,7 @@ impl Ids {
         &self.numbers
     }
 
+    /// Returns the number of windows.
     pub fn windows(&self) -> usize {
         self.windows
     }
@@ -60,6 +61,7 @@ impl Targets {
         Ok(Self { numbers, vocabulary })
     }
 
+    /// Returns the ids, `[windows * time]`.
     pub fn numbers(&self) -> &[u32] {
         &self.numbers
     }

@@ -14,15 +14,18 @@ pub struct Cache {
 }
 
 impl Cache {
+    /// Makes an empty cache for a model, on its engine.
     pub fn new(gpt: &Gpt) -> Self {
         let past = || Past::new(gpt.config.context, gpt.architecture.attention.query_width(), &gpt.device());
         Self { layers: (0..gpt.architecture.layers).map(|_| past()).collect(), len: 0 }
     }
 
+    /// Returns the number of tokens that were read.
     pub fn len(&self) -> usize {
         self.len
     }
 
+    /// Whether no token was read.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -23,19 +23,23 @@ pub const ROWS: usize = ALIGNMENT;
 /// One trained tensor in its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
+    /// What the architecture says of it.
     pub spec: TensorSpec,
     /// In transformers and in our own files, such as `transformer.h.0.attn.c_attn.weight`.
     pub name: String,
+    /// The lengths of its axes.
     pub shape: Vec<usize>,
     /// Index of its first number in the flat array.
     pub offset: usize,
 }
 
 impl Parameter {
+    /// Returns how many numbers it has.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
+    /// Whether it has no numbers.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -49,6 +53,7 @@ impl Parameter {
 /// All trained tensors of a model, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
+    /// The tensors, in the order of the flat array.
     pub parameters: Vec<Parameter>,
     /// Indices of `parameters`, in the order of their roles.
     by_role: Vec<usize>,
@@ -59,6 +64,7 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Makes the layout of a whole model.
     pub fn new(config: &ModelConfig) -> Self {
         Self::of(config.architecture().tensors())
     }

@@ -20,18 +20,20 @@ use crate::{
     config::{LoraConfig, ModelConfig},
     error::Result,
     ops::{
-        self, AttentionSaved, Device, Dropout, Figure, Figures, Flat, Gradients, LayerNormSaved, Mask, Precision,
-        ReadFailed, Tensor,
+        self, AttentionSaved, Device, Dropout, Flat, Gradients, LayerNormSaved, Mask, Precision, ReadFailed, Scalar,
+        Scalars, Tensor,
     },
 };
-use weights::GradientPlaces;
+use weights::GradientLayout;
 
 /// A model: its shape, where its tensors lie, and the flat array of its weights.
 pub struct Gpt {
+    /// The settings of its architecture.
     pub config: ModelConfig,
     architecture: Architecture,
+    /// Where its tensors are in the flat array.
     pub layout: Layout,
-    places: GradientPlaces,
+    places: GradientLayout,
     /// As long as the longest bias, in the place of those that the architecture has not.
     zeros: Flat,
     /// Laid out so.
@@ -113,16 +115,20 @@ impl Gpt {
         let (architecture, mut layout) = (config.architecture(), Layout::new(&config));
         layout.segments = flat.segments().clone();
         assert_eq!(flat.len(), layout.len, "weights of another model");
-        let places = GradientPlaces::new(&layout, architecture.layers);
+        let places = GradientLayout::new(&layout, architecture.layers);
         let zeros = Flat::zeros(architecture.longest_row(), flat.device());
         Self { config, architecture, places, layout, zeros, flat, half: None, adapter: None, changes: 0 }
     }
 
+    /// Returns the engine that holds the weights.
     pub fn device(&self) -> Device {
         self.flat.device().clone()
     }
 
-    /// The same model on another device.
+    /// Copies the model to another engine.
+    ///
+    /// # Errors
+    /// [`ReadFailed`] if the GPU that holds the weights fails.
     pub async fn on(&self, device: &Device) -> std::result::Result<Self, ReadFailed> {
         let mut copy = Self::from_flat(self.config, self.flat.read().await?, device);
         if let Some(adapter) = &self.adapter {
@@ -136,6 +142,7 @@ impl Gpt {
         self.changes
     }
 
+    /// Returns the tensors that are read, with an adapter's in the place of those that it is added to.
     pub fn weights(&self) -> Weights {
         self.view(None)
     }
@@ -171,6 +178,7 @@ impl Gpt {
         self.weights_changed();
     }
 
+    /// Returns the adapter, if there is one.
     pub fn adapter(&self) -> Option<&Adapter> {
         self.adapter.as_ref()
     }
@@ -184,7 +192,10 @@ impl Gpt {
         }
     }
 
-    /// The whole model's weights as numbers, an adapter taken up into them.
+    /// Reads the whole model's weights, with an adapter merged into them.
+    ///
+    /// # Errors
+    /// [`ReadFailed`] if the GPU that holds the weights fails.
     pub async fn merged(&self) -> std::result::Result<Vec<f32>, ReadFailed> {
         let mut flat = self.flat.read().await?;
         for (layer, projection, sum) in self.adapter.iter().flat_map(Adapter::sums) {
@@ -207,6 +218,7 @@ impl Gpt {
         self.adapter.as_ref().map_or(&self.flat, |adapter| &adapter.flat)
     }
 
+    /// Returns [`Gpt::trained_flat`] for writing; [`Gpt::weights_changed`] has to be called afterwards.
     pub fn trained_flat_mut(&mut self) -> &mut Flat {
         match &mut self.adapter {
             Some(adapter) => &mut adapter.flat,
@@ -265,21 +277,21 @@ impl Gpt {
         ops::head::logits(&ops::last_row(&self.forward(&weights, ids, Mode::Read).x), &weights.head)
     }
 
-    /// Mean cross-entropy of `targets` in nats, without dropout, into `figure`.
-    pub fn loss(&self, ids: &Ids, targets: &Targets, figures: &mut Figures, figure: Figure) {
+    /// Mean cross-entropy of `targets` in nats, without dropout, into `scalar`.
+    pub fn loss(&self, ids: &Ids, targets: &Targets, scalars: &mut Scalars, scalar: Scalar) {
         let weights = self.training_weights();
         let hidden = self.forward(&weights, ids, Mode::Read);
-        ops::head::loss(&hidden.x, &weights.head, targets, figures, figure);
+        ops::head::loss(&hidden.x, &weights.head, targets, scalars, scalar);
     }
 
-    /// The loss into `figure`, and its gradient for every weight into `gradients`, to which a further pass adds.
+    /// The loss into `scalar`, and its gradient for every weight into `gradients`, to which a further pass adds.
     pub fn loss_and_gradient(
         &self,
         ids: &Ids,
         targets: &Targets,
         dropout: Option<Dropout>,
-        figures: &mut Figures,
-        figure: Figure,
+        scalars: &mut Scalars,
+        scalar: Scalar,
         gradients: &mut Gradients,
     ) {
         let weights = self.training_weights();
@@ -288,8 +300,8 @@ impl Gpt {
             &hidden.x,
             &weights.head,
             targets,
-            figures,
-            figure,
+            scalars,
+            scalar,
             self.whole().map(|places| places.head.start),
             gradients,
         );
@@ -390,7 +402,7 @@ impl Gpt {
     }
 
     /// Where gradients go when the whole model is trained.
-    fn whole(&self) -> Option<&GradientPlaces> {
+    fn whole(&self) -> Option<&GradientLayout> {
         self.adapter.is_none().then_some(&self.places)
     }
 

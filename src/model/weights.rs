@@ -5,17 +5,23 @@ use std::ops::Range;
 use super::layout::{Layout, Parameter};
 use crate::{
     architecture::{Kind, Module, Projection, Role},
-    ops::{Flat, LinearPlace, NormPlace, Precision, Tensor},
+    ops::{Flat, LinearGradient, NormGradient, Precision, Tensor},
 };
 
 /// The parts of a transformer block that have tensors. `N` is what is held of a norm, `L` of a linear layer.
 #[derive(Clone)]
 pub struct Block<N, L> {
+    /// The norm before attention.
     pub norm_1: N,
+    /// The layer that makes queries, keys and values.
     pub attention: L,
+    /// The projection after attention.
     pub attention_out: L,
+    /// The norm before the MLP.
     pub norm_2: N,
+    /// The first layer of the MLP.
     pub mlp: L,
+    /// The second layer of the MLP.
     pub mlp_out: L,
 }
 
@@ -32,6 +38,7 @@ impl<N, L> Block<N, L> {
         }
     }
 
+    /// Returns a linear layer.
     pub fn linear(&self, projection: Projection) -> &L {
         match projection {
             Projection::Attention => &self.attention,
@@ -41,6 +48,7 @@ impl<N, L> Block<N, L> {
         }
     }
 
+    /// Returns a linear layer for writing.
     pub fn linear_mut(&mut self, projection: Projection) -> &mut L {
         match projection {
             Projection::Attention => &mut self.attention,
@@ -54,14 +62,18 @@ impl<N, L> Block<N, L> {
 /// Gain and bias of a layer norm, `[width]` each.
 #[derive(Clone)]
 pub struct Norm {
+    /// `[width]`
     pub gain: Tensor<1>,
+    /// `[width]`
     pub bias: Tensor<1>,
 }
 
 /// A linear layer: `[inputs, outputs]` and `[outputs]`.
 #[derive(Clone)]
 pub struct Linear {
+    /// `[inputs, outputs]`
     pub weight: Tensor<2>,
+    /// `[outputs]`
     pub bias: Tensor<1>,
 }
 
@@ -74,8 +86,11 @@ pub struct Weights {
     pub tokens: Vec<Tensor<2>>,
     /// `tokens` once more, as the head reads it, or the head's own.
     pub head: Vec<Tensor<2>>,
+    /// The position embedding, `[context, width]`.
     pub positions: Tensor<2>,
+    /// The transformer blocks, in order.
     pub blocks: Vec<Block<Norm, Linear>>,
+    /// The norm before the head.
     pub norm: Norm,
 }
 
@@ -125,23 +140,24 @@ fn rows(flat: &Flat, parameter: &Parameter) -> Vec<Tensor<2>> {
 
 /// Where the gradient of each tensor goes in the flat gradient, which is laid out as the weights are. That of the token
 /// embedding is its beginning.
-pub struct GradientPlaces {
+pub struct GradientLayout {
     /// The token embedding's too, where the head is tied to it.
     pub head: Range<usize>,
     pub positions: Range<usize>,
-    pub blocks: Vec<Block<NormPlace, LinearPlace>>,
-    pub norm: NormPlace,
+    pub blocks: Vec<Block<NormGradient, LinearGradient>>,
+    pub norm: NormGradient,
 }
 
-impl GradientPlaces {
+impl GradientLayout {
     pub fn new(layout: &Layout, layers: usize) -> Self {
         let bias = |layer, module| layout.get(Role::new(layer, module, Kind::Bias)).map(Parameter::range);
         let weight = |layer, module| layout.tensor(Role::new(layer, module, Kind::Weight)).range();
-        let norm = |index, layer, module| NormPlace { index, gain: weight(layer, module), bias: bias(layer, module) };
+        let norm =
+            |index, layer, module| NormGradient { index, gain: weight(layer, module), bias: bias(layer, module) };
         let block = |layer| {
             Block::new(
                 |module| norm(2 * layer + usize::from(module == Module::MlpNorm), layer, module),
-                |module| LinearPlace { weight: weight(layer, module), bias: bias(layer, module) },
+                |module| LinearGradient { weight: weight(layer, module), bias: bias(layer, module) },
             )
         };
         let head = layout.get(Role::weight(Module::Head)).map(Parameter::range);
@@ -154,7 +170,7 @@ impl GradientPlaces {
     }
 
     /// The places of all norms, in the order of their indices.
-    pub fn norms(&self) -> Vec<NormPlace> {
+    pub fn norms(&self) -> Vec<NormGradient> {
         let blocks = self.blocks.iter().flat_map(|block| [block.norm_1.clone(), block.norm_2.clone()]);
         blocks.chain([self.norm.clone()]).collect()
     }

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::{Device, Figure, Figures, Flat, Gradients, Segments, Tensor, gpu, gradients::Store};
+use super::{Device, Flat, Gradients, Scalar, Scalars, Segments, Tensor, gpu, gradients::Store};
 
 pub(super) const EPSILON: f64 = 1e-8;
 
@@ -73,7 +73,7 @@ impl Decay {
 
 impl AdamW {
     /// Updates `weights` and `moments` in place from the mean gradient of all passes in `gradients`. The global norm
-    /// of that gradient, before clipping, goes into `figure`.
+    /// of that gradient, before clipping, goes into `scalar`.
     ///
     /// # Panics
     /// When weights, moments and gradients are of two engines, or on the GPU of different lengths.
@@ -83,13 +83,13 @@ impl AdamW {
         moments: &mut Moments,
         gradients: &Gradients,
         decay: &Decay,
-        figures: &mut Figures,
-        figure: Figure,
+        scalars: &mut Scalars,
+        scalar: Scalar,
     ) {
         match &gradients.store {
             Store::Cpu(gradient) => {
                 let norm = self.update_on_cpu(weights, moments, gradient, gradients.passes(), decay);
-                figures.set(figure, norm);
+                scalars.set(scalar, norm);
             }
             Store::Gpu { parts, .. } => {
                 let Correction { first, second } = self.correction();
@@ -107,7 +107,7 @@ impl AdamW {
                     let (weights, first, second) = (&weights[at], &first[at], &second[at]);
                     gpu::AdamWPart { weights, first, second, gradient, decays }
                 });
-                let (buffer, place) = figures.buffer(figure);
+                let (buffer, place) = scalars.buffer(scalar);
                 gpu::adamw(&parts.collect::<Vec<_>>(), buffer, place, gradients.passes(), numbers);
             }
         }
@@ -212,18 +212,18 @@ mod tests {
             let mut expected: Vec<f64> = block_on(weights.read()).unwrap().into_iter().map(f64::from).collect();
             let mut expected_moments = vec![(0.0, 0.0); LEN];
             let decay = Decay::new(vec![0..64, 128..192], &segments, &device);
-            let mut figures = Figures::new(&device);
+            let mut scalars = Scalars::new(&device);
             for update in 1..=10 {
                 let adamw =
                     AdamW { learning_rate: 1e-2, beta1: 0.9, beta2: 0.99, weight_decay: 0.1, clip: 1.0, update };
                 let gradient = values(&random([LEN], 100 + update));
                 let gradients =
                     Gradients::of(gradient.iter().map(|value| value * 2.0).collect(), &segments, 2, &device);
-                let figure = figures.add();
-                adamw.update(&mut weights, &mut moments, &gradients, &decay, &mut figures, figure);
+                let scalar = scalars.add();
+                adamw.update(&mut weights, &mut moments, &gradients, &decay, &mut scalars, scalar);
                 right(&adamw, &mut expected, &mut expected_moments, &gradient, &[0..64, 128..192]);
                 let sum: f32 = gradient.iter().map(|g| g * g).sum();
-                let norm = block_on(figures.take()).unwrap()[0];
+                let norm = block_on(scalars.take()).unwrap()[0];
                 assert!((norm - sum.sqrt()).abs() < 1e-4, "{norm} {}", sum.sqrt());
             }
             for (weight, expected) in block_on(weights.read()).unwrap().iter().zip(expected) {

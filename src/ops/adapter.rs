@@ -9,7 +9,7 @@ use super::{
 
 /// Where A and B are, both in the flat array of the adapter's weights and in its gradient buffer.
 #[derive(Debug, Clone)]
-pub struct ThinPlace {
+pub struct LoraGradient {
     /// The range of A, `[inputs, rank]`.
     pub a: Range<usize>,
     /// The range of B, `[rank, outputs]`.
@@ -18,7 +18,7 @@ pub struct ThinPlace {
     pub rank: usize,
 }
 
-impl ThinPlace {
+impl LoraGradient {
     fn view(&self, flat: &Flat) -> (Tensor<2>, Tensor<2>) {
         let (inputs, outputs) = (self.a.len() / self.rank, self.b.len() / self.rank);
         (flat.piece(self.a.start, [inputs, self.rank]), flat.piece(self.b.start, [self.rank, outputs]))
@@ -27,7 +27,7 @@ impl ThinPlace {
 
 /// Returns `weight + scale * A B`, `[inputs, outputs]`, as a new matrix; A and B are read from `flat`, the adapter's
 /// weights.
-pub fn adapted(weight: &Tensor<2>, flat: &Flat, place: &ThinPlace, scale: f32) -> Tensor<2> {
+pub fn adapted(weight: &Tensor<2>, flat: &Flat, place: &LoraGradient, scale: f32) -> Tensor<2> {
     let (a, b) = place.view(flat);
     let weight = match weight {
         Tensor::Cpu(weight) => weight,
@@ -47,7 +47,7 @@ pub fn thin_gradient(
     x: &Tensor<2>,
     gradient: &Tensor<2>,
     flat: &Flat,
-    place: &ThinPlace,
+    place: &LoraGradient,
     scale: f32,
     gradients: &mut Gradients,
 ) {
@@ -100,12 +100,12 @@ mod tests {
         },
     };
 
-    fn place(inputs: usize, outputs: usize, rank: usize) -> ThinPlace {
+    fn place(inputs: usize, outputs: usize, rank: usize) -> LoraGradient {
         let b = (inputs * rank).next_multiple_of(128);
-        ThinPlace { a: 0..inputs * rank, b: b..b + rank * outputs, rank }
+        LoraGradient { a: 0..inputs * rank, b: b..b + rank * outputs, rank }
     }
 
-    fn len(place: &ThinPlace) -> usize {
+    fn len(place: &LoraGradient) -> usize {
         place.b.end.next_multiple_of(128)
     }
 
@@ -113,7 +113,7 @@ mod tests {
         x: &Tensor<2>,
         gradient: &Tensor<2>,
         flat: &Flat,
-        place: &ThinPlace,
+        place: &LoraGradient,
         passes: usize,
     ) -> [Vec<f32>; 2] {
         let mut gradients = Gradients::new(len(place), &[], &device_of(x));

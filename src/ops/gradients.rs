@@ -7,7 +7,7 @@ use super::{Device, Segments, gpu, tensor::mixed};
 
 /// Where a layer norm's gradients go in the gradient buffer.
 #[derive(Debug, Clone)]
-pub struct NormPlace {
+pub struct NormGradient {
     /// The layer norm's index in the list that [`Gradients::new`] was given.
     pub index: usize,
     /// The range of the gain's gradient, `[width]`.
@@ -18,7 +18,7 @@ pub struct NormPlace {
 
 /// Where a linear layer's gradients go in the gradient buffer.
 #[derive(Debug, Clone)]
-pub struct LinearPlace {
+pub struct LinearGradient {
     /// The range of the weight's gradient, `[inputs, outputs]`.
     pub weight: Range<usize>,
     /// The range of the bias's gradient, `[outputs]`, of a layer that has one.
@@ -57,7 +57,7 @@ pub(super) enum Store {
 impl Gradients {
     /// Makes a buffer of zeros for weights of these segments. `norms` are all layer norms whose gains and biases are
     /// trained.
-    pub fn new(segments: impl Into<Segments>, norms: &[NormPlace], device: &Device) -> Self {
+    pub fn new(segments: impl Into<Segments>, norms: &[NormGradient], device: &Device) -> Self {
         let segments = segments.into();
         let store = match device.gpu() {
             None => Store::Cpu(vec![0.0; segments.len()]),

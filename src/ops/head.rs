@@ -6,7 +6,7 @@
 //! a few rows at a time.
 
 use super::{
-    CpuTensor, Figure, Figures, Gradients, IGNORED, Tensor,
+    CpuTensor, Gradients, IGNORED, Scalar, Scalars, Tensor,
     exponential::exp,
     gpu,
     product::{Matrix, MatrixMut, multiply},
@@ -45,13 +45,13 @@ fn logits_into(out: &mut [f32], hidden: Matrix, tokens: &[Tensor<2>], [rows, voc
     }
 }
 
-/// Writes the mean cross-entropy over the rows, in nats, into `figure`. Rows whose target is [`IGNORED`] do not
+/// Writes the mean cross-entropy over the rows, in nats, into `scalar`. Rows whose target is [`IGNORED`] do not
 /// count.
 ///
 /// # Panics
 /// For targets of a larger vocabulary, or of another number of rows: the GPU would read past the end of a buffer.
-pub fn loss(hidden: &Tensor<2>, tokens: &[Tensor<2>], targets: &Targets, figures: &mut Figures, figure: Figure) {
-    pass(hidden, tokens, targets, figures, figure, None);
+pub fn loss(hidden: &Tensor<2>, tokens: &[Tensor<2>], targets: &Targets, scalars: &mut Scalars, scalar: Scalar) {
+    pass(hidden, tokens, targets, scalars, scalar, None);
 }
 
 /// Computes the same loss, and returns the gradient of `hidden`, `[rows, width]`. The gradient of `tokens` is written
@@ -63,20 +63,20 @@ pub fn loss_and_gradient(
     hidden: &Tensor<2>,
     tokens: &[Tensor<2>],
     targets: &Targets,
-    figures: &mut Figures,
-    figure: Figure,
+    scalars: &mut Scalars,
+    scalar: Scalar,
     place: Option<usize>,
     gradients: &mut Gradients,
 ) -> Tensor<2> {
-    pass(hidden, tokens, targets, figures, figure, Some((place, gradients))).expect("asked for")
+    pass(hidden, tokens, targets, scalars, scalar, Some((place, gradients))).expect("asked for")
 }
 
 fn pass(
     hidden: &Tensor<2>,
     tokens: &[Tensor<2>],
     targets: &Targets,
-    figures: &mut Figures,
-    figure: Figure,
+    scalars: &mut Scalars,
+    scalar: Scalar,
     gradients: Option<(Option<usize>, &mut Gradients)>,
 ) -> Option<Tensor<2>> {
     let (rows, vocabulary) = (hidden.dims()[0], vocabulary(tokens));
@@ -86,11 +86,11 @@ fn pass(
     match hidden {
         Tensor::Cpu(hidden) => {
             let (loss, gradient) = pass_on_cpu(hidden, tokens, targets.numbers(), scale, gradients);
-            figures.set(figure, loss);
+            scalars.set(scalar, loss);
             gradient.map(Tensor::Cpu)
         }
         Tensor::Gpu(hidden) => {
-            pass_on_gpu(hidden, &on_gpu(tokens), targets, scale, figures, figure, gradients).map(Tensor::Gpu)
+            pass_on_gpu(hidden, &on_gpu(tokens), targets, scale, scalars, scalar, gradients).map(Tensor::Gpu)
         }
     }
 }
@@ -100,8 +100,8 @@ fn pass_on_gpu(
     tokens: &[gpu::Tensor<2>],
     targets: &Targets,
     scale: f32,
-    figures: &Figures,
-    figure: Figure,
+    scalars: &Scalars,
+    scalar: Scalar,
     gradients: Option<(Option<usize>, &mut Gradients)>,
 ) -> Option<gpu::Tensor<2>> {
     let ([rows, width], vocabulary) = (hidden.dims(), tokens.iter().map(|piece| piece.dims()[0]).sum());
@@ -123,7 +123,7 @@ fn pass_on_gpu(
             }
         }
     }
-    let (buffer, place) = figures.buffer(figure);
+    let (buffer, place) = scalars.buffer(scalar);
     gpu::sum_into(&losses, buffer, place);
     backward.map(|(out, ..)| out)
 }
@@ -201,10 +201,10 @@ mod tests {
     }
 
     fn loss_of(hidden: &Tensor<2>, tokens: &Tensor<2>, targets: &[u32]) -> f32 {
-        let mut figures = Figures::new(&device_of(hidden));
-        let figure = figures.add();
-        loss(hidden, from_ref(tokens), &of(targets, tokens), &mut figures, figure);
-        block_on(figures.take()).unwrap()[0]
+        let mut scalars = Scalars::new(&device_of(hidden));
+        let scalar = scalars.add();
+        loss(hidden, from_ref(tokens), &of(targets, tokens), &mut scalars, scalar);
+        block_on(scalars.take()).unwrap()[0]
     }
 
     /// Loss, gradient of the hidden states and gradient of the tokens, of `passes` passes.
@@ -217,16 +217,16 @@ mod tests {
         let device = device_of(hidden);
         let [vocabulary, width] = tokens.dims();
         let mut gradients = Gradients::new((vocabulary * width).next_multiple_of(64), &[], &device);
-        let mut figures = Figures::new(&device);
+        let mut scalars = Scalars::new(&device);
         let mut out = None;
         for _ in 0..passes {
-            let figure = figures.add();
+            let scalar = scalars.add();
             out = Some(loss_and_gradient(
                 hidden,
                 from_ref(tokens),
                 &of(targets, tokens),
-                &mut figures,
-                figure,
+                &mut scalars,
+                scalar,
                 Some(0),
                 &mut gradients,
             ));
@@ -234,7 +234,7 @@ mod tests {
         }
         let mut flat = block_on(gradients.values()).unwrap();
         flat.truncate(vocabulary * width);
-        (block_on(figures.take()).unwrap()[0], out.unwrap(), flat)
+        (block_on(scalars.take()).unwrap()[0], out.unwrap(), flat)
     }
 
     #[test]

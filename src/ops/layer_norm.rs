@@ -1,6 +1,6 @@
 //! Layer normalisation over the last axis (Ba, Kiros & Hinton 2016).
 
-use super::{CpuTensor, Gradients, NormPlace, Precision, Tensor, gpu, gradients::Store, tensor::mixed};
+use super::{CpuTensor, Gradients, NormGradient, Precision, Tensor, gpu, gradients::Store, tensor::mixed};
 
 /// What [`layer_norm_backward`] needs of the forward pass.
 pub struct LayerNormSaved {
@@ -63,7 +63,7 @@ pub fn layer_norm_backward(
     gain: &Tensor<1>,
     gradient: &Tensor<2>,
     residual: Option<&Tensor<2>>,
-    place: Option<&NormPlace>,
+    place: Option<&NormGradient>,
     gradients: &mut Gradients,
 ) -> Tensor<2> {
     let x = match &saved.x {
@@ -123,9 +123,9 @@ mod tests {
         assert_close, assert_gradient, assert_values_close, device_of, dot, gpu_device, moved, random, values,
     };
 
-    fn place(width: usize) -> NormPlace {
+    fn place(width: usize) -> NormGradient {
         let bias = width.next_multiple_of(64);
-        NormPlace { index: 0, gain: 0..width, bias: Some(bias..bias + width) }
+        NormGradient { index: 0, gain: 0..width, bias: Some(bias..bias + width) }
     }
 
     /// Gradients of the input, gain and bias.

@@ -2,7 +2,7 @@
 //! model does with its output at once.
 
 use super::{
-    CpuTensor, Gradients, LinearPlace, Mask, Tensor, activation, gpu,
+    CpuTensor, Gradients, LinearGradient, Mask, Tensor, activation, gpu,
     product::{Matrix, MatrixMut, multiply},
 };
 use crate::config::Activation;
@@ -115,7 +115,7 @@ fn through(gradient: &CpuTensor<2>, weight: &CpuTensor<2>) -> Vec<f32> {
 
 /// Writes the gradients of weight and, where there is one, bias into the gradient buffer, from the layer's input
 /// `x [rows, inputs]` and the gradient of its output, `[rows, outputs]`.
-pub fn weight_gradient(x: &Tensor<2>, gradient: &Tensor<2>, place: &LinearPlace, gradients: &mut Gradients) {
+pub fn weight_gradient(x: &Tensor<2>, gradient: &Tensor<2>, place: &LinearGradient, gradients: &mut Gradients) {
     let ([rows, inputs], [_, outputs]) = (x.dims(), gradient.dims());
     let adding = gradients.adding;
     let gradient = match gradient {
@@ -148,9 +148,9 @@ mod tests {
         testing::{assert_close, assert_gradient, device, device_of, dot, gpu_device, moved, random, times, values},
     };
 
-    fn place(inputs: usize, outputs: usize) -> LinearPlace {
+    fn place(inputs: usize, outputs: usize) -> LinearGradient {
         let bias = (inputs * outputs).next_multiple_of(64);
-        LinearPlace { weight: 0..inputs * outputs, bias: Some(bias..bias + outputs) }
+        LinearGradient { weight: 0..inputs * outputs, bias: Some(bias..bias + outputs) }
     }
 
     /// Gradients of weight and bias, of two passes on the same numbers.

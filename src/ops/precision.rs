@@ -34,7 +34,7 @@ mod tests {
     use super::*;
     use crate::config::Activation;
     use crate::ops::{
-        Device, Gradients, LinearPlace, attention, attention_backward, input_gradient,
+        Device, Gradients, LinearGradient, attention, attention_backward, input_gradient,
         input_gradient_through_activation, layer_norm, linear, linear_activated, linear_residual,
         testing::{device_of, gpu_device, moved, random, skip_test, times, values},
         weight_gradient,
@@ -135,7 +135,7 @@ mod tests {
         let qkv = moved(&random([22, 48], 4), &gpu);
         let of = |scale: f32| {
             let gradient = |width, seed| moved(&times(&random([22, width], seed), scale), &gpu);
-            let place = LinearPlace { weight: 0..768, bias: Some(768..816) };
+            let place = LinearGradient { weight: 0..768, bias: Some(768..816) };
             let mut gradients = Gradients::new(832, &[], &gpu);
             weight_gradient(&x, &gradient(48, 5), &place, &mut gradients);
             gradients.end_pass();

@@ -28,9 +28,9 @@ use crate::{
     generate::{Generation, Sampling},
     model::Gpt,
     ops::{self, Device, KernelChoice},
-    rehearsal,
     tokenizer::{Kind, StreamDecoder, TokenIds, Tokenizer},
     train::{Dataset, HalfPrecision, SelfCheck, TextFacts, Trainer, check_half_precision},
+    warm_up,
 };
 use cpu_writer::CpuWriter;
 
@@ -357,10 +357,10 @@ impl Session {
 
     /// Returns a key for the GPU kernels that a model and a run need: models with equal keys need the same kernels.
     pub fn kernels_of(&self, config: &ModelConfig, train: &TrainConfig) -> String {
-        let ModelConfig { vocabulary, width, variant, .. } = rehearsal::smallest_like(config);
+        let ModelConfig { vocabulary, width, variant, .. } = warm_up::smallest_like(config);
         let (dropping, adding) = (config.dropout > 0.0, train.gradient_accumulation > 1);
         let (head_width, half) = (config.head_width(), train.half_precision);
-        let divided = rehearsal::is_divided(config, &self.device);
+        let divided = warm_up::is_divided(config, &self.device);
         format!(
             "{vocabulary} {width} {head_width} {dropping} {adding} {half} {divided} {:?} {} {}",
             variant.activation, variant.tied, variant.bias
@@ -378,21 +378,21 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::SettingOutOfRange`] or [`Error::HeadsDoNotDivideWidth`] if a setting is invalid.
-    pub fn rehearse_writing(&self, config: &ModelConfig) -> Result<()> {
-        let rehearsed = rehearsal::rehearse_writing(config, &self.device);
+    pub fn warm_up_writing(&self, config: &ModelConfig) -> Result<()> {
+        let warmed_up = warm_up::warm_up_writing(config, &self.device);
         // While it is swallowed: later it would be computed, and its pipelines compiled a second time.
         self.settle();
-        rehearsed
+        warmed_up
     }
 
-    /// Warms up the GPU for training such a model, in the same way as [`rehearse_writing`](Self::rehearse_writing).
+    /// Warms up the GPU for training such a model, in the same way as [`warm_up_writing`](Self::warm_up_writing).
     ///
     /// # Errors
     /// [`Error::SettingOutOfRange`] or [`Error::HeadsDoNotDivideWidth`] if a setting is invalid.
-    pub fn rehearse_training(&self, config: &ModelConfig, train: &TrainConfig) -> Result<()> {
-        let rehearsed = rehearsal::rehearse_training(config, train, &self.device);
+    pub fn warm_up_training(&self, config: &ModelConfig, train: &TrainConfig) -> Result<()> {
+        let warmed_up = warm_up::warm_up_training(config, train, &self.device);
         self.settle();
-        rehearsed
+        warmed_up
     }
 
     /// Creates a model with random weights for the current tokenizer, in place of the current model. The vocabulary of

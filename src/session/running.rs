@@ -32,7 +32,7 @@ impl Session {
     /// prepared; [`Session::tick`] then does its work. `clock` returns seconds on a monotonic clock, here and below.
     ///
     /// # Errors
-    /// [`Error::NoModel`] if there is no model; [`Error::NoText`] if no run was prepared on the GPU;
+    /// [`Error::NoModel`] if there is no model; [`Error::NoRun`] if no run was prepared on the GPU;
     /// [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn start_run(&mut self, clock: impl Fn() -> f64) -> Result<RunStatus> {
         self.begin_self_check().await?;

@@ -19,7 +19,7 @@ impl Session {
             return Ok(());
         }
         let Model { gpt, trainer, data, .. } = self.model()?;
-        let data = data.as_ref().ok_or(Error::NoText)?;
+        let data = data.as_ref().ok_or(Error::NoRun)?;
         let progress = trainer.progress();
         let kernels = self.kernels_of(&gpt.config, &progress.config);
         let kernels = format!("{kernels} {}", gpt.adapter().is_some());

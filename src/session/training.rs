@@ -71,11 +71,11 @@ impl Session {
     /// Computes one optimizer step; on the GPU it is only queued.
     ///
     /// # Errors
-    /// [`Error::NoModel`] if there is no model; [`Error::NoText`] if no run was prepared.
+    /// [`Error::NoModel`] if there is no model; [`Error::NoRun`] if no run was prepared.
     pub fn step(&mut self) -> Result<()> {
         self.use_speed_of_run()?;
         let model = self.model_mut()?;
-        let data = model.data.clone().ok_or(Error::NoText)?;
+        let data = model.data.clone().ok_or(Error::NoRun)?;
         model.trainer.step(&mut model.gpt, &data)
     }
 
@@ -92,21 +92,21 @@ impl Session {
     /// and `RunStatus::evaluation_batches` of them make one.
     ///
     /// # Errors
-    /// [`Error::NoModel`] if there is no model; [`Error::NoText`] if no run was prepared.
+    /// [`Error::NoModel`] if there is no model; [`Error::NoRun`] if no run was prepared.
     pub fn evaluate_batch(&mut self, index: usize) -> Result<()> {
         let model = self.model_mut()?;
-        let data = model.data.clone().ok_or(Error::NoText)?;
+        let data = model.data.clone().ok_or(Error::NoRun)?;
         model.trainer.evaluate_batch(&model.gpt, &data, index)
     }
 
     /// Waits for the validation batches and adds their mean loss to the history.
     ///
     /// # Errors
-    /// [`Error::NoModel`] if there is no model; [`Error::NoText`] if no run was prepared; [`Error::DeviceLost`] or
+    /// [`Error::NoModel`] if there is no model; [`Error::NoRun`] if no run was prepared; [`Error::DeviceLost`] or
     /// [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn finish_evaluation(&mut self) -> Result<Evaluation> {
         let model = self.model_mut()?;
-        let data = model.data.clone().ok_or(Error::NoText)?;
+        let data = model.data.clone().ok_or(Error::NoRun)?;
         model.trainer.finish_evaluation(&data).await
     }
 
@@ -191,8 +191,8 @@ impl Session {
     /// Returns the token ids of the run as bytes, for [`Session::restore_run`].
     ///
     /// # Errors
-    /// [`Error::NoModel`] if there is no model; [`Error::NoText`] if no run was prepared.
+    /// [`Error::NoModel`] if there is no model; [`Error::NoRun`] if no run was prepared.
     pub fn corpus_tokens(&self) -> Result<Vec<u8>> {
-        Ok(self.model()?.data.as_ref().ok_or(Error::NoText)?.to_bytes())
+        Ok(self.model()?.data.as_ref().ok_or(Error::NoRun)?.to_bytes())
     }
 }

@@ -1,4 +1,4 @@
-//! What a model's training looked like so far: every figure the page draws and the model card quotes.
+//! What a model's training looked like so far: every scalar the page draws and the model card quotes.
 
 use serde::{Deserialize, Serialize};
 

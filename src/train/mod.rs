@@ -25,7 +25,7 @@ use crate::{
     config::TrainConfig,
     error::{Error, Result},
     model::Gpt,
-    ops::{Dropout, Figures, Flat, Gradients, Precision},
+    ops::{Dropout, Flat, Gradients, Precision, Scalars},
 };
 
 /// Share of the training work that all evaluations of a run may cost, with room to spare under the promised 10 %:
@@ -51,15 +51,15 @@ pub struct Trainer {
     /// Those of the last step, whose memory serves again.
     spare: Option<Gradients>,
     history: History,
-    /// Steps whose figures have not been read: (step, learning rate, passes). Their figures are the losses of the passes
+    /// Steps whose scalars have not been read: (step, learning rate, passes). Their scalars are the losses of the passes
     /// and the norm of the gradient.
     unread: Vec<(u64, f64, usize)>,
-    figures: Figures,
+    scalars: Scalars,
     /// Losses of the step under way.
     losses: usize,
     /// Targets that count in the validation batches of the evaluation under way, whose losses are `validation_losses`.
     evaluating: Vec<usize>,
-    validation_losses: Figures,
+    validation_losses: Scalars,
     best: Option<Held>,
     /// Sum and count of the training losses since the last evaluation.
     since_evaluation: (f64, u64),
@@ -92,10 +92,10 @@ impl Trainer {
             spare: None,
             history: History::default(),
             unread: Vec::new(),
-            figures: Figures::new(&gpt.device()),
+            scalars: Scalars::new(&gpt.device()),
             losses: 0,
             evaluating: Vec::new(),
-            validation_losses: Figures::new(&gpt.device()),
+            validation_losses: Scalars::new(&gpt.device()),
             best: None,
             since_evaluation: (0.0, 0),
         }
@@ -191,8 +191,8 @@ impl Trainer {
         gradients.start();
         for (pass, batch) in (first_pass as u64..).zip(batches) {
             let dropout = dropout_of(gpt.config.dropout, config.seed, *step, pass);
-            let loss = self.figures.add();
-            gpt.loss_and_gradient(&batch.inputs, &batch.targets, dropout, &mut self.figures, loss, &mut gradients);
+            let loss = self.scalars.add();
+            gpt.loss_and_gradient(&batch.inputs, &batch.targets, dropout, &mut self.scalars, loss, &mut gradients);
             self.history.tokens += batch.inputs.numbers().len() as u64;
         }
         self.losses += batches.len();
@@ -214,9 +214,9 @@ impl Trainer {
         let Progress { config, start_step, step, updates } = &mut self.progress;
         let learning_rate = learning_rate(config, *step - *start_step);
         let optimizer = self.optimizer.get_or_insert_with(|| OptimizerKind::default().create(gpt));
-        let norm = self.figures.add();
+        let norm = self.scalars.add();
         let update = Update { config, learning_rate, number: *updates + 1 };
-        optimizer.update(gpt.trained_flat_mut(), &gradients, &update, &mut self.figures, norm);
+        optimizer.update(gpt.trained_flat_mut(), &gradients, &update, &mut self.scalars, norm);
         gpt.weights_changed();
         *step += 1;
         *updates += 1;
@@ -236,11 +236,11 @@ impl Trainer {
             return Ok(Vec::new());
         }
         let unread = std::mem::take(&mut self.unread);
-        let mut figures = self.figures.take().await?.into_iter();
+        let mut scalars = self.scalars.take().await?.into_iter();
         let mut records = Vec::with_capacity(unread.len());
         for (step, learning_rate, passes) in &unread {
-            let loss = figures.by_ref().take(*passes).sum::<f32>() / *passes as f32;
-            let gradient_norm = figures.next().unwrap_or(f32::NAN);
+            let loss = scalars.by_ref().take(*passes).sum::<f32>() / *passes as f32;
+            let gradient_norm = scalars.next().unwrap_or(f32::NAN);
             let record = StepRecord { step: *step, loss, gradient_norm, learning_rate: *learning_rate };
             if !record.loss.is_finite() || !record.gradient_norm.is_finite() {
                 return Err(Error::Diverged { step: *step, learning_rate: *learning_rate });

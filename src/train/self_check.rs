@@ -8,7 +8,7 @@ use crate::{
     config::{ModelConfig, TrainConfig},
     error::Result,
     model::{Gpt, Ids, Targets},
-    ops::{self, Device, Figures, LONG_ROW, Precision},
+    ops::{self, Device, LONG_ROW, Precision, Scalars},
 };
 
 /// Floating-point operations that each engine does for it: a batch that takes more is cut. The CPU does them in a tenth of
@@ -124,14 +124,14 @@ impl SelfCheck {
     /// The sum of the passes' losses and of their gradients, on the engine of `model`.
     async fn compute(&self, model: &Gpt) -> Result<(f64, Vec<f32>)> {
         let device = model.device();
-        let mut figures = Figures::new(&device);
+        let mut scalars = Scalars::new(&device);
         let mut gradients = model.gradients();
         for (pass, Batch { inputs, targets }) in self.passes.iter().enumerate() {
             let dropout = dropout_of(model.config.dropout, self.run.seed, self.step, pass as u64);
-            let loss = figures.add();
-            model.loss_and_gradient(inputs, targets, dropout, &mut figures, loss, &mut gradients);
+            let loss = scalars.add();
+            model.loss_and_gradient(inputs, targets, dropout, &mut scalars, loss, &mut gradients);
         }
-        let losses = figures.take().await?;
+        let losses = scalars.take().await?;
         Ok((losses.into_iter().map(f64::from).sum(), gradients.values().await?))
     }
 }

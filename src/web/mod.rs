@@ -139,10 +139,10 @@ impl Session {
     }
 
     /// Queues what [`Self::measure_kernels`] will, without waiting.
-    #[wasm_bindgen(js_name = rehearseKernels)]
-    pub fn rehearse_kernels(&self) {
+    #[wasm_bindgen(js_name = warmUpKernels)]
+    pub fn warm_up_kernels(&self) {
         if let Some(gpu) = self.0.device().gpu() {
-            gpu.rehearse_kernels();
+            gpu.warm_up_kernels();
         }
     }
 

@@ -38,19 +38,19 @@ impl Session {
     }
 
     /// Queues each of the kernels that evaluating and writing need once, without waiting for any.
-    #[wasm_bindgen(js_name = rehearseWriting)]
-    pub fn rehearse_writing(&self, #[wasm_bindgen(unchecked_param_type = "ModelConfig")] model: JsValue) -> Thrown<()> {
-        self.0.rehearse_writing(&from_js(model)?).map_err(thrown)
+    #[wasm_bindgen(js_name = warmUpWriting)]
+    pub fn warm_up_writing(&self, #[wasm_bindgen(unchecked_param_type = "ModelConfig")] model: JsValue) -> Thrown<()> {
+        self.0.warm_up_writing(&from_js(model)?).map_err(thrown)
     }
 
     /// The same for training.
-    #[wasm_bindgen(js_name = rehearseTraining)]
-    pub fn rehearse_training(
+    #[wasm_bindgen(js_name = warmUpTraining)]
+    pub fn warm_up_training(
         &self,
         #[wasm_bindgen(unchecked_param_type = "ModelConfig")] model: JsValue,
         #[wasm_bindgen(unchecked_param_type = "TrainConfig")] train: JsValue,
     ) -> Thrown<()> {
-        self.0.rehearse_training(&from_js(model)?, &from_js(train)?).map_err(thrown)
+        self.0.warm_up_training(&from_js(model)?, &from_js(train)?).map_err(thrown)
     }
 
     /// The model's vocabulary is the tokenizer's, whatever `model` says.

@@ -10,7 +10,7 @@ onceIsEnough();
 const talk = Array.from(
   { length: 120 },
   (_, day) => `User: ${["is the sea calm", "who mends the net", "when does it rain"][day % 3]}?
-Assistant: ${["the sea is calm", "the keeper mends it", "it rains at noon"][day % 3]}\n`,
+Assistant: ${["the sea is calm", "the saver mends it", "it rains at noon"][day % 3]}\n`,
 ).join("");
 
 /** A model that has learned from a text, and the chat with it. */

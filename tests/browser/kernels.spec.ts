@@ -15,10 +15,10 @@ test(
       const info = { vendor: "somebody", architecture: "", device: "", description, isFallbackAdapter: false };
       const told = `{
         Object.defineProperty(GPUAdapter.prototype, "info", { value: ${JSON.stringify(info)} });
-        globalThis.rehearsed = 0;
+        globalThis.warmedUp = 0;
         const make = GPUDevice.prototype.createComputePipelineAsync;
         GPUDevice.prototype.createComputePipelineAsync = function (descriptor) {
-          globalThis.rehearsed += 1;
+          globalThis.warmedUp += 1;
           return make.call(this, descriptor);
         };
       }\n`;
@@ -35,25 +35,24 @@ test(
       });
     const plan = () => page.evaluate(() => window.lorito.planModel({ preset: "tiny", vocabulary: 65 }, {}));
     /** Pipelines that were asked for beforehand: there is no text, so those of the measurement. */
-    const rehearsed = () =>
-      page.workers()[0]?.evaluate(() => (globalThis as unknown as { rehearsed: number }).rehearsed);
+    const warmedUp = () => page.workers()[0]?.evaluate(() => (globalThis as unknown as { warmedUp: number }).warmedUp);
     await visit(page, "webgpu");
     await plan();
     const first = await kept();
     expect(first.of).toContain("A maker's GPU");
     expect(first.choice).toEqual({ small: "registers", large: "registers" });
-    expect(await rehearsed()).toBeGreaterThan(0);
+    expect(await warmedUp()).toBeGreaterThan(0);
     await page.reload();
     await plan();
     expect(await kept()).toEqual(first);
-    expect(await rehearsed()).toBe(0);
+    expect(await warmedUp()).toBe(0);
 
     // Where the browser does not tell which GPU this is, it may be another one by now.
     description = "";
     await page.reload();
     await plan();
     expect(await kept()).toEqual(first);
-    expect(await rehearsed()).toBeGreaterThan(0);
+    expect(await warmedUp()).toBeGreaterThan(0);
   },
 );
 

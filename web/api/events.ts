@@ -1,7 +1,7 @@
 // How the worker's word reaches those who listen: events, and the functions given to calls that are under way.
 
 import type { Engine } from "../shared/engines";
-import { heeded, LoritoError, type Problem } from "../shared/errors";
+import { LoritoError, markHandled, type Problem } from "../shared/errors";
 import type { Progress, WorkerEvent } from "../shared/protocol";
 import { Held } from "./held";
 import type { LoritoEvents, Phase } from "./types";
@@ -37,7 +37,7 @@ export class Events extends EventTarget {
       broughtBack: () => {
         const { model } = this.owner.recipe;
         if (!model || "made" in model) this.held.fresh();
-        heeded(this.tellAll());
+        markHandled(this.tellAll());
       },
     });
   }
@@ -77,7 +77,7 @@ export class Events extends EventTarget {
     if (signal?.aborted) throw new LoritoError({ code: "cancelled" });
     this.#callCount += 1;
     const call = this.#callCount;
-    const end = () => void heeded(this.owner.ask((api) => api.cancel(call)));
+    const end = () => void markHandled(this.owner.ask((api) => api.cancel(call)));
     this.#calls.set(call, take);
     signal?.addEventListener("abort", end);
     try {
@@ -156,6 +156,6 @@ export class Events extends EventTarget {
   protected persist(): void {
     if (this.#askedToPersist) return;
     this.#askedToPersist = true;
-    heeded(Promise.resolve(navigator.storage?.persist?.()));
+    markHandled(Promise.resolve(navigator.storage?.persist?.()));
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { ChatMessage, History, LeftOut } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
-import { heeded, problemOf } from "../shared/errors";
+import { markHandled, problemOf } from "../shared/errors";
 import type { OnePageWords } from "../shared/one-page/words";
 import { part } from "../shared/part";
 import type { EngineInfo, TrainResult, WorkerEvent } from "../shared/protocol";
@@ -151,7 +151,7 @@ export class Lorito extends Models {
   /** Ends every text under way: `generate` resolves with what is there. */
   stopWriting(): void {
     this.endAllWriting();
-    heeded(this.owner.ask((api) => api.stopWriting()));
+    markHandled(this.owner.ask((api) => api.stopWriting()));
   }
 
   /** The scores of all tokens after the last one of `ids`. */

@@ -3,7 +3,7 @@
 import { wrap } from "comlink";
 import type { SelfCheckResult, TrainConfig } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
-import { type ErrorCode, heeded, LoritoError, type Problem, problemOf, rejected } from "../shared/errors";
+import { type ErrorCode, LoritoError, markHandled, type Problem, problemOf, rejected } from "../shared/errors";
 import type { EngineInfo, StartOptions, TrainResult, Wish, WorkerApi, WorkerEvent } from "../shared/protocol";
 import { home } from "./home";
 import { Losses } from "./losses";
@@ -107,8 +107,8 @@ export class WorkerOwner {
     this.#listener = listener;
     this.#forced = forced;
     this.#options = { engine: forced };
-    this.#current = heeded(this.#launch());
-    this.ready = heeded(this.#current.then(() => this.#info as EngineInfo));
+    this.#current = markHandled(this.#launch());
+    this.ready = markHandled(this.#current.then(() => this.#info as EngineInfo));
   }
 
   get phase(): "starting" | "recovering" | "training" | "paused" | "idle" {
@@ -135,13 +135,13 @@ export class WorkerOwner {
   wish(wish: Wish): void {
     if (this.#wish === undefined || this.#wish === "stop") return;
     this.#wish = wish;
-    if (this.#live) heeded(this.#live.ask((api) => api.wish(wish))); // one that is starting is told in `train`
+    if (this.#live) markHandled(this.#live.ask((api) => api.wish(wish))); // one that is starting is told in `train`
   }
 
   /** This tab may write runs to the browser's storage from now on. */
   mayStore(): void {
     this.#mayStore = true;
-    if (this.#live) heeded(this.#live.ask((api) => api.mayStore())); // one that is starting is told in `train`
+    if (this.#live) markHandled(this.#live.ask((api) => api.mayStore())); // one that is starting is told in `train`
   }
 
   /** Goes on with another engine, which gets what this one holds; a run in training goes on from where it was last saved. */
@@ -220,7 +220,7 @@ export class WorkerOwner {
     if (live === this.#live) {
       this.#live = undefined;
       // Before those who wait hear of it, so that they find the next worker when they ask.
-      this.#current = heeded(this.#launch(problem));
+      this.#current = markHandled(this.#launch(problem));
     }
     live.end(problem);
   }

@@ -17,7 +17,7 @@ export function cancellable<T>(
   work: (transfer: Transfer) => Promise<T>,
 ): Promise<T | undefined> {
   const passing = ["cancelled", "hub-not-kept", "weights-passed-over", "adapter-left-out", "tokens-left-out"];
-  store.forgive(place);
+  store.clearErrors(place);
   const messages = store.state.messages.filter((said) => said.place !== place || !passing.includes(said.report.code));
   store.change({ messages });
   return withCancel(store, place, busy, new AbortController(), work);

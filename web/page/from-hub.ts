@@ -14,7 +14,7 @@ export const LARGE_DATASET = 200_000_000;
 
 /** Another hub, for all that follows; says so if the text is no address. */
 export function useHub(store: Store, place: Message["place"], address: string): void {
-  store.forgive(place);
+  store.clearErrors(place);
   try {
     store.lorito.hub.address = address;
   } catch (thrown) {
@@ -71,7 +71,7 @@ export { isHubName };
 /** Opens a model by its name. */
 export async function openFromHub(store: Store, text: string): Promise<boolean> {
   if (!mayReplace(store)) return false;
-  store.forgive("share");
+  store.clearErrors("share");
   const opened = await store.attempt("share", undefined, async () => store.lorito.hub.place(text));
   if (!opened) return false;
   const busy: Busy = { task: "opening", name: `${placeName(opened)} (${hostOf(opened)})` };
@@ -86,7 +86,7 @@ export async function openFromHub(store: Store, text: string): Promise<boolean> 
 }
 
 export async function findDataset(store: Store, text: string): Promise<HubDataset | undefined> {
-  store.forgive("text");
+  store.clearErrors("text");
   const place = await store.attempt("text", undefined, async () => store.lorito.hub.place(text, "dataset"));
   if (!place) return undefined;
   const busy: Busy = { task: "fetching", name: `${placeName(place)} (${hostOf(place)})` };
@@ -113,7 +113,7 @@ export interface Parcel {
 
 /** Everything that would be sent, to be looked at. */
 export function packForHub(store: Store, repo: string, isPrivate: boolean): Promise<Parcel | undefined> {
-  store.forgive("share");
+  store.clearErrors("share");
   return store.attempt("share", { task: "packing" }, async () => {
     const place = store.lorito.hub.placeToSend(repo);
     const files = await store.lorito.hub.filesToSend(place.name.split("/").pop() ?? place.name);

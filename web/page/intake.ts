@@ -78,7 +78,7 @@ async function read(
 
 /** What a person does next answers errors and questions of before. */
 function begin(store: Store): void {
-  store.forgive("text");
+  store.clearErrors("text");
   store.change({ unclear: undefined });
 }
 
@@ -93,7 +93,7 @@ export async function takeFiles(
   place: "text" | "share" = "text",
 ): Promise<{ hadModel: boolean; opened: string | undefined }> {
   begin(store);
-  store.forgive(place);
+  store.clearErrors(place);
   forgetPassing(store, place);
   const all = await store.attempt(place, undefined, async () => {
     const files = typeof given === "function" ? await given() : [...given].map(named);
@@ -239,7 +239,7 @@ export function changeChat(
 
 /** The new reading takes the old one's place when it is in. A source is found by its file, wherever it is by then. */
 function readAgain(store: Store, file: Original | undefined, how: (source: Source) => Reading): Promise<void> {
-  store.forgive("text");
+  store.clearErrors("text");
   return turns.run(async () => {
     const index = originals.findIndex((original) => original !== undefined && original === file);
     const source = store.state.text?.sources[index];
@@ -278,7 +278,7 @@ export function fileOf(index: number): Original | undefined {
 /** Opens a run that was downloaded because it could not be saved. */
 async function openRun(store: Store, name: string, file: Blob): Promise<boolean> {
   if (!mayReplace(store)) return false;
-  store.forgive("share");
+  store.clearErrors("share");
   const opened = await store.attempt("share", { task: "opening", name }, async () => {
     const run = await openingRun(store, () => store.lorito.openRun(file));
     store.change({ lastRun: run.step < run.endStep ? run : undefined });
@@ -291,7 +291,7 @@ async function openRun(store: Store, name: string, file: Blob): Promise<boolean>
 async function openFiles(store: Store, files: NamedFile[]): Promise<boolean> {
   if (!mayReplace(store)) return false;
   const name = nameOf(files);
-  store.forgive("share");
+  store.clearErrors("share");
   forgetPassing(store, "share");
   const opened = await cancellable(store, "share", { task: "opening", name }, async ({ signal, onProgress }) => {
     try {

@@ -61,7 +61,7 @@ export function mayReplace(store: Store): boolean {
 
 /** Trains: goes on with the model there is, or starts over with a new one made from the settings. */
 export async function startTraining(store: Store, { over = false } = {}): Promise<void> {
-  store.forgive("train");
+  store.clearErrors("train");
   store.change({ lastRun: undefined });
   const shape = await store.attempt("train", { task: "making" }, async (update) => {
     const { shape } = store;
@@ -78,7 +78,7 @@ export async function startTraining(store: Store, { over = false } = {}): Promis
 /** Brings a saved run back, and goes on with it if it was cut off. */
 export async function goOn(store: Store, { run, step, endStep }: RunSummary): Promise<void> {
   if (store.lorito.openRunId !== run && !mayReplace(store)) return;
-  store.forgive("train");
+  store.clearErrors("train");
   store.change({ lastRun: undefined });
   const { lorito } = store;
   await store.attempt("train", undefined, () =>
@@ -95,7 +95,7 @@ export async function openingRun<T>(store: Store, open: () => Promise<T>): Promi
 /** Goes on with the CPU engine, and there with the run that the GPU has `cut` off. */
 export async function goOnWithCpu(store: Store, cut: boolean): Promise<void> {
   const { lorito } = store;
-  store.forgive("train");
+  store.clearErrors("train");
   await store.attempt("train", undefined, async () => {
     await lorito.changeEngine("cpu");
     // Text, tokenizer and model come back as they were; so does a run that trains all along.

@@ -220,12 +220,12 @@ export class Store extends EventTarget {
     this.change({ messages: [...others, message] });
   }
 
-  hush(message: Message): void {
+  dismiss(message: Message): void {
     this.change({ messages: this.state.messages.filter((other) => other !== message) });
   }
 
   /** Takes back the errors of a place: what a person does next there answers them. */
-  forgive(place: Message["place"]): void {
+  clearErrors(place: Message["place"]): void {
     const messages = this.state.messages.filter((message) => message.place !== place || message.tone === "notice");
     this.change({ messages });
   }

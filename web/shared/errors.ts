@@ -221,7 +221,7 @@ export function orNone<T>(none: T): (thrown: unknown) => T {
 }
 
 /** A promise that may reject before anybody listens, and whose error reaches the person another way. */
-export function heeded<T>(promise: Promise<T>): Promise<T> {
+export function markHandled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;
 }

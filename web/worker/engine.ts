@@ -4,7 +4,7 @@ import type { Engine } from "../shared/engines";
 import type { Problem } from "../shared/errors";
 import type { Mutex } from "../shared/mutex";
 import type { WorkerEvent } from "../shared/protocol";
-import type { RunKeeper } from "./keeper";
+import type { RunSaver } from "./run-saver";
 import type { Wishes } from "./training";
 import type { Guarded } from "./turns";
 import type { Writer } from "./writer";
@@ -18,7 +18,7 @@ export interface Running {
   gpu: { name: string | undefined } | undefined;
   session: Guarded<Session>;
   writer: Writer;
-  keeper: RunKeeper;
+  saver: RunSaver;
   /** Files come in one by one. */
   files: Mutex;
 }

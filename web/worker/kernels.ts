@@ -1,7 +1,7 @@
 // The kernels that are fastest on this GPU: measured on the first visit, kept for the next ones. Where the browser does not
 // tell which GPU this is (Firefox never does), another one may be in use by then, and each visit measures.
 import type { KernelChoice, Session } from "lorito-wasm";
-import { rehearse, trying } from "./shaders";
+import { trying, warmUp } from "./shaders";
 import { folder, writeFile } from "./storage";
 import type { Guarded } from "./turns";
 
@@ -19,7 +19,7 @@ export async function useFastestKernels(session: Guarded<Session>, gpu: string |
   const of = `${version} ${gpu} ${navigator.userAgent}`;
   const kept = gpu === undefined ? undefined : await read();
   if (kept?.of === of) return session.use((idle) => idle.chooseKernels(kept.choice));
-  const { compiled } = await session.use((idle) => rehearse(() => idle.rehearseKernels()));
+  const { compiled } = await session.use((idle) => warmUp(() => idle.warmUpKernels()));
   await compiled;
   const choice = await session.use((idle) => trying(() => idle.measureKernels()));
   if (gpu !== undefined) await write({ of, choice });

@@ -71,11 +71,11 @@ async function openFiles(call: number, files: readonly FolderFile[], signal: Abo
 }
 
 async function openBase(call: number, files: readonly FolderFile[], signal: AbortSignal) {
-  const { session, writer, keeper } = engine();
+  const { session, writer, saver } = engine();
   refuseWhileTraining();
   const progress = (loaded: number, total: number) => emit({ event: "loaded", call, loaded, total });
   const opened = await writer.instead(() => openFolder(files, { session, signal, progress }));
-  keeper.modelChanged();
+  saver.modelChanged();
   return opened;
 }
 
@@ -99,7 +99,7 @@ async function openAdapter({ config, weights }: AdapterFiles): Promise<ModelSumm
   await engine().session.use((session) => session.checkWeights(header, weights.size));
   const numbers = await bytesOf(await weights.whole());
   const model = await exclusively((session) => session.importAdapter(described, numbers));
-  engine().keeper.modelChanged();
+  engine().saver.modelChanged();
   return model;
 }
 
@@ -122,6 +122,6 @@ export async function openModel(file: Blob): Promise<ModelSummary> {
   await engine().session.use((session) => session.checkModelHeader(start, file.size));
   const bytes = new Uint8Array(await file.arrayBuffer());
   const model = await exclusively((session) => session.importModel(bytes));
-  engine().keeper.modelChanged();
+  engine().saver.modelChanged();
   return model;
 }

@@ -1,6 +1,6 @@
 // A file on its way to the crate: piece by piece, as it is, or as the lines that are made of a table.
 import type { Session } from "lorito-wasm";
-import { heeded, type Problem } from "../shared/errors";
+import { markHandled, type Problem } from "../shared/errors";
 import { part } from "../shared/part";
 import type { Piece, Rows } from "./parquet";
 import type { Guarded } from "./turns";
@@ -42,7 +42,7 @@ async function* untilAborted<T>(pieces: AsyncGenerator<T>, signal: AbortSignal):
   });
   while (true) {
     if (signal.aborted) throw cancelled;
-    const { done, value } = await Promise.race([pieces.next(), heeded(aborted)]);
+    const { done, value } = await Promise.race([pieces.next(), markHandled(aborted)]);
     if (done) return;
     yield value;
   }

@@ -1,7 +1,7 @@
 // Compiles the GPU's shaders before they are needed, several at a time and without holding the browser up.
 //
 // The crate makes a pipeline the moment it first dispatches with it, and WebGPU then compiles it at once, with everything
-// else that waits for the GPU behind it. So the crate is made to rehearse a run beforehand: what it would dispatch is
+// else that waits for the GPU behind it. So the crate is made to warm up for a run beforehand: what it would dispatch is
 // swallowed, and each pipeline it asks for is compiled by WebGPU's asynchronous call. The crate keeps a stand-in, which
 // is exchanged for the pipeline where one is used.
 
@@ -14,10 +14,10 @@ interface StandIn {
   refused: string | undefined;
 }
 
-let rehearsing = false;
+let warmingUp = false;
 /** Whether kernels are tried that may be refused. */
 let tentative = false;
-/** What the rehearsal under way asked for. */
+/** What the warm-up in progress asked for. */
 let compiling: Promise<unknown>[] = [];
 
 /** Takes WebGPU's calls over. To be called before the engine starts. `refused` is told why a pipeline that is needed is none. */
@@ -35,7 +35,7 @@ export function prepareToCompileAhead(refused: (reason: string) => void): void {
 
   GPUDevice.prototype.createComputePipeline = function (descriptor) {
     const layouts = typeof descriptor.layout === "object" ? groups.get(descriptor.layout) : undefined;
-    if (!rehearsing || !layouts) return createComputePipeline.call(this, descriptor);
+    if (!warmingUp || !layouts) return createComputePipeline.call(this, descriptor);
     let compiled: GPUComputePipeline | undefined;
     const standIn: StandIn = {
       getBindGroupLayout: (index) => layouts[index] as GPUBindGroupLayout,
@@ -62,7 +62,7 @@ export function prepareToCompileAhead(refused: (reason: string) => void): void {
   const idle = new WeakSet<GPUComputePassEncoder>();
 
   GPUComputePassEncoder.prototype.setPipeline = function (given) {
-    if (rehearsing) return;
+    if (warmingUp) return;
     idle.delete(this);
     if (given instanceof GPUComputePipeline) return setPipeline.call(this, given);
     const standIn = given as unknown as StandIn;
@@ -72,7 +72,7 @@ export function prepareToCompileAhead(refused: (reason: string) => void): void {
   };
 
   GPUComputePassEncoder.prototype.dispatchWorkgroups = function (...counts) {
-    if (!rehearsing && !idle.has(this)) dispatchWorkgroups.apply(this, counts);
+    if (!warmingUp && !idle.has(this)) dispatchWorkgroups.apply(this, counts);
   };
 }
 
@@ -87,13 +87,13 @@ export async function trying<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** Has `work`, which must not wait for anything, ask for pipelines without using them; when they have been compiled. */
-export function rehearse(work: () => void): { compiled: Promise<unknown> } {
-  rehearsing = true;
+export function warmUp(work: () => void): { compiled: Promise<unknown> } {
+  warmingUp = true;
   compiling = [];
   try {
     work();
   } finally {
-    rehearsing = false;
+    warmingUp = false;
   }
   return { compiled: Promise.all(compiling) };
 }

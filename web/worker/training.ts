@@ -2,7 +2,7 @@
 // and lets a person write in between.
 import type { RunEvent, SelfCheckResult, Session } from "lorito-wasm";
 import type { TrainResult, Wish, WorkerEvent } from "../shared/protocol";
-import type { RunKeeper } from "./keeper";
+import type { RunSaver } from "./run-saver";
 import { type Guarded, macrotask } from "./turns";
 import type { Writer } from "./writer";
 
@@ -10,7 +10,7 @@ import type { Writer } from "./writer";
 export interface Tools {
   session: Guarded<Session>;
   writer: Writer;
-  keeper: RunKeeper;
+  saver: RunSaver;
   emit: (event: WorkerEvent) => void;
   /** Once the shaders that steps need are there. */
   compiled: Promise<unknown>;
@@ -53,7 +53,7 @@ export class Wishes {
 
 /** Trains the run that has begun or was restored to its end step, or until a stop. Rejects with "diverged" when the loss is no number any more. */
 export async function train(tools: Tools, wishes: Wishes): Promise<TrainResult> {
-  const { session, writer, keeper, emit, compiled, judge } = tools;
+  const { session, writer, saver, emit, compiled, judge } = tools;
 
   /** Passes on what the run reports, and does what it asks for. The result comes last. */
   const handle = async (events: RunEvent[]): Promise<TrainResult | undefined> => {
@@ -72,7 +72,7 @@ export async function train(tools: Tools, wishes: Wishes): Promise<TrainResult> 
           judge(event.found);
           break;
         default:
-          keeper.touch();
+          saver.touch();
           emit(event);
       }
     }
@@ -83,7 +83,7 @@ export async function train(tools: Tools, wishes: Wishes): Promise<TrainResult> 
 
   const save = async () => {
     const began = performance.now();
-    await keeper.save();
+    await saver.save();
     const seconds = (performance.now() - began) / 1000;
     await session.use((running) => running.runSaved(seconds));
   };
@@ -93,7 +93,7 @@ export async function train(tools: Tools, wishes: Wishes): Promise<TrainResult> 
     emit({ event: "paused", paused: true });
     await save();
     while (wishes.current === "pause") {
-      if (keeper.due) await save();
+      if (saver.due) await save();
       else await wishes.changed();
     }
     emit({ event: "paused", paused: false });
@@ -102,7 +102,7 @@ export async function train(tools: Tools, wishes: Wishes): Promise<TrainResult> 
   /** Between two ticks: the person first. */
   const turn = async () => {
     await macrotask();
-    if (keeper.due) {
+    if (saver.due) {
       await flush();
       await save();
     }

@@ -13,17 +13,17 @@ import { type Problem, problemOf, readingFile, rejected } from "../shared/errors
 import { Mutex } from "../shared/mutex";
 import { part } from "../shared/part";
 import type { ExportKind, NamedFile, NewModel, Reading, Wish, WorkerApi, WorkerEvent } from "../shared/protocol";
-import { compileAhead, shaders, tuned } from "./ahead";
 import { Deferred, PartMissing } from "./deferred";
 import { download } from "./download";
 import { current, emit, engine, exclusively, type Running, refuseWhileTraining } from "./engine";
 import { answered, chooseEngine, waitLonger, watchGpu } from "./gpu";
 import { settleIn } from "./home";
-import { RunKeeper } from "./keeper";
 import { machine } from "./machine";
 import { checkConfig, checkHeader, namesOf, openAny, openModel } from "./opening";
+import { compileAhead, shaders, tuned } from "./precompile";
 import { hurryReadBacks } from "./read-backs";
 import { reading } from "./reading";
+import { RunSaver } from "./run-saver";
 import { prepareToCompileAhead } from "./shaders";
 import * as storage from "./storage";
 import { doWithoutTimestamps } from "./timestamps";
@@ -109,7 +109,7 @@ async function readText(
   { field: wanted, chat, encoding }: Reading,
   replaces?: number,
 ) {
-  const { session, keeper } = engine();
+  const { session, saver } = engine();
   if (!/\.(txt|md)$/i.test(name)) await deferred?.load();
   const { field, pieces, size, expected } = await reading(session, name, given, wanted, signal);
   await session.use((open) => open.openFile(name, expected, field, chat, encoding));
@@ -120,7 +120,7 @@ async function readText(
       await macrotask();
     }
     const summary = await session.use((open) => open.closeFile(replaces));
-    keeper.textChanged();
+    saver.textChanged();
     return summary;
   } catch (thrown) {
     await session.use((open) => open.dropFile());
@@ -193,9 +193,9 @@ const stored = <T>(asked: Promise<T>): Promise<T> =>
 
 /** Saves what could not be saved before, at once if no training will. */
 async function saveAgain(): Promise<void> {
-  const { keeper } = engine();
+  const { saver } = engine();
   if (current.wishes) current.wishes.nudge();
-  else if (keeper.due) await keeper.save();
+  else if (saver.due) await saver.save();
 }
 
 const api: WorkerApi = {
@@ -212,7 +212,7 @@ const api: WorkerApi = {
       gpu: choice.software ? undefined : { name: choice.identified ? choice.adapter : undefined },
       session,
       writer: new Writer(session),
-      keeper: new RunKeeper(session, emit),
+      saver: new RunSaver(session, emit),
       files: new Mutex(),
     };
     return { ...choice, limits: started.engine().limits };
@@ -251,14 +251,14 @@ const api: WorkerApi = {
     ),
 
   removeText: async (index) => {
-    const { session, keeper } = engine();
-    keeper.textChanged();
+    const { session, saver } = engine();
+    saver.textChanged();
     return session.use((open) => open.removeSource(index));
   },
 
   clearText: async () => {
-    const { session, keeper } = engine();
-    keeper.textChanged();
+    const { session, saver } = engine();
+    saver.textChanged();
     return session.use((open) => {
       open.clearText();
       return open.textSummary();
@@ -266,15 +266,15 @@ const api: WorkerApi = {
   },
 
   holdBack: async (what) => {
-    const { session, keeper } = engine();
-    keeper.textChanged();
+    const { session, saver } = engine();
+    saver.textChanged();
     return session.use((open) => open.holdBack(what));
   },
 
   trainTokenizer: async (kind, vocabulary) => {
     if (kind === "bpe") await deferred?.load();
     const summary = await exclusively((session) => session.trainTokenizer(kind, vocabulary));
-    engine().keeper.textChanged();
+    engine().saver.textChanged();
     return summary;
   },
 
@@ -304,7 +304,7 @@ const api: WorkerApi = {
   createModel: async (model) => {
     await tuned();
     const made = await exclusively((session) => session.createModel(modelConfig(session, model), model.seed ?? 1337));
-    engine().keeper.modelChanged();
+    engine().saver.modelChanged();
     void compileAhead(made.config, {});
     return made;
   },
@@ -357,33 +357,33 @@ const api: WorkerApi = {
   cancel: async (call) => underWay.end(call),
 
   mayStore: async () => {
-    engine().keeper.allowStoring();
+    engine().saver.allowStoring();
     await saveAgain();
   },
 
   train: (config, save, wish) =>
-    train(async ({ session, keeper }) => {
+    train(async ({ session, saver }) => {
       const taught = await session.use((idle) => idle.learnTurns());
       const model = await session.use((idle) => {
         idle.beginTraining(config);
         return idle.modelSummary();
       });
       if ((config.lora || taught) && model) emit({ event: "adapted", model });
-      await keeper.begin(save);
+      await saver.begin(save);
     }, wish),
 
-  continueRun: (save, wish) => train(({ keeper }) => keeper.goOn(save), wish),
+  continueRun: (save, wish) => train(({ saver }) => saver.goOn(save), wish),
 
   mergeAdapter: async () => {
     const model = await exclusively((session) => session.mergeAdapter());
-    engine().keeper.modelChanged();
+    engine().saver.modelChanged();
     return model;
   },
 
   returnToBest: async () => {
     await exclusively((session) => session.returnToBest());
-    engine().keeper.touch();
-    await engine().keeper.save();
+    engine().saver.touch();
+    await engine().saver.save();
   },
 
   wish: async (wish) => current.wishes?.set(wish),
@@ -412,25 +412,25 @@ const api: WorkerApi = {
 
   stopWriting: async () => current.running?.writer.stop(),
 
-  savedRuns: () => stored(engine().keeper.summaries()),
+  savedRuns: () => stored(engine().saver.summaries()),
 
   restoreRun: async (file, run) => {
     refuseWhileTraining();
-    const restore = () => engine().keeper.restore(file, run);
+    const restore = () => engine().saver.restore(file, run);
     // What the browser's own storage lacks is no file that somebody chose.
     return engine().writer.instead(file ? () => readingFile(namesOf(file), restore) : restore);
   },
 
   discardRun: async (run) => {
-    const { keeper } = engine();
+    const { saver } = engine();
     // Another one may go while this one trains: there may be no room for both.
-    if (run === undefined || run === keeper.run) refuseWhileTraining();
-    await stored(keeper.discard(run));
-    keeper.retry();
+    if (run === undefined || run === saver.run) refuseWhileTraining();
+    await stored(saver.discard(run));
+    saver.retry();
     await saveAgain();
   },
 
-  runFile: (run) => stored(engine().keeper.file(run)),
+  runFile: (run) => stored(engine().saver.file(run)),
 
   savedModels: () => stored(storage.savedModels()),
 
@@ -443,7 +443,7 @@ const api: WorkerApi = {
   renameModel: storage.renameModel,
   deleteModel: async (name) => {
     await storage.deleteModel(name);
-    engine().keeper.retry();
+    engine().saver.retry();
     await saveAgain();
   },
   savedModelFile: (name) => stored(storage.savedModelFile(name)),

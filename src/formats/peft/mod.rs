@@ -33,7 +33,11 @@ const PREFIX: &str = "base_model.model.";
 /// The largest alpha that an adapter of ours may have; what goes beyond it, B takes up.
 const LARGEST_ALPHA: f64 = 4096.0;
 
-/// The adapter as an archive of PEFT's two files. `base`: the name of the model that it belongs to, as PEFT shall look for it.
+/// Returns the adapter as an archive of PEFT's two files. `base`: the name of the model that it belongs to, as PEFT shall look
+/// for it.
+///
+/// # Errors
+/// [`Error::HeaderTooLarge`](crate::error::Error::HeaderTooLarge) if the names take more than a header may.
 pub fn peft(adapter: &AdapterWeights, model: &ModelConfig, base: &str) -> Result<Vec<u8>> {
     let layout = Layout::adapter(model, &adapter.config);
     let pairs = layout.parameters.as_chunks::<2>().0;

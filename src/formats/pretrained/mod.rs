@@ -24,7 +24,9 @@ pub(super) use weights::{read_numbers, turned};
 
 /// The beginning of one file of weights: the length of the header, and the header.
 pub struct Beginning {
+    /// The name of the file.
     pub name: String,
+    /// The eight bytes of the header's length, and the header.
     pub bytes: Vec<u8>,
     /// Bytes of the whole file.
     pub total: u64,
@@ -33,11 +35,13 @@ pub struct Beginning {
 /// The small files of a folder, as they are.
 #[derive(Default)]
 pub struct Folder {
+    /// `config.json`; empty if it is missing.
     pub config: Vec<u8>,
     /// Those of [`TOKENIZER_FILES`](crate::tokenizer::TOKENIZER_FILES) that are there, by their names.
     pub tokenizer: HashMap<String, Vec<u8>>,
     /// `model.safetensors.index.json`
     pub index: Option<Vec<u8>>,
+    /// The beginnings of the files of weights.
     pub weights: Vec<Beginning>,
 }
 
@@ -58,15 +62,19 @@ impl Folder {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Piece {
+    /// The name of the file.
     pub file: String,
-    /// First byte in the file, and the one after the last.
+    /// Its first byte in the file.
     pub from: u64,
+    /// The byte after its last one.
     pub to: u64,
+    /// How its numbers are spelled.
     #[serde(skip)]
     pub dtype: Numbers,
     /// Index of the first number in the model's flat array.
     #[serde(skip)]
     pub offset: usize,
+    /// The name of the tensor that it is a part of.
     #[serde(skip)]
     pub tensor: String,
     /// Rows of the matrix in the file, where it is the transpose of ours; the piece is then the whole matrix.
@@ -77,8 +85,11 @@ pub struct Piece {
 /// How a file spells its numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Numbers {
+    /// IEEE 754 with 32 bits.
     F32,
+    /// IEEE 754 with 16 bits.
     F16,
+    /// bfloat16: the upper half of 32 bits.
     Bf16,
 }
 
@@ -104,8 +115,11 @@ impl Numbers {
 /// A model that can be opened.
 #[derive(Debug)]
 pub struct Pretrained {
+    /// The settings of its architecture.
     pub config: ModelConfig,
+    /// Its tokenizer, and which added tokens have no embedding row.
     pub tokenizer: Opened,
+    /// Where its tensors are in the flat array.
     pub layout: Layout,
     /// What to read, in order. Pieces beyond the end of the layout are those of a head that turned out to be the embedding.
     pub pieces: Vec<Piece>,
@@ -120,6 +134,10 @@ pub const PIECE: usize = 1 << 20;
 
 impl Pretrained {
     /// Finds out whether the folder can be opened, and how.
+    ///
+    /// # Errors
+    /// [`Error::FileMissing`], [`Error::GitLfsPointer`], [`Error::ArchitectureUnsupported`], [`Error::SettingUnsupported`],
+    /// [`Error::ConfigurationInvalid`], those of tokenizers, and those of tensors that are missing, unknown or of another shape.
     pub fn plan(folder: &Folder) -> Result<Self> {
         if folder.config.is_empty() {
             return Err(Error::FileMissing { name: "config.json".into() });

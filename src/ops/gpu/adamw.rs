@@ -50,7 +50,7 @@ fn squares<N: Size>(gradient: &[Vector<f32, N>], sums: &mut [f32], count: usize,
 }
 
 #[cube(launch_unchecked)]
-fn norm_of(sums: &[f32], figures: &mut [f32], count: usize, place: usize, scale: f32) {
+fn norm_of(sums: &[f32], scalars: &mut [f32], count: usize, place: usize, scale: f32) {
     let mut shared = Shared::<[f32]>::new_slice(comptime![ADDING as usize]);
     let mut sum = f32::new(0.0);
     let mut at = UNIT_POS as usize;
@@ -65,7 +65,7 @@ fn norm_of(sums: &[f32], figures: &mut [f32], count: usize, place: usize, scale:
         for thread in 0..ADDING as usize {
             total += shared[thread];
         }
-        figures[place] = total.sqrt() * scale;
+        scalars[place] = total.sqrt() * scale;
     }
 }
 
@@ -76,7 +76,7 @@ fn update<N: Size>(
     first: &mut [Vector<f32, N>],
     second: &mut [Vector<f32, N>],
     gradient: &[Vector<f32, N>],
-    figures: &[f32],
+    scalars: &[f32],
     decays: &[i32],
     count: usize,
     place: usize,
@@ -92,7 +92,7 @@ fn update<N: Size>(
     if at < count {
         let mut factor = scale;
         if clip > 0.0 {
-            factor *= min(clip / (figures[place] + 1e-6), 1.0);
+            factor *= min(clip / (scalars[place] + 1e-6), 1.0);
         }
         let g = gradient[at] * Vector::<f32, N>::new(factor);
         let m = first[at] * Vector::<f32, N>::new(beta1) + g * Vector::<f32, N>::new(1.0 - beta1);
@@ -116,9 +116,9 @@ pub struct Part<'a> {
 }
 
 /// Updates weights and moments from the sum of `batches` gradients; writes the norm of their mean over all parts, before
-/// clipping, into `figures[place]`.
-pub fn adamw(parts: &[Part], figures: &Tensor<1>, place: usize, batches: usize, numbers: Update) {
-    let client = client(figures);
+/// clipping, into `scalars[place]`.
+pub fn adamw(parts: &[Part], scalars: &Tensor<1>, place: usize, batches: usize, numbers: Update) {
+    let client = client(scalars);
     let counts = parts.iter().map(|part| {
         let Part { weights, first, second, gradient, decays } = part;
         let len = weights.dims()[0];
@@ -134,7 +134,7 @@ pub fn adamw(parts: &[Part], figures: &Tensor<1>, place: usize, batches: usize, 
         _ => count.div_ceil(16).min(MOST_SUMS).next_multiple_of(DECAY_STEP),
     };
     let all_threads = counts.iter().copied().map(threads).sum();
-    let sums = empty([all_threads], figures.gpu());
+    let sums = empty([all_threads], scalars.gpu());
     let scale = 1.0 / batches as f32;
     let Update { beta1, beta2, rate, correction, keep, clip } = numbers;
     // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
@@ -161,7 +161,7 @@ pub fn adamw(parts: &[Part], figures: &Tensor<1>, place: usize, batches: usize, 
             CubeCount::Static(1, 1, 1),
             CubeDim::new_1d(ADDING),
             buffer(&sums),
-            buffer(figures),
+            buffer(scalars),
             all_threads,
             place,
             scale,
@@ -169,7 +169,7 @@ pub fn adamw(parts: &[Part], figures: &Tensor<1>, place: usize, batches: usize, 
     }
     for (part, &count) in parts.iter().zip(&counts) {
         // One dispatch whatever it costs: a step is counted in them.
-        in_parts(figures.gpu(), SLOWER * count as f64, count, count, |_, _| unsafe {
+        in_parts(scalars.gpu(), SLOWER * count as f64, count, count, |_, _| unsafe {
             update::launch_unchecked(
                 client,
                 groups(count, GROUP),
@@ -179,7 +179,7 @@ pub fn adamw(parts: &[Part], figures: &Tensor<1>, place: usize, batches: usize, 
                 buffer(part.first),
                 buffer(part.second),
                 buffer(part.gradient),
-                buffer(figures),
+                buffer(scalars),
                 part.decays.buffer(),
                 count,
                 place,

@@ -134,9 +134,9 @@ fn long_rows_of_losses(
     }
 }
 
-/// One workgroup: the sum of `losses`, into `figures[place]`.
+/// One workgroup: the sum of `losses`, into `scalars[place]`.
 #[cube(launch_unchecked)]
-fn add_up(losses: &[f32], figures: &mut [f32], count: usize, place: usize) {
+fn add_up(losses: &[f32], scalars: &mut [f32], count: usize, place: usize) {
     let mut shared = Shared::<[f32]>::new_slice(comptime![ADDING as usize]);
     let mut sum = f32::new(0.0);
     let mut at = UNIT_POS as usize;
@@ -151,7 +151,7 @@ fn add_up(losses: &[f32], figures: &mut [f32], count: usize, place: usize) {
         for thread in 0..ADDING as usize {
             total += shared[thread];
         }
-        figures[place] = total;
+        scalars[place] = total;
     }
 }
 
@@ -199,15 +199,15 @@ pub fn row_losses(
     }
 }
 
-/// The sum of `losses` into `figures[place]`.
-pub fn sum_into(losses: &Tensor<1>, figures: &Tensor<1>, place: usize) {
+/// The sum of `losses` into `scalars[place]`.
+pub fn sum_into(losses: &Tensor<1>, scalars: &Tensor<1>, place: usize) {
     unsafe {
         add_up::launch_unchecked(
             client(losses),
             CubeCount::Static(1, 1, 1),
             CubeDim::new_1d(ADDING),
             buffer(losses),
-            buffer(figures),
+            buffer(scalars),
             losses.dims()[0],
             place,
         );

@@ -44,7 +44,7 @@ pub struct Measured {
 
 impl Gpu {
     /// Queues every product that [`Gpu::measure_kernels`] does, on next to nothing, so that the kernels get compiled.
-    pub fn rehearse_kernels(&self) {
+    pub fn warm_up_kernels(&self) {
         let matrices = Matrices::new([16; 3], self);
         let before = self.kernels_in_use();
         for kernel in KERNELS {
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn the_kernels_agree_and_one_is_chosen() {
         let gpu = gpu();
-        gpu.rehearse_kernels();
+        gpu.warm_up_kernels();
         // Compiling is not part of the measurement; it has ended when something queued after it can be read.
         futures_lite::future::block_on(read(&tensor(&[0.0], [1], &gpu))).unwrap();
         let began = Instant::now();

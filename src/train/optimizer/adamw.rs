@@ -4,7 +4,7 @@ use super::{Optimizer, OptimizerKind, Update};
 use crate::{
     architecture::ParameterGroup,
     model::Gpt,
-    ops::{self, Decay, Figure, Figures, Flat, Gradients, Moments},
+    ops::{self, Decay, Flat, Gradients, Moments, Scalar, Scalars},
 };
 
 /// The running means of the gradient and of its square.
@@ -40,8 +40,8 @@ impl Optimizer for AdamW {
         weights: &mut Flat,
         gradients: &Gradients,
         update: &Update,
-        figures: &mut Figures,
-        norm: Figure,
+        scalars: &mut Scalars,
+        norm: Scalar,
     ) {
         let &Update { config, learning_rate, number } = update;
         let rule = ops::AdamW {
@@ -52,6 +52,6 @@ impl Optimizer for AdamW {
             clip: config.grad_clip,
             update: number,
         };
-        rule.update(weights, &mut self.moments, gradients, &self.decay, figures, norm);
+        rule.update(weights, &mut self.moments, gradients, &self.decay, scalars, norm);
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::TrainConfig,
     model::Gpt,
-    ops::{Figure, Figures, Flat, Gradients},
+    ops::{Flat, Gradients, Scalar, Scalars},
 };
 
 /// The optimizers that there are, by their names in checkpoints.
@@ -63,8 +63,8 @@ pub trait Optimizer: Send {
         weights: &mut Flat,
         gradients: &Gradients,
         update: &Update,
-        figures: &mut Figures,
-        norm: Figure,
+        scalars: &mut Scalars,
+        norm: Scalar,
     );
 }
 

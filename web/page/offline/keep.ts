@@ -53,7 +53,7 @@ function lookAgain(store: Store, registration: ServiceWorkerRegistration): void 
 /** Has the waiting version take over, and opens the page anew at once: what it fetches later would be of that version. */
 async function use(store: Store, waiting: ServiceWorker): Promise<void> {
   if (!store.isAtRest) return;
-  store.forgive("page");
+  store.clearErrors("page");
   await store.attempt("page", { task: "updating" }, async () => {
     const { port1, port2 } = new MessageChannel();
     const refused = new Promise<boolean>((resolve) => {

@@ -179,7 +179,7 @@ export class ChatView extends View {
 
   /** Whether there is an answer. If not, the conversation is as it was. */
   async #ask(asked: readonly Turn[]): Promise<boolean> {
-    this.store.forgive("write");
+    this.store.clearErrors("write");
     this.#stopped = false;
     this.answer = "";
     this.asked = asked;

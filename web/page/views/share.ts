@@ -40,7 +40,7 @@ const sharable = Object.fromEntries(
 ) as Record<ExportKind, boolean>;
 
 export async function download(store: Store, kind: ExportKind, name = DEFAULT_NAME): Promise<void> {
-  store.forgive("share");
+  store.clearErrors("share");
   await store.attempt("share", { task: "packing" }, async () =>
     hand(await store.lorito.exportModel(kind, name), name + endings[kind]),
   );
@@ -91,7 +91,7 @@ export class ShareView extends View {
   }
 
   async #share(kind: ExportKind, name: string): Promise<void> {
-    this.store.forgive("share");
+    this.store.clearErrors("share");
     await this.store.attempt("share", { task: "packing" }, async () => {
       const file = await this.store.lorito.exportModel(kind, this.#fileName);
       if ((await share(file, name)) === "again") this.packed = { file, name };
@@ -278,7 +278,7 @@ export class ShareView extends View {
 
   /** Does something to the saved models, reads them anew and says what was done. */
   async #change(action: () => Promise<string>): Promise<void> {
-    this.store.forgive("share");
+    this.store.clearErrors("share");
     this.done = "";
     await this.store.attempt("share", { task: "saving" }, async () => {
       const done = await action();

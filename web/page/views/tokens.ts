@@ -95,7 +95,7 @@ export class TokensView extends View {
   }
 
   #train(): void {
-    this.store.forgive("tokens");
+    this.store.clearErrors("tokens");
     void this.store.attempt("tokens", { task: "tokenizing" }, () => trainTokenizer(this.store));
   }
 

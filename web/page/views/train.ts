@@ -229,7 +229,7 @@ export class TrainView extends View {
   }
 
   async #goOnWithCpu(message: Message): Promise<void> {
-    this.store.hush(message);
+    this.store.dismiss(message);
     await goOnWithCpu(this.store, message.tone === "error");
   }
 

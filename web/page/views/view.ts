@@ -63,7 +63,7 @@ export abstract class View extends LitElement {
         (message) => html`<div class="message ${message.tone}" role=${message.tone === "error" ? "alert" : nothing}>
           <p>${sentenceOf(message.report)}</p>
           ${actions?.(message)}
-          <button type="button" class="plain" @click=${() => this.store.hush(message)}>${t("message.close")}</button>
+          <button type="button" class="plain" @click=${() => this.store.dismiss(message)}>${t("message.close")}</button>
         </div>`,
       )}
     </div>`;

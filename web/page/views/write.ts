@@ -100,7 +100,7 @@ export class WriteView extends View {
   }
 
   async #write(): Promise<void> {
-    this.store.forgive("write");
+    this.store.clearErrors("write");
     this.begun = this.prompt;
     this.written = "";
     this.unknown = "";

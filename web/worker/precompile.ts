@@ -2,7 +2,7 @@
 import type { ModelConfig, Session, TrainConfig } from "lorito-wasm";
 import { current, engine } from "./engine";
 import { useFastestKernels } from "./kernels";
-import { rehearse } from "./shaders";
+import { warmUp } from "./shaders";
 import { macrotask } from "./turns";
 
 let kernels: Promise<void> | undefined;
@@ -16,7 +16,7 @@ export function tuned(): Promise<void> {
 }
 
 /** The kinds of kernels that have been asked for. */
-const rehearsed = new Set<string>();
+const warmedUp = new Set<string>();
 /** Once the shaders asked for last are there: those for evaluating and writing, and those for steps. */
 export const shaders: Record<"writing" | "training", Promise<unknown>> = {
   writing: Promise.resolve(),
@@ -30,17 +30,17 @@ export async function compileAhead(model: ModelConfig, config: TrainConfig): Pro
   await tuned();
   const kernels = await session.use((idle) => idle.kernelsOf(model, config));
   // A run may have begun since this was asked for.
-  if (current.wishes || rehearsed.has(kernels)) return;
-  rehearsed.add(kernels);
+  if (current.wishes || warmedUp.has(kernels)) return;
+  warmedUp.add(kernels);
   const ask = (part: (idle: Session) => void) =>
     session.use((idle) => {
-      // What is queued before a rehearsal must not be swallowed with it: an adapter's first sums were.
+      // What is queued before a warm-up must not be swallowed with it: an adapter's first sums were.
       idle.settle();
-      return rehearse(() => part(idle));
+      return warmUp(() => part(idle));
     });
-  const writing = ask((idle) => idle.rehearseWriting(model));
-  // WebGPU hears of pipelines at the end of a task: it compiles these while the others are rehearsed.
-  const training = writing.then(macrotask).then(() => ask((idle) => idle.rehearseTraining(model, config)));
+  const writing = ask((idle) => idle.warmUpWriting(model));
+  // WebGPU hears of pipelines at the end of a task: it compiles these while the others are warmed up.
+  const training = writing.then(macrotask).then(() => ask((idle) => idle.warmUpTraining(model, config)));
   // Where one fails, its use will tell.
   const ended = (part: typeof writing) => part.then(({ compiled }) => compiled).catch(() => {});
   shaders.writing = ended(writing);

@@ -8,11 +8,11 @@ use super::{
     tensor::mixed,
 };
 
-/// Figures a buffer of the GPU holds.
+/// Scalars a buffer of the GPU holds.
 const CAPACITY: usize = 256;
 
-/// Scalars that have not been read back yet, in the order in which [`Figures::add`] made room for them.
-pub struct Figures {
+/// Scalars that have not been read back yet, in the order in which [`Scalars::add`] made room for them.
+pub struct Scalars {
     len: usize,
     place: Place,
 }
@@ -25,9 +25,9 @@ enum Place {
 
 /// The index of one scalar, which an operation writes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Figure(usize);
+pub struct Scalar(usize);
 
-impl Figures {
+impl Scalars {
     /// Holds nothing yet; the scalars will stay on `device` until they are read back.
     pub fn new(device: &Device) -> Self {
         let place = match device.gpu() {
@@ -39,29 +39,29 @@ impl Figures {
 
     /// Makes room for one more scalar. Until an operation writes it, it is NaN, or an earlier value in a reused
     /// buffer.
-    pub fn add(&mut self) -> Figure {
-        let figure = Figure(self.len);
+    pub fn add(&mut self) -> Scalar {
+        let scalar = Scalar(self.len);
         self.len += 1;
         match &mut self.place {
             Place::Cpu(values) => values.push(f32::NAN),
-            Place::Gpu(gpu, buffers) if figure.0 >= buffers.len() * CAPACITY => {
+            Place::Gpu(gpu, buffers) if scalar.0 >= buffers.len() * CAPACITY => {
                 buffers.push(gpu::tensor(&[f32::NAN; CAPACITY], [CAPACITY], gpu));
             }
             Place::Gpu(..) => {}
         }
-        figure
+        scalar
     }
 
-    /// Writes a figure on the CPU.
-    pub(super) fn set(&mut self, figure: Figure, value: f32) {
+    /// Writes a scalar on the CPU.
+    pub(super) fn set(&mut self, scalar: Scalar, value: f32) {
         let Place::Cpu(values) = &mut self.place else { mixed() };
-        values[figure.0] = value;
+        values[scalar.0] = value;
     }
 
-    /// The GPU's buffer of a figure, and its place there.
-    pub(super) fn buffer(&self, figure: Figure) -> (&gpu::Tensor<1>, usize) {
+    /// The GPU's buffer of a scalar, and its place there.
+    pub(super) fn buffer(&self, scalar: Scalar) -> (&gpu::Tensor<1>, usize) {
         let Place::Gpu(_, buffers) = &self.place else { mixed() };
-        (&buffers[figure.0 / CAPACITY], figure.0 % CAPACITY)
+        (&buffers[scalar.0 / CAPACITY], scalar.0 % CAPACITY)
     }
 
     /// Reads back all scalars together, in order, and forgets them.

@@ -5,7 +5,7 @@ use crate::{
     config::{ModelConfig, TrainConfig},
     error::Result,
     model::{Cache, Gpt, Layout, Targets},
-    ops::{self, Device, Figures},
+    ops::{self, Device, Scalars},
     train::{Batch, Trainer},
 };
 
@@ -59,13 +59,13 @@ fn with_smallest(
 ///
 /// # Errors
 /// The errors of [`ModelConfig::validate`].
-pub fn rehearse_writing(config: &ModelConfig, device: &Device) -> Result<()> {
+pub fn warm_up_writing(config: &ModelConfig, device: &Device) -> Result<()> {
     with_smallest(config, device, |smallest, device| {
         let gpt = Gpt::new(smallest, 1, device);
-        let mut figures = Figures::new(device);
-        let figure = figures.add();
+        let mut scalars = Scalars::new(device);
+        let scalar = scalars.add();
         let (inputs, targets) = (gpt.ids(vec![1; TIME])?, Targets::new(vec![1; TIME], smallest.vocabulary)?);
-        gpt.loss(&inputs, &targets, &mut figures, figure);
+        gpt.loss(&inputs, &targets, &mut scalars, scalar);
         let weights = gpt.weights();
         let mut cache = Cache::new(&gpt);
         gpt.read(&weights, &gpt.ids(vec![1; TIME - 1])?, &mut cache);
@@ -80,7 +80,7 @@ pub fn rehearse_writing(config: &ModelConfig, device: &Device) -> Result<()> {
 ///
 /// # Errors
 /// The errors of [`ModelConfig::validate`].
-pub fn rehearse_training(config: &ModelConfig, train: &TrainConfig, device: &Device) -> Result<()> {
+pub fn warm_up_training(config: &ModelConfig, train: &TrainConfig, device: &Device) -> Result<()> {
     with_smallest(config, device, |smallest, device| {
         let mut gpt = Gpt::new(smallest, 1, device);
         let mut trainer = Trainer::new(&gpt);

@@ -37,7 +37,7 @@ function newCorpus(textName: string): Corpus {
   return { name: `corpus-${crypto.randomUUID()}`, textName };
 }
 
-export class RunKeeper {
+export class RunSaver {
   readonly #session: Guarded<Session>;
   readonly #emit: (event: WorkerEvent) => void;
   /** Saving, restoring and discarding go one after the other. */
