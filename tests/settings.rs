@@ -11,9 +11,11 @@ fn typescript() -> String {
     let mut out = String::from(
         "// The settings, their defaults and limits. Made from src/config/settings.rs:\n\
          // cargo test --test promises -- --ignored settings::write\n\n\
+         /** What a setting counts, where its name does not say it. */\n\
+         export type Unit = \"tokens\" | \"windows\" | \"passes\" | \"steps\";\n\n\
          /** A number that a person sets. */\n\
          export interface Setting {\n  readonly whole: boolean;\n  readonly default: number;\n  readonly min: number;\n  \
-         readonly max: number;\n}\n\n\
+         readonly max: number;\n  readonly unit?: Unit;\n}\n\n\
          /** By what they belong to, in the order of the page's fields. */\n\
          export const SETTINGS = {\n",
     );
@@ -22,8 +24,11 @@ fn typescript() -> String {
         let name = serde_json::to_value(group[0].group).unwrap();
         writeln!(out, "  {}: {{", name.as_str().unwrap()).unwrap();
         for setting in group {
-            let settings::Setting { name, whole, default, min, max, .. } = setting;
-            writeln!(out, "    {name}: {{ whole: {whole}, default: {default}, min: {min}, max: {max} }},").unwrap();
+            let settings::Setting { name, whole, default, min, max, unit, .. } = setting;
+            let unit =
+                unit.map(|unit| format!(", unit: {}", serde_json::to_string(&unit).unwrap())).unwrap_or_default();
+            writeln!(out, "    {name}: {{ whole: {whole}, default: {default}, min: {min}, max: {max}{unit} }},")
+                .unwrap();
         }
         out += "  },\n";
     }

@@ -7,7 +7,7 @@ use cpu_time::ThreadTime;
 use lorito::{
     config::{ModelConfig, Variant},
     error::Error,
-    formats::{GgufNumbers, ModelFile, hugging_face, llama_cpp, read, write},
+    formats::{GgufPrecision, ModelFile, hugging_face, llama_cpp, read, write},
     model::Layout,
     tokenizer::{Kind, Opened, Tokenizer},
 };
@@ -389,14 +389,14 @@ fn holes_in_the_ids_are_as_in_tokenizers_and_are_never_tokens() {
     let taught = ours.with_special_tokens(&["<|user|>"]).unwrap();
     assert_eq!(taught.special_token("<|user|>"), Some(511));
     assert_eq!(Tokenizer::from_json(taught.to_json().as_bytes()).unwrap().special_token("<|user|>"), Some(511));
-    assert_eq!(llama_cpp(&model(&ours, 511), GgufNumbers::F16).err(), None);
+    assert_eq!(llama_cpp(&model(&ours, 511), GgufPrecision::F16).err(), None);
 }
 
 #[test]
 fn llama_cpp_gets_no_tokenizer_that_it_would_read_otherwise() {
     let code = |json: &[u8]| {
         let tokenizer = Tokenizer::from_json(json).unwrap();
-        llama_cpp(&model(&tokenizer, tokenizer.vocabulary()), GgufNumbers::F16).map_err(|error| error.code())
+        llama_cpp(&model(&tokenizer, tokenizer.vocabulary()), GgufPrecision::F16).map_err(|error| error.code())
     };
     assert!(code(&changed(|_| {})).is_ok());
     type Change = fn(&mut Value);

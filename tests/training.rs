@@ -242,8 +242,8 @@ fn accumulated_passes_equal_one_large_batch() {
         let part = |windows: std::ops::Range<usize>| {
             let cut = |ids: &[u32]| ids[windows.start * 8..windows.end * 8].to_vec();
             Batch {
-                inputs: Ids::new(cut(whole.inputs.numbers()), windows.len(), CONFIG.vocabulary).unwrap(),
-                targets: Targets::new(cut(whole.targets.numbers()), CONFIG.vocabulary).unwrap(),
+                inputs: Ids::new(cut(whole.inputs.as_slice()), windows.len(), CONFIG.vocabulary).unwrap(),
+                targets: Targets::new(cut(whole.targets.as_slice()), CONFIG.vocabulary).unwrap(),
             }
         };
         let batches = if split { vec![part(0..2), part(2..4)] } else { vec![part(0..4)] };

@@ -21,6 +21,20 @@ pub enum Group {
     Generate,
 }
 
+/// What a setting counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Unit {
+    /// Tokens of a text.
+    Tokens,
+    /// Windows of the training data.
+    Windows,
+    /// Forward and backward passes.
+    Passes,
+    /// Steps of the optimizer.
+    Steps,
+}
+
 /// A number that a person sets.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -37,15 +51,22 @@ pub struct Setting {
     pub min: f64,
     /// The largest value that is allowed.
     pub max: f64,
+    /// What it counts, where its name does not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
 }
 
 impl Setting {
     const fn whole(group: Group, name: &'static str, default: u64, (min, max): (u64, u64)) -> Self {
-        Self { name, group, whole: true, default: default as f64, min: min as f64, max: max as f64 }
+        Self { name, group, whole: true, default: default as f64, min: min as f64, max: max as f64, unit: None }
     }
 
     const fn real(group: Group, name: &'static str, default: f64, (min, max): (f64, f64)) -> Self {
-        Self { name, group, whole: false, default, min, max }
+        Self { name, group, whole: false, default, min, max, unit: None }
+    }
+
+    const fn counting(self, unit: Unit) -> Self {
+        Self { unit: Some(unit), ..self }
     }
 
     /// Checks a value.
@@ -78,34 +99,34 @@ use Group::{Adapter, Generate, Model, Tokenizer, Train};
 
 settings! {
     // At least the bytes, the end of a text and some merges; at most what a page can train.
-    BPE_VOCABULARY = Setting::whole(Tokenizer, "vocabulary", 512, (300, 32_768));
+    BPE_VOCABULARY = Setting::whole(Tokenizer, "vocabulary", 512, (300, 32_768)).counting(Unit::Tokens);
 
     VOCABULARY = Setting::whole(Model, "vocabulary", 256, (2, LARGEST_VOCABULARY as u64));
     LAYERS = Setting::whole(Model, "layers", 2, (1, 96));
     HEADS = Setting::whole(Model, "heads", 4, (1, 128));
     WIDTH = Setting::whole(Model, "width", 64, (1, 4096));
-    CONTEXT = Setting::whole(Model, "context", 64, (1, 4096));
+    CONTEXT = Setting::whole(Model, "context", 64, (1, 4096)).counting(Unit::Tokens);
     DROPOUT = Setting::real(Model, "dropout", 0.0, (0.0, 0.9));
     EPSILON = Setting::real(Model, "epsilon", 1e-5, (1e-12, 1.0));
 
     STEPS = Setting::whole(Train, "steps", 2000, (1, 1_000_000_000));
-    BATCH_SIZE = Setting::whole(Train, "batchSize", 12, (1, 4096));
-    WINDOW_LENGTH = Setting::whole(Train, "windowLength", 0, (0, 4096));
+    BATCH_SIZE = Setting::whole(Train, "batchSize", 12, (1, 4096)).counting(Unit::Windows);
+    WINDOW_LENGTH = Setting::whole(Train, "windowLength", 0, (0, 4096)).counting(Unit::Tokens);
     LEARNING_RATE = Setting::real(Train, "learningRate", 1e-3, (1e-9, 10.0));
-    WARMUP_STEPS = Setting::whole(Train, "warmupSteps", 100, (0, 1_000_000_000));
-    EVAL_EVERY = Setting::whole(Train, "evalEvery", 250, (1, 1_000_000_000));
+    WARMUP_STEPS = Setting::whole(Train, "warmupSteps", 100, (0, 1_000_000_000)).counting(Unit::Steps);
+    EVAL_EVERY = Setting::whole(Train, "evalEvery", 250, (1, 1_000_000_000)).counting(Unit::Steps);
     WEIGHT_DECAY = Setting::real(Train, "weightDecay", 0.1, (0.0, 10.0));
     BETA1 = Setting::real(Train, "beta1", 0.9, (0.0, 0.9999));
     BETA2 = Setting::real(Train, "beta2", 0.99, (0.0, 0.99999));
     GRAD_CLIP = Setting::real(Train, "gradClip", 1.0, (0.0, 1e6));
-    GRADIENT_ACCUMULATION = Setting::whole(Train, "gradientAccumulation", 1, (1, 4096));
+    GRADIENT_ACCUMULATION = Setting::whole(Train, "gradientAccumulation", 1, (1, 4096)).counting(Unit::Passes);
     // JavaScript's numbers are exact up to here.
     SEED = Setting::whole(Train, "seed", 1337, (0, (1 << 53) - 1));
 
     RANK = Setting::whole(Adapter, "rank", 8, (1, 256));
     ALPHA = Setting::real(Adapter, "alpha", 16.0, (1e-3, 4096.0));
 
-    MAX_TOKENS = Setting::whole(Generate, "maxTokens", 300, (1, 1_000_000_000));
+    MAX_TOKENS = Setting::whole(Generate, "maxTokens", 300, (1, 1_000_000_000)).counting(Unit::Tokens);
     TEMPERATURE = Setting::real(Generate, "temperature", 0.8, (0.0, 100.0));
     TOP_K = Setting::whole(Generate, "topK", 0, (0, LARGEST_VOCABULARY as u64));
     TOP_P = Setting::real(Generate, "topP", 1.0, (0.001, 1.0));

@@ -22,7 +22,7 @@ use crate::{
 /// How a GGUF file holds its matrices. Biases, the layer norms' gains and the embedding of positions have 32 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
-pub enum GgufNumbers {
+pub enum GgufPrecision {
     /// With 16 bits a number.
     #[serde(rename = "f16")]
     F16,
@@ -37,7 +37,7 @@ const QUANTIZATION_VERSION: u32 = 2;
 /// # Errors
 /// [`Error::ActivationNotInLlamaCpp`]; [`Error::VocabularyMismatch`] where the tokenizer has ids that the model has not;
 /// [`Error::TokenizerInvalid`] where two tokens have one spelling; [`Error::TokenizerNotInLlamaCpp`].
-pub fn llama_cpp(file: &ModelFile, numbers: GgufNumbers) -> Result<Vec<u8>> {
+pub fn llama_cpp(file: &ModelFile, precision: GgufPrecision) -> Result<Vec<u8>> {
     let (exported, weights) = file.exported();
     let architecture = exported.architecture();
     let activation = architecture.mlp.activation;
@@ -51,9 +51,9 @@ pub fn llama_cpp(file: &ModelFile, numbers: GgufNumbers) -> Result<Vec<u8>> {
     }
     let layout = Layout::new(&exported);
     let mut metadata = Metadata::default();
-    describe_model(&mut metadata, &file.name, &architecture, exported.context, numbers);
+    describe_model(&mut metadata, &file.name, &architecture, exported.context, precision);
     describe_tokenizer(&mut metadata, &tokenizer)?;
-    let tensors = layout.parameters.iter().map(|parameter| tensor(parameter, &weights, tokens, numbers));
+    let tensors = layout.parameters.iter().map(|parameter| tensor(parameter, &weights, tokens, precision));
     Ok(write(&metadata, &tensors.collect::<Vec<_>>()))
 }
 
@@ -62,14 +62,14 @@ fn describe_model(
     name: &str,
     architecture: &Architecture,
     context: usize,
-    numbers: GgufNumbers,
+    precision: GgufPrecision,
 ) {
     let Architecture { family, norm: Norm::Layer { epsilon }, .. } = *architecture;
     metadata.string("general.architecture", family.model_type);
     metadata.string("general.type", "model");
     metadata.string("general.name", name);
     // `llama_ftype`: which encoding most tensors have.
-    metadata.u32("general.file_type", if numbers == GgufNumbers::F16 { 1 } else { 7 });
+    metadata.u32("general.file_type", if precision == GgufPrecision::F16 { 1 } else { 7 });
     metadata.u32("general.quantization_version", QUANTIZATION_VERSION);
     for (key, value) in [
         ("context_length", context),
@@ -124,7 +124,7 @@ fn describe_tokenizer(metadata: &mut Metadata, tokenizer: &Tokenizer) -> Result<
 }
 
 /// Embeddings and heads have as many rows as there are `tokens`: what a model has beyond is no token, and never written.
-fn tensor<'a>(parameter: &Parameter, weights: &'a [f32], tokens: usize, numbers: GgufNumbers) -> Tensor<'a> {
+fn tensor<'a>(parameter: &Parameter, weights: &'a [f32], tokens: usize, precision: GgufPrecision) -> Tensor<'a> {
     let module = parameter.spec.role.module;
     // A row of ggml's takes all inputs to one output, and its length comes first.
     let (shape, transposed) = match parameter.spec.shape {
@@ -136,9 +136,9 @@ fn tensor<'a>(parameter: &Parameter, weights: &'a [f32], tokens: usize, numbers:
         Shape::Table([rows, width]) => (vec![width, rows], false),
     };
     let values = &weights[parameter.range()][..shape.iter().product()];
-    let encoding = match numbers {
+    let encoding = match precision {
         _ if shape.len() == 1 || module == Module::PositionEmbedding => Encoding::F32,
-        GgufNumbers::Q8 if shape[0].is_multiple_of(BLOCK) => Encoding::Q8_0,
+        GgufPrecision::Q8 if shape[0].is_multiple_of(BLOCK) => Encoding::Q8_0,
         _ => Encoding::F16,
     };
     Tensor { name: parameter.spec.gguf(), encoding, shape, values, transposed }

@@ -19,7 +19,7 @@ mod safetensors;
 mod zip;
 
 pub use hugging_face::hugging_face;
-pub use llama_cpp::{GgufNumbers, llama_cpp};
+pub use llama_cpp::{GgufPrecision, llama_cpp};
 pub use model_file::{AdapterWeights, ModelFile, check_header, read, write};
 pub use peft::{peft, read_peft};
 pub use pretrained::{Beginning, Folder, PIECE, Piece, Pretrained, numbers, read as pretrained_config};

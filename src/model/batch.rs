@@ -26,7 +26,7 @@ impl Ids {
     }
 
     /// `[windows * time]`
-    pub fn numbers(&self) -> &[u32] {
+    pub fn as_slice(&self) -> &[u32] {
         &self.numbers
     }
 
@@ -62,7 +62,7 @@ impl Targets {
     }
 
     /// Returns the ids, `[windows * time]`.
-    pub fn numbers(&self) -> &[u32] {
+    pub fn as_slice(&self) -> &[u32] {
         &self.numbers
     }
 

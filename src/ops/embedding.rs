@@ -19,14 +19,14 @@ pub fn embed(ids: &Ids, tokens: &[Tensor<2>], positions: &Tensor<2>, start: usiz
         Tensor::Cpu(positions) => positions,
         Tensor::Gpu(positions) => {
             let tokens: Vec<_> = tokens.iter().map(|piece| piece.gpu().clone()).collect();
-            let numbers = gpu::Integers::of_ids(ids.numbers(), positions.gpu());
+            let numbers = gpu::Integers::of_ids(ids.as_slice(), positions.gpu());
             return gpu::embed(&numbers, &tokens, positions, ids.time(), start, mask).into();
         }
     };
     let pieces: Vec<_> = tokens.iter().map(|piece| (piece.dims()[0], piece.cpu())).collect();
     let row_of = |row: usize| row * width..(row + 1) * width;
-    let mut out = Vec::with_capacity(ids.numbers().len() * width);
-    for (row, &id) in ids.numbers().iter().enumerate() {
+    let mut out = Vec::with_capacity(ids.as_slice().len() * width);
+    for (row, &id) in ids.as_slice().iter().enumerate() {
         let (mut piece, mut id) = (0, id as usize);
         while id >= pieces[piece].0 {
             id -= pieces[piece].0;
@@ -39,7 +39,7 @@ pub fn embed(ids: &Ids, tokens: &[Tensor<2>], positions: &Tensor<2>, start: usiz
     if let Some(mask) = mask {
         mask.apply(&mut out, 0);
     }
-    CpuTensor::new(out, [ids.numbers().len(), width]).into()
+    CpuTensor::new(out, [ids.as_slice().len(), width]).into()
 }
 
 /// Applies dropout to `x [rows, width]`, or returns it as it is where there is no mask.
@@ -82,7 +82,7 @@ pub fn embed_backward(
 ) {
     let [rows, width] = gradient.dims();
     let adding = gradients.adding;
-    assert!(rows == ids.numbers().len() && ids.vocabulary() <= vocabulary, "the gradient of other ids");
+    assert!(rows == ids.as_slice().len() && ids.vocabulary() <= vocabulary, "the gradient of other ids");
     assert!(ids.time() * width <= positions.len(), "windows longer than the context");
     let gradient = match gradient {
         Tensor::Cpu(gradient) => gradient,
@@ -96,7 +96,7 @@ pub fn embed_backward(
             if ids.time() < positions.dims()[0] && !adding {
                 gpu::fill(&positions, 0.0);
             }
-            return gpu::embed_backward_into(ids.numbers(), gradient, ids.time(), &tokens, &positions, adding);
+            return gpu::embed_backward_into(ids.as_slice(), gradient, ids.time(), &tokens, &positions, adding);
         }
     };
     let add = |sum: &mut [f32], row: &[f32]| sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
@@ -104,7 +104,7 @@ pub fn embed_backward(
     if !tied && !adding {
         tokens.fill(0.0);
     }
-    for (row, &id) in gradient.values().chunks_exact(width).zip(ids.numbers()) {
+    for (row, &id) in gradient.values().chunks_exact(width).zip(ids.as_slice()) {
         add(&mut tokens[id as usize * width..][..width], row);
     }
     let held = gradients.cpu(positions);

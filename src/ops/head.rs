@@ -80,12 +80,12 @@ fn pass(
     gradients: Option<(Option<usize>, &mut Gradients)>,
 ) -> Option<Tensor<2>> {
     let (rows, vocabulary) = (hidden.dims()[0], vocabulary(tokens));
-    assert_eq!(targets.numbers().len(), rows, "a target for each row");
+    assert_eq!(targets.as_slice().len(), rows, "a target for each row");
     assert!(targets.vocabulary() <= vocabulary, "targets of {} tokens for {vocabulary}", targets.vocabulary());
     let scale = 1.0 / targets.counted().max(1) as f32;
     match hidden {
         Tensor::Cpu(hidden) => {
-            let (loss, gradient) = pass_on_cpu(hidden, tokens, targets.numbers(), scale, gradients);
+            let (loss, gradient) = pass_on_cpu(hidden, tokens, targets.as_slice(), scale, gradients);
             scalars.set(scalar, loss);
             gradient.map(Tensor::Cpu)
         }
@@ -106,7 +106,7 @@ fn pass_on_gpu(
 ) -> Option<gpu::Tensor<2>> {
     let ([rows, width], vocabulary) = (hidden.dims(), tokens.iter().map(|piece| piece.dims()[0]).sum());
     let losses = gpu::losses(rows, hidden);
-    let numbers = gpu::Integers::of_ids(targets.numbers(), hidden.gpu());
+    let numbers = gpu::Integers::of_ids(targets.as_slice(), hidden.gpu());
     let backward = gradients.map(|(place, gradients)| {
         let place = place.map(|place| gradients.gpu_rows(place, [vocabulary, width]));
         (gpu::empty([rows, width], hidden.gpu()), place, gradients.adding)

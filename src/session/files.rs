@@ -61,8 +61,8 @@ impl Session {
     /// if llama.cpp cannot run this model; [`Error::VocabularyMismatch`] if the tokenizer has more ids than the model;
     /// [`Error::TokenizerInvalid`] if two tokens have the same spelling; [`Error::DeviceLost`] or
     /// [`Error::GpuCommandRejected`] if the GPU fails.
-    pub async fn export_gguf(&self, name: &str, numbers: formats::GgufNumbers) -> Result<Vec<u8>> {
-        formats::llama_cpp(&self.merged_file(name).await?, numbers)
+    pub async fn export_gguf(&self, name: &str, precision: formats::GgufPrecision) -> Result<Vec<u8>> {
+        formats::llama_cpp(&self.merged_file(name).await?, precision)
     }
 
     /// The model for those who know no adapters: it is taken up into the weights.

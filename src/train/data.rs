@@ -252,8 +252,8 @@ mod tests {
     #[test]
     fn targets_are_the_inputs_one_place_on() {
         let batch = dataset().batch(4, 16, 1, 2, 3, 600).unwrap();
-        assert_eq!(batch.inputs.numbers().len(), 64);
-        for (input, target) in batch.inputs.numbers().iter().zip(batch.targets.numbers()) {
+        assert_eq!(batch.inputs.as_slice().len(), 64);
+        for (input, target) in batch.inputs.as_slice().iter().zip(batch.targets.as_slice()) {
             assert_eq!(input + 1, *target);
         }
     }
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn windows_follow_seed_step_and_pass_alone() {
         let windows =
-            |seed, step, pass| dataset().batch(3, 8, seed, step, pass, 600).unwrap().inputs.numbers().to_vec();
+            |seed, step, pass| dataset().batch(3, 8, seed, step, pass, 600).unwrap().inputs.as_slice().to_vec();
         assert_eq!(windows(1, 2, 0), windows(1, 2, 0));
         assert_ne!(windows(1, 2, 0), windows(1, 3, 0));
         assert_ne!(windows(1, 2, 0), windows(2, 2, 0));
@@ -272,7 +272,7 @@ mod tests {
     fn the_last_window_that_fits_can_be_drawn() {
         let dataset = Dataset { train: (0..9).collect(), ..Dataset::default() };
         dataset.check(8).unwrap();
-        assert_eq!(dataset.batch(2, 8, 1, 1, 0, 600).unwrap().targets.numbers()[7], 8);
+        assert_eq!(dataset.batch(2, 8, 1, 1, 0, 600).unwrap().targets.as_slice()[7], 8);
         assert_eq!(dataset.check(9), Err(Error::TextTooShort { tokens: 9, needed: 10 }));
     }
 
@@ -302,7 +302,7 @@ mod tests {
         for step in 0..50 {
             let batch = data.batch(2, 8, 1, step, 0, 15).unwrap();
             let counted: Vec<u32> =
-                batch.targets.numbers().iter().copied().filter(|&id| id != IGNORED as u32).collect();
+                batch.targets.as_slice().iter().copied().filter(|&id| id != IGNORED as u32).collect();
             assert!(!counted.is_empty() && counted.iter().all(|id| [2, 13].contains(id)), "{counted:?}");
         }
         let silent = Dataset { train: vec![11, 1, 1, 1, 1, 1, 13, 11, 1, 13].into(), ..data };

@@ -193,7 +193,7 @@ impl Trainer {
             let dropout = dropout_of(gpt.config.dropout, config.seed, *step, pass);
             let loss = self.scalars.add();
             gpt.loss_and_gradient(&batch.inputs, &batch.targets, dropout, &mut self.scalars, loss, &mut gradients);
-            self.history.tokens += batch.inputs.numbers().len() as u64;
+            self.history.tokens += batch.inputs.as_slice().len() as u64;
         }
         self.losses += batches.len();
         gradients

@@ -91,8 +91,8 @@ impl SelfCheck {
                     ids.iter().map(fitting).collect()
                 };
                 Ok(Batch {
-                    inputs: Ids::new(within(inputs.numbers()), windows, vocabulary)?,
-                    targets: Targets::new(within(targets.numbers()), vocabulary)?,
+                    inputs: Ids::new(within(inputs.as_slice()), windows, vocabulary)?,
+                    targets: Targets::new(within(targets.as_slice()), vocabulary)?,
                 })
             })
             .collect::<Result<_>>()?;
@@ -112,7 +112,7 @@ impl SelfCheck {
         };
         let right = self.compute(&self.model).await?;
         let tolerance = if self.run.half_precision { TOLERANCE_HALF } else { TOLERANCE };
-        let tokens = self.passes.iter().map(|pass| pass.inputs.numbers().len()).sum();
+        let tokens = self.passes.iter().map(|pass| pass.inputs.as_slice().len()).sum();
         let (loss_difference, gradient_difference) = differences(&got, &right);
         // Where the CPU has no number either, the weights have come to nothing: training says so.
         let known = right.0.is_finite() && right.1.iter().all(|value| value.is_finite());

@@ -19,14 +19,14 @@ impl Session {
         bytes(self.0.export_hugging_face(&name, &date).await)
     }
 
-    /// The model as a GGUF file for llama.cpp. `numbers`: the precision of its weights.
+    /// The model as a GGUF file for llama.cpp. `precision`: that of its weights.
     #[wasm_bindgen(js_name = exportGguf)]
     pub async fn export_gguf(
         &self,
         name: String,
-        #[wasm_bindgen(unchecked_param_type = "GgufNumbers")] numbers: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "GgufPrecision")] precision: JsValue,
     ) -> Thrown<Uint8Array> {
-        bytes(self.0.export_gguf(&name, from_js(numbers)?).await)
+        bytes(self.0.export_gguf(&name, from_js(precision)?).await)
     }
 
     /// Refuses a download by its first bytes, of `totalBytes` in all if that is known; how many bytes it promises.

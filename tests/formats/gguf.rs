@@ -6,7 +6,7 @@ use half::f16;
 use lorito::{
     chat,
     config::{Activation, ModelConfig, Variant},
-    formats::{GgufNumbers, ModelFile, llama_cpp},
+    formats::{GgufPrecision, ModelFile, llama_cpp},
     model::{Layout, Parameter},
     tokenizer::{TokenRoles, Tokenizer},
 };
@@ -120,8 +120,8 @@ fn read(file: &[u8]) -> Gguf {
     Gguf { metadata, tensors: read }
 }
 
-fn gguf(model: &ModelFile, numbers: GgufNumbers) -> Gguf {
-    read(&llama_cpp(model, numbers).unwrap())
+fn gguf(model: &ModelFile, precision: GgufPrecision) -> Gguf {
+    read(&llama_cpp(model, precision).unwrap())
 }
 
 fn with_width(width: usize) -> ModelFile {
@@ -141,7 +141,7 @@ fn text(value: &str) -> Value {
 #[test]
 fn metadata_say_what_llama_cpp_asks() {
     let model = sample::model();
-    let Gguf { metadata, .. } = gguf(&model, GgufNumbers::F16);
+    let Gguf { metadata, .. } = gguf(&model, GgufPrecision::F16);
     let tokenizer = Tokenizer::from_json(model.tokenizer.as_bytes()).unwrap();
     let end = Value::U32(tokenizer.end_of_text().unwrap());
     for (key, value) in [
@@ -186,7 +186,7 @@ fn conversations_bring_their_template() {
     let config = ModelConfig { vocabulary: tokenizer.vocabulary(), ..model.config };
     let weights = vec![0.5; Layout::new(&config).len];
     let Gguf { metadata, .. } =
-        gguf(&ModelFile { config, weights, tokenizer: tokenizer.to_json(), ..model }, GgufNumbers::F16);
+        gguf(&ModelFile { config, weights, tokenizer: tokenizer.to_json(), ..model }, GgufPrecision::F16);
     assert_eq!(metadata["tokenizer.chat_template"], text(chat::JINJA));
     assert_eq!(metadata["tokenizer.ggml.eot_token_id"], Value::U32(tokenizer.special_token("<|end|>").unwrap()));
 }
@@ -208,7 +208,7 @@ fn tokens_of_a_model_from_elsewhere_keep_their_roles() {
     let weights = vec![0.5; Layout::new(&config).len];
     let (tokenizer, roles) = (tokenizer.to_json(), Some(roles));
     let model = ModelFile { config, weights, tokenizer, roles, ..model };
-    let Gguf { metadata, .. } = gguf(&model, GgufNumbers::F16);
+    let Gguf { metadata, .. } = gguf(&model, GgufPrecision::F16);
     let tokenizer = model.tokenizer().unwrap();
     for (key, token) in
         [("bos", "<s>"), ("eos", "<|im_end|>"), ("eot", "<|endoftext|>"), ("padding", "<pad>"), ("unknown", "<unk>")]
@@ -223,7 +223,7 @@ fn tokens_of_a_model_from_elsewhere_keep_their_roles() {
 fn every_tensor_is_there_once_with_its_rows() {
     let model = with_width(32);
     let layout = Layout::new(&model.config);
-    let Gguf { tensors, .. } = gguf(&model, GgufNumbers::F16);
+    let Gguf { tensors, .. } = gguf(&model, GgufPrecision::F16);
     assert_eq!(tensors.len(), layout.parameters.len());
     let parameter = |name: &str| layout.parameters.iter().find(|parameter| parameter.name == name).unwrap();
     let singles =
@@ -270,7 +270,7 @@ fn rows_without_a_token_are_left_out() {
     let tokens = model.config.vocabulary;
     let config = ModelConfig { vocabulary: tokens + 3, ..model.config };
     let weights = sample::weights(&Layout::new(&config), 7, 0.3);
-    let Gguf { metadata, tensors } = gguf(&ModelFile { config, weights, ..model }, GgufNumbers::F16);
+    let Gguf { metadata, tensors } = gguf(&ModelFile { config, weights, ..model }, GgufPrecision::F16);
     assert_eq!(tensors["token_embd.weight"].shape, [16, tokens]);
     assert!(matches!(&metadata["tokenizer.ggml.tokens"], Value::Array(texts) if texts.len() == tokens));
 }
@@ -282,7 +282,7 @@ fn a_head_of_its_own_is_the_output() {
     let layout = Layout::new(&config);
     let weights = sample::weights(&layout, 7, 0.3);
     let head = layout.parameters.iter().find(|parameter| parameter.name == "lm_head.weight");
-    let Gguf { tensors, .. } = gguf(&ModelFile { config, weights: weights.clone(), ..model }, GgufNumbers::F16);
+    let Gguf { tensors, .. } = gguf(&ModelFile { config, weights: weights.clone(), ..model }, GgufPrecision::F16);
     assert_eq!(tensors.len(), layout.parameters.len());
     let written = tensors.get("output.weight").map(|tensor| (tensor.kind, tensor.shape.clone(), halves(&tensor.bytes)));
     let expected = head.map(|head| {
@@ -298,7 +298,7 @@ fn biases_that_a_model_has_not_are_zeros() {
     let config = ModelConfig { variant: Variant { bias: false, ..Variant::GPT2 }, ..published.config };
     let weights = Layout::new(&published.config).moved(&published.weights, &Layout::new(&config));
     let (right, got) =
-        (gguf(&published, GgufNumbers::F16), gguf(&ModelFile { config, weights, ..published }, GgufNumbers::F16));
+        (gguf(&published, GgufPrecision::F16), gguf(&ModelFile { config, weights, ..published }, GgufPrecision::F16));
     assert_eq!(got.metadata, right.metadata);
     assert_eq!(got.tensors.len(), right.tensors.len());
     for (name, right) in right.tensors {
@@ -314,7 +314,7 @@ fn biases_that_a_model_has_not_are_zeros() {
 #[test]
 fn eight_bits_are_for_rows_of_whole_blocks() {
     let kinds = |width| {
-        let Gguf { metadata, tensors } = gguf(&with_width(width), GgufNumbers::Q8);
+        let Gguf { metadata, tensors } = gguf(&with_width(width), GgufPrecision::Q8);
         assert_eq!(metadata["general.file_type"], Value::U32(7));
         ["token_embd", "position_embd", "blk.0.attn_qkv", "blk.1.ffn_down", "output_norm"]
             .map(|name| tensors[&format!("{name}.weight")].kind)
@@ -329,7 +329,7 @@ fn eight_bits_are_for_rows_of_whole_blocks() {
 fn eight_bits_come_back_within_about_half_a_step() {
     let model = with_width(32);
     let layout = Layout::new(&model.config);
-    let Gguf { tensors, .. } = gguf(&model, GgufNumbers::Q8);
+    let Gguf { tensors, .. } = gguf(&model, GgufPrecision::Q8);
     let ours = layout.parameters.iter().find(|parameter| parameter.name == "transformer.h.0.mlp.c_fc.weight").unwrap();
     let values = &model.weights[ours.range()];
     for (at, block) in tensors["blk.0.ffn_up.weight"].bytes.as_chunks::<34>().0.iter().enumerate() {
@@ -350,7 +350,7 @@ fn what_llama_cpp_cannot_compute_is_refused() {
         let mut model = sample::model();
         change(&mut model.config);
         model.weights = vec![0.0; Layout::new(&model.config).len];
-        llama_cpp(&model, GgufNumbers::F16).map_err(|error| error.code())
+        llama_cpp(&model, GgufPrecision::F16).map_err(|error| error.code())
     };
     for activation in [Activation::Gelu, Activation::Relu, Activation::Silu, Activation::Tanh] {
         let refused = code(&|config| config.variant = Variant { activation, ..Variant::GPT2 });

@@ -9,7 +9,7 @@ use lorito::{
     config::{Limits, ModelConfig, TrainConfig},
     corpus::{Corpus, Encoding, FileReader, HeldBack, ReadOptions, likely_field},
     device::Engine,
-    formats::{self, Beginning, Folder, GgufNumbers, Pretrained},
+    formats::{self, Beginning, Folder, GgufPrecision, Pretrained},
     tokenizer::{Kind, Tokenizer},
     train::Dataset,
 };
@@ -230,7 +230,7 @@ fn read_model(bytes: &[u8]) {
     let Ok(model) = formats::read(bytes) else { return };
     let _ = model.config.fit_to_write(&LIMITS, Engine::Cpu);
     let _ = formats::hugging_face(&model, "2026-01-01");
-    let _ = formats::llama_cpp(&model, GgufNumbers::F16);
+    let _ = formats::llama_cpp(&model, GgufPrecision::F16);
     let written = formats::write(&model).expect("what was read can be written");
     assert!(formats::read(&written).is_ok(), "what was written opens");
 }

@@ -34,7 +34,7 @@ async function version() {
   }
 }
 
-await checkWords();
+const languages = await checkWords();
 await rm(out, { recursive: true, force: true });
 await cp(web("public"), out, { recursive: true });
 const { metafile } = await build({
@@ -52,7 +52,7 @@ const { metafile } = await build({
   metafile: true,
   // Its package offers this file to browsers in a way that esbuild does not follow.
   alias: { "@huggingface/hub": web("node_modules/@huggingface/hub/dist/browser/index.mjs") },
-  define: { LORITO_VERSION: JSON.stringify(await version()) },
+  define: { LORITO_VERSION: JSON.stringify(await version()), LORITO_LANGUAGES: JSON.stringify(languages) },
   plugins: [crate],
   logLevel: "warning",
 });

@@ -10,7 +10,7 @@ const folder = web("page/locales");
 
 /** Words that are looked up by a name made at run time, which the compiler checks (page/locales/complete.ts). */
 const families =
-  /^(code|encoding|engine|halfPrecision|hint|preset|sample|setting|figure|tokens\.(char|byte|bpe)|lora\.(attention|mlp)(Out)?|model\.memory|\w+\.(title|lead)$)/;
+  /^(code|encoding|engine|halfPrecision|hint|preset|sample|setting|unit|figure|tokens\.(char|byte|bpe)|lora\.(attention|mlp)(Out)?|model\.memory|\w+\.(title|lead)$)/;
 
 const readTable = async (name) => JSON.parse(await readFile(join(folder, name), "utf8"));
 
@@ -49,7 +49,7 @@ async function unused(english) {
   return Object.keys(english).filter((key) => !families.test(key) && !all.includes(`"${key}"`));
 }
 
-/** Rejects if a table is not right; writes the types of English beside it. */
+/** Returns the codes of the languages. Rejects if a table is not right; writes the types of English beside it. */
 export async function checkWords() {
   const english = await readTable("en.json");
   const names = (await readdir(folder)).filter((name) => name.endsWith(".json") && name !== "en.json");
@@ -58,4 +58,5 @@ export async function checkWords() {
   if (wrong.length > 0) throw new Error(wrong.join("\n"));
   const types = `// Made by web/build/words.mjs.\ndeclare const words: ${JSON.stringify(english, undefined, 2)};\nexport default words;\n`;
   await writeFile(join(folder, "en.d.json.ts"), types);
+  return ["en", ...names.map((name) => name.replace(/\.json$/, ""))];
 }

@@ -32,6 +32,11 @@ export function speak(code: string, table: Table): void {
   document.documentElement.lang = language;
 }
 
+/** The language in use, by its code. */
+export function currentLanguage(): string {
+  return language;
+}
+
 /** The words in use, those of them that are wanted, for a page that speaks on its own. */
 export function spoken(wanted: (key: string) => boolean): OnePageWords {
   return { language, words: Object.fromEntries(Object.entries(words).filter(([key]) => wanted(key))) };

@@ -5,7 +5,7 @@ import { spoken } from "./i18n";
 /** What views/write.ts, views/chat.ts and page.ts say. */
 const rooms = /^(onePage|write|chat|need|hint\.write|details|message)\./;
 const settings =
-  /^setting\.(maxTokens|temperature|topK|topP|repetitionPenalty|seed|layers|heads|width|context|vocabulary)$/;
+  /^(setting\.(maxTokens|temperature|topK|topP|repetitionPenalty|seed|layers|heads|width|context|vocabulary)|unit\.tokens)$/;
 const figures = /^(figure\.(trainLoss|validationLoss)|model\.figure\.parameters)$/;
 const codes =
   /^code\.(unknown|internal|one-page-damaged|model-too-large|setting-out-of-range|setting-invalid|no-question)$/;

@@ -70,7 +70,7 @@ pub struct Piece {
     pub to: u64,
     /// How its numbers are spelled.
     #[serde(skip)]
-    pub dtype: Numbers,
+    pub dtype: FloatFormat,
     /// Index of the first number in the model's flat array.
     #[serde(skip)]
     pub offset: usize,
@@ -84,7 +84,7 @@ pub struct Piece {
 
 /// How a file spells its numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Numbers {
+pub enum FloatFormat {
     /// IEEE 754 with 32 bits.
     F32,
     /// IEEE 754 with 16 bits.
@@ -93,7 +93,7 @@ pub enum Numbers {
     Bf16,
 }
 
-impl Numbers {
+impl FloatFormat {
     pub(super) fn of(dtype: Dtype, tensor: &str) -> Result<Self> {
         match dtype {
             Dtype::F32 => Ok(Self::F32),
@@ -231,7 +231,7 @@ impl<'a> Found<'a> {
             let (tensor, found) = (self.name.to_owned(), self.shape.to_vec());
             return Err(Error::TensorShape { tensor, found, expected });
         }
-        let dtype = Numbers::of(self.dtype, self.name)?;
+        let dtype = FloatFormat::of(self.dtype, self.name)?;
         let byte = |number: usize| self.from + (number * dtype.bytes()) as u64;
         let piece = |start: usize, end: usize| Piece {
             file: self.file.to_owned(),

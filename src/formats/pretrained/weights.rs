@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, hash_map::Entry};
 use half::{bf16, f16};
 use serde::Deserialize;
 
-use super::{Beginning, Found, Numbers, Piece};
+use super::{Beginning, FloatFormat, Found, Piece};
 use crate::{
     architecture::Family,
     error::{Error, Result},
@@ -164,12 +164,12 @@ pub fn turned(values: &[f32], rows: usize) -> Vec<f32> {
 }
 
 /// Bytes as numbers. `tensor`: its name, for the error.
-pub fn read_numbers(dtype: Numbers, bytes: &[u8], tensor: &str) -> Result<Vec<f32>> {
+pub fn read_numbers(dtype: FloatFormat, bytes: &[u8], tensor: &str) -> Result<Vec<f32>> {
     let pairs = || bytes.as_chunks::<2>().0.iter();
     let numbers: Vec<f32> = match dtype {
-        Numbers::F32 => bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
-        Numbers::F16 => pairs().map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect(),
-        Numbers::Bf16 => pairs().map(|bytes| bf16::from_le_bytes(*bytes).to_f32()).collect(),
+        FloatFormat::F32 => bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+        FloatFormat::F16 => pairs().map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect(),
+        FloatFormat::Bf16 => pairs().map(|bytes| bf16::from_le_bytes(*bytes).to_f32()).collect(),
     };
     match numbers.iter().all(|number| number.is_finite()) {
         true => Ok(numbers),

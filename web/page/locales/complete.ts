@@ -2,6 +2,7 @@
 // or a sentence that wants a value that its code does not carry is an error of the compiler here.
 import type { EngineReason } from "../../shared/engines";
 import type { ErrorCode, Problem } from "../../shared/errors";
+import type { Unit } from "../../shared/settings";
 import type { Wanted } from "../i18n";
 import type { Field } from "../settings";
 import type english from "./en.json";
@@ -43,4 +44,4 @@ export type Complete =
   | None<Idle>
   // A GPU that works needs no explanation.
   | None<Missing<`engine.reason.${Exclude<EngineReason, "gpu-found">}`>>
-  | None<Missing<`setting.${Field}` | `hint.${Field}`>>;
+  | None<Missing<`setting.${Field}` | `hint.${Field}` | `unit.${Unit}`>>;

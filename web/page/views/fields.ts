@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 import { settingOf } from "../../shared/errors";
-import { SETTINGS, type Setting } from "../../shared/settings";
+import { SETTINGS, type Setting, type Unit } from "../../shared/settings";
 import { list, number, sentenceOf, settingName, t } from "../i18n";
 import type { Field } from "../settings";
 import type { Report, Store } from "../state";
@@ -13,6 +13,8 @@ export interface NumberField {
   value: number | undefined;
   onChange: (value: number) => void;
   hint?: string | undefined;
+  /** What it counts. */
+  unit?: Unit | undefined;
   /** What is wrong with the value, beside it. */
   report?: Report | undefined;
   /** A whole number, from `min` (0) on; whether it is within the crate's limits, the crate says. */
@@ -23,11 +25,12 @@ export interface NumberField {
 }
 
 export function numberField(field: NumberField): TemplateResult {
-  const { id, label, value, hint, report, onChange } = field;
-  const described = [hint ? `${id}-hint` : "", report ? `${id}-error` : ""].filter(Boolean).join(" ");
+  const { id, label, value, hint, unit, report, onChange } = field;
+  const notes = [unit && `${id}-unit`, hint && `${id}-hint`, report && `${id}-error`];
+  const described = notes.filter(Boolean).join(" ");
   return html`<div class="field ${report ? "wrong" : ""}">
     <label for=${id}>${label}</label>
-    <input id=${id} type="number" inputmode="decimal" required
+    <span class="measured"><input id=${id} type="number" inputmode="decimal" required
       min=${field.min ?? nothing} max=${field.max ?? nothing} step=${field.whole ? 1 : (field.step ?? "any")}
       .value=${value === undefined ? "" : String(value)}
       aria-describedby=${described || nothing} aria-invalid=${report ? "true" : nothing}
@@ -36,7 +39,7 @@ export function numberField(field: NumberField): TemplateResult {
         const given = field.whole ? Math.max(field.min ?? 0, Math.round(input.valueAsNumber)) : input.valueAsNumber;
         if (Number.isFinite(given)) onChange(given);
         input.value = String(Number.isFinite(given) ? given : (value ?? ""));
-      }}>
+      }}>${unit ? html` <span id="${id}-unit">${t(`unit.${unit}`)}</span>` : nothing}</span>
     ${hint ? html`<small id="${id}-hint">${hint}</small>` : nothing}
     ${report ? html`<small id="${id}-error" class="error">${sentenceOf(report)}</small>` : nothing}
   </div>`;
@@ -47,12 +50,13 @@ export function settingField(store: Store, place: string, field: Field): Templat
   const { settings, planReport } = store.state;
   const shape = store.shape;
   const value = shape && { ...shape.model, ...shape.train }[field];
-  const { whole }: Setting = { ...SETTINGS.model, ...SETTINGS.train }[field];
+  const { whole, unit }: Setting = { ...SETTINGS.model, ...SETTINGS.train }[field];
   return numberField({
     id: `${place}-${field}`,
     label: settingName(field),
     value,
     whole,
+    unit,
     hint: t(`hint.${field}`),
     report: settingOf(planReport) === field ? planReport : undefined,
     onChange: (given) => store.setSettings({ ...settings, changed: { ...settings.changed, [field]: given } }),

@@ -1,10 +1,13 @@
 // The page around the steps: the path with where one stands on it, what needs attention, and drops of files anywhere.
-import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
+import { live } from "lit/directives/live.js";
 import type { RunSummary } from "../../api/lorito";
+import { part } from "../../shared/part";
 import { droppedItems, filesIn } from "../dropped";
-import { date, percent, short, t, wordFor } from "../i18n";
+import { currentLanguage, date, percent, short, t, wordFor } from "../i18n";
 import { takeFiles } from "../intake";
+import { changeLanguage, LANGUAGES, nameOf } from "../language";
 import { goOn } from "../prepare";
 import { STEPS, type Step } from "../state";
 import { action } from "./fields";
@@ -132,8 +135,30 @@ export class Page extends View {
       </div>
       ${report}
       <p>${t("page.private")}</p>
+      ${this.#languages()}
       <p><a class="licences-link" href="licences.txt">${t("page.licences")}</a></p>
     </div>`;
+  }
+
+  #languages(): TemplateResult {
+    return html`<p class="language">
+      <label for="language">${t("page.language")}</label>
+      <select id="language" @change=${(event: Event) => this.#speak((event.target as HTMLSelectElement).value)}>
+        ${LANGUAGES.map(
+          (code) =>
+            html`<option value=${code} lang=${code} .selected=${live(code === currentLanguage())}>${nameOf(code)}</option>`,
+        )}
+      </select>
+    </p>`;
+  }
+
+  /** Everything that is drawn is drawn again, with what a person typed and opened as it is. */
+  #speak(code: string): void {
+    void this.store.attempt("page", undefined, async () => {
+      await part(changeLanguage(code));
+      for (const element of [this, ...this.querySelectorAll("*")])
+        if (element instanceof LitElement) element.requestUpdate();
+    });
   }
 
   /** Only the person's word changes the version of an open page, and never under something that would be lost. */

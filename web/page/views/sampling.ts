@@ -1,7 +1,7 @@
 // How it writes: the settings that a text and an answer have in common.
 import { html, type ReactiveControllerHost, type TemplateResult } from "lit";
 import { problemOf, settingOf } from "../../shared/errors";
-import { SETTINGS } from "../../shared/settings";
+import { SETTINGS, type Setting } from "../../shared/settings";
 import { settingName, t } from "../i18n";
 import type { Report } from "../state";
 import { numberField } from "./fields";
@@ -33,9 +33,11 @@ export class Sampling {
   }
 
   #field(name: Option): TemplateResult {
+    const { whole, min, unit }: Setting = SETTINGS.generate[name];
     return numberField({
-      whole: SETTINGS.generate[name].whole,
-      min: SETTINGS.generate[name].whole ? SETTINGS.generate[name].min : undefined,
+      whole,
+      min: whole ? min : undefined,
+      unit,
       step: STEPS[name],
       id: `write-${name}`,
       label: settingName(name),
