@@ -1,5 +1,4 @@
-// WebAssembly as Rust compiles it, in Binaryen's hands.
-// Binaryen reads and writes WebAssembly; nothing of it reaches the page.
+// Reads and writes WebAssembly as Rust compiles it, with Binaryen, of which nothing reaches the page.
 import binaryen from "binaryen";
 
 /** Binaryen's names of what Rust compiles to; `All` would write an encoding that browsers do not know yet. */
