@@ -46,6 +46,13 @@ export function t<K extends Key>(key: K, ...[values]: Values<K>): string {
   return filled(key, values ?? {});
 }
 
+/** Words that a view keeps to show: they are put together when they are drawn, in the language of that moment. */
+export type Words = () => string;
+
+export function wordsOf<K extends Key>(key: K, ...values: Values<K>): Words {
+  return () => t(key, ...values);
+}
+
 function filled(key: Key, values: Record<string, unknown>): string {
   const sentence = words[key] ?? key;
   const text = typeof sentence === "string" ? sentence : pluralForm(sentence, values);

@@ -3,7 +3,7 @@ import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
 import { Conversation, messagesOf, type Turn } from "../conversation";
-import { t } from "../i18n";
+import { t, type Words, wordsOf } from "../i18n";
 import { action, namesOf } from "./fields";
 import type { Sampling } from "./sampling";
 import { View } from "./view";
@@ -20,7 +20,7 @@ export class ChatView extends View {
   /** While it answers: the turns that it answers, and its words so far. */
   @state() private asked: readonly Turn[] | undefined;
   @state() private answer = "";
-  @state() private announcement = "";
+  @state() private announcement: Words | undefined;
   /** How often the last question has been answered anew: each answer draws from a seed of its own. */
   #again = 0;
   #stopped = false;
@@ -66,7 +66,7 @@ export class ChatView extends View {
           <small id="chat-system-hint">${t("chat.systemHint")}</small>
         </div>
       </details>
-      <p class="visually-hidden" role="status">${this.announcement}</p>`;
+      <p class="visually-hidden" role="status">${this.announcement?.()}</p>`;
   }
 
   #turn({ role, content }: Turn, place: number): TemplateResult {
@@ -183,7 +183,7 @@ export class ChatView extends View {
     this.#stopped = false;
     this.answer = "";
     this.asked = asked;
-    this.announcement = t("chat.started");
+    this.announcement = wordsOf("chat.started");
     const onToken = (piece: string) => {
       this.answer += piece;
     };
@@ -197,11 +197,12 @@ export class ChatView extends View {
       ),
     );
     this.asked = undefined;
-    this.announcement = "";
+    this.announcement = undefined;
     if (!given || (this.#stopped && !given.text)) return false;
     const { text, ...leftOut } = given;
     this.#conversation.become([...asked, { role: "assistant", content: text, leftOut }]);
-    this.announcement = [text ? t("chat.ended", { text }) : t("chat.empty"), ...this.#leftOut()].join(" ");
+    const ended = text ? wordsOf("chat.ended", { text }) : wordsOf("chat.empty");
+    this.announcement = () => [ended(), ...this.#leftOut()].join(" ");
     return true;
   }
 
@@ -225,20 +226,20 @@ export class ChatView extends View {
   #clear(): void {
     this.editing = undefined;
     this.#conversation.become([]);
-    this.announcement = t("chat.cleared");
+    this.announcement = wordsOf("chat.cleared");
   }
 
   #undo(): void {
     this.editing = undefined;
     this.#conversation.undo();
-    this.announcement = t("chat.undone");
+    this.announcement = wordsOf("chat.undone");
     this.requestUpdate();
   }
 
   #redo(): void {
     this.editing = undefined;
     this.#conversation.redo();
-    this.announcement = t("chat.redone");
+    this.announcement = wordsOf("chat.redone");
     this.requestUpdate();
   }
 

@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import type { RunSummary } from "../../api/lorito";
-import { bytes, date, t } from "../i18n";
+import { bytes, date, t, type Words, wordsOf } from "../i18n";
 import { goOn } from "../prepare";
 import { downloadRun } from "./share";
 import { goTo, View } from "./view";
@@ -10,7 +10,7 @@ import { goTo, View } from "./view";
 @customElement("lorito-runs")
 export class RunsView extends View {
   protected override readonly reads = ["runs", "phase", "busy", "model"] as const;
-  @state() private done = "";
+  @state() private done: Words | undefined;
 
   override render(): TemplateResult {
     const { runs } = this.state;
@@ -23,7 +23,7 @@ export class RunsView extends View {
           </ul>`
         : nothing
     }
-      <p class="done" role="status">${this.done}</p>`;
+      <p class="done" role="status">${this.done?.()}</p>`;
   }
 
   #run(run: RunSummary): TemplateResult {
@@ -58,12 +58,12 @@ export class RunsView extends View {
 
   #discard({ run }: RunSummary): void {
     if (!confirm(t("lastRun.confirm"))) return;
-    this.done = "";
+    this.done = undefined;
     void this.store.attempt("share", undefined, async () => {
       await this.store.lorito.discardRun(run);
       if (this.state.lastRun?.run === run) this.store.change({ lastRun: undefined });
       await this.store.readRuns();
-      this.done = t("runs.discarded");
+      this.done = wordsOf("runs.discarded");
     });
   }
 }

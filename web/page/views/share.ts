@@ -5,7 +5,7 @@ import type { KeptRepo, RunSummary, SavedModel } from "../../api/lorito";
 import { hostOf, placeName } from "../../shared/hub/place";
 import type { ExportKind } from "../../shared/protocol";
 import { canShare, DEFAULT_NAME, fileName, hand, share } from "../hand-out";
-import { bytes, date, t } from "../i18n";
+import { bytes, date, t, type Words, wordsOf } from "../i18n";
 import { openAddress, takeFiles } from "../intake";
 import { mayReplace } from "../prepare";
 import type { Store } from "../state";
@@ -51,7 +51,7 @@ export class ShareView extends View {
   protected override readonly reads = ["model", "models", "kept", "storage", "busy", "tasks", "messages"] as const;
   @state() private name = "";
   @state() private renaming: string | undefined;
-  @state() private done = "";
+  @state() private done: Words | undefined;
   @state() private packed: { file: Blob; name: string } | undefined;
   @query("#model-file") private file!: HTMLInputElement;
   @query("#model-folder") private folder!: HTMLInputElement;
@@ -70,7 +70,7 @@ export class ShareView extends View {
             ${this.#in()}
           </div>
         </div>
-        <p class="done" role="status">${this.state.tasks.some(({ task }) => task === "packing") ? t("share.packing") : this.done}</p>
+        <p class="done" role="status">${this.state.tasks.some(({ task }) => task === "packing") ? t("share.packing") : this.done?.()}</p>
         ${this.#packed()} ${this.#models()}`,
     );
   }
@@ -233,7 +233,7 @@ export class ShareView extends View {
   #forget(key: string, name: string): void {
     void this.#change(async () => {
       await this.store.lorito.hub.forget(key);
-      return t("share.deleted", { name });
+      return wordsOf("share.deleted", { name });
     });
   }
 
@@ -272,14 +272,16 @@ export class ShareView extends View {
   async #renamed(event: SubmitEvent, from: string): Promise<void> {
     event.preventDefault();
     const to = this.querySelector<HTMLInputElement>("#new-name")?.value ?? from;
-    await this.#change(async () => t("share.renamed", { from, to: await this.store.lorito.renameModel(from, to) }));
+    await this.#change(async () =>
+      wordsOf("share.renamed", { from, to: await this.store.lorito.renameModel(from, to) }),
+    );
     this.renaming = undefined;
   }
 
   /** Does something to the saved models, reads them anew and says what was done. */
-  async #change(action: () => Promise<string>): Promise<void> {
+  async #change(action: () => Promise<Words>): Promise<void> {
     this.store.clearErrors("share");
-    this.done = "";
+    this.done = undefined;
     await this.store.attempt("share", { task: "saving" }, async () => {
       const done = await action();
       await this.store.readModels();
@@ -289,7 +291,7 @@ export class ShareView extends View {
 
   #save(): void {
     const wanted = this.name.trim() || DEFAULT_NAME;
-    void this.#change(async () => t("share.saved", { name: await this.store.lorito.saveModel(wanted) }));
+    void this.#change(async () => wordsOf("share.saved", { name: await this.store.lorito.saveModel(wanted) }));
   }
 
   async #open(name: string): Promise<void> {
@@ -301,7 +303,7 @@ export class ShareView extends View {
   }
 
   #opened(name: string): void {
-    this.done = t("share.opened", { name });
+    this.done = wordsOf("share.opened", { name });
     goTo("write");
   }
 
@@ -315,7 +317,7 @@ export class ShareView extends View {
     if (confirm(t("share.confirmDelete", { name }))) {
       void this.#change(async () => {
         await this.store.lorito.deleteModel(name);
-        return t("share.deleted", { name });
+        return wordsOf("share.deleted", { name });
       });
     }
   }
@@ -345,9 +347,9 @@ export class ShareView extends View {
     try {
       const { origin, pathname, hash } = location;
       await navigator.clipboard.writeText(origin + pathname + hash);
-      this.done = t("share.linkCopied");
+      this.done = wordsOf("share.linkCopied");
     } catch {
-      this.done = t("share.linkByHand");
+      this.done = wordsOf("share.linkByHand");
     }
   }
 }

@@ -3,7 +3,7 @@ import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
 import { part } from "../../shared/part";
-import { duration, fixed, number, t, time } from "../i18n";
+import { duration, fixed, number, t, time, type Words, wordsOf } from "../i18n";
 import { setNotify } from "../in-background";
 import { goOnWithCpu, mayReplace, modelDiffers, startTraining } from "../prepare";
 import { TRAIN_FIELDS } from "../settings";
@@ -22,7 +22,7 @@ function figure(value: number | null | undefined, digits: number): string {
 @customElement("lorito-train")
 export class TrainView extends View {
   /** What a screen reader is told: each phase and each evaluation, not every step. */
-  @state() private announcement = "";
+  @state() private announcement: readonly Words[] = [];
   #told = 0;
   #phase = "";
 
@@ -32,7 +32,7 @@ export class TrainView extends View {
     return this.step(
       "train",
       html`${this.#controls()} ${this.#notify()} ${begun ? this.#course() : nothing}
-        <p class="visually-hidden" role="status">${this.announcement}</p>
+        <p class="visually-hidden" role="status">${this.announcement.map((words) => words()).join(" ")}</p>
         ${
           begun
             ? html`<div class="course ${this.state.phase}">
@@ -237,24 +237,24 @@ export class TrainView extends View {
     super.willUpdate(changed);
     const { evaluations, phase, progress } = this.state;
     const last = evaluations.at(-1);
-    const told: string[] = [];
+    const told: Words[] = [];
     if (phase !== this.#phase) {
       this.#phase = phase;
-      if (phase === "training") told.push(t("phase.training"));
-      else if (phase === "paused") told.push(t("phase.paused"));
-      else if (phase === "recovering") told.push(t("phase.recovering"));
-      else if (phase === "idle" && progress) told.push(t("train.ended", { step: progress.step }));
+      if (phase === "training") told.push(wordsOf("phase.training"));
+      else if (phase === "paused") told.push(wordsOf("phase.paused"));
+      else if (phase === "recovering") told.push(wordsOf("phase.recovering"));
+      else if (phase === "idle" && progress) told.push(wordsOf("train.ended", { step: progress.step }));
     }
     // A fast run changes its phase and evaluates between two drawings; both are told.
     if (last && evaluations.length !== this.#told)
-      told.push(
+      told.push(() =>
         t("train.told", {
           step: last.step,
           train: figure(last.trainLoss, 2),
           validation: figure(last.validationLoss, 2),
         }),
       );
-    if (told.length > 0) this.announcement = told.join(" ");
+    if (told.length > 0) this.announcement = told;
     this.#told = evaluations.length;
   }
 }

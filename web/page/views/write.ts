@@ -1,7 +1,7 @@
 // The fifth step: it writes on from what the person begins, or answers them.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
-import { t } from "../i18n";
+import { t, type Words, wordsOf } from "../i18n";
 import "./chat";
 import { action, unknownCharacters } from "./fields";
 import { Sampling } from "./sampling";
@@ -20,7 +20,7 @@ export class WriteView extends View {
   @state() private writing = false;
   /** Characters of the prompt that the model has no token for. */
   @state() private unknown = "";
-  @state() private announcement = "";
+  @state() private announcement: Words | undefined;
   readonly #sampling = new Sampling(this);
 
   /** A model that has read conversations is there to talk with. */
@@ -41,7 +41,7 @@ export class WriteView extends View {
           <lorito-chat .store=${this.store} .sampling=${this.#sampling}></lorito-chat>
         </div>
         ${this.#sampling.fields()}
-        <p class="visually-hidden" role="status">${this.announcement}</p>`,
+        <p class="visually-hidden" role="status">${this.announcement?.()}</p>`,
     );
   }
 
@@ -105,7 +105,7 @@ export class WriteView extends View {
     this.written = "";
     this.unknown = "";
     this.writing = true;
-    this.announcement = t("write.started");
+    this.announcement = wordsOf("write.started");
     const onToken = (piece: string) => {
       this.written += piece;
     };
@@ -116,10 +116,10 @@ export class WriteView extends View {
       this.#sampling.use((options) => this.store.lorito.generate(this.prompt, { ...options, onToken, onUnknown })),
     );
     this.writing = false;
-    if (all === undefined) this.announcement = "";
+    if (all === undefined) this.announcement = undefined;
     else {
       this.written = all;
-      this.announcement = t("write.ended", { text: this.begun + all });
+      this.announcement = wordsOf("write.ended", { text: this.begun + all });
     }
   }
 }
