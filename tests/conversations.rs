@@ -160,7 +160,7 @@ fn the_mask_is_the_answers_and_their_ends_exactly() {
                 right.extend(vec![*role == Role::Assistant; words + 1]);
             }
             let text = chat::render(&messages);
-            assert_eq!(session.learned_tokens(&text).unwrap(), right, "{name}: {text}");
+            assert_eq!(session.loss_mask_of(&text).unwrap(), right, "{name}: {text}");
         }
     }
 }
@@ -176,7 +176,7 @@ fn an_answer_without_weight_is_read_and_not_learned() {
         session.train_tokenizer(kind, Some(300)).unwrap();
         let preview = session.text_summary().preview;
         let document = preview.lines().next().unwrap();
-        let (pieces, learned) = (session.preview_tokens(document).unwrap(), session.learned_tokens(document).unwrap());
+        let (pieces, learned) = (session.preview_tokens(document).unwrap(), session.loss_mask_of(document).unwrap());
         let flags = pieces.iter().flat_map(|piece| piece.ids.iter().map(|_| piece.text.clone())).zip(learned);
         let said: String = flags.filter(|(_, learned)| *learned).map(|(text, _)| text).collect();
         assert_eq!(said, "An alder.<|end|>", "{name}");
@@ -307,7 +307,7 @@ fn a_model_with_turn_tokens_of_its_own_learns_and_answers_in_them() {
     let mut session = session();
     add(&mut session, "digits.jsonl", &lines(&digits()));
     assert!(session.import_model(&formats::write(&file).unwrap()).unwrap().chat);
-    assert!(!block_on(session.learn_turns()).unwrap(), "it has its own");
+    assert!(!block_on(session.add_turn_tokens()).unwrap(), "it has its own");
     let config_of_folder = |session: &Session| -> (HashMap<String, Vec<u8>>, serde_json::Value) {
         let folder = unzip(&block_on(session.export_hugging_face("talk", "2026-11-29")).unwrap());
         let config = serde_json::from_slice(&folder["tokenizer_config.json"]).unwrap();
@@ -324,7 +324,7 @@ fn a_model_with_turn_tokens_of_its_own_learns_and_answers_in_them() {
         let document = "<|user|>is it [A]<|end|><|assistant|>one<|end|>";
         let pieces: Vec<String> = session.preview_tokens(document).unwrap().into_iter().map(|it| it.text).collect();
         assert_eq!(pieces.concat(), "[Q]is it [ A]</turn>[A]one</turn>");
-        let learned = session.learned_tokens(document).unwrap();
+        let learned = session.loss_mask_of(document).unwrap();
         assert_eq!(learned.iter().filter(|learned| **learned).count(), "one".len() + 1);
         assert!(learned[learned.len() - 4..].iter().all(|learned| *learned));
         let run = TrainConfig { steps: 2, batch_size: 2, ..TrainConfig::default() };
@@ -360,8 +360,8 @@ fn a_model_can_be_opened_after_its_conversations() {
     let run = TrainConfig { steps: 2, batch_size: 2, window_length: 16, ..TrainConfig::default() };
     let config = session.model_summary().unwrap().config;
     session.plan(&config, &run).unwrap();
-    assert!(session.learned_tokens("<|user|>a").unwrap().iter().all(|learned| *learned));
-    assert!(block_on(session.learn_turns()).unwrap());
+    assert!(session.loss_mask_of("<|user|>a").unwrap().iter().all(|learned| *learned));
+    assert!(block_on(session.add_turn_tokens()).unwrap());
     assert!(session.tokenizer_summary().unwrap().unwrap().train_tokens < tokens);
     session.begin_training(run).unwrap();
     session.step().unwrap();
@@ -374,12 +374,12 @@ fn a_model_from_elsewhere_gets_the_tokens_between_turns() {
     open(&mut session, &files("sharded")).unwrap();
     let ids = session.encode("El gato").unwrap();
     let before = block_on(session.logits(&ids)).unwrap();
-    assert!(!block_on(session.learn_turns()).unwrap(), "there are no conversations yet");
+    assert!(!block_on(session.add_turn_tokens()).unwrap(), "there are no conversations yet");
     add(&mut session, "digits.jsonl", &lines(&digits()));
     let run = TrainConfig { steps: 3, batch_size: 2, ..TrainConfig::default() };
     assert_eq!(session.begin_training(run.clone()).unwrap_err().code(), "tokenizer-without-turns");
-    assert!(block_on(session.learn_turns()).unwrap());
-    assert!(!block_on(session.learn_turns()).unwrap(), "once is enough");
+    assert!(block_on(session.add_turn_tokens()).unwrap());
+    assert!(!block_on(session.add_turn_tokens()).unwrap(), "once is enough");
     // The model writes as before, and has a row for each new token; rows that were to spare are used first.
     assert_eq!(session.encode("El gato").unwrap(), ids);
     let after = block_on(session.logits(&ids)).unwrap();

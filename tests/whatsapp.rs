@@ -126,7 +126,7 @@ fn no_conversation_is_on_both_sides_and_only_your_words_are_learned() {
     for kind in [Kind::Char, Kind::Byte, Kind::Bpe] {
         session.train_tokenizer(kind, Some(300)).unwrap();
         let text = "<|user|>¿qué llevo el día 7? 🥖 …<|end|><|assistant|>té<|end|>";
-        let learned = session.learned_tokens(text).unwrap();
+        let learned = session.loss_mask_of(text).unwrap();
         let ids = session.encode(text).unwrap();
         let answer = session.encode("té<|end|>").unwrap();
         assert!(ids.ends_with(&answer));

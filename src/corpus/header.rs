@@ -70,7 +70,7 @@ const USUAL: [&str; 40] = [
 impl Begin {
     /// Excel's first line `sep=;` says the separator; otherwise it is the one that cuts the first rows best.
     pub fn of(text: &[u8]) -> Self {
-        let (at, line, told) = told(text);
+        let (at, line, told) = declared(text);
         let begin = |delimiter| Self { delimiter, at, line };
         if let Some(delimiter) = told {
             return begin(delimiter);
@@ -120,16 +120,16 @@ impl Begin {
     }
 }
 
-/// Where the table begins, on which line, and the separator that Excel was told.
-fn told(text: &[u8]) -> (usize, u64, Option<u8>) {
+/// Where the table begins, on which line, and the separator that a line `sep=;` declares for Excel.
+fn declared(text: &[u8]) -> (usize, u64, Option<u8>) {
     let end = text.iter().position(|&byte| byte == b'\n').unwrap_or(text.len());
     let line = text[..end].trim_ascii_end();
     let bare = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
-    let is_told = bare.len() >= 4 && bare[..4].eq_ignore_ascii_case(b"sep=");
+    let is_declared = bare.len() >= 4 && bare[..4].eq_ignore_ascii_case(b"sep=");
     match &bare[4.min(bare.len())..] {
-        [separator] if is_told && separator.is_ascii() => (end, 1, Some(*separator)),
+        [separator] if is_declared && separator.is_ascii() => (end, 1, Some(*separator)),
         // A tab at the line's end was trimmed.
-        [] if is_told && text[..end].ends_with(b"\t") => (end, 1, Some(b'\t')),
+        [] if is_declared && text[..end].ends_with(b"\t") => (end, 1, Some(b'\t')),
         _ => (0, 1, None),
     }
 }

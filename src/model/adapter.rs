@@ -64,7 +64,7 @@ impl Adapter {
     }
 
     /// The gradients of A and B from the layer's input and the gradient of its output; none where the matrix has no adapter.
-    pub fn learn(
+    pub fn accumulate_gradient(
         &self,
         layer: usize,
         projection: Projection,

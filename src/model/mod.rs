@@ -380,17 +380,17 @@ impl Gpt {
             let activation = self.architecture.mlp.activation;
             let before = &saved.before_activation;
             let mlp = ops::input_gradient_through_activation(&out, &block.mlp_out.weight, before, activation);
-            self.learn(layer, Projection::MlpOut, &saved.after_activation, &out, gradients);
+            self.accumulate_gradient(layer, Projection::MlpOut, &saved.after_activation, &out, gradients);
             let normed = ops::input_gradient(&mlp, &block.mlp.weight);
-            self.learn(layer, Projection::Mlp, &saved.normed_2, &mlp, gradients);
+            self.accumulate_gradient(layer, Projection::Mlp, &saved.normed_2, &mlp, gradients);
             let (gain, place) = (&block.norm_2.gain, places.map(|places| &places.norm_2));
             x = ops::layer_norm_backward(&saved.norm_2, gain, &normed, Some(&x), place, gradients);
             let out = ops::drop_out(&x, Site::AttentionOut(layer).mask(dropout));
             let attended = ops::input_gradient(&out, &block.attention_out.weight);
-            self.learn(layer, Projection::AttentionOut, &saved.attended, &out, gradients);
+            self.accumulate_gradient(layer, Projection::AttentionOut, &saved.attended, &out, gradients);
             let qkv = ops::attention_backward(saved.attention, &attended);
             let normed = ops::input_gradient(&qkv, &block.attention.weight);
-            self.learn(layer, Projection::Attention, &saved.normed_1, &qkv, gradients);
+            self.accumulate_gradient(layer, Projection::Attention, &saved.normed_1, &qkv, gradients);
             let (gain, place) = (&block.norm_1.gain, places.map(|places| &places.norm_1));
             x = ops::layer_norm_backward(&saved.norm_1, gain, &normed, Some(&x), place, gradients);
         }
@@ -407,7 +407,7 @@ impl Gpt {
     }
 
     /// The gradients of a linear layer, or of its adapter.
-    fn learn(
+    fn accumulate_gradient(
         &self,
         layer: usize,
         projection: Projection,
@@ -416,7 +416,7 @@ impl Gpt {
         gradients: &mut Gradients,
     ) {
         match &self.adapter {
-            Some(adapter) => adapter.learn(layer, projection, x, gradient, gradients),
+            Some(adapter) => adapter.accumulate_gradient(layer, projection, x, gradient, gradients),
             None => ops::weight_gradient(x, gradient, self.places.blocks[layer].linear(projection), gradients),
         }
     }

@@ -369,7 +369,7 @@ impl Session {
 
     /// Submits all queued work to the GPU, so that it is computed even if later commands are discarded
     /// (web/worker/shaders.ts).
-    pub fn settle(&self) {
+    pub fn submit(&self) {
         self.device.submit();
     }
 
@@ -381,7 +381,7 @@ impl Session {
     pub fn warm_up_writing(&self, config: &ModelConfig) -> Result<()> {
         let warmed_up = warm_up::warm_up_writing(config, &self.device);
         // While it is swallowed: later it would be computed, and its pipelines compiled a second time.
-        self.settle();
+        self.submit();
         warmed_up
     }
 
@@ -391,7 +391,7 @@ impl Session {
     /// [`Error::SettingOutOfRange`] or [`Error::HeadsDoNotDivideWidth`] if a setting is invalid.
     pub fn warm_up_training(&self, config: &ModelConfig, train: &TrainConfig) -> Result<()> {
         let warmed_up = warm_up::warm_up_training(config, train, &self.device);
-        self.settle();
+        self.submit();
         warmed_up
     }
 

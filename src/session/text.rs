@@ -166,7 +166,7 @@ impl Session {
             return Err(Error::NoText);
         }
         let split = self.corpus.split();
-        // A tokenizer without the tokens between turns gets them before it trains (`learn_turns`).
+        // A tokenizer without the tokens between turns gets them before it trains (`add_turn_tokens`).
         let answers = if self.corpus.has_conversations() { answers(tokenizer).ok() } else { None };
         let bytes = || split.validation.iter().map(|document| document.len() as u64).sum();
         self.check_room(tokenizer, &split)?;
@@ -213,14 +213,14 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::NoTokenizer`] if there is no tokenizer.
-    pub fn learned_tokens(&self, text: &str) -> Result<Vec<bool>> {
+    pub fn loss_mask_of(&self, text: &str) -> Result<Vec<bool>> {
         let tokenizer = self.tokenizer()?;
         let ids = TokenIds::from(tokenizer.encode(&chat::as_read(text, tokenizer.turns())));
         let answers = if self.corpus.has_conversations() { answers(tokenizer).ok() } else { None };
         let Some(answers) = answers else { return Ok(vec![true; ids.len()]) };
         let only_read = [places_only_read(tokenizer, &[text], &ids), Vec::new()];
         let answers = Answers { only_read, ..answers };
-        Ok(answers.learned(Side::Train, &ids, 0, ids.len()).collect())
+        Ok(answers.loss_mask(Side::Train, &ids, 0, ids.len()).collect())
     }
 
     /// Returns the distinct characters of a text that the current tokenizer has no token for.

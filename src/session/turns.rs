@@ -22,7 +22,7 @@ impl Session {
     /// [`Error::NoModel`] if there is no model; [`Error::ModelTooLarge`] if the additional rows do not fit into memory;
     /// [`Error::TokenizerInvalid`] if its tokenizer cannot take further tokens; [`Error::DeviceLost`] or
     /// [`Error::GpuCommandRejected`] if the GPU fails.
-    pub async fn learn_turns(&mut self) -> Result<bool> {
+    pub async fn add_turn_tokens(&mut self) -> Result<bool> {
         if !self.corpus.has_conversations() {
             return Ok(false);
         }

@@ -56,7 +56,7 @@ impl Answers {
 
     /// Returns the loss mask of `ids[from..to]`: whether each token counts as a target. `ids` are all ids of this
     /// split.
-    pub fn learned(&self, side: Side, ids: &TokenIds, from: usize, to: usize) -> impl Iterator<Item = bool> {
+    pub fn loss_mask(&self, side: Side, ids: &TokenIds, from: usize, to: usize) -> impl Iterator<Item = bool> {
         let before = (0..from).rev().find_map(|place| self.after(side, place, ids.at(place)));
         let mut within = before.unwrap_or(Within::Document);
         ids.range(from..to).zip(from..).map(move |(id, place)| {
@@ -79,10 +79,10 @@ mod tests {
     fn answers_and_their_ends_are_learned_and_plain_text_too() {
         let ids = TokenIds::from(vec![1, 2, 14, 10, 3, 13, 11, 4, 13, 12, 5, 6, 13, 11, 7, 13, 12, 8, 13, 14, 9, 14]);
         let right = [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 1, 1, 0, 1, 1].map(|learned| learned == 1);
-        assert_eq!(ANSWERS.learned(Side::Train, &ids, 0, ids.len()).collect::<Vec<_>>(), right);
+        assert_eq!(ANSWERS.loss_mask(Side::Train, &ids, 0, ids.len()).collect::<Vec<_>>(), right);
         // From anywhere it is the same.
         for from in 0..ids.len() {
-            assert_eq!(ANSWERS.learned(Side::Train, &ids, from, ids.len()).collect::<Vec<_>>(), right[from..]);
+            assert_eq!(ANSWERS.loss_mask(Side::Train, &ids, from, ids.len()).collect::<Vec<_>>(), right[from..]);
         }
     }
 
@@ -90,11 +90,11 @@ mod tests {
     fn an_answer_that_is_only_read_is_learned_on_no_place_of_its_side() {
         let ids = TokenIds::from(vec![11, 1, 13, 12, 5, 13, 11, 2, 13, 12, 6, 13, 14]);
         let answers = Answers { only_read: [vec![3], vec![9]], ..ANSWERS };
-        let learned = |side, from| answers.learned(side, &ids, from, ids.len()).collect::<Vec<_>>();
+        let mask = |side, from| answers.loss_mask(side, &ids, from, ids.len()).collect::<Vec<_>>();
         let right = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0].map(|learned| learned == 1);
         for from in 0..ids.len() {
-            assert_eq!(learned(Side::Train, from), right[from..]);
+            assert_eq!(mask(Side::Train, from), right[from..]);
         }
-        assert!(learned(Side::Validation, 0)[4] && !learned(Side::Validation, 0)[10]);
+        assert!(mask(Side::Validation, 0)[4] && !mask(Side::Validation, 0)[10]);
     }
 }

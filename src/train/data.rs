@@ -67,7 +67,7 @@ impl Dataset {
             return Err(Error::TextTooShort { tokens: self.train.len(), needed });
         }
         if let Some(answers) = &self.answers
-            && !answers.learned(Side::Train, &self.train, 1, self.train.len()).any(|learned| learned)
+            && !answers.loss_mask(Side::Train, &self.train, 1, self.train.len()).any(|learned| learned)
         {
             return Err(Error::NothingToLearn);
         }
@@ -114,15 +114,15 @@ impl Dataset {
     /// Whether a window has a target that is learned.
     fn counts(&self, start: usize, context: usize) -> bool {
         let (from, to) = (start + 1, start + context + 1);
-        let learned = |answers: &Answers| answers.learned(Side::Train, &self.train, from, to).any(|it| it);
+        let learned = |answers: &Answers| answers.loss_mask(Side::Train, &self.train, from, to).any(|it| it);
         self.answers.as_ref().is_none_or(learned)
     }
 
     /// The first window from `start` on, and then from the beginning, that ends with a learned target.
     fn next_that_counts(&self, start: usize, context: usize) -> usize {
         let Some(answers) = &self.answers else { return start };
-        let learned = |at| answers.learned(Side::Train, &self.train, at, self.train.len());
-        let from = |at: usize| at + learned(at).take_while(|it| !it).count();
+        let mask = |at| answers.loss_mask(Side::Train, &self.train, at, self.train.len());
+        let from = |at: usize| at + mask(at).take_while(|it| !it).count();
         let (after, first) = (from(start + context), from(1));
         let target = if after < self.train.len() { after } else { first };
         target.saturating_sub(context).min(self.train.len() - context - 1)
@@ -164,8 +164,8 @@ impl Dataset {
     fn targets(&self, side: Side, tokens: &TokenIds, from: usize, to: usize) -> Vec<u32> {
         let ids = tokens.range(from..to);
         let Some(answers) = &self.answers else { return ids.collect() };
-        let learned = answers.learned(side, tokens, from, to);
-        ids.zip(learned).map(|(id, learned)| if learned { id } else { IGNORED as u32 }).collect()
+        let mask = answers.loss_mask(side, tokens, from, to);
+        ids.zip(mask).map(|(id, counts)| if counts { id } else { IGNORED as u32 }).collect()
     }
 
     /// Writes the data set as little-endian bytes, in this order: the number of ids of each split and the bytes of

@@ -33,8 +33,8 @@ impl Session {
     }
 
     /// Submits everything that is queued for the GPU.
-    pub fn settle(&self) {
-        self.0.settle();
+    pub fn submit(&self) {
+        self.0.submit();
     }
 
     /// Queues each of the kernels that evaluating and writing need once, without waiting for any.

@@ -133,16 +133,16 @@ impl Session {
     }
 
     /// Whether each token of a text would be learned (1) or only read (0).
-    #[wasm_bindgen(js_name = learnedTokens)]
-    pub fn learned_tokens(&self, text: &str) -> Thrown<Vec<u8>> {
-        let learned = self.0.learned_tokens(text).map_err(thrown)?;
+    #[wasm_bindgen(js_name = lossMaskOf)]
+    pub fn loss_mask_of(&self, text: &str) -> Thrown<Vec<u8>> {
+        let learned = self.0.loss_mask_of(text).map_err(thrown)?;
         Ok(learned.into_iter().map(u8::from).collect())
     }
 
     /// Gives a model that knows no conversations the tokens for their turns, where the text holds some.
-    #[wasm_bindgen(js_name = learnTurns)]
-    pub async fn learn_turns(&mut self) -> Thrown<bool> {
-        self.0.learn_turns().await.map_err(thrown)
+    #[wasm_bindgen(js_name = addTurnTokens)]
+    pub async fn add_turn_tokens(&mut self) -> Thrown<bool> {
+        self.0.add_turn_tokens().await.map_err(thrown)
     }
 
     /// The token ids of a text.

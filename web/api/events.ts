@@ -31,11 +31,11 @@ export class Events extends EventTarget {
   constructor(forced: Engine | undefined) {
     super();
     this.owner = new WorkerOwner(forced, {
-      heard: (event) => this.#hear(event),
+      received: (event) => this.#receive(event),
       notice: (notice: Problem) => this.tell("notice", notice),
       phase: () => this.#tellPhase(),
       broughtBack: () => {
-        const { model } = this.owner.recipe;
+        const { model } = this.owner.replay;
         if (!model || "made" in model) this.held.fresh();
         markHandled(this.tellAll());
       },
@@ -44,9 +44,9 @@ export class Events extends EventTarget {
 
   /** Listens to one kind of event; the function returned ends that. */
   on<K extends keyof LoritoEvents>(type: K, listener: (detail: LoritoEvents[K]) => void): () => void {
-    const heard = (event: Event) => listener((event as CustomEvent<LoritoEvents[K]>).detail);
-    this.addEventListener(type, heard);
-    return () => this.removeEventListener(type, heard);
+    const received = (event: Event) => listener((event as CustomEvent<LoritoEvents[K]>).detail);
+    this.addEventListener(type, received);
+    return () => this.removeEventListener(type, received);
   }
 
   protected beginWriting(end: () => void): void {
@@ -88,7 +88,7 @@ export class Events extends EventTarget {
     }
   }
 
-  #hear(event: WorkerEvent): void {
+  #receive(event: WorkerEvent): void {
     switch (event.event) {
       case "piece":
       case "left-out":

@@ -33,10 +33,10 @@ export class Lorito extends Models {
       withWord: (ask, take, signal) => this.withWord(ask, take, signal),
       opened: async (model, files) => {
         const opened = await this.opened(model, files);
-        this.owner.recipe.liesInStorage(files);
+        this.owner.replay.liesInStorage(files);
         return opened;
       },
-      forgetting: () => this.owner.recipe.takeOut().catch(() => {}),
+      forgetting: () => this.owner.replay.takeOut().catch(() => {}),
       exportFolder: (name) => this.owner.ask((api) => api.exportFolder(name)),
       persist: () => this.persist(),
     });
@@ -74,16 +74,16 @@ export class Lorito extends Models {
 
   /** Pauses training before its next step. */
   pause(): void {
-    this.owner.wish("pause");
+    this.owner.control("pause");
   }
 
   resume(): void {
-    this.owner.wish("go");
+    this.owner.control("go");
   }
 
   /** Ends training before its next step: `train` resolves. */
   stop(): void {
-    this.owner.wish("stop");
+    this.owner.control("stop");
   }
 
   /** Every step, evaluation and sample of the model's training. */
@@ -126,7 +126,7 @@ export class Lorito extends Models {
   async #write(
     ask: (call: number) => Promise<string>,
     onToken?: (piece: string) => void,
-    heard?: (event: WorkerEvent) => void,
+    received?: (event: WorkerEvent) => void,
   ): Promise<string> {
     let text = "";
     let end = () => {};
@@ -136,7 +136,7 @@ export class Lorito extends Models {
     });
     this.beginWriting(end);
     const take = (event: WorkerEvent) => {
-      heard?.(event);
+      received?.(event);
       if (event.event !== "piece" || !this.isWriting(end)) return;
       text += event.piece;
       onToken?.(event.piece);

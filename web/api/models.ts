@@ -40,7 +40,7 @@ export class Models extends OwnRuns {
   /** Makes a fresh model in place of the one there is: a preset, or "tiny" with other figures. */
   async createModel(model: NewModel): Promise<ModelSummary> {
     const summary = await this.owner.ask((api) => api.createModel(model));
-    this.owner.recipe.model = { made: model };
+    this.owner.replay.model = { made: model };
     this.held.fresh();
     this.tell("model", summary);
     return summary;
@@ -60,7 +60,7 @@ export class Models extends OwnRuns {
 
   /** For when the engine must be started anew: what the model is now cannot be told by how it was made. */
   async #remember(): Promise<void> {
-    this.owner.recipe.model = { opened: await this.#exported("safetensors", "lorito") };
+    this.owner.replay.model = { opened: await this.#exported("safetensors", "lorito") };
   }
 
   /**
@@ -128,7 +128,7 @@ export class Models extends OwnRuns {
   ): Promise<ModelSummary & { vocabSize: number }> {
     // An adapter came for a model that was there before.
     if (model.adapter) await this.#remember();
-    else this.owner.recipe.model = { opened: source };
+    else this.owner.replay.model = { opened: source };
     // An adapter that came for a model which nothing held yet holds only a part of it.
     if (!model.adapter || !this.held.nowhere) this.held.only("file");
     await this.tellAll();
@@ -151,14 +151,14 @@ export class Models extends OwnRuns {
   async openModel(name: string): Promise<OpenedModel> {
     const file = await this.savedModelFile(name);
     const model = await this.importModel(file);
-    this.owner.recipe.liesInStorage(file);
+    this.owner.replay.liesInStorage(file);
     this.held.only(modelHolder(name));
     return model;
   }
 
   /** Returns the name it got. A model that is open stays open. */
   async renameModel(from: string, to: string): Promise<string> {
-    await this.owner.recipe.takeOut().catch(() => {}); // a file that is gone already cannot be copied
+    await this.owner.replay.takeOut().catch(() => {}); // a file that is gone already cannot be copied
     const name = await this.owner.ask((api) => api.renameModel(from, to));
     this.held.renamed(modelHolder(from), modelHolder(name));
     return name;
@@ -166,7 +166,7 @@ export class Models extends OwnRuns {
 
   /** A model that is open stays open. */
   async deleteModel(name: string): Promise<void> {
-    await this.owner.recipe.takeOut().catch(() => {});
+    await this.owner.replay.takeOut().catch(() => {});
     await this.owner.ask((api) => api.deleteModel(name));
     this.held.gone(modelHolder(name));
   }

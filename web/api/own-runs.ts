@@ -17,7 +17,7 @@ export class OwnRuns extends Texts {
 
   /** The id of the run that is open, if one is. */
   get openRunId(): string | undefined {
-    const { model } = this.owner.recipe;
+    const { model } = this.owner.replay;
     return model && "run" in model ? model.run : undefined;
   }
 
@@ -51,7 +51,7 @@ export class OwnRuns extends Texts {
   async restoreRun(run?: string): Promise<RunSummary> {
     await this.#mayTouch();
     const restored = await this.owner.ask((api) => api.restoreRun(undefined, run));
-    this.owner.recipe.model = { run: restored.run };
+    this.owner.replay.model = { run: restored.run };
     this.held.only(runHolder(restored.run));
     await this.tellAll();
     return restored;
@@ -66,7 +66,7 @@ export class OwnRuns extends Texts {
     run,
   }: Pick<TrainOptions, "onProgress"> & { run?: string | undefined } = {}): Promise<TrainResult> {
     if (this.owner.training) throw new LoritoError({ code: "busy" });
-    const { model } = this.owner.recipe;
+    const { model } = this.owner.replay;
     const isOpen = model !== undefined && "run" in model && (run === undefined || run === model.run);
     if (!isOpen) await this.restoreRun(run);
     return this.trainModel(undefined, onProgress);
@@ -76,12 +76,12 @@ export class OwnRuns extends Texts {
   async discardRun(run?: string): Promise<void> {
     await this.#mayTouch();
     const gone = run ?? (await this.savedRuns())[0]?.run;
-    const { model } = this.owner.recipe;
+    const { model } = this.owner.replay;
     // For when the engine must be started anew, the page holds on to a run that is open.
     const isOpen = model !== undefined && "run" in model && model.run === gone && !this.owner.training;
     const file = isOpen ? await this.#file(gone).catch(() => undefined) : undefined;
     await this.owner.ask((api) => api.discardRun(run));
-    if (file && this.owner.recipe.model === model) this.owner.recipe.model = { run: undefined, file };
+    if (file && this.owner.replay.model === model) this.owner.replay.model = { run: undefined, file };
     if (gone !== undefined) this.held.gone(runHolder(gone));
   }
 
@@ -95,13 +95,13 @@ export class OwnRuns extends Texts {
    */
   async downloadRun(run?: string): Promise<Blob> {
     const file = await this.#file(run);
-    const { model } = this.owner.recipe;
+    const { model } = this.owner.replay;
     if (model && "run" in model && (run === undefined || run === model.run)) this.held.also("file");
     return file;
   }
 
   async #file(run: string | undefined): Promise<Blob> {
-    const { model } = this.owner.recipe;
+    const { model } = this.owner.replay;
     const open = model && "run" in model ? model : undefined;
     if (open?.file && (run === undefined || run === open.run)) return open.file;
     return this.owner.ask((api) => api.runFile(run ?? open?.run));
@@ -110,7 +110,7 @@ export class OwnRuns extends Texts {
   /** Opens what `downloadRun` gave, as a run of its own. */
   async openRun(file: Blob): Promise<RunSummary> {
     const run = await this.owner.ask((api) => api.restoreRun(file));
-    this.owner.recipe.model = { run: run.run, file };
+    this.owner.replay.model = { run: run.run, file };
     this.held.only("file");
     await this.tellAll();
     return run;

@@ -53,14 +53,14 @@ export class Texts extends Events {
       (event) => event.event === "loaded" && onProgress?.(event.loaded, event.total),
       signal,
     );
-    const { texts } = this.owner.recipe;
+    const { texts } = this.owner.replay;
     texts[Math.min(replaces ?? texts.length, texts.length)] = { name, data: blob, reading };
     return this.tell("text", summary);
   }
 
   /** The file behind a text, as it was given or as it lay in an archive, by its place in `sources`; undefined if it is unknown. */
   textFile(index: number): Blob | Blob[] | undefined {
-    return this.owner.recipe.texts[index]?.data;
+    return this.owner.replay.texts[index]?.data;
   }
 
   /** The names of the files in a ZIP archive. */
@@ -71,14 +71,14 @@ export class Texts extends Events {
   /** Removes a text by its place in `sources`. */
   async removeText(index: number): Promise<TextSummary> {
     const summary = await this.owner.ask((api) => api.removeText(index));
-    this.owner.recipe.texts.splice(index, 1);
+    this.owner.replay.texts.splice(index, 1);
     return this.tell("text", summary);
   }
 
   async clearText(): Promise<TextSummary> {
     const summary = await this.owner.ask((api) => api.clearText());
-    this.owner.recipe.texts.length = 0;
-    this.owner.recipe.heldBack = undefined;
+    this.owner.replay.texts.length = 0;
+    this.owner.replay.heldBack = undefined;
     return this.tell("text", summary);
   }
 
@@ -88,7 +88,7 @@ export class Texts extends Events {
    */
   async holdBack(what: HeldBack): Promise<TextSummary> {
     const summary = await this.owner.ask((api) => api.holdBack(what));
-    this.owner.recipe.heldBack = what;
+    this.owner.replay.heldBack = what;
     return this.tell("text", summary);
   }
 
@@ -103,7 +103,7 @@ export class Texts extends Events {
   }): Promise<TokenizerSummary & { vocabSize: number }> {
     const { kind, vocabSize: vocabulary } = options;
     const summary = await this.owner.ask((api) => api.trainTokenizer(kind, vocabulary));
-    this.owner.recipe.tokenizer = { kind, vocabulary };
+    this.owner.replay.tokenizer = { kind, vocabulary };
     this.tell("tokenizer", summary);
     return { ...summary, vocabSize: summary.vocabulary };
   }
@@ -120,7 +120,7 @@ export class Texts extends Events {
 
   /** Whether each token of a text would be learned (1) or only read (0): of conversations the answers are. */
   learnedTokens(text: string): Promise<Uint8Array> {
-    return this.owner.ask((api) => api.plain("learnedTokens", text));
+    return this.owner.ask((api) => api.plain("lossMaskOf", text));
   }
 
   /** The characters that the tokenizer has no token for and leaves out. */

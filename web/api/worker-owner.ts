@@ -4,11 +4,11 @@ import { wrap } from "comlink";
 import type { SelfCheckResult, TrainConfig } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
 import { type ErrorCode, LoritoError, markHandled, type Problem, problemOf, rejected } from "../shared/errors";
-import type { EngineInfo, StartOptions, TrainResult, Wish, WorkerApi, WorkerEvent } from "../shared/protocol";
+import type { EngineInfo, RunRequest, StartOptions, TrainResult, WorkerApi, WorkerEvent } from "../shared/protocol";
 import { home } from "./home";
 import { Losses } from "./losses";
 import { memoryFailures, noteMemoryFailure } from "./memory-failures";
-import { Recipe } from "./recipe";
+import { ReplayLog } from "./replay-log";
 import { startWorker } from "./worker-start";
 
 /** What ends a worker whose engine somebody changes for another one. */
@@ -16,7 +16,7 @@ const changed = "engine-changed" satisfies ErrorCode;
 
 /** What the page does with the worker's word. */
 export interface Listener {
-  heard(event: WorkerEvent): void;
+  received(event: WorkerEvent): void;
   notice(notice: Problem): void;
   /** The phase may have changed. */
   phase(): void;
@@ -44,13 +44,13 @@ class Live {
   readonly #waiting = new Set<(problem: LoritoError) => void>();
   #end: LoritoError | undefined;
 
-  constructor(heard: (event: WorkerEvent) => void) {
+  constructor(received: (event: WorkerEvent) => void) {
     this.#worker.addEventListener("message", ({ data }: MessageEvent<WorkerEvent | { event?: never }>) => {
-      if (data.event && !this.#end) heard(data);
+      if (data.event && !this.#end) received(data);
     });
     // Its script cannot be had, or something went wrong in it that nobody waited for.
     this.#worker.addEventListener("error", (event) => {
-      heard({ event: "lost", problem: { code: "internal", reason: event.message || "the worker did not start" } });
+      received({ event: "lost", problem: { code: "internal", reason: event.message || "the worker did not start" } });
     });
   }
 
@@ -81,7 +81,7 @@ class Live {
 
 export class WorkerOwner {
   readonly ready: Promise<EngineInfo>;
-  readonly recipe = new Recipe();
+  readonly replay = new ReplayLog();
   readonly seen: Seen = { losses: [] };
   readonly #listener: Listener;
   /** What to start. Only a person's own word is kept to after losses. */
@@ -95,7 +95,7 @@ export class WorkerOwner {
   /** The furthest step that was seen, and that a checkpoint was saved at. */
   #furthest = { seen: 0, saved: 0 };
   /** What the person wants of the run in training; undefined when there is none. */
-  #wish: Wish | undefined;
+  #request: RunRequest | undefined;
   #paused = false;
   /** Whether this tab may write runs to the browser's storage. */
   #mayStore = false;
@@ -113,12 +113,12 @@ export class WorkerOwner {
 
   get phase(): "starting" | "recovering" | "training" | "paused" | "idle" {
     if (this.#starting) return this.#starting;
-    if (this.#wish === undefined) return "idle";
+    if (this.#request === undefined) return "idle";
     return this.#paused ? "paused" : "training";
   }
 
   get training(): boolean {
-    return this.#wish !== undefined;
+    return this.#request !== undefined;
   }
 
   /** The engine in use; waits for one if there is none just now. */
@@ -132,16 +132,16 @@ export class WorkerOwner {
     return (await this.#current).ask(question);
   }
 
-  wish(wish: Wish): void {
-    if (this.#wish === undefined || this.#wish === "stop") return;
-    this.#wish = wish;
-    if (this.#live) markHandled(this.#live.ask((api) => api.wish(wish))); // one that is starting is told in `train`
+  control(request: RunRequest): void {
+    if (this.#request === undefined || this.#request === "stop") return;
+    this.#request = request;
+    if (this.#live) markHandled(this.#live.ask((api) => api.control(request))); // one that is starting gets it by `train`
   }
 
   /** This tab may write runs to the browser's storage from now on. */
   mayStore(): void {
     this.#mayStore = true;
-    if (this.#live) markHandled(this.#live.ask((api) => api.mayStore())); // one that is starting is told in `train`
+    if (this.#live) markHandled(this.#live.ask((api) => api.mayStore())); // one that is starting gets it by `train`
   }
 
   /** Goes on with another engine, which gets what this one holds; a run in training goes on from where it was last saved. */
@@ -159,7 +159,7 @@ export class WorkerOwner {
    */
   async train(config: TrainConfig | undefined, save: () => Promise<boolean>): Promise<TrainResult> {
     if (this.training) throw new LoritoError({ code: "busy" });
-    this.#wish = "go";
+    this.#request = "go";
     this.#saved = false;
     this.#furthest = { seen: 0, saved: 0 };
     this.#listener.phase();
@@ -167,10 +167,12 @@ export class WorkerOwner {
       this.#mayStore = (await save()) || this.#mayStore;
       for (;;) {
         const live = await this.#current;
-        const wish = this.#wish;
+        const request = this.#request;
         try {
           return await live.ask((api) =>
-            config && !this.#saved ? api.train(config, this.#mayStore, wish) : api.continueRun(this.#mayStore, wish),
+            config && !this.#saved
+              ? api.train(config, this.#mayStore, request)
+              : api.continueRun(this.#mayStore, request),
           );
         } catch (thrown) {
           const error = LoritoError.from(thrown);
@@ -182,7 +184,7 @@ export class WorkerOwner {
         }
       }
     } finally {
-      this.#wish = undefined;
+      this.#request = undefined;
       this.#paused = false;
       this.#listener.phase();
     }
@@ -190,7 +192,7 @@ export class WorkerOwner {
 
   /** The weights have come to nothing: back to those that were good. */
   async #toLastCheckpoint(): Promise<void> {
-    const { model } = this.recipe;
+    const { model } = this.replay;
     if (!model || !("run" in model)) return;
     await this.ask((api) => api.restoreRun(model.file, model.run));
     this.#listener.broughtBack();
@@ -199,7 +201,7 @@ export class WorkerOwner {
   async #spawn(): Promise<Live> {
     const live: Live = new Live((event) => {
       if (event.event === "lost") this.#lose(live, event.problem);
-      else this.#hear(event);
+      else this.#receive(event);
     });
     try {
       this.#info = await live.ask((api) => api.start({ ...this.#options, home, memoryFailures: memoryFailures() }));
@@ -225,7 +227,7 @@ export class WorkerOwner {
     live.end(problem);
   }
 
-  #hear(event: WorkerEvent): void {
+  #receive(event: WorkerEvent): void {
     switch (event.event) {
       case "paused":
         this.#paused = event.paused;
@@ -233,12 +235,12 @@ export class WorkerOwner {
         break;
       case "saved":
         this.#saved = true;
-        this.recipe.model = { run: event.run };
+        this.replay.model = { run: event.run };
         this.#advance("saved", event.step);
         break;
       case "kept":
         this.#saved = true;
-        this.recipe.model = { run: event.run, file: event.file };
+        this.replay.model = { run: event.run, file: event.file };
         break;
       case "checked":
         this.seen.check = event.found;
@@ -248,7 +250,7 @@ export class WorkerOwner {
         this.#advance("seen", event.progress.step);
         break;
     }
-    this.#listener.heard(event);
+    this.#listener.received(event);
   }
 
   #advance(how: "seen" | "saved", step: number): void {
@@ -300,7 +302,7 @@ export class WorkerOwner {
 
   async #bringBack(live: Live): Promise<void> {
     try {
-      const run = await live.ask((api) => this.recipe.follow(api));
+      const run = await live.ask((api) => this.replay.follow(api));
       const { engine, reason } = this.#info as EngineInfo;
       this.#listener.notice({ code: "recovered", engine, reason, ...(run ? { step: run.step } : {}) });
     } catch (thrown) {

@@ -2,8 +2,8 @@
 import { html, nothing, render, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import type { Lorito } from "../api/lorito";
-import { fileName, hand } from "../page/hand-out";
 import { fixed, sentenceOf, settingName, short, speak, t } from "../page/i18n";
+import { fileName, saveFile } from "../page/save-file";
 import { Store } from "../page/state";
 import { action, figures } from "../page/views/fields";
 import { WriteView } from "../page/views/write";
@@ -50,7 +50,7 @@ function facts({ summary, history }: OneModel): TemplateResult {
 function wayBack(model: OneModel, store: Store): TemplateResult {
   const name = document.querySelector("h1")?.textContent ?? "";
   const save = () =>
-    void store.attempt("write", undefined, async () => hand(await model.file(), `${fileName(name)}.safetensors`));
+    void store.attempt("write", undefined, async () => saveFile(await model.file(), `${fileName(name)}.safetensors`));
   return html`<p class="controls">
     ${action({ label: t("onePage.save"), able: true, act: save })}
     <small>${t("onePage.save.about")}</small>

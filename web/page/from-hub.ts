@@ -105,14 +105,14 @@ export async function takeFromHub(store: Store, dataset: HubDataset, table: HubT
   await store.attempt("text", undefined, () => store.readModels());
 }
 
-export interface Parcel {
+export interface Upload {
   place: HubPlace;
   isPrivate: boolean;
   files: NamedFile[];
 }
 
 /** Everything that would be sent, to be looked at. */
-export function packForHub(store: Store, repo: string, isPrivate: boolean): Promise<Parcel | undefined> {
+export function packForHub(store: Store, repo: string, isPrivate: boolean): Promise<Upload | undefined> {
   store.clearErrors("share");
   return store.attempt("share", { task: "packing" }, async () => {
     const place = store.lorito.hub.placeToSend(repo);
@@ -124,7 +124,7 @@ export function packForHub(store: Store, repo: string, isPrivate: boolean): Prom
 /** Returns the address of what was sent. */
 export function sendToHub(
   store: Store,
-  { place, isPrivate, files }: Parcel,
+  { place, isPrivate, files }: Upload,
   token: string,
 ): Promise<string | undefined> {
   const busy: Busy = { task: "sending", name: `${place.name} (${hostOf(place)})` };

@@ -5,14 +5,14 @@ import { home } from "../api/home";
 import { fixed, percent, sentenceOf, t } from "./i18n";
 import type { Store } from "./state";
 
-/** What this copy of the page remembers of the person's wish, in `localStorage`. */
+/** What this copy of the page remembers of the person's choice, in `localStorage`. */
 const key = () => `lorito notify ${home}`;
 
 /** Whether the person wants a notification; "refused": they do, and the browser does not let the page. */
 export type Notify = "off" | "on" | "refused";
 
 /** What the person wished before; undefined where the browser has no notifications. */
-function wish(): Notify | undefined {
+function remembered(): Notify | undefined {
   if (!("Notification" in globalThis)) return undefined;
   try {
     return localStorage.getItem(key()) === "on" && Notification.permission === "granted" ? "on" : "off";
@@ -21,10 +21,10 @@ function wish(): Notify | undefined {
   }
 }
 
-/** Remembers the wish. The browser asks the person for its permission then, and not before. */
-export async function setNotify(tell: boolean): Promise<Notify> {
-  const permission = tell ? await Notification.requestPermission() : "denied";
-  const state = permission === "granted" ? "on" : tell ? "refused" : "off";
+/** Remembers the choice. The browser asks the person for its permission then, and not before. */
+export async function setNotify(wanted: boolean): Promise<Notify> {
+  const permission = wanted ? await Notification.requestPermission() : "denied";
+  const state = permission === "granted" ? "on" : wanted ? "refused" : "off";
   try {
     if (state === "on") localStorage.setItem(key(), "on");
     else localStorage.removeItem(key());
@@ -71,7 +71,7 @@ export function followInBackground(store: Store): void {
     show();
   });
   store.addEventListener("change", show);
-  store.change({ notify: wish() });
+  store.change({ notify: remembered() });
 }
 
 /** The last figures of a run, as a sentence. */

@@ -270,7 +270,7 @@ function placeOf(store: Store, source: Source): number {
   );
 }
 
-/** The file behind a source, if it is still at hand, so that it can be read in another way. */
+/** The file behind a source, if it is still at saveFile, so that it can be read in another way. */
 export function fileOf(index: number): Original | undefined {
   return originals[index];
 }

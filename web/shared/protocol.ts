@@ -49,7 +49,7 @@ export interface StartOptions {
 }
 
 /** What the person wants of a run in training. */
-export type Wish = "go" | "pause" | "stop";
+export type RunRequest = "go" | "pause" | "stop";
 
 /** A model to be made: a preset, or the preset "tiny" with some of its figures changed. */
 export interface NewModel extends Partial<Omit<ModelConfig, "vocabulary">> {
@@ -162,7 +162,7 @@ export type PlainMethod =
   | "suggestedVocabulary"
   | "tokenizerSummary"
   | "previewTokens"
-  | "learnedTokens"
+  | "lossMaskOf"
   | "unknownCharacters"
   | "encode"
   | "decode"
@@ -222,10 +222,10 @@ export interface WorkerApi {
   /** This tab may write runs to the browser's storage from now on: what could not be saved before is. */
   mayStore(): Promise<void>;
   /** `save`: whether this tab may write the run to the browser's storage. */
-  train(config: TrainConfig, save: boolean, wish: Wish): Promise<TrainResult>;
+  train(config: TrainConfig, save: boolean, request: RunRequest): Promise<TrainResult>;
   /** Goes on to the end step of the run that the session holds. */
-  continueRun(save: boolean, wish: Wish): Promise<TrainResult>;
-  wish(wish: Wish): Promise<void>;
+  continueRun(save: boolean, request: RunRequest): Promise<TrainResult>;
+  control(request: RunRequest): Promise<void>;
 
   generate(call: number, prompt: string, options: GenerateOptions): Promise<string>;
   chat(call: number, messages: ChatMessage[], options: GenerateOptions): Promise<string>;

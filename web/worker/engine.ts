@@ -5,7 +5,7 @@ import type { Problem } from "../shared/errors";
 import type { Mutex } from "../shared/mutex";
 import type { WorkerEvent } from "../shared/protocol";
 import type { RunSaver } from "./run-saver";
-import type { Wishes } from "./training";
+import type { RunControl } from "./training";
 import type { Guarded } from "./turns";
 import type { Writer } from "./writer";
 
@@ -27,8 +27,8 @@ export interface Running {
 export const current: {
   running: Running | undefined;
   /** Of the run in training. */
-  wishes: Wishes | undefined;
-} = { running: undefined, wishes: undefined };
+  control: RunControl | undefined;
+} = { running: undefined, control: undefined };
 
 export function engine(): Running {
   if (!current.running) throw { code: "internal", reason: "the engine has not started" } satisfies Problem;
@@ -46,5 +46,5 @@ export async function exclusively<T>(work: (session: Session) => T | PromiseLike
 }
 
 export function refuseWhileTraining(): void {
-  if (current.wishes) throw { code: "busy" } satisfies Problem;
+  if (current.control) throw { code: "busy" } satisfies Problem;
 }

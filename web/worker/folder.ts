@@ -42,7 +42,7 @@ export interface FolderFile {
   whole(): Promise<Blob>;
 }
 
-export function fileAtHand({ name, data }: NamedFile): FolderFile {
+export function fileInMemory({ name, data }: NamedFile): FolderFile {
   return {
     name,
     size: data.size,

@@ -3,7 +3,7 @@
 let home = "/";
 
 /** `folder`: the path of the page's folder, which the page says when it starts the worker. */
-export function settleIn(folder: string): void {
+export function useHome(folder: string): void {
   home = folder;
 }
 

@@ -13,7 +13,7 @@ import {
   bytesOf as bytesOfFile,
   contentOf,
   type FolderFile,
-  fileAtHand,
+  fileInMemory,
   headerOf,
   mayBelong,
   onlyWeights,
@@ -41,7 +41,7 @@ async function openSource(call: number, source: Blob | NamedFile[], signal: Abor
     const files = archive.names.filter(mayBelong).map((name) => archive.file(name));
     return openFiles(call, files, signal);
   }
-  const files = source.map(fileAtHand);
+  const files = source.map(fileInMemory);
   const [first] = source;
   if (source.length === 1 && first && contentIsUnknown(files)) return openSource(call, first.data, signal);
   return openFiles(call, files, signal);

@@ -26,16 +26,16 @@ export const shaders: Record<"writing" | "training", Promise<unknown>> = {
 /** Has the GPU's shaders for such a model compiled in the background, so that training starts at once. */
 export async function compileAhead(model: ModelConfig, config: TrainConfig): Promise<void> {
   const { engine: kind, session } = engine();
-  if (kind !== "webgpu" || current.wishes) return;
+  if (kind !== "webgpu" || current.control) return;
   await tuned();
   const kernels = await session.use((idle) => idle.kernelsOf(model, config));
   // A run may have begun since this was asked for.
-  if (current.wishes || warmedUp.has(kernels)) return;
+  if (current.control || warmedUp.has(kernels)) return;
   warmedUp.add(kernels);
   const ask = (part: (idle: Session) => void) =>
     session.use((idle) => {
       // What is queued before a warm-up must not be swallowed with it: an adapter's first sums were.
-      idle.settle();
+      idle.submit();
       return warmUp(() => part(idle));
     });
   const writing = ask((idle) => idle.warmUpWriting(model));

@@ -1,7 +1,7 @@
 // One call of `train`. The crate decides what the run does next (src/train/run); this ticks it, and pauses, stops, saves
 // and lets a person write in between.
 import type { RunEvent, SelfCheckResult, Session } from "lorito-wasm";
-import type { TrainResult, Wish, WorkerEvent } from "../shared/protocol";
+import type { RunRequest, TrainResult, WorkerEvent } from "../shared/protocol";
 import type { RunSaver } from "./run-saver";
 import { type Guarded, macrotask } from "./turns";
 import type { Writer } from "./writer";
@@ -19,26 +19,26 @@ export interface Tools {
 }
 
 /** What the person wants of a run, from the moment it is asked for. */
-export class Wishes {
-  #current: Wish;
+export class RunControl {
+  #current: RunRequest;
   #changed: () => void = () => {};
 
-  constructor(first: Wish) {
+  constructor(first: RunRequest) {
     this.#current = first;
   }
 
-  get current(): Wish {
+  get current(): RunRequest {
     return this.#current;
   }
 
   /** Nothing follows a stop. */
-  set(wish: Wish): void {
+  set(request: RunRequest): void {
     if (this.#current === "stop") return;
-    this.#current = wish;
+    this.#current = request;
     this.#changed();
   }
 
-  /** Resolves when there is another wish, or something to do in a pause. */
+  /** Resolves when there is another request, or something to do in a pause. */
   changed(): Promise<void> {
     return new Promise<void>((resolve) => {
       this.#changed = resolve;
@@ -52,7 +52,7 @@ export class Wishes {
 }
 
 /** Trains the run that has begun or was restored to its end step, or until a stop. Rejects with "diverged" when the loss is no number any more. */
-export async function train(tools: Tools, wishes: Wishes): Promise<TrainResult> {
+export async function train(tools: Tools, control: RunControl): Promise<TrainResult> {
   const { session, writer, saver, emit, compiled, judge } = tools;
 
   /** Passes on what the run reports, and does what it asks for. The result comes last. */
@@ -92,9 +92,9 @@ export async function train(tools: Tools, wishes: Wishes): Promise<TrainResult> 
     await flush();
     emit({ event: "paused", paused: true });
     await save();
-    while (wishes.current === "pause") {
+    while (control.current === "pause") {
       if (saver.due) await save();
-      else await wishes.changed();
+      else await control.changed();
     }
     emit({ event: "paused", paused: false });
   };
@@ -110,8 +110,8 @@ export async function train(tools: Tools, wishes: Wishes): Promise<TrainResult> 
       await flush();
       await writer.idle();
     }
-    if (wishes.current === "pause") await pause();
-    if (wishes.current === "stop") await session.use((running) => running.stopRun());
+    if (control.current === "pause") await pause();
+    if (control.current === "stop") await session.use((running) => running.stopRun());
   };
 
   await session.use((running) => running.startRun());

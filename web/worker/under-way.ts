@@ -1,4 +1,4 @@
-// What takes its time in the worker: told as it gets on, and ended when the person has enough of it.
+// What takes its time in the worker: it reports its progress, and the person can cancel it.
 import type { NamedFile } from "../shared/protocol";
 
 /** Milliseconds between two words on one call: what comes in may be a few KB at a time. */
@@ -14,11 +14,11 @@ export interface Watch {
 }
 
 export class UnderWay {
-  readonly #tell: (call: number, loaded: number, total: number) => void;
+  readonly #report: (call: number, loaded: number, total: number) => void;
   readonly #calls = new Map<number, AbortController>();
 
-  constructor(tell: (call: number, loaded: number, total: number) => void) {
-    this.#tell = tell;
+  constructor(report: (call: number, loaded: number, total: number) => void) {
+    this.#report = report;
   }
 
   /** Does the work; what it tells of its progress is told of the call, the last of it before the work's own end. */
@@ -30,11 +30,11 @@ export class UnderWay {
     const tell = () => {
       clearTimeout(soon);
       soon = undefined;
-      this.#tell(call, ...latest);
+      this.#report(call, ...latest);
     };
     const progress = (loaded: number, total: number) => {
       latest = [loaded, total];
-      // The last word before a long wait is told, too.
+      // The last progress before a long wait is reported, too.
       soon ??= setTimeout(tell, between);
     };
     try {

@@ -12,12 +12,12 @@ import type { EngineChoice } from "../shared/engines";
 import { type Problem, problemOf, readingFile, rejected } from "../shared/errors";
 import { Mutex } from "../shared/mutex";
 import { part } from "../shared/part";
-import type { ExportKind, NamedFile, NewModel, Reading, Wish, WorkerApi, WorkerEvent } from "../shared/protocol";
+import type { ExportKind, NamedFile, NewModel, Reading, RunRequest, WorkerApi, WorkerEvent } from "../shared/protocol";
 import { Deferred, PartMissing } from "./deferred";
 import { download } from "./download";
 import { current, emit, engine, exclusively, type Running, refuseWhileTraining } from "./engine";
 import { answered, chooseEngine, waitLonger, watchGpu } from "./gpu";
-import { settleIn } from "./home";
+import { useHome } from "./home";
 import { machine } from "./machine";
 import { checkConfig, checkHeader, namesOf, openAny, openModel } from "./opening";
 import { compileAhead, shaders, tuned } from "./precompile";
@@ -27,7 +27,7 @@ import { RunSaver } from "./run-saver";
 import { prepareToCompileAhead } from "./shaders";
 import * as storage from "./storage";
 import { doWithoutTimestamps } from "./timestamps";
-import { train as trainRun, Wishes } from "./training";
+import { RunControl, train as trainRun } from "./training";
 import { Guarded, macrotask } from "./turns";
 import { UnderWay, type Watch } from "./under-way";
 import { unknownIn, Writer } from "./writer";
@@ -129,7 +129,7 @@ async function readText(
 }
 
 /** Says what of a prompt the model never sees, as it has no token for it. */
-function tellUnknown(call: number, session: Session, texts: string[]): void {
+function reportUnknown(call: number, session: Session, texts: string[]): void {
   const characters = unknownIn(session, texts);
   if (characters) emit({ event: "unknown", call, characters });
 }
@@ -170,18 +170,18 @@ function emitOfRun(event: WorkerEvent): void {
 }
 
 /** `begin` brings the session to a run, new or restored; then the loop takes it to its end. */
-async function train(begin: (tools: Running) => Promise<void>, wish: Wish) {
+async function train(begin: (tools: Running) => Promise<void>, request: RunRequest) {
   const tools = engine();
   refuseWhileTraining();
-  const wishes = new Wishes(wish);
-  current.wishes = wishes;
+  const control = new RunControl(request);
+  current.control = control;
   try {
     await tuned();
     await begin(tools);
     await shaders.writing;
-    return await trainRun({ ...tools, emit: emitOfRun, compiled: shaders.training, judge }, wishes);
+    return await trainRun({ ...tools, emit: emitOfRun, compiled: shaders.training, judge }, control);
   } finally {
-    current.wishes = undefined;
+    current.control = undefined;
   }
 }
 
@@ -194,13 +194,13 @@ const stored = <T>(asked: Promise<T>): Promise<T> =>
 /** Saves what could not be saved before, at once if no training will. */
 async function saveAgain(): Promise<void> {
   const { saver } = engine();
-  if (current.wishes) current.wishes.nudge();
+  if (current.control) current.control.nudge();
   else if (saver.due) await saver.save();
 }
 
 const api: WorkerApi = {
   async start({ engine: asked, reason, attempts, again, home, memoryFailures }) {
-    settleIn(home ?? "/");
+    useHome(home ?? "/");
     if (again) waitLonger();
     const choice: EngineChoice = reason && asked ? { engine: asked, reason } : await chooseEngine(asked, attempts);
     deferred = new Deferred(await init(), new URL("lorito_deferred.wasm", import.meta.url));
@@ -279,13 +279,13 @@ const api: WorkerApi = {
   },
 
   planModel: async (model, config) => {
-    if (!current.wishes) await tuned();
+    if (!current.control) await tuned();
     const { engine: kind, session, gpu } = engine();
     return session.use(async (open) => {
       const shape = modelConfig(open, model);
       // How fast a GPU is depends on how much it is given at a time; a processor is as fast with little.
       const depends = kind === "webgpu" && gpu !== undefined;
-      if (!current.wishes && (depends || gigaflops === undefined)) gigaflops = await open.measure(shape, config);
+      if (!current.control && (depends || gigaflops === undefined)) gigaflops = await open.measure(shape, config);
       return open.planModel(shape, config);
     });
   },
@@ -361,18 +361,18 @@ const api: WorkerApi = {
     await saveAgain();
   },
 
-  train: (config, save, wish) =>
+  train: (config, save, request) =>
     train(async ({ session, saver }) => {
-      const taught = await session.use((idle) => idle.learnTurns());
+      const taught = await session.use((idle) => idle.addTurnTokens());
       const model = await session.use((idle) => {
         idle.beginTraining(config);
         return idle.modelSummary();
       });
       if ((config.lora || taught) && model) emit({ event: "adapted", model });
       await saver.begin(save);
-    }, wish),
+    }, request),
 
-  continueRun: (save, wish) => train(({ saver }) => saver.goOn(save), wish),
+  continueRun: (save, request) => train(({ saver }) => saver.goOn(save), request),
 
   mergeAdapter: async () => {
     const model = await exclusively((session) => session.mergeAdapter());
@@ -386,13 +386,13 @@ const api: WorkerApi = {
     await engine().saver.save();
   },
 
-  wish: async (wish) => current.wishes?.set(wish),
+  control: async (request) => current.control?.set(request),
 
   generate: (call, prompt, options) =>
     engine().writer.forPerson({
       begin: async (session) => {
         await session.beginGeneration(prompt, options);
-        tellUnknown(call, session, [prompt]);
+        reportUnknown(call, session, [prompt]);
       },
       piece: (piece) => emit({ event: "piece", call, piece }),
     }),
@@ -403,7 +403,7 @@ const api: WorkerApi = {
       begin: async (session) => {
         tell(await session.beginChat(messages, options));
         const words = messages.map(({ content }) => content);
-        tellUnknown(call, session, words);
+        reportUnknown(call, session, words);
       },
       piece: (piece) => emit({ event: "piece", call, piece }),
       end: (session) => tell(session.leftOut()),

@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 import { hostOf } from "../../shared/hub/place";
-import { hubHost, isHuggingFace, isLinkedHub, type Parcel, packForHub, sendingHost, sendToHub } from "../from-hub";
+import { hubHost, isHuggingFace, isLinkedHub, packForHub, sendingHost, sendToHub, type Upload } from "../from-hub";
 import { bytes, t } from "../i18n";
 import { action } from "./fields";
 import { refocus, waiting } from "./hub-fields";
@@ -12,7 +12,7 @@ import { View } from "./view";
 export class HubSendView extends View {
   protected override readonly reads = ["hub", "sendingHub", "busy", "tasks", "model", "messages"] as const;
   /** What would be sent, once the person has asked to see it. */
-  @state() private parcel: Parcel | undefined;
+  @state() private upload: Upload | undefined;
   @state() private card = "";
   /** The address of what was sent. */
   @state() private sent: string | undefined;
@@ -20,7 +20,7 @@ export class HubSendView extends View {
   @query("#hub-private") private isPrivate!: HTMLInputElement;
   /** The only place that holds the token. */
   @query("#hub-token") private token!: HTMLInputElement | null;
-  @query("#hub-parcel") private shown!: HTMLElement | null;
+  @query("#hub-upload") private shown!: HTMLElement | null;
 
   override render(): TemplateResult {
     const { busy, tasks, model, sendingHub } = this.state;
@@ -44,7 +44,7 @@ export class HubSendView extends View {
         </div>
         <p>${action({ label: t("send.show"), able, act: () => {}, submit: true })}</p>
       </form>
-      ${this.parcel ? this.#parcel(this.parcel, able) : nothing}
+      ${this.upload ? this.#upload(this.upload, able) : nothing}
       ${sending ? waiting("sending", t("send.sending", { name: sending.name }), sending) : nothing}
       <p class="done" role="status">
         ${
@@ -56,12 +56,12 @@ export class HubSendView extends View {
     </details>`;
   }
 
-  #parcel(parcel: Parcel, able: boolean): TemplateResult {
-    const { place, files, isPrivate } = parcel;
+  #upload(upload: Upload, able: boolean): TemplateResult {
+    const { place, files, isPrivate } = upload;
     const host = hostOf(place);
     const total = files.reduce((sum, { data }) => sum + data.size, 0);
-    return html`<form id="hub-parcel" tabindex="-1" aria-labelledby="hub-parcel-title" @submit=${this.#send}>
-      <h4 id="hub-parcel-title">
+    return html`<form id="hub-upload" tabindex="-1" aria-labelledby="hub-upload-title" @submit=${this.#send}>
+      <h4 id="hub-upload-title">
         ${t(isPrivate ? "send.listPrivate" : "send.listPublic", { count: files.length, size: total, host, name: place.name })}
       </h4>
       <ul class="sources">
@@ -91,9 +91,9 @@ export class HubSendView extends View {
   async #pack(event: Event): Promise<void> {
     event.preventDefault();
     this.sent = undefined;
-    const parcel = await packForHub(this.store, this.repo.value, this.isPrivate.checked);
-    this.card = (await parcel?.files.find(({ name }) => name === "README.md")?.data.text()) ?? "";
-    this.parcel = parcel;
+    const upload = await packForHub(this.store, this.repo.value, this.isPrivate.checked);
+    this.card = (await upload?.files.find(({ name }) => name === "README.md")?.data.text()) ?? "";
+    this.upload = upload;
     await this.updateComplete;
     this.shown?.focus();
   }
@@ -105,14 +105,14 @@ export class HubSendView extends View {
 
   #leave(): void {
     if (this.token) this.token.value = "";
-    this.parcel = undefined;
+    this.upload = undefined;
   }
 
   async #send(event: Event): Promise<void> {
     event.preventDefault();
-    const { parcel, token } = this;
-    if (!parcel || !token) return;
-    const address = await sendToHub(this.store, parcel, token.value.trim());
+    const { upload, token } = this;
+    if (!upload || !token) return;
+    const address = await sendToHub(this.store, upload, token.value.trim());
     if (address === undefined) return refocus(token);
     this.#leave();
     this.sent = address;

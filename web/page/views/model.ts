@@ -146,9 +146,9 @@ export class ModelView extends View {
       const there = modelOrigin === "given" ? model?.config : undefined;
       const asked: Partial<Record<Field, unknown>> = { ...shape.model, ...there, ...shape.train };
       const changes = TAKING_MEMORY.filter((field) => nearest[field] !== asked[field]);
-      const told = changes.map((field) => t("model.change", { setting: settingName(field), value: nearest[field] }));
+      const phrases = changes.map((field) => t("model.change", { setting: settingName(field), value: nearest[field] }));
       const changed = Object.fromEntries(changes.map((field) => [field, nearest[field]]));
-      return answer(t("model.useNearest", { changes: list(told) }), changed);
+      return answer(t("model.useNearest", { changes: list(phrases) }), changed);
     }
     return nothing;
   }

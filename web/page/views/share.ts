@@ -4,10 +4,10 @@ import { customElement, query, state } from "lit/decorators.js";
 import type { KeptRepo, RunSummary, SavedModel } from "../../api/lorito";
 import { hostOf, placeName } from "../../shared/hub/place";
 import type { ExportKind } from "../../shared/protocol";
-import { canShare, DEFAULT_NAME, fileName, hand, share } from "../hand-out";
 import { bytes, date, t, type Words, wordsOf } from "../i18n";
 import { openAddress, takeFiles } from "../intake";
 import { mayReplace } from "../prepare";
+import { canShare, DEFAULT_NAME, fileName, saveFile, share } from "../save-file";
 import type { Store } from "../state";
 import { action } from "./fields";
 import "./hub-model";
@@ -20,7 +20,7 @@ import { goTo, View } from "./view";
 export async function downloadRun(store: Store, run?: RunSummary): Promise<void> {
   const name = run ? fileName(`${run.textName.replace(/\.\w+$/, "")} ${run.step}`) : "run";
   await store.attempt(run ? "share" : "train", { task: "packing" }, async () =>
-    hand(await store.lorito.downloadRun(run?.run), `${name}.lorito`),
+    saveFile(await store.lorito.downloadRun(run?.run), `${name}.lorito`),
   );
 }
 
@@ -42,7 +42,7 @@ const sharable = Object.fromEntries(
 export async function download(store: Store, kind: ExportKind, name = DEFAULT_NAME): Promise<void> {
   store.clearErrors("share");
   await store.attempt("share", { task: "packing" }, async () =>
-    hand(await store.lorito.exportModel(kind, name), name + endings[kind]),
+    saveFile(await store.lorito.exportModel(kind, name), name + endings[kind]),
   );
 }
 
@@ -247,7 +247,7 @@ export class ShareView extends View {
       <span class="size">${bytes(model.bytes)} · ${date(model.modified)}</span>
       ${button(t("share.openSaved"), () => this.#open(name))}
       ${button(t("share.rename"), () => this.#askName(name))}
-      ${button(t("share.download"), () => this.#hand(name))}
+      ${button(t("share.download"), () => this.#saveFile(name))}
       ${button(t("share.delete"), () => this.#delete(name))}
     </li>`;
   }
@@ -307,9 +307,9 @@ export class ShareView extends View {
     goTo("write");
   }
 
-  #hand(name: string): void {
+  #saveFile(name: string): void {
     void this.store.attempt("share", { task: "packing" }, async () =>
-      hand(await this.store.lorito.savedModelFile(name), `${name}.safetensors`),
+      saveFile(await this.store.lorito.savedModelFile(name), `${name}.safetensors`),
     );
   }
 

@@ -21,9 +21,9 @@ function figure(value: number | null | undefined, digits: number): string {
 
 @customElement("lorito-train")
 export class TrainView extends View {
-  /** What a screen reader is told: each phase and each evaluation, not every step. */
+  /** What a screen reader announces: each phase and each evaluation, not every step. */
   @state() private announcement: readonly Words[] = [];
-  #told = 0;
+  #announced = 0;
   #phase = "";
 
   override render(): TemplateResult {
@@ -237,24 +237,24 @@ export class TrainView extends View {
     super.willUpdate(changed);
     const { evaluations, phase, progress } = this.state;
     const last = evaluations.at(-1);
-    const told: Words[] = [];
+    const announced: Words[] = [];
     if (phase !== this.#phase) {
       this.#phase = phase;
-      if (phase === "training") told.push(wordsOf("phase.training"));
-      else if (phase === "paused") told.push(wordsOf("phase.paused"));
-      else if (phase === "recovering") told.push(wordsOf("phase.recovering"));
-      else if (phase === "idle" && progress) told.push(wordsOf("train.ended", { step: progress.step }));
+      if (phase === "training") announced.push(wordsOf("phase.training"));
+      else if (phase === "paused") announced.push(wordsOf("phase.paused"));
+      else if (phase === "recovering") announced.push(wordsOf("phase.recovering"));
+      else if (phase === "idle" && progress) announced.push(wordsOf("train.ended", { step: progress.step }));
     }
-    // A fast run changes its phase and evaluates between two drawings; both are told.
-    if (last && evaluations.length !== this.#told)
-      told.push(() =>
-        t("train.told", {
+    // A fast run changes its phase and evaluates between two drawings; both are announced.
+    if (last && evaluations.length !== this.#announced)
+      announced.push(() =>
+        t("train.announced", {
           step: last.step,
           train: figure(last.trainLoss, 2),
           validation: figure(last.validationLoss, 2),
         }),
       );
-    if (told.length > 0) this.announcement = told;
-    this.#told = evaluations.length;
+    if (announced.length > 0) this.announcement = announced;
+    this.#announced = evaluations.length;
   }
 }

@@ -41,8 +41,8 @@ export async function transfer(
     } else {
       const sink = await sinkFor(shelf, file, unkept);
       const url = addressOf(place, commit, file.path);
-      const told = (loaded: number) => progress(before + loaded, total);
-      await receive({ place, url, file, sink, signal, progress: told }).catch(async (thrown) => {
+      const report = (loaded: number) => progress(before + loaded, total);
+      await receive({ place, url, file, sink, signal, progress: report }).catch(async (thrown) => {
         await sink.close();
         throw thrown;
       });

@@ -17,7 +17,7 @@ type Origin =
   /** A run that has been saved; in `file` if the storage refused it. */
   | { run: string | undefined; file?: Blob };
 
-export class Recipe {
+export class ReplayLog {
   readonly texts: Text[] = [];
   heldBack: HeldBack | undefined;
   tokenizer: { kind: TokenizerKind; vocabulary: number | undefined } | undefined;

@@ -41,7 +41,7 @@ export async function share(file: Blob, name: string): Promise<"done" | "again">
   }
 }
 
-export function hand(file: Blob, name: string): void {
+export function saveFile(file: Blob, name: string): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(file);
   link.download = name;
