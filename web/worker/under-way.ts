@@ -1,7 +1,7 @@
 // What takes its time in the worker: it reports its progress, and the person can cancel it.
 import type { NamedFile } from "../shared/protocol";
 
-/** Milliseconds between two words on one call: what comes in may be a few KB at a time. */
+/** Milliseconds between two reports on one call: data may arrive a few KB at a time. */
 const between = 100;
 
 /** How a call is watched while it is under way. */
@@ -21,13 +21,13 @@ export class UnderWay {
     this.#report = report;
   }
 
-  /** Does the work; what it tells of its progress is told of the call, the last of it before the work's own end. */
+  /** Does the work. Its progress is reported with the call, the last of it before the work ends. */
   async watch<T>(call: number, work: (watch: Watch) => Promise<T>): Promise<T> {
     const abort = new AbortController();
     this.#calls.set(call, abort);
     let latest: [number, number] = [0, 0];
     let soon: ReturnType<typeof setTimeout> | undefined;
-    const tell = () => {
+    const send = () => {
       clearTimeout(soon);
       soon = undefined;
       this.#report(call, ...latest);
@@ -35,12 +35,12 @@ export class UnderWay {
     const progress = (loaded: number, total: number) => {
       latest = [loaded, total];
       // The last progress before a long wait is reported, too.
-      soon ??= setTimeout(tell, between);
+      soon ??= setTimeout(send, between);
     };
     try {
       return await work({ signal: abort.signal, progress });
     } finally {
-      if (soon !== undefined) tell();
+      if (soon !== undefined) send();
       this.#calls.delete(call);
     }
   }
