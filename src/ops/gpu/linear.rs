@@ -1,230 +1,12 @@
-//! Linear layers on the GPU: a product, and at its end what the model does next with each number.
-//!
-//! Rows and columns beyond the end repeat the last, and so does what is written for them: a branch around each number
-//! would take a driver longer to compile than all the rest. Only what adds to numbers already there must not do so twice.
-
-use cubecl::prelude::*;
-use half::f16;
+//! Linear layers on the GPU: a product, with an epilogue that does what the model does next with each number.
 
 use super::{
-    block::{Block, Form, block, in_parts, lanes, small_block},
-    elementwise::{activated, activated_slope},
-    memory::{Tensor, buffer, client, empty, empty_like, fit, is_half},
-    product::{corner, launch, next_row, product, queue_product, sums},
-    random::kept,
-    tiles,
+    block::{Form, block, lanes, small_block},
+    epilogue::EpilogueArgs,
+    memory::{Tensor, buffer, empty, empty_like, fit, is_half},
+    product::{Product, product},
 };
 use crate::{config::Activation, ops::dropout::Mask};
-
-#[cube(launch_unchecked)]
-fn with_bias<X: Float, Y: Float, L: Size, R: Size>(
-    left: &[Vector<X, L>],
-    right: &[Vector<Y, R>],
-    bias: &[f32],
-    out: &mut [f32],
-    start: usize,
-    first: usize,
-    rows: usize,
-    columns: usize,
-    inner: usize,
-    #[comptime] block: Block,
-) {
-    let (row, column) = corner(first, block);
-    let form = comptime![Form::Straight];
-    let sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, inner, columns, form, block);
-    if row < rows && column < columns {
-        #[unroll]
-        for j in 0..block.columns {
-            let at = min(column + comptime![j * block.group.0 as usize], columns - 1);
-            let bias = bias[at];
-            #[unroll]
-            for i in 0..block.rows {
-                let row = min(row + i, rows - 1);
-                out[start + row * columns + at] = sums[comptime![i * block.columns + j]] + bias;
-            }
-        }
-    }
-}
-
-#[cube(launch_unchecked)]
-fn with_activation<X: Float, Y: Float, L: Size, R: Size>(
-    left: &[Vector<X, L>],
-    right: &[Vector<Y, R>],
-    bias: &[f32],
-    before: &mut [f32],
-    after: &mut [X],
-    first: usize,
-    rows: usize,
-    columns: usize,
-    inner: usize,
-    #[comptime] activation: Activation,
-    #[comptime] block: Block,
-) {
-    let (row, column) = corner(first, block);
-    let form = comptime![Form::Straight];
-    let sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, inner, columns, form, block);
-    if row < rows && column < columns {
-        #[unroll]
-        for j in 0..block.columns {
-            let at = min(column + comptime![j * block.group.0 as usize], columns - 1);
-            let bias = bias[at];
-            #[unroll]
-            for i in 0..block.rows {
-                let row = min(row + i, rows - 1);
-                let value = sums[comptime![i * block.columns + j]] + bias;
-                before[row * columns + at] = value;
-                after[row * columns + at] = X::cast_from(activated(value, activation));
-            }
-        }
-    }
-}
-
-#[cube(launch_unchecked)]
-fn with_residual<X: Float, Y: Float, L: Size, R: Size>(
-    left: &[Vector<X, L>],
-    right: &[Vector<Y, R>],
-    bias: &[f32],
-    residual: &[f32],
-    out: &mut [f32],
-    first: usize,
-    rows: usize,
-    columns: usize,
-    inner: usize,
-    key: u32,
-    threshold: u32,
-    scale: f32,
-    #[comptime] dropping: bool,
-    #[comptime] block: Block,
-) {
-    let (row, column) = corner(first, block);
-    let form = comptime![Form::Straight];
-    let sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, inner, columns, form, block);
-    if row < rows && column < columns {
-        #[unroll]
-        for j in 0..block.columns {
-            let at = min(column + comptime![j * block.group.0 as usize], columns - 1);
-            let bias = bias[at];
-            #[unroll]
-            for i in 0..block.rows {
-                let row = min(row + i, rows - 1);
-                let index = row * columns + at;
-                let mut value = sums[comptime![i * block.columns + j]] + bias;
-                if comptime![dropping] {
-                    value *= kept(key, threshold, scale, index as u32);
-                }
-                out[index] = residual[index] + value;
-            }
-        }
-    }
-}
-
-/// The gradient of the activation's input, from that of what a linear layer made of its output.
-#[cube(launch_unchecked)]
-fn through_activation<X: Float, Y: Float, L: Size, R: Size>(
-    left: &[Vector<X, L>],
-    right: &[Vector<Y, R>],
-    before: &[f32],
-    out: &mut [f32],
-    first: usize,
-    rows: usize,
-    columns: usize,
-    inner: usize,
-    #[comptime] activation: Activation,
-    #[comptime] block: Block,
-) {
-    let (row, column) = corner(first, block);
-    let form = comptime![Form::RightTransposed];
-    let sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, inner, inner, form, block);
-    if row < rows && column < columns {
-        #[unroll]
-        for j in 0..block.columns {
-            let at = min(column + comptime![j * block.group.0 as usize], columns - 1);
-            #[unroll]
-            for i in 0..block.rows {
-                let row = min(row + i, rows - 1);
-                let index = row * columns + at;
-                out[index] = sums[comptime![i * block.columns + j]] * activated_slope(before[index], activation);
-            }
-        }
-    }
-}
-
-/// The product, and with `biased` the gradient of the bias: the sums of `right`'s columns, by the threads of the first row of
-/// blocks.
-#[cube(launch_unchecked)]
-fn weight_gradient<X: Float, Y: Float, L: Size, R: Size>(
-    left: &[Vector<X, L>],
-    right: &[Vector<Y, R>],
-    weight: &mut [f32],
-    bias: &mut [f32],
-    first: usize,
-    rows: usize,
-    columns: usize,
-    inner: usize,
-    #[comptime] adding: bool,
-    #[comptime] biased: bool,
-    #[comptime] block: Block,
-) {
-    let (row, column) = corner(first, block);
-    let form = comptime![Form::LeftTransposed];
-    let mut sums = sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, rows, columns, form, block);
-    for i in row..min(row + block.rows, rows) {
-        #[unroll]
-        for j in 0..block.columns {
-            let at = column + comptime![j * block.group.0 as usize];
-            if at < columns {
-                let mut value = sums[j];
-                if comptime![adding] {
-                    value += weight[i * columns + at];
-                }
-                weight[i * columns + at] = value;
-            }
-        }
-        next_row(&mut sums, block);
-    }
-    if comptime![!biased] {
-        // Nothing of `right` is read a second time.
-    } else if comptime![block.depth > 0] {
-        if first == 0 && CUBE_POS_Y == 0 {
-            let sums = tiles::column_sums::<Y, R>(right, column, columns, inner, block);
-            if row == 0 {
-                write_bias(&sums, bias, column, columns, adding, block);
-            }
-        }
-    } else if row == 0 {
-        let mut sums = Array::<f32>::new(comptime![block.columns]);
-        for k in 0..inner {
-            #[unroll]
-            for j in 0..block.columns {
-                let at = min(column + comptime![j * block.group.0 as usize], columns - 1);
-                sums[j] += f32::cast_from(right[k * columns + at].extract(0usize));
-            }
-        }
-        write_bias(&sums, bias, column, columns, adding, block);
-    }
-}
-
-#[cube]
-fn write_bias(
-    sums: &Array<f32>,
-    bias: &mut [f32],
-    column: usize,
-    columns: usize,
-    #[comptime] adding: bool,
-    #[comptime] block: Block,
-) {
-    #[unroll]
-    for j in 0..block.columns {
-        let at = column + comptime![j * block.group.0 as usize];
-        if at < columns {
-            let mut sum = sums[j];
-            if comptime![adding] {
-                sum += bias[at];
-            }
-            bias[at] = sum;
-        }
-    }
-}
 
 /// `x [rows, inputs] x weight [inputs, outputs] + bias [outputs]`, into the rows of `out [.., outputs]` from `start` on.
 pub fn linear_into(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, out: &Tensor<2>, start: usize) {
@@ -233,7 +15,11 @@ pub fn linear_into(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, out: &Te
     assert!(start + rows <= out.dims()[0], "{rows} rows from {start} on, of {}", out.dims()[0]);
     let form = Form::Straight;
     let block = small_block(x.gpu(), sizes, lanes(&[inner]), form);
-    queue_product!(with_bias, form, block, sizes, (x, weight, bias, out), [start * columns], []);
+    Product::new(form, block, sizes, [inner, columns]).queue(x, weight, || EpilogueArgs::Bias {
+        bias: buffer(bias),
+        out: buffer(out),
+        start: start * columns,
+    });
 }
 
 /// The layer before the activation and after it, `[rows, outputs]` each, the latter as precise as `x`.
@@ -248,7 +34,13 @@ pub fn linear_activated(
     let (before, after) = (empty([rows, columns], x.gpu()), empty_like(x, [rows, columns]));
     let form = Form::Straight;
     let block = small_block(x.gpu(), sizes, lanes(&[inner]), form);
-    queue_product!(with_activation, form, block, sizes, (x, weight, bias, &before, &after), [], [activation]);
+    Product { activation, ..Product::new(form, block, sizes, [inner, columns]) }.queue(x, weight, || {
+        let (bias, before) = (buffer(bias), buffer(&before));
+        match (is_half(&after), buffer(&after)) {
+            (false, after) => EpilogueArgs::Activate { bias, before, after },
+            (true, after) => EpilogueArgs::ActivateHalf { bias, before, after },
+        }
+    });
     (before, after)
 }
 
@@ -266,16 +58,15 @@ pub fn linear_residual(
     let out = empty([rows, columns], x.gpu());
     let form = Form::Straight;
     let block = small_block(x.gpu(), sizes, lanes(&[inner]), form);
-    let Mask { key, threshold, scale } = mask.unwrap_or_default();
-    queue_product!(
-        with_residual,
-        form,
-        block,
-        sizes,
-        (x, weight, bias, residual, &out),
-        [],
-        [key, threshold, scale, mask.is_some()]
-    );
+    Product::new(form, block, sizes, [inner, columns]).queue(x, weight, || {
+        let (bias, residual, out) = (buffer(bias), buffer(residual), buffer(&out));
+        match mask {
+            None => EpilogueArgs::Residual { bias, residual, out },
+            Some(Mask { key, threshold, scale }) => {
+                EpilogueArgs::DroppedResidual { bias, residual, out, key, threshold, scale }
+            }
+        }
+    });
     out
 }
 
@@ -300,7 +91,8 @@ pub fn input_gradient_through_activation(
     let out = empty([rows, columns], gradient.gpu());
     let form = Form::RightTransposed;
     let block = small_block(gradient.gpu(), sizes, lanes(&[inner]), form);
-    queue_product!(through_activation, form, block, sizes, (gradient, weight, before, &out), [], [activation]);
+    Product { activation, ..Product::new(form, block, sizes, [inner, inner]) }
+        .queue(gradient, weight, || EpilogueArgs::ThroughActivation { before: buffer(before), out: buffer(&out) });
     out
 }
 
@@ -319,15 +111,10 @@ pub fn weight_gradient_into(
     fit(&[(inner, gradient.dims()[0]), (inputs, rows), (outputs, columns), (biases, columns)]);
     let form = Form::LeftTransposed;
     let block = block(x.gpu(), sizes, lanes(&[rows]), form);
-    // A kernel has as many arguments as it has; what is not written may be anything but a buffer bound already.
-    let bias_sums = bias.cloned().unwrap_or_else(|| empty([4], x.gpu()));
-    queue_product!(
-        weight_gradient,
-        form,
-        block,
-        sizes,
-        (x, gradient, weight, &bias_sums),
-        [],
-        [adding, bias.is_some()]
-    );
+    Product::new(form, block, sizes, [rows, columns]).queue(x, gradient, || match (bias.map(buffer), buffer(weight)) {
+        (None, out) if adding => EpilogueArgs::Add { out, length: columns },
+        (None, out) => EpilogueArgs::Write { out, length: columns },
+        (Some(bias), out) if adding => EpilogueArgs::AddWithColumnSums { out, bias },
+        (Some(bias), out) => EpilogueArgs::WriteWithColumnSums { out, bias },
+    });
 }

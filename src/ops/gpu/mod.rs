@@ -9,6 +9,7 @@ mod choice;
 mod elementwise;
 mod embedding;
 mod engine;
+mod epilogue;
 mod failure;
 mod head;
 mod linear;

@@ -1,5 +1,4 @@
-//! Matrix products on the GPU, with what follows them folded in: bias, GELU, the residual addition, the gradient of the
-//! bias.
+//! Matrix products on the GPU: one kernel, for factors of either precision, with an epilogue (`epilogue.rs`).
 //!
 //! A thread computes a block of rows and columns, out of its workgroup's tiles (`tiles.rs`) or without workgroup memory
 //! as follows; which is faster on a GPU is measured on it (`choice.rs`). Neighbouring threads stand side by side
@@ -12,14 +11,16 @@ use half::f16;
 
 use super::{
     block::{Block, Form, block, in_parts, lanes},
+    epilogue::{self, Epilogue, EpilogueArgs},
     memory::{Tensor, buffer, client, is_half},
     tiles,
 };
+use crate::config::Activation;
 
 /// The block of the product whose first entry is (`row`, `column`), row after row. Rows and columns beyond the end
 /// repeat the last.
 #[cube]
-pub(super) fn sums<X: Float, Y: Float, L: Size, R: Size>(
+fn sums<X: Float, Y: Float, L: Size, R: Size>(
     left: &[Vector<X, L>],
     right: &[Vector<Y, R>],
     row: usize,
@@ -237,7 +238,7 @@ fn outer_products<X: Float, Y: Float, L: Size, R: Size>(
 
 /// First row and column of this thread's block, in a part that begins with row `first`.
 #[cube]
-pub(super) fn corner(first: usize, #[comptime] block: Block) -> (usize, usize) {
+fn corner(first: usize, #[comptime] block: Block) -> (usize, usize) {
     let row = first + (CUBE_POS_Y * CUBE_DIM_Y + UNIT_POS_Y) as usize * block.rows;
     let column = CUBE_POS_X as usize * comptime![block.group.0 as usize * block.columns] + UNIT_POS_X as usize;
     (row, column)
@@ -247,60 +248,61 @@ pub(super) fn corner(first: usize, #[comptime] block: Block) -> (usize, usize) {
 /// rows so, in a loop: written out for each of them, loads and stores would be most of what a driver has to compile, and
 /// on SwiftShader each takes a millisecond (docs/BENCHMARKS.md).
 #[cube]
-pub(super) fn next_row(sums: &mut Array<f32>, #[comptime] block: Block) {
+fn next_row(sums: &mut Array<f32>, #[comptime] block: Block) {
     #[unroll]
     for k in 0..comptime![(block.rows - 1) * block.columns] {
         sums[k] = sums[comptime![k + block.columns]];
     }
 }
 
+/// The product, ended by its epilogue. One that adds to numbers already there must end each entry `once`; the others may
+/// end those in the last row and column again for what lies beyond: a branch around each entry would take a driver longer
+/// to compile than all the rest.
 #[cube(launch_unchecked)]
-fn plain<X: Float, Y: Float, L: Size, R: Size>(
+fn product_kernel<X: Float, Y: Float, L: Size, R: Size>(
     left: &[Vector<X, L>],
     right: &[Vector<Y, R>],
-    out: &mut [f32],
+    end: &mut Epilogue,
     first: usize,
     rows: usize,
     columns: usize,
     inner: usize,
     left_length: usize,
     right_length: usize,
-    out_length: usize,
-    #[comptime] adding: bool,
+    #[comptime] once: bool,
+    #[comptime] activation: Activation,
     #[comptime] form: Form,
     #[comptime] block: Block,
 ) {
     let (row, column) = corner(first, block);
     let mut sums =
         sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, left_length, right_length, form, block);
-    for i in row..min(row + block.rows, rows) {
+    if comptime![once] {
+        for i in row..min(row + block.rows, rows) {
+            #[unroll]
+            for j in 0..block.columns {
+                let at = column + comptime![j * block.group.0 as usize];
+                if at < columns {
+                    epilogue::of_entry(end, sums[j], 0.0f32, i, at, columns, activation);
+                }
+            }
+            next_row(&mut sums, block);
+        }
+        epilogue::column_sums::<Y, R>(end, right, first, row, column, columns, inner, block);
+    } else if row < rows && column < columns {
         #[unroll]
         for j in 0..block.columns {
-            let at = column + comptime![j * block.group.0 as usize];
-            if at < columns {
-                let mut value = sums[j];
-                if comptime![adding] {
-                    value += out[i * out_length + at];
-                }
-                out[i * out_length + at] = value;
+            let at = min(column + comptime![j * block.group.0 as usize], columns - 1);
+            let of_column = epilogue::of_column(end, at);
+            #[unroll]
+            for i in 0..block.rows {
+                let row = min(row + i, rows - 1);
+                let sum = sums[comptime![i * block.columns + j]];
+                epilogue::of_entry(end, sum, of_column, row, at, columns, activation);
             }
         }
-        next_row(&mut sums, block);
     }
 }
-
-/// Queues a kernel for factors of the precisions that the two have.
-macro_rules! launch {
-    ($left:expr, $right:expr, $kernel:ident($($argument:expr),* $(,)?)) => {
-        match (is_half($left), is_half($right)) {
-            (false, false) => $kernel::launch_unchecked::<f32, f32>($($argument),*),
-            (false, true) => $kernel::launch_unchecked::<f32, f16>($($argument),*),
-            (true, false) => $kernel::launch_unchecked::<f16, f32>($($argument),*),
-            (true, true) => $kernel::launch_unchecked::<f16, f16>($($argument),*),
-        }
-    };
-}
-pub(super) use launch;
 
 /// Queues a kernel that reads or writes one tensor of either precision.
 macro_rules! launch_out {
@@ -314,46 +316,68 @@ macro_rules! launch_out {
 }
 pub(super) use launch_out;
 
-/// Queues, in parts, a kernel that ends a matrix product of `sizes` in its own way. Its arguments are the factors, the other
-/// tensors, what stands before the first row and sizes, and what stands after.
-macro_rules! queue_product {
-    (
-        $kernel:ident, $form:expr, $block:expr, $sizes:expr,
-        ($left:expr, $right:expr $(, $tensor:expr)*), [$($before:expr),*], [$($after:expr),*]
-    ) => {{
-        let (form, block, sizes): (Form, Block, [usize; 3]) = ($form, $block, $sizes);
+/// A product to queue.
+pub(super) struct Product {
+    pub(super) form: Form,
+    pub(super) block: Block,
+    /// Rows, columns and inner axis.
+    pub(super) sizes: [usize; 3],
+    /// The numbers from one row to the next in the left and the right factor.
+    pub(super) lengths: [usize; 2],
+    /// What an epilogue with an activation applies.
+    pub(super) activation: Activation,
+}
+
+impl Product {
+    pub(super) fn new(form: Form, block: Block, sizes: [usize; 3], lengths: [usize; 2]) -> Self {
+        Self { form, block, sizes, lengths, activation: Activation::Gelu }
+    }
+
+    /// Queues it in parts. `end` gives the epilogue for each of them.
+    pub(super) fn queue<const D: usize>(&self, left: &Tensor<D>, right: &Tensor<2>, end: impl Fn() -> EpilogueArgs) {
+        let Self { form, block, sizes, lengths: [left_length, right_length], activation } = *self;
         let [rows, columns, inner] = sizes;
         let right_lanes = if form == Form::RightTransposed { block.lanes } else { 1 };
-        in_parts($left.gpu(), block, sizes, |first, groups, dim| {
-            // SAFETY: the kernels read and write rows and columns below their counts, and WebGPU keeps them inside the
-            // bound buffers besides.
-            unsafe {
-                launch!(
-                    $left,
-                    $right,
-                    $kernel(
-                        client($left),
-                        groups,
-                        dim,
-                        block.lanes,
-                        right_lanes,
-                        buffer($left),
-                        buffer($right),
-                        $(buffer($tensor),)*
-                        $($before,)*
-                        first,
-                        rows,
-                        columns,
-                        inner,
-                        $($after,)*
-                        block,
-                    )
-                );
+        in_parts(left.gpu(), block, sizes, |first, groups, dim| {
+            let end = end();
+            let once = end.ends_once();
+            macro_rules! launch {
+                ($x:ty, $y:ty) => {
+                    // SAFETY: the kernel reads and writes rows and columns below their counts, and WebGPU keeps it
+                    // inside the bound buffers besides.
+                    unsafe {
+                        product_kernel::launch_unchecked::<$x, $y>(
+                            client(left),
+                            groups,
+                            dim,
+                            block.lanes,
+                            right_lanes,
+                            buffer(left),
+                            buffer(right),
+                            end,
+                            first,
+                            rows,
+                            columns,
+                            inner,
+                            left_length,
+                            right_length,
+                            once,
+                            activation,
+                            form,
+                            block,
+                        )
+                    }
+                };
+            }
+            match (is_half(left), is_half(right)) {
+                (false, false) => launch!(f32, f32),
+                (false, true) => launch!(f32, f16),
+                (true, false) => launch!(f16, f32),
+                (true, true) => launch!(f16, f16),
             }
         });
-    }};
+    }
 }
-pub(super) use queue_product;
 
 /// Queues `out = left x right`, or adds the product to what is in `out`. `lengths`: the numbers from one row to the next
 /// in `left`, `right` and `out`; in the last load of a row of `left`, what lies beyond the inner axis must be 0.
@@ -367,19 +391,14 @@ pub fn product<const D: usize, const E: usize>(
     lengths: [usize; 3],
     adding: bool,
 ) {
-    let [left_length, right_length, out_length] = lengths;
+    let [left_length, right_length, length] = lengths;
     let aligned = match form {
         Form::RightTransposed => &[left_length, right_length, sizes[2]][..],
         _ => &[left_length],
     };
     let block = block(out.gpu(), sizes, lanes(aligned), form);
-    queue_product!(
-        plain,
-        form,
-        block,
-        sizes,
-        (left, right, out),
-        [],
-        [left_length, right_length, out_length, adding, form]
-    );
+    Product::new(form, block, sizes, [left_length, right_length]).queue(left, right, || {
+        let out = buffer(out);
+        if adding { EpilogueArgs::Add { out, length } } else { EpilogueArgs::Write { out, length } }
+    });
 }
