@@ -33,35 +33,33 @@ fn sigmoid_of(x: f32) -> f32 {
 
 #[cube]
 pub fn activated(x: f32, #[comptime] activation: Activation) -> f32 {
-    if comptime![activation == Activation::GeluTanh] {
-        0.5 * x * (1.0 + tanh_of(SQRT_2_OVER_PI * x * (1.0 + CUBE * x * x)))
-    } else if comptime![activation == Activation::Gelu] {
-        x * normal_of(x)
-    } else if comptime![activation == Activation::Relu] {
-        max(x, 0.0f32)
-    } else if comptime![activation == Activation::Silu] {
-        x * sigmoid_of(x)
-    } else {
-        tanh_of(x)
+    match activation {
+        Activation::GeluTanh => 0.5 * x * (1.0 + tanh_of(SQRT_2_OVER_PI * x * (1.0 + CUBE * x * x))),
+        Activation::Gelu => x * normal_of(x),
+        Activation::Relu => max(x, 0.0f32),
+        Activation::Silu => x * sigmoid_of(x),
+        Activation::Tanh => tanh_of(x),
     }
 }
 
 #[cube]
 pub fn activated_slope(x: f32, #[comptime] activation: Activation) -> f32 {
-    if comptime![activation == Activation::GeluTanh] {
-        let t = tanh_of(SQRT_2_OVER_PI * x * (1.0 + CUBE * x * x));
-        let slope = SQRT_2_OVER_PI * (1.0 + 3.0 * CUBE * x * x);
-        0.5 * (1.0 + t + x * (1.0 - t * t) * slope)
-    } else if comptime![activation == Activation::Gelu] {
-        normal_of(x) + x * DENSITY * (x * x * -0.5f32).exp()
-    } else if comptime![activation == Activation::Relu] {
-        select(x > 0.0, 1.0f32, 0.0f32)
-    } else if comptime![activation == Activation::Silu] {
-        let sigmoid = sigmoid_of(x);
-        sigmoid * (1.0 + x * (1.0 - sigmoid))
-    } else {
-        let t = tanh_of(x);
-        1.0 - t * t
+    match activation {
+        Activation::GeluTanh => {
+            let t = tanh_of(SQRT_2_OVER_PI * x * (1.0 + CUBE * x * x));
+            let slope = SQRT_2_OVER_PI * (1.0 + 3.0 * CUBE * x * x);
+            0.5 * (1.0 + t + x * (1.0 - t * t) * slope)
+        }
+        Activation::Gelu => normal_of(x) + x * DENSITY * (x * x * -0.5f32).exp(),
+        Activation::Relu => select(x > 0.0, 1.0f32, 0.0f32),
+        Activation::Silu => {
+            let sigmoid = sigmoid_of(x);
+            sigmoid * (1.0 + x * (1.0 - sigmoid))
+        }
+        Activation::Tanh => {
+            let t = tanh_of(x);
+            1.0 - t * t
+        }
     }
 }
 
