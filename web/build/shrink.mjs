@@ -39,8 +39,22 @@ const { first, deferred } = split(smaller(new Uint8Array(await readFile(wasmFile
 await writeFile(wasmFile, first);
 await writeFile(join(staging, "lorito_deferred.wasm"), deferred);
 
+/**
+ * The glue, which refuses what is no string where the crate takes one. wasm-bindgen trusts the types: it would make room for
+ * `length` bytes of whatever a script gave, and write more than that into the module's memory.
+ */
+function checkingStrings(glue) {
+  const start = "function passStringToWasm0(arg, malloc, realloc) {";
+  if (!glue.includes(start)) throw new Error(`wasm-bindgen's glue has no "${start}"`);
+  return glue.replace(start, `${start} if (typeof arg !== "string") throw { code: "not-a-string", type: typeof arg };`);
+}
+
 const glueFile = join(staging, "lorito.js");
-const glue = await transform(await readFile(glueFile, "utf8"), { minify: true, format: "esm", target: "es2022" });
+const glue = await transform(checkingStrings(await readFile(glueFile, "utf8")), {
+  minify: true,
+  format: "esm",
+  target: "es2022",
+});
 await writeFile(glueFile, glue.code);
 
 await buildOnePage(staging);

@@ -138,6 +138,8 @@ interface PageProblems {
    * address asks for the GPU, and the CPU does not take over.
    */
   "self-check-failed": { lossDifference: number; gradientDifference: number; tolerance: number };
+  /** A script gave a value of another JavaScript `type` where a string is expected. */
+  "not-a-string": { type: string };
   /** A part of the page that comes when it is needed did not come. */
   "part-missing": object;
 }
