@@ -1,8 +1,8 @@
-//! Every operation by itself, with its gradients, on two engines. The browser tests run these (tests/browser/operations), as
-//! another compiler makes the GPU's code there; natively each operation's own tests do this and more. Nothing of it is in
-//! the page.
+//! Runs every operation by itself, with its gradients, on two engines. The browser tests run these checks
+//! (tests/browser/operations), because another compiler makes the GPU's code there; natively each operation's own tests
+//! do this and more. None of it is in the page.
 //!
-//! Each check is done once for each engine, on the same numbers, and gives what it computed, by names.
+//! Each check runs once on each engine, on the same numbers, and returns its results by name.
 
 use std::slice::from_ref;
 

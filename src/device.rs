@@ -1,4 +1,4 @@
-//! Which engine computes, and what it can hold.
+//! Opens the engine that computes, CPU or GPU, and reports its limits.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,5 @@
-//! The one error type. A variant's serialised `code` is stable: the page looks its sentence up by it, and the fields
-//! that travel beside it are the offending value and what would be right. `Display` is for developers and logs.
+//! The crate's error type. A variant's serialised `code` is stable: the page looks up the message by it, and the fields
+//! beside it are the offending value and a valid one. `Display` is for developers and logs.
 
 use serde::Serialize;
 

@@ -1,5 +1,6 @@
-//! What a model is, as data: its parts, and every tensor that it trains. The layout of its weights, gradient buffers, the
-//! count of parameters, the memory estimate, initialisation, import, export, LoRA targets and the KV cache are derived from it.
+//! Architectures as data: a model's parts and every tensor that it trains. The layout of the weights, gradient buffers,
+//! the count of parameters, the memory estimate, initialisation, import, export, LoRA targets and the KV cache are
+//! derived from it.
 //!
 //! A further architecture is a module here that makes an [`Architecture`], and a choice of it in [`ModelConfig::architecture`].
 

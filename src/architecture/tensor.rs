@@ -1,4 +1,4 @@
-//! One tensor of a model: what it is for, its shape, how it is initialised, its parameter group, and what it is called.
+//! Describes one tensor of a model: its role, shape, initialisation, parameter group and names.
 
 /// A linear layer of a block. Each can have an adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

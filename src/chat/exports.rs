@@ -1,5 +1,5 @@
-//! What ChatGPT and Claude give a person who asks for their data. Both keep every version of a question and of an answer, as
-//! a tree; what the person sees is the way from the last message up to the first.
+//! Reads the data exports of ChatGPT and Claude. Both keep every version of a question and of an answer, as a tree; the
+//! visible conversation is the path from the last message up to the first.
 //!
 //! - ChatGPT's conversations.json (2023 to 2026): `mapping` from ids to `message`, `parent`, and `current_node`
 //! - Claude's conversations.json (2024 to 2026): `chat_messages` with `sender`, `text` or `content`, and in newer ones

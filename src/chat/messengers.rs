@@ -1,4 +1,4 @@
-//! Chats between people as other programs than WhatsApp export them, all in JSON: an object with a list of `messages`.
+//! Reads chat exports of messengers other than WhatsApp, all in JSON: an object with a list of `messages`.
 //!
 //! - Telegram Desktop ("result.json", 2019 to 2026): `from`, `text` as a string or in pieces, `date`; `type` "service"
 //! - Messenger and Instagram (Meta's "message_1.json", 2018 to 2026): `sender_name`, `content`, `timestamp_ms`, newest first

@@ -1,4 +1,4 @@
-//! Conversations: who says what, and the text that a model reads of them.
+//! Reads conversations and renders them as text for training.
 
 mod exports;
 pub mod messengers;

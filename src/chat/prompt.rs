@@ -1,4 +1,4 @@
-//! What a model reads of a conversation, in ids: in the tokens of the [template](super::template) if its tokenizer has
+//! Encodes a conversation as token ids: with the special tokens of the [template](super::template) if the tokenizer has
 //! them, else as the lines of a [transcript].
 
 use std::borrow::Cow;

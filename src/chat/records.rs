@@ -1,11 +1,11 @@
-//! Conversations as data sets keep them: one JSON object each, in one of the forms that are in use.
+//! Reads conversations in the record formats of data sets, one JSON object each:
 //!
 //! - `messages` or `conversation`, a list of `role` and `content` (OpenAI's form, Hugging Face's "conversational")
 //! - `conversations`, a list of `from` and `value` (ShareGPT's); `dialog`, a list of strings, in turns
 //! - `prompt` and `completion` or `response`; `question` and `answer`; `input` and `output`
 //! - `instruction`, perhaps `input`, and `output` (Alpaca's)
-//! - `chosen` of a pair of preferences, with its `prompt` or whole; what was `rejected` is nobody's words
-//! - what ChatGPT and Claude export (`exports`)
+//! - `chosen` of a preference pair, with its `prompt` or whole; `rejected` is not read
+//! - exports of ChatGPT and Claude (`exports`)
 
 use std::borrow::Cow;
 

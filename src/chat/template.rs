@@ -1,4 +1,4 @@
-//! A conversation as one text: each turn is the token of its role, the words, and the token that ends it.
+//! The chat template: renders each turn as the token of its role, its text, and the token that ends it.
 //!
 //! In a document the four tokens are marks, the same for every text. A model reads the tokens of its own tokenizer in their
 //! place ([`as_read`]), which are the marks themselves where its files name no others.

@@ -1,5 +1,5 @@
-//! A conversation as plain lines, for models whose tokenizer has no tokens for it: "User: …", "Assistant: …". The end of
-//! an answer is then where the model begins a line with somebody's name.
+//! Renders a conversation as plain lines, "User: …" and "Assistant: …", for models whose tokenizer has no special
+//! tokens for turns. An answer ends where the model begins a line with a speaker's name.
 
 use super::{Message, Role};
 

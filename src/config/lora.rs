@@ -1,4 +1,4 @@
-//! What an adapter is made of, and beside which matrices it stands.
+//! LoRA settings: rank, alpha, and the matrices that get an adapter.
 
 use serde::{Deserialize, Serialize};
 

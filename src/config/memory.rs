@@ -1,4 +1,4 @@
-//! What a model and its training hold in memory, and whether an engine has that.
+//! Estimates the memory of a model and its training, and checks it against an engine's limits.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What a person sets: the model's shape and the training run's numbers; their limits and presets.
+//! Configuration of the model and of the training run, with limits and presets.
 
 mod lora;
 mod memory;

@@ -1,4 +1,4 @@
-//! What to change of a model and a run that do not fit: as few settings as possible, each by as little as possible.
+//! Suggests changes to settings that do not fit the engine: as few settings as possible, each by as little as possible.
 
 use serde::Serialize;
 

@@ -1,5 +1,5 @@
-//! Every number that a person sets: its name, group and limits. The configurations check themselves with it, and the fields of
-//! the page are made from it (web/shared/settings.ts, which tests/settings.rs writes).
+//! The table of numeric settings: name, group and limits of each. The configurations validate themselves with it, and
+//! the fields of the page are made from it (web/shared/settings.ts, which tests/settings.rs writes).
 
 use serde::Serialize;
 

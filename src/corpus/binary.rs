@@ -1,4 +1,4 @@
-//! Is it text at all? Told from a file's first bytes, so that a large film is refused at once.
+//! Detects binary files by their first bytes, so that a large video is refused at once.
 
 /// How many first bytes are looked at.
 pub const HEAD: usize = 4096;

@@ -1,5 +1,5 @@
-//! What texts take in memory, all together, so that one too many is refused while the others stay: in WebAssembly, where
-//! there is no more memory the program ends. All in 64 bits, as the sums may pass what 32 can count.
+//! Memory budget of all texts together, so that a text too many is refused while the others stay: WebAssembly aborts
+//! when memory runs out. All sizes have 64 bits, because the sums may overflow 32.
 
 use super::source::Source;
 

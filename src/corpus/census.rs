@@ -1,9 +1,9 @@
-//! How much text there is in JSON, and where: counted once over everything in the file, so that what is read can be held
-//! against what is there. An export of a thousand talks has titles, too, and only the words tell that these are not meant.
+//! Counts the text in a JSON file by path, over everything in the file, so that what is read can be compared with what
+//! is there. An export of a thousand talks has titles, too, and only the number of words tells titles from text.
 //!
-//! A place is a path of members' names; lists do not count, as all of their elements are in one place. Where an object is
-//! no record but a list by other means (its names are numbers, or hundreds, or each has the same members), all its members
-//! are one place, too.
+//! A place is a path of member names without list indices, as all elements of a list are in one place. Where an object
+//! is used as a list (its names are numbers, or there are hundreds, or each has the same members), all its members are
+//! one place, too.
 
 use super::fields::{Amount, Measure, rejected};
 use super::latin1::Watch;

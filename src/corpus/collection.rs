@@ -1,4 +1,4 @@
-//! All the text that has been loaded.
+//! The corpus: all sources that have been loaded, and the split into training and validation data.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! Keeps parts of a text within the memory that the whole of it took.
+//! Compacts a text to some of its parts, within the memory that the whole text took.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Records that are conversations: each becomes one document, the text that `chat::render` makes of it.
+//! Reads records that are conversations: each becomes one document, the text that `chat::render` returns.
 
 use std::ops::Range;
 

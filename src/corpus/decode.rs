@@ -1,7 +1,7 @@
-//! Bytes in chunks of any size to text.
+//! Decodes bytes to text, in chunks of any size.
 //!
-//! UTF-16 is decoded as it comes. Of all other bytes only the whole can tell what they are, so they are kept; valid UTF-8
-//! then becomes the text where it lies, without a second copy.
+//! UTF-16 is decoded chunk by chunk. Other encodings can only be detected from the whole file, so its bytes are kept;
+//! valid UTF-8 then becomes the text in place, without a second copy.
 
 use std::collections::TryReserveError;
 

@@ -1,4 +1,4 @@
-//! The encodings a text can come in.
+//! The supported text encodings.
 
 use serde::{Deserialize, Serialize};
 

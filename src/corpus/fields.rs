@@ -1,4 +1,4 @@
-//! Which column or field holds the text?
+//! Chooses the column or field that holds the text.
 
 /// Rows that are looked at to find out.
 pub const SAMPLE: usize = 50;

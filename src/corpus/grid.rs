@@ -1,5 +1,5 @@
-//! Tables in JSON whose rows are lists: those that pandas writes with `orient="split"`, an object with `columns` and `data`;
-//! Google's sheets, an object with `values`; and lists of lists. They become CSV, which `table` reads.
+//! Converts tables in JSON whose rows are lists to CSV, which `table` reads: pandas' `orient="split"`, an object with
+//! `columns` and `data`; Google Sheets' object with `values`; and lists of lists.
 
 use super::header::is_usual;
 use crate::json::{elements, members, string};

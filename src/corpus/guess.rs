@@ -1,4 +1,5 @@
-//! Which of the older encodings a text is in: each is tried, and the reading that looks most like words wins.
+//! Guesses the legacy encoding of a text: decodes it with each candidate and takes the result that looks most like
+//! words.
 //!
 //! Not the `chardetng` crate: it brings the tables of Chinese, Japanese and Korean along, which the browser has anyway
 //! (see `legacy`). What it would be better at, short texts, a person settles with the choice beside the file.

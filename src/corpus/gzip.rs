@@ -1,4 +1,4 @@
-//! Gzip, inflated as it comes in.
+//! Inflates gzip, chunk by chunk.
 
 use std::io::Write;
 

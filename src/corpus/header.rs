@@ -1,5 +1,4 @@
-//! The beginning of a table: which character separates its cells, and whether its first row names the columns. Nothing in
-//! a file says so; the first rows together do.
+//! Detects a table's separator and whether its first row is a header. No file says so; its first rows together show it.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! A JSON file: an array of strings or objects, an object that has such arrays somewhere in it, a table, an export of
-//! chats, one object with its text in a field, or several values one after the other.
+//! Reads a JSON file: an array of strings or objects, an object that contains such arrays, a table, a chat export, one
+//! object with its text in a field, or several values one after the other.
 
 use super::census::Census;
 use super::conversations::{Conversations, Forms};

@@ -1,4 +1,4 @@
-//! JSON lines: a value on each line. Lines that are none, and cannot be mended, are left out and counted.
+//! Reads JSON Lines: one value per line. Invalid lines that cannot be repaired are left out and counted.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Text whose UTF-8 was taken for Latin-1: "Ã±" for "ñ". All of Meta's exports in JSON are like that.
+//! Repairs UTF-8 that was decoded as Latin-1: "Ã±" for "ñ". All of Meta's JSON exports are like that.
 
 /// The text that was meant: if all of its characters are bytes of Latin-1, not all of them ASCII, and the bytes are UTF-8.
 pub fn mended(text: &str) -> Option<String> {

@@ -1,4 +1,4 @@
-//! Text in an encoding older than Unicode, decoded by the platform.
+//! Decodes legacy encodings, older than Unicode, with the platform's decoder.
 //!
 //! A browser knows them all, so the page need not download their tables, of which those of Chinese, Japanese and Korean
 //! alone are larger than all that is left of what the first load may weigh. Natively `encoding_rs` stands in, which

@@ -1,4 +1,4 @@
-//! Bytes of files to documents of clean text, and their split into training and validation.
+//! Reads files into documents of clean text and splits them into training and validation data.
 //!
 //! A [`FileReader`] takes one file in chunks: `gzip` inflates, `binary` refuses what is no text, `decode` makes text of
 //! bytes and LF of every line ending. At the end the format (`table`, `jsonlines`, `json`, or plain text) says which

@@ -1,4 +1,4 @@
-//! What a format made of a text.
+//! The result of parsing a text: documents and what was left out.
 
 use std::ops::Range;
 

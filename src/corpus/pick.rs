@@ -1,4 +1,4 @@
-//! Takes the texts out of JSON that are in one place. Each is a document.
+//! Extracts the texts at one place of a JSON file, one document each.
 
 use std::ops::Range;
 

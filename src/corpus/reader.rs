@@ -1,4 +1,4 @@
-//! One file, from its first chunk to a [`Source`].
+//! Reads one file, chunk by chunk, into a [`Source`].
 
 use serde::{Deserialize, Serialize};
 

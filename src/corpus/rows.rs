@@ -1,4 +1,4 @@
-//! Rows of cells, read from a text whose part already read may change meanwhile.
+//! Reads rows of cells from a text whose part before the cursor may be overwritten meanwhile.
 
 use csv_core::{ReadFieldResult, Reader, ReaderBuilder};
 

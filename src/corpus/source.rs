@@ -1,4 +1,4 @@
-//! What one file became.
+//! A source: the documents of one file and their origin.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! What trains and what validates.
+//! Splits documents into training and validation data.
 
 use serde::{Deserialize, Serialize};
 

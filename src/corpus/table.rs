@@ -1,4 +1,5 @@
-//! CSV and its relatives: one document a row, from one column, or conversations of what two columns ask and answer.
+//! Reads CSV and similar tables: one document per row, from one column, or conversations from a question and an answer
+//! column.
 
 use super::compact::Compact;
 use super::conversations::Conversations;

@@ -1,4 +1,4 @@
-//! What is counted about a source, once, when it is added.
+//! Statistics of a source, counted once when it is added.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The text of one file: what kind of bytes they are, within what limit, and what is refused.
+//! Limits and checks of one file's text: its kind, its size, and the errors that refuse it.
 
 use super::binary;
 use super::decode::{Decoded, Decoder, Full};

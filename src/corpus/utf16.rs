@@ -1,5 +1,5 @@
-//! UTF-16 that no byte order mark announces: a whole file, or a part in the midst of another text, as PowerShell's `>>`
-//! appends it to a file in UTF-8. It is known by where its zeros stand.
+//! Detects UTF-16 without a byte order mark by the positions of its zero bytes: a whole file, or a part within another
+//! text, as PowerShell's `>>` appends it to a file in UTF-8.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Bytes that are UTF-8 for the most part: a stray byte does not make all of them something else.
+//! Decodes text that is mostly UTF-8, so that a stray byte does not change the encoding of the whole.
 //!
 //! What decides is counting. Where the characters of several bytes outnumber the strays clearly, the text is UTF-8 with
 //! some damage. Otherwise it is taken apart into stretches, mostly lines, each of which is UTF-8 or in an older encoding:

@@ -1,4 +1,4 @@
-//! How ggml writes numbers: `ggml.h` and `ggml-quants.c`, version 0.25.1.
+//! Converts numbers to ggml's formats: `ggml.h` and `ggml-quants.c`, version 0.25.1.
 
 use half::f16;
 

@@ -1,5 +1,5 @@
-//! The GGUF container, version 3 (`docs/gguf.md` of ggml): counts, metadata, what the tensors are, their bytes. All
-//! numbers are little-endian.
+//! Writes the GGUF container, version 3 (`docs/gguf.md` of ggml): counts, metadata, tensor descriptions, tensor data.
+//! All numbers are little-endian.
 
 use super::ggml::Encoding;
 

@@ -1,4 +1,5 @@
-//! What a clone without Git LFS has in the place of a large file: a few lines of text (git-lfs, `docs/spec.md`, version 1).
+//! Detects Git LFS pointers: the few lines of text that a clone without Git LFS has instead of a large file (git-lfs,
+//! `docs/spec.md`, version 1).
 
 use crate::error::{Error, Result};
 

@@ -1,5 +1,5 @@
-//! The history of a model's training as the bytes of tensors. Rows of F64 hold numbers, NaN where there is none; what the
-//! model wrote is JSON, an array of `{"step", "text"}` in UTF-8.
+//! Stores the training history as tensors. Rows of F64 hold numbers, NaN where there is none; samples are JSON, an
+//! array of `{"step", "text"}` in UTF-8.
 
 use std::array;
 

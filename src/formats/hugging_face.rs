@@ -1,5 +1,5 @@
-//! The folder that Hugging Face's `transformers` open with `from_pretrained`, and that training goes on from elsewhere, as
-//! a ZIP archive.
+//! Writes a model folder for `from_pretrained` of Hugging Face's `transformers`, with scripts that continue its
+//! training, as a ZIP archive.
 
 use serde_json::{Value, json};
 

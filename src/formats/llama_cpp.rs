@@ -1,4 +1,4 @@
-//! The model as a GGUF file, which llama.cpp and what is built on it open. Metadata and tensors are those that its own
+//! Writes the model as a GGUF file for llama.cpp and programs built on it. Metadata and tensors are those that its own
 //! `convert_hf_to_gguf.py` makes of a GPT-2 and `src/models/gpt2.cpp` reads (release v0.5.0).
 //!
 //! llama.cpp reads at most as many tokens as the model's context and slides no window, and where it turns many tokens

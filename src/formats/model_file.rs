@@ -1,5 +1,5 @@
-//! Lorito's one file, `NAME.safetensors`: a model with all that it needs to write and to be trained on. A checkpoint is
-//! the same file with the optimizer's state in it, so a checkpoint opens as a model too.
+//! Reads and writes Lorito's model file, `NAME.safetensors`: a model with all that generation and training need. A
+//! checkpoint is the same file with the optimizer state in it, so a checkpoint opens as a model too.
 //!
 //! Tensors: the weights under the names that transformers have for them; `lorito.steps` with every step's figures; from
 //! version 2 on `lorito.evaluations` and `lorito.samples`, which version 1 has in its manifest (see `history.rs`); in a checkpoint

@@ -1,7 +1,7 @@
-//! The safetensors container: eight bytes with the header's length, a JSON header, the tensors' bytes.
+//! Reads and writes the safetensors container: eight bytes with the header's length, a JSON header, the tensors' bytes.
 //!
-//! The `safetensors` crate checks types, shapes and offsets here. Reading the header is ours because a download is
-//! checked before it has all arrived, and writing is ours because the same model shall give the same bytes: the crate
+//! The `safetensors` crate checks types, shapes and offsets here. Reading the header is our own code because a download
+//! is checked before all of it has arrived, and writing is because the same model must give the same bytes: the crate
 //! writes metadata in the order of a hash map.
 
 use std::{

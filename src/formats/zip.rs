@@ -1,5 +1,5 @@
-//! A ZIP archive of files stored as they are (PKWARE's APPNOTE 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16). Weights
-//! hardly compress, and a crate for all of ZIP would bring more than these two records.
+//! Writes a ZIP archive of uncompressed files (PKWARE's APPNOTE 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16). Weights
+//! hardly compress, and a crate for all of ZIP would be larger than these few records.
 
 use crate::error::{Error, Result};
 

@@ -1,4 +1,4 @@
-//! A prompt to a stream of ids, seen through a [`Window`]. Knows ids only, never text.
+//! Generates token ids from a prompt, through a sliding [`Window`]. Knows ids only, never text.
 
 mod sampler;
 mod window;

@@ -1,4 +1,4 @@
-//! Logits to the next id: repetition penalty, temperature, top-k, top-p, then a draw.
+//! Samples the next id from logits: repetition penalty, temperature, top-k, top-p, then a random draw.
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;

@@ -1,4 +1,4 @@
-//! The ids that the model sees, at most a context of them, and what is forgotten when they are more.
+//! The context window: the ids that the model sees, and which are dropped when the context is full.
 //!
 //! GPT-2's positions end with its context, so a longer text is written through a sliding window: when the window is
 //! full, its older half is forgotten and the rest read anew from position 0. Of a conversation whole turns are forgotten

@@ -1,4 +1,4 @@
-//! Is a text JSON, and if not, where and why?
+//! Validates JSON and reports the position and cause of an error.
 
 use serde::de::IgnoredAny;
 

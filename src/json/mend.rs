@@ -1,11 +1,11 @@
-//! Nearly JSON: what programs and people write that the standard does not know, and what it can only mean.
+//! Repairs nearly valid JSON: common deviations from the standard that have only one meaning.
 //!
 //! - `NaN`, `Infinity` and `-Infinity` (Python's json module), `None`, `True`, `False`, `undefined`: values without text
 //! - a comma too many: before what ends a list or the file, after what begins one, after another comma
 //! - commas between values of the first level, as in JSON lines whose lines end with one
 //! - comments: `// …`, `/* … */`
 //!
-//! All of it is replaced in its place by as many bytes, so that lines and columns stay what they are.
+//! Every repair replaces bytes by as many bytes, so that lines and columns stay the same.
 
 /// Words of other languages, and JSON as long as they are.
 const WORDS: [(&[u8], &[u8]); 8] = [

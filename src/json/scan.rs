@@ -1,4 +1,4 @@
-//! What stands in a valid JSON text, one thing after the other. Nothing is kept but the place, whatever the depth.
+//! Scans a valid JSON text, token by token. Its only state is the position, whatever the depth.
 
 use std::borrow::Cow;
 use std::ops::Range;

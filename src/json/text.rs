@@ -1,4 +1,4 @@
-//! The text of JSON strings, and of lists that are one text in pieces.
+//! Decodes JSON strings, and lists whose elements are pieces of one text.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,6 @@
-//! Low-rank adaptation (LoRA; Hu et al. 2021): the model's own weights stay as they are, and beside each chosen matrix W two
-//! thin ones learn, so that W + alpha / rank * A B is read in its place. A is initialised as in PEFT 0.21 and B with zeros, so
-//! that nothing changes before the first step.
+//! Low-rank adaptation (LoRA; Hu et al. 2021): the model's own weights stay frozen, and two thin matrices A and B are
+//! trained for each chosen matrix W, so that the layer uses W + alpha / rank * A B. A is initialised as in PEFT 0.21
+//! and B with zeros, so that the model is unchanged before the first step.
 
 use super::{Weights, layout::Layout};
 use crate::{

@@ -1,4 +1,4 @@
-//! Windows of token ids, checked against a vocabulary: kernels read tables of tokens at them without looking.
+//! A batch: windows of token ids, checked against the vocabulary, because kernels index tables by them unchecked.
 
 use crate::{
     error::{Error, Result},

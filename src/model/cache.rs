@@ -1,4 +1,4 @@
-//! The KV cache: keys and values of the tokens already read, so that writing one more token costs one token.
+//! The KV cache: keys and values of previous tokens, so that each new token costs the forward pass of one token.
 
 use super::{Gpt, Ids, Linear, Mode, Weights};
 use crate::{

@@ -1,7 +1,7 @@
-//! Where each trained tensor lies in the one flat array that holds all of a model's weights.
+//! The offset of each trained tensor in the flat array that holds all of a model's weights.
 //!
-//! One array instead of a tree of tensors: the optimizer, clipping, checkpoints and files then handle one thing. Where it would
-//! be larger than the GPU can bind it lies in several buffers, which changes no index.
+//! With one array instead of a tree of tensors, the optimizer, clipping, checkpoints and files handle one thing. Where
+//! it would be larger than the GPU can bind it lies in several buffers, which changes no index.
 
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Normal};

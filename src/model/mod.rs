@@ -1,5 +1,5 @@
-//! A transformer that predicts the next token, of any [`Architecture`]: one forward pass for training, reading and writing, and
-//! one backward pass.
+//! A transformer that predicts the next token, of any [`Architecture`]: one forward pass for training, evaluation and
+//! generation, and one backward pass.
 //!
 //! Activations are `[batch * time, width]`: every part but attention treats tokens alike.
 

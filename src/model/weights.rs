@@ -1,4 +1,4 @@
-//! A model's tensors by what they are for: as views into the flat array, and as places in the flat gradient.
+//! A model's tensors by role: as views into the flat array of weights, and as slots in the gradient buffer.
 
 use std::ops::Range;
 

@@ -1,5 +1,5 @@
-//! What an MLP does to each number between its two layers, and the slope of it. GPT-2 has GELU in the tanh approximation
-//! (Hendrycks & Gimpel 2016); others of its family have other functions.
+//! Activation functions of the MLP and their derivatives. GPT-2 has GELU in the tanh approximation (Hendrycks & Gimpel
+//! 2016); other models of its family have other functions.
 
 use super::exponential::{exp, tanh};
 use crate::config::Activation;

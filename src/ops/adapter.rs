@@ -1,4 +1,5 @@
-//! A matrix W `[inputs, outputs]` with an adapter: W + scale * A B, where A is `[inputs, rank]` and B `[rank, outputs]`.
+//! A linear layer's matrix W `[inputs, outputs]` with a LoRA adapter: W + scale * A B, with A `[inputs, rank]` and B
+//! `[rank, outputs]`.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Causal self-attention (Vaswani et al. 2017): every token looks at itself and what came before it.
+//! Causal self-attention (Vaswani et al. 2017): every token attends to itself and the tokens before it.
 
 use super::{
     CpuTensor, Device, Mask, Precision, Tensor,

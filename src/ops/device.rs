@@ -1,5 +1,5 @@
-//! An engine as a value: the processor, or one GPU with its queue, memory and measured speed. Nothing of it is global, so
-//! that several of them compute side by side, in one thread or in several.
+//! An engine as a value: the CPU, or one GPU with its queue, memory and measured speed. Nothing is global, so that
+//! several engines can compute side by side, in one thread or in several.
 
 use super::gpu::Gpu;
 

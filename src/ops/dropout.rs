@@ -1,7 +1,8 @@
-//! Dropout (Srivastava et al. 2014): in training an activation is zeroed with a probability and the rest scaled up.
+//! Dropout (Srivastava et al. 2014): in training each activation is zeroed with a given probability and the rest scaled
+//! up.
 //!
-//! What is dropped follows from a key and the number's place alone, on either engine alike: the backward pass makes the
-//! same mask again, so that none is ever kept.
+//! The mask depends on a key and the number's index alone, on both engines alike: the backward pass computes the same
+//! mask again, so that it is never stored.
 
 /// The dropout of one pass of training; `None` of it means evaluation.
 #[derive(Debug, Clone, Copy)]

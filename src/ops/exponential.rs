@@ -1,5 +1,5 @@
-//! Exponential and hyperbolic tangent that the compiler turns into SIMD: no branches, no table, no call. The C
-//! library's versions are called once a number in WebAssembly and took a third of a training step there.
+//! Exponential and hyperbolic tangent in a form that the compiler vectorises: no branches, no table, no call. The C
+//! library's versions are called once per number in WebAssembly and took a third of a training step there.
 
 /// e^x for any finite x, within 2 units in the last place of f32's range, flushing to the range's ends outside it.
 ///

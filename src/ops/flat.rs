@@ -1,5 +1,5 @@
-//! The flat array of all weights, or of their gradients or moments: one buffer, or several where one would be larger than the
-//! GPU can bind. Its indices are the same however it is divided.
+//! The flat array of all weights, or of their gradients or moments: one buffer, or several where one would be larger
+//! than the GPU can bind. Indices are the same however it is divided.
 
 use std::ops::Range;
 

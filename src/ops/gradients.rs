@@ -1,5 +1,5 @@
-//! The gradient of all weights: one flat array, laid out and divided as the weights are, into which the backward pass writes piece by
-//! piece. The passes of further batches add to it.
+//! The gradient buffer: one flat array with the layout of the weights, which the backward pass fills piece by piece. In
+//! gradient accumulation further batches add to it.
 
 use std::ops::Range;
 

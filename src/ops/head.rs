@@ -1,9 +1,9 @@
-//! The head: hidden states to logits, by the token embedding, and the softmax cross-entropy between logits and the ids that
-//! really came next.
+//! The language-model head: computes logits from hidden states with the token embedding, and the softmax cross-entropy
+//! between logits and targets.
 //!
-//! Where the flat array of the weights is divided, the token embedding comes in pieces of rows. The logits of all
-//! rows at once would be the largest thing in memory (50,257 tokens: 200 KB a row), so the loss and its gradient take
-//! a few rows at a time.
+//! Where the flat array of the weights is divided, the token embedding comes in segments of rows. The logits of all
+//! rows at once would be the largest tensor in memory (50,257 tokens: 200 KB a row), so the loss and its gradient are
+//! computed a few rows at a time.
 
 use super::{
     CpuTensor, Gradients, IGNORED, Scalar, Scalars, Tensor,

@@ -1,5 +1,5 @@
-//! A linear layer, `y = x W + b`, with GPT-2's weight layout: `[inputs, outputs]` (Hugging Face's `Conv1D`); and what the
-//! model does with its output at once.
+//! A linear layer, `y = x W + b`, with GPT-2's weight layout: `[inputs, outputs]` (Hugging Face's `Conv1D`), and fused
+//! versions with the operation that follows.
 
 use super::{
     CpuTensor, Gradients, LinearGradient, Mask, Tensor, activation, gpu,

@@ -1,8 +1,8 @@
-//! Half precision on the GPU: copies of weights and activations with 16 bits a number, where a product reads them, beside
-//! the weights that are trained, with 32 (Micikevicius et al. 2018, "Mixed Precision Training").
+//! Half precision on the GPU: 16-bit copies of weights and activations that matrix products read, beside the trained
+//! weights of 32 bits (Micikevicius et al. 2018, "Mixed Precision Training").
 //!
-//! All sums and all gradients keep 32 bits. So no gradient can fall below what 16 bits hold, and the loss needs no scale,
-//! which is there for gradients of half precision alone.
+//! All sums and all gradients keep 32 bits. So no gradient underflows, and no loss scaling is needed, which exists for
+//! 16-bit gradients alone.
 
 use super::{Tensor, gpu};
 

@@ -1,6 +1,6 @@
-//! Matrix products of strided pieces of plain slices, the CPU engine's workhorse. Burn's `matmul` needs whole tensors,
-//! and the `gemm` crate behind it keeps a block of 12 x 4 numbers in registers, more than WebAssembly's engines have on
-//! x86-64: half of its time goes into spilling them (docs/BENCHMARKS.md).
+//! Matrix products of strided views of slices, the CPU engine's workhorse. Burn's `matmul` needs whole tensors, and the
+//! `gemm` crate behind it keeps a block of 12 x 4 numbers in registers, more than WebAssembly's engines have on x86-64:
+//! half of its time goes into spilling them (docs/BENCHMARKS.md).
 
 use wide::f32x4;
 

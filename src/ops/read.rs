@@ -1,4 +1,4 @@
-//! The way back from the device: the only place where the engine waits for the GPU.
+//! Read-back from the device: the only place where the engine waits for the GPU.
 
 use super::{Tensor, gpu};
 

@@ -1,5 +1,5 @@
-//! Single numbers that a training step leaves behind, losses and norms: on the GPU they wait side by side in one buffer
-//! until somebody asks, so that a step is never held up for one.
+//! Scalars of a training step, losses and norms, kept on the device until they are read back together, so that no step
+//! waits for one.
 
 use super::{
     Device,

@@ -1,9 +1,9 @@
-//! Times of work on a GPU without the time that its answer takes to come back. Between a fraction of a millisecond and,
-//! in Firefox, a tenth of a second pass until one hears that it has finished; so batches of two lengths are timed, and the
+//! Measures the duration of GPU work without the latency of its completion callback. The callback arrives between a
+//! fraction of a millisecond and, in Firefox, a tenth of a second late; so batches of two lengths are timed, and their
 //! difference counts.
 //!
-//! What is timed is given as a function: the seconds from queueing so many pieces of work until all of them are known to
-//! be done.
+//! The work to measure is a function: it queues a number of pieces of work and returns the seconds until all of them
+//! are known to be done.
 
 /// Pieces of a batch, at most: a GPU that takes less for them than can be told from noise is fast enough.
 const MOST: f64 = 64.0;

@@ -1,4 +1,4 @@
-//! How fast the engine multiplies matrices: estimates of time, and how much goes to the GPU at once, follow from it.
+//! Measures the speed of matrix products: time estimates and the size of GPU submissions follow from it.
 
 use super::{
     Device, Tensor, gpu,

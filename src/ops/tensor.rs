@@ -1,5 +1,5 @@
-//! Tensors: numbers row after row, in ordinary memory or in a GPU's. Each operation asks once which; its body for the CPU
-//! and its kernels are given tensors of their own kind.
+//! Tensors: row-major numbers in ordinary memory or in a GPU's. Each operation matches once on the kind; its CPU
+//! implementation and its kernels get tensors of their own kind.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! What the tests of the operations share: devices, repeatable random tensors, finite differences, comparisons.
+//! Helpers for the tests of the operations: devices, repeatable random tensors, finite differences, comparisons.
 //!
-//! The bodies for the CPU are held against finite differences, the GPU's kernels against them. The GPU may be any that
-//! Vulkan finds, Chromium's software one (SwiftShader) too: `cargo xtask test` says where that is.
+//! The CPU implementations are compared with finite differences, the GPU's kernels with the CPU. The GPU may be any
+//! that Vulkan finds, Chromium's software one (SwiftShader) too: `cargo xtask test` says where that is.
 
 use std::io::Write;
 

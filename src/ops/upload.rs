@@ -1,4 +1,4 @@
-//! A flat array that is filled piece by piece, where it will stay: on the GPU without the whole of it in memory before.
+//! Uploads a flat array piece by piece, straight to its device: the GPU's array is never whole in ordinary memory.
 
 use super::{CpuTensor, Device, Flat, Segments, gpu, read::ReadFailed};
 

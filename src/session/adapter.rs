@@ -1,4 +1,4 @@
-//! Fine-tuning with an adapter: put beside the model when a run asks for one, merged on demand, saved and opened alone.
+//! LoRA fine-tuning: adds an adapter when a run asks for one, merges it on demand, saves and opens it by itself.
 
 use super::{ModelSummary, Session};
 use crate::{

@@ -1,5 +1,6 @@
-//! Writing on the CPU while the model is on the GPU: for each token the GPU has dozens of small kernels started and the
-//! answer waited for, which takes longer than a small model's arithmetic. Which is faster is measured.
+//! Generates on the CPU while the model is on the GPU: for each token the GPU starts dozens of small kernels and its
+//! result has to be read back, which takes longer than a small model's arithmetic. The faster engine is found by
+//! measuring.
 
 use serde::Serialize;
 

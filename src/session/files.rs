@@ -1,4 +1,4 @@
-//! The model as files: out in every format, and in from our own.
+//! Exports the model in every format, and opens Lorito's own model files.
 
 use std::rc::Rc;
 

@@ -1,5 +1,5 @@
-//! One person's work: the text they brought, the tokenizer, the model, its training, what it writes. The page talks to
-//! this and to nothing below it; `web/` only translates.
+//! A session: the loaded text, the tokenizer, the model, its training and its generations. The page calls only this
+//! module; `web/` only translates.
 //!
 //! A model keeps the tokenizer and the token ids it was made with, so that loading another text or training another
 //! tokenizer never changes a run under way.

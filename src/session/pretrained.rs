@@ -1,4 +1,4 @@
-//! Opening a model of Hugging Face's piece by piece, while the model before it stays.
+//! Opens a Hugging Face model piece by piece, while the previous model stays usable.
 
 use std::rc::Rc;
 

@@ -1,4 +1,4 @@
-//! The training loop, one tick at a time: what [`Run`] decides, done with the session's model.
+//! The training loop, one tick at a time: does what [`Run`] decides with the session's model.
 
 use super::{GenerateOptions, Model, Session, Writing};
 use crate::{

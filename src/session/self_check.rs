@@ -1,4 +1,4 @@
-//! The GPU checked against the CPU, on the batch that a run begins with.
+//! Checks the GPU against the CPU on the first batch of a run.
 
 use super::{Model, Session};
 use crate::{

@@ -1,4 +1,4 @@
-//! The text that a person brought, and its tokens.
+//! The session's corpus and its tokens.
 
 use std::{borrow::Cow, rc::Rc};
 

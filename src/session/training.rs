@@ -1,4 +1,4 @@
-//! A run: begun, step by step, evaluated, saved and brought back.
+//! The life of a run: start, steps, evaluation, saving and resuming.
 
 use std::rc::Rc;
 

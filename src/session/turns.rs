@@ -1,4 +1,5 @@
-//! Conversations for a model that knew none: its tokenizer gets the tokens between turns, and the model rows for them.
+//! Adds chat support to a model without it: its tokenizer gets the special tokens of turns, and its embedding rows for
+//! them.
 
 use std::rc::Rc;
 

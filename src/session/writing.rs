@@ -1,4 +1,4 @@
-//! Texts and answers, token by token.
+//! Generates texts and chat answers, token by token.
 
 use super::{GenerateOptions, Model, Session, Writing, cpu_writer::CpuWriter};
 use crate::{

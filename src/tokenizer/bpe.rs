@@ -1,4 +1,4 @@
-//! Byte-pair merges: bytes of a word to ids, as `tokenizers` does it.
+//! Applies byte-pair merges: encodes the bytes of a word as ids, as `tokenizers` does.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,4 +1,4 @@
-//! A tokenizer as a byte-level BPE, which is the only kind of ours that llama.cpp knows. Its ids stay the same.
+//! Converts a tokenizer to byte-level BPE, the only kind of ours that llama.cpp supports. Its ids stay the same.
 //!
 //! Words are that already, and bytes are a BPE without merges. Characters become one whose merges build each character
 //! of several bytes from its first byte on. No such merge reaches into the next character, as it would have to begin

@@ -1,4 +1,4 @@
-//! `tokenizer.json` as Hugging Face's `tokenizers` writes it: what of it can be used here, read with distrust.
+//! Parses and validates `tokenizer.json` of Hugging Face's `tokenizers`. The file is untrusted.
 
 use std::collections::{HashMap, HashSet};
 

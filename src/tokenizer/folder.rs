@@ -1,6 +1,6 @@
-//! The tokenizer of a folder of Hugging Face's: `tokenizer.json`, or GPT-2's older pair `vocab.json` and `merges.txt`, and
-//! what the small files beside it say of its tokens. All as transformers 5.24 read them (`tokenization_utils_base.py`,
-//! `tokenization_gpt2.py`, `generation/configuration_utils.py`).
+//! Reads the tokenizer of a Hugging Face folder: `tokenizer.json`, or GPT-2's older pair `vocab.json` and `merges.txt`,
+//! and what the small files beside it say of its special tokens. All as transformers 5.24 reads them
+//! (`tokenization_utils_base.py`, `tokenization_gpt2.py`, `generation/configuration_utils.py`).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

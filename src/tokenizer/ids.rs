@@ -1,4 +1,4 @@
-//! The token ids of a text, as a run holds them for as long as it trains.
+//! Compact storage for the token ids of a text, kept for as long as a run trains.
 
 use std::ops::Range;
 

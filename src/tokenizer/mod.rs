@@ -1,4 +1,4 @@
-//! Text to ids and back: characters, bytes, or byte-level BPE.
+//! Encodes text as token ids and decodes ids: characters, bytes, or byte-level BPE.
 //!
 //! A tokenizer is saved as the `tokenizer.json` of Hugging Face's `tokenizers`, which opens it and encodes to the same
 //! ids. That crate trains the merges here; the encoding is our own, as its engine for every kind of tokenizer would

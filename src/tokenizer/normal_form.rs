@@ -1,5 +1,5 @@
-//! The form in which a tokenizer reads letters: as they stand, or in Unicode's normal form NFC, in which a letter and its
-//! accent are one character where there is such a one.
+//! Unicode normalisation before tokenisation: none, or the normal form NFC, in which a letter and its accent are one
+//! character where Unicode has one.
 //!
 //! Texts out of PDFs and off older Macs have them apart, keyboards write them as one, and no eye tells them from each
 //! other. The tokenizers that are made here say NFC in their file, so `tokenizers` does the same. One that was opened

@@ -1,4 +1,4 @@
-//! A tokenizer from its file, and the file of a tokenizer.
+//! Opens a tokenizer from its file, and writes its file.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

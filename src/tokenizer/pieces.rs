@@ -1,4 +1,4 @@
-//! A text cut into its tokens, for showing.
+//! Splits a text into its tokens for display.
 
 use serde::Serialize;
 

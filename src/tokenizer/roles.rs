@@ -1,4 +1,4 @@
-//! Which tokens begin and end texts, and what else `transformers` calls them.
+//! Special tokens that begin and end texts, and their other names in `transformers`.
 
 use std::collections::BTreeMap;
 

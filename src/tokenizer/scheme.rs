@@ -1,4 +1,4 @@
-//! How ordinary text becomes ids: by character, by byte, or by merging the bytes of words.
+//! Encoding schemes of ordinary text: by character, by byte, or by merging the bytes of words.
 
 use super::bpe::{self, Merges};
 

@@ -1,4 +1,4 @@
-//! Added tokens: texts that are one token wherever they stand, found before anything else is cut.
+//! Added tokens: strings that are always one token, matched before all other tokenisation.
 
 use std::{borrow::Cow, collections::HashSet, fmt};
 

@@ -1,4 +1,4 @@
-//! What some tokenizers do to a text before it is cut into words: digits stand apart, and a space comes before it.
+//! Optional steps before pre-tokenisation: single digits, and a space before the text.
 
 use std::borrow::Cow;
 

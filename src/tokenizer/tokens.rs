@@ -1,4 +1,4 @@
-//! The bytes of every token; ids to text, at once or as they come.
+//! The bytes of every token; decodes ids to text, at once or as a stream.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A tokenizer from a text.
+//! Trains a tokenizer on a text.
 
 use std::collections::HashSet;
 

@@ -1,5 +1,5 @@
-//! Unicode's letters and numbers, as GPT-2's pre-tokenisation asks for them (`\p{L}`, `\p{N}`, `\s`), and
-//! added tokens that are whole words (`\w`).
+//! Unicode's character classes for GPT-2's pre-tokenisation (`\p{L}`, `\p{N}`, `\s`) and for added tokens that are
+//! whole words (`\w`).
 //!
 //! Tables instead of a regex engine: the engine and its tables would weigh more than the rest of this room, and
 //! `char::is_alphabetic` answers another question (it takes vowel signs for letters). The tables are Unicode 16.0, as

@@ -1,4 +1,4 @@
-//! The two large fields of a tokenizer's file, read with distrust: the vocabulary and the merges.
+//! Parses the two large fields of a tokenizer file, the vocabulary and the merges. The file is untrusted.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What of a conversation a model learns to say: the assistant's words and the token that ends them. The rest is only read.
+//! Loss mask for chats: only the assistant's text and the token that ends it count. The rest is context.
 //!
 //! Which turn a token belongs to is told by the last token before it that begins or ends one. Outside of conversations,
 //! every token counts. Beside the ids only the answers are kept that are there to be read and not to be learned.

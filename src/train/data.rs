@@ -1,4 +1,4 @@
-//! Token ids to batches: seeded random windows to train on, fixed windows to evaluate on.
+//! Makes batches of token ids: seeded random windows for training, fixed windows for evaluation.
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;

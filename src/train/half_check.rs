@@ -1,4 +1,4 @@
-//! Whether half precision can be trusted on this GPU: a few steps with it and a few without.
+//! Checks half precision on this GPU: compares a few training steps with it to the same steps without.
 
 use serde::Serialize;
 

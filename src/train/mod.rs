@@ -1,5 +1,5 @@
-//! The training step and what surrounds it. [`Run`] decides what comes after each step; the loop itself is the caller's,
-//! who can pause, stop and write between two pieces of work.
+//! The training step and its state. [`Run`] decides what follows each step; the caller runs the loop and can pause,
+//! stop and generate between two ticks.
 
 mod answers;
 mod data;

@@ -1,5 +1,5 @@
-//! Whether this GPU trains a person's own model as the CPU does: a part of its first batch on both, from the same weights.
-//! A driver may compile a kernel wrongly; nothing else would tell but a model that learns nothing.
+//! Checks the GPU against the CPU on a person's own model: a part of its first batch on both, from the same weights. A
+//! driver may compile a kernel wrongly; the only other symptom would be a model that does not learn.
 
 use serde::Serialize;
 

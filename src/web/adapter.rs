@@ -1,4 +1,4 @@
-//! Adapters and a run's best weights.
+//! Methods for adapters and a run's best weights.
 
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;

@@ -1,4 +1,4 @@
-//! The part of the module that is downloaded once it is needed; web/build/split.mjs takes it out of the module.
+//! The deferred module: code that is downloaded once it is needed. web/build/split.mjs splits it off.
 
 use wasm_bindgen::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Files that a model leaves as and comes back from.
+//! Methods that export and open model files.
 
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;

@@ -1,5 +1,5 @@
-//! What the libraries below log goes to the browser's console. What they say of kernels that did not start is heeded: they
-//! say it nowhere else (see `src/ops/gpu/failure.rs`).
+//! Forwards log messages of the libraries to the browser's console. Failures to start kernels are recorded, because the
+//! libraries report them nowhere else (see `src/ops/gpu/failure.rs`).
 
 use std::sync::{Mutex, PoisonError};
 

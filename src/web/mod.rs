@@ -1,8 +1,8 @@
-//! The border to JavaScript, and the only place that knows it: every method translates and hands over to
-//! [`session::Session`]. Errors are thrown as plain objects, `{ code, ...fields }`: those that the method of the same name
-//! returns.
+//! The JavaScript bindings, and the only module that knows JavaScript: every method converts its arguments and calls
+//! [`session::Session`]. Errors are thrown as plain objects, `{ code, ...fields }`: those of the method of the same
+//! name.
 //!
-//! Methods that wait (`async`) must not overlap with any other call; the worker takes turns with a mutex.
+//! Asynchronous methods must not overlap with any other call; the worker serialises calls with a mutex.
 
 mod adapter;
 mod deferred;

@@ -1,4 +1,4 @@
-//! The model: its costs, its kernels and the making of it.
+//! Methods for the model: its cost estimates, its kernels, and its creation.
 
 use wasm_bindgen::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Opening a folder of Hugging Face's: its small files whole, its large ones by their beginnings and then piece by piece.
+//! Methods that open a Hugging Face folder: small files whole, large ones by their headers and then piece by piece.
 
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;

@@ -1,5 +1,5 @@
-//! Why the module stopped. A panic and a failed allocation both end in a trap, which JavaScript sees as "unreachable" and
-//! nothing more; so each leaves a note here, which can still be read after the trap.
+//! Records why the module stopped. A panic and a failed allocation both end in a trap, which JavaScript sees only as
+//! "unreachable"; so each leaves a message here, which can still be read after the trap.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

@@ -1,4 +1,4 @@
-//! Text and tokenizer.
+//! Methods for text and tokenizer.
 
 use js_sys::Uint32Array;
 use wasm_bindgen::prelude::*;

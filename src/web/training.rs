@@ -1,4 +1,4 @@
-//! A run, tick by tick.
+//! Methods for a training run, tick by tick.
 
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;

@@ -1,5 +1,5 @@
-//! What a browser knows of text anyway, for those who would otherwise bring tables: older encodings, and Unicode's
-//! normal form.
+//! Calls the browser's own Unicode functions, so that their tables need not be downloaded: legacy encodings and normal
+//! forms.
 
 use js_sys::{JsString, Object, Reflect};
 use wasm_bindgen::prelude::*;

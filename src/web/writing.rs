@@ -1,4 +1,4 @@
-//! Texts and answers, token by token.
+//! Methods that generate texts and answers, token by token.
 
 use js_sys::Float32Array;
 use wasm_bindgen::prelude::*;

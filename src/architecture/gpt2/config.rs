@@ -1,4 +1,4 @@
-//! `config.json` of GPT-2's family as transformers 5.23 writes it (`configuration_gpt2.py`), and what of it we can be.
+//! Reads and checks `config.json` of GPT-2's family as transformers 5.23 writes it (`configuration_gpt2.py`).
 
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! When a message was sent. A file does not say whether 3/4 is in March or in April; all its dates together do.
+//! Parses dates of messages. A single 3/4 may be in March or in April; all dates of a file together decide the order.
 
 /// Where the year is among a date's three numbers, as far as their digits say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

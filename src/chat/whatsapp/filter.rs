@@ -1,4 +1,4 @@
-//! What of an export is nobody's words, or nobody else's business, and is left out unless a person wants it.
+//! Filters out messages that nobody wrote, and private ones, unless the options keep them.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! The words for the two halves of the day, beside a clock of twelve hours.
+//! Words for AM and PM in other languages, beside a clock of twelve hours.
 
 use super::marks::is_unseen;
 

@@ -1,4 +1,4 @@
-//! How a line begins that begins a message: date and time, and what stands around them.
+//! Parses the head of a message: date and time at the beginning of a line, with the characters around them.
 //!
 //! - Android: `12/31/23, 11:59 PM - Ana: Hola`, `31/12/2023 à 23:59 - Ana: Hola`, `٣١‏/١٢‏/٢٠٢٣، ١١:٥٩ م - Ana: Hola`
 //! - iPhone: `[31/12/23, 23:59:59] Ana: Hola`; copied from WhatsApp's web page, time and date change places

@@ -1,4 +1,4 @@
-//! The lines of a file to messages. All lines together tell how its messages begin.
+//! Splits the lines of a file into messages, by a layout of heads that all lines together determine.
 
 use super::date::Stamp;
 use super::head::{self, Form, Head, Shape};

@@ -1,4 +1,4 @@
-//! Characters that nobody sees, and digits that not everybody writes.
+//! Invisible characters, and digits of other scripts.
 
 /// What turns the direction of writing. WhatsApp puts U+200E before its own words on an iPhone.
 pub const DIRECTION: [char; 12] = [

@@ -1,4 +1,4 @@
-//! Chats as WhatsApp exports them ("Export chat", without media) become conversations.
+//! Reads chats as WhatsApp exports them ("Export chat", without media) into conversations.
 //!
 //! `layout` finds the messages: `head` reads how a line begins, in any language, and `date` when that was. `names` tells
 //! where a sender's name ends, `notices`, `wording` and `phrases` know WhatsApp's own words, `filter` and `private` leave out what is

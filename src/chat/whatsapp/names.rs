@@ -1,4 +1,4 @@
-//! Where the sender's name ends, in a line that may have several colons, and which names are the same.
+//! Finds the end of the sender's name in lines with several colons, and names of the same person.
 //!
 //! A name ends at a colon with a space, but not at the first: `Taller: Bruno` may be somebody. Other lines tell. What
 //! nobody sees is no part of a name, and where WhatsApp's own mark follows a colon, a name ends there for certain.

@@ -1,4 +1,4 @@
-//! What WhatsApp writes itself, as nobody's words should be learned from it.
+//! Detects system messages that WhatsApp writes itself, so that they are not learned.
 //!
 //! An iPhone puts U+200E before such words; Android does not. So they are known by their form first: nothing but `<…>`, the
 //! name of a file with something in brackets behind, the votes of a poll, an address of a map. What has no form is known by

@@ -1,4 +1,4 @@
-//! Who takes part in a chat, and who of them is "you": the one whose words the model learns.
+//! Lists the participants of a chat and guesses which of them is "you", the one whose messages the model learns.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! What one file tells of WhatsApp's own phrases, in a language that nobody knows here: they are there again and again.
+//! Detects WhatsApp's own phrases in any language by their repetition within one file.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hasher;

@@ -1,4 +1,4 @@
-//! Addresses and numbers within what people write. Each becomes [`STAND_IN`], so that the sentence around it stays one.
+//! Replaces addresses and numbers in messages with [`STAND_IN`], so that the sentence around them stays whole.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Whether a text that is read as plain text resembles a chat: somebody may not want to learn its dates and names.
+//! Detects plain text that resembles a chat export, so that a person can choose not to learn its dates and names.
 
 use super::marks::{digit, is_unseen};
 

@@ -1,3 +1,4 @@
+//! Tests of whole exports of WhatsApp, from text to conversations.
 use super::*;
 
 const ANDROID: &str = "\

@@ -1,4 +1,4 @@
-//! WhatsApp's own words in the languages of `languages.txt`.
+//! Detects WhatsApp's own phrases by their wording in the languages of `languages.txt`.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;

@@ -1,5 +1,5 @@
-//! Adapters as PEFT keeps them (peft 0.21.2, `LoraConfig` and `save_pretrained`): adapter_config.json and
-//! adapter_model.safetensors. PEFT's thin matrices are the transposes of ours: `lora_A` is `[rank, inputs]` and `lora_B`
+//! Reads and writes adapters in PEFT's format (peft 0.21.2, `LoraConfig` and `save_pretrained`): adapter_config.json
+//! and adapter_model.safetensors. PEFT's matrices are the transposes of ours: `lora_A` is `[rank, inputs]` and `lora_B`
 //! `[outputs, rank]`.
 //!
 //! PEFT's may be of several ranks, count differently often, and stand beside some layers' matrices only. Ours are all alike,

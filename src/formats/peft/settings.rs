@@ -1,5 +1,5 @@
-//! What an adapter_config.json says (peft 0.21.2, `LoraConfig`): the few settings that are used, and all others at values
-//! with which they change nothing.
+//! Reads adapter_config.json (peft 0.21.2, `LoraConfig`): uses a few settings, and requires of all others values that
+//! have no effect.
 
 use serde_json::{Map, Value};
 

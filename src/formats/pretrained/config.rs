@@ -1,4 +1,4 @@
-//! Which family of models a `config.json` describes, and the shape that the family reads from it.
+//! Detects the model family of a `config.json` and reads its shape.
 
 use serde::Deserialize;
 use serde_json::Value;

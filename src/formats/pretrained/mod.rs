@@ -1,6 +1,6 @@
-//! Models of GPT-2's family as Hugging Face's `transformers` keep them: `config.json`, the weights in one safetensors file
-//! or several with an index, and a tokenizer. All that can be refused is refused by the files' beginnings; the weights then
-//! come piece by piece, so that they are never in memory twice.
+//! Reads models of GPT-2's family in the format of Hugging Face's `transformers`: `config.json`, the weights in one
+//! safetensors file or several with an index, and a tokenizer. Every check that can be is made on the files'
+//! beginnings; the weights are then read piece by piece, so that they are never in memory twice.
 
 mod config;
 mod weights;

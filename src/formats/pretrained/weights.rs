@@ -1,4 +1,4 @@
-//! The files of weights by their headers: which tensor lies where, and its bytes as numbers.
+//! Locates tensors in weight files by their headers, and converts their bytes to numbers.
 
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 

@@ -1,5 +1,5 @@
-//! AdamW over the flat array of all weights in three dispatches: sums of squares, their total, the update; of several segments
-//! each has its own sums and update. The norm of the gradient never leaves the GPU.
+//! AdamW over the flat array of all weights in three dispatches: sums of squares, their total, the update; each segment
+//! has its own sums and update. The gradient norm never leaves the GPU.
 
 use cubecl::prelude::*;
 

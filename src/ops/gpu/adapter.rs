@@ -1,4 +1,4 @@
-//! Adapters on the GPU: thin products, by the kernels that all products have.
+//! LoRA adapters on the GPU: products with thin matrices, by the same kernels as all products.
 
 use super::{
     block::Form,

@@ -1,4 +1,4 @@
-//! How a matrix product is shared out among the GPU's threads.
+//! The block of a matrix product that each thread of the GPU computes.
 
 use cubecl::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Which kernel computes matrix products, by what this GPU was measured to do.
+//! Chooses the kernel for matrix products by measurements on this GPU.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Functions of one number.
+//! Elementwise functions on the GPU.
 
 use cubecl::prelude::*;
 use half::f16;

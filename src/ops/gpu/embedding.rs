@@ -1,5 +1,5 @@
-//! Token and position embedding on the GPU. Backwards each thread adds up one number of one token's row, over the places
-//! where the token stands, which the CPU has sorted: deterministic, and without atomics.
+//! Token and position embedding on the GPU. In the backward pass each thread sums one column of one token's row over
+//! the positions of the token, which the CPU has sorted: deterministic, and without atomics.
 
 use std::ops::Range;
 

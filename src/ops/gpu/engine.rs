@@ -1,5 +1,5 @@
-//! One GPU as a value: its queue, the kernels chosen for it, its measured speed, its memory that serves again. Tensors carry
-//! it, so that nothing is shared between two of them.
+//! One GPU as a value: its queue, kernel choice, measured speed and memory pool. Tensors carry it, so that two GPUs
+//! share nothing.
 
 use std::{
     collections::HashMap,

@@ -1,5 +1,6 @@
-//! Kernels that did not start. CubeCL only logs that, and what they were to compute stays as it was: a run would go on with
-//! stale numbers. So whoever reads the log notes it here, and nothing is read from that GPU any more.
+//! Records kernels that failed to start. CubeCL only logs such a failure, and the kernel's output keeps its old values:
+//! a run would continue with stale numbers. So the log's reader records it here, and every later read-back from that
+//! GPU fails.
 
 use std::sync::{Arc, Mutex};
 

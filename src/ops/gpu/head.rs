@@ -1,7 +1,7 @@
-//! The head on the GPU: logits, and softmax and cross-entropy, a thread a row, or a workgroup where rows are long; the
-//! gradient takes the place of the logits.
+//! The language-model head on the GPU: logits, and softmax and cross-entropy, one thread per row, or one workgroup per
+//! row where rows are long; the gradient overwrites the logits.
 //!
-//! A row of logits is padded to a multiple of four, so that whole loads can be read of it; as a gradient it is 0 there.
+//! A row of logits is padded to a multiple of four for vectorised loads; the gradient is 0 in the padding.
 
 use cubecl::prelude::*;
 

@@ -1,5 +1,5 @@
-//! Which kernel multiplies matrices fastest on this GPU, by trying each. What a kernel computes is compared with the CPU's
-//! own product first: one that is wrong on this driver is not used.
+//! Measures which matrix-product kernel is fastest on this GPU. Each kernel's result is compared with the CPU's own
+//! product first: a kernel that is wrong on this driver is not used.
 
 use super::{
     block::Form,

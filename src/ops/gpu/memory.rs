@@ -1,5 +1,5 @@
-//! Tensors of the GPU as the buffers that kernels are given. A kernel writes into a buffer in place, whoever else holds
-//! it: that is what makes one flat array of all gradients possible, whose pieces the kernels fill one by one.
+//! GPU tensors as buffers for kernels. A kernel writes into a buffer in place, even if other handles refer to it: so
+//! the kernels can fill one flat array of all gradients piece by piece.
 
 use cubecl::{client::Client, prelude::*, server::Handle};
 use half::f16;

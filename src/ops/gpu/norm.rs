@@ -1,4 +1,5 @@
-//! Layer norm on the GPU: a thread a row forward and backward, a thread a column for the gradients of gain and bias.
+//! Layer norm on the GPU: one thread per row forward and backward, one thread per column for the gradients of gain and
+//! bias.
 
 use cubecl::prelude::*;
 use half::f16;

@@ -1,5 +1,5 @@
-//! How much work goes to the GPU at a time. The browser, and the desktop, get their turn between two submissions only, so
-//! on a slow GPU there must be many small ones; on a fast one each costs more than it does.
+//! Limits how much work is submitted to the GPU at a time. The browser and the desktop get the GPU only between two
+//! submissions, so a slow GPU needs many small ones; on a fast one each submission costs more than it gains.
 
 use super::engine::Gpu;
 

@@ -1,5 +1,5 @@
-//! Dropout's random numbers, by a counter: which numbers are dropped follows from a key and their place alone, so the
-//! backward pass makes the same mask again instead of keeping it. The same generator as [`crate::ops::dropout`].
+//! Counter-based random numbers for dropout: the mask depends on a key and the index alone, so the backward pass
+//! computes the same mask again instead of storing it. The same generator as [`crate::ops::dropout`].
 
 use cubecl::prelude::*;
 

@@ -1,9 +1,9 @@
-//! Matrix products by tiles: the threads of a workgroup bring a tile of each factor into their shared memory, and each
-//! multiplies its block out of it.
+//! Tiled matrix products: the threads of a workgroup load a tile of each factor into workgroup memory, and each thread
+//! multiplies its block from there.
 //!
-//! Every number of the factors is read from the GPU's memory once for a tile instead of once for a thread's block, and by
-//! neighbouring threads from neighbouring places whatever the factors' form. Each tile costs two barriers, and on SwiftShader they
-//! cost more than that gains: so `measure.rs` tries.
+//! Every number of the factors is read from GPU memory once per tile instead of once per thread's block, and by
+//! neighbouring threads from neighbouring addresses whatever the factors' form. Each tile costs two barriers, and on
+//! SwiftShader they cost more than that gains: so `measure.rs` tries.
 
 use cubecl::prelude::*;
 

@@ -1,5 +1,5 @@
-//! Optimizers: what makes updates of the weights from gradients. A further one is a module beside `adamw.rs` and a variant
-//! of [`OptimizerKind`]; trainer and checkpoints know the trait and the names of the state alone.
+//! Optimizers: they compute updates of the weights from gradients. A further one is a module beside `adamw.rs` and a
+//! variant of [`OptimizerKind`]; trainer and checkpoints know only the trait and the names of the state.
 
 mod adamw;
 

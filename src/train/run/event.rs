@@ -1,4 +1,4 @@
-//! What a run reports, as it reaches the page, a script or a terminal.
+//! Events of a run, for the page, a script or a terminal.
 
 use serde::Serialize;
 

@@ -1,4 +1,5 @@
-//! When a run is saved: first after a second, then ever less often. A GPU that is lost again and again gets on so.
+//! When a run saves its checkpoint: first after a second, then less and less often, so that a run makes progress even
+//! if the GPU is lost again and again.
 
 /// Seconds until the first checkpoint; the time from each to the next doubles.
 const FIRST: f64 = 1.0;

@@ -1,4 +1,4 @@
-//! The decisions on a clock that the tests set, with an engine that only takes time.
+//! Tests of the run's decisions, with a clock that the tests set and a fake engine that only takes time.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! How fast training goes, and what share of its time goes elsewhere. Times are seconds.
+//! Measures training throughput, and the share of time spent on other work. Times are in seconds.
 
 use std::collections::VecDeque;
 

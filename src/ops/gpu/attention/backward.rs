@@ -1,5 +1,5 @@
-//! The backward pass makes the weights again from the logarithm of each row's sum: one kernel a thread for a few queries
-//! gives their gradient, one a thread for a few keys that of keys and values.
+//! Backward pass of attention. It recomputes the attention weights from the logarithm of each row's sum: in one kernel
+//! a thread computes the gradient of a few queries, in the other that of a few keys and values.
 
 use cubecl::prelude::*;
 use half::f16;

@@ -1,8 +1,8 @@
-//! Causal attention on the GPU without its matrix of weights (FlashAttention, Dao et al. 2022): a thread goes through the
-//! keys in blocks and keeps the running softmax of a few queries. Queries, keys and values are read where they lie side
-//! by side, `[windows * time, 3 * heads * head width]`; no head is ever copied out.
+//! Causal attention on the GPU without a stored matrix of attention weights (FlashAttention, Dao et al. 2022): a thread
+//! loops over the keys in blocks and keeps the running softmax of a few queries. Queries, keys and values are read from
+//! one tensor, `[windows * time, 3 * heads * head width]`; no head is ever copied out.
 //!
-//! The backward pass is in `attention/backward.rs`. No two threads write one number.
+//! The backward pass is in `attention/backward.rs`. No two threads write the same number.
 
 mod backward;
 
