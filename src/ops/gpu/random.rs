@@ -3,13 +3,13 @@
 
 use cubecl::prelude::*;
 
-/// 0, or what a kept number is multiplied with.
+/// 0 for a dropped number, or the scale factor of a kept one.
 #[cube]
 pub fn kept(key: u32, threshold: u32, scale: f32, index: u32) -> f32 {
     select(mix(mix(index ^ key) + key) >= threshold, scale, 0.0)
 }
 
-/// `lowbias32` of Chris Wellons' hash-prospector (2018): every bit of what comes out depends on every bit of `x`.
+/// `lowbias32` of Chris Wellons' hash-prospector (2018): every bit of the result depends on every bit of `x`.
 #[cube]
 fn mix(x: u32) -> u32 {
     let mut x = x ^ (x >> 16);
