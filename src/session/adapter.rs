@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Session {
-    /// Gives the model the adapter that a run asks for, if it has none; one that is there is trained on.
+    /// Adds the adapter that a run asks for, if the model has none; an existing one is trained further.
     pub(super) fn adapt(&mut self, run: &TrainConfig) -> Result<()> {
         let model = self.model_mut()?;
         match (model.gpt.adapter().map(|adapter| adapter.config), run.lora) {

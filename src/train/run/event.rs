@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::train::{Evaluation, SelfCheckResult, StepRecord};
 
-/// Evaluations in a row, worse than the best, that are too many to be chance.
+/// Number of consecutive evaluations worse than the best that count as overfitting, because one may be noise.
 const OVERFITTING: usize = 2;
 
 /// The settings and the position of a run, as it is when it is begun or resumed.
@@ -104,7 +104,7 @@ pub struct RunResult {
 #[serde(tag = "event", rename_all = "kebab-case")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum RunEvent {
-    /// The first step comes next: a GPU's pipelines for it should be there.
+    /// The first step comes next: the GPU's pipelines for it should be compiled.
     FirstStep,
     /// Losses of further steps; at most ten times a second, and before an evaluation, a checkpoint and a pause.
     Progress {
