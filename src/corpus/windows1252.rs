@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_characters() {
+    fn windows_1252_characters_are_decoded() {
         assert_eq!(b"\x80\x93\x94\x99\xE9\xFF\x81A".map(decode), ['€', '“', '”', '™', 'é', 'ÿ', '\u{81}', 'A']);
     }
 }
