@@ -3,11 +3,13 @@
 
 use crate::error::{Error, Result};
 
-/// The first line says the version of the pointer's format by an address.
+/// The first line, which states the version of the pointer format as a URL.
 const BEGINNING: &[u8] = b"version https://git-lfs";
 
+/// Refuses a Git LFS pointer.
+///
 /// # Errors
-/// [`Error::GitLfsPointer`] where `bytes`, the file `name` or its beginning, are such a pointer.
+/// [`Error::GitLfsPointer`] if `bytes`, the file `name` or its beginning, are a pointer.
 pub fn refuse_pointer(name: &str, bytes: &[u8]) -> Result<()> {
     match bytes.starts_with(BEGINNING) {
         true => Err(Error::GitLfsPointer { name: name.to_owned() }),
