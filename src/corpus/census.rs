@@ -1,5 +1,5 @@
-//! Counts the text in a JSON file by path, over everything in the file, so that what is read can be compared with what
-//! is there. An export of a thousand talks has titles, too, and only the number of words tells titles from text.
+//! Counts the text in a JSON file by path, over everything in the file, so that the text that is read can be compared
+//! with all text. An export of a thousand talks has titles, too, and only the number of words tells titles from text.
 //!
 //! A place is a path of member names without list indices, as all elements of a list are in one place. Where an object
 //! is used as a list (its names are numbers, or there are hundreds, or each has the same members), all its members are

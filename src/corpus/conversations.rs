@@ -6,7 +6,7 @@ use super::fields::{Amount, SAMPLE};
 use crate::chat;
 use crate::chat::records::{self, Form};
 
-/// The documents so far, and counts of what was left out.
+/// The documents so far, and the number of turns and records left out.
 #[derive(Debug, Default)]
 pub struct Conversations {
     pub text: String,

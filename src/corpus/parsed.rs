@@ -1,4 +1,4 @@
-//! The result of parsing a text: documents and what was left out.
+//! The result of parsing a text: its documents, and notices about the rest.
 
 use std::ops::Range;
 

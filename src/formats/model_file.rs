@@ -1,12 +1,12 @@
 //! Reads and writes Lorito's model file, `NAME.safetensors`: a model with all that generation and training need. A
-//! evaluations and samples are tensors. 3: the architecture may have no biases.
+//! checkpoint is the same file with the optimizer state in it, so a checkpoint opens as a model too.
 //!
-//! Tensors: the weights under their names in transformers; `lorito.steps` with the losses of every step; from version 2
-//! on `lorito.evaluations` and `lorito.samples`, which version 1 has in its manifest (see `history.rs`); in a
-//! checkpoint `optimizer.STATE.NAME` beside each weight `NAME` for each state of the optimizer (of AdamW `first_moment`
-//! and `second_moment`), and `best.NAME` of the step with the lowest validation loss. A model with an adapter has the
-//! adapter's matrices too, `NAME.lora_A`, `[inputs, rank]`, and `NAME.lora_B`, `[rank, outputs]`; optimizer state and
-//! best weights are then those of the adapter. Everything else is in the metadata:
+//! Tensors: the weights under their names in transformers; `lorito.steps` with loss, gradient norm and learning rate of
+//! every step; from version 2 on `lorito.evaluations` and `lorito.samples`, which version 1 has in its manifest (see
+//! `history.rs`); in a checkpoint `optimizer.STATE.NAME` beside each weight `NAME` for each state of the optimizer (of
+//! AdamW `first_moment` and `second_moment`), and `best.NAME` of the step with the lowest validation loss. A model with
+//! an adapter has the adapter's matrices too, `NAME.lora_A`, `[inputs, rank]`, and `NAME.lora_B`, `[rank, outputs]`;
+//! optimizer state and best weights are then those of the adapter. Everything else is in the metadata:
 //! - `lorito.manifest`: JSON, see `Manifest`;
 //! - `lorito.tokenizer`: the text of `tokenizer.json`;
 //! - `lorito.hash`: XXH3-64 in hexadecimal over manifest, tokenizer and tensors, see `hash`.
@@ -31,6 +31,8 @@ use crate::{
 
 /// The newest version, increased when an older page could not read the file any more. A file that version 1 can
 /// represent is written as version 1, so that older pages can open it.
+///
+/// Version 2: evaluations and samples are tensors. Version 3: the architecture may have no biases.
 const VERSION: u32 = 3;
 
 /// Approximate limit in bytes of evaluations and samples in a manifest: the header has a limit, a history has none.

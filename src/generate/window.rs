@@ -49,7 +49,7 @@ pub struct Exchange {
 pub struct Question {
     /// The ids that begin a turn of the user.
     pub begin: Vec<u32>,
-    /// The ids of what the user wrote.
+    /// The ids of the user's text.
     pub words: Vec<u32>,
     /// The ids that end the turn.
     pub end: Vec<u32>,

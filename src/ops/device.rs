@@ -25,7 +25,7 @@ impl Device {
         Ok(Self::of(Gpu::start().await?))
     }
 
-    /// Starts an engine of its own on the GPU that the system's driver provides.
+    /// Starts a separate engine on the GPU that the system's driver provides.
     ///
     /// # Errors
     /// As [`Device::start_gpu`].

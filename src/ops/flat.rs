@@ -67,7 +67,7 @@ impl From<&Segments> for Segments {
 }
 
 /// A flat array on one device, with one buffer for each segment. On the GPU a clone shares the memory, so that a write
-/// to one shows in both; [`Flat::copied`] returns one with memory of its own.
+/// to one shows in both; [`Flat::copied`] returns one with separate memory.
 #[derive(Clone)]
 pub struct Flat {
     device: Device,

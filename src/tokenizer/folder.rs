@@ -1,5 +1,5 @@
 //! Reads the tokenizer of a Hugging Face folder: `tokenizer.json`, or GPT-2's older pair `vocab.json` and `merges.txt`,
-//! and what the small files beside it say of its special tokens. All as transformers 5.24 reads them
+//! and its special tokens from the small files beside it. All as transformers 5.24 reads them
 //! (`tokenization_utils_base.py`, `tokenization_gpt2.py`, `generation/configuration_utils.py`).
 
 use std::collections::{BTreeMap, HashMap, HashSet};

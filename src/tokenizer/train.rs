@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn many_small_documents_are_sampled_evenly() {
+    fn samples_of_many_small_documents_have_the_wanted_size() {
         let documents = vec!["corto"; 100_000];
         let taken: usize = sample(&documents, 100_000).iter().map(|block| block.len()).sum();
         assert!((60_000..=140_000).contains(&taken), "{taken}");

@@ -28,7 +28,7 @@ pub struct Dataset {
     /// The number of UTF-8 bytes that `validation` encodes, for bits per byte; 0 if a loss mask leaves some targets
     /// out.
     pub validation_bytes: u64,
-    /// What the loss mask follows from, if the text has conversations.
+    /// The ids that the loss mask is derived from, if the text has conversations.
     pub answers: Option<Answers>,
 }
 

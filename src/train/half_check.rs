@@ -10,7 +10,7 @@ use crate::{
     ops::Device,
 };
 
-/// What can be said about half precision on an engine.
+/// The result of the check of half precision on an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]

@@ -1,4 +1,4 @@
-//! Checks the GPU against the CPU on a person's own model: a part of its first batch on both, from the same weights. A
+//! Checks the GPU against the CPU on the user's own model: a part of its first batch on both, from the same weights. A
 //! driver may compile a kernel wrongly; the only other symptom would be a model that does not learn.
 
 use serde::Serialize;

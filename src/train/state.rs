@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{History, OptimizerState};
 use crate::{config::TrainConfig, corpus::HeldBack};
 
-/// Where a run stands, as it goes into a checkpoint.
+/// The position of a run, as stored in a checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {

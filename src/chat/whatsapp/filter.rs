@@ -1,4 +1,4 @@
-//! Filters out messages that nobody wrote, and private ones, unless the options keep them.
+//! Filters out system messages, placeholders and private text, unless the options keep them.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Words for AM and PM in other languages, beside a clock of twelve hours.
+//! Words for AM and PM in many languages.
 
 use super::marks::is_unseen;
 

@@ -47,7 +47,7 @@ impl Gpu {
         Self::of(&device)
     }
 
-    /// Starts an engine of its own on the GPU that a driver provides: any that Vulkan finds.
+    /// Starts a separate engine on the GPU that a driver provides: any that Vulkan finds.
     ///
     /// # Errors
     /// As [`Gpu::start`].

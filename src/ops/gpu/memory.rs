@@ -134,7 +134,7 @@ impl Gpu {
         let handle = self.client().empty(bytes);
         let held = handle.clone();
         // `can_mut`: only the pool and one more hold it. Both this copy and the tensor do now; if it is true all the
-        // same, the pool has yet to count its own (natively it works in a thread of its own), and the count would be
+        // same, the pool has yet to count its own (natively it works in a separate thread), and the count would be
         // wrong.
         if !held.can_mut() {
             kept.push(held);

@@ -99,7 +99,7 @@ pub struct RunResult {
     pub tokens_per_second: f64,
 }
 
-/// What one call of `Session::tick` or `Session::flush_run` reports.
+/// An event of `Session::tick` or `Session::flush_run`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
