@@ -108,8 +108,8 @@ fn undivided(architecture: &Architecture, engine: Engine) -> u64 {
     }
 }
 
-/// The number of rows whose logits are held at once: the largest multiple of 64 that takes 32 MiB at most, and at least
-/// 64. Views of the hidden states then begin where the GPU may bind a buffer.
+/// The number of rows whose logits are held at once: the largest multiple of 64 within 32 MiB, but no fewer than 64.
+/// Views of the hidden states then begin where the GPU may bind a buffer.
 pub fn rows_of_logits(vocabulary: usize) -> usize {
     ((32 << 20) / 4 / vocabulary.max(1) / 64 * 64).max(64)
 }

@@ -95,8 +95,8 @@ pub fn attention(
     (y, AttentionSaved { shape, mask, kept })
 }
 
-/// Returns the gradient with respect to `qkv`, `[windows * time, 3 * width]`, from that of the output, `[windows *
-/// time, width]`.
+/// Returns the gradient with respect to `qkv`, `[windows * time, 3 * width]`, from that of the output,
+/// `[windows * time, width]`.
 pub fn attention_backward(saved: AttentionSaved, gradient: &Tensor<2>) -> Tensor<2> {
     let AttentionSaved { shape, mask, kept } = saved;
     match kept {

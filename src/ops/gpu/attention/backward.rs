@@ -203,8 +203,8 @@ fn key_gradient<N: Size>(
     }
 }
 
-/// The gradient of `qkv`, from the results of the forward pass and the gradient of its output, `[windows * time,
-/// width]`.
+/// The gradient of `qkv`, from the results of the forward pass and the gradient of its output,
+/// `[windows * time, width]`.
 pub fn attention_backward(
     qkv: &Tensor<2>,
     output: &Tensor<2>,

@@ -111,8 +111,8 @@ fn add_weighted<N: Size>(
     }
 }
 
-/// Attention of the queries from row `first` of each window on. `out [windows * (time - first), width]`, `sums
-/// [windows, heads, time]`. `from`, here and below: the first thread of a part (`queue::in_parts`).
+/// Attention of the queries from row `first` of each window on. `out [windows * (time - first), width]`,
+/// `sums [windows, heads, time]`. `from`, here and below: the first thread of a part (`queue::in_parts`).
 #[cube(launch_unchecked)]
 fn forward<Y: Float, N: Size>(
     qkv: &[Vector<f32, N>],
