@@ -1,8 +1,8 @@
-//! Every operation by itself, with its gradients, on two engines. The browser tests run these (tests/browser/operations), as
-//! another compiler makes the GPU's code there; natively each operation's own tests do this and more. Nothing of it is in
-//! the page.
+//! Runs every operation by itself, with its gradients, on two engines. The browser tests run these checks
+//! (tests/browser/operations), because another compiler makes the GPU's code there; natively each operation's own tests
+//! do this and more. None of it is in the page.
 //!
-//! Each check is done once for each engine, on the same numbers, and gives what it computed, by names.
+//! Each check runs once on each engine, on the same numbers, and returns its results by name.
 
 use std::slice::from_ref;
 
@@ -16,11 +16,11 @@ use crate::{
     train::mix,
 };
 
-/// What a check computed: names and numbers.
+/// Results of a check: names and values.
 type Computed = Vec<(String, Vec<f32>)>;
 type Done = Result<Computed, ReadFailed>;
 
-/// The checks, in the order in which they are listed for the page.
+/// The checks, in the order of the page's list.
 pub const NAMES: [&str; 9] =
     ["linear", "activations", "attention", "writing", "layer-norm", "head", "long-rows", "embedding", "adamw"];
 
@@ -42,7 +42,7 @@ pub async fn compare(name: &str, gpu: &Device) -> Result<Option<String>, ReadFai
     for ((what, right), (_, got)) in right.iter().zip(&got) {
         let largest = right.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
         assert!(largest > 0.0 && got.len() == right.len(), "{what}: {} and {} numbers", got.len(), right.len());
-        // Written so that a number which is none differs.
+        // Written so that NaN counts as a difference.
         let near = |got: f32, right: f32| (got - right).abs() <= 1e-4 * largest + 1e-7;
         if let Some(at) = (0..got.len()).find(|&at| !near(got[at], right[at])) {
             return Ok(Some(format!("{what}: {} instead of {} at {at} of {}", got[at], right[at], got.len())));
@@ -66,7 +66,7 @@ async fn compute(name: &str, device: &Device) -> Done {
     }
 }
 
-/// Between -1 and 1, the same on every engine.
+/// Random values between -1 and 1, the same on every engine.
 fn random<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tensor<D> {
     let value = |index| (mix(seed, index as u64) >> 40) as f32 / (1 << 23) as f32 - 1.0;
     let values = (0..shape.iter().product()).map(value).collect();
@@ -77,7 +77,7 @@ fn mask(seed: u64) -> Option<Mask> {
     Dropout::new(0.3, seed).map(|dropout| dropout.mask(2))
 }
 
-/// Sizes that four divides, and that nothing does; a single row.
+/// Sizes with and without a factor of four; a single row.
 const LINEAR: [[usize; 3]; 4] = [[36, 32, 48], [13, 7, 9], [70, 20, 65], [1, 16, 20]];
 
 async fn linear(device: &Device) -> Done {
@@ -104,7 +104,7 @@ async fn linear(device: &Device) -> Done {
             all.push((name(&format!("weight gradient of {pass}")), flat[place.weight.clone()].to_vec()));
             all.push((name(&format!("bias gradient of {pass}")), flat[start..].to_vec()));
         }
-        // An adapter of rank 3 beside the same matrix.
+        // An adapter of rank 3 on the same matrix.
         let start = (3 * inputs).next_multiple_of(128);
         let place = LoraGradient { a: 0..3 * inputs, b: start..start + 3 * outputs, rank: 3 };
         let len = (start + 3 * outputs).next_multiple_of(128);
@@ -155,7 +155,7 @@ async fn attention(device: &Device) -> Done {
     Ok(all)
 }
 
-/// One token after another, beside what was read before.
+/// Generation token by token with a KV cache.
 async fn writing(device: &Device) -> Done {
     let mut all = Vec::new();
     let (heads, width) = (2, 24);
@@ -267,7 +267,7 @@ async fn embedding(device: &Device) -> Done {
     Ok(all)
 }
 
-/// Three updates, clipped and not, with the norm of the gradient.
+/// Three updates, with and without clipping, with the gradient norm.
 async fn adamw(device: &Device) -> Done {
     let (inputs, outputs) = (37usize, 29usize);
     let start = (inputs * outputs).next_multiple_of(128);

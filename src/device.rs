@@ -1,59 +1,61 @@
-//! Which engine computes, and what it can hold.
+//! Opens the engine that computes, CPU or GPU, and reports its limits.
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::Limits;
 
-/// Where the model runs.
+/// The engine that runs the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum Engine {
-    /// Our kernels, on the person's GPU.
+    /// WebGPU kernels on the user's GPU.
     WebGpu,
-    /// The processor, with SIMD.
+    /// The CPU, with SIMD.
     Cpu,
 }
 
-/// What the CPU engine can hold: WebAssembly's 4 GiB, less what text and page need.
+/// Memory limits of the CPU engine: WebAssembly's 4 GiB, less what text and page need.
 pub const CPU_LIMITS: Limits = Limits { largest_buffer: 1 << 30, total: 3 << 30 };
 
-/// What a browser tells of the machine. Where it says nothing of something, that is left out.
+/// Properties of the machine that a browser reports, as far as it does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Machine {
-    /// What the GPU's adapter can bind, in bytes.
+    /// Largest buffer in bytes that the GPU's adapter can bind.
     pub largest_buffer: Option<f64>,
-    /// The machine's memory in GiB (`navigator.deviceMemory`): only some browsers tell, and many say 8 for all that is more.
+    /// The machine's memory in GiB (`navigator.deviceMemory`): only some browsers report it, and many say 8 for
+    /// anything more.
     pub device_memory: Option<f64>,
-    /// A telephone or a tablet.
+    /// Whether it is a phone or a tablet.
     pub handheld: bool,
-    /// The GPU has memory of its own beside the machine's.
+    /// Whether the GPU has its own memory.
     pub discrete: bool,
-    /// The total that was assumed when memory ran out, here and not long ago; in bytes.
+    /// The limit in bytes that was in use when memory ran out here recently.
     pub memory_failed_at: Option<f64>,
 }
 
 const GIB: f64 = (1u64 << 30) as f64;
 
-/// Memory of machines about which nothing is known, in GiB: all but the oldest have as much.
+/// Memory in GiB that is assumed where the browser reports none: all but the oldest machines have as much.
 const UNKNOWN: f64 = 8.0;
 const UNKNOWN_HANDHELD: f64 = 3.0;
 
-/// Shares of it that one page may use. A telephone's system closes pages that take more.
+/// Share of it that one page may use. Phones close pages that take more.
 const SHARE: f64 = 1.0 / 2.0;
 const SHARE_HANDHELD: f64 = 1.0 / 3.0;
 
-/// What a GPU with memory of its own is given, in GiB: few in use have less, and a driver that runs out moves to the machine's.
+/// Memory in GiB assumed for a GPU with its own memory: few in use have less, and a driver that runs out uses the
+/// machine's.
 const DISCRETE: f64 = 6.0;
 
-/// However often memory gives out, so much is believed in, in bytes: something else is wrong then.
+/// Lower limit in bytes after out-of-memory errors: below it the cause must be another.
 const LEAST: u64 = 256 << 20;
 
-/// What an engine can hold on this machine. All that is assumed of its memory is decided here.
+/// The memory limits of an engine on this machine. All assumptions about its memory are made here.
 pub fn limits(engine: Engine, machine: &Machine) -> Limits {
-    // What a browser should not say counts as nothing.
+    // Invalid values from a browser are ignored.
     let positive = |value: Option<f64>| value.filter(|value| *value > 0.0);
     let (unknown, share) = if machine.handheld { (UNKNOWN_HANDHELD, SHARE_HANDHELD) } else { (UNKNOWN, SHARE) };
     let gib = positive(machine.device_memory).unwrap_or(unknown) * share;
@@ -88,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_device_is_given_half_of_its_memory() {
+    fn half_of_a_devices_memory_may_be_used() {
         assert_eq!(cpu(None), CPU_LIMITS);
         assert_eq!(cpu(Some(8.0)), CPU_LIMITS);
         assert_eq!(cpu(Some(64.0)), CPU_LIMITS);
@@ -99,13 +101,13 @@ mod tests {
         assert_eq!(told(8.0), 4 << 30);
         assert_eq!(told(4.0), 2 << 30);
         assert_eq!(told(32.0), 16 << 30);
-        // What a browser should not say.
+        // Invalid values from a browser.
         assert_eq!(told(0.0), 4 << 30);
         assert_eq!(told(f64::NAN), 4 << 30);
     }
 
     #[test]
-    fn a_telephone_is_given_less_and_a_card_with_its_own_memory_more() {
+    fn a_phone_may_use_less_memory_and_a_discrete_gpu_more() {
         let phone = |device_memory| gpu(Machine { handheld: true, device_memory, ..Machine::default() });
         assert_eq!(phone(None), 1 << 30);
         assert_eq!(phone(Some(6.0)), 2 << 30);
@@ -113,13 +115,13 @@ mod tests {
         assert_eq!(card(None), 6 << 30);
         assert_eq!(card(Some(4.0)), 6 << 30);
         assert_eq!(card(Some(32.0)), 16 << 30);
-        // The CPU engine has no use for it.
+        // The CPU engine does not use the GPU's memory.
         let machine = Machine { discrete: true, device_memory: Some(2.0), ..Machine::default() };
         assert_eq!(limits(Engine::Cpu, &machine).total, 1 << 30);
     }
 
     #[test]
-    fn memory_that_ran_out_is_not_believed_in_again() {
+    fn a_limit_at_which_memory_ran_out_is_lowered() {
         let after = |memory_failed_at: u64, device_memory| {
             gpu(Machine {
                 memory_failed_at: Some(memory_failed_at as f64),
@@ -129,7 +131,7 @@ mod tests {
         };
         assert_eq!(after(4 << 30, 8.0), 2 << 30);
         assert_eq!(after(2 << 30, 8.0), 1 << 30);
-        // Of a machine with less, it is no news.
+        // The failed limit was above the machine's own.
         assert_eq!(after(4 << 30, 2.0), 1 << 30);
         assert_eq!(after(1 << 20, 8.0), 256 << 20);
         assert_eq!(after(1 << 20, 0.25), 128 << 20);

@@ -1,12 +1,12 @@
-//! The one error type. A variant's serialised `code` is stable: the page looks its sentence up by it, and the fields
-//! that travel beside it are the offending value and what would be right. `Display` is for developers and logs.
+//! The crate's error type. A variant's serialised `code` is stable: the page looks up the message by it, and the fields
+//! beside it are the offending value and a valid one. `Display` is for developers and logs.
 
 use serde::Serialize;
 
 /// The result of everything that can fail in this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Everything that can go wrong on what a person gave or asked for.
+/// Every error that a user's input or request can cause.
 ///
 /// Serialises as `{ "code": "heads-do-not-divide-width", "heads": 3, ... }`.
 #[derive(Debug, Clone, PartialEq, Serialize, thiserror::Error)]
@@ -17,24 +17,24 @@ pub enum Error {
     // Text
     #[error("{name} is empty")]
     FileEmpty { name: String },
-    /// `kind` is the format its first bytes give away ("pdf", "zip", ...), where they do.
+    /// `kind` is the format that the first bytes show ("pdf", "zip", ...), if any.
     #[error("{name} is binary, not text")]
     FileBinary { name: String, kind: Option<String> },
     #[error("{name} is a damaged or cut gzip file")]
     GzipDamaged { name: String },
     #[error("{name} has {bytes} bytes; at most {limit} fit")]
     FileTooLarge { name: String, bytes: u64, limit: u64 },
-    /// Each takes memory beside its text.
+    /// Each document takes memory beside its text.
     #[error("{name} has {documents} documents; at most {most} fit")]
     TooManyDocuments { name: String, documents: u64, most: u64 },
     #[error("{name} is not valid UTF-8 from byte {offset}")]
     FileNotUtf8 { name: String, offset: u64 },
-    /// `column`: in characters, from 1 on; `reason`: what the parser says.
+    /// `column`: in characters, from 1 on; `reason`: the parser's message.
     #[error("{name} is not valid JSON at line {line}, column {column}: {reason}")]
     JsonInvalid { name: String, line: u64, column: u64, reason: String },
     #[error("{name} holds no text in field {field:?}; it has {fields:?}")]
     FieldMissing { name: String, field: String, fields: Vec<String> },
-    /// What would be read by itself is next to nothing of the file's words: so many of a hundred. `conversational`: these
+    /// The field that would be read has too small a share of the file's words, `percent`. `conversational`: the records
     /// are conversations, which can be chosen, too.
     #[error("{name} would be read for {percent}% of its words; a field of {fields:?} is to be chosen")]
     FieldUnclear { name: String, percent: u64, fields: Vec<String>, conversational: bool },
@@ -42,7 +42,7 @@ pub enum Error {
     NoTextInFile { name: String },
     #[error("{name} is a chat of which the filters leave nothing")]
     ChatEmpty { name: String },
-    /// `people`: those who say most.
+    /// `people`: those with the most messages.
     #[error("{you} says nothing in {name}; {people:?} do")]
     ChatPersonMissing { name: String, you: String, people: Vec<String> },
     #[error("{tokens} tokens are fewer than the {needed} that one context needs")]
@@ -51,22 +51,22 @@ pub enum Error {
     NothingToLearn,
     #[error("no text has been loaded")]
     NoText,
-    /// Bytes of a file came, or its end, before it was opened or after it had been refused.
+    /// Bytes or the end of a file arrived before it was opened or after it was refused.
     #[error("no file is being read")]
     NoFileOpen,
 
     // Tokenizer
     #[error("vocabulary of {asked}; {min} to {max} are possible")]
     VocabularySize { asked: usize, min: usize, max: usize },
-    /// Damaged, or at odds with itself.
+    /// The tokenizer file is damaged or contradicts itself.
     #[error("the tokenizer cannot be read: {reason}")]
     TokenizerInvalid { reason: String },
-    /// Whole, but it would encode otherwise than we do.
+    /// The tokenizer file is valid, but would encode differently than Lorito does.
     #[error("the tokenizer is of another kind: {reason}")]
     TokenizerUnsupported { reason: String },
     #[error("token id {id} is outside the vocabulary of {vocabulary}")]
     TokenOutOfRange { id: u32, vocabulary: usize },
-    /// Of a vocabulary whose ids take 4 bytes.
+    /// With a vocabulary whose ids take 4 bytes.
     #[error("the token ids of the text need {bytes} bytes where {limit} fit")]
     TokensTooLarge { bytes: u64, limit: u64 },
     #[error("the tokenizer has no tokens for the turns of conversations")]
@@ -86,24 +86,24 @@ pub enum Error {
     PresetUnknown { preset: String, known: Vec<String> },
     #[error("the model needs {bytes} bytes where {limit} fit")]
     ModelTooLarge { bytes: u64, limit: u64, nearest: Option<crate::config::Nearest> },
-    /// A tokenizer with ordinary tokens that the model has no rows for.
+    /// The tokenizer has ordinary tokens without a row in the model's embedding.
     #[error("the model has rows for {model} tokens and the tokenizer {tokenizer}")]
     VocabularyMismatch { model: usize, tokenizer: usize },
     #[error("the model was made with another tokenizer than the current one")]
     TokenizerChanged,
     #[error("no model yet")]
     NoModel,
-    /// Weights came, or their end, before a model began to be opened or after it had been refused.
+    /// Weights or their end arrived before a model was being opened or after it was refused.
     #[error("no model is being opened")]
     NoModelOpening,
-    /// `rank` and `alpha`: those of the adapter that is there.
+    /// `rank` and `alpha`: those of the existing adapter.
     #[error("the model has an adapter of rank {rank} and alpha {alpha}: it can be trained on, or merged first")]
     AdapterPresent { rank: usize, alpha: f64 },
     #[error("the model has no adapter")]
     NoAdapter,
     #[error("the conversation does not end with a message of the user")]
     NoQuestion,
-    /// `turn`: where the system message stands, from 1 on.
+    /// `turn`: the position of the system message, from 1 on.
     #[error("a system message is turn {turn}; only the first can be one")]
     SystemNotFirst { turn: usize },
     #[error("there is no run to go on with")]
@@ -116,7 +116,7 @@ pub enum Error {
     SafetensorsInvalid { reason: String },
     #[error("the header claims {bytes} bytes; at most {limit} are read")]
     HeaderTooLarge { bytes: u64, limit: u64 },
-    /// `found`: names that the file has instead, those first that resemble it.
+    /// `found`: names that the file has instead, the most similar ones first.
     #[error("tensor {tensor} is missing; there are {found:?}")]
     TensorMissing { tensor: String, found: Vec<String> },
     #[error("tensor {tensor} has shape {found:?} where {expected:?} is right")]
@@ -129,7 +129,7 @@ pub enum Error {
     WeightsNotFinite { tensor: String },
     #[error("{name} is missing")]
     FileMissing { name: String },
-    /// What a clone without Git LFS has in the place of a large file.
+    /// The file is the pointer that a clone without Git LFS has in place of a large file.
     #[error("{name} is a pointer of Git LFS, not the file itself")]
     GitLfsPointer { name: String },
     #[error("{found} models cannot be opened; {supported:?} can")]
@@ -151,7 +151,7 @@ pub enum Error {
     #[error("llama.cpp knows no GPT-2 with activation {activation:?}")]
     ActivationNotInLlamaCpp { activation: crate::config::Activation },
 
-    /// `feature`: what the tokenizer does, in the words of its file.
+    /// `feature`: the unsupported feature, as the tokenizer's file names it.
     #[error("llama.cpp cannot cut texts as the tokenizer does: {feature}")]
     TokenizerNotInLlamaCpp { feature: String },
 
@@ -160,12 +160,12 @@ pub enum Error {
     WebGpuUnavailable { reason: String },
     #[error("this engine has no half precision that can be trusted")]
     HalfPrecisionUnavailable,
-    /// `bytes`: what was asked for at once, in vain.
+    /// `bytes`: the size of the failed allocation.
     #[error("the engine has no memory left for {bytes} more bytes")]
     OutOfMemory { bytes: u64 },
     #[error("the GPU stopped answering: {reason}")]
     DeviceLost { reason: String },
-    /// The next time it would be the same.
+    /// The command would fail again.
     #[error("the GPU cannot run a kernel: {reason}")]
     GpuCommandRejected { reason: String },
     #[error("{reason}")]
@@ -173,7 +173,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The stable code of this error, as the page and the JavaScript API see it.
+    /// The stable code of this error in the page and the JavaScript API.
     pub fn code(&self) -> String {
         let value = serde_json::to_value(self).unwrap_or_default();
         value["code"].as_str().unwrap_or("internal").to_owned()
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_and_fields_travel_as_the_page_reads_them() {
+    fn errors_serialise_with_kebab_case_codes_and_camel_case_fields() {
         let error = Error::HeadsDoNotDivideWidth { heads: 3, width: 8, allowed: vec![1, 2, 4, 8], widths: vec![6, 9] };
         let value = serde_json::to_value(&error).unwrap();
         assert_eq!(value["code"], "heads-do-not-divide-width");

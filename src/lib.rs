@@ -1,6 +1,6 @@
 //! Lorito: train a small GPT on your own text, in your browser.
 //!
-//! Data flows downwards through these rooms; ARCHITECTURE.md says what each holds.
+//! Data flows downwards through these modules; ARCHITECTURE.md says what each holds.
 
 #![deny(missing_docs, clippy::missing_errors_doc)]
 

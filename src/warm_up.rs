@@ -1,5 +1,5 @@
-//! Warm-up of the GPU: everything that an engine does for a model, once, with the smallest model that needs the same
-//! kernels. Kernels are compiled when they are first queued, so that later none has to be.
+//! Warm-up of the GPU: runs everything that an engine does for a model, once, with the smallest model that needs the
+//! same kernels. Kernels are compiled when they are first queued, so that later none has to be.
 
 use crate::{
     config::{ModelConfig, TrainConfig},
@@ -9,11 +9,11 @@ use crate::{
     train::{Batch, Trainer},
 };
 
-/// Tokens of a window: more rows than the smallest product's kernel takes.
+/// Tokens per window: more rows than the kernel for the smallest products has.
 const TIME: usize = 16;
 
-/// The smallest model that needs the same kernels. They differ in how many numbers a load takes, which follows from what
-/// is a multiple of four, in the width of a head, and in whether a row of logits is long.
+/// The smallest model that needs the same kernels. Kernels depend on the number of elements per load, which depends on
+/// divisibility by four, on the width of a head, and on whether a row of logits is long.
 pub fn smallest_like(config: &ModelConfig) -> ModelConfig {
     let head_width = config.head_width();
     let heads = if head_width.is_multiple_of(4) { 1 } else { config.heads };
@@ -30,12 +30,12 @@ pub fn smallest_like(config: &ModelConfig) -> ModelConfig {
     }
 }
 
-/// Whether the weights lie in several buffers on this device, which needs other kernels in some places.
+/// Whether the weights are divided into several buffers on this device, which needs other kernels in some places.
 pub fn is_divided(config: &ModelConfig, device: &Device) -> bool {
     Layout::new(config).divided(device.most_numbers()).segments.ranges().len() > 1
 }
 
-/// Does `work` with the smallest model that needs the same kernels, divided where the model is.
+/// Runs `work` with the smallest model that needs the same kernels, divided if the model is.
 fn with_smallest(
     config: &ModelConfig,
     device: &Device,
@@ -45,7 +45,7 @@ fn with_smallest(
     let smallest = smallest_like(config);
     let mut device = device.clone();
     if is_divided(config, &device) {
-        // Half of the tokens' rows.
+        // Half of the rows of the token embedding.
         device = device.with_largest_buffer(2 * (smallest.vocabulary * smallest.width) as u64);
     }
     match device.gpu() {

@@ -1,15 +1,15 @@
-//! One tensor of a model: what it is for, its shape, how it is initialised, its parameter group, and what it is called.
+//! Describes one tensor of a model: its role, shape, initialisation, parameter group and names.
 
 /// A linear layer of a block. Each can have an adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Projection {
-    /// Query, key and value side by side.
+    /// Computes queries, keys and values together.
     Attention,
-    /// From the heads' outputs back to the residual stream.
+    /// Projects the heads' outputs to the residual stream.
     AttentionOut,
     /// The first layer of the MLP.
     Mlp,
-    /// Its second, back to the residual stream.
+    /// The second layer of the MLP, to the residual stream.
     MlpOut,
 }
 
@@ -20,33 +20,33 @@ pub enum Module {
     TokenEmbedding,
     /// A row for each position of the context.
     PositionEmbedding,
-    /// Before a block's attention.
+    /// The norm before a block's attention.
     AttentionNorm,
-    /// Before a block's MLP.
+    /// The norm before a block's MLP.
     MlpNorm,
     /// A linear layer of a block.
     Linear(Projection),
-    /// Before the head.
+    /// The norm before the head.
     FinalNorm,
-    /// The linear layer that makes logits of hidden states, where it is not tied to the token embedding.
+    /// The language-model head, where it is not tied to the token embedding.
     Head,
 }
 
-/// Which tensor of its module it is.
+/// The kind of tensor within its module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// A matrix, or the gain of a norm.
     Weight,
-    /// What is added to each output of a linear layer, or of a norm.
+    /// The bias of a linear layer, or of a norm.
     Bias,
     /// An adapter's first matrix, `[inputs, rank]`.
     LoraA,
-    /// Its second, `[rank, outputs]`.
+    /// An adapter's second matrix, `[rank, outputs]`.
     LoraB,
 }
 
 impl Kind {
-    /// The end of a tensor's name.
+    /// The suffix of a tensor's name.
     fn name(self) -> &'static str {
         match self {
             Self::Weight => "weight",
@@ -57,19 +57,19 @@ impl Kind {
     }
 }
 
-/// What a tensor is for. No model has two tensors of one role.
+/// The role of a tensor, which is unique in a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Role {
-    /// The block, counted from 0; 0 for what is in no block.
+    /// The index of the block; 0 for a tensor outside the blocks.
     pub layer: usize,
-    /// The part of the model.
+    /// The module of the tensor.
     pub module: Module,
-    /// The tensor of that part.
+    /// The kind of tensor within the module.
     pub kind: Kind,
 }
 
 impl Role {
-    /// `layer`: 0 for what is in no block.
+    /// Makes a role; `layer` is 0 outside the blocks.
     pub fn new(layer: usize, module: Module, kind: Kind) -> Self {
         Self { layer, module, kind }
     }
@@ -80,19 +80,19 @@ impl Role {
     }
 }
 
-/// Lengths of a tensor's axes, and of a matrix which of them is the input.
+/// The lengths of a tensor's axes, and which axis of a matrix is the input.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Shape {
     /// `[length]`
     Vector(usize),
-    /// `[inputs, outputs]`, as transformers' `Conv1D` has it; the transpose of PyTorch's `Linear`.
+    /// `[inputs, outputs]`, as in transformers' `Conv1D`; the transpose of PyTorch's `Linear`.
     Linear([usize; 2]),
     /// `[rows, width]`: a row for each token or position. As a head it is `[outputs, inputs]`.
     Table([usize; 2]),
 }
 
 impl Shape {
-    /// The lengths alone.
+    /// The lengths of the axes.
     pub fn axes(&self) -> &[usize] {
         match self {
             Self::Vector(length) => std::slice::from_ref(length),
@@ -101,32 +101,32 @@ impl Shape {
     }
 }
 
-/// How a tensor is filled before training.
+/// The initialisation of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Initialisation {
-    /// Normal with this standard deviation.
+    /// Normal distribution with this standard deviation.
     Normal(f32),
-    /// Uniform between this and its negative.
+    /// Uniform distribution between this and its negative.
     Uniform(f32),
-    /// Every number is 1.
+    /// All elements are 1.
     Ones,
-    /// Every number is 0.
+    /// All elements are 0.
     Zeros,
 }
 
-/// Names of a module, without `.weight` or `.bias`; `#` stands for the number of the block.
+/// Names of a module, without `.weight` or `.bias`; `#` stands for the index of the block.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Names {
-    /// In transformers; PEFT puts a prefix before it. Our own files have it too.
+    /// The name in transformers and in Lorito's own files; PEFT adds a prefix.
     pub hugging_face: &'static str,
-    /// In GGUF, as llama.cpp names it.
+    /// The name in GGUF, as in llama.cpp.
     pub gguf: &'static str,
 }
 
 /// Tensors that an optimizer treats alike, such as by weight decay; PyTorch's parameter groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParameterGroup {
-    /// Tables and the matrices of linear layers.
+    /// Embeddings and the matrices of linear layers.
     Matrix,
     /// Biases, and the gains of norms.
     Vector,
@@ -135,27 +135,27 @@ pub enum ParameterGroup {
 /// One trained tensor.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TensorSpec {
-    /// What it is for.
+    /// The role of the tensor.
     pub role: Role,
-    /// Lengths of its axes.
+    /// The lengths of its axes.
     pub shape: Shape,
-    /// How it is filled before training.
+    /// Its initialisation.
     pub initialisation: Initialisation,
-    /// Which tensors an optimizer treats alike.
+    /// Its parameter group.
     pub group: ParameterGroup,
-    /// Whether it may lie in several buffers, cut between rows: for tables of all tokens, the largest of all matrices.
+    /// Whether it may be divided between rows into several buffers: for embeddings of all tokens, the largest matrices.
     pub divisible: bool,
-    /// Names of its module.
+    /// The names of its module.
     pub names: Names,
 }
 
 impl TensorSpec {
-    /// How many numbers it has.
+    /// The number of its elements.
     pub fn parameters(&self) -> u64 {
         self.shape.axes().iter().map(|&length| length as u64).product()
     }
 
-    /// The same tensor of another block.
+    /// The same tensor in another block.
     pub fn in_layer(mut self, layer: usize) -> Self {
         self.role.layer = layer;
         self

@@ -1,5 +1,5 @@
-//! What ChatGPT and Claude give a person who asks for their data. Both keep every version of a question and of an answer, as
-//! a tree; what the person sees is the way from the last message up to the first.
+//! Reads the data exports of ChatGPT and Claude. Both keep every version of a question and of an answer, as a tree; the
+//! visible conversation is the path from the last message up to the first.
 //!
 //! - ChatGPT's conversations.json (2023 to 2026): `mapping` from ids to `message`, `parent`, and `current_node`
 //! - Claude's conversations.json (2024 to 2026): `chat_messages` with `sender`, `text` or `content`, and in newer ones
@@ -18,7 +18,7 @@ struct Node<'a> {
     message: &'a str,
 }
 
-/// The messages from the first to the one with this id; ids that lead in a circle end it.
+/// The messages from the first to the one with this id; a cycle of ids ends the path.
 fn way_to<'a>(nodes: &HashMap<Cow<'a, str>, Node<'a>>, last: &str) -> Vec<&'a str> {
     let (mut way, mut seen) = (Vec::new(), HashSet::new());
     let mut next = Some(last);
@@ -31,7 +31,7 @@ fn way_to<'a>(nodes: &HashMap<Cow<'a, str>, Node<'a>>, last: &str) -> Vec<&'a st
     way
 }
 
-/// Adds what is seen of one of ChatGPT's conversations: as `Conversation::add_list`.
+/// Adds the visible turns of a conversation of ChatGPT: as `Conversation::add_list`.
 pub fn chatgpt(mapping: &str, current: Option<&str>, conversation: &mut Conversation) -> Option<bool> {
     let mut nodes = HashMap::new();
     let mut last = None;
@@ -52,7 +52,7 @@ pub fn chatgpt(mapping: &str, current: Option<&str>, conversation: &mut Conversa
     }
     let last = current.filter(|id| nodes.contains_key(*id)).map(str::to_owned).or(last.map(Cow::into_owned))?;
     for (number, message) in way_to(&nodes, &last).into_iter().enumerate() {
-        // The tree's root is no message.
+        // The tree's root is not a message.
         if number > 0 || message != "null" {
             let turn = chatgpt_turn(message);
             conversation.add(turn.as_ref().map(|(role, _)| *role), &turn.map(|(_, words)| words).unwrap_or_default());
@@ -61,7 +61,7 @@ pub fn chatgpt(mapping: &str, current: Option<&str>, conversation: &mut Conversa
     Some(true)
 }
 
-/// Who says what in a message that the person sees; none of calls of tools and what these say, and of what is hidden.
+/// Role and text of a visible message; `None` for tool calls, tool results, and hidden messages.
 fn chatgpt_turn(message: &str) -> Option<(Role, String)> {
     let (mut speaker, mut content) = (None, None);
     let mut seen = true;
@@ -95,7 +95,7 @@ fn chatgpt_turn(message: &str) -> Option<(Role, String)> {
     Some((role, text_of(parts.filter(|_| words)?)?.into_owned()))
 }
 
-/// Adds what is seen of one of Claude's conversations: as `Conversation::add_list`.
+/// Adds the visible turns of a conversation of Claude: as `Conversation::add_list`.
 pub fn claude(list: &str, leaf: Option<&str>, conversation: &mut Conversation) -> Option<bool> {
     elements(list).next()?;
     let (mut nodes, mut last) = (HashMap::new(), None);
@@ -113,7 +113,7 @@ pub fn claude(list: &str, leaf: Option<&str>, conversation: &mut Conversation) -
             nodes.insert(id, Node { parent: Some(parent), message });
         }
     }
-    // Without parents they are one after the other.
+    // Without parents the messages are a sequence.
     let last = leaf.filter(|id| nodes.contains_key(*id)).map(str::to_owned).or(last.map(Cow::into_owned));
     let way = match last.filter(|_| nodes.len() == elements(list).count()) {
         Some(last) => way_to(&nodes, &last),
@@ -163,10 +163,10 @@ mod tests {
     }
 
     #[test]
-    fn of_chatgpts_tree_the_way_to_the_current_message_is_read() {
+    fn the_path_to_the_current_message_is_read_from_the_tree_of_chatgpt() {
         let right = vec![(Role::User, "How?".to_owned()), (Role::Assistant, "Fourteen.".to_owned())];
         assert_eq!(said(&chat("\"c\"")), (right.clone(), 3));
-        // Without it, the way to the last one.
+        // Without the current message, the path to the last one is read.
         assert_eq!(said(&chat("null")), (right, 3));
         assert_eq!(said(&chat("\"a\"")).0[1].1, "The discarded way.");
         assert_eq!(form(r#"{"title": "Empty", "mapping": {}, "current_node": null}"#), Form::Empty);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn claudes_messages_are_read_without_what_nobody_sees() {
+    fn visible_messages_of_claude_are_read() {
         let json = r#"{"uuid": "1", "name": "Bread", "chat_messages": [
             {"sender": "human", "text": "It does not rise.", "content": [{"type": "text", "text": "It does not rise."}]},
             {"sender": "assistant", "text": "", "content": [{"type": "thinking", "thinking": "cold"},
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn of_claudes_branches_the_current_one_is_read() {
+    fn the_current_branch_of_claude_is_read() {
         let json = r#"{"chat_messages": [
             {"uuid": "a", "parent_message_uuid": "0", "sender": "human", "text": "One?"},
             {"uuid": "b", "parent_message_uuid": "a", "sender": "assistant", "text": "No."},

@@ -1,10 +1,12 @@
-//! Chats between people as other programs than WhatsApp export them, all in JSON: an object with a list of `messages`.
+//! Reads chat exports of messengers other than WhatsApp, all in JSON: an object with a list of `messages`.
 //!
 //! - Telegram Desktop ("result.json", 2019 to 2026): `from`, `text` as a string or in pieces, `date`; `type` "service"
-//! - Messenger and Instagram (Meta's "message_1.json", 2018 to 2026): `sender_name`, `content`, `timestamp_ms`, newest first
-//! - Discord (DiscordChatExporter 2): `author` with `name`, `content`, `timestamp`; `type` "Default" and "Reply" are words
+//! - Messenger and Instagram (Meta's "message_1.json", 2018 to 2026): `sender_name`, `content`, `timestamp_ms`, newest
+//!   first
+//! - Discord (DiscordChatExporter 2): `author` with `name`, `content`, `timestamp`; `type` "Default" and "Reply" are
+//!   text
 //!
-//! They become conversations as WhatsApp's do, with the same filters and the same "you".
+//! They become conversations as WhatsApp's chats do, with the same filters and the same choice of "you".
 
 use std::borrow::Cow;
 
@@ -12,19 +14,19 @@ use super::whatsapp::{Chat, ChatFilters, ChatFound, ChatOptions, ChatReport, Kep
 use crate::error::{Error, Result};
 use crate::json::{elements, members, read_string, text_of};
 
-/// Messages that are looked at to know a chat.
+/// Number of messages that are sampled to detect a chat.
 const LOOKED_AT: usize = 50;
-/// How many people an error names.
+/// Largest number of people that an error names.
 const NAMED: usize = 20;
 const MILLISECONDS_A_MINUTE: i64 = 60_000;
 
-/// What one message is.
+/// The kind of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Words,
-    /// A picture, a file, a call: nothing that could be read.
+    /// A picture, a file, a call: no text.
     Media,
-    /// The program itself speaks.
+    /// A message of the program itself.
     Service,
 }
 
@@ -40,13 +42,13 @@ struct Said<'a> {
 /// One chat of an export.
 #[derive(Debug)]
 pub struct Talk<'a> {
-    /// What the export calls it: of two people the other's name.
+    /// The chat's name in the export: with two people the other's name.
     name: Cow<'a, str>,
     said: Vec<Said<'a>>,
 }
 
 impl<'a> Said<'a> {
-    /// None if it is no message of a person's, nor of the program's.
+    /// Parses a message; `None` if it is neither a person's nor the program's.
     fn of(json: &'a str) -> Option<Self> {
         let (mut who, mut id, mut author, mut words, mut kind) = (None, None, None, None, None);
         let mut at = None;
@@ -88,8 +90,8 @@ impl<'a> Said<'a> {
     }
 }
 
-/// When something was said, in milliseconds since 1970: a number, or a date as ISO 8601 has it. Zones do not matter, as only
-/// the time between two messages is asked for.
+/// The time of a message in milliseconds since 1970: a number, or an ISO 8601 date. Time zones are ignored, because
+/// only the time between two messages is used.
 fn moment(name: &str, value: &str) -> Option<i64> {
     match name {
         "timestamp_ms" => return value.parse().ok(),
@@ -104,7 +106,7 @@ fn moment(name: &str, value: &str) -> Option<i64> {
     Some(minutes * MILLISECONDS_A_MINUTE + second * 1000)
 }
 
-/// The list of messages in a chat between people; none if it is something else.
+/// The list of messages in a chat between people; `None` for anything else.
 fn messages(chat: &str) -> Option<&str> {
     let (_, list) = members(chat).find(|(name, value)| name == "messages" && value.starts_with('['))?;
     let (mut seen, mut known, mut speak) = (0, 0, false);
@@ -117,12 +119,12 @@ fn messages(chat: &str) -> Option<&str> {
     (speak && 2 * known >= seen).then_some(list)
 }
 
-/// Whether a JSON object is one chat of an export that is read here.
+/// Whether a JSON object is a chat of a supported export.
 pub fn looks_like(chat: &str) -> bool {
     messages(chat).is_some()
 }
 
-/// A chat between people, if this object is one.
+/// Parses a chat between people, if this object is one.
 pub fn talk(chat: &str) -> Option<Talk<'_>> {
     let list = messages(chat)?;
     let named = |wanted: &str| members(chat).find(|(name, _)| name == wanted).and_then(|(_, value)| read_string(value));
@@ -138,7 +140,7 @@ pub fn talk(chat: &str) -> Option<Talk<'_>> {
 }
 
 impl Talk<'_> {
-    /// Puts every text right by a function that knows what is wrong with it; how many there were.
+    /// Repairs every text with a function that returns the repaired text; returns their number.
     pub fn mend(&mut self, mended: impl Fn(&str) -> Option<String>) -> u64 {
         let mut count = 0;
         if let Some(name) = mended(&self.name) {
@@ -156,22 +158,22 @@ impl Talk<'_> {
         count
     }
 
-    /// Everything that people say in it, in its order.
+    /// All texts of people in it, in order.
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.said.iter().filter(|it| it.kind != Kind::Service).map(|it| it.words.as_str())
     }
 
-    /// As plain text: a line for each message, with its name.
+    /// Renders the chat as plain text: a line for each message, with its name.
     fn plain(&self) -> String {
         let lines = self.said.iter().filter(|it| it.kind == Kind::Words);
         lines.map(|it| format!("{}: {}\n", it.who, it.words.trim())).collect()
     }
 }
 
-/// Makes conversations of these chats.
+/// Converts these chats to conversations.
 ///
 /// # Errors
-/// If the filters leave nothing, or the person whose words were asked for says nothing.
+/// If the filters leave nothing, or the chosen person has no messages.
 pub fn read(name: &str, talks: &[Talk<'_>], options: &ChatOptions) -> Result<Chat> {
     let all = || talks.iter().flat_map(|talk| &talk.said);
     let lines = all().count() as u64;
@@ -244,7 +246,7 @@ fn plain(talks: &[Talk<'_>], lines: u64, options: &ChatOptions) -> Chat {
     Chat { text, documents, turns: 0, report }
 }
 
-/// What the filters leave of a message.
+/// The rest of a message after the filters.
 fn keep<'a>(filters: &ChatFilters, said: &'a Said<'_>, found: &mut ChatFound) -> Option<Kept<'a>> {
     match said.kind {
         Kind::Service => found.system += 1,
@@ -257,7 +259,7 @@ fn keep<'a>(filters: &ChatFilters, said: &'a Said<'_>, found: &mut ChatFound) ->
     None
 }
 
-/// Who is likely "you": whoever writes most, but for those whose names chats bear.
+/// Guesses who is "you": whoever has most messages, except people after whom chats are named.
 fn likely(people: &People<'_>, talks: &[Talk<'_>]) -> Option<String> {
     let all = people.list("");
     let is_other = |name: &str| talks.iter().any(|talk| talk.name == name);
@@ -283,7 +285,7 @@ mod tests {
         {"id": 6, "type": "message", "date": "2026-01-06T08:04:00", "from": "Nela", "text": "gone"}]}"#;
 
     #[test]
-    fn telegrams_messages_are_conversations() {
+    fn messages_of_telegram_become_conversations() {
         let chat = read_all(&[TELEGRAM], &ChatOptions::default());
         let right = "<|assistant|>it leaves at nine<|end|><|user|>Óscar: look here!\nuser3: wait<|end|>\
                      <|assistant|>gone<|end|>";
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn metas_messages_are_turned_round_and_mended() {
+    fn messages_of_meta_are_reversed_and_repaired() {
         let json = r#"{"participants": [{"name": "A"}], "title": "Zo\u00c3\u00ab", "messages": [
             {"sender_name": "Zo\u00c3\u00ab", "timestamp_ms": 1767600240000, "content": "ma\u00c3\u00b1ana"},
             {"sender_name": "Zo\u00c3\u00ab", "timestamp_ms": 1767600230000, "content": "yes"},
@@ -316,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn discords_words_are_those_of_people() {
+    fn only_messages_of_people_are_read_from_discord() {
         let json = r#"{"guild": {"name": "Harbour"}, "messages": [
             {"type": "Default", "timestamp": "2026-01-05T08:01:00+00:00", "content": "low tide", "author": {"name": "nela"}},
             {"type": "Reply", "timestamp": "2026-01-05T08:02:00+00:00", "content": "we walk", "author": {"name": "o", "nickname": "Óscar"}},
@@ -327,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lists_of_messages_are_no_chats() {
+    fn other_lists_of_messages_are_not_chats() {
         for json in [
             r#"{"messages": []}"#,
             r#"{"messages": [{"role": "user", "content": "a"}]}"#,

@@ -1,4 +1,4 @@
-//! Conversations: who says what, and the text that a model reads of them.
+//! Reads conversations and renders them as text for training.
 
 mod exports;
 pub mod messengers;
@@ -14,16 +14,16 @@ pub use prompt::{end_of_turn, ends, prompt, template};
 pub use template::{JINJA, ONLY_READ, TOKENS, as_read, only_read, render, render_with, words};
 pub use transcript::Answer;
 
-/// Who speaks.
+/// The role of a speaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum Role {
-    /// Says how to answer; at most once, first.
+    /// Instructions for the answers; at most once, first.
     System,
-    /// Asks, and is only read.
+    /// The user, whose turns are not trained on.
     User,
-    /// The one whose words are learned.
+    /// The assistant, whose turns are trained on.
     Assistant,
 }
 
@@ -31,8 +31,8 @@ pub enum Role {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Message {
-    /// Who says it.
+    /// The speaker's role.
     pub role: Role,
-    /// What is said.
+    /// The text of the turn.
     pub content: String,
 }

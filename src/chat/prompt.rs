@@ -1,4 +1,4 @@
-//! What a model reads of a conversation, in ids: in the tokens of the [template](super::template) if its tokenizer has
+//! Encodes a conversation as token ids: with the special tokens of the [template](super::template) if the tokenizer has
 //! them, else as the lines of a [transcript].
 
 use std::borrow::Cow;
@@ -14,24 +14,24 @@ use crate::{
     tokenizer::{Tokenizer, TurnTokens},
 };
 
-/// The id that ends a turn, where the model knows conversations.
+/// The id that ends a turn, if the model has turn tokens.
 pub fn end_of_turn(tokenizer: &Tokenizer) -> Option<u32> {
     tokenizer.turn_ids().map(|[.., end]| end)
 }
 
-/// `chat_template` for transformers and llama.cpp: the one that a model came with, else the one of the tokens it has.
+/// `chat_template` for transformers and llama.cpp: the model's own, or else the one of its turn tokens.
 pub fn template(tokenizer: &Tokenizer) -> Option<Cow<'_, str>> {
     let given = tokenizer.roles().chat_template.as_deref().map(Cow::Borrowed);
     given.or_else(|| tokenizer.turns().map(jinja))
 }
 
-/// The ids that end an answer: those that end a text, and a token that ends this turn or begins another.
+/// The ids that end an answer: those that end a text, and the tokens that end this turn or begin another.
 pub fn ends(tokenizer: &Tokenizer) -> Vec<u32> {
     [&tokenizer.roles().ends[..], tokenizer.turn_ids().as_ref().map_or(&[], |ids| &ids[..])].concat()
 }
 
-/// A conversation that ends with a question, and what its answer begins with. Turns are encoded one by one, which gives
-/// the ids of the whole: no token reaches across the end of a turn.
+/// Encodes a conversation that ends with a question, and the beginning of its answer. Turns are encoded one by one,
+/// which gives the ids of the whole: no token crosses the end of a turn.
 ///
 /// # Errors
 /// If the last message is not the user's, or a system message is not the first.
@@ -66,7 +66,7 @@ pub fn prompt(messages: &[Message], tokenizer: &Tokenizer) -> Result<Prompt> {
     })
 }
 
-/// A turn as text: what says whose it is, the words, and what ends it.
+/// A turn as text: the beginning that marks its role, the text, and the end.
 fn turn(message: &Message, turns: Option<&TurnTokens>) -> [String; 3] {
     let Message { role, content } = message;
     match turns {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ids_are_those_of_the_rendered_text() {
+    fn prompt_ids_equal_those_of_the_rendered_text() {
         for kind in [Kind::Char, Kind::Byte, Kind::Bpe] {
             let plain = Tokenizer::train(kind, None, &[&TEXT.repeat(20)]).unwrap();
             let with_tokens = plain.with_special_tokens(&TOKENS).unwrap();
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_belongs_to_its_question() {
+    fn answers_are_in_one_exchange_with_their_question() {
         let tokenizer = Tokenizer::train(Kind::Byte, None, &["a"]).unwrap();
         let prompt = prompt(&conversation(), &tokenizer).unwrap();
         assert_eq!(prompt.exchanges.iter().map(|exchange| exchange.turns).collect::<Vec<_>>(), [1, 2]);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conversation_ends_with_a_question_and_begins_with_the_system_message() {
+    fn a_prompt_must_end_with_a_question_and_begin_with_the_system_message() {
         let tokenizer = Tokenizer::train(Kind::Byte, None, &["a"]).unwrap();
         let refused = |turns: &[(Role, &str)]| prompt(&messages(turns), &tokenizer).err();
         assert_eq!(refused(&[]), Some(Error::NoQuestion));

@@ -1,51 +1,51 @@
-//! Conversations as data sets keep them: one JSON object each, in one of the forms that are in use.
+//! Reads conversations in the record formats of data sets, one JSON object each:
 //!
 //! - `messages` or `conversation`, a list of `role` and `content` (OpenAI's form, Hugging Face's "conversational")
 //! - `conversations`, a list of `from` and `value` (ShareGPT's); `dialog`, a list of strings, in turns
 //! - `prompt` and `completion` or `response`; `question` and `answer`; `input` and `output`
 //! - `instruction`, perhaps `input`, and `output` (Alpaca's)
-//! - `chosen` of a pair of preferences, with its `prompt` or whole; what was `rejected` is nobody's words
-//! - what ChatGPT and Claude export (`exports`)
+//! - `chosen` of a preference pair, with its `prompt` or whole; `rejected` is not read
+//! - exports of ChatGPT and Claude (`exports`)
 
 use std::borrow::Cow;
 
 use super::{Message, Role, exports};
 use crate::json::{elements, members, read_string, text_of};
 
-/// What a record holds.
+/// A conversation in a record.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Conversation {
     /// The turns, in order.
     pub messages: Vec<Message>,
-    /// Turns without words, or of somebody who is neither person nor model (a tool, say).
+    /// Number of turns without text, or of other roles than user and assistant (a tool, say).
     pub left_out: u64,
-    /// Places of the answers that are only to be read, and not to be learned (`weight` 0).
+    /// Indices of the answers that are not trained on (`weight` 0).
     pub only_read: Vec<usize>,
 }
 
-/// What a record is, whether or not there is something to learn in it.
+/// The form of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
     /// No conversation.
     Other,
-    /// One of which nothing is there: null, or an empty list.
+    /// An empty conversation: null, or an empty list.
     Empty,
-    /// One in which the model has nothing to say.
+    /// A conversation without an answer.
     Silent(Conversation),
-    /// One in which the model has an answer to learn.
+    /// A conversation with an answer to train on.
     Spoken(Conversation),
 }
 
-/// Names of lists of turns.
+/// Field names of lists of turns.
 const TURNS: [&str; 8] =
     ["messages", "conversation", "conversations", "chat_messages", "dialog", "dialogue", "turns", "utterances"];
-/// Names of what is asked, and of what is answered.
+/// Field names of questions, and of answers.
 const ASKED: [&str; 5] = ["prompt", "instruction", "question", "query", "input"];
 const ANSWERED: [&str; 4] = ["completion", "response", "output", "answer"];
-/// Names of the better one of two answers.
+/// Field names of the better one of two answers.
 const CHOSEN: [&str; 3] = ["chosen", "chosen_response", "response_chosen"];
 
-/// The members of a record that take part in these forms.
+/// The members of a record that these forms use.
 #[derive(Debug, Default)]
 struct Record<'a>(Vec<(&'static str, &'a str)>);
 
@@ -70,19 +70,19 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The name as this module spells it.
+/// The name in this module's spelling.
 fn known_name(name: &str) -> Option<&'static str> {
     let others = ["system", "mapping", "current_node", "current_leaf_message_uuid"];
     let known = [&TURNS[..], &ASKED, &ANSWERED, &CHOSEN, &others];
     known.iter().copied().flatten().copied().find(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Whether words of a conversation stand under this name.
+/// Whether the field of this name is text of a conversation.
 pub fn is_known_name(name: &str) -> bool {
     known_name(name).is_some()
 }
 
-/// The conversation in a record.
+/// Reads the conversation in a record.
 pub fn form(json: &str) -> Form {
     if !json.trim_start().starts_with('{') {
         return Form::Other;
@@ -123,7 +123,7 @@ pub fn form(json: &str) -> Form {
     }
 }
 
-/// What is asked and answered in columns of a table, by their names.
+/// Finds question and answer columns of a table by their names.
 pub fn pair_columns<'a>(names: impl Iterator<Item = &'a str>) -> Option<Columns> {
     let known: Vec<Option<&str>> = names.map(|name| known_name(name.trim())).collect();
     let find = |wanted: &[&str]| wanted.iter().find_map(|name| known.iter().position(|it| *it == Some(name)));
@@ -132,21 +132,21 @@ pub fn pair_columns<'a>(names: impl Iterator<Item = &'a str>) -> Option<Columns>
     Some(Columns { system: find(&["system"]), asked, input, answered })
 }
 
-/// Places of the parts of a conversation of two turns.
+/// Column indices of the parts of a conversation of two turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Columns {
     /// Column of the system message.
     pub system: Option<usize>,
     /// Column of the question or instruction.
     pub asked: usize,
-    /// Column of what the instruction is about.
+    /// Column of the input to the instruction.
     pub input: Option<usize>,
     /// Column of the answer.
     pub answered: usize,
 }
 
 impl Columns {
-    /// The conversation in a row.
+    /// Reads the conversation in a row.
     pub fn form(&self, cell: impl Fn(usize) -> String) -> Form {
         let mut conversation = Conversation::default();
         let system = self.system.map(&cell).filter(|system| !system.trim().is_empty());
@@ -160,7 +160,7 @@ impl Columns {
 }
 
 impl Conversation {
-    /// Adds a turn; one without a role or without words is counted as left out.
+    /// Adds a turn; one without a role or text is counted as left out.
     pub fn add(&mut self, role: Option<Role>, words: &str) {
         let words = words.replace("\r\n", "\n");
         match role {
@@ -175,8 +175,8 @@ impl Conversation {
         if spoken { Form::Spoken(self) } else { Form::Silent(self) }
     }
 
-    /// Adds the turns of a list: true if they are a conversation's, false if they are something else, none if there are
-    /// none.
+    /// Adds the turns of a list: true if they are a conversation's, false if they are something else, `None` if the
+    /// list is empty.
     fn add_list(&mut self, list: &str) -> Option<bool> {
         let strings = elements(list).all(|element| element.starts_with('"'));
         if strings {
@@ -194,7 +194,7 @@ impl Conversation {
         known
     }
 
-    /// Adds a turn, with whether it is only read.
+    /// Adds a turn, and whether it is trained on.
     pub fn add_turn(&mut self, turn: Turn<'_>) {
         let role = turn.speaker.as_deref().and_then(role);
         let place = self.messages.len();
@@ -204,7 +204,7 @@ impl Conversation {
         }
     }
 
-    /// Adds what was chosen to be answered: a string, a turn, or a list of turns.
+    /// Adds the chosen answer: a string, a turn, or a list of turns.
     fn add_answer(&mut self, chosen: &str) {
         match chosen.as_bytes().first() {
             Some(b'{') => self.add_turn(Turn::of(chosen)),
@@ -253,20 +253,21 @@ impl Conversation {
     }
 }
 
-/// The words of one side of a pair. A list of strings is an answer in several, of which nobody says which counts.
+/// The text of a question or answer. A list of strings is a set of alternative answers, none of which is marked as
+/// correct.
 fn words(value: &str) -> Option<Cow<'_, str>> {
     let bare = value.starts_with('[') && elements(value).all(|element| element.starts_with('"'));
     if bare { None } else { text_of(value) }
 }
 
-/// One turn, as its members say it.
+/// One turn, parsed from its members.
 #[derive(Debug, Default)]
 pub struct Turn<'a> {
-    /// Who speaks, by the name in the file.
+    /// The speaker's name in the file.
     pub speaker: Option<Cow<'a, str>>,
-    /// What is said.
+    /// The text.
     pub words: Option<Cow<'a, str>>,
-    /// It is only to be read.
+    /// Whether the turn is not trained on.
     pub weightless: bool,
 }
 
@@ -274,7 +275,7 @@ impl<'a> Turn<'a> {
     /// Reads a turn from a JSON object.
     pub fn of(json: &'a str) -> Self {
         let mut turn = Self::default();
-        // Of several names for one thing the first in this order counts.
+        // If there are several names for a member, the first in this order counts.
         let (mut speakers, mut words) = ([None; 4], [None; 3]);
         for (name, value) in members(json) {
             match name.as_ref() {
@@ -297,7 +298,7 @@ impl<'a> Turn<'a> {
     }
 }
 
-/// The role that a name of a speaker stands for in the data sets in use.
+/// The role of a speaker's name in common data sets.
 pub fn role(name: &str) -> Option<Role> {
     match name.to_lowercase().as_str() {
         "system" | "developer" => Some(Role::System),
@@ -324,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_is_read() {
+    fn every_record_format_is_read() {
         use Role::{Assistant, System, User};
         let pair = || vec![(User, "¿Qué tal?".to_owned()), (Assistant, "Bien.".to_owned())];
         for json in [
@@ -349,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_answers_the_better_one_is_read_in_any_form() {
+    fn the_chosen_answer_of_a_preference_pair_is_read_in_any_form() {
         use Role::{Assistant, User};
         let right = vec![(User, "Deep?".to_owned()), (Assistant, "Twelve metres.".to_owned())];
         let worse = "I like turtles, and turtles like me, and so on. ".repeat(5);
@@ -370,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_turn_is_counted() {
+    fn invalid_turns_are_counted_as_left_out() {
         let json = r#"{"messages": [{"role": "tool", "content": "x"}, {"role": "user", "content": " "}, {"role": "user"}, 7,
             {"role": "assistant", "content": "a\r\nb"}]}"#;
         let found = conversation(json).unwrap();
@@ -379,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_without_weight_are_only_read() {
+    fn answers_with_weight_0_are_not_trained_on() {
         let json = r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0},
             {"role": "user", "content": "c", "weight": 0}, {"role": "assistant", "content": "d", "weight": 1}]}"#;
         let found = conversation(json).unwrap();
@@ -390,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_conversation() {
+    fn other_records_are_not_conversations() {
         for (json, right) in [
             ("", Form::Other),
             ("[]", Form::Other),
@@ -416,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_of_a_table_are_pairs() {
+    fn columns_of_a_table_are_found_as_questions_and_answers() {
         let columns = pair_columns(["id", " Prompt", "COMPLETION "].into_iter()).unwrap();
         assert_eq!(columns, Columns { system: None, asked: 1, input: None, answered: 2 });
         let cells = ["7", "Where is the oar?", "By the door."];

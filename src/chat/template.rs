@@ -1,22 +1,23 @@
-//! A conversation as one text: each turn is the token of its role, the words, and the token that ends it.
+//! The chat template: renders each turn as the token of its role, its text, and the token that ends it.
 //!
-//! In a document the four tokens are marks, the same for every text. A model reads the tokens of its own tokenizer in their
-//! place ([`as_read`]), which are the marks themselves where its files name no others.
+//! In a document the four tokens are marks, the same for every model. The model's tokenizer encodes its own turn tokens
+//! in their place ([`as_read`]), which are the marks themselves unless its files name others.
 //!
-//! Each token has one id. What a person writes must never become one of them, here or in transformers, whose
-//! `apply_chat_template` makes a text before it makes ids: so every `<|` in their words gets a space, and so do the first two
-//! characters of a model's own tokens, here and in [`jinja`] alike.
+//! Each token has one id. A user's text must never become one of them, here or in transformers, whose
+//! `apply_chat_template` makes a text before it makes ids: so a space is inserted into every `<|` in their text, and
+//! into the first two characters of a model's own tokens, here and in [`jinja`] alike.
 
 use std::borrow::Cow;
 
 use super::{Message, Role};
 use crate::tokenizer::TurnTokens;
 
-/// The marks of a conversation, and the tokens that a model gets here: system, user, assistant, end of a turn.
+/// The marks of a conversation, which are also the turn tokens of models trained here: system, user, assistant, end of
+/// a turn.
 pub const TOKENS: [&str; 4] = TurnTokens::OURS;
 
-/// `chat_template` of tokenizer_config.json for [`TOKENS`], as transformers 5.23 reads it; it makes the text that [`render`]
-/// makes.
+/// `chat_template` of tokenizer_config.json for [`TOKENS`], as transformers 5.23 reads it; it produces the same text as
+/// [`render`].
 pub const JINJA: &str = concat!(
     "{% for message in messages %}",
     "{{ '<|' + message['role'] + '|>' + message['content'].replace('<|', '< |') + '<|end|>' }}",
@@ -24,7 +25,7 @@ pub const JINJA: &str = concat!(
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}",
 );
 
-/// `chat_template` for a model's tokens: it makes the text of [`in_tokens`].
+/// `chat_template` for a model's turn tokens: it produces the text of [`in_tokens`].
 pub fn jinja(turns: &TurnTokens) -> Cow<'static, str> {
     if *turns == TurnTokens::ours() {
         return Cow::Borrowed(JINJA);
@@ -52,7 +53,7 @@ impl Role {
         }
     }
 
-    /// The token of a model that begins a turn.
+    /// The turn token of a model that begins a turn.
     pub fn token_of(self, turns: &TurnTokens) -> &str {
         match self {
             Self::System => &turns.system,
@@ -62,11 +63,11 @@ impl Role {
     }
 }
 
-/// What stands in the text of a document for the assistant's token where the answer is only read, and not learned. It is
-/// no token: [`as_read`] makes the text of it that a model reads.
+/// Replaces the assistant's mark in a document where the answer is not trained on. It is no token: [`as_read`] converts
+/// it for the model.
 pub const ONLY_READ: &str = "<|assistant:read|>";
 
-/// The text that a model reads of a document; `turns`: its tokenizer's.
+/// The text of a document for the model; `turns`: its tokenizer's turn tokens.
 pub fn as_read<'d>(document: &'d str, turns: Option<&TurnTokens>) -> Cow<'d, str> {
     match turns {
         Some(turns) if *turns != TurnTokens::ours() => in_tokens(document, turns),
@@ -75,7 +76,7 @@ pub fn as_read<'d>(document: &'d str, turns: Option<&TurnTokens>) -> Cow<'d, str
     }
 }
 
-/// A document with the tokens of a model in the place of marks. Without any mark it is plain text, and stays as it is.
+/// A document with a model's turn tokens in place of marks. Text without marks is unchanged.
 fn in_tokens<'d>(document: &'d str, turns: &TurnTokens) -> Cow<'d, str> {
     let [system, user, assistant, end] = TOKENS;
     let tokens = [(system, &turns.system), (user, &turns.user), (assistant, &turns.assistant), (end, &turns.end)];
@@ -92,30 +93,30 @@ fn in_tokens<'d>(document: &'d str, turns: &TurnTokens) -> Cow<'d, str> {
     if text.is_empty() { Cow::Borrowed(document) } else { Cow::Owned(text + &spoken(rest, turns)) }
 }
 
-/// The words of a turn as a model reads them between its tokens, none of which they spell.
+/// The text of a turn for a model, changed so that it does not spell any of its tokens.
 pub fn spoken(words: &str, turns: &TurnTokens) -> String {
     separations(turns).fold(apart(words), |words, (from, to)| words.replace(&from, &to))
 }
 
-/// Words that spell none of the marks.
+/// Changes a text so that it does not spell any mark.
 fn apart(words: &str) -> String {
     words.replace("<|", "< |")
 }
 
-/// What is replaced in words, beside `<|`, so that they spell none of these tokens.
+/// Replacements, besides `<|`, that keep a text from spelling any of these tokens.
 fn separations(turns: &TurnTokens) -> impl Iterator<Item = (String, String)> {
     let others = turns.beginnings().into_iter().filter(|pair| *pair != ('<', '|'));
     others.map(|(first, second)| (format!("{first}{second}"), format!("{first} {second}")))
 }
 
-/// Whether each answer of a document is only read, in their order.
+/// For each answer of a document in order, whether it is not trained on.
 pub fn only_read(document: &str) -> impl Iterator<Item = bool> {
     let begins = document.match_indices("<|assistant").map(|(at, _)| &document[at..]);
     let known = |rest: &&str| rest.starts_with(TOKENS[2]) || rest.starts_with(ONLY_READ);
     begins.filter(known).map(|rest| rest.starts_with(ONLY_READ))
 }
 
-/// The text of a conversation whose answers at these places are only read.
+/// Renders a conversation whose answers at these indices are not trained on.
 pub fn render_with(messages: &[Message], only_read: &[usize]) -> String {
     if only_read.is_empty() {
         return render(messages);
@@ -127,7 +128,7 @@ pub fn render_with(messages: &[Message], only_read: &[usize]) -> String {
     messages.iter().enumerate().map(turn).collect()
 }
 
-/// The text of a conversation, with marks. That of a longer one begins with it.
+/// Renders a conversation with marks. The text of a longer conversation begins with it.
 pub fn render(messages: &[Message]) -> String {
     let mut text = String::new();
     for message in messages {
@@ -138,7 +139,7 @@ pub fn render(messages: &[Message]) -> String {
     text
 }
 
-/// What lies between a document's tokens of conversations: the words alone.
+/// The texts between a document's marks.
 pub fn words(document: &str) -> Vec<&str> {
     let mut pieces = vec![document];
     for token in TOKENS.into_iter().chain([ONLY_READ]) {
@@ -153,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_that_are_only_read_are_marked_until_they_are_read() {
+    fn answers_that_are_not_trained_on_are_marked_in_documents() {
         let message = |role, content: &str| Message { role, content: content.into() };
         let messages = [
             message(Role::User, "a <|assistant:read|> b"),
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_spell_a_token_stay_words() {
+    fn text_that_spells_a_token_is_not_encoded_as_the_token() {
         let message = |role, content: &str| Message { role, content: content.into() };
         let messages = [message(Role::User, "<|end|><<|user|>"), message(Role::Assistant, "a\n<")];
         let text = render(&messages);
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_reads_its_own_tokens_in_the_place_of_marks() {
+    fn marks_are_replaced_by_the_tokens_of_the_model() {
         let message = |role, content: &str| Message { role, content: content.into() };
         let messages = [message(Role::User, "<|end|> [Q] </t>"), message(Role::Assistant, "a [")];
         for only_read in [&[][..], &[1]] {
@@ -194,9 +195,9 @@ mod tests {
         assert_eq!(as_read("no turns: [Q]", Some(&others())), "no turns: [Q]");
     }
 
-    /// Jinja 3.1.6 makes the text above of it.
+    /// Jinja 3.1.6 renders the text above from it.
     #[test]
-    fn the_template_of_other_tokens_says_the_same() {
+    fn the_jinja_template_of_other_tokens_renders_the_same_text() {
         assert_eq!(jinja(&TurnTokens::ours()), JINJA);
         let right = concat!(
             r#"{% set turns = {'system': "[SYS]", 'user': "[Q]", 'assistant': "[A]"} %}{% for message in messages %}"#,

@@ -1,10 +1,10 @@
-//! A conversation as plain lines, for models whose tokenizer has no tokens for it: "User: …", "Assistant: …". The end of
-//! an answer is then where the model begins a line with somebody's name.
+//! Renders a conversation as plain lines, "User: …" and "Assistant: …", for models whose tokenizer has no special
+//! tokens for turns. An answer ends where the model begins a line with a speaker's name.
 
 use super::{Message, Role};
 
 impl Role {
-    /// What a line of a transcript begins with.
+    /// The beginning of a line in a transcript.
     pub fn line(self) -> &'static str {
         match self {
             Self::System => "System:",
@@ -16,7 +16,7 @@ impl Role {
 
 const LINES: [Role; 3] = [Role::System, Role::User, Role::Assistant];
 
-/// The words of a turn as they follow its [`Role::line`].
+/// The text of a turn after its [`Role::line`].
 pub fn words(message: &Message) -> String {
     match message.content.trim() {
         "" => String::new(),
@@ -26,17 +26,17 @@ pub fn words(message: &Message) -> String {
 
 pub const END: &str = "\n";
 
-/// The text of an answer as it comes piece by piece: without white space around it, and up to the next turn.
+/// The text of an answer, piece by piece: without white space around it, and up to the next turn.
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
-    /// What may turn out to be no part of the answer.
+    /// Text that may turn out not to be part of the answer.
     held: String,
     begun: bool,
     ended: bool,
 }
 
 impl Answer {
-    /// The text that is sure to belong to the answer, once `piece` has come too.
+    /// Adds `piece` and returns the text that is certain to belong to the answer.
     pub fn push(&mut self, piece: &str) -> String {
         if self.ended {
             return String::new();
@@ -60,7 +60,7 @@ impl Answer {
         self.ended
     }
 
-    /// The rest, after the last piece.
+    /// The remaining text, after the last piece.
     pub fn finish(mut self, piece: &str) -> String {
         let text = self.push(piece);
         let rest = if self.ended { String::new() } else { self.release(self.held.trim_end().len()) };
@@ -79,7 +79,7 @@ impl Answer {
 mod tests {
     use super::*;
 
-    /// What comes out of a text whatever its pieces.
+    /// The answer of a text, asserted to be equal for all pieces.
     fn answer(text: &str) -> (String, bool) {
         let whole = |length: usize| {
             let (mut answer, mut all) = (Answer::default(), String::new());
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_only_look_like_it_stay() {
+    fn text_that_resembles_another_turn_is_kept() {
         assert_eq!(
             answer("The User: that is you.\nUsers: many\nUse"),
             ("The User: that is you.\nUsers: many\nUse".into(), false)
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_still_become_a_name_is_held_back() {
+    fn text_that_may_become_a_name_is_held_back() {
         let mut answer = Answer::default();
         assert_eq!(answer.push("Yes.\nAss"), "Yes.");
         assert_eq!(answer.push("ume"), "\nAssume");

@@ -1,4 +1,4 @@
-//! What an adapter is made of, and beside which matrices it stands.
+//! LoRA settings: rank, alpha, and the matrices that get an adapter.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
 };
 
-/// An adapter beside a model's weights (`model::Adapter`), with the names of PEFT's `LoraConfig`.
+/// Settings of a LoRA adapter (`model::Adapter`), with the names of PEFT's `LoraConfig`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
@@ -26,7 +26,7 @@ pub struct LoraConfig {
 #[serde(rename_all = "camelCase", default)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Targets {
-    /// The layer that makes queries, keys and values, `[width, 3 * width]`; `attn.c_attn`.
+    /// The layer that computes queries, keys and values, `[width, 3 * width]`; `attn.c_attn`.
     pub attention: bool,
     /// The projection after attention, `[width, width]`; `attn.c_proj`.
     pub attention_out: bool,
@@ -47,10 +47,10 @@ impl Targets {
         }
     }
 
-    /// No matrix at all.
+    /// No matrix.
     pub const NONE: Self = Self { attention: false, attention_out: false, mlp: false, mlp_out: false };
 
-    /// These and one more.
+    /// Adds one matrix to the targets.
     pub fn with(mut self, projection: Projection) -> Self {
         match projection {
             Projection::Attention => self.attention = true,

@@ -1,4 +1,4 @@
-//! What a model and its training hold in memory, and whether an engine has that.
+//! Estimates the memory of a model and its training, and checks it against an engine's limits.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ impl ModelConfig {
         let TrainConfig { batch_size, half_precision, .. } = *run;
         let architecture = self.architecture();
         let flat = architecture.parameters();
-        // What learns, and the sums that an adapter makes of the model's matrices.
+        // The trained weights, and the sums of an adapter and the model's matrices.
         let (trained, sums) = run.lora.map_or((flat, 0), |lora| lora.parameters(self));
         let Architecture { attention, mlp, .. } = &architecture;
         let [vocabulary, context, layers, width] =
@@ -28,15 +28,15 @@ impl ModelConfig {
             [attention.heads, attention.query_width(), attention.joint_width(), mlp.width].map(|value| value as u64);
         let window = run.window(self.context) as u64;
         let tokens = batch_size as u64 * window;
-        // Per token and layer the backward pass needs: the residual before and after attention and both norms' output (4
-        // widths), queries, keys and values side by side, attention's output, the MLP before and after its activation; the
-        // norms' means and deviations; and of attention a sum a head on the GPU, all its weights on the CPU.
+        // Per token and layer the backward pass needs: the residual before and after attention and both norms' output
+        // (4 widths), queries, keys and values, attention's output, the MLP before and after its activation; the norms'
+        // means and deviations; and for attention one sum per head on the GPU, all its weights on the CPU.
         let of_attention = heads * if engine == Engine::Cpu { window } else { 1 };
         let block = tokens * (4 * width + joint + queries + 2 * mlp_width + 4 + of_attention);
-        // Beside them the gradients of the widest: the MLP's, those of queries, keys and values, and nine of one width.
+        // Also the gradients of the widest layer: the MLP's, those of queries, keys and values, and nine of one width.
         let temporary = tokens * (mlp_width + joint + 9 * width + of_attention);
         let logits = tokens.min(rows_of_logits(self.vocabulary) as u64) * vocabulary;
-        // The KV cache for writing a sample.
+        // The KV cache for generating a sample.
         let cache = layers * context * joint;
         // Both norms' output (2 widths), attention's and the activation's with half the bits; and the weights' copy.
         let halved = layers * tokens * (2 * width + queries + mlp_width);
@@ -45,7 +45,7 @@ impl ModelConfig {
             weights: 4 * flat,
             // Gradient and AdamW's two moments.
             optimizer: 3 * 4 * trained,
-            // And the weights once more, where they are copied to be saved, and what learned best.
+            // Also another copy of the weights while they are saved, and the best weights.
             activations: 4 * (layers * block + temporary + logits + cache + flat + sums + trained + copy - spared),
             largest_buffer: 4 * undivided(&architecture, engine).max(tokens * mlp_width).max(logits),
         }
@@ -89,7 +89,7 @@ impl ModelConfig {
         let run = TrainConfig { batch_size: 1, ..TrainConfig::default() };
         let weights = 4 * self.parameters();
         let held = Memory { optimizer: 0, ..self.memory(&run, engine) };
-        // Of a pass over one window nothing is kept for a backward pass: a layer's share stands for it.
+        // A pass over one window keeps nothing for a backward pass: the activations of one layer approximate it.
         let held = Memory { activations: (held.activations - 2 * weights) / self.layers as u64, ..held };
         if limits.allow(&held) {
             return Ok(());
@@ -99,8 +99,8 @@ impl ModelConfig {
     }
 }
 
-/// Numbers of the largest part of the weights that lies in one buffer: on the GPU the flat array is divided between tensors,
-/// and tables of all tokens between rows (`model::Layout`).
+/// The number of elements of the largest part of the weights in one buffer: on the GPU the flat array is divided
+/// between tensors, and embeddings of all tokens between rows (`model::Layout`).
 fn undivided(architecture: &Architecture, engine: Engine) -> u64 {
     match engine {
         Engine::Cpu => architecture.parameters(),
@@ -108,8 +108,8 @@ fn undivided(architecture: &Architecture, engine: Engine) -> u64 {
     }
 }
 
-/// The number of rows whose logits are held at once: the largest multiple of 64 that takes 32 MiB at most, and at
-/// least 64. Pieces of the hidden states then begin where the GPU may bind a buffer.
+/// The number of rows whose logits are held at once: the largest multiple of 64 within 32 MiB, but no fewer than 64.
+/// Views of the hidden states then begin where the GPU may bind a buffer.
 pub fn rows_of_logits(vocabulary: usize) -> usize {
     ((32 << 20) / 4 / vocabulary.max(1) / 64 * 64).max(64)
 }
@@ -137,14 +137,14 @@ impl Memory {
     }
 }
 
-/// What the engine can hold, in bytes.
+/// The memory limits of an engine, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Limits {
-    /// The most that a single buffer can have.
+    /// The largest size of a single buffer.
     pub largest_buffer: u64,
-    /// The most that all buffers together can have.
+    /// The largest total size of all buffers.
     pub total: u64,
 }
 
@@ -153,7 +153,7 @@ impl Limits {
         memory.largest_buffer <= self.largest_buffer && memory.weights <= MOST_WEIGHTS && memory.total() <= self.total
     }
 
-    /// What does not fit, and how much of it would.
+    /// The size that exceeds its limit, and the limit.
     fn exceeded(&self, memory: &Memory) -> (u64, u64) {
         if memory.largest_buffer > self.largest_buffer {
             (memory.largest_buffer, self.largest_buffer)
@@ -165,7 +165,8 @@ impl Limits {
     }
 }
 
-/// Bytes of weights whose file can be made: they and the file are in WebAssembly's memory of 4 GiB, wherever the model runs.
+/// Largest size in bytes of weights that can be saved: they and the file are in WebAssembly's memory of 4 GiB, wherever
+/// the model runs.
 const MOST_WEIGHTS: u64 = 3 << 29;
 
 #[cfg(test)]
@@ -174,7 +175,7 @@ mod tests {
     use crate::config::{LoraConfig, Variant, preset};
 
     #[test]
-    fn a_model_too_large_is_answered_with_one_that_fits() {
+    fn a_model_that_is_too_large_gets_a_suggestion_that_fits() {
         let config = preset("shakespeare", 65).unwrap().model;
         let limits = Limits { largest_buffer: 128 << 20, total: 1 << 30 };
         let run = TrainConfig { batch_size: 64, ..TrainConfig::default() };
@@ -183,11 +184,11 @@ mod tests {
         };
         let run = TrainConfig { batch_size: nearest.batch_size, window_length: nearest.window_length, ..run };
         nearest.model.fit(&run, &limits, Engine::Cpu).unwrap();
-        // The tokens of a step are what is too many, not the layers or the width.
+        // The tokens of a step exceed the limit, not the layers or the width.
         assert_eq!((nearest.model.layers, nearest.model.width), (config.layers, config.width));
     }
 
-    /// With the limits that WebGPU promises everywhere, and a little memory.
+    /// With the buffer limits that WebGPU guarantees everywhere, and little memory.
     #[test]
     fn gpt2_fits_where_no_buffer_may_be_larger_than_128_mib() {
         let limits = Limits { largest_buffer: 128 << 20, total: 2 << 30 };
@@ -204,11 +205,11 @@ mod tests {
         let run = TrainConfig { batch_size: 1, window_length: 256, ..TrainConfig::default() };
         let adapter = TrainConfig { lora: Some(LoraConfig::default()), ..run.clone() };
         gpt2.fit(&adapter, &limits, Engine::WebGpu).unwrap();
-        // All of it, with its moments, takes more.
+        // Training all weights, with their moments, takes more.
         assert!(
             matches!(gpt2.fit(&run, &limits, Engine::WebGpu), Err(Error::ModelTooLarge { limit, .. }) if limit == 2 << 30)
         );
-        // A matrix of its own size is not divided.
+        // A matrix of that size by itself is not divided.
         let wide = ModelConfig { width: 4096, heads: 32, layers: 1, vocabulary: 100, ..gpt2 };
         let refused = wide.fit_to_write(&limits, Engine::WebGpu);
         assert!(matches!(refused, Err(Error::ModelTooLarge { bytes: 268_435_456, .. })), "{refused:?}");

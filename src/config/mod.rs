@@ -1,4 +1,4 @@
-//! What a person sets: the model's shape and the training run's numbers; their limits and presets.
+//! Configuration of the model and of the training run, with limits and presets.
 
 mod lora;
 mod memory;
@@ -22,9 +22,9 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct ModelConfig {
-    /// Number of ids the tokenizer can give.
+    /// Number of token ids.
     pub vocabulary: usize,
-    /// Tokens the model can see at once.
+    /// Largest number of tokens in the context.
     pub context: usize,
     /// Transformer blocks, each with attention and an MLP.
     pub layers: usize,
@@ -34,23 +34,23 @@ pub struct ModelConfig {
     pub width: usize,
     /// Probability of dropping an activation in training.
     pub dropout: f32,
-    /// Where the architecture differs from the published GPT-2.
+    /// Deviations from the published GPT-2.
     #[serde(default, skip_serializing_if = "Variant::is_published")]
     #[cfg_attr(target_arch = "wasm32", tsify(optional))]
     pub variant: Variant,
 }
 
-/// How a model of GPT-2's family differs from the published one. Those of the page's own presets never do; `createModel` makes
-/// others.
+/// Deviations from GPT-2: activation, layer-norm epsilon, tied head, biases. The page's presets have none;
+/// `createModel` makes others.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Variant {
-    /// The function between the two layers of each MLP.
+    /// The activation between the two layers of each MLP.
     pub activation: Activation,
-    /// Added to a layer norm's variance.
+    /// Added to the variance in layer norms.
     pub epsilon: f32,
-    /// Whether the head reads the token embedding; otherwise it has weights of its own.
+    /// Whether the head shares the token embedding's matrix; otherwise it has its own.
     pub tied: bool,
     /// Whether linear layers and layer norms have biases; nanoGPT's `bias`.
     #[serde(skip_serializing_if = "is_true")]
@@ -73,7 +73,7 @@ impl Default for Variant {
     }
 }
 
-/// What an MLP does to each number between its two layers. Names as in transformers 5.23, `activations.py`.
+/// The MLP's activation function. Names as in transformers 5.23, `activations.py`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
@@ -90,24 +90,24 @@ pub enum Activation {
     Tanh,
 }
 
-/// One training run. Every number has nanoGPT's meaning.
+/// Settings of a training run. Every number has nanoGPT's meaning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct TrainConfig {
-    /// Optimizer steps of this run.
+    /// Number of optimizer steps of this run.
     pub steps: u64,
-    /// Windows in one forward and backward pass.
+    /// Number of windows in one forward and backward pass.
     pub batch_size: usize,
-    /// Tokens of a window; 0 for as many as the model can see. A model with a long context learns from short windows too,
-    /// with less memory.
+    /// Tokens per window; 0 for the model's context length. A model with a long context can be trained on short windows
+    /// too, with less memory.
     #[serde(skip_serializing_if = "is_zero")]
     pub window_length: usize,
-    /// Passes whose gradients are averaged into one step.
+    /// Number of passes whose gradients are averaged into one step.
     pub gradient_accumulation: usize,
     /// Peak learning rate, reached after `warmup_steps`; the cosine ends at a tenth of it.
     pub learning_rate: f64,
-    /// Steps in which the learning rate rises linearly to its peak.
+    /// Number of steps in which the learning rate rises linearly to its peak.
     pub warmup_steps: u64,
     /// AdamW's decoupled weight decay: each step multiplies trained matrices by `1 - learning_rate * weight_decay`.
     pub weight_decay: f64,
@@ -117,14 +117,14 @@ pub struct TrainConfig {
     pub beta2: f64,
     /// Largest global norm of the gradient; 0 turns clipping off.
     pub grad_clip: f64,
-    /// Steps from one evaluation to the next.
+    /// Number of steps between two evaluations.
     pub eval_every: u64,
-    /// Seeds the order of the windows and the dropout.
+    /// Seed of the random windows and of dropout.
     pub seed: u64,
-    /// On the GPU: copies of weights and activations with 16 bits a number (`ops::Precision`).
+    /// On the GPU: 16-bit copies of weights and activations (`ops::Precision`).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub half_precision: bool,
-    /// Train an adapter instead of the whole model.
+    /// Trains an adapter instead of the whole model.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(target_arch = "wasm32", tsify(optional))]
     pub lora: Option<LoraConfig>,
@@ -153,10 +153,10 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
-    /// What suits a model that was trained elsewhere, on windows shorter than its context: a short run at a low learning rate,
-    /// which an adapter's few parameters need three times as large.
+    /// Settings for fine-tuning, with windows shorter than the context: a short run at a low learning rate, which an
+    /// adapter's few parameters need three times as large.
     pub fn for_fine_tuning(context: usize, adapter: Option<LoraConfig>) -> Self {
-        /// Tokens; longer windows take memory that a person's GPU may lack.
+        /// In tokens; longer windows take memory that a GPU may lack.
         const LONGEST_WINDOW: usize = 256;
         Self {
             steps: 300,
@@ -190,7 +190,7 @@ impl Preset {
     /// Halves the batch size and doubles gradient accumulation until training fits, so that a step has as many
     /// windows as before. If nothing fits, the settings stay as they are and `fits` becomes false.
     pub fn fitted(self, limits: &Limits, engine: Engine) -> Self {
-        // As large a vocabulary as a person's text may get.
+        // The largest vocabulary that a text is likely to get.
         let model = ModelConfig { vocabulary: self.model.vocabulary.max(LARGE_VOCABULARY), ..self.model };
         let mut train = self.train.clone();
         loop {
@@ -208,7 +208,7 @@ impl Preset {
 
 const LARGE_VOCABULARY: usize = 8192;
 
-/// The smallest preset's model, whose numbers are the defaults.
+/// The smallest preset's model, whose settings are the defaults.
 fn tiny(vocabulary: usize) -> ModelConfig {
     use settings::*;
     ModelConfig {
@@ -244,10 +244,10 @@ pub fn presets(vocabulary: usize) -> Vec<Preset> {
     ]
 }
 
-/// Looks a preset up by name.
+/// Returns a preset by name.
 ///
 /// # Errors
-/// [`Error::PresetUnknown`], with the names that exist.
+/// [`Error::PresetUnknown`], with the available names.
 pub fn preset(name: &str, vocabulary: usize) -> Result<Preset> {
     let all = presets(vocabulary);
     let known = all.iter().map(|preset| preset.name.to_owned()).collect();
@@ -258,8 +258,8 @@ impl ModelConfig {
     /// Checks that every setting is within its limits, and that the heads divide the width.
     ///
     /// # Errors
-    /// [`Error::SettingOutOfRange`] or [`Error::HeadsDoNotDivideWidth`] for the first setting that is wrong, with
-    /// what would be right.
+    /// [`Error::SettingOutOfRange`] or [`Error::HeadsDoNotDivideWidth`] for the first invalid setting, with valid
+    /// values.
     pub fn validate(&self) -> Result<()> {
         settings::VOCABULARY.check(self.vocabulary as f64)?;
         settings::CONTEXT.check(self.context as f64)?;
@@ -287,7 +287,7 @@ impl ModelConfig {
         self.width / self.heads.max(1)
     }
 
-    /// The number of parameters: embeddings, blocks, the last layer norm, and the head where it is not tied.
+    /// The number of parameters: embeddings, blocks, the last layer norm, and the head unless it is tied.
     pub fn parameters(&self) -> u64 {
         self.architecture().parameters()
     }
@@ -312,7 +312,7 @@ fn is_true(value: &bool) -> bool {
 }
 
 impl TrainConfig {
-    /// Tokens of a window for a model with this context.
+    /// The number of tokens per window for a model with this context.
     pub fn window(&self, context: usize) -> usize {
         if self.window_length == 0 { context } else { self.window_length.min(context) }
     }
@@ -320,7 +320,7 @@ impl TrainConfig {
     /// Checks that every setting is within its limits, those of the adapter too.
     ///
     /// # Errors
-    /// [`Error::SettingOutOfRange`] for the first setting that is not, with its limits.
+    /// [`Error::SettingOutOfRange`] for the first invalid setting, with its limits.
     pub fn validate(&self) -> Result<()> {
         settings::STEPS.check(self.steps as f64)?;
         settings::WINDOW_LENGTH.check(self.window_length as f64)?;
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn heads_that_do_not_divide_are_answered_with_those_that_do() {
+    fn heads_that_do_not_divide_the_width_get_valid_suggestions() {
         let config = ModelConfig { heads: 5, ..preset("tiny", 65).unwrap().model };
         let Err(Error::HeadsDoNotDivideWidth { allowed, widths, .. }) = config.validate() else { panic!("accepted") };
         assert_eq!(allowed, [1, 2, 4, 8, 16, 32, 64]);
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn every_preset_offered_fits_on_small_devices() {
+    fn every_preset_marked_as_fitting_fits_on_small_devices() {
         for (total, all_fit) in [(2 << 30, true), (1 << 30, true), (512 << 20, true), (128 << 20, false)] {
             let limits = Limits { largest_buffer: (128u64 << 20).min(total), total };
             for engine in [Engine::WebGpu, Engine::Cpu] {
@@ -387,7 +387,7 @@ mod tests {
                 }
             }
         }
-        // Nothing changes where there is room.
+        // Nothing changes where memory is sufficient.
         let ample = Limits { largest_buffer: 1 << 30, total: 4 << 30 };
         for preset in presets(300) {
             assert_eq!(preset.clone().fitted(&ample, Engine::WebGpu), preset);
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn not_a_number_is_out_of_range() {
+    fn nan_is_out_of_range() {
         assert!(TrainConfig { learning_rate: f64::NAN, ..TrainConfig::default() }.validate().is_err());
     }
 }

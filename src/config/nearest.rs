@@ -1,49 +1,49 @@
-//! What to change of a model and a run that do not fit: as few settings as possible, each by as little as possible.
+//! Suggests changes to settings that do not fit the engine: as few settings as possible, each by as little as possible.
 
 use serde::Serialize;
 
 use super::{Memory, ModelConfig, TrainConfig};
 use crate::device::Engine;
 
-/// Settings that fit where those asked for do not.
+/// The nearest settings that fit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Nearest {
-    /// The model that was asked for, or a smaller one.
+    /// The requested model, or a smaller one.
     #[serde(flatten)]
     pub model: ModelConfig,
-    /// Windows in one forward and backward pass.
+    /// Number of windows in one forward and backward pass.
     pub batch_size: usize,
-    /// Tokens of a window; 0 for the whole context.
+    /// Tokens per window; 0 for the model's context length.
     pub window_length: usize,
 }
 
-/// Windows, and models, are not made shorter, or narrower, than this.
+/// Lower limits of window length and width.
 const SHORTEST: usize = 32;
 const NARROWEST: usize = 32;
 
-/// A setting that takes memory.
+/// A setting that affects memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Setting {
     BatchSize,
     WindowLength,
     Context,
     Layers,
-    /// Heads, each as wide as it is; of a single one, its width.
+    /// The number of heads, with a constant head width; with a single head, its width.
     Width,
 }
 
-/// Those of the run first: of two changes as small as one another, the model keeps its shape.
+/// The run's settings come first: of two equally small changes, the one that keeps the model is preferred.
 const OF_A_RUN: [Setting; 2] = [Setting::BatchSize, Setting::WindowLength];
 const ALL: [Setting; 5] =
     [Setting::BatchSize, Setting::WindowLength, Setting::Context, Setting::Layers, Setting::Width];
 
-/// A model and a run, as far as their settings take memory.
+/// The requested model and run, as far as their settings affect memory.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Asked {
     pub model: ModelConfig,
     pub run: TrainConfig,
-    /// Of the model that was asked for; others keep it as long as they have several heads.
+    /// The head width of the requested model; other models keep it as long as they have several heads.
     head_width: usize,
 }
 
@@ -84,17 +84,17 @@ impl Asked {
         changed
     }
 
-    /// What may change.
+    /// The settings that may change.
     pub(super) fn settings(&self, model_too: bool) -> Vec<Setting> {
         if !model_too {
             return OF_A_RUN.to_vec();
         }
-        // Where windows are as long as the model can see, the model is what gets shorter.
+        // Where windows are as long as the context, the context is reduced instead.
         let whole_windows = self.run.window(self.model.context) == self.model.context;
         ALL.into_iter().filter(|setting| !(whole_windows && *setting == Setting::WindowLength)).collect()
     }
 
-    /// What a setting can be instead, the largest first.
+    /// Smaller values of a setting, the largest first.
     pub(super) fn smaller(&self, setting: Setting) -> Vec<usize> {
         let value = self.value(setting);
         let down =
@@ -111,22 +111,22 @@ impl Asked {
         }
     }
 
-    /// The largest value of a setting with which `fits` says yes.
+    /// The largest value of a setting that `fits` accepts.
     fn largest(&self, setting: Setting, fits: &impl Fn(&Self) -> bool) -> Option<Self> {
         let values = self.smaller(setting);
-        // Memory grows with every setting, so those that fit are the last ones.
+        // Memory grows with every setting, so the values that fit are at the end.
         let first = values.partition_point(|value| !fits(&self.with(setting, *value)));
         values.get(first).map(|value| self.with(setting, *value))
     }
 
-    /// By what share a setting of `other` is smaller.
+    /// The relative reduction of a setting in `other`.
     fn share(&self, other: &Self, setting: Setting) -> f64 {
         1.0 - other.value(setting) as f64 / self.value(setting) as f64
     }
 }
 
-/// The settings nearest to those asked for that `fits` allows: one of them changed, the one that changes by the smallest share;
-/// two, where none does alone; and all of them where that is what it takes. `model_too`: whether the model may be another one.
+/// The settings nearest to the requested ones that `fits` accepts: with one of them changed, by the smallest share;
+/// with two, where one is not enough; or with all of them. `model_too`: whether the model may change.
 pub(super) fn nearest_that_fits(
     asked: &Asked,
     model_too: bool,
@@ -157,7 +157,7 @@ fn two(asked: &Asked, settings: &[Setting], fits: &impl Fn(&Asked) -> bool) -> O
     }))
 }
 
-/// All settings by the same share, and then each as near to its old value as the others leave room for.
+/// Reduces all settings by the same share, then raises each as far as the others allow.
 fn several(asked: &Asked, settings: &[Setting], fits: &impl Fn(&Asked) -> bool) -> Option<Asked> {
     let shrunk = |percent: usize| {
         settings.iter().fold(asked.clone(), |shrunk, &setting| {
@@ -204,32 +204,32 @@ mod tests {
     }
 
     #[test]
-    fn a_little_too_much_costs_a_little() {
+    fn a_small_excess_needs_a_small_change() {
         let run = TrainConfig { batch_size: 4, ..TrainConfig::default() };
         let asked = Asked::new(&TEN_LAYERS, &run);
-        // Of weights 0.6 % too many, whatever holds them: the batch has no part in them.
+        // The weights alone are 0.6 % too many, which no batch size changes.
         let weights = asked.memory(Engine::WebGpu).weights;
         let fits = |memory: &Memory| memory.weights <= weights - weights * 6 / 1000;
         let found = nearest_that_fits(&asked, true, fits, Engine::WebGpu).unwrap();
         let nine = ModelConfig { layers: 9, ..TEN_LAYERS };
         assert_eq!(found, Nearest { model: nine, batch_size: 4, window_length: 0 });
-        // Of all that is held: a quarter of the batch is more than what is missing, a layer less of the model.
+        // The total is too much: a quarter of the batch is more than the excess, a layer of the model is less.
         let total = asked.memory(Engine::WebGpu).total();
         let found = nearest(&asked, true, total - total * 6 / 1000).unwrap();
         assert_eq!(
             found,
             Nearest { model: ModelConfig { context: 248, ..TEN_LAYERS }, batch_size: 4, window_length: 0 }
         );
-        // A model that is there keeps its shape.
+        // An existing model keeps its shape.
         let found = nearest(&asked, false, total - total * 6 / 1000).unwrap();
         assert_eq!(found, Nearest { model: TEN_LAYERS, batch_size: 4, window_length: 248 });
         assert_eq!(nearest(&asked, false, weights), None);
     }
 
-    /// Random models, runs and limits: what is offered fits, nothing less would have done, and a larger limit never asks for
-    /// a larger change.
+    /// Random models, runs and limits: a suggestion fits, no smaller change would, and a larger limit never needs a
+    /// larger change.
     #[test]
-    fn what_is_offered_fits_and_nothing_smaller_would_have() {
+    fn a_suggestion_fits_and_no_smaller_change_would() {
         let mut random = Pcg64Mcg::seed_from_u64(7);
         let mut offered = [0; 6];
         for _ in 0..400 {
@@ -272,7 +272,7 @@ mod tests {
                         .zip(&alone)
                         .filter_map(|(&setting, value)| Some(asked.share(&asked.with(setting, (*value)?), setting)));
                     let least = least.fold(f64::INFINITY, f64::min);
-                    // A shorter context may take the windows with it.
+                    // A shorter context may shorten the windows too.
                     let share =
                         changed.iter().map(|&setting| asked.share(&found, setting)).fold(f64::INFINITY, f64::min);
                     assert!(share <= least, "{found:?} instead of {asked:?} in {total}: {share} and {least}");

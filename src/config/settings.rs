@@ -1,19 +1,19 @@
-//! Every number that a person sets: its name, group and limits. The configurations check themselves with it, and the fields of
-//! the page are made from it (web/shared/settings.ts, which tests/settings.rs writes).
+//! The table of numeric settings: name, group and limits of each. The configurations validate themselves with it, and
+//! the fields of the page are made from it (web/shared/settings.ts, which tests/settings.rs writes).
 
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 
-/// What a setting belongs to.
+/// The configuration that a setting belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Group {
-    /// A tokenizer that is trained on a text.
+    /// Training of a tokenizer.
     Tokenizer,
     /// The shape of a model: `ModelConfig`.
     Model,
-    /// A run: `TrainConfig`.
+    /// A training run: `TrainConfig`.
     Train,
     /// An adapter: `LoraConfig`.
     Adapter,
@@ -21,7 +21,7 @@ pub enum Group {
     Generate,
 }
 
-/// What a setting counts.
+/// The unit of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Unit {
@@ -35,23 +35,23 @@ pub enum Unit {
     Steps,
 }
 
-/// A number that a person sets.
+/// A numeric setting.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Setting {
     /// The field's name, as it is in JavaScript.
     pub name: &'static str,
-    /// What it belongs to.
+    /// The configuration that it belongs to.
     pub group: Group,
-    /// Whether it is a whole number.
+    /// Whether it is an integer.
     pub whole: bool,
-    /// The value of a setting that nobody sets; of a model, that of the smallest preset.
+    /// The default value; for a model's settings that of the smallest preset.
     pub default: f64,
-    /// The smallest value that is allowed.
+    /// The smallest valid value.
     pub min: f64,
-    /// The largest value that is allowed.
+    /// The largest valid value.
     pub max: f64,
-    /// What it counts, where its name does not say it.
+    /// Its unit, where its name does not show it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<Unit>,
 }
@@ -82,10 +82,10 @@ impl Setting {
     }
 }
 
-/// Token ids that a vocabulary may have: 2^18, as many as the largest published ones.
+/// Largest size of a vocabulary: 2^18, the size of the largest published ones.
 pub const LARGEST_VOCABULARY: usize = 262_144;
 
-/// Declares the settings and the list of all of them, in the order in which the page has its fields.
+/// Declares the settings and the list of all of them, in the order of the page's fields.
 macro_rules! settings {
     ($($constant:ident = $setting:expr;)*) => {
         $(#[doc = concat!("The setting `", stringify!($constant), "`, under its name in JavaScript.")]
@@ -98,7 +98,7 @@ macro_rules! settings {
 use Group::{Adapter, Generate, Model, Tokenizer, Train};
 
 settings! {
-    // At least the bytes, the end of a text and some merges; at most what a page can train.
+    // At least the bytes, the end of a text and some merges; at most the size that a page can train.
     BPE_VOCABULARY = Setting::whole(Tokenizer, "vocabulary", 512, (300, 32_768)).counting(Unit::Tokens);
 
     VOCABULARY = Setting::whole(Model, "vocabulary", 256, (2, LARGEST_VOCABULARY as u64));
@@ -120,7 +120,7 @@ settings! {
     BETA2 = Setting::real(Train, "beta2", 0.99, (0.0, 0.99999));
     GRAD_CLIP = Setting::real(Train, "gradClip", 1.0, (0.0, 1e6));
     GRADIENT_ACCUMULATION = Setting::whole(Train, "gradientAccumulation", 1, (1, 4096)).counting(Unit::Passes);
-    // JavaScript's numbers are exact up to here.
+    // Integers are exact in JavaScript up to here.
     SEED = Setting::whole(Train, "seed", 1337, (0, (1 << 53) - 1));
 
     RANK = Setting::whole(Adapter, "rank", 8, (1, 256));

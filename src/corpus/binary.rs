@@ -1,15 +1,15 @@
-//! Is it text at all? Told from a file's first bytes, so that a large film is refused at once.
+//! Detects binary files by their first bytes, so that a large video is refused at once.
 
-/// How many first bytes are looked at.
+/// Number of first bytes that are checked.
 pub const HEAD: usize = 4096;
 
-/// First bytes that only files of other kinds have.
+/// File signatures of binary formats.
 const KINDS: [(&str, &[u8]); 22] = [
     ("png", b"\x89PNG\r\n\x1A\n"),
     ("jpeg", b"\xFF\xD8\xFF"),
     ("gif", b"GIF8"),
     ("pdf", b"%PDF-"),
-    // Also what word processors and e-book writers make: .docx, .odt, .epub.
+    // Also the signature of .docx, .odt and .epub.
     ("zip", b"PK\x03\x04"),
     ("zip", b"PK\x05\x06"),
     ("7z", b"7z\xBC\xAF\x27\x1C"),
@@ -30,18 +30,18 @@ const KINDS: [(&str, &[u8]); 22] = [
     ("utf-32", b"\0\0\xFE\xFF"),
 ];
 
-/// The format that the first bytes give away.
+/// The format whose signature the first bytes have.
 pub fn kind(head: &[u8]) -> Option<&'static str> {
     KINDS.iter().find(|(_, magic)| head.starts_with(magic)).map(|(kind, _)| *kind)
 }
 
-/// Control characters that a text has no use for, NULs aside. Bytes of any encoding but UTF-16.
+/// Counts control characters that are not used in text, except NUL. For bytes of any encoding but UTF-16.
 pub fn controls(bytes: &[u8]) -> usize {
     bytes.iter().filter(|&&byte| (1..0x20).contains(&byte) && !b"\t\n\x0C\r\x08\x1B".contains(&byte)).count()
 }
 
-/// Holds more control characters than a text has use for, over 1 in 20; or more NULs than anything else; or, beside
-/// bytes that are no UTF-8, more than 1 NUL in 20. Some NULs in a text are damage, or the padding of what wrote it.
+/// Whether bytes are binary: more than 1 in 20 are control characters; or more than half are NULs; or, with invalid
+/// UTF-8, more than 1 in 20 is a NUL. A few NULs in a text are damage or padding.
 pub fn has_binary_bytes(bytes: &[u8]) -> bool {
     let nuls = bytes.iter().filter(|&&byte| byte == 0).count();
     let others = bytes.len() - nuls;
@@ -62,14 +62,14 @@ mod tests {
     }
 
     #[test]
-    fn some_nuls_are_damage_to_a_text() {
+    fn a_text_with_some_nuls_is_not_binary() {
         assert!(!has_binary_bytes(b"a\0b"));
         assert!(!has_binary_bytes(b"one.txt\0two.txt\0three.txt\0"));
         assert!(!has_binary_bytes(b"a log that was cut off by a power failure\0\0\0\0\0\0\0\0\0\0\0\0"));
     }
 
     #[test]
-    fn binary_is_binary() {
+    fn binary_files_are_detected() {
         assert!(has_binary_bytes(&[0; 8]));
         assert!(has_binary_bytes(b"a\0\0\0b\0\0\0"));
         assert!(has_binary_bytes(b"\x01\x02\x03 and so on"));

@@ -1,27 +1,27 @@
-//! How much text there is in JSON, and where: counted once over everything in the file, so that what is read can be held
-//! against what is there. An export of a thousand talks has titles, too, and only the words tell that these are not meant.
+//! Counts the text in a JSON file by path, over everything in the file, so that the text that is read can be compared
+//! with all text. An export of a thousand talks has titles, too, and only the number of words tells titles from text.
 //!
-//! A place is a path of members' names; lists do not count, as all of their elements are in one place. Where an object is
-//! no record but a list by other means (its names are numbers, or hundreds, or each has the same members), all its members
-//! are one place, too.
+//! A place is a path of member names without list indices, as all elements of a list are in one place. Where an object
+//! is used as a list (its names are numbers, or there are hundreds, or each has the same members), all its members are
+//! one place, too.
 
 use super::fields::{Amount, Measure, rejected};
 use super::latin1::Watch;
 use crate::json::{Event, Scanner, pieces, string};
 
-/// Members of one object that are told apart, places in all, and how deep they are.
+/// Limits of distinct members per object, of places, and of their depth.
 const MOST_MEMBERS: usize = 256;
 const MOST_PLACES: usize = 16_384;
 const DEEPEST: usize = 24;
-/// More members of one kind than records have fields.
+/// More members of the same kind than a record has fields.
 const MANY_MEMBERS: usize = 16;
-/// Bytes of a name that is one.
+/// Longest name in bytes that counts as a field name.
 const LONGEST_NAME: usize = 256;
 
 /// A member's name; `None` stands for any.
 pub type Step = Option<String>;
 
-/// Where texts are: the names on the way to them.
+/// The path of a place: the member names that lead to it.
 pub type Path = Vec<Step>;
 
 #[derive(Debug)]
@@ -30,23 +30,23 @@ struct Place {
     parent: usize,
     depth: usize,
     members: Vec<usize>,
-    /// Where the member was that was looked for last: the next one is likely to be behind it.
+    /// Index of the member that was looked up last: the next one is likely to follow it.
     cursor: usize,
-    /// Its members are not told apart: there is one for all of them.
+    /// Its members are not distinguished: one place stands for all.
     any: bool,
-    /// Lists have been seen here.
+    /// Whether it contained a list.
     list: bool,
     strings: u64,
     amount: Amount,
-    /// An answer that was found worse than another.
+    /// Whether it is the rejected answer of a preference pair.
     rejected: bool,
 }
 
 #[derive(Debug)]
 pub struct Census {
-    /// The first is that of the whole values.
+    /// The first place is that of the top-level values.
     places: Vec<Place>,
-    /// Whether all letters beyond ASCII are UTF-8 that was read as Latin-1; none while there are none.
+    /// Whether all letters beyond ASCII are UTF-8 that was decoded as Latin-1; `None` without such letters.
     latin1: Option<bool>,
 }
 
@@ -74,7 +74,7 @@ impl Place {
 }
 
 impl Census {
-    /// Of the values of a valid text.
+    /// Counts the values of a valid text.
     pub fn of(text: &str) -> Self {
         let mut census = Self::default();
         census.add(text);
@@ -82,9 +82,9 @@ impl Census {
         census
     }
 
-    /// Counts what is in the values of a valid text.
+    /// Adds the values of a valid text.
     pub fn add(&mut self, text: &str) {
-        // The objects and lists around, each with its place, and that of the next value.
+        // The enclosing objects and lists, each with its place, and the place of the next value.
         let mut around: Vec<usize> = Vec::new();
         let mut place = 0;
         for event in Scanner::new(text) {
@@ -162,7 +162,7 @@ impl Census {
         Some(self.places[parent].members[found])
     }
 
-    /// Makes one place of all members of a place.
+    /// Joins all members of a place into one place.
     fn join(&mut self, parent: usize) {
         if std::mem::replace(&mut self.places[parent].any, true) {
             return;
@@ -203,7 +203,7 @@ impl Census {
         }
     }
 
-    /// Joins what is a list by other means, once everything is counted.
+    /// Joins the members of objects that are used as lists, once everything is counted.
     pub fn finish(&mut self) {
         self.finish_place(0);
     }
@@ -239,7 +239,7 @@ impl Census {
         }
     }
 
-    /// Whether all members of a place are of the same kind: lists of the same records, or objects under what looks like
+    /// Whether all members of a place are of the same kind: lists of the same records, or objects whose keys look like
     /// ids and not like names.
     fn are_alike(&self, place: usize) -> bool {
         let members = &self.places[place].members;
@@ -259,7 +259,7 @@ impl Census {
         })
     }
 
-    /// Places with texts, in the order of a file.
+    /// Places with text, in file order.
     fn with_text(&self) -> Vec<usize> {
         let (mut found, mut open) = (Vec::new(), vec![0]);
         while let Some(place) = open.pop() {
@@ -282,17 +282,17 @@ impl Census {
         path
     }
 
-    /// What a place is called; none where the values themselves are the texts.
+    /// The name of a place; `None` where the values themselves are the texts.
     fn name(&self, place: usize) -> Option<String> {
         (place != 0).then(|| called(&self.path(place)))
     }
 
-    /// The names there are to choose from.
+    /// The names to choose from.
     pub fn names(&self) -> Vec<String> {
         self.with_text().into_iter().filter_map(|place| self.name(place)).collect()
     }
 
-    /// The place of this name, or where there is none, the fullest whose last name it is.
+    /// The place with this name, or else the one with the most text whose last name it is.
     pub fn named_place(&self, name: &str) -> Option<usize> {
         let places = self.with_text();
         let whole = places.iter().copied().find(|&place| self.name(place).as_deref() == Some(name));
@@ -300,7 +300,7 @@ impl Census {
         whole.or_else(|| places.iter().copied().filter(last).rev().max_by_key(|&place| self.places[place].amount))
     }
 
-    /// The place with the most text; a place beside it with a name that data sets use for theirs comes first.
+    /// The place with the most text; a sibling with a usual name for text is preferred.
     pub fn likely(&self) -> Option<usize> {
         let able = || self.with_text().into_iter().filter(|&place| !self.places[place].rejected);
         let fullest = able().rev().max_by_key(|&place| self.places[place].amount)?;
@@ -324,18 +324,18 @@ impl Census {
         Read { path: self.path(place), name: self.name(place), strings: strings + self.places[0].strings, amount }
     }
 
-    /// Bytes that all texts take as turns of conversations, at the most.
+    /// Upper limit in bytes of all texts as turns of conversations.
     pub fn room_for_turns(&self) -> usize {
         const AROUND_A_TURN: u64 = 24;
         self.places.iter().map(|place| place.amount.bytes + AROUND_A_TURN * place.strings).sum::<u64>() as usize
     }
 
-    /// Letters of all texts of several words, but for answers that were rejected.
+    /// Letters of all texts of several words, without rejected answers.
     pub fn total(&self) -> u64 {
         self.places.iter().filter(|place| !place.rejected).map(|place| place.amount.several).sum()
     }
 
-    /// Where most of the text is that is not read: not in this place, nor beneath a name that is used.
+    /// The place with the most text that is not read: neither this place nor one below a name that is used.
     pub fn elsewhere(&self, read: Option<&Path>, is_used: impl Fn(&str) -> bool) -> Option<String> {
         let places = self.with_text();
         let others = places.iter().copied().filter(|&place| {
@@ -348,19 +348,19 @@ impl Census {
         fullest.or(self.likely()).and_then(|place| self.name(place))
     }
 
-    /// Whether the letters of all strings are UTF-8 that was read as Latin-1, as Meta's exports have them.
+    /// Whether the letters of all strings are UTF-8 that was decoded as Latin-1, as in Meta's exports.
     pub fn is_latin1(&self) -> bool {
         self.latin1 == Some(true)
     }
 }
 
-/// A path as people read it.
+/// A path for display.
 fn called(path: &Path) -> String {
     let names: Vec<&str> = path.iter().flatten().map(String::as_str).collect();
     if names.is_empty() { "*".to_owned() } else { names.join(".") }
 }
 
-/// What is read of a place.
+/// The place that is read.
 #[derive(Debug, Clone)]
 pub struct Read {
     pub path: Path,
@@ -379,14 +379,14 @@ mod tests {
     }
 
     #[test]
-    fn every_place_with_text_has_its_name() {
+    fn every_place_with_text_has_a_name() {
         let census = Census::of(r#"{"a": "x", "b": [{"c": "y"}, {"c": "z", "d": {"e": ["w"]}}], "n": 1}"#);
         assert_eq!(census.names(), ["a", "b.c", "b.d.e"]);
         assert_eq!(Census::of(r#"["a", {"b": "c"}]"#).names(), ["b"]);
     }
 
     #[test]
-    fn the_likely_place_is_the_fullest_or_has_a_usual_name_beside_it() {
+    fn the_likely_place_has_the_most_text_or_a_usual_name_beside_it() {
         assert_eq!(
             likely(r#"[{"summary": "a long summary of the thing", "Text": "short one"}]"#).as_deref(),
             Some("Text")
@@ -399,13 +399,13 @@ mod tests {
             likely(r#"[{"chosen": "it is", "rejected": "a reply that is much longer"}]"#).as_deref(),
             Some("chosen")
         );
-        // A usual name with next to nothing in it is not what is meant.
+        // A usual name with very little text is not preferred.
         let article = format!(r#"[{{"text": "a b", "article": "{}"}}]"#, "many words ".repeat(20));
         assert_eq!(likely(&article).as_deref(), Some("article"));
     }
 
     #[test]
-    fn lists_by_other_means_are_one_place() {
+    fn objects_used_as_lists_are_one_place() {
         let numbers = Census::of(r#"{"id": {"0": 1, "1": 2}, "text": {"0": "the first", "1": "the second"}}"#);
         assert_eq!(numbers.names(), ["text"]);
         let keyed = r#"{"u1": {"name": "Ana", "say": "one thing"}, "u2": {"name": "Bo", "say": "b c"},
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn any_shape_is_counted_whole() {
+    fn text_is_counted_completely_at_any_depth_and_width() {
         let deep = format!("{}\"some words\"{}", "{\"a\":".repeat(5000), "}".repeat(5000));
         assert_eq!(Census::of(&deep).total(), 9);
         let wide: Vec<String> = (0..300)
@@ -437,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_rejected_does_not_count() {
+    fn rejected_answers_are_not_counted() {
         let census =
             Census::of(r#"[{"prompt": "Is it?", "chosen": "It is.", "rejected": [{"content": "no no no no"}]}]"#);
         assert_eq!(census.total(), 8);

@@ -1,4 +1,4 @@
-//! All the text that has been loaded.
+//! The corpus: all sources that have been loaded, and the split into training and validation data.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -12,53 +12,53 @@ use super::split::{HeldBack, Split, is_uneven, split};
 use super::tally::{DocumentTally, Tally};
 use crate::chat::whatsapp::ChatReport;
 
-/// Characters of the text that a summary shows.
+/// Length of a summary's preview, in characters.
 const PREVIEW: usize = 1000;
 
-/// The sources loaded so far. Changes only by whole sources.
+/// The sources loaded so far. It changes only by whole sources.
 #[derive(Debug, Default)]
 pub struct Corpus {
     sources: Vec<Source>,
-    /// One for each source.
+    /// One per source.
     tallies: Vec<Tally>,
     held_back: HeldBack,
-    /// Counted when the sources change, as it is asked for far more often.
+    /// Computed when the sources change, because it is read far more often.
     summary: Summary,
 }
 
-/// The figures that are shown.
+/// Statistics of the corpus, for display.
 #[derive(Debug, Default, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Summary {
-    /// Documents of all sources.
+    /// Number of documents of all sources.
     pub documents: usize,
-    /// Characters of all documents.
+    /// Number of characters of all documents.
     pub characters: usize,
-    /// Different characters among them.
+    /// Number of distinct characters.
     pub distinct_characters: usize,
-    /// In UTF-8.
+    /// Number of bytes in UTF-8.
     pub bytes: usize,
-    /// Documents that are learned, whole or in part.
+    /// Number of documents with training data, whole or in part.
     pub train_documents: usize,
-    /// Documents that validate, whole or in part.
+    /// Number of documents with validation data, whole or in part.
     pub validation_documents: usize,
-    /// Characters that are learned.
+    /// Number of characters of training data.
     pub train_characters: usize,
-    /// Characters that validate.
+    /// Number of characters of validation data.
     pub validation_characters: usize,
-    /// How the validation text is chosen.
+    /// How validation data is chosen.
     pub held_back: HeldBack,
-    /// Whether the other way to hold text back deserves to be offered: whole documents cannot be shared out near nine to one.
+    /// Whether the other choice of validation data should be offered: whole documents cannot be split near nine to one.
     pub uneven: bool,
-    /// What is known of each source, in the order of loading.
+    /// The sources, in the order of loading.
     #[cfg_attr(target_arch = "wasm32", tsify(type = "TextSource[]"))]
     pub sources: Vec<SourceSummary>,
     /// The beginning of the text; a line feed between documents.
     pub preview: String,
 }
 
-/// What is known of one source.
+/// Statistics of one source.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
@@ -66,39 +66,39 @@ pub struct Summary {
 pub struct SourceSummary {
     /// The file's name.
     pub name: String,
-    /// Documents that it gave.
+    /// Number of documents.
     pub documents: usize,
-    /// Characters of these.
+    /// Number of characters.
     pub characters: usize,
-    /// Bytes of these, in UTF-8.
+    /// Number of bytes in UTF-8.
     pub bytes: usize,
     /// The encoding in which it was read.
     pub encoding: Encoding,
-    /// The column or field that was read; none for plain text.
+    /// The column or field that was read; `None` for plain text.
     pub field: Option<String>,
-    /// The columns or fields there were to choose from: the first 256.
+    /// The columns or fields to choose from, at most 256.
     pub fields: Vec<String>,
-    /// How many more there are.
+    /// The number of further columns or fields.
     pub more_fields: usize,
-    /// Whether it can be read as conversations.
+    /// Whether the file can be read as conversations.
     pub conversational: bool,
-    /// What was done differently than expected.
+    /// Deviations from what a user would expect.
     pub notices: Vec<Notice>,
-    /// Of the conversations that its documents are; 0 where they are plain text.
+    /// The number of turns in its conversations; 0 for plain text.
     pub turns: u64,
-    /// What became of a chat that WhatsApp has exported.
+    /// The report on a chat export, if it is one.
     pub chat: Option<ChatReport>,
 }
 
 impl Corpus {
-    /// Adds a source behind the others.
+    /// Adds a source at the end.
     pub fn add(&mut self, source: Source) {
         self.tallies.push(Tally::of(&source));
         self.sources.push(source);
         self.summary = self.count();
     }
 
-    /// Puts a source in the place of another; where none is, last.
+    /// Replaces a source; adds it at the end if there is none with this index.
     pub fn replace(&mut self, index: usize, source: Source) {
         let (Some(old), Some(tally)) = (self.sources.get_mut(index), self.tallies.get_mut(index)) else {
             return self.add(source);
@@ -108,7 +108,7 @@ impl Corpus {
         self.summary = self.count();
     }
 
-    /// Takes a source away; one that is not there is none to take.
+    /// Removes a source; does nothing if there is none with this index.
     pub fn remove(&mut self, index: usize) {
         if index < self.sources.len() {
             self.sources.remove(index);
@@ -117,23 +117,24 @@ impl Corpus {
         }
     }
 
-    /// Removes all sources, and forgets how text is held back.
+    /// Removes all sources, and resets the split.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Chooses what validates, until the text is cleared.
+    /// Chooses how validation data is held back, until the corpus is cleared.
     pub fn hold_back(&mut self, held_back: HeldBack) {
         self.held_back = held_back;
         self.summary = self.count();
     }
 
-    /// The end of a conversation has nothing to answer to, so these are held back whole, whatever was chosen.
+    /// How validation data is held back. Conversations are always held back whole, because the end of one lacks its
+    /// question.
     pub fn held_back(&self) -> HeldBack {
         if self.has_conversations() { HeldBack::Documents } else { self.held_back }
     }
 
-    /// Bytes that the texts may take in memory with token ids of `id` bytes, one of the texts (`without`) left aside.
+    /// The memory of all texts with token ids of `id` bytes, except the text with the index `without`.
     pub fn cost(&self, without: Option<usize>, id: u64) -> u64 {
         let counted = self.sources.iter().zip(&self.tallies).enumerate().filter(|(index, _)| Some(*index) != without);
         counted.map(|(_, (source, tally))| budget::cost_of(source, tally.characters(), id)).fold(0, u64::saturating_add)
@@ -154,7 +155,7 @@ impl Corpus {
         self.sources.is_empty()
     }
 
-    /// Every document, in the order of loading.
+    /// All documents, in the order of loading.
     pub fn documents(&self) -> impl Iterator<Item = &str> {
         self.sources.iter().flat_map(Source::documents)
     }
@@ -166,7 +167,7 @@ impl Corpus {
         characters
     }
 
-    /// Training and validation text: the same whenever the same documents are loaded in the same order, held back alike.
+    /// Splits the corpus into training and validation data: deterministic for the same documents, order and choice.
     pub fn split(&self) -> Split<'_> {
         split(self.documents(), &self.document_tallies(), self.held_back())
     }
@@ -182,7 +183,7 @@ impl Corpus {
         }
     }
 
-    /// What is known of the whole text, counted when it last changed.
+    /// Returns the statistics, computed at the last change.
     pub fn summary(&self) -> Summary {
         self.summary.clone()
     }

@@ -1,9 +1,9 @@
-//! Keeps parts of a text within the memory that the whole of it took.
+//! Compacts a text to some of its parts, within the memory that the whole text took.
 
 use std::ops::Range;
 
-/// A text that is read from its start, and overwritten from its start with the parts that stay. What is kept of a row
-/// is never longer than the row, so writing never overtakes reading and no second copy is needed.
+/// A text that is read from its start and overwritten from its start with the parts that are kept. The kept part of a
+/// row is never longer than the row, so writing never overtakes reading and no second copy is needed.
 pub struct Compact {
     bytes: Vec<u8>,
     kept: usize,
@@ -15,12 +15,12 @@ impl Compact {
         Self { bytes: text.into_bytes(), kept: 0, documents: Vec::new() }
     }
 
-    /// The whole text; only what has not been read yet is still as it was.
+    /// The whole text; only the part that has not been read yet is unchanged.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Keeps a document made of a row that ends at `read`.
+    /// Keeps a document from the row that ends at `read`.
     pub fn keep(&mut self, document: &str, read: usize) {
         let end = self.kept + document.len();
         assert!(end <= read, "a document is longer than its row");

@@ -1,4 +1,4 @@
-//! Records that are conversations: each becomes one document, the text that `chat::render` makes of it.
+//! Reads records that are conversations: each becomes one document, the text that `chat::render` returns.
 
 use std::ops::Range;
 
@@ -6,24 +6,24 @@ use super::fields::{Amount, SAMPLE};
 use crate::chat;
 use crate::chat::records::{self, Form};
 
-/// The documents so far, and what was left out.
+/// The documents so far, and the number of turns and records left out.
 #[derive(Debug, Default)]
 pub struct Conversations {
     pub text: String,
     pub documents: Vec<Range<usize>>,
     pub turns: u64,
-    /// Turns left out of conversations that are used.
+    /// Number of turns left out of conversations that are used.
     pub left_out: u64,
-    /// Records that are none, or in which the model has nothing to say.
+    /// Number of records that are no conversations, or have no answer.
     pub without: u64,
-    /// Letters of the turns, also of records without an answer; and those of the first [`SAMPLE`] records.
+    /// Letters of the turns, including records without an answer; and those of the first [`SAMPLE`] records.
     pub letters: u64,
     pub letters_of_sample: u64,
     seen: usize,
 }
 
 impl Conversations {
-    /// `bytes`: as many as the text may have. Asked for at once, as a text that grows is copied for a moment.
+    /// Reserves `bytes`, the most that the text may have, at once, because a growing text is copied.
     pub fn with_room(bytes: usize) -> Self {
         Self { text: String::with_capacity(bytes), ..Self::default() }
     }
@@ -34,7 +34,7 @@ impl Conversations {
 
     pub fn add_form(&mut self, form: Form) {
         self.seen += 1;
-        // What is left out as nobody answers is told in another way.
+        // Turns of records without an answer are reported separately.
         if let Form::Spoken(conversation) | Form::Silent(conversation) = &form {
             let letters: u64 = conversation.messages.iter().map(|message| Amount::of(&message.content).letters).sum();
             self.letters += letters;
@@ -54,17 +54,17 @@ impl Conversations {
     }
 }
 
-/// What the first records say of all of them. Records of which nothing is there say nothing.
+/// Whether the first records are conversations. Empty records do not count.
 #[derive(Debug, Default)]
 pub struct Forms {
-    /// Records that are conversations, whether or not there is an answer in them.
+    /// Records that are conversations, with or without an answer.
     known: usize,
     empty: usize,
     others: usize,
 }
 
 impl Forms {
-    /// Notes a record; false once enough are known.
+    /// Adds a record; false once enough are known.
     pub fn note(&mut self, json: &str) -> bool {
         match records::form(json) {
             Form::Empty => self.empty += 1,
@@ -84,17 +84,17 @@ impl Forms {
         forms
     }
 
-    /// Whether half of the records, or more, are conversations.
+    /// Whether at least half of the records are conversations.
     pub fn are_most(&self) -> bool {
         self.known > 0 && self.known >= self.others
     }
 
-    /// Whether later records may be conversations: so far all are empty ones.
+    /// Whether later records may be conversations: so far all are empty.
     pub fn may_be(&self) -> bool {
         self.empty > 0 && self.known + self.others == 0
     }
 
-    /// Whether a person may want to read the records as conversations.
+    /// Whether reading the records as conversations should be offered.
     pub fn are_some(&self) -> bool {
         self.known > 0
     }

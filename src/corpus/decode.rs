@@ -1,7 +1,7 @@
-//! Bytes in chunks of any size to text.
+//! Decodes bytes to text, in chunks of any size.
 //!
-//! UTF-16 is decoded as it comes. Of all other bytes only the whole can tell what they are, so they are kept; valid UTF-8
-//! then becomes the text where it lies, without a second copy.
+//! UTF-16 is decoded chunk by chunk. Other encodings can only be detected from the whole file, so its bytes are kept;
+//! valid UTF-8 then becomes the text in place, without a second copy.
 
 use std::collections::TryReserveError;
 
@@ -9,13 +9,13 @@ use super::encoding::Encoding;
 use super::newlines::{self, LineEnds, Newlines};
 use super::{legacy, utf8, utf16};
 
-/// No memory for the text.
+/// The allocation of the text failed.
 pub type Full = TryReserveError;
 
-/// A text under construction.
+/// A text being decoded.
 #[derive(Debug)]
 pub struct Decoder {
-    /// A mark or a person named the encoding, so what does not fit it is damage.
+    /// The encoding given by a byte order mark or by the user: invalid bytes are damage then.
     named: Option<Encoding>,
     state: State,
 }
@@ -26,43 +26,43 @@ enum State {
     Bytes(Bytes),
 }
 
-/// UTF-16 as it comes.
+/// UTF-16, decoded chunk by chunk.
 #[derive(Debug)]
 struct Wide {
     encoding: Encoding,
     text: String,
     newlines: Newlines,
-    /// The first bytes of a character whose others are in the next chunk.
+    /// The first bytes of a character that continues in the next chunk.
     carry: Vec<u8>,
     replaced: u64,
 }
 
-/// Bytes that are decoded when all are there.
+/// Bytes that are decoded once all are there.
 #[derive(Debug, Default)]
 struct Bytes {
     all: Vec<u8>,
-    /// Those of them that may not become text: CR and NUL.
+    /// The number of CR and NUL bytes, which may be removed.
     vanishing: usize,
 }
 
-/// A finished text.
+/// The decoded text.
 #[derive(Debug)]
 pub struct Decoded {
     pub text: String,
     pub encoding: Encoding,
-    /// Nobody named the encoding and no rule gave it away: it is the likeliest one.
+    /// The encoding was neither given nor detected by a rule: it is the likeliest one.
     pub guessed: bool,
-    /// Bytes and characters that became U+FFFD, or another character than their encoding has for them.
+    /// Number of bytes and characters that became U+FFFD, or a character that their encoding does not define.
     pub replaced: u64,
-    /// NULs that were left out.
+    /// Number of NULs that were removed.
     pub nuls: u64,
-    /// What of the text came in other encodings.
+    /// Parts of the text in other encodings.
     pub parts: Vec<Part>,
-    /// How its lines ended.
+    /// The original line endings.
     pub line_ends: LineEnds,
 }
 
-/// Lines or other stretches of a text that came in another encoding than the rest.
+/// Lines or other stretches of a text in another encoding than the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
     pub encoding: Encoding,
@@ -70,7 +70,7 @@ pub struct Part {
 }
 
 impl Decoder {
-    /// `named`: the encoding, where a mark or a person says so. Memory for `expected` bytes of text is taken at once.
+    /// `named`: the encoding, if given by a byte order mark or by the user. Reserves `expected` bytes for the text.
     pub fn new(named: Option<Encoding>, expected: usize) -> Result<Self, Full> {
         let state = match named {
             Some(encoding) if encoding.is_wide() => {
@@ -87,7 +87,7 @@ impl Decoder {
         Ok(Self { named, state })
     }
 
-    /// Bytes of text so far, rather fewer than there will be.
+    /// Lower estimate of the bytes of text so far.
     pub fn len(&self) -> usize {
         match &self.state {
             State::Wide(wide) => wide.text.len(),
@@ -95,7 +95,7 @@ impl Decoder {
         }
     }
 
-    /// Takes a chunk.
+    /// Decodes a chunk.
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), Full> {
         match &mut self.state {
             State::Wide(wide) => wide.push(chunk),
@@ -124,8 +124,8 @@ impl Decoder {
     }
 }
 
-/// Room for so many more bytes. Where the size was not foretold the room grows by quarters, as doubling would hold up to
-/// three times the text while it moves.
+/// Reserves more bytes. Without a known size the capacity grows by quarters, because doubling would take up to three
+/// times the text while it is copied.
 fn reserve(bytes: &mut Vec<u8>, more: usize) -> Result<(), Full> {
     if bytes.capacity() - bytes.len() < more {
         bytes.try_reserve_exact(more.max(bytes.len() / 4))?;
@@ -166,7 +166,7 @@ impl Wide {
         Ok(())
     }
 
-    /// A character of two bytes can become one of three.
+    /// Reserves memory: a character of two bytes can become one of three.
     fn make_room(&mut self, bytes: usize) -> Result<(), Full> {
         let most = 3 * bytes;
         if self.text.capacity() - self.text.len() < most {
@@ -192,14 +192,14 @@ impl Decoded {
         Self { text, encoding, guessed: false, replaced: 0, nuls: 0, parts: Vec::new(), line_ends }
     }
 
-    /// The same with LF as every line end.
+    /// Converts all line endings to LF.
     fn with_lf(self) -> Self {
         let (text, line_ends) = newlines::all_lf(self.text);
         Self { text, line_ends, ..self }
     }
 }
 
-/// Decodes bytes that are not UTF-16 as a whole, with LF as every line end.
+/// Decodes bytes that are not UTF-16, all at once, and converts line endings to LF.
 fn decode(named: Option<Encoding>, bytes: Vec<u8>) -> Result<Decoded, Full> {
     let as_utf8 = matches!(named, None | Some(Encoding::Utf8));
     if let (Some(encoding), false) = (named, as_utf8) {
@@ -220,7 +220,7 @@ fn decode(named: Option<Encoding>, bytes: Vec<u8>) -> Result<Decoded, Full> {
     Ok(Decoded { nuls, ..decoded.with_lf() })
 }
 
-/// Takes NULs out of bytes, counting them, and makes UTF-8 of parts in UTF-16.
+/// Removes and counts NULs, and converts parts in UTF-16 to UTF-8.
 fn without_nuls(mut bytes: Vec<u8>) -> Result<(Vec<u8>, u64, Vec<Part>), Full> {
     let found = utf16::parts(&bytes);
     let mut wide: Vec<Part> = Vec::new();
@@ -250,7 +250,7 @@ fn without_nuls(mut bytes: Vec<u8>) -> Result<(Vec<u8>, u64, Vec<Part>), Full> {
 mod tests {
     use super::*;
 
-    /// Decodes in chunks of several sizes, which must all agree.
+    /// Decodes in chunks of several sizes and asserts equal results.
     fn decoded(named: Option<Encoding>, bytes: &[u8]) -> Decoded {
         let in_chunks = |size: usize| {
             let mut decoder = Decoder::new(named, 0).unwrap();
@@ -274,14 +274,14 @@ mod tests {
     }
 
     #[test]
-    fn utf8_is_kept() {
+    fn valid_utf8_is_unchanged() {
         let text = "añil, 漢字, 🦜 العربية";
         let result = decoded(None, text.as_bytes());
         assert_eq!((result.text.as_str(), result.encoding, result.replaced), (text, Encoding::Utf8, 0));
     }
 
     #[test]
-    fn utf16_in_both_orders() {
+    fn utf16_is_decoded_in_both_byte_orders() {
         let text = "añil\r\n漢字\r🦜";
         let little = decoded(Some(Encoding::Utf16Le), &utf16(text, u16::to_le_bytes));
         let big = decoded(Some(Encoding::Utf16Be), &utf16(text, u16::to_be_bytes));
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn halves_of_surrogate_pairs_are_replaced() {
+    fn unpaired_surrogates_are_replaced() {
         let units: [u16; 6] = [0x61, 0xD83E, 0x62, 0xDD9C, 0xD83E, 0xD83E];
         let bytes: Vec<u8> = units.into_iter().flat_map(u16::to_le_bytes).collect();
         let result = decoded(Some(Encoding::Utf16Le), &bytes);
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_byte_that_is_not_utf8_leaves_the_rest_as_it_is() {
+    fn a_late_invalid_byte_does_not_change_the_encoding_of_the_rest() {
         let mut bytes = "ASCII and ñ, which are two bytes\r\n".repeat(50).into_bytes();
         bytes.extend_from_slice(b"caf\xE9 \x80 5\r\nend");
         let result = decoded(None, &bytes);
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_end_is_damage_in_utf8_and_a_letter_in_ascii() {
+    fn a_truncated_end_is_damage_in_utf8_and_a_letter_in_ascii() {
         let cut = decoded(None, b"a\xC3\xB1o, ni\xC3");
         assert_eq!((cut.text.as_str(), cut.encoding, cut.replaced), ("año, ni\u{FFFD}", Encoding::Utf8, 1));
         let letter = decoded(None, b"caf\xE9");
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_in_a_named_encoding_is_replaced() {
+    fn invalid_bytes_in_a_named_encoding_are_replaced() {
         let result = decoded(Some(Encoding::Utf8), b"a\xFFb\xE6\xBC!");
         assert_eq!((result.text.as_str(), result.replaced), ("a\u{FFFD}b\u{FFFD}!", 2));
         let latin = decoded(Some(Encoding::Windows1252), "ñ\r\n".as_bytes());
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn nuls_are_left_out_and_parts_in_utf16_decoded() {
+    fn nuls_are_removed_and_parts_in_utf16_decoded() {
         let tail = utf16("añil – fin\r\n", u16::to_le_bytes);
         let bytes = [b"one\0 line\r\n".as_slice(), &tail, b"\0\0last\xC3\xB1"].concat();
         let result = decoded(None, &bytes);

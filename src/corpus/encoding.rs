@@ -1,8 +1,8 @@
-//! The encodings a text can come in.
+//! The supported text encodings.
 
 use serde::{Deserialize, Serialize};
 
-/// The encodings that are read, named as in the WHATWG Encoding Standard (and so in JavaScript's `TextDecoder`).
+/// The supported encodings, named as in the WHATWG Encoding Standard (and so in JavaScript's `TextDecoder`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 #[expect(missing_docs, reason = "the names are the standard's")]
@@ -56,12 +56,12 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// The encoding whose byte order mark opens the file.
+    /// The encoding of the byte order mark at the beginning of a file.
     pub fn of_mark(head: &[u8]) -> Option<Self> {
         [Self::Utf8, Self::Utf16Le, Self::Utf16Be].into_iter().find(|encoding| head.starts_with(encoding.mark()))
     }
 
-    /// Its byte order mark; empty where it has none.
+    /// The byte order mark; empty if there is none.
     pub fn mark(self) -> &'static [u8] {
         match self {
             Self::Utf8 => b"\xEF\xBB\xBF",
@@ -71,17 +71,17 @@ impl Encoding {
         }
     }
 
-    /// Two bytes or more a character, none of them a NUL in ASCII.
+    /// Whether characters have at least two bytes, so that ASCII contains NULs.
     pub fn is_wide(self) -> bool {
         matches!(self, Self::Utf16Le | Self::Utf16Be)
     }
 
-    /// A character beyond ASCII takes several bytes, so that valid UTF-8 can come about by chance.
+    /// Whether characters beyond ASCII have several bytes, so that text can be valid UTF-8 by chance.
     pub fn is_multibyte(self) -> bool {
         matches!(self, Self::Gb18030 | Self::Big5 | Self::ShiftJis | Self::EucJp | Self::EucKr)
     }
 
-    /// The name by which `TextDecoder` knows it.
+    /// The label for `TextDecoder`.
     pub fn label(self) -> String {
         let value = serde_json::to_value(self).unwrap_or_default();
         value.as_str().unwrap_or("utf-8").to_owned()
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_javascript() {
+    fn encoding_names_are_those_of_javascript() {
         assert_eq!(serde_json::to_value(Encoding::Windows1252).unwrap(), "windows-1252");
         assert_eq!(serde_json::from_str::<Encoding>("\"utf-16le\"").unwrap(), Encoding::Utf16Le);
         assert_eq!(Encoding::ShiftJis.label(), "shift_jis");

@@ -1,15 +1,16 @@
-//! Which column or field holds the text?
+//! Chooses the column or field that holds the text.
 
-/// Rows that are looked at to find out.
+/// Number of rows that are sampled.
 pub const SAMPLE: usize = 50;
 
-/// More are not listed; nobody could choose among them.
+/// Largest number of columns or fields that are listed, because nobody could choose among more.
 pub const MOST: usize = 256;
 
-/// How much text was seen, in the order in which it counts: addresses, hashes and numbers are long, too, and names many.
+/// An amount of text, compared field by field in this order, because addresses, hashes and numbers are long, too, and
+/// names many.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Amount {
-    /// Letters of texts of several words.
+    /// Letters in texts of several words.
     pub several: u64,
     pub letters: u64,
     pub bytes: u64,
@@ -29,17 +30,17 @@ impl Amount {
     }
 }
 
-/// Letters of a script without spaces that are surely more than one word.
+/// Letters of a script without spaces that are certainly more than one word.
 const SEVERAL_WITHOUT_SPACES: u64 = 5;
 
-/// Measures one text that comes in pieces.
+/// Measures one text, piece by piece.
 #[derive(Debug, Default)]
 pub struct Measure {
     letters: u64,
     bytes: u64,
     words: u64,
     within_word: bool,
-    /// Letters of scripts that put no spaces between words.
+    /// Letters of scripts without spaces between words.
     without_spaces: u64,
 }
 
@@ -64,13 +65,13 @@ impl Measure {
     }
 }
 
-/// Thai, Lao, Burmese, Khmer, Japanese and Chinese.
+/// Whether a character is Thai, Lao, Burmese, Khmer, Japanese or Chinese.
 fn has_no_spaces(character: char) -> bool {
     matches!(u32::from(character), 0xE00..=0xEFF | 0x1000..=0x109F | 0x1780..=0x17FF | 0x3040..=0x30FF | 0x3400..=0x9FFF
         | 0xF900..=0xFAFF | 0x20000..=0x3FFFF)
 }
 
-/// The columns of a table, and what the first rows have in each.
+/// The columns of a table, and the amount of text of each in the first rows.
 #[derive(Debug, Default)]
 pub struct Fields {
     fields: Vec<(String, Amount)>,
@@ -81,7 +82,7 @@ impl Fields {
         Self { fields: names.into_iter().map(|name| (name, Amount::default())).collect() }
     }
 
-    /// Adds text seen in a column.
+    /// Adds to the amount of text of a column.
     pub fn note_column(&mut self, column: usize, amount: Amount) {
         if let Some((_, seen)) = self.fields.get_mut(column) {
             seen.add(amount);
@@ -92,7 +93,7 @@ impl Fields {
         self.fields.iter().position(|(field, _)| field == name)
     }
 
-    /// The field with the most text, but for one that is never to be read without being asked for; of equals the first.
+    /// The field with the most text, except rejected answers; the first of equals.
     pub fn fullest(&self) -> Option<usize> {
         let rejected = rejected(|| self.fields.iter().map(|(name, _)| name.as_str()));
         let able = (0..self.fields.len()).filter(|&column| !rejected(&self.fields[column].0));
@@ -108,15 +109,15 @@ impl Fields {
     }
 }
 
-/// Tells which of these names are answers that people have found worse than others: a pair of preferences has one that is
-/// chosen and one that is rejected, and nobody wants the latter to be learned by chance.
+/// Returns a test for names of rejected answers: preference data has pairs of a chosen and a rejected answer, and the
+/// latter must not be learned by accident.
 pub fn rejected<'a, N: Iterator<Item = &'a str>>(names: impl Fn() -> N) -> impl Fn(&str) -> bool {
     let holds = |name: &str, word: &str| name.to_ascii_lowercase().contains(word);
     let pairs = names().any(|name| holds(name, "chosen")) && names().any(|name| holds(name, "rejected"));
     move |name| pairs && holds(name, "rejected")
 }
 
-/// What a person can choose from, and how many more there are.
+/// The names that a user can choose from, and the number of further ones.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Choice {
     pub names: Vec<String>,
@@ -124,7 +125,7 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// The first names, and among them the one that is read.
+    /// The first names, always including the one that is read.
     pub fn of<'a>(names: impl Iterator<Item = &'a str>, read: Option<&str>) -> Self {
         let mut choice = Self::default();
         let mut listed = read.is_none();
@@ -148,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn several_words_count_first() {
+    fn texts_of_several_words_count_first() {
         assert_eq!(Amount::of("ñandú y río"), Amount { several: 9, letters: 9, bytes: 14 });
         assert_eq!(Amount::of("a1b2-c3"), Amount { several: 0, letters: 3, bytes: 7 });
         assert_eq!(Amount::of(" 12 / 7 "), Amount { several: 0, letters: 0, bytes: 8 });
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fullest_is_the_one_with_most_text_that_is_wanted() {
+    fn the_fullest_field_is_never_a_rejected_answer() {
         let fullest = |names: &[(&str, &str)]| {
             let mut fields = Fields::named(names.iter().map(|(name, _)| (*name).to_owned()).collect());
             names.iter().enumerate().for_each(|(column, (_, text))| fields.note_column(column, Amount::of(text)));
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_is_of_so_many_and_has_the_one_that_is_read() {
+    fn a_choice_is_limited_and_includes_the_field_that_is_read() {
         let names: Vec<String> = (0..1000).map(|number| format!("c{number}")).collect();
         let choice = Choice::of(names.iter().map(String::as_str), Some("c999"));
         assert_eq!((choice.names.len(), choice.more), (MOST, 1000 - MOST));

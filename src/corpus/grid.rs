@@ -1,10 +1,10 @@
-//! Tables in JSON whose rows are lists: those that pandas writes with `orient="split"`, an object with `columns` and `data`;
-//! Google's sheets, an object with `values`; and lists of lists. They become CSV, which `table` reads.
+//! Converts tables in JSON whose rows are lists to CSV, which `table` reads: pandas' `orient="split"`, an object with
+//! `columns` and `data`; Google Sheets' object with `values`; and lists of lists.
 
 use super::header::is_usual;
 use crate::json::{elements, members, string};
 
-/// The rows as CSV, if this is such a table.
+/// Converts the rows to CSV, if this is such a table.
 pub fn rows(text: &str) -> Option<String> {
     let text = text.trim();
     match text.as_bytes().first()? {
@@ -25,7 +25,7 @@ pub fn rows(text: &str) -> Option<String> {
                     Some(csv(std::iter::once(names).chain(elements(data)), text.len()))
                 }
                 Some(_) => None,
-                // Without names it is one if it is most of the file.
+                // Without column names, it is a table if it makes up most of the file.
                 None => (2 * data.len() > text.len() && is_table(data)).then(|| csv(elements(data), text.len())),
             }
         }
@@ -34,7 +34,7 @@ pub fn rows(text: &str) -> Option<String> {
     }
 }
 
-/// Whether rows are those of a table. Lists of strings alone may be texts in pieces, or what people say in turn.
+/// Whether rows are those of a table. Lists of strings alone may be texts in pieces, or turns.
 fn is_table(rows: &str) -> bool {
     let is_string = |cell: &str| cell.starts_with('"');
     let mixed = |row: &str| elements(row).any(is_string) && !elements(row).all(is_string);
@@ -42,7 +42,7 @@ fn is_table(rows: &str) -> bool {
     elements(rows).any(mixed) || elements(rows).next().is_some_and(is_named)
 }
 
-/// Whether all elements are lists of plain values, none longer than the first one, which has some.
+/// Whether all elements are lists of plain values, none longer than the first one, which is not empty.
 fn are_rows(list: &str) -> bool {
     let cells = |row: &str| elements(row).count();
     let Some(first) = elements(list).next().filter(|row| row.starts_with('[')).map(cells) else { return false };
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_become_csv() {
+    fn tables_are_converted_to_csv() {
         let split = r#"{"columns": ["id", "text"], "index": [0], "data": [[11, "a \"b\",\nc"], [null, "d"]]}"#;
         assert_eq!(rows(split).as_deref(), Some("\"id\",\"text\"\n11,\"a \"\"b\"\",\nc\"\n,\"d\"\n"));
         assert_eq!(rows(r#" [[1, "a"], [2, "b"]] "#).as_deref(), Some("1,\"a\"\n2,\"b\"\n"));

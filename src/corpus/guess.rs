@@ -1,17 +1,18 @@
-//! Which of the older encodings a text is in: each is tried, and the reading that looks most like words wins.
+//! Guesses the legacy encoding of a text: decodes it with each candidate and takes the result that looks most like
+//! words.
 //!
-//! Not the `chardetng` crate: it brings the tables of Chinese, Japanese and Korean along, which the browser has anyway
-//! (see `legacy`). What it would be better at, short texts, a person settles with the choice beside the file.
+//! Not the `chardetng` crate: it contains the tables of Chinese, Japanese and Korean, which the browser has anyway (see
+//! `legacy`). It would be better for short texts, for which the user can choose the encoding.
 
 use super::encoding::Encoding;
 use super::legacy;
 
-/// What a reading in an encoding is expected to hold.
+/// The expected characters of a text in an encoding.
 struct Reading {
     encoding: Encoding,
-    /// Of each language the letters, beyond ASCII, that it uses a lot; their capitals count less.
+    /// For each language its frequent letters beyond ASCII; their capitals score less.
     languages: &'static [&'static str],
-    /// Other characters of its script.
+    /// Tests for other characters of its script.
     known: fn(char) -> bool,
 }
 
@@ -25,12 +26,12 @@ const HEBREW: &str = "יוהלאתמרשבנדכפעםקגחס";
 const BALTIC: &[&str] = &["ąčęėįšųūž", "āčēģīķļņšūž", "äõöüšž"];
 const VIETNAMESE: &str = "đơưăâêôáàéèíóòúù\u{300}\u{301}\u{303}\u{309}\u{323}";
 const THAI: &str = "านรอกเงมยลวดทสตปบคหแจพข่้ีิัุู";
-// The two or three hundred commonest of each; of others there are thousands.
+// The two or three hundred most frequent of each; the scripts have thousands.
 const SIMPLIFIED: &str = "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所然家种事成方多经么去法学如都同现当没动面起看定天分还进好小部其些主样理心她本前开但因只从想实日军者意无力它与长把机十民第公此已工使情明性知全三又关点正业外将两高间由问很最重并物手应战向头文体政美相见被利什二等产或新己制身果加西斯月话合回特代内信表化老给世位次度门任常先海通教儿原东声提立及比员解水名真论处走义各入几口认条平系气题活尔更别打女变四神总何电数安少报才结反受目太量再感建务做接必场件计管期市直德资命山金指克许统区保至队形社便空决治展马科司五基眼书非则听白却界达光放强即像难且权思王象完设式色路记南品住告类求据程北边死张该交规万取拉格望觉术领共确传师观清今切院让识候带导争运笔";
 const TRADITIONAL: &str = "的一是不了在人有我他這個們中來上大為和國地到以說時要就出會可也你對生能而子那得於著下自之年過發後作裡用道行所然家種事成方多經麼去法學如都同現當沒動面起看定天分還進好小部其些主樣理心她本前開但因只從想實日軍者意無力它與長把機十民第公此已工使情明性知全三又關點正業外將兩高間由問很最重並物手應戰向頭文體政美相見被利什二等產或新己制身果加西斯月話合回特代內信表化老給世位次度門任常先海通教兒原東聲提立及比員解水名真論處走義各入幾口認條平系氣題活爾更別打女變四神總何電數安少報才結反受目太量再感建務做接必場件計管期市直德資命山金指克許統區保至隊形社便空決治展馬科司五基眼書非則聽白卻界達光放強即像難且權思王象完設式色路記南品住告類求據程北邊死張該交規萬取拉格望覺術領共確傳師觀清今切院讓識候帶導爭運筆";
 const HANGUL: &str = "이다는을의에가고하지로은한를도기사나리서자시인어있아대라일해그수보들정으전것주여부게과상스면마우만제들오비안장신아원성동무없거조경말위국더니구공바소까모두연물세었습와때내일생야했던당려장화음선";
 
-/// The likeliest first: of equal ones the first is taken.
+/// The candidates, the likeliest first: the first of equals is taken.
 const READINGS: &[Reading] = &[
     Reading { encoding: Encoding::Windows1252, languages: WESTERN, known: no_other },
     Reading { encoding: Encoding::Windows1250, languages: CENTRAL, known: no_other },
@@ -77,11 +78,11 @@ fn is_arabic(character: char) -> bool {
     matches!(character, '\u{621}'..='\u{652}' | 'پ' | 'چ' | 'ژ' | 'گ' | 'ک' | 'ی' | 'ہ' | 'ے' | '،' | '؟')
 }
 
-/// The likeliest encoding of a text that is not UTF-8.
+/// Guesses the encoding of a text that is not UTF-8.
 pub fn encoding(sample: &[u8]) -> Encoding {
     let mut best = (f64::NEG_INFINITY, Encoding::Windows1252);
     for reading in READINGS {
-        // Without memory for a sample there will be none for the text.
+        // If there is no memory for a sample, there is none for the text either.
         let Ok(text) = legacy::decode(reading.encoding, sample) else { continue };
         let score = reading.score(&text);
         if score > best.0 + 1e-9 {
@@ -92,7 +93,7 @@ pub fn encoding(sample: &[u8]) -> Encoding {
 }
 
 impl Reading {
-    /// From about -3 to 1: how much a text looks like one of the languages, by its characters beyond ASCII.
+    /// Scores how much a text looks like one of the languages by its characters beyond ASCII, from about -3 to 1.
     fn score(&self, text: &str) -> f64 {
         let scores = self.languages.iter().map(|frequent| self.score_in(frequent, text));
         scores.fold(f64::NEG_INFINITY, f64::max)
@@ -114,19 +115,20 @@ impl Reading {
         if count == 0.0 { 0.0 } else { sum / count }
     }
 
-    /// `run`: letters beyond ASCII in a row, this one included.
+    /// Scores one character. `run`: number of consecutive letters beyond ASCII, this one included.
     fn value(&self, frequent: &str, [before, character, after]: [char; 3], run: usize) -> f64 {
         let within_word = before.is_alphabetic() && after.is_alphabetic();
         let beside_ascii = before.is_ascii_alphabetic() || after.is_ascii_alphabetic();
         match character {
             '\u{FFFD}' | '\u{80}'..='\u{9F}' | '\u{E000}'..='\u{F8FF}' => -3.0,
-            // Katakana of half width are what single bytes look like in Shift-JIS.
+            // Single bytes decoded as Shift-JIS look like half-width Katakana.
             '\u{FF61}'..='\u{FF9F}' => -1.0,
-            // No word is written in two alphabets, and none in accented letters alone.
+            // No word mixes two alphabets, and none has accented letters alone.
             '\u{370}'..'\u{E80}' if beside_ascii => -1.0,
             '\0'..'\u{370}' if run >= 4 => -1.0,
             _ if frequent.contains(character) => 1.0,
-            // A capital after a small letter is what the wrong Cyrillic, or Mac Roman's letters, look like.
+            // A capital after a small letter is typical of the wrong Cyrillic encoding, and of text decoded as Mac
+            // Roman.
             _ if character.is_uppercase() && before.is_lowercase() => -1.0,
             _ if character.is_uppercase() && character.to_lowercase().any(|small| frequent.contains(small)) => 0.8,
             'ぁ'..='ん' | 'ァ'..='ー' if (self.known)(character) => 1.0,
@@ -149,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_of_many_languages_are_known() {
+    fn encodings_of_many_languages_are_guessed() {
         let texts = [
             ("windows-1252", "¿Qué pasó con la cigüeña? Voló hacia el faro, dijo la niña."),
             ("windows-1252", "L’été dernier, nous avons dîné près du château. — Déjà ? « Oui »"),

@@ -1,25 +1,25 @@
-//! Gzip, inflated as it comes in.
+//! Inflates gzip, chunk by chunk.
 
 use std::io::Write;
 
 use flate2::write::GzDecoder;
 
-/// The two bytes every gzip file begins with, and the only method there is.
+/// The first two bytes of every gzip file, and the only compression method.
 pub const MAGIC: &[u8] = b"\x1F\x8B\x08";
 
-/// How much is to be inflated at a time: a thousand times as much, the most that deflate can reach, is the memory a gzip
-/// bomb can take before its size is seen.
+/// Bytes inflated at a time: a thousand times as much, the highest ratio of deflate, is the memory that a gzip bomb can
+/// take before its size is checked.
 pub const STEP: usize = 4096;
 
-/// The file is cut or damaged.
+/// The file is incomplete or damaged.
 #[derive(Debug)]
 pub struct Damaged;
 
-/// A file of one member or several, each inflated by a decoder of its own. Zeros after a member fill up the last block of
-/// a tape or a disk, and are no damage (gzip 1.13 takes them as padding, too).
+/// Inflates a file of one or several members, each with its own decoder. Zeros after a member are padding of a tape or
+/// disk block, not damage (gzip 1.13 accepts them as padding, too).
 pub struct Inflater {
     decoder: GzDecoder<Vec<u8>>,
-    /// A member has ended, and no other has begun.
+    /// A member has ended, and the next has not begun.
     between: bool,
 }
 
@@ -28,7 +28,7 @@ impl Inflater {
         Self { decoder: GzDecoder::new(Vec::new()), between: false }
     }
 
-    /// What comes out of the next bytes.
+    /// Inflates the next bytes.
     pub fn inflate(&mut self, step: &[u8]) -> Result<&[u8], Damaged> {
         self.decoder.get_mut().clear();
         let mut rest = step;
@@ -45,7 +45,7 @@ impl Inflater {
             }
             let taken = self.decoder.write(rest).map_err(|_| Damaged)?;
             rest = &rest[taken..];
-            // A member that has ended takes no more; its checksum is held against its text now.
+            // A decoder at the end of its member takes no more; its checksum is verified now.
             if taken == 0 {
                 self.decoder.try_finish().map_err(|_| Damaged)?;
                 self.between = true;
@@ -53,7 +53,7 @@ impl Inflater {
         }
     }
 
-    /// What comes out at last.
+    /// Returns the remaining output.
     pub fn finish(mut self) -> Result<Vec<u8>, Damaged> {
         self.decoder.get_mut().clear();
         if self.between { Ok(Vec::new()) } else { self.decoder.finish().map_err(|_| Damaged) }

@@ -1,12 +1,11 @@
-//! The beginning of a table: which character separates its cells, and whether its first row names the columns. Nothing in
-//! a file says so; the first rows together do.
+//! Detects a table's separator and whether its first row is a header. No file says so; its first rows together show it.
 
 use std::collections::BTreeSet;
 
 use super::fields::SAMPLE;
 use super::rows::Rows;
 
-/// Where the rows of a table begin, and how they are cut.
+/// The beginning of a table's rows, and their separator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Begin {
     pub delimiter: u8,
@@ -14,16 +13,16 @@ pub struct Begin {
     line: u64,
 }
 
-/// One column: whatever else a line holds is text. No text file has this separator in it.
+/// A separator that no text file contains, for tables with a single column.
 const NO_DELIMITER: u8 = 0x1F;
 
-/// Columns that are looked at to know a header.
+/// Number of columns that are compared to detect a header.
 const LOOKED_AT: usize = 200;
 
-/// Letters of a name that is still one.
+/// Longest column name in letters.
 const LONGEST_NAME: usize = 80;
 
-/// Names that data sets and people give to a column of text, in the languages of the page's samples and their neighbours.
+/// Usual names of text columns, in the languages of the page's samples and their neighbours.
 const USUAL: [&str; 40] = [
     "text",
     "texts",
@@ -68,7 +67,7 @@ const USUAL: [&str; 40] = [
 ];
 
 impl Begin {
-    /// Excel's first line `sep=;` says the separator; otherwise it is the one that cuts the first rows best.
+    /// Detects the separator: Excel's first line `sep=;`, or the one that splits the first rows most consistently.
     pub fn of(text: &[u8]) -> Self {
         let (at, line, told) = declared(text);
         let begin = |delimiter| Self { delimiter, at, line };
@@ -78,10 +77,11 @@ impl Begin {
         let score = |delimiter: u8| {
             let first = first_rows(begin(delimiter).rows(), text);
             let columns = first.first().map_or(0, |row| row.columns);
-            // A separator too many at the end makes no cell.
+            // A trailing separator makes no extra cell.
             let is_alike = |row: &&Row| row.columns == columns || (row.columns > columns && row.filled <= columns);
             let alike = first.iter().filter(is_alike).count();
-            // Where most rows are cut otherwise, and the first one is no header, these are lines with commas in them.
+            // If most rows have another number of cells, and the first one is no header, these are lines of text with
+            // commas.
             let cuts = columns > 1 && (2 * alike >= first.len() || is_header(&first));
             cuts.then_some((1000 * alike / first.len().max(1), columns))
         };
@@ -92,13 +92,13 @@ impl Begin {
         }
     }
 
-    /// The rows from the first one on, be it a header or not.
+    /// The rows from the first one on, a header included.
     pub fn rows(&self) -> Rows {
         Rows::from(self.delimiter, self.at, self.line)
     }
 
-    /// The names of the columns, and whether the first row has them. Otherwise they are called by their numbers, as is a
-    /// column without a name; a second of a name gets its number, too, so that each can be chosen.
+    /// The column names, and whether the first row holds them. Otherwise columns are named by their numbers, and so is
+    /// a column without a name; a duplicate name gets its number appended, so that each can be chosen.
     pub fn columns(&self, text: &[u8]) -> (Vec<String>, bool) {
         let has_header = is_header(&first_rows(self.rows(), text));
         let mut names = Vec::new();
@@ -120,7 +120,7 @@ impl Begin {
     }
 }
 
-/// Where the table begins, on which line, and the separator that a line `sep=;` declares for Excel.
+/// The beginning of the table, its line, and the separator declared for Excel by a line `sep=;`.
 fn declared(text: &[u8]) -> (usize, u64, Option<u8>) {
     let end = text.iter().position(|&byte| byte == b'\n').unwrap_or(text.len());
     let line = text[..end].trim_ascii_end();
@@ -128,19 +128,19 @@ fn declared(text: &[u8]) -> (usize, u64, Option<u8>) {
     let is_declared = bare.len() >= 4 && bare[..4].eq_ignore_ascii_case(b"sep=");
     match &bare[4.min(bare.len())..] {
         [separator] if is_declared && separator.is_ascii() => (end, 1, Some(*separator)),
-        // A tab at the line's end was trimmed.
+        // A tab at the end of the line was trimmed.
         [] if is_declared && text[..end].ends_with(b"\t") => (end, 1, Some(b'\t')),
         _ => (0, 1, None),
     }
 }
 
-/// One of the first rows.
+/// One of the first rows, for detection.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Row {
-    /// The first ones, trimmed.
+    /// The first cells, trimmed.
     cells: Vec<String>,
     columns: usize,
-    /// The columns up to the last one that has something in it.
+    /// The number of columns up to the last non-empty one.
     filled: usize,
 }
 
@@ -166,7 +166,7 @@ fn first_rows(mut rows: Rows, text: &[u8]) -> Vec<Row> {
     found
 }
 
-/// Whether the first of these rows names the columns: it looks like names, and unlike the rows below.
+/// Whether the first of these rows is a header: it looks like names, and differs from the rows below.
 fn is_header(rows: &[Row]) -> bool {
     let Some((first, below)) = rows.split_first() else { return false };
     if let [only] = first.cells.as_slice() {
@@ -181,7 +181,7 @@ fn is_header(rows: &[Row]) -> bool {
     if first.iter().any(|cell| is_usual(cell)) {
         return true;
     }
-    // A question is what surveys call a column. So it is a name where the cells below are something else.
+    // Surveys use questions as column names. So a question is a name if the cells below look different.
     let mut differs = false;
     for (column, cell) in first.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
         let kinds = || cells_below(column).map(|cell| Kind::of(cell));
@@ -195,14 +195,14 @@ fn is_header(rows: &[Row]) -> bool {
     if differs {
         return true;
     }
-    // A name is no value of its column. A whole row that comes again is the header of another part.
+    // A name does not occur among the values of its column. A whole row that is repeated is the header of another part.
     let repeated = |(column, cell): (usize, &String)| {
         !cell.is_empty() && below.iter().any(|row| row != whole && row.cells.get(column) == Some(cell))
     };
     named.all(is_name) && !first.iter().enumerate().any(repeated) && !is_like_below(first, below)
 }
 
-/// Whether the longest cell of the first row has about as many words as those below it, and is more than a name.
+/// Whether the longest cell of the first row has about as many words as those below it, and more than a name has.
 fn is_like_below(first: &[String], below: &[Row]) -> bool {
     let words = |cell: &str| cell.split_whitespace().count();
     (0..first.len()).any(|column| {
@@ -214,12 +214,12 @@ fn is_like_below(first: &[String], below: &[Row]) -> bool {
     })
 }
 
-/// Whether a column of text is likely to be called so.
+/// Whether a name is a usual one for a text column.
 pub fn is_usual(cell: &str) -> bool {
     USUAL.contains(&cell.to_lowercase().as_str())
 }
 
-/// Several words, ended as sentences are.
+/// Whether a cell is several words that end like a sentence.
 fn is_sentence(cell: &str) -> bool {
     cell.ends_with(['.', '!', '…', '。', '！', '؟', '?']) && cell.split_whitespace().nth(1).is_some()
         || cell.ends_with(['。', '！'])
@@ -227,7 +227,7 @@ fn is_sentence(cell: &str) -> bool {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Numbers, dates, amounts: nothing in it, or little, is a letter.
+    /// Numbers, dates, amounts: few or no letters.
     Figures,
     Address,
     Words,
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_separator_cuts_the_first_rows_alike() {
+    fn the_separator_splits_the_first_rows_consistently() {
         assert_eq!(delimiter("id,text\n1,a\n"), b',');
         assert_eq!(
             delimiter("id|author|text\n1|Nela|The net is dry, and whole; hang it.\n2|O|The buoy, the green one.\n"),
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_row_like_those_below_is_no_header() {
+    fn a_first_row_like_the_rows_below_is_not_a_header() {
         for text in [
             "1,the gulls are early again\n2,somebody moved the bench\n",
             "2026-01-05,Nela,\"the gulls are early, again\"\n2026-01-06,Óscar,low tide at four\n",

@@ -1,5 +1,5 @@
-//! A JSON file: an array of strings or objects, an object that has such arrays somewhere in it, a table, an export of
-//! chats, one object with its text in a field, or several values one after the other.
+//! Reads a JSON file: an array of strings or objects, an object that contains such arrays, a table, a chat export, one
+//! object with its text in a field, or several values one after the other.
 
 use super::census::Census;
 use super::conversations::{Conversations, Forms};
@@ -13,7 +13,7 @@ use crate::chat::whatsapp::ChatOptions;
 use crate::error::{Error, Result};
 use crate::json::{Invalid, check_all, elements, members, mend, values};
 
-/// Objects and lists around a list that is looked at.
+/// Largest depth at which lists of records are searched.
 const DEEPEST_LIST: usize = 3;
 
 pub fn parse(name: &str, text: String, wanted: Option<&str>, chat: &ChatOptions) -> Result<Parsed> {
@@ -24,7 +24,7 @@ pub fn parse(name: &str, text: String, wanted: Option<&str>, chat: &ChatOptions)
     read(name, text, wanted, chat)
 }
 
-/// The text if it is JSON, or after it was mended.
+/// Returns the text if it is valid JSON, if necessary after a repair.
 pub fn valid(text: String) -> std::result::Result<String, Invalid> {
     let Err(invalid) = check_all(&text) else { return Ok(text) };
     let mended = mend(text);
@@ -39,7 +39,7 @@ pub fn error(name: &str, Invalid { line, column, reason }: Invalid) -> Error {
     Error::JsonInvalid { name: name.to_owned(), line, column, reason }
 }
 
-/// Reads a text that is valid.
+/// Reads a valid text.
 pub fn read(name: &str, text: String, wanted: Option<&str>, chat: &ChatOptions) -> Result<Parsed> {
     if let Some(rows) = grid::rows(&text) {
         drop(text);
@@ -137,7 +137,7 @@ fn talks(
     Ok(Some(Parsed { notices, ..parsed }))
 }
 
-/// Values that may be records.
+/// A list of values that may be records.
 struct List<'a> {
     json: &'a str,
     kind: Kind,
@@ -160,8 +160,8 @@ impl<'a> List<'a> {
     }
 }
 
-/// Everything that may be a list of records: the values of the text, and the lists in them, those first that stand around
-/// others. A list in a record of another one is a part of that.
+/// All candidates for a list of records: the values of the text, and the lists in them, outer lists first. A list
+/// inside a record of another list is part of that record.
 fn lists(text: &str, several: bool) -> Vec<List<'_>> {
     let mut found = vec![List { json: text, kind: Kind::Values }];
     let mut open: Vec<(&str, usize)> = Vec::new();
@@ -172,7 +172,7 @@ fn lists(text: &str, several: bool) -> Vec<List<'_>> {
         if value.starts_with('[') {
             found.push(List { json: value, kind: Kind::Elements });
         } else if value.starts_with('{') && depth < DEEPEST_LIST {
-            // Records by their ids, perhaps; the values that hold text lists are looked into.
+            // The values may be records by id; those that contain lists are searched.
             let within = members(value).map(|(_, value)| value).filter(|value| value.starts_with(['[', '{']));
             let within: Vec<&str> = within.take(super::fields::MOST).collect();
             if within.len() > 1 && within.iter().all(|value| value.starts_with('{')) {
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn arrays() {
+    fn arrays_of_strings_and_objects_are_documents() {
         assert_eq!(documents(r#"["one", "", 2, "two"]"#, None), (vec!["one".into(), "two".into()], None));
         let objects = r#"
             [{"id": "0123456789", "content": "one"},
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn an_array_within_an_object() {
+    fn an_array_within_an_object_is_found() {
         let text = r#"{"version": "one", "tags": ["a", "b"], "data": [{"body": "first of all"}, {"body": "b"}]}"#;
         assert_eq!(documents(text, None), (vec!["first of all".into(), "b".into()], Some("data.body".into())));
         assert_eq!(documents(text, Some("version")).0, ["one"]);
@@ -217,13 +217,13 @@ mod tests {
     }
 
     #[test]
-    fn a_single_value() {
+    fn a_single_value_is_one_document() {
         assert_eq!(documents(r#"{"title": "t", "text": "all of it", "tags": ["x"]}"#, None).0, ["all of it"]);
         assert_eq!(documents(r#""only this""#, None).0, ["only this"]);
     }
 
     #[test]
-    fn json_lines_under_another_name() {
+    fn json_lines_are_read_under_another_name() {
         let text = "\n{\"text\": \"one\"}\n{\"text\": \"two\"}\nbroken\n";
         let parsed = read(text, None).unwrap();
         assert_eq!(parsed.documents.len(), 2);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn nearly_json_is_read() {
+    fn nearly_valid_json_is_repaired() {
         let shells = ["the first shell", "the second shell"];
         for text in [
             "{\n  \"text\": \"the first shell\"\n}\n{\n  \"text\": \"the second shell\"\n}\n",
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_of_pandas_are_tables() {
+    fn tables_of_pandas_are_read_as_tables() {
         let shells = ["the first shell", "the second shell"];
         for text in [
             r#"{"columns": ["id", "text"], "index": [0, 1], "data": [[11, "the first shell"], [12, "the second shell"]]}"#,
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn conversations_are_found_wherever_their_list_is() {
+    fn conversations_are_found_at_any_depth() {
         let pair = r#"{"prompt": "How many are there?", "completion": "Three."}"#;
         for text in [
             format!("[{pair}, {pair}]"),
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_account_of_telegrams_is_its_chats() {
+    fn a_whole_telegram_account_is_read_as_its_chats() {
         let message = |who, words| {
             format!(r#"{{"type": "message", "date": "2026-01-05T08:01:00", "from": "{who}", "text": "{words}"}}"#)
         };
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn metas_letters_are_mended() {
+    fn latin1_in_exports_of_meta_is_repaired() {
         let text =
             r#"{"posts": [{"post": "el jard\u00c3\u00adn"}, {"post": "ma\u00c3\u00b1ana \u00f0\u009f\u008c\u008a"}]}"#;
         let parsed = read(text, None).unwrap();
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_held_against_what_is_there() {
+    fn a_notice_or_an_error_reports_text_that_is_not_read() {
         let part = |number: usize| format!(r#""p{number}x": "some words of the part""#);
         let parts = |count: usize| (0..count).map(part).collect::<Vec<_>>().join(", ");
         assert_eq!(read(&format!("{{{}}}", parts(3)), None).unwrap().notices, []);
@@ -312,20 +312,20 @@ mod tests {
         let refused = read(&format!("{{{}}}", parts(30)), None).unwrap_err();
         let Error::FieldUnclear { percent, fields, .. } = refused else { panic!("{refused:?}") };
         assert_eq!((percent, fields.len(), fields[0].as_str()), (3, 30, "p0x"));
-        // What a person asks for is read.
+        // A field that was chosen is read without a notice.
         assert_eq!(read(&format!("{{{}}}", parts(30)), Some("p7x")).unwrap().notices, []);
-        // So are conversations that are next to nothing.
+        // The same holds for conversations that are a small part.
         let talk = r#"{"prompt": "Is it?", "completion": "It is.", "essay": ""#.to_owned();
         let mostly = format!("[{talk}{}\"}}]", "many more words ".repeat(40));
         assert!(matches!(read(&mostly, None), Err(Error::FieldUnclear { conversational: true, .. })));
         assert_eq!(read(&mostly, Some(CONVERSATIONS)).unwrap().turns, 2);
-        // Titles are never all that is learned.
+        // Titles are never the only text that is read.
         let export = r#"[{"title": "On lavender", "nodes": {"a7": {"say": {"it": ["How do I dry it without losing colour?"]}}}}]"#;
         assert_eq!(documents(export, None).0, ["How do I dry it without losing colour?"]);
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_place() {
+    fn errors_report_their_position() {
         let error = |text: &str| match read(text, None).unwrap_err() {
             Error::JsonInvalid { line, column, reason, .. } => (line, column, reason),
             other => panic!("{other:?}"),

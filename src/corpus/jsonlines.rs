@@ -1,4 +1,4 @@
-//! JSON lines: a value on each line. Lines that are none, and cannot be mended, are left out and counted.
+//! Reads JSON Lines: one value per line. Invalid lines that cannot be repaired are left out and counted.
 
 use std::borrow::Cow;
 
@@ -13,21 +13,21 @@ use super::source::Notice;
 use crate::error::{Error, Result};
 use crate::json::{Invalid, check, check_all, mend, values};
 
-/// What a look at all lines has found.
+/// Statistics of all lines.
 struct Look {
     census: Census,
     forms: Forms,
     filled: u64,
     broken: Lines,
-    /// Of the first broken line.
+    /// The error of the first broken line.
     invalid: Option<Invalid>,
 }
 
-/// `sampled`: only the first lines have all the text there is, as the page makes them of a table.
+/// `sampled`: only the first lines have all columns, because the page omits the columns of a table that are not read.
 pub fn parse(name: &str, text: String, wanted: Option<&str>, sampled: bool) -> Result<Parsed> {
     let look = Look::at(&text, if sampled { SAMPLE } else { usize::MAX });
     if 2 * look.broken.count > look.filled {
-        // Values over several lines, perhaps.
+        // Values may span several lines.
         return match json::valid(text) {
             Ok(text) if !sampled => json::read(name, text, wanted, &Default::default()),
             _ => Err(look.error(name)),
@@ -145,7 +145,7 @@ impl Look {
         json::error(name, invalid)
     }
 
-    /// Why there is no document.
+    /// The error for a file without documents.
     fn nothing(&self, name: &str, wanted: Option<&str>) -> Result<Parsed> {
         if self.broken.count > 0 {
             return Err(self.error(name));
@@ -154,17 +154,17 @@ impl Look {
     }
 }
 
-/// The field that would be read of a file that begins with these lines, where nobody says which; none if whole lines
-/// count, as those of conversations do, or no line has text. Who makes the lines, from a table on disk, need not make them
-/// of all its columns.
+/// The field that would be read by default from a file that begins with these lines; `None` if whole lines are the
+/// text, as with conversations, or if no line has text. The page, which makes lines from a table on disk, then makes
+/// them from that column alone.
 pub fn likely_field(lines: &str) -> Option<String> {
     let look = Look::at(lines, usize::MAX);
     let read = look.census.read(look.census.likely()?);
-    // A place beneath a column is not what the column is called.
+    // A place below a column does not have the column's name.
     if look.forms.are_most() || look.forms.may_be() || read.path.len() != 1 { None } else { read.name }
 }
 
-/// The values of a line: none if it is blank; an error if it is no JSON, nor nearly.
+/// The values of a line: `None` if it is blank; an error if it is not JSON even after a repair.
 fn usable(line: &str) -> std::result::Result<Option<Cow<'_, str>>, Invalid> {
     let line = line.trim();
     if line.is_empty() {
@@ -180,7 +180,7 @@ fn usable(line: &str) -> std::result::Result<Option<Cow<'_, str>>, Invalid> {
     }
 }
 
-/// Hands on the values of all lines, until it is enough.
+/// Calls `on_value` for the values of all lines until it returns false.
 fn each_value(text: &str, mut on_value: impl FnMut(&str) -> bool) {
     for line in text.split('\n') {
         let Ok(Some(line)) = usable(line) else { continue };
@@ -192,14 +192,14 @@ fn each_value(text: &str, mut on_value: impl FnMut(&str) -> bool) {
     }
 }
 
-/// The line that begins at `at`, without its end.
+/// The line that begins at `at`, without its line ending.
 fn line_at(bytes: &[u8], at: usize) -> Option<&str> {
     let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
     let end = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
     std::str::from_utf8(&rest[..end]).ok()
 }
 
-/// Is this text JSON lines, whatever the file is called? So it is if its first line is a whole value and more follow.
+/// Whether a text is JSON Lines regardless of its name: its first line is a whole value and more lines follow.
 pub fn looks_like(text: &str) -> bool {
     let mut filled = text.split('\n').filter(|line| !line.trim().is_empty());
     let first = filled.next();
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_lines_are_counted_and_the_rest_is_used() {
+    fn broken_lines_are_counted_and_the_rest_is_read() {
         let text = "{\"text\": \"a\"}\n\n{\"text\": \"b\"\n{\"text\": \"c\"}\nnot json\n{\"text\": 5}\n7\n";
         let parsed = parse(text, None).unwrap();
         assert_eq!(documents(&parsed), ["a", "c"]);
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_nearly_json_are_read() {
+    fn nearly_valid_lines_are_repaired() {
         let text = "// shells\n{\"text\": \"a\", \"n\": NaN},\n{\"text\": \"b\",}\n{\"text\": \"c\"} {\"text\": \"d\"} // end\n";
         let parsed = parse(text, None).unwrap();
         assert_eq!((documents(&parsed), parsed.notices.len()), (vec!["a", "b", "c", "d"], 0));
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_which_most_is_lost_is_refused() {
+    fn a_file_with_mostly_broken_lines_is_refused() {
         let text = "{\"text\": \"a\"}\n{\"text\": 'b'}\n{\"text\": 'c'}\n";
         let error = parse(text, None).unwrap_err();
         let Error::JsonInvalid { line, column, reason, .. } = error else { panic!("{error:?}") };
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_usable_line_the_error_says_why() {
+    fn a_file_without_a_usable_line_is_refused_with_the_reason() {
         let error = |text: &str, wanted| parse(text, wanted).unwrap_err();
         let name = || "a.jsonl".to_owned();
         assert!(matches!(error("\nbroken\n{}", None), Error::JsonInvalid { line: 2, column: 1, .. }));
@@ -275,20 +275,20 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_comes_late_is_found() {
+    fn a_field_that_only_a_late_record_has_can_be_read() {
         let text = "{\"a\": \"x\"}\n".repeat(60) + "{\"late\": \"here\"}";
         assert_eq!(documents(&parse(&text, Some("late")).unwrap()), ["here"]);
     }
 
     #[test]
-    fn conversations_of_which_few_have_an_answer_are_these() {
+    fn conversations_with_few_answers_are_still_conversations() {
         let alone = r#"{"messages": [{"role": "user", "content": "Nobody answers this."}], "source": "web"}"#;
         let both = r#"{"messages": [{"role": "user", "content": "Where?"}, {"role": "assistant", "content": "Here."}], "source": "web"}"#;
         let text = format!("{{\"messages\": null, \"source\": \"web\"}}\n{alone}\n{alone}\n{alone}\n{both}\n");
         let parsed = parse(&text, None).unwrap();
         assert_eq!((parsed.documents.len(), parsed.turns), (1, 2));
         assert_eq!(parsed.notices[0], Notice::RecordsWithoutAnswer { name: "a.jsonl".into(), count: 4 });
-        // A person can always ask for it, and for the other.
+        // Both can always be chosen.
         let mixed = format!("{}{both}\n", "{\"text\": \"a plain record\"}\n".repeat(9));
         let plain = parse(&mixed, None).unwrap();
         assert_eq!((plain.turns, plain.conversational), (0, true));
@@ -297,14 +297,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_rejected_is_never_read_by_chance() {
+    fn rejected_answers_are_read_only_on_request() {
         let line = r#"{"rejected": "I like turtles more than anything in the world.", "chosen": "It is."}"#;
         let parsed = parse(&format!("{line}\n{line}\n"), None).unwrap();
         assert_eq!((parsed.field.as_deref(), documents(&parsed)), (Some("chosen"), vec!["It is.", "It is."]));
     }
 
     #[test]
-    fn the_likely_field_of_the_first_lines_is_the_one_that_is_read() {
+    fn the_likely_field_of_the_first_lines_is_read_by_default() {
         let lines = "{\"url\": \"http://example.org/a/b\", \"story\": \"once upon a time there was a harbour\"}\n"
             .repeat(SAMPLE + 1);
         let likely = likely_field(&lines);
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rows_of_a_parquet_file_come_as_lines() {
+    fn rows_of_a_parquet_file_are_read_as_json_lines() {
         let mut reader = FileReader::new("Shelf.PARQUET", ReadOptions::default());
         reader.push(b"{\"title\":\"one\"}\n{\"title\":\"two\"}\n").unwrap();
         let source = reader.finish().unwrap();

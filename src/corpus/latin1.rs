@@ -1,6 +1,7 @@
-//! Text whose UTF-8 was taken for Latin-1: "Ã±" for "ñ". All of Meta's exports in JSON are like that.
+//! Repairs UTF-8 that was decoded as Latin-1: "Ã±" for "ñ". All of Meta's JSON exports are like that.
 
-/// The text that was meant: if all of its characters are bytes of Latin-1, not all of them ASCII, and the bytes are UTF-8.
+/// The repaired text, if all of its characters are bytes of Latin-1, not all of them ASCII, and the bytes are valid
+/// UTF-8.
 pub fn mended(text: &str) -> Option<String> {
     if text.is_ascii() {
         return None;
@@ -9,13 +10,13 @@ pub fn mended(text: &str) -> Option<String> {
     String::from_utf8(bytes?).ok()
 }
 
-/// Watches a text in pieces for letters that may be such bytes.
+/// Checks, piece by piece, whether a text is UTF-8 that was decoded as Latin-1.
 #[derive(Debug, Default)]
 pub struct Watch {
     beyond_ascii: bool,
-    /// Bytes that the letter begun last still needs.
+    /// Number of missing bytes of the current letter.
     missing: u8,
-    /// There is something that cannot be.
+    /// Whether an invalid byte was found.
     wrong: bool,
 }
 
@@ -41,7 +42,7 @@ impl Watch {
         }
     }
 
-    /// Whether the text is such bytes; none if it has no letter that tells.
+    /// Whether the text is such UTF-8; `None` if it has no letters beyond ASCII.
     pub fn is_utf8(&self) -> Option<bool> {
         self.beyond_ascii.then_some(!self.wrong && self.missing == 0)
     }
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_utf8_is_utf8_again() {
+    fn utf8_decoded_as_latin1_is_repaired() {
         assert_eq!(mended("jardÃ\u{AD}n \u{F0}\u{9F}\u{8C}\u{8A}").as_deref(), Some("jardín 🌊"));
         for right in ["jardín", "año 🌊", "plain", "Ã", "Ã±o ñ", "漢"] {
             assert_eq!(mended(right), None, "{right}");

@@ -1,16 +1,16 @@
-//! Text in an encoding older than Unicode, decoded by the platform.
+//! Decodes legacy encodings, older than Unicode, with the platform's decoder.
 //!
-//! A browser knows them all, so the page need not download their tables, of which those of Chinese, Japanese and Korean
-//! alone are larger than all that is left of what the first load may weigh. Natively `encoding_rs` stands in, which
-//! implements the same standard.
+//! A browser supports all of them, so the page need not download their tables, of which those of Chinese, Japanese and
+//! Korean alone exceed the rest of the first load's size limit. Native builds use `encoding_rs`, which implements the
+//! same standard.
 
 use super::decode::Full;
 use super::encoding::Encoding;
 
-/// How much is decoded at a time.
+/// Bytes decoded at a time.
 const PIECE: usize = 1 << 20;
 
-/// Decodes a whole text. What stands for no character becomes U+FFFD.
+/// Decodes a whole text. Invalid bytes become U+FFFD.
 pub fn decode(encoding: Encoding, bytes: &[u8]) -> Result<String, Full> {
     let mut text = String::new();
     text.try_reserve(bytes.len())?;
@@ -72,14 +72,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_character_across_two_pieces_is_one() {
+    fn a_character_across_two_pieces_is_decoded() {
         let (text, _, _) = encoding_rs::SHIFT_JIS.encode("灯");
         let long = [b"a".repeat(PIECE - 1), text.to_vec(), b"b".to_vec()].concat();
         assert!(decode(Encoding::ShiftJis, &long).unwrap().ends_with("a灯b"));
     }
 
     #[test]
-    fn what_is_no_character_is_replaced() {
+    fn invalid_characters_are_replaced() {
         assert_eq!(decode(Encoding::ShiftJis, b"a\x81").unwrap(), "a\u{FFFD}");
         assert_eq!(decode(Encoding::Windows1251, b"\xCC\xE0\xFF\xEA").unwrap(), "Маяк");
         assert_eq!(decode(Encoding::Macintosh, b"").unwrap(), "");

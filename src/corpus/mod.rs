@@ -1,10 +1,10 @@
-//! Bytes of files to documents of clean text, and their split into training and validation.
+//! Reads files into documents of clean text and splits them into training and validation data.
 //!
-//! A [`FileReader`] takes one file in chunks: `gzip` inflates, `binary` refuses what is no text, `decode` makes text of
-//! bytes and LF of every line ending. At the end the format (`table`, `jsonlines`, `json`, or plain text) says which
-//! parts of the text are documents; of JSON and tables `census` counts where their words are, so that nothing is read that is
-//! not what the file is about. The [`Source`] that comes out joins the [`Corpus`] only when all of that went
-//! well, so a bad file changes nothing that was loaded before.
+//! A [`FileReader`] reads one file in chunks: `gzip` inflates, `binary` refuses binary files, `decode` decodes bytes to
+//! text with LF line endings. At the end the format (`table`, `jsonlines`, `json`, or plain text) determines which
+//! parts of the text are documents; for JSON and tables `census` counts the text of each field, so that a minor field
+//! is not read by mistake. The resulting [`Source`] is added to the [`Corpus`] only if all of that succeeds, so a bad
+//! file does not change what was loaded before.
 
 mod binary;
 mod budget;

@@ -1,12 +1,12 @@
-//! CRLF and lone CR become LF, also where a chunk ends between the two.
+//! Converts CRLF and lone CR to LF, even where a chunk ends between the two.
 
-/// More changes between CRLF and other line ends than that tell nothing that would be worth their memory.
+/// Largest number of changes between CRLF and other line endings that are stored; more carry no useful information.
 const MOST_CHANGES: usize = 1 << 20;
 
-/// Appends pieces to a text, changing line endings on the way.
+/// Appends pieces to a text and converts line endings.
 #[derive(Debug, Default)]
 pub struct Newlines {
-    /// The last piece ended in CR, for which LF has been written; an LF that comes next belongs to it.
+    /// The last piece ended in CR, for which LF has been written; an LF at the start of the next piece belongs to it.
     after_cr: bool,
     ends: LineEnds,
 }
@@ -34,7 +34,7 @@ impl Newlines {
         self.push_lines(text, rest);
     }
 
-    /// How the lines of all that was pushed end.
+    /// Returns the original line endings of the pushed text.
     pub fn into_ends(self) -> LineEnds {
         self.ends
     }
@@ -45,12 +45,13 @@ impl Newlines {
     }
 }
 
-/// Which lines of a text ended in CRLF, and which in LF or CR alone, before all of them were made alike.
+/// The original line endings of a text: which lines ended in CRLF, and which in LF or CR alone.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct LineEnds {
-    /// Line ends so far.
+    /// Number of line endings so far.
     count: usize,
-    /// The line ends, counted from 0, at which it changes; the lines before the first of them end in LF or CR alone.
+    /// Indices of line endings, from 0, at which the kind changes; the lines before the first change end in LF or CR
+    /// alone.
     changes: Vec<u32>,
 }
 
@@ -67,7 +68,7 @@ impl LineEnds {
         ends
     }
 
-    /// Whether both kinds are there, and not in a muddle.
+    /// Whether there are both kinds, with few enough changes to be stored.
     pub fn are_mixed(&self) -> bool {
         match self.changes[..] {
             [] => false,
@@ -76,7 +77,7 @@ impl LineEnds {
         }
     }
 
-    /// For each line end whether it is CRLF, without an end.
+    /// For each line ending whether it is CRLF; the iterator is infinite.
     pub fn pairs(&self) -> Pairs<'_> {
         Pairs { changes: &self.changes, end: 0, pair: false }
     }
@@ -90,10 +91,10 @@ impl LineEnds {
     }
 }
 
-/// For each line end whether it is CRLF.
+/// Iterates over line endings: whether each is CRLF.
 #[derive(Debug, Clone)]
 pub struct Pairs<'a> {
-    /// Those that are still to come.
+    /// The remaining changes.
     changes: &'a [u32],
     end: u32,
     pair: bool,
@@ -112,7 +113,7 @@ impl Iterator for Pairs<'_> {
     }
 }
 
-/// Changes the line ends of a whole text within the memory that it has; how its lines ended.
+/// Converts the line endings of a whole text in place; returns the original ones.
 pub fn all_lf(text: String) -> (String, LineEnds) {
     if !text.as_bytes().contains(&b'\r') {
         return (text, LineEnds::default());
@@ -145,12 +146,12 @@ mod tests {
     }
 
     #[test]
-    fn every_ending_becomes_lf() {
+    fn every_line_ending_becomes_lf() {
         assert_eq!(joined(&["a\r\nb\rc\n\r\n\r\rd\r"]), "a\nb\nc\n\n\n\nd\n");
     }
 
     #[test]
-    fn a_whole_text_becomes_the_same() {
+    fn a_whole_text_is_converted_as_in_pieces() {
         for text in ["a\r\nb\rc\n\r\n\r\rd\r", "ñ\r\r\n漢", "", "\n\r", "plain\n"] {
             let (mut newlines, mut joined) = (Newlines::default(), String::new());
             newlines.push(&mut joined, text);
@@ -162,14 +163,14 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_cut_in_two_is_one_ending() {
+    fn a_crlf_split_between_pieces_is_one_line_ending() {
         assert_eq!(joined(&["a\r", "\nb"]), "a\nb");
         assert_eq!(joined(&["a\r", "", "\n", "\nb"]), "a\n\nb");
         assert_eq!(joined(&["a\r", "\r", "\nb"]), "a\n\nb");
         assert_eq!(joined(&["a\r", "b\n"]), "a\nb\n");
     }
     #[test]
-    fn which_lines_ended_in_crlf_is_known() {
+    fn the_original_line_endings_are_remembered() {
         let pairs = |pieces: &[&str]| {
             let (mut newlines, mut text) = (Newlines::default(), String::new());
             pieces.iter().for_each(|piece| newlines.push(&mut text, piece));

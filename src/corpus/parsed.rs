@@ -1,4 +1,4 @@
-//! What a format made of a text.
+//! The result of parsing a text: its documents, and notices about the rest.
 
 use std::ops::Range;
 
@@ -12,10 +12,11 @@ use crate::chat::whatsapp::{self, Chat, ChatOptions, ChatReport};
 use crate::error::{Error, Result};
 use crate::tokenizer::END_OF_TEXT;
 
-/// The field that a person asks for where the records are to be read as conversations: no name at all.
+/// The field name that requests conversations: empty.
 pub const CONVERSATIONS: &str = "";
 
-/// Parts of a file's words, at the least, that are read: less is told, and far less refused.
+/// Shares of a file's text below which a notice or an error reports that most of it is not read: one part in 3, and one
+/// in 20.
 pub const TOLD: u64 = 3;
 pub const REFUSED: u64 = 20;
 
@@ -25,19 +26,19 @@ pub struct Parsed {
     pub documents: Vec<Range<usize>>,
     pub field: Option<String>,
     pub fields: Choice,
-    /// Whether some of the records are conversations, so that they can be read as these.
+    /// Whether some of the records are conversations, so that they can be read as such.
     pub conversational: bool,
     pub notices: Vec<Notice>,
-    /// Characters that became U+FFFD.
+    /// Number of characters that became U+FFFD.
     pub replaced: u64,
-    /// Turns of the conversations that the documents are; 0 where they are plain text.
+    /// Number of turns in the conversations; 0 for plain text.
     pub turns: u64,
-    /// Of a chat that WhatsApp or another program has exported, unless it is read as plain text.
+    /// The report on a chat export of WhatsApp or another program, unless it is read as plain text.
     pub chat: Option<ChatReport>,
 }
 
 impl Parsed {
-    /// Plain text is one document, or those that `<|endoftext|>` separates in it, as scripts for GPT-2 want them.
+    /// Reads plain text as one document, or as documents separated by `<|endoftext|>`, as in scripts for GPT-2.
     pub fn plain(name: &str, text: String) -> Result<Self> {
         if !text.contains(END_OF_TEXT) {
             let documents = std::iter::once(0..text.len()).collect();
@@ -45,7 +46,7 @@ impl Parsed {
         }
         let documents = text
             .split(END_OF_TEXT)
-            // The line ends beside a separator separate, too.
+            // Line endings beside a separator belong to it.
             .map(|document| document.trim_matches('\n'))
             .filter(|document| !document.trim().is_empty())
             .map(|document| {
@@ -56,14 +57,14 @@ impl Parsed {
         Self { documents, text, ..Self::default() }.checked(name, None)
     }
 
-    /// Plain text that nobody has asked to read as such: if it resembles a chat, that is told.
+    /// Reads plain text by default: adds a notice if it resembles a chat.
     pub fn other(name: &str, text: String) -> Result<Self> {
         let alike = whatsapp::messages_alike(&text);
         let notice = alike.map(|count| Notice::ChatReadAsPlain { name: name.to_owned(), count });
         Ok(Self { notices: notice.into_iter().collect(), ..Self::plain(name, text)? })
     }
 
-    /// Conversations, one document each.
+    /// Reads conversations, one document each.
     pub fn conversations(name: &str, found: Conversations, fields: Choice, mut notices: Vec<Notice>) -> Self {
         let Conversations { mut text, documents, turns, left_out, without, .. } = found;
         text.shrink_to_fit();
@@ -77,7 +78,7 @@ impl Parsed {
         Self { text, documents, fields, conversational: true, notices, turns, ..Self::default() }
     }
 
-    /// A chat that WhatsApp has exported: its conversations, one document each.
+    /// Reads a chat export of WhatsApp: its conversations, one document each.
     pub fn chat(name: &str, text: String, ends: &LineEnds, options: &ChatOptions) -> Result<Self> {
         if options.plain {
             return Ok(Self { chat: Some(ChatReport::plain(&text, options)), ..Self::plain(name, text)? });
@@ -90,7 +91,7 @@ impl Parsed {
         Self { text, documents, turns, chat: Some(report), ..Self::default() }
     }
 
-    /// Refuses a file without documents: the field asked for is not there, or there is no text at all.
+    /// Refuses a file without documents: the chosen field is missing, or there is no text at all.
     pub fn checked(self, name: &str, wanted: Option<&str>) -> Result<Self> {
         if !self.documents.is_empty() {
             return Ok(self);
@@ -105,21 +106,21 @@ impl Parsed {
     }
 }
 
-/// What is read, to be held against what is there.
+/// The text that is read, to be compared with all text of the file.
 pub struct Share<'a> {
     pub name: &'a str,
     pub census: &'a Census,
     /// Letters that are read.
     pub letters: u64,
-    /// Where from; none of conversations.
+    /// The path of the field; `None` for conversations.
     pub path: Option<&'a Path>,
-    /// Somebody has asked for it.
+    /// Whether the user chose the field.
     pub asked: bool,
 }
 
 impl Share<'_> {
-    /// Tells of it if most of a file's words are not read, and refuses to go on with next to nothing of them: an export has
-    /// titles, too.
+    /// Returns a notice if most of a file's text is not read, and an error if nearly none is, such as an export's
+    /// titles.
     pub fn judge(&self) -> Result<Option<Notice>> {
         let all = self.census.total();
         if self.asked || TOLD * self.letters >= all {
@@ -137,7 +138,7 @@ impl Share<'_> {
     }
 }
 
-/// How many lines something befell, and the first of them.
+/// The number of affected lines, and the first of them.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Lines {
     pub count: u64,

@@ -1,4 +1,4 @@
-//! Takes the texts out of JSON that are in one place. Each is a document.
+//! Extracts the texts at one place of a JSON file, one document each.
 
 use std::ops::Range;
 
@@ -7,41 +7,41 @@ use super::latin1;
 use super::newlines::Newlines;
 use crate::json::{Event, Scanner, members, parts, pieces, string, values};
 
-/// What was taken so far.
+/// The texts extracted so far.
 #[derive(Debug, Default)]
 pub struct Texts {
     pub text: String,
     pub documents: Vec<Range<usize>>,
-    /// Records without text in that place.
+    /// Number of records without text at that place.
     pub without_text: u64,
-    /// Halves of surrogate pairs that became U+FFFD.
+    /// Number of unpaired surrogates that became U+FFFD.
     pub replaced: u64,
-    /// Texts that were UTF-8 taken for Latin-1.
+    /// Number of texts that were UTF-8 decoded as Latin-1.
     pub mended: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub struct Picker<'p> {
     pub path: &'p Path,
-    /// The values are records of a list already: lists in them are texts in pieces.
+    /// The values are records of a list already: lists in them are pieces of one text.
     pub listed: bool,
-    /// The letters are UTF-8 that was taken for Latin-1.
+    /// The text is UTF-8 that was decoded as Latin-1.
     pub latin1: bool,
 }
 
-/// An object or list around the next value.
+/// An object or list that encloses the next value.
 struct Around {
     object: bool,
-    /// Steps of the path that lead here.
+    /// The number of steps of the path that lead here, if it is on the path.
     matched: Option<usize>,
-    /// Something in it is a document, or counted as none.
+    /// Whether it was counted, as a document or as a record without text.
     accounted: bool,
-    /// The document that its own member became.
+    /// The index of the document that its own member became.
     own: Option<usize>,
 }
 
 impl Picker<'_> {
-    /// Takes the texts of the values of a valid text.
+    /// Extracts the texts from the values of a valid text.
     pub fn pick(&self, text: &str, into: &mut Texts) {
         for value in values(text) {
             self.pick_value(value, into);
@@ -121,7 +121,7 @@ impl Picker<'_> {
         }
     }
 
-    /// Adds a document of JSON strings; false if it would be blank.
+    /// Adds a document of JSON strings; returns false if it would be blank.
     fn add(&self, strings: &[&str], between: &str, into: &mut Texts) -> bool {
         let start = into.text.len();
         let (mut newlines, mut replaced) = (Newlines::default(), 0);
@@ -147,13 +147,13 @@ impl Picker<'_> {
         true
     }
 
-    /// Notes that a value is a document, or none where one belongs.
+    /// Counts a value as a document, or as a record without text.
     fn account(&self, around: &mut [Around], added: bool, within_list: bool, into: &mut Texts) {
         let last = into.documents.len().saturating_sub(1);
         into.without_text += u64::from(!added && within_list);
         let Some(here) = around.last_mut() else { return };
         if here.object && added && matches!(self.path.last(), Some(Some(_))) {
-            // Of a name that comes twice the last one counts.
+            // Of duplicate names the last one counts.
             if let Some(before) = here.own.filter(|before| before + 1 == last) {
                 let (kept, again) = (into.documents[before].start, into.documents[last].clone());
                 into.text.drain(kept..again.start);
@@ -170,7 +170,7 @@ fn leads(step: &Step, name: &str) -> bool {
     step.as_ref().is_none_or(|wanted| string(name) == wanted.as_str())
 }
 
-/// Goes to the end of the object or list that has just begun.
+/// Skips to the end of the object or list that has just begun.
 fn end_of(scanner: &mut Scanner<'_>) {
     let mut depth = 1;
     while depth > 0 {
@@ -183,7 +183,7 @@ fn end_of(scanner: &mut Scanner<'_>) {
     }
 }
 
-/// Whether a list is strings and objects with text: one text, then, wherever it stands.
+/// Whether a list consists of strings and objects with text, and so is always one text.
 fn is_mixed(array: &str) -> bool {
     let mut strings = false;
     let objects = parts(array, |_| strings = true);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn records_have_their_text_in_a_member() {
+    fn texts_are_extracted_from_a_member_of_each_record() {
         let records =
             r#"[{"id": "x", "te\u0078t": "año\r\n\"漢\" 🦜"}, {"text": " "}, {"id": "y"}, "bare", 7, {"text": 7}]"#;
         is(picked(records, &["text"], false), &["año\n\"漢\" 🦜", "bare"], 4);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_documents_once_and_then_texts_in_pieces() {
+    fn outer_lists_are_documents_and_inner_lists_are_texts_in_pieces() {
         is(picked(r#"["one", "", 2, "two"]"#, &[], false), &["one", "two"], 2);
         is(picked(r#"{"poems": ["one", "two"]}"#, &["poems"], false), &["one", "two"], 0);
         is(picked(r#"{"poems": ["one", "two"]}"#, &["poems"], true), &["one\ntwo"], 0);
@@ -229,14 +229,14 @@ mod tests {
     }
 
     #[test]
-    fn deep_places_are_reached_through_lists_and_any_names() {
+    fn deep_places_are_reached_through_lists_and_wildcards() {
         let json = r#"{"chats": {"list": [{"messages": [{"text": "a"}, {"text": ""}, {}]}, {"messages": []}]}}"#;
         is(picked(json, &["chats", "list", "messages", "text"], false), &["a"], 3);
         is(picked(r#"{"u": {"0": "a", "1": "b"}}"#, &["u", "*"], false), &["a", "b"], 0);
     }
 
     #[test]
-    fn latin1_is_mended() {
+    fn latin1_is_repaired() {
         let path = vec![Some("content".to_owned())];
         let mut texts = Texts::default();
         let json = r#"[{"content": "jard\u00c3\u00adn"}, {"content": "plain"}]"#;

@@ -1,4 +1,4 @@
-//! One file, from its first chunk to a [`Source`].
+//! Reads one file, chunk by chunk, into a [`Source`].
 
 use serde::{Deserialize, Serialize};
 
@@ -12,23 +12,23 @@ use super::{json, jsonlines, table};
 use crate::chat::whatsapp::{self, ChatOptions};
 use crate::error::{Error, Result};
 
-/// Bytes of text that one file may have: with the tokens made of it, and the model beside it, all that a page can hold.
+/// Largest size of one file's text in bytes: with its tokens, and the model beside it, the most that a page can hold.
 pub const DEFAULT_LIMIT: u64 = 512 << 20;
 
-/// How to read a file.
+/// Options for reading a file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ReadOptions {
-    /// The CSV column or JSON field that holds the text, which may be a path such as `data.text`; empty: the conversations
-    /// that the records are; none: what is likely.
+    /// The CSV column or JSON field that holds the text, which may be a path such as `data.text`; empty: read the
+    /// records as conversations; `None`: the likeliest field.
     pub field: Option<String>,
-    /// Bytes of decoded text that are accepted.
+    /// Largest accepted size of the decoded text in bytes.
     pub limit: u64,
-    /// The file's size, so that memory for it can be taken at once; 0 if unknown.
+    /// The file's size, so that memory can be reserved at once; 0 if unknown.
     pub expected_bytes: u64,
-    /// The encoding, where a person knows it; none: told from the bytes.
+    /// The encoding, if the user chose one; `None`: detected from the bytes.
     pub encoding: Option<Encoding>,
-    /// Of a chat that WhatsApp or another program has exported.
+    /// Options for chat exports of WhatsApp and other programs.
     pub chat: ChatOptions,
 }
 
@@ -38,7 +38,7 @@ impl Default for ReadOptions {
     }
 }
 
-/// Reads one file that comes in chunks of any size, holding one copy of its text.
+/// Reads one file in chunks of any size, with a single copy of its text in memory.
 pub struct FileReader {
     name: String,
     field: Option<String>,
@@ -49,16 +49,16 @@ pub struct FileReader {
 
 /// The file's bytes.
 enum Input {
-    /// Too few so far to tell.
+    /// Not enough bytes to detect the format.
     Unknown(Vec<u8>),
     Plain,
     Gzip(Box<Inflater>),
 }
 
 impl FileReader {
-    /// `name` decides the format by its extension, after dropping `.gz`: `.csv` and `.tsv`; `.json`; `.jsonl` and
-    /// `.ndjson`; anything else is plain text, or a chat that WhatsApp has exported, which its lines tell. Of a
-    /// `.parquet` file come its rows as JSON lines, which the page makes.
+    /// The extension of `name` decides the format, without `.gz`: `.csv` and `.tsv`; `.json`; `.jsonl` and `.ndjson`;
+    /// anything else is plain text, or a chat export of WhatsApp, which is detected by its lines. For a `.parquet` file
+    /// the page sends its rows as JSON Lines.
     pub fn new(name: &str, options: ReadOptions) -> Self {
         Self {
             name: name.to_owned(),
@@ -69,10 +69,10 @@ impl FileReader {
         }
     }
 
-    /// Takes the next bytes of the file. After an error the file cannot be used.
+    /// Reads the next bytes of the file. After an error the reader cannot be used.
     ///
     /// # Errors
-    /// If the bytes are no text, or damaged, or more than fit.
+    /// If the bytes are not text, damaged, or too many.
     pub fn push(&mut self, chunk: &[u8]) -> Result<()> {
         let mut rest = chunk;
         if let Input::Unknown(first) = &mut self.input {
@@ -95,10 +95,10 @@ impl FileReader {
         self.take(rest)
     }
 
-    /// The documents, once the whole file has been pushed.
+    /// Returns the documents, once the whole file has been pushed.
     ///
     /// # Errors
-    /// If the file ends too early, is not valid in its format, lacks the field that was asked for, or holds no text.
+    /// If the file is incomplete, is not valid in its format, lacks the chosen field, or has no text.
     pub fn finish(self) -> Result<Source> {
         let Self { name, field, chat, input, mut text } = self;
         match input {
@@ -115,7 +115,7 @@ impl FileReader {
             "csv" | "tsv" => table::parse(&name, decoded.text, wanted)?,
             "json" => json::parse(&name, decoded.text, wanted, &chat)?,
             "jsonl" | "ndjson" => jsonlines::parse(&name, decoded.text, wanted, false)?,
-            // Of a table's columns that are not read the page makes the first rows alone.
+            // The page sends all columns of the table in the first rows only.
             "parquet" => jsonlines::parse(&name, decoded.text, wanted, true)?,
             _ if whatsapp::looks_like(&decoded.text, &decoded.line_ends) => {
                 Parsed::chat(&name, decoded.text, &decoded.line_ends, &chat)?
@@ -162,7 +162,7 @@ impl FileReader {
     }
 }
 
-/// The extension that says the format, in lower case.
+/// The extension that decides the format, in lower case.
 fn extension(name: &str) -> String {
     let name = name.to_lowercase();
     let name = name.strip_suffix(".gz").unwrap_or(&name);

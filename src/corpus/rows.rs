@@ -1,17 +1,18 @@
-//! Rows of cells, read from a text whose part already read may change meanwhile.
+//! Reads rows of cells from a text whose part before the cursor may be overwritten meanwhile.
 
 use csv_core::{ReadFieldResult, Reader, ReaderBuilder};
 
-/// A place in a table. The text is handed in at each step, not held, so that it can be overwritten behind that place.
+/// A cursor in a table. The text is passed to each call, not stored, so that the part before the cursor can be
+/// overwritten.
 ///
-/// No `Clone`: a clone of csv_core's reader has lost its tables and reads nonsense.
+/// No `Clone`: a clone of csv_core's reader has lost its tables and reads garbage.
 #[derive(Debug)]
 pub struct Rows {
     delimiter: u8,
     reader: Reader,
-    /// Where the next row begins.
+    /// Start of the next row.
     pub at: usize,
-    /// Cells of the row read last, and the line it begins on.
+    /// Number of cells of the last row, and the line it begins on.
     pub cells: usize,
     pub line: u64,
     next_line: u64,
@@ -21,7 +22,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// The rows from a place on, which is on this line.
+    /// Makes a cursor at a position on this line.
     pub fn from(delimiter: u8, at: usize, line: u64) -> Self {
         Self {
             delimiter,
@@ -35,8 +36,8 @@ impl Rows {
         }
     }
 
-    /// Reads a row, handing on its cells with their column; false after the last. Where column 0 comes a second time,
-    /// the row is read anew and what came before is void.
+    /// Reads a row and calls `on_cell` with each column and cell; false after the last row. If column 0 is repeated,
+    /// the row is read again and the previous calls are void.
     pub fn next(&mut self, bytes: &[u8], mut on_cell: impl FnMut(usize, &[u8])) -> bool {
         while bytes.get(self.at) == Some(&b'\n') {
             self.at += 1;
@@ -50,7 +51,7 @@ impl Rows {
         let swallowed = self.row(bytes, &mut on_cell);
         let row = &bytes[start..self.at];
         if swallowed && row.trim_ascii_end().contains(&b'\n') {
-            // A quotation mark opened a cell that goes on to the end of the file: it was no quotation mark.
+            // A quotation mark opened a cell that extends to the end of the file: it is an ordinary character.
             self.reader = ReaderBuilder::new().delimiter(self.delimiter).quoting(false).build();
             self.unclosed = Some(self.line);
             self.at = start;
@@ -71,8 +72,8 @@ impl Rows {
             self.at += read;
             filled += written;
             match result {
-                // A line end ends the last row as any other, unless it is within quotes. Then the reader has to be told
-                // of the end, by being given nothing more.
+                // A line ending ends the last row as any other, unless it is quoted. Then empty input has to signal the
+                // end to the reader.
                 ReadFieldResult::InputEmpty => {
                     let end: &[u8] = if within_quotes { b"" } else { b"\n" };
                     let (result, ..) = self.reader.read_field(end, &mut [0; 8]);
@@ -92,7 +93,7 @@ impl Rows {
                         return within_quotes;
                     }
                 }
-                // Comes only after the end has been told.
+                // Returned only after the end was signalled.
                 ReadFieldResult::End => return within_quotes,
             }
         }

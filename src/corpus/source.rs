@@ -1,4 +1,4 @@
-//! What one file became.
+//! A source: the documents of one file and their origin.
 
 use std::ops::Range;
 
@@ -12,25 +12,25 @@ use crate::chat::whatsapp::ChatReport;
 pub struct Source {
     /// The file's name.
     pub name: String,
-    /// Where each document lies in `text`, in the file's order; none is empty or blank.
+    /// The range of each document in `text`, in file order; none is empty or blank.
     pub documents: Vec<Range<usize>>,
     /// The documents, one after another.
     pub text: String,
     /// The encoding in which the file was read.
     pub encoding: Encoding,
-    /// The CSV column or JSON field the documents came from; none for plain text and bare JSON strings.
+    /// The CSV column or JSON field of the documents; `None` for plain text and bare JSON strings.
     pub field: Option<String>,
-    /// The columns or fields there were to choose from: the first 256.
+    /// The columns or fields to choose from, at most 256.
     pub fields: Vec<String>,
-    /// How many more there are.
+    /// The number of further columns or fields.
     pub more_fields: usize,
-    /// Whether some of the records are conversations, so that a person can have them read as these.
+    /// Whether some of the records are conversations, so that they can be read as such.
     pub conversational: bool,
-    /// What was done differently than expected.
+    /// Deviations from what a user would expect.
     pub notices: Vec<Notice>,
-    /// Turns of the conversations that the documents are; 0 where they are plain text.
+    /// Number of turns in the conversations; 0 for plain text.
     pub turns: u64,
-    /// Of a chat that WhatsApp or another program has exported.
+    /// The report on a chat export of WhatsApp or another program.
     pub chat: Option<ChatReport>,
 }
 
@@ -42,7 +42,7 @@ impl Source {
 }
 
 impl Notice {
-    /// The notice that a file was read in an encoding that it does not name.
+    /// The notice that a file was decoded in a guessed encoding.
     pub fn encoding_guessed(name: &str, encoding: Encoding) -> Self {
         let name = name.to_owned();
         match encoding {
@@ -52,7 +52,7 @@ impl Notice {
     }
 }
 
-/// Something a person should know about a file that was used all the same.
+/// A deviation that the user should know about, for a file that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "code", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
@@ -64,25 +64,26 @@ pub enum Notice {
     EncodingGuessed { name: String, encoding: Encoding },
     /// Lines or other stretches were not in the encoding of the rest, and were read in this one.
     PartsInAnotherEncoding { name: String, encoding: Encoding, count: u64 },
-    /// NULs, which no text has a use for, were left out.
+    /// NULs were removed.
     NulsLeftOut { name: String, count: u64 },
-    /// Bytes that stand for no character, or halves of surrogate pairs, became U+FFFD, or what they most likely were.
+    /// Invalid bytes, or unpaired surrogates, became U+FFFD, or the most likely character.
     CharactersReplaced { name: String, count: u64 },
-    /// Lines that are no JSON were left out.
+    /// Lines that are not valid JSON were left out.
     JsonLinesBroken { name: String, count: u64, first_line: u64 },
     /// Rows have more or fewer cells than the header; those with the chosen column were used.
     RaggedRows { name: String, count: u64, first_line: u64 },
     /// Rows or records without text in the chosen field were left out.
     RowsWithoutText { name: String, count: u64 },
-    /// Turns without words, or of somebody who is neither person nor model, were left out of conversations.
+    /// Turns without text, or of roles other than user and assistant, were left out of conversations.
     TurnsLeftOut { name: String, count: u64 },
-    /// Records that are no conversation, or in which the model has nothing to say, were left out.
+    /// Records that are no conversation, or have no answer, were left out.
     RecordsWithoutAnswer { name: String, count: u64 },
-    /// So many lines begin with a date and a name, as a chat's do, but in no form that is known: it was read as plain text.
+    /// This many lines begin with a date and a name, as in a chat, but in no known form: the file was read as plain
+    /// text.
     ChatReadAsPlain { name: String, count: u64 },
-    /// Only so many of a hundred words in the file are read; most of the others are in this field.
+    /// Only this percentage of the file's text is read; most of the rest is in this field.
     TextElsewhere { name: String, percent: u64, field: String },
-    /// Texts that were UTF-8 taken for Latin-1, as in Meta's exports, were put right.
+    /// Texts that were UTF-8 decoded as Latin-1, as in Meta's exports, were repaired.
     LettersMended { name: String, count: u64 },
     /// A quotation mark on this line is never closed; from there on quotation marks were read as plain characters.
     QuoteUnclosed { name: String, line: u64 },

@@ -1,34 +1,34 @@
-//! What trains and what validates.
+//! Splits documents into training and validation data.
 
 use serde::{Deserialize, Serialize};
 
 use super::tally::{DocumentTally, mixed};
 
-/// Chosen once. With another seed, the same text would give figures that cannot be compared with earlier ones.
+/// A constant: with another seed, losses on the same text could not be compared with earlier ones.
 const SEED: u64 = 1337;
 
-/// What is held back from training, to validate with.
+/// How validation data is held back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum HeldBack {
-    /// Whole documents: no document is on both sides. Of a single one, its end.
+    /// Whole documents: no document is in both parts. Of a single document, its end.
     #[default]
     Documents,
-    /// The last tenth of each document: for a few books, of which a whole one would be far more than a tenth, or less.
+    /// The last tenth of each document: for a few books, where a whole one would be much more or less than a tenth.
     Ends,
 }
 
-/// The two parts of a corpus. No text is in both.
+/// The two parts of a corpus, which do not overlap.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Split<'a> {
-    /// What is learned.
+    /// Training data.
     pub train: Vec<&'a str>,
-    /// What the model is only measured on.
+    /// Validation data.
     pub validation: Vec<&'a str>,
 }
 
-/// Splits documents; `tallies` are theirs, in the same order, which both parts keep.
+/// Splits documents; `tallies` correspond to them by index. Both parts keep their order.
 pub fn split<'a>(
     documents: impl Iterator<Item = &'a str>,
     tallies: &[DocumentTally],
@@ -50,8 +50,8 @@ pub fn split<'a>(
     split
 }
 
-/// Whether whole documents, being so few or so different in length, cannot be shared out near nine to one: less than a
-/// twentieth of all characters would validate, or more than a fifth.
+/// Whether whole documents, being too few or too different in length, cannot be split near nine to one: validation data
+/// would be less than a twentieth of all characters, or more than a fifth.
 pub fn is_uneven(tallies: &[DocumentTally]) -> bool {
     let total: usize = tallies.iter().map(|tally| tally.characters).sum();
     let validating = tallies.iter().zip(chosen(tallies)).filter(|(_, validates)| *validates);
@@ -60,19 +60,19 @@ pub fn is_uneven(tallies: &[DocumentTally]) -> bool {
 }
 
 /// Chooses documents for validation until they hold a tenth of all characters: in an order given by a hash of their
-/// text, so that a document's place in the file does not matter and adding a few moves only a few.
+/// text, so that a document's position in the file does not matter and adding a few moves only a few.
 ///
-/// Documents with the same text go together; on different sides they would flatter the validation loss. The part
-/// should not become much more than a tenth only because a long document came first, so those that would make it
-/// more than a fifth are passed over; if then a tenth is not reached, the shortest of them are taken, up to a half.
+/// Documents with equal text stay together; in different parts they would make the validation loss too low. A long
+/// document at the beginning of the order must not make the part much more than a tenth, so documents that would make
+/// it more than a fifth are skipped; if a tenth is not reached then, the shortest of them are taken, up to a half.
 ///
-/// There can be many millions of documents, so all that is held of each beside the answer is its place in the order.
+/// There can be many millions of documents, so apart from the result only the order is stored for each.
 fn chosen(tallies: &[DocumentTally]) -> Vec<bool> {
     let tally = |&index: &u32| tallies[index as usize];
     let characters = |members: &[u32]| members.iter().map(|index| tally(index).characters).sum::<usize>();
     let mut order: Vec<u32> = (0..tallies.len() as u32).collect();
     order.sort_unstable_by_key(|index| (mixed(tally(index).hash ^ SEED), *index));
-    // Where all are the same there is nothing to keep apart.
+    // If all are equal, there is nothing to keep apart.
     let same = order.windows(2).all(|pair| tally(&pair[0]).hash == tally(&pair[1]).hash);
     let groups = || order.chunk_by(|a, b| !same && tally(a).hash == tally(b).hash);
 
@@ -95,7 +95,7 @@ fn chosen(tallies: &[DocumentTally]) -> Vec<bool> {
     chosen
 }
 
-/// Where the last tenth of a document's characters begins: at the start of a line if there is one near.
+/// Where the last tenth of a document's characters begins: at the start of a line if there is one nearby.
 fn cut(document: &str) -> usize {
     let characters = document.chars().count();
     if characters < 2 {
@@ -103,7 +103,7 @@ fn cut(document: &str) -> usize {
     }
     let tenth = characters.div_ceil(10);
     let exact = document.char_indices().rev().nth(tenth - 1).map_or(0, |(at, _)| at);
-    // A twentieth of the part to either side, so that it stays a tenth.
+    // Within a twentieth of the part in either direction, so that it stays about a tenth.
     let near = (document.len() - exact) / 20;
     let bytes = document.as_bytes();
     let is_line_start = |at: &usize| bytes[at - 1] == b'\n';
@@ -152,13 +152,13 @@ mod tests {
         documents.iter().map(|document| document.chars().count()).sum()
     }
 
-    /// Numbered documents, so all differ, of given lengths.
+    /// Numbered documents, which all differ, with the given lengths.
     fn of_lengths(lengths: impl IntoIterator<Item = usize>) -> Vec<String> {
         lengths.into_iter().enumerate().map(|(index, length)| format!("{index:0>length$}")).collect()
     }
 
     #[test]
-    fn many_documents_give_a_tenth_of_their_characters() {
+    fn a_tenth_of_the_characters_of_many_documents_is_held_back() {
         let documents = of_lengths((0..1000).map(|index| 4 + index * 7919 % 400));
         let corpus = corpus(&documents);
         let split = corpus.split();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_in_the_file_does_not_matter() {
+    fn the_position_in_the_file_does_not_change_the_split() {
         let documents = of_lengths((0..100).map(|index| 5 + index % 9));
         let reversed: Vec<String> = documents.iter().rev().cloned().collect();
         let (one, other) = (corpus(&documents), corpus(&reversed));
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn where_whole_documents_are_no_tenth_their_ends_can_be_held_back() {
+    fn ends_of_documents_can_be_held_back_where_whole_ones_are_uneven() {
         for (lengths, uneven) in [
             (vec![900, 950], true),
             (vec![2000, 10], true),
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn where_all_are_equal_a_tenth_validates() {
+    fn a_tenth_of_equal_documents_is_held_back() {
         let same = corpus(&vec!["same".to_owned(); 20]);
         assert_eq!(same.split().validation.len(), 2);
     }
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_next_to_nothing() {
+    fn an_empty_corpus_and_single_characters_are_split() {
         assert_eq!(Corpus::default().split(), Split::default());
         assert_eq!(corpus(&["a".to_owned()]).split(), Split { train: vec!["a"], validation: vec![] });
         let two = corpus(&["a".to_owned(), "b".to_owned()]);

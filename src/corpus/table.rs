@@ -1,4 +1,5 @@
-//! CSV and its relatives: one document a row, from one column, or conversations of what two columns ask and answer.
+//! Reads CSV and similar tables: one document per row, from one column, or conversations from a question and an answer
+//! column.
 
 use super::compact::Compact;
 use super::conversations::Conversations;
@@ -10,11 +11,11 @@ use super::source::Notice;
 use crate::chat::records::{self, Columns};
 use crate::error::{Error, Result};
 
-/// What is known of a table before its rows are read.
+/// The properties of a table that are known before its rows are read.
 struct Table {
     begin: Begin,
     has_header: bool,
-    /// With what the first rows have in each.
+    /// The columns, with the amount of text of each in the first rows.
     fields: Fields,
     columns: usize,
     pair: Option<Columns>,
@@ -119,7 +120,7 @@ impl Table {
         Parsed { text, documents, field, fields, conversational, notices, ..Parsed::default() }.checked(name, wanted)
     }
 
-    /// What two columns ask and answer; none if hardly any row has both.
+    /// Reads two columns as questions and answers; `None` if hardly any row has both.
     fn conversations(
         &self,
         name: &str,
@@ -170,7 +171,7 @@ impl Table {
         notices
     }
 
-    /// As `Share::judge`, for columns.
+    /// The counterpart of `Share::judge` for columns.
     fn judge(&self, name: &str, tally: &Tally, read: u64, used: &[usize]) -> Result<Option<Notice>> {
         let rejected = super::fields::rejected(|| self.fields.names());
         let others = || (0..self.columns).filter(|&column| !rejected(self.fields.name(column)));
@@ -189,7 +190,7 @@ impl Table {
     }
 }
 
-/// How much text all rows have in each column. A row that is read anew counts once.
+/// The amount of text of each column in all rows. A row that is read again counts once.
 struct Tally {
     amounts: Vec<Amount>,
     row: Vec<(usize, Amount)>,
@@ -206,7 +207,7 @@ impl Tally {
         }
     }
 
-    /// Counts the row before, which is complete.
+    /// Counts the previous row, which is complete.
     fn begin_row(&mut self) {
         for (column, amount) in self.row.drain(..) {
             self.amounts[column].add(amount);
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_column_with_most_text_is_taken() {
+    fn the_column_with_most_text_is_read() {
         let table = parsed("id,quote,url\n1,\"To be, or\nnot \"\"to be\"\"\",https://a.org/1234567890\n2,ñ,\n");
         assert_eq!(documents(&table), ["To be, or\nnot \"to be\"", "ñ"]);
         assert_eq!(table.field.as_deref(), Some("quote"));
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_can_be_asked_for() {
+    fn a_column_can_be_chosen() {
         let text = "id;quote\n1;first, with comma\n2;second";
         let table = parse("a.csv", text.to_owned(), Some("id")).unwrap();
         assert_eq!(documents(&table), ["1", "2"]);
@@ -246,13 +247,13 @@ mod tests {
     }
 
     #[test]
-    fn tabs_and_a_single_column() {
+    fn tab_separated_and_single_column_files_are_read() {
         assert_eq!(documents(&parsed("a\tb\nx\tlonger, with; all\n")), ["longer, with; all"]);
         assert_eq!(documents(&parsed("text\none, two\nthree\n")), ["one, two", "three"]);
     }
 
     #[test]
-    fn excels_first_line_says_the_separator() {
+    fn a_first_line_of_excel_declares_the_separator() {
         let table =
             parsed("sep=;\nid;título;texto\n1;\"El faro; la boya\";\"Dijo: \"\"vuelve\"\".\nY volvió.\"\n2;x\n");
         assert_eq!(table.fields.names, ["id", "título", "texto"]);
@@ -269,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_that_ask_and_answer_are_conversations() {
+    fn columns_of_questions_and_answers_are_conversations() {
         let text =
             "id,prompt,completion\n1,Where is the oar?,By the door.\n2,Is it dry?,\n3,Why?,\"It is, as ever.\"\n";
         let table = parsed(text);
@@ -285,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_held_against_what_is_there() {
+    fn a_notice_or_an_error_reports_text_that_is_not_read() {
         let row = |columns: usize| vec!["some words of it"; columns].join(",") + "\n";
         let table = |columns: usize| {
             let names: Vec<String> = (0..columns).map(|column| format!("c{column}")).collect();
@@ -298,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn ragged_rows_are_used_where_the_column_is_there() {
+    fn ragged_rows_that_have_the_column_are_read() {
         let table = parsed("text,label\ngood,1\n\nonly text\ntoo,many,cells\n,0\n");
         assert_eq!(documents(&table), ["good", "only text", "too"]);
         let name = "a.csv".to_owned();
@@ -310,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_counted_across_cells_of_several() {
+    fn line_numbers_count_the_lines_within_cells() {
         let table = parsed("text,label\n\"a\nb\nc\",1\nshort\n");
         assert_eq!(table.notices, [Notice::RaggedRows { name: "a.csv".into(), count: 1, first_line: 5 }]);
     }
@@ -323,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_without_names_and_with_the_same() {
+    fn columns_without_a_name_and_with_the_same_name_get_numbers() {
         let table = parsed(",text,text\n1,a,longer text\n");
         assert_eq!(table.fields.names, ["1", "text", "text.3"]);
         assert_eq!(documents(&table), ["longer text"]);

@@ -1,22 +1,22 @@
-//! What is counted about a source, once, when it is added.
+//! Statistics of a source, counted once when it is added.
 
 use std::collections::BTreeSet;
 
 use super::source::Source;
 use crate::tokenizer::NormalForm;
 
-/// Figures of one source.
+/// Statistics of one source.
 #[derive(Debug)]
 pub struct Tally {
     pub documents: Vec<DocumentTally>,
     alphabet: Alphabet,
 }
 
-/// Figures of one document.
+/// Statistics of one document.
 #[derive(Debug, Clone, Copy)]
 pub struct DocumentTally {
     pub characters: usize,
-    /// The same for the same text, whatever it stands beside, and in whichever form its letters are.
+    /// A hash of the text, independent of its position and its normal form.
     pub hash: u64,
 }
 
@@ -42,7 +42,8 @@ impl Tally {
     }
 }
 
-/// A set of characters, in the form in which a tokenizer reads them: one bit for each there is, as asking a tree once a character would take seconds.
+/// A set of characters in the tokenizer's normal form: one bit for each, because a tree lookup for each character would
+/// take seconds.
 #[derive(Debug)]
 struct Alphabet {
     bits: Vec<u64>,
@@ -71,8 +72,8 @@ impl Alphabet {
     }
 }
 
-/// A hash that spreads well and needs one multiplication for eight bytes (FNV's scheme on words, finished by
-/// SplitMix64's). Not for anything that somebody could gain from forging.
+/// A well-distributed hash with one multiplication per eight bytes (FNV's scheme on words, finished by SplitMix64's).
+/// Not resistant to attacks.
 fn hash(bytes: &[u8]) -> u64 {
     let step = |state: u64, word: u64| (state.rotate_left(23) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let (words, rest) = bytes.as_chunks::<8>();
@@ -81,7 +82,7 @@ fn hash(bytes: &[u8]) -> u64 {
     mixed(state)
 }
 
-/// SplitMix64's last step: every bit of the result depends on every bit given.
+/// SplitMix64's last step: every bit of the result depends on every bit of the input.
 pub fn mixed(state: u64) -> u64 {
     let state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_alphabet_holds_each_character_once() {
+    fn an_alphabet_contains_each_character_once() {
         let text = "año 漢 🦜 \u{10FFFF}\0aa";
         let expected: Vec<char> = text.chars().collect::<BTreeSet<_>>().into_iter().collect();
         assert_eq!(Alphabet::of([text, text].into_iter()).characters().collect::<Vec<_>>(), expected);
@@ -101,12 +102,12 @@ mod tests {
     }
 
     #[test]
-    fn letters_in_two_forms_are_one() {
+    fn letters_in_two_normal_forms_are_one() {
         assert_eq!(Alphabet::of(["e\u{301}", "é"].into_iter()).characters().collect::<Vec<_>>(), ['é']);
     }
 
     #[test]
-    fn hashes_differ_where_texts_do() {
+    fn different_texts_have_different_hashes() {
         let texts = ["", "a", "b", "ab", "ba", "12345678", "87654321", "123456781", "112345678"];
         let hashes: BTreeSet<u64> = texts.iter().map(|text| hash(text.as_bytes())).collect();
         assert_eq!(hashes.len(), texts.len());

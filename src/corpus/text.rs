@@ -1,4 +1,4 @@
-//! The text of one file: what kind of bytes they are, within what limit, and what is refused.
+//! Limits and checks of one file's text: its kind, its size, and the errors that refuse it.
 
 use super::binary;
 use super::decode::{Decoded, Decoder, Full};
@@ -7,10 +7,10 @@ use super::reader::ReadOptions;
 use super::utf16;
 use crate::error::{Error, Result};
 
-/// How much is decoded at a time, so that a large chunk needs no second one of its size.
+/// Bytes decoded at a time, so that a large chunk needs no second copy of its size.
 const PIECE: usize = 64 << 10;
 
-/// Whether first bytes are none of a text, parts of it in UTF-16 aside.
+/// Whether the first bytes are binary, apart from parts in UTF-16.
 fn is_binary(head: &[u8]) -> bool {
     let mut rest = Vec::new();
     let mut at = 0;
@@ -22,7 +22,7 @@ fn is_binary(head: &[u8]) -> bool {
     binary::has_binary_bytes(&rest)
 }
 
-/// Decodes the bytes of a file, as they come out of its compression.
+/// Decodes the decompressed bytes of a file.
 pub struct TextReader {
     name: String,
     options: ReadOptions,
@@ -30,7 +30,7 @@ pub struct TextReader {
 }
 
 enum Stage {
-    /// The first bytes, kept until there are enough to tell what they are.
+    /// The first bytes, kept until there are enough to detect their kind.
     Head(Vec<u8>),
     Decoding(Decoder),
 }
@@ -40,7 +40,7 @@ impl TextReader {
         Self { name: name.to_owned(), options, stage: Stage::Head(Vec::new()) }
     }
 
-    /// The file is compressed: its size says nothing about its text.
+    /// For a compressed file, whose size does not limit its text.
     pub fn size_is_unknown(&mut self) {
         self.options.expected_bytes = 0;
     }
@@ -66,13 +66,13 @@ impl TextReader {
         }
         let too_large = self.too_large();
         let Self { name, options, stage } = self;
-        // start() went well, so the head is behind us.
+        // start() succeeded, so the head has been processed.
         let Stage::Decoding(decoder) = stage else { return Err(Error::FileEmpty { name }) };
         let decoded = decoder.finish().map_err(|Full { .. }| too_large.clone())?;
         if decoded.text.len() as u64 > options.limit {
             return Err(too_large);
         }
-        // Valid UTF-8 is text. But Windows-1252 takes any bytes, and so, nearly, does UTF-16.
+        // Valid UTF-8 is text. But Windows-1252, and nearly UTF-16, accept any bytes.
         let sure = decoded.encoding == Encoding::Utf8 && decoded.nuls == 0;
         if decoded.nuls > decoded.text.len() as u64 || (!sure && binary::has_binary_bytes(decoded.text.as_bytes())) {
             return Err(Error::FileBinary { name, kind: None });
@@ -83,7 +83,7 @@ impl TextReader {
         Ok(decoded)
     }
 
-    /// Tells from the first bytes how to go on.
+    /// Detects the kind of file from the first bytes and begins decoding.
     fn start(&mut self) -> Result<()> {
         let Stage::Head(head) = &mut self.stage else { return Ok(()) };
         let head = std::mem::take(head);
@@ -94,8 +94,8 @@ impl TextReader {
         if kind.is_some() || (!wide && is_binary(&head)) {
             return Err(Error::FileBinary { name: self.name.clone(), kind: kind.map(str::to_owned) });
         }
-        // Text takes a quarter of its file at the least, if that is CRLF in UTF-16; of single bytes hardly more than line
-        // ends is lost. A file that is larger still need not be read to be refused.
+        // A text has at least a quarter of its file's size, for CRLF in UTF-16; with single bytes hardly more than line
+        // endings is removed. A file whose least size exceeds the limit is refused without being read.
         let expected = self.options.expected_bytes;
         let least = if wide { expected / 4 } else { expected - expected / 8 };
         if least > self.options.limit {
@@ -118,7 +118,7 @@ impl TextReader {
         Ok(())
     }
 
-    /// Memory to take at once: as much as the file has, and what the decoder wants to have free for a piece.
+    /// Memory to reserve at once: the file's size, and the decoder's spare room for a piece.
     fn room(&self) -> usize {
         match self.options.expected_bytes.min(self.options.limit) {
             0 => 0,

@@ -1,21 +1,21 @@
-//! UTF-16 that no byte order mark announces: a whole file, or a part in the midst of another text, as PowerShell's `>>`
-//! appends it to a file in UTF-8. It is known by where its zeros stand.
+//! Detects UTF-16 without a byte order mark by the positions of its zero bytes: a whole file, or a part within another
+//! text, as PowerShell's `>>` appends it to a file in UTF-8.
 
 use std::ops::Range;
 
 use super::binary;
 use super::encoding::Encoding;
 
-/// High bytes of letters from Latin to Arabic. No text of single bytes has such characters.
+/// High bytes of letters from Latin to Arabic. In a text of single bytes these are control characters.
 const HIGH: std::ops::RangeInclusive<u8> = 0..=7;
 
-/// So many units in a row with such a high byte are UTF-16; fewer are stray NULs.
+/// Least number of consecutive units with such a high byte that count as UTF-16; fewer are stray NULs.
 const FEWEST: usize = 3;
 
-/// Units of other scripts that may stand between two that can be known.
+/// Largest number of units of other scripts between two recognisable ones.
 const LONGEST_GAP: usize = 64;
 
-/// The byte order of a text that is UTF-16 as a whole, told from its first bytes.
+/// Detects the byte order of a text that is UTF-16 as a whole from its first bytes.
 pub fn of_zeros(head: &[u8]) -> Option<Encoding> {
     let pairs = head.len() / 2;
     let zeros_at = |parity: usize| head.iter().skip(parity).step_by(2).filter(|&&byte| byte == 0).count();
@@ -27,13 +27,13 @@ pub fn of_zeros(head: &[u8]) -> Option<Encoding> {
     if here == 0 || there * 20 > here {
         return None;
     }
-    // Letters of Latin have no other high byte than zero. Of other scripts only spaces and line ends do, so what speaks
-    // for UTF-16 is that the same bytes make no sense as anything else.
+    // Latin letters have no other high byte than zero. In other scripts only spaces and line ends do, so the evidence
+    // for UTF-16 is that the same bytes are invalid as anything else.
     let latin = 10 * here >= 7 * pairs && !has_plain_part(head);
     ((latin || !is_text(head)) && is_text_in(encoding, head)).then_some(encoding)
 }
 
-/// Whether a part is plainly ASCII: only the rest of the file is UTF-16 then.
+/// Whether a part is clearly ASCII: then only the rest of the file is UTF-16.
 fn has_plain_part(bytes: &[u8]) -> bool {
     bytes.as_chunks::<16>().0.iter().any(|part| part.iter().all(|&byte| is_plain(byte)))
 }
@@ -58,11 +58,11 @@ fn is_text_in(encoding: Encoding, bytes: &[u8]) -> bool {
         odd += usize::from(control || private);
         readable += usize::from(character.is_alphanumeric() || character.is_whitespace());
     }
-    // The head may end between the halves of a surrogate pair.
+    // The head may end within a surrogate pair.
     all > 0 && 20 * odd <= all + 20 && 2 * readable >= all
 }
 
-/// Parts in UTF-16 of a text of single bytes, in order.
+/// Finds parts in UTF-16 in a text of single bytes, in order.
 pub fn parts(bytes: &[u8]) -> Vec<(Range<usize>, Encoding)> {
     let (mut found, mut at) = (Vec::new(), 0);
     if !bytes.contains(&0) {
@@ -81,13 +81,13 @@ pub fn parts(bytes: &[u8]) -> Vec<(Range<usize>, Encoding)> {
     found
 }
 
-/// The part whose first known high byte is at `high`; nothing before `from` belongs to it.
+/// The part whose first recognised high byte is at `high`; it does not begin before `from`.
 fn part(bytes: &[u8], from: usize, high: usize) -> Option<(Range<usize>, Encoding)> {
     let is_high = |at: usize| bytes.get(at).is_some_and(|byte| HIGH.contains(byte));
     let is_low = |at: usize| bytes.get(at).is_some_and(|&byte| byte != 0);
     let highs = (high..).step_by(2).take_while(|&at| is_high(at) && (at + 1 == bytes.len() || is_low(at + 1))).count();
     let last = high + 2 * (highs.max(1) - 1);
-    // The low byte of the first unit stands before its high byte, or after.
+    // The low byte of the first unit is before its high byte, or after.
     let little = high > from
         && is_low(high - 1)
         && (last + 1 == bytes.len() || high - 1 == from || bytes[high - 1] != b'\n' || !is_low(last + 1));
@@ -105,25 +105,25 @@ fn part(bytes: &[u8], from: usize, high: usize) -> Option<(Range<usize>, Encodin
             _ => {
                 gap += 1;
                 plain += usize::from(pair.iter().all(|&byte| is_plain(byte)));
-                // A text of single bytes goes on.
+                // A text of single bytes continues.
                 if gap > LONGEST_GAP || (plain >= 4 && 4 * plain > 3 * gap) {
                     break;
                 }
             }
         }
     }
-    // Whatever its script, a text has spaces, digits or line ends.
+    // In any script, a text has spaces, digits or line ends.
     let units = bytes[start..end].as_chunks::<2>().0;
     let plain = units.iter().filter(|pair| pair.contains(&0) && pair.iter().any(|&byte| is_plain(byte))).count();
     if 10 * plain < units.len() || !is_text_in(encoding, &bytes[start..end]) {
         return None;
     }
-    // A mark that came along when two files were joined.
+    // A byte order mark that was copied when two files were joined.
     let marked = start >= from + 2 && bytes[..start].ends_with(encoding.mark());
     Some((start - if marked { 2 } else { 0 }..end, encoding))
 }
 
-/// Decodes whole units; what is none becomes U+FFFD.
+/// Decodes whole units; invalid ones become U+FFFD.
 pub fn decode(encoding: Encoding, bytes: &[u8]) -> String {
     let unit = if encoding == Encoding::Utf16Be { u16::from_be_bytes } else { u16::from_le_bytes };
     let (pairs, _) = bytes.as_chunks::<2>();
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_text_is_known_by_its_zeros() {
+    fn utf16_is_detected_by_its_zero_bytes() {
         for text in [
             "Luz y mar\r\n",
             "id\ttexto\r\n1\tañil, “ñandú”\r\n",
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_found_in_the_midst_of_a_text() {
+    fn parts_in_utf16_are_found_within_a_text() {
         for tail in ["The tide, “añil”\r\nand more 漢字 of it\r\n", "Прилив в семь\r\n", "abc\r\n"] {
             for (bytes, encoding) in [(little(tail), Encoding::Utf16Le), (big(tail), Encoding::Utf16Be)] {
                 for after in ["", "and UTF-8 again, ñ\n"] {
@@ -183,14 +183,14 @@ mod tests {
     }
 
     #[test]
-    fn a_short_beginning_in_single_bytes_is_not_taken_along() {
+    fn a_short_beginning_in_single_bytes_is_not_decoded_as_utf16() {
         let text = [b"One line of plain text.\n".to_vec(), little(&"And a long tail. ".repeat(40))].concat();
         assert_eq!(of_zeros(&text), None);
         assert_eq!(parts(&text), [(24..text.len(), Encoding::Utf16Le)]);
     }
 
     #[test]
-    fn stray_nuls_are_no_parts() {
+    fn stray_nuls_are_not_utf16() {
         assert_eq!(parts(b"a\0b and \0\0\0\0 so on\0, 1\0 2\0 "), []);
     }
 }

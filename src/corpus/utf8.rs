@@ -1,58 +1,59 @@
-//! Bytes that are UTF-8 for the most part: a stray byte does not make all of them something else.
+//! Decodes text that is mostly UTF-8, so that a stray byte does not change the encoding of the whole.
 //!
-//! What decides is counting. Where the characters of several bytes outnumber the strays clearly, the text is UTF-8 with
-//! some damage. Otherwise it is taken apart into stretches, mostly lines, each of which is UTF-8 or in an older encoding:
-//! two files joined are both read right.
+//! Counting decides. If characters of several bytes clearly outnumber stray bytes, the text is UTF-8 with some damage.
+//! Otherwise it is split into stretches, mostly lines, each of which is UTF-8 or in a legacy encoding: so two joined
+//! files are both decoded correctly.
 
 use super::decode::{Full, Part};
 use super::encoding::Encoding;
 use super::{guess, legacy, windows1252};
 
-/// A text is UTF-8 if it has so many times as many characters of several bytes as strays.
+/// Ratio of characters of several bytes to stray bytes from which a text counts as UTF-8.
 const CLEARLY: u64 = 10;
 
-/// Valid UTF-8 can come about by chance in an older encoding, once in so many strays.
+/// In a legacy encoding one in this many stray bytes is valid UTF-8 by chance.
 const BY_CHANCE: u64 = 50;
 const BY_CHANCE_OF_SEVERAL_BYTES: u64 = 4;
 
-/// Where there are no lines, a stretch ends at a space after so many bytes.
+/// Length in bytes after which a stretch without line ends is split at a space.
 const STRETCH: usize = 512;
 
-/// How many bytes of stretches that are not UTF-8 are looked at to guess their encoding.
+/// Bytes of stretches that are not UTF-8 from which their encoding is guessed.
 const SAMPLE: usize = 32 << 10;
 
-/// A text that was not UTF-8 as a whole.
+/// A repaired text that was not entirely UTF-8.
 #[derive(Debug)]
 pub struct Mended {
     pub text: String,
-    /// Of the larger part.
+    /// The encoding of the larger part.
     pub encoding: Encoding,
-    /// Strays that became their Windows-1252 character or U+FFFD, and what an older encoding does not know.
+    /// Stray bytes that became their Windows-1252 character or U+FFFD, and bytes that are undefined in the legacy
+    /// encoding.
     pub replaced: u64,
     /// The smaller part.
     pub other: Option<Part>,
 }
 
-/// What stands at one place.
+/// A piece of the bytes.
 enum Piece<'b> {
     Text(&'b str),
-    /// A character written as a surrogate pair of three bytes each (CESU-8), as older databases do.
+    /// A character written as a surrogate pair of three bytes each (CESU-8), as by older databases.
     Pair(char),
-    /// Bytes that are no character.
+    /// Invalid bytes.
     Stray(&'b [u8]),
 }
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Count {
-    /// Characters of several bytes.
+    /// Number of characters of several bytes.
     letters: u64,
-    /// Bytes that are no character, and that no cut explains.
+    /// Number of invalid bytes, apart from truncated characters.
     strays: u64,
-    /// Characters that were cut: their first bytes alone.
+    /// Number of truncated characters: their first bytes alone.
     cut: u64,
 }
 
-/// Decodes bytes that are not all UTF-8; `named` if a mark or a person says that they are.
+/// Decodes bytes that are not entirely UTF-8; `named` if a byte order mark or the user says they are.
 pub fn mend(bytes: &[u8], named: bool) -> Result<Mended, Full> {
     let all = count(bytes);
     let is_utf8 = named || (all.letters > 0 && all.letters >= CLEARLY * all.strays);
@@ -70,7 +71,7 @@ pub fn mend(bytes: &[u8], named: bool) -> Result<Mended, Full> {
     joined(bytes, older)
 }
 
-/// Decodes each stretch in UTF-8 or in an older encoding.
+/// Decodes each stretch as UTF-8 or in a legacy encoding.
 fn joined(bytes: &[u8], older: Encoding) -> Result<Mended, Full> {
     let mut text = room_for(bytes)?;
     let (mut replaced, mut utf8, mut legacy) = (0, Share::default(), Share::default());
@@ -120,7 +121,7 @@ fn replacements(text: &str) -> u64 {
     text.matches(char::REPLACEMENT_CHARACTER).count() as u64
 }
 
-/// Visits what stands in bytes, in order.
+/// Calls `visit` with the pieces of bytes, in order.
 fn each_piece<'b>(bytes: &'b [u8], mut visit: impl FnMut(Piece<'b>)) {
     let mut rest = bytes;
     while let Some(chunk) = rest.utf8_chunks().next() {
@@ -145,7 +146,7 @@ fn each_piece<'b>(bytes: &'b [u8], mut visit: impl FnMut(Piece<'b>)) {
     }
 }
 
-/// Half a surrogate pair that three bytes spell.
+/// A surrogate encoded in three bytes.
 fn surrogate(bytes: &[u8]) -> Option<u16> {
     match *bytes.first_chunk()? {
         [0xED, second @ 0xA0..=0xBF, third @ 0x80..=0xBF] => {
@@ -155,7 +156,7 @@ fn surrogate(bytes: &[u8]) -> Option<u16> {
     }
 }
 
-/// Whether these are the first bytes of a character, cut off.
+/// Whether these are the first bytes of a truncated character.
 fn is_cut(stray: &[u8], is_last: bool) -> bool {
     stray.len() > 1 || (is_last && stray[0] >= 0xC2)
 }
@@ -174,14 +175,14 @@ fn count(bytes: &[u8]) -> Count {
             *if is_cut(stray, left == 0) { &mut count.cut } else { &mut count.strays } += 1;
         }
     });
-    // A single character at the end of a text of ASCII is no cut: nothing else speaks for UTF-8.
+    // A single truncated character at the end of ASCII is no evidence of UTF-8.
     if count.letters == 0 {
         count.strays += std::mem::take(&mut count.cut);
     }
     count
 }
 
-/// Lines with what ends them; of long ones, parts that end with a space.
+/// Splits bytes into lines with their endings; long lines into parts that end with a space.
 fn stretches(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
@@ -192,7 +193,7 @@ fn stretches(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Stretches that are not UTF-8, the first of them.
+/// A sample of the stretches that are not UTF-8.
 fn sample(bytes: &[u8]) -> Vec<u8> {
     let mut sample = Vec::new();
     for stretch in stretches(bytes) {
@@ -206,7 +207,7 @@ fn sample(bytes: &[u8]) -> Vec<u8> {
     sample
 }
 
-/// Appends a stretch of UTF-8; how many characters had to be mended.
+/// Appends a stretch of UTF-8; returns the number of repaired characters.
 fn push_mended(text: &mut String, stretch: &[u8]) -> u64 {
     if let Ok(whole) = std::str::from_utf8(stretch) {
         text.push_str(whole);
@@ -234,14 +235,14 @@ fn push_mended(text: &mut String, stretch: &[u8]) -> u64 {
     mended
 }
 
-/// The Windows-1252 character of a stray byte, where it is likely: of quotation marks and dashes, and of letters in a
-/// stretch that has no others (`alone`) and in which no character was cut. Otherwise U+FFFD.
+/// The Windows-1252 character of a stray byte, where that is likely: for quotation marks and dashes, and for letters in
+/// a stretch without others (`alone`) and without truncated characters. Otherwise U+FFFD.
 fn character_of(stray: &[u8], alone: bool, before: Option<char>, after: Option<u8>) -> char {
     let [byte] = *stray else { return char::REPLACEMENT_CHARACTER };
     let capitals = before.is_some_and(char::is_uppercase) || after.is_some_and(|byte| byte.is_ascii_uppercase());
     let likely = match byte {
         0x80 | 0x82 | 0x84 | 0x85 | 0x91..=0x97 | 0x99 => true,
-        // First bytes of most characters of two bytes in Western texts: rather a cut one than a letter.
+        // First bytes of most two-byte characters in Western texts: more likely a truncated one than a letter.
         0xC2 | 0xC3 => alone && capitals,
         0xFF => false,
         0xA1..=0xFE => alone && after.is_some(),
@@ -266,26 +267,26 @@ mod tests {
     }
 
     #[test]
-    fn a_few_strays_stay_in_utf8() {
+    fn a_text_with_a_few_stray_bytes_is_utf8() {
         let bytes = [FISH.repeat(20).as_bytes(), b"It\x92s caf\xE9 \x80 5, \xA1s\xED!\nni\xC3 \xFF\n"].concat();
         let expected = FISH.repeat(20) + "It’s café € 5, ¡sí!\nni\u{FFFD} \u{FFFD}\n";
         assert_eq!(mended(&bytes), (expected, Encoding::Utf8, 7, None));
     }
 
     #[test]
-    fn surrogate_pairs_become_their_character_and_halves_do_not() {
+    fn surrogate_pairs_in_utf8_are_decoded_and_unpaired_ones_are_replaced() {
         let bytes = [FISH.as_bytes(), b"a \xED\xA0\xBD\xED\xB1\x89 b \xED\xA0\xBD c"].concat();
         assert_eq!(mended(&bytes), (FISH.to_owned() + "a 👉 b \u{FFFD} c", Encoding::Utf8, 2, None));
     }
 
     #[test]
-    fn cut_characters_are_one_replacement_each() {
+    fn each_truncated_character_becomes_one_replacement_character() {
         let bytes = [FISH.repeat(3).as_bytes(), b"un \xE2\x80 y \xF0\x9F\xA6 y ni\xC3"].concat();
         assert_eq!(mended(&bytes), (FISH.repeat(3) + "un \u{FFFD} y \u{FFFD} y ni\u{FFFD}", Encoding::Utf8, 3, None));
     }
 
     #[test]
-    fn two_files_joined_are_both_read() {
+    fn two_joined_files_are_both_decoded() {
         for (utf8, older, encoding) in [(60, 40, Encoding::Utf8), (40, 60, Encoding::Windows1252)] {
             let bytes = [FISH.repeat(utf8).into_bytes(), latin(&FISH.repeat(older))].concat();
             let (other, count) = match encoding {
@@ -297,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn one_long_line_is_taken_apart_too() {
+    fn one_long_line_is_split_into_stretches_too() {
         let line = FISH.replace('\n', " ");
         let bytes = [line.repeat(50).into_bytes(), latin(&line.repeat(50))].concat();
         let (text, ..) = mended(&bytes);
@@ -305,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_in_an_older_encoding_is_one_as_a_whole() {
+    fn a_text_in_a_legacy_encoding_is_decoded_as_a_whole() {
         // É and a no-break space are valid UTF-8 by chance.
         let text = "« CAFÉ\u{A0}»\nÀ été fermé, désolé\n".repeat(30);
         assert_eq!(mended(&latin(&text)), (text, Encoding::Windows1252, 0, None));

@@ -1,5 +1,5 @@
-//! Windows-1252, as the WHATWG Encoding Standard has it: every byte is a character, so decoding cannot fail.
-//! It is what a stray byte in a text of UTF-8 most often is.
+//! Decodes Windows-1252 as the WHATWG Encoding Standard defines it: every byte is a character, so decoding cannot fail.
+//! A stray byte in a UTF-8 text is most often Windows-1252.
 
 /// The bytes 0x80 to 0x9F; all others equal their code point.
 const HIGH: [char; 32] = [
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_characters() {
+    fn windows_1252_characters_are_decoded() {
         assert_eq!(b"\x80\x93\x94\x99\xE9\xFF\x81A".map(decode), ['€', '“', '”', '™', 'é', 'ÿ', '\u{81}', 'A']);
     }
 }

@@ -1,24 +1,24 @@
-//! How ggml writes numbers: `ggml.h` and `ggml-quants.c`, version 0.25.1.
+//! Converts numbers to ggml's formats: `ggml.h` and `ggml-quants.c`, version 0.25.1.
 
 use half::f16;
 
-/// The ways that are written here. The values are those of ggml's `ggml_type`.
+/// The supported encodings. The values are those of ggml's `ggml_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     F32 = 0,
     F16 = 1,
-    /// Blocks of [`BLOCK`] numbers of a row: a scale in 16 bits, then a byte a number.
+    /// Blocks of [`BLOCK`] numbers of a row: a 16-bit scale, then a byte per number.
     Q8_0 = 8,
 }
 
-/// Numbers that share a scale in [`Encoding::Q8_0`]. A row must be made of whole blocks.
+/// Numbers per block, which share a scale in [`Encoding::Q8_0`]. A row must consist of whole blocks.
 pub const BLOCK: usize = 32;
 
 /// Bytes of a block: its scale and its numbers.
 const BLOCK_BYTES: usize = 2 + BLOCK;
 
 impl Encoding {
-    /// Bytes of as many numbers, in whole blocks.
+    /// The size in bytes of this many numbers, in whole blocks.
     pub fn bytes(self, numbers: usize) -> usize {
         match self {
             Self::F32 => 4 * numbers,
@@ -37,7 +37,7 @@ impl Encoding {
     }
 }
 
-/// `quantize_row_q8_0_ref`: numbers are divided by the scale before that is rounded, and halves go away from 0.
+/// As `quantize_row_q8_0_ref`: numbers are divided by the unrounded scale, and halves are rounded away from 0.
 fn quantize(out: &mut Vec<u8>, block: &[f32]) {
     let largest = block.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
     let scale = largest / 127.0;
@@ -50,13 +50,13 @@ fn quantize(out: &mut Vec<u8>, block: &[f32]) {
 mod tests {
     use super::*;
 
-    /// What `make.py` beside them wrote: numbers, and the bytes that the `gguf` package makes of them.
+    /// Output of `make.py` beside them: numbers, and their bytes according to the `gguf` package.
     const VALUES: &[u8] = include_bytes!("../../tests/fixtures/gguf/values.f32");
     const F16: &[u8] = include_bytes!("../../tests/fixtures/gguf/values.f16");
     const Q8_0: &[u8] = include_bytes!("../../tests/fixtures/gguf/values.q8_0");
 
     #[test]
-    fn bytes_are_those_of_the_gguf_package() {
+    fn bytes_agree_with_the_gguf_package() {
         let values: Vec<f32> = VALUES.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
         for (encoding, expected) in [(Encoding::F32, VALUES), (Encoding::F16, F16), (Encoding::Q8_0, Q8_0)] {
             let mut out = Vec::new();

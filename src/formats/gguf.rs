@@ -1,15 +1,15 @@
-//! The GGUF container, version 3 (`docs/gguf.md` of ggml): counts, metadata, what the tensors are, their bytes. All
-//! numbers are little-endian.
+//! Writes the GGUF container, version 3 (`docs/gguf.md` of ggml): counts, metadata, tensor descriptions, tensor data.
+//! All numbers are little-endian.
 
 use super::ggml::Encoding;
 
 const MAGIC: &[u8] = b"GGUF";
 const VERSION: u32 = 3;
 
-/// Tensors begin at multiples of this many bytes, where the metadata says nothing else.
+/// Alignment of tensors in bytes, the default without metadata.
 const ALIGNMENT: usize = 32;
 
-/// `gguf_metadata_value_type`, as far as it is needed here.
+/// The value types of `gguf_metadata_value_type` that are needed here.
 #[derive(Clone, Copy)]
 enum Type {
     U32 = 4,
@@ -20,7 +20,7 @@ enum Type {
     Array = 9,
 }
 
-/// Keys with their values, in the order in which they are put.
+/// Keys with their values, in the order of insertion.
 #[derive(Default)]
 pub struct Metadata {
     count: u64,
@@ -75,10 +75,10 @@ impl Metadata {
 pub struct Tensor<'a> {
     pub name: String,
     pub encoding: Encoding,
-    /// The length of a row, then how many there are; a vector is one row and says no more.
+    /// The length of a row, then the number of rows; a vector has only the length.
     pub shape: Vec<usize>,
     pub values: &'a [f32],
-    /// Whether `values` holds the columns one after another instead of the rows.
+    /// Whether `values` is column-major instead of row-major.
     pub transposed: bool,
 }
 
@@ -87,12 +87,12 @@ impl Tensor<'_> {
         self.shape[1..].iter().product()
     }
 
-    /// Bytes of its numbers, without what follows up to the next tensor.
+    /// Size in bytes, without padding.
     fn len(&self) -> usize {
         self.rows() * self.encoding.bytes(self.shape[0])
     }
 
-    /// What the file says of it; `offset` counts from where the tensors' bytes begin.
+    /// Writes the tensor's description; `offset` counts from the beginning of the tensor data.
     fn describe(&self, out: &mut Vec<u8>, offset: usize) {
         string(out, &self.name);
         out.extend((self.shape.len() as u32).to_le_bytes());
@@ -115,7 +115,7 @@ impl Tensor<'_> {
     }
 }
 
-/// The whole file. Holds it once, and a row of a tensor.
+/// Returns the whole file. Memory holds one copy of it, and one row of a tensor.
 pub fn write(metadata: &Metadata, tensors: &[Tensor]) -> Vec<u8> {
     let mut out = Vec::new();
     out.extend(MAGIC);

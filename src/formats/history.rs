@@ -1,5 +1,5 @@
-//! The history of a model's training as the bytes of tensors. Rows of F64 hold numbers, NaN where there is none; what the
-//! model wrote is JSON, an array of `{"step", "text"}` in UTF-8.
+//! Stores the training history as tensors. Rows of F64 hold numbers, NaN where there is none; samples are JSON, an
+//! array of `{"step", "text"}` in UTF-8.
 
 use std::array;
 
@@ -21,16 +21,16 @@ pub const SAMPLES: &str = "lorito.samples";
 type StepRow = [f64; 4];
 type EvaluationRow = [f64; 5];
 
-/// Whole numbers up to here are exact in F64, and sums of a few of them fit.
+/// Largest step number: whole numbers up to here are exact in F64, and so are sums of a few of them.
 pub const LARGEST_STEP: u64 = 1 << 52;
 
-/// Rows as a tensor.
+/// A table as a tensor.
 pub fn rows<'a, const COLUMNS: usize>(name: &str, rows: &'a [[f64; COLUMNS]]) -> Tensor<'a> {
     let bytes = bytemuck::cast_slice(rows.as_flattened());
     Tensor { name: name.into(), dtype: Dtype::F64, shape: vec![rows.len(), COLUMNS], bytes }
 }
 
-/// What the model wrote, as a tensor's bytes.
+/// Samples as a tensor's bytes.
 pub fn sample_bytes(samples: &[Sample]) -> Vec<u8> {
     serde_json::to_vec(samples).expect("strings and numbers can be written")
 }
@@ -39,7 +39,7 @@ pub fn samples(bytes: &[u8]) -> Tensor<'_> {
     Tensor { name: SAMPLES.into(), dtype: Dtype::U8, shape: vec![bytes.len()], bytes }
 }
 
-/// Refuses a header in which [`STEPS`] is no table of steps.
+/// Checks that [`STEPS`] is a table of steps.
 pub fn check_steps(header: &Header) -> Result<()> {
     let length = first_axis(header, STEPS);
     header.check(STEPS, Dtype::F64, &[length, size_of::<StepRow>() / 8])
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_come_back_and_what_is_no_step_is_refused() {
+    fn steps_survive_a_round_trip_and_invalid_steps_are_refused() {
         let record = StepRecord { step: LARGEST_STEP, loss: f32::MAX, gradient_norm: 1e-45, learning_rate: 1.0 / 3.0 };
         assert_eq!(from_step_row(step_row(&record)), Ok(record));
         for step in [-1.0, 0.5, f64::NAN, f64::INFINITY, (1u64 << 53) as f64] {
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn evaluations_come_back_with_what_they_lack() {
+    fn evaluations_with_missing_values_survive_a_round_trip() {
         let whole = Evaluation {
             step: 7,
             train_loss: Some(f32::MIN_POSITIVE),

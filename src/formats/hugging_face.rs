@@ -1,5 +1,5 @@
-//! The folder that Hugging Face's `transformers` open with `from_pretrained`, and that training goes on from elsewhere, as
-//! a ZIP archive.
+//! Writes a model folder for `from_pretrained` of Hugging Face's `transformers`, with scripts that continue its
+//! training, as a ZIP archive.
 
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ pub fn hugging_face(file: &ModelFile, date: &str) -> Result<Vec<u8>> {
     Ok(archive.finish())
 }
 
-/// The family's config.json, and what the tokens are for.
+/// The family's config.json, with the roles of special tokens.
 fn config(config: &ModelConfig, tokenizer: &Tokenizer) -> Value {
     let roles = tokenizer.roles();
     let mut value = (config.architecture().family.write_config)(config);
@@ -47,8 +47,8 @@ fn config(config: &ModelConfig, tokenizer: &Tokenizer) -> Value {
     value
 }
 
-/// The general class takes everything from tokenizer.json; GPT-2's own would put its pre-tokenisation in. Without the
-/// names of inputs it would give token types too, for which GPT-2 adds the embedding of token 0 everywhere.
+/// The general class reads everything from tokenizer.json; GPT-2's own would add its pre-tokenisation. Without the
+/// names of inputs it would return token types too, for which GPT-2 adds the embedding of token 0 everywhere.
 fn tokenizer_config(file: &ModelFile, tokenizer: &Tokenizer) -> Value {
     let mut config = json!({
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -71,7 +71,7 @@ fn tokenizer_config(file: &ModelFile, tokenizer: &Tokenizer) -> Value {
     config
 }
 
-/// Ends are all those that the model came with; that of a turn ends what is written, too.
+/// The end tokens are all those of the opened model, and the one that ends a turn.
 fn generation_config(tokenizer: &Tokenizer) -> Value {
     let roles = tokenizer.roles();
     let mut ends = roles.ends.clone();

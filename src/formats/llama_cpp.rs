@@ -1,8 +1,8 @@
-//! The model as a GGUF file, which llama.cpp and what is built on it open. Metadata and tensors are those that its own
+//! Writes the model as a GGUF file for llama.cpp and programs built on it. Metadata and tensors are those that its own
 //! `convert_hf_to_gguf.py` makes of a GPT-2 and `src/models/gpt2.cpp` reads (release v0.5.0).
 //!
-//! llama.cpp reads at most as many tokens as the model's context and slides no window, and where it turns many tokens
-//! to text at once it leaves out the space before some marks, as it does for GPT-2 itself.
+//! llama.cpp reads at most as many tokens as the model's context and has no sliding window, and when it decodes many
+//! tokens at once it drops the space before some punctuation, as it does for GPT-2 itself.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,24 +19,26 @@ use crate::{
     tokenizer::{ByteLevel, TokenClass, Tokenizer},
 };
 
-/// How a GGUF file holds its matrices. Biases, the layer norms' gains and the embedding of positions have 32 bits.
+/// The precision of matrices in a GGUF file. Biases, the layer norms' gains and the position embedding have 32 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum GgufPrecision {
-    /// With 16 bits a number.
+    /// 16 bits per number.
     #[serde(rename = "f16")]
     F16,
-    /// With 8 bits a number and a scale for 32 of them. Matrices whose rows are no multiple of 32 have 16 bits a number.
+    /// 8 bits per number, and a scale for every 32 numbers. Matrices whose rows are not a multiple of 32 have 16 bits.
     #[serde(rename = "q8_0")]
     Q8,
 }
 
-/// The version of the way in which ggml quantises (`GGML_QNT_VERSION`).
+/// The version of ggml's quantisation (`GGML_QNT_VERSION`).
 const QUANTIZATION_VERSION: u32 = 2;
 
+/// Returns the model as a GGUF file.
+///
 /// # Errors
-/// [`Error::ActivationNotInLlamaCpp`]; [`Error::VocabularyMismatch`] where the tokenizer has ids that the model has not;
-/// [`Error::TokenizerInvalid`] where two tokens have one spelling; [`Error::TokenizerNotInLlamaCpp`].
+/// [`Error::ActivationNotInLlamaCpp`]; [`Error::VocabularyMismatch`] if the tokenizer has ids that the model does not
+/// have; [`Error::TokenizerInvalid`] if two tokens have the same spelling; [`Error::TokenizerNotInLlamaCpp`].
 pub fn llama_cpp(file: &ModelFile, precision: GgufPrecision) -> Result<Vec<u8>> {
     let (exported, weights) = file.exported();
     let architecture = exported.architecture();
@@ -68,7 +70,7 @@ fn describe_model(
     metadata.string("general.architecture", family.model_type);
     metadata.string("general.type", "model");
     metadata.string("general.name", name);
-    // `llama_ftype`: which encoding most tensors have.
+    // `llama_ftype`: the encoding of most tensors.
     metadata.u32("general.file_type", if precision == GgufPrecision::F16 { 1 } else { 7 });
     metadata.u32("general.quantization_version", QUANTIZATION_VERSION);
     for (key, value) in [
@@ -100,13 +102,13 @@ fn describe_tokenizer(metadata: &mut Metadata, tokenizer: &Tokenizer) -> Result<
     metadata.strings("tokenizer.ggml.merges", merges.iter().map(String::as_str));
     let roles = tokenizer.roles();
     let named = |name: &str| roles.named.get(name).copied();
-    // A text that never ends by itself: llama.cpp would take token 11 for its end where none is named, so that it is one
-    // that is never written, if there is such a one.
+    // For a model whose texts never end: without a named end token llama.cpp would take token 11, so a token that is
+    // never generated is named, if there is one.
     let end = roles.ends.first().copied().or_else(|| named("pad_token")).or_else(|| named("unk_token"));
     for (key, id) in [
         ("bos", roles.start.or(end)),
         ("eos", end),
-        // A text may have further ends; one more can be named.
+        // A text may have several end tokens; one more can be named.
         ("eot", chat::end_of_turn(tokenizer).or_else(|| roles.ends.get(1).copied())),
         ("padding", named("pad_token").filter(|_| tokenizer.stated_roles().is_some())),
         ("unknown", named("unk_token")),
@@ -115,7 +117,7 @@ fn describe_tokenizer(metadata: &mut Metadata, tokenizer: &Tokenizer) -> Result<
             metadata.u32(&format!("tokenizer.ggml.{key}_token_id"), id);
         }
     }
-    // Texts begin as they are here.
+    // Texts begin as they do here.
     metadata.bool("tokenizer.ggml.add_bos_token", false);
     if let Some(template) = chat::template(tokenizer) {
         metadata.string("tokenizer.chat_template", &template);
@@ -123,10 +125,10 @@ fn describe_tokenizer(metadata: &mut Metadata, tokenizer: &Tokenizer) -> Result<
     Ok(())
 }
 
-/// Embeddings and heads have as many rows as there are `tokens`: what a model has beyond is no token, and never written.
+/// Embeddings and heads get as many rows as there are `tokens`: further rows belong to no token and are never used.
 fn tensor<'a>(parameter: &Parameter, weights: &'a [f32], tokens: usize, precision: GgufPrecision) -> Tensor<'a> {
     let module = parameter.spec.role.module;
-    // A row of ggml's takes all inputs to one output, and its length comes first.
+    // A row in ggml maps all inputs to one output, and its length comes first.
     let (shape, transposed) = match parameter.spec.shape {
         Shape::Vector(length) => (vec![length], false),
         Shape::Linear([inputs, outputs]) => (vec![inputs, outputs], true),

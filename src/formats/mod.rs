@@ -1,8 +1,8 @@
-//! Models as files: Lorito's own, which is also a checkpoint; the folder that Hugging Face's transformers open, which holds
-//! what it takes to carry on training with them; PEFT's adapters; and the GGUF file that llama.cpp opens.
+//! File formats of models: Lorito's own, which is also a checkpoint; the folder for Hugging Face's transformers, with
+//! scripts that continue training; PEFT's adapters; and GGUF for llama.cpp.
 //!
-//! Files come from anywhere and are read with distrust: every size is checked against the bytes that are there before
-//! anything is allocated for it, and a hash covers all that is used.
+//! Files are untrusted: every size is checked against the bytes that are there before anything is allocated for it, and
+//! a hash covers all data that is used.
 
 mod carry_on;
 mod ggml;

@@ -1,12 +1,12 @@
-//! Lorito's one file, `NAME.safetensors`: a model with all that it needs to write and to be trained on. A checkpoint is
-//! the same file with the optimizer's state in it, so a checkpoint opens as a model too.
+//! Reads and writes Lorito's model file, `NAME.safetensors`: a model with all that generation and training need. A
+//! checkpoint is the same file with the optimizer state in it, so a checkpoint opens as a model too.
 //!
-//! Tensors: the weights under the names that transformers have for them; `lorito.steps` with every step's figures; from
-//! version 2 on `lorito.evaluations` and `lorito.samples`, which version 1 has in its manifest (see `history.rs`); in a checkpoint
-//! `optimizer.STATE.NAME` beside each weight `NAME` for each state of the optimizer (of AdamW `first_moment` and
-//! `second_moment`), and `best.NAME` of the step whose validation loss was lowest. A model with an adapter has the adapter's thin matrices too, `NAME.lora_A`,
-//! `[inputs, rank]`, and `NAME.lora_B`, `[rank, outputs]`; optimizer state and best weights are then those of the adapter. All else
-//! is in the metadata:
+//! Tensors: the weights under their names in transformers; `lorito.steps` with loss, gradient norm and learning rate of
+//! every step; from version 2 on `lorito.evaluations` and `lorito.samples`, which version 1 has in its manifest (see
+//! `history.rs`); in a checkpoint `optimizer.STATE.NAME` beside each weight `NAME` for each state of the optimizer (of
+//! AdamW `first_moment` and `second_moment`), and `best.NAME` of the step with the lowest validation loss. A model with
+//! an adapter has the adapter's matrices too, `NAME.lora_A`, `[inputs, rank]`, and `NAME.lora_B`, `[rank, outputs]`;
+//! optimizer state and best weights are then those of the adapter. Everything else is in the metadata:
 //! - `lorito.manifest`: JSON, see `Manifest`;
 //! - `lorito.tokenizer`: the text of `tokenizer.json`;
 //! - `lorito.hash`: XXH3-64 in hexadecimal over manifest, tokenizer and tensors, see `hash`.
@@ -29,13 +29,13 @@ use crate::{
     train::{Best, Evaluation, History, OptimizerKind, OptimizerState, Progress, Sample, TextFacts, TrainingState},
 };
 
-/// Raised when an older page could not read the file any more. The newest that is read; what version 1 can hold is
-/// written as version 1, so that older pages open it too.
+/// The newest version, increased when an older page could not read the file any more. A file that version 1 can
+/// represent is written as version 1, so that older pages can open it.
 ///
-/// 2: evaluations and samples are tensors. 3: the architecture may have no biases.
+/// Version 2: evaluations and samples are tensors. Version 3: the architecture may have no biases.
 const VERSION: u32 = 3;
 
-/// Bytes of evaluations and samples, roughly, that a manifest may have: the header has a limit, a history has none.
+/// Approximate limit in bytes of evaluations and samples in a manifest: the header has a limit, a history has none.
 const LONGEST_IN_MANIFEST: usize = 1 << 20;
 
 const MANIFEST: &str = "lorito.manifest";
@@ -44,23 +44,23 @@ const HASH: &str = "lorito.hash";
 const OPTIMIZER: &str = "optimizer.";
 const BEST: &str = "best.";
 
-/// Bytes of weights that can be counted where memory has 32-bit addresses.
+/// Largest size of weights in bytes with 32-bit addresses.
 const LARGEST_WEIGHTS: u64 = 1 << 31;
 
-/// A model taken down to numbers.
+/// A model with all its data in memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelFile {
-    /// The name that the person gave the model.
+    /// The name that the user gave the model.
     pub name: String,
     /// The settings of its architecture.
     pub config: ModelConfig,
-    /// The text of `tokenizer.json`. Whether it fits the model is for the reader to find out.
+    /// The text of `tokenizer.json`. The reader has to check that it fits the model.
     pub tokenizer: String,
-    /// What its tokens are for, where their names do not say it all.
+    /// The roles of special tokens, unless their names show them all.
     pub roles: Option<TokenRoles>,
-    /// Flat, as [`Layout`] says.
+    /// The weights, a flat array in their [`Layout`].
     pub weights: Vec<f32>,
-    /// What it was trained on.
+    /// Statistics of the training text.
     pub facts: TextFacts,
     /// The losses, evaluations and samples of all runs.
     pub history: History,
@@ -68,23 +68,23 @@ pub struct ModelFile {
     pub progress: Progress,
     /// The adapter, if the model has one.
     pub adapter: Option<AdapterWeights>,
-    /// The state of the optimizer, with which the last run can go on as if it had not stopped.
+    /// The optimizer state, to resume the last run exactly.
     pub optimizer: Option<OptimizerState>,
-    /// What the run that these are a checkpoint of was best with.
+    /// The best checkpoint of the run.
     pub best: Option<Best>,
 }
 
-/// An adapter taken down to numbers.
+/// An adapter with all its data in memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdapterWeights {
     /// The settings of the adapter.
     pub config: LoraConfig,
-    /// Flat, as [`Layout::adapter`] says.
+    /// The weights, a flat array in the layout of [`Layout::adapter`].
     pub weights: Vec<f32>,
 }
 
 impl ModelFile {
-    /// Reads the tokenizer.
+    /// Parses the tokenizer.
     ///
     /// # Errors
     /// [`Error::TokenizerInvalid`] or [`Error::TokenizerUnsupported`] if it cannot be used.
@@ -96,7 +96,7 @@ impl ModelFile {
         })
     }
 
-    /// Shape and weights of the model that other programs know and that computes the same ([`ModelConfig::exported`]).
+    /// Configuration and weights of the equivalent model that other programs support ([`ModelConfig::exported`]).
     pub(super) fn exported(&self) -> (ModelConfig, Cow<'_, [f32]>) {
         let exported = self.config.exported();
         if exported == self.config {
@@ -106,7 +106,7 @@ impl ModelFile {
         (exported, Cow::Owned(from.moved(&self.weights, &to)))
     }
 
-    /// Takes out what a trainer goes on from; `None` where the file is no checkpoint.
+    /// Takes the training state out; `None` if the file is no checkpoint.
     pub fn take_training(&mut self) -> Option<TrainingState> {
         Some(TrainingState {
             progress: self.progress.clone(),
@@ -125,13 +125,13 @@ impl ModelFile {
     }
 }
 
-/// Tensors of one flat array, whose names begin with `prefix`.
+/// The tensors of one flat array, whose names begin with `prefix`.
 struct Group {
     prefix: String,
     layout: Layout,
 }
 
-/// Every flat array that a file has.
+/// All flat arrays of a file.
 fn groups(
     config: &ModelConfig,
     adapter: Option<&LoraConfig>,
@@ -147,7 +147,7 @@ fn groups(
     first.chain(of_training.map(|prefix| Group { prefix, layout: trained.clone() })).collect()
 }
 
-/// The pieces of a flat array as tensors.
+/// The tensors of a flat array.
 pub(super) fn tensors<'a>(prefix: &str, layout: &Layout, flat: &'a [f32]) -> impl Iterator<Item = Tensor<'a>> {
     layout.parameters.iter().map(move |parameter| {
         let values = &flat[parameter.offset..][..parameter.len()];
@@ -155,7 +155,7 @@ pub(super) fn tensors<'a>(prefix: &str, layout: &Layout, flat: &'a [f32]) -> imp
     })
 }
 
-/// What the metadata says of a model, beside its tokenizer.
+/// The metadata of a model, except its tokenizer.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Manifest {
@@ -170,7 +170,7 @@ struct Manifest {
     token_roles: Option<TokenRoles>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     adapter: Option<LoraConfig>,
-    /// Whose state a checkpoint has. Older checkpoints name none: they are AdamW's.
+    /// The optimizer of a checkpoint. Older checkpoints name none: theirs is AdamW.
     #[serde(default, skip_serializing_if = "is_default")]
     optimizer: OptimizerKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -200,7 +200,7 @@ struct HistoryManifest {
     tokens: u64,
 }
 
-/// Whether evaluations and samples are more than a manifest should have.
+/// Whether evaluations and samples are too large for a manifest.
 fn is_long(history: &History) -> bool {
     let samples = history.samples.iter().map(|sample| 32 + sample.text.len());
     128 * history.evaluations.len() + samples.sum::<usize>() > LONGEST_IN_MANIFEST
@@ -209,7 +209,8 @@ fn is_long(history: &History) -> bool {
 /// Writes a model, or with its optimizer state a checkpoint.
 ///
 /// # Errors
-/// [`Error::HeaderTooLarge`] where name and tokenizer take more than a header may; [`Error::WeightsNotFinite`], as such a
+/// [`Error::HeaderTooLarge`] if name and tokenizer exceed the header's limit; [`Error::WeightsNotFinite`], because such
+/// a file could not be opened again.
 /// file would not be opened again.
 pub fn write(file: &ModelFile) -> Result<Vec<u8>> {
     let ModelFile { name, config, tokenizer, facts, history, progress, .. } = file;
@@ -259,12 +260,12 @@ pub fn write(file: &ModelFile) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// Reads what [`write()`] wrote.
+/// Reads a file of [`write()`].
 ///
 /// # Errors
 /// [`Error::NotALoritoModel`] for a file of another program; [`Error::SafetensorsInvalid`], [`Error::FileTruncated`],
-/// [`Error::CheckpointDamaged`] or [`Error::WeightsNotFinite`] for a damaged one; [`Error::CheckpointVersion`] for one of a newer
-/// page; [`Error::ModelTooLarge`] for weights that memory cannot hold.
+/// [`Error::CheckpointDamaged`] or [`Error::WeightsNotFinite`] for a damaged one; [`Error::CheckpointVersion`] for one
+/// of a newer page; [`Error::ModelTooLarge`] for weights that do not fit into memory.
 pub fn read(bytes: &[u8]) -> Result<ModelFile> {
     let header = Header::read(bytes, Some(bytes.len() as u64))?;
     let content = Content::check(&header)?;
@@ -323,7 +324,7 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile> {
     })
 }
 
-/// Refuses a flat array with something in it that is no number: nothing could be computed with it.
+/// Checks that all elements of a flat array are finite.
 fn check_finite(prefix: &str, layout: &Layout, flat: &[f32]) -> Result<()> {
     let is_bad = |range: std::ops::Range<usize>| flat[range].iter().any(|value| !value.is_finite());
     match layout.parameters.iter().find(|parameter| is_bad(parameter.range())) {
@@ -332,8 +333,8 @@ fn check_finite(prefix: &str, layout: &Layout, flat: &[f32]) -> Result<()> {
     }
 }
 
-/// Refuses a file by its beginning, of `total` bytes in all if that is known; gives the bytes of the whole file. The
-/// beginning must hold the eight bytes of the header's length and the header, and may hold more.
+/// Checks the beginning of a file of `total` bytes, if that is known; returns the size of the whole file. The beginning
+/// must contain the eight bytes of the header's length and the header, and may contain more.
 ///
 /// # Errors
 /// Those of [`read`] that the beginning shows.
@@ -343,11 +344,11 @@ pub fn check_header(beginning: &[u8], total: Option<u64>) -> Result<u64> {
     Ok(header.file_len())
 }
 
-/// What a header that has been checked promises.
+/// The contents of a file according to its checked header.
 struct Content {
     manifest: Manifest,
     groups: Vec<Group>,
-    /// Whose state is in it, if any.
+    /// The optimizer whose state it has, if any.
     optimizer: Option<OptimizerKind>,
 }
 
@@ -384,7 +385,7 @@ impl Content {
         self.manifest.version > 1
     }
 
-    /// Names of all tensors, in the order in which they are written and hashed.
+    /// The names of all tensors, in the order of writing and hashing.
     fn names(&self) -> Vec<String> {
         let mut names = vec![STEPS.to_owned()];
         names.extend(self.is_long().then(|| EVALUATIONS.to_owned()));
@@ -422,7 +423,7 @@ impl Manifest {
             return Err(Error::ModelTooLarge { bytes, limit, nearest: None });
         }
         let Progress { config, start_step, step, updates } = &self.progress;
-        // A model that no run was begun for has one of no steps.
+        // A model without a run has a configuration of 0 steps.
         TrainConfig { steps: config.steps.max(1), ..config.clone() }.validate().map_err(impossible)?;
         if *step > LARGEST_STEP || start_step > step || *step > self.progress.end_step() || updates > step {
             return Err(damaged(format!("step {step} lies outside its run")));
@@ -431,8 +432,8 @@ impl Manifest {
     }
 }
 
-/// Hash of all that a model is read from. Tensors are taken by name, so that a file whose tensors were put in another
-/// order is still whole, and one whose names were exchanged is not.
+/// Hash of all data that is read. Tensors are hashed by name, so that their order in the file does not matter, and
+/// exchanged names are detected.
 fn hash<'a>(manifest: &str, tokenizer: &str, pieces: impl Iterator<Item = &'a [u8]>) -> String {
     let mut hasher = Xxh3::new();
     for text in [manifest, tokenizer] {
@@ -471,7 +472,7 @@ mod tests {
         }
     }
 
-    /// The file with another first number in a tensor, and a hash that fits it.
+    /// The file with another first number in a tensor, and a matching hash.
     fn with_number(bytes: &[u8], tensor: &str, number: f32) -> Vec<u8> {
         let header = Header::read(bytes, None).unwrap();
         let mut changed = bytes.to_vec();
@@ -486,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_none_are_refused_although_the_hash_fits() {
+    fn nan_and_infinity_are_refused_although_the_hash_matches() {
         let good = write(&checkpoint()).unwrap();
         for tensor in ["transformer.ln_f.weight", "optimizer.second_moment.transformer.wpe.weight"] {
             assert!(read(&with_number(&good, tensor, 2.0)).is_ok());

@@ -1,7 +1,7 @@
-//! The safetensors container: eight bytes with the header's length, a JSON header, the tensors' bytes.
+//! Reads and writes the safetensors container: eight bytes with the header's length, a JSON header, the tensors' bytes.
 //!
-//! The `safetensors` crate checks types, shapes and offsets here. Reading the header is ours because a download is
-//! checked before it has all arrived, and writing is ours because the same model shall give the same bytes: the crate
+//! The `safetensors` crate checks types, shapes and offsets here. Reading the header is our own code because a download
+//! is checked before all of it has arrived, and writing is because the same model must give the same bytes: the crate
 //! writes metadata in the order of a hash map.
 
 use std::{
@@ -27,25 +27,25 @@ pub const LARGEST_HEADER: u64 = 16 << 20;
 /// More than three times the tensors of the deepest model (96 layers); a short header cannot announce millions.
 const MOST_TENSORS: usize = 4096;
 
-/// The header's length comes first, in as many bytes; the tensors begin at a multiple of it.
+/// Number of bytes of the header's length, which comes first; tensors begin at a multiple of it.
 const PREFIX: usize = 8;
 
 const METADATA: &str = "__metadata__";
 
-// Numbers in memory are written as they are.
+// Numbers are written as they are in memory.
 const _: () = assert!(cfg!(target_endian = "little"), "safetensors are little-endian");
 
-/// A header that fits its file.
+/// A header that was checked against its file.
 pub struct Header {
     pub metadata: HashMap<String, String>,
     tensors: Metadata,
-    /// Names in the order of their bytes.
+    /// The names, sorted by their bytes.
     pub names: Vec<String>,
-    /// Where the tensors' bytes begin in the file.
+    /// The offset of the tensor data in the file.
     start: u64,
 }
 
-/// Refuses a file of weights of `total` bytes, whoever it is from, by its beginning: the length of the header, and the header.
+/// Checks a weight file of `total` bytes of any origin by its beginning: the length of the header, and the header.
 ///
 /// # Errors
 /// [`Error::SafetensorsInvalid`], [`Error::HeaderTooLarge`] or [`Error::FileTruncated`].
@@ -54,7 +54,7 @@ pub fn check_weights(beginning: &[u8], total: u64) -> Result<()> {
 }
 
 impl Header {
-    /// Reads the header from the beginning of a file, of `total` bytes in all if that is known.
+    /// Reads the header from the beginning of a file of `total` bytes, if that is known.
     pub fn read(beginning: &[u8], total: Option<u64>) -> Result<Self> {
         refuse_pointer("*.safetensors", beginning)?;
         let found = total.unwrap_or(beginning.len() as u64);
@@ -80,12 +80,12 @@ impl Header {
         }
     }
 
-    /// Bytes of the whole file.
+    /// Size of the whole file in bytes.
     pub fn file_len(&self) -> u64 {
         self.start + self.data_len()
     }
 
-    /// Bytes of all tensors.
+    /// Size of all tensors in bytes.
     pub fn data_len(&self) -> u64 {
         self.tensors.data_len() as u64
     }
@@ -94,14 +94,14 @@ impl Header {
         self.tensors.info(name).map(|info| &info.shape[..])
     }
 
-    /// Type, shape, and bytes in the file of a tensor.
+    /// Type, shape, and byte range in the file of a tensor.
     pub fn place(&self, name: &str) -> Option<(Dtype, &[usize], Range<u64>)> {
         let info = self.tensors.info(name)?;
         let (from, to) = info.data_offsets;
         Some((info.dtype, &info.shape, self.start + from as u64..self.start + to as u64))
     }
 
-    /// Refuses a tensor that is missing, or of another type or shape.
+    /// Checks that a tensor exists and has this type and shape.
     pub fn check(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<()> {
         let tensor = || name.to_owned();
         let missing = || Error::TensorMissing { tensor: tensor(), found: nearest(name, &self.names) };
@@ -116,7 +116,7 @@ impl Header {
         Ok(())
     }
 
-    /// The bytes of a tensor that [`Header::check`] found, in the whole file.
+    /// The bytes of a tensor in the whole file, after [`Header::check`].
     pub fn bytes<'a>(&self, name: &str, file: &'a [u8]) -> &'a [u8] {
         let (from, to) = self.tensors.info(name).map_or((0, 0), |info| info.data_offsets);
         &file[self.start as usize..][from..to]
@@ -127,7 +127,7 @@ fn invalid(reason: impl fmt::Display) -> Error {
     Error::SafetensorsInvalid { reason: reason.to_string() }
 }
 
-/// Names for the error of a tensor that is missing: those that end as it does, or are of the same module, or come first.
+/// Names for the error about a missing tensor: those with the same ending, or of the same module, or the first ones.
 pub fn nearest(wanted: &str, names: &[String]) -> Vec<String> {
     const MOST: usize = 2;
     fn end(name: &str) -> impl Iterator<Item = &str> {
@@ -141,15 +141,14 @@ pub fn nearest(wanted: &str, names: &[String]) -> Vec<String> {
     names.iter().filter(|name| Some(rank(name)) == best).take(MOST).cloned().collect()
 }
 
-/// The texts of `__metadata__`. Nothing else is said there by those who keep to the format, and what others say there
-/// does not change a tensor.
+/// The strings of `__metadata__`. The format allows nothing else there, and other values do not affect the tensors.
 fn texts(metadata: Value) -> HashMap<String, String> {
     let Value::Object(entries) = metadata else { return HashMap::new() };
     let text = |(key, value)| if let Value::String(text) = value { Some((key, text)) } else { None };
     entries.into_iter().filter_map(text).collect()
 }
 
-/// The header as JSON says it, each name once.
+/// The parsed JSON header, with unique names.
 struct Parsed {
     metadata: HashMap<String, String>,
     tensors: Vec<(String, TensorInfo)>,
@@ -203,11 +202,11 @@ impl<'a> Tensor<'a> {
     }
 }
 
-/// Appends a whole file to `out`. The tensors' bytes follow one another as given, so that larger numbers must come
-/// before smaller ones.
+/// Appends a whole file to `out`. The tensors' bytes follow one another as given, so wider numbers must precede
+/// narrower ones.
 ///
 /// # Errors
-/// [`Error::HeaderTooLarge`], as such a file could not be opened again.
+/// [`Error::HeaderTooLarge`], because such a file could not be opened again.
 pub fn append(out: &mut Vec<u8>, metadata: &[(&str, &str)], tensors: &[Tensor]) -> Result<()> {
     let mut header = serde_json::to_vec(&Written { metadata, tensors }).expect("strings and numbers can be written");
     header.resize(header.len().next_multiple_of(PREFIX), b' ');
@@ -259,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_stands_in_the_metadata_its_texts_are_read() {
+    fn strings_are_read_from_any_metadata() {
         for (metadata, texts) in [
             ("null", 0),
             ("3", 0),
@@ -277,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_tensor_is_told_with_those_that_end_as_it_does() {
+    fn a_missing_tensor_is_reported_with_tensors_of_the_same_ending() {
         let names = ["a.b.wpe.weight", "a.b.wte.weight", "lm_head.weight"].map(String::from);
         assert_eq!(nearest("transformer.wte.weight", &names), ["a.b.wte.weight"]);
         assert_eq!(nearest("a.b.wte.bias", &names), ["a.b.wte.weight"]);

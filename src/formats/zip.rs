@@ -1,9 +1,9 @@
-//! A ZIP archive of files stored as they are (PKWARE's APPNOTE 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16). Weights
-//! hardly compress, and a crate for all of ZIP would bring more than these two records.
+//! Writes a ZIP archive of uncompressed files (PKWARE's APPNOTE 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16). Weights
+//! hardly compress, and a crate for all of ZIP would be larger than these few records.
 
 use crate::error::{Error, Result};
 
-/// 1 January 1980: the same model gives the same archive, whenever it is made.
+/// 1 January 1980, constant so that the same model gives the same archive.
 const DATE: u16 = (1 << 5) | 1;
 
 /// The version of ZIP that stored files need, 2.0.
@@ -12,13 +12,13 @@ const VERSION: u16 = 20;
 #[derive(Default)]
 pub struct Archive {
     bytes: Vec<u8>,
-    /// What goes to the end of the archive: a record a file.
+    /// The central directory for the end of the archive: one record per file.
     directory: Vec<u8>,
     files: u16,
 }
 
 impl Archive {
-    /// Adds a file of an ASCII name; `fill` appends its content to what it is given.
+    /// Adds a file with an ASCII name; `fill` appends its content to its argument.
     pub fn add(&mut self, name: &str, fill: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
         let start = self.bytes.len();
         self.bytes.extend(*b"PK\x03\x04");
@@ -38,7 +38,7 @@ impl Archive {
         self.directory.extend(*b"PK\x01\x02");
         self.directory.extend(VERSION.to_le_bytes());
         self.directory.extend(known);
-        // No comment, first disk, no attributes within or without.
+        // No comment, first disk, no internal or external attributes.
         [none16, none16, none16, none32].iter().for_each(|field| self.directory.extend(*field));
         self.directory.extend(offset.to_le_bytes());
         self.directory.extend(name.as_bytes());
@@ -60,7 +60,7 @@ impl Archive {
     }
 }
 
-/// What both records of a file have in common, from the version that is needed to the length of the extra field.
+/// The fields that both records of a file share, from the version that is needed to the length of the extra field.
 fn fields_of(name: &str, checksum: u32, size: u32) -> [u8; 26] {
     let mut fields = [0; 26];
     let mut put = |at: usize, bytes: &[u8]| fields[at..][..bytes.len()].copy_from_slice(bytes);
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_lie_where_the_format_has_them() {
+    fn zip_records_are_at_the_offsets_of_the_format() {
         let mut archive = Archive::default();
         let fill = |out: &mut Vec<u8>| {
             out.extend(*b"123456789");

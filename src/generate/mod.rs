@@ -1,4 +1,4 @@
-//! A prompt to a stream of ids, seen through a [`Window`]. Knows ids only, never text.
+//! Generates token ids from a prompt, through a sliding [`Window`]. Knows ids only, never text.
 
 mod sampler;
 mod window;
@@ -12,19 +12,19 @@ use crate::{
     ops::read,
 };
 
-/// One text in the making: the window that the model sees, the KV cache and the sampler.
+/// A generation in progress: the window that the model sees, the KV cache and the sampler.
 pub struct Generation {
     weights: Weights,
     sampler: Sampler,
-    /// `None` reads the whole window for every token: the slow way that tests compare with.
+    /// `None` recomputes the whole window for every token: the slow reference for tests.
     cache: Option<Cache>,
     window: Window,
-    /// How many of the window's ids the cache has read.
+    /// The number of the window's ids that are in the cache.
     known: usize,
-    /// Ids that end the text, and are no part of it.
+    /// Ids that end the text, and are not part of it.
     ends: Vec<u32>,
     left: usize,
-    /// Ids from here on are never drawn, nor those that are `unused`.
+    /// Ids from here on are never drawn, and neither are those in `unused`.
     vocabulary: usize,
     unused: Vec<u32>,
 }
@@ -140,7 +140,7 @@ mod tests {
     };
 
     fn write(gpt: &Gpt, prompt: &[u32], sampling: Sampling, length: usize, cached: bool) -> Vec<u32> {
-        // An end of text that is never drawn would have to be trained for; the last id serves, and may end the text.
+        // The model is not trained to end a text, so the last id serves as the end, and may be drawn.
         let mut generation = Generation::new(gpt, prompt, sampling, length, 30, &[30], cached).unwrap();
         let mut ids = Vec::new();
         while let Some(id) = block_on(generation.next(gpt)).unwrap() {
@@ -160,7 +160,7 @@ mod tests {
             variant: Variant::GPT2,
         };
         let gpt = Gpt::new(config, 3, &Device::cpu());
-        // Weights large enough that the likeliest token changes from place to place.
+        // Weights large enough that the likeliest token changes from position to position.
         let weights = block_on(gpt.flat.read()).unwrap().into_iter().map(|weight| weight * 12.0).collect();
         Gpt::from_flat(config, weights, &Device::cpu())
     }
@@ -170,7 +170,7 @@ mod tests {
         let gpt = model();
         let greedy = Sampling { temperature: 0.0, repetition_penalty: 1.3, ..Sampling::default() };
         for prompt in [&[][..], &[1], &[5, 6, 7, 8], &[9; 12], &[2; 40]] {
-            // 40 tokens cross the end of the context of 12 several times.
+            // 40 tokens exceed the context of 12 several times.
             let cached = write(&gpt, prompt, greedy, 40, true);
             assert_eq!(cached, write(&gpt, prompt, greedy, 40, false));
             assert!(cached.iter().any(|id| *id != cached[0]), "a text of one token shows nothing");
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_writes_the_same_text_again() {
+    fn the_same_seed_generates_the_same_text() {
         let gpt = model();
         let sampling = Sampling { temperature: 1.0, seed: 4, ..Sampling::default() };
         let text = write(&gpt, &[1], sampling, 30, true);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_no_token_has_are_never_drawn() {
+    fn ids_without_a_token_are_never_drawn() {
         let gpt = model();
         let greedy = Sampling { temperature: 0.0, ..Sampling::default() };
         let drawn = |unused: &[u32]| {
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn any_of_several_ends_ends_a_text() {
+    fn any_of_several_end_tokens_ends_a_text() {
         let gpt = model();
         let greedy = Sampling { temperature: 0.0, ..Sampling::default() };
         let text = write(&gpt, &[1], greedy, 3, true);

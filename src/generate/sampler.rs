@@ -1,4 +1,4 @@
-//! Logits to the next id: repetition penalty, temperature, top-k, top-p, then a draw.
+//! Samples the next id from logits: repetition penalty, temperature, top-k, top-p, then a random draw.
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -41,8 +41,8 @@ impl Sampling {
     /// Checks that the settings are within their limits.
     ///
     /// # Errors
-    /// [`Error::SettingOutOfRange`](crate::error::Error::SettingOutOfRange) for the first setting that is outside its limits
-    /// in `config::settings`.
+    /// [`Error::SettingOutOfRange`](crate::error::Error::SettingOutOfRange) for the first setting that is outside its
+    /// limits in `config::settings`.
     pub fn validate(&self) -> Result<()> {
         settings::TEMPERATURE.check(f64::from(self.temperature))?;
         settings::TOP_P.check(f64::from(self.top_p))?;
@@ -85,7 +85,7 @@ impl Sampler {
         }
         let mut candidates: Vec<(u32, f32)> =
             logits.into_iter().enumerate().map(|(id, logit)| (id as u32, logit / temperature)).collect();
-        // Ties go to the lower id, so that the order, and with it the draw, is always the same.
+        // Ties are broken by the lower id, so that the order, and with it the draw, is deterministic.
         candidates.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         if top_k > 0 {
             candidates.truncate(top_k);
@@ -107,12 +107,12 @@ impl Sampler {
                 return *id;
             }
         }
-        // Rounding can leave a sliver at the end; it belongs to the likeliest.
+        // Rounding errors can leave a remainder, which counts as the likeliest token.
         candidates[0].0
     }
 }
 
-/// The id with the largest logit, the lowest of several.
+/// The id with the largest logit; the lowest one in case of ties.
 fn likeliest(logits: &[f32]) -> u32 {
     let mut best = 0;
     for (id, logit) in logits.iter().enumerate() {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn follows_the_distribution_and_the_seed() {
+    fn draws_follow_the_distribution_and_depend_on_the_seed() {
         let logits = [0.0, 2f32.ln(), 5f32.ln()];
         let sampling = Sampling { temperature: 1.0, ..Sampling::default() };
         let drawn = draws(sampling, &logits, 16_000);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn top_k_and_top_p_cut_the_tail() {
+    fn top_k_and_top_p_exclude_unlikely_tokens() {
         let logits = [3.0, 2.0, 1.0, 0.0];
         let free = Sampling { temperature: 2.0, ..Sampling::default() };
         assert!(draws(Sampling { top_k: 2, ..free }, &logits, 500).iter().all(|&id| id < 2));
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn greedy_takes_the_likeliest_and_repetition_is_weakened() {
+    fn greedy_sampling_takes_the_likeliest_token_and_repetition_is_penalised() {
         let greedy = Sampling { temperature: 0.0, ..Sampling::default() };
         assert_eq!(draws(greedy, &[0.5, 2.0, 2.0], 1), [1]);
         let mut sampler = Sampler::new(Sampling { repetition_penalty: 2.0, ..greedy }).unwrap();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_make_no_sense_are_refused() {
+    fn impossible_settings_are_refused() {
         for sampling in [
             Sampling { temperature: -1.0, ..Sampling::default() },
             Sampling { temperature: f32::NAN, ..Sampling::default() },
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn logits_that_are_not_numbers_still_give_an_id() {
+    fn nan_logits_still_give_an_id() {
         assert_eq!(draws(Sampling::default(), &[f32::NAN; 3], 1).len(), 1);
     }
 }

@@ -1,8 +1,8 @@
-//! The ids that the model sees, at most a context of them, and what is forgotten when they are more.
+//! The context window: the ids that the model sees, and which are dropped when the context is full.
 //!
-//! GPT-2's positions end with its context, so a longer text is written through a sliding window: when the window is
-//! full, its older half is forgotten and the rest read anew from position 0. Of a conversation whole turns are forgotten
-//! as long as there are any, from the oldest on; an answer goes with its question.
+//! GPT-2's positions end with its context, so a longer text needs a sliding window: when the window is full, its older
+//! half is dropped and the rest is read again from position 0. In a conversation whole turns are dropped first, oldest
+//! first; an answer is dropped with its question.
 
 use std::collections::VecDeque;
 
@@ -44,27 +44,28 @@ pub struct Exchange {
     pub ids: Vec<u32>,
 }
 
-/// The turn to be answered, in three parts, as only its words may be cut.
+/// The turn to be answered, in three parts, because only its text may be cut.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Question {
     /// The ids that begin a turn of the user.
     pub begin: Vec<u32>,
-    /// The ids of what the user wrote.
+    /// The ids of the user's text.
     pub words: Vec<u32>,
     /// The ids that end the turn.
     pub end: Vec<u32>,
 }
 
-/// The token ids that the model sees, which are at most a context. The module says what is dropped when there are more.
+/// The token ids that the model sees, at most a context. The module's documentation says which are dropped when there
+/// are more.
 #[derive(Debug)]
 pub struct Window {
     ids: Vec<u32>,
     context: usize,
-    /// Ids at the start that are forgotten last.
+    /// The number of ids at the start that are dropped last.
     system: usize,
-    /// What follows them: turns and ids of each exchange.
+    /// The exchanges after them: number of turns and number of ids of each.
     exchanges: VecDeque<(usize, usize)>,
-    /// Ids that remain when exchanges are forgotten, if there is enough to forget.
+    /// The number of ids that remain after dropping exchanges, if there are enough of them.
     target: usize,
     left_out: LeftOut,
 }
@@ -96,7 +97,7 @@ impl Window {
         exchanges.iter().for_each(|exchange| window.ids.extend(&exchange.ids));
         [question.begin, question.words, question.end, answer].iter().for_each(|part| window.ids.extend(part));
         window.forget(target);
-        // A context of a few ids, that of no words at all: what stands last counts most.
+        // In a context of a few ids, too short for any text, the last ids are kept.
         window.ids.drain(..window.ids.len().saturating_sub(context));
         window
     }
@@ -133,7 +134,7 @@ impl Window {
         true
     }
 
-    /// Forgets exchanges down to the target, and the system message if there are more than `most` ids then.
+    /// Drops exchanges down to the target, and the system message if there are still more than `most` ids.
     fn forget(&mut self, most: usize) {
         while self.ids.len() > self.target
             && let Some((turns, ids)) = self.exchanges.pop_front()
@@ -173,10 +174,10 @@ mod tests {
     }
 
     #[test]
-    fn whole_exchanges_are_left_out_from_the_oldest_on() {
+    fn whole_exchanges_are_dropped_oldest_first() {
         let second: Vec<u32> = (20..30).collect();
         assert_eq!(seen(30, 0).1, LeftOut::default());
-        // Room for the answer counts, up to a quarter of the context.
+        // Room for the answer is reserved, up to a quarter of the context.
         let (ids, left_out) = seen(31, 3);
         assert_eq!(ids, [&[1, 2, 3][..], &second, &ASKED].concat());
         assert_eq!(left_out, LeftOut { dropped: 2, ..LeftOut::default() });
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn then_the_system_message_goes_and_then_the_questions_beginning() {
+    fn the_system_message_is_dropped_next_and_then_the_beginning_of_the_question() {
         let (ids, left_out) = seen(9, 1);
         assert_eq!(ids, ASKED);
         assert_eq!(left_out, LeftOut { dropped: 4, system_dropped: true, question_cut: false });
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_answer_pushes_out_whole_turns_before_it_loses_its_beginning() {
+    fn a_long_answer_drops_whole_turns_before_its_own_beginning() {
         let mut window = Window::of_conversation(prompt(), 32, 2);
         assert_eq!(window.left_out().dropped, 0);
         let mut id = 100;

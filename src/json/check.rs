@@ -1,30 +1,30 @@
-//! Is a text JSON, and if not, where and why?
+//! Validates JSON and reports the position and cause of an error.
 
 use serde::de::IgnoredAny;
 
-/// Where a text stops being JSON, and why.
+/// The position and cause of a JSON error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
     /// From 1 on.
     pub line: u64,
     /// In characters, from 1 on.
     pub column: u64,
-    /// What the parser says.
+    /// The parser's message.
     pub reason: String,
 }
 
-/// Whether the text is one value.
+/// Checks that the text is one value.
 ///
 /// # Errors
-/// Where it stops being one.
+/// The position of the error.
 pub fn check(text: &str) -> Result<(), Invalid> {
     serde_json::from_str::<IgnoredAny>(text).map(|_| ()).map_err(|error| Invalid::of(text, &error))
 }
 
-/// Whether the text is values one after the other; how many. White space between them is not needed.
+/// Checks that the text is a sequence of values and counts them. White space between them is not needed.
 ///
 /// # Errors
-/// Where one of them stops being JSON.
+/// The position of the first error.
 pub fn check_all(text: &str) -> Result<usize, Invalid> {
     let mut count = 0;
     for value in serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>() {
@@ -40,7 +40,7 @@ impl Invalid {
         let place = format!(" at line {} column {}", error.line(), error.column());
         let reason = said.strip_suffix(&place).unwrap_or(&said).to_owned();
         let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
-        // serde_json counts bytes, and 0 at a line's end.
+        // serde_json counts bytes, and 0 at the end of a line.
         let bytes = line.as_bytes();
         let before = &bytes[..error.column().saturating_sub(1).min(bytes.len())];
         let column = String::from_utf8_lossy(before).chars().count() as u64 + 1;
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_place_is_counted_in_characters() {
+    fn columns_are_counted_in_characters() {
         let invalid = check("{\n\"añil 漢\": nope}").unwrap_err();
         assert_eq!((invalid.line, invalid.column), (2, 12));
         assert_eq!(invalid.reason, "expected ident");
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn values_one_after_the_other() {
+    fn several_values_are_counted() {
         assert_eq!(check_all("{\"a\": 1}\n{} [2]"), Ok(3));
         assert_eq!(check_all(" \n "), Ok(0));
         assert_eq!(check_all("{\"a\": 1}\n{\"a\" 1}").unwrap_err().line, 2);

@@ -1,13 +1,13 @@
-//! Nearly JSON: what programs and people write that the standard does not know, and what it can only mean.
+//! Repairs nearly valid JSON: common deviations from the standard that have only one meaning.
 //!
 //! - `NaN`, `Infinity` and `-Infinity` (Python's json module), `None`, `True`, `False`, `undefined`: values without text
-//! - a comma too many: before what ends a list or the file, after what begins one, after another comma
-//! - commas between values of the first level, as in JSON lines whose lines end with one
+//! - superfluous commas: before the end of a list or of the file, after the beginning of a list, after another comma
+//! - commas between top-level values, as in JSON Lines whose lines end with one
 //! - comments: `// …`, `/* … */`
 //!
-//! All of it is replaced in its place by as many bytes, so that lines and columns stay what they are.
+//! Every repair replaces bytes by as many bytes, so that lines and columns stay the same.
 
-/// Words of other languages, and JSON as long as they are.
+/// Literals of other languages, and JSON of the same length.
 const WORDS: [(&[u8], &[u8]); 8] = [
     (b"NaN", b"0  "),
     (b"Infinity", b"0       "),
@@ -19,14 +19,14 @@ const WORDS: [(&[u8], &[u8]); 8] = [
     (b"False", b"false"),
 ];
 
-/// The text with all of that mended; other faults stay as they are.
+/// Repairs these deviations; other errors stay.
 pub fn mend(text: String) -> String {
     let mut bytes = text.into_bytes();
     let mut at = 0;
     let mut depth = 0_usize;
-    // The comma that was met last, while nothing but space follows it.
+    // The last comma, as long as only white space follows it.
     let mut comma = None;
-    // Whether a comma would stand after a value.
+    // Whether a comma would follow a value.
     let mut after_value = false;
     while at < bytes.len() {
         let byte = bytes[at];
@@ -77,11 +77,11 @@ pub fn mend(text: String) -> String {
     if let Some(comma) = comma {
         bytes[comma] = b' ';
     }
-    // Only whole comments and bytes of ASCII were replaced.
+    // Only whole comments and ASCII bytes were replaced.
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-/// Makes a comment blank, but for its line ends; the place after it.
+/// Blanks a comment except for its line ends; returns the position after it.
 fn blank_comment(bytes: &mut [u8], start: usize) -> usize {
     let rest = &bytes[start + 2..];
     let end = match bytes[start + 1] {
@@ -110,7 +110,7 @@ mod tests {
     use crate::json::{check, check_all};
 
     #[test]
-    fn what_is_meant_is_read() {
+    fn common_deviations_are_repaired() {
         for (written, count) in [
             (r#"[{"text": "a", "n": NaN}, {"n": -Infinity, "m": Infinity, "text": "b"},]"#, 1),
             ("{\"a\": 1,}", 1),
@@ -129,13 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn valid_json_and_strings_stay() {
+    fn valid_json_is_unchanged() {
         let text = r#"[{"text": "a,] NaN // \",}", "b": [1, -2.5], "NaN": null}, "x,", {}, []]"#;
         assert_eq!(mend(text.to_owned()), text);
     }
 
     #[test]
-    fn what_is_wrong_stays_wrong() {
+    fn other_errors_are_not_repaired() {
         for text in
             ["{\"a\":,}", "{\"a\": NaNs}", "[1 2]", "{a: 1}", "{\"a\": \"b\"", "{'a': 'b'}", "/*", "words", "}{"]
         {

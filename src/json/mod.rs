@@ -1,8 +1,8 @@
-//! JSON read from its text, in one pass and without a tree of it: a file of hundreds of megabytes is looked at for what few
-//! members say, and a tree takes tens of times the text.
+//! Reads JSON from its text in one pass, without a tree: of a file of hundreds of megabytes only a few members are
+//! needed, and a tree takes tens of times the memory of the text.
 //!
-//! Everything here but [`check`] and [`mend`] is for texts that are known to be valid. Of any other text it gives something,
-//! and never panics.
+//! All functions but [`check`] and [`mend`] expect valid texts. For any other text they return some result and never
+//! panic.
 
 mod check;
 mod mend;

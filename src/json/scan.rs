@@ -1,16 +1,16 @@
-//! What stands in a valid JSON text, one thing after the other. Nothing is kept but the place, whatever the depth.
+//! Scans a valid JSON text, token by token. Its only state is the position, whatever the depth.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use super::text::string;
 
-/// One thing in a text. Ranges hold the quotation marks.
+/// An event of the scanner. Ranges include the quotation marks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A member's name; its value comes next.
     Name(Range<usize>),
-    /// A string that is a value.
+    /// A string value.
     String(Range<usize>),
     /// A number, true, false or null.
     Other(Range<usize>),
@@ -18,25 +18,25 @@ pub enum Event {
     Object,
     /// An array begins.
     Array,
-    /// Ends the object or array that was begun last.
+    /// Ends the innermost object or array.
     End,
 }
 
-/// Goes through a JSON text event by event, without building a tree.
+/// Scans a JSON text event by event, without building a tree.
 #[derive(Debug, Clone)]
 pub struct Scanner<'a> {
     text: &'a str,
-    /// Where the next thing is looked for.
+    /// The position of the next event.
     pub at: usize,
 }
 
 impl<'a> Scanner<'a> {
-    /// Begins at the start of the text.
+    /// Starts at the beginning of the text.
     pub fn new(text: &'a str) -> Self {
         Self { text, at: 0 }
     }
 
-    /// Goes to the end of a value that has begun with this event.
+    /// Skips to the end of the value that begins with this event.
     fn skip(&mut self, first: &Event) {
         let mut depth = usize::from(matches!(first, Event::Object | Event::Array));
         while depth > 0 {
@@ -49,7 +49,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The whole value that comes next; none where an object or array ends, or the text.
+    /// The whole next value; `None` at the end of an object, an array or the text.
     fn value(&mut self) -> Option<&'a str> {
         let event = self.next()?;
         let start = match &event {
@@ -103,7 +103,7 @@ impl Iterator for Scanner<'_> {
     }
 }
 
-/// The place after the quotation mark that ends a string.
+/// The position after a string's closing quotation mark.
 fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
     while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| matches!(byte, b'"' | b'\\')))
     {
@@ -116,7 +116,7 @@ fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
     bytes.len()
 }
 
-/// The members of an object, each its name and the text of its value; none of any other value.
+/// The members of an object: name and text of the value; empty for any other value.
 pub fn members(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     let mut scanner = inside(object, Event::Object);
     std::iter::from_fn(move || {
@@ -126,7 +126,7 @@ pub fn members(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     })
 }
 
-/// The elements of an array, each the text of its value; none of any other value.
+/// The elements of an array as text; empty for any other value.
 pub fn elements(array: &str) -> impl Iterator<Item = &str> {
     let mut scanner = inside(array, Event::Array);
     std::iter::from_fn(move || scanner.as_mut()?.value())
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_come_in_order() {
+    fn events_are_in_order() {
         use Event::{Array, End, Name, Object, Other, String};
         let text = r#" {"a" : [1,-2.5e3,"x\"]"],"b":null} "#;
         let found: Vec<Event> = Scanner::new(text).collect();
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn members_and_elements_are_slices() {
+    fn members_and_elements_are_slices_of_the_text() {
         let object = r#"{"a": {"b": [1, {"c": "}"}]}, "\u00f1" : "x", "n":0}"#;
         let found: Vec<(String, &str)> = members(object).map(|(name, value)| (name.into_owned(), value)).collect();
         let right = [("a", r#"{"b": [1, {"c": "}"}]}"#), ("ñ", "\"x\""), ("n", "0")];
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_ends() {
+    fn invalid_json_ends_the_scan() {
         for text in ["{\"a\": [", "\"open", "\"open\\", "}}]]", "[\"a\" \"b\"", "{\"a\" \"b\"}", ":,:"] {
             Scanner::new(text).count();
             members(text).count();

@@ -1,11 +1,11 @@
-//! The text of JSON strings, and of lists that are one text in pieces.
+//! Decodes JSON strings, and lists whose elements are pieces of one text.
 
 use std::borrow::Cow;
 
 use super::scan::{elements, members};
 
-/// Hands on what a JSON string says, piece by piece, and tells how many halves of surrogate pairs became U+FFFD: cut-off
-/// emoji are common in data sets, and no reason to lose a record.
+/// Decodes a JSON string piece by piece, and returns the number of unpaired surrogates that became U+FFFD: truncated
+/// emoji are common in data sets, and no reason to drop a record.
 pub fn pieces(string: &str, mut on_piece: impl FnMut(&str)) -> u64 {
     let inner = string.trim().strip_prefix('"').unwrap_or(string);
     let mut rest = inner.strip_suffix('"').unwrap_or(inner);
@@ -25,7 +25,7 @@ pub fn pieces(string: &str, mut on_piece: impl FnMut(&str)) -> u64 {
     halves
 }
 
-/// The character after a backslash, none if it is half a pair; and how many bytes say so.
+/// The character after a backslash, `None` for an unpaired surrogate; and the length of its escape in bytes.
 fn escaped(after: &str) -> (Option<char>, usize) {
     let simple = |character| (Some(character), 1);
     match after.as_bytes().first() {
@@ -49,7 +49,7 @@ fn escaped(after: &str) -> (Option<char>, usize) {
     }
 }
 
-/// The text of a JSON string, borrowed unless something in it is escaped.
+/// Decodes a JSON string; borrowed unless it has escapes.
 pub fn string(json: &str) -> Cow<'_, str> {
     let inner = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(json);
     if !inner.contains('\\') {
@@ -65,11 +65,11 @@ pub fn read_string(value: &str) -> Option<Cow<'_, str>> {
     value.starts_with('"').then(|| string(value))
 }
 
-/// What kinds of parts are no words of the one who speaks: what a model thinks to itself, calls and pictures.
+/// Types of message parts without spoken text: reasoning, tool calls and media.
 const NO_WORDS: [&str; 8] = ["think", "reason", "tool", "function", "image", "audio", "video", "file"];
 
-/// The JSON strings of a list that is one text in pieces: strings, and objects with their text in `text`. Tells whether
-/// there was an object among them.
+/// Calls `on_string` for the JSON strings of a list that is one text in pieces: strings, and objects with their text in
+/// `text`. Returns whether there was an object among them.
 pub fn parts<'a>(array: &'a str, mut on_string: impl FnMut(&'a str)) -> bool {
     let mut objects = false;
     for element in elements(array) {
@@ -93,8 +93,8 @@ pub fn parts<'a>(array: &'a str, mut on_string: impl FnMut(&'a str)) -> bool {
     objects
 }
 
-/// The text of a value: a string, or a list of strings and of objects with `text`. Strings alone are lines; with objects
-/// among them they are pieces of a line.
+/// The text of a value: a string, or a list of strings and of objects with `text`. Strings alone are lines; with
+/// objects among them they are pieces of a line.
 pub fn text_of(value: &str) -> Option<Cow<'_, str>> {
     if !value.starts_with('[') {
         return read_string(value);
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_what_they_stand_for() {
+    fn escapes_are_decoded() {
         assert_eq!(
             text(r#""a\u00f1o\r\n\"漢\" \ud83e\udd9c\/\\\t\b\f""#),
             ("año\r\n\"漢\" 🦜/\\\t\u{8}\u{c}".into(), 0)
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_pair_is_replaced() {
+    fn an_unpaired_surrogate_is_replaced() {
         assert_eq!(text(r#""a\ud83eb\udd9c""#), ("a\u{FFFD}b\u{FFFD}".into(), 2));
         assert_eq!(text(r#""\ud83e\ud83e\udd9c""#), ("\u{FFFD}🦜".into(), 1));
         // U+D7FF is the last before the surrogates.
@@ -132,21 +132,21 @@ mod tests {
     }
 
     #[test]
-    fn every_escape_is_serdes() {
+    fn every_escape_is_decoded_as_by_serde_json() {
         for json in [r#""\u0041\u00e9\u2028""#, r#""\"\\\/\b\f\n\r\t""#, r#""\ud83d\ude00 x""#, r#""""#] {
             assert_eq!(text(json).0, serde_json::from_str::<String>(json).unwrap());
         }
     }
 
     #[test]
-    fn what_is_no_string_ends() {
+    fn invalid_strings_do_not_panic() {
         for json in ["", "\"", "\"\\", "\"\\u12", "\"\\ud83e\\u", "\\ñ", "\"\\uñññ\""] {
             text(json);
         }
     }
 
     #[test]
-    fn lists_are_one_text() {
+    fn lists_of_parts_are_one_text() {
         let text = |value| text_of(value).map(Cow::into_owned);
         let telegram =
             r#"["look at ", {"type": "link", "text": "here"}, " and ", {"type": "bold", "text": "hurry"}, "!"]"#;

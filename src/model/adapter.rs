@@ -1,6 +1,6 @@
-//! Low-rank adaptation (LoRA; Hu et al. 2021): the model's own weights stay as they are, and beside each chosen matrix W two
-//! thin ones learn, so that W + alpha / rank * A B is read in its place. A is initialised as in PEFT 0.21 and B with zeros, so
-//! that nothing changes before the first step.
+//! Low-rank adaptation (LoRA; Hu et al. 2021): the model's own weights stay frozen, and two thin matrices A and B are
+//! trained for each chosen matrix W, so that the layer uses W + alpha / rank * A B. A is initialised as in PEFT 0.21
+//! and B with zeros, so that the model is unchanged before the first step.
 
 use super::{Weights, layout::Layout};
 use crate::{
@@ -9,13 +9,13 @@ use crate::{
     ops::{self, Device, Flat, Gradients, LoraGradient, Tensor},
 };
 
-/// The A and B of the matrices that have an adapter.
+/// The LoRA matrices A and B of the adapted layers.
 pub struct Adapter {
     /// The settings of the adapter.
     pub config: LoraConfig,
-    /// Where its tensors are in the flat array.
+    /// The layout of its tensors in the flat array.
     pub layout: Layout,
-    /// Laid out so.
+    /// Its weights, a flat array in this layout.
     pub flat: Flat,
     adapted: Vec<Adapted>,
 }
@@ -24,14 +24,14 @@ pub struct Adapter {
 struct Adapted {
     layer: usize,
     projection: Projection,
-    /// Where its A and B lie in the flat array.
+    /// The position of its A and B in the flat array.
     place: LoraGradient,
-    /// What is read instead of it, `[inputs, outputs]`.
+    /// W + alpha / rank * A B, `[inputs, outputs]`, which the layer uses instead of W.
     sum: Option<Tensor<2>>,
 }
 
 impl Adapter {
-    /// An adapter of given weights, laid out as [`Layout::adapter`] says.
+    /// Makes an adapter from given weights in the layout of [`Layout::adapter`].
     pub fn new(model: &ModelConfig, config: LoraConfig, weights: Vec<f32>, device: &Device) -> Self {
         let layout = Layout::adapter(model, &config).divided(device.most_numbers());
         let flat = Flat::new(weights, &layout.segments, device);
@@ -46,7 +46,7 @@ impl Adapter {
         Self { config, adapted: adapted.collect(), layout, flat }
     }
 
-    /// To be told whenever `flat`, or the model's `weights`, have changed.
+    /// Recomputes the sums. Call after every change of `flat` or of the model's `weights`.
     pub fn refresh(&mut self, weights: &Weights) {
         let scale = self.config.scale();
         for Adapted { layer, projection, place, sum } in &mut self.adapted {
@@ -56,14 +56,15 @@ impl Adapter {
         }
     }
 
-    /// Puts the sums in the place of the model's own matrices.
+    /// Replaces the model's own matrices by the sums.
     pub fn substitute(&self, weights: &mut Weights) {
         for (layer, projection, sum) in self.sums() {
             weights.blocks[layer].linear_mut(projection).weight = sum.clone();
         }
     }
 
-    /// The gradients of A and B from the layer's input and the gradient of its output; none where the matrix has no adapter.
+    /// Writes the gradients of A and B from the layer's input and the gradient of its output; does nothing for a matrix
+    /// without an adapter.
     pub fn accumulate_gradient(
         &self,
         layer: usize,
@@ -78,7 +79,7 @@ impl Adapter {
         }
     }
 
-    /// Each adapted matrix as it is read: layer, projection, and the sum.
+    /// The sum of each adapted matrix, with layer and projection.
     pub fn sums(&self) -> impl Iterator<Item = (usize, Projection, &Tensor<2>)> {
         self.adapted.iter().filter_map(|it| Some((it.layer, it.projection, it.sum.as_ref()?)))
     }

@@ -1,11 +1,11 @@
-//! Windows of token ids, checked against a vocabulary: kernels read tables of tokens at them without looking.
+//! A batch: windows of token ids, checked against the vocabulary, because kernels index tables by them unchecked.
 
 use crate::{
     error::{Error, Result},
     ops::IGNORED,
 };
 
-/// Token ids of windows of equal length, one window after another. A vocabulary holds them all.
+/// Token ids of windows of equal length, one window after another, all inside the vocabulary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ids {
     numbers: Vec<u32>,
@@ -14,11 +14,13 @@ pub struct Ids {
 }
 
 impl Ids {
+    /// Checks the ids and makes windows of them.
+    ///
     /// # Errors
     /// [`Error::TokenOutOfRange`] for an id from `vocabulary` on.
     ///
     /// # Panics
-    /// When `numbers` is not a whole number of windows.
+    /// When the length of `numbers` is not a multiple of `windows`.
     pub fn new(numbers: Vec<u32>, windows: usize, vocabulary: usize) -> Result<Self> {
         assert!(windows > 0 && numbers.len().is_multiple_of(windows), "{} ids, {windows} windows", numbers.len());
         check(&numbers, vocabulary, |_| false)?;
@@ -35,18 +37,18 @@ impl Ids {
         self.windows
     }
 
-    /// Tokens of a window.
+    /// Returns the number of tokens per window.
     pub fn time(&self) -> usize {
         self.numbers.len() / self.windows
     }
 
-    /// All ids are below.
+    /// Returns the size of the vocabulary, which all ids are below.
     pub fn vocabulary(&self) -> usize {
         self.vocabulary
     }
 }
 
-/// The ids that a model is to predict, one for each of its inputs, or [`IGNORED`] where no prediction counts.
+/// Target ids, one for each input, or [`IGNORED`] for a target that does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Targets {
     numbers: Vec<u32>,
@@ -54,6 +56,8 @@ pub struct Targets {
 }
 
 impl Targets {
+    /// Checks the target ids.
+    ///
     /// # Errors
     /// [`Error::TokenOutOfRange`] for an id from `vocabulary` on.
     pub fn new(numbers: Vec<u32>, vocabulary: usize) -> Result<Self> {
@@ -66,12 +70,12 @@ impl Targets {
         &self.numbers
     }
 
-    /// How many predictions count.
+    /// Returns the number of targets that count.
     pub fn counted(&self) -> usize {
         self.numbers.iter().filter(|&&target| target != IGNORED as u32).count()
     }
 
-    /// All ids but [`IGNORED`] are below.
+    /// Returns the size of the vocabulary, which all ids but [`IGNORED`] are below.
     pub fn vocabulary(&self) -> usize {
         self.vocabulary
     }
@@ -89,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_outside_the_vocabulary_makes_no_ids_and_no_targets() {
+    fn an_id_outside_the_vocabulary_is_refused() {
         let refused = Error::TokenOutOfRange { id: 23, vocabulary: 23 };
         assert_eq!(Ids::new(vec![0, 23], 1, 23), Err(refused.clone()));
         assert_eq!(Targets::new(vec![0, 23], 23), Err(refused));

@@ -1,4 +1,4 @@
-//! The KV cache: keys and values of the tokens already read, so that writing one more token costs one token.
+//! The KV cache: keys and values of previous tokens, so that each new token costs the forward pass of one token.
 
 use super::{Gpt, Ids, Linear, Mode, Weights};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 /// Keys and values of every layer, for at most one context of tokens.
 pub struct Cache {
     layers: Vec<Past>,
-    /// Tokens held.
+    /// The number of tokens in the cache.
     len: usize,
 }
 
@@ -20,39 +20,41 @@ impl Cache {
         Self { layers: (0..gpt.architecture.layers).map(|_| past()).collect(), len: 0 }
     }
 
-    /// Returns the number of tokens that were read.
+    /// Returns the number of tokens in the cache.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether no token was read.
+    /// Whether the cache is empty.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The attention of new tokens, `x [tokens, width]`, over all so far, `[tokens, width]`; their keys and values are kept.
+    /// Attention of new tokens, `x [tokens, width]`, over all tokens so far, `[tokens, width]`; appends their keys and
+    /// values to the cache.
     pub(super) fn attend(&mut self, layer: usize, x: &Tensor<2>, linear: &Linear, heads: usize) -> Tensor<2> {
         self.layers[layer].attend(x, &linear.weight, &linear.bias, self.len, heads)
     }
 
-    /// Counts tokens that every layer has taken up.
+    /// Counts new tokens, once every layer has added their keys and values.
     pub(super) fn advance(&mut self, tokens: usize) {
         self.len += tokens;
     }
 }
 
 impl Gpt {
-    /// Reads `ids`, one window of at most a context, into an empty cache; the logits of its last token,
-    /// `[1, vocabulary]`.
+    /// Runs the forward pass on `ids`, one window of at most a context, with an empty cache; returns the logits of the
+    /// last token, `[1, vocabulary]`.
     pub fn read(&self, weights: &Weights, ids: &Ids, cache: &mut Cache) -> Tensor<2> {
         cache.len = 0;
         self.read_on(weights, ids, cache)
     }
 
-    /// Reads one more token; the logits after it, `[1, vocabulary]`. The cache must have room.
+    /// Runs the forward pass on one more token; returns the logits after it, `[1, vocabulary]`. The cache must have
+    /// room.
     ///
     /// # Errors
-    /// [`Error::TokenOutOfRange`](crate::error::Error::TokenOutOfRange) for one that the model does not have.
+    /// [`Error::TokenOutOfRange`](crate::error::Error::TokenOutOfRange) for an id outside the model's vocabulary.
     pub fn read_one(&self, weights: &Weights, id: u32, cache: &mut Cache) -> Result<Tensor<2>> {
         Ok(self.read_on(weights, &self.ids(vec![id])?, cache))
     }

@@ -1,7 +1,7 @@
-//! Where each trained tensor lies in the one flat array that holds all of a model's weights.
+//! The offset of each trained tensor in the flat array that holds all of a model's weights.
 //!
-//! One array instead of a tree of tensors: the optimizer, clipping, checkpoints and files then handle one thing. Where it would
-//! be larger than the GPU can bind it lies in several buffers, which changes no index.
+//! With one array instead of a tree of tensors, the optimizer, clipping, checkpoints and files handle one thing. Where
+//! it would be larger than the GPU can bind it lies in several buffers, which changes no index.
 
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Normal};
@@ -17,34 +17,35 @@ use crate::{
 /// piece of the flat array can be bound as a buffer without a copy.
 const ALIGNMENT: usize = 128;
 
-/// Where a matrix is cut, it is between so many rows: any width then leaves tensors, and columns of logits, aligned.
+/// A matrix is divided only between blocks of this many rows: any width then leaves tensors, and columns of logits,
+/// aligned.
 pub const ROWS: usize = ALIGNMENT;
 
-/// One trained tensor in its place.
+/// One trained tensor and its position.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
-    /// What the architecture says of it.
+    /// Its description by the architecture.
     pub spec: TensorSpec,
-    /// In transformers and in our own files, such as `transformer.h.0.attn.c_attn.weight`.
+    /// Its name in transformers and in Lorito's own files, such as `transformer.h.0.attn.c_attn.weight`.
     pub name: String,
-    /// The lengths of its axes.
+    /// The length of each axis.
     pub shape: Vec<usize>,
-    /// Index of its first number in the flat array.
+    /// The index of its first element in the flat array.
     pub offset: usize,
 }
 
 impl Parameter {
-    /// Returns how many numbers it has.
+    /// Returns the number of elements.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Whether it has no numbers.
+    /// Whether it has no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Its numbers in the flat array.
+    /// Returns its range in the flat array.
     pub fn range(&self) -> std::ops::Range<usize> {
         self.offset..self.offset + self.len()
     }
@@ -55,11 +56,11 @@ impl Parameter {
 pub struct Layout {
     /// The tensors, in the order of the flat array.
     pub parameters: Vec<Parameter>,
-    /// Indices of `parameters`, in the order of their roles.
+    /// Indices of `parameters`, sorted by role.
     by_role: Vec<usize>,
-    /// Length of the flat array, gaps included. What lies in the gaps is 0 and stays so.
+    /// The length of the flat array, padding included. The padding is 0 and stays so.
     pub len: usize,
-    /// How the flat array is divided into buffers: not at all, before [`Layout::divided`].
+    /// How the flat array is divided into buffers: a single one, before [`Layout::divided`].
     pub segments: Segments,
 }
 
@@ -69,7 +70,7 @@ impl Layout {
         Self::of(config.architecture().tensors())
     }
 
-    /// An adapter's tensors.
+    /// Makes the layout of an adapter's tensors.
     pub fn adapter(model: &ModelConfig, lora: &LoraConfig) -> Self {
         Self::of(model.architecture().adapter(lora))
     }
@@ -87,13 +88,13 @@ impl Layout {
         Self { parameters, by_role, len, segments: Segments::from(len) }
     }
 
-    /// The tensor of a role, where the architecture has one.
+    /// The tensor with a role, if the architecture has one.
     pub fn get(&self, role: Role) -> Option<&Parameter> {
         let found = self.by_role.binary_search_by_key(&role, |&index| self.parameters[index].spec.role);
         found.ok().map(|at| &self.parameters[self.by_role[at]])
     }
 
-    /// The tensor of a role.
+    /// The tensor with a role.
     ///
     /// # Panics
     /// When the architecture has none.
@@ -101,8 +102,8 @@ impl Layout {
         self.get(role).unwrap_or_else(|| panic!("the architecture has no {role:?}"))
     }
 
-    /// In segments of `most` numbers at most, cut between tensors, or between rows where one may be. A tensor that alone is
-    /// longer, and may not be cut, has a segment to itself.
+    /// Divides the array into segments of at most `most` elements, between tensors, or between rows where allowed. A
+    /// longer tensor that may not be divided has a segment to itself.
     pub fn divided(mut self, most: usize) -> Self {
         let mut ranges = Vec::new();
         let mut start = 0;
@@ -119,7 +120,7 @@ impl Layout {
         self
     }
 
-    /// Where a segment may end, in order.
+    /// Indices where a segment may end, in order.
     fn ends(&self) -> Vec<usize> {
         let next_offsets = self.parameters.iter().skip(1).map(|parameter| parameter.offset).chain([self.len]);
         let ends = self.parameters.iter().zip(next_offsets).flat_map(|(parameter, end)| {
@@ -129,8 +130,8 @@ impl Layout {
         ends.collect()
     }
 
-    /// The weights of `flat` where `other` has them. Tensors that are longer there end with zeros, and those of no role here
-    /// are zeros.
+    /// Moves the weights of `flat` to the layout `other`. Longer tensors there are padded with zeros, and tensors whose
+    /// role does not exist here are zeros.
     ///
     /// # Panics
     /// When a tensor is shorter there.
@@ -144,7 +145,7 @@ impl Layout {
         moved
     }
 
-    /// Fresh weights, the flat array of an untrained model.
+    /// Initialises the weights of an untrained model, as a flat array.
     pub fn initial(&self, seed: u64) -> Vec<f32> {
         let mut generator = Pcg64Mcg::seed_from_u64(seed);
         let mut flat = vec![0.0f32; self.len];
@@ -163,7 +164,7 @@ impl Layout {
         flat
     }
 
-    /// Where the parameters of a group are in the flat array.
+    /// The ranges of a parameter group in the flat array.
     pub fn ranges_of(&self, group: ParameterGroup) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
         self.parameters.iter().filter(move |parameter| parameter.spec.group == group).map(Parameter::range)
     }
@@ -185,7 +186,7 @@ mod tests {
     };
 
     #[test]
-    fn holds_every_parameter_once_and_aligned() {
+    fn the_layout_holds_every_parameter_once_and_aligned() {
         let layout = Layout::new(&CONFIG);
         let total: usize = layout.parameters.iter().map(Parameter::len).sum();
         assert_eq!(total as u64, CONFIG.parameters());
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn no_segment_is_larger_than_allowed_or_ends_within_a_tensor_that_is_whole() {
+    fn no_segment_exceeds_its_limit_or_divides_an_indivisible_tensor() {
         let whole = Layout::new(&CONFIG);
         assert_eq!(whole.segments, Segments::from(whole.len));
         let gpt2 = ModelConfig { vocabulary: 50_257, context: 1024, layers: 12, heads: 12, width: 768, ..CONFIG };
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn starts_as_gpt2_does_and_follows_the_seed() {
+    fn initialisation_is_that_of_gpt2_and_depends_on_the_seed() {
         let layout = Layout::new(&CONFIG);
         let flat = layout.initial(1);
         assert_eq!(flat, layout.initial(1));

@@ -1,7 +1,7 @@
-//! A transformer that predicts the next token, of any [`Architecture`]: one forward pass for training, reading and writing, and
-//! one backward pass.
+//! A transformer that predicts the next token, of any [`Architecture`]: one forward pass for training, evaluation and
+//! generation, and one backward pass.
 //!
-//! Activations are `[batch * time, width]`: every part but attention treats tokens alike.
+//! Activations are `[batch * time, width]`: every part but attention is independent of the token's position.
 
 mod adapter;
 mod batch;
@@ -26,27 +26,27 @@ use crate::{
 };
 use weights::GradientLayout;
 
-/// A model: its shape, where its tensors lie, and the flat array of its weights.
+/// A model: its configuration, the layout of its tensors, and the flat array of its weights.
 pub struct Gpt {
-    /// The settings of its architecture.
+    /// The architecture's settings.
     pub config: ModelConfig,
     architecture: Architecture,
-    /// Where its tensors are in the flat array.
+    /// The layout of its tensors in the flat array.
     pub layout: Layout,
     places: GradientLayout,
-    /// As long as the longest bias, in the place of those that the architecture has not.
+    /// Zeros, as many as the longest bias has, in place of biases that the architecture does not have.
     zeros: Flat,
-    /// Laid out so.
+    /// The weights, a flat array in this layout.
     pub flat: Flat,
-    /// The same with half precision, where training reads it.
+    /// A half-precision copy of the weights, where training reads one.
     half: Option<Flat>,
-    /// Learns in the place of `flat`, where there is one.
+    /// The adapter, which is trained instead of `flat`.
     adapter: Option<Adapter>,
-    /// How often the weights have changed.
+    /// The number of changes of the weights.
     changes: u64,
 }
 
-/// What the backward pass needs of one block.
+/// Values of one block that the backward pass needs.
 struct BlockSaved {
     norm_1: LayerNormSaved,
     normed_1: Tensor<2>,
@@ -58,7 +58,7 @@ struct BlockSaved {
     after_activation: Tensor<2>,
 }
 
-/// Hidden states of a pass, and what its backward pass needs.
+/// Hidden states of a forward pass, and values that the backward pass needs.
 struct Hidden {
     /// After the last layer norm, `[windows * time, width]`.
     x: Tensor<2>,
@@ -66,17 +66,18 @@ struct Hidden {
     norm: LayerNormSaved,
 }
 
-/// What a forward pass is for.
+/// The mode of a forward pass.
 enum Mode<'a> {
-    /// The hidden states of every position.
+    /// Returns the hidden states of every position.
     Read,
-    /// Those, with dropout, and what the backward pass needs.
+    /// The same with dropout, and with the values that the backward pass needs.
     Train(Option<Dropout>),
-    /// The hidden states of the last position, which follows what the cache holds. The cache takes up the keys and values.
+    /// Returns the hidden states of the last position, with the tokens in the cache as context. New keys and values are
+    /// added to the cache.
     Write(&'a mut Cache),
 }
 
-/// The places of the model where dropout applies.
+/// The places in the model where dropout applies.
 enum Site {
     Embedding,
     Attention(usize),
@@ -97,20 +98,20 @@ impl Site {
 }
 
 impl Gpt {
-    /// A fresh model, initialised as GPT-2 is.
+    /// Makes an untrained model, initialised as GPT-2 is.
     pub fn new(config: ModelConfig, seed: u64, device: &Device) -> Self {
         let layout = Layout::new(&config);
         let initial = layout.initial(seed);
         Self::from_flat(config, initial, device)
     }
 
-    /// A model of given weights, laid out as [`Layout`] says.
+    /// Makes a model from given weights in its [`Layout`].
     pub fn from_flat(config: ModelConfig, flat: Vec<f32>, device: &Device) -> Self {
         let layout = Layout::new(&config).divided(device.most_numbers());
         Self::of(config, Flat::new(flat, &layout.segments, device))
     }
 
-    /// A model of weights where they are, laid out as [`Layout`] says.
+    /// Makes a model from weights that are on an engine, in its [`Layout`].
     pub fn of(config: ModelConfig, flat: Flat) -> Self {
         let (architecture, mut layout) = (config.architecture(), Layout::new(&config));
         layout.segments = flat.segments().clone();
@@ -137,17 +138,17 @@ impl Gpt {
         Ok(copy)
     }
 
-    /// Another number whenever the model computes something else than before.
+    /// Returns a version number, which changes whenever the model's output may change.
     pub fn version(&self) -> u64 {
         self.changes
     }
 
-    /// Returns the tensors that are read, with an adapter's in the place of those that it is added to.
+    /// Returns the tensors of the forward pass, with the adapter's sums in place of the matrices that it adapts.
     pub fn weights(&self) -> Weights {
         self.view(None)
     }
 
-    /// Weights as a loss is computed with.
+    /// Returns the weights in the precision of training.
     fn training_weights(&self) -> Weights {
         self.view(self.half.as_ref())
     }
@@ -165,13 +166,13 @@ impl Gpt {
         Weights::view(&self.layout, self.architecture.layers, &self.flat, half, &self.zeros)
     }
 
-    /// Puts a fresh adapter beside the weights, which changes nothing yet.
+    /// Adds a new adapter, which does not change the output yet.
     pub fn adapt(&mut self, config: LoraConfig, seed: u64) {
         let weights = Layout::adapter(&self.config, &config).initial(seed);
         self.put_adapter(config, weights);
     }
 
-    /// Puts an adapter of given weights beside the model's, laid out as [`Layout::adapter`] says.
+    /// Adds an adapter with given weights, in the layout of [`Layout::adapter`].
     pub fn put_adapter(&mut self, config: LoraConfig, weights: Vec<f32>) {
         self.half = None;
         self.adapter = Some(Adapter::new(&self.config, config, weights, &self.device()));
@@ -183,7 +184,7 @@ impl Gpt {
         self.adapter.as_ref()
     }
 
-    /// Takes the adapter up into the weights; the model computes what it did.
+    /// Merges the adapter into the weights; the model's output stays the same.
     pub fn merge(&mut self) {
         let Some(adapter) = self.adapter.take() else { return };
         for (layer, projection, sum) in adapter.sums() {
@@ -208,12 +209,12 @@ impl Gpt {
         self.layout.tensor(Role::new(layer, Module::Linear(projection), Kind::Weight))
     }
 
-    /// Layout of what is trained: the whole, or the adapter.
+    /// Returns the layout of the trained weights: the whole model's, or the adapter's.
     pub fn trained(&self) -> &Layout {
         self.adapter.as_ref().map_or(&self.layout, |adapter| &adapter.layout)
     }
 
-    /// The flat array of what is trained, laid out as [`Gpt::trained`] says.
+    /// Returns the flat array of the trained weights, in the layout of [`Gpt::trained`].
     pub fn trained_flat(&self) -> &Flat {
         self.adapter.as_ref().map_or(&self.flat, |adapter| &adapter.flat)
     }
@@ -226,11 +227,11 @@ impl Gpt {
         }
     }
 
-    /// The precision of what losses are computed from; that of weights where the engine has no other.
+    /// Sets the precision in which losses are computed; without a half-precision copy it is that of the weights.
     pub fn set_precision(&mut self, precision: Precision) {
         match precision {
             Precision::Single => self.half = None,
-            // An adapter's sums are made anew each step, and have 32 bits.
+            // An adapter's sums are recomputed each step, and have 32 bits.
             Precision::Half if self.adapter.is_some() => {}
             Precision::Half if self.half.is_none() && self.device().supports_half() => {
                 self.half = Some(self.flat.halved())
@@ -239,7 +240,7 @@ impl Gpt {
         }
     }
 
-    /// To be told whenever the flat array of what is trained has changed.
+    /// Updates copies and sums. Call after every change of the trained flat array.
     pub fn weights_changed(&mut self) {
         self.changes += 1;
         if let Some(mut adapter) = self.adapter.take() {
@@ -251,40 +252,41 @@ impl Gpt {
         }
     }
 
-    /// Zeros for the gradients of all that is trained.
+    /// Makes a gradient buffer for all trained weights.
     pub fn gradients(&self) -> Gradients {
         let norms = if self.adapter.is_none() { self.places.norms() } else { Vec::new() };
         Gradients::new(&self.trained().segments, &norms, &self.device())
     }
 
-    /// One window of ids that this model has.
+    /// Makes one window of token ids for this model.
     ///
     /// # Errors
-    /// [`Error::TokenOutOfRange`](crate::error::Error::TokenOutOfRange) for others.
+    /// [`Error::TokenOutOfRange`](crate::error::Error::TokenOutOfRange) for ids outside its vocabulary.
     pub fn ids(&self, numbers: Vec<u32>) -> Result<Ids> {
         Ids::new(numbers, 1, self.config.vocabulary)
     }
 
-    /// Logits of every position, `[windows * time, vocabulary]`.
+    /// Returns the logits of every position, `[windows * time, vocabulary]`.
     pub fn logits(&self, ids: &Ids) -> Tensor<2> {
         let weights = self.weights();
         ops::head::logits(&self.forward(&weights, ids, Mode::Read).x, &weights.head)
     }
 
-    /// Logits after the last of `ids`, a single window, `[1, vocabulary]`.
+    /// Returns the logits after the last of `ids`, a single window, `[1, vocabulary]`.
     pub fn last_logits(&self, ids: &Ids) -> Tensor<2> {
         let weights = self.weights();
         ops::head::logits(&ops::last_row(&self.forward(&weights, ids, Mode::Read).x), &weights.head)
     }
 
-    /// Mean cross-entropy of `targets` in nats, without dropout, into `scalar`.
+    /// Writes the mean cross-entropy of `targets` in nats, without dropout, to `scalar`.
     pub fn loss(&self, ids: &Ids, targets: &Targets, scalars: &mut Scalars, scalar: Scalar) {
         let weights = self.training_weights();
         let hidden = self.forward(&weights, ids, Mode::Read);
         ops::head::loss(&hidden.x, &weights.head, targets, scalars, scalar);
     }
 
-    /// The loss into `scalar`, and its gradient for every weight into `gradients`, to which a further pass adds.
+    /// Writes the loss to `scalar` and its gradient for every trained weight to `gradients`; further passes add to the
+    /// gradient.
     pub fn loss_and_gradient(
         &self,
         ids: &Ids,
@@ -401,12 +403,12 @@ impl Gpt {
         }
     }
 
-    /// Where gradients go when the whole model is trained.
+    /// The gradient slots of the whole model, if it is trained without an adapter.
     fn whole(&self) -> Option<&GradientLayout> {
         self.adapter.is_none().then_some(&self.places)
     }
 
-    /// The gradients of a linear layer, or of its adapter.
+    /// Writes the gradients of a linear layer, or of its adapter.
     fn accumulate_gradient(
         &self,
         layer: usize,
@@ -422,7 +424,7 @@ impl Gpt {
     }
 }
 
-/// `x` and what a linear layer makes of `input`, dropped out.
+/// Returns `x` plus the linear layer of `input`, with dropout.
 fn add_linear(x: &Tensor<2>, input: &Tensor<2>, linear: &Linear, mask: Option<Mask>) -> Tensor<2> {
     ops::linear_residual(input, &linear.weight, &linear.bias, x, mask)
 }

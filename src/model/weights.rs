@@ -1,4 +1,4 @@
-//! A model's tensors by what they are for: as views into the flat array, and as places in the flat gradient.
+//! A model's tensors by role: as views into the flat array of weights, and as slots in the gradient buffer.
 
 use std::ops::Range;
 
@@ -48,7 +48,7 @@ impl<N, L> Block<N, L> {
         }
     }
 
-    /// Returns a linear layer for writing.
+    /// Returns a linear layer mutably.
     pub fn linear_mut(&mut self, projection: Projection) -> &mut L {
         match projection {
             Projection::Attention => &mut self.attention,
@@ -80,11 +80,11 @@ pub struct Linear {
 /// Every tensor of a model.
 #[derive(Clone)]
 pub struct Weights {
-    /// Of the matrices that products read.
+    /// The precision of the matrices in products.
     pub precision: Precision,
-    /// In pieces of rows, as the flat array is divided.
+    /// The token embedding `[vocabulary, width]`, in segments of rows.
     pub tokens: Vec<Tensor<2>>,
-    /// `tokens` once more, as the head reads it, or the head's own.
+    /// The head's matrix, in the same segments: `tokens` if it is tied, else its own.
     pub head: Vec<Tensor<2>>,
     /// The position embedding, `[context, width]`.
     pub positions: Tensor<2>,
@@ -95,8 +95,8 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Views into `flat`, and of the products' matrices into `half` where there is one; nothing is copied. `zeros`, as long as
-    /// the longest bias, stands for biases that the architecture has not.
+    /// Makes views into `flat`, and of the products' matrices into `half` if given; nothing is copied. `zeros`, as long
+    /// as the longest bias, replaces biases that the architecture does not have.
     pub fn view(layout: &Layout, layers: usize, flat: &Flat, half: Option<&Flat>, zeros: &Flat) -> Self {
         let products = half.unwrap_or(flat);
         let bias = |layer, module, length: usize| match layout.get(Role::new(layer, module, Kind::Bias)) {
@@ -138,10 +138,10 @@ fn rows(flat: &Flat, parameter: &Parameter) -> Vec<Tensor<2>> {
     flat.rows(parameter.offset, [parameter.shape[0], parameter.shape[1]])
 }
 
-/// Where the gradient of each tensor goes in the flat gradient, which is laid out as the weights are. That of the token
-/// embedding is its beginning.
+/// The slot of each tensor's gradient in the gradient buffer, which has the layout of the weights. The token
+/// embedding's is at its beginning.
 pub struct GradientLayout {
-    /// The token embedding's too, where the head is tied to it.
+    /// The slot of the head's matrix, which is the token embedding's too if the head is tied.
     pub head: Range<usize>,
     pub positions: Range<usize>,
     pub blocks: Vec<Block<NormGradient, LinearGradient>>,
@@ -169,7 +169,7 @@ impl GradientLayout {
         }
     }
 
-    /// The places of all norms, in the order of their indices.
+    /// The slots of all norms, in the order of their indices.
     pub fn norms(&self) -> Vec<NormGradient> {
         let blocks = self.blocks.iter().flat_map(|block| [block.norm_1.clone(), block.norm_2.clone()]);
         blocks.chain([self.norm.clone()]).collect()

@@ -1,5 +1,5 @@
-//! What an MLP does to each number between its two layers, and the slope of it. GPT-2 has GELU in the tanh approximation
-//! (Hendrycks & Gimpel 2016); others of its family have other functions.
+//! Activation functions of the MLP and their derivatives. GPT-2 has GELU in the tanh approximation (Hendrycks & Gimpel
+//! 2016); other models of its family have other functions.
 
 use super::exponential::{exp, tanh};
 use crate::config::Activation;
@@ -8,13 +8,13 @@ pub(super) const SQRT_2_OVER_PI: f32 = 0.797_884_6;
 pub(super) const CUBE: f32 = 0.044_715;
 /// One over the square root of 2 pi.
 pub(super) const DENSITY: f32 = 0.398_942_3;
-/// Of the error function's approximation (Abramowitz & Stegun 1964, 7.1.26), within 1.5e-7.
+/// Constants of the error function's approximation (Abramowitz & Stegun 1964, 7.1.26), within 1.5e-7.
 pub(super) const ERROR_STEP: f32 = 0.327_591_1;
 pub(super) const ERROR: [f32; 5] = [0.254_829_6, -0.284_496_74, 1.421_413_7, -1.453_152, 1.061_405_4];
 
-/// The function of each of `values`.
+/// Applies the activation to each of `values`.
 pub(super) fn apply(activation: Activation, values: &[f32]) -> Vec<f32> {
-    // One loop each, so that the compiler makes SIMD of it.
+    // One loop per function, so that the compiler vectorises each.
     let each = values.iter().copied();
     match activation {
         Activation::GeluTanh => each.map(gelu_tanh).collect(),
@@ -25,7 +25,7 @@ pub(super) fn apply(activation: Activation, values: &[f32]) -> Vec<f32> {
     }
 }
 
-/// Multiplies the gradient of the function's values by its slope at what it was given, `before`.
+/// Multiplies the gradient of the activation's output by its derivative at the input, `before`.
 pub(super) fn through(activation: Activation, gradient: &mut [f32], before: &[f32]) {
     let each = gradient.iter_mut().zip(before.iter().copied());
     match activation {
@@ -55,7 +55,7 @@ fn gelu_tanh_slope(x: f32) -> f32 {
     0.5 * (1.0 + t + x * (1.0 - t * t) * inner)
 }
 
-/// The share of a normal distribution below `x`.
+/// The cumulative distribution function of the normal distribution.
 #[inline(always)]
 fn normal(x: f32) -> f32 {
     let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
@@ -78,9 +78,9 @@ pub(super) const ALL: [Activation; 5] =
 mod tests {
     use super::*;
 
-    /// PyTorch 2.15, `torch.nn.functional`, at -2, -0.5, 0, 1 and 3.
+    /// Values of PyTorch 2.15, `torch.nn.functional`, at -2, -0.5, 0, 1 and 3.
     #[test]
-    fn values_are_those_of_pytorch() {
+    fn activations_agree_with_pytorch() {
         let at = [-2.0, -0.5, 0.0, 1.0, 3.0];
         let right = [
             [-0.045_402_3, -0.154_286, 0.0, 0.841_192, 2.996_363],
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn slopes_are_those_of_the_values() {
+    fn derivatives_match_finite_differences() {
         for activation in ALL {
             for step in (-50..50).map(|step| step as f32 * 0.1 + 0.05) {
                 let values = apply(activation, &[step + 1e-2, step - 1e-2]);

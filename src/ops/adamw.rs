@@ -1,6 +1,6 @@
-//! AdamW (Loshchilov & Hutter 2019) over the flat array of all weights, segment by segment, with clipping by the global norm of the
-//! gradient. Betas and epsilon as in PyTorch's `torch.optim.AdamW`: the moments are corrected for their start at 0,
-//! epsilon is added after the square root, and decay is proportional to the learning rate.
+//! AdamW (Loshchilov & Hutter 2019) over the flat array of all weights, segment by segment, with clipping by the global
+//! norm of the gradient. Betas and epsilon as in PyTorch's `torch.optim.AdamW`: the moments are bias-corrected, epsilon
+//! is added after the square root, and decay is proportional to the learning rate.
 
 use std::ops::Range;
 
@@ -18,7 +18,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Makes the moments before the first update, which are all 0.
+    /// Makes the moments before the first update, all zeros.
     pub fn zeros(segments: impl Into<Segments>, device: &Device) -> Self {
         let segments = segments.into();
         Self { first: Flat::zeros(&segments, device), second: Flat::zeros(segments, device) }
@@ -38,20 +38,21 @@ pub struct AdamW {
     pub weight_decay: f64,
     /// Largest global norm of the gradient; 0 for no clipping.
     pub clip: f64,
-    /// Updates done with these moments when this one ends; the first is 1.
+    /// The number of the update, counted from 1 since these moments began.
     pub update: u64,
 }
 
-/// Which weights decay: runs of the flat array that begin and end at multiples of `gpu::DECAY_STEP`, gaps included.
+/// The weights that decay: ranges of the flat array that begin and end at multiples of `gpu::DECAY_STEP`, gaps
+/// included.
 pub struct Decay {
-    /// Of each segment, within it.
+    /// The ranges of each segment, relative to its start.
     ranges: Vec<Vec<Range<usize>>>,
-    /// On the GPU, of each segment: 1 for each step that decays.
+    /// On the GPU, for each segment: 1 for each group of `DECAY_STEP` weights that decays.
     steps: Vec<gpu::Integers>,
 }
 
 impl Decay {
-    /// Marks the weights in `ranges` of the flat array as decaying; all others keep their size.
+    /// Marks the weights in `ranges` of the flat array as decaying; all others do not decay.
     pub fn new(ranges: Vec<Range<usize>>, segments: impl Into<Segments>, device: &Device) -> Self {
         let segments = segments.into();
         let mut cut = vec![Vec::new(); segments.ranges().len()];
@@ -72,11 +73,11 @@ impl Decay {
 }
 
 impl AdamW {
-    /// Updates `weights` and `moments` in place from the mean gradient of all passes in `gradients`. The global norm
-    /// of that gradient, before clipping, goes into `scalar`.
+    /// Updates `weights` and `moments` in place from the mean gradient of all passes in `gradients`. The global norm of
+    /// that gradient, before clipping, is written to `scalar`.
     ///
     /// # Panics
-    /// When weights, moments and gradients are of two engines, or on the GPU of different lengths.
+    /// When weights, moments and gradients are on different engines, or on the GPU of different lengths.
     pub fn update(
         &self,
         weights: &mut Flat,
@@ -122,7 +123,7 @@ impl AdamW {
         decay: &Decay,
     ) -> f32 {
         let mean = 1.0 / passes as f32;
-        // In pieces, so that single precision does not lose the small squares of a large model.
+        // Summed in pieces, so that single precision does not lose the small squares of a large model.
         let square = |piece: &[f32]| f64::from(piece.iter().map(|value| value * value).sum::<f32>());
         let norm = gradient.chunks(256).map(square).sum::<f64>().sqrt() * f64::from(mean);
         let clip = if self.clip > 0.0 { (self.clip / (norm + 1e-6)).min(1.0) as f32 } else { 1.0 };
@@ -142,7 +143,7 @@ impl AdamW {
         norm as f32
     }
 
-    /// A function of its own, whose slices the compiler knows to be apart: it makes SIMD of the loop.
+    /// A separate function, so that the compiler knows that the slices do not alias and vectorises the loop.
     fn update_part(&self, weights: &mut [f32], means: &mut [f32], squares: &mut [f32], gradient: &[f32], scale: f32) {
         let (beta1, beta2) = (self.beta1 as f32, self.beta2 as f32);
         let Correction { first, second } = self.correction();
@@ -156,7 +157,7 @@ impl AdamW {
         }
     }
 
-    /// Factors that make up for the moments' start at 0.
+    /// The bias correction of the moments, which start at 0.
     fn correction(&self) -> Correction {
         let update = self.update as f64;
         Correction { first: 1.0 / (1.0 - self.beta1.powf(update)), second: 1.0 / (1.0 - self.beta2.powf(update)) }
@@ -175,7 +176,7 @@ mod tests {
     use super::*;
     use crate::ops::testing::{device, gpu_device, random, values};
 
-    /// The formula of the paper in double precision, one number at a time.
+    /// The formula of the paper in double precision, one weight at a time.
     fn right(
         adamw: &AdamW,
         weights: &mut [f64],

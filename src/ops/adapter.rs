@@ -1,4 +1,5 @@
-//! A matrix W `[inputs, outputs]` with an adapter: W + scale * A B, where A is `[inputs, rank]` and B `[rank, outputs]`.
+//! A linear layer's matrix W `[inputs, outputs]` with a LoRA adapter: W + scale * A B, with A `[inputs, rank]` and B
+//! `[rank, outputs]`.
 
 use std::ops::Range;
 
@@ -7,7 +8,7 @@ use super::{
     product::{Matrix, MatrixMut, multiply},
 };
 
-/// Where A and B are, both in the flat array of the adapter's weights and in its gradient buffer.
+/// The positions of A and B, the same in the flat array of the adapter's weights and in its gradient buffer.
 #[derive(Debug, Clone)]
 pub struct LoraGradient {
     /// The range of A, `[inputs, rank]`.
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gpu_computes_what_the_cpu_does() {
+    fn the_gpu_agrees_with_the_cpu() {
         let gpu = gpu_device();
         for (seed, [rows, inputs, outputs, rank]) in
             [[9, 16, 24, 4], [13, 7, 9, 3], [70, 20, 33, 8], [5, 4, 4, 1]].into_iter().enumerate()

@@ -1,4 +1,4 @@
-//! Causal self-attention (Vaswani et al. 2017): every token looks at itself and what came before it.
+//! Causal self-attention (Vaswani et al. 2017): every token attends to itself and the tokens before it.
 
 use super::{
     CpuTensor, Device, Mask, Precision, Tensor,
@@ -7,18 +7,18 @@ use super::{
     product::{Matrix, MatrixMut, multiply},
 };
 
-/// Query rows that the CPU handles at once: the keys after the block's last row are never looked at.
+/// Query rows that the CPU computes at once; keys after the block's last row are skipped.
 const BLOCK: usize = 64;
 
-/// What [`attention_backward`] needs of the forward pass.
+/// Values of the forward pass that [`attention_backward`] needs.
 pub struct AttentionSaved {
     shape: Shape,
-    /// Dropout's mask on the weights.
+    /// Dropout mask of the attention weights.
     mask: Option<Mask>,
     kept: Kept,
 }
 
-// The GPU's variant is the larger one, and there are a few of either at a time.
+// The GPU's variant is the larger one, and only a few of either exist at a time.
 #[allow(clippy::large_enum_variant)]
 enum Kept {
     Cpu {
@@ -27,12 +27,12 @@ enum Kept {
         /// `[windows, heads, time, time]`
         weights: Vec<f32>,
     },
-    /// The GPU makes the weights again.
+    /// The GPU recomputes the attention weights.
     Gpu {
         qkv: gpu::Tensor<2>,
         /// `[windows * time, width]`
         output: gpu::Tensor<2>,
-        /// The logarithm of the sum of each row's weights, `[windows, heads, time]`.
+        /// The logarithm of the sum of each row's exponentials, `[windows, heads, time]`.
         sums: gpu::Tensor<3>,
     },
 }
@@ -59,7 +59,7 @@ impl Shape {
         gpu::AttentionSizes { windows, time, heads, head_width }
     }
 
-    /// Runs `each(row of the first token, first column, first weight)` for every window and head.
+    /// Calls `each(row of the first token, first column, first weight)` for every window and head.
     fn each_head(self, mut each: impl FnMut(usize, usize, usize)) {
         for window in 0..self.windows {
             for head in 0..self.heads {
@@ -95,7 +95,8 @@ pub fn attention(
     (y, AttentionSaved { shape, mask, kept })
 }
 
-/// The gradient with respect to `qkv`, `[windows * time, 3 * width]`, from that of the output, `[windows * time, width]`.
+/// Returns the gradient with respect to `qkv`, `[windows * time, 3 * width]`, from that of the output,
+/// `[windows * time, width]`.
 pub fn attention_backward(saved: AttentionSaved, gradient: &Tensor<2>) -> Tensor<2> {
     let AttentionSaved { shape, mask, kept } = saved;
     match kept {
@@ -120,9 +121,9 @@ impl Past {
         Self { qkv: super::tensor(vec![0.0; context * 3 * width], [context, 3 * width], device) }
     }
 
-    /// Attention of the next tokens over themselves and all earlier ones, `[rows, width]`. Their queries, keys and
-    /// values are computed from `x [rows, width]` with `weight [width, 3 * width]` and `bias [3 * width]`, and are
-    /// appended to the `read` tokens that the cache holds already.
+    /// Attention of the next tokens to themselves and all earlier ones, `[rows, width]`. Their queries, keys and values
+    /// are computed from `x [rows, width]` with `weight [width, 3 * width]` and `bias [3 * width]`, and are appended to
+    /// the `read` tokens that the cache already holds.
     ///
     /// # Panics
     /// When the tokens do not fit in the context.
@@ -152,7 +153,7 @@ impl Past {
     }
 }
 
-/// The rows from `first` on of a single window, one after another.
+/// Attention of the rows from `first` on, in a single window.
 fn attend_on_cpu(qkv: &[f32], shape: Shape, first: usize) -> Vec<f32> {
     let Shape { time, heads, head_width, .. } = shape;
     let width = heads * head_width;
@@ -176,7 +177,7 @@ fn attend_on_cpu(qkv: &[f32], shape: Shape, first: usize) -> Vec<f32> {
     y
 }
 
-/// The output, and the weights.
+/// Returns the output and the attention weights.
 fn on_cpu(qkv: &[f32], shape: Shape, mask: Option<Mask>) -> (Vec<f32>, Vec<f32>) {
     let Shape { windows, time, heads, head_width } = shape;
     let width = heads * head_width;
@@ -306,14 +307,14 @@ mod tests {
 
     #[test]
     fn long_windows_equal_the_definition() {
-        // 150 tokens: two full blocks of queries and an odd rest.
+        // 150 tokens: two full blocks of queries and a remainder.
         let qkv = random([2 * 150, 3 * 8], 3);
         let shape = Shape::new(qkv.dims(), 2, 2);
         let (y, saved) = attention(&qkv, 2, 2, None, Precision::Single);
         for (value, right) in values(&y).iter().zip(plainly(&values(&qkv), shape)) {
             assert!((f64::from(*value) - right).abs() < 1e-5, "{value} {right}");
         }
-        // With equal gradients everywhere, those of the values are the sums of their weights.
+        // With equal gradients everywhere, the gradients of the values are the sums of their weights.
         let gradient =
             values(&attention_backward(saved, &crate::ops::tensor(vec![1.0; 2400], [300, 8], &device_of(&qkv))));
         let total: f32 = gradient.chunks(24).flat_map(|row| &row[16..]).sum();
@@ -321,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_read_one_by_one_equal_all_at_once() {
+    fn cached_attention_token_by_token_equals_attention_over_all_tokens() {
         let (x, weight, bias) = (random([9, 8], 1), random([8, 24], 2), random([24], 3));
         for device in [device_of(&x), gpu_device()] {
             let (x, weight, bias) = (moved(&x, &device), moved(&weight, &device), moved(&bias, &device));
@@ -343,12 +344,12 @@ mod tests {
     }
 
     #[test]
-    fn the_gpu_computes_what_the_cpu_does() {
-        // A GPU so slow that each workgroup is a submission of its own, where there are several.
+    fn the_gpu_agrees_with_the_cpu() {
+        // A GPU so slow that each workgroup is a separate submission, where there are several.
         let gpu = gpu_device();
         gpu.set_speed(1.0);
-        // Heads of 16 to 128 numbers, and widths and times that are multiples of nothing; large heads with dropout alone, as
-        // each is one more kernel to compile.
+        // Head widths of 16 to 128, and widths and times that are not multiples of the block size; large heads only
+        // with dropout, because each is one more kernel to compile.
         let shapes = [[2, 16, 2, 16], [4, 21, 3, 5], [1, 70, 2, 32], [1, 35, 1, 128]];
         for (place, [windows, time, heads, head_width]) in shapes.into_iter().enumerate() {
             let seed = place as u64 * 10;

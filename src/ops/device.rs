@@ -1,31 +1,31 @@
-//! An engine as a value: the processor, or one GPU with its queue, memory and measured speed. Nothing of it is global, so
-//! that several of them compute side by side, in one thread or in several.
+//! An engine as a value: the CPU, or one GPU with its queue, memory and measured speed. Nothing is global, so that
+//! several engines can compute side by side, in one thread or in several.
 
 use super::gpu::Gpu;
 
-/// Where tensors are and operations compute. Clones are the same engine.
+/// The engine that holds tensors and runs operations. Clones are the same engine.
 #[derive(Clone, Debug)]
 pub struct Device {
-    /// None on the processor.
+    /// None on the CPU.
     gpu: Option<Gpu>,
     largest_buffer: u64,
 }
 
 impl Device {
-    /// The processor.
+    /// The CPU.
     pub const fn cpu() -> Self {
         Self { gpu: None, largest_buffer: u64::MAX }
     }
 
-    /// The GPU that a browser gives.
+    /// Starts the GPU that the browser provides.
     ///
     /// # Errors
-    /// Why there is none, in words for developers.
+    /// The reason why there is none, for developers.
     pub async fn start_gpu() -> Result<Self, String> {
         Ok(Self::of(Gpu::start().await?))
     }
 
-    /// An engine of its own on the GPU that the system's driver gives.
+    /// Starts a separate engine on the GPU that the system's driver provides.
     ///
     /// # Errors
     /// As [`Device::start_gpu`].
@@ -38,22 +38,22 @@ impl Device {
         Self { gpu: Some(gpu), largest_buffer: u64::MAX }
     }
 
-    /// The same engine, which binds no more bytes at once: weights that take more lie in several buffers.
+    /// Limits the size of buffers in bytes: larger arrays of weights are divided into several buffers.
     pub fn with_largest_buffer(self, bytes: u64) -> Self {
         Self { largest_buffer: bytes, ..self }
     }
 
-    /// The most elements of 32 bits that a buffer can hold.
+    /// The largest number of 32-bit elements that a buffer can hold.
     pub fn most_numbers(&self) -> usize {
         usize::try_from(self.largest_buffer / 4).unwrap_or(usize::MAX)
     }
 
-    /// The GPU, with what can be asked and told of it; none on the processor.
+    /// The GPU, for its settings and measurements; none on the CPU.
     pub fn gpu(&self) -> Option<&Gpu> {
         self.gpu.as_ref()
     }
 
-    /// Sets the measured floating-point operations a second, from which follows how much a GPU is given at once.
+    /// Sets the measured speed, in floating-point operations per second, which determines the size of GPU submissions.
     pub fn set_speed(&self, operations_a_second: f64) {
         if let Some(gpu) = self.gpu() {
             gpu.set_speed(operations_a_second);
@@ -67,14 +67,14 @@ impl Device {
         }
     }
 
-    /// Gives back all memory that no tensor holds: when a model goes, another one's tensors have other lengths.
+    /// Frees all memory that no tensor holds: the tensors of another model have other lengths.
     pub fn release(&self) {
         if let Some(gpu) = self.gpu() {
             gpu.release();
         }
     }
 
-    /// Whether it can compute with numbers of half precision: a GPU with WebGPU's `shader-f16`.
+    /// Whether the engine supports half precision: a GPU with WebGPU's `shader-f16`.
     pub fn supports_half(&self) -> bool {
         self.gpu().is_some_and(Gpu::supports_half)
     }

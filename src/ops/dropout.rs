@@ -1,9 +1,10 @@
-//! Dropout (Srivastava et al. 2014): in training an activation is zeroed with a probability and the rest scaled up.
+//! Dropout (Srivastava et al. 2014): in training each activation is zeroed with a given probability and the rest scaled
+//! up.
 //!
-//! What is dropped follows from a key and the number's place alone, on either engine alike: the backward pass makes the
-//! same mask again, so that none is ever kept.
+//! The mask depends on a key and the number's index alone, on both engines alike: the backward pass computes the same
+//! mask again, so that it is never stored.
 
-/// The dropout of one pass of training; `None` of it means evaluation.
+/// The dropout of one training pass; `None` in evaluation.
 #[derive(Debug, Clone, Copy)]
 pub struct Dropout {
     probability: f32,
@@ -11,12 +12,12 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    /// Returns `None` for a probability of 0, which drops nothing. All masks of the pass follow from `seed`.
+    /// Returns `None` for a probability of 0. All masks of the pass are derived from `seed`.
     pub fn new(probability: f32, seed: u64) -> Option<Self> {
         (probability > 0.0).then_some(Self { probability, seed })
     }
 
-    /// The mask at one place of the model: another for every `site`.
+    /// The mask at one place of the model; each `site` has a different one.
     pub fn mask(&self, site: usize) -> Mask {
         let key = mix(self.seed as u32 ^ mix((self.seed >> 32) as u32 ^ mix(site as u32)));
         let threshold = (f64::from(self.probability) * 2f64.powi(32)) as u32;
@@ -24,19 +25,19 @@ impl Dropout {
     }
 }
 
-/// Which numbers are dropped at one place in one pass.
+/// A dropout mask: which elements are dropped at one place in one pass.
 #[derive(Debug, Clone, Copy)]
 pub struct Mask {
     /// The seed of this mask's random numbers, which depends on the pass and the place in the model.
     pub key: u32,
-    /// An activation is dropped when its random number of 32 bits is below this.
+    /// An activation is dropped when its 32-bit random number is below this.
     pub threshold: u32,
-    /// The factor of what is kept, `1 / (1 - probability)`, which keeps the mean the same.
+    /// The scale factor of the activations that are kept, `1 / (1 - probability)`, which keeps the mean the same.
     pub scale: f32,
 }
 
 impl Default for Mask {
-    /// Drops nothing.
+    /// A mask that drops nothing.
     fn default() -> Self {
         Self { key: 0, threshold: 0, scale: 1.0 }
     }
@@ -57,7 +58,7 @@ impl Mask {
     }
 }
 
-/// `lowbias32` of Chris Wellons' hash-prospector (2018): every bit of what comes out depends on every bit of `x`.
+/// `lowbias32` of Chris Wellons' hash-prospector (2018): every bit of the result depends on every bit of `x`.
 #[inline(always)]
 fn mix(x: u32) -> u32 {
     let x = x ^ (x >> 16);
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_the_mean_and_follows_seed_and_site() {
+    fn dropout_keeps_the_mean_and_depends_on_seed_and_site() {
         let mask = |seed, site| Dropout::new(0.25, seed).unwrap().mask(site);
         let values = kept(mask(7, 1));
         let share = values.iter().filter(|kept| **kept).count() as f64 / values.len() as f64;
@@ -84,7 +85,7 @@ mod tests {
         assert!((mask(7, 1).scale - 4.0 / 3.0).abs() < 1e-6);
         assert_eq!(values, kept(mask(7, 1)));
         assert!(Dropout::new(0.0, 7).is_none());
-        // Other masks, and a mask shifted by any power of two, agree no more often than chance has it: 10 in 16 times.
+        // Other masks, and a mask shifted by any power of two, agree no more often than by chance: 10 in 16 times.
         let shifted = |by: usize| values[by..].iter().chain(&values[..by]).copied().collect();
         let others = [kept(mask(8, 1)), kept(mask(7, 2)), kept(mask(7 << 32, 1))];
         for other in others.into_iter().chain((0..12).map(|power| shifted(1 << power))) {

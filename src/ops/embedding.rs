@@ -5,11 +5,13 @@ use std::ops::Range;
 use super::{CpuTensor, Gradients, Mask, Tensor, gpu};
 use crate::model::Ids;
 
-/// `tokens [vocabulary, width]`, in pieces of rows; `positions [context, width]` -> `[windows * time, width]`: each id's row and
-/// that of its position, dropped out. The windows' first token stands at position `start` of the context.
+/// Adds up each id's token embedding and position embedding, with dropout: `tokens [vocabulary, width]`, in segments of
+/// rows, and `positions [context, width]` -> `[windows * time, width]`. The windows' first token has the position
+/// `start`.
 ///
 /// # Panics
-/// For ids of a larger vocabulary, and for windows that end beyond the context: the GPU would read past the end of a buffer.
+/// For ids outside the vocabulary, and for windows that end beyond the context: the GPU would read past the end of a
+/// buffer.
 pub fn embed(ids: &Ids, tokens: &[Tensor<2>], positions: &Tensor<2>, start: usize, mask: Option<Mask>) -> Tensor<2> {
     let vocabulary = tokens.iter().map(|piece| piece.dims()[0]).sum();
     assert!(ids.vocabulary() <= vocabulary, "ids of {} tokens for {vocabulary}", ids.vocabulary());
@@ -42,7 +44,7 @@ pub fn embed(ids: &Ids, tokens: &[Tensor<2>], positions: &Tensor<2>, start: usiz
     CpuTensor::new(out, [ids.as_slice().len(), width]).into()
 }
 
-/// Applies dropout to `x [rows, width]`, or returns it as it is where there is no mask.
+/// Applies dropout to `x [rows, width]`; returns `x` unchanged without a mask.
 pub fn drop_out(x: &Tensor<2>, mask: Option<Mask>) -> Tensor<2> {
     let Some(mask) = mask else { return x.clone() };
     match x {
@@ -66,13 +68,13 @@ pub fn last_row(x: &Tensor<2>) -> Tensor<2> {
     }
 }
 
-/// Writes the gradients of the token embedding, at the beginning of the gradient buffer, and of the position
-/// embedding, at `positions`. `gradient [windows * time, width]` is that of [`embed`]'s output before dropout. If the
-/// head is `tied`, its gradient of the same matrix is there already and is added to.
+/// Writes the gradients of the token embedding, at the beginning of the gradient buffer, and of the position embedding,
+/// at `positions`. `gradient [windows * time, width]` is that of [`embed`]'s output before dropout. If the head is
+/// `tied`, the buffer already holds its gradient of the same matrix, and the embedding's is added to it.
 ///
 /// # Panics
-/// When the gradient has another number of rows than there are ids, or the ids are of a larger vocabulary or their
-/// windows longer than the context.
+/// When the number of rows of the gradient differs from the number of ids, or ids are outside the vocabulary, or
+/// windows are longer than the context.
 pub fn embed_backward(
     ids: &Ids,
     gradient: &Tensor<2>,
@@ -92,7 +94,7 @@ pub fn embed_backward(
                 tokens.iter().for_each(|tokens| gpu::fill(tokens, 0.0));
             }
             let positions = gradients.gpu(positions.start, [positions.len() / width, width]);
-            // Rows of places that these windows are too short for.
+            // Zeros for positions beyond the length of these windows.
             if ids.time() < positions.dims()[0] && !adding {
                 gpu::fill(&positions, 0.0);
             }
@@ -128,7 +130,7 @@ mod tests {
         testing::{assert_close, assert_gradient, assert_values_close, device_of, dot, gpu_device, moved, random},
     };
 
-    /// Gradients of tokens and positions after `passes` passes; nothing but the embedding writes the tokens'.
+    /// Gradients of tokens and positions after `passes` passes, where only the embedding writes the tokens' gradient.
     fn gradients_of(
         ids: &Ids,
         gradient: &Tensor<2>,
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gpu_computes_what_the_cpu_does() {
+    fn the_gpu_agrees_with_the_cpu() {
         let gpu = gpu_device();
         for (seed, [windows, time, width, vocabulary, context]) in
             [[2, 5, 8, 7, 5], [3, 7, 6, 30, 12], [1, 1, 3, 2, 4]].into_iter().enumerate()

@@ -1,5 +1,5 @@
-//! Exponential and hyperbolic tangent that the compiler turns into SIMD: no branches, no table, no call. The C
-//! library's versions are called once a number in WebAssembly and took a third of a training step there.
+//! Exponential and hyperbolic tangent in a form that the compiler vectorises: no branches, no table, no call. The C
+//! library's versions are called once per number in WebAssembly and took a third of a training step there.
 
 /// e^x for any finite x, within 2 units in the last place of f32's range, flushing to the range's ends outside it.
 ///
@@ -11,7 +11,7 @@ pub fn exp(x: f32) -> f32 {
     let x = x.clamp(-87.0, 88.0);
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
     let whole = shifted - ROUND;
-    // ln(2) in two parts, so that the subtraction loses nothing.
+    // ln(2) in two parts, so that the subtraction is exact.
     let rest = (x - whole * 0.693_359_4) - whole * -2.121_944_4e-4;
     let mut polynomial = 1.987_569_1e-4;
     polynomial = polynomial * rest + 1.398_199_9e-3;

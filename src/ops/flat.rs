@@ -1,5 +1,5 @@
-//! The flat array of all weights, or of their gradients or moments: one buffer, or several where one would be larger than the
-//! GPU can bind. Its indices are the same however it is divided.
+//! The flat array of all weights, or of their gradients or moments: one buffer, or several where one would be larger
+//! than the GPU can bind. Indices are the same however it is divided.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::{
     read::{ReadFailed, read},
 };
 
-/// How a flat array is divided: ranges one after another, which begin at multiples of 128 numbers, as tensors do.
+/// How a flat array is divided: consecutive ranges that begin at multiples of 128 numbers, as tensors do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Segments(Vec<Range<usize>>);
 
@@ -43,7 +43,7 @@ impl Segments {
         (at, index - self.0[at].start)
     }
 
-    /// A range of the array, cut where segments end: the segment's number and the range within it.
+    /// A range of the array, cut at segment boundaries: the segment's number and the range within it.
     pub(super) fn cut(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> + '_ {
         let parts = self.0.iter().enumerate().map(move |(at, segment)| {
             let (start, end) = (range.start.max(segment.start), range.end.min(segment.end));
@@ -67,12 +67,12 @@ impl From<&Segments> for Segments {
 }
 
 /// A flat array on one device, with one buffer for each segment. On the GPU a clone shares the memory, so that a write
-/// to one shows in both; [`Flat::copied`] returns one with memory of its own.
+/// to one shows in both; [`Flat::copied`] returns one with separate memory.
 #[derive(Clone)]
 pub struct Flat {
     device: Device,
     segments: Segments,
-    /// One for each segment, as long as it is.
+    /// One tensor per segment, of the same length.
     parts: Vec<Tensor<1>>,
 }
 
@@ -133,7 +133,7 @@ impl Flat {
         &mut self.parts
     }
 
-    /// Another array, divided alike, of what `change` makes of each part.
+    /// Applies `change` to each part and returns an array with the same segments.
     fn map(&self, change: impl Fn(&Tensor<1>) -> Tensor<1>) -> Self {
         Self { parts: self.parts.iter().map(change).collect(), ..self.clone() }
     }
@@ -181,7 +181,7 @@ impl Flat {
         })
     }
 
-    /// A copy with half precision; on the CPU, which has none, the same array.
+    /// Returns a copy in half precision; on the CPU, which has none, the same array.
     pub fn halved(&self) -> Self {
         self.map(precision::halved)
     }

@@ -1,11 +1,11 @@
-//! The gradient of all weights: one flat array, laid out and divided as the weights are, into which the backward pass writes piece by
-//! piece. The passes of further batches add to it.
+//! The gradient buffer: one flat array with the layout of the weights, which the backward pass fills piece by piece. In
+//! gradient accumulation further batches add to it.
 
 use std::ops::Range;
 
 use super::{Device, Segments, gpu, tensor::mixed};
 
-/// Where a layer norm's gradients go in the gradient buffer.
+/// The slot of a layer norm's gradients in the gradient buffer.
 #[derive(Debug, Clone)]
 pub struct NormGradient {
     /// The layer norm's index in the list that [`Gradients::new`] was given.
@@ -16,7 +16,7 @@ pub struct NormGradient {
     pub bias: Option<Range<usize>>,
 }
 
-/// Where a linear layer's gradients go in the gradient buffer.
+/// The slot of a linear layer's gradients in the gradient buffer.
 #[derive(Debug, Clone)]
 pub struct LinearGradient {
     /// The range of the weight's gradient, `[inputs, outputs]`.
@@ -28,35 +28,34 @@ pub struct LinearGradient {
 /// The gradient buffer: the sum of the gradients of all passes since [`Gradients::start`], for every trained weight.
 pub struct Gradients {
     pub(super) store: Store,
-    /// Whether passes add to what is there.
+    /// Whether passes add to the buffer instead of overwriting it.
     pub(super) adding: bool,
-    /// Passes since the start.
+    /// The number of passes since the start.
     passes: usize,
 }
 
-// One of them lives at a time.
+// Only one exists at a time.
 #[allow(clippy::large_enum_variant)]
 pub(super) enum Store {
     Cpu(Vec<f32>),
     Gpu {
         segments: Segments,
-        /// One for each segment, as long as it is.
+        /// One tensor per segment, of the same length.
         parts: Vec<gpu::Tensor<1>>,
-        /// How many layer norms the model has.
+        /// The number of layer norms of the model.
         norm_count: usize,
-        /// Of each segment where each layer norm's gain and bias begin in it, in turn, `[2 * norms]`; -1 for those of other
-        /// segments, and for biases that norms have not.
+        /// For each segment, the offsets of each layer norm's gain and bias in it, in turn, `[2 * norms]`; -1 where
+        /// they are in another segment, and for norms without a bias.
         norm_places: Vec<gpu::Integers>,
-        /// Whether some are -1.
+        /// Whether any offset is -1.
         some_elsewhere: bool,
-        /// Of the pass under way.
+        /// The partial sums of the current pass.
         norms: Option<gpu::NormGradients>,
     },
 }
 
 impl Gradients {
-    /// Makes a buffer of zeros for weights of these segments. `norms` are all layer norms whose gains and biases are
-    /// trained.
+    /// Makes a buffer of zeros with these segments. `norms` are all layer norms whose gains and biases are trained.
     pub fn new(segments: impl Into<Segments>, norms: &[NormGradient], device: &Device) -> Self {
         let segments = segments.into();
         let store = match device.gpu() {
@@ -103,10 +102,10 @@ impl Gradients {
         self.adding = true;
     }
 
-    /// Adds the gradients of another buffer for the same model, and counts its passes.
+    /// Adds the gradients of another buffer for the same model, and its number of passes.
     ///
     /// # Panics
-    /// When it is of another engine or length.
+    /// When the buffers differ in engine or length.
     pub fn add(&mut self, other: &Self) {
         match (&mut self.store, &other.store) {
             (Store::Cpu(sums), Store::Cpu(values)) => {
@@ -127,23 +126,23 @@ impl Gradients {
         self.passes
     }
 
-    /// A piece of the CPU's array.
+    /// A range of the CPU's array.
     pub(super) fn cpu(&mut self, range: &Range<usize>) -> &mut [f32] {
         let Store::Cpu(flat) = &mut self.store else { mixed() };
         &mut flat[range.clone()]
     }
 
-    /// A tensor of the GPU's array, in its memory. `start`: a multiple of 64.
+    /// A view of the GPU's array. `start`: a multiple of 64.
     ///
     /// # Panics
-    /// When a segment ends within it.
+    /// When the tensor crosses the end of a segment.
     pub(super) fn gpu<const P: usize>(&self, start: usize, shape: [usize; P]) -> gpu::Tensor<P> {
         let Store::Gpu { segments, parts, .. } = &self.store else { mixed() };
         let (at, start) = segments.find(start);
         gpu::piece(&parts[at], start, shape)
     }
 
-    /// A matrix of the GPU's array, in its memory: its rows in as many pieces as segments hold them.
+    /// Views of a matrix in the GPU's array: one for each segment that holds some of its rows.
     pub(super) fn gpu_rows(&self, start: usize, [rows, width]: [usize; 2]) -> Vec<gpu::Tensor<2>> {
         let Store::Gpu { segments, parts, .. } = &self.store else { mixed() };
         let cut = segments.cut(start..start + rows * width);
@@ -167,7 +166,7 @@ impl Gradients {
         }
     }
 
-    /// Given numbers, as `passes` passes would have left them.
+    /// Makes a buffer with the given values, as after `passes` passes.
     #[cfg(test)]
     pub fn of(values: Vec<f32>, segments: impl Into<Segments>, passes: usize, device: &Device) -> Self {
         let mut gradients = Self::new(segments, &[], device);

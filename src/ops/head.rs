@@ -1,9 +1,9 @@
-//! The head: hidden states to logits, by the token embedding, and the softmax cross-entropy between logits and the ids that
-//! really came next.
+//! The language-model head: computes logits from hidden states with the token embedding, and the softmax cross-entropy
+//! between logits and targets.
 //!
-//! Where the flat array of the weights is divided, the token embedding comes in pieces of rows. The logits of all
-//! rows at once would be the largest thing in memory (50,257 tokens: 200 KB a row), so the loss and its gradient take
-//! a few rows at a time.
+//! Where the flat array of the weights is divided, the token embedding comes in segments of rows. The logits of all
+//! rows at once would be the largest tensor in memory (50,257 tokens: 200 KB a row), so the loss and its gradient are
+//! computed a few rows at a time.
 
 use super::{
     CpuTensor, Gradients, IGNORED, Scalar, Scalars, Tensor,
@@ -166,7 +166,7 @@ fn pass_on_cpu(
     ((total * f64::from(scale)) as f32, gradient)
 }
 
-/// The loss of one row of logits, which become their gradient, (softmax - one-hot target) * `scale`, if that is wanted.
+/// The loss of one row of logits. With a gradient, overwrites the logits with it: (softmax - one-hot target) * `scale`.
 fn row_loss(row: &mut [f32], target: u32, scale: f32, with_gradient: bool) -> f64 {
     if target == IGNORED as u32 {
         row.fill(0.0);
@@ -207,7 +207,7 @@ mod tests {
         block_on(scalars.take()).unwrap()[0]
     }
 
-    /// Loss, gradient of the hidden states and gradient of the tokens, of `passes` passes.
+    /// Loss, gradient of the hidden states and gradient of the tokens after `passes` passes.
     fn gradients_of(
         hidden: &Tensor<2>,
         tokens: &Tensor<2>,
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn logits_that_are_not_numbers_give_a_loss_that_is_none() {
+    fn nan_logits_give_a_nan_loss() {
         for device in [device(), gpu_device()] {
             let hidden = tensor(vec![f32::NAN; 3], [1, 3], &device);
             assert!(loss_of(&hidden, &tensor(vec![1.0; 9], [3, 3], &device), &[1]).is_nan());
@@ -264,11 +264,11 @@ mod tests {
     }
 
     #[test]
-    fn the_gpu_computes_what_the_cpu_does() {
-        // A GPU so slow that each workgroup is a submission of its own, where there are several.
+    fn the_gpu_agrees_with_the_cpu() {
+        // A GPU so slow that each workgroup is a separate submission, where there are several.
         let gpu = gpu_device();
         gpu.set_speed(1.0);
-        // The last takes its rows in two parts.
+        // The last shape is computed in two groups of rows.
         for (seed, [rows, width, vocabulary]) in
             [[6, 8, 12], [9, 5, 65], [1, 4, 3], [70, 4, 131_072]].into_iter().enumerate()
         {

@@ -2,11 +2,11 @@
 
 use super::{CpuTensor, Gradients, NormGradient, Precision, Tensor, gpu, gradients::Store, tensor::mixed};
 
-/// What [`layer_norm_backward`] needs of the forward pass.
+/// Values of the forward pass that [`layer_norm_backward`] needs.
 pub struct LayerNormSaved {
     /// `[rows, width]`
     x: Tensor<2>,
-    /// Mean and one over the deviation, `[rows, 2]`.
+    /// Mean and reciprocal standard deviation of each row, `[rows, 2]`.
     statistics: Tensor<2>,
 }
 
@@ -30,7 +30,7 @@ pub fn layer_norm(
     (y, LayerNormSaved { x: x.clone(), statistics })
 }
 
-/// Sum with eight running totals, which the compiler keeps in SIMD registers.
+/// Sums with eight accumulators, which the compiler keeps in SIMD registers.
 #[inline(always)]
 fn sum(values: impl ExactSizeIterator<Item = f32>) -> f32 {
     let mut totals = [0.0f32; 8];
@@ -55,9 +55,9 @@ fn on_cpu(x: &CpuTensor<2>, gain: &CpuTensor<1>, bias: &CpuTensor<1>, epsilon: f
     (CpuTensor::new(y, [rows, width]).into(), CpuTensor::new(statistics, [rows, 2]).into())
 }
 
-/// Returns the gradient of the input, `[rows, width]`, from that of the output, plus `residual` where there is one:
-/// the gradient that reaches the input past the layer norm. The gradients of gain and bias are written into the
-/// gradient buffer, unless `place` is `None`.
+/// Returns the gradient of the input, `[rows, width]`, from that of the output, plus `residual` if given: the gradient
+/// of the residual stream that bypasses the layer norm. The gradients of gain and bias are written into the gradient
+/// buffer, unless `place` is `None`.
 pub fn layer_norm_backward(
     saved: &LayerNormSaved,
     gain: &Tensor<1>,
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gpu_computes_what_the_cpu_does() {
+    fn the_gpu_agrees_with_the_cpu() {
         let gpu = gpu_device();
         for (seed, [rows, width]) in [[5, 12], [70, 32], [3, 7], [130, 65], [1, 1]].into_iter().enumerate() {
             let seed = seed as u64 * 10;

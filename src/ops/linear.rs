@@ -1,5 +1,5 @@
-//! A linear layer, `y = x W + b`, with GPT-2's weight layout: `[inputs, outputs]` (Hugging Face's `Conv1D`); and what the
-//! model does with its output at once.
+//! A linear layer, `y = x W + b`, with GPT-2's weight layout: `[inputs, outputs]` (Hugging Face's `Conv1D`), and fused
+//! versions with the operation that follows.
 
 use super::{
     CpuTensor, Gradients, LinearGradient, Mask, Tensor, activation, gpu,
@@ -64,7 +64,7 @@ pub fn linear_residual(
     }
 }
 
-/// The bias first, to which the product is added.
+/// Broadcasts the bias to all rows and adds the product to it.
 fn biased(x: &CpuTensor<2>, weight: &CpuTensor<2>, bias: &CpuTensor<1>) -> Vec<f32> {
     let ([rows, inputs], [_, outputs]) = (x.dims(), weight.dims());
     let mut y = Vec::with_capacity(rows * outputs);
@@ -153,7 +153,7 @@ mod tests {
         LinearGradient { weight: 0..inputs * outputs, bias: Some(bias..bias + outputs) }
     }
 
-    /// Gradients of weight and bias, of two passes on the same numbers.
+    /// Gradients of weight and bias, after passes on the same input.
     fn gradients_of(x: &Tensor<2>, gradient: &Tensor<2>, passes: usize) -> (Vec<f32>, Vec<f32>) {
         let place = place(x.dims()[1], gradient.dims()[1]);
         let bias = place.bias.clone().unwrap();
@@ -214,15 +214,15 @@ mod tests {
     }
 
     #[test]
-    fn the_gpu_computes_what_the_cpu_does() {
+    fn the_gpu_agrees_with_the_cpu() {
         let device = gpu_device();
         let engine = device.gpu().unwrap();
-        // A GPU so slow that each workgroup is a submission of its own, where there are several.
+        // A GPU so slow that each workgroup is a separate submission, where there are several.
         engine.set_speed(1.0);
         let sizes = [[64, 32, 48], [1, 16, 20], [13, 7, 9], [70, 36, 65], [9, 65, 130], [3, 1, 1], [200, 12, 6]];
         for kernel in gpu::KERNELS {
             engine.choose_kernels(gpu::Choice::always(kernel));
-            // Tiles are slow on SwiftShader: sizes that four divides and that it does not, larger than a tile.
+            // Tiles are slow on SwiftShader: sizes with and without a factor of four, larger than a tile.
             let few = [[70, 36, 65], [13, 7, 9], [9, 65, 132]];
             let sizes = if kernel == gpu::Kernel::Registers { &sizes[..] } else { &few };
             the_gpu_computes_what_the_cpu_does_with(&device, kernel, sizes);

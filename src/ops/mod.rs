@@ -1,12 +1,12 @@
-//! What the engine really runs. One file holds one operation: its forward pass, its backward pass written by hand,
-//! and the tests that compare the two with finite differences and the engines with one another.
+//! The operations (kernels): forward and backward, for CPU and GPU. One file holds one operation: its forward pass, its
+//! backward pass written by hand, and the tests that compare the two with finite differences and the engines with one
+//! another.
 //!
-//! Every operation has two bodies: one for the CPU, over numbers in ordinary memory ([`tensor`]), and kernels for the GPU
-//! (`gpu/`). `model/` calls the functions of this module and never asks which body ran.
+//! Every operation has two implementations: one for the CPU, over slices in ordinary memory ([`tensor`]), and kernels
+//! for the GPU (`gpu/`). `model/` calls the functions of this module and is independent of the engine.
 //!
-//! All operations panic when they are given tensors of two engines. Where a gradient is written, it goes to a place
-//! in the gradient buffer ([`Gradients`]): the first pass of a step overwrites what is there, further passes add to
-//! it.
+//! All operations panic on tensors of two different engines. A gradient is written to a slot in the gradient buffer
+//! ([`Gradients`]): the first pass of a step overwrites the slot, further passes add to it.
 
 mod activation;
 mod adamw;

@@ -1,8 +1,8 @@
-//! Half precision on the GPU: copies of weights and activations with 16 bits a number, where a product reads them, beside
-//! the weights that are trained, with 32 (Micikevicius et al. 2018, "Mixed Precision Training").
+//! Half precision on the GPU: 16-bit copies of weights and activations that matrix products read, beside the trained
+//! weights of 32 bits (Micikevicius et al. 2018, "Mixed Precision Training").
 //!
-//! All sums and all gradients keep 32 bits. So no gradient can fall below what 16 bits hold, and the loss needs no scale,
-//! which is there for gradients of half precision alone.
+//! All sums and all gradients keep 32 bits. So no gradient underflows, and no loss scaling is needed, which exists for
+//! 16-bit gradients alone.
 
 use super::{Tensor, gpu};
 
@@ -15,7 +15,7 @@ pub enum Precision {
     Half,
 }
 
-/// A copy with half precision; on the CPU, which has none, the same tensor.
+/// Returns a copy in half precision; on the CPU, which has none, the same tensor.
 pub fn halved<const D: usize>(tensor: &Tensor<D>) -> Tensor<D> {
     match tensor {
         Tensor::Cpu(_) => tensor.clone(),
@@ -40,7 +40,7 @@ mod tests {
         weight_gradient,
     };
 
-    /// The GPU, if it has half precision. Chromium's SwiftShader has not; Mesa's llvmpipe has.
+    /// The GPU, if it supports half precision. Chromium's SwiftShader does not; Mesa's llvmpipe does.
     fn gpu_with_half() -> Option<Device> {
         let device = gpu_device();
         if !device.supports_half() {
@@ -50,13 +50,13 @@ mod tests {
         Some(device)
     }
 
-    /// What is left of the numbers in half precision, on the CPU.
+    /// Rounds values to half precision, on the CPU.
     fn rounded<const D: usize>(tensor: &Tensor<D>) -> Tensor<D> {
         let values = values(tensor).into_iter().map(|value| f16::from_f32(value).to_f32()).collect();
         crate::ops::tensor(values, tensor.dims(), &device_of(tensor))
     }
 
-    /// Equal to half precision's own error, 2e-3 of the largest number.
+    /// Asserts equality within the error of half precision, 2e-3 of the largest value.
     fn assert_near<const D: usize>(got: &Tensor<D>, right: &Tensor<D>, name: &str) {
         let (got, right) = (values(got), values(right));
         let largest = right.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
@@ -66,14 +66,14 @@ mod tests {
     }
 
     #[test]
-    fn copies_hold_the_nearest_numbers_of_half_precision() {
+    fn half_precision_copies_are_rounded_to_nearest() {
         let Some(gpu) = gpu_with_half() else { return };
         let x = random([7, 9], 1);
         assert_eq!(values(&halved(&moved(&x, &gpu))), values(&rounded(&x)));
     }
 
     #[test]
-    fn linear_layers_of_half_precision_compute_what_the_cpu_does() {
+    fn linear_layers_in_half_precision_agree_with_the_cpu() {
         let Some(gpu) = gpu_with_half() else { return };
         let engine = gpu.gpu().unwrap().clone();
         for kernel in gpu::KERNELS {
@@ -123,10 +123,10 @@ mod tests {
         assert_near(&attention_backward(saved, &moved(&gradient, &gpu)), &right, "attention's gradient");
     }
 
-    /// Backward, every number is linear in the loss and none is kept in 16 bits: a loss scaled by a power of two gives
-    /// gradients scaled by it, to the bit, however small. There is nothing that scaling it would rescue.
+    /// The backward pass is linear in the loss and stores nothing in 16 bits: a loss scaled by a power of two gives
+    /// gradients scaled by it, to the bit, however small. So loss scaling would gain nothing.
     #[test]
-    fn gradients_too_small_for_half_precision_are_kept() {
+    fn gradients_below_half_precision_do_not_underflow() {
         const SCALE: f32 = 1.0 / (1u64 << 40) as f32;
         let Some(gpu) = gpu_with_half() else { return };
         let half = |shape, seed| halved(&moved(&random(shape, seed), &gpu));

@@ -1,10 +1,10 @@
-//! Matrix products of strided pieces of plain slices, the CPU engine's workhorse. Burn's `matmul` needs whole tensors,
-//! and the `gemm` crate behind it keeps a block of 12 x 4 numbers in registers, more than WebAssembly's engines have on
-//! x86-64: half of its time goes into spilling them (docs/BENCHMARKS.md).
+//! Matrix products of strided views of slices, the CPU engine's workhorse. Burn's `matmul` needs whole tensors, and the
+//! `gemm` crate behind it keeps a block of 12 x 4 numbers in registers, more than WebAssembly's engines have on x86-64:
+//! half of its time goes into spilling them (docs/BENCHMARKS.md).
 
 use wide::f32x4;
 
-/// A matrix inside `values`: entry (row, column) stands at `start + row * row_stride + column * column_stride`.
+/// A matrix view of `values`: entry (row, column) is at `start + row * row_stride + column * column_stride`.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
     values: &'a [f32],
@@ -22,8 +22,8 @@ impl<'a> Matrix<'a> {
         Self { row_stride: self.column_stride, column_stride: self.row_stride, ..self }
     }
 
-    /// Copies `LINES` rows from `row` on, from column `first` on, into `values`, column by column; rows from `rows` on
-    /// are 0.
+    /// Packs `LINES` rows from `row` on, and the columns from `first` on, into `values`, column by column; rows from
+    /// `rows` on are 0.
     fn strip<const LINES: usize>(self, row: usize, rows: usize, first: usize, values: &mut [f32]) {
         let lines = LINES.min(rows - row);
         let start = self.start + row * self.row_stride + first * self.column_stride;
@@ -53,7 +53,7 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// Where a product goes.
+/// The output view of a product.
 pub struct MatrixMut<'a> {
     values: &'a mut [f32],
     start: usize,
@@ -93,23 +93,23 @@ impl<'a> MatrixMut<'a> {
         }
     }
 
-    /// Adds the product to what is there instead of overwriting it.
+    /// Adds the product to the output instead of overwriting it.
     pub fn adding(self) -> Self {
         Self { adding: true, ..self }
     }
 }
 
-/// Rows and columns of the block of the product that stays in registers: 4 x 2 of the sixteen SIMD registers that x86-64
-/// has, two for the right factor and one for the left. With 5 x 2 V8 spills.
+/// Size of the block of the product that is kept in registers: 4 rows x 2 columns of the sixteen SIMD registers of
+/// x86-64, plus two registers for the right factor and one for the left. With 5 x 2 V8 spills.
 const ROWS: usize = 4;
 const COLUMNS: usize = 8;
-/// Entries of the inner axis that are gone through at once, so that a strip of either factor stays in the nearest cache.
+/// Entries of the inner axis per block, so that a strip of either factor stays in the L1 cache.
 const INNER: usize = 512;
 
-/// `out [rows, columns] = scale * left [rows, inner] x right [inner, columns]`
+/// Computes `out [rows, columns] = scale * left [rows, inner] x right [inner, columns]`.
 ///
 /// # Panics
-/// When one of the matrices does not lie inside its slice.
+/// When one of the matrices exceeds its slice.
 pub fn multiply(
     rows: usize,
     columns: usize,
@@ -128,7 +128,7 @@ pub fn multiply(
     if rows == 1 {
         return multiply_row(columns, inner, scale, left, right, out);
     }
-    // Strips of the right factor, [inner, COLUMNS] each, and one of the left, [inner, ROWS]; 0 beyond the edges.
+    // Packed strips of the right factor, [inner, COLUMNS] each, and one of the left, [inner, ROWS]; 0 beyond the edges.
     let depth = inner.min(INNER);
     let strips = columns.div_ceil(COLUMNS);
     let mut right_strips = vec![0.0f32; strips * depth * COLUMNS];
@@ -150,8 +150,8 @@ pub fn multiply(
     }
 }
 
-/// The product of two strips. A function of its own with one step of the inner axis a turn: inlined, or unrolled, V8 runs
-/// out of registers and takes half as long again (docs/BENCHMARKS.md).
+/// The product of two strips. A separate function with one step of the inner axis per iteration: inlined, or unrolled,
+/// V8 runs out of registers and takes half as long again (docs/BENCHMARKS.md).
 #[inline(never)]
 fn block(left: &[f32], right: &[f32]) -> [[f32; COLUMNS]; ROWS] {
     let mut sums = [[f32x4::ZERO; 2]; ROWS];
@@ -170,7 +170,7 @@ fn block(left: &[f32], right: &[f32]) -> [[f32; COLUMNS]; ROWS] {
     })
 }
 
-/// A single row, for which a copy of the right factor would cost as much as the product.
+/// A product with a single row, for which packing the right factor would cost as much as the product.
 fn multiply_row(columns: usize, inner: usize, scale: f32, left: Matrix<'_>, right: Matrix<'_>, out: MatrixMut<'_>) {
     let mut sums = vec![0.0f32; columns];
     let factor = |k: usize| left.values[left.start + k * left.column_stride];
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strided_pieces_multiply_as_the_definition_says() {
+    fn products_of_strided_views_equal_the_definition() {
         let values: Vec<f32> = (0..60).map(|value| (value as f32 * 0.7).sin()).collect();
         let (left, right) = (Matrix::new(&values, 2, 10, 1), Matrix::new(&values, 5, 6, 2));
         let mut out = vec![1.0f32; 24];
@@ -222,9 +222,9 @@ mod tests {
         assert_eq!(out[0], 1.0);
     }
 
-    /// Every way to lie in memory, and sizes around those of the block.
+    /// Every memory order, and sizes around those of the block.
     #[test]
-    fn any_sizes_and_strides_multiply_as_the_definition_says() {
+    fn products_of_any_size_and_stride_equal_the_definition() {
         let sizes = [[1, 1, 1], [1, 9, 17], [5, 8, 4], [6, 9, 3], [11, 20, 600], [64, 33, 65]];
         for ([rows, columns, inner], ways) in sizes.into_iter().flat_map(|sizes| (0..8).map(move |ways| (sizes, ways)))
         {

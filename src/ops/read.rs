@@ -1,4 +1,4 @@
-//! The way back from the device: the only place where the engine waits for the GPU.
+//! Read-back from the device: the only place where the engine waits for the GPU.
 
 use super::{Tensor, gpu};
 
@@ -11,7 +11,7 @@ pub enum ReadFailed {
     KernelRejected(String),
 }
 
-/// Waits for the device and reads back the elements of a tensor, row after row.
+/// Waits for the device and reads back the elements of a tensor in row-major order.
 ///
 /// # Errors
 /// [`ReadFailed`] when the GPU was lost or rejected a kernel.

@@ -1,5 +1,5 @@
-//! Single numbers that a training step leaves behind, losses and norms: on the GPU they wait side by side in one buffer
-//! until somebody asks, so that a step is never held up for one.
+//! Scalars of a training step, losses and norms, kept on the device until they are read back together, so that no step
+//! waits for one.
 
 use super::{
     Device,
@@ -8,10 +8,10 @@ use super::{
     tensor::mixed,
 };
 
-/// Scalars a buffer of the GPU holds.
+/// Number of scalars in one GPU buffer.
 const CAPACITY: usize = 256;
 
-/// Scalars that have not been read back yet, in the order in which [`Scalars::add`] made room for them.
+/// Scalars that have not been read back yet, in the order of the calls of [`Scalars::add`].
 pub struct Scalars {
     len: usize,
     place: Place,
@@ -28,7 +28,7 @@ enum Place {
 pub struct Scalar(usize);
 
 impl Scalars {
-    /// Holds nothing yet; the scalars will stay on `device` until they are read back.
+    /// Makes an empty list whose scalars stay on `device` until they are read back.
     pub fn new(device: &Device) -> Self {
         let place = match device.gpu() {
             None => Place::Cpu(Vec::new()),
@@ -37,8 +37,7 @@ impl Scalars {
         Self { len: 0, place }
     }
 
-    /// Makes room for one more scalar. Until an operation writes it, it is NaN, or an earlier value in a reused
-    /// buffer.
+    /// Adds one scalar. Until an operation writes it, its value is NaN, or an earlier value in a reused buffer.
     pub fn add(&mut self) -> Scalar {
         let scalar = Scalar(self.len);
         self.len += 1;
@@ -58,13 +57,13 @@ impl Scalars {
         values[scalar.0] = value;
     }
 
-    /// The GPU's buffer of a scalar, and its place there.
+    /// The GPU buffer of a scalar, and its index there.
     pub(super) fn buffer(&self, scalar: Scalar) -> (&gpu::Tensor<1>, usize) {
         let Place::Gpu(_, buffers) = &self.place else { mixed() };
         (&buffers[scalar.0 / CAPACITY], scalar.0 % CAPACITY)
     }
 
-    /// Reads back all scalars together, in order, and forgets them.
+    /// Reads back all scalars together, in order, and clears the list.
     ///
     /// # Errors
     /// [`ReadFailed`] when the GPU was lost or rejected a kernel.
@@ -77,7 +76,7 @@ impl Scalars {
                 for buffer in buffers.iter().take(len.div_ceil(CAPACITY)) {
                     values.extend(gpu::read(buffer).await?);
                 }
-                // The buffers serve again; only as many are kept as one reading needs.
+                // Only one buffer is kept for reuse, which is enough for one read-back.
                 buffers.truncate(1);
                 values
             }
@@ -86,7 +85,7 @@ impl Scalars {
         Ok(values)
     }
 
-    /// Forgets all scalars without reading them back.
+    /// Clears all scalars without reading them back.
     pub fn clear(&mut self) {
         self.len = 0;
         if let Place::Cpu(values) = &mut self.place {

@@ -1,4 +1,4 @@
-//! How fast the engine multiplies matrices: estimates of time, and how much goes to the GPU at once, follow from it.
+//! Measures the speed of matrix products: time estimates and the size of GPU submissions follow from it.
 
 use super::{
     Device, Tensor, gpu,
@@ -8,29 +8,29 @@ use super::{
     tensor::tensor,
 };
 
-/// Rows of the first product that is tried.
+/// Rows of the first product that is measured.
 const FEW_ROWS: usize = 256;
-/// How many times as many the next one has.
+/// Factor by which the number of rows grows.
 const GROWTH: usize = 8;
-/// Seconds from which on a product tells the speed: queueing one takes a few tenths of a millisecond, in which a fast GPU
-/// does what a slow one does in this time.
+/// Shortest duration in seconds from which the speed is computed: queueing a product takes a few tenths of a
+/// millisecond, in which a fast GPU does what a slow one does in this time.
 const TELLING: f64 = 0.008;
-/// Seconds of the GPU's time that the difference of two batches takes: answers come some milliseconds sooner or later, by chance.
+/// Seconds of GPU time by which two batches differ, because completion callbacks vary by some milliseconds.
 const ENOUGH: f64 = 0.1;
 const ROUNDS: usize = 3;
-/// How often a product is timed to see whether it tells the speed.
+/// How often a product is timed before the number of rows grows.
 const TRIES: usize = 4;
-/// Seconds in which the browser optimises the wasm that computes.
+/// Seconds that the browser needs to optimise the WebAssembly of the operations.
 const WARM_UP: f64 = 0.25;
-/// Bytes of the larger factor, at most: what every GPU can bind.
+/// Largest size in bytes of the larger factor, which every GPU can bind.
 const LARGEST: usize = 96 << 20;
 const WIDEST: usize = 1024;
-/// Operations a second, at most: a third of what the fastest graphics cards promise, and more than our kernels reach on
-/// any. What seems faster was only queued.
+/// Largest plausible speed in operations per second: a third of what the fastest graphics cards promise, and more than
+/// our kernels reach on any. A higher result means that the work was queued but not done.
 const FASTEST: f64 = 30e12;
 
-/// Measures floating-point operations a second in the matrix product that takes most of the training of a model of
-/// this `width`, with `tokens` a pass. `clock` returns seconds.
+/// Measures the speed, in floating-point operations per second, of the matrix product that takes most of the training
+/// time of a model of this `width`, with `tokens` a pass. `clock` returns seconds.
 ///
 /// # Errors
 /// [`ReadFailed`] when the GPU was lost or rejected a kernel.
@@ -51,7 +51,7 @@ pub async fn speed(tokens: usize, width: usize, device: &Device, clock: impl Fn(
             }
         }
         let waited = latency(&seconds).await?;
-        // Chance makes it longer, never shorter.
+        // Noise makes it longer, never shorter: the minimum counts.
         let mut one = f64::INFINITY;
         for _ in 0..TRIES {
             one = one.min(seconds(1).await? - waited);
@@ -70,11 +70,11 @@ pub async fn speed(tokens: usize, width: usize, device: &Device, clock: impl Fn(
     }
 }
 
-/// Seconds that a batch of small kernels takes, at least, for their time to be told.
+/// Shortest measurable duration in seconds of a batch of small kernels.
 const TELLING_OF_SMALL: f64 = 0.02;
 
-/// Measures the seconds that a kernel takes which has next to nothing to compute, from queueing it to its end; 0 on the CPU.
-/// `clock` returns seconds.
+/// Measures the seconds from queueing a kernel that computes next to nothing to its end; 0 on the CPU. `clock` returns
+/// seconds.
 ///
 /// # Errors
 /// [`ReadFailed`] when the GPU was lost or rejected a kernel.
@@ -98,11 +98,11 @@ pub async fn small_kernel(device: &Device, clock: impl Fn() -> f64) -> Result<f6
     Ok(median(rounds).max(0.0))
 }
 
-/// The gradient of what the first layer of a block's MLP was given: `[rows, 4 * width]` by `[width, 4 * width]` transposed.
+/// The gradient of the input of an MLP's first layer: `[rows, 4 * width]` by `[width, 4 * width]` transposed.
 struct Product {
     gradient: Tensor<2>,
     weight: Tensor<2>,
-    /// What is read where nothing was computed.
+    /// Read back where no product was computed.
     nothing: Tensor<1>,
 }
 
@@ -123,7 +123,7 @@ impl Product {
         2.0 * (rows * inner * width) as f64
     }
 
-    /// From queueing it `count` times until a number of the last can be read.
+    /// Seconds from queueing the product `count` times until an element of the last result can be read.
     async fn seconds(&self, count: usize, clock: &impl Fn() -> f64) -> Result<f64, ReadFailed> {
         let began = clock();
         let mut one = self.nothing.clone();

@@ -1,11 +1,11 @@
-//! Tensors: numbers row after row, in ordinary memory or in a GPU's. Each operation asks once which; its body for the CPU
-//! and its kernels are given tensors of their own kind.
+//! Tensors: row-major numbers in ordinary memory or in a GPU's. Each operation matches once on the kind; its CPU
+//! implementation and its kernels get tensors of their own kind.
 
 use std::sync::Arc;
 
 use super::{Device, gpu};
 
-/// A dense tensor of either engine, row after row. A clone shares the memory.
+/// A dense row-major tensor of either engine. A clone shares the memory.
 #[derive(Clone)]
 pub enum Tensor<const D: usize> {
     /// In ordinary memory.
@@ -17,9 +17,9 @@ pub enum Tensor<const D: usize> {
 /// A tensor of the CPU.
 #[derive(Clone)]
 pub struct CpuTensor<const D: usize> {
-    /// Shared with the tensors that are pieces of it.
+    /// Shared with the views of it.
     memory: Arc<Vec<f32>>,
-    /// Its first number there.
+    /// The index of its first element there.
     start: usize,
     shape: [usize; D],
 }
@@ -45,37 +45,37 @@ impl<const D: usize> Tensor<D> {
         }
     }
 
-    /// As an operation of the CPU is given it.
+    /// The CPU tensor, for an operation's CPU implementation.
     ///
     /// # Panics
-    /// When it is a GPU's.
+    /// When the tensor is on a GPU.
     pub(super) fn cpu(&self) -> &CpuTensor<D> {
         let Self::Cpu(tensor) = self else { mixed() };
         tensor
     }
 
-    /// The numbers of a tensor of the CPU, to be changed in place; a copy of them where other tensors lie in the same memory.
+    /// Mutable access to the elements of a CPU tensor; they are copied first where other tensors share the memory.
     ///
     /// # Panics
-    /// When it is a GPU's.
+    /// When the tensor is on a GPU.
     pub(super) fn cpu_mut(&mut self) -> &mut [f32] {
         let Self::Cpu(tensor) = self else { mixed() };
         tensor.values_mut()
     }
 
-    /// As an operation of the GPU is given it.
+    /// The GPU tensor, for an operation's kernels.
     ///
     /// # Panics
-    /// When it is the CPU's.
+    /// When the tensor is on the CPU.
     pub(super) fn gpu(&self) -> &gpu::Tensor<D> {
         let Self::Gpu(tensor) = self else { mixed() };
         tensor
     }
 
-    /// Numbers from `start` on as a tensor of its own in the same memory. `start`: a multiple of 64.
+    /// A view of the elements from `start` on, with another shape. `start`: a multiple of 64.
     ///
     /// # Panics
-    /// When they go beyond the end.
+    /// When the view exceeds the tensor.
     pub(super) fn piece<const P: usize>(&self, start: usize, shape: [usize; P]) -> Tensor<P> {
         match self {
             Self::Cpu(tensor) => Tensor::Cpu(tensor.piece(start, shape)),
@@ -84,7 +84,7 @@ impl<const D: usize> Tensor<D> {
     }
 }
 
-/// Only code that brings tensors of two engines together comes here, which is a mistake of its author.
+/// Reached only by code that mixes tensors of two engines, which is a bug.
 #[cold]
 pub(super) fn mixed() -> ! {
     panic!("tensors of two engines in one operation")
@@ -103,7 +103,7 @@ impl<const D: usize> From<gpu::Tensor<D>> for Tensor<D> {
 }
 
 impl<const D: usize> CpuTensor<D> {
-    /// Makes a tensor of `values`, which must be as many as the shape has elements.
+    /// Makes a tensor of `values`, whose number must be that of the shape's elements.
     pub fn new(values: Vec<f32>, shape: [usize; D]) -> Self {
         debug_assert_eq!(values.len(), shape.iter().product::<usize>());
         Self { memory: Arc::new(values), start: 0, shape }
@@ -114,12 +114,12 @@ impl<const D: usize> CpuTensor<D> {
         self.shape
     }
 
-    /// All elements, row after row.
+    /// All elements, in row-major order.
     pub fn values(&self) -> &[f32] {
         &self.memory[self.start..][..self.shape.iter().product()]
     }
 
-    /// All elements, to be changed in place; they are copied first where another tensor shares their memory.
+    /// Mutable access to all elements; they are copied first where another tensor shares the memory.
     pub fn values_mut(&mut self) -> &mut [f32] {
         let len = self.shape.iter().product();
         &mut Arc::make_mut(&mut self.memory)[self.start..][..len]

@@ -1,7 +1,7 @@
-//! What the tests of the operations share: devices, repeatable random tensors, finite differences, comparisons.
+//! Helpers for the tests of the operations: devices, repeatable random tensors, finite differences, comparisons.
 //!
-//! The bodies for the CPU are held against finite differences, the GPU's kernels against them. The GPU may be any that
-//! Vulkan finds, Chromium's software one (SwiftShader) too: `cargo xtask test` says where that is.
+//! The CPU implementations are compared with finite differences, the GPU's kernels with the CPU. The GPU may be any
+//! that Vulkan finds, Chromium's software one (SwiftShader) too: `cargo xtask test` says where that is.
 
 use std::io::Write;
 
@@ -13,7 +13,7 @@ pub fn device() -> Device {
     Device::cpu()
 }
 
-/// Uniform in -1..1.
+/// Uniform random values in -1..1.
 pub fn random<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<D> {
     let mut generator = rand_pcg::Pcg64Mcg::seed_from_u64(seed);
     let values: Vec<f32> = (0..shape.iter().product::<usize>()).map(|_| generator.random_range(-1.0..1.0)).collect();
@@ -24,7 +24,8 @@ pub fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
     futures_lite::future::block_on(super::read(tensor.clone())).unwrap()
 }
 
-/// The GPU. Buffers that kernels fill hold NaN before, so that a number left out fails the comparison.
+/// The GPU, with poisoned memory: buffers that kernels fill hold NaN before, so that a missing element fails the
+/// comparison.
 pub fn gpu_device() -> Device {
     Device::driver_gpu().unwrap()
 }
@@ -33,7 +34,7 @@ pub fn gpu() -> Gpu {
     Gpu::of_driver().unwrap()
 }
 
-/// The engine of a tensor.
+/// The engine that holds a tensor.
 pub fn device_of<const D: usize>(tensor: &Tensor<D>) -> Device {
     match tensor {
         Tensor::Cpu(_) => device(),
@@ -41,19 +42,19 @@ pub fn device_of<const D: usize>(tensor: &Tensor<D>) -> Device {
     }
 }
 
-/// The sum of the products of their numbers.
+/// The dot product over all elements.
 pub fn dot<const D: usize>(left: &Tensor<D>, right: &Tensor<D>) -> f64 {
     let products = values(left).into_iter().zip(values(right)).map(|(left, right)| f64::from(left) * f64::from(right));
     products.sum()
 }
 
-/// Every number multiplied with `factor`.
+/// Multiplies every element by `factor`.
 pub fn times<const D: usize>(tensor: &Tensor<D>, factor: f32) -> Tensor<D> {
     super::tensor(values(tensor).into_iter().map(|value| value * factor).collect(), tensor.dims(), &device())
 }
 
-/// Reports that the running test cannot test anything on this machine. `cargo xtask test` counts it as skipped. The line is
-/// written past the capture of what tests print.
+/// Reports that the running test cannot test anything on this machine; `cargo xtask test` counts it as skipped. The
+/// line bypasses the capture of test output.
 pub fn skip_test(reason: &str) {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
@@ -65,7 +66,7 @@ pub fn moved<const D: usize>(source: &Tensor<D>, device: &Device) -> Tensor<D> {
     tensor(values(source), source.dims(), device)
 }
 
-/// Equal to 1e-4 of the largest number.
+/// Asserts equality within 1e-4 of the largest value.
 pub fn assert_close<const D: usize>(got: &Tensor<D>, right: &Tensor<D>, name: &str) {
     assert_eq!(got.dims(), right.dims(), "{name}");
     assert_values_close(&values(got), &values(right), name);

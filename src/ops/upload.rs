@@ -1,21 +1,21 @@
-//! A flat array that is filled piece by piece, where it will stay: on the GPU without the whole of it in memory before.
+//! Uploads a flat array piece by piece, straight to its device: the GPU's array is never whole in ordinary memory.
 
 use super::{CpuTensor, Device, Flat, Segments, gpu, read::ReadFailed};
 
-/// Numbers queued for the GPU before it is waited for: their copies are in memory until it has them.
+/// Elements queued for the GPU before the upload waits for it: their copies stay in memory until then.
 const QUEUED: usize = 16 << 20;
 
-/// A flat array that is being filled on its device; [`Upload::finish`] makes it a [`Flat`].
+/// A flat array during its upload; [`Upload::finish`] makes it a [`Flat`].
 pub struct Upload {
     store: Store,
     segments: Segments,
     device: Device,
-    /// Since the GPU was last waited for.
+    /// Elements queued since the last wait.
     queued: usize,
 }
 
 enum Store {
-    /// The numbers of each segment.
+    /// The elements of each segment.
     Cpu(Vec<Vec<f32>>),
     Gpu(Vec<gpu::Tensor<1>>),
 }
@@ -39,14 +39,14 @@ impl Upload {
         Self { store, segments, device: device.clone(), queued: 0 }
     }
 
-    /// Copies `values` into the array from index `at` on, a multiple of 64. It waits for the GPU from time to time,
-    /// as copies stay in memory until the GPU has them.
+    /// Copies `values` into the array from index `at` on, a multiple of 64. Waits for the GPU from time to time,
+    /// because copies stay in memory until the GPU has them.
     ///
     /// # Errors
     /// [`ReadFailed`] when the GPU was lost or rejected a kernel.
     ///
     /// # Panics
-    /// When the values go beyond the end of the array.
+    /// When the values exceed the array.
     pub async fn write(&mut self, at: usize, values: &[f32]) -> Result<(), ReadFailed> {
         assert!(at + values.len() <= self.segments.len(), "{at} + {} of {}", values.len(), self.segments.len());
         let mut rest = values;
@@ -69,7 +69,7 @@ impl Upload {
         Ok(())
     }
 
-    /// Returns the filled array; what was not written is 0.
+    /// Returns the filled array; elements that were not written are 0.
     pub fn finish(self) -> Flat {
         let of_cpu = |values: Vec<f32>| {
             let len = values.len();
@@ -91,7 +91,7 @@ mod tests {
     use crate::ops::testing::{device, gpu_device};
 
     #[test]
-    fn pieces_come_to_their_places_and_the_rest_is_zero() {
+    fn uploaded_pieces_are_at_their_index_and_the_rest_is_zero() {
         let divided = || Segments::new(vec![0..128, 128..384]);
         for (device, segments) in [
             (device(), Segments::from(300)),
@@ -100,7 +100,7 @@ mod tests {
             (gpu_device(), divided()),
         ] {
             let mut upload = Upload::new(&segments, &device);
-            // Across the border, where there is one.
+            // Across a segment boundary, where there is one.
             block_on(upload.write(64, &[7.0; 128])).unwrap();
             block_on(upload.write(128, &[1.0, 2.0, 3.0])).unwrap();
             block_on(upload.write(256, &[4.0; 44])).unwrap();

@@ -1,4 +1,4 @@
-//! Fine-tuning with an adapter: put beside the model when a run asks for one, merged on demand, saved and opened alone.
+//! LoRA fine-tuning: adds an adapter when a run asks for one, merges it on demand, saves and opens it by itself.
 
 use super::{ModelSummary, Session};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Session {
-    /// Gives the model the adapter that a run asks for, if it has none; one that is there is trained on.
+    /// Adds the adapter that a run asks for, if the model has none; an existing one is trained further.
     pub(super) fn adapt(&mut self, run: &TrainConfig) -> Result<()> {
         let model = self.model_mut()?;
         match (model.gpt.adapter().map(|adapter| adapter.config), run.lora) {

@@ -1,5 +1,6 @@
-//! Writing on the CPU while the model is on the GPU: for each token the GPU has dozens of small kernels started and the
-//! answer waited for, which takes longer than a small model's arithmetic. Which is faster is measured.
+//! Generates on the CPU while the model is on the GPU: for each token the GPU starts dozens of small kernels and its
+//! result has to be read back, which takes longer than a small model's arithmetic. The faster engine is found by
+//! measuring.
 
 use serde::Serialize;
 
@@ -12,11 +13,12 @@ use crate::{
     ops::{Device, read},
 };
 
-/// Parameters of a model that is copied, 64 MiB of them: no larger one is faster on a CPU than on a GPU.
+/// Largest number of parameters of a model that is copied, 64 MiB of them: no larger one is faster on a CPU than on a
+/// GPU.
 const MOST_PARAMETERS: u64 = 1 << 24;
-/// Seconds after which a time is exact enough; browsers' clocks tell milliseconds.
+/// Shortest duration in seconds that is measured precisely enough; browsers' clocks count milliseconds.
 const ENOUGH: f64 = 0.01;
-/// The CPU reads so many tokens of a prompt in the time in which it writes one.
+/// The number of prompt tokens that the CPU reads in the time of generating one.
 const READ_AS_ONE: f64 = 4.0;
 
 /// Measured times of generation with the current model, in seconds.
@@ -32,25 +34,25 @@ pub struct WritingTimes {
 }
 
 impl WritingTimes {
-    /// Whether the CPU is the faster one for a prompt of `read` tokens and a text of `write`.
+    /// Whether the CPU is faster for a prompt of `read` tokens and a text of `write`.
     fn favour_cpu(&self, read: usize, write: usize, is_copied: bool) -> bool {
         let copy = if is_copied { 0.0 } else { self.copy };
-        // The GPU reads a prompt at once.
+        // The GPU reads a prompt in one pass.
         let cpu = copy + self.cpu * (read as f64 / READ_AS_ONE + write as f64);
         cpu < self.gpu * (1 + write) as f64
     }
 }
 
-/// A copy of the model on the CPU, once it is of use.
+/// A copy of the model on the CPU, once it is useful.
 #[derive(Default)]
 pub(super) struct CpuWriter {
-    /// With the version of the model that it is a copy of.
+    /// The copy, with the version of the model at that time.
     copy: Option<(Gpt, u64)>,
     times: Option<WritingTimes>,
 }
 
 impl CpuWriter {
-    /// The copy, where there is one of the model as it is now.
+    /// Returns the copy, if it is up to date.
     pub fn copy_of(&self, gpt: &Gpt) -> Option<&Gpt> {
         self.copy.as_ref().filter(|(_, version)| *version == gpt.version()).map(|(copy, _)| copy)
     }
@@ -71,7 +73,7 @@ impl CpuWriter {
     }
 
     async fn measure(&mut self, gpt: &Gpt, clock: &impl Fn() -> f64) -> Result<WritingTimes> {
-        // First, as this also waits for what is queued.
+        // The GPU first, because this also waits for queued work.
         let gpu = seconds_a_token(gpt, clock).await?;
         let began = clock();
         let copied = gpt.on(&Device::cpu()).await?;
@@ -84,7 +86,7 @@ impl CpuWriter {
     }
 }
 
-/// The better of two trials: in the first the GPU compiles kernels, and the browser the CPU's code.
+/// The better of two trials: in the first the GPU compiles kernels, and the browser the WebAssembly code.
 async fn seconds_a_token(gpt: &Gpt, clock: &impl Fn() -> f64) -> Result<f64> {
     let ModelConfig { context, .. } = gpt.config;
     let weights = gpt.weights();
@@ -120,7 +122,7 @@ impl Session {
     pub async fn choose_writer(&mut self, read: usize, write: usize, clock: impl Fn() -> f64) -> Result<()> {
         let Some(model) = &mut self.model else { return Ok(()) };
         let ModelConfig { context, .. } = model.gpt.config;
-        // The copy must stay as it is while a run's sample is written with it.
+        // The copy must not change while a run's sample is generated with it.
         let is_sampling = model.run.as_ref().is_some_and(Running::is_sampling);
         if self.engine == Engine::Cpu || model.gpt.config.parameters() > MOST_PARAMETERS || is_sampling {
             return Ok(());
@@ -151,17 +153,17 @@ mod tests {
     };
 
     #[test]
-    fn the_cpu_writes_where_copying_and_reading_pay() {
+    fn the_cpu_generates_where_copying_the_weights_is_worth_it() {
         let times = WritingTimes { copy: 0.1, cpu: 0.001, gpu: 0.005 };
         assert!(times.favour_cpu(0, 100, false));
-        // Few tokens are not worth the copy, unless it is there.
+        // Few tokens are not worth a copy, unless it exists already.
         assert!(!times.favour_cpu(0, 10, false) && times.favour_cpu(0, 10, true));
-        // A long prompt is read faster by the GPU.
+        // The GPU reads a long prompt faster.
         assert!(!times.favour_cpu(1024, 50, true) && times.favour_cpu(1024, 200, true));
         assert!(!WritingTimes { cpu: 0.006, ..times }.favour_cpu(0, 100, true));
     }
 
-    /// A session on the GPU with a model that has learned a little.
+    /// A session on the GPU with a slightly trained model.
     fn session() -> Session {
         let limits = device::limits(Engine::WebGpu, &device::Machine::default());
         let mut session = Session::new(gpu_device(), Engine::WebGpu, limits);
@@ -182,7 +184,7 @@ mod tests {
         block_on(session.read_losses()).unwrap();
     }
 
-    /// What is written, and whether the copy wrote it.
+    /// The generated text, and whether the copy generated it.
     fn write(session: &mut Session, temperature: f32, cache: bool) -> (String, bool) {
         let sampling = Sampling { temperature, seed: 3, ..Sampling::default() };
         session.begin_generation("The ", GenerateOptions { max_tokens: 40, sampling, cache }).unwrap();
@@ -194,14 +196,14 @@ mod tests {
         (text + &session.end_generation(), by_copy)
     }
 
-    /// Before a text so long that the copy is worth it.
+    /// Chooses the engine for a text so long that the copy is worth it.
     fn choose(session: &mut Session) {
         let began = Instant::now();
         block_on(session.choose_writer(4, 10_000, || began.elapsed().as_secs_f64())).unwrap();
     }
 
     #[test]
-    fn the_copy_writes_what_the_gpu_does_and_learns_with_it() {
+    fn the_copy_generates_the_same_text_as_the_gpu_and_is_updated_after_training() {
         let mut session = session();
         train(&mut session, None);
         let written = [(0.0, true), (0.9, true), (0.0, false)].map(|(temperature, cache)| {
@@ -215,7 +217,7 @@ mod tests {
         for ((temperature, cache), text) in [(0.0, true), (0.9, true), (0.0, false)].into_iter().zip(&written) {
             assert_eq!(write(&mut session, temperature, cache), (text.clone(), true));
         }
-        // What was learned since is in no copy: the GPU writes until there is a new one.
+        // After training the copy is stale: the GPU generates until there is a new one.
         train(&mut session, Some(LoraConfig::default()));
         let (learned, by_copy) = write(&mut session, 0.0, true);
         assert!(!by_copy && learned != written[0], "{learned}");
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_copy_stays_while_a_sample_is_written_with_it() {
+    fn the_copy_is_kept_while_it_generates_a_sample() {
         let mut session = session();
         train(&mut session, None);
         choose(&mut session);
@@ -238,7 +240,7 @@ mod tests {
         while !session.model().unwrap().run.as_ref().unwrap().is_sampling() {
             block_on(session.tick(clock)).unwrap();
         }
-        // A person's text that the GPU would be faster at.
+        // A text for the user that the GPU would generate faster.
         session.model_mut().unwrap().cpu_writer.times = Some(WritingTimes { copy: 1.0, cpu: 1.0, gpu: 0.0 });
         block_on(session.choose_writer(1, 1, clock)).unwrap();
         let is_copied = |session: &Session| {

@@ -1,4 +1,4 @@
-//! The model as files: out in every format, and in from our own.
+//! Exports the model in every format, and opens Lorito's own model files.
 
 use std::rc::Rc;
 
@@ -65,7 +65,7 @@ impl Session {
         formats::llama_cpp(&self.merged_file(name).await?, precision)
     }
 
-    /// The model for those who know no adapters: it is taken up into the weights.
+    /// The model for formats without adapters: the adapter is merged into the weights.
     async fn merged_file(&self, name: &str) -> Result<ModelFile> {
         let file = self.model_file(name).await?;
         match file.adapter {
@@ -95,7 +95,7 @@ impl Session {
             return Err(Error::VocabularyMismatch { model, tokenizer });
         }
         file.config.fit_to_write(&self.limits, self.engine)?;
-        // The old model goes first: both may not fit.
+        // The old model is dropped first, because both may not fit.
         self.writing = None;
         self.model = None;
         self.device.release();

@@ -1,8 +1,8 @@
-//! One person's work: the text they brought, the tokenizer, the model, its training, what it writes. The page talks to
-//! this and to nothing below it; `web/` only translates.
+//! A session: the loaded text, the tokenizer, the model, its training and its generations. The page calls only this
+//! module; `web/` only translates.
 //!
-//! A model keeps the tokenizer and the token ids it was made with, so that loading another text or training another
-//! tokenizer never changes a run under way.
+//! A model keeps its own tokenizer and token ids, so that loading another text or training another tokenizer never
+//! changes a run in progress.
 
 mod adapter;
 mod cpu_writer;
@@ -103,9 +103,9 @@ pub struct ModelSummary {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct FineTuning {
-    /// Where the whole model is trained.
+    /// For training the whole model.
     pub whole: TrainConfig,
-    /// Where an adapter is.
+    /// For training an adapter.
     pub adapter: TrainConfig,
 }
 
@@ -133,12 +133,12 @@ struct Model {
     gpt: Gpt,
     tokenizer: Rc<Tokenizer>,
     trainer: Trainer,
-    /// Writes what the GPU would be slower at.
+    /// Generates where the GPU would be slower.
     cpu_writer: CpuWriter,
-    /// The text of its training, once there was one.
+    /// The token ids of its training, once it has been trained.
     data: Option<Rc<Dataset>>,
     facts: TextFacts,
-    /// The run that has been taken up.
+    /// The run that was begun or resumed.
     run: Option<running::Running>,
 }
 
@@ -164,10 +164,10 @@ impl Model {
 
 struct Writing {
     generation: Generation,
-    /// Whether it is the model's copy on the CPU that writes.
+    /// Whether the model's copy on the CPU generates.
     by_copy: bool,
     decoder: StreamDecoder,
-    /// Finds the end of an answer in a transcript's lines.
+    /// Finds the end of an answer in a transcript.
     answer: Option<chat::Answer>,
 }
 
@@ -176,30 +176,30 @@ pub struct Session {
     device: Device,
     engine: Engine,
     limits: Limits,
-    /// Measured speed of matrix products, 10^9 operations a second.
+    /// Measured speed of matrix products, in 10^9 operations per second.
     gigaflops: f64,
     /// The same for each size that was measured.
     speeds: HashMap<Size, f64>,
-    /// Measured seconds of a kernel with next to nothing to compute; `None` before the first measurement.
+    /// Measured seconds of a kernel that computes next to nothing; `None` before the first measurement.
     small_kernel: Option<f64>,
     corpus: Corpus,
-    /// What texts and model share.
+    /// The memory budget that texts and model share.
     budget: Budget,
     reader: Option<FileReader>,
     tokenizer: Option<Rc<Tokenizer>>,
-    /// The text's ids, made when first needed and dropped when text or tokenizer change.
+    /// The token ids of the text, made when first needed and dropped when text or tokenizer change.
     data: Option<Rc<Dataset>>,
     model: Option<Model>,
-    /// Another model that is on its way.
+    /// A pretrained model that is being opened.
     opening: Option<pretrained::Opening>,
     writing: Option<Writing>,
-    /// Of the run that has begun, with the kernels that it is of.
+    /// The check of the run that has begun, with the key of its kernels.
     self_check: Option<(String, SelfCheck)>,
-    /// The kernels that have been checked.
+    /// The keys of the kernels that have been checked.
     checked: Vec<String>,
 }
 
-/// What the speed of products depends on: the tokens of a pass, as a power of two, and the model's width.
+/// The sizes that the speed of products depends on: the tokens of a pass, as a power of two, and the model's width.
 type Size = (usize, usize);
 
 fn size(model: &ModelConfig, train: &TrainConfig) -> Size {
@@ -209,7 +209,7 @@ fn size(model: &ModelConfig, train: &TrainConfig) -> Size {
 /// Share of the measured speed of matrix products that a whole training step reaches.
 const EFFICIENCY: f64 = 0.6;
 
-/// How many kernels the GPU runs in a forward and a backward pass and the optimizer's update, each of which takes some time
+/// The number of kernels in a forward and a backward pass and the optimizer's update, each of which takes some time
 /// however small the model is (`cargo xtask bench --only dispatches`).
 fn kernels_of_a_pass(layers: usize) -> f64 {
     (15 + 21 * layers) as f64
@@ -278,7 +278,7 @@ impl Session {
         Ok(gigaflops)
     }
 
-    /// Divides kernels by the speed that was measured for the run that trains; other sizes may be planned meanwhile.
+    /// Divides kernels by the speed measured for the current run; other sizes may be planned meanwhile.
     fn use_speed_of_run(&self) -> Result<()> {
         let Model { gpt, trainer, .. } = self.model()?;
         if let Some(gigaflops) = self.speeds.get(&size(&gpt.config, &trainer.progress().config)) {
@@ -325,7 +325,7 @@ impl Session {
     pub fn plan(&mut self, model: &ModelConfig, train: &TrainConfig) -> Result<Plan> {
         train.validate()?;
         let limits = self.limits_beside_texts();
-        // With the model that is there a smaller batch is nearer than another model.
+        // For the existing model, a smaller batch is a nearer suggestion than another model.
         if self.model.as_ref().is_some_and(|there| there.gpt.config == *model) {
             model.fit_as_it_is(train, &limits, self.engine).or_else(|refused| match refused {
                 Error::ModelTooLarge { nearest: None, .. } => model.fit(train, &limits, self.engine),
@@ -380,7 +380,8 @@ impl Session {
     /// [`Error::SettingOutOfRange`] or [`Error::HeadsDoNotDivideWidth`] if a setting is invalid.
     pub fn warm_up_writing(&self, config: &ModelConfig) -> Result<()> {
         let warmed_up = warm_up::warm_up_writing(config, &self.device);
-        // While it is swallowed: later it would be computed, and its pipelines compiled a second time.
+        // Submitted at once, while commands are discarded: later they would be computed, and their pipelines compiled a
+        // second time.
         self.submit();
         warmed_up
     }
@@ -408,7 +409,7 @@ impl Session {
         let train = TrainConfig { batch_size: 1, ..TrainConfig::default() };
         config.fit(&train, &self.limits_beside_texts(), self.engine)?;
         self.writing = None;
-        // The old model goes first: both may not fit.
+        // The old model is dropped first, because both may not fit.
         self.model = None;
         self.device.release();
         let gpt = Gpt::new(config, seed, &self.device);
@@ -424,7 +425,7 @@ impl Session {
         self.model.as_ref().map(Model::summary)
     }
 
-    /// What a model may take: on the CPU it shares its memory with the texts.
+    /// Memory limits of a model: on the CPU it shares its memory with the texts.
     fn limits_beside_texts(&self) -> Limits {
         let beside = self.budget.memory.saturating_sub(self.corpus.cost(None, self.bytes_per_id()));
         match self.engine {
@@ -433,14 +434,14 @@ impl Session {
         }
     }
 
-    /// Bytes that each token id of the texts takes, in the vocabulary of the current tokenizer.
+    /// Bytes of each token id of the texts, in the vocabulary of the current tokenizer.
     fn bytes_per_id(&self) -> u64 {
         TokenIds::width(self.vocabulary().unwrap_or(0)) as u64
     }
 
-    /// Bytes that the model takes of the memory in which the texts are, without a run's activations.
+    /// Bytes of the model in the memory that holds the texts, without a run's activations.
     fn model_bytes(&self) -> u64 {
-        // Weights, gradient and AdamW's two moments, of 4 bytes a number.
+        // Weights, gradient and AdamW's two moments, of 4 bytes each.
         match (&self.model, self.engine) {
             (Some(model), Engine::Cpu) => 16 * model.gpt.config.parameters(),
             _ => 0,

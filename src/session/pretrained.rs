@@ -1,4 +1,4 @@
-//! Opening a model of Hugging Face's piece by piece, while the model before it stays.
+//! Opens a Hugging Face model piece by piece, while the previous model stays usable.
 
 use std::rc::Rc;
 
@@ -14,14 +14,14 @@ use crate::{
     train::{TextFacts, Trainer},
 };
 
-/// A model whose weights are on their way.
+/// A model whose weights are being loaded.
 pub(super) struct Opening {
     plan: Pretrained,
-    /// Begins when what is only compared has come, as its length depends on it.
+    /// The upload, which begins once the pieces that are only compared have been read, as its length depends on them.
     upload: Option<Upload>,
-    /// Pieces that have come.
+    /// The index of the next piece.
     come: usize,
-    /// The piece before, where the next one is compared with it.
+    /// The previous piece, if the next one is compared with it.
     compared: Vec<f32>,
 }
 
@@ -42,7 +42,7 @@ impl Opening {
         let upload = match upload {
             Some(upload) => upload,
             None => {
-                // It may have become larger since it began.
+                // It may have grown since the upload began.
                 plan.config.fit_to_write(limits, engine)?;
                 *compared = Vec::new();
                 let layout = plan.layout.clone().divided(device.most_numbers());
@@ -128,7 +128,7 @@ impl Session {
         self.opening = None;
     }
 
-    /// Another model in place of the current one.
+    /// Replaces the current model.
     pub(super) fn put(&mut self, model: Model) -> ModelSummary {
         self.writing = None;
         self.tokenizer = Some(model.tokenizer.clone());

@@ -1,4 +1,4 @@
-//! The training loop, one tick at a time: what [`Run`] decides, done with the session's model.
+//! The training loop, one tick at a time: does what [`Run`] decides with the session's model.
 
 use super::{GenerateOptions, Model, Session, Writing};
 use crate::{
@@ -7,17 +7,17 @@ use crate::{
     train::{Run, RunEvent, RunStatus, Sample, Work},
 };
 
-/// The text after each evaluation has no prompt and always the same seed, so that samples can be compared.
+/// Options of the sample after each evaluation: no prompt and always the same seed, so that samples can be compared.
 fn sample_options() -> GenerateOptions {
     GenerateOptions { max_tokens: 120, ..GenerateOptions::default() }
 }
 
-/// A run that has been taken up.
+/// A run that was begun or resumed.
 pub(super) struct Running {
     run: Run,
-    /// The sample under way, and its text so far. A person's text may be written in between.
+    /// The current sample, and its text so far. A text for the user may be generated in between.
     sample: Option<(Writing, String)>,
-    /// Why the run ends, once the self-check has been reported.
+    /// The error that ends the run, once the self-check has been reported.
     failed: Option<Error>,
 }
 
@@ -168,7 +168,7 @@ impl Session {
         Ok(())
     }
 
-    /// A loss that is no number before the GPU was checked may be its fault, and not the settings': then the check is
+    /// A loss that is not finite before the self-check may be the GPU's fault, and not the settings': then the check is
     /// reported first, and the next tick fails.
     async fn or_check_first(&mut self, result: Result<()>, events: &mut Vec<RunEvent>) -> Result<()> {
         match result {

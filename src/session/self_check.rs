@@ -1,4 +1,4 @@
-//! The GPU checked against the CPU, on the batch that a run begins with.
+//! Checks the GPU against the CPU on the first batch of a run.
 
 use super::{Model, Session};
 use crate::{
@@ -8,11 +8,11 @@ use crate::{
 };
 
 impl Session {
-    /// Takes down what the run that has begun will compute first. On the CPU there is nothing to check, and on the GPU
-    /// nothing more where the kernels that the run needs have been checked before.
+    /// Copies the model and batch of the run's first step. On the CPU there is nothing to check, and on the GPU nothing
+    /// if the kernels of the run have been checked before.
     ///
     /// # Errors
-    /// When the GPU is gone.
+    /// When the GPU is lost.
     pub(super) async fn begin_self_check(&mut self) -> Result<()> {
         self.self_check = None;
         if self.engine == Engine::Cpu {
@@ -30,10 +30,10 @@ impl Session {
         Ok(())
     }
 
-    /// Computes it on both engines; `None` where nothing was taken down.
+    /// Computes the step on both engines; `None` if there is nothing to check.
     ///
     /// # Errors
-    /// When the GPU is gone.
+    /// When the GPU is lost.
     pub(super) async fn finish_self_check(&mut self) -> Result<Option<SelfCheckResult>> {
         let Some((kernels, check)) = self.self_check.take() else { return Ok(None) };
         let found = check.compare(&self.device).await?;

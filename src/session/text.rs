@@ -1,4 +1,4 @@
-//! The text that a person brought, and its tokens.
+//! The session's corpus and its tokens.
 
 use std::{borrow::Cow, rc::Rc};
 
@@ -166,7 +166,7 @@ impl Session {
             return Err(Error::NoText);
         }
         let split = self.corpus.split();
-        // A tokenizer without the tokens between turns gets them before it trains (`add_turn_tokens`).
+        // A tokenizer without turn tokens gets them before training (`add_turn_tokens`).
         let answers = if self.corpus.has_conversations() { answers(tokenizer).ok() } else { None };
         let bytes = || split.validation.iter().map(|document| document.len() as u64).sum();
         self.check_room(tokenizer, &split)?;
@@ -179,8 +179,9 @@ impl Session {
         Ok(data)
     }
 
-    /// Refuses ids that would not fit beside their text. Texts are let in by what their ids can take at the most in the vocabulary
-    /// of that moment, which has ids of 2 bytes before there is any; a model whose ids take 4 may be opened afterwards.
+    /// Checks that the ids fit into memory beside their text. Texts are accepted by the largest size of their ids in
+    /// the vocabulary of that moment, 2 bytes each before there is one; a model with ids of 4 bytes may be opened
+    /// afterwards.
     fn check_room(&self, tokenizer: &Tokenizer, split: &Split) -> Result<()> {
         if TokenIds::width(tokenizer.vocabulary()) == TokenIds::width(0) {
             return Ok(());
@@ -248,12 +249,12 @@ impl Session {
     }
 }
 
-/// Documents for a tokenizer to learn from. The tokens between the turns of conversations are no words of theirs.
+/// Documents for training a tokenizer, without the turn tokens of conversations.
 fn spoken(documents: Vec<&str>, chat: bool) -> Vec<&str> {
     if chat { documents.into_iter().flat_map(chat::words).collect() } else { documents }
 }
 
-/// The ids of documents, and where answers begin in them that are only read.
+/// The ids of documents, and the positions of assistant turns that do not count.
 fn encoded(tokenizer: &Tokenizer, documents: &[&str]) -> (TokenIds, Vec<u32>) {
     let as_read = |document| chat::as_read(document, tokenizer.turns());
     if documents.iter().all(|document| matches!(as_read(document), Cow::Borrowed(_))) {
@@ -265,7 +266,8 @@ fn encoded(tokenizer: &Tokenizer, documents: &[&str]) -> (TokenIds, Vec<u32>) {
     (ids, places)
 }
 
-/// Where answers begin, in the ids of these documents, that are only read; none where turns have no tokens.
+/// The positions of assistant turns that do not count, in the ids of these documents; empty if the tokenizer has no
+/// turn tokens.
 fn places_only_read(tokenizer: &Tokenizer, documents: &[&str], ids: &TokenIds) -> Vec<u32> {
     let Some([_, _, assistant, _]) = tokenizer.turn_ids() else { return Vec::new() };
     let begins = (0..).zip(ids.iter()).filter(|(_, id)| *id == assistant).map(|(place, _)| place);
@@ -273,7 +275,7 @@ fn places_only_read(tokenizer: &Tokenizer, documents: &[&str], ids: &TokenIds) -
     begins.zip(only_read).filter(|(_, only_read)| *only_read).map(|(place, _)| place).collect()
 }
 
-/// The tokens between turns, by their ids.
+/// The ids of the turn tokens.
 pub(super) fn answers(tokenizer: &Tokenizer) -> Result<Answers> {
     let tokens = tokenizer.turn_ids().ok_or(Error::TokenizerWithoutTurns)?;
     Ok(Answers { tokens, end_of_text: tokenizer.end_of_text(), only_read: Default::default() })

@@ -1,4 +1,4 @@
-//! A run: begun, step by step, evaluated, saved and brought back.
+//! The life of a run: start, steps, evaluation, saving and resuming.
 
 use std::rc::Rc;
 
@@ -26,7 +26,7 @@ impl Session {
         config.validate()?;
         let model = self.model.as_ref().ok_or(Error::NoModel)?;
         let tokenizer = self.tokenizer.as_ref().ok_or(Error::NoTokenizer)?;
-        // The same number of ids is not enough: another tokenizer means other tokens by them.
+        // Equal vocabulary sizes are not enough: with another tokenizer the ids mean other tokens.
         if !Rc::ptr_eq(tokenizer, &model.tokenizer) && tokenizer.to_json() != model.tokenizer.to_json() {
             return Err(Error::TokenizerChanged);
         }
@@ -34,13 +34,13 @@ impl Session {
         if self.corpus.has_conversations() {
             text::answers(tokenizer)?;
         }
-        // Odd widths would have pieces of hidden states begin where a GPU cannot bind a buffer.
+        // With an odd width, views of hidden states would begin where a GPU cannot bind a buffer.
         let can_be_half = config.lora.is_none() && model.gpt.config.width.is_multiple_of(2);
         if config.half_precision && !(can_be_half && self.device.supports_half()) {
             return Err(Error::HalfPrecisionUnavailable);
         }
         let context = config.window(model.gpt.config.context);
-        // A model that was restored without its text goes on with the tokens that came with it.
+        // A model that was restored without its text continues with the token ids of its checkpoint.
         let data = match (self.corpus.is_empty(), &model.data) {
             (true, Some(data)) => data.clone(),
             _ => self.dataset()?,
@@ -59,7 +59,7 @@ impl Session {
                 held_back: summary.held_back,
             };
         }
-        // What was best on another text is not comparable.
+        // The best loss on another text is not comparable.
         if model.data.as_ref().is_none_or(|before| !Rc::ptr_eq(before, &data) && **before != *data) {
             model.trainer.forget_best();
         }

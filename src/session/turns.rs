@@ -1,4 +1,5 @@
-//! Conversations for a model that knew none: its tokenizer gets the tokens between turns, and the model rows for them.
+//! Adds chat support to a model without it: its tokenizer gets the special tokens of turns, and its embedding rows for
+//! them.
 
 use std::rc::Rc;
 
@@ -51,7 +52,7 @@ impl Session {
     }
 }
 
-/// The ids of new tokens, and of those that spell what each stands for.
+/// The ids of new tokens, and of the tokens that spell the meaning of each.
 fn meanings(old: &Tokenizer, taught: &Tokenizer) -> Vec<(usize, Vec<usize>)> {
     let spelled = [" system", " user", " assistant"].map(|word| old.encode(word));
     let spelled = spelled.into_iter().chain([vec![old.end_of_text().unwrap_or_else(|| old.start())]]);
@@ -63,7 +64,7 @@ fn meanings(old: &Tokenizer, taught: &Tokenizer) -> Vec<(usize, Vec<usize>)> {
     .collect()
 }
 
-/// The weights of a model with more rows in its token embedding, and in its head where that is one of its own.
+/// The weights of a model with more rows in its token embedding, and in its head unless that is tied.
 fn with_rows(layout: &Layout, flat: &[f32], config: ModelConfig, rows: &[(usize, Vec<usize>)]) -> Vec<f32> {
     let larger = Layout::new(&config);
     let mut out = layout.moved(flat, &larger);

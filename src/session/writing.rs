@@ -1,4 +1,4 @@
-//! Texts and answers, token by token.
+//! Generates texts and chat answers, token by token.
 
 use super::{GenerateOptions, Model, Session, Writing, cpu_writer::CpuWriter};
 use crate::{
@@ -53,7 +53,7 @@ impl Session {
         Ok(left_out)
     }
 
-    /// What writes: the model, or its copy on the CPU; and whether it is the copy.
+    /// The model that generates, or its copy on the CPU; and whether it is the copy.
     fn writer(&self) -> Result<(&Gpt, bool)> {
         let Model { gpt, cpu_writer, .. } = self.model()?;
         Ok(cpu_writer.copy_of(gpt).map_or((gpt, false), |copy| (copy, true)))
@@ -106,7 +106,7 @@ impl Session {
 }
 
 impl Writing {
-    /// The next piece of text, as [`Session::next_token`] gives it.
+    /// The next piece of text, for [`Session::next_token`].
     pub(super) async fn next(&mut self, gpt: &Gpt, cpu_writer: &CpuWriter) -> Result<Option<String>> {
         if self.answer.as_ref().is_some_and(chat::Answer::has_ended) {
             return Ok(None);
@@ -120,7 +120,7 @@ impl Writing {
         }))
     }
 
-    /// What an incomplete character left over.
+    /// The rest of an incomplete character.
     pub(super) fn finish(self) -> String {
         let rest = self.decoder.finish();
         match self.answer {

@@ -1,13 +1,13 @@
 //! GPT-2's byte alphabet: every byte is written as one printable character, so that tokens of bytes are text.
 //!
-//! Printable Latin-1 stands for itself; the other 68 bytes, in order, are U+0100 and on (a space is `Ġ`).
+//! Printable Latin-1 stands for itself; the other 68 bytes, in order, are written as U+0100 and on (a space is `Ġ`).
 
 const CHARACTERS: [char; 256] = characters();
 
 /// One past the last character of the alphabet.
 const END: usize = 0x144;
 
-/// The byte of a character; 256 where there is none.
+/// The byte of each character; 256 for characters outside the alphabet.
 const BYTES: [u16; END] = bytes();
 
 const fn characters() -> [char; 256] {
@@ -50,12 +50,12 @@ pub fn byte(character: char) -> Option<u8> {
     u8::try_from(byte).ok()
 }
 
-/// Bytes, as a `tokenizer.json` writes them.
+/// Writes bytes as a `tokenizer.json` does.
 pub fn spell(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| character(byte)).collect()
 }
 
-/// The bytes of a token as a `tokenizer.json` writes it; `None` if it holds a character that stands for no byte.
+/// Returns the bytes of a token in a `tokenizer.json`; `None` if it has a character outside the alphabet.
 pub fn unspell(token: &str) -> Option<Vec<u8>> {
     token.chars().map(byte).collect()
 }
@@ -69,13 +69,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_alphabet_is_the_one_of_tokenizers() {
+    fn the_alphabet_equals_that_of_tokenizers() {
         let ours: HashSet<char> = (0..=255).map(character).collect();
         assert_eq!(ours, ByteLevel::alphabet().into_iter().collect());
     }
 
     #[test]
-    fn bytes_come_back() {
+    fn bytes_survive_a_round_trip() {
         assert_eq!(spell(" ñ\n".as_bytes()), "ĠÃ±Ċ");
         let all: Vec<u8> = (0..=255).collect();
         assert_eq!(unspell(&spell(&all)), Some(all));

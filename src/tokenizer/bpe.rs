@@ -1,4 +1,4 @@
-//! Byte-pair merges: bytes of a word to ids, as `tokenizers` does it.
+//! Applies byte-pair merges: encodes the bytes of a word as ids, as `tokenizers` does.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,26 +7,27 @@ use ahash::AHashMap;
 
 use super::split::words;
 
-/// Longer words are cut. 24 bytes are held for each byte of a word, and a text can be one word.
+/// Largest length of a word in bytes; longer words are cut. Merging takes 24 bytes of memory for each byte of a word,
+/// and a whole text can be one word.
 const LONGEST_WORD: usize = 4 << 20;
 
-/// Words whose ids are remembered while a text is encoded, and the longest of them.
+/// Number of words whose ids are cached while a text is encoded, and the longest of them.
 const REMEMBERED_WORDS: usize = 1 << 16;
 const LONGEST_REMEMBERED: usize = 64;
 
-/// A symbol that was merged into the one before it.
+/// Marks a symbol that was merged into the one before it.
 const MERGED: u32 = u32::MAX;
-/// No symbol follows, or none is before.
+/// Marks a missing neighbour.
 const NONE: u32 = u32::MAX;
 
-/// The merges of a vocabulary of bytes.
+/// The merges of a byte-level vocabulary.
 #[derive(Debug, Clone)]
 pub struct Merges {
     /// The id of every byte.
     bytes: [u32; 256],
-    /// Words that are one token whatever the merges say.
+    /// Words that are always one token, regardless of merges.
     whole: AHashMap<Box<[u8]>, u32>,
-    /// What two ids merge to, and how soon: the lowest rank first.
+    /// For each pair of ids the merged id and its rank; the lowest rank is merged first.
     pairs: AHashMap<(u32, u32), Merge>,
 }
 
@@ -37,18 +38,18 @@ struct Merge {
 }
 
 impl Merges {
-    /// `merges` in the order of their ranks: left, right and merged id.
+    /// Makes merges from a list in the order of ranks: left, right and merged id.
     pub fn new(bytes: [u32; 256], merges: impl Iterator<Item = (u32, u32, u32)>) -> Self {
         let pairs = merges.zip(0..).map(|((left, right, id), rank)| ((left, right), Merge { rank, id }));
         Self { bytes, whole: AHashMap::new(), pairs: pairs.collect() }
     }
 
-    /// The same, but a word that is one of these tokens is that token, as `ignore_merges` of `tokenizers` has it.
+    /// The same, but a word that equals one of these tokens is that token, as with `ignore_merges` of `tokenizers`.
     pub fn with_whole_words(self, whole: impl Iterator<Item = (Box<[u8]>, u32)>) -> Self {
         Self { whole: whole.collect(), ..self }
     }
 
-    /// The pairs in the order of their ranks.
+    /// The pairs in the order of ranks.
     pub fn in_order(&self) -> Vec<(u32, u32)> {
         let mut pairs: Vec<_> = self.pairs.iter().collect();
         pairs.sort_unstable_by_key(|(_, merge)| merge.rank);
@@ -60,19 +61,19 @@ impl Merges {
     }
 }
 
-/// Encodes words, remembering those it has seen: most of a text is a few thousand words.
+/// Encodes words with a cache: most of a text consists of a few thousand words.
 pub struct Encoder<'m> {
     merges: &'m Merges,
-    /// Where in `remembered` the ids of a word are.
+    /// The range of `remembered` that holds the ids of a word.
     seen: AHashMap<Box<str>, (u32, u32)>,
     remembered: Vec<u32>,
-    /// The ids of a word too long to be remembered.
+    /// The ids of a word too long for the cache.
     long: Vec<u32>,
     symbols: Vec<Symbol>,
     queue: BinaryHeap<Reverse<Candidate>>,
 }
 
-/// One id of a word in the making, linked to its neighbours.
+/// One id of a word during merging, linked to its neighbours.
 #[derive(Debug, Clone, Copy)]
 struct Symbol {
     id: u32,
@@ -80,7 +81,7 @@ struct Symbol {
     next: u32,
 }
 
-/// A pair that might be merged: the lowest rank comes first, then the leftmost.
+/// A candidate pair: the lowest rank comes first, then the leftmost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate {
     rank: u32,
@@ -124,7 +125,7 @@ impl<'m> Encoder<'m> {
         &self.remembered[start..]
     }
 
-    /// Leaves the ids of a word in `symbols`.
+    /// Merges a word; the result is in `symbols`.
     fn merge(&mut self, word: &[u8]) {
         let Self { merges, symbols, queue, .. } = self;
         let last = word.len() as u32 - 1;
@@ -150,7 +151,7 @@ impl<'m> Encoder<'m> {
                 continue;
             }
             let next = symbols[symbol.next as usize];
-            // A neighbour may have been merged since: then another candidate stands for the new pair.
+            // A neighbour may have been merged since: then another candidate represents the new pair.
             let Some(merge) = merges.get(symbol.id, next.id).filter(|merge| merge.rank == candidate.rank) else {
                 continue;
             };

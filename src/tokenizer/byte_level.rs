@@ -1,9 +1,9 @@
-//! A tokenizer as a byte-level BPE, which is the only kind of ours that llama.cpp knows. Its ids stay the same.
+//! Converts a tokenizer to byte-level BPE, the only kind of ours that llama.cpp supports. Its ids stay the same.
 //!
-//! Words are that already, and bytes are a BPE without merges. Characters become one whose merges build each character
-//! of several bytes from its first byte on. No such merge reaches into the next character, as it would have to begin
-//! inside one, and wherever a text is cut into words, it is cut between characters. Of a character that has no token
-//! only pieces come about, and llama.cpp leaves out what has no token, as we do.
+//! Words are byte-level BPE already, and bytes are BPE without merges. For characters, merges build each character of
+//! several bytes from its first byte on. No such merge crosses into the next character, because it would have to begin
+//! inside one, and pre-tokenisation cuts only between characters. A character without a token is encoded as bytes
+//! without tokens, which llama.cpp drops, as Lorito does.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +12,7 @@ use super::scheme::Scheme;
 use super::{Tokenizer, alphabet};
 use crate::error::{Error, Result};
 
-/// How a program that reads a text treats a token, as in the token types of llama.cpp.
+/// The token types of llama.cpp, which control how a program treats a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenClass {
     /// A byte, or the result of a merge.
@@ -50,7 +50,7 @@ impl Tokenizer {
         let spell = |(id, bytes): (u32, &[u8])| match added.get(&id) {
             Some(token) if token.special => (token.content.clone(), TokenClass::Special),
             Some(token) => (token.content.clone(), TokenClass::Added),
-            // As llama.cpp's own converter names them.
+            // The name that llama.cpp's own converter uses.
             None if bytes.is_empty() => (format!("[PAD{id}]"), TokenClass::Unused),
             None => (alphabet::spell(bytes), TokenClass::Ordinary),
         };
@@ -73,7 +73,7 @@ impl Tokenizer {
         Ok(ByteLevel { tokens, merges })
     }
 
-    /// What llama.cpp has no way to do, of what this tokenizer does to every text.
+    /// A feature of this tokenizer that llama.cpp does not support.
     fn beyond_llama_cpp(&self) -> Option<String> {
         let shown = self.specials.tokens().iter().filter(|token| !token.special);
         let mut bound = shown.filter(|token| token.single_word || token.lstrip || token.rstrip);
@@ -87,7 +87,7 @@ impl Tokenizer {
     }
 }
 
-/// Each character's bytes joined to the ones before, once where characters begin alike.
+/// Merges that append each byte of a character to the ones before it; characters with a common beginning share merges.
 fn merges_of_characters<'a>(characters: impl Iterator<Item = &'a [u8]>) -> Vec<(String, String)> {
     let mut seen = HashSet::new();
     let starts = characters.flat_map(|bytes| (2..=bytes.len()).map(move |end| &bytes[..end]));
@@ -107,10 +107,10 @@ mod tests {
     }
 
     #[test]
-    fn characters_are_merged_from_their_first_byte_on() {
+    fn bytes_of_a_character_are_merged_from_the_first_on() {
         let tokenizer = Tokenizer::train(Kind::Char, None, &["añ日本"]).unwrap();
         let ByteLevel { tokens, merges } = tokenizer.byte_level().unwrap();
-        // ñ is C3 B1, 日 E6 97 A5, 本 E6 9C AC; the bytes 97 and 9C are written ĸ and ľ... by the alphabet.
+        // ñ is C3 B1, 日 E6 97 A5, 本 E6 9C AC; the alphabet writes the bytes 97 and 9C as ĸ and ľ...
         let [x97, x9c] = [0x97, 0x9c].map(|byte| alphabet::spell(&[byte]));
         let texts: Vec<_> = tokens.iter().map(|(text, _)| &text[..]).collect();
         assert_eq!(texts, ["a", "Ã±", &format!("æ{x97}¥"), &format!("æ{x9c}¬"), "<|endoftext|>"]);
@@ -122,14 +122,14 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_begin_alike_share_merges() {
+    fn characters_with_a_common_beginning_share_merges() {
         let tokenizer = Tokenizer::train(Kind::Char, None, &["🦜🦝"]).unwrap();
-        // Two bytes and three bytes are the same, the fourth is another.
+        // The first three bytes are equal, the fourth differs.
         assert_eq!(tokenizer.byte_level().unwrap().merges.len(), 4);
     }
 
     #[test]
-    fn bytes_have_no_merges_and_words_keep_theirs() {
+    fn byte_tokenizers_have_no_merges_and_bpe_keeps_its_own() {
         let bytes = Tokenizer::train(Kind::Byte, None, &["a"]).unwrap().byte_level().unwrap();
         assert_eq!((bytes.tokens.len(), bytes.merges.len()), (257, 0));
         assert_eq!(bytes.tokens[32].0, "Ġ");
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_character_and_an_added_token_may_not_be_spelled_the_same() {
+    fn a_character_and_an_added_token_with_the_same_spelling_are_refused() {
         let tokenizer = Tokenizer::train(Kind::Char, None, &["ñ"]).unwrap();
         assert!(tokenizer.with_special_tokens(&["<|end|>"]).unwrap().byte_level().is_ok());
         let clash = tokenizer.with_special_tokens(&["Ã±"]).unwrap();

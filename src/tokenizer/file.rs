@@ -1,4 +1,4 @@
-//! `tokenizer.json` as Hugging Face's `tokenizers` writes it: what of it can be used here, read with distrust.
+//! Parses and validates `tokenizer.json` of Hugging Face's `tokenizers`. The file is untrusted.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,23 +12,23 @@ use super::vocabulary::{read_merges, read_vocabulary, write_vocabulary};
 use crate::config::LARGEST_VOCABULARY;
 use crate::error::{Error, Result};
 
-/// Larger files are refused; GPT-2's has 1.4 MB.
+/// Largest accepted file in bytes; GPT-2's has 1.4 MB.
 pub const LARGEST_FILE: usize = 32 << 20;
 
-/// The token that stands between documents and ends generation, in the tokenizers that are made here.
+/// The token that separates documents and ends generation, in Lorito's own tokenizers.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
 
-/// GPT-2's regex, as its own code and as tiktoken's writes it.
+/// GPT-2's regex, in the spelling of its own code and of tiktoken's.
 const WORDS: [&str; 2] = [
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
     r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
 ];
 
-/// The file, in the order in which `tokenizers` writes its fields.
+/// The file, with its fields in the order of `tokenizers`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct File {
     version: String,
-    /// Neither is applied here: our texts are neither cut nor filled up.
+    /// Truncation and padding, neither of which is applied here.
     #[serde(default, skip_deserializing)]
     truncation: (),
     #[serde(default, skip_deserializing)]
@@ -38,35 +38,35 @@ pub struct File {
     #[serde(default)]
     normalizer: Option<Component>,
     pub pre_tokenizer: Option<Component>,
-    /// Would add tokens around a text where it is asked to; here it never is. It is handed on as it is.
+    /// Would add tokens around a text on request, which never happens here. It is kept as it is.
     #[serde(default)]
     post_processor: Option<Value>,
     pub decoder: Option<Component>,
     pub model: Model,
 }
 
-/// A normalizer, pre-tokenizer or decoder, or several in turn. Each reads the fields it knows.
+/// A normalizer, pre-tokenizer or decoder, or a sequence of them. Each kind reads the fields it knows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Component {
     #[serde(rename = "type")]
     name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub add_prefix_space: Option<bool>,
-    /// Tells how offsets are counted, which changes no id.
+    /// How offsets are counted, which changes no id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trim_offsets: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     use_regex: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     individual_digits: Option<bool>,
-    /// What a `Split` looks for, and what it does with it.
+    /// What a `Split` matches, and what it does with a match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pattern: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     behavior: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     invert: Option<bool>,
-    /// What a `Sequence` consists of; which of the three names it has depends on what it is a sequence of.
+    /// The elements of a `Sequence`; which of the three names is used depends on the kind of component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     normalizers: Option<Vec<Component>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,7 +76,7 @@ pub struct Component {
 }
 
 impl Component {
-    /// This one, or what it is a sequence of.
+    /// This component, or the elements of a sequence.
     fn steps(&self) -> Vec<&Self> {
         if self.name != "Sequence" {
             return vec![self];
@@ -85,7 +85,7 @@ impl Component {
         steps.flat_map(Self::steps).collect()
     }
 
-    /// Whether it cuts a text into GPT-2's words, by its regex written out.
+    /// Whether it splits a text into GPT-2's words, with the explicit regex.
     fn cuts_words(&self) -> bool {
         let is_words = |pattern: &Value| WORDS.iter().any(|words| pattern["Regex"] == *words);
         let keeps_all =
@@ -98,17 +98,17 @@ fn steps(component: &Option<Component>) -> Vec<&Component> {
     component.iter().flat_map(Component::steps).collect()
 }
 
-/// A token that is found in the text before anything else is cut.
+/// An added token, which is matched in the text before all other tokenisation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AddedToken {
     pub id: u32,
     pub content: String,
-    /// Is found only where no word goes on before or behind it.
+    /// Matches only where it is not part of a longer word.
     pub single_word: bool,
-    /// Takes the white space before it into itself; `rstrip` that behind it.
+    /// Includes the white space before it; `rstrip` the white space behind it.
     pub lstrip: bool,
     pub rstrip: bool,
-    /// Is looked for in the normalised text.
+    /// Is matched in the normalised text.
     pub normalized: bool,
     pub special: bool,
 }
@@ -129,10 +129,10 @@ pub struct Model {
     fuse_unk: bool,
     #[serde(default)]
     byte_fallback: bool,
-    /// A word that is a token is that token, whatever the merges say.
+    /// A word that equals a token is that token, regardless of merges.
     #[serde(default)]
     pub ignore_merges: bool,
-    /// In the order of the ids; an empty text where no token has the id.
+    /// In the order of ids; an empty text where no token has the id.
     #[serde(serialize_with = "write_vocabulary", deserialize_with = "read_vocabulary")]
     pub vocab: Vec<String>,
     #[serde(deserialize_with = "read_merges")]
@@ -143,14 +143,14 @@ fn bpe() -> String {
     "BPE".to_owned()
 }
 
-/// How a file cuts a text before it merges.
+/// How a file splits a text before merging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
-    /// Not at all; tokens are characters.
+    /// No splitting; tokens are characters.
     Characters,
-    /// Not at all; tokens are bytes.
+    /// No splitting; tokens are bytes.
     Bytes,
-    /// By GPT-2's regex; tokens are bytes.
+    /// Splitting by GPT-2's regex; tokens are bytes.
     Words,
 }
 
@@ -198,17 +198,17 @@ impl File {
         }
     }
 
-    /// The same file with the form that it brings texts into.
+    /// The same file with another normal form.
     pub fn in_form(self, form: NormalForm) -> Self {
         let nfc = Component { name: "NFC".to_owned(), ..Component::default() };
         Self { normalizer: (form == NormalForm::Nfc).then_some(nfc), ..self }
     }
 
-    /// Reads a file and refuses what would encode otherwise than we do.
+    /// Parses a file and refuses one that would encode differently than Lorito does.
     pub fn read(json: &[u8]) -> Result<Self> {
         check(json.len() <= LARGEST_FILE, || format!("{} bytes are too many", json.len()))?;
         let json = without_mark(json);
-        // Before the fields: those of another kind are others.
+        // Checked before the fields, because other kinds have other fields.
         let kind = kind(json)?;
         support(kind == "BPE", || format!("it is of the kind {kind}, and BPE can be read"))?;
         let file: Self = serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
@@ -222,7 +222,7 @@ impl File {
         serde_json::to_string(self).expect("strings and numbers can be written")
     }
 
-    /// How the file cuts texts, or why we cannot.
+    /// How the file splits texts, or the error why that is not supported.
     pub fn cut(&self) -> Result<(Cut, Splitting)> {
         let decoders = steps(&self.decoder);
         let decoded_by = |name: &str| decoders.len() == 1 && decoders[0].name == name;
@@ -238,7 +238,7 @@ impl File {
         let (digits, words) = match before {
             [] => (None, false),
             [digits] if digits.name == "Digits" => (Some(digits.individual_digits.unwrap_or(false)), false),
-            // A space before each word, or words of words, would be something else.
+            // A space before each word, or splitting words again, would give other words.
             [split] if split.cuts_words() && !use_regex && !prefix_space => (None, true),
             [other, ..] => return Err(unsupported(format!("pre-tokenizer {}", other.name))),
         };
@@ -246,7 +246,7 @@ impl File {
         Ok((cut, Splitting { digits, prefix_space }))
     }
 
-    /// The form in which the file reads a text, or why we cannot.
+    /// The normal form of the file, or the error why it is not supported.
     pub fn form(&self) -> Result<NormalForm> {
         let steps = steps(&self.normalizer);
         match steps.iter().find(|step| step.name != "NFC") {
@@ -261,19 +261,20 @@ impl File {
         Self { added_tokens: Vec::new(), model, ..self }
     }
 
-    /// The id of a token, by the text that the file writes it as.
+    /// The id of a token, by its spelling in the file.
     pub fn id(&self, content: &str) -> Option<u32> {
         let added = self.added_tokens.iter().find(|token| token.content == content).map(|token| token.id);
         added.or_else(|| self.model.id(content))
     }
 
-    /// The token with an id.
+    /// The spelling of the token with an id.
     pub fn content(&self, id: u32) -> Option<&str> {
         let added = self.added_tokens.iter().find(|token| token.id == id).map(|token| &token.content);
         added.or_else(|| self.model.vocab.get(id as usize)).map(String::as_str).filter(|content| !content.is_empty())
     }
 
-    /// Whether no text becomes this token unless it spells it out: it is an added one, or neither a single byte or
+    /// Whether a text becomes this token only by spelling it out: it is an added token, or neither a single byte or
+    /// character nor the result of a merge.
     /// character nor what a merge makes.
     pub fn stands_apart(&self, id: u32) -> bool {
         let Some(content) = self.content(id) else { return false };
@@ -284,8 +285,8 @@ impl File {
             || (content.chars().nth(1).is_some() && !self.model.merges.iter().any(made))
     }
 
-    /// Leaves out the added tokens that a model of so many rows has no row for, as those that somebody added without
-    /// making the model larger: their text is then cut as any other. Returns what they are.
+    /// Removes added tokens without a row in a model with so many rows, such as those that somebody added without
+    /// enlarging the model: their text is then tokenised as any other. Returns their texts.
     ///
     /// # Errors
     /// [`Error::VocabularyMismatch`] where ordinary tokens have no row.
@@ -307,13 +308,14 @@ impl File {
         }
         self.model.vocab.truncate(rows);
         if !left_out.is_empty() {
-            // It may name one of them.
+            // It may refer to a removed token.
             self.post_processor = None;
         }
         Ok(left_out)
     }
 
-    /// An added token outside the vocabulary gets the next id when the file is opened, whatever id is written.
+    /// An added token outside the vocabulary gets the next id when `tokenizers` opens the file, whatever id the file
+    /// states.
     pub fn check_added_tokens(&self) -> Result<()> {
         let vocabulary = self.model.vocab.iter().map(String::as_str).zip(0..);
         let ids: HashMap<&str, u32> = vocabulary.filter(|(token, _)| !token.is_empty()).collect();
@@ -346,13 +348,14 @@ impl Model {
         u32::try_from(place).ok()
     }
 
-    /// Unknown characters are dropped here. That is right where there are none, or the file says nothing else.
+    /// Whether unknown characters may be dropped, as Lorito does: if there are none, or if the file does not say
+    /// otherwise.
     pub fn drops_unknown(&self) -> bool {
         self.unk_token.is_none() && !self.byte_fallback
     }
 }
 
-/// The kind of the model that a file describes. Old files do not say it; then the fields do that only one kind has.
+/// The model kind of a file. Old files lack it; then it follows from fields that only one kind has.
 fn kind(json: &[u8]) -> Result<String> {
     #[derive(Deserialize)]
     struct Outline {
@@ -378,12 +381,12 @@ fn kind(json: &[u8]) -> Result<String> {
     })
 }
 
-/// The bytes of a text without the mark that some editors put before it.
+/// Returns the bytes of a text without the byte order mark of some editors.
 pub fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
 }
 
-/// The file is damaged, or contradicts itself.
+/// The error for a file that is damaged or contradicts itself.
 pub fn invalid(reason: impl Into<String>) -> Error {
     Error::TokenizerInvalid { reason: reason.into() }
 }
@@ -392,7 +395,7 @@ pub fn check(right: bool, reason: impl FnOnce() -> String) -> Result<()> {
     if right { Ok(()) } else { Err(invalid(reason())) }
 }
 
-/// The file is whole, and asks for what is not done here.
+/// The error for a valid file that needs an unsupported feature.
 pub fn unsupported(reason: impl Into<String>) -> Error {
     Error::TokenizerUnsupported { reason: reason.into() }
 }

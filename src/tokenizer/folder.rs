@@ -1,6 +1,6 @@
-//! The tokenizer of a folder of Hugging Face's: `tokenizer.json`, or GPT-2's older pair `vocab.json` and `merges.txt`, and
-//! what the small files beside it say of its tokens. All as transformers 5.24 read them (`tokenization_utils_base.py`,
-//! `tokenization_gpt2.py`, `generation/configuration_utils.py`).
+//! Reads the tokenizer of a Hugging Face folder: `tokenizer.json`, or GPT-2's older pair `vocab.json` and `merges.txt`,
+//! and its special tokens from the small files beside it. All as transformers 5.24 reads them
+//! (`tokenization_utils_base.py`, `tokenization_gpt2.py`, `generation/configuration_utils.py`).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -27,11 +27,11 @@ pub const TOKENIZER_FILES: [&str; 8] = [
     "chat_template.jinja",
 ];
 
-/// The field of `tokenizer_config.json` that names the turn tokens if they are not ours. transformers preserve it and
-/// do nothing with it.
+/// The field of `tokenizer_config.json` that names the turn tokens if they differ from Lorito's own. transformers keeps
+/// it and does nothing with it.
 pub const TURN_TOKENS: &str = "turn_tokens";
 
-/// Ids of one kind that a file may name; more are passed over.
+/// Largest number of ids of one kind that a file may name; further ids are ignored.
 const MOST_IDS: usize = 64;
 
 /// A tokenizer that was opened for a model, and the added tokens that were left out.
@@ -43,20 +43,20 @@ pub struct Opened {
     pub left_out: Vec<String>,
 }
 
-/// What the files beside a tokenizer say.
+/// The special tokens that the files beside a tokenizer describe.
 #[derive(Default)]
 struct Described {
-    /// By their names in `transformers`. The id is still unknown.
+    /// Tokens by their names in `transformers`, with unknown ids.
     named: BTreeMap<&'static str, AddedToken>,
-    /// More tokens that are special.
+    /// Other special tokens.
     others: Vec<AddedToken>,
-    /// Tokens with their ids, beside the vocabulary.
+    /// Added tokens with their ids, outside the vocabulary.
     added: Vec<AddedToken>,
     generation: Ids,
     config: Ids,
     add_prefix_space: bool,
     chat_template: Option<String>,
-    /// As our own folders name them.
+    /// The turn tokens that Lorito's own folders name.
     turns: Option<TurnTokens>,
 }
 
@@ -101,8 +101,8 @@ impl Tokenizer {
     }
 }
 
-/// `vocab.json`, a map from tokens to ids, and `merges.txt`, a merge a line. Which of the tokens are looked for in a text
-/// before it is cut, only the files beside them say.
+/// Reads `vocab.json`, a map from tokens to ids, and `merges.txt`, one merge per line. Only the files beside them say
+/// which tokens are added tokens.
 fn of_pair(vocabulary: &[u8], merges: &[u8], described: &Described) -> Result<File> {
     #[derive(Deserialize)]
     struct Vocabulary(#[serde(deserialize_with = "read_vocabulary")] Vec<String>);
@@ -191,18 +191,18 @@ impl Described {
         Ok(described)
     }
 
-    /// The tokens that are named, and more that are special.
+    /// All special tokens, named or not.
     fn special(&self) -> impl Iterator<Item = &AddedToken> {
         self.named.values().chain(&self.others)
     }
 
-    /// What the tokens of a file are for. An id counts where a token has it.
+    /// The roles of a file's tokens. Only existing ids count.
     fn roles(&self, file: &File) -> TokenRoles {
         let has = |&id: &u32| file.content(id).is_some();
         let id = |token: &AddedToken| file.id(&token.content);
         let mut ends: Vec<u32> = self.generation.eos.iter().copied().filter(has).collect();
-        // The others may be left over from another tokenizer: GPT-2's 50256 is a word in many. What a text can become
-        // without spelling it out is an end only where nothing else is.
+        // The other ids may be left over from another tokenizer: GPT-2's 50256 is a word in many. A token that ordinary
+        // text can become counts as an end only if there is no other.
         let others = self.config.eos.iter().copied().filter(has).chain(self.named.get("eos_token").and_then(id));
         let (apart, words): (Vec<_>, Vec<_>) = others.partition(|&id| file.stands_apart(id));
         ends.extend(apart);
@@ -219,14 +219,14 @@ impl Described {
                 true
             }
         });
-        // Of a word, an id that is left over from another tokenizer.
+        // If it is a word, its id is left over from another tokenizer.
         let is_apart = |&id: &u32| file.stands_apart(id);
         let first = |of: &dyn Fn(&Ids) -> &Vec<u32>| {
             [&self.generation, &self.config].into_iter().flat_map(of).copied().find(is_apart)
         };
         let mut named: BTreeMap<String, u32> =
             self.named.iter().filter_map(|(&name, token)| Some((name.to_owned(), id(token)?))).collect();
-        // Without files that name them, the ids of the model do.
+        // Without names, the ids in the model's files count.
         if self.named.is_empty() {
             let by_id = [
                 ("bos_token", first(&|ids| &ids.bos)),
@@ -255,7 +255,7 @@ fn number(value: &Value) -> Option<u32> {
     value.as_u64().and_then(|id| u32::try_from(id).ok())
 }
 
-/// A token as these files write it: its text, or an object with what is special about it.
+/// Parses a token in these files: its text, or an object with its properties.
 fn special(value: &Value) -> Option<AddedToken> {
     let content = value.as_str().or_else(|| value["content"].as_str()).filter(|content| !content.is_empty())?;
     let says = |field: &str, otherwise: bool| value[field].as_bool().unwrap_or(otherwise);
@@ -269,7 +269,7 @@ fn special(value: &Value) -> Option<AddedToken> {
     })
 }
 
-/// One template, or of several the one that is used where none is asked for.
+/// The chat template; of several the default one.
 fn chat_template(value: &Value) -> Option<String> {
     let named = value.as_array().into_iter().flatten().find(|template| template["name"] == "default");
     let template = value.as_str().or_else(|| named?["template"].as_str())?;

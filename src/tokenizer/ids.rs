@@ -1,9 +1,9 @@
-//! The token ids of a text, as a run holds them for as long as it trains.
+//! Compact storage for the token ids of a text, kept for as long as a run trains.
 
 use std::ops::Range;
 
-/// Vocabularies below this size have ids of 16 bits. The largest 16-bit number is then no token's id: the stored form uses it
-/// for "no token" (`train::Dataset::to_bytes`).
+/// Vocabularies below this size have 16-bit ids. The largest 16-bit number is then no token's id: the stored form uses
+/// it for "no token" (`train::Dataset::to_bytes`).
 const LARGEST_NARROW: usize = u16::MAX as usize;
 
 /// The token ids of a text, in order. Each takes 2 bytes of memory if the vocabulary allows it, else 4: a text of 200
@@ -107,14 +107,14 @@ impl Default for TokenIds {
     }
 }
 
-/// Equal where the ids are, whatever they take.
+/// Compares ids regardless of their width.
 impl PartialEq for TokenIds {
     fn eq(&self, other: &Self) -> bool {
         self.len() == other.len() && self.iter().eq(other.iter())
     }
 }
 
-/// In the width that the largest of them needs.
+/// Uses the width that the largest id needs.
 impl From<Vec<u32>> for TokenIds {
     fn from(ids: Vec<u32>) -> Self {
         match Self::width(ids.iter().max().map_or(0, |&id| id as usize + 1)) {

@@ -1,11 +1,11 @@
-//! Text to ids and back: characters, bytes, or byte-level BPE.
+//! Encodes text as token ids and decodes ids: characters, bytes, or byte-level BPE.
 //!
 //! A tokenizer is saved as the `tokenizer.json` of Hugging Face's `tokenizers`, which opens it and encodes to the same
-//! ids. That crate trains the merges here; the encoding is our own, as its engine for every kind of tokenizer would
-//! add half a megabyte to the page and take several times as long. The tests hold the two against each other.
+//! ids. That crate trains the merges here; encoding is our own code, because its engine for every kind of tokenizer
+//! would add half a megabyte to the page and take several times as long. The tests compare the two.
 //!
-//! `<|endoftext|>` is a token in all three kinds that are made here: the last id, never a result of merges, and found
-//! wherever a text spells it out. Tokenizers from elsewhere have the ends that their files name.
+//! `<|endoftext|>` is a token in all three kinds that are trained here: the last id, never the result of merges, and
+//! matched wherever a text spells it out. Tokenizers from elsewhere have the end-of-text tokens that their files name.
 
 mod alphabet;
 mod bpe;
@@ -49,7 +49,7 @@ use tokens::Tokens;
 pub use train::default_vocabulary;
 pub use turns::TurnTokens;
 
-/// What a token of a tokenizer is.
+/// The kind of tokens of a tokenizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
@@ -71,15 +71,15 @@ pub struct Tokenizer {
     tokens: Arc<Tokens>,
     specials: Specials,
     roles: TokenRoles,
-    /// Whether the roles are not only what the tokens' names say.
+    /// Whether a file stated the roles, beyond the names of tokens.
     roles_are_stated: bool,
-    /// The tokens around turns, where it has all of them.
+    /// The turn tokens, if it has all of them.
     turns: Option<TurnTokens>,
     /// The file that it was read from, without its tokens.
     frame: File,
-    /// Ids of the vocabulary; added tokens may follow.
+    /// The number of ids in the vocabulary; added tokens may follow.
     listed: usize,
-    /// Ids that no token has.
+    /// Ids without a token.
     unused: Vec<u32>,
 }
 
@@ -142,7 +142,7 @@ impl Tokenizer {
         let new = contents.iter().filter(|content| self.special_token(content).is_none());
         for (id, content) in (self.vocabulary() as u32..).zip(new) {
             file.added_tokens.push(file::AddedToken::special(id, content));
-            // Where ids have holes, only the vocabulary says which one a token has.
+            // Where ids have gaps, only the vocabulary shows which id a token has.
             if !self.unused.is_empty() {
                 file.model.vocab.resize(id as usize, String::new());
                 file.model.vocab.push((*content).to_owned());
@@ -232,11 +232,11 @@ impl Tokenizer {
         }
     }
 
-    /// The ids of all documents, as numbers of one type: to ask for each id how it is stored made characters
-    /// take half as long again.
+    /// The ids of all documents in one integer type: choosing the width for each id made encoding of characters take
+    /// half as long again.
     fn encode_all<T>(&self, documents: &[&str], number: impl Fn(u32) -> T) -> Vec<T> {
         let mut ids = Vec::with_capacity(self.estimate(documents));
-        // Doubling would hold three times what is needed at the last.
+        // Doubling the capacity would take three times the needed memory at the end.
         let mut push = |id| {
             if ids.len() == ids.capacity() {
                 ids.reserve_exact(ids.len() / 8 + 1024);
@@ -251,7 +251,7 @@ impl Tokenizer {
         ids
     }
 
-    /// Visits the ids of a text.
+    /// Calls `emit` for each id of a text.
     fn each_id(&self, encoder: &mut Encoder, text: &str, emit: &mut impl FnMut(u32)) {
         self.specials.each(text, |segment| match segment {
             Segment::Special(id, _) => emit(id),
@@ -265,7 +265,7 @@ impl Tokenizer {
         (self.estimate(documents) * TokenIds::width(self.vocabulary())) as u64
     }
 
-    /// About how many ids documents become, rather a little too many.
+    /// Estimates the number of ids of documents, rather a little too high.
     fn estimate(&self, documents: &[&str]) -> usize {
         let tokens: usize = match self.scheme {
             Scheme::Characters(_) => documents.iter().map(|document| document.chars().count()).sum(),

@@ -1,9 +1,9 @@
-//! The form in which a tokenizer reads letters: as they stand, or in Unicode's normal form NFC, in which a letter and its
-//! accent are one character where there is such a one.
+//! Unicode normalisation before tokenisation: none, or the normal form NFC, in which a letter and its accent are one
+//! character where Unicode has one.
 //!
-//! Texts out of PDFs and off older Macs have them apart, keyboards write them as one, and no eye tells them from each
-//! other. The tokenizers that are made here say NFC in their file, so `tokenizers` does the same. One that was opened
-//! without a normalizer gets its texts as they stand: its ids must stay those of `tokenizers`.
+//! Texts from PDFs and older Macs have them as separate characters, keyboards write one character, and both look the
+//! same. Tokenizers that are trained here say NFC in their file, so `tokenizers` normalises too. One that was opened
+//! without a normalizer gets texts unchanged, because its ids must equal those of `tokenizers`.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 #[cfg(not(target_arch = "wasm32"))]
 use unicode_normalization_alignments::UnicodeNormalization;
 
-/// A text that has to be changed is taken in pieces of about this size, in bytes.
+/// A text that has to be normalised is processed in pieces of about this size, in bytes.
 const PIECE: usize = 1 << 20;
 
 /// The Unicode normal form that a tokenizer brings a text into before it encodes it.
@@ -57,7 +57,7 @@ impl NormalForm {
         if form == text { Cow::Borrowed(text) } else { Cow::Owned(form) }
     }
 
-    /// Visits a text in this form: whole and borrowed (`true`) where nothing changes, otherwise piece by piece.
+    /// Calls `visit` with a text in this form: whole and borrowed where nothing changes, otherwise piece by piece.
     pub fn each<'t>(self, text: &'t str, mut visit: impl FnMut(Cow<'t, str>)) {
         if self == Self::AsIs || is_surely_nfc(text) {
             return visit(Cow::Borrowed(text));
@@ -71,18 +71,18 @@ impl NormalForm {
     }
 }
 
-/// Where to cut: before a line feed that follows anything but space. No character is composed across it, and no token
-/// reaches over it.
+/// Where to cut: before a line feed that follows anything but white space. No character is composed across it, and no
+/// token crosses it.
 fn cut(text: &str) -> usize {
     let bytes = text.as_bytes();
     let is_end = |&at: &usize| bytes[at] == b'\n' && !bytes[at - 1].is_ascii_whitespace();
     (PIECE..bytes.len()).find(is_end).unwrap_or(bytes.len())
 }
 
-/// Whether a text holds nothing that NFC could change: only characters that neither combine nor are composed or taken
-/// apart. These are not all of them, but nearly all that most texts have, and a text is asked far more often than changed.
+/// Whether NFC certainly leaves a text unchanged: all its characters neither combine nor are composed or decomposed.
+/// These are not all such characters, but most of those in texts, and far more texts are checked than changed.
 fn is_surely_nfc(text: &str) -> bool {
-    // Up to U+02FF everything is. U+0300 begins with 0xCC.
+    // All characters up to U+02FF are in NFC. U+0300 begins with 0xCC.
     text.bytes().all(|byte| byte < 0xCC) || text.chars().all(stands_alone)
 }
 
@@ -98,7 +98,7 @@ fn stands_alone(character: char) -> bool {
         | '\u{3000}'..='\u{3029}' | '\u{3041}'..='\u{3098}' | '\u{309B}'..='\u{A4CF}' | '\u{AC00}'..='\u{D7A3}')
 }
 
-/// Whether a character stands for a letter and its accent.
+/// Whether a character is the composed form of a letter and its accent.
 fn is_composed(character: char) -> bool {
     !nfd(character.encode_utf8(&mut [0; 4])).starts_with(character)
 }
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn characters_that_stand_alone_are_never_changed() {
+    fn characters_that_stand_alone_are_unchanged_by_nfc() {
         for character in ('\0'..=char::MAX).filter(|&character| stands_alone(character)) {
             assert_eq!(is_nfc_quick(std::iter::once(character)), IsNormalized::Yes, "{character:?}");
             assert_eq!(canonical_combining_class(character), 0, "{character:?}");
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_and_accents_become_one() {
+    fn nfc_composes_letters_and_accents() {
         let form = NormalForm::Nfc;
         assert_eq!(form.of("co\u{301}mo, cigu\u{308}en\u{303}a"), "cómo, cigüeña");
         assert!(matches!(form.of("cómo, Ж, 漢字, 🦜, عَ"), Cow::Borrowed(_)));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn nfc_is_the_form_but_where_the_difference_is_meant() {
+    fn nfc_is_chosen_unless_the_text_distinguishes_both_forms() {
         let (apart, one) = ("nin\u{303}o y an\u{303}o\n", "niño y año\n");
         let meant = "e\u{301} a\u{308}\u{323}\nİstanbul\n";
         for (texts, form) in [
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_join_into_the_whole() {
+    fn normalised_pieces_join_into_the_normalised_text() {
         let text = "un an\u{303}o y otro\n\n  a\u{301}rbol\n".repeat(100_000);
         let (mut joined, mut pieces) = (String::new(), 0);
         NormalForm::Nfc.each(&text, |piece| {

@@ -1,4 +1,4 @@
-//! A tokenizer from its file, and the file of a tokenizer.
+//! Opens a tokenizer from its file, and writes its file.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl Tokenizer {
         })
     }
 
-    /// The `tokenizer.json` that opens as this tokenizer, here and in `tokenizers`.
+    /// Returns the `tokenizer.json` that opens as this tokenizer, here and in `tokenizers`.
     pub fn to_json(&self) -> String {
         let added: HashMap<_, _> = self.specials.tokens().iter().map(|token| (token.id, &token.content)).collect();
         let spell = |(id, token): (u32, &[u8])| match (added.get(&id), &self.scheme) {
@@ -71,7 +71,7 @@ impl Tokenizer {
     }
 }
 
-/// Every token of the vocabulary that is no added one must be a character.
+/// Reads the characters: every token of the vocabulary that is not an added token must be one.
 fn characters(model: &Model, added_tokens: &[AddedToken]) -> Result<Characters> {
     support(model.merges.is_empty(), || "merges of characters".to_owned())?;
     support(model.drops_unknown(), || "a token for unknown characters".to_owned())?;
@@ -87,7 +87,7 @@ fn characters(model: &Model, added_tokens: &[AddedToken]) -> Result<Characters> 
     Ok(Characters::new(characters.into_iter()))
 }
 
-/// The id of every byte. All must be there, so that no text is unknown.
+/// The id of every byte. All must exist, so that every text can be encoded.
 fn bytes(ids: &Ids) -> Result<[u32; 256]> {
     let mut table = [0; 256];
     for byte in 0..=255 {
@@ -112,8 +112,8 @@ fn merges(model: &Model, ids: &Ids) -> Result<Merges> {
     Ok(merges.with_whole_words(whole))
 }
 
-/// What each id decodes to, and the ids that no token has. As in `tokenizers`, an added token that could be spelled bytes is
-/// taken for them.
+/// The bytes of each id, and the ids without a token. As in `tokenizers`, an added token that could be spelled bytes is
+/// decoded as these bytes.
 fn tokens(cut: Cut, vocabulary: &[String], specials: &Specials) -> Result<(Tokens, Vec<u32>)> {
     let added: HashMap<_, _> = specials.tokens().iter().map(|token| (token.id, specials.normal(token))).collect();
     let end = added.keys().map(|&id| id + 1).max().unwrap_or(0).max(vocabulary.len() as u32);

@@ -1,4 +1,4 @@
-//! A text cut into its tokens, for showing.
+//! Splits a text into its tokens for display.
 
 use serde::Serialize;
 
@@ -39,7 +39,7 @@ impl Pieces {
         self.all.push(Piece { ids, text: text.to_owned(), start, end: self.characters });
     }
 
-    /// Takes the space that begins a piece out again, as the text does not have it.
+    /// Removes the space that was added to the beginning of a piece, because the text does not have it.
     fn forget_space(&mut self, first: usize) {
         self.characters -= 1;
         self.all[first].text.remove(0);
@@ -48,7 +48,7 @@ impl Pieces {
             piece.start -= 1;
             piece.end -= 1;
         }
-        // A piece of nothing else belongs to the next one.
+        // A piece with nothing else is joined with the next one.
         if self.all[first].text.is_empty() && first + 1 < self.all.len() {
             let Piece { ids, .. } = self.all.remove(first);
             self.all[first].ids.splice(0..0, ids);

@@ -1,4 +1,4 @@
-//! Which tokens begin and end texts, and what else `transformers` calls them.
+//! Special tokens that begin and end texts, and their other names in `transformers`.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use super::file::{END_OF_TEXT, File};
 use super::turns::TurnTokens;
 
-/// What `transformers` call the tokens of a tokenizer.
+/// Names of special tokens in `transformers`.
 pub const NAMES: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
-/// What the end of a text is mostly called, where no file says it.
+/// Common names of end-of-text tokens, used where no file names one.
 const ENDS: [&str; 7] = [END_OF_TEXT, "</s>", "<|end_of_text|>", "<eos>", "<|eos|>", "[EOS]", "<|im_end|>"];
 
-/// The special tokens of a tokenizer, by what they are for.
+/// The special tokens of a tokenizer, by role.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TokenRoles {
@@ -36,14 +36,14 @@ impl TokenRoles {
     /// Derives the roles from the names of the tokens alone.
     pub fn by_name(file: &File) -> Self {
         let Some((name, end)) = end_by_name(file) else { return Self::default() };
-        // Lorito's own tokenizers have no other token for the beginning of a text, nor to fill up with.
+        // Lorito's own tokenizers have no other beginning-of-text token and no padding token.
         let roles: &[&str] =
             if name == END_OF_TEXT { &["bos_token", "eos_token", "pad_token"] } else { &["eos_token"] };
         let named = roles.iter().map(|&role| (role.to_owned(), end)).collect();
         Self { named, start: Some(end), ends: vec![end], ..Self::default() }
     }
 
-    /// Drops the ids that no token has.
+    /// Drops ids without a token.
     pub fn among(mut self, has: impl Fn(u32) -> bool) -> Self {
         self.named.retain(|name, id| NAMES.contains(&&name[..]) && has(*id));
         self.start = self.start.filter(|&id| has(id));
@@ -52,7 +52,7 @@ impl TokenRoles {
     }
 }
 
-/// The token that by its name ends a text, and that no text becomes that does not spell it out.
+/// The token that ends a text according to its name, and that no text becomes without spelling it out.
 pub fn end_by_name(file: &File) -> Option<(&'static str, u32)> {
     ENDS.iter().find_map(|&name| {
         let id = file.id(name)?;

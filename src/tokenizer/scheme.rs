@@ -1,4 +1,4 @@
-//! How ordinary text becomes ids: by character, by byte, or by merging the bytes of words.
+//! Encoding schemes of ordinary text: by character, by byte, or by merging the bytes of words.
 
 use super::bpe::{self, Merges};
 
@@ -12,7 +12,7 @@ pub enum Scheme {
 /// The id of every known character.
 #[derive(Debug, Clone)]
 pub struct Characters {
-    /// Indexed by code point; a text's characters lie close together, so most of it is never touched.
+    /// Indexed by code point; the characters of a text are close together, so most of the array is never accessed.
     ids: Vec<u32>,
 }
 
@@ -36,7 +36,7 @@ impl Characters {
     }
 }
 
-/// Encodes texts, one after another.
+/// An encoder with its scheme's caches, for several texts.
 pub enum Encoder<'s> {
     Characters(&'s Characters),
     Bytes(&'s [u32; 256]),
@@ -54,7 +54,7 @@ impl Scheme {
 }
 
 impl Encoder<'_> {
-    /// Visits the ids of a text that holds no added token. Unknown characters are left out.
+    /// Calls `emit` for the ids of a text without added tokens. Unknown characters are dropped.
     pub fn encode(&mut self, text: &str, emit: &mut impl FnMut(u32)) {
         match self {
             Self::Characters(characters) => {

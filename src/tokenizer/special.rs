@@ -1,4 +1,4 @@
-//! Added tokens: texts that are one token wherever they stand, found before anything else is cut.
+//! Added tokens: strings that are always one token, matched before all other tokenisation.
 
 use std::{borrow::Cow, collections::HashSet, fmt};
 
@@ -9,26 +9,26 @@ use super::normal_form::NormalForm;
 use super::unicode::is_word;
 use crate::error::Result;
 
-/// A stretch of text: ordinary, or one added token.
+/// A part of a text: ordinary text, or one added token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Segment<'t> {
     Text(&'t str),
     Special(u32, &'t str),
 }
 
-/// The added tokens of a tokenizer. As in `tokenizers`, those that are not "normalized" are found first, and the others in
-/// what is left once that is normalised; each time the leftmost, and of several there the longest.
+/// The added tokens of a tokenizer. As in `tokenizers`, those that are not "normalized" are matched first, and the
+/// others in the remaining text once it is normalised; each time the leftmost match, and the longest of several there.
 #[derive(Debug, Clone)]
 pub struct Specials {
     tokens: Vec<AddedToken>,
     form: NormalForm,
-    /// A text may be normalised in pieces: nothing that is found or added afterwards depends on where a piece begins.
+    /// Whether a text may be normalised in pieces: matches and added spaces do not depend on where a piece begins.
     in_pieces: bool,
     first: Finder,
     second: Finder,
 }
 
-/// Finds the texts of tokens in a time that depends on the length of a text alone. `None` finds nothing.
+/// Finds the texts of tokens in time linear in the length of the text. `None` finds nothing.
 #[derive(Clone)]
 struct Finder(Option<DoubleArrayAhoCorasick<u32>>);
 
@@ -39,8 +39,10 @@ impl fmt::Debug for Finder {
 }
 
 impl Specials {
+    /// Makes the matchers of these tokens.
+    ///
     /// # Errors
-    /// `TokenizerInvalid` where two tokens are the same text once they are normalised.
+    /// `TokenizerInvalid` where two tokens have the same normalised text.
     pub fn new(tokens: Vec<AddedToken>, form: NormalForm) -> Result<Self> {
         let normal = |token: &AddedToken| normal(form, token);
         let of = |normalized| {
@@ -52,12 +54,12 @@ impl Specials {
         Ok(Self { tokens, form, in_pieces, first, second })
     }
 
-    /// The same for a tokenizer that adds a space where a stretch of text begins: each stretch stays whole.
+    /// For a tokenizer that adds a space at the beginning of each stretch of text: stretches are kept whole.
     pub fn in_whole_stretches(self) -> Self {
         Self { in_pieces: false, ..self }
     }
 
-    /// A single token, in texts that are taken as they are.
+    /// A single token, in texts without normalisation.
     pub fn of_one(token: AddedToken) -> Self {
         Self::new(vec![token], NormalForm::AsIs).expect("one token is no two")
     }
@@ -71,12 +73,13 @@ impl Specials {
         self.tokens.iter().find(|token| token.content == content).map(|token| token.id)
     }
 
-    /// The text that a token is found as.
+    /// The text by which a token is matched.
     pub fn normal(&self, token: &AddedToken) -> String {
         normal(self.form, token)
     }
 
-    /// Visits the segments of a text in order; none is empty, but a token that lost its text to the one before it.
+    /// Calls `visit` with the segments of a text in order; none is empty, except a token whose text was included in the
+    /// one before it.
     pub fn each(&self, text: &str, mut visit: impl FnMut(Segment)) {
         self.first.each(&self.tokens, text, &mut |segment| match segment {
             Segment::Text(text) => {
@@ -93,7 +96,7 @@ fn normal(form: NormalForm, token: &AddedToken) -> String {
 }
 
 impl Finder {
-    /// Of texts, and the places of their tokens.
+    /// Makes a finder of texts and the indices of their tokens.
     fn new(texts: Vec<(String, u32)>) -> Result<Self> {
         if texts.is_empty() {
             return Ok(Self(None));
@@ -108,7 +111,8 @@ impl Finder {
     }
 
     fn each(&self, tokens: &[AddedToken], text: &str, visit: &mut impl FnMut(Segment)) {
-        // Where the segment in hand starts; and white space that was looked through, so that none is twice.
+        // The start of the current segment; and the white space that was scanned already, so that none is scanned
+        // twice.
         let (mut from, mut spaces) = (0, 0..0);
         for found in self.0.iter().flat_map(|automaton| automaton.leftmost_find_iter(text)) {
             let token = &tokens[found.value() as usize];
@@ -169,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_leftmost_and_longest_is_taken() {
+    fn the_leftmost_and_longest_added_token_is_matched() {
         let specials = of(vec![token(7, "<|a|>", false), token(8, "<|a|><|b|>", false)]);
         assert_eq!(segments(&specials, "x<|a|>"), [text("x"), special(7, "<|a|>")]);
         assert_eq!(segments(&specials, "<|a|><|b|>ñ"), [special(8, "<|a|><|b|>"), text("ñ")]);
@@ -178,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn normalized_tokens_come_second_and_in_the_normalised_text() {
+    fn normalized_tokens_are_matched_second_and_in_the_normalised_text() {
         let specials = of(vec![token(1, "ab", true), token(2, "bc", false)]);
         assert_eq!(segments(&specials, "abc"), [text("a"), special(2, "bc")]);
         let tokens = vec![token(1, "e\u{301}", true), token(2, "o\u{301}", false)];
@@ -190,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn white_space_beside_a_token_is_taken_by_those_that_strip() {
+    fn tokens_that_strip_include_the_white_space_beside_them() {
         let mask = AddedToken { lstrip: true, ..token(1, "<m>", false) };
         let end = AddedToken { rstrip: true, ..token(2, "</s>", false) };
         let specials = of(vec![mask, end]);
@@ -203,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_word_is_none_within_another() {
+    fn a_single_word_token_is_not_matched_within_a_longer_word() {
         let specials = of(vec![AddedToken { single_word: true, ..token(1, "ember", true) }]);
         assert_eq!(segments(&specials, "ember,embers"), [special(1, "ember"), text(",embers")]);
         assert_eq!(segments(&specials, "ñember"), [text("ñember")]);

@@ -1,7 +1,7 @@
 //! GPT-2's pre-tokenisation: the words inside which merges happen. No merge ever joins two words.
 //!
-//! Written out by hand, since it walks over a text of any length without copying it, and a backtracking regex does
-//! neither: `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+//! Written by hand, because it processes a text of any length without copying it, which a backtracking regex cannot:
+//! `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
 
 use super::unicode::{Class, class};
 
@@ -25,7 +25,7 @@ impl<'t> Iterator for Words<'t> {
     }
 }
 
-/// Bytes of the first word of a text that starts with `first`.
+/// The length in bytes of the first word of a text that starts with `first`.
 fn length(text: &str, first: char) -> usize {
     if first == '\''
         && let Some(ending) = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"].iter().find(|end| text.starts_with(**end))
@@ -47,14 +47,14 @@ fn length(text: &str, first: char) -> usize {
     if spaces == text.len() {
         return spaces;
     }
-    // Before a word, the last space of several is left to it, or stands alone where it is no ' '.
+    // Of several spaces before a word the last is left for the word, or is a word by itself if it is not ' '.
     match text[..spaces].char_indices().next_back() {
         Some((last, _)) if last > 0 => last,
         _ => spaces,
     }
 }
 
-/// Bytes of the longest start of `text` that holds one class alone.
+/// The length in bytes of the longest prefix of `text` with a single character class.
 fn run(text: &str, kind: Class) -> usize {
     text.char_indices().find(|&(_, character)| class(character) != kind).map_or(text.len(), |(end, _)| end)
 }
@@ -68,13 +68,13 @@ mod tests {
     }
 
     #[test]
-    fn words_take_the_space_before_them() {
+    fn words_include_the_space_before_them() {
         assert_eq!(split("Hello my friend, how's 2026?"), ["Hello", " my", " friend", ",", " how", "'s", " 2026", "?"]);
         assert_eq!(split("¿Qué?\n\n  ¡Año!"), ["¿", "Qué", "?", "\n\n ", " ¡", "Año", "!"]);
     }
 
     #[test]
-    fn spaces_leave_one_to_the_word_and_keep_those_at_the_end() {
+    fn of_several_spaces_the_last_belongs_to_the_next_word() {
         assert_eq!(split("a   b"), ["a", "  ", " b"]);
         assert_eq!(split("a\n\tb"), ["a", "\n", "\t", "b"]);
         assert_eq!(split("a\nb "), ["a", "\n", "b", " "]);

@@ -1,19 +1,19 @@
-//! What some tokenizers do to a text before it is cut into words: digits stand apart, and a space comes before it.
+//! Optional steps before pre-tokenisation: single digits, and a space before the text.
 
 use std::borrow::Cow;
 
 /// Pre-tokenisation before GPT-2's, as `tokenizers` does it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Splitting {
-    /// Numbers stand apart from what is beside them: `Some(true)` each digit, `Some(false)` as many as follow one another.
+    /// Splits numbers off: `Some(true)` each digit, `Some(false)` each run of digits.
     pub digits: Option<bool>,
-    /// Each stretch of text that begins with no space gets one.
+    /// Adds a space to each stretch of text that begins without one.
     pub prefix_space: bool,
 }
 
 impl Splitting {
-    /// Visits the stretches of a text in order, none of them empty, and whether each begins with a space that the text
-    /// has not.
+    /// Calls `visit` with the stretches of a text in order, none of them empty, and whether a space was added to the
+    /// stretch.
     pub fn each(self, text: &str, mut visit: impl FnMut(&str, bool)) {
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
@@ -25,7 +25,7 @@ impl Splitting {
         }
     }
 
-    /// Bytes of the first stretch of a text that starts with `first`.
+    /// The length in bytes of the first stretch of a text that starts with `first`.
     fn length(self, text: &str, first: char) -> usize {
         let until = |end: &dyn Fn(char) -> bool| text.find(end).unwrap_or(text.len());
         match self.digits {
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_stand_apart_one_by_one_or_together() {
+    fn digits_are_split_off_one_by_one_or_together() {
         assert_eq!(stretches(None, false, "a 12½b"), ["a 12½b"]);
         assert_eq!(stretches(Some(true), false, "a 12½b"), ["a ", "1", "2", "½", "b"]);
         assert_eq!(stretches(Some(false), false, "12½ b3"), ["12½", " b", "3"]);

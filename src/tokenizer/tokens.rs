@@ -1,14 +1,14 @@
-//! The bytes of every token; ids to text, at once or as they come.
+//! The bytes of every token; decodes ids to text, at once or as a stream.
 
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 
-/// What each id decodes to: all bytes in one piece, as thousands of small vectors would weigh several times as much.
+/// The bytes of each id, in one buffer, because thousands of small vectors would take several times the memory.
 #[derive(Debug, Clone, Default)]
 pub struct Tokens {
     bytes: Vec<u8>,
-    /// Where each token ends.
+    /// The end of each token in the buffer.
     ends: Vec<u32>,
 }
 
@@ -41,7 +41,7 @@ impl Tokens {
         Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
     }
 
-    /// A token for the eye: bytes that are no whole character are written as `<0xC3>`.
+    /// A token for display: bytes that are not a whole character are written as `<0xC3>`.
     pub fn text(&self, id: u32) -> String {
         let mut text = String::new();
         for chunk in self.get(id).unwrap_or_default().utf8_chunks() {
@@ -57,7 +57,7 @@ impl Tokens {
 #[derive(Debug, Clone)]
 pub struct StreamDecoder {
     tokens: Arc<Tokens>,
-    /// The start of a character, at most 3 bytes, between two calls.
+    /// The beginning of a character, at most 3 bytes, kept between two calls.
     pending: Vec<u8>,
 }
 
@@ -97,7 +97,7 @@ impl StreamDecoder {
     }
 }
 
-/// Whether bytes after these could make them a character.
+/// Whether further bytes could complete a character.
 fn may_go_on(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
@@ -122,15 +122,15 @@ mod tests {
     }
 
     #[test]
-    fn a_character_comes_out_with_its_last_byte() {
+    fn a_character_is_decoded_with_its_last_byte() {
         let ids = [0xC3, 0xB1, 0xF0, 0x9F, 0xA6, 0x9C];
         assert_eq!(stream(&bytes(), &ids), ["", "ñ", "", "", "", "🦜", ""]);
     }
 
     #[test]
-    fn broken_bytes_come_out_as_in_one_piece() {
+    fn invalid_bytes_are_decoded_the_same_as_a_stream_and_at_once() {
         let tokens = bytes();
-        // Every pair and triple of bytes that matter: leads, tails, surrogates, overlong and too large ones.
+        // All pairs and triples of relevant bytes: leads, tails, surrogates, overlong and too large ones.
         let odd = [0x41, 0x80, 0x9F, 0xA0, 0xBF, 0xC0, 0xC3, 0xE0, 0xE1, 0xED, 0xF0, 0xF4, 0xF5, 0xFF];
         for a in odd {
             for b in odd {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_outside_is_an_error_and_a_part_of_a_character_is_shown_as_bytes() {
+    fn an_id_outside_the_vocabulary_is_refused_and_a_partial_character_is_shown_as_bytes() {
         let tokens = bytes();
         assert_eq!(tokens.decode(&[256]), Err(Error::TokenOutOfRange { id: 256, vocabulary: 256 }));
         assert!(StreamDecoder::new(tokens.clone()).push(u32::MAX).is_err());

@@ -1,4 +1,4 @@
-//! A tokenizer from a text.
+//! Trains a tokenizer on a text.
 
 use std::collections::HashSet;
 
@@ -16,16 +16,17 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Merges are learned from at most so many bytes. More text hardly changes the common words, and would take memory.
+/// Largest number of bytes from which merges are learned. More text hardly changes the common words, and would take
+/// memory.
 const SAMPLE: usize = 20_000_000;
 
-/// Text is read in blocks of about this size, in bytes.
+/// Size of the blocks in which text is read, in bytes.
 const BLOCK: usize = 1 << 16;
 
-/// Longer words are cut for training, where a word costs the square of its length.
+/// Longest word in training, where the time per word grows with the square of its length; longer words are cut.
 const LONGEST_WORD: usize = 256;
 
-/// Pairs that are seen less often are not worth a token.
+/// Least frequency of a pair that becomes a token.
 const LEAST_FREQUENCY: u64 = 2;
 
 /// Returns the size of a BPE vocabulary for a text of this many characters: a power of two with which each token occurs
@@ -35,7 +36,7 @@ pub fn default_vocabulary(characters: usize) -> usize {
     1 << most.ilog2()
 }
 
-/// One token for each distinct character, in the order of their code points.
+/// Makes one token for each distinct character, in the order of code points.
 pub fn characters(documents: &[&str], form: NormalForm) -> Result<File> {
     let mut seen = vec![false; char::MAX as usize + 1];
     each_text(documents, form, |text| text.chars().for_each(|character| seen[character as usize] = true));
@@ -47,20 +48,20 @@ pub fn characters(documents: &[&str], form: NormalForm) -> Result<File> {
     Ok(finish(Cut::Characters, vocabulary, Vec::new(), form))
 }
 
-/// One token for each byte, with the byte as its id.
+/// Makes one token for each byte, with the byte as its id.
 pub fn bytes(form: NormalForm) -> File {
     let vocabulary = (0..=255).map(|byte| alphabet::character(byte).to_string()).collect();
     finish(Cut::Bytes, vocabulary, Vec::new(), form)
 }
 
-/// The bytes, and merges of them until there are `vocabulary` tokens or no pair is left that repeats.
+/// Makes tokens of the bytes, and merges until there are `vocabulary` tokens or no pair repeats.
 pub fn merges(vocabulary: usize, documents: &[&str], form: NormalForm) -> Result<File> {
     if BPE_VOCABULARY.check(vocabulary as f64).is_err() {
         let (min, max) = (BPE_VOCABULARY.min as usize, BPE_VOCABULARY.max as usize);
         return Err(Error::VocabularySize { asked: vocabulary, min, max });
     }
     let internal = |error: &dyn std::fmt::Display| Error::Internal { reason: format!("BPE training: {error}") };
-    // One thread, as in the browser: what is trained must not depend on the machine.
+    // One thread, as in the browser: the result must not depend on the machine.
     set_parallelism(false);
     let mut trainer = BpeTrainer::builder()
         .show_progress(false)
@@ -77,14 +78,14 @@ pub fn merges(vocabulary: usize, documents: &[&str], form: NormalForm) -> Result
     Ok(finish(Cut::Words, model.vocab, model.merges, form))
 }
 
-/// The end of text is the last token: what comes before are the characters, the bytes, or the merges in their order.
+/// Adds the end of text as the last token, after the characters, the bytes, or the merges in their order.
 fn finish(cut: Cut, mut vocabulary: Vec<String>, merges: Vec<(String, String)>, form: NormalForm) -> File {
     let end_of_text = AddedToken::special(vocabulary.len() as u32, END_OF_TEXT);
     vocabulary.push(END_OF_TEXT.to_owned());
     File::new(cut, vec![end_of_text], vocabulary, merges).in_form(form)
 }
 
-/// Visits the documents without the end-of-text tokens in them, as the tokenizer will read them.
+/// Calls `visit` with the documents without their end-of-text tokens, in the tokenizer's normal form.
 fn each_text(documents: &[&str], form: NormalForm, mut visit: impl FnMut(&str)) {
     let specials = Specials::of_one(AddedToken::special(0, END_OF_TEXT));
     for document in documents {
@@ -95,7 +96,7 @@ fn each_text(documents: &[&str], form: NormalForm, mut visit: impl FnMut(&str)) 
     }
 }
 
-/// The words of a block as the trainer wants them, spelled in the byte alphabet.
+/// The words of a block for the trainer, spelled in the byte alphabet.
 fn spelled_words(block: &str, form: NormalForm) -> Vec<String> {
     let mut spelled = Vec::new();
     each_text(&[block], form, |text| {
@@ -104,14 +105,14 @@ fn spelled_words(block: &str, form: NormalForm) -> Vec<String> {
     spelled
 }
 
-/// The documents in blocks; of more than `limit` bytes, blocks evenly spread over all documents that sum up to about
-/// that.
+/// Cuts the documents into blocks; from more than `limit` bytes, takes blocks of about that size in total, evenly
+/// spread over all documents.
 pub fn sample<'t>(documents: &[&'t str], limit: usize) -> Vec<&'t str> {
     let total: usize = documents.iter().map(|document| document.len()).sum();
-    // Of every `period` bytes the first `BLOCK` are taken.
+    // The first `BLOCK` of every `period` bytes are taken.
     let period = ((BLOCK as u64 * total as u64).div_ceil(limit as u64) as usize).max(BLOCK);
     let mut blocks = Vec::new();
-    // Where the document starts when all are laid end to end.
+    // The offset of the document in all documents end to end.
     let mut offset = 0;
     for document in documents {
         let mut at = 0;
@@ -142,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_vocabulary_follows_the_text() {
+    fn the_default_vocabulary_depends_on_the_length_of_the_text() {
         assert_eq!(default_vocabulary(0), 512);
         assert_eq!(default_vocabulary(20_000), 512);
         assert_eq!(default_vocabulary(1_115_394), 2048);
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_text_is_taken_whole() {
+    fn a_small_text_is_not_sampled() {
         let long = "una palabra y otra, niño\n".repeat(10_000);
         let documents = ["", "a", &long, "ñandú"];
         assert_eq!(sample(&documents, SAMPLE).concat(), documents.concat());
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn many_small_documents_are_sampled_too() {
+    fn samples_of_many_small_documents_have_the_wanted_size() {
         let documents = vec!["corto"; 100_000];
         let taken: usize = sample(&documents, 100_000).iter().map(|block| block.len()).sum();
         assert!((60_000..=140_000).contains(&taken), "{taken}");

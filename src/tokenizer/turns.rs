@@ -19,8 +19,8 @@ pub struct TurnTokens {
 }
 
 impl TurnTokens {
-    /// The tokens that we add to a model without a chat template, and that are assumed if its files name no others.
-    /// They get their ids in this order.
+    /// Lorito's own turn tokens, which it adds to a model without a chat template, and assumes if its files name no
+    /// others. They get their ids in this order.
     pub const OURS: [&str; 4] = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"];
 
     /// Returns the tokens of [`OURS`](Self::OURS) by their roles.
@@ -46,8 +46,8 @@ impl TurnTokens {
         pairs
     }
 
-    /// Whether all four are special tokens of a tokenizer, four different ones, that a space after the first character breaks
-    /// up wherever they are spelled.
+    /// Whether all four are distinct special tokens of a tokenizer, which a space after the first character breaks up
+    /// wherever they are spelled.
     pub(super) fn fit(&self, specials: &Specials) -> bool {
         let contents = self.contents();
         let differ = (1..4).all(|index| !contents[..index].contains(&contents[index]));

@@ -1,11 +1,11 @@
-//! Unicode's letters and numbers, as GPT-2's pre-tokenisation asks for them (`\p{L}`, `\p{N}`, `\s`), and
-//! added tokens that are whole words (`\w`).
+//! Unicode's character classes for GPT-2's pre-tokenisation (`\p{L}`, `\p{N}`, `\s`) and for added tokens that are
+//! whole words (`\w`).
 //!
-//! Tables instead of a regex engine: the engine and its tables would weigh more than the rest of this room, and
-//! `char::is_alphabetic` answers another question (it takes vowel signs for letters). The tables are Unicode 16.0, as
-//! in the `tokenizers` of both Rust and Python; a test compares every character with the crate's regex.
+//! Tables instead of a regex engine: the engine and its tables would be larger than the rest of this module, and
+//! `char::is_alphabetic` has another definition (it counts vowel signs as letters). The tables are Unicode 16.0, as in
+//! the `tokenizers` of both Rust and Python; a test compares every character with the crate's regex.
 
-/// What pre-tokenisation sees in a character.
+/// Character classes of pre-tokenisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     Letter,
@@ -27,12 +27,13 @@ pub fn class(character: char) -> Class {
     }
 }
 
-/// Whether a character is part of a word, as `\w` of the regex crate has it.
+/// Whether a character is part of a word, as defined by `\w` of the regex crate.
 pub fn is_word(character: char) -> bool {
     contains(&WORD, character)
 }
 
-/// A table lists where membership changes: the first member, the first that is none, the next that is one again, ...
+/// Looks up a table that lists where membership changes: the first member, the first non-member after it, the next
+/// member, ...
 fn contains(table: &[u32], character: char) -> bool {
     table.partition_point(|&change| change <= u32::from(character)) % 2 == 1
 }
@@ -165,7 +166,7 @@ const NUMBERS: [u32; 288] = [
     0x1ecad, 0x1ecb0, 0x1ecb1, 0x1ecb5, 0x1ed01, 0x1ed2e, 0x1ed2f, 0x1ed3e, 0x1f100, 0x1f10d, 0x1fbf0, 0x1fbfa,
 ];
 
-/// `\w`: letters and what counts as one, marks, decimal digits, connectors, joiners.
+/// `\w`: letters and letter-like characters, marks, decimal digits, connectors, joiners.
 #[rustfmt::skip]
 const WORD: [u32; 1592] = [
     0x30, 0x3a, 0x41, 0x5b, 0x5f, 0x60, 0x61, 0x7b, 0xaa, 0xab, 0xb5, 0xb6, 0xba, 0xbb, 0xc0, 0xd7, 0xd8, 0xf7, 0xf8,
@@ -289,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_character_has_the_class_that_the_regex_gives_it() {
+    fn every_character_class_agrees_with_the_regex_crate() {
         let [letter, number, space, word] =
             [r"\p{L}", r"\p{N}", r"\s", r"\w"].map(|class| regex::Regex::new(class).unwrap());
         for character in '\0'..=char::MAX {

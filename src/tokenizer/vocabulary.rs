@@ -1,4 +1,4 @@
-//! The two large fields of a tokenizer's file, read with distrust: the vocabulary and the merges.
+//! Parses the two large fields of a tokenizer file, the vocabulary and the merges. The file is untrusted.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use serde::{Deserialize, Deserializer};
 
 use crate::config::LARGEST_VOCABULARY;
 
-/// A map from tokens to ids. A hole in the ids is an empty text here, which no token is.
+/// Writes a map from tokens to ids. A gap in the ids is an empty text here, which no token is.
 pub fn write_vocabulary<S: Serializer>(vocabulary: &[String], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(vocabulary.iter().zip(0u32..).filter(|(token, _)| !token.is_empty()))
 }
 
-/// Tokens in the order of their ids. A single large id asks for no more memory than the largest vocabulary does.
+/// Reads tokens in the order of ids. A single large id allocates no more memory than the largest vocabulary does.
 pub fn read_vocabulary<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     struct Entries;
 
@@ -53,7 +53,7 @@ pub fn read_vocabulary<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec
     Ok(vocabulary)
 }
 
-/// Pairs, or as older files have them, lines of two tokens.
+/// Reads pairs, or in older files lines of two tokens.
 pub fn read_merges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, String)>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -73,7 +73,7 @@ pub fn read_merges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(St
     Ok(merges)
 }
 
-/// The two tokens of a line.
+/// Splits a line into its two tokens.
 pub fn pair(line: &str) -> Result<(String, String), String> {
     match line.split_once(' ') {
         Some((left, right)) if !right.contains(' ') => Ok((left.to_owned(), right.to_owned())),

@@ -1,7 +1,7 @@
-//! What of a conversation a model learns to say: the assistant's words and the token that ends them. The rest is only read.
+//! Loss mask for chats: only the assistant's text and the token that ends it count. The rest is context.
 //!
-//! Which turn a token belongs to is told by the last token before it that begins or ends one. Outside of conversations,
-//! every token counts. Beside the ids only the answers are kept that are there to be read and not to be learned.
+//! The last token before a token that begins or ends a turn decides which turn it belongs to. Outside of conversations
+//! every token counts. Beside the ids, only the assistant turns that do not count are stored.
 
 use crate::tokenizer::TokenIds;
 
@@ -27,12 +27,12 @@ pub struct Answers {
     pub only_read: [Vec<u32>; 2],
 }
 
-/// What a token follows.
+/// The kind of text that a token belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Within {
     Document,
     Answer,
-    /// A turn that is read, or the place between two.
+    /// A turn that is only read, or the gap between two turns.
     Other,
 }
 
@@ -41,7 +41,7 @@ impl Answers {
         self.tokens[..3].contains(&id)
     }
 
-    /// What comes after this id at this place, if it changes that.
+    /// The kind of text after this id at this position, if the id changes it.
     fn after(&self, side: Side, place: usize, id: u32) -> Option<Within> {
         match id {
             _ if id == self.tokens[2] => {
@@ -71,23 +71,23 @@ impl Answers {
 mod tests {
     use super::*;
 
-    /// System 10, user 11, assistant 12, end 13, end of text 14.
+    /// The ids of the tests: system 10, user 11, assistant 12, end of turn 13, end of text 14.
     const ANSWERS: Answers =
         Answers { tokens: [10, 11, 12, 13], end_of_text: Some(14), only_read: [Vec::new(), Vec::new()] };
 
     #[test]
-    fn answers_and_their_ends_are_learned_and_plain_text_too() {
+    fn assistant_turns_with_their_ends_and_plain_text_count_in_the_loss() {
         let ids = TokenIds::from(vec![1, 2, 14, 10, 3, 13, 11, 4, 13, 12, 5, 6, 13, 11, 7, 13, 12, 8, 13, 14, 9, 14]);
         let right = [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 1, 1, 0, 1, 1].map(|learned| learned == 1);
         assert_eq!(ANSWERS.loss_mask(Side::Train, &ids, 0, ids.len()).collect::<Vec<_>>(), right);
-        // From anywhere it is the same.
+        // The mask is the same from any start.
         for from in 0..ids.len() {
             assert_eq!(ANSWERS.loss_mask(Side::Train, &ids, from, ids.len()).collect::<Vec<_>>(), right[from..]);
         }
     }
 
     #[test]
-    fn an_answer_that_is_only_read_is_learned_on_no_place_of_its_side() {
+    fn an_assistant_turn_that_does_not_count_is_masked_in_its_own_split_only() {
         let ids = TokenIds::from(vec![11, 1, 13, 12, 5, 13, 11, 2, 13, 12, 6, 13, 14]);
         let answers = Answers { only_read: [vec![3], vec![9]], ..ANSWERS };
         let mask = |side, from| answers.loss_mask(side, &ids, from, ids.len()).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! Token ids to batches: seeded random windows to train on, fixed windows to evaluate on.
+//! Makes batches of token ids: seeded random windows for training, fixed windows for evaluation.
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -11,11 +11,11 @@ use crate::{
     tokenizer::TokenIds,
 };
 
-/// What the stored form of a data set begins with where its ids take 4 bytes. As a count of ids, which all others begin with, it
-/// would be too large for any memory.
+/// The first bytes of the stored form of a data set whose ids take 4 bytes. As a count of ids, with which the other
+/// form begins, it would be too large for any memory.
 const WIDE: &[u8; 8] = b"ids-32/1";
 
-/// How often a window is drawn anew because nothing in it counts.
+/// How often a window is drawn again because none of its targets counts.
 const MOST_DRAWS: usize = 16;
 
 /// The token ids of a text, split into training and validation data.
@@ -28,7 +28,7 @@ pub struct Dataset {
     /// The number of UTF-8 bytes that `validation` encodes, for bits per byte; 0 if a loss mask leaves some targets
     /// out.
     pub validation_bytes: u64,
-    /// What the loss mask follows from, if the text has conversations.
+    /// The ids that the loss mask is derived from, if the text has conversations.
     pub answers: Option<Answers>,
 }
 
@@ -92,14 +92,14 @@ impl Dataset {
         let last = self.train.len() - context - 1;
         let mut draw = || generator.random_range(0..=last);
         let mut starts: Vec<usize> = (0..windows).map(|_| self.tried(&mut draw, context)).collect();
-        // Of a batch in which nothing counts there is no mean.
+        // A batch in which no target counts has no mean loss.
         if !starts.iter().any(|&start| self.counts(start, context)) {
             starts[0] = self.next_that_counts(starts[0], context);
         }
         self.windows_at(Side::Train, &starts, context, vocabulary)
     }
 
-    /// A place drawn until something counts in its window, but not for ever.
+    /// Draws positions until a target counts in the window, up to a limit.
     fn tried(&self, draw: &mut impl FnMut() -> usize, context: usize) -> usize {
         let mut start = draw();
         for _ in 1..MOST_DRAWS {
@@ -111,14 +111,14 @@ impl Dataset {
         start
     }
 
-    /// Whether a window has a target that is learned.
+    /// Whether a window has a target that counts.
     fn counts(&self, start: usize, context: usize) -> bool {
         let (from, to) = (start + 1, start + context + 1);
         let learned = |answers: &Answers| answers.loss_mask(Side::Train, &self.train, from, to).any(|it| it);
         self.answers.as_ref().is_none_or(learned)
     }
 
-    /// The first window from `start` on, and then from the beginning, that ends with a learned target.
+    /// The first window from `start` on, and then from the beginning, that ends with a target that counts.
     fn next_that_counts(&self, start: usize, context: usize) -> usize {
         let Some(answers) = &self.answers else { return start };
         let mask = |at| answers.loss_mask(Side::Train, &self.train, at, self.train.len());
@@ -229,7 +229,7 @@ impl Dataset {
     }
 }
 
-/// The places of answers that are only read: two counts, and as many numbers that ascend on each side.
+/// Reads the positions of assistant turns that do not count: two counts, and as many ascending numbers for each split.
 fn only_read(bytes: &[u8]) -> Option<[Vec<u32>; 2]> {
     let (numbers, rest) = bytes.as_chunks::<4>();
     let numbers: Vec<u32> = numbers.iter().map(|&bytes| u32::from_le_bytes(bytes)).collect();
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_are_the_inputs_one_place_on() {
+    fn targets_are_the_inputs_shifted_by_one() {
         let batch = dataset().batch(4, 16, 1, 2, 3, 600).unwrap();
         assert_eq!(batch.inputs.as_slice().len(), 64);
         for (input, target) in batch.inputs.as_slice().iter().zip(batch.targets.as_slice()) {
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_follow_seed_step_and_pass_alone() {
+    fn windows_depend_on_seed_step_and_pass_alone() {
         let windows =
             |seed, step, pass| dataset().batch(3, 8, seed, step, pass, 600).unwrap().inputs.as_slice().to_vec();
         assert_eq!(windows(1, 2, 0), windows(1, 2, 0));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn validation_windows_are_spread_and_inside() {
+    fn validation_windows_are_spread_evenly_inside_the_data() {
         let (starts, time) = dataset().validation_windows(3, 16);
         assert_eq!((starts, time), (vec![0, 32, 64], 16));
         assert_eq!(dataset().validation_windows(100, 16).0.len(), 6);
@@ -286,7 +286,7 @@ mod tests {
         assert_eq!(Dataset::default().validation_windows(5, 16), (vec![], 0));
     }
 
-    /// Conversations: a question (1) and an answer of one token (2), after a long stretch that is only read.
+    /// Conversations: a question (1) and an answer of one token (2), after a long stretch that does not count.
     fn conversations() -> Dataset {
         let answers = Some(Answers { tokens: [10, 11, 12, 13], end_of_text: Some(14), only_read: Default::default() });
         let mut train = vec![11u32];
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn only_answers_count_and_every_batch_has_one() {
+    fn only_answers_count_and_every_batch_has_a_counted_target() {
         let data = conversations();
         data.check(8).unwrap();
         for step in 0..50 {
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_counts_is_saved_with_the_ids() {
+    fn the_loss_mask_is_saved_with_the_ids() {
         let data = conversations();
         assert_eq!(Dataset::from_bytes(&data.to_bytes()).unwrap(), data);
         assert!(Dataset::from_bytes(&data.to_bytes()[..data.to_bytes().len() - 2]).is_err());
@@ -335,14 +335,14 @@ mod tests {
         let conversations = Dataset { answers: Some(answers), ..plain };
         let longer = conversations.to_bytes();
         assert_eq!(Dataset::from_bytes(&longer).unwrap(), conversations);
-        // Five ids of turns, then two counts and a place.
+        // Five ids of turns, then two counts and a position.
         let turns = bytes.len() + 5 * 4;
         let cut = (bytes.len() + 1..turns).chain(turns + 1..longer.len());
         assert!(cut.clone().count() > 0 && cut.into_iter().all(|end| Dataset::from_bytes(&longer[..end]).is_err()));
     }
 
     #[test]
-    fn an_answer_that_is_only_read_is_no_target() {
+    fn an_answer_that_does_not_count_is_no_target() {
         let mut data = conversations();
         data.train = data.train.iter().chain([11, 1, 13, 12, 7, 13, 14]).collect();
         // The second conversation's assistant token is at 309.
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_come_back_and_damage_is_noticed() {
+    fn a_data_set_survives_a_round_trip_and_damage_is_refused() {
         let bytes = dataset().to_bytes();
         assert_eq!(Dataset::from_bytes(&bytes).unwrap(), dataset());
         for end in [0, 10, 24, bytes.len() - 1] {

@@ -1,4 +1,4 @@
-//! Whether half precision can be trusted on this GPU: a few steps with it and a few without.
+//! Checks half precision on this GPU: compares a few training steps with it to the same steps without.
 
 use serde::Serialize;
 
@@ -10,16 +10,16 @@ use crate::{
     ops::Device,
 };
 
-/// What can be said about half precision on an engine.
+/// The result of the check of half precision on an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum HalfPrecision {
-    /// Training with it gives the losses of training without.
+    /// The losses agree with those of training without it.
     Works,
-    /// The engine has none: it is the CPU's, or the GPU lacks WebGPU's `shader-f16`.
+    /// The engine does not support it: it is the CPU, or the GPU lacks WebGPU's `shader-f16`.
     Missing,
-    /// The losses are others.
+    /// The losses disagree.
     Inexact,
 }
 
@@ -27,7 +27,7 @@ const MODEL: ModelConfig =
     ModelConfig { vocabulary: 61, context: 32, layers: 2, heads: 2, width: 64, dropout: 0.0, variant: Variant::GPT2 };
 const STEPS: u64 = 8;
 const WINDOWS: usize = 8;
-/// Difference of the losses, of the loss.
+/// Largest accepted relative difference between f16 and f32 loss.
 const TOLERANCE: f32 = 0.01;
 
 /// Trains a small model for a few steps with and without half precision, and compares the losses.
@@ -54,7 +54,7 @@ async fn losses(device: &Device, half_precision: bool) -> Result<Vec<f32>> {
     trainer.begin(config)?;
     let tokens = (WINDOWS * MODEL.context) as u32;
     for step in 0..STEPS as u32 {
-        // A sequence with something to learn in it.
+        // A sequence with a pattern that can be learned.
         let id = |at: u32| ((at + step) * (at + step) / 3 + at) % MODEL.vocabulary as u32;
         let ids = |from: u32| (from..from + tokens).map(id).collect();
         let inputs = Ids::new(ids(0), WINDOWS, MODEL.vocabulary)?;

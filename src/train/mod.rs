@@ -1,5 +1,5 @@
-//! The training step and what surrounds it. [`Run`] decides what comes after each step; the loop itself is the caller's,
-//! who can pause, stop and write between two pieces of work.
+//! The training step and its state. [`Run`] decides what follows each step; the caller runs the loop and can pause,
+//! stop and generate between two ticks.
 
 mod answers;
 mod data;
@@ -45,19 +45,20 @@ pub fn most_validation_windows(config: &TrainConfig) -> usize {
 /// [`Trainer::read`] waits for the queued steps and returns their losses.
 pub struct Trainer {
     progress: Progress,
-    /// AdamW's state takes twice the memory of the weights; there is none before the first step, so that a model that only
-    /// writes has the memory.
+    /// AdamW's state takes twice the memory of the weights; there is none before the first step, so that a model that
+    /// only generates does not pay for it.
     optimizer: Option<Box<dyn Optimizer>>,
-    /// Those of the last step, whose memory serves again.
+    /// The gradient buffer of the last step, for reuse.
     spare: Option<Gradients>,
     history: History,
-    /// Steps whose scalars have not been read: (step, learning rate, passes). Their scalars are the losses of the passes
-    /// and the norm of the gradient.
+    /// Steps whose scalars have not been read back: (step, learning rate, passes). Their scalars are the losses of the
+    /// passes and the gradient norm.
     unread: Vec<(u64, f64, usize)>,
     scalars: Scalars,
-    /// Losses of the step under way.
+    /// The number of losses of the current step.
     losses: usize,
-    /// Targets that count in the validation batches of the evaluation under way, whose losses are `validation_losses`.
+    /// The number of targets that count in each validation batch of the current evaluation, whose losses are
+    /// `validation_losses`.
     evaluating: Vec<usize>,
     validation_losses: Scalars,
     best: Option<Held>,
@@ -69,11 +70,11 @@ pub struct Trainer {
 struct Held {
     step: u64,
     validation_loss: f32,
-    /// A copy; none as long as they are the current ones.
+    /// A copy; `None` as long as they are the current ones.
     flat: Option<Flat>,
 }
 
-/// What a pass of a step drops.
+/// The dropout of one pass of a step.
 fn dropout_of(probability: f32, seed: u64, step: u64, pass: u64) -> Option<Dropout> {
     Dropout::new(probability, mix(mix(seed ^ 0xd209, step), pass))
 }
@@ -130,7 +131,8 @@ impl Trainer {
         trainer
     }
 
-    /// Starts another run on the same model, with a learning-rate schedule of its own; the state of the optimizer is kept.
+    /// Starts another run on the same model, with a learning-rate schedule of its own; the state of the optimizer is
+    /// kept.
     ///
     /// # Errors
     /// [`Error::SettingOutOfRange`] if a setting is outside its limits.
@@ -207,7 +209,7 @@ impl Trainer {
             self.spare = Some(gradients);
             return;
         }
-        // The best weights are about to change: a copy of them stays.
+        // The best weights are about to change: keep a copy of them.
         if let Some(best) = self.best.as_mut().filter(|best| best.flat.is_none()) {
             best.flat = Some(gpt.trained_flat().copied());
         }

@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn warms_up_peaks_and_ends_at_a_tenth() {
+    fn the_learning_rate_warms_up_peaks_and_ends_at_a_tenth() {
         let config = TrainConfig { steps: 1000, warmup_steps: 9, learning_rate: 1e-3, ..TrainConfig::default() };
         assert!((learning_rate(&config, 0) - 1e-4).abs() < 1e-12);
         assert!((learning_rate(&config, 9) - 1e-3).abs() < 1e-12);

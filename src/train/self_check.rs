@@ -1,5 +1,5 @@
-//! Whether this GPU trains a person's own model as the CPU does: a part of its first batch on both, from the same weights.
-//! A driver may compile a kernel wrongly; nothing else would tell but a model that learns nothing.
+//! Checks the GPU against the CPU on the user's own model: a part of its first batch on both, from the same weights. A
+//! driver may compile a kernel wrongly; the only other symptom would be a model that does not learn.
 
 use serde::Serialize;
 
@@ -11,19 +11,21 @@ use crate::{
     ops::{self, Device, LONG_ROW, Precision, Scalars},
 };
 
-/// Floating-point operations that each engine does for it: a batch that takes more is cut. The CPU does them in a tenth of
-/// a second, a slow one in half a second, and nothing else happens in the worker meanwhile.
+/// Floating-point operations of the check on each engine: a larger batch is cut. The CPU needs a tenth of a second for
+/// them, a slow one half a second, and the worker is blocked meanwhile.
 const MOST_OPERATIONS: f64 = 2e9;
-/// Parameters of a model that is checked whole, 64 MiB of them; a larger one by a smaller one that needs the same kernels.
+/// Largest number of parameters of a model that is checked itself, 64 MiB of them; a larger model is replaced by a
+/// smaller one that needs the same kernels.
 const MOST_PARAMETERS: u64 = 1 << 24;
-/// Tokens that are left of a window at least: as many rows as the smallest product's kernel takes.
+/// Least number of tokens in a cut window: as many rows as the kernel for the smallest product has.
 const LEAST_TOKENS: usize = 16;
-/// What the engines may differ by. Both have 32 bits and add up in another order: 1e-6 is usual, and 1e-3 far from it.
+/// Largest accepted difference of the engines. Both have 32 bits and sum in different orders: 1e-6 is usual, and 1e-3
+/// far from it.
 const TOLERANCE: f64 = 1e-3;
-/// With half precision each factor of a product is rounded to 11 bits, 5e-4 of it, layer upon layer.
+/// The same with half precision, where each factor of a product is rounded to 11 bits, 5e-4 of it, layer upon layer.
 const TOLERANCE_HALF: f64 = 1e-2;
-/// Losses and norms of gradients below these are compared as if they were these: of a text learnt by heart the loss is
-/// the difference of numbers that are almost equal, and their rounding is nearly all of it.
+/// Losses and gradient norms below these are replaced by these in relative differences: for a memorised text the loss
+/// is the difference of almost equal numbers, and mostly rounding error.
 const LEAST_LOSS: f64 = 0.1;
 const LEAST_NORM: f64 = 0.01;
 
@@ -47,9 +49,9 @@ pub struct SelfCheckResult {
     pub whole: bool,
 }
 
-/// Weights and windows as they are before the first step, to be computed with on both engines once there is time.
+/// Weights and windows before the first step, kept until both engines compute with them.
 pub struct SelfCheck {
-    /// On the CPU.
+    /// A copy of the model on the CPU.
     model: Gpt,
     whole: bool,
     /// Inputs and targets of each pass.
@@ -80,7 +82,7 @@ impl SelfCheck {
                 model
             }
         };
-        // The second pass of a step adds its gradient to the first's, with kernels of its own.
+        // The second pass of a step adds its gradient to the first's, with other kernels.
         let passes = (0..run.gradient_accumulation.min(2) as u64)
             .map(|pass| {
                 let Batch { inputs, targets } =
@@ -114,7 +116,7 @@ impl SelfCheck {
         let tolerance = if self.run.half_precision { TOLERANCE_HALF } else { TOLERANCE };
         let tokens = self.passes.iter().map(|pass| pass.inputs.as_slice().len()).sum();
         let (loss_difference, gradient_difference) = differences(&got, &right);
-        // Where the CPU has no number either, the weights have come to nothing: training says so.
+        // If the CPU's result is not finite either, the weights have diverged, which training reports.
         let known = right.0.is_finite() && right.1.iter().all(|value| value.is_finite());
         let near = loss_difference <= tolerance && gradient_difference <= tolerance;
         let passed = near || !known;
@@ -136,7 +138,7 @@ impl SelfCheck {
     }
 }
 
-/// Of the loss and of the gradient; infinite where the engine has something that is no number.
+/// The relative differences of loss and gradient; infinite if the engine's result is not finite.
 fn differences(got: &(f64, Vec<f32>), right: &(f64, Vec<f32>)) -> (f64, f64) {
     let length = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
     let apart = length(&mut got.1.iter().zip(&right.1).map(|(got, right)| f64::from(*got) - f64::from(*right)));
@@ -145,7 +147,7 @@ fn differences(got: &(f64, Vec<f32>), right: &(f64, Vec<f32>)) -> (f64, f64) {
     (number((got.0 - right.0).abs() / right.0.max(LEAST_LOSS)), number(apart / norm.max(LEAST_NORM)))
 }
 
-/// A model of few layers and tokens that needs the kernels of a large one, whose width and heads it has.
+/// A model with few layers and tokens, but the width and heads of a large one, so that it needs the same kernels.
 fn smaller(config: &ModelConfig) -> ModelConfig {
     let vocabulary = config.vocabulary.min(LONG_ROW + config.vocabulary % 4);
     let few = ModelConfig { vocabulary, layers: 1, ..*config };
@@ -153,7 +155,7 @@ fn smaller(config: &ModelConfig) -> ModelConfig {
     if two.parameters() <= MOST_PARAMETERS { two } else { few }
 }
 
-/// Windows of a batch and tokens of a window that take no more than [`MOST_OPERATIONS`].
+/// Windows per batch and tokens per window within [`MOST_OPERATIONS`].
 fn cut(config: &ModelConfig, run: &TrainConfig) -> (usize, usize) {
     let passes = run.gradient_accumulation.min(2) as f64;
     let operations = |batch_size, window_length| {
@@ -164,7 +166,7 @@ fn cut(config: &ModelConfig, run: &TrainConfig) -> (usize, usize) {
     if fitting > 0 {
         return (run.batch_size.min(fitting), time);
     }
-    // Attention makes long windows dearer still: so few tokens never take more.
+    // Attention makes long windows even more expensive, so this number of tokens never exceeds the limit.
     let tokens = (time as f64 * MOST_OPERATIONS / operations(1, time)) as usize;
     (1, tokens.clamp(LEAST_TOKENS.min(time), time))
 }
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gpu_that_computes_rightly_passes() {
+    fn a_correct_gpu_passes_the_self_check() {
         let gpu = gpu_device();
         for (dropout, gradient_accumulation) in [(0.0, 1), (0.2, 3)] {
             let found = check(&Gpt::new(model(dropout), 1, &gpu), &TrainConfig { gradient_accumulation, ..run() });
@@ -211,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn half_precision_stays_within_a_tolerance_of_its_own() {
+    fn the_self_check_passes_with_half_precision_within_its_own_tolerance() {
         let gpu = gpu_device();
         if !gpu.supports_half() {
             return ops::testing::skip_test("this GPU has no half precision (shader-f16)");
@@ -221,13 +223,13 @@ mod tests {
             let found = check(&Gpt::new(config, 1, &gpu), &TrainConfig { half_precision: true, ..run() });
             println!("{found:?}");
             assert!(found.passed, "{found:?}");
-            // With 32 bits it is nearer: half precision was in use.
+            // With 32 bits the difference is smaller, so half precision was in use.
             assert!(found.gradient_difference > 1e-5, "{found:?}");
         }
     }
 
     #[test]
-    fn a_model_too_large_is_checked_by_a_smaller_one() {
+    fn a_large_model_is_checked_with_a_smaller_one() {
         let large = ModelConfig { vocabulary: 9001, width: 800, heads: 10, layers: 3, context: 256, ..model(0.0) };
         assert!(large.parameters() > MOST_PARAMETERS);
         let small = smaller(&large);
@@ -237,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn no_batch_takes_longer_than_it_may() {
+    fn no_batch_of_the_self_check_exceeds_its_limit_of_operations() {
         for name in ["tiny", "shakespeare"] {
             let config = preset(name, 65).unwrap().model;
             for batch_size in [1, 12, 64] {
@@ -248,26 +250,26 @@ mod tests {
                 assert!(operations <= MOST_OPERATIONS, "{name}: {operations}");
             }
         }
-        // A small model's batch is the one that it trains on.
+        // The batch of a small model is not cut.
         assert_eq!(cut(&model(0.0), &run()), (5, 24));
     }
 
     #[test]
-    fn what_differs_does_not_pass() {
+    fn different_results_do_not_pass_the_self_check() {
         let right = (3.0, vec![0.3, -0.4, 0.0]);
         assert_eq!(differences(&right, &right), (0.0, 0.0));
         let (loss, gradient) = differences(&(3.03, vec![0.3, -0.4, 0.05]), &right);
         assert!((loss - 0.01).abs() < 1e-9 && (gradient - 0.1).abs() < 1e-6);
-        // The same numbers in other places have the same norm.
+        // The same numbers at other positions have the same norm.
         assert!(differences(&(3.0, vec![-0.4, 0.3, 0.0]), &right).1 > 1.0);
         assert_eq!(differences(&(f64::NAN, vec![f32::NAN; 3]), &right), (f64::INFINITY, f64::INFINITY));
-        // Of a text learnt by heart the rounding does not count.
+        // For a memorised text rounding errors do not count.
         let (loss, gradient) = differences(&(1e-5, vec![1e-6]), &(1.1e-5, vec![1.2e-6]));
         assert!(loss < TOLERANCE && gradient < TOLERANCE);
     }
 
     #[test]
-    fn weights_that_have_come_to_nothing_are_no_fault_of_the_gpu() {
+    fn diverged_weights_pass_the_self_check() {
         let len = crate::model::Layout::new(&model(0.0)).len;
         let gpt = Gpt::from_flat(model(0.0), vec![f32::NAN; len], &device());
         assert!(check(&gpt, &run()).passed);

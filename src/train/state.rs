@@ -1,12 +1,12 @@
-//! What training carries from step to step besides the weights. Random numbers need no state of their own: windows and
-//! dropout follow from the seed and the step alone (see `data.rs`), so the step is the cursor.
+//! The training state besides the weights. Random numbers have no state of their own: windows and dropout depend on the
+//! seed and the step alone (see `data.rs`), so the step number restores them.
 
 use serde::{Deserialize, Serialize};
 
 use super::{History, OptimizerState};
 use crate::{config::TrainConfig, corpus::HeldBack};
 
-/// Where a run stands, as it goes into a checkpoint.
+/// The position of a run, as stored in a checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {

@@ -1,4 +1,4 @@
-//! Adapters and a run's best weights.
+//! Methods for adapters and a run's best weights.
 
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
@@ -7,20 +7,20 @@ use super::{Session, Thrown, answer, bytes, thrown};
 
 #[wasm_bindgen]
 impl Session {
-    /// Adds the adapter to the model's weights for good.
+    /// Merges the adapter into the model's weights.
     #[wasm_bindgen(js_name = mergeAdapter, unchecked_return_type = "ModelSummary")]
     pub fn merge_adapter(&mut self) -> Thrown<JsValue> {
         answer(self.0.merge_adapter())
     }
 
-    /// The adapter in PEFT's format, as a ZIP archive. `base` names the model that it belongs to.
+    /// Exports the adapter in PEFT's format, as a ZIP archive. `base`: the name of its base model.
     #[wasm_bindgen(js_name = exportAdapter)]
     pub async fn export_adapter(&self, base: String) -> Thrown<Uint8Array> {
         bytes(self.0.export_adapter(&base).await)
     }
 
-    /// `config`: adapter_config.json; `weights`: adapter_model.safetensors. What goes wrong has the `kind` "adapter" beside
-    /// its code, as there are other sentences then than for a model.
+    /// Adds an adapter. `config`: adapter_config.json; `weights`: adapter_model.safetensors. Errors have the `kind`
+    /// "adapter" beside their code, because their messages differ from those for a model.
     #[wasm_bindgen(js_name = importAdapter, unchecked_return_type = "ModelSummary")]
     pub fn import_adapter(&mut self, config: &[u8], weights: &[u8]) -> Thrown<JsValue> {
         let summary = self.0.import_adapter(config, weights).map_err(|error| {
@@ -31,7 +31,7 @@ impl Session {
         answer(Ok(summary?))
     }
 
-    /// Puts back the weights of the best evaluation, and resets the optimizer.
+    /// Restores the weights of the best evaluation and resets the optimizer.
     #[wasm_bindgen(js_name = returnToBest, unchecked_return_type = "RunStatus")]
     pub fn return_to_best(&mut self) -> Thrown<JsValue> {
         answer(self.0.return_to_best())

@@ -1,4 +1,4 @@
-//! Files that a model leaves as and comes back from.
+//! Methods that export and open model files.
 
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
@@ -7,19 +7,19 @@ use super::{Session, Thrown, answer, bytes, from_js, thrown};
 
 #[wasm_bindgen]
 impl Session {
-    /// The model as one file, without the optimizer's state. `name`: for its metadata.
+    /// Exports the model as one file, without the optimizer's state. `name`: for its metadata.
     #[wasm_bindgen(js_name = exportSafetensors)]
     pub async fn export_safetensors(&self, name: String) -> Thrown<Uint8Array> {
         bytes(self.0.export_safetensors(&name).await)
     }
 
-    /// The model as a Hugging Face folder, in a ZIP archive. `name` and `date`: for the model card.
+    /// Exports the model as a Hugging Face folder, in a ZIP archive. `name` and `date`: for the model card.
     #[wasm_bindgen(js_name = exportHuggingFace)]
     pub async fn export_hugging_face(&self, name: String, date: String) -> Thrown<Uint8Array> {
         bytes(self.0.export_hugging_face(&name, &date).await)
     }
 
-    /// The model as a GGUF file for llama.cpp. `precision`: that of its weights.
+    /// Exports the model as a GGUF file for llama.cpp. `precision`: that of its weights.
     #[wasm_bindgen(js_name = exportGguf)]
     pub async fn export_gguf(
         &self,
@@ -29,7 +29,8 @@ impl Session {
         bytes(self.0.export_gguf(&name, from_js(precision)?).await)
     }
 
-    /// Refuses a download by its first bytes, of `totalBytes` in all if that is known; how many bytes it promises.
+    /// Checks the first bytes of a download, of `totalBytes` in all if known; returns the length of the file that they
+    /// announce.
     #[wasm_bindgen(js_name = checkModelHeader)]
     pub fn check_model_header(
         &self,

@@ -1,5 +1,5 @@
-//! What the libraries below log goes to the browser's console. What they say of kernels that did not start is heeded: they
-//! say it nowhere else (see `src/ops/gpu/failure.rs`).
+//! Forwards log messages of the libraries to the browser's console. Failures to start kernels are recorded, because the
+//! libraries report them nowhere else (see `src/ops/gpu/failure.rs`).
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,14 +7,14 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::ops::{Gpu, KernelFailure};
 
-/// Where CubeCL logs that a launch failed.
+/// The target of CubeCL's log messages about failed launches.
 const LAUNCHES: &str = "cubecl_runtime::logging::server";
-/// Where it logs that the GPU is lost, which the browser tells as well.
+/// The target of its log messages about a lost GPU, which the browser reports as well.
 const LOSSES: &str = "cubecl_wgpu::compute::device_poison";
-/// Characters of a reason: a shader's source may follow.
+/// Largest number of characters of a reason: a shader's source may follow.
 const LONGEST: usize = 300;
 
-/// Where the engine of this module has its failures noted: what is logged does not say of which GPU it is.
+/// The failure record of this module's engine, because a log message does not name its GPU.
 static FAILURE: Mutex<Option<KernelFailure>> = Mutex::new(None);
 
 struct Console;
@@ -47,7 +47,7 @@ pub(super) fn start() {
     log::set_max_level(LevelFilter::Warn);
 }
 
-/// From now on kernels that do not start are noted as this GPU's.
+/// Records failed kernels as this GPU's from now on.
 pub(super) fn note_failures_of(gpu: &Gpu) {
     *FAILURE.lock().unwrap_or_else(PoisonError::into_inner) = Some(gpu.failure().clone());
 }

@@ -1,8 +1,8 @@
-//! The border to JavaScript, and the only place that knows it: every method translates and hands over to
-//! [`session::Session`]. Errors are thrown as plain objects, `{ code, ...fields }`: those that the method of the same name
-//! returns.
+//! The JavaScript bindings, and the only module that knows JavaScript: every method converts its arguments and calls
+//! [`session::Session`]. Errors are thrown as plain objects, `{ code, ...fields }`: those of the method of the same
+//! name.
 //!
-//! Methods that wait (`async`) must not overlap with any other call; the worker takes turns with a mutex.
+//! Asynchronous methods must not overlap with any other call; the worker serialises calls with a mutex.
 
 mod adapter;
 mod deferred;
@@ -31,7 +31,7 @@ use crate::{
 };
 
 unsafe extern "C" {
-    /// Runs the constructors that Burn's registry of operations is made of.
+    /// Runs the constructors that fill Burn's registry of operations.
     fn __wasm_call_ctors();
 }
 
@@ -39,14 +39,14 @@ unsafe extern "C" {
 #[wasm_bindgen(start)]
 pub fn start() {
     // Naming this function keeps the linker from wrapping every export in a call of all constructors, which made a
-    // training step cost seconds. A test holds the wrappers away.
+    // training step cost seconds. A test checks that there are no wrappers.
     // SAFETY: called once, before anything else of this module.
     unsafe { __wasm_call_ctors() };
     stop::note_panics();
     log::start();
 }
 
-/// Names that say more where the room they come from is not named.
+/// TypeScript aliases for names that are too general outside their module.
 #[wasm_bindgen(typescript_custom_section)]
 const NAMES: &str = "
 export type CrateError = Error;
@@ -65,7 +65,8 @@ fn to_js<T: Serialize + ?Sized>(value: &T) -> Thrown<JsValue> {
     value.serialize(&plain).map_err(|error| JsValue::from_str(&error.to_string()))
 }
 
-/// By way of JSON, since a lying file's sizes can be larger than JavaScript's exact numbers, which `to_js` refuses.
+/// Converts an error by way of JSON: sizes in a corrupt file can be larger than JavaScript's exact numbers, which
+/// `to_js` refuses.
 fn thrown(error: Error) -> JsValue {
     let json = serde_json::to_string(&error).unwrap_or_default();
     js_sys::JSON::parse(&json).unwrap_or_else(|_| JsValue::from_str(&error.to_string()))
@@ -81,23 +82,23 @@ fn answer<T: Serialize>(result: Result<T>) -> Thrown<JsValue> {
 
 #[wasm_bindgen]
 extern "C" {
-    /// Milliseconds on a clock that is never set back, unlike `Date`'s.
+    /// Milliseconds on a monotonic clock, unlike `Date`'s.
     #[wasm_bindgen(js_namespace = performance)]
     fn now() -> f64;
 }
 
-/// The same in seconds, as the crate has times.
+/// The same in seconds, the crate's unit of time.
 fn seconds() -> f64 {
     now() / 1000.0
 }
 
-/// One person's work, on one engine. See `session::Session`.
+/// A session on one engine. See `session::Session`.
 #[wasm_bindgen]
 pub struct Session(session::Session);
 
 #[wasm_bindgen]
 impl Session {
-    /// Starts an engine on a machine of which the browser tells this.
+    /// Starts an engine on a machine that the browser describes.
     pub async fn start(
         #[wasm_bindgen(unchecked_param_type = "Engine")] engine: JsValue,
         #[wasm_bindgen(unchecked_param_type = "Machine")] machine: JsValue,
@@ -116,7 +117,7 @@ impl Session {
         Ok(Session(session::Session::new(device, engine, limits)))
     }
 
-    /// The engine that was started, and the limits of memory that are assumed.
+    /// Returns the engine that was started, and its assumed memory limits.
     #[wasm_bindgen(unchecked_return_type = "{ engine: Engine; limits: Limits }")]
     pub fn engine(&self) -> Thrown<JsValue> {
         #[derive(Serialize)]
@@ -128,7 +129,8 @@ impl Session {
         to_js(&Started { engine, limits })
     }
 
-    /// Measures how fast products are as training has them; see `session::Session::measure`. Returns 10^9 operations a second.
+    /// Measures the speed of matrix products of the sizes in training; see `session::Session::measure`. Returns 10^9
+    /// operations per second.
     pub async fn measure(
         &mut self,
         #[wasm_bindgen(unchecked_param_type = "ModelConfig")] model: JsValue,
@@ -138,7 +140,7 @@ impl Session {
         self.0.measure(&model, &train, seconds).await.map_err(thrown)
     }
 
-    /// Queues what [`Self::measure_kernels`] will, without waiting.
+    /// Queues the kernels of [`Self::measure_kernels`] without waiting.
     #[wasm_bindgen(js_name = warmUpKernels)]
     pub fn warm_up_kernels(&self) {
         if let Some(gpu) = self.0.device().gpu() {
@@ -146,13 +148,13 @@ impl Session {
         }
     }
 
-    /// Finds and uses the GPU's fastest kernels for matrix products, in half a second at most.
+    /// Measures and uses the GPU's fastest kernels for matrix products, in half a second at most.
     #[wasm_bindgen(js_name = measureKernels, unchecked_return_type = "KernelChoice")]
     pub async fn measure_kernels(&self) -> Thrown<JsValue> {
         answer(self.0.measure_kernels(seconds).await)
     }
 
-    /// Uses the kernels that were found before.
+    /// Uses the kernels of an earlier measurement.
     #[wasm_bindgen(js_name = chooseKernels)]
     pub fn choose_kernels(&self, #[wasm_bindgen(unchecked_param_type = "KernelChoice")] choice: JsValue) -> Thrown<()> {
         let choice: KernelChoice = from_js(choice)?;
@@ -162,13 +164,13 @@ impl Session {
         Ok(())
     }
 
-    /// Those in use.
+    /// Returns the kernels in use.
     #[wasm_bindgen(js_name = kernelsInUse, unchecked_return_type = "KernelChoice")]
     pub fn kernels_in_use(&self) -> Thrown<JsValue> {
         to_js(&self.0.device().gpu().map(Gpu::kernels_in_use).unwrap_or_default())
     }
 
-    /// Whether training with half precision gives what training without it does: a few steps of each.
+    /// Checks whether a few training steps with half precision agree with the same steps without.
     #[wasm_bindgen(js_name = checkHalfPrecision, unchecked_return_type = "HalfPrecision")]
     pub async fn check_half_precision(&self) -> Thrown<JsValue> {
         answer(self.0.check_half_precision().await)

@@ -1,4 +1,4 @@
-//! The model: its costs, its kernels and the making of it.
+//! Methods for the model: its cost estimates, its kernels, and its creation.
 
 use wasm_bindgen::prelude::*;
 
@@ -6,13 +6,13 @@ use super::{Session, Thrown, answer, from_js, thrown, to_js};
 
 #[wasm_bindgen]
 impl Session {
-    /// The presets, with settings that fit this machine.
+    /// Returns the presets, with settings that fit this machine.
     #[wasm_bindgen(unchecked_return_type = "Preset[]")]
     pub fn presets(&self) -> Thrown<JsValue> {
         to_js(&self.0.presets())
     }
 
-    /// What a model and its training would cost in memory and operations.
+    /// Estimates the memory and operations of a model and its training.
     #[wasm_bindgen(js_name = planModel, unchecked_return_type = "Plan")]
     pub fn plan_model(
         &mut self,
@@ -22,7 +22,7 @@ impl Session {
         answer(self.0.plan(&from_js(model)?, &from_js(train)?))
     }
 
-    /// Which of the GPU's kernels a model needs: equal for models that need the same.
+    /// Returns a key of the GPU kernels that a model needs: equal for models that need the same kernels.
     #[wasm_bindgen(js_name = kernelsOf)]
     pub fn kernels_of(
         &self,
@@ -32,12 +32,12 @@ impl Session {
         Ok(self.0.kernels_of(&from_js(model)?, &from_js(train)?))
     }
 
-    /// Submits everything that is queued for the GPU.
+    /// Submits all queued work to the GPU.
     pub fn submit(&self) {
         self.0.submit();
     }
 
-    /// Queues each of the kernels that evaluating and writing need once, without waiting for any.
+    /// Queues each kernel that evaluation and generation need once, without waiting.
     #[wasm_bindgen(js_name = warmUpWriting)]
     pub fn warm_up_writing(&self, #[wasm_bindgen(unchecked_param_type = "ModelConfig")] model: JsValue) -> Thrown<()> {
         self.0.warm_up_writing(&from_js(model)?).map_err(thrown)
@@ -53,7 +53,7 @@ impl Session {
         self.0.warm_up_training(&from_js(model)?, &from_js(train)?).map_err(thrown)
     }
 
-    /// The model's vocabulary is the tokenizer's, whatever `model` says.
+    /// Creates a model whose vocabulary is the tokenizer's, whatever `model` says.
     #[wasm_bindgen(js_name = createModel, unchecked_return_type = "ModelSummary")]
     pub fn create_model(
         &mut self,
@@ -63,7 +63,7 @@ impl Session {
         answer(self.0.create_model(from_js(model)?, seed as u64))
     }
 
-    /// The model's shape and origin; null if there is none.
+    /// Returns the model's size and settings; null if there is none.
     #[wasm_bindgen(js_name = modelSummary, unchecked_return_type = "ModelSummary | null")]
     pub fn model_summary(&self) -> Thrown<JsValue> {
         to_js(&self.0.model_summary())

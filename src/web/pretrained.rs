@@ -1,4 +1,4 @@
-//! Opening a folder of Hugging Face's: its small files whole, its large ones by their beginnings and then piece by piece.
+//! Methods that open a Hugging Face folder: small files whole, large ones by their headers and then piece by piece.
 
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
@@ -11,8 +11,9 @@ use crate::{
 
 #[wasm_bindgen]
 impl Session {
-    /// `names`, `contents` and `totals` belong together: of a file of weights the content is its header, with the eight
-    /// bytes before it, and the total the bytes of the whole file. Returns what `pushPretrained` wants, in order.
+    /// Begins to open a model. `names`, `contents` and `totals` correspond by index: for a weight file the content is
+    /// its header, with the eight bytes before it, and the total is the size of the whole file. Returns the pieces that
+    /// `pushPretrained` expects, in order.
     #[wasm_bindgen(js_name = beginPretrained, unchecked_return_type = "Piece[]")]
     pub fn begin_pretrained(
         &mut self,
@@ -33,13 +34,13 @@ impl Session {
         answer(self.0.begin_pretrained(&folder))
     }
 
-    /// Refuses a model by its config.json, before its weights are fetched.
+    /// Checks a model by its config.json, before its weights are fetched.
     #[wasm_bindgen(js_name = checkPretrained)]
     pub fn check_pretrained(&self, config: &[u8]) -> Thrown<()> {
         self.0.check_pretrained(config).map_err(thrown)
     }
 
-    /// Refuses a file of weights of `total` bytes by its beginning: the length of the header, and the header.
+    /// Checks a weight file of `total` bytes by its beginning: the length of the header, and the header.
     #[wasm_bindgen(js_name = checkWeights)]
     pub fn check_weights(&self, start: &[u8], total: f64) -> Thrown<()> {
         formats::check_weights(start, total as u64).map_err(thrown)
@@ -57,7 +58,7 @@ impl Session {
         answer(self.0.finish_pretrained())
     }
 
-    /// Ends the opening of a model; the current one stays.
+    /// Cancels the opening of a model; the current one stays.
     #[wasm_bindgen(js_name = dropPretrained)]
     pub fn drop_pretrained(&mut self) {
         self.0.drop_pretrained();

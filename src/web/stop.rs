@@ -1,5 +1,5 @@
-//! Why the module stopped. A panic and a failed allocation both end in a trap, which JavaScript sees as "unreachable" and
-//! nothing more; so each leaves a note here, which can still be read after the trap.
+//! Records why the module stopped. A panic and a failed allocation both end in a trap, which JavaScript sees only as
+//! "unreachable"; so each leaves a message here, which can still be read after the trap.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -10,11 +10,11 @@ use wasm_bindgen::prelude::*;
 use super::{Thrown, to_js};
 use crate::error::Error;
 
-/// The standard library's allocator, which notes the size that could not be had: WebAssembly's memory ends at 4 GiB, and
-/// the browser may give less.
+/// The standard library's allocator, which records the size of a failed allocation: WebAssembly's memory ends at 4 GiB,
+/// and the browser may give less.
 struct Noting;
 
-/// Bytes; 0 while every allocation has succeeded.
+/// Size of the failed allocation in bytes; 0 while every allocation has succeeded.
 static REFUSED: AtomicUsize = AtomicUsize::new(0);
 
 fn noted(pointer: *mut u8, size: usize) -> *mut u8 {
@@ -24,7 +24,7 @@ fn noted(pointer: *mut u8, size: usize) -> *mut u8 {
     pointer
 }
 
-// SAFETY: every call is the standard library's allocator's own.
+// SAFETY: every call is forwarded to the standard library's allocator.
 unsafe impl GlobalAlloc for Noting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         noted(unsafe { System.alloc(layout) }, layout.size())
@@ -48,7 +48,7 @@ static ALLOCATOR: Noting = Noting;
 
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
-/// Has a panic's words kept, beside the console's report of it.
+/// Records a panic's message, beside the console's report of it.
 pub(super) fn note_panics() {
     std::panic::set_hook(Box::new(|info| {
         *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(info.to_string());
@@ -56,12 +56,12 @@ pub(super) fn note_panics() {
     }));
 }
 
-/// Why the module stopped, as an error of the crate; undefined where nothing was noted.
+/// Returns why the module stopped, as an error of the crate; undefined if nothing was recorded.
 #[wasm_bindgen(js_name = stopReason, unchecked_return_type = "Error | undefined")]
 pub fn stop_reason() -> Thrown<JsValue> {
     let panic = PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
     let error = match (REFUSED.load(Relaxed), panic) {
-        // A collection that would exceed 2 GiB panics before it asks for memory.
+        // A collection that would exceed 2 GiB panics before it allocates.
         (0, Some(reason)) if reason.contains("capacity overflow") => Error::OutOfMemory { bytes: 1 << 31 },
         (0, Some(reason)) => Error::Internal { reason },
         (0, None) => return Ok(JsValue::UNDEFINED),

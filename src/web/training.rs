@@ -1,4 +1,4 @@
-//! A run, tick by tick.
+//! Methods for a training run, tick by tick.
 
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
@@ -16,7 +16,7 @@ impl Session {
         answer(self.0.begin_training(from_js(train)?))
     }
 
-    /// Begins or resumes the training loop of the run that was prepared or restored, and returns where it stands.
+    /// Begins or resumes the training loop of the run that was prepared or restored, and returns its status.
     #[wasm_bindgen(js_name = startRun, unchecked_return_type = "RunStatus")]
     pub async fn start_run(&mut self) -> Thrown<JsValue> {
         answer(self.0.start_run(seconds).await)

@@ -1,5 +1,5 @@
-//! What a browser knows of text anyway, for those who would otherwise bring tables: older encodings, and Unicode's
-//! normal form.
+//! Calls the browser's own Unicode functions, so that their tables need not be downloaded: legacy encodings and normal
+//! forms.
 
 use js_sys::{JsString, Object, Reflect};
 use wasm_bindgen::prelude::*;
@@ -14,16 +14,17 @@ extern "C" {
     fn decode(this: &Decoder, bytes: &[u8], options: &Object) -> Result<String, JsValue>;
 }
 
-/// A `TextDecoder`, which keeps what is left of a character at the end of a piece.
+/// A `TextDecoder`, which keeps an incomplete character at the end of a piece.
 pub struct TextDecoder(Option<Decoder>);
 
 impl TextDecoder {
-    /// A decoder of the encoding with this label of the Encoding Standard; of none if the browser does not know it.
+    /// Makes a decoder for an encoding by its label in the Encoding Standard; an empty one if the browser does not know
+    /// it.
     pub fn new(label: &str) -> Self {
         Self(Decoder::new(label).ok())
     }
 
-    /// The text of the next bytes; what stands for no character becomes U+FFFD.
+    /// Decodes the next bytes; invalid ones become U+FFFD.
     pub fn decode(&mut self, bytes: &[u8], last: bool) -> String {
         let options = Object::new();
         let _ = Reflect::set(&options, &"stream".into(), &(!last).into());
@@ -33,12 +34,12 @@ impl TextDecoder {
     }
 }
 
-/// A text in the normal form NFC: a letter and its accent as one character.
+/// Converts a text to the normal form NFC: a letter and its accent as one character.
 pub fn nfc(text: &str) -> String {
     JsString::from(text).normalize("NFC").into()
 }
 
-/// A text in the normal form NFD: a letter and its accent apart.
+/// Converts a text to the normal form NFD: a letter and its accent as separate characters.
 pub fn nfd(text: &str) -> String {
     JsString::from(text).normalize("NFD").into()
 }

@@ -1,4 +1,4 @@
-//! Texts and answers, token by token.
+//! Methods that generate texts and answers, token by token.
 
 use js_sys::Float32Array;
 use wasm_bindgen::prelude::*;
@@ -16,7 +16,7 @@ impl Session {
         #[wasm_bindgen(unchecked_param_type = "GenerateOptions")] options: JsValue,
     ) -> Thrown<()> {
         let options: GenerateOptions = from_js(options)?;
-        // No token has less than a byte.
+        // No token is shorter than a byte.
         self.choose_writer(prompt.len(), options.max_tokens).await?;
         self.0.begin_generation(&prompt, options).map_err(thrown)
     }

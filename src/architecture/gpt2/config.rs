@@ -1,4 +1,4 @@
-//! `config.json` of GPT-2's family as transformers 5.23 writes it (`configuration_gpt2.py`), and what of it we can be.
+//! Reads and checks `config.json` of GPT-2's family as transformers 5.23 writes it (`configuration_gpt2.py`).
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Names of transformers (`activations.py`), of which several mean the same function.
+/// Activation names of transformers (`activations.py`); several mean the same function.
 const ACTIVATIONS: [(&str, Activation); 11] = [
     ("gelu_new", Activation::GeluTanh),
     ("gelu_pytorch_tanh", Activation::GeluTanh),
@@ -24,7 +24,7 @@ const ACTIVATIONS: [(&str, Activation); 11] = [
     ("tanh", Activation::Tanh),
 ];
 
-/// The fields that say what is computed. What is left out has GPT-2's default.
+/// The fields that affect the computation. Missing fields have GPT-2's defaults.
 #[derive(Deserialize)]
 struct Gpt2Config {
     #[serde(default = "published::vocabulary")]
@@ -39,7 +39,7 @@ struct Gpt2Config {
     #[serde(default = "published::layers")]
     n_head: usize,
     n_inner: Option<usize>,
-    // The names that all of transformers' models have (`attribute_map`). There, these win over GPT-2's own.
+    // The names that are common to all of transformers' models (`attribute_map`). There, these override GPT-2's own.
     hidden_size: Option<usize>,
     num_hidden_layers: Option<usize>,
     num_attention_heads: Option<usize>,
@@ -62,7 +62,7 @@ struct Gpt2Config {
     quantization_config: Option<Value>,
 }
 
-/// GPT-2's own, where a file says nothing.
+/// GPT-2's published values, for fields that a file leaves out.
 mod published {
     pub fn vocabulary() -> usize {
         50_257
@@ -88,11 +88,11 @@ mod published {
     pub const CONTEXT: usize = 1024;
 }
 
-/// The shape that a `config.json` describes.
+/// Reads the shape of a model from `config.json`.
 ///
 /// # Errors
-/// [`Error::SettingUnsupported`] for what GPT-2's code can do and we cannot, [`Error::ConfigurationInvalid`] where it describes
-/// no possible model.
+/// [`Error::SettingUnsupported`] for what GPT-2's code supports and Lorito does not, [`Error::ConfigurationInvalid`]
+/// for an impossible model.
 pub fn read(config: Value) -> Result<ModelConfig> {
     let invalid = |reason: String| Error::ConfigurationInvalid { reason };
     let config: Gpt2Config = serde_json::from_value(config).map_err(|error| invalid(error.to_string()))?;
@@ -133,12 +133,12 @@ pub fn read(config: Value) -> Result<ModelConfig> {
     Ok(model)
 }
 
-/// The name of an activation as [`read`] knows it.
+/// The name of an activation that [`read`] accepts.
 fn activation_name(activation: Activation) -> &'static str {
     ACTIVATIONS.iter().find(|(_, known)| *known == activation).map_or("gelu_new", |(name, _)| name)
 }
 
-/// What it does not say has GPT-2's default, as it has here.
+/// Writes `config.json`. Fields that it leaves out have GPT-2's defaults, as they have here.
 pub fn write(config: &ModelConfig) -> Value {
     json!({
         "architectures": ["GPT2LMHeadModel"],
@@ -160,7 +160,7 @@ pub fn write(config: &ModelConfig) -> Value {
     })
 }
 
-/// A number of single precision by its shortest digits: 1e-5, not 0.000009999999747378752.
+/// Converts a single-precision number by its shortest digits: 1e-5, not 0.000009999999747378752.
 fn decimal(number: f32) -> f64 {
     number.to_string().parse().unwrap_or(f64::from(number))
 }
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_activation_has_a_name_that_reads_as_it() {
+    fn activation_names_survive_a_round_trip() {
         for (_, activation) in ACTIVATIONS {
             let config = json!({"activation_function": activation_name(activation)});
             assert_eq!(read(config).unwrap().variant.activation, activation);

@@ -1,5 +1,6 @@
-//! GPT-2 (Radford et al. 2019): learned positions, layer norm before each part, biases everywhere. Names, order and shapes are
-//! those of transformers' `GPT2LMHeadModel` (`modeling_gpt2.py`), names in GGUF those of llama.cpp's `LLM_ARCH_GPT2`.
+//! GPT-2 (Radford et al. 2019): learned positions, layer norm before each part, biases everywhere. Names, order and
+//! shapes are those of transformers' `GPT2LMHeadModel` (`modeling_gpt2.py`), names in GGUF those of llama.cpp's
+//! `LLM_ARCH_GPT2`.
 
 mod config;
 
@@ -20,7 +21,7 @@ pub const FAMILY: Family = Family {
     masks: &[".attn.bias", ".attn.masked_bias"],
 };
 
-/// The MLP is so many times as wide as the model.
+/// Width of the MLP, as a multiple of the model's width.
 const MLP_TIMES: usize = 4;
 
 fn names(module: Module) -> Names {
@@ -73,7 +74,7 @@ pub fn architecture(config: &ModelConfig) -> Architecture {
     let Variant { activation, epsilon, tied, .. } = variant;
     let attention = Attention { heads, key_value_heads: heads, head_width: config.head_width() };
     let mlp = Mlp { width: MLP_TIMES * width, activation };
-    // Projections that add to the residual stream are scaled down by the square root of how many of them there are.
+    // Projections that add to the residual stream are scaled down by the square root of their number.
     let residual = Initialisation::Normal(DEVIATION / (2.0 * layers as f32).sqrt());
     let block = [
         norm(Module::AttentionNorm, width),

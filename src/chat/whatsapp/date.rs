@@ -1,15 +1,15 @@
-//! When a message was sent. A file does not say whether 3/4 is in March or in April; all its dates together do.
+//! Parses dates of messages. A single 3/4 may be in March or in April; all dates of a file together decide the order.
 
-/// Where the year is among a date's three numbers, as far as their digits say.
+/// Position of the year among a date's three numbers, as far as their digits show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Year {
     First,
     Last,
-    /// All three have two digits at most.
+    /// All three numbers have at most two digits.
     Unknown,
 }
 
-/// The date as it is written, and the minute of its day.
+/// The date as written, and the minute of the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
     pub date: [u32; 3],
@@ -19,7 +19,7 @@ pub struct Stamp {
     pub halves: bool,
 }
 
-/// What the numbers of a date are, one after the other.
+/// The order of year, month and day in a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     DayMonthYear,
@@ -31,7 +31,7 @@ pub enum Order {
 const ORDERS: [Order; 4] = [Order::DayMonthYear, Order::MonthDayYear, Order::YearMonthDay, Order::YearDayMonth];
 
 impl Order {
-    /// Which of the three numbers is the day.
+    /// The index of the day among the three numbers.
     fn day(self) -> usize {
         match self {
             Self::DayMonthYear => 0,
@@ -42,7 +42,7 @@ impl Order {
 }
 
 impl Stamp {
-    /// Year, month and day. Where the year shows itself, it is where it shows itself, whatever the order.
+    /// Year, month and day. Where the digits show the year's position, it overrides the order's.
     fn parts(&self, order: Order) -> (u32, u32, u32) {
         let [a, b, c] = self.date;
         match (self.year, order) {
@@ -53,14 +53,14 @@ impl Stamp {
         }
     }
 
-    /// Minutes since 1970, in whatever zone the phone was. Numbers that are no date give some number near it.
+    /// Minutes since 1970, in the phone's time zone. Invalid dates give some number near it.
     pub fn minutes(&self, order: Order) -> i64 {
         let (year, month, day) = self.parts(order);
         let year = match year {
             0..100 => year + 2000,
             // Taiwan counts from 1912.
             100..200 => year + 1911,
-            // Thailand counts from the Buddha. Only with our years are its leap years where they are.
+            // Thailand counts years in the Buddhist era. Leap years are only right in the Gregorian one.
             2400..2700 => year - 543,
             _ => year,
         };
@@ -77,18 +77,18 @@ pub fn days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
-/// What all dates of a file say about their order.
+/// Statistics of a file's dates that decide their order.
 #[derive(Debug, Default)]
 pub struct Orders {
-    /// For each of [`ORDERS`]: dates that cannot be read so.
+    /// For each of [`ORDERS`], the number of dates that are impossible in it.
     impossible: [u64; 4],
-    /// How often time goes backwards if they are read so.
+    /// For each of them, how often time goes backwards.
     backwards: [u64; 4],
-    /// How often each of the three numbers is another than in the date before. The day's is, nearly every time.
+    /// For each of the three numbers, how often it differs from the previous date. The day nearly always does.
     changes: [u64; 3],
     last: Option<([u32; 3], [i64; 4])>,
     halves: bool,
-    /// Whether there are dates whose year shows itself at the end, and dates whose year does not show itself.
+    /// Whether there are dates that show the year at the end, and dates that do not show the year.
     year_last: bool,
     year_unknown: bool,
 }
@@ -110,7 +110,7 @@ impl Orders {
         }
     }
 
-    /// The order that fits best. Where several fit, that of the Americans for clocks of twelve hours.
+    /// The order that fits best. If several fit, the American order for clocks of twelve hours.
     pub fn order(&self) -> Order {
         let american = self.halves;
         let able: &[Order] = match (self.year_last, self.year_unknown) {
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_counted_as_the_calendar_does() {
+    fn days_follow_the_gregorian_calendar() {
         assert_eq!(days(1970, 1, 1), 0);
         assert_eq!(days(2000, 2, 29), 11_016);
         assert_eq!(days(2024, 3, 1) - days(2024, 2, 28), 2);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn all_dates_together_tell_the_order() {
+    fn all_dates_together_decide_the_order() {
         assert_eq!(order(&[[1, 2, 23], [13, 2, 23]], true), Order::DayMonthYear);
         assert_eq!(order(&[[1, 2, 23], [1, 13, 23]], false), Order::MonthDayYear);
         // Only one of them never goes back in time.
@@ -176,8 +176,8 @@ mod tests {
         assert_eq!(order(&[[0, 0, 0], [99, 99, 9999], [2023, 1, 1]], false), Order::DayMonthYear);
     }
     #[test]
-    fn what_changes_most_is_the_day() {
-        // Clocks of twelve hours, and yet no American: in India five days, not five months.
+    fn the_number_that_changes_most_is_the_day() {
+        // A clock of twelve hours, but not American: in India five days, not five months.
         assert_eq!(order(&[[1, 2, 24], [2, 2, 24], [3, 2, 24], [5, 2, 24], [9, 2, 24]], true), Order::DayMonthYear);
         assert_eq!(order(&[[2, 1, 24], [2, 2, 24], [2, 3, 24]], false), Order::MonthDayYear);
         assert_eq!(order(&[[25, 9, 26], [25, 9, 27], [25, 10, 1]], false), Order::YearMonthDay);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_year_of_four_digits_stays_where_it_is() {
+    fn a_year_of_four_digits_keeps_its_position() {
         assert_eq!(order(&[[2024, 1, 2], [2024, 1, 3]], true), Order::YearMonthDay);
         assert_eq!(order(&[[2024, 2, 1], [2024, 13, 1]], false), Order::YearDayMonth);
         let minutes = stamp([2023, 12, 31], false).minutes(Order::DayMonthYear);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn years_of_other_eras_have_their_days() {
+    fn years_of_other_eras_are_converted() {
         let minutes = |date| stamp(date, false).minutes(Order::DayMonthYear);
         assert_eq!(minutes([29, 2, 2567]), minutes([29, 2, 2024]));
         assert_eq!(minutes([1, 3, 2567]) - minutes([29, 2, 2567]), 24 * 60);

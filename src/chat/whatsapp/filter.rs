@@ -1,4 +1,4 @@
-//! What of an export is nobody's words, or nobody else's business, and is left out unless a person wants it.
+//! Filters out system messages, placeholders and private text, unless the options keep them.
 
 use std::borrow::Cow;
 
@@ -11,24 +11,24 @@ use super::phrases::Phrases;
 use super::wording::is_of_group;
 use super::{private, without_marks};
 
-/// What to leave out; all of it, if nothing else is said.
+/// The content to leave out; all of it by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct ChatFilters {
-    /// Lines that stand in for photos, films, voice messages, files and places.
+    /// Placeholders for photos, videos, voice messages, files and locations.
     pub media: bool,
-    /// That a message was deleted.
+    /// Placeholders for deleted messages.
     pub deleted: bool,
-    /// The mark of edited messages; their words stay.
+    /// The mark of edited messages; their text stays.
     pub edited: bool,
-    /// What WhatsApp says: who came and went, calls, encryption.
+    /// System messages: members who join and leave, calls, encryption.
     pub system: bool,
-    /// Addresses of web pages; "…" stands for each.
+    /// Web addresses; each is replaced by "…".
     pub links: bool,
-    /// E-mail addresses; "…" stands for each.
+    /// E-mail addresses; each is replaced by "…".
     pub mails: bool,
-    /// Numbers of phones, cards, accounts; "…" stands for each.
+    /// Numbers of phones, cards, accounts; each is replaced by "…".
     pub numbers: bool,
 }
 
@@ -38,38 +38,38 @@ impl Default for ChatFilters {
     }
 }
 
-/// How much each filter finds, whether it is on or off: lines, and places within lines.
+/// Number of matches of each filter, on or off: lines, and places within lines.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct ChatFound {
-    /// Lines in place of a picture, a voice message or a file.
+    /// Placeholders for pictures, voice messages and files.
     pub media: u64,
-    /// Lines in place of a deleted message.
+    /// Placeholders for deleted messages.
     pub deleted: u64,
     /// Marks of edited messages.
     pub edited: u64,
-    /// Lines that WhatsApp writes itself.
+    /// System messages.
     pub system: u64,
     /// Web addresses.
     pub links: u64,
     /// E-mail addresses.
     pub mails: u64,
-    /// Telephone numbers.
+    /// Phone numbers.
     pub numbers: u64,
 }
 
-/// What is left of an entry.
+/// The rest of an entry after the filters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept<'a> {
-    /// None if WhatsApp itself speaks.
+    /// `None` for a system message.
     pub speaker: Option<&'a str>,
-    /// Lines without blanks at the ends; not empty.
+    /// Lines without white space at the ends; not empty.
     pub words: String,
 }
 
 impl ChatFilters {
-    /// What these filters leave of an entry, if anything.
+    /// The rest of an entry after these filters, if any.
     pub fn keep<'a>(&self, entry: &Entry<'a>, phrases: &Phrases, found: &mut ChatFound) -> Option<Kept<'a>> {
         let mut speaker = entry.sender.filter(|sender| !is_of_whatsapp(entry, sender, phrases));
         let mut words = String::new();
@@ -115,7 +115,7 @@ impl ChatFilters {
         self.keep_words(words, found).map(|words| Kept { speaker, words })
     }
 
-    /// What these filters leave of a message's words, if anything.
+    /// The rest of a message's text after these filters, if any.
     pub fn keep_words(&self, mut words: String, found: &mut ChatFound) -> Option<String> {
         let replaced = self.replace_private(&mut words, found);
         let bare = words.trim();
@@ -123,7 +123,7 @@ impl ChatFilters {
         (!nothing).then(|| bare.to_owned())
     }
 
-    /// A name as others see it: of those who are in nobody's address book it is their number.
+    /// A name for display: that of someone in nobody's address book is a phone number.
     pub fn name(&self, name: &str) -> String {
         let mut name = names::shown(name);
         if self.numbers {
@@ -132,7 +132,7 @@ impl ChatFilters {
         name
     }
 
-    /// Replaces addresses and numbers; whether there were any.
+    /// Replaces addresses and numbers; returns whether there were any.
     fn replace_private(&self, words: &mut String, found: &mut ChatFound) -> bool {
         let all = [
             (self.links, &mut found.links, private::WEB_ADDRESS),
@@ -149,11 +149,11 @@ impl ChatFilters {
     }
 }
 
-/// Whether the whole of it is WhatsApp's, though a name stands before it.
+/// Whether the whole entry is a system message, although a name precedes it.
 fn is_of_whatsapp(entry: &Entry, sender: &str, phrases: &Phrases) -> bool {
     let body = entry.body;
     let reads_from_right = entry.raw.marked && body.starts_with('\u{200F}') && notices::is_short(body);
-    // A notice under somebody's name says the name again: "Nela: Nela created this group".
+    // A system message under somebody's name repeats the name: "Nela: Nela created this group".
     let repeats = || {
         let rest = bare(body).trim_start_matches('~').trim_start().strip_prefix(sender);
         rest.is_some_and(|rest| rest.starts_with([' ', '\'', '’', '님', 'さ', 'が']))

@@ -1,18 +1,18 @@
-//! How a line begins that begins a message: date and time, and what stands around them.
+//! Parses the head of a message: date and time at the beginning of a line, with the characters around them.
 //!
 //! - Android: `12/31/23, 11:59 PM - Ana: Hola`, `31/12/2023 à 23:59 - Ana: Hola`, `٣١‏/١٢‏/٢٠٢٣، ١١:٥٩ م - Ana: Hola`
-//! - iPhone: `[31/12/23, 23:59:59] Ana: Hola`; copied from WhatsApp's web page, time and date change places
+//! - iPhone: `[31/12/23, 23:59:59] Ana: Hola`; copied from WhatsApp's web page, time and date are swapped
 //! - until about 2017: `31/12/2016 23:59:59: Ana: Hola`
 //!
-//! There is no specification. The phone's language decides the order of the date's numbers, their digits, what stands
-//! between them and the clock, and the clock. So no language's forms are listed: a date is three numbers, a clock two or
-//! three, and around them may stand a comma of any script and a few short words.
+//! There is no specification. The phone's language decides the order of the date's numbers, their digits, the
+//! separators, and the clock. So no language's forms are listed: a date is three numbers, a clock two or three, and a
+//! comma of any script and a few short words may surround them.
 
 use super::date::{Stamp, Year};
 use super::half_day;
 use super::marks::{digit, is_invisible};
 
-/// What stands around date and time.
+/// The characters around date and time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// `date - `
@@ -23,14 +23,14 @@ pub enum Form {
     Colon,
 }
 
-/// What is the same in all lines that one phone writes.
+/// The properties that are the same in all lines of one phone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
     pub form: Form,
-    /// The clock is before the date.
+    /// Whether the clock precedes the date.
     time_first: bool,
     seconds: bool,
-    /// There are words before the date and the clock, and between them.
+    /// Whether there are words before date and clock, and between them.
     words: [bool; 2],
 }
 
@@ -38,42 +38,42 @@ pub struct Shape {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head<'a> {
     pub shape: Shape,
-    /// A mark that nobody sees is before it all, as an iPhone writes before what is not only a person's words.
+    /// Whether an invisible mark precedes it, as an iPhone writes before messages that are not only text.
     pub marked: bool,
     pub stamp: Stamp,
-    /// All from the sender on.
+    /// The rest of the line, from the sender on.
     pub rest: &'a str,
 }
 
-/// Words that may stand together around a date, such as "p. m." or "de la tarde", and letters of each.
+/// Largest number of words around a date, such as "p. m." or "de la tarde", and largest number of letters of each.
 const WORDS: (usize, usize) = (3, 12);
 
-/// Bytes that these words may have, if they are of ASCII.
+/// Largest number of bytes of these words in ASCII.
 const BEFORE: usize = WORDS.0 * (WORDS.1 + 2);
 
 const DASHES: &str = "-–—‒−‐‑";
 const COMMAS: &str = ",،、，՝;；";
 const CLOCK: &str = ":.：∶";
 
-/// Between an hour and its minute, in words: `22 h 02`, `22時02分`.
+/// Characters between hour and minute: `22 h 02`, `22時02分`.
 const HOURS: &str = "hH時时시点點";
 const MINUTES: [&str; 4] = ["min", "分", "분", "m"];
 
-/// What stands for the end of a year and of a month.
+/// Characters after a year and after a month.
 const DATE: [(&str, &str); 6] =
     [("/⁄∕／", "/⁄∕／"), (".．", ".．"), ("-‐‑–−", "-‐‑–−"), ("年", "月"), ("년", "월"), ("٫", "٫")];
 
-/// Written right before a year that is counted from an emperor's first, beside their names in full.
+/// Letters right before a year of a Japanese era, an alternative to its full name.
 const ERAS: [&str; 3] = ["R", "H", "S"];
 
-/// Reads the beginning of a line, if it is a message's.
+/// Parses the beginning of a line, if it begins a message.
 pub fn begin(line: &str) -> Option<Head<'_>> {
     let mut reader = Reader(line);
     reader.marks();
     let marked = reader.0.len() != line.len();
     let first = reader.0.chars().next()?;
     let bracket = reader.one_of("[［").is_some();
-    // Most lines that begin no message are done with here: before a date there are a word or two at the most.
+    // A quick check that most lines fail: a date is preceded by at most a word or two.
     let may_be_digit = |byte: &u8| byte.is_ascii_digit() || !byte.is_ascii();
     if !bracket
         && digit(first).is_none()
@@ -93,41 +93,41 @@ pub fn begin(line: &str) -> Option<Head<'_>> {
             Form::Colon
         }
     };
-    // One space; what more there is, somebody has written.
+    // One space; further ones are part of the text.
     reader.one_of(" \u{A0}")?;
     Some(Head { shape: Shape { form, time_first, seconds, words }, marked, stamp, rest: reader.0 })
 }
 
-/// The rest of a line that is being read. What nobody sees is skipped wherever it is.
+/// The rest of a line during parsing. Invisible characters are skipped anywhere.
 struct Reader<'a>(&'a str);
 
-/// Date and time, and what is beside them.
+/// Date and time, and the words around them.
 struct Moment {
     stamp: Stamp,
     time_first: bool,
     seconds: bool,
     words: [bool; 2],
-    /// All words behind them are known to belong to them.
+    /// Whether all words after them are known to belong to them.
     known: bool,
 }
 
-/// What a clock shows.
+/// The time of a clock.
 struct Clock {
     hour: u32,
     minute: u32,
     seconds: bool,
 }
 
-/// What short words are read.
+/// Short words that were parsed.
 struct Words<'a> {
     count: usize,
-    /// Something parts what is before from what comes.
+    /// Whether they contain a separator between what precedes and what follows.
     parted: bool,
     text: &'a str,
 }
 
 impl Words<'_> {
-    /// The hours that a word for a half of the day adds, or that all of them do, as "p. m." does.
+    /// The hours that a word for AM or PM adds, or all words together, such as "p. m.".
     fn half(&self) -> Option<u32> {
         if self.count == 0 {
             return None;
@@ -138,7 +138,7 @@ impl Words<'_> {
 }
 
 impl<'a> Reader<'a> {
-    /// Date and time in any order.
+    /// Parses date and time in any order.
     fn moment(&mut self) -> Option<Moment> {
         let before = self.words().filter(|words| words.count == 0 || words.parted)?;
         let start = self.0;
@@ -169,7 +169,7 @@ impl<'a> Reader<'a> {
         Some(Moment { stamp, time_first: true, seconds: clock.seconds, words, known })
     }
 
-    /// Three numbers, and where the year is.
+    /// Parses three numbers, and the position of the year.
     fn date(&mut self) -> Option<([u32; 3], Year)> {
         let (first, digits) = self.number()?;
         let (mark, end) = DATE.into_iter().find(|(mark, _)| self.one_of(mark).is_some())?;
@@ -217,7 +217,7 @@ impl<'a> Reader<'a> {
         Some(Clock { hour, minute, seconds })
     }
 
-    /// Commas, spaces, and a few short words.
+    /// Parses commas, spaces, and a few short words.
     fn words(&mut self) -> Option<Words<'a>> {
         let start = self.0;
         let mut words = Words { count: 0, parted: false, text: "" };
@@ -238,7 +238,7 @@ impl<'a> Reader<'a> {
                 return None;
             }
             words.count += 1;
-            // What is written without a space, as "午後2:00" or "R7/9/26"; but not the T of "2024-01-02T09:05".
+            // Words without a space, such as "午後2:00" or "R7/9/26"; but not the T of "2024-01-02T09:05".
             words.parted |= !word.is_ascii() || ERAS.contains(&word);
             self.0 = &self.0[end..];
         }
@@ -246,7 +246,7 @@ impl<'a> Reader<'a> {
         Some(words)
     }
 
-    /// A number of at most four digits of any script, and how many it has.
+    /// Parses a number of at most four digits of any script, and returns the number of digits.
     fn number(&mut self) -> Option<(u32, usize)> {
         self.marks();
         let (mut value, mut digits) = (0, 0);
@@ -268,7 +268,7 @@ impl<'a> Reader<'a> {
         Some(first)
     }
 
-    /// Spaces of all widths; how many bytes they have.
+    /// Skips spaces of all widths; returns their bytes.
     fn spaces(&mut self) -> usize {
         self.marks();
         let before = self.0.len();
@@ -284,14 +284,14 @@ impl<'a> Reader<'a> {
 }
 
 impl Clock {
-    /// `half`: the hours that a word for a half of the day adds.
+    /// `half`: the hours that a word for AM or PM adds.
     fn stamp(&self, date: [u32; 3], year: Year, half: Option<u32>) -> Stamp {
         let hour = half.filter(|_| self.hour <= 12).map_or(self.hour, |half| self.hour % 12 + half);
         Stamp { date, year, minute: 60 * hour + self.minute, halves: half.is_some() }
     }
 }
 
-/// Whether it can be a letter of a word beside a date: neither a digit nor what has a meaning there.
+/// Whether a character can be part of a word beside a date: neither a digit nor a separator.
 fn is_of_word(letter: char) -> bool {
     match letter {
         '.' | '\'' => true,
@@ -309,13 +309,13 @@ mod tests {
     use super::*;
     use crate::chat::whatsapp::date::Order;
 
-    /// Form, minute since 1970 with the day first, and what follows.
+    /// Form, minute since 1970 with the day first, and the rest.
     fn read(line: &str) -> Option<(Form, i64, &str)> {
         begin(line).map(|head| (head.shape.form, head.stamp.minutes(Order::DayMonthYear), head.rest))
     }
 
     #[test]
-    fn dates_and_clocks_of_many_languages() {
+    fn dates_and_clocks_are_read_in_many_languages() {
         let evening = 20_357 * 24 * 60 + 22 * 60 + 2;
         for head in [
             "26/09/2025, 22:02 - ",
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn midnight_and_noon() {
+    fn midnight_and_noon_are_read() {
         let minute = |time: &str| begin(&format!("1/2/24, {time} - A: b")).map(|head| head.stamp.minute);
         assert_eq!(minute("12:05 AM"), Some(5));
         assert_eq!(minute("12:05 p.m."), Some(12 * 60 + 5));
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_no_message() {
+    fn other_lines_do_not_begin_a_message() {
         for line in [
             "",
             " ",

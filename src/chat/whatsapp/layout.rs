@@ -1,51 +1,51 @@
-//! The lines of a file to messages. All lines together tell how its messages begin.
+//! Splits the lines of a file into messages, by a layout of heads that all lines together determine.
 
 use super::date::Stamp;
 use super::head::{self, Form, Head, Shape};
 use super::{names, notices};
 use crate::corpus::LineEnds;
 
-/// Of so many messages one at least is somebody's.
+/// Number of first messages of which at least one must have a sender.
 const FIRST: usize = 200;
 
-/// One message, or something that WhatsApp itself says.
+/// A message, or a system message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Raw<'a> {
     pub stamp: Stamp,
-    /// A mark that nobody sees is before its date.
+    /// Whether an invisible mark precedes its date.
     pub marked: bool,
-    /// What follows the date, all its lines.
+    /// The text after the date, all its lines.
     pub text: &'a str,
-    /// It stands before the first message, so that nobody has said it.
+    /// Whether it precedes the first message, so that it has no sender.
     pub preamble: bool,
 }
 
-/// How the messages of a file begin.
+/// The layout of a file's messages.
 #[derive(Debug, Clone, Copy)]
 pub struct Layout<'a> {
     text: &'a str,
     pub shape: Shape,
-    /// Where the first message begins, and how many lines are before it.
+    /// Offset of the first message, and number of lines before it.
     start: (usize, usize),
-    /// Where CRLF ends messages, and LF the lines within them.
+    /// The line endings, if CRLF ends messages, and LF the lines within them.
     ends: Option<&'a LineEnds>,
 }
 
-/// What is known of the lines that begin in one shape.
+/// Statistics of the lines that begin in one shape.
 #[derive(Debug, Default, Clone, Copy)]
 struct Seen {
     lines: u64,
-    /// Those after which a name seems to stand.
+    /// Number of lines in which a name seems to follow.
     named: u64,
-    /// Where the first of them begins, how many lines are before it, and how many of these are not blank.
+    /// Offset of the first of them, number of lines before it, and number of these that are not blank.
     start: (usize, usize),
     before: u64,
-    /// Those before which a line ends in CRLF, and in LF alone.
+    /// Number of lines that follow CRLF, and that follow LF alone.
     after: [u64; 2],
 }
 
 impl<'a> Layout<'a> {
-    /// `None` if this is no chat. `ends`: how its lines ended before all of them were made alike.
+    /// Detects the layout; `None` if this is no chat. `ends`: the original line endings.
     pub fn of(text: &'a str, ends: &'a LineEnds) -> Option<Self> {
         let mut shapes: Vec<(Shape, Seen)> = Vec::new();
         let (mut written, mut after_pairs) = (0, 0);
@@ -83,19 +83,19 @@ impl<'a> Layout<'a> {
 }
 
 impl Seen {
-    /// Whether messages can begin so, in a text of so many lines that are not blank. A line or two before the first of
-    /// them are no obstacle; a text in which somebody quotes a chat is none.
+    /// Whether messages can begin in this shape, in a text of `written` lines that are not blank. A line or two before
+    /// the first message are accepted; a text that quotes a chat is not.
     fn fits(&self, form: Form, written: u64) -> bool {
         let rest = written - self.before;
         let quoted = self.before > 0 && (self.lines < 2 || 2 * self.before > self.lines || 3 * self.lines < rest);
-        // Otherwise each line with a time and a colon would do.
+        // Otherwise each line with a time and a colon would fit.
         let bare = form == Form::Colon && 2 * self.named < self.lines.max(4);
         self.lines > 0 && !quoted && !bare
     }
 
-    /// Whether messages end in CRLF, and only what somebody has copied begins after LF alone. `after_pairs`: lines
-    /// after CRLF. Where these do not begin messages, it is the other way round; and where two files were joined, most
-    /// messages begin after LF.
+    /// Whether messages end in CRLF, so that only copied messages follow LF alone. `after_pairs`: number of lines after
+    /// CRLF. If these do not begin messages, it is the other way round; and if two files were joined, most messages
+    /// follow LF.
     fn ends_in_pairs(&self, after_pairs: u64) -> bool {
         let [pairs, single] = self.after;
         pairs > 0 && 10 * pairs >= 9 * after_pairs && single <= 3 * (pairs + 1)
@@ -107,7 +107,7 @@ impl Seen {
 struct Line<'a> {
     start: usize,
     text: &'a str,
-    /// The line before it ended in CRLF.
+    /// Whether the previous line ended in CRLF.
     after_pair: bool,
 }
 
@@ -120,7 +120,7 @@ struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    /// From a place on, before which are so many lines.
+    /// Starts at an offset, with the number of lines before it.
     fn new(text: &'a str, ends: Option<&'a LineEnds>, (at, lines): (usize, usize)) -> Self {
         let mut pairs = ends.map(LineEnds::pairs);
         let after_pair = lines > 0 && pairs.as_mut().and_then(|pairs| pairs.nth(lines - 1)).unwrap_or(false);
@@ -143,12 +143,12 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-/// The messages of a file, one after the other, each a slice of it.
+/// Iterates over the messages of a file, each a slice of it.
 #[derive(Debug, Clone)]
 pub struct Messages<'a> {
     layout: Layout<'a>,
     lines: Lines<'a>,
-    /// The next message's beginning, and where what follows it is.
+    /// The head of the next message, and the offset of its text.
     next: Option<(Head<'a>, usize)>,
     preamble: Option<&'a str>,
 }
@@ -194,17 +194,17 @@ mod tests {
     }
 
     #[test]
-    fn lines_without_a_date_belong_to_the_message_before() {
+    fn lines_without_a_date_belong_to_the_previous_message() {
         let text = "1/2/24, 9:05 - Ana: uno\ndos\n\n[1/2/24, 9:06:00] Eva: tres\n1/2/24, 9:07 - Luz:\ncuatro\n";
         assert_eq!(texts(text), ["Ana: uno\ndos\n\n[1/2/24, 9:06:00] Eva: tres", "Luz:\ncuatro"]);
     }
 
     #[test]
-    fn the_form_is_that_of_most_lines() {
+    fn the_layout_is_that_of_most_lines() {
         let copied = "[9:00, 1/2/24] Eva: a\n1/2/24, 9:05 - Ana: b\n[9:01, 1/2/24] Eva: c\n1/2/24, 9:06 - Leo: d\n\
             1/2/24, 9:07 - Ana: e\n";
         assert_eq!(texts(copied), ["[9:00, 1/2/24] Eva: a", "Ana: b\n[9:01, 1/2/24] Eva: c", "Leo: d", "Ana: e"]);
-        // Whoever writes a date within a message writes it with other words around it; and a phone copies no seconds.
+        // A date within a message has other words around it, or seconds that the phone does not write.
         let dated = "1/2/24, 9:05 - Ana: b\nel 3/2/24, 9:05 - c\n3/2/24 a las 9:05 - d\n1/2/24, 9:06 - Leo: e\n";
         assert_eq!(texts(dated), ["Ana: b\nel 3/2/24, 9:05 - c\n3/2/24 a las 9:05 - d", "Leo: e"]);
         let bare = "[1/2/24, 9:05:00] Ana: b\n[1/2/24, 9:01] Eva: c\n[1/2/24, 9:06:00] Leo: e\n";
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_before_the_first_message_are_nobodys() {
+    fn lines_before_the_first_message_have_no_sender() {
         let text = "Chat history with Ilse: all\n\n1/2/24, 9:05 - Ilse: a\n1/2/24, 9:06 - Maro: b\n";
         assert_eq!(texts(text), ["Chat history with Ilse: all", "Ilse: a", "Maro: b"]);
         let ends = LineEnds::default();
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_chat() {
+    fn other_texts_are_not_chats() {
         for text in [
             "",
             "\n",

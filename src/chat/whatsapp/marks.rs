@@ -1,27 +1,27 @@
-//! Characters that nobody sees, and digits that not everybody writes.
+//! Invisible characters, and digits of other scripts.
 
-/// What turns the direction of writing. WhatsApp puts U+200E before its own words on an iPhone.
+/// Characters that control the writing direction. An iPhone writes U+200E before WhatsApp's own phrases.
 pub const DIRECTION: [char; 12] = [
     '\u{061C}', '\u{200E}', '\u{200F}', '\u{202A}', '\u{202B}', '\u{202C}', '\u{202D}', '\u{202E}', '\u{2066}',
     '\u{2067}', '\u{2068}', '\u{2069}',
 ];
 
-/// Whether nobody sees it. Of these, U+200C and U+200D have a meaning within words and emoji.
+/// Whether a character is invisible. Of these, U+200C and U+200D have a meaning within words and emoji.
 pub fn is_invisible(letter: char) -> bool {
     matches!(letter, '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}') || DIRECTION.contains(&letter)
 }
 
-/// Whether it is nothing at the end of a name or of a line.
+/// Whether a character is to be trimmed from the end of a name or of a line.
 pub fn is_unseen(letter: char) -> bool {
     letter.is_whitespace() || is_invisible(letter)
 }
 
-/// A text without what cannot be seen at its ends.
+/// Trims invisible characters and white space.
 pub fn bare(text: &str) -> &str {
     text.trim_matches(is_unseen)
 }
 
-/// Zero in each script that people write dates with: the digits of Unicode's category Nd are ten in a row.
+/// Zero in each script with digits that are used in dates: the digits of Unicode's category Nd are ten in a row.
 const ZEROS: [char; 39] = [
     '\u{0660}',
     '\u{06F0}',
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_of_every_script() {
+    fn digits_of_every_script_are_read() {
         for text in
             ["0123456789", "٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "०१२३४५६७८९", "০১২৩৪৫৬৭৮৯", "๐๑๒๓๔๕๖๗๘๙", "０１２３４５６７８９"]
         {
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_sees() {
+    fn invisible_characters_are_detected() {
         assert!(
             ['\u{200B}', '\u{200D}', '\u{200F}', '\u{061C}', '\u{2060}', '\u{2069}', '\u{FEFF}'].map(is_invisible)
                 == [true; 7]

@@ -1,9 +1,10 @@
-//! Chats as WhatsApp exports them ("Export chat", without media) become conversations.
+//! Reads chats as WhatsApp exports them ("Export chat", without media) into conversations.
 //!
-//! `layout` finds the messages: `head` reads how a line begins, in any language, and `date` when that was. `names` tells
-//! where a sender's name ends, `notices`, `wording` and `phrases` know WhatsApp's own words, `filter` and `private` leave out what is
-//! not to be learned, `people` tells who is who. Messages of one person that follow each other are one turn.
-//! "You" become the assistant; all the others are the user, with their names before their words where they are several.
+//! `layout` finds the messages: `head` parses the beginning of a line, in any language, and `date` its time. `names`
+//! finds the end of a sender's name, `notices`, `wording` and `phrases` detect WhatsApp's own phrases, `filter` and
+//! `private` leave out text that is not to be learned, `people` lists the participants. Consecutive messages of one
+//! person are one turn. "You" become the assistant; all the others are the user, with their names before their text if
+//! there are several.
 
 mod date;
 mod filter;
@@ -41,52 +42,52 @@ use crate::error::{Error, Result};
 /// Minutes of silence after which a new conversation begins: a night.
 pub(super) const SILENCE: i64 = 8 * 60;
 
-/// How many people an error names.
+/// Largest number of people that an error names.
 const NAMED: usize = 20;
 
-/// How many turns, and characters of each, a report shows.
+/// Number of turns, and of characters of each, in a report's preview.
 const PREVIEW: (usize, usize) = (12, 200);
 
-/// How to read a chat.
+/// Options for reading a chat.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct ChatOptions {
-    /// Whose words the model learns; none: the phone's owner, as far as it can be told.
+    /// The person whose messages are trained on; `None`: the phone's owner, as far as it can be detected.
     pub you: Option<String>,
-    /// What is left out.
+    /// The content to leave out.
     pub filters: ChatFilters,
-    /// To read it as the plain text that it is, too.
+    /// Whether to read it as plain text.
     pub plain: bool,
 }
 
-/// What became of a chat.
+/// The report on reading a chat.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct ChatReport {
-    /// It is read as plain text: nothing was left out, and nobody looked who is in it.
+    /// Whether it is read as plain text: nothing was left out, and its participants were not detected.
     pub plain: bool,
-    /// Of the file.
+    /// Number of lines of the file.
     pub lines: u64,
-    /// Lines of the file of which nothing is left.
+    /// Number of lines that were removed completely.
     pub removed: u64,
-    /// How much each filter finds.
+    /// Number of matches of each filter.
     pub found: ChatFound,
-    /// The filters that were used.
+    /// The filters that were applied.
     pub filters: ChatFilters,
-    /// Who takes part, those who say most first.
+    /// The participants, those with most messages first.
     pub people: Vec<Person>,
-    /// Whose words the model learns.
+    /// The person whose messages are trained on.
     pub you: String,
-    /// Conversations in which you say nothing, so that they are left out.
+    /// Number of conversations without a message of yours, which are left out.
     pub silent: u64,
     /// The first turns, conversation by conversation.
     pub preview: Vec<Vec<Message>>,
 }
 
 impl ChatReport {
-    /// Of a chat that is read as plain text.
+    /// The report on a chat that is read as plain text.
     pub fn plain(text: &str, options: &ChatOptions) -> Self {
         let you = options.you.clone().unwrap_or_default();
         Self { plain: true, lines: text.lines().count() as u64, filters: options.filters, you, ..Self::default() }
@@ -98,22 +99,22 @@ impl ChatReport {
 pub struct Chat {
     /// The conversations, one after another.
     pub text: String,
-    /// Where each of them is in the text, in bytes.
+    /// The byte range of each of them in the text.
     pub documents: Vec<Range<usize>>,
-    /// Turns of all of them.
+    /// Number of turns of all of them.
     pub turns: u64,
-    /// What became of the chat.
+    /// The report on reading the chat.
     pub report: ChatReport,
 }
 
 fn without_marks(text: &str) -> Cow<'_, str> {
-    // Their first byte is one of these two; most messages in Latin letters have none like it.
+    // Their first byte is one of these two, which most messages in Latin letters do not have.
     let any = text.bytes().any(|byte| matches!(byte, 0xE2 | 0xD8)) && text.contains(marks::DIRECTION);
     if any { Cow::Owned(text.replace(marks::DIRECTION, "")) } else { Cow::Borrowed(text) }
 }
 
-/// Is this a chat, whatever the file is called? So it is if most of its lines that begin with a date begin as WhatsApp's
-/// do, and somebody speaks. `ends`: how its lines ended before all of them were made alike.
+/// Whether a text is a chat, regardless of its name: most of its lines that begin with a date begin as WhatsApp's do,
+/// and there is a sender. `ends`: the original line endings.
 pub fn looks_like(text: &str, ends: &LineEnds) -> bool {
     Layout::of(text, ends).is_some()
 }
@@ -121,7 +122,7 @@ pub fn looks_like(text: &str, ends: &LineEnds) -> bool {
 /// Reads a chat from the text of a file.
 ///
 /// # Errors
-/// If it is no chat, the filters leave nothing, or the person whose words were asked for says nothing.
+/// If it is no chat, the filters leave nothing, or the chosen person has no messages.
 pub fn read(name: &str, text: &str, ends: &LineEnds, options: &ChatOptions) -> Result<Chat> {
     let filters = options.filters;
     let Some(layout) = Layout::of(text, ends) else { return Err(Error::ChatEmpty { name: name.to_owned() }) };
@@ -186,7 +187,7 @@ pub fn read(name: &str, text: &str, ends: &LineEnds, options: &ChatOptions) -> R
     Ok(Chat { text: turns.text, documents: turns.documents, turns: turns.count, report })
 }
 
-/// The times of messages, one after the other.
+/// Tracks the times of messages in order.
 #[derive(Default)]
 struct Clock {
     last: Option<i64>,
@@ -194,8 +195,8 @@ struct Clock {
 }
 
 impl Clock {
-    /// Minutes of silence before a message. A step back in time is none: somebody has copied an older message, or has
-    /// travelled. Nor is the way from there to where it was before.
+    /// Minutes of silence before a message. A step back in time is none, because an older message was copied or the
+    /// phone travelled; nor is the return to the time before.
     fn silence(&mut self, now: i64) -> i64 {
         let Some(last) = self.last.replace(now) else {
             self.latest = now;
@@ -207,14 +208,14 @@ impl Clock {
     }
 }
 
-/// Messages on their way to documents.
+/// Collects messages into documents.
 #[derive(Default)]
 pub(super) struct Turns<'a> {
     you: &'a str,
     filters: ChatFilters,
-    /// Whether others' names stand before their words.
+    /// Whether others' names precede their text.
     pub group: bool,
-    /// The conversation so far, and who spoke last.
+    /// The current conversation, and the last speaker.
     messages: Vec<Message>,
     last: Option<&'a str>,
     pub text: String,
@@ -247,7 +248,7 @@ impl<'a> Turns<'a> {
         }
     }
 
-    /// A conversation becomes a document, if there is something in it to learn.
+    /// Ends a conversation, which becomes a document if it has an answer to train on.
     pub fn end_conversation(&mut self) {
         let messages = std::mem::take(&mut self.messages);
         self.last = None;

@@ -1,7 +1,8 @@
-//! Where the sender's name ends, in a line that may have several colons, and which names are the same.
+//! Finds the end of the sender's name in lines with several colons, and names of the same person.
 //!
-//! A name ends at a colon with a space, but not at the first: `Taller: Bruno` may be somebody. Other lines tell. What
-//! nobody sees is no part of a name, and where WhatsApp's own mark follows a colon, a name ends there for certain.
+//! A name ends at a colon with a space, but not always at the first: `Taller: Bruno` may be a name. Other lines decide.
+//! Invisible characters are no part of a name, and where WhatsApp's own mark follows a colon, a name certainly ends
+//! there.
 
 use std::collections::HashSet;
 
@@ -12,44 +13,44 @@ use super::marks::{self, is_invisible, is_unseen};
 use super::notices;
 use super::wording::is_of_group;
 
-/// Bytes a name may have; more in front of a colon is no name.
+/// Largest length of a name in bytes.
 const LONGEST: usize = 200;
 
-/// Colons at which a name may end.
+/// Number of colons at which a name may end.
 const ENDS: usize = 4;
 
-/// Lines that make a person of whoever is named before them.
+/// Number of lines from which a name certainly belongs to a person.
 const MANY: u64 = 20;
 
-/// What is around a quotation. A notice quotes a group's name, in which there may be a colon.
+/// Quotation marks. A system message quotes a group's name, which may contain a colon.
 const QUOTES: [char; 10] = ['"', '“', '”', '„', '«', '»', '「', '」', '『', '』'];
 
-/// One message with its sender.
+/// A message with its sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry<'a> {
     pub raw: Raw<'a>,
-    /// Who is named before the colon, if anybody is: always the same slice for the same name.
+    /// The name before the colon, if any: always the same slice for the same name.
     pub sender: Option<&'a str>,
-    /// What follows, all its lines.
+    /// The text after it, all its lines.
     pub body: &'a str,
 }
 
-/// A name, and what is behind its colon.
+/// A name, and the text after its colon.
 pub type End<'a> = (&'a str, &'a str);
 
-/// What is known of a name.
+/// Statistics of a name.
 #[derive(Debug, Clone, Copy)]
 struct Seen<'a> {
-    /// The first that was written so, for those that differ in what nobody sees.
+    /// The first spelling of it, for spellings that differ only in invisible characters.
     same: &'a str,
-    /// What is left of it if it ends at the colon before.
+    /// The shorter name that ends at the previous colon.
     shorter: Option<&'a str>,
-    /// Lines that begin with it, and those of them in which no longer name is possible.
+    /// Number of lines that begin with it, and number of those in which no longer name is possible.
     lines: u64,
     alone: u64,
-    /// Those in which WhatsApp's own words follow it.
+    /// Number of lines in which WhatsApp's own phrases follow it.
     own: u64,
-    /// It is no name, but the beginning of a notice in which there is a colon.
+    /// Whether it is no name, but the beginning of a system message with a colon.
     notice: bool,
 }
 
@@ -57,14 +58,14 @@ struct Seen<'a> {
 #[derive(Debug, Default)]
 pub struct Names<'a> {
     seen: AHashMap<&'a str, Seen<'a>>,
-    /// The first name for each of those that look alike.
+    /// The first name for each set of names that look alike.
     alike: AHashMap<String, &'a str>,
-    /// Beginnings of names only.
+    /// Strings that are only beginnings of names.
     begun: HashSet<&'a str>,
 }
 
 impl<'a> Names<'a> {
-    /// Notes who may have sent this.
+    /// Adds the possible senders of a message.
     pub fn note(&mut self, raw: &Raw<'a>) {
         if raw.preamble {
             return;
@@ -87,8 +88,8 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// Once all lines are noted: a name that is never alone, and mostly the beginning of a longer one that other lines
-    /// confirm, is only that.
+    /// Decides, after all lines: a name that always has a longer alternative, and mostly one that other lines confirm,
+    /// is only the beginning of a name.
     pub fn settle(&mut self) {
         let mut longer: AHashMap<&str, u64> = AHashMap::new();
         for seen in self.seen.values() {
@@ -102,12 +103,12 @@ impl<'a> Names<'a> {
         };
         self.begun = longer.into_iter().filter_map(is_begun).collect();
         for (name, seen) in &mut self.seen {
-            // Who goes on speaking is somebody, whatever the name.
+            // A name with many lines is a person's, however it looks.
             seen.notice = seen.lines < MANY && (is_of_group(name) || is_cut_quote(name));
         }
     }
 
-    /// A message with its sender.
+    /// Returns a message with its sender.
     pub fn entry(&self, raw: Raw<'a>) -> Entry<'a> {
         let nobody = Entry { raw, sender: None, body: raw.text };
         if raw.preamble {
@@ -121,7 +122,7 @@ impl<'a> Names<'a> {
         {
             end = longer;
         }
-        // Somebody may be called as a group begins, under which there are notices only.
+        // A person's name may be the beginning of a group's name, under which there are only system messages.
         let of_group =
             |(name, _): &End| self.seen.get(name).is_some_and(|seen| seen.lines > 1 && seen.own == seen.lines);
         let (name, body) = ends.find(of_group).unwrap_or(end);
@@ -132,7 +133,7 @@ impl<'a> Names<'a> {
         Entry { raw, sender: Some(name), body }
     }
 
-    /// Whether a name that is there once quotes something, or is about somebody else and quotes behind the colon.
+    /// Whether a name that occurs once quotes something, or mentions another person with a quotation after the colon.
     fn quotes_about(&self, name: &str, body: &str) -> bool {
         let about = |(end, _): (usize, &str)| {
             name[end..].split_whitespace().nth(2).is_some() && self.seen.contains_key(&name[..end])
@@ -142,17 +143,17 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Who seems to say it, as far as one line can tell.
+/// The likely sender, as far as one line shows.
 pub fn first(text: &str) -> Option<&str> {
     first_end(text).map(|(name, _)| name).filter(|name| !is_of_group(name) && !is_cut_quote(name))
 }
 
-/// The shortest name that a message may begin with, and what follows.
+/// The shortest possible name at the beginning of a message, and the rest.
 pub fn first_end(text: &str) -> Option<End<'_>> {
     ends(text).next()
 }
 
-/// What is quoted in a text of one line.
+/// The quotation in a text of one line.
 pub fn quoted(text: &str) -> Option<&str> {
     let line = text.split('\n').next()?;
     let (open, mark) = line.match_indices(QUOTES).next()?;
@@ -160,13 +161,13 @@ pub fn quoted(text: &str) -> Option<&str> {
     line.get(open + mark.len()..close).map(bare).filter(|quoted| !quoted.is_empty())
 }
 
-/// A name as people see it.
+/// A name for display.
 pub fn shown(name: &str) -> String {
     let joins = |letter: char| matches!(letter, '\u{200C}' | '\u{200D}');
     name.chars().filter(|&letter| joins(letter) || !is_invisible(letter)).collect()
 }
 
-/// What a name looks like: two that look alike are one.
+/// The visible form of a name, by which names that look alike are compared.
 pub fn looks(name: &str) -> String {
     let seen: String = name.chars().filter(|&letter| !is_invisible(letter)).collect();
     let mut words = String::with_capacity(seen.len());
@@ -179,17 +180,18 @@ pub fn looks(name: &str) -> String {
     words
 }
 
-/// Whether something is quoted in it that goes on behind it.
+/// Whether a quotation begins in it and continues after it.
 fn is_cut_quote(name: &str) -> bool {
     name.matches(QUOTES).count() % 2 == 1
 }
 
-/// Whether WhatsApp's own words follow, before which an iPhone puts a mark.
+/// Whether WhatsApp's own phrases follow, which an iPhone marks.
 fn is_own(body: &str) -> bool {
     body.starts_with(['\u{200E}', '\u{200F}'])
 }
 
-/// All names with which a message can begin, and what follows each. Where a mark follows, there are no longer ones.
+/// All possible names at the beginning of a message, and the rest after each. A mark after a colon excludes longer
+/// names.
 pub fn ends(text: &str) -> impl Iterator<Item = End<'_>> {
     let line = &text[..text.floor_char_boundary(LONGEST + 16)];
     let line = line.split('\n').next().unwrap_or_default();
@@ -208,7 +210,7 @@ pub fn ends(text: &str) -> impl Iterator<Item = End<'_>> {
     line.match_indices(':').filter_map(end).take(ENDS)
 }
 
-/// A name without the tilde of those who are in nobody's address book.
+/// A name without the tilde of people in nobody's address book.
 fn bare(written: &str) -> &str {
     marks::bare(marks::bare(written).trim_start_matches('~'))
 }
@@ -219,7 +221,7 @@ mod tests {
     use crate::chat::whatsapp::layout::Layout;
     use crate::corpus::LineEnds;
 
-    /// Senders and what they say, where each of the lines is a message of an iPhone's.
+    /// Senders and texts, where each line is a message of an iPhone.
     fn read(lines: &[&str]) -> Vec<(Option<String>, String)> {
         let text: String = lines.iter().map(|line| format!("[1/2/24, 9:05:00] {line}\n")).collect();
         let ends = LineEnds::default();
@@ -235,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_whatsapp_says_has_no_sender() {
+    fn system_messages_have_no_sender() {
         let long = format!("{}: far too long", "x".repeat(300));
         for line in [
             "Ana left",
@@ -249,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_bare() {
+    fn names_are_trimmed() {
         let name = |written: &str| senders(&[&format!("{written}: \u{200E}x")])[0].clone();
         assert_eq!(name("~\u{202F}Ana"), Some("Ana".into()));
         assert_eq!(name("\u{202A}+34 600 11 22 33\u{202C}"), Some("+34 600 11 22 33".into()));
@@ -267,16 +269,16 @@ mod tests {
     }
 
     #[test]
-    fn of_several_ends_the_one_that_other_lines_confirm() {
+    fn a_name_ends_where_other_lines_confirm_it() {
         let some = |name: &str| Some(name.to_owned());
         let contact = ["Taller: Bruno: hola", "Luz: nota: sal", "Taller: Bruno: sí: ya", "Luz: a", "Taller: Bruno: b"];
         let expected = ["Taller: Bruno", "Luz", "Taller: Bruno", "Luz", "Taller: Bruno"].map(some);
         assert_eq!(senders(&contact), expected);
         assert_eq!(read(&contact)[2].1, "sí: ya");
-        // Two of one workshop, one of whom says one thing.
+        // Two people of one workshop, one of whom has a single message.
         let shop = ["Taller: Bruno: a", "Taller: Luz: b", "Taller: Bruno: c"];
         assert_eq!(senders(&shop), ["Taller: Bruno", "Taller: Luz", "Taller: Bruno"].map(some));
-        // WhatsApp's mark ends a name for certain, where nobody bears the first part alone.
+        // WhatsApp's mark certainly ends a name, if nobody has the first part alone as a name.
         let group = ["Alfar: tardes: \u{200E}Nela added you", "Nela: a: b", "Nela: c"];
         assert_eq!(senders(&group), ["Alfar: tardes", "Nela", "Nela"].map(some));
         let both = ["Taller: tardes: \u{200E}a", "Taller: ya", "Taller: tardes: \u{200E}b", "Taller: c: d"];
@@ -285,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn quotation_marks_are_of_notices_or_of_those_who_go_on_speaking() {
+    fn names_with_quotation_marks_need_several_lines() {
         let names = senders(&["Ana \"la jefa\": a", "Ana \"la jefa\": b", "Nela bixt la muda orra: “clay”", "Nela: c"]);
         assert!(names[0].is_some() && names[0] == names[1]);
         assert_eq!(names[2..], [None, Some("Nela".to_owned())]);

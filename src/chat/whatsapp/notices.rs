@@ -1,18 +1,18 @@
-//! What WhatsApp writes itself, as nobody's words should be learned from it.
+//! Detects system messages that WhatsApp writes itself, so that they are not learned.
 //!
-//! An iPhone puts U+200E before such words; Android does not. So they are known by their form first: nothing but `<…>`, the
-//! name of a file with something in brackets behind, the votes of a poll, an address of a map. What has no form is known by
-//! its wording (`wording.rs`), or by being there again and again (`phrases.rs`).
+//! An iPhone puts U+200E before such phrases; Android does not. So they are detected by their form first: nothing but
+//! `<…>`, a file name followed by brackets, the votes of a poll, a map address. Phrases without such a form are
+//! detected by their wording (`wording.rs`), or by their repetition (`phrases.rs`).
 
 use super::marks::{bare, digit, is_unseen};
 use super::phrases::Phrases;
 use super::wording::{self, About, LONGEST, fold, plain};
 
-/// What tells of a call, or of a message that has not come yet, has no more words; nor what tells of a place.
+/// Largest number of words of a system message about a call or a pending message; and of one about a location.
 const WORDS: usize = 14;
 const PLACE_WORDS: usize = 6;
 
-/// What stands before the address of a map.
+/// Phrases before a map address.
 const PLACES: [&str; 20] = [
     "location",
     "ubicación",
@@ -36,23 +36,24 @@ const PLACES: [&str; 20] = [
     "מיקום",
 ];
 
-/// How an address of a map begins that stands for a place; behind a single word it is in a language that is not known.
+/// Beginning of a map address that stands for a location; a single word before it is a phrase in an unknown language.
 const MAP: &str = "https://maps.google.com/?q=";
 
-/// What a line of a message is.
+/// The kind of a line of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line<'a> {
     Words(&'a str),
-    /// A stand-in for media; before it, perhaps, what was written to it.
+    /// A placeholder for media, with the caption before it, if any.
     Media(&'a str),
     Deleted,
     System,
 }
 
-/// What a line is, without the mark that it was edited, and whether it had that. `first`: of its message.
+/// Classifies a line, without its mark of editing, and returns whether it had one. `first`: the line is the message's
+/// first.
 pub fn line<'a>(written: &'a str, first: bool, phrases: &Phrases) -> (Line<'a>, bool) {
     let (words, edited) = without_edited(written, phrases);
-    // The mark is before WhatsApp's own words, at the line's start or within it.
+    // The invisible mark precedes WhatsApp's own phrase, at the line's start or within it.
     let own = words.rfind('\u{200E}').map(|at| words.split_at(at));
     let (before, last) = own.unwrap_or(("", words));
     let is_alone = first && bare(before).is_empty();
@@ -72,29 +73,29 @@ pub fn line<'a>(written: &'a str, first: bool, phrases: &Phrases) -> (Line<'a>, 
     (kind, edited)
 }
 
-/// Whether only the owner of the phone can have this before their name.
+/// Whether only the phone's owner can be the sender of this.
 pub fn is_of_owner(body: &str) -> bool {
     wording::about(&plain(body)) == Some(About::DeletedByYou)
 }
 
-/// Whether this is said about the chat, whose name is then in the sender's place.
+/// Whether this is about the chat, whose name is then in the sender's place.
 pub fn is_of_chat(body: &str) -> bool {
     wording::begins(&plain(body)) == Some(About::Encrypted)
 }
 
-/// Whether it has no more words than WhatsApp uses.
+/// Whether it has no more words than WhatsApp's phrases.
 pub fn is_short(body: &str) -> bool {
     body.len() <= LONGEST
 }
 
-/// Whether WhatsApp says this, as far as its wording and form tell without a mark.
+/// Whether this is a system message, as far as wording and form show without a mark.
 pub fn is_known(body: &str) -> bool {
     let first = body.split('\n').next().unwrap_or_default();
     !matches!(line(first, true, &Phrases::default()).0, Line::Words(_))
 }
 
-/// Whether a message is a poll: a heading, a question, and what was voted for, each with the same word before it and the
-/// votes behind.
+/// Whether a message is a poll: a heading, a question, and the options, each with the same word before it and the votes
+/// after it.
 pub fn is_poll(body: &str) -> bool {
     let mut lines = body.lines().map(bare).filter(|line| !line.is_empty());
     let is_heading = |line: &str| line.len() <= 60 && line.ends_with([':', '：']) && line.to_uppercase() == line;
@@ -110,7 +111,7 @@ pub fn is_poll(body: &str) -> bool {
     words.len() >= 2 && words[0].is_some() && words.iter().all(|word| *word == words[0])
 }
 
-/// The name of a file, and what stands in brackets behind it.
+/// The name of a file, and the text in brackets after it.
 pub fn attached(line: &str) -> Option<(&str, &str)> {
     let (name, behind) = bare(line).strip_suffix(')')?.rsplit_once(" (")?;
     let (stem, extension) = bare(name).rsplit_once('.')?;
@@ -119,7 +120,7 @@ pub fn attached(line: &str) -> Option<(&str, &str)> {
     (named && behind.contains(char::is_alphabetic)).then_some((name, behind))
 }
 
-/// What stands in angle brackets at the end of a line, and the line before it.
+/// The text in angle brackets at the end of a line, and the line before it.
 pub fn bracketed_end(line: &str) -> Option<(&str, &str)> {
     let end = line.trim_end_matches(is_unseen);
     let inner = end.strip_suffix(['>', '＞'])?;
@@ -128,7 +129,7 @@ pub fn bracketed_end(line: &str) -> Option<(&str, &str)> {
     Some((&line[..at], &inner[at + bracket..]))
 }
 
-/// Whether what is in angle brackets can be words of WhatsApp's, and not of a program's.
+/// Whether text in angle brackets can be a phrase, and not markup or code.
 pub fn is_phrase(inner: &str) -> bool {
     let inner = bare(inner);
     let apart = inner.contains(char::is_whitespace) || (!inner.is_ascii() && inner.chars().count() > 3);
@@ -136,7 +137,7 @@ pub fn is_phrase(inner: &str) -> bool {
     apart && plain && inner.len() <= LONGEST && inner.starts_with(char::is_alphabetic)
 }
 
-/// Whether it is a word, a colon, and the name of a file: `attached: 00000012-PHOTO.jpg`.
+/// Whether it is a word, a colon, and a file name: `attached: 00000012-PHOTO.jpg`.
 fn is_named_file(inner: &str) -> bool {
     let Some((word, name)) = inner.split_once(':') else { return false };
     let extension = name.trim().rsplit_once('.').map_or("", |(_, extension)| extension);
@@ -169,8 +170,8 @@ fn is_media(plain: &str, alone: bool, phrases: &Phrases) -> bool {
         && (PLACES.contains(&word) || (is_word && address.starts_with(MAP)))
 }
 
-/// Whether what is in brackets says that a file is attached: it is known, the file's name is WhatsApp's, or the same
-/// stands behind other names.
+/// Whether text in brackets says that a file is attached: the phrase is known, the file name is WhatsApp's, or the same
+/// text follows other file names.
 fn is_attached(plain: &str, behind: &str, alone: bool, phrases: &Phrases) -> bool {
     let name = attached(plain).map(|(name, _)| name);
     let known = wording::is_attached(behind);
@@ -200,7 +201,8 @@ fn is_system(plain: &str) -> bool {
     }
 }
 
-/// An iPhone's own words begin with U+200E. So does what somebody writes to mention another, but there a U+2068 follows.
+/// Whether text begins with U+200E, as an iPhone's own phrases do. So do mentions of others, but there a U+2068
+/// follows.
 fn is_own(written: &str) -> bool {
     let own = written.strip_prefix('\u{200E}');
     own.is_some_and(|own| !own.trim_start().starts_with(['@', '\u{2068}']) && !bare(own).is_empty())
@@ -224,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn media_in_both_languages_and_on_both_phones() {
+    fn media_placeholders_are_detected_on_android_and_iphone() {
         for (written, caption) in [
             ("<Media omitted>", ""),
             ("<Multimedia omitido>", ""),
@@ -247,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn deleted_and_system_lines() {
+    fn deleted_and_system_lines_are_detected() {
         for written in [
             "This message was deleted",
             "\u{200E}You deleted this message.",
@@ -266,14 +268,14 @@ mod tests {
     }
 
     #[test]
-    fn the_mark_of_editing_goes_and_the_words_stay() {
+    fn the_mark_of_editing_is_removed_and_the_text_is_kept() {
         assert_eq!(line("vale \u{200E}<This message was edited>", true), (Line::Words("vale"), true));
         assert_eq!(line("vale <Se editó este mensaje.>", false), (Line::Words("vale"), true));
         assert_eq!(line("a <b>", true), (Line::Words("a <b>"), false));
     }
 
     #[test]
-    fn what_people_write_stays() {
+    fn messages_of_people_are_kept() {
         for written in [
             "the image omitted nothing",
             "He omitido algo",
@@ -289,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn media_of_any_language_by_its_form() {
+    fn media_placeholders_of_any_language_are_detected_by_their_form() {
         for (written, caption) in [
             ("<Mídia oculta>", ""),
             ("<Medien ausgeschlossen>", ""),
@@ -321,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn deletions_in_many_languages() {
+    fn deletions_are_detected_in_many_languages() {
         for written in [
             "Mensagem apagada",
             "Essa mensagem foi apagada",
@@ -360,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn encryption_in_many_languages() {
+    fn encryption_notices_are_detected_in_many_languages() {
         for written in [
             "As mensagens e as chamadas são protegidas com a criptografia de ponta a ponta.",
             "Les messages et les appels sont chiffrés de bout en bout.",
@@ -375,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn polls_by_their_form() {
+    fn polls_are_detected_by_their_form() {
         assert!(is_poll("UMFRAGE:\nWann?\nOPTION: Freitag (1 Stimme)\nOPTION: Samstag (3 Stimmen)\n"));
         assert!(is_poll("SONDAGE :\nQuand ?\nOPTION : vendredi (1 vote)\nOPTION : samedi (0 vote)"));
         assert!(is_poll("مدتلس:\nمتى؟\nخيار: الجمعة (١ صوت)\nخيار: السبت (٢ صوت)"));
@@ -385,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_brackets_and_a_persons() {
+    fn text_in_brackets_by_people_is_kept() {
         let place = "olha só: https://maps.google.com/?q=1.5,2.5";
         assert_eq!(line(place, true), (Line::Words(place), false));
         for written in [
@@ -401,7 +403,7 @@ mod tests {
         ] {
             assert_eq!(line(written, true), (Line::Words(written), false), "{written}");
         }
-        // Only what a message begins with can be nothing but a stand-in, unless the words are known.
+        // Only the first line of a message can be a placeholder and nothing else, unless the phrase is known.
         assert_eq!(line("<uno dos>", false).0, Line::Words("<uno dos>"));
         assert_eq!(line("nein \u{200E}<Diese Nachricht wurde bearbeitet.>", true), (Line::Words("nein"), true));
         assert_eq!(line("zum \u{200E}<Wozja blen dor>", true), (Line::Words("zum"), true));

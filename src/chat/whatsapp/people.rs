@@ -1,4 +1,4 @@
-//! Who takes part in a chat, and who of them is "you": the one whose words the model learns.
+//! Lists the participants of a chat and guesses which of them is "you", the one whose messages the model learns.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,45 +9,45 @@ use super::notices;
 use super::phrases::Phrases;
 use super::wording::is_of_group;
 
-/// More are not listed; nobody could choose among them.
+/// Largest number of people that are listed, because nobody could choose among more.
 const MOST: usize = 200;
 
-/// Somebody who takes part in a chat.
+/// A participant of a chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Person {
-    /// The name, as the file has it.
+    /// The name in the file.
     pub name: String,
-    /// Messages of theirs that the filters leave.
+    /// Number of messages after the filters.
     pub messages: u64,
 }
 
-/// How WhatsApp is called in the names of its files.
+/// The word for WhatsApp in the names of its files.
 const WHATSAPP: [&str; 6] = ["whatsapp", "واتساب", "واتسآب", "व्हाट्सऐप", "वॉट्सऐप", "וואטסאפ"];
 
-/// More quotations are not looked at.
+/// Largest number of quotations that are kept.
 const QUOTATIONS: usize = 100;
 
-/// Lines under a group's name that WhatsApp's marks were lost from, and that no form gives away.
+/// Number of lines under a group's name that may be undetected system messages without WhatsApp's marks.
 const FEW: u64 = 3;
 
-/// Those who say something, in the order of their first words.
+/// The participants, in the order of their first messages.
 #[derive(Debug, Default)]
 pub struct People<'a> {
     known: Vec<(&'a str, u64)>,
     places: HashMap<&'a str, usize>,
-    /// The phone's owner, where something they have deleted gives them away.
+    /// The phone's owner, if one of their deleted messages shows it.
     owner: Option<&'a str>,
-    /// The chat's name: of two people the other's.
+    /// The chat's name: with two people the other's.
     chat: Option<&'a str>,
-    /// What notices quote, among it the group's name.
+    /// Quotations in system messages, among them the group's name.
     quoted: Vec<&'a str>,
-    /// Notices about a group under the chat's name, and those of them that seem to be somebody's words.
+    /// Number of system messages about a group under the chat's name, and of those that the filters kept as messages.
     of_group: [u64; 2],
 }
 
 impl<'a> People<'a> {
-    /// Notes what an entry tells of the phone's owner and of the chat, whatever becomes of it.
+    /// Adds what an entry shows of the phone's owner and of the chat, even if it is left out.
     pub fn note(&mut self, entry: &Entry<'a>, kept: bool) {
         if !kept && self.quoted.len() < QUOTATIONS {
             self.quoted.extend(names::quoted(entry.body));
@@ -64,8 +64,8 @@ impl<'a> People<'a> {
         }
     }
 
-    /// Once all are noted: a group's name is nobody's, and whatever stands under it is WhatsApp's. Of two people the chat
-    /// bears the other's name; of three or more, nobody's.
+    /// Removes a group's name from the people, once all entries are added: everything under it is a system message.
+    /// With two people the chat's name is the other's; with three or more it is nobody's.
     pub fn without_group(&mut self, phrases: &Phrases) -> Option<&'a str> {
         let quoted: HashSet<String> = self.quoted.iter().map(|quoted| names::looks(quoted)).collect();
         let is_group = |&(name, messages): &(&'a str, u64)| {
@@ -94,17 +94,19 @@ impl<'a> People<'a> {
         self.known.len()
     }
 
-    /// Somebody by their name.
+    /// A participant by name.
     pub fn named(&self, name: &str) -> Option<&'a str> {
         let wanted = names::looks(name);
         self.known.iter().map(|&(known, _)| known).find(|known| names::looks(known) == wanted)
     }
 
-    /// Who is likely "you": the phone's owner. Otherwise whoever writes most, if the chat does not bear their name.
+    /// Guesses who is "you": the phone's owner, or else whoever has most messages and is not the one the chat is named
+    /// after.
     pub fn likely(&self, file: &str) -> Option<&'a str> {
         let file = words(file);
         let of_whatsapp = file.iter().any(|word| WHATSAPP.iter().any(|it| word.contains(it)));
-        // Before or behind what says that it is a chat, as the language wants; signs that no file can bear are left out.
+        // Before or after the word for a chat, as the language wants; characters that file names cannot have are
+        // ignored.
         let in_file = |name: &str| {
             let name = words(name);
             !name.is_empty() && of_whatsapp && file.windows(name.len()).any(|part| part == name)
@@ -118,7 +120,7 @@ impl<'a> People<'a> {
         owner.or_else(|| most(true)).or_else(|| most(false))
     }
 
-    /// Those who say most, and `you` among them.
+    /// The participants with most messages, always including `you`.
     pub fn list(&self, you: &str) -> Vec<Person> {
         let mut all = self.known.clone();
         all.sort_by_key(|&(name, messages)| (std::cmp::Reverse(messages), name != you));
@@ -130,7 +132,7 @@ impl<'a> People<'a> {
     }
 }
 
-/// The words of a name, without the signs between them.
+/// The words of a name, without punctuation.
 fn words(name: &str) -> Vec<String> {
     let lower = name.to_lowercase();
     let is_sign = |letter: char| letter.is_whitespace() || (letter.is_ascii() && !letter.is_ascii_alphanumeric());

@@ -1,4 +1,4 @@
-//! What one file tells of WhatsApp's own phrases, in a language that nobody knows here: they are there again and again.
+//! Detects WhatsApp's own phrases in any language by their repetition within one file.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hasher;
@@ -12,13 +12,14 @@ use super::names;
 use super::notices;
 use super::wording::{fold, is_about_messages};
 
-/// Phrases of which more is kept are no phrases.
+/// Largest number of candidates that are kept of each kind.
 const MOST: usize = 100_000;
 
-/// How often a line must be there, word for word, to be nobody's: with a word for a message in it, and without.
+/// Number of repetitions, word for word, from which a line counts as a system message: with a word for "message" in it,
+/// and without.
 const OFTEN: (u64, u64) = (4, 8);
 
-/// One line in so many must be it, then.
+/// Such a line must also be at least one in this many lines.
 const SHARE: u64 = 500;
 
 #[derive(Debug, Default)]
@@ -28,11 +29,11 @@ pub struct Phrases<'a> {
     own: HashSet<&'a str>,
     deleted: HashSet<&'a str>,
     repeated: HashSet<&'a str>,
-    /// An iPhone's marks before WhatsApp's words are not there any more.
+    /// Whether an iPhone's marks before WhatsApp's phrases were lost.
     pub marks_are_lost: bool,
 }
 
-/// Phrases on their way.
+/// Candidates for phrases, while counting.
 #[derive(Debug, Default)]
 pub struct Counts<'a> {
     form: Option<Form>,
@@ -46,15 +47,15 @@ pub struct Counts<'a> {
     unmarked: bool,
 }
 
-/// How often a line is there.
+/// Number of repetitions of a line.
 #[derive(Debug)]
 struct Count<'a> {
     line: &'a str,
     times: u64,
-    /// The first who has it, and how often others have.
+    /// The first sender, and the number of repetitions by others.
     sender: &'a str,
     others: u64,
-    /// Somebody writes it in another way.
+    /// Whether a spelling of it differs.
     varies: bool,
 }
 
@@ -94,7 +95,7 @@ impl<'a> Counts<'a> {
         }
     }
 
-    /// Notes a line that could be nobody's: some plain words, neither greeting nor laughter.
+    /// Counts a line that could be a system message: some plain words, neither greeting nor laughter.
     fn count(&mut self, sender: &'a str, line: &'a str) {
         let letters = line.chars().filter(|letter| letter.is_alphanumeric()).count();
         let words = line.split_whitespace().count();
@@ -141,17 +142,17 @@ impl<'a> Counts<'a> {
 }
 
 impl Phrases<'_> {
-    /// Whether it stands behind the names of several files.
+    /// Whether it follows several file names.
     pub fn is_attached(&self, behind: &str) -> bool {
         self.attached.contains(behind)
     }
 
-    /// Whether it stands behind the words of several messages.
+    /// Whether it follows the text of several messages.
     pub fn is_edited(&self, before: &str, inner: &str) -> bool {
         !before.is_empty() && self.edited.contains(inner)
     }
 
-    /// Whether it is elsewhere a whole message of WhatsApp's own.
+    /// Whether it is a whole message of WhatsApp's own elsewhere.
     pub fn is_own(&self, words: &str) -> bool {
         self.own.contains(words)
     }
@@ -165,7 +166,7 @@ impl Phrases<'_> {
     }
 }
 
-/// Whether it is a part of a letter in scripts that write vowels as signs.
+/// Whether it is part of a letter in scripts that write vowels as signs.
 fn is_of_letter(sign: char) -> bool {
     matches!(sign, '\u{300}'..='\u{36F}' | '\u{591}'..='\u{5C7}' | '\u{64B}'..='\u{65F}' | '\u{900}'..='\u{DFF}' | '\u{E31}'..='\u{E4E}')
 }
@@ -176,7 +177,7 @@ mod tests {
     use crate::chat::whatsapp::layout::Layout;
     use crate::corpus::LineEnds;
 
-    /// What is said of each line after many of two people.
+    /// Evaluates `see` after each line was sent many times by two people.
     fn phrases<R>(lines: &[(&str, &str)], form: Form, see: impl Fn(&Phrases) -> R) -> R {
         let head = if form == Form::Brackets { "[1/2/24, 9:05:00]" } else { "1/2/24, 9:05 -" };
         let text: String = lines.iter().map(|(sender, line)| format!("{head} {sender}: {line}\n")).collect();
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_several_people_many_times_is_nobodys() {
+    fn a_line_repeated_by_several_people_is_a_system_message() {
         let line = "Ajou blenta dorva zim";
         assert!(phrases(&both(8, line), Form::Dash, |it| it.is_repeated(line)));
         assert!(!phrases(&both(7, line), Form::Dash, |it| it.is_repeated(line)), "too few");
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_say_often_stays() {
+    fn frequent_messages_of_people_are_kept() {
         for line in [
             "ok",
             "Ok",
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_behind_several_is_learned() {
+    fn suffixes_of_several_lines_are_recognised_as_phrases() {
         let files = [("Ana", "uno.pdf (zwal dorko)"), ("Leo", "dos.pdf (zwal dorko)"), ("Leo", "x.pdf (sí, mira)")];
         phrases(&files, Form::Dash, |it| assert!(it.is_attached("zwal dorko") && !it.is_attached("sí, mira")));
         let edited = [("Ana", "uno <Zwal dorko>"), ("Leo", "dos <Zwal dorko>"), ("Leo", "x <y z>")];

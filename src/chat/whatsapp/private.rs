@@ -1,30 +1,30 @@
-//! Addresses and numbers within what people write. Each becomes [`STAND_IN`], so that the sentence around it stays one.
+//! Replaces addresses and numbers in messages with [`STAND_IN`], so that the sentence around them stays whole.
 
 use std::ops::Range;
 
 use super::marks::digit;
 
-/// What stands for something left out: no word of any language, and nothing that could be private.
+/// The replacement for private text: no word of any language, and nothing that could be private.
 pub const STAND_IN: &str = "…";
 
-/// Digits from which on a number is somebody's: of a phone, a card, an account, a passport.
+/// Least number of digits of a private number: of a phone, a card, an account, a passport.
 const FEWEST_DIGITS: usize = 7;
 
-/// One kind of them.
+/// One kind of private text.
 #[derive(Clone, Copy)]
 pub struct Find {
-    /// Whether a text can have any: most have none, and are not looked through.
+    /// Whether a text can contain any: most do not, and are not scanned.
     may_be_in: fn(&str) -> bool,
-    /// The next place in a text. It looks no further than it must, so that finding all takes one way through the text.
+    /// Finds the next range in a text. It scans no further than it must, so that finding all takes linear time.
     next: fn(&str) -> Option<Range<usize>>,
 }
 
-/// Addresses of web pages: with `://`, with `www.`, or a host's name with a path.
+/// Web addresses: with `://`, with `www.`, or a host name with a path.
 pub const WEB_ADDRESS: Find = Find { may_be_in: |text| text.contains('.') || text.contains("://"), next: web_address };
 
 pub const MAIL_ADDRESS: Find = Find { may_be_in: |text| text.contains('@'), next: mail_address };
 
-/// Numbers that are long enough to be somebody's, and neither a date, an amount, nor years; in the digits of any script.
+/// Numbers that are long enough to be private, and neither a date, an amount, nor years; in the digits of any script.
 pub const LONG_NUMBER: Find = Find {
     may_be_in: |text| {
         let is_digit = |letter: &char| digit(*letter).is_some();
@@ -35,7 +35,7 @@ pub const LONG_NUMBER: Find = Find {
     next: long_number,
 };
 
-/// Replaces all that `find` finds; how much it was.
+/// Replaces all matches of `find`; returns their number.
 pub fn replace(text: &mut String, find: Find) -> u64 {
     if !(find.may_be_in)(text) {
         return 0;
@@ -116,18 +116,18 @@ fn long_number(text: &str) -> Option<Range<usize>> {
     None
 }
 
-/// Digits that follow each other.
+/// Consecutive digits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Group {
     count: usize,
-    /// The bytes they take.
+    /// Their length in bytes.
     bytes: usize,
-    /// The number they are, if it is not a large one.
+    /// Their value, unless it is large.
     value: u32,
 }
 
 impl Group {
-    /// The digits a text begins with, perhaps none.
+    /// The digits at the beginning of a text, possibly none.
     fn at(text: &str) -> Self {
         let (mut count, mut bytes, mut value) = (0, 0, 0u32);
         for letter in text.chars() {
@@ -140,11 +140,11 @@ impl Group {
     }
 }
 
-/// Groups of digits with little between them.
+/// Groups of digits with short separators.
 struct Number<'a> {
     whole: Range<usize>,
     groups: Vec<Group>,
-    /// What is before each group but the first.
+    /// The separator before each group but the first.
     between: Vec<&'a str>,
     international: bool,
     within_word: bool,
@@ -183,7 +183,7 @@ impl<'a> Number<'a> {
 
     fn is_private(&self) -> bool {
         let digits: usize = self.groups.iter().map(|group| group.count).sum();
-        // Single digits are counted aloud.
+        // Single digits are somebody counting.
         if digits < FEWEST_DIGITS.max(2 * self.groups.len()) || self.within_word {
             return false;
         }
@@ -200,12 +200,12 @@ impl<'a> Number<'a> {
     }
 }
 
-/// What may stand between the digits of one number.
+/// Whether a character may separate the digits of one number.
 fn separates(letter: &char) -> bool {
     " \u{A0}\u{202F}-\u{2010}\u{2011}.()/".contains(*letter)
 }
 
-/// Whether two groups, what is between them, and the rest of the text begin with a date.
+/// Whether two groups, their separator, and the rest of the text begin with a date.
 fn begins_as_date(first: Group, second: Group, between: &str, rest: &str) -> bool {
     let third = Group::at(rest);
     let goes_on = rest[third.bytes..].strip_prefix(between).is_some_and(|rest| Group::at(rest).count > 0);
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_pages() {
+    fn web_addresses_are_replaced() {
         for (text, left) in [
             ("mira https://a.example/x?y=1#z, ya", "mira …, ya"),
             ("(http://a.example)", "(…)"),
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn mail() {
+    fn mail_addresses_are_replaced() {
         assert_eq!(without("a ana.paz+x@b.example.es, vale", MAIL_ADDRESS), "a …, vale");
         assert_eq!(without("josé@niño.example. Y b@c.dd", MAIL_ADDRESS), "…. Y …");
         for text in ["@ana", "a@b", "a @ b.example", "a@b.c", "a@b.12", "@", "a@.", "🦜@🦜.🦜🦜"] {
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn long_numbers() {
+    fn long_numbers_are_replaced() {
         for (text, left) in [
             ("llama al 600 11 22 33.", "llama al …."),
             ("+34 600-112-233 o (555) 123-4567", "… o …"),
@@ -267,7 +267,7 @@ mod tests {
             ("el 31/12/2023 llama al 600112233", "el 31/12/2023 llama al …"),
             ("@34600112233 hola", "@… hola"),
             ("1 800 555 1234", "…"),
-            // Nobody else's digits are less private.
+            // Digits of other scripts are as private.
             ("اتصل على ٠٦ ١٢ ٣٤ ٥٦ ٧٨", "اتصل على …"),
             ("٣٤٦٠٠١١٢٢ و +۹۸۹۱۲۳۴۵۶۷۸", "… و …"),
             ("९८७६५४३२१०", "…"),
@@ -293,7 +293,7 @@ mod tests {
             assert_eq!(without(text, LONG_NUMBER), text);
         }
     }
-    /// How long it takes to replace everything in a text.
+    /// The time of replacing everything in a text.
     fn time(text: &str) -> Duration {
         let start = ThreadTime::now();
         for find in [WEB_ADDRESS, MAIL_ADDRESS, LONG_NUMBER] {
@@ -303,12 +303,12 @@ mod tests {
     }
 
     #[test]
-    fn many_of_them_take_one_way_through_the_text() {
+    fn replacing_many_matches_takes_linear_time() {
         for part in ["a://b ", "www.a ", "a@b.cc ", "600112233, ", "@.:/+(<", "1 22 ", "+1 ", "a.b/", "((1"] {
-            // So short that it is mostly done before another program has its turn; and the shortest of many times.
+            // Texts so short that the thread is mostly not interrupted; and the shortest of many times.
             let [text, more] = [1 << 15, 1 << 17].map(|bytes| part.repeat(bytes / part.len()));
             let (mut one, mut four) = (Duration::MAX, Duration::MAX);
-            // Four times the text takes four times the time; sixteen, if each place were a way through all the rest.
+            // Four times the text takes four times as long; sixteen times, if each match scanned all the rest.
             let is_linear = (0..100).any(|round| {
                 (one, four) = (one.min(time(&text)), four.min(time(&more)));
                 round >= 2 && four < 8 * one

@@ -1,15 +1,15 @@
-//! Whether a text that is read as plain text resembles a chat: somebody may not want to learn its dates and names.
+//! Detects plain text that resembles a chat export, so that a person can choose not to learn its dates and names.
 
 use super::marks::{digit, is_unseen};
 
-/// Fewer lines are no chat, nor is a smaller share of a text's lines: one of so many.
+/// Least number of lines of a chat, and the least share of a text's lines: one in this many.
 const FEWEST: u64 = 3;
 const SHARE: u64 = 3;
 
-/// Bytes that date and time may have, and a name.
+/// Largest length in bytes of date and time, and of a name.
 const LONGEST: (usize, usize) = (80, 120);
 
-/// How many lines begin with a date and a name, if they are many.
+/// The number of lines that begin with a date and a name, if there are many.
 pub fn messages_alike(text: &str) -> Option<u64> {
     let (mut alike, mut written) = (0, 0);
     for line in text.lines() {
@@ -19,7 +19,7 @@ pub fn messages_alike(text: &str) -> Option<u64> {
     (alike >= FEWEST && SHARE * alike >= written).then_some(alike)
 }
 
-/// Four numbers at least, two of them a clock; and what can be a name, with a colon behind.
+/// Whether a line begins with at least four numbers, two of them a clock, and a possible name with a colon.
 fn begins_with_date_and_name(line: &str) -> bool {
     let line = line.trim_start_matches(is_unseen).trim_start_matches(['[', '(', '［', '<', '*']);
     if line.chars().next().and_then(digit).is_none() {
@@ -39,7 +39,7 @@ fn begins_with_date_and_name(line: &str) -> bool {
     let (mut numbers, mut last) = (1, ' ');
     for letter in date.chars() {
         let begins = digit(letter).is_some() && digit(last).is_none();
-        // The letter before belongs to no date: "2024-01-02T09:05".
+        // The preceding letter is no part of a date: "2024-01-02T09:05".
         if begins && last.is_ascii_alphabetic() {
             return false;
         }
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chats_of_other_programs_are_noticed() {
+    fn chats_of_other_programs_are_detected() {
         for line in [
             "(26.09.2025 22:02:33) Ana: hola",
             "26/09/2025 22:02 | Ana Paz: hola",
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_resembles_none() {
+    fn other_texts_do_not_resemble_a_chat() {
         for line in [
             "00:01:02,000 --> 00:01:05,000",
             "2024-01-02T09:05:00Z server: started",

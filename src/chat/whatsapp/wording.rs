@@ -1,4 +1,4 @@
-//! WhatsApp's own words in the languages of `languages.txt`.
+//! Detects WhatsApp's own phrases by their wording in the languages of `languages.txt`.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
@@ -6,32 +6,32 @@ use std::sync::LazyLock;
 use super::half_day::is_tashkil;
 use super::marks::{is_invisible, is_unseen};
 
-/// Longer texts are a person's.
+/// Length from which a text is a person's.
 pub const LONGEST: usize = 400;
 
-/// What words of WhatsApp's are about.
+/// The subject of one of WhatsApp's phrases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About {
     Media,
     Deleted,
-    /// Only the phone's owner has it before their name.
+    /// Only the phone's owner can be its sender.
     DeletedByYou,
     Encrypted,
-    /// A call, a poll, a message that has not come yet.
+    /// A call, a poll, a pending message.
     Said,
 }
 
-/// The words of all languages, folded.
+/// The phrases of all languages, folded.
 #[derive(Default)]
 struct Wording {
     whole: HashMap<String, About>,
     /// By their first letters.
     begins: HashMap<char, Vec<(String, About)>>,
-    /// What stands behind "omitted" for a whole class of things: "<Media omitted>".
+    /// The last word of phrases such as "<Media omitted>".
     how: HashSet<String>,
     edited: HashSet<String>,
     attached: HashSet<String>,
-    /// What begins a notice of a group's, and what is within one.
+    /// Beginnings of system messages about a group, and parts within them.
     group_begins: Vec<String>,
     group_within: Vec<String>,
     message: Vec<String>,
@@ -89,35 +89,35 @@ impl Wording {
     }
 }
 
-/// What a whole text is about, folded.
+/// The subject of a whole text, folded.
 pub fn about(plain: &str) -> Option<About> {
     WORDING.whole.get(plain).copied()
 }
 
-/// What a text is about by its beginning, folded.
+/// The subject of a text by its beginning, folded.
 pub fn begins(plain: &str) -> Option<About> {
     let begins = WORDING.begins.get(&plain.chars().next()?)?;
     begins.iter().find(|(begin, _)| plain.starts_with(begin.as_str())).map(|&(_, about)| about)
 }
 
-/// Whether it says, folded, that something is not there: the last word of "media omitted".
+/// Whether a folded word means that something is omitted: the last word of "media omitted".
 pub fn is_omitted(how: &str) -> bool {
     WORDING.how.contains(how)
 }
 
-/// Whether it says, folded, that what is before it was edited.
+/// Whether a folded text means that what precedes it was edited.
 pub fn is_edited(plain: &str) -> bool {
     WORDING.edited.contains(plain)
 }
 
-/// Whether it says, folded, that a file is attached.
+/// Whether a folded text means that a file is attached.
 pub fn is_attached(plain: &str) -> bool {
     WORDING.attached.contains(plain)
 }
 
-/// Whether it tells, in a language that is known, what became of a group.
+/// Whether it is a system message about a group, in a known language.
 pub fn is_of_group(body: &str) -> bool {
-    // The space at the end must be there, as that of a part may be.
+    // The space at the end is needed, because parts may end with one.
     let plain = plain(body) + " ";
     let is_end = |(at, part): (usize, &str)| {
         let (last, next) = (part.chars().next_back(), plain[at + part.len()..].chars().next());
@@ -130,7 +130,7 @@ pub fn is_of_group(body: &str) -> bool {
     WORDING.group_begins.iter().any(begins) || WORDING.group_within.iter().any(within)
 }
 
-/// Whether a word for a message is in it, in some language.
+/// Whether it contains the word for "message" in any language.
 pub fn is_about_messages(text: &str) -> bool {
     let plain = plain(text);
     WORDING.message.iter().any(|word| plain.contains(word.as_str()))
@@ -141,12 +141,12 @@ fn is_spaceless(letter: char) -> bool {
     letter >= '\u{3040}'
 }
 
-/// Folded; nothing, if it is too long to be WhatsApp's.
+/// The folded text; empty if it is too long to be WhatsApp's.
 pub fn plain(text: &str) -> String {
     if text.len() > LONGEST { String::new() } else { fold(text) }
 }
 
-/// Small letters without what cannot be seen, signs that few write, and the full stop.
+/// Folds a text: lower case, without invisible characters, rarely written signs, and the full stop.
 pub fn fold(text: &str) -> String {
     let mut folded = fold_within(text.trim_matches(is_unseen));
     folded.truncate(folded.trim_end_matches(['.', '。', '।', '۔', ' ']).len());
@@ -159,7 +159,7 @@ fn fold_within(text: &str) -> String {
         return text.to_ascii_lowercase().replace(|letter: char| letter.is_whitespace(), " ");
     }
     let seen = |letter: char| {
-        // The dot below of the Devanagari and the Bengali script, which is written as a part of a letter, too.
+        // The dot below of Devanagari and Bengali, which can also be part of a composed letter.
         let left_out = is_invisible(letter) || is_tashkil(letter) || matches!(letter, '\u{93C}' | '\u{9BC}');
         let folded = match letter {
             '’' => '\'',
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn case_marks_and_signs_that_few_write_do_not_count() {
+    fn folding_ignores_case_and_rarely_written_signs() {
         assert_eq!(fold("\u{200E}You’re now An ADMIN.\u{A0}"), "you're now an admin");
         assert_eq!(fold("مُشفَّرة"), fold("مشفرة"));
         assert_eq!(fold("फ़ाइल"), fold("\u{95E}ाइल"));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_in_many_languages() {
+    fn group_notices_are_detected_in_many_languages() {
         for text in [
             "Nela created this group",
             "Nela criou o grupo \"Alfar",
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_is_well_formed() {
+    fn the_list_of_languages_is_well_formed() {
         let wording = &*WORDING;
         let languages = include_str!("languages.txt").split("\n\n").filter(|it| it.contains("encrypted: ")).count();
         assert!(languages > 18 && wording.whole.len() > 500, "{languages} {}", wording.whole.len());
@@ -227,7 +227,7 @@ mod tests {
             let (_, all) = line.split_once(": ").unwrap();
             assert!(all.split(" | ").all(|words| !words.is_empty() && words.trim() == words), "{line}");
         }
-        // Nothing so short that it is a part of many words.
+        // No part is so short that many words contain it.
         assert!(wording.group_within.iter().all(|part| part.chars().count() >= 3));
     }
 }

@@ -1,10 +1,10 @@
-//! Adapters as PEFT keeps them (peft 0.21.2, `LoraConfig` and `save_pretrained`): adapter_config.json and
-//! adapter_model.safetensors. PEFT's thin matrices are the transposes of ours: `lora_A` is `[rank, inputs]` and `lora_B`
+//! Reads and writes adapters in PEFT's format (peft 0.21.2, `LoraConfig` and `save_pretrained`): adapter_config.json
+//! and adapter_model.safetensors. PEFT's matrices are the transposes of ours: `lora_A` is `[rank, inputs]` and `lora_B`
 //! `[outputs, rank]`.
 //!
-//! PEFT's may be of several ranks, count differently often, and stand beside some layers' matrices only. Ours are all alike,
-//! which computes the same: rows and columns of zeros make ranks equal, B takes up how often a matrix counts more than the
-//! others, and where PEFT has no adapter, A and B are zeros. No gradient reaches such zeros, so they stay when it is trained.
+//! PEFT's adapters may have several ranks and scales, and cover only some layers. Ours are uniform, which is
+//! equivalent: ranks are padded with rows and columns of zeros, B absorbs a matrix's larger scale, and where PEFT has
+//! no adapter, A and B are zeros. No gradient reaches such zeros, so they stay zero in training.
 
 mod settings;
 
@@ -30,18 +30,17 @@ use settings::{CONFIG, Settings};
 const WEIGHTS: &str = "adapter_model.safetensors";
 const PREFIX: &str = "base_model.model.";
 
-/// The largest alpha that an adapter of ours may have; what goes beyond it, B takes up.
+/// The largest alpha of our adapters; B absorbs larger ones.
 const LARGEST_ALPHA: f64 = 4096.0;
 
-/// Returns the adapter as an archive of PEFT's two files. `base`: the name of the model that it belongs to, as PEFT shall look
-/// for it.
+/// Returns the adapter as an archive of PEFT's two files. `base`: the name by which PEFT finds the base model.
 ///
 /// # Errors
-/// [`Error::HeaderTooLarge`](crate::error::Error::HeaderTooLarge) if the names take more than a header may.
+/// [`Error::HeaderTooLarge`](crate::error::Error::HeaderTooLarge) if the names exceed the header's limit.
 pub fn peft(adapter: &AdapterWeights, model: &ModelConfig, base: &str) -> Result<Vec<u8>> {
     let layout = Layout::adapter(model, &adapter.config);
     let pairs = layout.parameters.as_chunks::<2>().0;
-    // Zeros alone stand for a matrix that has no adapter.
+    // A and B of zeros represent a matrix without an adapter.
     let is_zero = |parameter: &Parameter| adapter.weights[parameter.range()].iter().all(|value| *value == 0.0);
     let mut kept: Vec<_> = pairs.iter().filter(|pair| !pair.iter().all(is_zero)).collect();
     if kept.is_empty() {
@@ -55,7 +54,7 @@ pub fn peft(adapter: &AdapterWeights, model: &ModelConfig, base: &str) -> Result
     let matrices: Vec<_> = kept.iter().flat_map(|pair| pair.each_ref().map(matrix)).collect();
     let tensors: Vec<_> =
         matrices.iter().map(|(name, shape, values)| Tensor::f32(name.clone(), shape, values)).collect();
-    // The names of whole modules, where not every layer has them.
+    // Full module names, unless every layer has an adapter on them.
     let modules: Vec<_> = match kept.len() < pairs.len() {
         true => kept.iter().map(|[a, _]| a.spec.module()).collect(),
         false => {
@@ -89,10 +88,10 @@ fn describe(config: &LoraConfig, modules: &[String], base: &str) -> Value {
     })
 }
 
-/// The thin matrices of one module.
+/// The matrices A and B of one module.
 struct Pair {
     rank: usize,
-    /// How often it counts.
+    /// The scale of their product.
     scale: f64,
     /// `[rank, inputs]`
     a: Vec<f32>,
@@ -100,11 +99,11 @@ struct Pair {
     b: Vec<f32>,
 }
 
-/// PEFT's adapter for `model`. `weights`: the whole file.
+/// Reads PEFT's adapter for `model`. `weights`: the whole file.
 ///
 /// # Errors
-/// [`Error::SettingUnsupported`] for what PEFT can do and we cannot, [`Error::TensorUnknown`] for weights beside other
-/// modules than `model` has, [`Error::TensorShape`] for those of another model.
+/// [`Error::SettingUnsupported`] for what PEFT supports and Lorito does not, [`Error::TensorUnknown`] for weights of
+/// modules that `model` does not have, [`Error::TensorShape`] for those of another model.
 pub fn read_peft(config: &[u8], weights: &[u8], model: &ModelConfig) -> Result<AdapterWeights> {
     refuse_pointer(CONFIG, config)?;
     refuse_pointer(WEIGHTS, weights)?;
@@ -125,7 +124,7 @@ pub fn read_peft(config: &[u8], weights: &[u8], model: &ModelConfig) -> Result<A
             }
         }
     }
-    // With more than that the model would compute something else: biases, trained tokens, other matrices.
+    // Further tensors would change the model's output: biases, trained tokens, other matrices.
     if let Some(tensor) = header.names.iter().find(|name| !read.contains(*name)) {
         return Err(Error::TensorUnknown { tensor: tensor.clone() });
     }
@@ -158,7 +157,7 @@ fn thin_names(module: &str) -> [String; 2] {
     ["lora_A", "lora_B"].map(|matrix| format!("{PREFIX}{module}.{matrix}.weight"))
 }
 
-/// A matrix's thin matrices and their names in the file, if it has them. `body`: what names begin with in a model with a head.
+/// A module's A and B and their names in the file, if it has them. `body`: the prefix of names in a model with a head.
 fn pair(
     matrix: &TensorSpec,
     body: &str,

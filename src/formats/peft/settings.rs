@@ -1,5 +1,5 @@
-//! What an adapter_config.json says (peft 0.21.2, `LoraConfig`): the few settings that are used, and all others at values
-//! with which they change nothing.
+//! Reads adapter_config.json (peft 0.21.2, `LoraConfig`): uses a few settings, and requires of all others values that
+//! have no effect.
 
 use serde_json::{Map, Value};
 
@@ -12,12 +12,12 @@ pub const CONFIG: &str = "adapter_config.json";
 
 const KIND: &str = "LORA";
 
-/// PEFT's `r` and `lora_alpha` where a file does not say them.
+/// PEFT's defaults of `r` and `lora_alpha`.
 const PEFTS: (usize, f64) = (8, 8.0);
 
-/// Settings that change nothing of what a finished adapter computes, whatever they are.
+/// Settings without effect on the output of a trained adapter, whatever their value.
 const WITHOUT_EFFECT: [&str; 21] = [
-    // What the adapter is for, where it comes from, and how it was trained.
+    // Its purpose, its origin, and how it was trained.
     "task_type",
     "base_model_name_or_path",
     "revision",
@@ -26,58 +26,59 @@ const WITHOUT_EFFECT: [&str; 21] = [
     "inference_mode",
     "lora_dropout",
     "runtime_config",
-    // Which matrices have one: the tensors say that.
+    // Which modules have an adapter: the tensors show that.
     "target_modules",
     "exclude_modules",
     "layers_to_transform",
     "layers_pattern",
-    // PEFT sets it as the base model's layers have it.
+    // PEFT sets it according to the base model's layers.
     "fan_in_fan_out",
-    // They go with another setting, which is refused.
+    // Only used with another setting, which is refused.
     "megatron_core",
     "qalora_group_size",
     "ensure_weight_tying",
     "loftq_config",
     "corda_config",
     "lora_ga_config",
-    // It goes with a way to begin that leaves the base model as it is.
+    // Only used with an initialisation that leaves the base model unchanged.
     "eva_config",
-    // Of PEFT's first versions.
+    // From PEFT's first versions.
     "merge_weights",
 ];
 
-/// Ways to begin that leave the base model's weights as they are. The others (`pissa`, `olora`, `corda`, `loftq`, `lora_ga`)
-/// take from them what the adapter begins with, so that it fits to other weights than the base model's.
+/// Initialisations that leave the base model's weights unchanged. The others (`pissa`, `olora`, `corda`, `loftq`,
+/// `lora_ga`) subtract the adapter's initial product from them, so that the adapter fits other weights than the base
+/// model's.
 const BEGINNINGS: [&str; 4] = ["gaussian", "eva", "orthogonal", "mica"];
 
-/// What is used of an adapter's settings.
+/// The settings that are used.
 #[derive(Debug, PartialEq)]
 pub struct Settings {
-    /// Of the matrices that no pattern names.
+    /// The rank of modules that no pattern matches.
     rank: usize,
     alpha: f64,
-    /// Whether the adapter counts `alpha / sqrt(rank)` times, not `alpha / rank`.
+    /// Whether the scale is `alpha / sqrt(rank)`, not `alpha / rank`.
     is_rank_stabilised: bool,
-    /// Ranks that matrices may have instead.
+    /// Other ranks that modules may have.
     other_ranks: Vec<u64>,
-    /// Ends of modules' names, and the alpha that such modules have instead.
+    /// Suffixes of module names, and the alpha of such modules.
     other_alphas: Vec<(String, f64)>,
-    /// Ends of the names of all modules that have an adapter, where it is these and nothing else that chooses them.
+    /// Suffixes of the names of all modules with an adapter, if only these select them.
     modules: Option<Vec<String>>,
 }
 
 impl Settings {
-    /// `known`: the names within a block of the modules that may have an adapter.
+    /// Parses the settings. `known`: the names within a block of the modules that may have an adapter.
     ///
     /// # Errors
-    /// [`Error::SettingUnsupported`] for what the adapter would compute and we do not, [`Error::ConfigurationInvalid`] for
-    /// what PEFT does not write.
+    /// [`Error::SettingUnsupported`] for settings that would change the output in an unsupported way,
+    /// [`Error::ConfigurationInvalid`] for values that PEFT does not write.
     pub fn read(json: &[u8], known: &[&str]) -> Result<Self> {
         if json.len() > 1 << 20 {
             return Err(invalid(format!("{} bytes are too many", json.len())));
         }
         let all: Map<String, Value> = serde_json::from_slice(json).map_err(invalid)?;
-        // Before all else, as other kinds have other settings.
+        // Checked first, because other kinds have other settings.
         match all.get("peft_type") {
             Some(kind) if kind == KIND => {}
             Some(kind) => return Err(refused("peft_type", kind, &[KIND])),
@@ -110,21 +111,21 @@ impl Settings {
         })
     }
 
-    /// Whether a module's thin matrices may have this rank. `rank_pattern` need not be matched for it: PEFT's own files have
-    /// what it says.
+    /// Whether a module's A and B may have this rank. `rank_pattern` need not be matched for it: in PEFT's own files
+    /// the tensors agree with it.
     pub fn may_be(&self, rank: usize) -> bool {
         rank > 0 && (rank == self.rank || self.other_ranks.contains(&(rank as u64)))
     }
 
-    /// What the error says of a module's rank that [`Settings::may_be`] refuses.
+    /// The expected rank, for the error about a module's rank that [`Settings::may_be`] refuses.
     pub fn rank(&self) -> usize {
         self.rank
     }
 
-    /// How often the adapter of `module` counts, if its thin matrices have this rank.
+    /// The scale of `module`'s adapter, if its A and B have this rank.
     ///
     /// # Errors
-    /// [`Error::SettingUnsupported`] where patterns disagree about it.
+    /// [`Error::SettingUnsupported`] if patterns disagree about it.
     pub fn scale(&self, module: &str, rank: usize) -> Result<f64> {
         let named: Vec<_> = self.other_alphas.iter().filter(|(name, _)| ends_with(module, name)).collect();
         let alpha = named.first().map_or(self.alpha, |(_, alpha)| *alpha);
@@ -137,17 +138,17 @@ impl Settings {
         }
     }
 
-    /// The alpha with which an adapter of this rank counts as often as this one does where no pattern names a module.
+    /// The alpha that gives an adapter of this rank the same scale, for modules that no pattern matches.
     pub fn alpha(&self, rank: usize) -> f64 {
         self.plain_alpha(self.alpha, self.rank) * (rank as f64 / self.rank as f64)
     }
 
-    /// The alpha that counts as often without rank stabilisation.
+    /// The alpha that gives the same scale without rank stabilisation.
     fn plain_alpha(&self, alpha: f64, rank: usize) -> f64 {
         if self.is_rank_stabilised { alpha * (rank as f64).sqrt() } else { alpha }
     }
 
-    /// Whether a module must have an adapter, or must have none; `None` where only the tensors say it.
+    /// Whether a module must have an adapter, or must not; `None` if only the tensors show it.
     pub fn names(&self, module: &str) -> Option<bool> {
         Some(self.modules.as_ref()?.iter().any(|name| ends_with(module, name)))
     }
@@ -158,7 +159,7 @@ fn refuse_unsupported(setting: &str, value: &Value) -> Result<()> {
     if used.contains(&setting) || WITHOUT_EFFECT.contains(&setting) {
         return Ok(());
     }
-    // What is set to nothing does nothing, whatever it is.
+    // Unset settings have no effect.
     let is_nothing = match value {
         Value::Null | Value::Bool(false) => true,
         Value::Array(items) => items.is_empty(),
@@ -180,8 +181,8 @@ fn refuse_unsupported(setting: &str, value: &Value) -> Result<()> {
     }
 }
 
-/// `rank_pattern` or `alpha_pattern`. Keys are regular expressions for the end of a module's name; of these only names are
-/// understood, in which a dot stands for any character.
+/// Parses `rank_pattern` or `alpha_pattern`. Keys are regular expressions for the end of a module's name; only plain
+/// names are supported, in which a dot stands for any character.
 fn patterns<T>(
     all: &Map<String, Value>,
     setting: &str,
@@ -191,7 +192,7 @@ fn patterns<T>(
     let is_name =
         |key: &str| key.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '.');
     let entry = |(key, value): (&String, &Value)| match read(value) {
-        // A rank is what its tensors say; an alpha is nowhere else.
+        // Tensors show the rank; the alpha is nowhere else.
         Some(number) if setting == "rank_pattern" || is_name(key) => Ok((key.clone(), number)),
         Some(_) => Err(refused(setting, &key[..].into(), &["names of modules"])),
         None => Err(invalid(format!("{setting} has {} for {key}", short(value)))),
@@ -199,12 +200,12 @@ fn patterns<T>(
     entries.iter().map(entry).collect()
 }
 
-/// The names in `target_modules`, where they alone say which modules have an adapter.
+/// The names in `target_modules`, if they alone select the modules.
 fn modules(all: &Map<String, Value>, known: &[&str]) -> Result<Option<Vec<String>>> {
     let set = |setting: &str| all.get(setting).is_some_and(|value| !value.is_null());
     let names = match all.get("target_modules") {
         Some(Value::Array(names)) => names.iter().map(|name| name.as_str().map(String::from)).collect(),
-        // A regular expression, "all-linear", or what PEFT takes for GPT-2.
+        // A regular expression, "all-linear", or PEFT's default for GPT-2.
         None | Some(Value::Null | Value::String(_)) => return Ok(None),
         Some(_) => None,
     };
@@ -219,7 +220,7 @@ fn modules(all: &Map<String, Value>, known: &[&str]) -> Result<Option<Vec<String
     Ok((!others.into_iter().any(set)).then_some(names))
 }
 
-/// Whether `name`, in which a dot stands for any character, is the whole of a module's name or its end after a dot.
+/// Whether `name`, in which a dot stands for any character, is a module's full name or its end after a dot.
 fn ends_with(module: &str, name: &str) -> bool {
     let Some(from) = module.len().checked_sub(name.len()) else { return false };
     let (before, end) = module.as_bytes().split_at(from);
@@ -236,7 +237,7 @@ fn refused(setting: &str, found: &Value, supported: &[&str]) -> Error {
     Error::SettingUnsupported { setting: setting.into(), found: short(found), supported }
 }
 
-/// A value as a sentence can have it.
+/// A short form of a value for an error message.
 fn short(value: &Value) -> String {
     const MOST: usize = 80;
     let text = value.as_str().map_or_else(|| value.to_string(), String::from);
@@ -253,7 +254,7 @@ mod tests {
     const KNOWN: [&str; 4] = ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"];
     use serde_json::json;
 
-    /// The settings of an adapter with some changed.
+    /// The settings of an adapter with some changes.
     fn with(more: Value) -> Result<Settings> {
         let mut all = json!({"peft_type": "LORA", "r": 4, "lora_alpha": 6, "target_modules": ["c_attn"]});
         all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_nothing_is_not_looked_at() {
+    fn settings_without_effect_are_ignored() {
         let plain = with(json!({})).unwrap();
         for more in [
             json!({"init_lora_weights": true}),
@@ -279,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_compute_something_else_is_refused_by_its_name() {
+    fn settings_that_change_the_output_are_refused_by_name() {
         for (setting, value) in [
             ("peft_type", json!("PREFIX_TUNING")),
             ("bias", json!("lora_only")),
@@ -310,13 +311,13 @@ mod tests {
                 "{error:?}"
             );
         }
-        // The kind is known before its settings are looked for.
+        // The kind is checked before its settings are read.
         let error = Settings::read(br#"{"peft_type": "IA3", "target_modules": ["c_attn"]}"#, &KNOWN).unwrap_err();
         assert_eq!(error.code(), "setting-unsupported");
     }
 
     #[test]
-    fn what_peft_does_not_write_is_invalid() {
+    fn values_that_peft_does_not_write_are_invalid() {
         for more in [
             json!({"target_modules": []}),
             json!({"target_modules": 3}),
@@ -338,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn each_module_counts_as_often_as_the_settings_say() {
+    fn the_scale_of_each_module_follows_the_settings() {
         let module = "transformer.h.1.attn.c_attn";
         assert_eq!(with(json!({})).unwrap().scale(module, 4).unwrap(), 1.5);
         assert_eq!(with(json!({"use_rslora": true})).unwrap().scale(module, 4).unwrap(), 3.0);

@@ -1,4 +1,4 @@
-//! Which family of models a `config.json` describes, and the shape that the family reads from it.
+//! Detects the model family of a `config.json` and reads its shape.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,10 +10,10 @@ use crate::{
     formats::git_lfs::refuse_pointer,
 };
 
-/// `config.json` larger than this is none.
+/// Largest accepted size of `config.json` in bytes.
 const LARGEST_FILE: usize = 1 << 20;
 
-/// What says the family.
+/// The fields that show the family.
 #[derive(Deserialize)]
 struct Named {
     model_type: Option<String>,
@@ -21,11 +21,11 @@ struct Named {
     architectures: Option<Vec<String>>,
 }
 
-/// The shape that a `config.json` describes.
+/// Reads the shape of a model from `config.json`.
 ///
 /// # Errors
-/// [`Error::ArchitectureUnsupported`] for another family, [`Error::SettingUnsupported`] for what the family can do and we
-/// cannot, [`Error::ConfigurationInvalid`] where it is no such file or describes no possible model.
+/// [`Error::ArchitectureUnsupported`] for another family, [`Error::SettingUnsupported`] for what the family supports
+/// and Lorito does not, [`Error::ConfigurationInvalid`] if it is no such file or describes no possible model.
 pub fn read(json: &[u8]) -> Result<ModelConfig> {
     let invalid = |reason: String| Error::ConfigurationInvalid { reason };
     if json.len() > LARGEST_FILE {
@@ -34,7 +34,7 @@ pub fn read(json: &[u8]) -> Result<ModelConfig> {
     refuse_pointer("config.json", json)?;
     let value: Value = serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
     let of_type = |name: &str| FAMILIES.into_iter().find(|family| family.model_type == name);
-    // Before the fields: those of another family have other types.
+    // Checked before the fields, which have other types in other families.
     let named = value["model_type"].as_str();
     if named.is_some_and(|name| of_type(name).is_none()) || value["architectures"].is_string() {
         return Err(unsupported(named.unwrap_or("?")));
@@ -64,7 +64,7 @@ mod tests {
     use crate::config::{Activation, Variant};
 
     #[test]
-    fn what_is_not_said_is_gpt2s() {
+    fn missing_fields_have_the_defaults_of_gpt2() {
         let config = read(br#"{"model_type": "gpt2"}"#).unwrap();
         assert_eq!(config.parameters(), 124_439_808);
         assert_eq!(config.variant, Variant::GPT2);
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn the_names_that_all_models_of_transformers_have_mean_the_same_and_win() {
+    fn common_names_of_transformers_override_those_of_gpt2() {
         let config = read(
             br#"{"model_type": "gpt2", "hidden_size": 32, "n_layer": 2, "num_hidden_layers": 3, "n_head": 2,
                 "num_attention_heads": 4, "n_positions": 16, "max_position_embeddings": 8, "n_inner": 128}"#,
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_refused_by_name() {
+    fn impossible_settings_are_refused_by_name() {
         let code = |json: &str| read(json.as_bytes()).unwrap_err().code();
         for family in [
             r#"{"model_type": "llama", "hidden_act": "silu", "n_layer": "many"}"#,

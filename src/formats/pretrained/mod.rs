@@ -1,6 +1,6 @@
-//! Models of GPT-2's family as Hugging Face's `transformers` keep them: `config.json`, the weights in one safetensors file
-//! or several with an index, and a tokenizer. All that can be refused is refused by the files' beginnings; the weights then
-//! come piece by piece, so that they are never in memory twice.
+//! Reads models of GPT-2's family in the format of Hugging Face's `transformers`: `config.json`, the weights in one
+//! safetensors file or several with an index, and a tokenizer. Every check that can be is made on the files'
+//! beginnings; the weights are then read piece by piece, so that they are never in memory twice.
 
 mod config;
 mod weights;
@@ -22,26 +22,26 @@ pub use config::read;
 pub use weights::numbers;
 pub(super) use weights::{read_numbers, turned};
 
-/// The beginning of one file of weights: the length of the header, and the header.
+/// The beginning of a weight file: the length of the header, and the header.
 pub struct Beginning {
     /// The name of the file.
     pub name: String,
     /// The eight bytes of the header's length, and the header.
     pub bytes: Vec<u8>,
-    /// Bytes of the whole file.
+    /// Size of the whole file in bytes.
     pub total: u64,
 }
 
-/// The small files of a folder, as they are.
+/// The small files of a folder.
 #[derive(Default)]
 pub struct Folder {
     /// `config.json`; empty if it is missing.
     pub config: Vec<u8>,
-    /// Those of [`TOKENIZER_FILES`](crate::tokenizer::TOKENIZER_FILES) that are there, by their names.
+    /// The existing files of [`TOKENIZER_FILES`](crate::tokenizer::TOKENIZER_FILES), by name.
     pub tokenizer: HashMap<String, Vec<u8>>,
     /// `model.safetensors.index.json`
     pub index: Option<Vec<u8>>,
-    /// The beginnings of the files of weights.
+    /// The beginnings of the weight files.
     pub weights: Vec<Beginning>,
 }
 
@@ -57,32 +57,32 @@ impl Folder {
     }
 }
 
-/// Bytes of a file that are to be read at once, and where their numbers go.
+/// A piece of a file that is read at once, and its destination.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Piece {
     /// The name of the file.
     pub file: String,
-    /// Its first byte in the file.
+    /// The offset of its first byte in the file.
     pub from: u64,
-    /// The byte after its last one.
+    /// The offset after its last byte.
     pub to: u64,
-    /// How its numbers are spelled.
+    /// Its number format.
     #[serde(skip)]
     pub dtype: FloatFormat,
     /// Index of the first number in the model's flat array.
     #[serde(skip)]
     pub offset: usize,
-    /// The name of the tensor that it is a part of.
+    /// The name of the tensor that it belongs to.
     #[serde(skip)]
     pub tensor: String,
-    /// Rows of the matrix in the file, where it is the transpose of ours; the piece is then the whole matrix.
+    /// Number of rows of the matrix in the file, if it is the transpose of ours; the piece is then the whole matrix.
     #[serde(skip)]
     pub turned: Option<usize>,
 }
 
-/// How a file spells its numbers.
+/// The number format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FloatFormat {
     /// IEEE 754 with 32 bits.
@@ -119,32 +119,33 @@ pub struct Pretrained {
     pub config: ModelConfig,
     /// Its tokenizer, and which added tokens have no embedding row.
     pub tokenizer: Opened,
-    /// Where its tensors are in the flat array.
+    /// The layout of its tensors in the flat array.
     pub layout: Layout,
-    /// What to read, in order. Pieces beyond the end of the layout are those of a head that turned out to be the embedding.
+    /// The pieces to read, in order. Pieces beyond the end of the layout belong to a head that equals the embedding.
     pub pieces: Vec<Piece>,
-    /// So many pieces come first only to be compared, those of the embedding and of the head by turns. With the first pair
-    /// that differs the model has a head of its own ([`Pretrained::untie`]), as transformers 5 has it (`tie_weights`), too,
-    /// whatever the description says.
+    /// Number of pieces at the beginning that are only compared, those of the embedding and of the head in turn. At the
+    /// first pair that differs the head is not tied ([`Pretrained::untie`]), whatever the configuration says, as in
+    /// transformers 5 (`tie_weights`).
     pub compared: usize,
 }
 
-/// Numbers of a piece, at most: 4 MiB of f32. A multiple of what the GPU can bind at.
+/// Largest number of elements in a piece: 4 MiB of f32. A multiple of the GPU's alignment.
 pub const PIECE: usize = 1 << 20;
 
 impl Pretrained {
-    /// Finds out whether the folder can be opened, and how.
+    /// Checks whether the folder can be opened, and plans how.
     ///
     /// # Errors
-    /// [`Error::FileMissing`], [`Error::GitLfsPointer`], [`Error::ArchitectureUnsupported`], [`Error::SettingUnsupported`],
-    /// [`Error::ConfigurationInvalid`], those of tokenizers, and those of tensors that are missing, unknown or of another shape.
+    /// [`Error::FileMissing`], [`Error::GitLfsPointer`], [`Error::ArchitectureUnsupported`],
+    /// [`Error::SettingUnsupported`], [`Error::ConfigurationInvalid`], those of tokenizers, and those of tensors that
+    /// are missing, unknown or of another shape.
     pub fn plan(folder: &Folder) -> Result<Self> {
         if folder.config.is_empty() {
             return Err(Error::FileMissing { name: "config.json".into() });
         }
         folder.refuse_pointers()?;
         let config = config::read(&folder.config)?;
-        // Rows that no token has, to make a round number, are common.
+        // Rows without a token, added to make a round number, are common.
         let file = |name: &str| match name {
             "config.json" => Some(&folder.config[..]),
             _ => folder.tokenizer.get(name).map(Vec::as_slice),
@@ -154,12 +155,12 @@ impl Pretrained {
         let architecture = config.architecture();
         let files = weights::Files::read(folder.index.as_deref(), &folder.weights, architecture.family)?;
         let [embedding, head] = [Module::TokenEmbedding, Module::Head].map(Role::weight);
-        // The head that a tied model would have if it were its own.
+        // The head that the model would have if it were not tied.
         let own = Layout::new(&own_head(config));
         let own = own.tensor(head);
         let head = if architecture.tied { files.find(&own.name).ok() } else { None };
-        // Programs that keep linear layers as PyTorch does, nanoGPT among them, have all matrices of the blocks as transposes.
-        // That of attention's input is never square, so its shape says which way round they are.
+        // Programs that store linear layers as PyTorch does, nanoGPT among them, have transposed matrices in all
+        // blocks. The matrix of attention's input is never square, so its shape shows it.
         let mut blocks = layout.parameters.iter().filter(|parameter| is_linear(parameter));
         let is_transpose =
             |first: &Parameter| files.find(&first.name).is_ok_and(|found| found.shape.iter().rev().eq(&first.shape));
@@ -167,7 +168,7 @@ impl Pretrained {
         let mut pieces = Vec::new();
         for parameter in &layout.parameters {
             let found = match (files.find(&parameter.name), &head) {
-                // Tied weights may be kept under either name.
+                // Tied weights may be stored under either name.
                 (Err(_), Some(head)) if parameter.spec.role == embedding => head.clone(),
                 (found, _) => found?,
             };
@@ -187,7 +188,7 @@ impl Pretrained {
         Ok(Self { config, tokenizer, layout, pieces: compared, compared: pairs })
     }
 
-    /// Gives the model a head of its own. What lies before it stays where it was.
+    /// Makes the head a separate tensor. The tensors before it keep their positions.
     pub fn untie(&mut self) {
         self.config = own_head(self.config);
         self.layout = Layout::new(&self.config);
@@ -203,15 +204,15 @@ fn is_linear(parameter: &Parameter) -> bool {
     matches!(parameter.spec.shape, Shape::Linear(_))
 }
 
-/// Where a tensor lies.
+/// A tensor's position in the files.
 #[derive(Clone)]
 struct Found<'a> {
     file: &'a str,
-    /// As the file has it.
+    /// The name in the file.
     name: &'a str,
     dtype: Dtype,
     shape: &'a [usize],
-    /// First byte in the file.
+    /// The offset of its first byte in the file.
     from: u64,
 }
 
@@ -221,7 +222,7 @@ impl<'a> Found<'a> {
         Some(Self { file, name, dtype, shape, from: start })
     }
 
-    /// What to read of it for `parameter`, whose transpose it may be.
+    /// The pieces of it for `parameter`, whose transpose it may be.
     fn pieces(&self, parameter: &Parameter, is_transpose: bool) -> Result<Vec<Piece>> {
         let mut expected = parameter.shape.clone();
         if is_transpose {

@@ -1,4 +1,4 @@
-//! The files of weights by their headers: which tensor lies where, and its bytes as numbers.
+//! Locates tensors in weight files by their headers, and converts their bytes to numbers.
 
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 
@@ -16,25 +16,26 @@ use crate::{
     model::Layout,
 };
 
-/// What PyTorch puts into the names of modules that it wraps: compiled ones, sharded ones, those that are computed again.
+/// Name components that PyTorch adds for wrapped modules: compiled ones, sharded ones, those with activation
+/// checkpointing.
 const WRAPPERS: [&str; 3] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 
 pub const INDEX: &str = "model.safetensors.index.json";
 
-/// A longer index, or one with more files, is none.
+/// Largest accepted size of an index in bytes, and largest number of its files.
 const LARGEST_INDEX: usize = 4 << 20;
 const MOST_FILES: usize = 256;
 
-/// Every file's header.
+/// The headers of all files.
 pub struct Files<'a> {
     headers: Vec<(&'a str, Header)>,
-    /// Every tensor by its name in the model without a head: which header has it, and by which name.
+    /// Each tensor by its name in the model without a head: the index of its header, and its name there.
     places: HashMap<String, (usize, String)>,
     family: &'static Family,
 }
 
 impl<'a> Files<'a> {
-    /// Reads all headers. With an `index`, exactly the files that it names must be there.
+    /// Reads all headers. With an `index`, exactly the files that it names must exist.
     pub fn read(index: Option<&[u8]>, files: &'a [Beginning], family: &'static Family) -> Result<Self> {
         if let Some(index) = index {
             for name in named(index)? {
@@ -68,7 +69,7 @@ impl<'a> Files<'a> {
         Ok(Self { headers, places, family })
     }
 
-    /// A tensor by its name in [`Layout`].
+    /// Finds a tensor by its name in [`Layout`].
     pub fn find(&self, name: &str) -> Result<Found<'_>> {
         let missing = || {
             let all: Vec<_> = self.headers.iter().flat_map(|(_, header)| header.names.iter().cloned()).collect();
@@ -79,9 +80,9 @@ impl<'a> Files<'a> {
         Found::of(file, header, own).ok_or_else(missing)
     }
 
-    /// Refuses tensors of blocks that the architecture's blocks have not: with them the model computes something else. The masks
-    /// that older files hold are no weights, and what stands outside the blocks does not reach the logits. `blocks`: what the
-    /// names of blocks' tensors begin with.
+    /// Refuses tensors of blocks that the architecture does not have, because with them the model computes something
+    /// else. Masks in older files are not weights, and tensors outside the blocks do not affect the logits. `blocks`:
+    /// the prefix of the names of blocks' tensors.
     pub fn refuse_unknown(&self, layout: &Layout, blocks: &str) -> Result<()> {
         let plain = |name| plain(name, self.family.body, self.family);
         let known: HashSet<_> = layout.parameters.iter().map(|parameter| plain(&parameter.name)).collect();
@@ -94,24 +95,24 @@ impl<'a> Files<'a> {
     }
 }
 
-/// A name without what PyTorch put into it.
+/// A name without PyTorch's wrapper components.
 fn unwrapped(name: &str) -> String {
     let parts: Vec<_> = name.split('.').filter(|part| !WRAPPERS.contains(part)).collect();
     parts.join(".")
 }
 
-/// What stands before the names of the body: that of a model with a head, nothing, or what programs that keep the model within
-/// one of their own put there, such as `module.transformer.`. It is read off the tensor that every file has exactly once.
+/// The prefix of the body's names: that of a model with a head, nothing, or one of programs that wrap the model in
+/// another module, such as `module.transformer.`. It is derived from the tensor that every file has exactly once.
 fn body<'n>(names: impl Iterator<Item = &'n str>, family: &Family) -> &'n str {
     let before = |name: &'n str| name.strip_suffix(family.landmark).filter(|it| it.is_empty() || it.ends_with('.'));
     match names.filter_map(before).collect::<Vec<_>>()[..] {
         [only] => only,
-        // Of several bodies, the one whose names are as they should be.
+        // Of several bodies, the one with the standard names.
         _ => family.body,
     }
 }
 
-/// A tensor's name in the model without a head, and the head's as it is. `body`: what stands before the names of the body in its
+/// A tensor's name in the model without a head, or the head's own name. `body`: the prefix of the body's names in its
 /// file.
 fn plain<'n>(name: &'n str, body: &str, family: &Family) -> &'n str {
     let around = body.strip_suffix(family.body).unwrap_or(body);
@@ -119,7 +120,7 @@ fn plain<'n>(name: &'n str, body: &str, family: &Family) -> &'n str {
     name.strip_prefix(family.body).unwrap_or(name)
 }
 
-/// The files that an index names. They are names in the same folder, never ways into another.
+/// The files that an index names: plain file names of the same folder, never paths.
 fn named(index: &[u8]) -> Result<HashSet<String>> {
     #[derive(Deserialize)]
     struct Index {
@@ -141,10 +142,10 @@ fn named(index: &[u8]) -> Result<HashSet<String>> {
     }
 }
 
-/// The numbers of a piece that has been read.
+/// Converts the bytes of a piece to numbers.
 ///
 /// # Errors
-/// [`Error::FileTruncated`] for another count of bytes, [`Error::WeightsNotFinite`] for what no model can have.
+/// [`Error::FileTruncated`] for another number of bytes, [`Error::WeightsNotFinite`] for numbers that are not finite.
 pub fn numbers(piece: &Piece, bytes: &[u8]) -> Result<Vec<f32>> {
     let expected = piece.to - piece.from;
     if bytes.len() as u64 != expected {
@@ -157,13 +158,13 @@ pub fn numbers(piece: &Piece, bytes: &[u8]) -> Result<Vec<f32>> {
     })
 }
 
-/// The transpose of a matrix of `rows` rows.
+/// Transposes a matrix of `rows` rows.
 pub fn turned(values: &[f32], rows: usize) -> Vec<f32> {
     let columns = values.len() / rows.max(1);
     (0..values.len()).map(|index| values[index % rows * columns + index / rows]).collect()
 }
 
-/// Bytes as numbers. `tensor`: its name, for the error.
+/// Converts bytes to numbers. `tensor`: its name, for the error.
 pub fn read_numbers(dtype: FloatFormat, bytes: &[u8], tensor: &str) -> Result<Vec<f32>> {
     let pairs = || bytes.as_chunks::<2>().0.iter();
     let numbers: Vec<f32> = match dtype {
@@ -185,7 +186,7 @@ mod tests {
     const GPT2: &Family = FAMILIES[0];
 
     #[test]
-    fn names_are_plain_whatever_stands_around_the_model() {
+    fn prefixes_and_wrappers_are_removed_from_names() {
         for (position, token, head) in [
             ("wpe.weight", "wte.weight", "lm_head.weight"),
             ("transformer.wpe.weight", "transformer.wte.weight", "lm_head.weight"),
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_matrix_is_turned() {
+    fn a_matrix_is_transposed() {
         assert_eq!(turned(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
     }
 }

@@ -1,5 +1,5 @@
-//! AdamW over the flat array of all weights in three dispatches: sums of squares, their total, the update; of several segments
-//! each has its own sums and update. The norm of the gradient never leaves the GPU.
+//! AdamW over the flat array of all weights in three dispatches: sums of squares, their total, the update; each segment
+//! has its own sums and update. The gradient norm never leaves the GPU.
 
 use cubecl::prelude::*;
 
@@ -11,31 +11,31 @@ use super::{
 use crate::ops::adamw::EPSILON;
 
 const GROUP: u32 = 64;
-/// Sums of squares that the gradient is taken in, at most.
+/// Largest number of partial sums of squares.
 const MOST_SUMS: usize = 4096;
-/// Threads that add up the sums.
+/// Threads that add up the partial sums.
 const ADDING: u32 = 256;
-/// Numbers that share one entry of the table of what decays: tensors begin at multiples of it.
+/// Weights per entry of the decay table: tensors begin at multiples of it.
 pub const DECAY_STEP: usize = 64;
 
-/// Operations of a matrix product in the time that four weights' update takes, measured on SwiftShader.
+/// Operations of a matrix product in the time of updating four weights, measured on SwiftShader.
 const SLOWER: f64 = 300.0;
 
-/// What is computed on the CPU for one update.
+/// Parameters of one update, computed on the CPU.
 #[derive(Clone, Copy, Debug)]
 pub struct Update {
     pub beta1: f32,
     pub beta2: f32,
-    /// Learning rate with the first moment's correction, and the second moment's correction.
+    /// Learning rate with the first moment's bias correction, and the second moment's bias correction.
     pub rate: f32,
     pub correction: f32,
-    /// What a decaying weight is multiplied with.
+    /// Factor of a decaying weight.
     pub keep: f32,
-    /// Largest norm of the gradient; 0 for any.
+    /// Largest norm of the gradient; 0 for no clipping.
     pub clip: f32,
 }
 
-/// Each thread: every `threads`-th number.
+/// Each thread sums every `threads`-th element.
 #[cube(launch_unchecked)]
 fn squares<N: Size>(gradient: &[Vector<f32, N>], sums: &mut [f32], count: usize, threads: usize) {
     if ABSOLUTE_POS < threads {
@@ -69,7 +69,7 @@ fn norm_of(sums: &[f32], scalars: &mut [f32], count: usize, place: usize, scale:
     }
 }
 
-/// `scale`: what the gradient is multiplied with before all else, for the mean over several batches.
+/// `scale`: factor of the gradient, for the mean over several batches.
 #[cube(launch_unchecked)]
 fn update<N: Size>(
     weights: &mut [Vector<f32, N>],
@@ -115,8 +115,8 @@ pub struct Part<'a> {
     pub decays: &'a Integers,
 }
 
-/// Updates weights and moments from the sum of `batches` gradients; writes the norm of their mean over all parts, before
-/// clipping, into `scalars[place]`.
+/// Updates weights and moments from the sum of `batches` gradients; writes the norm of their mean over all parts,
+/// before clipping, to `scalars[place]`.
 pub fn adamw(parts: &[Part], scalars: &Tensor<1>, place: usize, batches: usize, numbers: Update) {
     let client = client(scalars);
     let counts = parts.iter().map(|part| {
@@ -128,7 +128,7 @@ pub fn adamw(parts: &[Part], scalars: &Tensor<1>, place: usize, batches: usize, 
         len / 4
     });
     let counts: Vec<usize> = counts.collect();
-    // Each part's sums begin where a GPU can bind a buffer; a thread without numbers writes 0.
+    // Each part's sums begin at an offset that a GPU can bind; a thread without elements writes 0.
     let threads = |count: usize| match parts.len() {
         1 => count.div_ceil(16).min(MOST_SUMS),
         _ => count.div_ceil(16).min(MOST_SUMS).next_multiple_of(DECAY_STEP),
@@ -137,7 +137,7 @@ pub fn adamw(parts: &[Part], scalars: &Tensor<1>, place: usize, batches: usize, 
     let sums = empty([all_threads], scalars.gpu());
     let scale = 1.0 / batches as f32;
     let Update { beta1, beta2, rate, correction, keep, clip } = numbers;
-    // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
+    // SAFETY: here and below, no index exceeds the sizes given, and WebGPU keeps indices inside the bound buffers.
     let mut first_sum = 0;
     for (part, &count) in parts.iter().zip(&counts) {
         let threads = threads(count);
@@ -168,7 +168,7 @@ pub fn adamw(parts: &[Part], scalars: &Tensor<1>, place: usize, batches: usize, 
         );
     }
     for (part, &count) in parts.iter().zip(&counts) {
-        // One dispatch whatever it costs: a step is counted in them.
+        // Always one dispatch, because a step is counted in them.
         in_parts(scalars.gpu(), SLOWER * count as f64, count, count, |_, _| unsafe {
             update::launch_unchecked(
                 client,

@@ -1,4 +1,4 @@
-//! Adapters on the GPU: thin products, by the kernels that all products have.
+//! LoRA adapters on the GPU: products with thin matrices, by the same kernels as all products.
 
 use super::{
     block::Form,
@@ -7,7 +7,7 @@ use super::{
     product::product,
 };
 
-/// `weight [inputs, outputs] + scale * a [inputs, rank] x b [rank, outputs]`, as a matrix of its own.
+/// Returns `weight [inputs, outputs] + scale * a [inputs, rank] x b [rank, outputs]` as a new matrix.
 pub fn adapted(weight: &Tensor<2>, a: &Tensor<2>, b: &Tensor<2>, scale: f32) -> Tensor<2> {
     let ([inputs, outputs], [a_inputs, rank], [b_rank, b_outputs]) = (weight.dims(), a.dims(), b.dims());
     fit(&[(a_inputs, inputs), (b_rank, rank), (b_outputs, outputs)]);
@@ -18,7 +18,7 @@ pub fn adapted(weight: &Tensor<2>, a: &Tensor<2>, b: &Tensor<2>, scale: f32) -> 
     sum
 }
 
-/// Writes, or adds, the gradients of A and B to `places`, from `x [rows, inputs]` and `gradient [rows, outputs]`.
+/// Writes the gradients of A and B to `places`, or adds them, from `x [rows, inputs]` and `gradient [rows, outputs]`.
 pub fn thin_gradient_into(
     x: &Tensor<2>,
     gradient: &Tensor<2>,

@@ -1,10 +1,10 @@
-//! How a matrix product is shared out among the GPU's threads.
+//! The block of a matrix product that each thread of the GPU computes.
 
 use cubecl::prelude::*;
 
 use super::{choice::Kernel, engine::Gpu, queue};
 
-/// How the factors lie in memory.
+/// The memory order of the factors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Form {
     /// `left [rows, inner] x right [inner, columns]`
@@ -15,29 +15,29 @@ pub(super) enum Form {
     LeftTransposed,
 }
 
-/// What one thread computes, and how threads stand in a workgroup.
+/// The block that one thread computes, and the arrangement of threads in a workgroup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Block {
     pub(super) rows: usize,
     pub(super) columns: usize,
     /// Threads of a workgroup along columns and rows.
     pub(super) group: (u32, u32),
-    /// Numbers a load along the contiguous axis of the left factor.
+    /// Elements per load along the contiguous axis of the left factor.
     pub(super) lanes: usize,
-    /// Whether the inner axis does not end with a load, beyond which the left factor is 0; where the left factor is
-    /// transposed, whether it does not end with a pair.
+    /// Whether the inner axis is not a multiple of a load, beyond which the left factor is 0; where the left factor is
+    /// transposed, whether it is not a multiple of two.
     pub(super) ragged: bool,
-    /// Entries of the inner axis that a tile holds; 0: there are no tiles.
+    /// Length of a tile along the inner axis; 0 without tiles.
     pub(super) depth: usize,
 }
 
-/// Numbers a load, where every one of `lengths` allows it.
+/// The widest load that divides every one of `lengths`.
 pub(super) fn lanes(lengths: &[usize]) -> usize {
     if lengths.iter().all(|length| length.is_multiple_of(4)) { 4 } else { 1 }
 }
 
-/// The block for a product: large, so that few numbers are read for many products; one of a single row has a thread for
-/// each number.
+/// The block for a product: large, so that few loads serve many multiplications; a product with a single row has one
+/// thread per element.
 pub(super) fn block(gpu: &Gpu, [rows, columns, inner]: [usize; 3], lanes: usize, form: Form) -> Block {
     let ragged = !inner.is_multiple_of(if form == Form::LeftTransposed { 2 } else { lanes });
     if rows == 1 && form != Form::LeftTransposed {
@@ -50,14 +50,14 @@ pub(super) fn block(gpu: &Gpu, [rows, columns, inner]: [usize; 3], lanes: usize,
     }
 }
 
-/// The block where much is computed at the end: smaller, as the end is written out for each of its numbers.
+/// The block for products with a long epilogue: smaller, because the epilogue is unrolled for each of its elements.
 pub(super) fn small_block(gpu: &Gpu, sizes: [usize; 3], lanes: usize, form: Form) -> Block {
     let block = block(gpu, sizes, lanes, form);
     Block { rows: block.rows.min(4), ..block }
 }
 
-/// Has a product of these sizes queued in parts, as `queue::in_parts` does: `queue` is given the first row, the
-/// workgroups and their threads.
+/// Queues a product of these sizes in parts, as `queue::in_parts` does: `queue` gets the first row, the workgroups and
+/// their threads.
 pub(super) fn in_parts(gpu: &Gpu, block: Block, sizes: [usize; 3], mut queue: impl FnMut(usize, CubeCount, CubeDim)) {
     let [rows, columns, _] = sizes;
     let (across, down) = block.group;
@@ -82,7 +82,7 @@ mod tests {
         testing::gpu,
     };
 
-    /// 16 KB and 256 threads are what WebGPU promises everywhere, mobile GPUs included.
+    /// 16 KB of workgroup memory and 256 threads are what WebGPU guarantees everywhere, mobile GPUs included.
     #[test]
     fn every_kernel_fits_the_smallest_gpu() {
         let gpu = gpu();
@@ -93,7 +93,7 @@ mod tests {
             let (across, down) = (across as usize, down as usize);
             assert!(across * down <= 256, "{kernel:?}");
             let tiles = depth * (rows * down + columns * across);
-            // The weight gradient's kernel adds up the bias's beside its tiles.
+            // The weight gradient's kernel also sums the bias gradient, beside its tiles.
             let sums = if depth > 0 { down * columns * across } else { 0 };
             assert!(4 * (tiles + sums) <= 16 << 10, "{kernel:?}: {} bytes", 4 * (tiles + sums));
         }

@@ -1,10 +1,10 @@
-//! Which kernel computes matrix products, by what this GPU was measured to do.
+//! Chooses the kernel for matrix products by measurements on this GPU.
 
 use serde::{Deserialize, Serialize};
 
 use super::engine::Gpu;
 
-/// A way to compute a matrix product.
+/// A kernel for matrix products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
@@ -19,7 +19,7 @@ pub enum Kernel {
 
 pub const KERNELS: [Kernel; 3] = [Kernel::Registers, Kernel::SmallTiles, Kernel::LargeTiles];
 
-/// The fastest kernel for products with few numbers and for those with many.
+/// The fastest kernel for small products and for large ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Choice {
@@ -29,10 +29,10 @@ pub struct Choice {
     pub large: Kernel,
 }
 
-/// Numbers from which on a product is large.
+/// Elements from which a product counts as large.
 const LARGE: usize = 512 * 512;
 
-/// Where nothing has been measured.
+/// The choice without measurements.
 impl Default for Choice {
     fn default() -> Self {
         Self::always(Kernel::Registers)
@@ -47,20 +47,20 @@ impl Choice {
 }
 
 impl Gpu {
-    /// Uses these kernels for all matrix products that are queued from now on.
+    /// Uses these kernels for all matrix products queued from now on.
     pub fn choose_kernels(&self, choice: Choice) {
         self.settings().choice = choice;
     }
 
-    /// The kernels that compute matrix products now.
+    /// The kernels currently used for matrix products.
     pub fn kernels_in_use(&self) -> Choice {
         self.settings().choice
     }
 
-    /// Runs `work` once for each kernel in use, with that one for products of every size, and restores the choice.
+    /// Runs `work` once for each kernel in use, with that kernel for products of every size, and restores the choice.
     ///
     /// # Errors
-    /// The first error of `work`, which is not run again after it.
+    /// The first error of `work`, which is then not run again.
     pub fn with_each_kernel_in_use<T, E>(&self, mut work: impl FnMut() -> Result<T, E>) -> Result<T, E> {
         let choice = self.kernels_in_use();
         self.choose_kernels(Choice::always(choice.small));
@@ -73,7 +73,7 @@ impl Gpu {
         done
     }
 
-    /// The kernel for a product of `rows` x `columns` numbers.
+    /// The kernel for a product of `rows` x `columns` elements.
     pub(super) fn kernel(&self, rows: usize, columns: usize) -> Kernel {
         let Choice { small, large } = self.kernels_in_use();
         if rows * columns < LARGE { small } else { large }

@@ -1,4 +1,4 @@
-//! Functions of one number.
+//! Elementwise functions on the GPU.
 
 use cubecl::prelude::*;
 use half::f16;
@@ -9,13 +9,13 @@ use crate::{
     ops::activation::{CUBE, DENSITY, ERROR, ERROR_STEP, SQRT_2_OVER_PI},
 };
 
-/// By the exponential, which unlike WGSL's own `tanh` is right for large numbers on every GPU.
+/// Computed with the exponential, because WGSL's own `tanh` is wrong for large numbers on some GPUs.
 #[cube]
 fn tanh_of(x: f32) -> f32 {
     1.0 - 2.0 / ((clamp(x, -20.0, 20.0) * 2.0).exp() + 1.0)
 }
 
-/// The share of a normal distribution below `x`; as on the CPU.
+/// The cumulative distribution function of the normal distribution; as on the CPU.
 #[cube]
 fn normal_of(x: f32) -> f32 {
     let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
@@ -72,11 +72,11 @@ fn convert<Y: Float>(x: &[f32], y: &mut [Y], len: usize) {
     }
 }
 
-/// Writes the numbers of `x` to `y`, which holds them with half precision.
+/// Copies `x` to `y`, which has half precision.
 pub fn halve<const D: usize>(x: &Tensor<D>, y: &Tensor<D>) {
     let len = x.dims().iter().product();
     assert_eq!(x.dims(), y.dims(), "numbers for another shape");
-    // SAFETY: no index goes beyond the length.
+    // SAFETY: no index exceeds the length.
     unsafe {
         convert::launch_unchecked::<f16>(
             client(x),
@@ -96,10 +96,10 @@ fn filling(x: &mut [f32], value: f32, len: usize) {
     }
 }
 
-/// Writes one number everywhere.
+/// Sets every element to one value.
 pub fn fill<const D: usize>(x: &Tensor<D>, value: f32) {
     let len = x.dims().iter().product();
-    // SAFETY: no index goes beyond the length.
+    // SAFETY: no index exceeds the length.
     unsafe {
         filling::launch_unchecked(client(x), groups(len, GROUP), CubeDim::new_1d(GROUP), buffer(x), value, len);
     }
@@ -112,11 +112,11 @@ fn scaled(x: &[f32], y: &mut [f32], factor: f32, len: usize) {
     }
 }
 
-/// Writes the numbers of `x`, times `factor`, to `y`, which has as many.
+/// Writes `x`, times `factor`, to `y`, of the same length.
 pub fn scale_into<const D: usize>(x: &Tensor<D>, y: &Tensor<D>, factor: f32) {
     let len = x.dims().iter().product();
     assert_eq!(y.dims().iter().product::<usize>(), len, "numbers for another shape");
-    // SAFETY: no index goes beyond the length.
+    // SAFETY: no index exceeds the length.
     unsafe {
         let dim = CubeDim::new_1d(GROUP);
         scaled::launch_unchecked(client(x), groups(len, GROUP), dim, buffer(x), buffer(y), factor, len);
@@ -130,11 +130,11 @@ fn added(x: &[f32], y: &mut [f32], len: usize) {
     }
 }
 
-/// Adds `x` to what is in `y`, which has as many numbers.
+/// Adds `x` to `y`, of the same length.
 pub fn add_into(x: &Tensor<1>, y: &Tensor<1>) {
     let [len] = x.dims();
     assert_eq!(y.dims(), [len], "numbers for another shape");
-    // SAFETY: no thread goes beyond the length of both.
+    // SAFETY: no thread exceeds the length of both.
     unsafe {
         added::launch_unchecked(client(x), groups(len, GROUP), CubeDim::new_1d(GROUP), buffer(x), buffer(y), len);
     }

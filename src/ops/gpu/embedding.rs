@@ -1,5 +1,5 @@
-//! Token and position embedding on the GPU. Backwards each thread adds up one number of one token's row, over the places
-//! where the token stands, which the CPU has sorted: deterministic, and without atomics.
+//! Token and position embedding on the GPU. In the backward pass each thread sums one column of one token's row over
+//! the positions of the token, which the CPU has sorted: deterministic, and without atomics.
 
 use std::ops::Range;
 
@@ -14,7 +14,8 @@ use crate::ops::dropout::Mask;
 
 const GROUP: u32 = 64;
 
-/// `divided`: `tokens` are only the rows of `count` tokens from the `first` on, and other tokens are left to others.
+/// `divided`: `tokens` holds only the rows of `count` tokens from `first` on; the rows of other tokens are left to
+/// other dispatches.
 #[cube(launch_unchecked)]
 fn forward(
     numbers: &[i32],
@@ -53,7 +54,7 @@ fn forward(
     }
 }
 
-/// `count` numbers of `x` from `start` on, with the mask of dropout.
+/// Applies the dropout mask to `count` elements of `x` from `start` on.
 #[cube(launch_unchecked)]
 fn masked(x: &[f32], out: &mut [f32], start: usize, count: usize, key: u32, threshold: u32, scale: f32) {
     if ABSOLUTE_POS < count {
@@ -61,8 +62,8 @@ fn masked(x: &[f32], out: &mut [f32], start: usize, count: usize, key: u32, thre
     }
 }
 
-/// `order`: first where each of the `distinct` tokens' rows begin in what follows them, and where the last one's end;
-/// then the tokens; then the rows.
+/// `order` holds the offsets where the rows of each of the `distinct` tokens begin, and where the last one's end; then
+/// the tokens; then the rows.
 #[cube(launch_unchecked)]
 fn token_gradient(order: &[i32], gradient: &[f32], flat: &mut [f32], distinct: usize, width: usize) {
     let token = ABSOLUTE_POS / width;
@@ -99,7 +100,8 @@ fn position_gradient(
     }
 }
 
-/// `[rows, width]`: of each id its token's row and that of its position in the window, the first being `start`.
+/// Returns `[rows, width]`: each id's token embedding plus the embedding of its position; the first position is
+/// `start`.
 pub fn embed(
     numbers: &Integers,
     tokens: &[Tensor<2>],
@@ -115,7 +117,7 @@ pub fn embed(
     let mut first = 0;
     for piece in tokens {
         let count = piece.dims()[0];
-        // SAFETY: here and below, no index goes beyond the sizes given (ids are checked before), and WebGPU keeps them
+        // SAFETY: here and below, no index exceeds the sizes given (ids are checked before), and WebGPU keeps indices
         // inside the bound buffers.
         unsafe {
             forward::launch_unchecked(
@@ -144,7 +146,7 @@ pub fn embed(
     out
 }
 
-/// `x [rows, width]` with the mask.
+/// Applies the dropout mask to `x [rows, width]`.
 pub fn drop_out(x: &Tensor<2>, mask: Mask) -> Tensor<2> {
     copy(x, 0, x.dims(), mask)
 }
@@ -175,7 +177,7 @@ fn copy(x: &Tensor<2>, start: usize, [rows, width]: [usize; 2], mask: Mask) -> T
     out
 }
 
-/// The rows of each token of those in `range`, sorted by token, for [`token_gradient`]; and how many tokens there are.
+/// The rows of each token in `range`, sorted by token, for [`token_gradient`]; and the number of distinct tokens.
 fn order(numbers: &[u32], range: &Range<u32>, gpu: &Gpu) -> (Integers, usize) {
     let mut rows: Vec<u32> = (0..numbers.len() as u32).filter(|&row| range.contains(&numbers[row as usize])).collect();
     rows.sort_by_key(|&row| numbers[row as usize]);
@@ -194,8 +196,8 @@ fn order(numbers: &[u32], range: &Range<u32>, gpu: &Gpu) -> (Integers, usize) {
     (Integers::new(&all, gpu), distinct)
 }
 
-/// Adds the gradients of the tokens' rows to `tokens [vocabulary, width]`, in pieces of rows; writes, or adds, those of the
-/// positions'.
+/// Adds the gradients of the token embedding to `tokens [vocabulary, width]`, in segments of rows; writes, or adds,
+/// those of the positions.
 pub fn embed_backward_into(
     numbers: &[u32],
     gradient: &Tensor<2>,

@@ -1,5 +1,5 @@
-//! One GPU as a value: its queue, the kernels chosen for it, its measured speed, its memory that serves again. Tensors carry
-//! it, so that nothing is shared between two of them.
+//! One GPU as a value: its queue, kernel choice, measured speed and memory pool. Tensors carry it, so that two GPUs
+//! share nothing.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use cubecl::{client::Client, server::Handle};
 
 use super::{choice::Choice, failure::Failure, queue::Portions};
 
-/// Clones are the same engine.
+/// A GPU engine. Clones are the same engine.
 #[derive(Clone)]
 pub struct Gpu(Arc<State>);
 
@@ -20,34 +20,34 @@ struct State {
     client: Client,
     failure: Failure,
     settings: Mutex<Settings>,
-    /// See [`super::memory`].
+    /// The memory pool, see [`super::memory`].
     kept: Mutex<HashMap<usize, Vec<Handle>>>,
 }
 
-/// What the engine knows of its GPU.
+/// The engine's settings.
 #[derive(Clone, Copy)]
 pub(super) struct Settings {
     pub choice: Choice,
     pub portions: Portions,
-    /// Floating-point operations queued and not submitted.
+    /// Floating-point operations queued but not submitted.
     pub queued: f64,
-    /// Whether memory that a kernel is about to fill holds NaN, as it does in tests.
+    /// Whether new memory is poisoned with NaN, as in tests.
     pub poisoned: bool,
 }
 
 impl Gpu {
-    /// The GPU that a browser gives.
+    /// Starts the GPU that the browser provides.
     ///
     /// # Errors
-    /// Why there is none, in words for developers.
+    /// The reason why there is none, for developers.
     pub async fn start() -> Result<Self, String> {
-        // Submissions end where `queue.rs` says; this is for what does so little that it does not.
+        // `queue.rs` decides where submissions end; this limit is for work too small to be counted there.
         let options = BurnDevice::wgpu_options().tasks_max(128);
         let device = options.init_async().await.map_err(|error| error.to_string())?;
         Self::of(&device)
     }
 
-    /// An engine of its own on the GPU that a driver gives: any that Vulkan finds.
+    /// Starts a separate engine on the GPU that a driver provides: any that Vulkan finds.
     ///
     /// # Errors
     /// As [`Gpu::start`].
@@ -56,7 +56,7 @@ impl Gpu {
         Self::of(&BurnDevice::wgpu(burn::tensor::DeviceKind::DefaultDevice))
     }
 
-    /// An engine of its own on a device of Burn's.
+    /// Makes an engine of one of Burn's devices.
     fn of(device: &BurnDevice) -> Result<Self, String> {
         let DispatchDevice::Cube(device) = device.as_dispatch() else { return Err("Burn gives no GPU".into()) };
         let settings =
@@ -73,7 +73,7 @@ impl Gpu {
         &self.0.client
     }
 
-    /// Where kernels that did not start are noted.
+    /// The record of kernels that failed to start.
     pub fn failure(&self) -> &Failure {
         &self.0.failure
     }
@@ -86,7 +86,7 @@ impl Gpu {
         locked(&self.0.kept)
     }
 
-    /// From now on memory that a kernel is about to fill holds NaN, as it does in tests.
+    /// Poisons new memory with NaN from now on, for tests.
     pub fn poison(&self) {
         self.settings().poisoned = true;
     }
@@ -98,7 +98,7 @@ impl fmt::Debug for Gpu {
     }
 }
 
-/// A panic elsewhere leaves numbers that are still true.
+/// Locks a mutex even if it is poisoned: a panic elsewhere leaves its value valid.
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

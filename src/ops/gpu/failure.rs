@@ -1,26 +1,27 @@
-//! Kernels that did not start. CubeCL only logs that, and what they were to compute stays as it was: a run would go on with
-//! stale numbers. So whoever reads the log notes it here, and nothing is read from that GPU any more.
+//! Records kernels that failed to start. CubeCL only logs such a failure, and the kernel's output keeps its old values:
+//! a run would continue with stale numbers. So the log's reader records it here, and every later read-back from that
+//! GPU fails.
 
 use std::sync::{Arc, Mutex};
 
 use super::engine::locked;
 
-/// What has been noted of one engine. Clones are the same note.
+/// The first failure of one engine. Clones share the record.
 #[derive(Clone, Debug, Default)]
 pub struct Failure(Arc<Mutex<Option<String>>>);
 
 impl Failure {
-    /// Notes why a kernel did not start. The first failure counts: others follow from it.
+    /// Records why a kernel failed to start. Only the first failure is kept: others follow from it.
     pub fn note(&self, reason: &str) {
         locked(&self.0).get_or_insert_with(|| reason.to_owned());
     }
 
-    /// What has been noted.
+    /// The recorded failure.
     pub(super) fn get(&self) -> Option<String> {
         locked(&self.0).clone()
     }
 
-    /// The same, and forgets it: for kernels that are only tried.
+    /// Takes the recorded failure and clears it: for kernels that are only tried.
     pub(super) fn take(&self) -> Option<String> {
         locked(&self.0).take()
     }

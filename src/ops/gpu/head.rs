@@ -1,7 +1,7 @@
-//! The head on the GPU: logits, and softmax and cross-entropy, a thread a row, or a workgroup where rows are long; the
-//! gradient takes the place of the logits.
+//! The language-model head on the GPU: logits, and softmax and cross-entropy, one thread per row, or one workgroup per
+//! row where rows are long; the gradient overwrites the logits.
 //!
-//! A row of logits is padded to a multiple of four, so that whole loads can be read of it; as a gradient it is 0 there.
+//! A row of logits is padded to a multiple of four for vectorised loads; the gradient is 0 in the padding.
 
 use cubecl::prelude::*;
 
@@ -16,14 +16,15 @@ use crate::ops::IGNORED;
 const GROUP: u32 = 64;
 /// Threads that add up the losses.
 const ADDING: u32 = 64;
-/// Logits of a row from which on a workgroup takes it. Alone, a thread reads far from its neighbours, and some drivers end
-/// loops that are too long (Mesa's llvmpipe after 65,535 turns).
+/// Logits per row from which a whole workgroup computes a row. A single thread would read far from its neighbours, and
+/// some drivers end long loops (Mesa's llvmpipe after 65,535 iterations).
 pub const LONG_ROW: usize = 1024;
 
-/// Operations of a matrix product in the time that the loss of one logit takes, measured on SwiftShader.
+/// Operations of a matrix product in the time of one logit's loss, measured on SwiftShader.
 const SLOWER: f64 = 100.0;
 
-/// Rows `from` to `end` of `length` numbers, of which the first `vocabulary` are logits; the rest become 0.
+/// Computes the losses of rows `from` to `end`, `length` numbers each, of which the first `vocabulary` are logits; the
+/// rest become 0.
 #[cube(launch_unchecked)]
 fn rows_of_losses(
     logits: &mut [f32],
@@ -67,7 +68,7 @@ fn rows_of_losses(
     }
 }
 
-/// The same for long rows: a workgroup each.
+/// The same for long rows: one workgroup each.
 #[cube(launch_unchecked)]
 fn long_rows_of_losses(
     logits: &mut [f32],
@@ -134,7 +135,7 @@ fn long_rows_of_losses(
     }
 }
 
-/// One workgroup: the sum of `losses`, into `scalars[place]`.
+/// Sums `losses` into `scalars[place]`, with one workgroup.
 #[cube(launch_unchecked)]
 fn add_up(losses: &[f32], scalars: &mut [f32], count: usize, place: usize) {
     let mut shared = Shared::<[f32]>::new_slice(comptime![ADDING as usize]);
@@ -155,8 +156,8 @@ fn add_up(losses: &[f32], scalars: &mut [f32], count: usize, place: usize) {
     }
 }
 
-/// The loss of each row times `scale` into `losses` from row `first` on; the logits become their gradient if that is
-/// wanted. `logits [rows, length]`, of which `vocabulary` columns count.
+/// Writes the loss of each row times `scale` to `losses` from row `first` on; with a gradient, the logits are
+/// overwritten by it. `logits [rows, length]`, of which the first `vocabulary` columns count.
 pub fn row_losses(
     logits: &Tensor<2>,
     vocabulary: usize,
@@ -170,7 +171,7 @@ pub fn row_losses(
     macro_rules! queue {
         ($kernel:ident, $group:expr) => {
             in_parts(logits.gpu(), SLOWER * (rows * vocabulary) as f64, rows, $group as usize, |from, taken| {
-                // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound
+                // SAFETY: here and below, no index exceeds the sizes given, and WebGPU keeps indices inside the bound
                 // buffers.
                 unsafe {
                     $kernel::launch_unchecked(
@@ -199,7 +200,7 @@ pub fn row_losses(
     }
 }
 
-/// The sum of `losses` into `scalars[place]`.
+/// Writes the sum of `losses` to `scalars[place]`.
 pub fn sum_into(losses: &Tensor<1>, scalars: &Tensor<1>, place: usize) {
     unsafe {
         add_up::launch_unchecked(
@@ -219,7 +220,7 @@ pub fn losses(rows: usize, like: &Tensor<2>) -> Tensor<1> {
     empty([rows], like.gpu())
 }
 
-/// The pieces of a matrix's rows, with the number of each one's first row.
+/// The segments of a matrix's rows, with the index of each one's first row.
 fn numbered(pieces: &[Tensor<2>]) -> impl Iterator<Item = (usize, &Tensor<2>)> {
     pieces.iter().scan(0, |next, piece| {
         let first = *next;
@@ -228,13 +229,13 @@ fn numbered(pieces: &[Tensor<2>]) -> impl Iterator<Item = (usize, &Tensor<2>)> {
     })
 }
 
-/// The columns of logits from `first` on: a view, whose rows are as far apart as before.
+/// A view of the logits from column `first` on, with the same row stride.
 fn columns_from(logits: &Tensor<2>, first: usize) -> Tensor<1> {
     piece(logits, first, [logits.dims().iter().product::<usize>() - first])
 }
 
-/// `hidden [rows, width] x tokens [vocabulary, width]` transposed, `[rows, vocabulary]`, or as many columns more as make whole
-/// loads where `padded`. `tokens`: in pieces of rows, all but the last of multiples of 64.
+/// Returns `hidden [rows, width] x tokens [vocabulary, width]` transposed, `[rows, vocabulary]`, with `padded` rows to
+/// a multiple of a load. `tokens`: in segments of rows, all but the last of multiples of 64.
 pub fn logits(hidden: &Tensor<2>, tokens: &[Tensor<2>], padded: bool) -> Tensor<2> {
     let [rows, width] = hidden.dims();
     assert!(tokens.iter().all(|piece| piece.dims()[1] == width), "a table of tokens of another width");
@@ -258,7 +259,7 @@ pub fn hidden_gradient(logits: &Tensor<2>, tokens: &[Tensor<2>], out: &Tensor<2>
     }
 }
 
-/// Writes, or adds, the gradient of the tokens, `[vocabulary, width]`, in pieces of rows, from that of the logits.
+/// Writes the gradient of the tokens, `[vocabulary, width]`, in segments of rows, from that of the logits, or adds it.
 pub fn token_gradient(logits: &Tensor<2>, hidden: &Tensor<2>, out: &[Tensor<2>], adding: bool) {
     let [rows, length] = logits.dims();
     for (first, out) in numbered(out) {

@@ -1,5 +1,5 @@
-//! Which kernel multiplies matrices fastest on this GPU, by trying each. What a kernel computes is compared with the CPU's
-//! own product first: one that is wrong on this driver is not used.
+//! Measures which matrix-product kernel is fastest on this GPU. Each kernel's result is compared with the CPU's own
+//! product first: a kernel that is wrong on this driver is not used.
 
 use super::{
     block::Form,
@@ -15,35 +15,36 @@ use crate::ops::{
 };
 
 const FORMS: [Form; 3] = [Form::Straight, Form::RightTransposed, Form::LeftTransposed];
-/// Sides of the square matrices that stand for small and for large products.
+/// Sides of the square matrices that represent small and large products.
 const SMALL: usize = 256;
 const LARGE: usize = 1024;
-/// Seconds after which a kernel is not tried with large products, and none is timed another time.
+/// Seconds above which a kernel is not measured with large products, and no kernel is timed again.
 const ALLOWED: f64 = 0.08;
 const ALLOWED_IN_ALL: f64 = 0.3;
-/// Seconds of the GPU's time that the difference of two batches takes.
+/// Seconds of GPU time by which two batches differ.
 const ENOUGH: f64 = 0.015;
-/// How often each kernel is timed, at most, in turn with the others.
+/// Largest number of times that each kernel is timed, in turn with the others.
 const ROUNDS: usize = 5;
-/// A kernel whose first product takes twice the time of another one's, and these seconds more, is out of the question.
+/// A kernel is dropped if its first product takes twice the time of another one's plus these seconds.
 const MARGIN: f64 = 0.005;
-/// What a kernel takes longer at most that is as fast as the fastest, and the seconds below which times are alike.
+/// Factor within which a time counts as equal to the fastest, and the seconds below which all times are equal.
 const ALIKE: f64 = 1.1;
 const LEAST: f64 = 20e-6;
-/// Where nothing tells them apart, as on a GPU that is done before the next product is queued: those that read least.
+/// Preferences where times are equal, as on a GPU that finishes before the next product is queued: kernels with the
+/// fewest reads.
 const FOR_SMALL: [Kernel; 3] = [Kernel::SmallTiles, Kernel::Registers, Kernel::LargeTiles];
 const FOR_LARGE: [Kernel; 3] = [Kernel::LargeTiles, Kernel::SmallTiles, Kernel::Registers];
 
-/// What was found.
+/// The result of the measurement.
 #[derive(Debug)]
 pub struct Measured {
     pub choice: Choice,
-    /// The kernels that compute what the CPU does.
+    /// The kernels whose results agree with the CPU.
     pub right: Vec<Kernel>,
 }
 
 impl Gpu {
-    /// Queues every product that [`Gpu::measure_kernels`] does, on next to nothing, so that the kernels get compiled.
+    /// Queues every product of [`Gpu::measure_kernels`] with tiny inputs, so that the kernels are compiled.
     pub fn warm_up_kernels(&self) {
         let matrices = Matrices::new([16; 3], self);
         let before = self.kernels_in_use();
@@ -55,10 +56,10 @@ impl Gpu {
         self.submit();
     }
 
-    /// Tries the kernels and uses the fastest from now on. `clock` tells seconds.
+    /// Measures the kernels and uses the fastest from now on. `clock` returns seconds.
     ///
     /// # Errors
-    /// When the GPU is gone, or no kernel computes what the CPU does.
+    /// When the GPU is lost, or no kernel agrees with the CPU.
     pub async fn measure_kernels(&self, clock: impl Fn() -> f64) -> Result<Measured, ReadFailed> {
         let before = self.kernels_in_use();
         let measured = find(self, clock).await;
@@ -75,7 +76,7 @@ async fn find(gpu: &Gpu, clock: impl Fn() -> f64) -> Result<Measured, ReadFailed
         match computes_what_the_cpu_does(gpu).await {
             Ok(true) => right.push(kernel),
             Ok(false) => {}
-            // It does not start on this GPU; another one may.
+            // This kernel does not start on this GPU; another one may.
             Err(ReadFailed::KernelRejected(_)) => _ = gpu.failure().take(),
             Err(lost) => return Err(lost),
         }
@@ -86,7 +87,7 @@ async fn find(gpu: &Gpu, clock: impl Fn() -> f64) -> Result<Measured, ReadFailed
     let growth = (LARGE as f64 / SMALL as f64).powi(3);
     let able: Vec<Kernel> =
         small.iter().filter(|(_, seconds)| seconds * growth < ALLOWED).map(|&(kernel, _)| kernel).collect();
-    // On a GPU too slow for large products what is best for small ones is the best guess.
+    // On a GPU too slow for large products, the best kernel for small ones is the best guess.
     let mut large_choice = small_choice;
     if !able.is_empty() {
         let large = seconds(&Matrices::new([LARGE; 3], gpu), &able, &clock).await?;
@@ -95,14 +96,14 @@ async fn find(gpu: &Gpu, clock: impl Fn() -> f64) -> Result<Measured, ReadFailed
     Ok(Measured { choice: Choice { small: small_choice, large: large_choice }, right })
 }
 
-/// The fastest, and of several that are as fast the first of `preferred`.
+/// The fastest kernel; among equally fast ones the first of `preferred`.
 fn fastest(times: &[(Kernel, f64)], preferred: [Kernel; 3]) -> Option<Kernel> {
     let least = times.iter().map(|&(_, seconds)| seconds.max(LEAST)).min_by(f64::total_cmp)?;
     let alike = |kernel| times.iter().any(|&(other, seconds)| other == kernel && seconds <= ALIKE * least);
     preferred.into_iter().find(|&kernel| alike(kernel))
 }
 
-/// Seconds that a product of each form takes with each of the kernels; without those that are out of the question.
+/// Seconds of a product of each form with each of the kernels; slow ones are dropped.
 async fn seconds(
     matrices: &Matrices,
     kernels: &[Kernel],
@@ -166,7 +167,7 @@ async fn computes_what_the_cpu_does(gpu: &Gpu) -> Result<bool, ReadFailed> {
     Ok(true)
 }
 
-/// Two factors, which each form reads in its own way, and the product.
+/// Two factors, which each form reads in its own order, and the product.
 struct Matrices {
     sizes: [usize; 3],
     left: (Tensor<2>, Vec<f32>),
@@ -208,12 +209,12 @@ mod tests {
     use crate::ops::testing::gpu;
 
     #[test]
-    fn noise_does_not_choose() {
+    fn noise_does_not_change_the_kernel_choice() {
         use Kernel::*;
         let chosen = |registers, small, large| {
             fastest(&[(Registers, registers), (SmallTiles, small), (LargeTiles, large)], FOR_LARGE).unwrap()
         };
-        // A GPU whose time is less than chance adds, or takes away.
+        // A GPU whose time is below the noise.
         assert_eq!(chosen(1e-6, -3e-6, 4e-6), LargeTiles);
         assert_eq!(chosen(0.0100, 0.0105, 0.0109), LargeTiles);
         assert_eq!(chosen(0.0100, 0.0105, 0.0200), SmallTiles);
@@ -225,7 +226,7 @@ mod tests {
     fn the_kernels_agree_and_one_is_chosen() {
         let gpu = gpu();
         gpu.warm_up_kernels();
-        // Compiling is not part of the measurement; it has ended when something queued after it can be read.
+        // Compilation is not part of the measurement; it has ended when something queued after it can be read.
         futures_lite::future::block_on(read(&tensor(&[0.0], [1], &gpu))).unwrap();
         let began = Instant::now();
         let clock = || began.elapsed().as_secs_f64();

@@ -1,5 +1,5 @@
-//! Tensors of the GPU as the buffers that kernels are given. A kernel writes into a buffer in place, whoever else holds
-//! it: that is what makes one flat array of all gradients possible, whose pieces the kernels fill one by one.
+//! GPU tensors as buffers for kernels. A kernel writes into a buffer in place, even if other handles refer to it: so
+//! the kernels can fill one flat array of all gradients piece by piece.
 
 use cubecl::{client::Client, prelude::*, server::Handle};
 use half::f16;
@@ -7,7 +7,7 @@ use half::f16;
 use super::engine::Gpu;
 use crate::ops::{Precision, ReadFailed};
 
-/// A tensor in a GPU's memory, row after row.
+/// A row-major tensor in a GPU's memory.
 #[derive(Clone)]
 pub struct Tensor<const D: usize> {
     gpu: Gpu,
@@ -32,13 +32,13 @@ impl<const D: usize> Tensor<D> {
     }
 }
 
-/// Numbers uploaded to the GPU.
+/// Uploads `values` to the GPU.
 pub fn tensor<const D: usize>(values: &[f32], shape: [usize; D], gpu: &Gpu) -> Tensor<D> {
     let handle = gpu.client().create_from_slice(f32::as_bytes(values));
     Tensor { gpu: gpu.clone(), shape, precision: Precision::Single, handle }
 }
 
-/// Whole numbers on the GPU: token ids, places.
+/// Integers on the GPU: token ids, indices.
 #[derive(Clone)]
 pub struct Integers {
     handle: Handle,
@@ -61,9 +61,9 @@ impl Integers {
         self.len
     }
 
-    /// As a kernel's argument.
+    /// The buffer as a kernel's argument.
     pub fn buffer(&self) -> BufferArg {
-        // SAFETY: the handle is of that many numbers.
+        // SAFETY: the handle has this many elements.
         unsafe { BufferArg::from_raw_parts(self.handle.clone(), self.len) }
     }
 }
@@ -72,28 +72,29 @@ pub fn client<const D: usize>(tensor: &Tensor<D>) -> &Client {
     tensor.gpu.client()
 }
 
-/// A kernel's argument.
+/// A tensor as a kernel's argument.
 pub fn buffer<const D: usize>(tensor: &Tensor<D>) -> BufferArg {
-    // SAFETY: the handle is of that many numbers.
+    // SAFETY: the handle has this many elements.
     unsafe { BufferArg::from_raw_parts(tensor.handle.clone(), tensor.count()) }
 }
 
-/// Memory that a kernel is about to fill whole. In tests and checks it holds NaN, so that a number left out is seen.
+/// Uninitialised memory that a kernel fills completely. In tests and checks it is poisoned with NaN, so that a missing
+/// element is noticed.
 pub fn empty<const D: usize>(shape: [usize; D], gpu: &Gpu) -> Tensor<D> {
     empty_of(Precision::Single, shape, gpu)
 }
 
-/// The same for numbers as precise as those of `like`.
+/// The same in the precision of `like`.
 pub fn empty_like<const D: usize>(like: &Tensor<D>, shape: [usize; D]) -> Tensor<D> {
     empty_of(like.precision, shape, &like.gpu)
 }
 
-/// The same for numbers of a given precision.
+/// The same in a given precision.
 pub fn empty_of<const D: usize>(precision: Precision, shape: [usize; D], gpu: &Gpu) -> Tensor<D> {
-    // Whole numbers of four bytes, as WebGPU copies no less.
+    // A multiple of four bytes, because WebGPU copies no less.
     let bytes = (bytes_of(precision) * shape.iter().product::<usize>()).next_multiple_of(4);
     let handle = if gpu.settings().poisoned {
-        // NaN of either precision.
+        // These bytes are NaN in either precision.
         gpu.client().create_from_slice(&vec![0xff; bytes])
     } else {
         gpu.memory(bytes)
@@ -101,7 +102,7 @@ pub fn empty_of<const D: usize>(precision: Precision, shape: [usize; D], gpu: &G
     Tensor { gpu: gpu.clone(), shape, precision, handle }
 }
 
-/// Of one number.
+/// Bytes per element.
 fn bytes_of(precision: Precision) -> usize {
     match precision {
         Precision::Single => 4,
@@ -109,21 +110,21 @@ fn bytes_of(precision: Precision) -> usize {
     }
 }
 
-/// Whether the tensor holds numbers of half precision.
+/// Whether the tensor has half precision.
 pub fn is_half<const D: usize>(tensor: &Tensor<D>) -> bool {
     tensor.precision == Precision::Half
 }
 
 impl Gpu {
-    /// Whether it computes with numbers of half precision.
+    /// Whether the GPU supports half precision.
     pub fn supports_half(&self) -> bool {
         self.client().properties().supports_type(cubecl::ir::ElemType::Float(cubecl::ir::FloatKind::F16))
     }
 
-    /// Memory of that length that no tensor holds: a training step asks for the same lengths in the same order each time, so
-    /// every piece that kernels have filled is kept for the next tensor of as many bytes. CubeCL's own pools give a step new
-    /// pages where the last step's are still being read, which takes half as much memory again and never comes to an end.
-    /// What is still queued on the GPU comes before what will use it.
+    /// Returns free memory of this length: every training step needs the same lengths in the same order, so every
+    /// buffer that kernels have filled is kept for the next tensor of as many bytes. CubeCL's own pools give a step new
+    /// pages where the last step's are still being read, which takes half as much memory again and grows without end.
+    /// Work already queued on the GPU runs before the work that will reuse the buffer.
     fn memory(&self, bytes: usize) -> Handle {
         let mut kept = self.kept();
         let kept = kept.entry(bytes).or_default();
@@ -132,43 +133,44 @@ impl Gpu {
         }
         let handle = self.client().empty(bytes);
         let held = handle.clone();
-        // `can_mut`: nobody but the pool and one more holds it. Both this copy and the tensor do now; if it is said all the
-        // same, the pool has yet to take its share (natively it works in a thread of its own), and counting would go wrong.
+        // `can_mut`: only the pool and one more hold it. Both this copy and the tensor do now; if it is true all the
+        // same, the pool has yet to count its own (natively it works in a separate thread), and the count would be
+        // wrong.
         if !held.can_mut() {
             kept.push(held);
         }
         handle
     }
 
-    /// Gives back all memory that no tensor holds: when a model goes, another one's tensors have other lengths.
+    /// Frees all memory that no tensor holds: the tensors of another model have other lengths.
     pub fn release(&self) {
         self.kept().clear();
     }
 }
 
-/// Refuses tensors whose lengths, in pairs, are not the same: kernels do not look, and natively they would read or write past
+/// Checks that each pair of lengths is equal, because kernels do not check, and natively they would read or write past
 /// the end of a buffer.
 ///
 /// # Panics
-/// For such ones.
+/// When a pair differs.
 #[track_caller]
 pub fn fit(lengths: &[(usize, usize)]) {
     assert!(lengths.iter().all(|(one, other)| one == other), "tensors of shapes that do not go together: {lengths:?}");
 }
 
-/// Workgroups for `threads` threads in groups of `group`, in a grid that no dimension of WebGPU's limit (65,535) is too
-/// small for. Kernels compare their position with the count.
+/// Workgroups for `threads` threads in groups of `group`, in a grid within WebGPU's limit of 65,535 per dimension.
+/// Kernels compare their position with the count.
 pub fn groups(threads: usize, group: u32) -> CubeCount {
     let count = threads.div_ceil(group as usize) as u32;
     let rows = count.div_ceil(32_768).max(1);
     CubeCount::Static(count.div_ceil(rows), rows, 1)
 }
 
-/// A piece of a tensor from number `start` on, as a tensor of its own in the same memory. WebGPU binds buffers from
-/// multiples of 256 bytes only: 64 numbers, or 128 of half precision.
+/// A view of a tensor from element `start` on. WebGPU binds buffers from multiples of 256 bytes only: 64 numbers, or
+/// 128 of half precision.
 ///
 /// # Panics
-/// When the piece begins elsewhere, or goes beyond the end.
+/// When the view begins elsewhere, or exceeds the tensor.
 pub fn piece<const D: usize, const P: usize>(tensor: &Tensor<D>, start: usize, shape: [usize; P]) -> Tensor<P> {
     let (len, whole): (usize, usize) = (shape.iter().product(), tensor.count());
     let Tensor { gpu, precision, handle, .. } = tensor.clone();
@@ -178,7 +180,7 @@ pub fn piece<const D: usize, const P: usize>(tensor: &Tensor<D>, start: usize, s
     Tensor { gpu, shape, precision, handle }
 }
 
-/// The numbers of a tensor, once the GPU has computed them.
+/// Reads back the elements of a tensor, once the GPU has computed them.
 pub async fn read<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f32>, ReadFailed> {
     let Tensor { gpu, handle, precision, .. } = tensor.clone();
     let bytes = gpu.client().read_async(vec![handle]).await;
@@ -202,7 +204,7 @@ mod tests {
     use crate::ops::testing::gpu;
 
     #[test]
-    fn nothing_is_read_once_a_kernel_has_not_started() {
+    fn reads_fail_after_a_kernel_has_failed_to_start() {
         let gpu = gpu();
         let numbers = tensor(&[1.0], [1], &gpu);
         assert_eq!(block_on(read(&numbers)), Ok(vec![1.0]));

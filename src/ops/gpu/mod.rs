@@ -1,4 +1,4 @@
-//! Kernels for the GPU, in CubeCL, which makes WGSL of them. They run in the browser and, for their tests, on any Vulkan
+//! GPU kernels in CubeCL, which compiles them to WGSL. They run in the browser and, for their tests, on any Vulkan
 //! driver.
 
 mod adamw;

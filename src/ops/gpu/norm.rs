@@ -1,4 +1,5 @@
-//! Layer norm on the GPU: a thread a row forward and backward, a thread a column for the gradients of gain and bias.
+//! Layer norm on the GPU: one thread per row forward and backward, one thread per column for the gradients of gain and
+//! bias.
 
 use cubecl::prelude::*;
 use half::f16;
@@ -11,7 +12,8 @@ use super::{
 use crate::ops::Precision;
 
 const GROUP: u32 = 64;
-/// Rows that one thread adds up for the gradients of gain and bias, at least; and partial sums a column, at most.
+/// Least number of rows that one thread sums for the gradients of gain and bias; and largest number of partial sums per
+/// column.
 const LEAST_ROWS: usize = 32;
 const MOST_CHUNKS: usize = 64;
 
@@ -25,7 +27,7 @@ pub fn total<N: Size>(sum: Vector<f32, N>, #[comptime] lanes: usize) -> f32 {
     total
 }
 
-/// `statistics [rows, 2]`: mean and one over the deviation.
+/// `statistics [rows, 2]`: mean and reciprocal standard deviation.
 #[cube(launch_unchecked)]
 fn forward<Y: Float, N: Size>(
     x: &[Vector<f32, N>],
@@ -63,7 +65,7 @@ fn forward<Y: Float, N: Size>(
     }
 }
 
-/// Adds the gradient of the input to that of the residual stream beside it.
+/// Adds the gradient of the input to that of the residual stream.
 #[cube(launch_unchecked)]
 fn backward<N: Size>(
     x: &[Vector<f32, N>],
@@ -103,7 +105,8 @@ fn backward<N: Size>(
     }
 }
 
-/// Sums over a chunk of rows, into `partial [chunks, 2, width]` from `start` on: of the gradients of gain, then of bias.
+/// Sums over a chunk of rows, into `partial [chunks, 2, width]` from `start` on: first the gradients of gain, then of
+/// bias.
 #[cube(launch_unchecked)]
 fn partial_sums(
     x: &[f32],
@@ -132,8 +135,8 @@ fn partial_sums(
     }
 }
 
-/// The sums of all chunks, to the `places` of the flat gradient where gains and biases begin, in turn. `some_elsewhere`: some
-/// are in other segments of it, or biases that norms have not, and have no place here.
+/// Sums all chunks into the gradient buffer at `places`, the offsets of gains and biases in turn. `some_elsewhere`:
+/// some of them are -1, because they are in other segments or a norm has no bias.
 #[cube(launch_unchecked)]
 fn finish(
     partial: &[f32],
@@ -149,7 +152,7 @@ fn finish(
     let column = ABSOLUTE_POS % width;
     let mut wanted = row < count;
     if comptime![some_elsewhere] {
-        // Both sides of `&&` are computed.
+        // `&&` does not short-circuit in a kernel.
         wanted = wanted && places[min(row, count - 1)] >= 0;
     }
     if wanted {
@@ -166,7 +169,7 @@ fn finish(
     }
 }
 
-/// `x [rows, width]` -> the same shape, and `[rows, 2]`: mean and one over the deviation.
+/// Layer norm of `x [rows, width]` -> the same shape, and `[rows, 2]`: mean and reciprocal standard deviation.
 pub fn layer_norm(
     x: &Tensor<2>,
     gain: &Tensor<1>,
@@ -178,7 +181,7 @@ pub fn layer_norm(
     fit(&[(gain.dims()[0], width), (bias.dims()[0], width)]);
     let (y, statistics) = (empty_of(precision, [rows, width], x.gpu()), empty([rows, 2], x.gpu()));
     let lanes = lanes(&[width]);
-    // SAFETY: here and below, no index goes beyond the sizes given, and WebGPU keeps them inside the bound buffers.
+    // SAFETY: here and below, no index exceeds the sizes given, and WebGPU keeps indices inside the bound buffers.
     unsafe {
         launch_out!(
             &y,
@@ -203,7 +206,7 @@ pub fn layer_norm(
     (y, statistics)
 }
 
-/// The gradient of `x`, plus `residual` where there is one, all `[rows, width]`.
+/// The gradient of `x`, plus `residual` if given, all `[rows, width]`.
 pub fn layer_norm_input_gradient(
     x: &Tensor<2>,
     statistics: &Tensor<2>,
@@ -217,7 +220,7 @@ pub fn layer_norm_input_gradient(
     fit(&[(statistics.dims()[0], rows), (gain.dims()[0], width)]);
     let out = empty([rows, width], x.gpu());
     let lanes = lanes(&[width]);
-    // A kernel has as many arguments as it has; what is not read may be anything but a buffer bound already.
+    // Dummy binding for an argument that is not read: WebGPU forbids aliasing.
     let unread = empty([1, 4], x.gpu());
     unsafe {
         backward::launch_unchecked(
@@ -260,7 +263,7 @@ impl NormGradients {
         Self { partial, rows, width, chunk_rows, chunks }
     }
 
-    /// Those of layer norm `index`.
+    /// Adds the partial sums of layer norm `index`.
     pub fn add(&self, index: usize, x: &Tensor<2>, statistics: &Tensor<2>, gradient: &Tensor<2>) {
         let Self { rows, width, chunk_rows, chunks, .. } = *self;
         let of = [x.dims(), gradient.dims(), statistics.dims()];
@@ -283,8 +286,8 @@ impl NormGradients {
         }
     }
 
-    /// Writes, or adds, them to a segment of the flat gradient. `places`: where gain and bias of each layer norm begin in it, -1
-    /// where they are in another one, or nowhere: that is `some_elsewhere`.
+    /// Writes the sums to a segment of the gradient buffer, or adds them. `places`: the offsets of each layer norm's
+    /// gain and bias in it, -1 where they are in another segment or do not exist, which `some_elsewhere` announces.
     pub fn finish(&self, places: &Integers, flat: &Tensor<1>, adding: bool, some_elsewhere: bool) {
         let count = places.count();
         unsafe {

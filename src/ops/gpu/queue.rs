@@ -1,28 +1,28 @@
-//! How much work goes to the GPU at a time. The browser, and the desktop, get their turn between two submissions only, so
-//! on a slow GPU there must be many small ones; on a fast one each costs more than it does.
+//! Limits how much work is submitted to the GPU at a time. The browser and the desktop get the GPU only between two
+//! submissions, so a slow GPU needs many small ones; on a fast one each submission costs more than it gains.
 
 use super::engine::Gpu;
 
-/// Seconds of the GPU's time that a submission is to take: a third of what it may, as most kernels are slower than the
-/// measured one.
+/// Target duration of a submission in seconds of GPU time: a third of what is acceptable, because most kernels are
+/// slower than the measured one.
 const SECONDS: f64 = 0.03;
-/// Seconds for which one dispatch may hold the GPU. Only what would take longer is divided: parts of a kernel keep fewer of
-/// a GPU's processors busy than all of it.
+/// Seconds for which one dispatch may occupy the GPU. Only longer kernels are divided: a part of a kernel keeps fewer
+/// of a GPU's processors busy than the whole.
 const LONGEST: f64 = 0.1;
-/// A GPU about whose speed nothing is known: a slow one.
+/// Assumed operations per second of an unmeasured GPU: a slow one.
 const UNKNOWN: f64 = 5e9;
 
-/// What the GPU is given at a time, in floating-point operations.
+/// How much work the GPU gets at a time, in floating-point operations.
 #[derive(Clone, Copy)]
 pub(super) struct Portions {
-    /// Of one submission.
+    /// Limit of one submission.
     most: f64,
-    /// Of one kernel. Until the speed is known none is divided: parts would be too small to keep a fast GPU busy.
+    /// Limit of one dispatch. Infinite until the speed is known: parts would be too small to keep a fast GPU busy.
     largest: f64,
 }
 
 impl Portions {
-    /// Of a GPU whose speed has not been measured.
+    /// For a GPU whose speed has not been measured.
     pub const UNKNOWN: Self = Self { most: UNKNOWN * SECONDS, largest: f64::INFINITY };
     /// Nothing is divided.
     const WHOLE: Self = Self { most: f64::INFINITY, largest: f64::INFINITY };
@@ -32,8 +32,8 @@ impl Portions {
     }
 }
 
-/// A guard of measurements: until it is dropped no kernel is divided, and what is queued is submitted only when
-/// something is read back.
+/// A guard for measurements: until it is dropped no kernel is divided, and queued work is submitted only by a
+/// read-back.
 pub struct Whole {
     gpu: Gpu,
     before: Portions,
@@ -46,7 +46,7 @@ impl Drop for Whole {
 }
 
 impl Gpu {
-    /// What the GPU does in a second, once that has been measured.
+    /// Sets the GPU's measured speed in operations per second.
     pub fn set_speed(&self, operations_a_second: f64) {
         self.settings().portions = Portions::of(operations_a_second);
     }
@@ -57,16 +57,16 @@ impl Gpu {
         Whole { gpu: self.clone(), before }
     }
 
-    /// Everything queued so far goes to the GPU now. CubeCL calls WebGPU no sooner, but for making pipelines.
+    /// Submits everything queued so far to the GPU. CubeCL calls WebGPU no sooner, except to create pipelines.
     pub fn submit(&self) {
         self.settings().queued = 0.0;
-        // A GPU that is gone tells so where something is read from it.
+        // A lost GPU is reported by the next read-back.
         let _ = self.client().flush();
     }
 }
 
-/// Has a kernel queued that does many operations, for `count` rows or threads: whole, or where it would hold the GPU for too
-/// long in parts, each of whole `step`s. `queue` is given the first of a part and how many it has.
+/// Queues a kernel of many operations over `count` rows or threads: whole, or, where it would occupy the GPU for too
+/// long, in parts of whole `step`s. `queue` gets the start and length of each part.
 pub fn in_parts(gpu: &Gpu, operations: f64, count: usize, step: usize, mut queue: impl FnMut(usize, usize)) {
     let portions = gpu.settings().portions;
     let steps = count.div_ceil(step);
@@ -83,7 +83,7 @@ pub fn in_parts(gpu: &Gpu, operations: f64, count: usize, step: usize, mut queue
     }
 }
 
-/// In how many parts a kernel of so many operations is queued: no more than it has steps.
+/// The number of parts for a kernel of so many operations: no more than it has steps.
 fn parts(operations: f64, steps: usize, Portions { most, largest }: Portions) -> usize {
     let parts = if operations > largest { (operations / most).ceil() } else { 1.0 };
     parts.min(steps as f64).max(1.0) as usize
@@ -98,8 +98,8 @@ mod tests {
     };
 
     #[test]
-    fn only_what_would_hold_the_gpu_for_a_tenth_of_a_second_is_divided() {
-        // The product of nanoGPT's larger recipe that has most operations: 16,384 tokens, widths of 384 and 1,536.
+    fn only_kernels_longer_than_a_tenth_of_a_second_are_divided() {
+        // The product with most operations in nanoGPT's larger recipe: 16,384 tokens, widths of 384 and 1,536.
         let product = 2.0 * 16_384.0 * 384.0 * 1_536.0;
         let parts_at = |speed| parts(product, 128, Portions::of(speed));
         assert_eq!(parts_at(10e12), 1);
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_measurement_leaves_the_portions_as_they_were() {
+    fn a_measurement_restores_the_portions() {
         let gpu = gpu();
         gpu.set_speed(7e9);
         drop(gpu.whole());

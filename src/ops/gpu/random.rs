@@ -1,15 +1,15 @@
-//! Dropout's random numbers, by a counter: which numbers are dropped follows from a key and their place alone, so the
-//! backward pass makes the same mask again instead of keeping it. The same generator as [`crate::ops::dropout`].
+//! Counter-based random numbers for dropout: the mask depends on a key and the index alone, so the backward pass
+//! computes the same mask again instead of storing it. The same generator as [`crate::ops::dropout`].
 
 use cubecl::prelude::*;
 
-/// 0, or what a kept number is multiplied with.
+/// 0 for a dropped number, or the scale factor of a kept one.
 #[cube]
 pub fn kept(key: u32, threshold: u32, scale: f32, index: u32) -> f32 {
     select(mix(mix(index ^ key) + key) >= threshold, scale, 0.0)
 }
 
-/// `lowbias32` of Chris Wellons' hash-prospector (2018): every bit of what comes out depends on every bit of `x`.
+/// `lowbias32` of Chris Wellons' hash-prospector (2018): every bit of the result depends on every bit of `x`.
 #[cube]
 fn mix(x: u32) -> u32 {
     let mut x = x ^ (x >> 16);

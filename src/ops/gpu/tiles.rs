@@ -1,16 +1,16 @@
-//! Matrix products by tiles: the threads of a workgroup bring a tile of each factor into their shared memory, and each
-//! multiplies its block out of it.
+//! Tiled matrix products: the threads of a workgroup load a tile of each factor into workgroup memory, and each thread
+//! multiplies its block from there.
 //!
-//! Every number of the factors is read from the GPU's memory once for a tile instead of once for a thread's block, and by
-//! neighbouring threads from neighbouring places whatever the factors' form. Each tile costs two barriers, and on SwiftShader they
-//! cost more than that gains: so `measure.rs` tries.
+//! Every number of the factors is read from GPU memory once per tile instead of once per thread's block, and by
+//! neighbouring threads from neighbouring addresses whatever the factors' form. Each tile costs two barriers, and on
+//! SwiftShader they cost more than that gains: so `measure.rs` tries.
 
 use cubecl::prelude::*;
 
 use super::block::{Block, Form};
 
 /// Adds the products to this thread's `sums`, as `product::sums` describes them; `row` is the first of its block. All
-/// threads of the workgroup must come here, those beyond the last row or column too.
+/// threads of the workgroup must call this, those beyond the last row or column too.
 #[cube]
 pub(super) fn add_products<X: Float, Y: Float, L: Size, R: Size>(
     left: &[Vector<X, L>],
@@ -29,7 +29,7 @@ pub(super) fn add_products<X: Float, Y: Float, L: Size, R: Size>(
     let across = comptime![block.group.0 as usize];
     let tile_rows = comptime![block.rows * block.group.1 as usize];
     let tile_columns = comptime![block.columns * across];
-    // `[depth, rows]` and `[depth, columns]`: threads side by side read side by side.
+    // `[depth, rows]` and `[depth, columns]`: neighbouring threads read neighbouring elements.
     let mut left_tile = Shared::<[f32]>::new_slice(comptime![depth * tile_rows]);
     let mut right_tile = Shared::<[f32]>::new_slice(comptime![depth * tile_columns]);
     let first_row = row - UNIT_POS_Y as usize * block.rows;
@@ -101,7 +101,8 @@ pub(super) fn add_products<X: Float, Y: Float, L: Size, R: Size>(
     }
 }
 
-/// A tile of a factor whose rows lie along the inner axis: `from [count, length]`, from row `first` and number `start` on.
+/// Loads a tile of a factor that is contiguous along the inner axis: `from [count, length]`, from row `first` and
+/// column `start` on.
 #[cube]
 fn load_along<E: Float, V: Size>(
     from: &[Vector<E, V>],
@@ -133,8 +134,8 @@ fn load_along<E: Float, V: Size>(
     }
 }
 
-/// A tile of a factor whose rows lie across the inner axis: `from [inner, length]`, `lanes` numbers a load, from row
-/// `start` and number `first` on.
+/// Loads a tile of a factor that is contiguous across the inner axis: `from [inner, length]`, `lanes` elements per
+/// load, from row `start` and column `first` on.
 #[cube]
 fn load_across<E: Float, V: Size>(
     from: &[Vector<E, V>],
@@ -165,8 +166,8 @@ fn load_across<E: Float, V: Size>(
     }
 }
 
-/// The sums of the columns of `right [inner, columns]` that a workgroup's tile holds, those of this thread in its block's
-/// order; right in the first row of threads only. All threads of the workgroup must come here.
+/// The column sums of `right [inner, columns]` over a workgroup's tile, in the order of this thread's block; valid in
+/// the first row of threads only. All threads of the workgroup must call this.
 #[cube]
 pub(super) fn column_sums<Y: Float, R: Size>(
     right: &[Vector<Y, R>],

@@ -16,7 +16,7 @@ pub(super) struct AdamW {
 }
 
 impl AdamW {
-    /// `state`: the two moments.
+    /// Restores AdamW; `state`: the two moments.
     pub fn new(gpt: &Gpt, state: Vec<Flat>) -> Self {
         let Ok([first, second]) = <[Flat; 2]>::try_from(state) else { unreachable!("AdamW has two state tensors") };
         let trained = gpt.trained();

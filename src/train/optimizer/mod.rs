@@ -1,5 +1,5 @@
-//! Optimizers: what makes updates of the weights from gradients. A further one is a module beside `adamw.rs` and a variant
-//! of [`OptimizerKind`]; trainer and checkpoints know the trait and the names of the state alone.
+//! Optimizers: they compute updates of the weights from gradients. A further one is a module beside `adamw.rs` and a
+//! variant of [`OptimizerKind`]; trainer and checkpoints know only the trait and the names of the state.
 
 mod adamw;
 
@@ -11,11 +11,11 @@ use crate::{
     ops::{Flat, Gradients, Scalar, Scalars},
 };
 
-/// The optimizers that there are, by their names in checkpoints.
+/// The available optimizers, by their names in checkpoints.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
-    /// AdamW (Loshchilov & Hutter 2019). Checkpoints that name no optimizer are its own.
+    /// AdamW (Loshchilov & Hutter 2019). It is also the optimizer of checkpoints that name none.
     #[default]
     AdamW,
 }
@@ -28,7 +28,7 @@ impl OptimizerKind {
         }
     }
 
-    /// Makes the optimizer of a model's trained weights, as it is before the first update.
+    /// Makes the optimizer for a model's trained weights, with the initial state.
     pub fn create(self, gpt: &Gpt) -> Box<dyn Optimizer> {
         let state = self.state_names().iter().map(|_| Flat::zeros(&gpt.trained().segments, &gpt.device()));
         self.with(gpt, state.collect())
@@ -49,15 +49,15 @@ impl OptimizerKind {
 
 /// An optimizer with its state on the engine of the model.
 pub trait Optimizer: Send {
-    /// Which one it is.
+    /// The optimizer's name.
     fn kind(&self) -> OptimizerKind;
 
-    /// Its state tensors, in the order of [`OptimizerKind::state_names`], each a flat array in the layout of the trained
-    /// weights.
+    /// Returns its state tensors, in the order of [`OptimizerKind::state_names`], each a flat array in the layout of
+    /// the trained weights.
     fn state(&self) -> Vec<&Flat>;
 
-    /// Updates `weights` in place from the mean gradient of all passes in `gradients`. The global norm of that gradient,
-    /// before clipping, goes into `norm`.
+    /// Updates `weights` in place from the mean gradient of all passes in `gradients`. The global norm of that
+    /// gradient, before clipping, is written to `norm`.
     fn update(
         &mut self,
         weights: &mut Flat,
@@ -68,27 +68,28 @@ pub trait Optimizer: Send {
     );
 }
 
-/// One update.
+/// The parameters of one update.
 pub struct Update<'a> {
     /// The settings of the run.
     pub config: &'a TrainConfig,
     /// The learning rate at this step of the schedule.
     pub learning_rate: f64,
-    /// Updates done with this state when this one ends; the first is 1.
+    /// The number of the update, counted from 1 since this state began.
     pub number: u64,
 }
 
 /// An optimizer's state, read from the engine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OptimizerState {
-    /// Whose state it is.
+    /// The optimizer that it belongs to.
     pub kind: OptimizerKind,
-    /// The tensors, in the order of [`OptimizerKind::state_names`], each flat in the layout of the trained weights.
+    /// The state tensors, in the order of [`OptimizerKind::state_names`], each flat in the layout of the trained
+    /// weights.
     pub tensors: Vec<Vec<f32>>,
 }
 
 impl OptimizerState {
-    /// The state before the first update, for so many trained weights.
+    /// The state before the first update, for `len` trained weights.
     pub fn initial(len: usize) -> Self {
         let kind = OptimizerKind::default();
         Self { kind, tensors: kind.state_names().iter().map(|_| vec![0.0; len]).collect() }

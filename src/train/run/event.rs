@@ -1,10 +1,10 @@
-//! What a run reports, as it reaches the page, a script or a terminal.
+//! Events of a run, for the page, a script or a terminal.
 
 use serde::Serialize;
 
 use crate::train::{Evaluation, SelfCheckResult, StepRecord};
 
-/// Evaluations in a row, worse than the best, that are too many to be chance.
+/// Number of consecutive evaluations worse than the best that count as overfitting, because one may be noise.
 const OVERFITTING: usize = 2;
 
 /// The settings and the position of a run, as it is when it is begun or resumed.
@@ -99,12 +99,12 @@ pub struct RunResult {
     pub tokens_per_second: f64,
 }
 
-/// What one call of `Session::tick` or `Session::flush_run` reports.
+/// An event of `Session::tick` or `Session::flush_run`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum RunEvent {
-    /// The first step comes next: a GPU's pipelines for it should be there.
+    /// The first step comes next: the GPU's pipelines for it should be compiled.
     FirstStep,
     /// Losses of further steps; at most ten times a second, and before an evaluation, a checkpoint and a pause.
     Progress {

@@ -1,7 +1,7 @@
-//! The decisions of a training run: when to read losses back, evaluate, sample and save, how fast it goes, how long it
-//! still takes, and when it ends. A [`Run`] computes nothing and waits for nothing. [`Run::next`] names the next piece of
-//! work, the caller does it and reports it back; `Session::tick` is that caller. Pausing is not to tick. Times are
-//! seconds on a monotonic clock of the caller's, since WebAssembly has none.
+//! The decisions of a training run: when to read losses back, evaluate, sample and save, how fast it is, how long it
+//! still takes, and when it ends. A [`Run`] computes nothing and waits for nothing. [`Run::next`] names the next piece
+//! of work, the caller does it and reports it back; `Session::tick` is that caller. To pause, the caller stops ticking.
+//! Times are seconds on a monotonic clock of the caller's, since WebAssembly has none.
 
 mod event;
 mod save_schedule;
@@ -16,17 +16,17 @@ use crate::error::{Error, Result};
 use save_schedule::SaveSchedule;
 use throughput::{Kind, Throughput};
 
-/// Seconds between two readings of the losses that a run on the GPU aims at. A reading waits for all queued steps.
+/// Target interval between two read-backs of losses on the GPU, in seconds. A read-back waits for all queued steps.
 const READ_EVERY: f64 = 0.15;
-/// Reading a loss is all that holds back the GPU's queue of steps: never more than this many are left unread.
+/// Largest number of steps without a read-back, which alone limits the GPU's queue.
 const MOST_UNREAD: u64 = 32;
 /// Seconds between two progress events.
 const PROGRESS_EVERY: f64 = 0.1;
 
-/// The next piece of work. None takes long, so that the caller can pause, stop and answer a person in between.
+/// The next piece of work. Each is short, so that the caller can pause, stop and answer requests in between.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Work {
-    /// Wait for the queued steps and take their losses.
+    /// Wait for the queued steps and read their losses back.
     ReadLosses,
     /// Compare the GPU with the CPU.
     SelfCheck,
@@ -48,14 +48,14 @@ pub enum Work {
 
 enum Phase {
     Training,
-    /// An evaluation, with so many batches done.
+    /// An evaluation, with the number of batches done.
     Evaluating(usize),
     Sampling,
 }
 
-/// One run, from where it stood when the caller took it up to its end step.
+/// One run, from the step where the caller began or resumed it to its end step.
 pub struct Run {
-    /// As the run was taken up.
+    /// The status when the run was begun or resumed.
     status: RunStatus,
     /// Whether the engine only queues steps, as the GPU does.
     queues: bool,
@@ -66,14 +66,14 @@ pub struct Run {
     stopped: bool,
     /// Whether anything happened since the last checkpoint.
     unsaved: bool,
-    /// Steps done, read or not.
+    /// The number of steps done, read back or not.
     step: u64,
     unread: u64,
-    /// When the first step not yet read began.
+    /// When the first step that is not read back began.
     unread_since: f64,
-    /// Steps between two readings. The first loss is wanted soon, the others about every [`READ_EVERY`].
+    /// Steps between two read-backs. The first loss is wanted soon, the others about every [`READ_EVERY`].
     read_after: u64,
-    /// Read, and not yet in a progress event.
+    /// Losses that were read back but not reported in a progress event.
     records: Vec<StepRecord>,
     last_record: Option<StepRecord>,
     last_progress: f64,
@@ -119,7 +119,7 @@ impl Run {
         if self.unread > 0 && (self.unread >= self.read_after || ends || evaluates || saves) {
             return Work::ReadLosses;
         }
-        // Once the first loss is reported, and before anything is saved that a wrong GPU has computed.
+        // After the first loss is reported, and before results of a faulty GPU could be saved.
         if self.check_is_due() {
             return Work::SelfCheck;
         }
@@ -163,7 +163,7 @@ impl Run {
         if done < self.status.evaluation_batches { Work::EvaluateBatch(done) } else { Work::FinishEvaluation }
     }
 
-    // What the caller reports.
+    // Reports of the caller.
 
     /// Reports that [`Work::FirstStep`] is done.
     pub fn first_step_announced(&mut self) {
@@ -253,7 +253,7 @@ impl Run {
         self.saves.saved(took, now);
     }
 
-    // What it reports.
+    // Reports to the caller.
 
     /// Returns the seconds spent on the run since the last call, for the history.
     pub fn take_seconds(&mut self) -> f64 {

@@ -1,8 +1,8 @@
-//! The decisions on a clock that the tests set, with an engine that only takes time.
+//! Tests of the run's decisions, with a clock that the tests set and a fake engine that only takes time.
 
 use super::*;
 
-/// Seconds that each piece of work takes, and what comes of it.
+/// A run whose pieces of work take a given time in seconds and return given losses.
 struct Driven {
     run: Run,
     now: f64,
@@ -10,7 +10,7 @@ struct Driven {
     save: Option<f64>,
     validation_loss: f32,
     sample_tokens: usize,
-    /// All work done, and when it began.
+    /// All work done, and when each piece began.
     done: Vec<(f64, Work)>,
     unread: u64,
 }
@@ -38,7 +38,7 @@ impl Driven {
         Self { run, now, step: 0.01, save: Some(0.0), validation_loss: 2.0, sample_tokens: 2, done, unread }
     }
 
-    /// Does the next piece of work, in times that binary numbers hold exactly.
+    /// Does the next piece of work, with times that are exact in binary.
     fn tick(&mut self) -> Result<Work> {
         let began = self.now;
         let work = self.run.next(began);
@@ -46,7 +46,7 @@ impl Driven {
         match work {
             Work::Step => {
                 self.unread += 1;
-                // A GPU's steps take their time once they are waited for.
+                // On a GPU the time of queued steps passes in the read-back.
                 let queued = self.run.queues;
                 self.now += if queued { 0.0 } else { self.step };
                 self.run.stepped(began, self.now);
@@ -99,7 +99,7 @@ impl Driven {
         self.done.iter().map(|(_, work)| *work).collect()
     }
 
-    /// When work of this kind was done, counted from the first step.
+    /// The times of this kind of work, counted from the first step.
     fn times(&self, of: Work) -> Vec<f64> {
         let first = self.done.iter().find(|(_, work)| *work == Work::Step).unwrap().0;
         self.done.iter().filter(|(_, work)| *work == of).map(|(began, _)| began - first).collect()
@@ -134,14 +134,14 @@ fn an_evaluation_is_followed_by_a_sample_and_the_first_step_is_announced() {
 }
 
 #[test]
-fn a_run_taken_up_again_is_not_evaluated_twice_at_the_same_step() {
+fn a_resumed_run_is_not_evaluated_twice_at_the_same_step() {
     let evaluation =
         Evaluation { step: 4, train_loss: None, validation_loss: Some(1.5), perplexity: None, bits_per_byte: None };
     let history = History { evaluations: vec![evaluation], ..History::default() };
     let mut driven = Driven::with(RunStatus { step: 4, ..STATUS }, &history, false, false);
     assert_eq!([driven.tick().unwrap(), driven.tick().unwrap()], [Work::FirstStep, Work::Step]);
     assert_eq!(driven.run.result().validation_loss, Some(1.5));
-    // A run at its end has nothing left to do.
+    // A run at its end has no work left.
     let history = History { evaluations: vec![Evaluation { step: 10, ..evaluation }], ..History::default() };
     let mut ended = Driven::with(RunStatus { step: 10, ..STATUS }, &history, false, false);
     assert_eq!(ended.finish(), [Work::Finish]);
@@ -155,20 +155,20 @@ fn the_first_checkpoint_is_due_after_a_second_and_each_later_one_after_twice_the
     let expected = [1.0, 3.0, 7.0, 15.0, 31.0, 63.0, 108.0, 153.0, 198.0];
     assert_eq!(saves.len(), expected.len());
     for (save, expected) in saves.iter().zip(expected) {
-        // A step may be under way at each.
+        // A step may be in progress when each is due.
         assert!((expected..expected + 0.2).contains(save), "{save} instead of {expected}");
     }
 }
 
 #[test]
-fn saving_takes_a_twentieth_of_the_time_at_most() {
+fn saving_takes_at_most_a_twentieth_of_the_time() {
     let mut driven = Driven::new(RunStatus { end_step: u64::MAX, eval_every: u64::MAX, ..STATUS });
     driven.save = Some(1.0);
     driven.until(|driven, _| driven.now > 300.0);
     let saves = driven.times(Work::Save);
-    // The first was asked for when nobody knew how long it takes.
+    // The duration of the first was unknown when it was requested.
     assert!((saves[1] - saves[0] - 21.0).abs() < 0.1 && (saves[2] - saves[1] - 41.0).abs() < 0.1, "{saves:?}");
-    // However long it takes, a minute's work is the most that can be lost.
+    // Even with slow saves, at most a minute of work can be lost.
     driven.save = Some(10.0);
     driven.until(|driven, _| driven.now > 600.0);
     let saves = driven.times(Work::Save);
@@ -176,7 +176,7 @@ fn saving_takes_a_twentieth_of_the_time_at_most() {
 }
 
 #[test]
-fn what_comes_before_the_first_step_needs_no_checkpoint() {
+fn no_checkpoint_is_due_before_the_first_step() {
     let mut driven = Driven::new(STATUS);
     driven.until(|_, work| work == Work::FirstStep);
     // Shaders are compiled.
@@ -186,12 +186,12 @@ fn what_comes_before_the_first_step_needs_no_checkpoint() {
 }
 
 #[test]
-fn a_checkpoint_that_nobody_makes_is_asked_for_again_later() {
+fn a_checkpoint_that_is_not_made_is_requested_again_later() {
     let mut driven = Driven::new(RunStatus { end_step: u64::MAX, eval_every: u64::MAX, ..STATUS });
     driven.save = None;
     driven.until(|driven, _| driven.now > 105.0);
     assert!(driven.times(Work::Save).windows(2).all(|pair| pair[1] - pair[0] >= 1.0));
-    // And one that was made unasked, as before a pause, starts the time anew.
+    // A checkpoint that was not requested, as before a pause, restarts the interval.
     driven.run.saved(0.0, driven.now);
     let asked = driven.times(Work::Save).len();
     driven.until(|driven, _| driven.now > 106.5);
@@ -199,7 +199,7 @@ fn a_checkpoint_that_nobody_makes_is_asked_for_again_later() {
 }
 
 #[test]
-fn a_gpu_is_read_about_every_150_ms_and_a_cpu_after_each_step() {
+fn losses_are_read_back_every_150_ms_on_a_gpu_and_after_each_step_on_a_cpu() {
     let unread_at_readings = |queues, step| {
         let mut driven = Driven::with(
             RunStatus { end_step: 400, eval_every: u64::MAX, ..STATUS },
@@ -227,23 +227,24 @@ fn a_gpu_is_read_about_every_150_ms_and_a_cpu_after_each_step() {
 }
 
 #[test]
-fn speed_and_time_left_are_those_of_the_last_seconds() {
+fn throughput_and_time_left_follow_the_last_seconds() {
     let mut driven = Driven::new(RunStatus { end_step: 2000, eval_every: u64::MAX, seconds: 50.0, ..STATUS });
     driven.step = 1.0;
     driven.until(|driven, _| driven.run.step == 10 && driven.unread == 0);
     driven.run.progress(driven.now).unwrap();
-    // The machine gets twice as fast.
+    // The machine becomes twice as fast.
     driven.step = 0.5;
     driven.until(|driven, _| driven.run.step == 20 && driven.unread == 0);
     let progress = driven.run.progress(driven.now).unwrap();
     assert_eq!((progress.step, progress.end_step, progress.records.len()), (20, 2000, 10));
     assert_eq!((progress.tokens_per_second, progress.milliseconds_per_step), (200.0, 500.0));
-    // 15 s of training, and 3/8 s for the evaluation and the sample at the start, which are expected again in proportion.
+    // 15 s of training, and 3/8 s for the evaluation and the sample at the start, which are expected again in
+    // proportion.
     assert!((progress.elapsed_seconds - 65.375).abs() < 1e-9, "{progress:?}");
     assert!((progress.seconds_left - 1980.0 * 0.5 * 15.375 / 15.0).abs() < 1e-6, "{progress:?}");
     assert!((progress.evaluation_share - 0.25 / 15.0).abs() < 1e-9, "{progress:?}");
     assert_eq!(driven.run.result().tokens_per_second, 2000.0 / 15.0);
-    // Pauses count nowhere: nobody ticks.
+    // Pauses do not count, because there are no ticks.
     driven.now += 1000.0;
     driven.until(|driven, _| driven.run.step == 21 && driven.unread == 0);
     let progress = driven.run.progress(driven.now).unwrap();
@@ -253,7 +254,7 @@ fn speed_and_time_left_are_those_of_the_last_seconds() {
 }
 
 #[test]
-fn progress_is_reported_ten_times_a_second_at_most_and_only_once() {
+fn progress_is_reported_at_most_ten_times_a_second_and_only_once() {
     let mut driven = Driven::new(STATUS);
     driven.until(|driven, _| driven.run.step == 1 && driven.unread == 0);
     assert!(driven.run.progress_is_due(driven.now));
@@ -272,9 +273,9 @@ fn the_gpu_is_checked_after_the_first_loss_and_before_anything_is_saved() {
     let after_evaluation = driven.done.iter().skip_while(|(_, work)| *work != Work::FirstStep).map(|(_, work)| *work);
     let expected = [Work::FirstStep, Work::Step, Work::ReadLosses, Work::SelfCheck, Work::Save];
     assert_eq!(after_evaluation.collect::<Vec<_>>(), expected);
-    // Once.
+    // The check runs once.
     assert_eq!(driven.finish().iter().filter(|work| **work == Work::SelfCheck).count(), 1);
-    // Also where the person stops after the first step.
+    // The check also runs if the run is stopped after the first step.
     let mut stopped = Driven::with(STATUS, &History::default(), true, true);
     stopped.until(|_, work| work == Work::Step);
     stopped.run.stop();
@@ -285,11 +286,11 @@ fn the_gpu_is_checked_after_the_first_loss_and_before_anything_is_saved() {
 }
 
 #[test]
-fn a_stop_leaves_an_evaluation_or_a_sample_undone() {
+fn a_stop_drops_an_evaluation_or_a_sample_in_progress() {
     let mut driven = Driven::new(STATUS);
     driven.until(|_, work| work == Work::EvaluateBatch(0));
     driven.run.stop();
-    // Nothing has been learned: there is nothing to save.
+    // No step was done, so there is nothing to save.
     assert_eq!(driven.finish(), [Work::EvaluateBatch(0), Work::Finish]);
     let mut sampling = Driven::new(STATUS);
     sampling.until(|_, work| work == Work::Sample);
@@ -298,7 +299,7 @@ fn a_stop_leaves_an_evaluation_or_a_sample_undone() {
 }
 
 #[test]
-fn an_evaluation_without_a_number_is_a_divergence() {
+fn a_validation_loss_that_is_nan_is_a_divergence() {
     let mut driven = Driven::new(STATUS);
     driven.until(|driven, _| driven.run.step == 4 && driven.unread == 0);
     driven.validation_loss = f32::NAN;
@@ -312,7 +313,7 @@ fn an_evaluation_without_a_number_is_a_divergence() {
 }
 
 #[test]
-fn two_evaluations_in_a_row_worse_than_the_best_are_overfitting() {
+fn two_consecutive_evaluations_worse_than_the_best_are_overfitting() {
     let overfits = |worse| BestSoFar::new(7, 1.5, worse).overfitting;
     assert_eq!([0, 1, 2, 3].map(overfits), [false, false, true, true]);
 }

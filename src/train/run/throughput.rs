@@ -1,11 +1,12 @@
-//! How fast training goes, and what share of its time goes elsewhere. Times are seconds.
+//! Measures training throughput, and the share of time spent on other work. Times are in seconds.
 
 use std::collections::VecDeque;
 
-/// The speed shown is that of the last seconds: the first step compiles shaders, and machines get busy.
+/// Length in seconds of the window over which the displayed speed is averaged: the first step compiles shaders, and
+/// machines get busy.
 const WINDOW: f64 = 5.0;
 
-/// What the time of a run goes to.
+/// Kinds of work that a run's time is spent on.
 #[derive(Clone, Copy)]
 pub enum Kind {
     Training,
@@ -15,13 +16,13 @@ pub enum Kind {
 }
 
 pub struct Throughput {
-    /// By [`Kind`].
+    /// Seconds by [`Kind`].
     spent: [f64; 4],
-    /// Times and tokens of the last readings.
+    /// Times and token counts of the last read-backs.
     recent: VecDeque<(f64, u64)>,
     tokens: u64,
     unrecorded: f64,
-    /// Of the run before it was taken up.
+    /// Seconds of the run before it was resumed.
     before: f64,
 }
 
@@ -43,43 +44,43 @@ impl Throughput {
         }
     }
 
-    /// The time spent since the last call of this.
+    /// Returns the seconds spent since the last call.
     pub fn take_unrecorded(&mut self) -> f64 {
         std::mem::take(&mut self.unrecorded)
     }
 
-    /// The run's time in all.
+    /// Returns the run's time in all.
     pub fn elapsed_seconds(&self) -> f64 {
         self.before + self.all()
     }
 
-    /// Time of evaluations by time of training.
+    /// Returns the time of evaluations divided by the time of training.
     pub fn evaluation_share(&self) -> f64 {
         let training = self.spent[Kind::Training as usize];
         if training > 0.0 { self.spent[Kind::Evaluation as usize] / training } else { 0.0 }
     }
 
-    /// Of the last seconds.
+    /// Returns the throughput of the last seconds.
     pub fn tokens_per_second(&self) -> f64 {
         let time = self.recent_time();
         if time > 0.0 { self.recent.iter().map(|(_, tokens)| *tokens as f64).sum::<f64>() / time } else { 0.0 }
     }
 
-    /// What `tokens` take at that speed.
+    /// Returns the seconds for `tokens` at that throughput.
     pub fn seconds_for(&self, tokens: u64) -> f64 {
         let speed = self.tokens_per_second();
         if speed > 0.0 { tokens as f64 / speed } else { 0.0 }
     }
 
-    /// What `tokens` more take, with evaluations and the rest in the proportion seen so far.
+    /// Returns the seconds for `tokens` more, with evaluations and other work in the proportion so far.
     pub fn seconds_left(&self, tokens: u64) -> f64 {
         let training = self.spent[Kind::Training as usize];
-        // The evaluation before the first step would make the first guesses absurd.
+        // The evaluation before the first step would distort the first estimates.
         let whole = if training > WINDOW { self.all() / training } else { 1.0 };
         self.seconds_for(tokens) * whole
     }
 
-    /// Since the run was taken up, without evaluations, samples and saving.
+    /// Returns the mean throughput since the run was begun or resumed, without evaluations, samples and saving.
     pub fn mean_tokens_per_second(&self) -> f64 {
         let training = self.spent[Kind::Training as usize];
         if training > 0.0 { self.tokens as f64 / training } else { 0.0 }

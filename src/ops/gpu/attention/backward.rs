@@ -1,5 +1,5 @@
-//! The backward pass makes the weights again from the logarithm of each row's sum: one kernel a thread for a few queries
-//! gives their gradient, one a thread for a few keys that of keys and values.
+//! Backward pass of attention. It recomputes the attention weights from the logarithm of each row's sum: in one kernel
+//! a thread computes the gradient of a few queries, in the other that of a few keys and values.
 
 use cubecl::prelude::*;
 use half::f16;
@@ -16,7 +16,7 @@ use crate::ops::{
     },
 };
 
-/// Lets the second of a tile's rows take the place of the first, for the reason of `product::next_row`.
+/// Replaces the first of a tile's rows by the second, for the reason of `product::next_row`.
 #[cube]
 fn next_row<N: Size>(rows: &mut Array<Vector<f32, N>>, #[comptime] tile: Tile) {
     #[unroll]
@@ -25,7 +25,7 @@ fn next_row<N: Size>(rows: &mut Array<Vector<f32, N>>, #[comptime] tile: Tile) {
     }
 }
 
-/// `along [windows, heads, time]`: the products of the output with its gradient, for the other kernel.
+/// `along [windows, heads, time]`: the dot products of the output with its gradient, for the other kernel.
 #[cube(launch_unchecked)]
 fn query_gradient<Y: Float, N: Size>(
     qkv: &[Vector<f32, N>],
@@ -87,8 +87,8 @@ fn query_gradient<Y: Float, N: Size>(
             for r in 0..tile.rows {
                 #[unroll]
                 for c in 0..BLOCK {
-                    // The score of a key that is not seen may be anything: its exponential would be infinite, and a driver
-                    // with fast mathematics makes NaN of that.
+                    // The score of a masked key is arbitrary: its exponential could be infinite, which a driver with
+                    // fast mathematics turns into NaN.
                     let seen = number * BLOCK + c <= start + r;
                     let mut slope = slopes[comptime![r * BLOCK + c]];
                     if comptime![tile.dropping] {
@@ -203,7 +203,8 @@ fn key_gradient<N: Size>(
     }
 }
 
-/// The gradient of `qkv`, from what the forward pass gave and the gradient of its output, `[windows * time, width]`.
+/// The gradient of `qkv`, from the results of the forward pass and the gradient of its output,
+/// `[windows * time, width]`.
 pub fn attention_backward(
     qkv: &Tensor<2>,
     output: &Tensor<2>,

@@ -1,8 +1,8 @@
-//! Causal attention on the GPU without its matrix of weights (FlashAttention, Dao et al. 2022): a thread goes through the
-//! keys in blocks and keeps the running softmax of a few queries. Queries, keys and values are read where they lie side
-//! by side, `[windows * time, 3 * heads * head width]`; no head is ever copied out.
+//! Causal attention on the GPU without a stored matrix of attention weights (FlashAttention, Dao et al. 2022): a thread
+//! loops over the keys in blocks and keeps the running softmax of a few queries. Queries, keys and values are read from
+//! one tensor, `[windows * time, 3 * heads * head width]`; no head is ever copied out.
 //!
-//! The backward pass is in `attention/backward.rs`. No two threads write one number.
+//! The backward pass is in `attention/backward.rs`. No two threads write the same number.
 
 mod backward;
 
@@ -21,9 +21,9 @@ use super::{
 use crate::ops::{Precision, dropout::Mask};
 
 const GROUP: u32 = 64;
-/// Keys, or queries, that are gone through at once.
+/// Keys, or queries, per block.
 const BLOCK: usize = 4;
-/// Loads' worth of numbers that a thread keeps of what it computes: more would not fit a GPU's registers.
+/// Vectors that a thread keeps of its result: more would not fit a GPU's registers.
 const KEPT: usize = 32;
 
 /// Sizes of an attention: `qkv` is `[windows * time, 3 * heads * head_width]`.
@@ -35,14 +35,14 @@ pub struct Sizes {
     pub head_width: usize,
 }
 
-/// What is known when a kernel is compiled.
+/// Parameters known when a kernel is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Tile {
-    /// Rows of a thread.
+    /// Rows per thread.
     rows: usize,
-    /// Numbers a load.
+    /// Elements per load.
     lanes: usize,
-    /// Loads a head.
+    /// Loads per head.
     length: usize,
     dropping: bool,
 }
@@ -56,7 +56,7 @@ impl Tile {
     }
 }
 
-/// Adds products of rows of `left` with rows of `right`, `[tile.rows, BLOCK]`.
+/// Adds dot products of rows of `left` with rows of `right`, `[tile.rows, BLOCK]`.
 #[cube]
 fn row_products<N: Size>(
     left: &[Vector<f32, N>],
@@ -83,7 +83,7 @@ fn row_products<N: Size>(
     }
 }
 
-/// Adds rows of `right`, weighted, to rows of `out`, `[tile.rows, tile.length]`.
+/// Adds weighted rows of `right` to rows of `out`, `[tile.rows, tile.length]`.
 #[cube]
 fn add_weighted<N: Size>(
     weights: &Array<f32>,
@@ -111,8 +111,8 @@ fn add_weighted<N: Size>(
     }
 }
 
-/// Queries from row `first` of each window on. `out [windows * (time - first), width]`, `sums [windows, heads, time]`.
-/// `from`, here and below: the first thread of a part (`queue::in_parts`).
+/// Attention of the queries from row `first` of each window on. `out [windows * (time - first), width]`,
+/// `sums [windows, heads, time]`. `from`, here and below: the first thread of a part (`queue::in_parts`).
 #[cube(launch_unchecked)]
 fn forward<Y: Float, N: Size>(
     qkv: &[Vector<f32, N>],
@@ -172,7 +172,7 @@ fn forward<Y: Float, N: Size>(
                 sum[r] *= correction;
                 #[unroll]
                 for c in 0..BLOCK {
-                    // A row of a block before which nothing is seen has -1e30 for its largest, and weights of 1.
+                    // A row whose keys are all masked so far has the maximum -1e30, and weights of 1.
                     let seen = number * BLOCK + c <= start + r;
                     let mut weight = select(seen, (weights[comptime![r * BLOCK + c]] - high).exp(), 0.0);
                     sum[r] += weight;
@@ -206,11 +206,11 @@ fn forward<Y: Float, N: Size>(
     }
 }
 
-/// How much longer an operation takes here than in a matrix product, measured on SwiftShader.
+/// Slowdown of an operation here compared with a matrix product, measured on SwiftShader.
 const SLOWER: f64 = 2.0;
 
-/// Floating-point operations of `products` products of `queries` of each window with the keys before them, as many as a
-/// matrix product does in their time.
+/// The cost of `products` products of `queries` of each window with the keys before them, in floating-point operations
+/// of a matrix product.
 fn operations(sizes: Sizes, queries: usize, products: f64) -> f64 {
     let Sizes { windows, time, heads, head_width } = sizes;
     SLOWER * products * (windows * heads * head_width) as f64 * (queries * time) as f64
@@ -238,8 +238,7 @@ pub fn attention(
     let threads = windows * heads * (time - first).div_ceil(tile.rows);
     let Mask { key, threshold, scale: kept_by } = mask.unwrap_or_default();
     in_parts(qkv.gpu(), operations(sizes, time - first, 2.0), threads, GROUP as usize, |from, threads| {
-        // SAFETY: no index goes beyond the sizes given, and WebGPU keeps them inside the bound
-        // buffers.
+        // SAFETY: no index exceeds the sizes given, and WebGPU keeps indices inside the bound buffers.
         unsafe {
             launch_out!(
                 &out,
