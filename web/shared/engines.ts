@@ -8,9 +8,9 @@ export type EngineReason =
   | "gpu-found"
   /** The address asks for it (`?engine=`). */
   | "forced"
-  /** The browser has no WebGPU (or the page comes over plain http). */
+  /** The browser has no WebGPU, or the page was loaded over plain http. */
   | "no-webgpu"
-  /** WebGPU is there, without a GPU that it can use. */
+  /** The browser has WebGPU, but no GPU that it can use. */
   | "no-adapter"
   /** The only GPU adapter is software on the CPU, many times slower than Lorito's own CPU engine. */
   | "software-adapter"

@@ -47,7 +47,7 @@ async function openSource(call: number, source: Blob | NamedFile[], signal: Abor
   return openFiles(call, files, signal);
 }
 
-/** Whether the name of a single file does not tell what it belongs to. */
+/** Whether the name of a single file does not reveal its kind. */
 function contentIsUnknown(files: readonly FolderFile[]): boolean {
   return !files.some(({ name }) => /(^|\/)((adapter_)?config\.json|adapter_model\.safetensors)$/.test(name));
 }
