@@ -1,6 +1,6 @@
 // Trains @genai-fi/nanogpt's own model with its own trainer, as close to the configuration as its options allow: RMSNorm
 // without bias instead of layer norm, linear layers without bias, learned positions (its default is rotary).
-// Its package bundles all its imports, so bench/package.json replaces its dependencies with an empty package.
+// Its package bundles all its imports, so bench/package.json replaces its dependencies with a tiny package.
 import { TeachableLLM } from "@genai-fi/nanogpt";
 import { batches } from "./gpt2.mjs";
 

@@ -43,7 +43,7 @@ function tokenizerFits(store: Store): boolean {
   return tokenized.text === text && tokenized.kind === kind && tokenized.vocabulary === vocabulary;
 }
 
-/** Creates a model and its tokenizer, unless the settings have not changed since the last time. */
+/** Creates a model, and its tokenizer unless it still matches the settings and the text. */
 async function makeModel(store: Store, { model, train }: Shape, begin: (task: Busy["task"]) => void): Promise<void> {
   if (!tokenizerFits(store)) {
     begin("tokenizing");

@@ -8,7 +8,7 @@ import type { Busy, Message, Store } from "../state";
 export function hubField(store: Store, place: Message["place"]): TemplateResult {
   const id = `${place}-hub`;
   const { hub } = store.state;
-  // An address that the user types may get their token; one from a link stays marked as such.
+  // The user's token may be sent to an address that they type, so one from a link is not filled in.
   const isLinked = isLinkedHub(store);
   return html`<details class="fold">
     <summary>${t("hub.other")}</summary>
