@@ -1,5 +1,5 @@
-//! Trains a model on a text, natively: `cargo run --release --example train -- FILE`. It uses the same training run as the
-//! page, and serves to profile the engines.
+//! Trains a model on a text, natively: `cargo run --release --example train -- FILE`. It uses the same training run as
+//! the page, and serves to profile the engines.
 
 use std::{
     env,

@@ -106,7 +106,8 @@ fn turns_that_no_longer_fit_are_left_out_whole() {
         turns.push((Role::User, "tick"));
         turns
     };
-    // 10 tokens of the system message, 12 of each exchange, 7 for the question and the beginning of the answer; 16 are left.
+    // 10 tokens of the system message, 12 of each exchange, 7 for the question and the beginning of the answer; 16 are
+    // left.
     let (answer, _, left_out, _) = ask(&mut session, &talk(2), 40);
     assert_eq!((answer.as_str(), left_out.dropped), ("tock", 0));
     let (answer, _, left_out, _) = ask(&mut session, &talk(9), 40);

@@ -1,5 +1,5 @@
-//! Conversations from their files to training data: the ids are those of transformers, and the loss mask covers the answers.
-//! `tests/fixtures/chat` has the script that makes its files.
+//! Conversations from their files to training data: the ids are those of transformers, and the loss mask covers the
+//! answers. `tests/fixtures/chat` has the script that makes its files.
 
 use std::{collections::HashMap, fs, path::PathBuf};
 

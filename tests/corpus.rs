@@ -1,4 +1,5 @@
-//! Files of every format, in chunks of every size, intact and damaged: the same text, an error or a notice, never a panic.
+//! Files of every format, in chunks of every size, intact and damaged: the same text, an error or a notice, never a
+//! panic.
 
 use std::io::Write;
 

@@ -1,5 +1,5 @@
-//! A model whose weights are divided among several buffers computes the same as in one: losses, gradient norms, weights,
-//! text and files, on both engines.
+//! A model whose weights are divided among several buffers computes the same as in one: losses, gradient norms,
+//! weights, text and files, on both engines.
 
 use futures_lite::future::block_on;
 use lorito::{

@@ -1,5 +1,5 @@
-//! Tests of the crate's promises, a file or a folder each. They are one program, as linking each one with all of Burn would
-//! take two minutes more.
+//! Tests of the crate's promises, a file or a folder each. They are one program, as linking each one with all of Burn
+//! would take two minutes more.
 
 mod adapters;
 mod carry_on;

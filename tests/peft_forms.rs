@@ -1,5 +1,5 @@
-//! PEFT adapters that differ by matrix: their logits equal PEFT's, and they keep their form when they are trained, saved and
-//! exported. `tests/fixtures/peft` has the script that makes the files.
+//! PEFT adapters that differ by matrix: their logits equal PEFT's, and they keep their form when they are trained,
+//! saved and exported. `tests/fixtures/peft` has the script that makes the files.
 
 use std::collections::HashSet;
 

@@ -1,5 +1,5 @@
-//! Models in the forms that other programs save: the same weights under other names, transposed, with an untied head, or in
-//! other containers. Their logits equal those of transformers, or they are refused with a precise error.
+//! Models in the forms that other programs save: the same weights under other names, transposed, with an untied head,
+//! or in other containers. Their logits equal those of transformers, or they are refused with a precise error.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Compiles every shader of the page with naga, as Firefox does, for each system's GPU language: no single machine has all of
-//! these systems. `cargo xtask test --browsers` collects the shaders in a browser.
+//! Compiles every shader of the page with naga, as Firefox does, for each system's GPU language: no single machine has
+//! all of these systems. `cargo xtask test --browsers` collects the shaders in a browser.
 
 use std::fs;
 use std::path::Path;
@@ -8,8 +8,8 @@ use naga::back::{hlsl, msl, spv};
 use naga::front::wgsl;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
-/// The least number of shaders: those of the page's own model and of odd sizes, of each kernel, and in half precision if the
-/// browser's GPU supports it.
+/// The least number of shaders: those of the page's own model and of odd sizes, of each kernel, and in half precision
+/// if the browser's GPU supports it.
 const FEWEST: usize = 60;
 
 #[test]

@@ -1,5 +1,5 @@
-//! Engines have no global state: several of them train in one thread or in several, and their gradients of parts of a batch
-//! can be combined.
+//! Engines have no global state: several of them train in one thread or in several, and their gradients of parts of a
+//! batch can be combined.
 
 use std::thread;
 

@@ -57,13 +57,15 @@ fn runs_saved_with_ids_of_16_bits_continue_exactly() {
     }
 }
 
-/// Tokens of the vocabulary below: bytes, pairs of a lower-case and a capital letter, pairs of pairs, and an end of text.
+/// Tokens of the vocabulary below: bytes, pairs of a lower-case and a capital letter, pairs of pairs, and an end of
+/// text.
 const TOKENS: usize = 70_000;
 
 /// A `tokenizer.json` of a byte-level BPE with `tokens` tokens. A word such as `aBcD` becomes one token at best.
 fn large_tokenizer(tokens: usize) -> String {
     let bytes = (0..=255u8).map(|byte| match byte {
-        // GPT-2's alphabet: printable characters stand for themselves, the other bytes for characters from 256 on, in order.
+        // GPT-2's alphabet: printable characters stand for themselves, the other bytes for characters from 256 on, in
+        // order.
         b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff => char::from(byte),
         0..=b' ' => char::from_u32(256 + u32::from(byte)).unwrap(),
         0x7f..=0xa0 => char::from_u32(256 + 33 + u32::from(byte) - 0x7f).unwrap(),

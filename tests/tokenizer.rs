@@ -257,7 +257,8 @@ fn streamed_ids_decode_to_the_same_text_as_all_at_once() {
         let mut random = Texts(3);
         let texts = texts.iter().map(|text| (*text).to_owned()).chain((0..300).map(|_| random.next()));
         for text in texts.collect::<Vec<_>>() {
-            // A text cut anywhere, as generation can stop anywhere; and random ids, as an untrained model generates them.
+            // A text cut anywhere, as generation can stop anywhere; and random ids, as an untrained model generates
+            // them.
             let mut ids = tokenizer.encode(&text);
             ids.truncate(random.below(ids.len() + 1));
             let wild = (0..ids.len()).map(|_| random.below(tokenizer.vocabulary()) as u32).collect();

@@ -269,7 +269,8 @@ fn added(id: usize, content: &str, change: Value) -> Value {
     token
 }
 
-/// Requires that both encode texts to the same ids and decode these equally, before and after the file is written again.
+/// Requires that both encode texts to the same ids and decode these equally, before and after the file is written
+/// again.
 #[track_caller]
 fn assert_as_tokenizers(json: &[u8], pieces: &[&str]) {
     let ours = Tokenizer::from_json(json).unwrap();

@@ -93,7 +93,8 @@ fn copied_lines_begin_no_message_if_messages_end_in_crlf() {
     for chunk in [1, 2, 3, 4096] {
         assert_eq!(people(text, chunk), (vec![person("Nela", 2), person("Óscar", 2)], 1), "chunks of {chunk}");
     }
-    // If all line ends are the same, this cannot be detected; but a message from an earlier time begins no conversation.
+    // If all line ends are the same, this cannot be detected; but a message from an earlier time begins no
+    // conversation.
     let alike = people(&text.replace("\r\n", "\n"), 4096);
     assert_eq!(alike, (vec![person("Nela", 2), person("Hugo", 2), person("Óscar", 2)], 1));
     // A copied CRLF within an Android message does not end it, nor do joined files with different line ends.

@@ -1,5 +1,5 @@
-//! The Python export continues training. What needs no Python is tested here; `prove.py` does the rest, with the files that
-//! the ignored tests write. `cargo xtask test --only carry-on` runs both.
+//! The Python export continues training. What needs no Python is tested here; `prove.py` does the rest, with the files
+//! that the ignored tests write. `cargo xtask test --only carry-on` runs both.
 
 use std::{fs, path::PathBuf, time::Instant};
 

@@ -1,5 +1,5 @@
-//! Damaged and malicious files. Each ends in a precise error, none in a panic, and none makes the reader allocate much more
-//! memory than the file's size.
+//! Damaged and malicious files. Each ends in a precise error, none in a panic, and none makes the reader allocate much
+//! more memory than the file's size.
 
 use lorito::{
     error::Error,
@@ -203,7 +203,8 @@ fn shapes_with_too_many_elements_or_dimensions_are_refused() {
         let bytes = Parts::model().with(|header| header[TOKENS]["shape"] = shape);
         assert_eq!(refused(&bytes).code(), "safetensors-invalid");
     }
-    // Eight bytes for every two of the header: more than the file's length, but less than eight times the largest header.
+    // Eight bytes for every two of the header: more than the file's length, but less than eight times the largest
+    // header.
     let bytes = Parts::model().with(|header| header[TOKENS]["shape"] = json!(vec![1; 100_000]));
     assert_eq!(read(&bytes).unwrap_err().code(), "safetensors-invalid");
 }

@@ -1,5 +1,5 @@
-//! Fuzzes every file reader with randomly damaged files. A reader may refuse a file with an error; it must not panic, hang,
-//! or allocate much more memory than the file's size.
+//! Fuzzes every file reader with randomly damaged files. A reader may refuse a file with an error; it must not panic,
+//! hang, or allocate much more memory than the file's size.
 //!
 //! - `random.rs`: random numbers, and random damage
 //! - `targets.rs`: the readers, and the intact files that are damaged

@@ -1,5 +1,5 @@
-//! The readers under test, and intact files to damage. If a reader accepts a damaged file, the result is used like on the
-//! page.
+//! The readers under test, and intact files to damage. If a reader accepts a damaged file, the result is used like on
+//! the page.
 
 use std::{collections::HashMap, io::Write};
 
@@ -235,8 +235,8 @@ fn read_model(bytes: &[u8]) {
     assert!(formats::read(&written).is_ok(), "what was written opens");
 }
 
-/// A model file whose header can be parsed, with the hash of its actual contents (src/formats/model_file.rs), so that the
-/// code behind the hash check is reached.
+/// A model file whose header can be parsed, with the hash of its actual contents (src/formats/model_file.rs), so that
+/// the code behind the hash check is reached.
 fn with_right_hash(bytes: &[u8]) -> Option<Vec<u8>> {
     let (length, rest) = bytes.split_first_chunk::<8>()?;
     let (head, data) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;

@@ -1,5 +1,5 @@
-//! Hugging Face folders for tests: those of `tests/fixtures/pretrained`, those in Lorito's own archives, and how the page
-//! passes one to a session.
+//! Hugging Face folders for tests: those of `tests/fixtures/pretrained`, those in Lorito's own archives, and how the
+//! page passes one to a session.
 
 use std::{collections::HashMap, fs, path::PathBuf};
 

@@ -1,4 +1,4 @@
-// Tracks where the current state of the model is saved outside the page, so that unsaved training is never discarded silently.
+// Tracks where the model's current state is saved, so that the page warns before unsaved training is lost.
 
 export class Held {
   readonly #by = new Set<string>();

@@ -3,7 +3,7 @@
 import { lockName } from "../shared/home";
 import { home } from "./home";
 
-/** How often to check before concluding that another tab has the lock: after a reload the old page may still hold it briefly. */
+/** Number of attempts before another tab is assumed to have the lock: after a reload the old page may hold it briefly. */
 const looks = 10;
 const pause = 100;
 

@@ -1,5 +1,5 @@
-//! Runs the measurements: bench/run.mjs takes them in a real browser, on the page that `serve` serves, and prints one JSON
-//! line for each. bench/pack.mjs writes a folder that takes some of them on a machine with a GPU and no browser.
+//! Runs the measurements: bench/run.mjs takes them in a real browser, on the page that `serve` serves, and prints one
+//! JSON line for each. bench/pack.mjs writes a folder that takes some of them on a machine with a GPU and no browser.
 
 use std::process::ExitCode;
 

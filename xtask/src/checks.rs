@@ -25,7 +25,8 @@ impl Check {
     }
 }
 
-/// The server's crates enable more features of shared dependencies: built together, Burn would be compiled a second time.
+/// The server's crates enable more features of shared dependencies: built together, Burn would be compiled a second
+/// time.
 const CRATE: &[&str] = &["--workspace", "--exclude", "xtask"];
 const XTASK: &[&str] = &["--package", "xtask"];
 
@@ -92,7 +93,8 @@ const CHECKS: &[Check] = &[
         how_long: "seconds",
         needs_page: true,
         run: |project| {
-            // Each folder of web/ may import only what its own tsconfig.json includes: other imports are errors (TS6307).
+            // Each folder of web/ may import only what its own tsconfig.json includes: other imports are errors
+            // (TS6307).
             let mut tally = Tally::default();
             for folder in
                 ["web/shared", "web/api", "web/worker", "web/page", "web/offline", "web/one-page", "tests/browser"]
@@ -161,11 +163,11 @@ pub enum Which<'a> {
     Only(&'a str),
 }
 
-/// Runs all checks or some, and prints the tally. A failed check does not prevent the others, except those that read the
-/// page if its build fails; they then count as failed.
+/// Runs all checks or some, and prints the tally. A failed check does not prevent the others, except those that read
+/// the page if its build fails; they then count as failed.
 ///
-/// The page and its tools are built in parallel with the checks that do not read it: link-time optimisation uses only one
-/// core, and Cargo, which locks build folders by profile, permits both.
+/// The page and its tools are built in parallel with the checks that do not read it: link-time optimisation uses only
+/// one core, and Cargo, which locks build folders by profile, permits both.
 pub fn run(project: &Project, which: Which) -> Result<ExitCode> {
     let left_out = if matches!(which, Which::All) { MORE } else { &[] };
     let checks = chosen(which)?;
@@ -239,8 +241,8 @@ fn colors() -> &'static str {
     if std::io::stdout().is_terminal() { "--colors=force" } else { "--colors=off" }
 }
 
-/// Builds the crate's documentation for WebAssembly, which includes src/web. Clippy has checked the dependencies with the same
-/// features; natively the tests need more of naga's, and Burn would be checked a second time.
+/// Builds the crate's documentation for WebAssembly, which includes src/web. Clippy has checked the dependencies with
+/// the same features; natively the tests need more of naga's, and Burn would be checked a second time.
 fn documentation(project: &Project) -> Tally {
     let mut doc = command("cargo");
     doc.args(["doc", "--locked", "--no-deps", "-p", "lorito", "--target=wasm32-unknown-unknown", "--lib"]);
@@ -274,8 +276,8 @@ fn run_rust_tests(project: &Project) -> Result<Tally> {
     Ok(sum)
 }
 
-/// Runs the Python export's script on a model that the crate has trained. Without Python it is skipped, and without torch the
-/// script is only parsed: torch is too large to be installed for this check.
+/// Runs the Python export's script on a model that the crate has trained. Without Python it is skipped, and without
+/// torch the script is only parsed: torch is too large to be installed for this check.
 fn carry_on(project: &Project) -> Tally {
     let python = std::env::var_os("LORITO_PYTHON").unwrap_or_else(|| "python3".into());
     let python = || command(&python);

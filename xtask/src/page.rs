@@ -1,4 +1,5 @@
-//! Builds the release page in dist/: Trunk compiles the crate and copies files, web/build/bundle.mjs bundles TypeScript.
+//! Builds the release page in dist/: Trunk compiles the crate and copies files, web/build/bundle.mjs bundles
+//! TypeScript.
 
 use std::path::PathBuf;
 use std::process::Command;

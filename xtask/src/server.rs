@@ -1,5 +1,5 @@
-//! A static server for the page, on localhost only. `serve`, the browser tests and the measurements share it, so the tests
-//! see what users see. It sends the headers that the build wrote for every host (web/build/headers.mjs).
+//! A static server for the page, on localhost only. `serve`, the browser tests and the measurements share it, so the
+//! tests see what users see. It sends the headers that the build wrote for every host (web/build/headers.mjs).
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};

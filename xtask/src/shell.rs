@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-/// Creates a command without the variables that `cargo run` set for xtask itself: build scripts that watch them would run
-/// again each time the caller changes between xtask and plain cargo.
+/// Creates a command without the variables that `cargo run` set for xtask itself: build scripts that watch them would
+/// run again each time the caller changes between xtask and plain cargo.
 pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {

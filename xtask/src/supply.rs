@@ -14,9 +14,9 @@ use crate::{Project, tools};
 /// The folders with the npm lockfiles of the page, its tools and its tests.
 const NPM: [&str; 3] = ["web", "tests/browser", "bench"];
 
-/// The packages with the Cargo lockfiles of the page and its tools, and levels for some of cargo-deny's lints. A reason in
-/// deny.toml that no longer holds is an error. wasm-bindgen's program depends on a web server for a test runner that this
-/// project never starts, and parts of that server are unmaintained.
+/// The packages with the Cargo lockfiles of the page and its tools, and levels for some of cargo-deny's lints. A reason
+/// in deny.toml that no longer holds is an error. wasm-bindgen's program depends on a web server for a test runner that
+/// this project never starts, and parts of that server are unmaintained.
 const MANIFESTS: [(&str, &[&str]); 2] = [
     ("Cargo.toml", &["-Dunmatched-skip", "-Dadvisory-not-detected"]),
     (
@@ -46,7 +46,8 @@ fn licences(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// `crates`: one per line, such as `serde v1.0.0`. Each title must occur in the list at the beginning and above its text.
+/// `crates`: one per line, such as `serde v1.0.0`. Each title must occur in the list at the beginning and above its
+/// text.
 fn without_notice(crates: &str, notices: &str) -> Vec<String> {
     let lines = crates.lines().filter_map(|line| line.split_once(" v"));
     let mut titles: Vec<_> = lines.map(|(name, rest)| [name, rest.split(' ').next().unwrap_or("")].join(" ")).collect();

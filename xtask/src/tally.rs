@@ -21,7 +21,8 @@ pub struct Tally {
     ended_early: usize,
 }
 
-/// Prefixes of the reasons of ignored tests that are run elsewhere: those that write a fixture, or run in another check.
+/// Prefixes of the reasons of ignored tests that are run elsewhere: those that write a fixture, or run in another
+/// check.
 const NOT_FOR_THIS_RUN: [&str; 2] = ["writes ", "run by "];
 
 impl Tally {
@@ -110,8 +111,8 @@ pub fn of_browser_tests(report: &Path) -> Result<Tally> {
     })
 }
 
-/// Fills `reasons` with the tests of a suite and its nested suites: by name, the reason if it was skipped in every project, or
-/// none if it ran in one.
+/// Fills `reasons` with the tests of a suite and its nested suites: by name, the reason if it was skipped in every
+/// project, or none if it ran in one.
 fn collect_skipped(suite: &Value, path: &str, reasons: &mut BTreeMap<String, Option<String>>) {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let inside = |value: &Value| {

@@ -1,5 +1,5 @@
-//! Installs the tools for the page and its tests where they are missing. Everything goes into cargo's or the project's own
-//! folders; only a browser for the tests is installed by apt.
+//! Installs the tools for the page and its tests where they are missing. Everything goes into cargo's or the project's
+//! own folders; only a browser for the tests is installed by apt.
 
 use std::ffi::OsString;
 use std::fs;
@@ -125,7 +125,8 @@ fn cargo_tool(project: &Project, program: &str, version: &str, package: &Package
             Package::Published(name) => install.args([name, "--version", version]),
             Package::Ours(path) => install.arg("--path").arg(project.root.join(path)),
         };
-        // They run only for moments. Trunk alone, optimised by its own profile, takes ten minutes, half of them on one core.
+        // They run only for moments. Trunk alone, optimised by its own profile, takes ten minutes, half of them on one
+        // core.
         install.envs(
             [("OPT_LEVEL", "1"), ("LTO", "off"), ("CODEGEN_UNITS", "16")]
                 .map(|(name, value)| (format!("CARGO_PROFILE_RELEASE_{name}"), value)),
@@ -227,13 +228,14 @@ pub fn firefox() -> Result<Option<PathBuf>> {
     FIREFOX.find_or_install()
 }
 
-/// WebKitGTK's driver, which finds its browser: from LORITO_WEBKIT_DRIVER, on PATH, or from Debian. None if it cannot be
-/// installed, which is everywhere but on Linux.
+/// WebKitGTK's driver, which finds its browser: from LORITO_WEBKIT_DRIVER, on PATH, or from Debian. None if it cannot
+/// be installed, which is everywhere but on Linux.
 pub fn webkit_driver() -> Result<Option<PathBuf>> {
     WEBKIT.find_or_install()
 }
 
-/// Installs a GPU for Firefox on a machine without one: Mesa's llvmpipe, a Vulkan driver. Other drivers take precedence.
+/// Installs a GPU for Firefox on a machine without one: Mesa's llvmpipe, a Vulkan driver. Other drivers take
+/// precedence.
 pub fn vulkan_driver() -> Result<()> {
     let there = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"].iter().any(|folder| Path::new(folder).is_dir());
     if there || !can_install() {
@@ -291,8 +293,8 @@ fn install(packages: &[&str]) -> Result<()> {
     run(apt().args(["install", "-q", "-y", "--no-install-recommends"]).args(packages))
 }
 
-/// Environment variables that make Vulkan's loader find Chromium's software GPU, for the kernels' tests on machines without a
-/// GPU. None if a driver is already configured, or Chromium has none.
+/// Environment variables that make Vulkan's loader find Chromium's software GPU, for the kernels' tests on machines
+/// without a GPU. None if a driver is already configured, or Chromium has none.
 pub fn software_gpu(chromium: &Path) -> Vec<(&'static str, PathBuf)> {
     const DRIVERS: &str = "VK_ICD_FILENAMES";
     if std::env::var_os(DRIVERS).is_some() {

@@ -1,5 +1,5 @@
-//! The browser tests' own module, for checks in WebAssembly: the operations on the browser's GPU (operations.spec.ts), and
-//! the readers on broken files, where sizes have 32 bits (fuzz.spec.ts).
+//! The browser tests' own module, for checks in WebAssembly: the operations on the browser's GPU (operations.spec.ts),
+//! and the readers on broken files, where sizes have 32 bits (fuzz.spec.ts).
 
 #[cfg(target_arch = "wasm32")]
 #[path = "../../fuzz/mod.rs"]
