@@ -1,11 +1,11 @@
-// The browser that everything is measured in, and the pages in it: Lorito's own and a peer's.
+// Starts the browser for all measurements, with Lorito's page or a peer's.
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { build } from "esbuild";
 import { chromium } from "playwright-core";
 
 const here = import.meta.dirname;
-/** SwiftShader is Chromium's GPU made of the processor: the adapter on a machine without one. */
+/** SwiftShader is Chromium's software GPU: the adapter on a machine without a GPU. */
 const flags = [
   "--headless=new",
   "--no-sandbox",
@@ -26,9 +26,9 @@ export function launch() {
 }
 
 /**
- * What the worker runs before its own code. It counts dispatches, on demand leaves them out, and notes both count and
- * time whenever the worker tells of progress, so that evaluations and samples are not counted with the steps. And it
- * counts the bytes of the buffers that there are, and the most that there ever were, keeps hold of the wasm's memory, and times submissions.
+ * Code that the worker runs before its own. It counts dispatches, on demand drops them, and records count and time at each
+ * progress event, so that evaluations and samples are not counted with the steps. It also counts the bytes of existing
+ * buffers and their maximum, keeps a reference to the wasm's memory, and times submissions.
  */
 const counter = `{
   globalThis.bench = { dispatches: 0, stubbed: false, marks: [], bytes: 0, peak: 0, submissions: [] };
@@ -61,7 +61,7 @@ const counter = `{
       return made;
     };
   }
-  // How long the GPU works on each submission: from the end of the one before, or from its own beginning if that is later.
+  // GPU time of each submission: from the end of the previous one, or from its own start if that is later.
   const { submit } = GPUQueue.prototype;
   let ended = 0;
   GPUQueue.prototype.submit = function (...given) {
@@ -73,7 +73,7 @@ const counter = `{
       ended = now;
     });
   };
-  // What was not computed is no number, and a loss that is none ends training.
+  // Dropped dispatches leave invalid numbers, and a loss that is not a number would end training.
   const getMappedRange = GPUBuffer.prototype.getMappedRange;
   GPUBuffer.prototype.getMappedRange = function (...range) {
     const mapped = getMappedRange.apply(this, range);
@@ -92,8 +92,8 @@ const counter = `{
 }\n`;
 
 /**
- * Lorito's page on an engine, in a context of its own; `counting` puts the counter into its worker. `requested` fills
- * with the addresses that the page and its worker fetch.
+ * Lorito's page with an engine, in a browser context of its own; `counting` adds the counter to its worker. `requested`
+ * collects the addresses that the page and its worker fetch.
  */
 export async function openLorito(browser, engine, counting = false) {
   const context = await browser.newContext();
@@ -120,13 +120,13 @@ const imports = {
 };
 const peerPage = `<!doctype html><script type="importmap">${JSON.stringify({ imports })}</script>`;
 
-/** A module and all that it imports, as one. */
+/** Bundles a module with all its imports. */
 async function bundle(file) {
   const { outputFiles } = await build({ entryPoints: [file], bundle: true, format: "esm", write: false });
   return Buffer.from(outputFiles[0].contents);
 }
 
-/** An empty page on which bench/'s modules can be imported; `isolated` from other origins, it may use threads. */
+/** An empty page that can import bench/'s modules; if `isolated` (COOP and COEP), it may use threads. */
 export async function openPeer(browser, isolated) {
   const context = await browser.newContext();
   const page = await context.newPage();

@@ -1,6 +1,6 @@
-// What is trained, and what a step of it costs.
+// Defines the measured model configurations and their arithmetic per step.
 
-/** S is small, M is nanoGPT's small recipe (its README, "i only have a macbook"), XL the one it gives a GPU. */
+/** S is small, M is nanoGPT's small recipe (its README, "i only have a macbook"), XL its recipe for a GPU. */
 export const configurations = {
   S: { vocabulary: 65, context: 64, layers: 2, heads: 4, width: 128, batch: 8 },
   M: { vocabulary: 65, context: 64, layers: 4, heads: 4, width: 128, batch: 12 },
@@ -10,12 +10,12 @@ export const configurations = {
 
 export const tokensPerStep = ({ batch, context }) => batch * context;
 
-/** Of Lorito, as nanoGPT and the peers have them. */
+/** Lorito's training settings, the same as nanoGPT's and the peers'. */
 export const trainConfig = { learningRate: 1e-3, warmupSteps: 0, weightDecay: 0.1, beta2: 0.99, seed: 1 };
 
 /**
- * Arithmetic that a token of training cannot do without: every weight of a matrix product twice forward and four times
- * backward, and the causal half of attention's two products likewise. What a kernel computes again is not counted.
+ * Minimum arithmetic per training token: every weight of a matrix product twice forward and four times backward, and the
+ * causal half of attention's two products likewise. Recomputation in kernels is not counted.
  */
 export const operationsPerToken = ({ vocabulary, context, layers, width }) =>
   6 * (12 * layers * width ** 2 + vocabulary * width) + 6 * layers * context * width;

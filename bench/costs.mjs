@@ -1,5 +1,5 @@
-// What Lorito costs besides time a step: dispatches, memory, the download, the wait for the first loss; and how fast it
-// writes.
+// Measures Lorito's costs other than time per step: dispatches, memory, download size, time to the first loss; and
+// generation speed.
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ export async function dispatches(browser, name, { rounds }, tell) {
   const { page, close } = await prepared(browser, "webgpu", configuration, true);
   const worker = page.workers().at(-1);
   await train(page, 2, configuration);
-  /** Per step, between the first and the last time that a call told of its progress. */
+  /** Per step, between the first and the last progress event of a call. */
   const perStep = async (steps) => {
     await worker.evaluate(() => {
       bench.marks = [];
@@ -42,11 +42,11 @@ export async function dispatches(browser, name, { rounds }, tell) {
   await close();
 }
 
-/** How long the GPU is busy with one submission: the browser and the desktop wait for as long. */
+/** GPU time per submission: the browser and the desktop are blocked for that long. */
 export async function submissions(browser, name, tell) {
   const configuration = configurations[name];
   const { page, close } = await prepared(browser, "webgpu", configuration, true);
-  // The page measures the GPU when it plans; so does this.
+  // The page measures the GPU when it plans, and so does this.
   const { layers, heads, width, context, batch } = configuration;
   await page.evaluate(
     ([model, options]) => lorito.planModel(model, options),
@@ -75,12 +75,12 @@ export async function submissions(browser, name, tell) {
 }
 
 /**
- * What the first loss's check of the GPU against the CPU takes: in all, and of it the CPU's part, which comes after the last
- * reading from the GPU.
+ * Time of the self-check on the first batch: in all, and the CPU's part of it, which follows the last read-back from the
+ * GPU.
  */
 export async function selfCheck(browser, tell) {
   for (const name of ["S", "M", "L", "XL"]) {
-    // One window of XL takes a GPU made of the processor long enough; the check is cut to less anyway.
+    // One window of XL is slow enough on a software GPU; the check is limited to less anyway.
     const configuration = { ...configurations[name], ...(name === "XL" ? { batch: 1 } : {}) };
     const { page, close } = await prepared(browser, "webgpu", configuration, true);
     await train(page, 2, configuration);
@@ -93,7 +93,7 @@ export async function selfCheck(browser, tell) {
   }
 }
 
-/** The same tokens a step with twice the context: what grows, grows with the square of the context. */
+/** Memory at the same tokens per step with twice the context: any increase is quadratic in the context. */
 export async function memory(browser, tell) {
   const peaks = [];
   for (const [context, batch] of [
@@ -122,7 +122,7 @@ export async function memory(browser, tell) {
   tell({ name: "memory at context 512 over 256", engine: "webgpu", value: peaks[0] / peaks[1] });
 }
 
-/** Whether anything grows in a long run: the GPU's buffers and the wasm's memory at steps on the way. */
+/** Detects leaks in a long run: the GPU's buffers and the wasm's memory at several steps. */
 export async function longRun(browser, tell) {
   const configuration = { ...configurations.S, context: 16, layers: 1, heads: 2, width: 32, batch: 4 };
   const { page, close } = await prepared(browser, "webgpu", configuration, true);
@@ -139,7 +139,7 @@ export async function longRun(browser, tell) {
   await close();
 }
 
-/** A file of 200 MB, chosen as a person does: how long it takes, what it holds of memory, and how long the page is held up. */
+/** A file of 200 MB in the file chooser: time, memory, and how long the page's main thread is blocked. */
 export async function largeText(browser, tell) {
   const folder = await mkdtemp(join(tmpdir(), "lorito-"));
   const file = join(folder, "large.txt");
@@ -149,7 +149,7 @@ export async function largeText(browser, tell) {
   const { page, close } = await openLorito(browser, "cpu", true);
   await page.evaluate(() => {
     globalThis.longest = 0;
-    // Tells of tasks of 50 ms and more.
+    // Reports tasks of 50 ms and more.
     new PerformanceObserver((list) => {
       for (const { duration } of list.getEntries()) globalThis.longest = Math.max(globalThis.longest, duration);
     }).observe({ type: "longtask" });
@@ -158,7 +158,7 @@ export async function largeText(browser, tell) {
   await page.setInputFiles("#files", file);
   await page.waitForFunction(() => document.querySelector(".summary"), undefined, { timeout: 120_000 });
   const value = performance.now() - began;
-  // The page plans a model of it meanwhile.
+  // Meanwhile the page plans a model for it.
   await page.waitForTimeout(3000);
   const wasm = await page
     .workers()
@@ -172,18 +172,18 @@ export async function largeText(browser, tell) {
 }
 
 /**
- * From the page's asking for a text to its end, reading of the prompt included. With the model on the GPU, `times` has how
- * long the page found each engine to take for a token: the faster one wrote.
+ * Time from the page's request for a text to its end, including the prompt. With the model on the GPU, `times` has the
+ * page's own measurements of both engines per token: the faster one generated.
  */
 export async function generation(browser, engine, { rounds }, tell) {
   const { page, close } = await prepared(browser, engine, configurations.M);
   const all = await page.evaluate(async (rounds) => {
     const speeds = [];
-    // The first is the warm-up.
+    // The first round is the warm-up.
     for (let round = 0; round <= rounds; round++) {
       let tokens = 0;
       let time = 0;
-      // A text may end early, so as many as it takes.
+      // A text may end early, so this generates as many as needed.
       while (tokens < 256) {
         const began = performance.now();
         const options = { maxTokens: 256 - tokens, temperature: 1, seed: 100 * round + tokens };
@@ -207,7 +207,7 @@ export async function generation(browser, engine, { rounds }, tell) {
   tell({ name: "generation", configuration: "M", engine, unit: "tokens/s", value: median(all), all, times });
 }
 
-/** On a fresh page each time. The evaluation and the sample of step 0 come before the first step. */
+/** On a new page each time. The evaluation and the sample of step 0 precede the first step. */
 export async function firstLoss(browser, { rounds }, tell) {
   for (const engine of ["cpu", "webgpu"]) {
     const all = [];
@@ -220,10 +220,10 @@ export async function firstLoss(browser, { rounds }, tell) {
   }
 }
 
-/** What the browser asks for from the address to the end of the first training step. */
+/** Bytes that the browser fetches up to the end of the first training step. */
 export async function size(browser, tell) {
   const { page, requested, close } = await prepared(browser, "cpu", configurations.S);
-  // A run that needed the deferred part of the wasm would wait for ever.
+  // A run that needed the deferred part of the wasm would never end.
   const later = new Set();
   let trained = () => {};
   const end = new Promise((resolve) => {

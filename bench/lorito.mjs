@@ -1,9 +1,9 @@
-// Lorito in the browser, by its own JavaScript API: made ready with a configuration, and trained.
+// Trains Lorito in the browser through its JavaScript API.
 import { openLorito } from "./browser.mjs";
 import { runConfig, speedOf } from "./speed.mjs";
 import { textFor } from "./text.mjs";
 
-/** A page with text, tokenizer and a fresh model of a configuration. */
+/** A page with text, tokenizer and a new model of a configuration. */
 export async function prepared(browser, engine, configuration, counting = false) {
   const { vocabulary, layers, heads, width, context } = configuration;
   const { body, tokenizer } = textFor(configuration);
@@ -21,7 +21,7 @@ export async function prepared(browser, engine, configuration, counting = false)
   return opened;
 }
 
-/** Trains one call; `first`: milliseconds until the first progress. */
+/** Makes one `train` call; `first`: milliseconds until the first progress event. */
 export function train(page, steps, configuration) {
   return page.evaluate(
     async (options) => {
@@ -39,7 +39,7 @@ export function train(page, steps, configuration) {
   );
 }
 
-/** Tokens a second over about `seconds` after a warm-up, and the first and the last loss of all. */
+/** Tokens per second over about `seconds` after a warm-up, and the first and the last loss. */
 export async function speedOfLorito(browser, engine, configuration, seconds) {
   const { page, close } = await prepared(browser, engine, configuration);
   const speed = await speedOf((steps) => train(page, steps, configuration), configuration, seconds);

@@ -1,5 +1,5 @@
-// `node bench/nanogpt.mjs FILE [ENGINE] [STEPS]`: nanoGPT's small recipe on a text (tiny Shakespeare, to compare with nanoGPT's
-// own 1.88), with the page of LORITO_URL. Prints a JSON line at each evaluation and one at the end.
+// `node bench/nanogpt.mjs FILE [ENGINE] [STEPS]`: trains nanoGPT's small recipe on a text (tiny Shakespeare, to compare with
+// nanoGPT's own loss of 1.88) on the page at LORITO_URL. Prints a JSON line at each evaluation and one at the end.
 import { readFile } from "node:fs/promises";
 import { launch, openLorito } from "./browser.mjs";
 

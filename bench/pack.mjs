@@ -17,14 +17,14 @@ for (const name of ["gpt2.mjs", "jax.mjs", "torch_step.py"]) await take(`peers/$
 for (const name of ["main", "one", "lorito", "product", "webgpu"]) await take(`pack/${name}.mjs`);
 for (const name of ["lorito.js", "lorito_bg.wasm", "lorito_deferred.wasm"])
   await cp(path.join(dist, name), path.join(files, "dist", name));
-// How the page joins the wasm's two parts.
+// The page's code to link the wasm's two parts.
 await build({
   entryPoints: [path.join(here, "../web/worker/deferred.ts")],
   outfile: path.join(files, "dist/deferred.js"),
   format: "esm",
   bundle: true,
 });
-// lorito.js is a module by name of its folder alone.
+// Node treats lorito.js as an ES module only because of this package.json.
 await writeFile(path.join(files, "package.json"), `{ "type": "module" }\n`);
 for (const name of ["package.json", "index.js", "LICENSE.md", "dist/linux-x64"])
   await take(`node_modules/webgpu/${name}`);
@@ -44,7 +44,7 @@ const { size } = await stat(path.join(folder, "files.tar.gz"));
 console.log(`${folder}: ${(size / 1e6).toFixed(1)} MB, to be carried to a machine with a GPU; there: ./run.sh`);
 if (size > 60e6) throw new Error("more than 60 MB");
 
-/** The system's, or the one that Chromium brings along. */
+/** The system's Vulkan loader, or Chromium's. */
 async function vulkanLoader() {
   const known = execFileSync("sh", ["-c", "ldconfig -p | sed -n 's/.*libvulkan.so.1 .*=> //p'"], { encoding: "utf8" });
   const chromium = process.env.LORITO_CHROMIUM ?? "/usr/bin/chromium";

@@ -33,11 +33,11 @@ const tell = (measurement) => console.log(JSON.stringify(measurement));
 const rows = [];
 const compare = (name, engine) => async (browser) => rows.push(...(await speeds(browser, name, engine, options, tell)));
 
-/** What the machine is, and how busy it has been in the last minute. */
+/** The machine, and its load in the last minute. */
 const machine = (browser, when) =>
   tell({ name: "machine", when, cores: os.cpus().length, load: os.loadavg()[0], browser: browser.version() });
 
-/** Lorito against the peers. */
+/** Comparisons of Lorito with the peers. */
 const comparisons = {
   S: compare("S", "cpu"),
   M: compare("M", "cpu"),
@@ -46,7 +46,7 @@ const comparisons = {
   "M-webgpu": compare("M", "webgpu"),
   "L-webgpu": compare("L", "webgpu"),
 };
-/** Of Lorito alone. */
+/** Measurements of Lorito only. */
 const costs = {
   size: (browser) => size(browser, tell),
   "large-text": (browser) => largeText(browser, tell),

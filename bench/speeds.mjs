@@ -1,9 +1,9 @@
-// Lorito and the peers on one configuration, in turn, so that all meet the machine in the same mood.
+// Measures Lorito and the peers on one configuration in turn, so that changes of the machine's load affect all alike.
 import { openPeer } from "./browser.mjs";
 import { configurations, median } from "./configurations.mjs";
 import { speedOfLorito } from "./lorito.mjs";
 
-/** By engine of Lorito's: name, module, its device, and whether the page may have threads. */
+/** For each of Lorito's engines: a peer's name, module and device, and whether its page may use threads. */
 const peers = {
   cpu: [
     ["jax-js wasm", "jax", "wasm", true],
@@ -30,7 +30,7 @@ async function speedOfPeer(browser, [, module, device, isolated], configuration,
   return result;
 }
 
-/** `take`: which of lorito, jax, tfjs and nanogpt take part. Returns the rows of the table. */
+/** `take`: which of lorito, jax, tfjs and nanogpt are measured. Returns the rows of the table. */
 export async function speeds(browser, name, engine, { take, seconds, rounds }, tell) {
   const configuration = configurations[name];
   const takers = peers[engine]
@@ -41,10 +41,10 @@ export async function speeds(browser, name, engine, { take, seconds, rounds }, t
   const speedsOf = ({ taken }) => taken.map(({ tokensPerSecond }) => tokensPerSecond);
   for (let round = 0; round < rounds; round++) {
     for (const taker of takers) {
-      // One that is many times slower than the first is so in every round, and takes many times as long.
+      // A peer that is several times slower in the first round is skipped afterwards, as it takes several times as long.
       if (round > 0 && speedsOf(taker)[0] < speedsOf(takers[0])[0] / 3) continue;
       taker.taken.push(await taker.run());
-      // For who waits: a round of L takes many minutes where the GPU is a processor.
+      // Progress: a round of L takes many minutes on a software GPU.
       console.error(`${name} ${taker.name}: ${speedsOf(taker).at(-1).toFixed(1)} tokens/s`);
     }
   }

@@ -1,4 +1,4 @@
-// The table at the end of a comparison.
+// Formats the results of a comparison as a table.
 
 const figure = (digits) => (value) => value.toFixed(digits);
 const columns = [
@@ -13,14 +13,14 @@ const columns = [
   ["", "about"],
 ];
 
-/** `ratio`: how many times as fast Lorito is. A column of which no row has anything is left out. */
+/** `ratio`: Lorito's speed relative to the peer's. Columns without values are omitted. */
 export function table(rows) {
   const shown = columns.filter(([, key]) => rows.some((row) => row[key] !== undefined));
   const missing = (title) => (title ? "-" : "");
   const text = ([title, key, write = String], row) => (row[key] === undefined ? missing(title) : write(row[key]));
   const lines = [shown.map(([title]) => title), ...rows.map((row) => shown.map((column) => text(column, row)))];
   const widths = shown.map((_, at) => Math.max(...lines.map((line) => line[at].length)));
-  // Words from the left, figures from the right.
+  // Text is left-aligned, numbers are right-aligned.
   const cell = (value, at) => (shown[at][0] ? value.padStart(widths[at]) : value.padEnd(widths[at]));
   return lines.map((line) => line.map(cell).join("  ").trimEnd()).join("\n");
 }

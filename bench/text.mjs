@@ -1,6 +1,6 @@
-// Texts for Lorito to train on, made so that a configuration's vocabulary comes out of them exactly.
+// Generates training texts for which a tokenizer gets exactly a configuration's vocabulary size.
 
-/** Numbers below `count`, each of which mostly follows from the one before. */
+/** Numbers below `count`, most of which follow from the previous one. */
 function* chain(count) {
   let state = 1;
   let id = 0;
@@ -11,7 +11,7 @@ function* chain(count) {
   }
 }
 
-/** A text of 64 letters; with the end of text, 65 ids. */
+/** A text of 64 letters; with the end-of-text token, 65 ids. */
 function letters(characters) {
   const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .";
   let out = alphabet;
@@ -21,7 +21,7 @@ function letters(characters) {
   }
 }
 
-/** A text of 4,096 words of six letters: more pairs to merge than any vocabulary here wants. */
+/** A text of 4,096 words of six letters: enough pairs to merge for every vocabulary here. */
 function words(characters) {
   let state = 7;
   const letter = () => {
@@ -36,7 +36,7 @@ function words(characters) {
   }
 }
 
-/** The text and the tokenizer that give a configuration's vocabulary. */
+/** The text and the tokenizer that result in a configuration's vocabulary size. */
 export function textFor({ vocabulary }) {
   if (vocabulary === 65) return { body: letters(200_000), tokenizer: { kind: "char" } };
   return { body: words(300_000), tokenizer: { kind: "bpe", vocabSize: vocabulary } };

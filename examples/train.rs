@@ -1,5 +1,5 @@
-//! Trains a model on a text, natively: `cargo run --release --example train -- FILE`. It drives the same run as the page,
-//! and is how the engines are profiled.
+//! Trains a model on a text, natively: `cargo run --release --example train -- FILE`. It uses the same training run as
+//! the page, and serves to profile the engines.
 
 use std::{
     env,
@@ -30,9 +30,9 @@ cargo run --release --example train -- FILE [OPTIONS]
   --preset NAME           tiny (if not given), shakespeare-small, medium or shakespeare
   --gpu                   train on the GPU, by Vulkan, Metal or DirectX, instead of on the CPU";
 
-/// Bytes from which on a text gets a tokenizer of byte pairs instead of characters, as on the page.
+/// Bytes from which on a text gets a BPE tokenizer instead of characters, as on the page.
 const LONG_TEXT: u64 = 1_000_000;
-/// Evaluations of a short run at least: its losses are to be seen falling.
+/// Fewest evaluations of a run, so that a short one shows its losses falling.
 const EVALUATIONS: u64 = 4;
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -93,7 +93,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// From a text to a trained model, which is written where the options say.
+/// Trains a model on a text, and writes it where the options say.
 fn train(options: &Options, bar: &ProgressBar) -> Result<RunResult, Box<dyn Error>> {
     let start = Instant::now();
     let clock = || start.elapsed().as_secs_f64();
@@ -159,7 +159,7 @@ fn session(gpu: bool) -> Result<Session, String> {
     Ok(Session::new(Device::driver_gpu()?, Engine::WebGpu, limits))
 }
 
-/// Reads the text and makes tokenizer and model; the settings of the run.
+/// Reads the text and creates tokenizer and model; returns the settings of the run.
 fn prepare(session: &mut Session, options: &Options, clock: impl Fn() -> f64) -> Result<TrainConfig, Box<dyn Error>> {
     let bytes = fs::read(&options.file).map_err(|error| format!("{}: {error}", options.file.display()))?;
     let name = options.file.file_name().unwrap_or_default().to_string_lossy();
@@ -190,7 +190,7 @@ fn prepare(session: &mut Session, options: &Options, clock: impl Fn() -> f64) ->
     Ok(train)
 }
 
-/// Writes a file whole or not at all: a checkpoint must not be lost to the next one.
+/// Writes a file atomically: a failure must not destroy the previous checkpoint.
 fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let beside = file.with_extension("part");
     fs::write(&beside, bytes)?;
@@ -231,7 +231,7 @@ mod tests {
         }
     }
 
-    /// A folder with a short text, and in it the file that the model goes to.
+    /// A folder with a short text, and the path in it for the model.
     fn folder(name: &str) -> (PathBuf, PathBuf) {
         let folder = env::temp_dir().join(format!("lorito-train-{}-{name}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_text_becomes_a_model_that_opens_and_writes() {
+    fn a_model_trained_on_a_short_text_opens_and_generates() {
         let (file, out) = folder("steps");
         let options = Options { file, steps: Some(40), out: Some(out.clone()), ..Options::default() };
         let result = train(&options, &ProgressBar::hidden()).unwrap();
@@ -254,13 +254,13 @@ mod tests {
         assert!(history.steps[39].loss < 0.8 * history.steps[0].loss);
         session.begin_generation("The ", GenerateOptions::default()).unwrap();
         assert!(block_on(session.next_token()).unwrap().is_some());
-        // Nothing is left of the checkpoints.
+        // All checkpoints have been deleted.
         assert_eq!(fs::read_dir(out.parent().unwrap()).unwrap().count(), 2);
         fs::remove_dir_all(out.parent().unwrap()).unwrap();
     }
 
     #[test]
-    fn training_ends_when_its_minutes_are_over() {
+    fn training_ends_at_its_time_limit() {
         let (file, out) = folder("minutes");
         let options = Options { file, minutes: Some(0.02), steps: Some(1_000_000), ..Options::default() };
         let result = train(&options, &ProgressBar::hidden()).unwrap();

@@ -1,4 +1,4 @@
-//! Low-rank adaptation: what it must leave as it is, and that it learns. On both engines.
+//! Low-rank adaptation on both engines: an adapter learns, and leaves the other weights unchanged.
 
 use crate::hugging_face::{files, open, tensors};
 use futures_lite::future::block_on;
@@ -52,7 +52,7 @@ pub fn assert_near(got: &[f32], right: &[f32], relative: f32) {
     }
 }
 
-/// The losses of some steps with an adapter.
+/// The losses of several steps with an adapter.
 fn train(gpt: &mut Gpt, steps: u64) -> Vec<f32> {
     let mut trainer = Trainer::new(gpt);
     let config = TrainConfig {
@@ -69,7 +69,7 @@ fn train(gpt: &mut Gpt, steps: u64) -> Vec<f32> {
 }
 
 #[test]
-fn a_fresh_adapter_changes_nothing() {
+fn a_new_adapter_leaves_the_logits_unchanged() {
     for device in engines() {
         let mut gpt = Gpt::new(CONFIG, 5, &device);
         let before = logits(&gpt);
@@ -101,7 +101,7 @@ fn only_the_adapter_learns_and_merging_it_keeps_the_logits() {
 }
 
 #[test]
-fn matrices_without_an_adapter_stay() {
+fn matrices_without_an_adapter_are_not_changed() {
     let mut gpt = Gpt::new(CONFIG, 5, &Device::cpu());
     let before = block_on(gpt.flat.read()).unwrap();
     gpt.adapt(LoraConfig { targets: targets(true, false, false, true), ..LoraConfig::default() }, 7);
@@ -115,7 +115,7 @@ fn matrices_without_an_adapter_stay() {
 }
 
 #[test]
-fn an_adapter_has_the_parameters_it_says() {
+fn an_adapter_has_as_many_parameters_as_its_configuration_predicts() {
     for targets in [Targets::default(), targets(true, false, false, false), targets(false, true, true, false)] {
         let config = LoraConfig { rank: 3, targets, ..LoraConfig::default() };
         let mut gpt = Gpt::new(CONFIG, 5, &Device::cpu());
@@ -125,15 +125,15 @@ fn an_adapter_has_the_parameters_it_says() {
     }
 }
 
-/// A file of `tests/fixtures`, whose scripts say how it is made.
+/// A file of `tests/fixtures`, which also has the scripts that make the files.
 pub fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
 }
 
-/// What a clone without Git LFS has in the place of a file.
+/// What a clone without Git LFS has in place of a file.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1234\n";
 
-/// A session with the model that the adapter of `tests/fixtures/peft` belongs to.
+/// A session with the base model of the adapter in `tests/fixtures/peft`.
 pub fn session_with_base() -> Session {
     let mut session = Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS);
     open(&mut session, &files("prefixed")).unwrap();
@@ -145,7 +145,7 @@ fn peft_files() -> (Vec<u8>, Vec<u8>) {
 }
 
 #[test]
-fn an_adapter_of_peft_opens_and_goes_back_with_the_same_bytes() {
+fn a_peft_adapter_is_imported_and_exported_with_the_same_bytes() {
     let mut session = session_with_base();
     let base = block_on(session.logits(&expected_ids())).unwrap();
     let (config, weights) = peft_files();
@@ -159,14 +159,14 @@ fn an_adapter_of_peft_opens_and_goes_back_with_the_same_bytes() {
     assert_near(&got, &right, 1e-4);
     assert!(got.iter().zip(&base).any(|(got, base)| (got - base).abs() > 0.5));
     let zip = block_on(session.export_adapter("prefixed")).unwrap();
-    // The second file of an archive of stored files: after its name comes its content.
+    // The second file of an uncompressed archive: its content follows its name.
     let name = b"adapter_model.safetensors";
     let start = zip.windows(name.len()).position(|window| window == name).unwrap() + name.len();
     assert_eq!(tensors(&zip[start..]), tensors(&weights));
     if let Ok(path) = std::env::var("LORITO_WRITE_ADAPTER") {
         std::fs::write(path, &zip).unwrap();
     }
-    // The page's own file keeps model and adapter apart; merged they compute the same.
+    // Lorito's own file keeps model and adapter apart; merged, they have the same logits.
     let own = block_on(session.export_safetensors("own")).unwrap();
     let mut again = Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS);
     assert_eq!(again.import_model(&own).unwrap().adapter, summary.adapter);
@@ -182,7 +182,7 @@ pub fn expected_ids() -> Vec<u32> {
 }
 
 #[test]
-fn adapters_that_do_not_fit_are_refused_and_all_stays() {
+fn adapters_that_do_not_fit_are_refused_and_the_model_stays_unchanged() {
     let (config, weights) = peft_files();
     let header = |change: &dyn Fn(&mut serde_json::Value)| {
         let length = u64::from_le_bytes(weights[..8].try_into().unwrap()) as usize;
@@ -235,7 +235,7 @@ fn adapters_that_do_not_fit_are_refused_and_all_stays() {
 }
 
 #[test]
-fn a_run_with_an_adapter_resumes_and_its_best_weights_can_be_had_back() {
+fn a_run_with_an_adapter_resumes_and_its_best_weights_can_be_restored() {
     let text = "El gato y la lluvia. The cat and the rain. ".repeat(60);
     let lora = LoraConfig { rank: 2, ..LoraConfig::default() };
     let run = TrainConfig {
@@ -259,7 +259,7 @@ fn a_run_with_an_adapter_resumes_and_its_best_weights_can_be_had_back() {
     block_on(session.read_losses()).unwrap();
     let best = evaluate(&mut session);
     let at_best = block_on(session.logits(&expected_ids())).unwrap();
-    // A rate that ruins what was learned.
+    // A learning rate that ruins the weights.
     let checkpoint = block_on(session.checkpoint()).unwrap();
     let mut restored = session_with_base();
     restored.restore_run(&checkpoint, &session.corpus_tokens().unwrap()).unwrap();
@@ -272,14 +272,14 @@ fn a_run_with_an_adapter_resumes_and_its_best_weights_can_be_had_back() {
         let status = session.status().unwrap();
         assert_eq!((status.best.unwrap().step, status.best.unwrap().validation_loss), (10, best));
         assert_ne!(block_on(session.logits(&expected_ids())).unwrap(), at_best);
-        // A run that goes on from there does not forget it; the same text read again is the same text.
+        // A run that continues from there keeps the best weights; reading the same text again does not change it.
         session.begin_training(run.clone()).unwrap();
         session.step().unwrap();
         block_on(session.read_losses()).unwrap();
         assert_eq!(session.status().unwrap().best.unwrap().step, 10);
         session.return_to_best().unwrap();
         assert_eq!(block_on(session.logits(&expected_ids())).unwrap(), at_best);
-        // Another adapter than the one that is there must not be put over it unasked.
+        // A new adapter must not replace the existing one silently.
         let other = TrainConfig { lora: Some(LoraConfig { rank: 3, ..lora }), ..run.clone() };
         assert_eq!(session.begin_training(other).unwrap_err().code(), "adapter-present");
         session.begin_training(run.clone()).unwrap();

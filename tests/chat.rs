@@ -1,4 +1,4 @@
-//! Conversations with a model: it answers in its turn, and what no longer fits is left out in whole turns.
+//! Conversations with a model: it answers in turns, and turns that no longer fit are left out whole.
 
 use futures_lite::future::block_on;
 use lorito::{
@@ -33,7 +33,7 @@ fn train(session: &mut Session) {
     (0..400).for_each(|_| session.step().unwrap());
 }
 
-/// Learned conversations whose turns are tokens.
+/// A model of conversations whose turns are marked by tokens.
 fn with_tokens() -> Session {
     let text = "<|system|>be brief<|end|><|user|>ping<|end|><|assistant|>pong<|end|>\
                 <|user|>tick<|end|><|assistant|>tock<|end|>\n";
@@ -67,7 +67,7 @@ fn options(max_tokens: usize) -> GenerateOptions {
     GenerateOptions { max_tokens, sampling: Sampling { temperature: 0.0, ..Sampling::default() }, cache: true }
 }
 
-/// The answer, the tokens it took, and what was left out when it began and when it ended.
+/// The answer, its number of tokens, and what was left out when it began and when it ended.
 fn ask(session: &mut Session, turns: &[(Role, &str)], max_tokens: usize) -> (String, usize, LeftOut, LeftOut) {
     let begun = session.begin_chat(&messages(turns), options(max_tokens)).unwrap();
     let (mut text, mut tokens) = (String::new(), 0);
@@ -87,7 +87,7 @@ fn an_answer_ends_with_the_token_that_ends_its_turn() {
     assert_eq!((answer.as_str(), tokens, left_out), ("pong", 4, LeftOut::default()));
     let more = [system, (Role::User, "ping"), (Role::Assistant, "pong"), (Role::User, "tick")];
     assert_eq!(ask(&mut session, &more, 40).0, "tock");
-    // Written on instead of answered, the same model goes on past the end of a turn.
+    // As a continuation instead of an answer, the same model generates past the end of a turn.
     session.begin_generation("<|user|>ping<|end|><|assistant|>", options(12)).unwrap();
     let mut text = String::new();
     while let Some(piece) = block_on(session.next_token()).unwrap() {
@@ -97,7 +97,7 @@ fn an_answer_ends_with_the_token_that_ends_its_turn() {
 }
 
 #[test]
-fn what_no_longer_fits_is_left_out_in_whole_turns() {
+fn turns_that_no_longer_fit_are_left_out_whole() {
     let mut session = with_tokens();
     let exchange = [(Role::User, "ping"), (Role::Assistant, "pong")];
     let talk = |exchanges: usize| {
@@ -106,7 +106,8 @@ fn what_no_longer_fits_is_left_out_in_whole_turns() {
         turns.push((Role::User, "tick"));
         turns
     };
-    // 10 of the system message, 12 of each exchange, 7 for the question and the beginning of the answer; 16 of room.
+    // 10 tokens of the system message, 12 of each exchange, 7 for the question and the beginning of the answer; 16 are
+    // left.
     let (answer, _, left_out, _) = ask(&mut session, &talk(2), 40);
     assert_eq!((answer.as_str(), left_out.dropped), ("tock", 0));
     let (answer, _, left_out, _) = ask(&mut session, &talk(9), 40);
@@ -119,7 +120,7 @@ fn what_no_longer_fits_is_left_out_in_whole_turns() {
 }
 
 #[test]
-fn an_answer_longer_than_the_context_goes_on_and_says_what_it_pushed_out() {
+fn an_answer_longer_than_the_context_continues_and_reports_what_was_left_out() {
     let mut session = with_text(&"abc ".repeat(400));
     session.train_tokenizer(Kind::Char, None).unwrap();
     session.create_model(config(0), 7).unwrap();
@@ -131,7 +132,7 @@ fn an_answer_longer_than_the_context_goes_on_and_says_what_it_pushed_out() {
 }
 
 #[test]
-fn without_the_tokens_a_conversation_is_lines() {
+fn a_conversation_consists_of_lines_if_the_tokenizer_has_no_turn_tokens() {
     let mut session = with_text(&"User: ping\nAssistant: pong\nUser: tick\nAssistant: tock\n".repeat(60));
     session.train_tokenizer(Kind::Char, None).unwrap();
     assert!(!session.create_model(config(0), 7).unwrap().chat);
@@ -144,7 +145,7 @@ fn without_the_tokens_a_conversation_is_lines() {
 }
 
 #[test]
-fn what_cannot_be_answered_is_said_and_changes_nothing() {
+fn impossible_chats_end_in_an_error_and_change_nothing() {
     let mut session = with_text("abc");
     let question = messages(&[(Role::User, "abc")]);
     assert_eq!(session.begin_chat(&question, options(3)), Err(Error::NoModel));
@@ -154,7 +155,7 @@ fn what_cannot_be_answered_is_said_and_changes_nothing() {
     let mut hot = options(3);
     hot.sampling.temperature = -1.0;
     assert_eq!(session.begin_chat(&question, hot).unwrap_err().code(), "setting-out-of-range");
-    // Without words, and with none that the model knows.
+    // An empty question, and one of which the model knows no character.
     assert_eq!(ask(&mut session, &[(Role::User, "")], 3).1, 3);
     assert_eq!(ask(&mut session, &[(Role::User, "ñ")], 3).1, 3);
 }

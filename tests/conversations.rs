@@ -1,5 +1,5 @@
-//! Conversations from their files to what is learned of them: the ids that transformers give, and the mask.
-//! `tests/fixtures/chat` says how its files are made.
+//! Conversations from their files to training data: the ids are those of transformers, and the loss mask covers the
+//! answers. `tests/fixtures/chat` has the script that makes its files.
 
 use std::{collections::HashMap, fs, path::PathBuf};
 
@@ -29,14 +29,14 @@ fn conversations() -> Vec<Vec<Message>> {
     serde_json::from_slice(&fs::read(fixtures().join("chat/conversations.json")).unwrap()).unwrap()
 }
 
-/// A tokenizer as the page makes it of these conversations.
+/// A tokenizer trained on these conversations, as on the page.
 fn tokenizer(kind: Kind) -> Tokenizer {
     let documents: Vec<String> = conversations().iter().map(|messages| chat::render(messages)).collect();
     let words: Vec<&str> = documents.iter().flat_map(|document| chat::words(document)).collect();
     Tokenizer::train(kind, Some(320), &words).unwrap().with_special_tokens(&chat::TOKENS).unwrap()
 }
 
-/// The folder that transformers open, of a model with this tokenizer.
+/// The Hugging Face folder of a model with this tokenizer.
 fn folder(kind: Kind) -> HashMap<String, Vec<u8>> {
     let tokenizer = tokenizer(kind);
     let vocabulary = tokenizer.vocabulary();
@@ -72,7 +72,7 @@ fn write_the_fixture() {
 }
 
 #[test]
-fn the_fixture_is_what_would_be_written_today() {
+fn the_fixture_equals_what_the_current_code_writes() {
     for (kind, name) in KINDS {
         let files = folder(kind);
         for file in ["tokenizer.json", "tokenizer_config.json"] {
@@ -103,7 +103,7 @@ fn ids_are_those_of_apply_chat_template() {
 }
 
 #[test]
-fn every_token_between_turns_has_one_id_and_words_never_become_one() {
+fn each_turn_token_has_one_id_and_no_text_encodes_to_it() {
     for (kind, name) in KINDS {
         let tokenizer = tokenizer(kind);
         let special: Vec<u32> = chat::TOKENS.iter().map(|token| tokenizer.special_token(token).unwrap()).collect();
@@ -117,7 +117,7 @@ fn every_token_between_turns_has_one_id_and_words_never_become_one() {
 }
 
 #[test]
-fn growing_a_conversation_never_changes_earlier_ids() {
+fn appending_to_a_conversation_never_changes_earlier_ids() {
     for (kind, name) in KINDS {
         let tokenizer = tokenizer(kind);
         for messages in conversations() {
@@ -146,13 +146,13 @@ fn lines(messages: &[Vec<Message>]) -> String {
 }
 
 #[test]
-fn the_mask_is_the_answers_and_their_ends_exactly() {
+fn the_loss_mask_covers_exactly_the_answers_and_their_ends() {
     let mut session = session();
     add(&mut session, "chat.jsonl", &lines(&conversations()));
     for (kind, name) in KINDS {
         session.train_tokenizer(kind, Some(320)).unwrap();
         for messages in conversations() {
-            // Turn by turn, as it should be.
+            // The expected mask, turn by turn.
             let mut right = Vec::new();
             for Message { role, content } in &messages {
                 let words = session.encode(&content.replace("<|", "< |")).unwrap().len();
@@ -166,7 +166,7 @@ fn the_mask_is_the_answers_and_their_ends_exactly() {
 }
 
 #[test]
-fn an_answer_without_weight_is_read_and_not_learned() {
+fn an_answer_with_weight_zero_is_context_but_not_learned() {
     let mut session = session();
     let line = r#"{"messages": [{"role": "user", "content": "Name a tree."}, {"role": "assistant", "content": "A stone.", "weight": 0},
         {"role": "user", "content": "A tree, please."}, {"role": "assistant", "content": "An alder.", "weight": 1}]}"#;
@@ -186,7 +186,7 @@ fn an_answer_without_weight_is_read_and_not_learned() {
 }
 
 #[test]
-fn records_of_every_file_become_conversations() {
+fn records_of_every_format_become_conversations() {
     let pair = r#"{"prompt": "How many?", "completion": "Three."}"#;
     for (name, text, count) in [
         ("a.jsonl", format!("{pair}\n\n{pair}\nbroken\n"), 2),
@@ -204,7 +204,7 @@ fn records_of_every_file_become_conversations() {
         assert_eq!((summary.documents, summary.sources[0].turns), (count, 2 * count as u64), "{name}");
         assert!(summary.preview.starts_with("<|user|>"), "{}", summary.preview);
     }
-    // Where the person asks for a field, it is plain text.
+    // If the user chooses a field, it is plain text.
     let mut session = session();
     session.open_file("a.jsonl", 0, Some("completion".into()));
     session.push_bytes(pair.as_bytes()).unwrap();
@@ -213,7 +213,7 @@ fn records_of_every_file_become_conversations() {
 }
 
 #[test]
-fn what_is_left_out_is_told() {
+fn notices_report_the_records_and_turns_that_were_left_out() {
     let mut session = session();
     let text = [
         r#"{"messages": [{"role": "tool", "content": "x"}, {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#,
@@ -230,7 +230,7 @@ fn what_is_left_out_is_told() {
     assert!(notices.contains(&Notice::RecordsWithoutAnswer { name: name(), count: 1 }));
 }
 
-/// Digits, asked for and answered in words.
+/// Questions with digits, answered in words.
 fn digits() -> Vec<Vec<Message>> {
     let message = |role, content: &str| Message { role, content: content.into() };
     let words = ["zero", "one", "two", "three", "four"];
@@ -240,7 +240,7 @@ fn digits() -> Vec<Vec<Message>> {
 }
 
 #[test]
-fn a_model_learns_to_answer_and_is_saved_with_what_counts() {
+fn a_model_learns_to_answer_and_its_checkpoint_keeps_the_loss_mask() {
     let mut session = session();
     add(&mut session, "digits.jsonl", &lines(&digits()));
     session.train_tokenizer(Kind::Char, None).unwrap();
@@ -263,7 +263,7 @@ fn a_model_learns_to_answer_and_is_saved_with_what_counts() {
     (0..session.status().unwrap().evaluation_batches).for_each(|index| session.evaluate_batch(index).unwrap());
     let evaluation = block_on(session.finish_evaluation()).unwrap();
     assert!(evaluation.validation_loss.unwrap() < 0.5 && evaluation.bits_per_byte.is_none(), "{evaluation:?}");
-    // The run goes on elsewhere with the same targets.
+    // The run continues in another session with the same targets.
     let (checkpoint, tokens) = (block_on(session.checkpoint()).unwrap(), session.corpus_tokens().unwrap());
     let mut again = self::session();
     again.restore_run(&checkpoint, &tokens).unwrap();
@@ -275,7 +275,7 @@ fn a_model_learns_to_answer_and_is_saved_with_what_counts() {
 }
 
 #[test]
-fn a_model_with_turn_tokens_of_its_own_learns_and_answers_in_them() {
+fn a_model_with_its_own_turn_tokens_learns_and_answers_with_them() {
     let [system, user, assistant, end] = ["[SYS]", "[Q]", "[A]", "</turn>"].map(str::to_owned);
     let turns = TurnTokens { system, user, assistant, end };
     let plain = Tokenizer::train(Kind::Byte, None, &["any"]).unwrap();
@@ -313,7 +313,7 @@ fn a_model_with_turn_tokens_of_its_own_learns_and_answers_in_them() {
         let config = serde_json::from_slice(&folder["tokenizer_config.json"]).unwrap();
         (folder, config)
     };
-    // The same from the folder that it leaves as.
+    // The same from its exported folder.
     for again in [false, true] {
         if again {
             let (folder, config) = config_of_folder(&session);
@@ -339,7 +339,7 @@ fn a_model_with_turn_tokens_of_its_own_learns_and_answers_in_them() {
     let ids = [prompt.question.begin, prompt.question.words, prompt.question.end, prompt.answer].concat();
     assert_eq!(ids, tokenizer.encode("[Q]a < |user|> [ Q]</turn>[A]"));
     assert_eq!(chat::ends(&tokenizer).len(), 5);
-    // Tokens that it lacks, or that words could spell, are none.
+    // Tokens that it lacks, or that text can spell, are no turn tokens.
     for wrong in ["[B]", "[A]", "[Q]"] {
         let turns = Some(TurnTokens { user: wrong.into(), system: "[Q]".into(), ..turns.clone() });
         let roles = TokenRoles { turns, ..tokenizer.roles().clone() };
@@ -351,11 +351,11 @@ fn a_model_with_turn_tokens_of_its_own_learns_and_answers_in_them() {
 }
 
 #[test]
-fn a_model_can_be_opened_after_its_conversations() {
+fn a_model_can_be_opened_after_the_conversations_were_added() {
     let mut session = session();
     add(&mut session, "digits.jsonl", &lines(&digits()));
     open(&mut session, &files("plain")).unwrap();
-    // What the page asks at once: its tokenizer has no tokens for the turns yet.
+    // The page asks for this at once: the tokenizer has no turn tokens yet.
     let tokens = session.tokenizer_summary().unwrap().unwrap().train_tokens;
     let run = TrainConfig { steps: 2, batch_size: 2, window_length: 16, ..TrainConfig::default() };
     let config = session.model_summary().unwrap().config;
@@ -369,7 +369,7 @@ fn a_model_can_be_opened_after_its_conversations() {
 }
 
 #[test]
-fn a_model_from_elsewhere_gets_the_tokens_between_turns() {
+fn a_pretrained_model_gets_turn_tokens() {
     let mut session = session();
     open(&mut session, &files("sharded")).unwrap();
     let ids = session.encode("El gato").unwrap();
@@ -380,7 +380,7 @@ fn a_model_from_elsewhere_gets_the_tokens_between_turns() {
     assert_eq!(session.begin_training(run.clone()).unwrap_err().code(), "tokenizer-without-turns");
     assert!(block_on(session.add_turn_tokens()).unwrap());
     assert!(!block_on(session.add_turn_tokens()).unwrap(), "once is enough");
-    // The model writes as before, and has a row for each new token; rows that were to spare are used first.
+    // The model generates the same as before, and has a row for each new token; spare rows are used first.
     assert_eq!(session.encode("El gato").unwrap(), ids);
     let after = block_on(session.logits(&ids)).unwrap();
     assert_eq!(after.len(), before.len());

@@ -1,4 +1,5 @@
-//! Files of every format, in chunks of every size, whole and damaged: the same text, an error or a notice, never a panic.
+//! Files of every format, in chunks of every size, intact and damaged: the same text, an error or a notice, never a
+//! panic.
 
 use std::io::Write;
 
@@ -13,7 +14,7 @@ fn read_with(name: &str, bytes: &[u8], chunk: usize, options: ReadOptions) -> Re
     reader.finish()
 }
 
-/// Reads a file in chunks of 1 and 7 bytes and in one piece, which must all give the same.
+/// Reads a file in chunks of 1 and 7 bytes and in one piece, and requires equal results.
 fn read(name: &str, bytes: &[u8]) -> Result<Source> {
     let whole = read_with(name, bytes, bytes.len().max(1), ReadOptions::default());
     for chunk in [1, 7] {
@@ -80,7 +81,7 @@ fn plain_text_is_one_document() {
 }
 
 #[test]
-fn windows_1252_is_found_out_late() {
+fn windows_1252_is_detected_from_bytes_late_in_a_file() {
     let mut bytes = "Plain lines at first.\r\n".repeat(5000).into_bytes();
     bytes.extend_from_slice(b"Do\xF1a \x93Quijote\x94 \x96 5 \x80\r\n");
     let source = read("a.txt", &bytes).unwrap();
@@ -93,7 +94,7 @@ fn windows_1252_is_found_out_late() {
 }
 
 #[test]
-fn a_named_encoding_is_followed() {
+fn a_chosen_encoding_is_used() {
     let options = |encoding| ReadOptions { encoding: Some(encoding), ..ReadOptions::default() };
     let bare = utf16("añil", b"", u16::to_le_bytes);
     assert_eq!(read_with("a.txt", &bare, 1, options(Encoding::Utf16Le)).unwrap().text, "añil");
@@ -115,7 +116,7 @@ fn replaced_characters_are_counted_together() {
 }
 
 #[test]
-fn empty_files() {
+fn empty_files_are_refused() {
     let blank = " \r\n".repeat(5000);
     let mark: &[u8] = b"\xEF\xBB\xBF";
     let contents = [b"".as_slice(), b"\n", b" ", mark, b"\xFF\xFE", b"\xFF\xFE\n\0", blank.as_bytes()];
@@ -129,7 +130,7 @@ fn empty_files() {
 }
 
 #[test]
-fn binary_files() {
+fn binary_files_are_refused() {
     let binary = |bytes: &[u8]| match read("a.txt", bytes) {
         Err(Error::FileBinary { name, kind }) if name == "a.txt" => kind,
         other => panic!("{other:?}"),
@@ -140,16 +141,16 @@ fn binary_files() {
     assert_eq!(binary(b"\0\0\0 a"), None);
     assert_eq!(binary(b"a\0\0\0b\0\0\0"), None);
     assert_eq!(binary(b"\xFF\xFE\x01\0\x02\0\x42\0"), None);
-    // Text for longer than the head that is looked at, and then bytes that are not.
+    // Text for longer than the examined beginning, followed by binary data.
     let late = ["Words. ".repeat(2000).as_bytes(), &[0xFF, 0, 1, 2].repeat(1000)].concat();
     assert_eq!(binary(&late), None);
-    // A large film is refused by its first chunk.
+    // A large binary file is refused at its first chunk.
     let mut reader = FileReader::new("a.txt", ReadOptions::default());
     assert!(matches!(reader.push(&[0; 5000]), Err(Error::FileBinary { .. })));
 }
 
 #[test]
-fn stray_bytes_do_not_make_another_encoding_of_the_whole() {
+fn a_few_invalid_bytes_do_not_change_the_detected_encoding() {
     let line = "Al caer la tarde, Íñigo bajó al río.\n";
     let text = [line.repeat(20).as_bytes(), b"It\x92s the only one \xED\xA0\xBD\xED\xB1\x89 \xE2\x80\n"].concat();
     let source = read("a.txt", &text).unwrap();
@@ -163,7 +164,7 @@ fn stray_bytes_do_not_make_another_encoding_of_the_whole() {
 }
 
 #[test]
-fn two_files_in_two_encodings_are_both_read() {
+fn both_parts_of_a_file_in_two_encodings_are_read() {
     let line = "Al caer la tarde, Íñigo bajó al río.\n";
     let latin: Vec<u8> = line.chars().map(|character| character as u8).collect();
     let name = || "a.txt".to_owned();
@@ -173,7 +174,7 @@ fn two_files_in_two_encodings_are_both_read() {
     let encoding = Encoding::Windows1252;
     assert_eq!(source.notices, [Notice::PartsInAnotherEncoding { name: name(), encoding, count: 20 }]);
 
-    // As PowerShell appends to a file in UTF-8.
+    // As when PowerShell appends to a UTF-8 file.
     let tail = utf16(&line.replace('\n', "\r\n").repeat(20), b"", u16::to_le_bytes);
     let source = read("a.txt", &[line.repeat(30).as_bytes(), &tail].concat()).unwrap();
     assert_eq!((source.text.as_str(), source.encoding), (line.repeat(50).as_str(), Encoding::Utf8));
@@ -185,7 +186,7 @@ fn two_files_in_two_encodings_are_both_read() {
 }
 
 #[test]
-fn utf16_needs_no_mark() {
+fn utf16_is_detected_without_a_byte_order_mark() {
     for (name, text) in FORMATS {
         for (encoding, bytes) in [
             (Encoding::Utf16Le, utf16(text, b"", u16::to_le_bytes)),
@@ -199,7 +200,7 @@ fn utf16_needs_no_mark() {
 }
 
 #[test]
-fn nuls_are_left_out_wherever_they_are() {
+fn nuls_are_left_out_at_any_position() {
     let line = "The ferryman counts the plañks.\n";
     let text = line.repeat(1000);
     for at in [0, 5, 4000, 4096, 30_000, text.len()] {
@@ -212,7 +213,7 @@ fn nuls_are_left_out_wherever_they_are() {
 }
 
 #[test]
-fn older_encodings_are_found_out_or_named() {
+fn older_encodings_are_detected_or_chosen() {
     let lines = "Маяк стоит на скале, и лодки идут домой.\n".repeat(30);
     for (known, encoding) in
         [(encoding_rs::KOI8_R, Encoding::Koi8R), (encoding_rs::WINDOWS_1251, Encoding::Windows1251)]
@@ -229,7 +230,7 @@ fn older_encodings_are_found_out_or_named() {
 }
 
 #[test]
-fn the_end_of_text_separates_documents_of_plain_text() {
+fn the_end_of_text_token_separates_documents_of_plain_text() {
     let source = read("a.txt", b"<|startoftext|>one<|endoftext|>\n<|startoftext|>two\n\n<|endoftext|>\n").unwrap();
     assert_eq!(documents(&source), ["<|startoftext|>one", "<|startoftext|>two"]);
     let source = read("a.md", b"one\r\n<|endoftext|>\r\n  two\r\n\r\nlines\r\n").unwrap();
@@ -240,13 +241,13 @@ fn the_end_of_text_separates_documents_of_plain_text() {
 }
 
 #[test]
-fn letters_in_two_forms_are_one_letter_and_one_text() {
+fn composed_and_decomposed_letters_give_the_same_text() {
     let (apart, one) = ("nin\u{303}o y an\u{303}o\n", "niño y año\n");
     let mut corpus = Corpus::default();
     corpus.add(read("a.txt", apart.as_bytes()).unwrap());
     corpus.add(read("b.txt", one.as_bytes()).unwrap());
     assert_eq!(corpus.characters().into_iter().collect::<String>(), "\n ainoyñ");
-    // The same text is not on both sides of the split.
+    // The same text must not be in both training and validation data.
     let rows: String = (0..60).map(|row| format!("\"nin\u{303}o {row}\"\n\"niño {row}\"\n")).collect();
     corpus.clear();
     corpus.add(read("a.jsonl", rows.as_bytes()).unwrap());
@@ -257,7 +258,7 @@ fn letters_in_two_forms_are_one_letter_and_one_text() {
 }
 
 #[test]
-fn many_small_documents_stay_cheap() {
+fn many_small_documents_take_little_memory() {
     let rows = "\"a\"\n".repeat(300_000);
     let mut corpus = Corpus::default();
     corpus.add(read_with("a.jsonl", rows.as_bytes(), 1 << 20, ReadOptions::default()).unwrap());
@@ -267,7 +268,7 @@ fn many_small_documents_stay_cheap() {
 }
 
 #[test]
-fn a_limit_counts_text_whatever_its_file_takes() {
+fn the_size_limit_counts_text_not_file_bytes() {
     let options = |expected_bytes| ReadOptions { limit: 10_000, expected_bytes, ..ReadOptions::default() };
     let fits = "a".repeat(10_000);
     let too_large = "a".repeat(10_001);
@@ -283,14 +284,14 @@ fn a_limit_counts_text_whatever_its_file_takes() {
     let mut reader = FileReader::new("a.txt", options(1 << 40));
     let error = Error::FileTooLarge { name: "a.txt".into(), bytes: 1 << 40, limit: 10_000 };
     assert_eq!(reader.push(&[b'a'; 5000]), Err(error));
-    // What Windows-1252 makes of it counts, too.
+    // Decoding Windows-1252 makes it longer, which counts, too.
     let grown = ["a".repeat(9000).as_bytes(), &[0xE9; 999]].concat();
     let error = read_with("a.txt", &grown, 1000, options(0)).unwrap_err();
     assert!(matches!(error, Error::FileTooLarge { .. }), "{error:?}");
 }
 
 #[test]
-fn a_gzip_bomb_is_refused_before_it_bursts() {
+fn a_gzip_bomb_is_refused_before_it_is_unpacked() {
     let bomb = gzip(&vec![b'a'; 16 << 20]);
     assert!(bomb.len() < 100_000);
     for chunk in [1000, bomb.len()] {
@@ -302,7 +303,7 @@ fn a_gzip_bomb_is_refused_before_it_bursts() {
 }
 
 #[test]
-fn damaged_gzip_is_an_error() {
+fn damaged_gzip_files_are_refused() {
     let whole = gzip("Some text to be packed, long enough to have a middle. ".repeat(50).as_bytes());
     let damaged = |bytes: &[u8]| assert_eq!(read("a.txt", bytes), Err(Error::GzipDamaged { name: "a.txt".into() }));
     for cut in [3, 9, 10, 11, whole.len() / 2, whole.len() - 8, whole.len() - 1] {
@@ -313,7 +314,7 @@ fn damaged_gzip_is_an_error() {
     damaged(&changed);
     let members = [gzip(b"one, "), gzip(b"two")].concat();
     assert_eq!(read("a.gz", &members).unwrap().text, "one, two");
-    // Zeros that fill up a block are no damage; anything else behind a member is.
+    // Zeros that pad a block are permitted; any other data after a member are an error.
     for zeros in [1, 511, 10_000] {
         let padded = [members.clone(), vec![0; zeros]].concat();
         assert_eq!(read("a.gz", &padded).unwrap().text, "one, two");
@@ -358,13 +359,13 @@ fn malformed_json_lines_end_in_an_error_or_a_notice() {
         assert_eq!(documents(&source), ["good", "good, too"], "{shown}");
         let broken = Notice::JsonLinesBroken { name: "a.jsonl".into(), count: 1, first_line: 3 };
         assert_eq!(source.notices, [broken], "{shown}");
-        // As JSON these are errors; some are also what JSON lines look like.
+        // As JSON these are errors; some are also valid JSON lines.
         assert!(read("a.json", case).is_err(), "{shown}");
     }
 }
 
 #[test]
-fn a_missing_field_is_answered_with_those_there_are() {
+fn the_error_for_a_missing_field_lists_the_existing_ones() {
     let options = || ReadOptions { field: Some("words".into()), ..ReadOptions::default() };
     let files =
         [("a.csv", "a,b\nx,y\n"), ("a.jsonl", "{\"a\":\"x\",\"b\":\"y\"}"), ("a.json", "[{\"a\":\"x\",\"b\":\"y\"}]")];
@@ -378,7 +379,7 @@ fn a_missing_field_is_answered_with_those_there_are() {
 }
 
 #[test]
-fn notices_travel_as_the_page_reads_them() {
+fn notices_are_serialized_as_the_page_expects() {
     let notice = Notice::JsonLinesBroken { name: "a".into(), count: 2, first_line: 3 };
     let expected = serde_json::json!({"code": "json-lines-broken", "name": "a", "count": 2, "firstLine": 3});
     assert_eq!(serde_json::to_value(notice).unwrap(), expected);
@@ -389,12 +390,12 @@ fn notices_travel_as_the_page_reads_them() {
 }
 
 #[test]
-fn a_corpus_adds_up_its_sources() {
+fn a_corpus_sums_up_its_sources() {
     let mut corpus = Corpus::default();
     assert!(corpus.is_empty());
     corpus.add(read("a.txt", "año\r\n".repeat(10).as_bytes()).unwrap());
     corpus.add(read("b.jsonl", b"\"x\"\n\"yy\"\nbroken").unwrap());
-    // A bad file never gets as far as the corpus.
+    // An unreadable file is never added to the corpus.
     assert!(read("c.txt", b"\0").is_err());
 
     let summary = serde_json::to_value(corpus.summary()).unwrap();
@@ -418,7 +419,7 @@ fn a_corpus_adds_up_its_sources() {
     assert_eq!(corpus.summary().preview, "");
 }
 
-/// SplitMix64: enough for tests, and the same everywhere.
+/// SplitMix64: sufficient for tests, and the same on every machine.
 struct Random(u64);
 
 impl Random {
@@ -434,7 +435,7 @@ impl Random {
     }
 }
 
-/// Pieces that parsers stumble over.
+/// Pieces that are difficult for parsers.
 const PIECES: [&[u8]; 36] = [
     b"{",
     b"}",
@@ -475,7 +476,7 @@ const PIECES: [&[u8]; 36] = [
 ];
 
 #[test]
-fn nothing_makes_it_panic() {
+fn random_files_never_make_the_reader_panic() {
     let mut random = Random(1);
     let names = ["a.txt", "a.csv", "a.tsv", "a.json", "a.jsonl"];
     let encodings = [None, Some(Encoding::Utf8), Some(Encoding::Utf16Le), Some(Encoding::Windows1252)];

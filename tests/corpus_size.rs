@@ -1,5 +1,4 @@
-//! Files that are large, or made to be costly: the memory and the time that reading one takes grow with its size, and no
-//! faster.
+//! Large files, and files made to be expensive: the memory and time to read a file grow linearly with its size.
 
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ fn read(name: &str, text: &str) -> Result<Source> {
     reader.finish()
 }
 
-/// A text of about as many bytes, of the same piece again and again.
+/// A text of about this many bytes that repeats one piece.
 fn filled(begin: &str, piece: &str, end: &str, bytes: usize) -> String {
     let mut text = String::with_capacity(bytes + piece.len() + end.len());
     text.push_str(begin);
@@ -31,7 +30,7 @@ fn filled(begin: &str, piece: &str, end: &str, bytes: usize) -> String {
 
 const SIZE: usize = 16 << 20;
 
-/// Files in which there is much that is no text, or in which all of it is one.
+/// Files with many parts that are not text, or with a single large text.
 fn large() -> Vec<(&'static str, &'static str, String)> {
     let words = "some words of a story, and then some more of them, until it is long enough to be told. ";
     vec![
@@ -61,7 +60,7 @@ fn large() -> Vec<(&'static str, &'static str, String)> {
 }
 
 #[test]
-fn reading_takes_less_than_three_times_the_file() {
+fn reading_a_file_takes_less_than_three_times_its_size_in_memory() {
     for (what, name, text) in large() {
         let (source, peak) = peak(|| read(name, &text));
         let source = source.unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -70,7 +69,7 @@ fn reading_takes_less_than_three_times_the_file() {
     }
 }
 
-/// Texts of a size that a reader could take quadratic time for.
+/// Texts for which a naive reader would need quadratic time.
 fn costly(size: usize) -> Vec<(&'static str, &'static str, String)> {
     let nested =
         |open: &str, close: &str, count: usize| format!("{}\"a b\"{}", open.repeat(count), close.repeat(count));
@@ -109,7 +108,7 @@ fn costly(size: usize) -> Vec<(&'static str, &'static str, String)> {
 }
 
 #[test]
-fn eight_times_the_file_takes_about_eight_times_the_time() {
+fn reading_time_grows_linearly_with_the_size_of_the_file() {
     let time = |name: &str, text: &str| {
         let once = || {
             let started = ThreadTime::now();
@@ -121,7 +120,7 @@ fn eight_times_the_file_takes_about_eight_times_the_time() {
     const SIZE: usize = 200_000;
     for ((what, name, small), (.., large)) in costly(SIZE).into_iter().zip(costly(8 * SIZE)) {
         let (one, eight) = (time(name, &small), time(name, &large));
-        // Quadratic would be 64 times.
+        // Quadratic time would be 64 times as long.
         assert!(eight < 30 * one + Duration::from_millis(50), "{what}: {one:?}, and {eight:?} for eight times as much");
     }
 }
@@ -132,7 +131,7 @@ fn a_table_of_a_million_columns_is_read_and_few_of_them_are_listed() {
     let text = format!("{}\n{}some words\n", names.join(","), "x,".repeat(999_999));
     let started = ThreadTime::now();
     let source = read("wide.csv", &text).unwrap();
-    // It takes two seconds; with each column held against all others it would be hours.
+    // It takes two seconds; comparing each column with all others would take hours.
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     assert_eq!(source.field.as_deref(), Some("c999999"));
     assert_eq!((source.fields.len(), source.more_fields), (256, 999_744));

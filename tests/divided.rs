@@ -1,5 +1,5 @@
-//! A model whose weights lie in several buffers, as no single one may be as large, computes what it does in one: losses,
-//! gradients' norms, weights, text and files, on both engines.
+//! A model whose weights are divided among several buffers computes the same as in one: losses, gradient norms,
+//! weights, text and files, on both engines.
 
 use futures_lite::future::block_on;
 use lorito::{
@@ -14,11 +14,11 @@ use lorito::{
     warm_up::is_divided,
 };
 
-/// More than 256 tokens: with what a buffer may hold here their rows are in three pieces.
+/// More than 256 tokens: with the largest buffer below, their rows are in three segments.
 const CONFIG: ModelConfig =
     ModelConfig { vocabulary: 301, context: 16, layers: 2, heads: 2, width: 24, dropout: 0.1, variant: Variant::GPT2 };
 const UNTIED: ModelConfig = ModelConfig { variant: Variant { tied: false, ..Variant::GPT2 }, ..CONFIG };
-/// 128 rows of tokens, and a little more than the largest matrix.
+/// 128 rows of the token embedding, and a little more than the largest matrix.
 const LARGEST: u64 = 4 * 128 * 24;
 
 fn engines() -> [Device; 2] {
@@ -40,7 +40,7 @@ struct Done {
     segments: usize,
 }
 
-/// Trains, and writes with what was learned.
+/// Trains a model, and generates text with it.
 fn run(config: ModelConfig, run: TrainConfig, device: &Device) -> Done {
     let mut gpt = Gpt::new(config, 5, device);
     if let Some(lora) = run.lora {
@@ -53,7 +53,7 @@ fn run(config: ModelConfig, run: TrainConfig, device: &Device) -> Done {
     (0..trainer.validation_batches(&gpt, &data()))
         .for_each(|index| trainer.evaluate_batch(&gpt, &data(), index).unwrap());
     let validation = block_on(trainer.finish_evaluation(&data())).unwrap().validation_loss.unwrap();
-    // A checkpoint and back: the moments come to the same places.
+    // A checkpoint and back: the moments return to the same positions.
     let state = block_on(trainer.state(&gpt)).unwrap();
     let mut trainer = Trainer::restore(&gpt, state);
     trainer.step(&mut gpt, &data()).unwrap();
@@ -83,7 +83,7 @@ fn assert_near(got: &[f32], right: &[f32], relative: f32, what: &str) {
 }
 
 #[test]
-fn a_divided_model_learns_and_writes_what_a_whole_one_does() {
+fn a_divided_model_has_the_same_losses_weights_and_text_as_a_whole_one() {
     let whole = TrainConfig {
         steps: 5,
         batch_size: 5,
@@ -115,7 +115,7 @@ fn a_divided_model_learns_and_writes_what_a_whole_one_does() {
 }
 
 #[test]
-fn tokens_are_in_pieces_and_other_tensors_whole() {
+fn only_the_token_embedding_and_the_head_are_split_among_segments() {
     let layout = Layout::new(&UNTIED).divided(LARGEST as usize / 4);
     let ranges = layout.segments.ranges();
     for parameter in &layout.parameters {
@@ -127,9 +127,9 @@ fn tokens_are_in_pieces_and_other_tensors_whole() {
     assert!(ranges.iter().all(|range| 4 * range.len() as u64 <= LARGEST));
 }
 
-/// Opened, trained on and exported with buffers of little more than what a window takes.
+/// Opened, trained and exported with buffers of little more than the size of a window.
 #[test]
-fn files_of_a_divided_model_are_those_of_a_whole_one() {
+fn files_of_a_divided_model_equal_those_of_a_whole_one() {
     let files = |engine: Engine, device: &Device, largest_buffer: u64| {
         let mut session = Session::new(device.clone(), engine, Limits { largest_buffer, total: 1 << 30 });
         session.open_file("text.txt", 4000, None);

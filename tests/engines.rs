@@ -1,4 +1,4 @@
-//! The GPU engine computes what the CPU engine does: whole training runs side by side, natively on any Vulkan driver.
+//! The GPU engine computes the same as the CPU engine: whole training runs on both, natively on any Vulkan driver.
 
 use std::io::{Write, stdout};
 
@@ -28,7 +28,7 @@ fn dataset() -> Dataset {
     Dataset { train: train.into(), validation: validation.into(), validation_bytes: 400, answers: None }
 }
 
-/// Losses and norms of a run, its validation loss and its weights at the end.
+/// Losses and gradient norms of a run, its validation loss, and its final weights.
 fn run(config: ModelConfig, train: TrainConfig, device: &Device) -> (Vec<[f32; 2]>, f32, Vec<f32>) {
     let mut gpt = Gpt::new(config, 5, device);
     let mut trainer = Trainer::new(&gpt);
@@ -47,7 +47,7 @@ fn run(config: ModelConfig, train: TrainConfig, device: &Device) -> (Vec<[f32; 2
 }
 
 #[test]
-fn runs_of_short_windows_have_the_same_figures_too() {
+fn runs_with_short_windows_have_the_same_results_on_both_engines() {
     let config = ModelConfig {
         vocabulary: 29,
         context: 24,
@@ -60,7 +60,7 @@ fn runs_of_short_windows_have_the_same_figures_too() {
     let figures = [Device::cpu(), gpu()].map(|device| {
         let mut gpt = Gpt::new(config, 5, &device);
         let mut trainer = Trainer::new(&gpt);
-        // The rows of places that the second run is too short for must not go on with the gradients of the first.
+        // Positions beyond the second run's shorter windows must not keep the first run's gradients.
         for window_length in [24, 10] {
             let run = TrainConfig {
                 steps: 6,
@@ -86,9 +86,9 @@ fn runs_of_short_windows_have_the_same_figures_too() {
 }
 
 #[test]
-fn a_run_has_the_same_figures_on_both_engines() {
+fn a_run_has_the_same_losses_and_weights_on_both_engines() {
     let recipes = [
-        // Even sizes, dropout, two passes a step.
+        // Even sizes, dropout, two passes per step.
         (
             ModelConfig {
                 vocabulary: 29,
@@ -114,7 +114,7 @@ fn a_run_has_the_same_figures_on_both_engines() {
             },
             1,
         ),
-        // Without biases, dropout, two passes a step.
+        // Without biases, with dropout, two passes per step.
         (
             ModelConfig {
                 vocabulary: 29,
@@ -223,7 +223,7 @@ fn a_run_with_half_precision_has_nearly_the_same_losses() {
     let device = gpu();
     assert_eq!(block_on(check_half_precision(&Device::cpu())).unwrap(), HalfPrecision::Missing);
     if !device.supports_half() {
-        // Past the capture of what tests print, so that `cargo xtask test` counts this test as skipped.
+        // Bypasses the capture of test output, so that `cargo xtask test` counts this test as skipped.
         let test = "engines::a_run_with_half_precision_has_nearly_the_same_losses";
         writeln!(stdout(), "skipped: {test}: this GPU has no half precision (shader-f16)").unwrap();
         return;
@@ -260,7 +260,7 @@ fn a_run_with_half_precision_has_nearly_the_same_losses() {
     );
 }
 
-/// GPT-2's vocabulary: the logits of all rows would take 51 MB here, and are never there at once.
+/// GPT-2's vocabulary: the logits of all rows would take 51 MB here, and are never materialized at once.
 #[test]
 fn a_vocabulary_of_50257_trains_alike_on_both_engines() {
     let config = ModelConfig {

@@ -1,5 +1,5 @@
-//! The crate's promises, a file or a folder each. They are one program, as each of its own would be linked with all of
-//! Burn: two minutes more for a run of the tests.
+//! Tests of the crate's promises, a file or a folder each. They are one program, as linking each one with all of Burn
+//! would take two minutes more.
 
 mod adapters;
 mod carry_on;

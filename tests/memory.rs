@@ -1,11 +1,11 @@
-//! What a piece of work asks of memory.
+//! Measures memory allocations.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
 };
 
-/// Remembers what the thread asks for.
+/// An allocator that counts the thread's allocations.
 struct Watching;
 
 thread_local! {
@@ -21,11 +21,11 @@ fn took(size: usize) {
 }
 
 fn gave(size: usize) {
-    // What another thread took may be given back here.
+    // Memory that another thread allocated may be freed here.
     HELD.set(HELD.get().saturating_sub(size));
 }
 
-// SAFETY: every call goes to the system's allocator as it is.
+// SAFETY: every call is passed to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Watching {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         took(layout.size());
@@ -38,7 +38,7 @@ unsafe impl GlobalAlloc for Watching {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // While it is copied, both are there.
+        // During the copy both blocks exist.
         took(size);
         gave(layout.size());
         unsafe { System.realloc(pointer, layout, size) }
@@ -48,14 +48,14 @@ unsafe impl GlobalAlloc for Watching {
 #[global_allocator]
 static WATCHING: Watching = Watching;
 
-/// The largest piece of memory that is asked for at once.
+/// The largest single allocation during `work`.
 pub fn largest<T>(work: impl FnOnce() -> T) -> (T, usize) {
     LARGEST.set(0);
     let result = work();
     (result, LARGEST.get())
 }
 
-/// How much more memory is held at a time than before, at the most.
+/// The peak of additionally allocated memory during `work`.
 pub fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = HELD.get();
     PEAK.set(before);

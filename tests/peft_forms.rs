@@ -1,5 +1,5 @@
-//! Adapters of PEFT's that are not the same for every matrix: they compute what PEFT computes, and stay what they are when
-//! they are trained, kept and given back. `tests/fixtures/peft` says how the files are made.
+//! PEFT adapters that differ by matrix: their logits equal PEFT's, and they keep their form when they are trained,
+//! saved and exported. `tests/fixtures/peft` has the script that makes the files.
 
 use std::collections::HashSet;
 
@@ -18,7 +18,7 @@ use serde_json::Value;
 
 const FOLDERS: [&str; 3] = ["one-layer", "all-linear", "patterns"];
 
-/// The two files of an adapter, and the logits that PEFT has with it.
+/// The two files of an adapter, and PEFT's logits with it.
 fn adapter(name: &str) -> (Vec<u8>, Vec<u8>, Vec<f32>) {
     let file = |which: &str| fixture(&format!("peft/{name}/{which}"));
     let mut expected: Value = serde_json::from_slice(&file("expected.json")).unwrap();
@@ -30,7 +30,7 @@ fn logits(session: &Session) -> Vec<f32> {
     block_on(session.logits(&expected_ids())).unwrap()
 }
 
-/// The adapter's files as the session gives them out.
+/// The adapter's files as exported by the session.
 fn exported(session: &Session) -> (Value, Vec<u8>) {
     let mut files = unzip(&block_on(session.export_adapter("prefixed")).unwrap());
     let config = serde_json::from_slice(&files["adapter_config.json"]).unwrap();
@@ -42,14 +42,14 @@ fn names(weights: &[u8]) -> HashSet<String> {
 }
 
 #[test]
-fn adapters_that_differ_by_matrix_compute_what_they_do_in_peft() {
+fn adapters_that_differ_by_matrix_have_the_same_logits_as_in_peft() {
     for name in FOLDERS {
         let mut session = session_with_base();
         let (config, weights, right) = adapter(name);
         session.import_adapter(&config, &weights).unwrap();
         let got = logits(&session);
         assert_near(&got, &right, 1e-4);
-        // As PEFT's files they come back beside the same matrices, and compute the same.
+        // Exported as PEFT files, they have the same matrices and the same logits.
         let (described, back) = exported(&session);
         assert_eq!(names(&back), names(&weights), "{name}");
         if let Ok(folder) = std::env::var("LORITO_WRITE_ADAPTERS") {
@@ -59,7 +59,7 @@ fn adapters_that_differ_by_matrix_compute_what_they_do_in_peft() {
         let mut again = session_with_base();
         again.import_adapter(described.to_string().as_bytes(), &back).unwrap();
         assert_eq!(logits(&again), got, "{name}");
-        // So does the page's own file, and the model that it is merged into.
+        // Likewise Lorito's own file, and the merged model.
         let own = block_on(session.export_safetensors("own")).unwrap();
         let mut own_session = Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS);
         own_session.import_model(&own).unwrap();
@@ -70,7 +70,7 @@ fn adapters_that_differ_by_matrix_compute_what_they_do_in_peft() {
 }
 
 #[test]
-fn an_adapter_of_one_layer_goes_on_learning_there_alone() {
+fn an_adapter_of_one_layer_trains_only_that_layer() {
     let mut session = session_with_base();
     let (config, weights, _) = adapter("one-layer");
     let summary = session.import_adapter(&config, &weights).unwrap();
@@ -96,7 +96,7 @@ fn an_adapter_of_one_layer_goes_on_learning_there_alone() {
     let mut again = session_with_base();
     again.import_adapter(described.to_string().as_bytes(), &back).unwrap();
     assert_eq!(logits(&again), learned);
-    // The model that it is merged into differs from the base in that matrix alone.
+    // The merged model differs from the base only in that matrix.
     session.merge_adapter().unwrap();
     let merged = unzip(&block_on(session.export_hugging_face("merged", "2026-11-28")).unwrap());
     let (merged, base) = (tensors(&merged["model.safetensors"]), tensors(&files("prefixed")["model.safetensors"]));

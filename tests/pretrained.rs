@@ -1,5 +1,5 @@
-//! Models of Hugging Face's open as they are: logits, bytes on the way back, and what is refused.
-//! `tests/fixtures/pretrained` says how the files are made.
+//! Hugging Face models open unchanged: their logits, the bytes of their export, and which models are refused.
+//! `tests/fixtures/pretrained` has the script that makes the files.
 
 use std::{fs, path::PathBuf};
 
@@ -55,7 +55,7 @@ fn assert_logits(session: &Session, name: &str) {
 }
 
 #[test]
-fn logits_are_those_of_transformers() {
+fn logits_equal_those_of_transformers() {
     for name in ["prefixed", "plain", "sharded"] {
         for mut session in [session(), gpu_session()] {
             open(&mut session, &files(name)).unwrap();
@@ -65,7 +65,7 @@ fn logits_are_those_of_transformers() {
 }
 
 #[test]
-fn a_model_goes_back_with_the_same_bytes() {
+fn a_model_is_exported_with_the_same_bytes() {
     let mut session = session();
     let given = files("prefixed");
     open(&mut session, &given).unwrap();
@@ -73,7 +73,7 @@ fn a_model_goes_back_with_the_same_bytes() {
     assert!(tensors(&back["model.safetensors"]) == tensors(&given["model.safetensors"]));
     open(&mut session, &back).unwrap();
     assert_logits(&session, "prefixed");
-    // What is no published GPT-2 stays what it is, in the folder and in the page's own file.
+    // A variant of GPT-2 keeps its properties, in the folder and in Lorito's own file.
     open(&mut session, &files("sharded")).unwrap();
     let own = block_on(session.export_safetensors("own")).unwrap();
     let back = unzip(&block_on(session.export_hugging_face("back", "2026-11-23")).unwrap());
@@ -88,7 +88,7 @@ fn a_model_goes_back_with_the_same_bytes() {
 }
 
 #[test]
-fn a_model_from_elsewhere_learns_the_persons_text() {
+fn a_pretrained_model_learns_the_users_text() {
     let mut session = session();
     open(&mut session, &files("sharded")).unwrap();
     session.open_file("a.txt", 0, None);
@@ -101,7 +101,7 @@ fn a_model_from_elsewhere_learns_the_persons_text() {
     assert!(losses[19].loss < losses[0].loss - 1.0, "{} to {}", losses[0].loss, losses[19].loss);
 }
 
-/// The error that a changed folder gives; what was open before stays.
+/// The error of a changed folder; the model that was open before stays.
 fn refused(change: impl FnOnce(&mut Files), from: &str) -> Error {
     let mut session = session();
     open(&mut session, &files("plain")).unwrap();
@@ -112,7 +112,7 @@ fn refused(change: impl FnOnce(&mut Files), from: &str) -> Error {
     error
 }
 
-/// A file of safetensors with another header.
+/// Replaces the header of a safetensors file.
 fn with_header(file: &mut Vec<u8>, change: impl FnOnce(&mut Value)) {
     let length = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
     let mut header: Value = serde_json::from_slice(&file[8..8 + length]).unwrap();
@@ -125,7 +125,7 @@ const WEIGHTS: &str = "model.safetensors";
 const FIRST_SHARD: &str = "model-00001-of-00002.safetensors";
 
 #[test]
-fn folders_that_lack_something_or_lie_are_refused() {
+fn incomplete_and_inconsistent_folders_are_refused() {
     fn weights(files: &mut Files) -> &mut Vec<u8> {
         files.get_mut(WEIGHTS).unwrap()
     }
@@ -302,7 +302,7 @@ fn folders_that_lack_something_or_lie_are_refused() {
 }
 
 #[test]
-fn pieces_must_come_whole_and_all() {
+fn all_pieces_must_arrive_complete() {
     let mut session = session();
     assert_eq!(block_on(session.push_pretrained(&[])).unwrap_err().code(), "no-model-opening");
     assert_eq!(session.finish_pretrained().unwrap_err().code(), "no-model-opening");
@@ -316,7 +316,7 @@ fn pieces_must_come_whole_and_all() {
 }
 
 #[test]
-fn a_model_that_does_not_fit_is_refused_before_its_weights_come() {
+fn a_model_that_does_not_fit_is_refused_before_its_weights_are_read() {
     let limits = Limits { largest_buffer: 1 << 20, total: 20_000 };
     let mut session = Session::new(Device::cpu(), Engine::Cpu, limits);
     assert_eq!(session.begin_pretrained(&folder(&files("prefixed"))).unwrap_err().code(), "model-too-large");

@@ -1,5 +1,5 @@
-//! Models as other programs leave them: the same weights under other names, turned, with a head of their own or in other
-//! containers. They compute what transformers computes of them, or are refused by what is the matter.
+//! Models in the forms that other programs save: the same weights under other names, transposed, with an untied head,
+//! or in other containers. Their logits equal those of transformers, or they are refused with a precise error.
 
 use std::collections::BTreeMap;
 
@@ -18,10 +18,10 @@ const WEIGHTS: &str = "model.safetensors";
 const EMBEDDING: &str = "transformer.wte.weight";
 const HEAD: &str = "lm_head.weight";
 
-/// Shape and numbers by name.
+/// Shapes and numbers of tensors, by name.
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-/// The model in `tests/fixtures/pretrained/prefixed`, its weights and all with other ones.
+/// The model in `tests/fixtures/pretrained/prefixed`, with its weights.
 fn model() -> (Files, Tensors) {
     let files = files("prefixed");
     let numbers = |bytes: &[u8]| bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
@@ -51,7 +51,7 @@ fn expected() -> (Vec<u32>, Vec<f32>) {
     )
 }
 
-/// The model with changed weights, and its logits.
+/// Opens the model with changed weights, and computes its logits.
 fn opened(files: &Files, tensors: &Tensors) -> Result<(ModelSummary, Vec<f32>), Error> {
     let mut files = files.clone();
     files.insert(WEIGHTS.into(), safetensors(tensors));
@@ -72,7 +72,7 @@ fn renamed(tensors: &Tensors, rename: impl Fn(&str) -> String) -> Tensors {
 }
 
 #[test]
-fn what_programs_put_before_all_names_is_no_part_of_them() {
+fn common_prefixes_of_tensor_names_are_ignored() {
     let (files, mut tensors) = model();
     let (_, right) = expected();
     tensors.insert(HEAD.into(), tensors[EMBEDDING].clone());
@@ -80,12 +80,12 @@ fn what_programs_put_before_all_names_is_no_part_of_them() {
         let (_, got) = opened(&files, &renamed(&tensors, |name| format!("{prefix}{name}"))).unwrap();
         assert_near(&got, &right);
     }
-    // Within the names, and beside weights of something else.
+    // A prefix within the names, and weights that do not belong to the model.
     let inner = |name: &str| name.replace("transformer.", "transformer._fsdp_wrapped_module.");
     let mut wrapped = renamed(&tensors, inner);
     wrapped.insert("v_head.summary.weight".into(), (vec![1], vec![0.5]));
     assert_near(&opened(&files, &wrapped).unwrap().1, &right);
-    // A second model in the file is not taken for the first.
+    // A second model in the file is not mistaken for the first.
     let mut two = tensors.clone();
     two.extend(renamed(&tensors, |name| format!("reference.{name}")).into_iter().map(
         |(name, (shape, mut numbers))| {
@@ -94,7 +94,7 @@ fn what_programs_put_before_all_names_is_no_part_of_them() {
         },
     ));
     assert_near(&opened(&files, &two).unwrap().1, &right);
-    // What has other names than these is refused with those that it has.
+    // A file with other names is refused, with its names in the error.
     tensors.remove(HEAD);
     let other = renamed(&tensors, |name| name.replace("wpe", "positions").replace("transformer.", "gpt."));
     let error = opened(&files, &other).unwrap_err();
@@ -116,12 +116,12 @@ fn turned(tensors: &Tensors, chosen: impl Fn(&str) -> bool) -> Tensors {
 }
 
 #[test]
-fn matrices_as_pytorch_has_linear_layers_are_turned() {
+fn matrices_in_the_layout_of_pytorch_linear_layers_are_transposed() {
     let (files, tensors) = model();
     let is_matrix = |name: &str| name.contains(".h.") && name.contains(".c_") && name.ends_with(".weight");
     let (_, got) = opened(&files, &turned(&tensors, is_matrix)).unwrap();
     assert_near(&got, &expected().1);
-    // Some so, some so: what was meant by the square ones cannot be known.
+    // Mixed layouts are refused: square matrices would be ambiguous.
     let some = turned(&tensors, |name| is_matrix(name) && !name.contains("mlp"));
     let error = opened(&files, &some).unwrap_err();
     let tensor = "transformer.h.0.mlp.c_fc.weight".into();
@@ -129,10 +129,10 @@ fn matrices_as_pytorch_has_linear_layers_are_turned() {
 }
 
 #[test]
-fn large_matrices_are_turned_as_a_whole_on_both_engines() {
+fn large_matrices_are_transposed_as_a_whole_on_both_engines() {
     let (mut files, _) = model();
     let mut config: Value = serde_json::from_slice(&files["config.json"]).unwrap();
-    // Its matrices have more numbers than a piece.
+    // Its matrices are larger than a piece.
     let width = 520;
     for (setting, value) in [("n_embd", width), ("n_layer", 1), ("n_head", 2), ("n_positions", 8)] {
         config[setting] = value.into();
@@ -185,27 +185,27 @@ fn large_matrices_are_turned_as_a_whole_on_both_engines() {
 }
 
 #[test]
-fn a_head_in_the_file_is_the_head_whatever_the_description_says() {
+fn a_head_in_the_file_is_used_whatever_the_configuration_says() {
     let (files, mut tensors) = model();
     let (_, right) = expected();
-    // The embedding again, as older programs write it.
+    // A copy of the embedding, as older programs write it.
     let (shape, numbers) = tensors[EMBEDDING].clone();
     tensors.insert(HEAD.into(), (shape.clone(), numbers.clone()));
     let (summary, got) = opened(&files, &tensors).unwrap();
     assert!(summary.config.variant.tied);
     assert_near(&got, &right);
-    // Rows in another order give logits in that order. transformers 5.24 has the same ("we will NOT tie them").
+    // Rows in another order give logits in that order, as in transformers 5.24 ("we will NOT tie them").
     let rows: Vec<f32> = numbers.chunks(shape[1]).rev().flatten().copied().collect();
     tensors.insert(HEAD.into(), (shape.clone(), rows));
     let (summary, got) = opened(&files, &tensors).unwrap();
     assert!(!summary.config.variant.tied);
     assert_near(&got.into_iter().rev().collect::<Vec<_>>(), &right);
-    // A difference in the last number is one.
+    // A difference in the last number counts.
     let mut almost = numbers.clone();
     *almost.last_mut().unwrap() += 1.0;
     tensors.insert(HEAD.into(), (shape.clone(), almost));
     assert!(!opened(&files, &tensors).unwrap().0.config.variant.tied);
-    // Tied weights may be kept under the head's name alone.
+    // Tied weights may be stored under the head's name only.
     tensors.remove(EMBEDDING);
     tensors.insert(HEAD.into(), (shape, numbers));
     let (summary, got) = opened(&files, &tensors).unwrap();
@@ -214,7 +214,7 @@ fn a_head_in_the_file_is_the_head_whatever_the_description_says() {
 }
 
 #[test]
-fn a_head_that_is_not_there_is_not_made_up() {
+fn a_missing_untied_head_is_an_error() {
     let (mut files, tensors) = model();
     let mut config: Value = serde_json::from_slice(&files["config.json"]).unwrap();
     config["tie_word_embeddings"] = false.into();
@@ -224,7 +224,7 @@ fn a_head_that_is_not_there_is_not_made_up() {
 }
 
 #[test]
-fn a_head_of_its_own_that_does_not_fit_is_refused_before_it_is_made() {
+fn an_untied_head_that_does_not_fit_is_refused_before_it_is_allocated() {
     let (mut files, mut tensors) = model();
     let (shape, mut numbers) = tensors[EMBEDDING].clone();
     numbers[0] += 1.0;
@@ -234,7 +234,7 @@ fn a_head_of_its_own_that_does_not_fit_is_refused_before_it_is_made() {
         let limits = Limits { total, ..CPU_LIMITS };
         Session::new(Device::cpu(), Engine::Cpu, limits).begin_pretrained(&folder(&files)).is_ok()
     };
-    // The least that the tied model fits into.
+    // The smallest budget for the tied model.
     let (mut low, mut high) = (0, CPU_LIMITS.total);
     while low + 1 < high {
         let middle = low.midpoint(high);
@@ -245,7 +245,7 @@ fn a_head_of_its_own_that_does_not_fit_is_refused_before_it_is_made() {
 }
 
 #[test]
-fn pointers_of_git_lfs_are_called_so() {
+fn git_lfs_pointers_are_reported_as_such() {
     const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935\nsize 1234\n";
     for (from, name) in [
         ("prefixed", WEIGHTS),

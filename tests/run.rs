@@ -1,4 +1,4 @@
-//! A whole run, driven by its ticks as the page drives it.
+//! A whole run, advanced in ticks like on the page.
 
 use std::cell::Cell;
 
@@ -32,7 +32,7 @@ fn config() -> TrainConfig {
     TrainConfig { steps, eval_every, batch_size: 4, warmup_steps: 2, learning_rate: 3e-3, ..TrainConfig::default() }
 }
 
-/// A clock on which each look takes a millisecond.
+/// A clock that advances by a millisecond each time it is read.
 #[derive(Default)]
 struct Clock(Cell<f64>);
 
@@ -43,7 +43,7 @@ impl Clock {
     }
 }
 
-/// Ticks until `last`, and returns all events.
+/// Ticks until an event matches `last`, and returns all events.
 fn events_until(session: &mut Session, clock: &Clock, last: impl Fn(&RunEvent) -> bool) -> Result<Vec<RunEvent>> {
     let mut events = Vec::new();
     loop {
@@ -78,7 +78,7 @@ fn name(event: &RunEvent) -> &'static str {
 }
 
 #[test]
-fn ticks_take_a_run_to_its_end_and_report_all_of_it() {
+fn ticks_advance_a_run_to_its_end_and_report_every_step() {
     let mut session = session();
     let clock = Clock::default();
     begin(&mut session, config(), &clock);
@@ -109,14 +109,14 @@ fn ticks_take_a_run_to_its_end_and_report_all_of_it() {
     };
     assert_eq!((*step, *train_loss), (8, Some(history.steps[7].loss)));
     assert_eq!(*validation_loss, history.evaluations[2].validation_loss);
-    // The clock went on by a thousandth a look, and all of it was spent on the run.
+    // The clock advances by a thousandth per reading, and all of that time counts for the run.
     assert!(history.seconds > 0.01 && history.seconds <= clock.read());
-    // And the run is over.
+    // The run has ended.
     assert_eq!(block_on(session.tick(|| clock.read())), Err(Error::NoRun));
 }
 
 #[test]
-fn a_run_that_is_ticked_learns_what_plain_steps_learn() {
+fn a_ticked_run_equals_plain_training_steps() {
     let (mut ticked, mut plain) = (session(), session());
     let clock = Clock::default();
     begin(&mut ticked, config(), &clock);
@@ -124,7 +124,7 @@ fn a_run_that_is_ticked_learns_what_plain_steps_learn() {
     plain.begin_training(config()).unwrap();
     (0..8).for_each(|_| plain.step().unwrap());
     assert_eq!(block_on(plain.read_losses()).unwrap(), ticked.history().unwrap().steps);
-    // The sample is what a person gets who asks for the same.
+    // The sample equals a generation with the same settings.
     let sampling = Sampling { temperature: 0.8, seed: 1337, ..Sampling::default() };
     plain.begin_generation("", GenerateOptions { max_tokens: 120, sampling, cache: true }).unwrap();
     assert_eq!(written(&mut plain), ticked.history().unwrap().samples[2].text);
@@ -139,7 +139,7 @@ fn written(session: &mut Session) -> String {
 }
 
 #[test]
-fn a_person_may_have_a_text_written_in_the_middle_of_a_sample() {
+fn the_user_can_generate_text_in_the_middle_of_a_sample() {
     let clock = Clock::default();
     let sample_with = |between: &dyn Fn(&mut Session)| {
         let mut session = session();
@@ -162,7 +162,7 @@ fn a_person_may_have_a_text_written_in_the_middle_of_a_sample() {
 }
 
 #[test]
-fn a_run_that_is_saved_and_restored_goes_on_where_it_was() {
+fn a_run_that_is_saved_and_restored_continues_from_the_same_step() {
     let clock = Clock::default();
     let mut whole = session();
     begin(&mut whole, config(), &clock);
@@ -173,7 +173,7 @@ fn a_run_that_is_saved_and_restored_goes_on_where_it_was() {
     while first.status().unwrap().step < 6 {
         block_on(first.tick(|| clock.read())).unwrap();
     }
-    // As before a pause: what is queued is done, and its time is on record.
+    // As before a pause: queued work is finished, and its time is recorded.
     block_on(first.flush_run(|| clock.read())).unwrap();
     let checkpoint = block_on(first.checkpoint()).unwrap();
     first.run_saved(2.0, || clock.read()).unwrap();
@@ -208,7 +208,7 @@ fn a_stop_ends_with_a_checkpoint_and_the_result() {
 }
 
 #[test]
-fn a_learning_rate_that_ruins_the_weights_ends_the_run() {
+fn a_run_ends_when_its_learning_rate_makes_the_loss_diverge() {
     let clock = Clock::default();
     let mut session = session();
     let config = TrainConfig { learning_rate: 10.0, grad_clip: 0.0, warmup_steps: 0, weight_decay: 10.0, ..config() };
@@ -218,10 +218,10 @@ fn a_learning_rate_that_ruins_the_weights_ends_the_run() {
 }
 
 #[test]
-fn evaluations_that_get_worse_are_counted_until_they_are_overfitting() {
+fn worse_evaluations_are_counted_until_they_indicate_overfitting() {
     let clock = Clock::default();
     let mut session = session();
-    // Learned by a rate that makes the validation loss rise after the first evaluations.
+    // A learning rate that makes the validation loss rise after the first evaluations.
     begin(
         &mut session,
         TrainConfig { steps: 60, eval_every: 1, learning_rate: 0.3, warmup_steps: 0, ..config() },

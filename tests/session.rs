@@ -1,4 +1,4 @@
-//! One person's work from text to file and back, without a browser.
+//! A user's whole session from text to file and back, without a browser.
 
 use futures_lite::future::block_on;
 use lorito::{
@@ -58,7 +58,7 @@ fn write(session: &mut Session, prompt: &str, temperature: f32) -> String {
 }
 
 #[test]
-fn a_text_becomes_a_model_that_writes() {
+fn a_model_trained_on_a_text_generates_text() {
     let mut session = with_text();
     let tokens = session.train_tokenizer(Kind::Bpe, Some(300)).unwrap();
     assert!(tokens.tokens_per_character < 1.0 && tokens.validation_tokens > 0);
@@ -70,8 +70,8 @@ fn a_text_becomes_a_model_that_writes() {
 }
 
 #[test]
-fn a_run_restored_from_its_checkpoint_goes_on_exactly() {
-    // The masks of dropout follow from seed and step: a restored run must drop what the whole run drops.
+fn a_run_restored_from_its_checkpoint_continues_exactly() {
+    // Dropout masks follow from seed and step: a restored run must use the same ones as an uninterrupted run.
     let with_dropout = || {
         let mut session = with_model();
         session.create_model(ModelConfig { dropout: 0.1, ..config() }, 7).unwrap();
@@ -98,7 +98,7 @@ fn a_run_restored_from_its_checkpoint_goes_on_exactly() {
 }
 
 #[test]
-fn an_exported_model_opens_elsewhere_and_can_be_trained_on() {
+fn an_exported_model_opens_in_another_session_and_can_be_trained_further() {
     let mut session = with_model();
     session.begin_training(run()).unwrap();
     losses(&mut session, 8);
@@ -117,7 +117,7 @@ fn an_exported_model_opens_elsewhere_and_can_be_trained_on() {
 }
 
 #[test]
-fn a_second_run_goes_on_where_the_first_ended() {
+fn a_second_run_continues_where_the_first_ended() {
     let mut session = with_model();
     session.begin_training(run()).unwrap();
     let first = losses(&mut session, 8);
@@ -128,7 +128,7 @@ fn a_second_run_goes_on_where_the_first_ended() {
 }
 
 #[test]
-fn another_text_or_tokenizer_leaves_the_model_as_it_is() {
+fn another_text_or_tokenizer_leaves_the_model_unchanged() {
     let mut session = with_model();
     session.begin_training(run()).unwrap();
     losses(&mut session, 2);
@@ -144,7 +144,7 @@ fn another_text_or_tokenizer_leaves_the_model_as_it_is() {
 }
 
 #[test]
-fn what_cannot_be_read_leaves_what_was_loaded() {
+fn unreadable_files_leave_the_text_and_the_model_unchanged() {
     let mut session = with_model();
     let before = session.text_summary();
     session.open_file("leer.txt", 0, None);
@@ -160,7 +160,7 @@ fn what_cannot_be_read_leaves_what_was_loaded() {
 }
 
 #[test]
-fn a_damaged_run_changes_nothing_that_is_there() {
+fn a_damaged_run_leaves_the_session_unchanged() {
     let mut other = with_model();
     other.create_model(ModelConfig { layers: 1, ..config() }, 3).unwrap();
     other.begin_training(run()).unwrap();
@@ -174,7 +174,7 @@ fn a_damaged_run_changes_nothing_that_is_there() {
     let ids = session.encode("La niña").unwrap();
     let before = (session.model_summary(), session.history().unwrap().clone(), session.corpus_tokens().unwrap());
     let logits = block_on(session.logits(&ids)).unwrap();
-    // Ids that the model has no token for; a text that is too short for one window; a bit of a weight.
+    // Ids outside the model's vocabulary; a text that is shorter than one window; a changed bit of a weight.
     let strange: Vec<u8> = tokens[..24].iter().copied().chain(tokens[24..].iter().map(|_| 0xee)).collect();
     let short = [4u64, 0, 0].into_iter().flat_map(u64::to_le_bytes).chain([1, 0, 2, 0, 3, 0, 4, 0]).collect();
     let mut bit = checkpoint.clone();
@@ -186,14 +186,14 @@ fn a_damaged_run_changes_nothing_that_is_there() {
         (&checkpoint, &short, "text-too-short"),
         (&checkpoint[..checkpoint.len() - 7].to_vec(), &tokens, "file-truncated"),
         (&bit, &tokens, "checkpoint-damaged"),
-        (&model, &tokens, "checkpoint-damaged"), // a model is no run
+        (&model, &tokens, "checkpoint-damaged"), // a model is not a run
     ] {
         assert_eq!(session.restore_run(checkpoint, tokens).unwrap_err().code(), code);
         let after = (session.model_summary(), session.history().unwrap().clone(), session.corpus_tokens().unwrap());
         assert_eq!(after, before, "{code}");
         assert_eq!(block_on(session.logits(&ids)).unwrap(), logits, "{code}");
     }
-    // It trains on as if nobody had tried.
+    // Training continues as if nothing had happened.
     let mut undisturbed = with_model();
     undisturbed.begin_training(run()).unwrap();
     losses(&mut undisturbed, 2);
@@ -203,7 +203,7 @@ fn a_damaged_run_changes_nothing_that_is_there() {
 }
 
 #[test]
-fn weights_that_came_to_nothing_become_no_checkpoint() {
+fn non_finite_weights_are_not_saved_as_a_checkpoint() {
     let mut session = with_model();
     let ruinous = TrainConfig { learning_rate: 10.0, weight_decay: 10.0, grad_clip: 0.0, warmup_steps: 0, ..run() };
     session.begin_training(TrainConfig { steps: 300, ..ruinous }).unwrap();
@@ -213,7 +213,7 @@ fn weights_that_came_to_nothing_become_no_checkpoint() {
 }
 
 #[test]
-fn each_step_says_what_it_lacks() {
+fn the_error_of_each_step_names_what_is_missing() {
     let mut empty = session();
     assert_eq!(empty.train_tokenizer(Kind::Char, None), Err(Error::NoText));
     assert_eq!(empty.create_model(config(), 1), Err(Error::NoTokenizer));
@@ -231,7 +231,7 @@ fn each_step_says_what_it_lacks() {
 }
 
 #[test]
-fn a_plan_tells_the_cost_and_refuses_what_cannot_fit() {
+fn a_plan_has_the_costs_and_refuses_models_that_do_not_fit() {
     let mut session = with_model();
     let small = preset("shakespeare-small", 66).unwrap();
     let plan = session.plan(&small.model, &small.train).unwrap();
@@ -243,7 +243,7 @@ fn a_plan_tells_the_cost_and_refuses_what_cannot_fit() {
 }
 
 #[test]
-fn a_text_too_many_is_refused_before_it_is_read_and_the_others_stay() {
+fn a_text_beyond_the_budget_is_refused_before_it_is_read_and_the_others_stay() {
     let mut session = session();
     // A text of 10,000 bytes takes 30,000 with its tokens.
     session.set_budget(Budget { memory: 100_000, texts: 70_000 });
@@ -264,10 +264,10 @@ fn a_text_too_many_is_refused_before_it_is_read_and_the_others_stay() {
     assert!((1..5_000).contains(&limit), "{limit}");
     let summary = session.text_summary();
     assert_eq!((summary.sources.len(), summary.bytes), (2, 20_000));
-    // What fits still does, and what is there can be used.
+    // Texts that still fit are added, and can be used.
     add(&mut session, "four.txt", &text[..2000]).unwrap();
     session.train_tokenizer(Kind::Char, None).unwrap();
-    // A model on the CPU has what the texts leave.
+    // A model on the CPU can use the memory that the texts leave.
     let error = session.create_model(ModelConfig { width: 64, ..config() }, 7).unwrap_err();
     assert!(matches!(error, Error::ModelTooLarge { limit: ..40_000, .. }), "{error:?}");
     session.clear_text();
@@ -275,7 +275,7 @@ fn a_text_too_many_is_refused_before_it_is_read_and_the_others_stay() {
 }
 
 #[test]
-fn documents_count_beside_their_text() {
+fn the_budget_counts_documents_in_addition_to_their_text() {
     let mut session = session();
     session.set_budget(Budget { memory: 200_000, texts: 100_000 });
     let rows = "\"a\"\n".repeat(4000);
@@ -288,7 +288,7 @@ fn documents_count_beside_their_text() {
 }
 
 #[test]
-fn what_a_model_has_no_token_for_is_told_by_its_own_tokenizer() {
+fn unknown_characters_are_those_of_the_models_own_tokenizer() {
     let mut session = with_model();
     assert_eq!(session.unknown_to_model("¿niña?").unwrap(), "?¿");
     assert_eq!(session.unknown_to_model("nin\u{303}a").unwrap(), "");

@@ -1,4 +1,4 @@
-//! The settings as the page has them: web/shared/settings.ts is made of the crate's own list.
+//! The settings in web/shared/settings.ts are generated from the crate's own list.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use lorito::config::{LoraConfig, settings};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/web/shared/settings.ts");
 
-/// The file as it has to be.
+/// The expected content of the file.
 fn typescript() -> String {
     let mut out = String::from(
         "// The settings, their defaults and limits. Made from src/config/settings.rs:\n\
@@ -45,7 +45,7 @@ fn typescript() -> String {
 }
 
 #[test]
-fn the_page_has_the_settings_of_the_crate() {
+fn the_pages_settings_are_up_to_date() {
     let written = std::fs::read_to_string(FILE).unwrap();
     assert!(written == typescript(), "run `cargo test --test promises -- --ignored settings::write`");
 }

@@ -1,5 +1,5 @@
-//! Every shader that the page makes, as WebGPU's compiler in Firefox reads it and as it would hand it to each system's driver:
-//! no machine has all of these systems. `cargo xtask test --browsers` collects the shaders in a browser.
+//! Compiles every shader of the page with naga, as Firefox does, for each system's GPU language: no single machine has
+//! all of these systems. `cargo xtask test --browsers` collects the shaders in a browser.
 
 use std::fs;
 use std::path::Path;
@@ -8,12 +8,13 @@ use naga::back::{hlsl, msl, spv};
 use naga::front::wgsl;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
-/// Shaders of the page's own model and of odd ones, of each kernel, and in half precision where the browser's GPU has it.
+/// The least number of shaders: those of the page's own model and of odd sizes, of each kernel, and in half precision
+/// if the browser's GPU supports it.
 const FEWEST: usize = 60;
 
 #[test]
 #[ignore = "run by the check firefox-webgpu, on the shaders that a browser has made"]
-fn every_shader_of_the_page_becomes_one_of_each_system() {
+fn every_shader_of_the_page_compiles_for_each_system() {
     let folder = std::env::var("LORITO_SHADERS").expect("LORITO_SHADERS names the folder of the shaders");
     let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -29,11 +30,11 @@ fn convert(file: &Path) -> Result<(), String> {
     let code = fs::read_to_string(file).map_err(|error| error.to_string())?;
     let at = |stage: &str, error: String| format!("{}, {stage}: {error}", file.display());
     let module = wgsl::parse_str(&code).map_err(|error| at("WGSL", error.emit_to_string(&code)))?;
-    // What WebGPU has without asking, and the one feature that the engine asks for.
+    // WebGPU's default capabilities, and the one optional feature that the engine requests.
     let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16);
     let info = validator.validate(&module).map_err(|error| at("validation", error.emit_to_string(&code)))?;
 
-    // The versions that wgpu asks for where it compiles for WebGPU.
+    // The language versions that wgpu uses for WebGPU.
     let for_vulkan = spv::Options { lang_version: (1, 3), ..Default::default() };
     spv::write_vec(&module, &info, &for_vulkan, None).map_err(|error| at("SPIR-V", error.to_string()))?;
     let for_metal = msl::Options { lang_version: (2, 3), ..Default::default() };

@@ -1,5 +1,5 @@
-//! Engines are values: several of them train beside each other, in one thread or in several, and what they compute of a
-//! batch can be brought together.
+//! Engines have no global state: several of them train in one thread or in several, and their gradients of parts of a
+//! batch can be combined.
 
 use std::thread;
 
@@ -41,10 +41,10 @@ fn train(device: &Device, seed: u64) -> Vec<f32> {
 }
 
 #[test]
-fn engines_that_take_turns_in_one_thread_learn_what_each_does_alone() {
+fn engines_that_alternate_in_one_thread_train_as_each_does_alone() {
     let alone = [Device::cpu(), gpu(), gpu()].map(|device| train(&device, 5));
     let slow = gpu();
-    // Each kernel goes to this one in parts, and not to the other.
+    // This one's kernels are divided into several submissions, the other's are not.
     slow.set_speed(1.0);
     let mut engines = [Device::cpu(), gpu(), slow].map(|device| begin(&device, 5));
     for _ in 0..6 {
@@ -58,20 +58,20 @@ fn engines_that_take_turns_in_one_thread_learn_what_each_does_alone() {
 }
 
 #[test]
-fn engines_of_the_cpu_train_in_threads_of_their_own() {
+fn cpu_engines_train_in_separate_threads() {
     let alone = [1, 2, 3].map(|seed| train(&Device::cpu(), seed));
     let threads = [1, 2, 3].map(|seed| thread::spawn(move || train(&Device::cpu(), seed)));
     assert_eq!(threads.map(|thread| thread.join().unwrap()), alone);
     assert_ne!(alone[0], alone[1]);
 }
 
-/// Windows `from..to` of four.
+/// Windows `from..to` of a batch of four.
 fn windows(from: usize, to: usize) -> Batch {
     let ids = |seed| (12 * from as u64..12 * to as u64).map(|at| (mix(seed, at) % 29) as u32).collect();
     Batch { inputs: Ids::new(ids(1), to - from, 29).unwrap(), targets: Targets::new(ids(2), 29).unwrap() }
 }
 
-/// Without dropout, which would give each half masks of its own.
+/// Without dropout, which would give each half its own masks.
 fn without_dropout(device: &Device) -> (Gpt, Trainer) {
     let gpt = Gpt::new(ModelConfig { dropout: 0.0, ..CONFIG }, 5, device);
     let mut trainer = Trainer::new(&gpt);
@@ -85,7 +85,7 @@ fn means(gradients: &Gradients) -> Vec<f32> {
 }
 
 #[test]
-fn gradients_of_two_halves_applied_together_are_those_of_the_whole_batch() {
+fn combined_gradients_of_two_halves_equal_those_of_the_whole_batch() {
     for device in [Device::cpu(), gpu()] {
         let (mut gpt, mut trainer) = without_dropout(&device);
         let whole = trainer.gradient(&mut gpt, &[windows(0, 4)], 0);
@@ -94,7 +94,7 @@ fn gradients_of_two_halves_applied_together_are_those_of_the_whole_batch() {
         let right_norm = block_on(trainer.read()).unwrap()[0].gradient_norm;
 
         let (mut gpt, mut trainer) = without_dropout(&device);
-        // The other half is computed elsewhere: on the CPU in a thread of its own.
+        // The other half is computed on the CPU in a separate thread.
         let elsewhere = |device: Device| {
             let (mut gpt, mut trainer) = without_dropout(&device);
             trainer.gradient(&mut gpt, &[windows(2, 4)], 1)
@@ -119,7 +119,7 @@ fn gradients_of_two_halves_applied_together_are_those_of_the_whole_batch() {
 }
 
 #[test]
-fn tensors_models_and_gradients_can_go_to_another_thread() {
+fn tensors_models_and_gradients_can_be_sent_to_another_thread() {
     fn goes<T: Send>() {}
     goes::<Device>();
     goes::<Gpt>();

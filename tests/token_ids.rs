@@ -1,4 +1,4 @@
-//! Vocabularies beyond 16 bits, and the token ids that were stored before there were any.
+//! Vocabularies beyond 16 bits, and runs that were saved with token ids of 16 bits.
 
 use std::{fs, path::PathBuf};
 
@@ -37,9 +37,9 @@ fn losses(session: &mut Session, steps: usize) -> Vec<f32> {
     block_on(session.read_losses()).unwrap().iter().map(|record| record.loss).collect()
 }
 
-/// What the run lost in its last 5 steps when it was saved after 3, by the code that saved it.
+/// The losses of a run's last 5 steps, from the version that saved it after 3.
 #[test]
-fn runs_saved_with_ids_of_16_bits_go_on_as_they_would_have() {
+fn runs_saved_with_ids_of_16_bits_continue_exactly() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/runs");
     let runs = [
         ("plain", [2.442_701_3, 2.430_524_6, 2.417_929_6, 2.418_266_8, 2.405_814_4]),
@@ -57,13 +57,15 @@ fn runs_saved_with_ids_of_16_bits_go_on_as_they_would_have() {
     }
 }
 
-/// Tokens of the vocabulary below: bytes, pairs of a small and a capital letter, pairs of pairs, and an end of text.
+/// Tokens of the vocabulary below: bytes, pairs of a lower-case and a capital letter, pairs of pairs, and an end of
+/// text.
 const TOKENS: usize = 70_000;
 
-/// A `tokenizer.json` of a byte-level BPE with `tokens` tokens. Words such as `aBcD` are one token, at most.
+/// A `tokenizer.json` of a byte-level BPE with `tokens` tokens. A word such as `aBcD` becomes one token at best.
 fn large_tokenizer(tokens: usize) -> String {
     let bytes = (0..=255u8).map(|byte| match byte {
-        // GPT-2's alphabet: what is printed stands for itself, the rest for characters from 256 on, in their order.
+        // GPT-2's alphabet: printable characters stand for themselves, the other bytes for characters from 256 on, in
+        // order.
         b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff => char::from(byte),
         0..=b' ' => char::from_u32(256 + u32::from(byte)).unwrap(),
         0x7f..=0xa0 => char::from_u32(256 + 33 + u32::from(byte) - 0x7f).unwrap(),
@@ -125,12 +127,12 @@ fn model_file(tokenizer: &str) -> ModelFile {
 }
 
 #[test]
-fn a_vocabulary_of_70_000_tokens_opens_encodes_trains_and_goes_on() {
+fn a_model_with_70_000_tokens_opens_encodes_trains_and_resumes() {
     let json = large_tokenizer(TOKENS);
     let files = unzip(&hugging_face(&model_file(&json), "2026-11-29").unwrap());
     let mut session = session();
     open(&mut session, &files).unwrap();
-    // The last pairs of pairs that there was room for.
+    // The last pairs of pairs that fit into the vocabulary.
     let words = Tokenizer::from_json(json.as_bytes()).unwrap();
     let last: Vec<String> = (TOKENS as u32 - 7..TOKENS as u32 - 1).map(|id| words.token_text(id)).collect();
     let ids = session.encode(&last.join("")).unwrap();
@@ -158,7 +160,7 @@ fn a_vocabulary_of_70_000_tokens_opens_encodes_trains_and_goes_on() {
     assert!(!text.is_empty() && again.encode(&text).unwrap().iter().all(|&id| (id as usize) < TOKENS));
 }
 
-/// Words of small letters alone: as many tokens as bytes.
+/// Words of lower-case letters only: as many tokens as bytes.
 fn letters(bytes: usize) -> String {
     "small letters\n".repeat(bytes / 14)
 }
@@ -184,14 +186,14 @@ fn memory_is_counted_in_the_width_of_the_ids() {
 fn a_text_whose_wide_ids_do_not_fit_is_refused() {
     let files = unzip(&hugging_face(&model_file(&large_tokenizer(TOKENS)), "2026-11-29").unwrap());
     let budget = Budget { memory: 1 << 30, texts: 20_000 };
-    // While there is no tokenizer, ids are expected to take 2 bytes; then the model is opened.
+    // Without a tokenizer, ids are expected to take 2 bytes; then the model is opened.
     let mut session = session();
     session.set_budget(budget);
     add(&mut session, &letters(5000));
     open(&mut session, &files).unwrap();
     let refused = session.tokenizer_summary().unwrap_err();
     assert!(matches!(refused, Error::TokensTooLarge { bytes: 20_000.., limit: 15_000..16_000 }), "{refused:?}");
-    // With the model there, the text is refused before it is read.
+    // With the model open, the text is refused before it is read.
     session.clear_text();
     session.open_file("a.txt", 5000, None);
     let refused = session.push_bytes(letters(5000).as_bytes()).unwrap_err();
@@ -201,7 +203,7 @@ fn a_text_whose_wide_ids_do_not_fit_is_refused() {
 }
 
 #[test]
-fn encoding_holds_the_ids_and_little_besides() {
+fn encoding_takes_little_memory_besides_the_ids() {
     let text = letters(2 << 20);
     let large = large_tokenizer(TOKENS);
     let small = large_tokenizer(60_000);
@@ -209,7 +211,7 @@ fn encoding_holds_the_ids_and_little_besides() {
         let tokenizer = Tokenizer::from_json(json.as_bytes()).unwrap();
         let (ids, held) = peak(|| tokenizer.encode_documents(&[&text]));
         assert_eq!((ids.len(), ids.bytes_per_id()), (text.len() + 1, width));
-        // 3 MB: what a text is sampled into, and the words that are remembered.
+        // 3 MB for the sampled text and the cache of words.
         assert!(held < ids.len() * width * 11 / 10 + (3 << 20), "{held} for {} ids", ids.len());
     }
 }

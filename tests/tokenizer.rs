@@ -1,4 +1,4 @@
-//! The tokenizers against Hugging Face's `tokenizers`: the crate on random texts, the Python package by its fixtures.
+//! Compares the tokenizers with Hugging Face's `tokenizers`: the crate on random texts, the Python package by fixtures.
 
 use std::fs;
 use std::path::PathBuf;
@@ -29,12 +29,12 @@ fn trained(kind: Kind) -> Tokenizer {
     Tokenizer::train(kind, Some(500), &[&read("text.txt")]).unwrap()
 }
 
-/// The crate's own engine on the file that we wrote.
+/// The `tokenizers` crate with the file that we wrote.
 fn oracle(tokenizer: &Tokenizer) -> tokenizers::Tokenizer {
     tokenizers::Tokenizer::from_bytes(tokenizer.to_json()).unwrap()
 }
 
-/// Texts of pieces that meet badly, the same in every run.
+/// Random texts of pieces that are difficult in combination, the same in every run.
 pub struct Texts(u64);
 
 impl Texts {
@@ -118,7 +118,7 @@ impl Texts {
     }
 }
 
-/// Both encode a text to the same ids, and decode these to the same text.
+/// Requires that both encode a text to the same ids, and decode these to the same text.
 fn assert_equal(ours: &Tokenizer, theirs: &tokenizers::Tokenizer, text: &str) {
     let ids = ours.encode(text);
     assert_eq!(ids, theirs.encode_fast(text, false).unwrap().get_ids(), "{text:?}");
@@ -149,7 +149,7 @@ fn samples_encode_and_decode_as_in_python() {
 }
 
 #[test]
-fn training_again_gives_the_same_file() {
+fn training_a_tokenizer_is_deterministic() {
     for (kind, name) in KINDS {
         let committed = read(&format!("{name}.json"));
         for _ in 0..3 {
@@ -194,7 +194,7 @@ fn characters_of_all_planes_encode_as_in_tokenizers() {
 }
 
 #[test]
-fn a_file_as_gpt2_has_it_encodes_as_in_tokenizers() {
+fn a_file_in_the_form_of_gpt2s_encodes_as_in_tokenizers() {
     let mut file = read_json("bpe.json");
     let model = file["model"].as_object_mut().unwrap();
     model.remove("type");
@@ -233,7 +233,7 @@ fn a_file_as_gpt2_has_it_encodes_as_in_tokenizers() {
 }
 
 #[test]
-fn documents_are_their_texts_with_an_end_after_each() {
+fn documents_are_encoded_with_an_end_of_text_after_each() {
     let text = read("text.txt");
     let long = text.repeat(100);
     for (kind, _) in KINDS {
@@ -250,14 +250,15 @@ fn documents_are_their_texts_with_an_end_after_each() {
 }
 
 #[test]
-fn ids_stream_into_the_text_of_one_piece() {
+fn streamed_ids_decode_to_the_same_text_as_all_at_once() {
     let texts = ["á é ñ ü ¿", "👩‍🚀 🏴‍☠️ ❤️‍🔥 🇪🇸 👍🏽", "ببغاء أخضر مُحَمَّد", "绿色的鹦鹉", "a<|endoftext|>ñ"];
     for (kind, _) in KINDS {
         let tokenizer = trained(kind);
         let mut random = Texts(3);
         let texts = texts.iter().map(|text| (*text).to_owned()).chain((0..300).map(|_| random.next()));
         for text in texts.collect::<Vec<_>>() {
-            // A text cut anywhere, as generation stops anywhere; and ids in any order, as a young model writes them.
+            // A text cut anywhere, as generation can stop anywhere; and random ids, as an untrained model generates
+            // them.
             let mut ids = tokenizer.encode(&text);
             ids.truncate(random.below(ids.len() + 1));
             let wild = (0..ids.len()).map(|_| random.below(tokenizer.vocabulary()) as u32).collect();
@@ -277,7 +278,7 @@ fn ids_stream_into_the_text_of_one_piece() {
 }
 
 #[test]
-fn pieces_join_into_the_text_and_the_ids() {
+fn pieces_concatenate_to_the_text_and_its_ids() {
     for (kind, _) in KINDS {
         let tokenizer = trained(kind);
         let mut texts = Texts(4);
@@ -303,7 +304,7 @@ fn pieces_join_into_the_text_and_the_ids() {
 }
 
 #[test]
-fn characters_are_in_order_and_unknown_ones_are_told() {
+fn characters_are_sorted_and_unknown_ones_are_reported() {
     let tokenizer = Tokenizer::train(Kind::Char, None, &["ñandú", "a<|endoftext|>b"]).unwrap();
     assert_eq!(tokenizer.vocabulary(), 7);
     assert_eq!((0..7).map(|id| tokenizer.token_text(id)).collect::<String>(), "abdnñú<|endoftext|>");
@@ -314,7 +315,7 @@ fn characters_are_in_order_and_unknown_ones_are_told() {
 }
 
 #[test]
-fn letters_in_two_forms_have_the_same_ids() {
+fn composed_and_decomposed_letters_have_the_same_ids() {
     let apart = "El nin\u{303}o paso\u{301} la cigu\u{308}en\u{303}a. ".repeat(30);
     let one = "El niño pasó la cigüeña. ".repeat(30);
     for (kind, _) in KINDS {
@@ -336,7 +337,7 @@ fn letters_in_two_forms_have_the_same_ids() {
 }
 
 #[test]
-fn a_tokenizer_without_a_normalizer_reads_letters_as_they_stand() {
+fn a_tokenizer_without_a_normalizer_does_not_compose_letters() {
     for (kind, _) in KINDS {
         let mut file: Value = serde_json::from_str(&trained(kind).to_json()).unwrap();
         file["normalizer"] = Value::Null;
@@ -349,7 +350,7 @@ fn a_tokenizer_without_a_normalizer_reads_letters_as_they_stand() {
 }
 
 #[test]
-fn an_added_token_is_found_in_the_form_of_the_text() {
+fn an_added_token_is_found_in_either_unicode_form() {
     let mut file: Value = serde_json::from_str(&trained(Kind::Byte).to_json()).unwrap();
     let token = |id: u32, content: &str, normalized: bool| {
         json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
@@ -374,7 +375,7 @@ fn bytes_are_their_own_ids() {
 }
 
 #[test]
-fn the_end_of_text_is_never_learned_from_a_text_full_of_it() {
+fn no_merge_is_learned_from_a_text_of_end_of_text_tokens() {
     let text = "<|endoftext|>the end<|endoftext|>".repeat(500);
     let tokenizer = Tokenizer::train(Kind::Bpe, Some(400), &[&text]).unwrap();
     let end = tokenizer.end_of_text().unwrap();
@@ -385,14 +386,14 @@ fn the_end_of_text_is_never_learned_from_a_text_full_of_it() {
 }
 
 #[test]
-fn one_word_of_any_length_is_trained_on_and_encoded() {
+fn a_single_word_of_any_length_is_trained_on_and_encoded() {
     let text = "ab".repeat(200_000);
     let ours = Tokenizer::train(Kind::Bpe, Some(300), &[&text]).unwrap();
     assert_equal(&ours, &oracle(&ours), &text);
 }
 
 #[test]
-fn words_are_forgotten_and_cut_without_harm() {
+fn evicting_cached_words_and_splitting_long_ones_keeps_the_ids() {
     let ours = trained(Kind::Bpe);
     let more_than_are_remembered: String = (0..80_000).map(|number| format!(" {number}")).collect();
     assert_equal(&ours, &oracle(&ours), &more_than_are_remembered);
@@ -401,7 +402,7 @@ fn words_are_forgotten_and_cut_without_harm() {
 }
 
 #[test]
-fn what_cannot_be_trained_is_refused_with_its_limits() {
+fn impossible_vocabulary_sizes_and_empty_texts_are_refused() {
     let code = |kind, vocabulary, documents: &[&str]| Tokenizer::train(kind, vocabulary, documents).unwrap_err().code();
     assert_eq!(code(Kind::Bpe, Some(299), &["a"]), "vocabulary-size");
     assert_eq!(code(Kind::Bpe, Some(32_769), &["a"]), "vocabulary-size");

@@ -1,4 +1,4 @@
-//! Files named tokenizer.json that are none, or lie: each ends in an error with a reason, and never in a panic.
+//! Invalid and malicious tokenizer.json files: each ends in an error with a reason, and never in a panic.
 
 use lorito::tokenizer::{Kind, Tokenizer};
 use serde_json::{Value, json};
@@ -20,13 +20,13 @@ fn reason_of(code: &str, json: &[u8]) -> String {
     error.to_string()
 }
 
-/// The reason why a good file is taken for a damaged one once it is changed.
+/// The reason why a valid file is refused after a change.
 #[track_caller]
 fn refused(kind: Kind, change: impl Fn(&mut Value), expected: &str) {
     refused_as("tokenizer-invalid", kind, change, expected);
 }
 
-/// The reason why a whole file is refused.
+/// The reason why a file is refused.
 #[track_caller]
 fn unsupported(kind: Kind, change: impl Fn(&mut Value), expected: &str) {
     refused_as("tokenizer-unsupported", kind, change, expected);
@@ -41,7 +41,7 @@ fn refused_as(code: &str, kind: Kind, change: impl Fn(&mut Value), expected: &st
 }
 
 #[test]
-fn no_json_of_a_tokenizer_at_all() {
+fn files_that_are_no_tokenizer_are_refused() {
     for bytes in [&b""[..], b"{", b"null", b"[]", b"{}", b"\xff\xfe", b"\x00\x61\x73\x6d", b"{\"version\":\"1.0\"}"] {
         reason(bytes);
     }
@@ -51,7 +51,7 @@ fn no_json_of_a_tokenizer_at_all() {
 }
 
 #[test]
-fn a_file_cut_anywhere() {
+fn files_cut_off_anywhere_are_refused() {
     let json = good(Kind::Bpe).to_string();
     for end in (0..json.len()).step_by(7) {
         reason(&json.as_bytes()[..end]);
@@ -59,7 +59,7 @@ fn a_file_cut_anywhere() {
 }
 
 #[test]
-fn vocabularies_with_ids_that_cannot_be() {
+fn vocabularies_with_impossible_ids_are_refused() {
     let vocabulary = |id: Value| move |file: &mut Value| file["model"]["vocab"]["!"] = id.clone();
     refused(Kind::Bpe, vocabulary(json!(4_294_967_295u32)), "too large");
     refused(Kind::Bpe, vocabulary(json!(262_144)), "too large");
@@ -77,7 +77,7 @@ fn vocabularies_with_ids_that_cannot_be() {
 }
 
 #[test]
-fn tokens_that_are_no_bytes_or_characters() {
+fn tokens_that_are_no_bytes_or_characters_are_refused() {
     let rename = |from: &'static str, to: &'static str| {
         move |file: &mut Value| {
             let id = file["model"]["vocab"].as_object_mut().unwrap().remove(from).unwrap();
@@ -94,7 +94,7 @@ fn tokens_that_are_no_bytes_or_characters() {
 }
 
 #[test]
-fn merges_of_nothing_into_nothing() {
+fn invalid_merges_are_refused() {
     let merges = |merges: Value| move |file: &mut Value| file["model"]["merges"] = merges.clone();
     refused(Kind::Bpe, merges(json!([["l", "zz"]])), "no token \"zz\"");
     refused(Kind::Bpe, merges(json!([["z", "z"]])), "no token \"zz\"");
@@ -108,7 +108,7 @@ fn merges_of_nothing_into_nothing() {
 }
 
 #[test]
-fn added_tokens_that_cannot_be_found_or_have_two_ids() {
+fn added_tokens_that_are_empty_or_have_conflicting_ids_are_refused() {
     let added =
         |field: &'static str, value: Value| move |file: &mut Value| file["added_tokens"][0][field] = value.clone();
     refused(Kind::Bpe, added("content", json!("")), "empty");
@@ -124,7 +124,7 @@ fn added_tokens_that_cannot_be_found_or_have_two_ids() {
 }
 
 #[test]
-fn tokenizers_that_would_encode_otherwise() {
+fn tokenizers_with_unsupported_features_are_refused() {
     let set = |pointer: &'static str, value: Value| {
         move |file: &mut Value| *file.pointer_mut(pointer).expect(pointer) = value.clone()
     };
@@ -154,9 +154,9 @@ fn tokenizers_that_would_encode_otherwise() {
     unsupported(Kind::Char, set("/decoder", json!({"type": "WordPiece"})), "decoder");
 }
 
-/// Whatever bytes change, opening and using the file ends, and two readings of what opened agree.
+/// After random changes, opening and using the file terminates, and two readings of a valid result agree.
 #[test]
-fn files_with_random_changes() {
+fn files_with_random_changes_never_cause_a_panic() {
     let mut state = 7u64;
     let mut below = |end: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,5 +1,5 @@
-//! Tokenizers that others made: cut as `tokenizers` cuts, named and ended as their folders say, and handed on as they came.
-//! `tests/fixtures/tokenizer/make_folders.py` says how the folders are made.
+//! Tokenizers of other models: they encode like `tokenizers`, use the special tokens of their folders, and are exported
+//! unchanged. `tests/fixtures/tokenizer/make_folders.py` makes the folders.
 
 use std::{fs, path::PathBuf};
 
@@ -42,14 +42,14 @@ fn open(files: &Files) -> Result<Opened, Error> {
     Tokenizer::from_folder(|name| files.get(name).map(Vec::as_slice), rows(files))
 }
 
-/// The texts of tokens by their names in transformers.
+/// The texts of special tokens by their names in transformers.
 fn names(tokenizer: &Tokenizer) -> Value {
     let text = |name: &str| tokenizer.roles().named.get(name).map(|&id| tokenizer.token_text(id));
     let names = ["bos_token", "eos_token", "unk_token", "pad_token"];
     names.into_iter().map(|name| (name.to_owned(), json!(text(name)))).collect::<serde_json::Map<_, _>>().into()
 }
 
-/// As a list, as it may be a number.
+/// As a list, since it may be a single number.
 fn ends(value: &Value) -> Value {
     if value.is_number() { json!([value]) } else { value.clone() }
 }
@@ -70,7 +70,7 @@ fn folders_open_as_in_transformers() {
 }
 
 #[test]
-fn a_token_without_a_row_is_left_out_and_its_text_cut_as_any_other() {
+fn a_token_without_a_row_is_left_out_and_its_text_is_encoded_by_other_tokens() {
     let Opened { tokenizer, left_out } = open(&folder("unresized")).unwrap();
     assert_eq!(left_out, ["[PAD]"]);
     let (expected, plain) = (expected(), open(&folder("turns")).unwrap().tokenizer);
@@ -89,14 +89,14 @@ fn a_token_without_a_row_is_left_out_and_its_text_cut_as_any_other() {
 }
 
 #[test]
-fn a_tokenizer_of_another_model_is_none_of_this_one() {
+fn a_tokenizer_of_another_model_is_refused() {
     let mut files = folder("turns");
     files.insert("config.json".into(), br#"{"vocab_size": 270}"#.to_vec());
     assert_eq!(open(&files).unwrap_err(), Error::VocabularyMismatch { model: 270, tokenizer: 282 });
 }
 
 #[test]
-fn ends_are_what_the_first_of_the_files_says() {
+fn end_tokens_are_those_of_the_first_file_that_names_them() {
     let change = |changes: &[(&str, Value)]| {
         let mut files = folder("sentences");
         files.retain(|name, _| ["tokenizer.json", "config.json"].contains(&&name[..]));
@@ -107,7 +107,7 @@ fn ends_are_what_the_first_of_the_files_says() {
         let tokenizer = open(&files).unwrap().tokenizer;
         (tokenizer.roles().ends.clone(), tokenizer.start())
     };
-    // By its name, where nothing says it.
+    // By its text, if no file names it.
     assert_eq!(change(&[]), (vec![2], 2));
     let config = |ids: Value| {
         let mut config = json!({"vocab_size": 280});
@@ -115,7 +115,7 @@ fn ends_are_what_the_first_of_the_files_says() {
         ("config.json", config)
     };
     assert_eq!(change(&[config(json!({"eos_token_id": 0, "bos_token_id": 1}))]), (vec![0], 1));
-    // An id that no token has, or that is GPT-2's own and a word here.
+    // An id outside the vocabulary, or GPT-2's default, which is a word here.
     assert_eq!(change(&[config(json!({"eos_token_id": 50_256, "bos_token_id": 50_256}))]), (vec![2], 2));
     assert_eq!(change(&[config(json!({"eos_token_id": 279, "bos_token_id": 279}))]), (vec![2], 2));
     let both =
@@ -133,7 +133,7 @@ fn ends_are_what_the_first_of_the_files_says() {
 }
 
 #[test]
-fn a_pair_without_any_special_token_opens_and_ends_as_its_config_says() {
+fn a_vocabulary_without_special_tokens_uses_the_end_token_of_its_config() {
     let mut files = folder("pair");
     files.retain(|name, _| ["vocab.json", "merges.txt"].contains(&&name[..]));
     let mut vocabulary: Value = parsed(&files["vocab.json"]);
@@ -148,7 +148,7 @@ fn a_pair_without_any_special_token_opens_and_ends_as_its_config_says() {
     assert_eq!((tokenizer.end_of_text(), &tokenizer.roles().ends[..]), (None, &[][..]));
     let documents = tokenizer.encode_documents(&["de noche", "!"]);
     assert_eq!(tokenizer.decode(&documents.iter().collect::<Vec<_>>()).unwrap(), "de noche!");
-    // A word for an end is one, as in transformers, and stays a word.
+    // A word as the end token is used as such, as in transformers, and is still encoded as a word.
     files.insert("config.json".into(), format!(r#"{{"vocab_size": 279, "eos_token_id": {bang}}}"#).into_bytes());
     let ended = open(&files).unwrap().tokenizer;
     assert_eq!(ended.roles().ends, [bang]);
@@ -157,7 +157,7 @@ fn a_pair_without_any_special_token_opens_and_ends_as_its_config_says() {
 }
 
 #[test]
-fn what_is_special_about_a_token_of_a_pair_is_taken_from_wherever_it_is_said() {
+fn properties_of_added_tokens_are_read_from_any_file_that_has_them() {
     let mask = json!({
         "content": "<mask>", "lstrip": true, "rstrip": false, "normalized": false, "single_word": false, "special": true,
     });
@@ -181,7 +181,7 @@ fn what_is_special_about_a_token_of_a_pair_is_taken_from_wherever_it_is_said() {
 }
 
 #[test]
-fn files_beside_a_tokenizer_that_cannot_be_read_are_named() {
+fn unreadable_files_beside_a_tokenizer_are_named_in_the_error() {
     for name in ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "generation_config.json"] {
         let mut files = folder("pair");
         files.insert(name.into(), b"{\"eos_token".to_vec());
@@ -197,7 +197,7 @@ fn files_beside_a_tokenizer_that_cannot_be_read_are_named() {
 }
 
 #[test]
-fn marks_before_files_are_no_part_of_them() {
+fn byte_order_marks_are_ignored() {
     let right = open(&folder("pair")).unwrap().tokenizer.to_json();
     let mut files = folder("pair");
     for (name, bytes) in &mut files {
@@ -211,7 +211,7 @@ fn marks_before_files_are_no_part_of_them() {
     assert!(open(&files).is_ok());
 }
 
-/// A model with this tokenizer, and no weights worth mentioning.
+/// A model with this tokenizer and minimal weights.
 fn model(tokenizer: &Tokenizer, rows: usize) -> ModelFile {
     let config = ModelConfig {
         vocabulary: rows,
@@ -232,7 +232,7 @@ fn model(tokenizer: &Tokenizer, rows: usize) -> ModelFile {
 }
 
 #[test]
-fn what_a_folder_said_of_its_tokens_is_in_every_export() {
+fn token_roles_of_a_folder_are_in_every_export() {
     for name in ["pair", "sentences", "turns"] {
         let files = folder(name);
         let Opened { tokenizer, .. } = open(&files).unwrap();
@@ -252,7 +252,7 @@ fn what_a_folder_said_of_its_tokens_is_in_every_export() {
     }
 }
 
-/// The file of a tokenizer of ours, changed.
+/// The file of one of our tokenizers after a change.
 fn changed(change: impl FnOnce(&mut Value)) -> Vec<u8> {
     let text = fs::read_to_string(fixtures().join("text.txt")).unwrap();
     let mut file = parsed(Tokenizer::train(Kind::Bpe, Some(500), &[&text]).unwrap().to_json().as_bytes());
@@ -269,7 +269,8 @@ fn added(id: usize, content: &str, change: Value) -> Value {
     token
 }
 
-/// Both encode texts to the same ids and decode these alike, now and after the file was written again.
+/// Requires that both encode texts to the same ids and decode these equally, before and after the file is written
+/// again.
 #[track_caller]
 fn assert_as_tokenizers(json: &[u8], pieces: &[&str]) {
     let ours = Tokenizer::from_json(json).unwrap();
@@ -297,7 +298,7 @@ fn assert_as_tokenizers(json: &[u8], pieces: &[&str]) {
 }
 
 #[test]
-fn strips_and_single_words_are_as_in_tokenizers() {
+fn stripping_and_single_word_tokens_are_as_in_tokenizers() {
     let json = changed(|file| {
         file["added_tokens"].as_array_mut().unwrap().extend([
             added(500, "<mask>", json!({"lstrip": true, "special": true})),
@@ -313,7 +314,7 @@ fn strips_and_single_words_are_as_in_tokenizers() {
 }
 
 #[test]
-fn composed_characters_are_as_in_tokenizers() {
+fn composing_characters_is_as_in_tokenizers() {
     let nfc = json!({"type": "NFC"});
     for normalizer in [nfc.clone(), json!({"type": "Sequence", "normalizers": [nfc]})] {
         let json = changed(|file| {
@@ -329,7 +330,7 @@ fn composed_characters_are_as_in_tokenizers() {
 }
 
 #[test]
-fn a_space_before_a_text_and_digits_apart_are_as_in_tokenizers() {
+fn prefix_spaces_and_separated_digits_are_as_in_tokenizers() {
     let pieces = ["<|endoftext|>", "2026", " 1 2", "½Ⅷ٣", "'s", "\n\n"];
     for digits in [None, Some(true), Some(false)] {
         for space in [true, false] {
@@ -350,7 +351,7 @@ fn a_space_before_a_text_and_digits_apart_are_as_in_tokenizers() {
 }
 
 #[test]
-fn gpt2s_regex_written_out_is_as_in_tokenizers() {
+fn an_explicit_regex_of_gpt2_is_as_in_tokenizers() {
     for (behavior, invert) in [("Isolated", false), ("Removed", true)] {
         let json = changed(|file| {
             let regex = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
@@ -364,7 +365,7 @@ fn gpt2s_regex_written_out_is_as_in_tokenizers() {
 }
 
 #[test]
-fn words_that_are_tokens_whatever_the_merges_say_are_as_in_tokenizers() {
+fn ignoring_merges_for_words_that_are_tokens_is_as_in_tokenizers() {
     let json = changed(|file| {
         file["model"]["ignore_merges"] = json!(true);
         file["model"]["vocab"]["Ġxylophone"] = json!(500);
@@ -374,7 +375,7 @@ fn words_that_are_tokens_whatever_the_merges_say_are_as_in_tokenizers() {
 }
 
 #[test]
-fn holes_in_the_ids_are_as_in_tokenizers_and_are_never_tokens() {
+fn gaps_in_the_ids_are_as_in_tokenizers_and_are_never_tokens() {
     let json = changed(|file| {
         file["model"]["vocab"]["<|endoftext|>"] = json!(510);
         file["added_tokens"][0]["id"] = json!(510);
@@ -393,7 +394,7 @@ fn holes_in_the_ids_are_as_in_tokenizers_and_are_never_tokens() {
 }
 
 #[test]
-fn llama_cpp_gets_no_tokenizer_that_it_would_read_otherwise() {
+fn tokenizers_that_llama_cpp_would_read_differently_are_not_exported_to_gguf() {
     let code = |json: &[u8]| {
         let tokenizer = Tokenizer::from_json(json).unwrap();
         llama_cpp(&model(&tokenizer, tokenizer.vocabulary()), GgufPrecision::F16).map_err(|error| error.code())
@@ -411,7 +412,7 @@ fn llama_cpp_gets_no_tokenizer_that_it_would_read_otherwise() {
 }
 
 #[test]
-fn thousands_of_added_tokens_that_begin_alike_cost_no_time() {
+fn thousands_of_added_tokens_with_a_common_prefix_are_encoded_fast() {
     let pad = "<|a_token_that_begins_like_all_the_others_";
     let json = |count: usize| {
         changed(|file| {
@@ -419,7 +420,7 @@ fn thousands_of_added_tokens_that_begin_alike_cost_no_time() {
             file["added_tokens"].as_array_mut().unwrap().extend(tokens);
         })
     };
-    // A text of nothing but their beginnings.
+    // A text of nothing but their prefix.
     let text = pad.repeat((1 << 20) / pad.len());
     let time = |count: usize| {
         let tokenizer = Tokenizer::from_json(&json(count)).unwrap();

@@ -1,4 +1,4 @@
-//! What the model and its training promise, seen from outside.
+//! Properties of the model and its training.
 
 use futures_lite::future::block_on;
 use lorito::{
@@ -35,7 +35,7 @@ fn loss(gpt: &Gpt, batch: &Batch) -> f32 {
     block_on(scalars.take()).unwrap()[0]
 }
 
-/// The loss and its gradient, flat.
+/// The loss and its gradient as a flat array.
 fn loss_and_gradient(gpt: &Gpt, batch: &Batch) -> (f32, Vec<f32>) {
     let mut scalars = Scalars::new(&gpt.device());
     let figure = scalars.add();
@@ -45,7 +45,7 @@ fn loss_and_gradient(gpt: &Gpt, batch: &Batch) -> (f32, Vec<f32>) {
 }
 
 fn dataset() -> Dataset {
-    // A text with structure: every token follows from the one before, with some noise.
+    // A text with structure: every token follows from the previous one, with some noise.
     let ids = numbers(3000, 9);
     let mut id = 0;
     let walk = ids.iter().map(|noise| {
@@ -57,7 +57,7 @@ fn dataset() -> Dataset {
     Dataset { train: train.into(), validation: validation.into(), validation_bytes: 400, answers: None }
 }
 
-/// Trains `steps` steps of a run of 12 and gives their losses.
+/// Trains `steps` steps of a run of 12, and returns their losses.
 fn train(gpt: &mut Gpt, trainer: &mut Trainer, steps: usize) -> Vec<f32> {
     let data = dataset();
     for _ in 0..steps {
@@ -74,7 +74,7 @@ fn run(dropout: f32) -> (Gpt, Trainer) {
     (gpt, trainer)
 }
 
-/// A model whose matrices are larger than at the start, so that every part of it matters to the loss.
+/// A model with larger matrices than initially, so that every part of it affects the loss.
 fn lively(seed: u64) -> Gpt {
     let mut gpt = Gpt::new(CONFIG, seed, &Device::cpu());
     let mut weights = block_on(gpt.flat.read()).unwrap();
@@ -117,7 +117,7 @@ fn gradients_match_finite_differences_for_the_whole_model() {
 }
 
 #[test]
-fn a_fresh_model_is_as_unsure_as_its_vocabulary_is_large() {
+fn a_new_models_loss_is_the_logarithm_of_its_vocabulary_size() {
     let config = ModelConfig {
         vocabulary: 65,
         context: 64,
@@ -134,7 +134,7 @@ fn a_fresh_model_is_as_unsure_as_its_vocabulary_is_large() {
 }
 
 #[test]
-fn a_later_token_changes_nothing_before_it() {
+fn a_token_does_not_change_the_logits_before_it() {
     let gpt = lively(2);
     let ids = numbers(CONFIG.context, 4);
     let logits = |ids: Vec<u32>| values(&gpt.logits(&gpt.ids(ids).unwrap()));
@@ -150,7 +150,7 @@ fn a_later_token_changes_nothing_before_it() {
 }
 
 #[test]
-fn one_batch_can_be_learned_by_heart() {
+fn one_batch_can_be_overfitted() {
     let mut gpt = Gpt::new(CONFIG, 1, &Device::cpu());
     let mut trainer = Trainer::new(&gpt);
     let config = TrainConfig { steps: 400, learning_rate: 1e-2, warmup_steps: 10, ..TrainConfig::default() };
@@ -165,7 +165,7 @@ fn one_batch_can_be_learned_by_heart() {
 }
 
 #[test]
-fn training_learns_and_evaluation_sees_it() {
+fn training_lowers_the_training_and_the_validation_loss() {
     let mut gpt = Gpt::new(CONFIG, 1, &Device::cpu());
     let mut trainer = Trainer::new(&gpt);
     let config = TrainConfig { steps: 200, learning_rate: 5e-3, eval_every: 100, ..TrainConfig::default() };
@@ -183,7 +183,7 @@ fn training_learns_and_evaluation_sees_it() {
     let after = evaluate(&mut trainer, &gpt);
     assert!(after.validation_loss < before.validation_loss.map(|loss| loss - 1.0), "{before:?} {after:?}");
     assert_eq!(after.perplexity, after.validation_loss.map(f32::exp));
-    // As many tokens as bytes: bits per byte are bits per token.
+    // As many tokens as bytes: bits per byte equal bits per token.
     let bits = after.validation_loss.unwrap() / std::f32::consts::LN_2;
     assert!((after.bits_per_byte.unwrap() - bits).abs() < 1e-4);
     assert_eq!(trainer.history().steps.len(), 200);
@@ -191,7 +191,7 @@ fn training_learns_and_evaluation_sees_it() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_losses_and_another_does_not() {
+fn the_same_seed_gives_the_same_losses_and_another_gives_others() {
     let losses = |seed| {
         let (mut gpt, mut trainer) = run(0.0);
         trainer.begin(TrainConfig { seed, ..trainer.progress().config.clone() }).unwrap();
@@ -202,7 +202,7 @@ fn the_same_seed_gives_the_same_losses_and_another_does_not() {
 }
 
 #[test]
-fn a_resumed_run_is_the_run_that_was_never_stopped() {
+fn a_resumed_run_equals_an_uninterrupted_one() {
     let (mut gpt, mut trainer) = run(0.0);
     let whole = train(&mut gpt, &mut trainer, 12);
 
@@ -218,7 +218,7 @@ fn a_resumed_run_is_the_run_that_was_never_stopped() {
 }
 
 #[test]
-fn dropout_changes_the_training_loss_and_not_the_evaluation() {
+fn dropout_changes_the_training_loss_but_not_the_evaluation() {
     let losses = || {
         let (mut gpt, mut trainer) = run(0.5);
         train(&mut gpt, &mut trainer, 12)
@@ -256,7 +256,7 @@ fn accumulated_passes_equal_one_large_batch() {
 }
 
 #[test]
-fn a_run_that_diverges_says_so() {
+fn a_run_that_diverges_reports_it() {
     let (mut gpt, mut trainer) = run(0.0);
     gpt.flat = Flat::new(vec![f32::NAN; gpt.layout.len], gpt.layout.len, &Device::cpu());
     trainer.step(&mut gpt, &dataset()).unwrap();
@@ -264,7 +264,7 @@ fn a_run_that_diverges_says_so() {
 }
 
 #[test]
-fn a_text_with_ids_that_the_model_does_not_know_is_refused() {
+fn token_ids_outside_the_models_vocabulary_are_refused() {
     let (mut gpt, mut trainer) = run(0.0);
     let ids = || vec![23; 100].into();
     let unknown = Dataset { train: ids(), validation: ids(), ..dataset() };

@@ -1,5 +1,5 @@
-//! Training against PyTorch: from the same weights on the same batches, the same losses.
-//! `tests/fixtures/training/make_losses.py` says how its file is made.
+//! Compares training with PyTorch: the same weights and batches give the same losses.
+//! `tests/fixtures/training/make_losses.py` makes the files.
 
 use std::{fs, path::Path};
 
@@ -33,7 +33,7 @@ fn fixture(path: &str) -> Vec<u8> {
     fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)).unwrap()
 }
 
-/// One token more than a context. Every token follows from the one before, but for one in four.
+/// One token more than a context. Three of four tokens follow from the previous one.
 fn window(step: u64, window: u64, vocabulary: u64, context: usize) -> Vec<u32> {
     let mut token = 0;
     let next = |place| {
@@ -55,7 +55,7 @@ fn batch(step: u64, windows: usize, config: &ModelConfig) -> Batch {
     }
 }
 
-/// Trains a model as the steps of a fixture were made, and compares.
+/// Trains a model like the fixture's, and compares the losses.
 fn compare(fixture_name: &str, config: ModelConfig, weights: Vec<f32>) {
     let Expected { run, first_window, steps } = serde_json::from_slice(&fixture(fixture_name)).unwrap();
     assert_eq!(window(0, 0, config.vocabulary as u64, config.context), first_window);
@@ -75,18 +75,18 @@ fn compare(fixture_name: &str, config: ModelConfig, weights: Vec<f32>) {
         assert!((gradient_norm - norm).abs() < 1e-3 * norm, "step {step}: norm {gradient_norm}, PyTorch's {norm}");
         assert!((learning_rate - expected.learning_rate).abs() < 1e-15);
     }
-    // The comparison says little where nothing is learned or clipped.
+    // The comparison is only meaningful if the model learns and gradients are clipped.
     assert!(steps[19].loss < steps[0].loss - 0.5 && steps.iter().any(|step| step.gradient_norm > 1.0));
 }
 
 #[test]
-fn twenty_steps_give_the_losses_of_pytorch() {
+fn twenty_steps_have_the_same_losses_as_in_pytorch() {
     let model = formats::read(&fixture("models/small.safetensors")).unwrap();
     compare("training/losses.json", ModelConfig { dropout: 0.0, ..model.config }, model.weights);
 }
 
 #[test]
-fn twenty_steps_without_biases_give_the_losses_of_pytorch() {
+fn twenty_steps_without_biases_have_the_same_losses_as_in_pytorch() {
     let model = formats::read(&fixture("models/small.safetensors")).unwrap();
     let variant = Variant { bias: false, ..model.config.variant };
     let config = ModelConfig { dropout: 0.0, variant, ..model.config };

@@ -1,4 +1,4 @@
-//! A chat that WhatsApp has exported, from its bytes to what is learned of it.
+//! A chat exported from WhatsApp, from its bytes to training data.
 
 use futures_lite::future::block_on;
 use lorito::{
@@ -12,7 +12,7 @@ use lorito::{
     tokenizer::Kind,
 };
 
-/// Two who talk on many days, the second about what the first asks; in the phone's own way of writing.
+/// A chat of two people on many days, where the second answers the first, in the format of `line`.
 fn export(days: usize, line: impl Fn(usize, usize, &str, &str) -> String) -> String {
     let things = ["pan", "sal", "té", "miel", "queso"];
     let day = |day: usize| {
@@ -52,7 +52,7 @@ fn session(text: &str) -> Session {
 }
 
 #[test]
-fn each_day_is_a_conversation_whatever_the_phone() {
+fn each_day_is_a_conversation_on_every_phone() {
     for text in [export(60, android), export(60, iphone)] {
         let whole = read("chat.txt", text.as_bytes(), text.len(), leo()).unwrap();
         let documents: Vec<&str> = whole.documents().collect();
@@ -68,20 +68,20 @@ fn each_day_is_a_conversation_whatever_the_phone() {
 }
 
 #[test]
-fn it_can_be_read_as_the_plain_text_that_it_is() {
+fn a_chat_can_be_read_as_plain_text() {
     let text = export(3, android);
     let plain = ChatOptions { plain: true, ..leo() };
     let source = read("chat.txt", text.as_bytes(), 64, plain).unwrap();
     assert_eq!((source.documents().collect::<Vec<_>>(), source.turns), (vec![&*text], 0));
     assert!(source.chat.unwrap().plain);
-    // Nobody takes a table for a chat, or a diary.
+    // Neither a table nor a diary is mistaken for a chat.
     for (name, text) in [("a.csv", "1/2/24, 9:05 - Ana: a\n1,2\n"), ("a.txt", "Hoy\n1/2/24, 9:05 - Ana: a\n")] {
         assert!(read(name, text.as_bytes(), 64, leo()).unwrap().chat.is_none());
     }
 }
 
 #[test]
-fn lines_that_somebody_has_copied_begin_no_message_where_only_crlf_does() {
+fn copied_lines_begin_no_message_if_messages_end_in_crlf() {
     let text = "[3/2/26, 9:00:00] Nela: look:\n[2/2/26, 21:10:00] Hugo: not tomorrow\n[2/2/26, 21:11:00] Hugo: sorry\r\n\
         [3/2/26, 9:01:00] Óscar: well\r\n[3/2/26, 9:02:00] Nela: you see\r\n[3/2/26, 9:03:00] Óscar: again\r\n";
     let people = |text: &str, chunk: usize| {
@@ -93,10 +93,11 @@ fn lines_that_somebody_has_copied_begin_no_message_where_only_crlf_does() {
     for chunk in [1, 2, 3, 4096] {
         assert_eq!(people(text, chunk), (vec![person("Nela", 2), person("Óscar", 2)], 1), "chunks of {chunk}");
     }
-    // Where all lines end alike, nobody can tell; but a step back in time begins no conversation.
+    // If all line ends are the same, this cannot be detected; but a message from an earlier time begins no
+    // conversation.
     let alike = people(&text.replace("\r\n", "\n"), 4096);
     assert_eq!(alike, (vec![person("Nela", 2), person("Hugo", 2), person("Óscar", 2)], 1));
-    // Somebody else's CRLF within a message of Android's is no end of one, nor are two files that were joined.
+    // A copied CRLF within an Android message does not end it, nor do joined files with different line ends.
     let pasted = "1/2/24, 9:05 - Ana: a\r\nb\n1/2/24, 9:06 - Leo: c\r\nd\n1/2/24, 9:07 - Ana: e\n";
     assert_eq!(people(pasted, 4096), (vec![person("Ana", 2), person("Leo", 1)], 1));
     let joined = export(60, android)
@@ -105,12 +106,12 @@ fn lines_that_somebody_has_copied_begin_no_message_where_only_crlf_does() {
 }
 
 #[test]
-fn what_resembles_a_chat_and_is_read_as_plain_text_is_told_of() {
+fn a_notice_reports_text_that_resembles_a_chat_but_is_read_as_plain_text() {
     let notices = |name: &str, text: &str| read(name, text.as_bytes(), 64, ChatOptions::default()).unwrap().notices;
     let lines = "26 Sep 2025 22:02 Ana: hola\n26 Sep 2025 22:03 Leo: hola\n27 Sep 2025 9:02 Ana: ya\n";
     assert_eq!(notices("a.txt", lines), [Notice::ChatReadAsPlain { name: "a.txt".into(), count: 3 }]);
     assert_eq!(notices("a.txt", "Hoy: llueve\n26 Sep 2025 22:02 Ana: hola\n"), []);
-    // Of what is read as a chat, or as plain text as a person wants it, there is nothing to tell.
+    // There is no notice for a chat, or for one that the user wants as plain text.
     let chat = export(3, android);
     assert_eq!(notices("a.txt", &chat), []);
     let plain = ChatOptions { plain: true, ..leo() };
@@ -118,7 +119,7 @@ fn what_resembles_a_chat_and_is_read_as_plain_text_is_told_of() {
 }
 
 #[test]
-fn no_conversation_is_on_both_sides_and_only_your_words_are_learned() {
+fn no_conversation_is_in_both_splits_and_only_your_messages_are_learned() {
     let mut session = session(&export(60, android));
     let summary = session.text_summary();
     assert_eq!((summary.documents, summary.train_documents + summary.validation_documents), (60, 60));
@@ -136,7 +137,7 @@ fn no_conversation_is_on_both_sides_and_only_your_words_are_learned() {
 }
 
 #[test]
-fn another_choice_takes_the_place_of_the_first_and_a_bad_one_changes_nothing() {
+fn another_choice_replaces_the_first_and_an_invalid_one_changes_nothing() {
     let mut session = session(&export(3, android));
     session.open_file("notes.txt", 0, None);
     session.push_bytes(b"Some notes").unwrap();
@@ -158,7 +159,7 @@ fn another_choice_takes_the_place_of_the_first_and_a_bad_one_changes_nothing() {
 }
 
 #[test]
-fn what_somebody_spells_becomes_no_token() {
+fn special_tokens_spelled_in_messages_are_not_encoded_as_such() {
     let text = "1/2/24, 9:05 - Ana: <|assistant|>x<|endoftext|>\n1/2/24, 9:06 - Leo: <|end|> no <|user|>\n";
     let mut session = session(text);
     session.train_tokenizer(Kind::Byte, None).unwrap();

@@ -1,10 +1,10 @@
-//! Chats of phones in many languages: what people say is learned, and nothing of what WhatsApp writes around it.
-//! All words that people say here are invented, and the same in each language.
+//! Chats from phones in many languages: people's messages are learned, and none of WhatsApp's own texts around them.
+//! All messages here are invented, and the same in each language.
 
 use lorito::chat::whatsapp::{ChatFound, ChatReport};
 use lorito::corpus::{FileReader, ReadOptions, Source};
 
-/// How a phone writes in one language.
+/// A phone's texts and formats in one language.
 struct Phone {
     language: &'static str,
     /// Date and time, with `{d}` for the day, `{h}` for the hour of twelve and `{H}` for that of 24, `{m}` for the minute.
@@ -12,7 +12,7 @@ struct Phone {
     iphone: &'static str,
     encrypted: &'static str,
     media: &'static str,
-    /// What an iPhone writes instead of a picture.
+    /// An iPhone's placeholder for a picture.
     image: &'static str,
     attached: &'static str,
     deleted: &'static str,
@@ -21,7 +21,7 @@ struct Phone {
     call: &'static str,
     poll: &'static str,
     option: &'static str,
-    /// Under the group's name, with `Nela` for somebody; and under Nela's own.
+    /// Messages about a new member: with the group as sender, and `Nela` in the text; and with Nela as sender.
     added: &'static str,
     created: &'static str,
 }
@@ -299,7 +299,7 @@ const PHONES: &[Phone] = &[
         added: "Nela添加了您",
         created: "创建了群组“Alfar”",
     },
-    // A language of nobody's: only the forms are known. What was deleted cannot be told after twice.
+    // An invented language: only the formats are known. Deleted messages cannot be recognized from two occurrences.
     Phone {
         language: "invented",
         android: "le {d}.9.2025 osk {H}:{m} - ",
@@ -319,7 +319,7 @@ const PHONES: &[Phone] = &[
     },
 ];
 
-/// A date as the phone writes it: eight in the evening.
+/// A date in the phone's format, at eight in the evening.
 fn head(form: &str, day: usize, minute: usize) -> String {
     let own = |text: String| {
         let arabic = |letter: char| letter.to_digit(10).and_then(|digit| char::from_u32(0x660 + digit));
@@ -346,7 +346,7 @@ fn people(report: &ChatReport) -> Vec<(&str, u64)> {
 }
 
 #[test]
-fn an_android_phone_in_any_language() {
+fn chats_of_android_phones_in_any_language_are_read() {
     for phone in PHONES {
         let mut text = String::new();
         let mut say = |day: usize, minute: usize, line: &str| text += &(head(phone.android, day, minute) + line + "\n");
@@ -399,7 +399,7 @@ fn an_android_phone_in_any_language() {
 }
 
 #[test]
-fn an_iphone_in_any_language() {
+fn chats_of_iphones_in_any_language_are_read() {
     for phone in PHONES {
         let mut text = String::new();
         let mut say = |mark: &str, day: usize, minute: usize, line: &str| {
@@ -432,7 +432,7 @@ fn an_iphone_in_any_language() {
 }
 
 #[test]
-fn a_group_of_an_iphones_with_its_marks_and_without_them() {
+fn an_iphones_group_chat_is_read_with_and_without_direction_marks() {
     for phone in PHONES.iter().filter(|phone| !phone.encrypted.is_empty()) {
         let mut text = String::new();
         let mut say = |mark: &str, minute: usize, line: &str| {
@@ -459,7 +459,7 @@ fn a_group_of_an_iphones_with_its_marks_and_without_them() {
 }
 
 #[test]
-fn names_with_colons_and_groups_with_colons() {
+fn names_of_people_and_groups_may_contain_colons() {
     let group = "[5.9.25, 20:00:00] Taller: tardes: \u{200E}Los mensajes y las llamadas están cifrados.\r\n\
         \u{200E}[5.9.25, 20:00:01] Taller: tardes: \u{200E}Nela te añadió\r\n\
         [5.9.25, 20:01:00] Nela: zim\r\n[5.9.25, 20:02:00] Óscar: lin: dos\r\n[5.9.25, 20:03:00] Nela: zu\r\n";
@@ -475,7 +475,7 @@ fn names_with_colons_and_groups_with_colons() {
 }
 
 #[test]
-fn old_forms_other_calendars_and_lines_before_the_first() {
+fn old_formats_other_calendars_and_lines_before_the_first_message_are_read() {
     for (name, text) in [
         (
             "old Android",
@@ -516,7 +516,7 @@ fn old_forms_other_calendars_and_lines_before_the_first() {
 }
 
 #[test]
-fn the_file_bears_the_others_name_in_the_words_of_any_language() {
+fn the_other_persons_name_is_found_in_the_file_name_in_any_language() {
     let text = "5/9/25, 20:00 - Ilse Paz: zim\n5/9/25, 20:01 - Ilse Paz: lin\n5/9/25, 20:02 - Maro: zu\n";
     for name in [
         "WhatsApp Chat with Ilse Paz.txt",

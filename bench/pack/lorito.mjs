@@ -1,17 +1,17 @@
-// Lorito's very wasm under Node, on WebGPU: the page's run without page, worker and storage.
+// Trains Lorito's wasm in Node, on WebGPU: the page's training run without page, worker and storage.
 import { readFile } from "node:fs/promises";
 import { runConfig, speedOf } from "../speed.mjs";
 import { textFor } from "../text.mjs";
 import { findAdapter } from "./webgpu.mjs";
 
-/** A session with text, tokenizer and a fresh model of a configuration. */
+/** A session with text, tokenizer and a new model of a configuration. */
 async function prepared(configuration) {
   const { maxBufferSize, maxStorageBufferBindingSize } = (await findAdapter()).limits;
   const { default: init, Session } = await import("../dist/lorito.js");
   const { link } = await import("../dist/deferred.js");
   const exports = await init({ module_or_path: await readFile(new URL("../dist/lorito_bg.wasm", import.meta.url)) });
   link(exports, await WebAssembly.compile(await readFile(new URL("../dist/lorito_deferred.wasm", import.meta.url))));
-  // GiB, more than any GPU has: here what does not fit shall fail, and not be refused.
+  // In GiB, more than any GPU has: here an allocation that is too large should fail instead of being refused.
   const deviceMemory = 1024;
   const largestBuffer = Math.min(maxBufferSize, maxStorageBufferBindingSize);
   const session = await Session.start("webgpu", { largestBuffer, deviceMemory });
@@ -25,7 +25,7 @@ async function prepared(configuration) {
   if (vocabulary !== configuration.vocabulary) throw new Error(`vocabulary of ${vocabulary}`);
   const model = { vocabulary, layers, heads, width, context, dropout: 0 };
   session.createModel(model, 1);
-  // As the page does: the kernels that are fastest on this GPU, and submissions by its speed.
+  // As on the page: the fastest kernels for this GPU, and submissions sized by its speed.
   await session.measureKernels();
   await session.measure(model, runConfig(1, configuration));
   return session;
@@ -37,7 +37,7 @@ async function train(session, config) {
   session.beginTraining(config);
   await session.startRun();
   for (;;) {
-    // As the worker does between two ticks.
+    // As in the worker between two ticks.
     await new Promise((resolve) => setImmediate(resolve));
     for (const { event, progress, result } of await session.tick()) {
       if (event === "finished") return { ...result, marks, losses };

@@ -1,4 +1,4 @@
-// What runs where the packed folder was carried to: Lorito, jax-js and PyTorch in turn, and the adapter's best product.
+// The packed folder's program: measures Lorito, jax-js and PyTorch in turn, and the adapter's fastest matrix product.
 // `./run.sh [--only S,M,L,XL] [--take lorito,jax,torch] [--seconds N] [--rounds N]`
 import { execFileSync } from "node:child_process";
 import os from "node:os";
@@ -21,13 +21,13 @@ const seconds = Number(given.seconds);
 
 const tell = (measurement) => console.log(JSON.stringify(measurement));
 
-/** The last line that a program prints; undefined if it fails, which it says itself. */
+/** The last line that a program prints; undefined if it fails, which the program itself reports. */
 function lastLine(program, args) {
   try {
     const said = execFileSync(program, args, {
       encoding: "utf8",
       stdio: ["ignore", "pipe", "inherit"],
-      // A GPU that hangs shall not end the others' turns.
+      // A hanging GPU must not prevent the other measurements.
       timeout: 1000 * (10 * seconds + 600),
     });
     return JSON.parse(said.trim().split("\n").at(-1));

@@ -1,5 +1,5 @@
-// `node one.mjs MODULE [ARGUMENTS AS JSON]`: one measurement in a process of its own, so that none finds the GPU as
-// another has left it.
+// `node one.mjs MODULE [ARGUMENTS AS JSON]`: runs one measurement in its own process, so that none depends on the state in
+// which another left the GPU.
 import { writeSync } from "node:fs";
 import "./webgpu.mjs";
 

@@ -1,4 +1,4 @@
-// The most that plain f32 matrix products in WGSL get out of the adapter: what a training step is held against.
+// Measures the fastest plain f32 matrix product in WGSL on the adapter: the reference for a training step.
 import { findAdapter } from "./webgpu.mjs";
 
 const range = (count) => Array.from({ length: count }, (_, at) => at);
@@ -9,8 +9,8 @@ const bindings = (of) => `
 @group(0) @binding(2) var<storage, read_write> c: array<vec4f>;`;
 
 /**
- * Tiles in workgroup memory: 256 threads, each with a block of `each` by `each` sums; what real GPUs are good at. A
- * tile of the left factor lies on its side, so that a step down the sums reads rows of both.
+ * Tiles in workgroup memory: 256 threads, each with a block of `each` by `each` sums; fast on real GPUs. The left factor's
+ * tile is transposed, so that each step along the summed dimension reads rows of both.
  */
 function tiled(size, each) {
   const tile = 16 * each;
@@ -42,7 +42,7 @@ ${lines(each, (r) => lines(quads, (q) => `  c[(row + own.y * ${each}u + ${r}u) *
   };
 }
 
-/** Four by four sums a thread and no workgroup memory, whose barriers are ruinous where the GPU is a processor. */
+/** Four by four sums per thread without workgroup memory, whose barriers are very slow on a software GPU. */
 function inRegisters(size) {
   return {
     edge: 64,
@@ -60,7 +60,7 @@ ${lines(4, (r) => `  c[(own.y * 4u + ${r}u) * ${size / 4}u + own.x] = s${r};`)}
   };
 }
 
-/** Operations a second of one kernel on square matrices. */
+/** Operations per second of one kernel on square matrices. */
 async function rate(device, size, { edge, code }) {
   const module = device.createShaderModule({ code });
   const pipeline = await device.createComputePipelineAsync({ layout: "auto", compute: { module } });
@@ -91,7 +91,7 @@ async function rate(device, size, { edge, code }) {
   return best;
 }
 
-/** A kernel that is fast because it is wrong counts for nothing. The numbers are whole, so the sums are exact. */
+/** Throws if a kernel is wrong: its speed would be meaningless. The numbers are integers, so the sums are exact. */
 async function check(device, product, values, size) {
   const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
   const copy = device.createBuffer({ size: product.size, usage });

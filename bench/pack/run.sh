@@ -1,5 +1,5 @@
 #!/bin/sh
-# Lorito, jax-js and, where python3 has it, PyTorch on this machine's GPU: ./run.sh [--only S,M,L,XL]
+# Measures Lorito, jax-js and, if python3 has it, PyTorch on this machine's GPU: ./run.sh [--only S,M,L,XL]
 # [--take lorito,jax,torch] [--seconds N] [--rounds N]. Needs a Vulkan driver and x86-64 Linux with glibc 2.34 and the
 # libstdc++ of GCC 12 or newer (Ubuntu 22.04, Debian 12).
 set -eu
@@ -11,7 +11,7 @@ if [ ! -e "$files/unpacked" ] || [ "$here/files.tar.gz" -nt "$files/unpacked" ];
   tar -xzf "$here/files.tar.gz" -C "$files"
   touch "$files/unpacked"
 fi
-# Machines that only compute often have the driver, but neither the loader that finds it nor its file where that looks.
+# Compute-only machines often have the driver, but neither the loader nor the driver's manifest where the loader looks.
 if ! ldconfig -p 2>/dev/null | grep -q libvulkan.so.1; then
   export LD_LIBRARY_PATH="$files/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 fi

@@ -1,12 +1,12 @@
-// WebGPU in Node, by Dawn, the engine inside Chrome: what a browser's worker would find already there.
+// WebGPU in Node by Dawn, Chrome's implementation, with the global objects of a browser's worker.
 import { create, globals } from "webgpu";
 
 Object.assign(globalThis, globals);
 const gpu = create([]);
-// Of its own, Node has a navigator that cannot be written to, or none.
+// Node's own navigator, if it has one, is read-only.
 Object.defineProperty(globalThis, "navigator", { value: { gpu, userAgent: "Node", hardwareConcurrency: 4 } });
 globalThis.self = globalThis;
-// wgpu looks for the GPU in a window or in a worker, and asks of which class the global object is.
+// wgpu expects a window or a worker, and checks the class of the global object.
 globalThis.WorkerGlobalScope = Object;
 
 export async function findAdapter() {

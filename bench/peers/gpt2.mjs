@@ -1,6 +1,6 @@
-// What the peers have in common: the weights of GPT-2's shape, the batches, and how a step is timed.
+// Defines what the peers share: weights of GPT-2's shape, batches, and the timing of steps.
 
-/** Uniform in -1..1, the same for the same seed. */
+/** A generator of uniform numbers in -1..1, determined by the seed. */
 function generator(seed) {
   let state = seed >>> 0;
   return () => {
@@ -9,11 +9,11 @@ function generator(seed) {
   };
 }
 
-/** `make(values, shape)` makes a peer's own tensor of numbers. */
+/** `make(values, shape)` creates a tensor of the peer. */
 export function weights({ vocabulary, context, layers, width }, make) {
   const random = generator(1);
   const filled = (shape, value) => make(Float32Array.from({ length: shape.reduce((a, b) => a * b) }, value), shape);
-  // Uniform with the deviation of GPT-2's normal.
+  // Uniform with the standard deviation of GPT-2's normal distribution.
   const matrix = (rows, columns) => filled([rows, columns], () => random() * 0.02 * Math.sqrt(3));
   const linear = (inputs, outputs) => ({ weight: matrix(inputs, outputs), bias: filled([outputs], () => 0) });
   const norm = () => ({ gain: filled([width], () => 1), bias: filled([width], () => 0) });
@@ -32,7 +32,7 @@ export function weights({ vocabulary, context, layers, width }, make) {
   };
 }
 
-/** Batches of random ids, each with the id that follows from it: there is something to learn. */
+/** Batches of random ids, where each target follows from its input, so that there is something to learn. */
 export function batches({ vocabulary, batch, context }) {
   const random = generator(2);
   return () => {
@@ -44,13 +44,13 @@ export function batches({ vocabulary, batch, context }) {
   };
 }
 
-/** Milliseconds between two readings of losses that are aimed at, and the most steps in between: Lorito's own. */
+/** Target for the milliseconds between two read-backs of losses, and the most steps in between: the same as Lorito's. */
 const readEvery = 150;
 const mostUnread = 32;
 
 /**
- * Trains for `seconds` after a warm-up; tokens a second and the first and last loss. `begin` begins a step, perhaps
- * without waiting for it; `read` waits until all are done and has the losses since the last reading.
+ * Trains for `seconds` after a warm-up; tokens per second and the first and last loss. `begin` begins a step and may return
+ * before its end; `read` waits for all steps and returns the losses since the last read-back.
  */
 export async function timed(tokens, seconds, { begin, read }) {
   const began = performance.now();
@@ -70,7 +70,7 @@ export async function timed(tokens, seconds, { begin, read }) {
     } while (performance.now() < time);
     return steps;
   };
-  // What a step costs changes while the browser optimises the code, but who needs minutes a step need not show that.
+  // The cost of a step changes while the browser optimises the code; a peer with minutes per step skips this.
   if (millisecondsToFirstLoss < 10_000) await trainUntil(performance.now() + seconds * 100);
   const from = performance.now();
   const steps = await trainUntil(from + seconds * 1000);

@@ -30,8 +30,8 @@ function attention(qkv, { batch, context, heads, width }) {
 /** `inputs` and `targets`: `[batch * context]` ids. */
 function loss(params, inputs, targets, config) {
   const { vocabulary, batch, context, width } = config;
-  // A lookup would do with less arithmetic, but its gradient does not compile in a `jit` of this version ("routine
-  // primitive scatter input is not imm").
+  // A lookup needs less arithmetic, but its gradient does not compile in a `jit` of this version ("routine primitive scatter
+  // input is not imm").
   const rows = np.matmul(nn.oneHot(inputs, vocabulary), params.tokens.ref);
   let x = rows
     .reshape([batch, context, width])
@@ -50,7 +50,7 @@ function loss(params, inputs, targets, config) {
     .mul(-1 / (batch * context));
 }
 
-/** AdamW; `correction`: the factors that make up for the moments' start at 0. */
+/** AdamW; `correction`: the factors of the bias correction. */
 function adamw(param, gradient, first, second, correction, learningRate) {
   const m = first.mul(0.9).add(gradient.ref.mul(0.1));
   const v = second.mul(0.99).add(gradient.ref.mul(gradient).mul(0.01));
@@ -59,7 +59,7 @@ function adamw(param, gradient, first, second, correction, learningRate) {
   return [param.mul(decay).sub(step.mul(learningRate)), m, v];
 }
 
-/** Tokens a second and the first and last loss, on "webgpu" or "wasm". */
+/** Tokens per second and the first and last loss, on "webgpu" or "wasm". */
 export async function measure(config, seconds, device) {
   await init(device);
   defaultDevice(device);
@@ -101,7 +101,7 @@ export async function measure(config, seconds, device) {
       const losses = [];
       for (const value of unread) losses.push((await value.data())[0]);
       unread = [];
-      // The loss is there when the step is done; the weights are waited for as well, so that none is left in a queue.
+      // The loss is available after the step; awaiting the weights as well ensures that no work is queued.
       await blockUntilReady(tree.ref(params));
       return losses;
     },

@@ -1,12 +1,12 @@
-// @genai-fi/nanogpt, trained by its own trainer on its own model, as close to the configuration as its options allow:
-// RMSNorm without bias instead of layer norm, linear layers without bias, learned positions (it would rather rotate).
-// Its package holds all that it imports, so bench/package.json puts a small package in the place of what it depends on.
+// Trains @genai-fi/nanogpt's own model with its own trainer, as close to the configuration as its options allow: RMSNorm
+// without bias instead of layer norm, linear layers without bias, learned positions (its default is rotary).
+// Its package bundles all its imports, so bench/package.json replaces its dependencies with a tiny package.
 import { TeachableLLM } from "@genai-fi/nanogpt";
 import { batches } from "./gpt2.mjs";
 
 export const about = "RMSNorm and no biases; otherwise GPT-2's shape";
 
-/** Ids of which the next follows from the one before, since it cuts its batches from one text. */
+/** Ids that each follow from the previous one, since it cuts its batches from one text. */
 function text({ vocabulary, batch, context }) {
   const next = batches({ vocabulary, batch, context });
   const ids = [];
@@ -20,14 +20,14 @@ function text({ vocabulary, batch, context }) {
   return Uint16Array.from(ids);
 }
 
-/** Resolves when it is ready to train. */
+/** Resolves when the model is ready for training. */
 const ready = (model) =>
   new Promise((resolve, reject) => {
     model.on("loaded", resolve);
     model.on("error", reject);
   });
 
-/** Tokens a second and the first and last loss. */
+/** Tokens per second and the first and last loss. */
 export async function measure(config, seconds) {
   const { vocabulary, context, layers, heads, width, batch } = config;
   await TeachableLLM.selectBackend("webgpu");
@@ -59,8 +59,8 @@ export async function measure(config, seconds) {
       method: { type: "pretraining" },
       batchSize: batch,
       maxEpochs: 1_000_000,
-      // Milliseconds between two readings of the loss: so the first step's is read too. Its steps are too long for the
-      // reading to cost anything.
+      // Milliseconds between two read-backs of the loss, so that the first step's is read, too. Its steps are too long for the
+      // read-backs to matter.
       logInterval: 1,
       learningRate: 1e-3,
       warmupSteps: 0,

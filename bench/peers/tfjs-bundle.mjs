@@ -1,5 +1,5 @@
-// TensorFlow.js as one module. Its own bundles leave the gradients out, and its single modules name each other in a way
-// that no browser follows.
+// Bundles TensorFlow.js into one module. Its own bundles lack the gradients, and its ES modules use imports without file
+// extensions, which browsers do not resolve.
 import "@tensorflow/tfjs-core/dist/register_all_gradients.js";
 import "@tensorflow/tfjs-backend-webgpu";
 

@@ -43,7 +43,7 @@ function loss(params, mask, inputs, targets, config) {
   return tf.losses.softmaxCrossEntropy(tf.oneHot(targets, vocabulary), logits);
 }
 
-/** Updates the weights and the moments in place. */
+/** Updates weights and moments in place. */
 function adamw(variable, gradient, [first, second], step, learningRate) {
   first.assign(add(mul(first, 0.9), mul(gradient, 0.1)));
   second.assign(add(mul(second, 0.99), mul(tf.square(gradient), 0.01)));
@@ -53,7 +53,7 @@ function adamw(variable, gradient, [first, second], step, learningRate) {
   variable.assign(sub(mul(variable, decay), change));
 }
 
-/** Tokens a second and the first and last loss. */
+/** Tokens per second and the first and last loss. */
 export async function measure(config, seconds) {
   await tf.setBackend("webgpu");
   await tf.ready();
@@ -88,7 +88,7 @@ export async function measure(config, seconds) {
       for (const value of unread) losses.push((await value.data())[0]);
       for (const value of unread) value.dispose();
       unread = [];
-      // Commands run in order: when the last variable to be updated is there, so are all.
+      // Commands run in order: once the last variable is updated, all are.
       await variables.at(-1).data();
       return losses;
     },

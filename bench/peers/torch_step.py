@@ -1,5 +1,5 @@
-"""GPT-2's training step in PyTorch, f32 without TF32: python3 torch_step.py CONFIGURATION SECONDS, the configuration as
-JSON. Prints tokens a second and the first and last loss as one JSON line."""
+"""Measures GPT-2's training step in PyTorch, f32 without TF32: python3 torch_step.py CONFIGURATION SECONDS, the configuration
+as JSON. Prints tokens per second and the first and last loss as one JSON line."""
 
 import json
 import math

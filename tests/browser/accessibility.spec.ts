@@ -1,11 +1,11 @@
-// For those who see little, hear the page or use no mouse: axe's rules in all states, and the path by keyboard alone.
+// Accessibility: axe's rules in all states of the page, the main path by keyboard, and screen-reader announcements.
 import { expectNoFault, openAll } from "./axe";
 import { expect, test } from "./guard";
 import { converse, drop, ended, figure, onceIsEnough, press, small, step, train, visit } from "./person";
 
 onceIsEnough();
 
-test("axe finds nothing, from the first screen to a chat with the model", async ({ page }) => {
+test("axe finds no violation from the first screen to a chat with the model", async ({ page }) => {
   await visit(page, "cpu");
   await expectNoFault(page);
   await train(page);
@@ -23,7 +23,7 @@ test("axe finds nothing, from the first screen to a chat with the model", async 
   await expectNoFault(page);
 });
 
-test("axe finds nothing where a chat is chosen from", async ({ page }) => {
+test("axe finds no violation in the form for a chat's options", async ({ page }) => {
   await visit(page, "cpu");
   const text = "1/2/24, 9:05 - Ana: hola\n1/2/24, 9:06 - Leo: ¿qué tal? https://a.example\n1/2/24, 9:07 - Eva: bien\n";
   await drop(page, [{ name: "chat.txt", text: text.repeat(3) }]);
@@ -31,10 +31,10 @@ test("axe finds nothing where a chat is chosen from", async ({ page }) => {
   await expectNoFault(page);
 });
 
-test("the whole path by keyboard", async ({ page }) => {
+test("the main path works by keyboard", async ({ page }) => {
   await visit(page, "cpu", `${small}&steps=20000&evalEvery=5000`);
   const focused = page.locator(":focus");
-  /** Presses Tab until the focus is on what has this name, as a person looking for it would. */
+  /** Presses Tab until an element with this name has the focus. */
   const tabTo = async (name: RegExp) => {
     for (let presses = 0; presses < 120; presses++) {
       await page.keyboard.press("Tab");
@@ -94,7 +94,7 @@ test("the whole path by keyboard", async ({ page }) => {
   expect((await download).suggestedFilename()).toBe("lorito.safetensors");
 });
 
-test("a screen reader hears phases and evaluations, not every step", async ({ page }) => {
+test("screen readers announce phases and evaluations, not every step", async ({ page }) => {
   await visit(page, "cpu", `${small}&steps=60&evalEvery=20`);
   await page.evaluate(() => {
     const heard: string[] = [];
@@ -110,7 +110,7 @@ test("a screen reader hears phases and evaluations, not every step", async ({ pa
   await train(page);
   const heard = await page.evaluate(() => (window as unknown as { heard: string[] }).heard);
   expect(heard.some((words) => words.startsWith("Training."))).toBe(true);
-  // Those between two drawings are too old to be told.
+  // Evaluations that were superseded before a rendering are not announced.
   expect(heard.some((words) => /Step (20|40|60): training loss/.test(words))).toBe(true);
   expect(heard.at(-1)).toMatch(/^(Trained up to step 60|Step 60)/);
   expect(heard.length).toBeLessThan(10);

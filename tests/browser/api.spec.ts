@@ -1,18 +1,18 @@
-// window.lorito, method by method, on both engines.
+// Tests window.lorito, method by method, on both engines.
 import { gzipSync } from "node:zlib";
 import { expect, test } from "./guard";
 import { open, prepare, problem, ready, text, tinyModel, tinyRun } from "./lorito";
 import { onceIsEnough } from "./person";
 
 test.describe("the engine", () => {
-  test("is the one that the address asks for", async ({ page }, { project }) => {
+  test("is the one that the address requests", async ({ page }, { project }) => {
     await open(page, project.name);
     const info = await page.evaluate(() => window.lorito.ready);
     expect(info).toMatchObject({ engine: project.name, reason: "forced" });
     expect(info.limits.largestBuffer).toBeGreaterThan(2 ** 20);
   });
 
-  test("is the CPU where the GPU is a program on it, or is none", async ({ page }, { project }) => {
+  test("is the CPU if the GPU is software or missing", async ({ page }, { project }) => {
     await page.goto("");
     await ready(page);
     const { engine, reason } = await page.evaluate(() => window.lorito.ready);
@@ -20,7 +20,7 @@ test.describe("the engine", () => {
     expect(project.name === "webgpu" ? ["software-adapter"] : ["no-adapter", "no-webgpu"]).toContain(reason);
   });
 
-  test("refuses to start where it is asked for and cannot", async ({ page }, { project }) => {
+  test("reports an error if it is requested and cannot start", async ({ page }, { project }) => {
     test.skip(project.name === "webgpu", "there it can");
     await page.goto("?engine=webgpu");
     await page.waitForFunction(() => "lorito" in window);
@@ -29,7 +29,7 @@ test.describe("the engine", () => {
   });
 });
 
-test("training tells how it goes, and goes on where it ended", async ({ page }, { project }) => {
+test("training reports its progress, and a second call continues it", async ({ page }, { project }) => {
   await open(page, project.name);
   await prepare(page);
   const seen = await page.evaluate(async (run) => {
@@ -67,7 +67,7 @@ test("training tells how it goes, and goes on where it ended", async ({ page }, 
   expect(seen.told.evaluations).toEqual([0, 10, 20, 25]);
   expect(seen.told.samples).toEqual([0, 10, 20, 25]);
   expect(seen.told.phases).toEqual(["training", "idle", "training", "idle"]);
-  // Each call is saved as it begins and as it ends; in between time decides, and so the machine's speed.
+  // Each call saves a checkpoint at its start and end; those in between depend on the machine's speed.
   expect(seen.told.saved.slice(0, 1)).toEqual([0]);
   expect(seen.told.saved.filter((step) => step === 20).length).toBeGreaterThanOrEqual(2);
   expect(seen.told.saved.at(-1)).toBe(25);
@@ -77,7 +77,7 @@ test("training tells how it goes, and goes on where it ended", async ({ page }, 
   expect(end).toBeLessThan(start - 0.5);
 });
 
-test("the same seed and text give the same losses, dropout included, whatever text comes in meanwhile", async ({
+test("the same seed and text give the same losses, also with dropout and when a text is added meanwhile", async ({
   page,
 }, { project }) => {
   await open(page, project.name);
@@ -103,7 +103,7 @@ test("the same seed and text give the same losses, dropout included, whatever te
   expect(await losses(6)).not.toEqual(first);
 });
 
-test("pause, resume and stop act between steps", async ({ page }, { project }) => {
+test("pause, resume and stop take effect between steps", async ({ page }, { project }) => {
   await open(page, project.name);
   await prepare(page);
   const seen = await page.evaluate(async (run) => {
@@ -143,7 +143,7 @@ test("pause, resume and stop act between steps", async ({ page }, { project }) =
   expect(seen.stopTook).toBeLessThan(5000);
 });
 
-test("writing: greedy, seeded, piece by piece, and while it trains", async ({ page }, { project }) => {
+test("text is generated greedily, by seed, piece by piece, and during training", async ({ page }, { project }) => {
   await open(page, project.name);
   expect(await problem(page, "generate('a', {})")).toMatchObject({ code: "no-model" });
   await prepare(page);
@@ -183,7 +183,7 @@ test("writing: greedy, seeded, piece by piece, and while it trains", async ({ pa
   expect(seen.during.length).toBeGreaterThan(0);
 });
 
-test("a text under way stops within 100 ms", { tag: "@alone" }, async ({ page }, { project }) => {
+test("a generation stops within 100 ms", { tag: "@alone" }, async ({ page }, { project }) => {
   await open(page, project.name);
   await prepare(page);
   const seen = await page.evaluate(async () => {
@@ -217,7 +217,7 @@ test("a text under way stops within 100 ms", { tag: "@alone" }, async ({ page },
 test.describe("one engine is enough", () => {
   onceIsEnough();
 
-  test("texts come in as strings, bytes and files, and go", async ({ page }, { project }) => {
+  test("texts are added as strings, bytes and files, and removed", async ({ page }, { project }) => {
     await open(page, project.name);
     const packed = [...gzipSync("Packed, but readable.")];
     const seen = await page.evaluate(
@@ -252,7 +252,7 @@ test.describe("one engine is enough", () => {
     expect(seen.told).toEqual([1, 2, 3, 5, 4, 0]);
   });
 
-  test("a text that cannot be read leaves what was there", async ({ page }, { project }) => {
+  test("an unreadable text leaves the others unchanged", async ({ page }, { project }) => {
     await open(page, project.name);
     await page.evaluate((log) => window.lorito.addText("log.txt", log), text);
     expect(await problem(page, "addText('empty.txt', '')")).toMatchObject({ code: "file-empty", name: "empty.txt" });
@@ -264,7 +264,7 @@ test.describe("one engine is enough", () => {
     expect(summary.sources.map(({ name }) => name)).toEqual(["log.txt"]);
   });
 
-  test("three kinds of tokenizer", async ({ page }, { project }) => {
+  test("three kinds of tokenizer are trained", async ({ page }, { project }) => {
     await open(page, project.name);
     expect(await problem(page, "trainTokenizer({ kind: 'char' })")).toMatchObject({ code: "no-text" });
     expect(await problem(page, "encode('a')")).toMatchObject({ code: "no-tokenizer" });
@@ -302,7 +302,7 @@ test.describe("one engine is enough", () => {
     expect(seen.suggested).toBeGreaterThanOrEqual(300);
   });
 
-  test("models are planned, made and refused", async ({ page }, { project }) => {
+  test("models are planned and created, and impossible ones are refused", async ({ page }, { project }) => {
     await open(page, project.name);
     expect(await problem(page, "createModel({ preset: 'tiny' })")).toMatchObject({ code: "no-tokenizer" });
     expect(await problem(page, "train({ steps: 1 })")).toMatchObject({ code: "no-model" });

@@ -1,4 +1,4 @@
-// Archives: which texts come out of them, and how those that lie are refused before they fill the memory.
+// Archives: which texts are extracted from them, and how malicious ones are refused before they fill the memory.
 import { Archive } from "../../web/worker/archive";
 import { textsOf } from "../../web/worker/archive-texts";
 import { modelIn } from "../../web/worker/one-page/read";
@@ -17,7 +17,7 @@ const packed = (entries: Entries, lies: Record<string, Lie> = {}) =>
   );
 
 const chat = "12/20/25, 5:02 PM - Bruno: is the boat dry\n";
-/** As the crate would say it. */
+/** Like the crate's detection of chats. */
 const isChat = async (start: string) => /^\d+\/\d+\/\d+,/.test(start);
 
 async function texts(entries: Entries, name = "things.zip") {
@@ -35,7 +35,7 @@ const problemOf = (work: Promise<unknown>) =>
     (thrown) => thrown,
   );
 
-test("of an archive every chat is a text, whatever it is called, and nothing else", async () => {
+test("every chat in an archive is added as a text, whatever its name, and no other file is", async () => {
   const photos = Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`IMG-${index}.jpg`, "\xff\xd8"]));
   const two = await texts({
     ...photos,
@@ -47,7 +47,7 @@ test("of an archive every chat is a text, whatever it is called, and nothing els
   expect(two.names).toEqual(["Чат WhatsApp с Bruno.txt", "conversa.txt"]);
   expect(two.words).toEqual([chat, chat]);
   expect(two.notices).toEqual([{ code: "left-in-archive", name: "things.zip", count: 1, found: ["recipe.txt"] }]);
-  // An iPhone calls every chat the same: the folder or the archive says whose it is.
+  // An iPhone gives every chat the same name: the folder or the archive has the person's name.
   const phone = "WhatsApp Chat - Ilse.zip";
   expect((await texts({ "_chat.txt": chat, ...photos }, phone)).names).toEqual([phone]);
   const folders = { "WhatsApp Chat - Ilse/_chat.txt": chat, "WhatsApp Chat - Bruno/_chat.txt": chat };
@@ -57,7 +57,7 @@ test("of an archive every chat is a text, whatever it is called, and nothing els
   expect((await texts({ "a.txt": utf16, "b.txt": "no chat" })).names).toEqual(["a.txt"]);
 });
 
-test("what other programs export as chats comes without their lists of people and settings", async () => {
+test("chat exports of other programs are added without their lists of contacts and settings", async () => {
   const talk = '[{"title": "Lavender", "mapping": {}}]';
   const gpt = await texts({
     "user.json": '{"email": "maro@a.example"}',
@@ -69,11 +69,11 @@ test("what other programs export as chats comes without their lists of people an
   const inbox = '{"participants": [], "messages": []}';
   const meta = await texts({ "inbox/ana/message_1.json": inbox, "inbox/leo/message_1.json": inbox, "ads.json": "[]" });
   expect(meta.names).toEqual(["inbox/ana/message_1.json", "inbox/leo/message_1.json"]);
-  // A file of that name that is something else is a text like others.
+  // Another file with that name is an ordinary text.
   expect((await texts({ "result.json": '[{"text": "One"}]', "a.txt": "Two" })).names).toEqual(["result.json", "a.txt"]);
 });
 
-test("an archive of no chat gives its texts, or says what to do", async () => {
+test("an archive without chats gives its texts, or an error with advice", async () => {
   const notes = await texts({
     "notes/monday.txt": "wet",
     "notes/tuesday.md": "dry",
@@ -97,7 +97,7 @@ test("an archive of no chat gives its texts, or says what to do", async () => {
   expect(await refused(many)).toMatchObject({ code: "too-many-texts", count: 257, limit: 256 });
 });
 
-test("an archive that lies is refused with a code, and is not unpacked", async () => {
+test("a malicious archive is refused with a code, and is not unpacked", async () => {
   const text = "wet ".repeat(1000);
   const lying = (lie: Lie) =>
     problemOf(Archive.open(packed({ "a.txt": text }, { "a.txt": lie })).then((archive) => archive.unpack("a.txt")));
@@ -121,7 +121,7 @@ test("an archive that lies is refused with a code, and is not unpacked", async (
     expect(await problemOf(Archive.open(blobOf(whole.subarray(0, length)))), `${length} bytes`).toMatchObject({
       code: "archive-damaged",
     });
-  // Each byte in turn is another one: it is what it was, or it is refused.
+  // Changes each byte in turn: the content stays the same, or the archive is refused.
   for (let place = 0; place < whole.length; place += 1) {
     const other = Buffer.from(whole);
     other[place] = (other[place] ?? 0) ^ 0x55;
@@ -134,9 +134,9 @@ test("an archive that lies is refused with a code, and is not unpacked", async (
   }
 });
 
-test("of a file in an archive no more is unpacked than is asked for, and it can be ended", async () => {
+test("only the requested bytes of a file in an archive are unpacked, and unpacking can be cancelled", async () => {
   const archive = () => Archive.open(packed({ "a.txt": Buffer.alloc(2 ** 26) }, { "a.txt": { crc: 1 } }));
-  // What is wrong with the rest is only found out by unpacking it.
+  // Damage in the rest is only detected by unpacking it.
   expect((await (await archive()).start("a.txt", 2 ** 14)).length).toBe(2 ** 14);
   expect(await problemOf((await archive()).unpack("a.txt"))).toMatchObject({ code: "archive-damaged" });
   const abort = new AbortController();
@@ -146,7 +146,7 @@ test("of a file in an archive no more is unpacked than is asked for, and it can 
   expect(await ending).toEqual({ code: "cancelled" });
 });
 
-test("a page with more scripts than any model has is refused before it is searched through", async () => {
+test("a page with more scripts than any model has is refused without being searched completely", async () => {
   const script = '<script type="application/x-lorito-model"></script>\n';
   const abort = new AbortController();
   const open = (page: Blob) =>
@@ -174,7 +174,7 @@ test("a page with more scripts than any model has is refused before it is search
   expect(await open(new Blob([script]))).toEqual({ code: "cancelled" });
 });
 
-test("a description of a table is looked at before anything is made of it", () => {
+test("the metadata of a table are checked before anything is allocated for them", () => {
   const check = (...bytes: number[]) => {
     try {
       return checkThrift(new DataView(Uint8Array.from(bytes).buffer), 0);
@@ -182,7 +182,7 @@ test("a description of a table is looked at before anything is made of it", () =
       return (thrown as Error).message;
     }
   };
-  // A number, a text, a list of two structs, then the end; what follows is another's.
+  // A number, a string, a list of two structs, then the end; the following bytes belong to other data.
   expect(check(0x15, 0x02, 0x18, 0x01, 0x61, 0x19, 0x2c, 0x00, 0x00, 0x00, 0xff)).toBe(10);
   expect(check(0x19, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x00)).toMatch(/more than \d+ parts/);
   expect(check(...Array(200).fill(0x1c))).toMatch(/too deep/);

@@ -1,5 +1,5 @@
-// While nobody looks: the screen stays on as long as it is needed, the tab's title says how far training is, a notification
-// tells of its end if one was asked for, and the figures are there on the person's return.
+// Training in the background: the wake lock, the progress in the tab's title, the notification at the end, and the result on
+// the page when the user returns.
 import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
 import { ended, onceIsEnough, press, small, step, takeSample, visit } from "./person";
@@ -8,7 +8,7 @@ onceIsEnough();
 
 const long = `${small}&steps=100000&evalEvery=50000`;
 
-/** Stands in for what a browser without a screen does not do; what was asked of it is in `window.asked`. */
+/** Replaces APIs that a headless browser does not implement; the calls are recorded in `window.asked`. */
 async function pretend(page: Page, permission: NotificationPermission = "granted"): Promise<void> {
   await page.addInitScript((answer) => {
     const asked: string[] = [];
@@ -52,7 +52,7 @@ async function pretend(page: Page, permission: NotificationPermission = "granted
       asked,
       look(away: boolean) {
         hidden = away;
-        // As a browser does: a page out of sight has no lock any more.
+        // Like a browser, releases the lock when the page is hidden.
         if (away) for (const lock of wakeLock.locks) lock.released = true;
         document.dispatchEvent(new Event("visibilitychange"));
       },
@@ -67,7 +67,7 @@ const asked = (page: Page) => page.evaluate(() => (window as unknown as { asked:
 const look = (page: Page, to: "away" | "here") =>
   page.evaluate((away) => (window as unknown as { look(away: boolean): void }).look(away), to === "away");
 
-test("the screen stays on while it trains in sight, and no longer", async ({ page }) => {
+test("the screen stays on only while the page trains and is visible", async ({ page }) => {
   await pretend(page);
   await visit(page, "cpu", long);
   await takeSample(page);
@@ -78,7 +78,7 @@ test("the screen stays on while it trains in sight, and no longer", async ({ pag
   await expect.poll(() => asked(page)).toEqual(["screen", "given back"]);
   await press(page, "Continue");
   await expect.poll(() => asked(page)).toEqual(["screen", "given back", "screen"]);
-  // The browser takes it back from a page out of sight.
+  // The browser releases it when the page is hidden.
   await look(page, "away");
   await look(page, "here");
   await expect.poll(() => asked(page)).toEqual(["screen", "given back", "screen", "screen"]);
@@ -90,7 +90,7 @@ test("the screen stays on while it trains in sight, and no longer", async ({ pag
   expect(await asked(page)).toHaveLength(5);
 });
 
-test("the screen is given back after an error", async ({ page }) => {
+test("the wake lock is released after an error", async ({ page }) => {
   await pretend(page);
   await visit(page, "cpu", `steps=200&learningRate=10&weightDecay=10&gradClip=0&warmupSteps=0&${small}`);
   await takeSample(page);
@@ -99,7 +99,7 @@ test("the screen is given back after an error", async ({ page }) => {
   expect(await asked(page)).toEqual(["screen", "given back"]);
 });
 
-test("the title says how far it is, and then how it ended until somebody looks", async ({ page }) => {
+test("the title shows the progress, and then the result until the page is visible", async ({ page }) => {
   await pretend(page);
   await visit(page, "cpu", `${small}&steps=400&evalEvery=200`);
   await takeSample(page);
@@ -108,7 +108,7 @@ test("the title says how far it is, and then how it ended until somebody looks",
   await expect(page).toHaveTitle(/^\d+% · Lorito$/);
   await look(page, "away");
   await expect(page).toHaveTitle("Done · Lorito", { timeout: 120_000 });
-  // Nobody asked to be told.
+  // The user has not asked for a notification.
   expect((await asked(page)).filter((line) => line.includes("Training"))).toEqual([]);
   const notice = step(page, "Train").getByText(
     /^While you looked elsewhere, training ended\. Trained up to step 400: /,
@@ -118,14 +118,14 @@ test("the title says how far it is, and then how it ended until somebody looks",
   await expect(page).toHaveTitle("Lorito");
   await expect(notice).toHaveText(/training loss \d\.\d{3}, validation loss \d\.\d{3}\./);
 
-  // In sight there is nothing to tell.
+  // On a visible page there is no notification.
   await press(step(page, "Train"), /^Train .* more steps$/);
   await expect(page).toHaveTitle(/^\d+% · Lorito$/);
   await press(step(page, "Train"), "Stop");
   await expect(page).toHaveTitle("Lorito");
 });
 
-test("whoever asks for it is notified of the end, and asked for permission then alone", async ({ page }) => {
+test("a user who wants it is notified of the end, and only then asked for permission", async ({ page }) => {
   await pretend(page);
   const settings = `${small}&steps=200&evalEvery=100`;
   await visit(page, "cpu", settings);
@@ -138,7 +138,7 @@ test("whoever asks for it is notified of the end, and asked for permission then 
 
   await page.reload();
   await expect(page.getByText(/^Runs on the /)).toBeVisible();
-  // Without the permission the wish is not shown as if it held.
+  // Without permission the box is not checked.
   await expect(wish).not.toBeChecked();
   await page.addInitScript(() => (window as unknown as { letPermission(now: string): void }).letPermission("granted"));
   await page.reload();
@@ -157,7 +157,7 @@ test("whoever asks for it is notified of the end, and asked for permission then 
   await expect(wish).not.toBeChecked();
 });
 
-test("a browser that refuses notifications is named", async ({ page }) => {
+test("the page says if the browser denies notifications", async ({ page }) => {
   await pretend(page, "denied");
   await visit(page, "cpu", long);
   const wish = step(page, "Train").getByLabel("Notify me when it is done");
@@ -166,7 +166,7 @@ test("a browser that refuses notifications is named", async ({ page }) => {
   await expect(wish).not.toBeChecked();
 });
 
-test("training goes on after the machine has slept", async ({ page }) => {
+test("training continues after the machine has slept", async ({ page }) => {
   await visit(page, "cpu", long);
   await takeSample(page);
   await press(page, "Train now");

@@ -1,4 +1,4 @@
-// What axe finds against the page, in whatever state it is.
+// Runs axe on the page in any state.
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import type { Page } from "@playwright/test";
@@ -11,18 +11,18 @@ interface Violation {
   nodes: { target: unknown; failureSummary: string }[];
 }
 
-/** What axe finds against the WCAG 2.2's levels A and AA, and against good practice. */
+/** Violations of WCAG 2.2's levels A and AA, and of axe's best practices. */
 export async function violations(page: Page): Promise<string[]> {
   if (!(await page.evaluate("'axe' in window"))) await page.evaluate(axe);
   const found: Violation[] = await page.evaluate("axe.run().then(({ violations }) => violations)");
   return found.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target}: ${node.failureSummary}`));
 }
 
-/** Light and dark, wide and narrow: axe finds nothing, and nothing reaches over the edge. */
+/** In light and dark, wide and narrow: axe finds no violation, and no content overflows. */
 export async function expectNoFault(page: Page): Promise<void> {
   for (const width of [1280, 390]) {
     await page.setViewportSize({ width, height: 900 });
-    // Once the chart, too, has taken the new width.
+    // Waits until the chart has the new width, too.
     const content = () => page.evaluate(() => document.documentElement.scrollWidth);
     await expect.poll(content, `${width} pixels wide`).toBeLessThanOrEqual(width);
     for (const colorScheme of ["light", "dark"] as const) {

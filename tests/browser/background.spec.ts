@@ -1,10 +1,10 @@
-// Training goes on in a tab that nobody looks at. Playwright keeps every tab of its own as if it were in front, so this one is
-// opened, and spoken to, by the browser's own protocol.
+// Training continues in a background tab. Playwright keeps each of its tabs active, so this one is opened and controlled by
+// the Chrome DevTools Protocol.
 import { type CDPSession, chromium } from "@playwright/test";
 import { expect, test } from "./guard";
 import { text, tinyModel, tinyRun } from "./lorito";
 
-/** What Playwright tells a browser so that tabs at the back are not slowed down. */
+/** Playwright's switches that prevent the throttling of background tabs. */
 const sparing = [
   "--disable-background-timer-throttling",
   "--disable-backgrounding-occluded-windows",
@@ -32,13 +32,13 @@ async function speakTo(browser: CDPSession, targetId: string): Promise<(expressi
   };
 }
 
-test("training goes on in a tab that nobody looks at", async ({ launchOptions, baseURL }, { project }) => {
+test("training continues in a background tab", async ({ launchOptions, baseURL }, { project }) => {
   const browser = await chromium.launch({ ...launchOptions, ignoreDefaultArgs: sparing });
   try {
     const protocol = await browser.newBrowserCDPSession();
     const { targetId } = await protocol.send("Target.createTarget", { url: `${baseURL}?engine=${project.name}` });
     const evaluate = await speakTo(protocol, targetId);
-    // Before the page is there, nothing can be asked of it.
+    // Before the page is loaded, evaluation fails.
     await expect.poll(() => evaluate("'lorito' in window").catch(() => false)).toBe(true);
     const { targetId: front } = await protocol.send("Target.createTarget", { url: "about:blank" });
     await protocol.send("Target.activateTarget", { targetId: front });
@@ -53,7 +53,7 @@ test("training goes on in a tab that nobody looks at", async ({ launchOptions, b
     expect(await evaluate("lorito.history().then(({ evaluations }) => evaluations.length)")).toBe(7);
     expect(await evaluate("document.visibilityState")).toBe("hidden");
 
-    // Steps a second by training's own clock, behind and then in front.
+    // Steps per second by training's own clock, in the background and then in the foreground.
     const speed = `(async () => {
       const told = [];
       const heard = lorito.on("progress", ({ step, elapsedSeconds }) => told.push([step, elapsedSeconds]));
@@ -69,7 +69,7 @@ test("training goes on in a tab that nobody looks at", async ({ launchOptions, b
     await expect.poll(() => evaluate("document.visibilityState")).toBe("visible");
     const inFront = Number(await evaluate(speed));
     console.log(`${project.name}: ${inFront.toFixed(0)} steps a second in front, ${behind.toFixed(0)} behind`);
-    // A loop whose timers the browser slows down takes a step or a few a second; other programs take not so much.
+    // A loop with throttled timers makes a step or a few per second; other programs do not slow it down that much.
     expect(behind).toBeGreaterThan(inFront / 4);
   } finally {
     await browser.close();

@@ -1,10 +1,10 @@
-// What people give that cannot be used: each time a sentence that says what to do, and what was there stays.
+// Unusable input: each gives a sentence with advice, and the previous state stays.
 import { expect, test } from "./guard";
 import { drop, onceIsEnough, press, step, takeSample, visit } from "./person";
 
 const bytes = (text: string) => [...new TextEncoder().encode(text)];
 const noise = Array.from({ length: 5000 }, (_, index) => (index * 7919) % 256);
-/** A header that promises a tensor where there is none. */
+/** A header that describes a tensor that does not exist. */
 const lying = (() => {
   const header = bytes(
     JSON.stringify({ "transformer.wte.weight": { dtype: "F32", shape: [9, 9], data_offsets: [0, 4] } }),
@@ -19,7 +19,7 @@ const texts = [
   { name: "numbers.json", bytes: bytes('[{"id": 1}, {"id": 2}]'), says: /numbers\.json has no text in it/ },
 ];
 
-test("what cannot be read is refused, what is damaged is used in part, and the text before stays", async ({ page }) => {
+test("unreadable files are refused, damaged ones are used in part, and the previous text stays", async ({ page }) => {
   await visit(page, test.info().project.name);
   await takeSample(page);
   const text = step(page, "Text");
@@ -41,7 +41,7 @@ test("what cannot be read is refused, what is damaged is used in part, and the t
   await expect(text.getByText("one.txt")).toBeVisible();
   await expect(text.getByRole("alert")).toHaveCount(2);
 
-  // What can be used of a damaged file is used, and the page says what was not.
+  // The readable part of a damaged file is used, and the page reports the rest.
   const lines = ['{"text": "One."}', '{"text": "Tw', '{"text": "Three."}', "not json", '{"text": "Five."}'];
   await drop(page, [{ name: "chat.jsonl", text: lines.join("\n") }]);
   const chat = text.getByRole("listitem").filter({ hasText: "chat.jsonl" });
@@ -63,7 +63,7 @@ test("what cannot be read is refused, what is damaged is used in part, and the t
   await expect(text.getByRole("listitem").filter({ hasText: "old.txt" })).toContainText("Windows-1252");
 });
 
-test("a text shorter than one look back is refused at training, with both numbers", async ({ page }) => {
+test("a text shorter than the context is refused when training starts, with both numbers", async ({ page }) => {
   await visit(page, test.info().project.name, "preset=tiny");
   await drop(page, [{ name: "short.txt", text: "Too short." }]);
   await press(page, "Train now");
@@ -74,7 +74,7 @@ test("a text shorter than one look back is refused at training, with both number
   await expect(training.getByRole("button", { name: /^(Start training|Train .* more steps)$/ })).toBeEnabled();
 });
 
-test("an engine that is asked for and cannot start says so", async ({ page }) => {
+test("the page reports a requested engine that cannot start", async ({ page }) => {
   test.skip(test.info().project.name === "webgpu", "there it can start");
   await page.goto("?engine=webgpu");
   await expect(page.getByRole("alert")).toContainText("WebGPU cannot start here");
@@ -84,7 +84,7 @@ test("an engine that is asked for and cannot start says so", async ({ page }) =>
 test.describe("one engine is enough", () => {
   onceIsEnough();
 
-  test("files that are no models are refused, and say why", async ({ page }) => {
+  test("files that are no models are refused with a reason", async ({ page }) => {
     await visit(page, test.info().project.name);
     await takeSample(page);
     const share = step(page, "Share");
@@ -100,7 +100,7 @@ test.describe("one engine is enough", () => {
     await expect(step(page, "Text").getByText("harbour.txt")).toBeVisible();
   });
 
-  test("addresses that give no model are refused, and say why", async ({ page, guard, baseURL }) => {
+  test("addresses without a model are refused with a reason", async ({ page, guard, baseURL }) => {
     await visit(page, test.info().project.name);
     const share = step(page, "Share");
     const address = share.getByLabel("From an address");
@@ -117,11 +117,13 @@ test.describe("one engine is enough", () => {
   });
 });
 
-test("a file that was deleted or changed since it was chosen is named, whatever it was for", async ({ page }) => {
+test("the error names a file that was deleted or changed since it was chosen, for every use of it", async ({
+  page,
+}) => {
   await visit(page, test.info().project.name);
   const problems = await page.evaluate(async () => {
     const { lorito } = window;
-    // As a browser hands out chosen files: it remembers their length and time.
+    // Like a browser with chosen files: size and time are recorded.
     const folder = await navigator.storage.getDirectory();
     const write = async (text: string) => {
       const handle = await folder.getFileHandle("diary.txt", { create: true });

@@ -1,4 +1,4 @@
-// Talking with a model: what a person says, hears, takes back and changes.
+// The chat: messages, answers, undo and edits.
 import type { Locator, Page } from "@playwright/test";
 import { expect, test } from "./guard";
 import { problem } from "./lorito";
@@ -13,7 +13,7 @@ const talk = Array.from(
 Assistant: ${["the sea is calm", "the saver mends it", "it rains at noon"][day % 3]}\n`,
 ).join("");
 
-/** A model that has learned from a text, and the chat with it. */
+/** The chat with a model that was trained on a text. */
 async function chat(page: Page, steps: number, text = talk): Promise<Locator> {
   await visit(page, "cpu", `${small.replace("context=32", "context=64")}&evalEvery=1000&steps=${steps}`);
   await page.evaluate((text) => window.lorito.addText("talk.txt", text).then(() => {}), text);
@@ -34,7 +34,7 @@ async function set(view: Locator, label: string, value: string): Promise<void> {
 
 const said = (page: Page) => page.getByRole("log", { name: "Conversation" }).locator(".words").allTextContents();
 
-test("what was said can be answered again, edited, undone and cleared", async ({ page }) => {
+test("messages can be answered again, edited, undone and cleared", async ({ page }) => {
   const view = await chat(page, 200);
   await expect(view.getByText(/it reads yours as lines that begin with “User:”/)).toBeVisible();
   await set(view, "Length", "12");
@@ -55,7 +55,7 @@ test("what was said can be answered again, edited, undone and cleared", async ({
   const all = ["is the sea\ncalm?", first, "who mends the net?", second];
   expect(await said(page)).toEqual(all);
 
-  // Another answer is drawn from another seed; the first one is not lost.
+  // Another answer uses another seed; the first one can be restored.
   await press(view, "Answer again");
   await answered(page);
   const other = await lastAnswer(page);
@@ -67,7 +67,7 @@ test("what was said can be answered again, edited, undone and cleared", async ({
   await expect(view.locator(".words").last()).toHaveText(other);
   await press(view, "Undo");
 
-  // An edit can be left, or takes the place of what followed.
+  // An edit can be cancelled, or replaces all later turns.
   await press(view, /^Edit: is the sea/);
   const editor = view.getByLabel("Your message, edited");
   await expect(editor).toBeFocused();
@@ -89,15 +89,15 @@ test("what was said can be answered again, edited, undone and cleared", async ({
   await press(view, "Undo");
   await expect(view.locator(".words")).toHaveText(all);
 
-  // It is the page's, not the model's.
+  // The conversation belongs to the page, not to the model.
   await page.evaluate(() => window.lorito.createModel({ layers: 1, heads: 2, width: 16, context: 32 }));
   await expect(view.locator(".words")).toHaveText(all);
   await converse(page, "and now?");
   await expect(view.locator(".words")).toHaveCount(6);
 });
 
-test("an answer stops when told to, and a message that is not answered stays in the box", async ({ page }) => {
-  // No line of this text begins a turn, and little of it ends: an answer would go on.
+test("an answer can be stopped, and an unanswered message stays in the text box", async ({ page }) => {
+  // No line of this text begins a turn, and few end: an answer would continue.
   const view = await chat(page, 100, "the sea is calm, who mends the net? ".repeat(100));
   await set(view, "Length", "1000000");
   await set(view, "Temperature", "0.2");
@@ -106,7 +106,7 @@ test("an answer stops when told to, and a message that is not answered stays in 
   await press(view, "Send");
   const words = view.locator(".assistant .words");
   await expect(words).toHaveText(/.{20}/s);
-  // What is written meanwhile is kept, and sent when it can be.
+  // Text typed meanwhile stays, and can be sent afterwards.
   await box.fill("who mends the net?");
   await page.keyboard.press("Enter");
   await expect(box).toHaveValue("who mends the net?");
@@ -122,7 +122,7 @@ test("an answer stops when told to, and a message that is not answered stays in 
   await expect(view.getByText("Temperature cannot be -1: choose 0 to 100.")).toBeVisible();
   await expect(box).toHaveValue("who mends the net?");
   await expect(view.locator(".words")).toHaveText(["is the sea calm?", stopped ?? ""]);
-  // Nor is an edit lost, nor the answer that was to be replaced.
+  // An edit is kept as well, and so is the answer that it would replace.
   await press(view, /^Edit: is the sea/);
   await view.getByLabel("Your message, edited").fill("is it?");
   await page.keyboard.press("Enter");
@@ -134,7 +134,7 @@ test("an answer stops when told to, and a message that is not answered stays in 
   await expect(words).toHaveText(stopped ?? "");
 });
 
-test("turns that no longer fit are left out whole, and that is said", async ({ page }) => {
+test("turns that no longer fit are left out whole, and the page reports it", async ({ page }) => {
   const view = await chat(page, 5);
   await set(view, "Length", "8");
   await view.getByText("No system message").click();
@@ -151,13 +151,13 @@ test("turns that no longer fit are left out whole, and that is said", async ({ p
   await expect(remarks.filter({ hasText: "The first 4 turns no longer fit" })).toBeVisible();
   await expect(remarks.filter({ hasText: "The system message does not fit any more" })).toBeVisible();
   await expect(remarks.filter({ hasText: "it lost sight of the beginning" })).toBeVisible();
-  // It is said of the answer it is true of.
+  // The notice belongs to the answer in question.
   await press(view, "Undo");
   await expect(remarks.filter({ hasText: "The first 2 turns no longer fit" })).toBeVisible();
   await expect(remarks.filter({ hasText: "it lost sight of the beginning" })).toHaveCount(0);
 });
 
-test("a screen reader hears whole answers, not every token", async ({ page }) => {
+test("screen readers announce whole answers, not every token", async ({ page }) => {
   const view = await chat(page, 5);
   await set(view, "Length", "30");
   await expect(view.getByRole("log")).toHaveAttribute("aria-live", "off");
@@ -179,7 +179,7 @@ test("a screen reader hears whole answers, not every token", async ({ page }) =>
   expect(heard.length).toBeLessThan(4);
 });
 
-test("the public interface answers, also while it trains, and says what cannot be answered", async ({ page }) => {
+test("the public API answers, also during training, and reports impossible questions", async ({ page }) => {
   await visit(page, "cpu");
   expect(await problem(page, "chat([{ role: 'user', content: 'a' }])")).toMatchObject({ code: "no-model" });
   const seen = await page.evaluate(async (text) => {

@@ -1,4 +1,4 @@
-// Conversations as a text: what becomes of them, what of them is learned, and the way to plain text.
+// Conversations as training text: how they are read, which tokens are learned, and how they become plain text.
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "./guard";
@@ -16,7 +16,7 @@ const records = Array.from({ length: 120 }, (_, number) =>
   }),
 );
 
-test("a file of conversations is learned in its answers", async ({ page }) => {
+test("only the answers in a file of conversations are learned", async ({ page }) => {
   await visit(
     page,
     "cpu",
@@ -32,7 +32,7 @@ test("a file of conversations is learned in its answers", async ({ page }) => {
   const tokens = step(page, "Tokens");
   await tokens.getByText("Change", { exact: true }).click();
   await expect(tokens.getByText("Of a conversation the model learns the assistant’s words")).toBeVisible();
-  // Of "<|user|>what is 0<|end|><|assistant|>zero<|end|>" the answer and its end.
+  // In "<|user|>what is 0<|end|><|assistant|>zero<|end|>", the answer and its end.
   const learned = await tokens.locator(".pieces .piece:not(.read)").allTextContents();
   expect(learned.slice(0, 5).join("")).toBe("zero<|end|>");
   expect((await tokens.locator(".pieces .piece.read").allTextContents()).slice(0, 3).join("")).toBe("<|user|>wh");
@@ -62,7 +62,7 @@ test("prompts and completions are conversations unless a field is chosen", async
   await expect(text.getByText("120 conversations, 240 turns")).toBeVisible();
 });
 
-test("a model from elsewhere learns conversations, whichever of the two came first", async ({ page }) => {
+test("a pretrained model learns conversations, whether it or they were opened first", async ({ page }) => {
   await visit(page, "cpu", "steps=20&evalEvery=10&batchSize=4&warmupSteps=2&learningRate=0.01&seed=5");
   await drop(page, [{ name: "digits.jsonl", text: records.join("\n") }]);
   await expect(step(page, "Text").getByText("120 conversations, 240 turns")).toBeVisible();
@@ -75,6 +75,6 @@ test("a model from elsewhere learns conversations, whichever of the two came fir
   await expect(step(page, "Train").getByText("Step 20 of 20")).toBeVisible();
   await ended(page);
   expect(await page.evaluate(async () => (await window.lorito.modelSummary())?.chat)).toBe(true);
-  // It learned what it had no tokens for, and a chat with it is one of turns.
+  // It has learned the tokens that it lacked, and the chat uses turns.
   await expect(step(page, "Write").getByRole("tab", { name: "Chat", selected: true })).toBeVisible();
 });

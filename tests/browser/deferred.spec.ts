@@ -1,4 +1,4 @@
-// The part of the wasm that not everybody needs: it is downloaded when something needs it, and not before.
+// The deferred part of the wasm: it is downloaded when something needs it, and not before.
 import type { Page } from "@playwright/test";
 import type { TextSummary } from "../../web/api/lorito";
 import { expect, test } from "./guard";
@@ -11,7 +11,7 @@ interface Begun {
   begun(): Promise<void>;
 }
 
-/** Takes note of every download of the deferred part from here on. */
+/** Records all further downloads of the deferred part. */
 function downloads(page: Page): string[] {
   const seen: string[] = [];
   page.context().on("request", (request) => {
@@ -25,7 +25,7 @@ const chat = Array.from(
   (_, day) => `1/${1 + (day % 28)}/24, 9:0${day % 10} PM - ${day % 2 ? "Leo" : "Ana"}: message number ${day}`,
 ).join("\n");
 
-test("a run on a sample takes its first step without the deferred part, which comes then", async ({ page }, {
+test("a run on a sample takes its first step without the deferred part, which is fetched afterwards", async ({ page }, {
   project,
 }) => {
   const seen = downloads(page);
@@ -38,14 +38,14 @@ test("a run on a sample takes its first step without the deferred part, which co
   });
   await page.exposeFunction("begun", begun);
   await page.evaluate(() => window.lorito.on("progress", () => void (window as unknown as Begun).begun()));
-  // A run that needed it before would wait for ever.
+  // A run that needed it earlier would never end.
   await page.context().route(`**/${name}`, (route) => firstStep.then(() => route.continue()));
   await press(page, "Train now");
   await ended(page);
   expect(seen).toHaveLength(1);
 });
 
-test("a chat in a text file is read, though the deferred part is not there yet", async ({ page }) => {
+test("a chat in a text file is read although the deferred part is not loaded yet", async ({ page }) => {
   await open(page, "cpu");
   const seen = downloads(page);
   const summary = await page.evaluate((text) => window.lorito.addText("notes.txt", new Blob([text])), chat);
@@ -54,7 +54,7 @@ test("a chat in a text file is read, though the deferred part is not there yet",
   expect(seen).toHaveLength(1);
 });
 
-test("where the deferred part does not come, what needs it says so, and works once it comes", async ({
+test("calls that need the deferred part report its absence, and work once it can be fetched", async ({
   page,
   guard,
 }) => {
@@ -68,7 +68,7 @@ test("where the deferred part does not come, what needs it says so, and works on
   expect(summary.documents).toBe(2);
 });
 
-test("a text that cannot be read without the deferred part does not end the work", async ({ page, guard }) => {
+test("a text that cannot be read without the deferred part does not stop the worker", async ({ page, guard }) => {
   await open(page, "cpu");
   guard.allowed.push(/Failed to load resource/, /PartMissing|deferred/);
   await page.context().route(`**/${name}`, (route) => route.abort());

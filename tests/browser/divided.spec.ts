@@ -1,15 +1,15 @@
-// A model whose weights do not fit in one buffer of the GPU lies in several, and learns and writes what it does in one.
+// A model whose weights do not fit in one GPU buffer is divided among several, and computes the same as in one.
 import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
 import { limited, ready } from "./lorito";
 
-/** What a buffer holds: as much as measuring the GPU takes. */
+/** The size of a buffer: as much as the GPU's measurement needs. */
 const bytes = 4 << 20;
-/** More tokens than it holds rows of. */
+/** More tokens than a buffer has space for rows. */
 const vocabulary = 4200;
 const model = { layers: 2, heads: 4, width: 256, context: 32, dropout: 0.1, seed: 3 };
 
-/** Losses of a run of the whole model and of its adapter, the text after it and the weights. */
+/** Losses of a run of the whole model and of its adapter, text generated afterwards, and the weights. */
 const run = (page: Page) =>
   page.evaluate(
     async ([vocabulary, model]) => {
@@ -26,7 +26,7 @@ const run = (page: Page) =>
       const again = await (await lorito.exportModel("safetensors")).arrayBuffer();
       await lorito.train({ ...settings, lora: { rank: 4, alpha: 8 } });
       const { steps } = await lorito.history();
-      /** The numbers of all tensors: what the header before them says of a run is not the same in a model that was opened. */
+      /** The numbers of all tensors, without the header: its description of the run differs in an opened model. */
       const numbers = (file: ArrayBuffer) => {
         const start = 8 + Number(new DataView(file).getBigUint64(0, true));
         return new Float32Array(file.slice(start, start + 4 * Math.floor((file.byteLength - start) / 4)));
@@ -35,7 +35,7 @@ const run = (page: Page) =>
       return {
         tokens,
         losses: steps.flatMap(({ loss, gradientNorm }) => [loss, gradientNorm]),
-        // Every hundredth or so, so that all tensors are among them.
+        // About every hundredth, so that all tensors are represented.
         weights: [...trained].filter((_, at) => at % 101 === 0),
         kept: opened.length === trained.length && opened.every((number, at) => Object.is(number, trained[at])),
         logits: [...(await lorito.logits([1, 2, 3]))],
@@ -45,7 +45,7 @@ const run = (page: Page) =>
     [vocabulary, model] as const,
   );
 
-test("a model in several buffers learns what it does in one", async ({ page }, { project }) => {
+test("a model in several buffers trains as it does in one", async ({ page }, { project }) => {
   test.skip(project.name !== "webgpu", "the CPU has no such limits");
   await page.goto("?engine=webgpu");
   await ready(page);
@@ -56,7 +56,7 @@ test("a model in several buffers learns what it does in one", async ({ page }, {
   const got = await run(page);
   expect(got.largest).toBe(bytes);
   expect(right.tokens).toBeGreaterThan(4100);
-  // The tokens' rows alone are more than a buffer holds.
+  // The rows of the token embedding alone are larger than a buffer.
   expect(4 * got.tokens * model.width).toBeGreaterThan(got.largest);
   expect(got.kept).toBe(true);
   expect(got.losses.length).toBe(right.losses.length);

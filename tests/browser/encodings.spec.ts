@@ -1,4 +1,4 @@
-// Texts that are not in UTF-8: what is found out, what a person can choose, and letters that a model has no token for.
+// Texts in encodings other than UTF-8: detection, the user's choice, and characters that a model has no token for.
 import { expect, test } from "./guard";
 import { tinyModel, tinyRun } from "./lorito";
 import { drop, onceIsEnough, step, visit } from "./person";
@@ -13,7 +13,7 @@ const line = [
 const lighthouse = "灯台は岩の上に立っています。";
 const repeated = (bytes: number[], times: number) => Array.from({ length: times }, () => bytes).flat();
 
-test("an older encoding is found out, and another one can be chosen", async ({ page }) => {
+test("an older encoding is detected, and another one can be chosen", async ({ page }) => {
   await visit(page, "cpu");
   await drop(page, [{ name: "old.txt", bytes: repeated(line, 20) }]);
   const text = step(page, "Text");
@@ -28,12 +28,12 @@ test("an older encoding is found out, and another one can be chosen", async ({ p
   await choice.selectOption({ label: "As found" });
   await expect(text.locator("pre")).toContainText(lighthouse);
 
-  // What is plainly UTF-8 leaves nothing to choose.
+  // For plain UTF-8 there is no choice.
   await drop(page, [{ name: "new.txt", text: "Señor Núñez" }]);
   await expect(text.getByRole("listitem").filter({ hasText: "new.txt" }).getByLabel("Encoding")).toHaveCount(0);
 });
 
-test("an encoding that was named is kept when the engine starts anew, for tables too", async ({ page, guard }) => {
+test("a chosen encoding is kept when the engine restarts, also for tables", async ({ page, guard }) => {
   guard.allowed.push(/unreachable/);
   await visit(page, "cpu");
   const preview = () => page.evaluate(async () => (await window.lorito.textSummary()).preview);
@@ -52,7 +52,7 @@ test("an encoding that was named is kept when the engine starts anew, for tables
   expect(await preview()).toBe(lighthouse);
 });
 
-test("what of a prompt the model has no token for is named, in texts and in conversations", async ({ page }) => {
+test("characters of a prompt without a token are reported, in texts and in conversations", async ({ page }) => {
   await visit(page, "cpu");
   const heard = await page.evaluate(
     async ([model, run]) => {

@@ -1,12 +1,12 @@
-// The GPU's kernels compute in the browser what the CPU engine does: after each step's loss and gradient norm stand all
-// operations, forward and backward, and after the weights of a short run all their gradients. Natively each operation is
-// compared for itself (src/ops/).
+// The GPU's kernels compute in the browser the same as the CPU engine: each step's loss and gradient norm depend on all
+// operations, forward and backward, and the weights after a short run on all their gradients. Natively each operation is
+// compared by itself (src/ops/).
 import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
 import { open, openWith, prepare, problem, text, tinyRun } from "./lorito";
 import { ended, figure, press, small, step, takeSample, visit } from "./person";
 
-/** Sizes that are multiples of loads and blocks, and sizes that are multiples of nothing. */
+/** Sizes that are multiples of vector loads and tiles, and sizes that are multiples of nothing. */
 const recipes = [
   { layers: 2, heads: 2, width: 32, context: 24, dropout: 0.2, gradientAccumulation: 2, tokenizer: "char" },
   { layers: 1, heads: 3, width: 15, context: 13, dropout: 0, gradientAccumulation: 1, tokenizer: "byte" },
@@ -21,7 +21,7 @@ test("training runs are the same on both engines", async ({ page }, { project })
       async ([text, { gradientAccumulation, tokenizer, ...model }]) => {
         const { lorito } = window;
         await lorito.clearText();
-        // More distinct words than the log has, for a vocabulary of over a thousand.
+        // More distinct words than the default text has, for a vocabulary of over a thousand.
         const words = Array.from({ length: 4000 }, (_, at) => (Math.imul(at, 2_654_435_761) >>> 8).toString(36));
         await lorito.addText("log.txt", tokenizer === "bpe" ? words.join(" ") : text);
         const made = await lorito.trainTokenizer({ kind: tokenizer, vocabSize: 1100 });
@@ -67,7 +67,7 @@ test("training runs are the same on both engines", async ({ page }, { project })
     }
     expect(got.weights.length, about).toBe(right.weights.length);
     const differences = right.weights.map((weight, at) => Math.abs((got.weights[at] ?? Number.NaN) - weight));
-    // A gradient of almost nothing may have either sign, and AdamW makes a step of the learning rate of it.
+    // A gradient of almost zero may have either sign, and AdamW makes a step as long as the learning rate of it.
     expect(differences.filter((difference) => !(difference < 2e-4)).length / differences.length, about).toBeLessThan(
       1e-3,
     );
@@ -78,7 +78,7 @@ test("training runs are the same on both engines", async ({ page }, { project })
 const engineInUse = (page: Page) =>
   page.evaluate(() => window.lorito.ready.then(({ engine, reason, limits }) => ({ engine, reason, limits })));
 
-test.describe("a GPU that answers oddly", () => {
+test.describe("a GPU with unusual behaviour", () => {
   test.beforeEach(({ browserName: _ }, { project }) => test.skip(project.name !== "webgpu", "there is no GPU to ask"));
 
   const hides = (name: string, value: string) =>
@@ -93,18 +93,18 @@ test.describe("a GPU that answers oddly", () => {
       "webgpu-failed",
     ],
   ] as const) {
-    test(`one that ${how} gives way to the CPU, with the reason`, async ({ page }) => {
+    test(`one that ${how} is replaced by the CPU, with the reason`, async ({ page }) => {
       await openWith(page, script);
       expect(await engineInUse(page)).toMatchObject({ engine: "cpu", reason });
     });
   }
 
-  test("one that says nothing of itself is used", async ({ page }) => {
+  test("one that does not identify itself is used", async ({ page }) => {
     await openWith(page, hides("info", "undefined"));
     expect(await engineInUse(page)).toMatchObject({ engine: "webgpu", reason: "gpu-found" });
   });
 
-  test("one that cannot tell the time is used", async ({ page }) => {
+  test("one without timestamp queries is used", async ({ page }) => {
     const without = `{
       const { has } = GPUSupportedFeatures.prototype;
       GPUSupportedFeatures.prototype.has = function (name) {
@@ -124,7 +124,7 @@ test.describe("a GPU that answers oddly", () => {
 
   for (const [how, why, script] of [
     [
-      // CubeCL says that it cannot start kernels of 256 threads. The engine looked at the limits before and saw nothing.
+      // CubeCL reports that it cannot start workgroups of 256 threads. The engine's own check of the limits passed before.
       "starts smaller groups than it said",
       /max units is 128/,
       `{
@@ -150,7 +150,7 @@ test.describe("a GPU that answers oddly", () => {
       }`,
     ],
   ] as const) {
-    test(`one that ${how} ends the run with a code, and the processor takes it over`, async ({ page, guard }) => {
+    test(`one that ${how} ends the run with a code, and the CPU continues it`, async ({ page, guard }) => {
       guard.allowed.push(/launch error|WebGPU/i);
       await openWith(page, script, "?engine=webgpu");
       await prepare(page);
@@ -166,7 +166,7 @@ test.describe("a GPU that answers oddly", () => {
     });
   }
 
-  test("one that rejects a dispatch is left by pressing a button", async ({ page, guard }) => {
+  test("one that rejects a dispatch can be left with a button", async ({ page, guard }) => {
     guard.allowed.push(/WebGPU|Invalid|dispatch|unreachable|panicked/i);
     await visit(page, "webgpu", `${small}&steps=40&evalEvery=20`);
     await takeSample(page);
@@ -187,7 +187,9 @@ test.describe("a GPU that answers oddly", () => {
     await expect(page.getByText("You chose this, in place of the graphics card.")).toBeVisible();
   });
 
-  test("one that is slower at writing only trains: the CPU writes what has been learned by then", async ({ page }) => {
+  test("one that generates more slowly than the CPU only trains, and the CPU generates with the current weights", async ({
+    page,
+  }) => {
     await openWith(
       page,
       `globalThis.dispatches = 0;
@@ -208,7 +210,7 @@ test.describe("a GPU that answers oddly", () => {
     expect(before).toBeGreaterThan(100);
     const text = await written();
     expect(await written()).toBe(text);
-    // The samples of the run have told which engine is faster.
+    // The samples of the run have shown which engine is faster.
     expect(await dispatched()).toBe(before);
     await train();
     const more = await dispatched();
@@ -216,7 +218,7 @@ test.describe("a GPU that answers oddly", () => {
     expect(learned).not.toBe(text);
     expect(await dispatched()).toBe(more);
 
-    // The CPU engine has learned the same, up to rounding.
+    // The CPU engine has the same results, up to rounding.
     await page.unrouteAll();
     await open(page, "cpu");
     await prepare(page);
@@ -226,7 +228,7 @@ test.describe("a GPU that answers oddly", () => {
     expect(await written()).toBe(learned);
   });
 
-  test("one without memory says so, and the run goes on", async ({ page, guard }) => {
+  test("one that runs out of memory is reported, and the run continues", async ({ page, guard }) => {
     guard.allowed.push(/WebGPU|unreachable|panicked|Buffer/i);
     await open(page, "webgpu");
     await prepare(page);
@@ -248,14 +250,14 @@ test.describe("a GPU that answers oddly", () => {
       "recovered",
     ]);
     await expect(page.getByText(/graphics card has no memory left/)).toBeVisible();
-    // On the next visit less is planned.
+    // On the next visit the page plans with less memory.
     const before = (await engineInUse(page)).limits.total;
     await open(page, "webgpu");
     expect((await engineInUse(page)).limits.total).toBe(before / 2);
   });
 });
 
-test("on a device of little memory less is planned, and every preset fits", async ({ page }, { project }) => {
+test("on a device with little memory limits are lower, and every preset fits", async ({ page }, { project }) => {
   test.skip(project.name !== "cpu", "the limits of the CPU engine are known");
   await openWith(page, 'Object.defineProperty(WorkerNavigator.prototype, "deviceMemory", { get: () => 2 });');
   expect((await engineInUse(page)).limits).toEqual({ largestBuffer: 2 ** 30, total: 2 ** 30 });

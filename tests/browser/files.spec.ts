@@ -1,9 +1,9 @@
-// Models as files: exported, opened again, kept in the browser, fetched from an address; and broken ones refused.
+// Model files: exported, opened, saved in the browser, downloaded from an address; and damaged ones are refused.
 import { expect, test } from "./guard";
 import { open, prepare, problem, ready, tinyRun } from "./lorito";
 import { onceIsEnough } from "./person";
 
-test("models leave as files and come back the same", async ({ page }, { project }) => {
+test("models are exported to files and opened unchanged", async ({ page }, { project }) => {
   await open(page, project.name);
   await prepare(page);
   const seen = await page.evaluate(async (run) => {
@@ -18,7 +18,7 @@ test("models leave as files and come back the same", async ({ page }, { project 
     lorito.on("model", (model) => told.push(model?.parameters));
     const opened = await lorito.importModel(file);
     const after = await lorito.logits(ids);
-    // Opened anew, it can be trained further.
+    // After it is opened, it can be trained further.
     const { step } = await lorito.train({ ...run, steps: 2 });
     return {
       vocabSize: opened.vocabSize,
@@ -38,7 +38,7 @@ test("models leave as files and come back the same", async ({ page }, { project 
   expect(seen.step).toBeGreaterThanOrEqual(2);
   expect(seen.zip).toEqual([0x50, 0x4b, 3, 4]);
   expect(seen.type).toBe("application/zip");
-  // Training can be carried on elsewhere.
+  // Training can be continued in Python.
   expect(seen.folder).toContain("continue_training.py");
   expect(seen.folder).toContain("continue_training.ipynb");
 });
@@ -46,7 +46,7 @@ test("models leave as files and come back the same", async ({ page }, { project 
 test.describe("one engine is enough", () => {
   onceIsEnough();
 
-  test("broken model files are refused, and the model stays", async ({ page }, { project }) => {
+  test("damaged model files are refused, and the model stays", async ({ page }, { project }) => {
     await open(page, project.name);
     await prepare(page);
     for (const [call, code] of [
@@ -59,7 +59,7 @@ test.describe("one engine is enough", () => {
     expect((await page.evaluate(() => window.lorito.modelSummary()))?.config.width).toBe(32);
   });
 
-  test("models are kept in the browser", async ({ page }, { project }) => {
+  test("models are saved in the browser", async ({ page }, { project }) => {
     await open(page, project.name);
     await prepare(page);
     const seen = await page.evaluate(async () => {
@@ -87,14 +87,14 @@ test.describe("one engine is enough", () => {
     expect(seen.used.used).toBeGreaterThan(0);
     expect(await problem(page, "openModel('boat')")).toMatchObject({ code: "no-such-model", name: "boat" });
     expect(await problem(page, "deleteModel('boat')")).toMatchObject({ code: "no-such-model" });
-    // They are there after a reload.
+    // They still exist after a reload.
     await page.reload();
     await ready(page);
     expect(await page.evaluate(() => window.lorito.savedModels())).toHaveLength(2);
   });
 
-  test("models open from an address, and broken ones do not", async ({ page, guard }, { project }) => {
-    // The browser itself reports refused answers.
+  test("models open from an address, and damaged ones are refused", async ({ page, guard }, { project }) => {
+    // The browser itself logs failed responses.
     guard.allowed.push(/Failed to load resource/, /elsewhere\.example/);
     await open(page, project.name);
     await prepare(page);
@@ -109,7 +109,7 @@ test.describe("one engine is enough", () => {
     await page.route("**/shared/long", (route) => route.fulfill({ body: Buffer.concat([file, file]), contentType }));
     await page.route("**/shared/page", (route) => route.fulfill({ body: "<!doctype html><title>Sorry</title>" }));
     await page.route("**/shared/none", (route) => route.fulfill({ status: 404, body: "" }));
-    // Playwright lets every page read what it fulfils, if not told otherwise.
+    // Playwright allows every page to read the responses that it fulfils, unless their headers differ.
     const closed = { "access-control-allow-origin": "https://friend.example", "content-type": contentType };
     await page.route("https://elsewhere.example/closed", (route) => route.fulfill({ body: file, headers: closed }));
     await page.route("https://elsewhere.example/open", (route) => route.fulfill({ body: file, contentType }));
@@ -121,7 +121,7 @@ test.describe("one engine is enough", () => {
     expect(await problem(page, "importFromUrl('shared/page')")).toMatchObject({ code: "download-is-page" });
     expect(await problem(page, "importFromUrl('javascript:1')")).toMatchObject({ code: "address-invalid" });
     expect(await problem(page, "importFromUrl('http://')")).toMatchObject({ code: "address-invalid" });
-    // The page is isolated here, and so is told of neither of these two why nothing came.
+    // The page is isolated here, so the browser does not tell it the reason in either case.
     expect(await problem(page, "importFromUrl('https://elsewhere.example/closed')")).toMatchObject({
       code: "download-blocked",
       kind: "or-gone",

@@ -1,5 +1,5 @@
-// Fine-tuning what somebody else made: an adapter learns, leaves alone, comes back, is merged; and the way back when a model
-// has begun to learn its text by heart.
+// Fine-tuning a pretrained model: an adapter is trained, exported, opened and merged; and the best weights are restored
+// after overfitting.
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "./guard";
 import { ended, figure, press, step, takeSample, visit } from "./person";
@@ -13,9 +13,9 @@ const files = readdirSync(folder).map((name) => ({
 
 const settings = "preset=tiny&steps=30&evalEvery=10&batchSize=4&warmupSteps=2&learningRate=0.02&seed=5";
 
-test("an adapter learns beside a model that stays, leaves alone, comes back and is merged", async ({ page }, {
-  project,
-}) => {
+test("an adapter is trained while the model stays the same, is exported separately, opened again and merged", async ({
+  page,
+}, { project }) => {
   await visit(page, project.name, settings);
   await page.locator("#model-file").setInputFiles(files);
   await expect(step(page, "Share").getByText(/ is open\.$/)).toBeVisible();
@@ -28,11 +28,11 @@ test("an adapter learns beside a model that stays, leaves alone, comes back and 
   await train.getByLabel("MLP’s output").uncheck();
   expect(page.url()).toContain("lora=4");
   await train.getByRole("button", { name: /^Train .* more steps$/ }).click();
-  // The button is there before the run, too.
+  // The button exists before the run, too.
   await expect(train.getByText("Step 30 of 30")).toBeVisible({ timeout: 120_000 });
   await ended(page);
   await expect(figure(train, "Training loss")).toHaveText(/\d/);
-  // It has one now, of which nothing but its training can be changed.
+  // Now it has one, which can only be trained further.
   await expect(train.getByLabel("Rank")).toBeDisabled();
   const logits = () =>
     page.evaluate(async () => [...(await window.lorito.logits(await window.lorito.encode("El puerto")))]);
@@ -44,7 +44,7 @@ test("an adapter learns beside a model that stays, leaves alone, comes back and 
   expect(adapter.suggestedFilename()).toBe("lorito.adapter.zip");
   const path = await adapter.path();
 
-  // Onto the model as it came.
+  // Adds it to the original model.
   await page.locator("#model-file").setInputFiles(files);
   await expect(train.getByLabel("Rank")).toBeEnabled();
   expect(await logits()).not.toEqual(learned);
@@ -65,7 +65,7 @@ test("an adapter learns beside a model that stays, leaves alone, comes back and 
   await expect(train.getByLabel("Train an adapter (LoRA)")).not.toBeChecked();
 });
 
-test("what is queued is not swallowed when shaders are compiled ahead", async ({ page }, { project }) => {
+test("queued commands are not dropped when shaders are compiled in advance", async ({ page }, { project }) => {
   test.skip(project.name !== "webgpu", "the CPU engine has no shaders");
   await visit(page, "webgpu", settings);
   await page.locator("#model-file").setInputFiles(files);
@@ -78,7 +78,7 @@ test("what is queued is not swallowed when shaders are compiled ahead", async ({
     const lora = { rank: 4, alpha: 16, targets: { attention: true, attentionOut: true, mlp: true, mlpOut: true } };
     await lorito.train({ ...run, steps: 10, lora });
     const learned = await logits();
-    // The merged matrices are queued, and right behind them the page asks for another model's shaders.
+    // The merge is queued, and right after it the page requests another model's shaders.
     const merging = lorito.mergeAdapter();
     for (const width of [36, 40]) void lorito.compileAhead({ preset: "tiny", heads: 2, width }, run);
     await merging;
@@ -89,9 +89,9 @@ test("what is queued is not swallowed when shaders are compiled ahead", async ({
     expect(Math.abs((merged?.[index] ?? Number.NaN) - value)).toBeLessThan(1e-5 * largest);
 });
 
-test("the page tells when validation gets worse, and goes back to the best weights", async ({ page }, { project }) => {
+test("the page reports a rising validation loss, and can restore the best weights", async ({ page }, { project }) => {
   test.skip(project.name !== "cpu", "once is enough");
-  // Little text and a high rate: learned by heart within a few hundred steps.
+  // A short text and a high learning rate: overfitted within a few hundred steps.
   await visit(
     page,
     "cpu",
@@ -119,7 +119,7 @@ test("the page tells when validation gets worse, and goes back to the best weigh
   await press(train, /^Go back to step/);
   await expect(train.getByText(/learn its text by heart/)).toBeHidden();
   expect(await logits()).not.toEqual(last);
-  // What is best is also what comes back after a reload.
+  // The best weights are also the ones restored after a reload.
   const returned = await logits();
   await page.reload();
   await page.waitForFunction(() => "lorito" in window);

@@ -1,11 +1,11 @@
-// The readers on broken files, compiled to WebAssembly, where sizes have 32 bits: natively (tests/fuzz) they have 64.
+// The readers on damaged files, compiled to WebAssembly, where sizes have 32 bits: natively (tests/fuzz) they have 64.
 import { expect, test } from "./guard";
 import { folder, serveModule } from "./module";
 import { onceIsEnough } from "./person";
 
 onceIsEnough();
 
-test("no broken file makes a reader trap in WebAssembly", async ({ page }) => {
+test("damaged files never make a reader trap in WebAssembly", async ({ page }) => {
   test.skip(!folder, "`cargo xtask test` builds the module");
   const address = await serveModule(page);
   const names = await page.evaluate(async (address) => {

@@ -1,4 +1,4 @@
-// A model leaves the page as GGUF, and llama.cpp goes on with the same text.
+// Models exported as GGUF, from which llama.cpp generates the same text.
 import { writeFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
@@ -9,12 +9,12 @@ import { onceIsEnough, press, step, train, visit } from "./person";
 onceIsEnough();
 test.skip(!hasLlama, "the lockfile brings llama.cpp for Linux on x64 alone");
 
-/** Learned by heart within the steps below, so that no two tokens are about as likely as each other. */
+/** Overfitted within the steps below, so that no two tokens have nearly the same probability. */
 const text = "Señor Núñez from 日本 has a 🦜; don't ask him why. ".repeat(60);
 const model = { layers: 2, heads: 2, width: 64, context: 80, dropout: 0, seed: 7 };
 const run = { steps: 250, batchSize: 4, learningRate: 6e-3, warmupSteps: 10, evalEvery: 1000, seed: 5 };
 const prompt = "Señor Núñez";
-/** Spaces, endings, marks and characters that the tokenizers know, and such that the one of characters leaves out. */
+/** Spaces, line ends, accents and characters that the tokenizers know, and some that the character tokenizer drops. */
 const samples = [
   "Don't  we'll 42\n\n\t x",
   "¿Ñandú? 日曜日 🦝🦜",
@@ -38,7 +38,7 @@ for (const { kind, bias } of [
   { kind: "bpe", bias: true },
   { kind: "char", bias: false },
 ] as const)
-  test(`llama.cpp goes on with the page's text, by the tokens of "${kind}"${bias ? "" : ", without biases"}`, async ({
+  test(`llama.cpp generates the same text as the page, with the tokens of "${kind}"${bias ? "" : ", without biases"}`, async ({
     page,
   }, info) => {
     await open(page, info.project.name);
@@ -72,7 +72,7 @@ for (const { kind, bias } of [
     });
     expect(Math.min(...margins), "the model is sure of each token, so that rounding changes none").toBeGreaterThan(1);
 
-    // The largest that has been seen is 0.008 with 16 bits, which GELU's table in llama.cpp has too, and 0.16 with 8.
+    // The largest observed difference is 0.008 with 16 bits, also from GELU's table in llama.cpp, and 0.16 with 8.
     for (const [kind, tolerance] of [
       ["gguf-f16", 0.02],
       ["gguf-q8", 0.4],
@@ -96,7 +96,7 @@ for (const { kind, bias } of [
     }
   });
 
-test("a person takes both files by what the page says", async ({ page }, info) => {
+test("both files can be downloaded on the page", async ({ page }, info) => {
   await visit(page, info.project.name);
   await train(page);
   const share = step(page, "Share");

@@ -1,4 +1,4 @@
-// The guard of all other tests, tested: it sees what the worker does, too, where most of the work is done.
+// Tests the guard of all other tests: it also sees the worker, where most of the work is done.
 import { expect, test } from "./guard";
 
 const forbidden = [
@@ -21,8 +21,8 @@ for (const { name, code, seen } of forbidden) {
   });
 }
 
-test("an error that nobody catches is seen", async ({ page, guard }) => {
-  // On the page: an error in the worker is caught, as a worker that has to be replaced.
+test("an uncaught error is seen", async ({ page, guard }) => {
+  // On the page: an error in the worker is handled by replacing it.
   guard.allowed.push(/./);
   await page.goto("");
   await page.evaluate(() => {

@@ -1,13 +1,13 @@
-// What must hold in every browser test, whatever else it looks at: nothing goes wrong unseen in the console, and the
-// page speaks to nobody but the host it came from. Specs import `test` from here instead of from Playwright.
+// Requirements of every browser test: no unexpected errors in the console, and no requests to other hosts. Specs import
+// `test` from here instead of from Playwright.
 import { test as base, expect } from "@playwright/test";
 
 export { expect };
 
 interface Guard {
-  /** What went wrong so far, a line each. */
+  /** The faults so far, one line each. */
   seen: string[];
-  /** What this test provokes on purpose: `guard.allowed.push(/device lost/)`. */
+  /** Faults that this test causes on purpose: `guard.allowed.push(/device lost/)`. */
   allowed: RegExp[];
 }
 

@@ -1,4 +1,4 @@
-// The files for hosts, in dist/ and docs/hosting/: all have the same headers, and name what is there.
+// The files for hosts, in dist/ and docs/hosting/: all have the same headers, and refer to existing files.
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "./guard";
 import { onceIsEnough } from "./person";
@@ -25,7 +25,7 @@ test("every host gets the same headers", async ({ request, baseURL }) => {
     headers.map(([name, value]) => `add_header ${name} "${value}" always;`),
   );
 
-  // The front matter of a Space: one key a line, and its own headers below theirs.
+  // The front matter of a Space: one key per line, with custom headers below their own key.
   const [, front = ""] = (await file("README.md")).match(/^---\n([\s\S]*?)---\n/) ?? [];
   const space = Object.fromEntries(
     front
@@ -39,7 +39,7 @@ test("every host gets the same headers", async ({ request, baseURL }) => {
   expect(space.short_description?.length).toBeLessThanOrEqual(60);
 });
 
-test("the ready files publish what the build makes", () => {
+test("the hosting files publish the build's output", () => {
   const docs = readFileSync(new URL("../hosting.md", ready), "utf8");
   for (const name of readdirSync(ready)) expect(docs, name).toContain(`(hosting/${name})`);
   expect(read("netlify.toml")).toContain('publish = "dist"');

@@ -1,4 +1,4 @@
-// Datasets from the hub by their names.
+// Datasets from the hub, by name.
 import type { Page } from "@playwright/test";
 import { expect, fixture, hostOf, test, visitWith } from "./hub-page";
 import { onceIsEnough, press, step } from "./person";
@@ -13,7 +13,7 @@ const findDataset = async (page: Page, text: string) => {
   await press(view, "Look it up");
 };
 
-test("a dataset is found by its name, and a part of it becomes text", async ({ page, hub, guard }) => {
+test("a dataset is found by its name, and a part of it is added as text", async ({ page, hub, guard }) => {
   guard.allowed.push(/Failed to load resource/);
   const [whole, first, second] = ["stories", "stories-0", "stories-1"].map((table) =>
     fixture(`parquet/${table}.parquet`),
@@ -41,7 +41,7 @@ test("a dataset is found by its name, and a part of it becomes text", async ({ p
   await press(view, `Fetch 6 kB from ${host}`);
   await expect(view.getByText("117 documents")).toBeVisible();
   await expect(view.getByText("ana/log train.parquet", { exact: true })).toBeVisible();
-  // Another column of it needs no other request; fewer of its files come from what is kept.
+  // Another column needs no further request; fewer files are read from the cache.
   const asked = hub.log.length;
   await view.getByLabel("Read from").selectOption("title");
   await expect(view.getByText("120 documents")).toBeVisible();
@@ -53,7 +53,7 @@ test("a dataset is found by its name, and a part of it becomes text", async ({ p
   expect(hub.log.slice(asked)).toEqual([]);
   await expect(step(page, "Share").getByText(`datasets/ana/log (${host})`)).toBeVisible();
 
-  // A dataset that the hub has not converted: its own tables; one that has none; and none at all.
+  // A dataset that the hub has not converted, with its own tables; one without tables; and one that does not exist.
   hub.put("datasets/ana/own", { "data/train-00000-of-00001.parquet": whole ?? "", "notes.txt": "x" });
   await findDataset(page, "ana/own");
   await expect(table.locator("option")).toHaveText([/default, train: 10 kB/]);
@@ -64,7 +64,7 @@ test("a dataset is found by its name, and a part of it becomes text", async ({ p
   await expect(view.getByRole("alert")).toContainText(`There is no ana/none on ${host}, or it is private.`);
 });
 
-test("much of a dataset is fetched only after a question", async ({ page, hub }) => {
+test("a large part of a dataset is fetched only after confirmation", async ({ page, hub }) => {
   const table = fixture("parquet/stories-0.parquet");
   hub.put("datasets/ana/long", { "data/train-0.parquet": table, "data/test-00000-of-00002.parquet": table });
   hub.put("datasets/ana/long", { "data/test-00001-of-00002.parquet": Buffer.alloc(210_000_000) });
@@ -72,7 +72,7 @@ test("much of a dataset is fetched only after a question", async ({ page, hub })
   const view = step(page, "Text");
   await findDataset(page, "ana/long");
   await view.getByLabel("Which part").selectOption({ index: 0 });
-  // By itself it offers no more than what needs no question.
+  // The default is no more than what needs no confirmation.
   await expect(view.getByLabel("Files")).toHaveValue("1");
   await expect(view.getByRole("button", { name: /^Fetch 2\.9 kB from/ })).toBeVisible();
   await view.getByLabel("Files").fill("2");
@@ -87,7 +87,7 @@ test("much of a dataset is fetched only after a question", async ({ page, hub })
   expect(hub.log.filter(({ line }) => line.includes("resolve"))).toEqual([]);
 });
 
-test("another hub is a setting, and an address is asked for", async ({ page, hub }) => {
+test("another hub can be set, and its address is required", async ({ page, hub }) => {
   hub.put("datasets/ana/log", { "train.parquet": fixture("parquet/stories.parquet") });
   await page.goto("?engine=cpu");
   const view = step(page, "Text");

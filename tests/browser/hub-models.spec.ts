@@ -1,4 +1,4 @@
-// Models from the hub by their names: transfers that break, are ended, or are refused, and what is kept of them.
+// Models from the hub, by name: interrupted, cancelled and refused transfers, and the cache of files.
 import { createHash } from "node:crypto";
 import type { Page } from "@playwright/test";
 import { expect, fixture, hostOf, name, small, test, visitWith } from "./hub-page";
@@ -18,7 +18,7 @@ async function openByName(page: Page, text: string): Promise<void> {
 const isOpen = (page: Page) =>
   expect.poll(() => page.evaluate(async () => (await window.lorito.modelSummary())?.config.width)).toBe(16);
 
-test("a model opens by its name, and a second time without asking anybody", async ({ page, hub }) => {
+test("a model opens by its name, and a second time without any request", async ({ page, hub }) => {
   await visitWith(page, hub);
   expect(hub.log).toEqual([]);
   await expect(step(page, "Share").getByText(`This asks ${hostOf(hub)}`)).toBeVisible();
@@ -38,7 +38,7 @@ test("a model opens by its name, and a second time without asking anybody", asyn
   await openByName(page, `${hub.address}/${name}/tree/main`);
   await isOpen(page);
   expect(hub.log).toHaveLength(asked);
-  // Once deleted, it has to come again.
+  // Once deleted, it must be fetched again.
   const view = step(page, "Share");
   await press(view, `Delete: ${name} (${hostOf(hub)})`);
   await expect(view.getByText("From the hub, kept on this device")).toBeHidden();
@@ -46,11 +46,7 @@ test("a model opens by its name, and a second time without asking anybody", asyn
   await expect.poll(() => hub.log.length).toBe(2 * asked);
 });
 
-test("a model of the hub stays open when what was kept of it is deleted, also through a crash", async ({
-  page,
-  hub,
-  guard,
-}) => {
+test("a hub model stays open when its stored files are deleted, also through a crash", async ({ page, hub, guard }) => {
   guard.allowed.push(/unreachable/);
   await visitWith(page, hub);
   await openByName(page, name);
@@ -74,7 +70,7 @@ test("a model of the hub stays open when what was kept of it is deleted, also th
 
 const ranges = (hub: HubServer) => hub.log.filter(({ line }) => line.startsWith("GET /cdn/")).map(({ range }) => range);
 
-/** A model other than the fixture's, for another commit of the same name. */
+/** A model different from the fixture, for another commit of the same repository. */
 async function otherModel(page: Page): Promise<Buffer> {
   await prepare(page);
   return Buffer.from(
@@ -84,7 +80,7 @@ async function otherModel(page: Page): Promise<Buffer> {
   );
 }
 
-test("a transfer that breaks goes on by itself, and later, too", async ({ page, hub, guard }) => {
+test("an interrupted transfer is resumed automatically, and also later", async ({ page, hub, guard }) => {
   guard.allowed.push(/Failed to load resource/);
   await visitWith(page, hub);
   hub.breaks = [10_000];
@@ -93,7 +89,7 @@ test("a transfer that breaks goes on by itself, and later, too", async ({ page, 
   expect(ranges(hub)).toEqual([undefined, "bytes=10000-"]);
   expect(hub.log.reduce((sum, { sent }) => sum + sent, 0)).toBe(small.length);
 
-  // One that breaks again and again ends with a sentence; what has come stays, beyond a reload.
+  // One that is interrupted repeatedly ends with a message; the data so far stay, also after a reload.
   hub.log.length = 0;
   hub.put("ana/patchy", { "small.safetensors": small });
   hub.breaks = [10_000, 0, 0, 0, 0];
@@ -110,7 +106,7 @@ test("a transfer that breaks goes on by itself, and later, too", async ({ page, 
   expect(hub.log.reduce((sum, { sent }) => sum + sent, 0)).toBe(small.length);
 });
 
-test("a transfer can be ended; halves of different versions are never joined", async ({ page, hub }) => {
+test("a transfer can be cancelled; parts of different versions are never joined", async ({ page, hub }) => {
   await visitWith(page, hub);
   const other = await otherModel(page);
   const begun = async () => {
@@ -123,14 +119,14 @@ test("a transfer can be ended; halves of different versions are never joined", a
   };
   hub.holdAfter = 10_000;
   await begun();
-  // Goes on from there.
+  // Resumes from there.
   hub.holdAfter = undefined;
   await openByName(page, name);
   await isOpen(page);
   expect(ranges(hub)).toEqual([undefined, "bytes=10000-"]);
   await expect(step(page, "Share").getByText(/^Stopped/)).toBeHidden();
 
-  // Begun with one version, ended with another: nothing of the first is used.
+  // Started with one version, resumed with another: nothing of the first is used.
   await page.evaluate(async () => {
     for (const { key } of await window.lorito.hub.kept()) await window.lorito.hub.forget(key);
   });
@@ -144,7 +140,10 @@ test("a transfer can be ended; halves of different versions are never joined", a
   expect(ranges(hub)).toEqual([undefined]);
 });
 
-test("a host that knows no ranges, and one that sends something else", async ({ page, hub }) => {
+test("a model is fetched from a host without range requests, and from one that sends a wrong range", async ({
+  page,
+  hub,
+}) => {
   await visitWith(page, hub);
   hub.ignoreRanges = true;
   hub.breaks = [10_000];
@@ -161,7 +160,7 @@ test("a host that knows no ranges, and one that sends something else", async ({ 
   await isOpen(page);
 });
 
-test("on a full disk a model opens all the same", async ({ page, hub }) => {
+test("a model opens although the disk is full", async ({ page, hub }) => {
   await visitWith(page, hub);
   const browser = await page.context().newCDPSession(page);
   const { origin } = new URL(page.url());
@@ -172,7 +171,7 @@ test("on a full disk a model opens all the same", async ({ page, hub }) => {
   await browser.send("Storage.overrideQuotaForOrigin", { origin });
 });
 
-test("what a hub refuses, or does not have, is said in a sentence", async ({ page, hub, guard }) => {
+test("missing models and the hub's refusals are reported in a sentence", async ({ page, hub, guard }) => {
   guard.allowed.push(/Failed to load resource/);
   hub.put("ana/secret", { "small.safetensors": small }, "main", true);
   hub.put("ana/old", { "config.json": "{}", "pytorch_model.bin": "x", "tf_model.h5": "x", "model.onnx": "x" });
@@ -197,11 +196,11 @@ test("what a hub refuses, or does not have, is said in a sentence", async ({ pag
   await hub.stop();
   await openByName(page, "ana/later");
   await expect(step(page, "Share").getByRole("alert")).toContainText(`${host} does not answer.`);
-  // What was open still is.
+  // The previous model is still open.
   expect((await page.evaluate(() => window.lorito.modelSummary()))?.config.width).toBe(32);
 });
 
-test("what is kept can be listed while some of it comes and goes", async ({ page, hub }) => {
+test("the stored repositories can be listed while some of them are fetched and deleted", async ({ page, hub }) => {
   const config = JSON.parse(fixture("pretrained/plain/config.json").toString());
   hub.put("ana/llama", {
     "config.json": JSON.stringify({ ...config, model_type: "llama" }),
@@ -212,7 +211,7 @@ test("what is kept can be listed while some of it comes and goes", async ({ page
     const { lorito } = window;
     const said = new Set<string>();
     for (let time = 0; time < 15; time++) {
-      // It is kept until it is known to be of another family.
+      // It is stored until it is known to be of another family.
       let refused = false;
       const opening = lorito.hub.open("ana/llama").catch(({ code }) => {
         said.add(code);
@@ -232,7 +231,7 @@ test("what is kept can be listed while some of it comes and goes", async ({ page
   expect(said).toHaveLength(1);
 });
 
-test("a model of another family is refused before its weights come", async ({ page, hub }) => {
+test("a model of another family is refused before its weights are fetched", async ({ page, hub }) => {
   const config = (change: object) =>
     JSON.stringify({ ...JSON.parse(fixture("pretrained/plain/config.json").toString()), ...change });
   hub.put("ana/llama", { "config.json": config({ model_type: "llama" }), "model.safetensors": small });
@@ -245,7 +244,7 @@ test("a model of another family is refused before its weights come", async ({ pa
   expect(await page.evaluate(() => window.lorito.hub.kept())).toEqual([]);
 });
 
-test("models and adapters of others open as their files do", async ({ page, hub }) => {
+test("models and adapters from the hub open like their files", async ({ page, hub }) => {
   const files = (folder: string, names: string[]) =>
     Object.fromEntries(names.map((name) => [name, fixture(`${folder}/${name}`)]));
   const others = { "README.md": "# of somebody else's", "pytorch_model.bin": "x" };
@@ -271,7 +270,7 @@ test("models and adapters of others open as their files do", async ({ page, hub 
   }
 });
 
-test("a hub that lies is not believed, and the model stays", async ({ page, hub }) => {
+test("false responses of a hub are refused, and the model stays", async ({ page, hub }) => {
   await visitWith(page, hub);
   await prepare(page);
   const sha256 = createHash("sha256").update(small).digest("hex");
@@ -302,7 +301,7 @@ test("a hub that lies is not believed, and the model stays", async ({ page, hub 
   }
 });
 
-test("a link names a model on the hub, and the page says whom it asks", async ({ page, hub }) => {
+test("a link can name a hub model, and the page names the host", async ({ page, hub }) => {
   hub.holdAfter = 10_000;
   await visitWith(page, hub, `&model=hf:${name}@main`);
   await expect(page.getByRole("heading", { name: `Fetch the model from ${hostOf(hub)}?` })).toBeVisible();

@@ -1,4 +1,4 @@
-// What is told from names alone: which repository is meant, which of its files are needed, which tables they make.
+// Parsing of hub names: the repository, the needed files of a model, and the tables of a dataset.
 
 import { hubAddress, placeName, placeOf } from "../../web/shared/hub/place";
 import type { HubFile } from "../../web/shared/hub/types";
@@ -18,7 +18,7 @@ const codeOf = (work: () => unknown) => {
   }
 };
 
-test("names and addresses of repositories", () => {
+test("names and addresses of repositories are parsed", () => {
   const place = (text: string, type: "model" | "dataset" = "model") => {
     const { hub: at, name, revision } = placeOf(text, type, hub);
     return [at, name, revision];
@@ -64,7 +64,7 @@ test("names and addresses of repositories", () => {
   expect(codeOf(() => placeOf("spaces/a/b", "model", hub))).toBe("hub-name-invalid");
 });
 
-test("addresses of hubs", () => {
+test("addresses of hubs are parsed", () => {
   expect(hubAddress(" https://hub.example/mirror/?a=1#b ")).toBe(hub);
   expect(hubAddress("http://localhost:8080")).toBe("http://localhost:8080");
   for (const text of ["", "hub.example", "javascript:alert(1)", "ftp://hub.example", "file:///etc"])
@@ -77,7 +77,7 @@ test("addresses of hubs", () => {
 const files = (...paths: string[]): HubFile[] => paths.map((path) => ({ path, bytes: 10, hash: "" }));
 const place = placeOf("a/b", "model", hub);
 
-test("of a model's files only those that are needed are fetched", () => {
+test("only the needed files of a model are fetched", () => {
   const needed = (...paths: string[]) => neededFiles(place, files(...paths)).map(({ path }) => path);
   const gpt2 = [
     "64.tflite",
@@ -103,7 +103,7 @@ test("of a model's files only those that are needed are fetched", () => {
   const all = ["config.json", "adapter_model.safetensors", ...others, ...shards, index];
   const byIndex = neededFiles(place, files(...all), shards).map(({ path }) => path);
   expect(byIndex).toEqual(["config.json", index, ...shards]);
-  // An index beside the whole file says nothing of it.
+  // An index beside model.safetensors is ignored.
   expect(needed("config.json", ...shards, index, "model.safetensors")).toEqual(["config.json", "model.safetensors"]);
   expect(codeOf(() => neededFiles(place, files("config.json", index), shards))).toBe("hub-file-missing");
   const adapter = ["adapter_config.json", "adapter_model.safetensors"];
@@ -122,7 +122,7 @@ test("of a model's files only those that are needed are fetched", () => {
   );
 });
 
-test("tables of a dataset, as the hub and as people lay them out", () => {
+test("tables of a dataset are found in the layouts of the hub and of users", () => {
   const tables = (paths: string[]) =>
     tablesOf(files(...paths)).map(
       ({ config, split, isPartial, files }) => `${config} ${split} ${files.length}${isPartial ? " in part" : ""}`,
@@ -133,7 +133,7 @@ test("tables of a dataset, as the hub and as people lay them out", () => {
       ["default/train/0001.parquet", "default/train/0000.parquet", "default/test/0000.parquet"],
       ["default test 1", "default train 2"],
     ],
-    // The hub converts the first part of what is large.
+    // The hub converts only the beginning of a large split.
     [["en/partial-train/0000.parquet", "en/partial-train/0001.parquet"], ["en train 2 in part"]],
     [["data/partial-train-00000-of-00001.parquet"], ["default train 1 in part"]],
     [["data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet", "README.md"], ["default train 2"]],

@@ -1,4 +1,4 @@
-// What the tests of the hub share: a page that asks a small hub of this machine.
+// Shared by the tests of the hub: a page that uses a small hub on this machine.
 import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
 import { expect, test as guarded } from "./guard";
@@ -9,9 +9,9 @@ export { expect };
 
 export const fixture = (path: string): Buffer => readFileSync(new URL(`../fixtures/${path}`, import.meta.url));
 
-/** A model of 16 numbers a token, as one file of Lorito's. */
+/** A model of width 16, as one of Lorito's own files. */
 export const small = fixture("models/small.safetensors");
-/** The repository that has it from the start. */
+/** The repository that contains it from the start. */
 export const name = "ana/small";
 
 export const test = guarded.extend<{ hub: HubServer }>({
@@ -25,13 +25,13 @@ export const test = guarded.extend<{ hub: HubServer }>({
   },
 });
 
-/** The page, with this hub in its address: models and datasets come from there. */
+/** Opens the page with this hub in its address, for downloads. */
 export async function visitWith(page: Page, hub: HubServer, more = ""): Promise<void> {
   await page.goto(`?engine=cpu&hub=${encodeURIComponent(hub.address)}${more}`);
   await expect(page.getByText(/^Runs on the /)).toBeVisible();
 }
 
-/** The page, with this hub typed by the person, so that models are sent there, too. */
+/** Opens the page and types this hub's address, so that it is also used for uploads. */
 export async function visitAndType(page: Page, hub: HubServer): Promise<void> {
   await page.goto("?engine=cpu");
   await expect(page.getByText(/^Runs on the /)).toBeVisible();

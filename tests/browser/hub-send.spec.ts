@@ -1,4 +1,4 @@
-// A model sent to the hub: what is shown is what goes, in the person's name, and their token is kept nowhere.
+// Uploads of a model to the hub: the reviewed files are sent unchanged, as the token's owner, and the token is not stored.
 import type { Page } from "@playwright/test";
 import { expectNoFault, openAll } from "./axe";
 import { expect, fixture, hostOf, name, test, visitAndType } from "./hub-page";
@@ -9,7 +9,7 @@ onceIsEnough();
 
 const sendView = (page: Page) => step(page, "Share").locator("lorito-hub-send");
 
-/** Fills in where to, and asks to see what would be sent. */
+/** Fills in the destination, and opens the review. */
 async function pack(page: Page, repo: string): Promise<void> {
   const view = sendView(page);
   await view.getByText(/^Send to the hub/).click();
@@ -17,7 +17,7 @@ async function pack(page: Page, repo: string): Promise<void> {
   await press(view, "Show what would be sent");
 }
 
-test("a model is sent as listed, and the token is kept nowhere", async ({ page, hub }) => {
+test("a model is uploaded as reviewed, and the token is stored nowhere", async ({ page, hub }) => {
   const token = "hf_writeForAna";
   hub.tokens.set(token, "ana");
   await visitAndType(page, hub);
@@ -40,7 +40,7 @@ test("a model is sent as listed, and the token is kept nowhere", async ({ page, 
   await expect(view.getByRole("link")).toHaveAttribute("href", `${hub.address}/ana/ship`);
   await expect(field).toBeHidden();
 
-  // What arrived is what was shown, byte for byte what the export gives.
+  // The uploaded files equal the reviewed ones, and the export, byte for byte.
   const arrived = hub.files("ana/ship");
   const sent = await page.evaluate(async () => {
     const files = await window.lorito.hub.filesToSend("ship");
@@ -52,13 +52,13 @@ test("a model is sent as listed, and the token is kept nowhere", async ({ page, 
   expect([...(arrived?.keys() ?? [])].sort()).toEqual([".gitattributes", ...listed].sort());
   for (const [path, bytes] of sent) expect(arrived?.get(path)?.equals(Buffer.from(bytes)), path).toBe(true);
   expect(hub.repos.get("ana/ship")?.isPrivate).toBe(true);
-  // The token went with what needs it, and not to where the large files lie.
+  // The token was sent only with requests that need it, and not to the storage of large files.
   const posts = hub.log.filter(({ line }) => line.startsWith("POST"));
   expect(posts.length).toBeGreaterThan(3);
   expect(posts.every((entry) => entry.token === token)).toBe(true);
   expect(hub.log.filter(({ line }) => line.startsWith("PUT")).map((entry) => entry.token)).toEqual([undefined]);
 
-  // Neither the browser's storage nor the page has it any more.
+  // Neither the browser's storage nor the page has it afterwards.
   const left = await page.evaluate(async (token) => {
     const found: string[] = [];
     const look = async (folder: FileSystemDirectoryHandle, path: string): Promise<void> => {
@@ -78,7 +78,7 @@ test("a model is sent as listed, and the token is kept nowhere", async ({ page, 
   expect(left).toEqual({ found: [], isOnPage: false, databases: 0 });
 });
 
-test("what a hub does not take is said, and nothing is sent that was not shown", async ({ page, hub, guard }) => {
+test("the hub's refusals are reported, and only reviewed files are sent", async ({ page, hub, guard }) => {
   guard.allowed.push(/Failed to load resource/);
   hub.tokens.set("hf_ana", "ana");
   await visitAndType(page, hub);
@@ -95,7 +95,7 @@ test("what a hub does not take is said, and nothing is sent that was not shown",
   await expect(alert).toContainText(`${host} does not know this token.`);
   await confirm("hf_ana");
   await expect(alert).toContainText(`This token does not allow to write to ben/ship on ${host}.`);
-  // Another name: what was shown no longer holds.
+  // Another name: the review is no longer valid.
   await view.getByLabel("Repository").fill(name);
   await expect(view.getByLabel(`Access token for ${host}`)).toBeHidden();
   await press(view, "Show what would be sent");
@@ -120,7 +120,7 @@ test("what a hub does not take is said, and nothing is sent that was not shown",
   });
 });
 
-test("sending can be ended, and then nothing is in the repository", async ({ page, hub }) => {
+test("an upload can be cancelled, and the repository stays unchanged", async ({ page, hub }) => {
   hub.tokens.set("hf_ana", "ana");
   hub.holdUploads = true;
   await visitAndType(page, hub);
@@ -142,7 +142,7 @@ test("sending can be ended, and then nothing is in the repository", async ({ pag
   expect(hub.files("ana/ship")?.has("model.safetensors")).toBe(true);
 });
 
-test("axe finds nothing in what a hub has to do with", async ({ page, hub }) => {
+test("axe finds no violation in the hub's forms", async ({ page, hub }) => {
   hub.put("datasets/ana/log", { "train-0.parquet": fixture("parquet/stories-0.parquet") });
   await visitAndType(page, hub);
   await prepare(page);

@@ -1,5 +1,5 @@
-// A small hub on this machine: what the page asks of huggingface.co, answered with the same paths, headers and detours.
-// Large files lie elsewhere, as there, and it can be told to break off, to hold a transfer, and to refuse.
+// A small hub on this machine: it implements the parts of huggingface.co that the page uses, with the same paths, headers
+// and redirects. It can interrupt, delay and refuse transfers on demand.
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -8,11 +8,11 @@ type Files = Record<string, Buffer | string>;
 
 interface Repo {
   isPrivate: boolean;
-  /** By branch: the newest commit. */
+  /** The newest commit of each branch. */
   branches: Map<string, { commit: string; files: Map<string, Buffer> }>;
 }
 
-/** Entries of a list that come at once: there, it is a thousand. */
+/** Entries per page of a list; on huggingface.co a thousand. */
 const pageLength = 3;
 const hash = (kind: string, ...data: (Buffer | string)[]) =>
   data.reduce((hash, part) => hash.update(part), createHash(kind)).digest("hex");
@@ -20,22 +20,22 @@ const isLarge = (path: string) => /\.(safetensors|parquet)$/.test(path);
 
 export class HubServer {
   address = "";
-  /** Every request but those that only ask for permission: "GET /api/models/…", with what range and by whom. */
+  /** All requests except preflights: "GET /api/models/…", with range and token. */
   readonly log: { line: string; range: string | undefined; token: string | undefined; sent: number }[] = [];
   readonly repos = new Map<string, Repo>();
-  /** Who may write, and where: a token, and the owner's name. */
+  /** Tokens with write permission, and their owners' names. */
   readonly tokens = new Map<string, string>();
-  /** Breaks the connection after so many bytes of a file: the next transfer after the first of these, and so on. */
+  /** Interrupts transfers after so many bytes of a file: the next one after the first of these, and so on. */
   breaks: number[] = [];
-  /** Sends no more than so many bytes of a file and then waits. */
+  /** Sends so many bytes of a file and then waits. */
   holdAfter: number | undefined;
-  /** Takes large files and does not answer. */
+  /** Accepts uploads of large files without a response. */
   holdUploads = false;
-  /** Answers with whole files, whatever range is asked for. */
+  /** Responds with whole files to range requests. */
   ignoreRanges = false;
-  /** Other answers than the right ones to what is asked by its programs' paths. */
+  /** Overrides the responses of API paths. */
   says: (path: string) => string | undefined = () => undefined;
-  /** Sends other bytes than it has told the hashes of. */
+  /** Sends bytes that do not match their hashes. */
   damaged = false;
   readonly #server: Server;
   /** Large files, by hash. */
@@ -55,7 +55,7 @@ export class HubServer {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /** Puts files into a repository: "owner/name", "datasets/owner/name"; those that were there stay. */
+  /** Adds files to a repository: "owner/name", "datasets/owner/name"; the existing ones stay. */
   put(name: string, files: Files, branch = "main", isPrivate = false): string {
     const repo: Repo = this.repos.get(name) ?? { isPrivate, branches: new Map() };
     const before = repo.branches.get(branch)?.files ?? new Map<string, Buffer>();
@@ -112,7 +112,7 @@ export class HubServer {
       [];
     const key = kind === "datasets" ? `datasets/${name}` : (name ?? "");
     const repo = this.repos.get(key);
-    // As there: who may not see it is not told whether it exists.
+    // Like huggingface.co, does not reveal whether an inaccessible repository exists.
     if (!repo) return fail(response, 401, "RepoNotFound");
     if (repo.isPrivate && !this.#owns(token, key)) return fail(response, 403, "GatedRepo");
     const found = [...repo.branches].find(
@@ -193,7 +193,7 @@ export class HubServer {
     const breakAfter = this.breaks.shift();
     if (breakAfter !== undefined) {
       count(breakAfter);
-      // The browser shall have got what was sent before it sees the end.
+      // The browser should receive the data before the connection is closed.
       return response.write(body.subarray(0, breakAfter), () => setTimeout(() => response.destroy(), 100));
     }
     count(body.length);

@@ -1,4 +1,4 @@
-// What comes in, on the page: folders, archives and loose files, wherever they are dropped or chosen.
+// Input on the page: folders, archives and loose files, by drag and drop and in file choosers.
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Page, TestInfo } from "@playwright/test";
@@ -14,7 +14,7 @@ const expected = (path: string) => JSON.parse(fixture(path).toString());
 const prefixed = ["config.json", "model.safetensors", "tokenizer.json"];
 const adapter = ["adapter_config.json", "adapter_model.safetensors"];
 
-/** A folder on the disk with files of the fixtures in it, under their own names or others. */
+/** Creates a folder on the disk with fixtures, under their own names or others. */
 function folder(info: TestInfo, name: string, files: Record<string, string | Buffer>): string {
   const at = info.outputPath(name);
   for (const [file, content] of Object.entries(files)) {
@@ -27,7 +27,7 @@ function folder(info: TestInfo, name: string, files: Record<string, string | Buf
 
 const under = (folder: string, names: string[]) => Object.fromEntries(names.map((name) => [name, `${folder}/${name}`]));
 
-/** Drops what lies on the disk, as the desktop does: a folder comes as one. */
+/** Drops files from the disk, like the desktop: a folder is one item. */
 async function dropFromDisk(page: Page, ...files: string[]): Promise<void> {
   const client = await page.context().newCDPSession(page);
   const data = { items: [], files, dragOperationsMask: 1 };
@@ -51,7 +51,7 @@ const ofAdapter: number[] = expected("peft/expected.json").logits;
 const bytes = (buffer: Buffer) => [...buffer];
 const sources = (page: Page) => step(page, "Text").locator(".sources .name");
 
-test("a folder that is dropped opens as the model that is in it, and another one as texts", async ({ page }, info) => {
+test("a dropped folder with a model is opened, and another one is added as texts", async ({ page }, info) => {
   await visit(page, "cpu");
   await dropFromDisk(
     page,
@@ -74,7 +74,7 @@ test("a folder that is dropped opens as the model that is in it, and another one
   await expect(step(page, "Text").getByRole("alert")).toContainText("There is no file in that folder");
 });
 
-test("an archive of a model opens wherever it is dropped or chosen, and an adapter's files do", async ({ page }) => {
+test("an archive of a model, and an adapter's files, open wherever they are dropped or chosen", async ({ page }) => {
   await visit(page, "cpu");
   const at = (folder: string, names: string[]) =>
     names.map((name) => ({ name: `mine/${name}`, buffer: fixture(`${folder}/${name}`) }));
@@ -100,7 +100,7 @@ test("an archive of a model opens wherever it is dropped or chosen, and an adapt
   ).toBe("model-not-text");
 });
 
-test("of base, adapter and several weights in one folder what counts is opened, and the rest is named", async ({
+test("the right files are chosen from a folder with model, adapter and several weights, and the others are named", async ({
   page,
 }, info) => {
   await visit(page, "cpu");
@@ -111,7 +111,7 @@ test("of base, adapter and several weights in one folder what counts is opened, 
   await choose({ ...model, ...under("peft", adapter) }, "both");
   await expectLogits(page, ofAdapter);
   await expect(share.getByRole("alert")).toBeHidden();
-  // The adapter of some other model: the base is there, and both are said.
+  // An adapter of another model: only the model is opened, and both are named.
   const other = JSON.parse(fixture("peft/adapter_config.json").toString());
   await choose(
     {
@@ -124,7 +124,7 @@ test("of base, adapter and several weights in one folder what counts is opened, 
   await expectLogits(page, ofBase);
   await expect(share.getByText("The model is open without its adapter (dora/adapter_config.json).")).toBeVisible();
   await expect(share.getByText("use_dora")).toBeVisible();
-  // Shards of an earlier save, and a whole file beside an index.
+  // Shards of an earlier save, and model.safetensors beside an index.
   const sharded = [
     "config.json",
     "tokenizer.json",
@@ -146,9 +146,7 @@ test("of base, adapter and several weights in one folder what counts is opened, 
   await expect(share.getByText("This model was opened from model.safetensors.")).toBeVisible();
 });
 
-test("a model in an archive is refused before its weights are unpacked, and the model there is stays", async ({
-  page,
-}) => {
+test("a model in an archive is refused before its weights are unpacked, and the open model stays", async ({ page }) => {
   await visit(page, "cpu");
   const share = step(page, "Share");
   const files = prefixed.map((name) => ({ name, buffer: fixture(`pretrained/prefixed/${name}`) }));
@@ -157,7 +155,7 @@ test("a model in an archive is refused before its weights are unpacked, and the 
   await choose(files);
   await expectLogits(page, ofBase);
   const described = files.filter(({ name }) => name !== "model.safetensors");
-  // Whoever unpacks all of it finds another hash than its entry has.
+  // Unpacking all of it would find a hash that differs from its entry.
   const zeros = { name: "model.safetensors", buffer: Buffer.alloc(2 ** 26), lie: { crc: 1 } };
   await choose([...described, zeros]);
   await expect(share.getByRole("alert")).toContainText("This is no safetensors file that can be read");
@@ -170,7 +168,7 @@ test("a model in an archive is refused before its weights are unpacked, and the 
   await choose([{ name: "mine.safetensors", buffer: Buffer.alloc(2 ** 26), lie: { crc: 1 } }]);
   await expect(share.getByRole("alert")).toContainText("This is no safetensors file that can be read");
   await expectLogits(page, ofBase);
-  // Whoever has enough of it ends it.
+  // Unpacking can be cancelled.
   const ended = page.evaluate(
     async (given) => {
       const abort = new AbortController();
@@ -191,7 +189,7 @@ const line = (day: number, name: string, words: string) => `12/${day}/25, 5:02 P
 const chatOf = (name: string) =>
   line(1, name, "is the boat dry") + line(1, "Maro", "dry as a bone") + line(2, name, "good");
 
-test("every chat of an archive is a text of its own, is read again by itself, and is there after a crash", async ({
+test("every chat in an archive is a separate text, can be read again, and survives a crash", async ({
   page,
   guard,
 }) => {
@@ -231,7 +229,7 @@ test("every chat of an archive is a text of its own, is read again by itself, an
   await expect(sources(page)).toHaveText(names.slice(1));
 });
 
-test("reading is cancelled even while a disk does not answer, and what was read before stays", async ({ page }) => {
+test("reading can be cancelled even while the disk does not respond, and earlier texts stay", async ({ page }) => {
   const worker = page.waitForEvent("worker");
   await visit(page, "cpu");
   await (await worker).evaluate(() => {
@@ -266,7 +264,7 @@ test("reading is cancelled even while a disk does not answer, and what was read 
   await press(text, "Cancel");
   await expect(stopped).toBeVisible();
   await expect(sources(page)).toHaveText(["first.txt", "Ilse.txt"]);
-  // What came of the archive can be read in another way.
+  // The chats of the archive can be read with other options.
   await text.getByLabel("Who are you?").selectOption("Ilse");
   await expect(text.getByLabel("Who are you?")).toHaveValue("Ilse");
   await expect(stopped).toBeHidden();

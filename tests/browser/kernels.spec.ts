@@ -1,4 +1,4 @@
-// Which kernels a GPU gets. SwiftShader's are known and not measured, so the page is told that it is a GPU.
+// The choice of kernels for a GPU. Software adapters are not measured, so SwiftShader is disguised as a GPU.
 import { expect, test } from "./guard";
 import { prepare } from "./lorito";
 import { step, takeSample, visit } from "./person";
@@ -9,7 +9,7 @@ test(
   async ({ page }, { project }) => {
     test.skip(project.name !== "webgpu", "the CPU engine has one kernel");
     let description = "A maker's GPU";
-    // Told in the worker: its adapter goes by another name.
+    // In the worker the adapter has another name.
     await page.route("**/worker.js", async (route) => {
       const response = await route.fetch();
       const info = { vendor: "somebody", architecture: "", device: "", description, isFallbackAdapter: false };
@@ -24,7 +24,7 @@ test(
       }\n`;
       await route.fulfill({ response, body: told + (await response.text()) });
     });
-    /** What is kept in the browser's private files. */
+    /** The content of the browser's private storage. */
     const kept = () =>
       page.evaluate(async () => {
         const root = await navigator.storage.getDirectory();
@@ -34,7 +34,7 @@ test(
         return { lastModified, ...JSON.parse(await (await file.getFile()).text()) };
       });
     const plan = () => page.evaluate(() => window.lorito.planModel({ preset: "tiny", vocabulary: 65 }, {}));
-    /** Pipelines that were asked for beforehand: there is no text, so those of the measurement. */
+    /** Number of pipelines requested in advance: without a text, those of the measurement. */
     const warmedUp = () => page.workers()[0]?.evaluate(() => (globalThis as unknown as { warmedUp: number }).warmedUp);
     await visit(page, "webgpu");
     await plan();
@@ -47,7 +47,7 @@ test(
     expect(await kept()).toEqual(first);
     expect(await warmedUp()).toBe(0);
 
-    // Where the browser does not tell which GPU this is, it may be another one by now.
+    // If the browser does not identify the GPU, it may have changed.
     description = "";
     await page.reload();
     await plan();
@@ -64,7 +64,7 @@ test("half precision stays off until the engine's own check has passed", async (
   const half = view.getByLabel("Half precision");
   await expect(half).not.toBeChecked();
   await half.click();
-  // SwiftShader has no shader-f16, and the CPU engine no kernels for it; a GPU that has some may switch it on.
+  // SwiftShader has no shader-f16, and the CPU engine no kernels for it; a GPU that supports it may enable it.
   const found = await page.evaluate(() => window.lorito.checkHalfPrecision());
   const works = found === "works";
   await expect(half).toBeChecked({ checked: works });

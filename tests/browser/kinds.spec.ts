@@ -1,4 +1,4 @@
-// What is told of files by their names: which of them are a model's and which are texts, and which weights count.
+// Classification of files by name: models and texts, and the choice of weights.
 
 import { type SeenFile, shortNames, sortFiles } from "../../web/shared/kinds";
 import { contentOf, type FolderFile, openFolder } from "../../web/worker/folder";
@@ -17,7 +17,7 @@ const codeOf = (work: () => unknown) => {
   }
 };
 
-test("what is dropped is sorted into models, runs and texts by its names", () => {
+test("dropped files are sorted into models, runs and texts by their names", () => {
   const sorted = (...given: (string | SeenFile)[]) => {
     const seen = given.map((one) => (typeof one === "string" ? { name: one, data } : one));
     const { models, passedOver, runs, texts, others } = sortFiles(seen);
@@ -36,7 +36,7 @@ test("what is dropped is sorted into models, runs and texts by its names", () =>
       { runs: ["run.lorito"], models: [["a.safetensors"], ["b.safetensors"]] },
     ],
     [[...model, "README.md", "expected.json"], { models: [[...model, "README.md", "expected.json"]] }],
-    // A person who drops a text beside a model's files means it; a model's own .txt is none.
+    // A text that the user drops beside a model's files is added; a model's own .txt is not.
     [[...model, "merges.txt", "novel.txt"], { models: [[...model, "merges.txt"]], texts: ["novel.txt"] }],
     [adapter, { models: [adapter] }],
     [[...model, ...adapter], { models: [[...model, ...adapter]] }],
@@ -50,7 +50,7 @@ test("what is dropped is sorted into models, runs and texts by its names", () =>
       [...at("checkpoint-50", model), ...at("checkpoint-100", model)],
       { models: [at("checkpoint-100", model)], passedOver: ["checkpoint-50"] },
     ],
-    // Trainers keep earlier states in folders of their own.
+    // Trainers save earlier states in subfolders.
     [
       at("out", [...model, ...at("checkpoint-5", model)]),
       { models: [at("out", [...model, ...at("checkpoint-5", model)])] },
@@ -70,7 +70,7 @@ test("what is dropped is sorted into models, runs and texts by its names", () =>
   for (const [given, right] of cases) expect(sorted(...given), JSON.stringify(given)).toEqual({ ...none, ...right });
 });
 
-test("texts of several folders are told apart only where they must be", () => {
+test("texts of several folders keep their paths only if their names are equal", () => {
   expect(shortNames(["a/one.txt", "b/two.txt"])).toEqual(["one.txt", "two.txt"]);
   expect(shortNames(["a/one.txt", "b/one.txt", "two.txt"])).toEqual(["a/one.txt", "b/one.txt", "two.txt"]);
 });
@@ -78,7 +78,7 @@ test("texts of several folders are told apart only where they must be", () => {
 const shards = (before: string, count: number) =>
   Array.from({ length: count }, (_, index) => `${before}-0000${index + 1}-of-0000${count}.safetensors`);
 
-test("of several files of weights those count that transformers takes", () => {
+test("weight files are chosen like in transformers", () => {
   const two = shards("model", 2);
   const stale = shards("model", 3);
   const half = shards("model.fp16", 2);
@@ -88,7 +88,7 @@ test("of several files of weights those count that transformers takes", () => {
     [["model.safetensors", "model.fp16.safetensors"], undefined, ["model.safetensors"], ["model.fp16.safetensors"]],
     [[...two, ...stale], two, two, stale],
     [[...two, ...half], two, two, half],
-    // What the index names and is not there is missed by whoever opens it.
+    // Files that the index names but that do not exist are reported when the model is opened.
     [two.slice(0, 1), two, two, []],
     [["odd.safetensors", "more.safetensors"], ["odd.safetensors"], ["odd.safetensors"], ["more.safetensors"]],
     [["weights-final.safetensors"], undefined, ["weights-final.safetensors"], []],
@@ -108,7 +108,7 @@ test("of several files of weights those count that transformers takes", () => {
   expect(passedOverNotice(chooseWeights(two, two))).toEqual([]);
 });
 
-test("an index that leads out of its folder, or is none, names nothing", () => {
+test("an invalid index, or one that refers outside its folder, is ignored", () => {
   const index = (map: unknown) => namesInIndex(JSON.stringify({ weight_map: map }));
   expect(index({ a: "two.safetensors", b: "one.safetensors", c: "two.safetensors" })).toEqual([
     "one.safetensors",
@@ -119,7 +119,7 @@ test("an index that leads out of its folder, or is none, names nothing", () => {
   expect(namesInIndex("no JSON")).toBeUndefined();
 });
 
-/** A file of so many bytes, which notes that it was unpacked. */
+/** A file of so many bytes that records when it is unpacked. */
 function file(name: string, size = 2, content = "{}", unpacked: string[] = []): FolderFile {
   const whole = async () => {
     unpacked.push(name);
@@ -128,7 +128,7 @@ function file(name: string, size = 2, content = "{}", unpacked: string[] = []): 
   return { name, size, whole, start: async (length) => new TextEncoder().encode(content).slice(0, length) };
 }
 
-test("a model and an adapter in one folder are both found, and what is missing has its name", () => {
+test("a model and an adapter in one folder are both found, and a missing file is named", () => {
   const parts = (...names: string[]) => {
     const { base, adapter, notices } = contentOf(names.map((name) => file(name)));
     return { base: base?.map(({ name }) => name), adapter: adapter?.config.name, notices };
@@ -142,7 +142,7 @@ test("a model and an adapter in one folder are both found, and what is missing h
     adapter: "a/adapter_config.json",
     notices: [],
   });
-  // That of an earlier run, or only half of one, is said to be left out.
+  // An adapter of an earlier run, or an incomplete one, is reported as left out.
   for (const left of ["run/adapter_config.json", "adapter_config.json"])
     expect(parts(...model, left)).toMatchObject({ notices: [{ code: "adapter-left-out", name: left }] });
   expect(codeOf(() => parts("adapter_config.json"))).toEqual({
@@ -158,7 +158,7 @@ test("a model and an adapter in one folder are both found, and what is missing h
   expect(codeOf(() => parts("model.safetensors", "a.txt"))).toEqual({ code: "file-missing", name: "config.json" });
 });
 
-test("what cannot be a model is refused before its weights are unpacked", async () => {
+test("invalid models are refused before their weights are unpacked", async () => {
   const refused = async (files: FolderFile[], config = () => {}) => {
     const session = { use: async (work: (open: unknown) => unknown) => work({ checkPretrained: config }) };
     const signal = new AbortController().signal;

@@ -1,4 +1,4 @@
-// The page in another language: as the browser asks, as the address asks, as the person chooses.
+// The page's language: from the browser, from the address, and by the user's choice.
 import { expect, test } from "./guard";
 import { onceIsEnough, press, small } from "./person";
 
@@ -6,10 +6,12 @@ onceIsEnough();
 
 const settings = `${small}&steps=6&evalEvery=3`;
 
-test.describe("a browser that asks for Spanish", () => {
+test.describe("a browser set to Spanish", () => {
   test.use({ locale: "es-CL" });
 
-  test("gets it, to the end of a run, and English when the person chooses it, with nothing lost", async ({ page }) => {
+  test("shows Spanish to the end of a run, and English when the user chooses it, without losing state", async ({
+    page,
+  }) => {
     await page.goto(`?engine=cpu#${settings}`);
     await expect(page.locator("html")).toHaveAttribute("lang", "es");
     await expect(page.getByText("Funciona en el procesador")).toBeVisible();
@@ -26,7 +28,7 @@ test.describe("a browser that asks for Spanish", () => {
     await expect(step("Train").getByRole("button", { name: /^Train 6 more steps$/ })).toBeEnabled();
     await expect(step("Text").getByText("harbour.txt")).toBeVisible();
     await expect(step("Write").getByLabel("Begin with")).toHaveValue("El puerto");
-    // What a screen reader was told last is in the new language, too.
+    // The last announcement for screen readers is translated, too.
     await expect(step("Train").locator("p.visually-hidden[role=status]")).toContainText(/training/i);
     for (const words of ["Texto", "Pérdida", "Guardar"]) await expect(page.getByText(words)).toHaveCount(0);
 
@@ -37,13 +39,13 @@ test.describe("a browser that asks for Spanish", () => {
   });
 });
 
-test("what goes wrong is said in Spanish, too", async ({ page }) => {
+test("shows errors in Spanish, too", async ({ page }) => {
   await page.goto(`?engine=cpu&lang=es#${settings}`);
   await page.locator("#files").setInputFiles({ name: "nada.txt", mimeType: "text/plain", buffer: Buffer.from("") });
   await expect(page.getByRole("alert")).toContainText("nada.txt está vacío");
 });
 
-test("a language that there is no file for leaves English", async ({ page }) => {
+test("an unavailable language leaves the page in English", async ({ page }) => {
   await page.goto(`?engine=cpu&lang=xx#${settings}`);
   await expect(page.locator("html")).toHaveAttribute("lang", "en");
 });

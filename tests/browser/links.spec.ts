@@ -1,5 +1,5 @@
-// What a link may do to the page, and where a token may go: nothing is fetched before the person says so, a host that
-// says nothing keeps nothing waiting, another hub is named, and no other site leads a token astray.
+// Security of links and tokens: nothing is fetched before the user confirms, a silent host blocks nothing, another hub is
+// named, and no other site obtains a token.
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Page } from "@playwright/test";
@@ -13,11 +13,11 @@ import { drop, onceIsEnough, press, step } from "./person";
 
 interface Host {
   address: string;
-  /** What was asked: "GET /path". */
+  /** The requests: "GET /path". */
   log: string[];
 }
 
-/** A host on this machine that answers as it is told. */
+/** A host on this machine with the given responses. */
 const test = withHub.extend<{ host: (answer: RequestListener, name?: string) => Promise<Host> }>({
   host: async ({ guard }, use) => {
     const servers: Server[] = [];
@@ -49,7 +49,7 @@ const question = (page: Page, of: Host) =>
 const isOpen = (page: Page) =>
   expect.poll(() => page.evaluate(async () => (await window.lorito.modelSummary())?.config.width)).toBe(16);
 
-test("a link's model is fetched once the person says so, and not before", async ({ page, host }) => {
+test("a link's model is fetched only after the user confirms", async ({ page, host }) => {
   const giving = await host((_, response) => response.end(small));
   await page.goto(linkTo(`${giving.address}/small`));
   await expect(question(page, giving)).toBeVisible();
@@ -69,7 +69,7 @@ test("a link's model is fetched once the person says so, and not before", async 
   expect(giving.log).toEqual(["GET /small"]);
 });
 
-test("a link to what is no address asks nothing", async ({ page }) => {
+test("a link without a valid address makes no request", async ({ page }) => {
   for (const model of [
     "javascript:alert(1)",
     "ftp://host.example/model",
@@ -83,10 +83,9 @@ test("a link to what is no address asks nothing", async ({ page }) => {
   }
 });
 
-test("a host that says nothing is left at once, and saved models are listed meanwhile", { tag: "@alone" }, async ({
-  page,
-  host,
-}) => {
+test("a request to a silent host can be cancelled at once, and saved models are listed meanwhile", {
+  tag: "@alone",
+}, async ({ page, host }) => {
   const silent = await host(() => {});
   await page.goto("?engine=cpu");
   await prepare(page);
@@ -100,7 +99,7 @@ test("a host that says nothing is left at once, and saved models are listed mean
   await expect.poll(() => silent.log).toEqual(["GET /model"]);
   await expect(share.getByText("Kept", { exact: true })).toBeVisible();
 
-  // Another task begins and ends: the first one still is under way.
+  // Another task begins and ends; the first one is still running.
   await drop(page, [{ name: "note.txt", text: "Some words to learn from. ".repeat(40) }]);
   await expect(step(page, "Text").getByText("note.txt")).toBeVisible();
   const train = step(page, "Train").getByRole("button", { name: "Start training" });
@@ -117,7 +116,7 @@ test("a host that says nothing is left at once, and saved models are listed mean
   expect(silent.log).toEqual(["GET /model"]);
 });
 
-test("a link's hub is named, models come from there, and no token goes there", async ({ page, hub, guard }) => {
+test("a link's hub is named, models are fetched there, and it gets no token", async ({ page, hub, guard }) => {
   const asked: string[] = [];
   guard.allowed.push(/huggingface\.co/, /Failed to load resource/);
   await page.route("https://huggingface.co/**", (route) => {
@@ -147,7 +146,7 @@ test("a link's hub is named, models come from there, and no token goes there", a
   expect(await problem(page, `hub.send(${place}, [], { token: "hf_ana" })`)).toMatchObject({ code: "hub-linked" });
   expect(hub.log).toEqual([]);
 
-  // Typed on the page, the same address is the person's own.
+  // If the user types the same address, it is trusted.
   await share.getByText("Another hub", { exact: true }).click();
   await share.getByLabel("The hub’s address").fill(hub.address);
   await page.keyboard.press("Tab");
@@ -165,7 +164,7 @@ test("a link's hub is named, models come from there, and no token goes there", a
   await expect(share.getByLabel("From the Hugging Face hub")).toBeVisible();
 });
 
-test("a token goes by no way that others could read", async ({ page }) => {
+test("a token is never sent unencrypted", async ({ page }) => {
   await page.goto("?engine=cpu");
   await prepare(page);
   const send = `hub.send("ana/ship", [], { token: "hf_ana" })`;
@@ -191,7 +190,7 @@ test("a token goes by no way that others could read", async ({ page }) => {
   await expect(share.getByLabel(/^Access token/)).toHaveCount(0);
 });
 
-/** The same files, as a host has them that sends no headers. */
+/** The same files on a host that sends no headers. */
 async function withoutHeaders(page: Page): Promise<string> {
   await page.route("**/plain/**", async (route) => {
     const response = await route.fetch({ url: route.request().url().replace("/plain", "") });
@@ -201,7 +200,7 @@ async function withoutHeaders(page: Page): Promise<string> {
   return "plain/?engine=cpu";
 }
 
-test("another site's frame stays empty; where no header says so, the framed page takes no token", async ({
+test("another site's frame stays empty; without that header, the framed page accepts no token", async ({
   page,
   host,
   guard,
@@ -231,7 +230,7 @@ test("another site's frame stays empty; where no header says so, the framed page
   expect(code).toBe("hub-token-framed");
 });
 
-test("every file carries the policy of the page", async ({ baseURL }) => {
+test("every response has the page's policy", async ({ baseURL }) => {
   const html = await (await fetch(baseURL ?? "")).text();
   const policy = html.match(/http-equiv="?Content-Security-Policy"? content="([^"]+)"/)?.[1];
   for (const path of ["", "worker.js", "lorito.js", "lorito_bg.wasm", "samples/harbour.txt", "no/such/file"]) {
@@ -240,7 +239,7 @@ test("every file carries the policy of the page", async ({ baseURL }) => {
   }
 });
 
-/** Runs a string as code, where the policy allows that; whether it did. */
+/** Whether a string can be run as code under the policy. */
 async function runString(): Promise<boolean> {
   try {
     setTimeout("globalThis.stringRan = true", 0);
@@ -249,7 +248,7 @@ async function runString(): Promise<boolean> {
   return "stringRan" in globalThis;
 }
 
-test("the page's policy holds in its worker, too, whatever the host sends", async ({ page, guard }) => {
+test("the page's policy applies in its worker, too, whatever headers the host sends", async ({ page, guard }) => {
   guard.allowed.push(/Content Security Policy|Trusted(Script|HTML)/);
   for (const address of ["?engine=cpu", await withoutHeaders(page)]) {
     await page.goto(address);
@@ -277,13 +276,13 @@ const codeOf = (work: Promise<unknown>) =>
     (thrown) => thrown.code,
   );
 
-test("a download ends when the host is silent, when it is ended, and when it is a web page", async ({ host }) => {
+test("a download ends when the host is silent, when it is cancelled, and when it is a web page", async ({ host }) => {
   const page = "<!DOCTYPE html>\n<title>Sign in</title>";
   const answers: Record<string, RequestListener> = {
     "/silent": () => {},
     "/stuck": (_, response) => response.write(small.subarray(0, 100)),
     "/slow": async (_, response) => {
-      // Less at a time than the limit allows to wait, and in all far more.
+      // Each pause is shorter than the time limit, but all together are far longer.
       for (let at = 0; at < small.length; at += 2000) {
         await new Promise((resolve) => setTimeout(resolve, 30));
         response.write(small.subarray(at, at + 2000));
@@ -312,7 +311,7 @@ test("a download ends when the host is silent, when it is ended, and when it is 
   }
 });
 
-test("a hub's list that goes on for ever comes to an end", async ({ host }) => {
+test("an endless list of a hub is ended", async ({ host }) => {
   let entries: object[] = [];
   const endless = await host((_, response) => {
     response.setHeader("link", `<${endless.address}/api/next>; rel="next"`);
@@ -333,13 +332,13 @@ test("a hub's list that goes on for ever comes to an end", async ({ host }) => {
   expect(await codeOf(list())).toBe("hub-failed");
 });
 
-test("a name cannot hide its ending by turning the direction of writing", async ({ page }) => {
+test("a name cannot hide its extension by direction marks", async ({ page }) => {
   await page.goto("?engine=cpu");
   await prepare(page);
   const names = await page.evaluate(async () => {
     const { lorito } = window;
     const saved = [await lorito.saveModel("ship\u202egnp.exe"), await lorito.saveModel("\u2066a\u2069\u200fb")];
-    // One that was saved under such a name before still opens, and goes.
+    // A model saved earlier under such a name still opens and can be deleted.
     const own = await (await navigator.storage.getDirectory()).getDirectoryHandle("lorito");
     const models = await own.getDirectoryHandle("models");
     const writing = await (await models.getFileHandle("old\u202egnp.safetensors", { create: true })).createWritable();

@@ -1,10 +1,10 @@
-// llama.cpp, as the package node-llama-cpp brings it: built for the CPU, in this process, without a network.
+// llama.cpp from the package node-llama-cpp: built for the CPU, in this process, without a network.
 import type { Llama as Engine, LlamaContext, LlamaModel, Token } from "node-llama-cpp";
 
-/** Whether the lockfile brings a llama.cpp for this machine. */
+/** Whether the lockfile includes llama.cpp for this machine. */
 export const hasLlama = process.platform === "linux" && process.arch === "x64";
 
-/** A GGUF file as llama.cpp opens it. */
+/** A GGUF file opened in llama.cpp. */
 export class Llama {
   readonly #engine: Engine;
   readonly #model: LlamaModel;
@@ -17,7 +17,7 @@ export class Llama {
   }
 
   static async open(path: string): Promise<Llama> {
-    // Loaded only here: the package takes seconds, and the other tests do without.
+    // Imported lazily: the package takes seconds to load, and other tests do not need it.
     const { getLlama, LlamaLogLevel } = await import("node-llama-cpp");
     const engine = await getLlama({ gpu: false, build: "never", skipDownload: true, logLevel: LlamaLogLevel.error });
     const model = await engine.loadModel({ modelPath: path });
@@ -25,7 +25,7 @@ export class Llama {
     return new Llama(engine, model, context);
   }
 
-  /** The text of a special token is that token, as on the page. */
+  /** The text of a special token is encoded as that token, as on the page. */
   encode(text: string): number[] {
     return this.#model.tokenize(text, true);
   }
@@ -34,7 +34,7 @@ export class Llama {
     return this.#model.detokenize(ids as Token[], true);
   }
 
-  /** The `count` likeliest tokens after `ids`, one after another. */
+  /** The next `count` tokens by greedy decoding after `ids`. */
   async greedy(ids: number[], count: number): Promise<number[]> {
     const written: number[] = [];
     const sequence = this.#context.getSequence();

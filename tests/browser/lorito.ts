@@ -1,5 +1,4 @@
-// What the tests of the public interface share: the page with its engine, a text, and a model small enough for
-// SwiftShader.
+// Shared by the tests of the public API: the page with its engine, a text, and a model small enough for SwiftShader.
 import type { Page } from "@playwright/test";
 import type { Lorito } from "../../web/api/lorito";
 
@@ -9,7 +8,7 @@ declare global {
   }
 }
 
-/** Documents enough for a training and a validation split; written for these tests. */
+/** Enough documents for a training and a validation split; written for these tests. */
 export const text = Array.from(
   { length: 24 },
   (_, day) => `Day ${day + 1}. The ship left the harbour at ${5 + (day % 4)} in the morning, with the wind from the ${
@@ -22,7 +21,7 @@ export const tinyModel = { layers: 1, heads: 4, width: 32, context: 32, dropout:
 
 export const tinyRun = { batchSize: 4, learningRate: 0.01, warmupSteps: 4, evalEvery: 10, seed: 5 };
 
-/** Opens the page with the engine that the project is for. */
+/** Opens the page with the project's engine. */
 export async function open(page: Page, engine: string): Promise<void> {
   await page.goto(`?engine=${engine}`);
   await ready(page);
@@ -48,7 +47,7 @@ export async function openWith(page: Page, script: string, query = ""): Promise<
   await ready(page);
 }
 
-/** From the next visit on the page finds a GPU that binds so many bytes at most. */
+/** From the next visit on the GPU's largest binding has so many bytes. */
 export async function limited(page: Page, bytes: number): Promise<void> {
   const script = `for (const name of ["maxStorageBufferBindingSize", "maxBufferSize"]) {
     const own = Object.getOwnPropertyDescriptor(GPUSupportedLimits.prototype, name);
@@ -57,7 +56,7 @@ export async function limited(page: Page, bytes: number): Promise<void> {
   await beforeTheWorker(page, script);
 }
 
-/** Text, tokenizer and a tiny model, in place of what is there. */
+/** Replaces text, tokenizer and model by new ones. */
 export async function prepare(page: Page): Promise<void> {
   await page.evaluate(
     async ([log, model]) => {
@@ -70,7 +69,7 @@ export async function prepare(page: Page): Promise<void> {
   );
 }
 
-/** The code and the fields that a call, for example `encode("a")`, rejects with. */
+/** The code and the fields of the error with which a call, for example `encode("a")`, rejects. */
 export async function problem(page: Page, call: string): Promise<Record<string, unknown>> {
   return page.evaluate(`lorito.${call}.then(
     () => ({ code: "none" }),
@@ -78,7 +77,7 @@ export async function problem(page: Page, call: string): Promise<Record<string, 
   )`);
 }
 
-/** Has the engine stop as a panic in the module stops it. Resolves once the next worker starts. */
+/** Makes the engine trap like a panic in the module. Resolves once the next worker starts. */
 export async function crash(page: Page): Promise<void> {
   const next = page.waitForEvent("worker");
   await page.workers()[0]?.evaluate(() => {

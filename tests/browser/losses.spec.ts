@@ -1,4 +1,4 @@
-// When an engine that is lost again and again is given up.
+// The limits after which an engine that is lost repeatedly is given up.
 import { Losses } from "../../web/api/losses";
 import { expect, test } from "./guard";
 import { onceIsEnough } from "./person";
@@ -7,7 +7,7 @@ onceIsEnough();
 
 const minute = 60_000;
 
-test("the third loss within a minute is one too many, unless the run got further", () => {
+test("the third loss within a minute exceeds the limit, unless the run has advanced", () => {
   const stuck = new Losses();
   expect([0, 1000, 2000].map((at) => stuck.add(at))).toEqual([false, false, true]);
   const slow = new Losses();
@@ -23,7 +23,7 @@ test("the third loss within a minute is one too many, unless the run got further
   expect([4000, 5000, 6000].map((at) => further.add(at))).toEqual([false, false, true]);
 });
 
-test("the 25th loss within ten minutes is one too many, even of a run that gets further each time", () => {
+test("the 25th loss within ten minutes exceeds the limit, even if the run advances each time", () => {
   const lose = (times: number, every: number) => {
     const losses = new Losses();
     return Array.from({ length: times }, (_, number) => {

@@ -1,11 +1,11 @@
-// The module beside the page's (tests/browser/operations), which `cargo xtask test` builds; it says where the files lie.
+// Loads the tests' own wasm module (tests/browser/operations), which `cargo xtask test` builds and whose folder it passes.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "@playwright/test";
 
 export const folder = process.env.LORITO_OPERATIONS;
 
-/** Has the page's own host serve the module; the address that the page imports it from. */
+/** Serves the module on the page's own origin; returns its address. */
 export async function serveModule(page: Page): Promise<string> {
   await page.route("**/operations/*", (route) => {
     const name = new URL(route.request().url()).pathname.split("/").at(-1) ?? "";

@@ -1,5 +1,5 @@
-// The page without a network: it opens from a cold start of the browser, learns and writes; and a new version comes only
-// when the person asks for it, and whole.
+// The offline page: it opens after a restart of the browser, trains and generates; and a new version is activated only on
+// request, and only complete.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { StaticHost } from "./static-host";
 
 interface Fixtures {
   hosted: (folders: string[], sendsHeaders?: boolean) => Promise<StaticHost>;
-  /** A browser as it starts on the person's machine, with what it kept the last time. */
+  /** Starts a browser with the profile of the last time. */
   startBrowser: () => Promise<BrowserContext>;
 }
 
@@ -25,7 +25,7 @@ const test = guarded.extend<Fixtures>({
     for (const host of hosts) host.stop();
   },
   startBrowser: async ({ launchOptions, guard }, use) => {
-    // What has no icon of its own, as a text has none, the browser asks the host for one.
+    // For a document without an icon of its own, the browser requests one from the host.
     guard.allowed.push(/\/favicon\.ico$/);
     const profile = await mkdtemp(join(tmpdir(), "lorito-profile-"));
     let context: BrowserContext | undefined;
@@ -54,12 +54,12 @@ async function openAt(context: BrowserContext, address: string): Promise<Page> {
   return page;
 }
 
-/** Waits until all of the page is kept on this device. */
+/** Waits until all of the page is cached on this device. */
 async function kept(page: Page): Promise<void> {
   const state = () =>
     page.evaluate(async () => {
       const registration = await navigator.serviceWorker.getRegistration();
-      // Before this copy has its own, that of a folder around it is answered with.
+      // Before this copy has its own registration, the one of a parent folder is returned.
       const isOurs = registration?.scope === new URL("./", location.href).href;
       return isOurs ? registration.active?.state : "none";
     });
@@ -67,12 +67,12 @@ async function kept(page: Page): Promise<void> {
 }
 
 for (const sendsHeaders of [false, true]) {
-  test(`without a network the page opens, learns and writes, from a host ${sendsHeaders ? "with" : "without"} headers`, async ({
+  test(`without a network the page opens, trains and generates, from a host ${sendsHeaders ? "with" : "without"} headers`, async ({
     hosted,
     startBrowser,
   }) => {
     const host = await hosted([sendsHeaders ? "/" : "/some/where/"], sendsHeaders);
-    // At the address that is kept: another one would be another page to the browser's own cache.
+    // At the cached address: another one would be another page in the browser's HTTP cache.
     const first = await openAt(await startBrowser(), host.address());
     await kept(first);
     const twice = host.log.filter(
@@ -86,7 +86,7 @@ for (const sendsHeaders of [false, true]) {
     expect(await page.evaluate(() => crossOriginIsolated), "the headers are kept").toBe(sendsHeaders);
     await train(page);
     expect((await write(page, "BAKER:")).length).toBeGreaterThan(0);
-    // What comes in parts of its own, and in files, is there, too.
+    // Lazily loaded scripts and other files are available, too.
     const download = page.waitForEvent("download");
     await press(page, "Download as one page");
     await (await download).delete();
@@ -100,7 +100,7 @@ for (const sendsHeaders of [false, true]) {
 const changed = ["main.js", "style.css", "samples/harbour.txt"];
 const second = (text: string) => text.replace(/^/, "/* second */");
 
-/** The versions that the page's files come in, each from where the page would get it. */
+/** The versions of the page's files, each as the page would get it. */
 async function versions(page: Page): Promise<string[]> {
   return page.evaluate(async (paths) => {
     const texts = await Promise.all(paths.map(async (path) => (await fetch(path)).text()));
@@ -108,7 +108,7 @@ async function versions(page: Page): Promise<string[]> {
   }, changed);
 }
 
-test("a new version comes whole, when the person asks for it, and never into a run", async ({
+test("a new version is activated only complete, on the user's request, and never during a run", async ({
   hosted,
   startBrowser,
 }) => {
@@ -124,7 +124,7 @@ test("a new version comes whole, when the person asks for it, and never into a r
       await (await navigator.serviceWorker.getRegistration())?.update();
     });
 
-  // The host has the new list, and of the files only some.
+  // The host has the new list, and only some of its files.
   await host.deploy(changed, second);
   await host.deployList(changed);
   await host.deploy(["style.css"], (text) => text.replace("second", "third"));
@@ -147,7 +147,7 @@ test("a new version comes whole, when the person asks for it, and never into a r
   await press(step(page, "Train"), "Stop");
   await ended(page);
 
-  // Another tab would get files of both.
+  // Another tab would get files of both versions.
   const other = await openAt(browser, host.address());
   expect(await versions(other)).toEqual(["first", "first", "first"]);
   await offer.click();
@@ -159,18 +159,18 @@ test("a new version comes whole, when the person asks for it, and never into a r
   await expect(page.getByText(/^Runs on the /)).toBeVisible();
   expect(await versions(page)).toEqual(["second", "second", "second"]);
   await expect(offer).toBeHidden();
-  // What is the same in both is not fetched once more.
+  // Files that are the same in both are not fetched again.
   expect(host.log.filter(({ path, bytes }) => path === "lorito_bg.wasm" && bytes > 0)).toHaveLength(1);
   await expect.poll(() => page.evaluate(async () => (await caches.keys()).length)).toBe(1);
 });
 
-test("copies of the page on one host keep to themselves", async ({ hosted, startBrowser }) => {
+test("copies of the page on one host are separate", async ({ hosted, startBrowser }) => {
   const host = await hosted(["/one/", "/one/more/"]);
   const browser = await startBrowser();
   for (const folder of host.folders) await kept(await openAt(browser, host.address(folder)));
   for (const path of ["main.js", "style.css", "samples/harbour.txt"]) await host.deploy([path], second, "/one/");
   await host.deployList(changed, "/one/");
-  // Opened after all its tabs were closed, the copy is in its new version.
+  // Opened after all its tabs were closed, the copy has its new version.
   const page = await openAt(await startBrowser(), host.address("/one/"));
   await expect(page.getByRole("button", { name: "Use the new version" })).toBeVisible();
   const later = await openAt(await startBrowser(), host.address("/one/"));
@@ -182,7 +182,7 @@ test("copies of the page on one host keep to themselves", async ({ hosted, start
   await expect(more.getByText(/^Runs on the /)).toBeVisible();
 });
 
-/** Sends a form to the installed page, as the system's share sheet does: from no page of its own. */
+/** Posts a form to the installed page like the system's share sheet: without a page as its origin. */
 async function shareWith(page: Page, host: StaticHost, parts: { name: string; text: string; file?: string }[]) {
   await page.goto(`${host.address()}blank`);
   await Promise.all([
@@ -208,7 +208,7 @@ async function shareWith(page: Page, host: StaticHost, parts: { name: string; te
   ]);
 }
 
-test("what another program shares is taken in like what is dropped, and leaves the machine for nowhere", async ({
+test("data shared by another program are added like dropped files, and never leave the machine", async ({
   hosted,
   startBrowser,
 }) => {
@@ -219,7 +219,7 @@ test("what another program shares is taken in like what is dropped, and leaves t
   const log = host.log.length;
   await shareWith(page, host, [{ name: "files", text: "Words to learn from. ".repeat(40), file: "diary entry.txt" }]);
   await expect(step(page, "Text").getByText("diary entry.txt")).toBeVisible();
-  // A second look at the same address takes nothing in.
+  // A second visit to the same address adds nothing.
   expect(page.url()).toBe(host.address());
   expect(await page.evaluate(async () => (await (await caches.open("lorito-shared /lorito/")).keys()).length)).toBe(0);
 
@@ -230,7 +230,7 @@ test("what another program shares is taken in like what is dropped, and leaves t
   expect(host.log.slice(log).filter(({ method }) => method !== "GET")).toEqual([]);
 });
 
-test("files that are opened with the installed page are taken in", async ({ page }) => {
+test("files opened with the installed page are added", async ({ page }) => {
   await page.addInitScript(() => {
     const handle = { getFile: async () => new File(["Words to learn from. ".repeat(40)], "opened.txt") };
     const setConsumer = (take: (launch: object) => void) => take({ files: [handle] });
@@ -240,14 +240,14 @@ test("files that are opened with the installed page are taken in", async ({ page
   await expect(step(page, "Text").getByText("opened.txt")).toBeVisible();
 });
 
-test("a notification of a telephone's is the service worker's", async ({ hosted, startBrowser }) => {
+test("a phone's notification is shown by the service worker", async ({ hosted, startBrowser }) => {
   const host = await hosted(["/lorito/"]);
   const browser = await startBrowser();
   await kept(await openAt(browser, host.address()));
   const page = await openAt(browser, host.address() + settings(100));
   await page.evaluate(() => {
     const told: string[] = [];
-    // As on Android: a page makes none itself.
+    // As on Android, where a page cannot create notifications.
     class Told {
       static permission = "granted";
       static requestPermission = async () => "granted";
@@ -268,7 +268,7 @@ test("a notification of a telephone's is the service worker's", async ({ hosted,
     .toEqual([expect.stringMatching(/^Training has ended: Trained up to step 100: /)]);
 });
 
-test("the manifest names files that are there, as large as it says", async ({ page, request, baseURL }) => {
+test("the manifest names existing files with their correct sizes", async ({ page, request, baseURL }) => {
   await page.goto("");
   const href = await page.locator("link[rel=manifest]").getAttribute("href");
   const manifest = await (await request.get(`${baseURL}${href}`)).json();

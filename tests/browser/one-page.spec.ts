@@ -1,5 +1,5 @@
-// A model as one page: it leaves as an .html file, opens from the disk with no network, writes there what it writes here,
-// and comes back.
+// One-page models: exported as an .html file, opened from the disk without a network, generating the same text as Lorito,
+// and imported again.
 import { readFileSync } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
@@ -14,7 +14,7 @@ onceIsEnough();
 
 const hostile = `</script></title></h1><!--<script>alert(1)</script><img src=x onerror=alert(2)> "&amp;' ‮ü`;
 
-/** A trained model on Lorito's page, and its own page as a file on the disk. */
+/** Trains a model on Lorito's page, and exports it as a one-page model. */
 async function exported(page: Page, info: TestInfo, name: string): Promise<string> {
   await open(page, "cpu");
   await prepare(page);
@@ -35,7 +35,7 @@ async function save(page: Page, info: TestInfo, name: string): Promise<string> {
   return path;
 }
 
-/** Opens a file from the disk in a browser that has never seen Lorito, with no network; `wrong` has what goes wrong. */
+/** Opens a file from the disk in a new browser without a network; `wrong` collects the errors. */
 async function openFromDisk(browser: Browser, path: string, options: BrowserContextOptions = {}) {
   const context = await browser.newContext({ offline: true, ...options });
   const wrong: string[] = [];
@@ -56,13 +56,13 @@ async function openFromDisk(browser: Browser, path: string, options: BrowserCont
   return { page, wrong, goto: () => page.goto(pathToFileURL(path).href) };
 }
 
-/** The page draws a moment after something was done. */
+/** Waits for the page's next rendering. */
 const drawn = (page: Page) =>
   page
     .locator("lorito-one-page-write")
     .evaluate((view: HTMLElement & { updateComplete?: unknown }) => view.updateComplete);
 
-/** Sets the options and lets it write; what it has written after the prompt. */
+/** Sets the options and generates; the text after the prompt. */
 async function write(page: Page, prompt: string, options: Record<string, number>): Promise<string> {
   const details = page.locator("details.sampling");
   if (!(await details.evaluate((element: HTMLDetailsElement) => element.open)))
@@ -70,7 +70,7 @@ async function write(page: Page, prompt: string, options: Record<string, number>
   for (const [label, value] of Object.entries(options)) {
     await page.getByLabel(label, { exact: true }).fill(String(value));
     await page.keyboard.press("Tab");
-    await drawn(page); // and with it what the other fields say
+    await drawn(page); // including other fields' messages
   }
   await page.getByLabel("Begin with").fill(prompt);
   await press(page, "Write");
@@ -79,9 +79,9 @@ async function write(page: Page, prompt: string, options: Record<string, number>
   return ((await page.locator("#written").textContent()) ?? "").slice(prompt.length);
 }
 
-test("any bytes can stand in a script and come back", async () => {
+test("any bytes survive a round trip through a script", async () => {
   const all = async (stream: ReadableStream) => new Uint8Array(await new Response(stream).arrayBuffer());
-  // gzip makes of these something that begins and ends in every possible way.
+  // gzip makes of these outputs with every possible beginning and end.
   const lengths = [...Array(300).keys(), 2 ** 18 - 1, 2 ** 18, 2 ** 18 + 5];
   for (const length of lengths) {
     const bytes = Uint8Array.from({ length }, (_, at) => Math.imul(at + length, 2654435761) >>> 24);
@@ -89,7 +89,7 @@ test("any bytes can stand in a script and come back", async () => {
       const text = await all(packed(new Blob([bytes]).stream(), numberBytes));
       const read = new TextDecoder("utf-8", { fatal: true }).decode(text);
       expect(read).not.toMatch(/[\0\r<]/);
-      // Some programs end lines their own way.
+      // Some programs convert line ends.
       for (const lines of [read, read.replaceAll("\n", "\r\n")]) {
         const back = await all(unpacked(new Blob([lines]).stream(), numberBytes));
         expect(Buffer.from(back).equals(bytes), `${length} bytes, ${numberBytes} a number`).toBe(true);
@@ -98,7 +98,10 @@ test("any bytes can stand in a script and come back", async () => {
   }
 });
 
-test("a page opens from the disk with no network and writes what Lorito writes", async ({ page, browser }, info) => {
+test("a page opens from the disk without a network and generates the same text as Lorito", async ({
+  page,
+  browser,
+}, info) => {
   const path = await exported(page, info, hostile);
   const greedy = { temperature: 0, maxTokens: 80 };
   const drawn = { temperature: 1.2, topK: 12, topP: 0.9, seed: 7, maxTokens: 50 };
@@ -129,12 +132,12 @@ test("a page opens from the disk with no network and writes what Lorito writes",
   await expect(there.page.locator(".turn.assistant")).toBeVisible();
   await expect(there.page.locator(".conversation .caret")).toBeHidden();
   await expect(there.page.getByRole("alert")).toBeHidden();
-  // Every word came along.
+  // All texts are included.
   expect(await there.page.locator("body").innerText()).not.toMatch(
     /\b(onePage|write|chat|need|hint|details|message|setting|figure|model|code)\.[a-zA-Z]/,
   );
 
-  // What the page consists of asks for its licence to go along.
+  // The licences of the page's parts are included, as they require.
   await there.page.getByText("Licences of what this page consists of").click();
   await expect(there.page.locator("details.licences pre")).toContainText(/burn-flex 0\.\d+/);
   await expect(there.page.locator("details.licences pre")).toContainText("Permission is hereby granted");
@@ -148,7 +151,7 @@ test("a page opens from the disk with no network and writes what Lorito writes",
   await there.page.context().close();
 });
 
-test("a page comes back as the model it holds", async ({ page }) => {
+test("a page is imported as the model that it contains", async ({ page }) => {
   await open(page, "cpu");
   await prepare(page);
   const seen = await page.evaluate(async (run) => {
@@ -170,7 +173,7 @@ test("a page comes back as the model it holds", async ({ page }) => {
   expect(done).toBe(total);
 });
 
-test("beside the weights a page has less than 4 MB, whatever their size", async ({ page }, info) => {
+test("a page has less than 4 MB in addition to its weights, whatever their size", async ({ page }, info) => {
   await open(page, "cpu");
   await prepare(page);
   for (const preset of ["tiny", "shakespeare"]) {
@@ -189,7 +192,7 @@ test("beside the weights a page has less than 4 MB, whatever their size", async 
   }
 });
 
-test("damaged pages say so, there and here, and the model stays", async ({ page, browser }, info) => {
+test("damaged pages report it, by themselves and in Lorito, and the model stays", async ({ page, browser }, info) => {
   const path = await exported(page, info, "ship");
   const whole = await readFile(path);
   const wasm = whole.indexOf("x-lorito-wasm") + 100_000;
@@ -215,7 +218,7 @@ test("damaged pages say so, there and here, and the model stays", async ({ page,
   expect((await page.evaluate(() => window.lorito.modelSummary()))?.config.width).toBe(32);
 });
 
-test("pages that lie are refused, and the model stays", async ({ page }) => {
+test("malicious pages are refused, and the model stays", async ({ page }) => {
   await open(page, "cpu");
   await prepare(page);
   const generator = '<!doctype html><meta name="generator" content="Lorito, one page, version 1">';
@@ -282,14 +285,14 @@ test("pages that lie are refused, and the model stays", async ({ page }) => {
   expect((await page.evaluate(() => window.lorito.modelSummary()))?.config.width).toBe(16);
 });
 
-test("a page writes where it gets no worker", async ({ page, browser }, info) => {
+test("a page generates text without a worker", async ({ page, browser }, info) => {
   const path = await exported(page, info, "ship");
   const here = await page.evaluate(() => window.lorito.generate("The ship", { temperature: 0, maxTokens: 30 }));
   const there = await openFromDisk(browser, path);
   await there.page.addInitScript("delete window.Worker");
   await there.goto();
   expect(await write(there.page, "The ship", { Temperature: 0, Length: 30 })).toBe(here);
-  // It stops where it is told to.
+  // It can be stopped.
   await there.page.getByLabel("Length", { exact: true }).fill("1000000");
   await press(there.page, "Write");
   await expect(there.page.locator("#written")).toContainText(/The ship[\s\S]{40}/);
@@ -299,7 +302,10 @@ test("a page writes where it gets no worker", async ({ page, browser }, info) =>
   await there.page.context().close();
 });
 
-test("from the button to a stranger's keyboard, and back by a drop", async ({ page, browser }, info) => {
+test("a page is exported with the button, used by keyboard, and opened by dropping it", async ({
+  page,
+  browser,
+}, info) => {
   await visit(page, "cpu");
   await train(page);
   await step(page, "Share").getByLabel("Name", { exact: true }).fill("My Harbour");
@@ -320,7 +326,7 @@ test("from the button to a stranger's keyboard, and back by a drop", async ({ pa
       });
       await there.goto();
       await expect(there.page.getByText("Steps of training")).toBeVisible();
-      // Keys that come before the browser has first drawn a page are lost.
+      // Keys pressed before the browser's first paint are lost.
       await there.page.evaluate(
         () => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))),
       );
@@ -344,7 +350,7 @@ test("from the button to a stranger's keyboard, and back by a drop", async ({ pa
 
   await page.reload();
   await expect(page.getByText(/^Runs on the /)).toBeVisible();
-  // Under another name: what it is, its content says.
+  // Under another name: its content determines its kind.
   const bytes = (await readFile(path)).toString("base64");
   const data = await page.evaluateHandle((text) => {
     const transfer = new DataTransfer();

@@ -1,5 +1,5 @@
-// Every operation by itself: what the GPU computes, through the browser's own compiler of shaders, against the CPU's bodies.
-// The module for it is no part of the page; `cargo xtask test` builds it and says where it lies.
+// Compares every operation on the GPU, with the browser's own shader compiler, with its CPU implementation.
+// The module for it is not part of the page; `cargo xtask test` builds it and passes its folder.
 import { expect, test } from "./guard";
 import { folder, serveModule } from "./module";
 

@@ -1,11 +1,11 @@
-// The whole path as a person walks it: by what the page says, with a mouse, a file chooser and a reload.
+// The main path as a user walks it: by the page's texts, with a mouse, a file chooser and a reload.
 import { readFile } from "node:fs/promises";
 import { expect, test } from "./guard";
 import { drop, ended, figure, onceIsEnough, press, small, step, takeSample, train, visit, write } from "./person";
 
-test("a sample becomes a model that writes, leaves as two files and comes back from one", async ({ page }, {
-  project,
-}) => {
+test("a model is trained on a sample, generates text, is exported in two formats and opened from one", async ({
+  page,
+}, { project }) => {
   await visit(page, project.name);
   await takeSample(page);
   await expect(figure(step(page, "Text"), "Characters")).toHaveText(/^\d\d,\d{3}$/);
@@ -26,13 +26,13 @@ test("a sample becomes a model that writes, leaves as two files and comes back f
   ])
     await expect(figure(training, name)).toHaveText(/^[\d.,]+/);
 
-  // The newest sample stands above those before it, down to the one of step 0.
+  // The newest sample is above the earlier ones, down to the one of step 0.
   await expect(training.locator(".now")).toContainText("Step 20");
   await expect(training.locator(".before li")).toHaveCount(2);
   await expect(training.locator(".before li").last()).toContainText("Step 0");
 
   await expect(training.getByRole("img").locator("canvas")).toBeVisible();
-  // The table has what the chart draws.
+  // The table has the chart's values.
   await training.getByText("The evaluations as a table").click();
   await expect(training.getByRole("row")).toHaveCount(4);
   await expect(training.getByRole("img")).toHaveAccessibleName(/training loss from \d\.\d+ to \d\.\d+/);
@@ -68,7 +68,7 @@ test("a sample becomes a model that writes, leaves as two files and comes back f
 test.describe("one engine is enough", () => {
   onceIsEnough();
 
-  test("pause, continue, stop, more, and start over", async ({ page }) => {
+  test("training is paused, continued, stopped, extended, and started over", async ({ page }) => {
     await visit(page, "cpu", `${small}&steps=5000&evalEvery=1000`);
     await takeSample(page);
     await press(page, "Train now");
@@ -85,7 +85,7 @@ test.describe("one engine is enough", () => {
     await ended(page);
     await expect(training.locator(".hint", { hasText: /^Trained up to step / })).toBeVisible();
 
-    // Other settings make another model only on the person's word.
+    // Other settings create another model only after confirmation.
     await step(page, "Model").getByText("Change").click();
     await step(page, "Model").getByLabel("Width").fill("16");
     await page.keyboard.press("Tab");
@@ -97,7 +97,7 @@ test.describe("one engine is enough", () => {
     await ended(page);
   });
 
-  test("what is being typed while it trains stays", async ({ page }) => {
+  test("typed text stays during training", async ({ page }) => {
     await visit(page, "cpu", `${small}&steps=20000&evalEvery=5000`);
     await takeSample(page);
     const training = step(page, "Train");
@@ -109,7 +109,7 @@ test.describe("one engine is enough", () => {
     await rate.fill("");
     for (const key of "0.025") {
       await page.keyboard.type(key);
-      await page.waitForTimeout(200); // the page is drawn anew with every word on the training
+      await page.waitForTimeout(200); // the page is rendered at every training event
     }
     await expect(label).not.toHaveText(before ?? "");
     await page.keyboard.press("Tab");
@@ -118,13 +118,13 @@ test.describe("one engine is enough", () => {
     await ended(page);
   });
 
-  test("a reload in the midst of training: the run is there to go on with", async ({ page }) => {
+  test("a run can be continued after a reload during training", async ({ page }) => {
     await visit(page, "cpu", `${small}&steps=3000&evalEvery=1000`);
     await takeSample(page);
     await press(page, "Train now");
     const training = step(page, "Train");
     await expect(figure(training, "Saved here")).toHaveText(/\d/);
-    await press(training, "Pause"); // saves
+    await press(training, "Pause"); // saves a checkpoint
     await expect(training.getByRole("button", { name: "Continue", exact: true })).toBeVisible();
     await page.reload();
     await expect(page.getByText("A training run was cut off")).toBeVisible();
@@ -145,7 +145,7 @@ test.describe("one engine is enough", () => {
     await expect(page.getByText("A training run was cut off")).toBeHidden();
   });
 
-  test("runs are listed, and training another model leaves them there", async ({ page }) => {
+  test("runs are listed, and training another model does not delete them", async ({ page }) => {
     const dialogs: string[] = [];
     page.on("dialog", (dialog) => {
       dialogs.push(dialog.message());
@@ -182,7 +182,7 @@ test.describe("one engine is enough", () => {
     expect(dialogs).toEqual(["Discard this run? What it learned cannot be brought back."]);
   });
 
-  test("a run that left as a file goes on where it is opened, without its text", async ({ page }) => {
+  test("a downloaded run continues after it is opened, without its text", async ({ page }) => {
     await visit(page, "cpu");
     await train(page);
     const share = step(page, "Share");
@@ -198,7 +198,7 @@ test.describe("one engine is enough", () => {
     await expect(step(page, "Train").getByText("Step 40 of 40")).toBeVisible();
   });
 
-  test("the tokenizer shows the text in tokens, and what it would leave out", async ({ page }) => {
+  test("the tokenizer shows the text in tokens, and the characters that it would drop", async ({ page }) => {
     await visit(page, "cpu");
     await takeSample(page);
     const tokens = step(page, "Tokens");
@@ -219,7 +219,7 @@ test.describe("one engine is enough", () => {
     await expect(tokens.getByText("left out: ñ")).toBeHidden();
   });
 
-  test("on a telephone what one goes to by the path is not covered, and stays where it is", async ({ page }) => {
+  test("on a phone a step chosen in the navigation is not covered, and keeps its position", async ({ page }) => {
     await page.setViewportSize({ width: 390, height: 700 });
     await page.goto(`?engine=cpu#${small}`);
     const path = page.getByRole("navigation");
@@ -228,9 +228,9 @@ test.describe("one engine is enough", () => {
       await link.click();
       const title = step(page, name).getByRole("heading", { name, exact: true });
       await expect(title).toBeFocused();
-      // The strip moves once it is seen which step is in sight: the next press has to find it at rest.
+      // The navigation scrolls when the visible step changes: wait until it is at rest.
       await expect(link).toHaveAttribute("aria-current", "step");
-      // What the model costs comes with the engine, above what is looked at.
+      // The model's costs appear once the engine has started, above the visible part.
       await expect(figure(step(page, "Model"), "Parameters")).toBeVisible();
       const [bar, heading] = [await path.boundingBox(), await title.boundingBox()];
       expect(heading?.y).toBeGreaterThan((bar?.y ?? 0) + (bar?.height ?? 0));
@@ -240,7 +240,7 @@ test.describe("one engine is enough", () => {
     }
   });
 
-  test("the settings travel in the address, and the text does not", async ({ page, context }) => {
+  test("the address contains the settings, but not the text", async ({ page, context }) => {
     await page.goto("?engine=cpu");
     await takeSample(page);
     const model = step(page, "Model");
@@ -263,7 +263,7 @@ test.describe("one engine is enough", () => {
     await expect(step(other, "Model").getByText(/3 layers, width 128/)).toBeVisible();
   });
 
-  test("the costs of a model, and what to do where it cannot be", async ({ page }) => {
+  test("the page shows the costs of a model, and proposes changes if it is impossible", async ({ page }) => {
     await visit(page, "cpu", "preset=tiny&steps=100");
     await takeSample(page);
     const model = step(page, "Model");
@@ -290,12 +290,12 @@ test.describe("one engine is enough", () => {
     await expect(model.getByText("Dropout cannot be 2: choose 0 to 0.9.")).toBeVisible();
   });
 
-  test("models are kept on this device, renamed, opened and deleted", async ({ page }) => {
+  test("models are saved on this device, renamed, opened and deleted", async ({ page }) => {
     await visit(page, "cpu");
     await train(page);
     const written = await write(page, "KEEPER:");
     const share = step(page, "Share");
-    // The run that goes on after a reload takes room, too.
+    // The run kept for a reload also takes space.
     await expect(share.getByText(/^[\d.]+ [kM]B of the .+ are used\.$/)).toBeVisible();
     await press(share, "Save on this device");
     await expect(share.getByText("lorito is saved on this device.")).toBeVisible();
@@ -317,7 +317,7 @@ test.describe("one engine is enough", () => {
     await expect(share.getByText("None yet.")).toBeVisible();
   });
 
-  test("?model=ADDRESS asks, and then fetches and opens it", async ({ page }) => {
+  test("?model=ADDRESS asks for confirmation, and then fetches and opens the model", async ({ page }) => {
     await visit(page, "cpu");
     await train(page);
     const bytes = await page.evaluate(async () => [
@@ -345,11 +345,11 @@ test.describe("one engine is enough", () => {
     await expect(text.getByLabel("Read from")).toHaveValue("body");
     await expect(text.getByText("note.txt")).toBeVisible();
     await text.getByLabel("Read from").selectOption("title");
-    // The new reading joins before the old one goes.
+    // The new reading is added before the old one is removed.
     await expect(text.getByRole("listitem").filter({ hasText: "86 characters" })).toHaveCount(1);
     await expect(text.getByRole("listitem").filter({ hasText: "tales.csv" })).toHaveCount(1);
     await expect(text.getByLabel("Read from")).toHaveValue("title");
-    // Another choice, and a removal while it is still being read: places move, the text that was meant does not.
+    // Another choice, and a removal during the reading: indices change, but the right text is replaced.
     await text.evaluate((step) => {
       const field = step.querySelector("select") as HTMLSelectElement;
       field.value = "body";
@@ -365,7 +365,7 @@ test.describe("one engine is enough", () => {
     await expect(text.getByText("Pasted text")).toBeVisible();
   });
 
-  test("of two books whole ones are held back, or their ends", async ({ page }) => {
+  test("of two books, whole documents or their ends can be held back", async ({ page }) => {
     await visit(page, "cpu");
     const text = step(page, "Text");
     await drop(page, [{ name: "one.txt", text: "One day after the other. ".repeat(40) }]);
@@ -383,14 +383,14 @@ test.describe("one engine is enough", () => {
     await expect(text.getByText(/tested on the 50%/)).toBeVisible();
   });
 
-  test("the first screen is there at once, before the engine is", { tag: "@alone" }, async ({ page }) => {
-    await page.route("**/*.wasm", () => {}); // never comes
+  test("the first screen is shown at once, before the engine has started", { tag: "@alone" }, async ({ page }) => {
+    await page.route("**/*.wasm", () => {}); // never responds
     await page.goto("");
     await expect(page.getByRole("button", { name: "Choose files" })).toBeVisible({ timeout: 2000 });
     await expect(page.getByText("Starting the engine…")).toBeVisible();
   });
 
-  test("a part of the page that does not come is told, and the rest works", async ({ page, guard }) => {
+  test("a script of the page that cannot be fetched is reported, and the rest works", async ({ page, guard }) => {
     guard.allowed.push(/404/);
     await page.route(/\/parts\/(chart|parquet)-/, (route) => route.fulfill({ status: 404 }));
     await visit(page, "cpu");
@@ -402,7 +402,7 @@ test.describe("one engine is enough", () => {
     await expect(text.getByText("harbour.txt")).toBeVisible();
   });
 
-  test("the picture of the README", async ({ page }) => {
+  test("the screenshot of the README is taken", async ({ page }) => {
     test.skip(!process.env.LORITO_SCREENSHOT, "LORITO_SCREENSHOT=1 makes docs/screenshot.png");
     await page.goto("#preset=tiny&layers=3&width=96&steps=1500&evalEvery=300");
     await takeSample(page);

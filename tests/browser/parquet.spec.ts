@@ -1,4 +1,4 @@
-// Tables as Parquet files: their columns to choose from, their rows as documents, and what only looks like one.
+// Tables as Parquet files: the choice of columns, rows as documents, and invalid files.
 import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
 import { rowsOf } from "../../web/worker/parquet";
@@ -17,7 +17,7 @@ const given = (name: string, buffer: Buffer = file(name)) => ({
 
 const choose = (page: Page, ...files: ReturnType<typeof given>[]) => page.locator("#files").setInputFiles(files);
 
-test("a table's likely column is read, and another one can be chosen", async ({ page }) => {
+test("a table's text column is detected, and another one can be chosen", async ({ page }) => {
   await visit(page, "cpu");
   await choose(page, given("stories.parquet"));
   const text = step(page, "Text");
@@ -34,7 +34,7 @@ test("a table's likely column is read, and another one can be chosen", async ({ 
   await expect(text.locator(".sheet pre")).toContainText("Day 120");
 });
 
-test("the parts of one table are one text, whatever they are packed with", async ({ page }) => {
+test("the parts of one table are one text, whatever their compression", async ({ page }) => {
   await open(page, "cpu");
   const parts = ["stories-0.parquet", "stories-1.parquet"].map((name) => [...file(name)]);
   const whole = [...file("stories.parquet")];
@@ -68,7 +68,7 @@ test("parts that are shorter than the crate's sample are read whole", async ({ p
   expect(documents).toBe(80);
 });
 
-test("conversations come as lines of messages, beside the strings to choose from", async () => {
+test("conversations are read as lines of messages, in addition to the string columns", async () => {
   const blob = new Blob([new Uint8Array(file("chats.parquet"))]);
   const lines = async (wanted?: string) => {
     const { field, pieces } = await rowsOf("chats.parquet", [blob], wanted, {
@@ -94,13 +94,13 @@ test("conversations come as lines of messages, beside the strings to choose from
   expect(chats.rows[1]).toEqual({ id: "chat-1", messages: messages(1) });
   expect(chats.rows[2]).toEqual({ messages: messages(2) });
   expect((await lines("id")).rows[2]).toEqual({ id: "chat-2" });
-  // Where the crate names no field, it reads whole records.
+  // If the crate names no field, whole records are read.
   const records = await lines();
   expect(records.field).toBeUndefined();
   expect(records.rows[19]).toEqual({ id: "chat-19", messages: messages(19) });
 });
 
-test("a description at a table's end that is too long, or of too many parts, is refused before it is read", async () => {
+test("table metadata that are too long, or have too many parts, are refused before they are parsed", async () => {
   const refusal = (description: Buffer) => {
     const length = Buffer.alloc(4);
     length.writeUInt32LE(description.length);
@@ -111,14 +111,14 @@ test("a description at a table's end that is too long, or of too many parts, is 
   const long = await refusal(Buffer.alloc(2 ** 24 + 1));
   expect(long).toMatchObject({ code: "parquet-damaged" });
   expect(long.reason).toMatch(/16777217 bytes/);
-  // A list of five million structs with nothing in them.
+  // A list of five million empty structs.
   const empty = Buffer.concat([Buffer.from("29fc80e1eb17", "hex"), Buffer.alloc(5_000_001)]);
   const refused = await refusal(empty);
   expect(refused).toMatchObject({ code: "parquet-damaged" });
   expect(refused.reason).toMatch(/more than \d+ parts/);
 });
 
-test("a table of conversations is read as these, unless one of its columns is chosen", async ({ page }) => {
+test("a table of conversations is read as such, unless one of its columns is chosen", async ({ page }) => {
   await visit(page, "cpu");
   await choose(page, given("chats.parquet"));
   const text = step(page, "Text");
@@ -130,13 +130,13 @@ test("a table of conversations is read as these, unless one of its columns is ch
   await expect(text.getByText("20 conversations, 40 turns")).toBeVisible();
 });
 
-test("what is no table, or has no text, is refused, and the text stays", async ({ page }) => {
+test("files that are no table, or have no text, are refused, and the text stays", async ({ page }) => {
   await visit(page, "cpu");
   const text = step(page, "Text");
   await choose(page, given("stories.parquet"));
   await expect(text.getByText("117 documents")).toBeVisible();
   const whole = file("stories.parquet");
-  /** The file with other bytes in one place; `from` and `to` are as long as each other. */
+  /** The file with some bytes replaced; `from` and `to` have the same length. */
   const changed = (bytes: Buffer, from: string, to: string) => {
     const at = bytes.indexOf(Buffer.from(from, "hex"));
     expect(at).toBeGreaterThan(0);
@@ -144,7 +144,7 @@ test("what is no table, or has no text, is refused, and the text stays", async (
     copy.write(to, at, "hex");
     return copy;
   };
-  // What the first page of the stories says: unpacked 3,336 bytes, packed 519, as Thrift writes numbers.
+  // The header of the stories' first page: 3,336 bytes uncompressed, 519 compressed, as Thrift's integers.
   const saying = (unpacked: string, packed: string) =>
     changed(whole, "1504159034158e08", `150415${unpacked}15${packed}`);
   const unreadable = /cannot be read as Parquet/;

@@ -1,8 +1,8 @@
-// What a person does on the page, in their words: buttons by what they say, figures by their names.
+// Helpers to use the page like a user: they find buttons and numbers by their labels.
 import type { Locator, Page } from "@playwright/test";
 import { expect, test } from "./guard";
 
-/** A model and a run small enough for SwiftShader, as a link to settings carries them. */
+/** A model and a run small enough for SwiftShader, as a link to settings. */
 export const small =
   "preset=tiny&layers=1&heads=4&width=32&context=32&batchSize=4&warmupSteps=4&learningRate=0.01&seed=5";
 
@@ -16,7 +16,7 @@ export async function press(place: Page | Locator, name: string | RegExp): Promi
   await drawn("page" in place ? place.page() : place);
 }
 
-/** The page draws a moment after what it is told: once it has. */
+/** Waits for the page's next rendering. */
 export async function drawn(page: Page): Promise<void> {
   await page.evaluate(async () => {
     for (const element of document.querySelectorAll("*"))
@@ -29,7 +29,7 @@ export function step(page: Page, name: string): Locator {
   return page.getByRole("region", { name, exact: true });
 }
 
-/** A figure's value by its name, for example "Training loss". */
+/** A displayed number by its name, for example "Training loss". */
 export function figure(view: Locator, name: string): Locator {
   const term = view.page().locator(`dt:text-is("${name}")`);
   return view.locator("dl.figures > div", { has: term }).locator("dd");
@@ -53,7 +53,7 @@ export async function ended(page: Page): Promise<void> {
   });
 }
 
-/** Lets it write; what it has written after the prompt. */
+/** Generates text; returns the text after the prompt. */
 export async function write(page: Page, prompt: string): Promise<string> {
   const view = step(page, "Write");
   await view.getByRole("tab", { name: "Continue a text" }).click();
@@ -63,7 +63,7 @@ export async function write(page: Page, prompt: string): Promise<string> {
   return ((await view.locator("#written").textContent()) ?? "").slice(prompt.length);
 }
 
-/** Says something in the chat and waits for the answer's end; the answer. */
+/** Sends a message in the chat and waits for the complete answer, which is returned. */
 export async function converse(page: Page, words: string): Promise<string> {
   const view = step(page, "Write");
   await view.getByLabel("Your message", { exact: true }).fill(words);
@@ -72,7 +72,7 @@ export async function converse(page: Page, words: string): Promise<string> {
   return lastAnswer(page);
 }
 
-/** Waits until nothing is being answered. */
+/** Waits until no answer is being generated. */
 export async function answered(page: Page): Promise<void> {
   await drawn(page);
   await expect(step(page, "Write").getByRole("button", { name: "Stop answering" })).toBeDisabled({ timeout: 120_000 });
@@ -84,7 +84,7 @@ export async function lastAnswer(page: Page): Promise<string> {
   );
 }
 
-/** Drops files on the page, as from the desktop. */
+/** Drops files on the page, like from the desktop. */
 export async function drop(page: Page, files: { name: string; text?: string; bytes?: number[] }[]): Promise<void> {
   const data = await page.evaluateHandle((given) => {
     const transfer = new DataTransfer();
@@ -96,7 +96,7 @@ export async function drop(page: Page, files: { name: string; text?: string; byt
   await page.dispatchEvent("main", "drop", { dataTransfer: data });
 }
 
-/** Skips the tests of this file, or group, in all projects but one: no engine takes part, or one is enough. */
+/** Skips the tests of this file or group in all projects but one: no engine takes part, or one is enough. */
 export function onceIsEnough(): void {
   test.beforeEach(({ browserName: _ }, { project }) => test.skip(project.name !== "cpu", "once is enough"));
 }

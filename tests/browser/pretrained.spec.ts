@@ -1,4 +1,4 @@
-// Models from elsewhere: a Hugging Face folder as loose files, as an archive, and what only looks like one.
+// Pretrained models: a Hugging Face folder as loose files or in an archive, and invalid ones.
 import { readdirSync, readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
@@ -29,7 +29,7 @@ async function choose(page: Page, given: Given[]): Promise<void> {
   await page.locator("#model-file").setInputFiles(given);
 }
 
-/** The logits after the text are those of transformers. */
+/** Requires that the logits after the text equal those of transformers. */
 async function expectLogits(page: Page, model: string): Promise<void> {
   const { ids, logits } = expected[model];
   const got = await page.evaluate(async (ids) => [...(await window.lorito.logits(ids))], ids as number[]);
@@ -54,7 +54,7 @@ test("Hugging Face folders open, one after the other", async ({ page }, { projec
 test.describe("one engine is enough", () => {
   onceIsEnough();
 
-  test("an archive opens, wherever in it the folder lies, and our own export of it too", async ({ page }) => {
+  test("an archive opens, wherever its folder is, and so does our own export", async ({ page }) => {
     await visit(page, "cpu");
     const inside = files("sharded").map(({ name, buffer }) => ({ name: `models/mine/${name}`, buffer }));
     await choose(page, [archive(zip([{ name: "models/README.md", buffer: Buffer.from("hello") }, ...inside]))]);
@@ -69,7 +69,7 @@ test.describe("one engine is enough", () => {
     await expectLogits(page, "sharded");
   });
 
-  test("tokens without weights are left out with a sentence, and ends from another file end a text", async ({
+  test("tokens without weights are left out and reported, and end tokens from another file end a text", async ({
     page,
   }) => {
     await visit(page, "cpu");
@@ -96,9 +96,7 @@ test.describe("one engine is enough", () => {
     await expect(async () => expect((await greedy()).length).toBeLessThan(whole.length)).toPass({ timeout: 30_000 });
   });
 
-  test("an archive that is broken or lies is refused with a sentence, and the model before it stays", async ({
-    page,
-  }) => {
+  test("a damaged or malicious archive is refused with a sentence, and the previous model stays", async ({ page }) => {
     await visit(page, "cpu");
     await choose(page, files("plain"));
     await expect(step(page, "Share").getByText(/ is open\.$/)).toBeVisible();
@@ -139,7 +137,7 @@ test.describe("one engine is enough", () => {
     }
   });
 
-  test("what is refused is told by what it is: an adapter's setting, a pointer of Git LFS", async ({ page }) => {
+  test("an adapter's unsupported setting and Git LFS pointers are reported as such", async ({ page }) => {
     await visit(page, "cpu");
     const alert = step(page, "Share").getByRole("alert");
     const adapter = ["adapter_config.json", "adapter_model.safetensors"].map((name) => ({

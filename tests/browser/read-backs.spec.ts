@@ -1,8 +1,8 @@
-// What waits for the GPU is answered at once, in Firefox, too.
+// Read-backs from the GPU are fast, also in Firefox.
 import { expect, test } from "./guard";
 import { openWith, prepare, tinyRun } from "./lorito";
 
-/** Runs in the worker: a browser that calls itself Firefox, and sees that the GPU has finished every 100 ms or when something is submitted. */
+/** Runs in the worker: imitates Firefox, which checks only every 100 ms, or at a submission, whether the GPU has finished. */
 function likeFirefox(): void {
   const counts = { answers: 0, late: 0 };
   Object.assign(globalThis, { counts });
@@ -26,7 +26,7 @@ function likeFirefox(): void {
   };
 }
 
-test("in a browser that looks every 100 ms nothing waits for that", async ({ page }, { project }) => {
+test("read-backs are fast in a browser that checks the GPU only every 100 ms", async ({ page }, { project }) => {
   test.skip(project.name !== "webgpu", "the CPU engine has nothing to wait for");
   await openWith(page, `(${likeFirefox})();`, "?engine=webgpu");
   await prepare(page);

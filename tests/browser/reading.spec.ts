@@ -1,4 +1,4 @@
-// Which part of a table or of JSON is read: what the page says of it, and how a person chooses another one.
+// The choice of the text field in tables and JSON: how the page shows it, and how the user changes it.
 import { expect, test } from "./guard";
 import { drop, onceIsEnough, press, step, visit } from "./person";
 
@@ -7,7 +7,7 @@ onceIsEnough();
 const words = (number: number) =>
   `These are the words of part ${"abcdefghij"[number % 10]}, and they go on for a while.`;
 
-test("a file of which nobody can tell where its text is asks for a field", async ({ page }) => {
+test("the page asks for the field of a file whose text cannot be detected", async ({ page }) => {
   await visit(page, "cpu");
   const parts = Object.fromEntries(Array.from({ length: 30 }, (_, number) => [`part-${number}x`, words(number)]));
   await drop(page, [{ name: "parts.json", text: JSON.stringify({ ...parts, count: 30 }) }]);
@@ -21,7 +21,7 @@ test("a file of which nobody can tell where its text is asks for a field", async
   await expect(text.getByLabel("Read from")).toHaveValue("part-7x");
 });
 
-test("what is read is shown, and that most of the words are elsewhere", async ({ page }) => {
+test("the page shows which field is read, and that most words are in another one", async ({ page }) => {
   await visit(page, "cpu");
   const rows = Array.from({ length: 4 }, (_, number) => ({
     text: "a short note on it",
@@ -42,7 +42,7 @@ test("what is read is shown, and that most of the words are elsewhere", async ({
   await expect(choice.nth(1).locator("option")).toHaveText(["text"]);
 });
 
-test("exported chats are conversations of the person who asks for them", async ({ page }) => {
+test("exported chats are read as conversations of their owner", async ({ page }) => {
   await visit(page, "cpu");
   const said = (from: string, text: unknown, minute: number) => ({
     type: "message",
@@ -64,12 +64,12 @@ test("exported chats are conversations of the person who asks for them", async (
   );
   await text.getByLabel("Who are you?").selectOption("Iris");
   await expect(text.locator(".sheet pre").last()).toContainText("<|assistant|>then hurry!");
-  // It shows what was read, and so is checked once the file is read again.
+  // The box shows how the file was read, and so is checked after it is read again.
   await text.getByLabel("Read it as plain text instead").click();
   await expect(text.locator(".sheet pre").last()).toContainText("Nela: the ferry leaves at nine");
 });
 
-test("of a very wide table a part of the columns is listed", async ({ page }) => {
+test("only some columns of a very wide table are listed", async ({ page }) => {
   await visit(page, "cpu");
   const names = Array.from({ length: 20_000 }, (_, column) => `c${column}`);
   const row = names.map((_, column) => (column === 19_999 ? "some words" : "x"));

@@ -1,14 +1,14 @@
-// Training outlives reloads, lost GPUs, crashes, damaged files and full disks.
+// Training survives reloads, lost GPUs, crashes, damaged files and full disks.
 import type { Page } from "@playwright/test";
 import type {} from "../../web/worker/gpu";
 import { expect, test } from "./guard";
 import { open, prepare, problem, ready, tinyRun } from "./lorito";
 
 const steps = 30;
-/** So many that a run has not ended before it hears of a pause that was asked for in its first steps. */
+/** Enough steps that a run has not ended before it gets a pause requested in its first steps. */
 const long = 2000;
 
-/** The losses of a run that nothing disturbs. */
+/** The losses of an uninterrupted run. */
 async function undisturbed(page: Page, end = steps): Promise<number[]> {
   await prepare(page);
   return page.evaluate(
@@ -20,12 +20,12 @@ async function undisturbed(page: Page, end = steps): Promise<number[]> {
   );
 }
 
-/** What is stored, and how, does not depend on the engine; on SwiftShader these tests take a minute and a half. */
+/** Storage does not depend on the engine; on SwiftShader these tests take a minute and a half. */
 function storedAlike(engine: string): void {
   test.skip(engine === "webgpu", "tested on the CPU engine");
 }
 
-/** Trains until `step` and pauses there, saved; returns the step it came to. */
+/** Trains until `step` and pauses there, saved; returns the actual step. */
 async function trainAndPause(page: Page, step: number, end = steps): Promise<number> {
   return page.evaluate(
     async ([run, count, wanted]) => {
@@ -51,7 +51,7 @@ function expectSame(losses: number[], expected: number[], engine: string): void 
 
 const losses = (page: Page) => page.evaluate(async () => (await window.lorito.history()).steps.map(({ loss }) => loss));
 
-/** Keeps the notices, to be read with `notices`. */
+/** Collects the notices, which `notices` returns. */
 async function listen(page: Page): Promise<void> {
   await page.evaluate(() => {
     const told: { code: string }[] = [];
@@ -62,7 +62,7 @@ async function listen(page: Page): Promise<void> {
 
 const notices = (page: Page) => page.evaluate(() => (window as unknown as { told: { code: string }[] }).told);
 
-test("a run goes on after a reload as if nothing had happened", async ({ page }, { project }) => {
+test("a run continues exactly after a reload", async ({ page }, { project }) => {
   const steps = project.name === "cpu" ? 300 : 30;
   await open(page, project.name);
   const expected = await undisturbed(page, steps);
@@ -90,7 +90,7 @@ test("a run goes on after a reload as if nothing had happened", async ({ page },
   expect(seen.history.evaluations.map(({ step }) => step)).toEqual(evaluated);
   expect(seen.history.samples.map(({ step }) => step)).toEqual(evaluated);
   expect(seen.left).toBeNull();
-  // What is finished is still there after one more reload, and trains on: stored alike on both engines.
+  // A finished run still exists after another reload, and can be extended: storage is the same on both engines.
   if (project.name === "webgpu") return;
   await page.reload();
   await ready(page);
@@ -105,13 +105,13 @@ test("a run goes on after a reload as if nothing had happened", async ({ page },
     return { saved, text, step, left };
   }, tinyRun);
   expect(last).toMatchObject({ saved: { step: steps }, step: steps + 2 });
-  // The one that nothing disturbed is another model's, and stays.
+  // The uninterrupted run belongs to another model, and stays.
   expect(last.left).toHaveLength(1);
   expect(last.left).not.toContain(last.saved?.run);
   expect(last.text.length).toBeGreaterThan(0);
 });
 
-test("a lost GPU costs no more than the steps since the last checkpoint", async ({ page, guard }, { project }) => {
+test("a lost GPU loses only the steps since the last checkpoint", async ({ page, guard }, { project }) => {
   test.skip(project.name === "cpu", "there is no GPU to lose");
   guard.allowed.push(/lost|destroyed/i);
   await open(page, project.name);
@@ -133,7 +133,7 @@ test("a lost GPU costs no more than the steps since the last checkpoint", async 
   expect((await notices(page)).map(({ code }) => code)).toEqual(["device-lost", "recovered"]);
   expect(page.workers()).toHaveLength(1);
 
-  // Lost again, with nothing in training: model, tokenizer and text are there all the same.
+  // Lost again, without training: model, tokenizer and text are restored as well.
   const summary = await page.evaluate(() => window.lorito.textSummary());
   const lost = page.waitForEvent("worker");
   await page.workers()[0]?.evaluate(() => globalThis.loritoGpuDevice?.destroy());
@@ -142,12 +142,10 @@ test("a lost GPU costs no more than the steps since the last checkpoint", async 
   expect(await losses(page)).toHaveLength(steps);
 });
 
-test("a run goes on as if nothing had happened on a GPU that is lost five times", async ({ page, guard }, {
-  project,
-}) => {
+test("a run continues exactly on a GPU that is lost five times", async ({ page, guard }, { project }) => {
   test.skip(project.name === "cpu", "there is no GPU to lose");
   guard.allowed.push(/lost|destroyed/i);
-  // So many steps that it is stopped before its end, however fast the machine is.
+  // Enough steps that it does not end by itself, however fast the machine is.
   const run = { ...tinyRun, evalEvery: 100_000, steps: 100_000 };
   const start = () =>
     page.evaluate((config) => {
@@ -197,10 +195,10 @@ test("a run goes on as if nothing had happened on a GPU that is lost five times"
   expectSame(got, (await losses(page)).slice(0, step), project.name);
 });
 
-test("a GPU that is lost again and again gives way to the CPU", async ({ page, guard }, { project }) => {
+test("a GPU that is lost repeatedly is replaced by the CPU", async ({ page, guard }, { project }) => {
   test.skip(project.name === "cpu", "there is no GPU to lose");
   guard.allowed.push(/lost|destroyed/i);
-  // As on a machine with a GPU: nothing tells that this one is a program.
+  // As on a machine with a GPU: hides that this one is software.
   await page.route("**/worker.js", async (route) => {
     const response = await route.fetch();
     const info = { vendor: "acme", architecture: "one", device: "", description: "", isFallbackAdapter: false };
@@ -210,7 +208,7 @@ test("a GPU that is lost again and again gives way to the CPU", async ({ page, g
   await page.goto("");
   await ready(page);
   expect(await page.evaluate(() => window.lorito.ready)).toMatchObject({ engine: "webgpu", reason: "gpu-found" });
-  // Until a GPU's kernels have been measured, each start begins to measure them: seconds on SwiftShader.
+  // Until a GPU's kernels have been measured, each start repeats the measurement: seconds on SwiftShader.
   await page.evaluate(() => window.lorito.planModel({ preset: "tiny", vocabulary: 65 }, {}).then(() => {}));
   await page.evaluate(() => window.lorito.addText("kept.txt", "What was here before the GPU was lost."));
   await listen(page);
@@ -230,7 +228,7 @@ test("a GPU that is lost again and again gives way to the CPU", async ({ page, g
   expect(result.step).toBe(2);
 });
 
-test("a crash of the engine is survived", async ({ page, guard }, { project }) => {
+test("a crash of the engine loses no state", async ({ page, guard }, { project }) => {
   guard.allowed.push(/unreachable/);
   test.skip(project.name === "webgpu", "there, a lost GPU is as much as a crash");
   await open(page, project.name);
@@ -245,7 +243,7 @@ test("a crash of the engine is survived", async ({ page, guard }, { project }) =
     });
     await next;
   };
-  // Before anything is saved: text, tokenizer and model are made again.
+  // Before anything is saved: text, tokenizer and model are recreated.
   await page.evaluate(() => window.lorito.holdBack("ends"));
   const logits = () =>
     page.evaluate(async () => [...(await window.lorito.logits(await window.lorito.encode("The ship")))]);
@@ -253,7 +251,7 @@ test("a crash of the engine is survived", async ({ page, guard }, { project }) =
   await crash();
   expect(await logits()).toEqual(before);
   expect((await page.evaluate(() => window.lorito.textSummary())).heldBack).toBe("ends");
-  // While it trains.
+  // During training.
   await page.evaluate(
     ([run, count]) => {
       const { lorito } = window;
@@ -268,7 +266,7 @@ test("a crash of the engine is survived", async ({ page, guard }, { project }) =
   expect((await notices(page)).map(({ code }) => code)).toEqual(["internal", "recovered", "internal", "recovered"]);
 });
 
-test("where the newest checkpoint is damaged, the one before counts", async ({ page }, { project }) => {
+test("if the newest checkpoint is damaged, the previous one is used", async ({ page }, { project }) => {
   storedAlike(project.name);
   await open(page, project.name);
   await prepare(page);
@@ -278,7 +276,7 @@ test("where the newest checkpoint is damaged, the one before counts", async ({ p
     const saved = new Promise<number>((resolve) => {
       lorito.on("saved", (event) => event.step > step && resolve(event.step));
     });
-    lorito.resume(); // pauses again at the next progress
+    lorito.resume(); // pauses again at the next progress event
     return saved;
   }, first);
   await page.reload();
@@ -310,7 +308,7 @@ test("where the newest checkpoint is damaged, the one before counts", async ({ p
   expect(seen.result.step).toBe(long);
 });
 
-test("a run that is lost beyond repair says so, and can be discarded", async ({ page }, { project }) => {
+test("a run that cannot be restored is reported, and can be discarded", async ({ page }, { project }) => {
   storedAlike(project.name);
   await open(page, project.name);
   expect(await problem(page, "restoreRun()")).toMatchObject({ code: "no-run" });
@@ -334,7 +332,9 @@ test("a run that is lost beyond repair says so, and can be discarded", async ({ 
   expect(await page.evaluate(() => window.lorito.savedRun())).toBeNull();
 });
 
-test("a loss that is no number ends training, and the model is as it was", async ({ page }, { project }) => {
+test("a loss that is not a number ends training, and the last checkpoint is restored", async ({ page }, {
+  project,
+}) => {
   await open(page, project.name);
   await prepare(page);
   const seen = await page.evaluate(async (run) => {
@@ -360,7 +360,7 @@ test("a loss that is no number ends training, and the model is as it was", async
   expect(seen.again.step).toBe(5);
 });
 
-test("on a full disk training goes on, and the run can be downloaded", async ({ page }, { project }) => {
+test("on a full disk training continues, and the run can be downloaded", async ({ page }, { project }) => {
   storedAlike(project.name);
   await open(page, project.name);
   const expected = await undisturbed(page);
@@ -384,7 +384,7 @@ test("on a full disk training goes on, and the run can be downloaded", async ({ 
   expect((await notices(page)).map(({ code }) => code)).toEqual(["storage-full"]);
   expect(seen.step).toBeLessThan(long);
   expect(seen.opened).toMatchObject({ step: seen.step, endStep: long, textName: "log.txt" });
-  // What was kept before the disk was full is still there.
+  // The runs saved before the disk was full still exist.
   await browser.send("Storage.overrideQuotaForOrigin", { origin });
   await page.reload();
   await ready(page);
@@ -393,7 +393,7 @@ test("on a full disk training goes on, and the run can be downloaded", async ({ 
   expect(await problem(page, "openRun(new Blob(['no run']))")).toMatchObject({ code: "not-a-run" });
 });
 
-test("two tabs do not write over each other's run", async ({ page, context }, { project }) => {
+test("two tabs do not overwrite each other's run", async ({ page, context }, { project }) => {
   storedAlike(project.name);
   await open(page, project.name);
   await prepare(page);

@@ -1,15 +1,15 @@
-// What a person copies into a report of a fault: the machine, the browser and the engine, and nothing of their own.
+// The bug report: it describes the machine, the browser and the engine, without any of the user's data.
 import type { Page } from "@playwright/test";
 import { expectNoFault } from "./axe";
 import { expect, test } from "./guard";
 import { drop, ended, press, small, step, visit, write } from "./person";
 
-/** Invented words, so that none is in a report by chance. */
+/** Invented words that a report cannot contain by chance. */
 const syllables = ["zor", "quil", "vex", "nuph", "jask", "wib", "fyd", "trom"];
 const words = syllables.flatMap((one) => syllables.map((other) => `${one}${other}`));
 const diary = Array.from({ length: 30 }, (_, day) => `${words.slice(day, day + 34).join(" ")}.\n`).join("\n");
 
-/** A model that has learned something and has written. */
+/** Trains a model and generates text with it. */
 async function withModel(page: Page, engine: string): Promise<void> {
   await visit(page, engine, `${small}&steps=12&evalEvery=12`);
   await drop(page, [{ name: "mugwort.txt", text: diary }]);
@@ -28,7 +28,7 @@ const linesOf = (report: string) =>
       .map((line) => line.split(/: (.*)/, 2) as [string, string]),
   );
 
-test("a report says what a fault needs, and no word of the text", async ({ page, context }, { project }) => {
+test("a report has the facts for debugging, and no word of the text", async ({ page, context }, { project }) => {
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await withModel(page, project.name);
   await press(page, "Copy a report");
@@ -55,7 +55,7 @@ test("a report says what a fault needs, and no word of the text", async ({ page,
   for (const word of [...words, "mugwort"]) expect(report, word).not.toContain(word);
 });
 
-test("where the clipboard is refused, the report is shown to be copied by hand", async ({ page }, { project }) => {
+test("if access to the clipboard is denied, the report is shown", async ({ page }, { project }) => {
   test.skip(project.name !== "cpu", "once is enough");
   await visit(page, "cpu");
   await page.evaluate(() => {
@@ -75,7 +75,7 @@ test("where the clipboard is refused, the report is shown to be copied by hand",
   await expect(page.getByRole("button", { name: "Copy a report" })).toBeFocused();
 });
 
-test("where no engine starts, the report says why", async ({ page }, { project }) => {
+test("if no engine starts, the report has the reason", async ({ page }, { project }) => {
   test.skip(project.name !== "cpu", "there WebGPU cannot start");
   await page.goto("?engine=webgpu");
   await expect(page.getByText("The engine could not start.")).toBeVisible();

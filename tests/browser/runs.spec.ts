@@ -1,4 +1,4 @@
-// What is kept is there when it is said to be: several runs, cleared storage, other tabs, full disks, damaged files.
+// Storage of runs: several runs, cleared storage, other tabs, full disks, damaged files.
 import type { BrowserContext, Page } from "@playwright/test";
 import { expect, test } from "./guard";
 import { crash, open, prepare, problem, ready, tinyModel, tinyRun } from "./lorito";
@@ -11,13 +11,13 @@ declare global {
     saved: number[];
     told: { code: string }[];
     ended: Promise<number | string>;
-    /** Lets it train until it has been saved, paused, at `step` or later. */
+    /** Trains until the run has been saved and paused at `step` or later. */
     pausedAt(step: number): Promise<number>;
     files(): Promise<Record<string, number>>;
   }
 }
 
-/** Opens the page and keeps what it says of saving. */
+/** Opens the page and records its events about saving. */
 async function start(page: Page): Promise<void> {
   await open(page, "cpu");
   await prepare(page);
@@ -43,7 +43,7 @@ async function listen(page: Page): Promise<void> {
       lorito.resume();
       await paused;
       end();
-      // It saves as the pause begins; what is asked of the worker comes after that.
+      // A checkpoint is saved at the start of the pause; the worker handles later calls after it.
       await lorito.savedRuns();
       return (await lorito.history()).steps.length;
     };
@@ -79,7 +79,7 @@ const codes = (page: Page) => page.evaluate(() => window.told.map(({ code }) => 
 const logits = (page: Page) =>
   page.evaluate(async () => [...(await window.lorito.logits(await window.lorito.encode("The ship")))]);
 
-/** Stores are as large as what is in them and `spare` bytes; without `spare`, as large as they were. */
+/** Limits the storage to its current size and `spare` bytes; without `spare`, removes the limit. */
 async function limitStorage(context: BrowserContext, page: Page, spare?: number): Promise<void> {
   const browser = await context.newCDPSession(page);
   const { origin } = new URL(page.url());
@@ -90,7 +90,7 @@ async function limitStorage(context: BrowserContext, page: Page, spare?: number)
   });
 }
 
-/** Closes the page as a person does; whether the browser asked first. Then it is still open. */
+/** Closes the page like a user; returns whether the browser asked for confirmation. In that case it is still open. */
 async function asksToClose(page: Page): Promise<boolean> {
   const asked = page.waitForEvent("dialog").catch(() => undefined); // it rejects when the page closes
   await page.close({ runBeforeUnload: true });
@@ -100,7 +100,7 @@ async function asksToClose(page: Page): Promise<boolean> {
   return dialog !== undefined;
 }
 
-test("each model's run is kept, whatever is opened and trained after it, until it is discarded", async ({ page }) => {
+test("each model's run is kept until it is discarded, whatever is opened and trained afterwards", async ({ page }) => {
   await start(page);
   const seen = await page.evaluate(
     async ([run, model]) => {
@@ -145,7 +145,7 @@ test("each model's run is kept, whatever is opened and trained after it, until i
   expect(after.left.map(({ run, step }) => [run, step])).toEqual([[first, 21]]);
 });
 
-test("what is cleared during a run is saved again, and told", async ({ page, guard }) => {
+test("a run whose storage is cleared is saved again and reported", async ({ page, guard }) => {
   guard.allowed.push(/unreachable/);
   await start(page);
   await begin(page);
@@ -154,7 +154,7 @@ test("what is cleared during a run is saved again, and told", async ({ page, gua
   const after = await pausedAt(page, before + 20);
   expect(await page.evaluate(() => window.saved.at(-1))).toBe(after);
   expect(await codes(page)).toEqual(["storage-cleared"]);
-  // It can be told to be there: both ways back find it.
+  // Afterwards both ways of restoring find it.
   await crash(page);
   expect(await page.evaluate(async () => (await window.lorito.history()).steps.length)).toBe(after);
   await page.reload();
@@ -162,7 +162,7 @@ test("what is cleared during a run is saved again, and told", async ({ page, gua
   expect(await page.evaluate(() => window.lorito.restoreRun())).toMatchObject({ step: after });
 });
 
-test("a page that is busy as training begins is saved all the same", async ({ page }) => {
+test("a run is saved although the page is busy when training begins", async ({ page }) => {
   await start(page);
   const step = await page.evaluate(async (run) => {
     const training = window.lorito.train({ ...run, steps: 5 });
@@ -174,7 +174,7 @@ test("a page that is busy as training begins is saved all the same", async ({ pa
   expect(await codes(page)).toEqual([]);
 });
 
-test("a second tab saves as soon as the first is closed, and asks until then", async ({ page, context }) => {
+test("a second tab saves once the first is closed, and asks for confirmation until then", async ({ page, context }) => {
   await start(page);
   await page.evaluate((run) => window.lorito.train({ ...run, steps: 5 }), tinyRun);
   const other = await context.newPage();
@@ -195,7 +195,10 @@ test("a second tab saves as soon as the first is closed, and asks until then", a
   expect((await third.evaluate(() => window.lorito.savedRuns())).map((run) => run.step)).toEqual([step, 5]);
 });
 
-test("what a full disk does not take is told also in a private window, and closing asks", async ({ page, context }) => {
+test("a full disk is reported also in a private window, and closing the page asks for confirmation", async ({
+  page,
+  context,
+}) => {
   await start(page);
   await begin(page);
   const before = await pausedAt(page, 10);
@@ -203,7 +206,7 @@ test("what a full disk does not take is told also in a private window, and closi
   await pausedAt(page, before + 10);
   expect(await codes(page)).toEqual(["storage-full"]);
   expect(await page.evaluate(() => window.saved.at(-1))).toBe(before);
-  // There is room for some models, and none is kept in part.
+  // There is space for some models, and none is stored incompletely.
   const refused = await page.evaluate(async () => {
     for (;;) {
       const problem = await window.lorito.saveModel("whole").then(
@@ -218,10 +221,10 @@ test("what a full disk does not take is told also in a private window, and closi
   expect(sizes.every((bytes) => bytes === sizes[0])).toBe(true);
   await pausedAt(page, before + 20);
   expect(await asksToClose(page)).toBe(true);
-  // Once the run is on the person's own disk, nothing would be lost.
+  // Once the run is downloaded, closing loses nothing.
   await page.evaluate(() => window.lorito.downloadRun());
   expect(await page.evaluate(() => window.lorito.unsaved)).toBe(false);
-  // The one from before is whole; there is room again, and so the run is saved.
+  // The previous checkpoint is intact; there is space again, so the run is saved.
   const other = await context.newPage();
   await open(other, "cpu");
   expect((await other.evaluate(() => window.lorito.savedRuns())).map(({ step }) => step)).toEqual([before]);
@@ -231,7 +234,7 @@ test("what a full disk does not take is told also in a private window, and closi
   expect(await page.evaluate(() => [window.saved.at(-1), window.lorito.unsaved])).toEqual([later, false]);
 });
 
-test("whatever the storage throws is told as what it means: not kept here", async ({ context }) => {
+test("every error of the storage is reported as not saved", async ({ context }) => {
   const faults = {
     absent: "delete FileSystemFileHandle.prototype.createSyncAccessHandle;",
     taken: `FileSystemFileHandle.prototype.createSyncAccessHandle = async () => {
@@ -260,7 +263,7 @@ test("whatever the storage throws is told as what it means: not kept here", asyn
   }
 });
 
-test("a discarded run makes room for the one that trains", async ({ page, context }) => {
+test("discarding a run frees space for the one in training", async ({ page, context }) => {
   await start(page);
   const old = await page.evaluate(async (run) => {
     await window.lorito.train({ ...run, steps: 5 });
@@ -280,7 +283,7 @@ test("a checkpoint that cannot be made does not end the run", async ({ page }) =
   await page.route("**/lorito.js", async (route) => {
     const response = await route.fetch();
     const script = await response.text();
-    const session = script.match(/(\w+) as Session\b/)?.[1]; // what it is called within
+    const session = script.match(/(\w+) as Session\b/)?.[1]; // its minified name
     const fault = `{ const make = ${session}.prototype.checkpoint; let asked = 0;
       ${session}.prototype.checkpoint = function () {
         asked += 1;
@@ -300,7 +303,7 @@ test("a checkpoint that cannot be made does not end the run", async ({ page }) =
   expect(await page.evaluate(() => window.ended)).toBeGreaterThanOrEqual(step);
 });
 
-test("a run that is damaged or made up changes nothing that is there", async ({ page }) => {
+test("a damaged or forged run leaves the session unchanged", async ({ page }) => {
   await start(page);
   const files = await page.evaluateHandle(
     async ([run, model]) => {
@@ -370,14 +373,14 @@ test("a run that is damaged or made up changes nothing that is there", async ({ 
   const [run] = await page.evaluate(() => window.lorito.savedRuns());
   await page.evaluate((settings) => window.lorito.train({ ...settings, steps: 5 }), tinyRun);
   expect(await page.evaluate(() => window.lorito.savedRuns())).toMatchObject([{ run: run?.run, step: 25 }]);
-  // The whole one opens, as a run of its own.
+  // The intact one opens as a new run.
   const opened = await files.evaluate(({ whole }) => window.lorito.openRun(whole));
   expect(opened).toMatchObject({ step: 6, textName: "log.txt" });
   await page.evaluate((settings) => window.lorito.train({ ...settings, steps: 1 }), tinyRun);
   expect((await page.evaluate(() => window.lorito.savedRuns())).map(({ step }) => step)).toEqual([7, 25]);
 });
 
-test("a discarded run goes on as a new one, and a download outlives it", async ({ page, guard }) => {
+test("a discarded run continues as a new one, and its download can still be opened", async ({ page, guard }) => {
   guard.allowed.push(/unreachable/);
   await start(page);
   await begin(page);
@@ -398,7 +401,7 @@ test("a discarded run goes on as a new one, and a download outlives it", async (
   });
   expect(seen).toMatchObject({ left: [], unsaved: false }); // as it was downloaded
   expect(seen.bytes).toBeGreaterThan(100_000);
-  // The page holds it until it is saved again, also through a crash.
+  // The page holds it in memory until it is saved again, also through a crash.
   await crash(page);
   expect(await page.evaluate(async () => (await window.lorito.history()).steps.length)).toBe(step);
   await page.evaluate(() => {
@@ -412,14 +415,14 @@ test("a discarded run goes on as a new one, and a download outlives it", async (
   expect(await page.evaluate(() => window.lorito.unsaved)).toBe(false);
 });
 
-test("a run as pages kept it before there were several opens, is listed, and goes on", async ({ page }) => {
+test("a run saved by versions that stored only one opens, is listed, and continues", async ({ page }) => {
   await start(page);
   await begin(page, { steps: 3000 });
   await pausedAt(page, 10);
   const step = await pausedAt(page, 30);
   const run = await page.evaluate(async () => {
     const [newest] = await window.lorito.savedRuns();
-    // As it was: slots and tokens in lorito/run, nothing said of the tokens' length, no folder for an owner.
+    // The former format: slots and tokens in lorito/run, without the tokens' length, and no folder that names the owner.
     const lorito = await (await navigator.storage.getDirectory()).getDirectoryHandle("lorito");
     const runs = await lorito.getDirectoryHandle("runs");
     const before = await lorito.getDirectoryHandle("run", { create: true });
@@ -445,7 +448,7 @@ test("a run as pages kept it before there were several opens, is listed, and goe
   });
   const later = await pausedAt(page, step + 10);
   expect(await page.evaluate(() => window.lorito.savedRuns())).toMatchObject([{ run, step: later }]);
-  // Its older copy is gone, and nothing else.
+  // Only its older copy was deleted.
   const names = Object.keys(await page.evaluate(() => window.files()));
   expect(names.filter((name) => name.startsWith("lorito/run/"))).toEqual([]);
   expect(names.filter((name) => name.startsWith(`lorito/runs/${run}/slot`)).length).toBeGreaterThan(0);
@@ -472,11 +475,11 @@ test("a saved model that is open stays open when it is renamed or deleted, also 
     if (change.startsWith("rename")) await page.evaluate(() => window.lorito.openModel("b"));
   }
   expect(await codes(page)).toEqual(["internal", "recovered", "internal", "recovered"]);
-  // By now nothing but the page holds the model.
+  // Now only the page holds the model.
   expect(await page.evaluate(() => window.lorito.unsaved)).toBe(true);
 });
 
-test("two tabs that save under one name lose nothing", async ({ page, context }) => {
+test("two tabs can save under the same name without loss", async ({ page, context }) => {
   const other = await context.newPage();
   for (const tab of [page, other]) {
     await open(tab, "cpu");
@@ -493,7 +496,7 @@ test("two tabs that save under one name lose nothing", async ({ page, context })
   expect(await page.evaluate(() => window.lorito.savedModels())).toHaveLength(20);
 });
 
-test("copies of the page in folders of one host keep apart what they keep", async ({ page, context }) => {
+test("copies of the page in folders of one host have separate storage", async ({ page, context }) => {
   await context.route("**/copy/**", async (route) =>
     route.fulfill({ response: await route.fetch({ url: route.request().url().replace("/copy/", "/") }) }),
   );

@@ -1,5 +1,5 @@
-// A GPU is believed once it has computed a run's first batch as the CPU does. SwiftShader does; here it is also broken on
-// purpose, in the worker, as a driver that compiles a kernel wrongly would be.
+// A GPU is trusted once it has computed a run's first batch like the CPU. SwiftShader passes; here it is also broken on
+// purpose, in the worker, like a driver that compiles a kernel wrongly.
 import type { Page } from "@playwright/test";
 import type { Problem } from "../../web/shared/errors";
 import { expect, test } from "./guard";
@@ -17,11 +17,11 @@ async function openWith(page: Page, script: string, query: string): Promise<void
   await ready(page);
 }
 
-/** Nothing tells that this GPU is a program. */
+/** Hides that this GPU is software. */
 const pretence = `Object.defineProperty(GPUAdapter.prototype, "info", {
   value: { vendor: "acme", architecture: "", device: "", description: "", isFallbackAdapter: false } });`;
 
-/** Square roots, as layer norms and the optimizer need them, come out as something else; everything else is right. */
+/** Makes square roots wrong, which layer norms and the optimizer need; everything else stays right. */
 const roots = (instead: string) => `{
   const make = GPUDevice.prototype.createShaderModule;
   GPUDevice.prototype.createShaderModule = function (wanted) {
@@ -39,7 +39,7 @@ const notices = (page: Page) =>
   });
 const told = (page: Page) => page.evaluate(() => (window as unknown as { told: Problem[] }).told);
 
-test("a GPU that computes rightly passes, once for each kind of kernels", async ({ page }) => {
+test("a GPU that computes correctly passes, once for each set of kernels", async ({ page }) => {
   await open(page, "webgpu");
   await prepare(page);
   await notices(page);
@@ -55,7 +55,7 @@ test("a GPU that computes rightly passes, once for each kind of kernels", async 
   const [, loss, gradient] = (reports[0] ?? "").match(check) ?? [];
   expect(Number(loss)).toBeLessThan(1e-5);
   expect(Number(gradient)).toBeLessThan(1e-5);
-  // Another time the loss would be another one, as the model has learned.
+  // A second check would have another loss, as the model has been trained.
   expect((reports[1] ?? "").match(check)?.slice(1)).toEqual([loss, gradient]);
   expect(await told(page)).toEqual([]);
 });
@@ -64,7 +64,7 @@ for (const [how, script] of [
   ["computes wrongly", wrong],
   ["computes no numbers", noNumber],
 ] as const) {
-  test(`one that ${how} gives way to the CPU, with all that was here`, async ({ page }) => {
+  test(`one that ${how} is replaced by the CPU, without losing state`, async ({ page }) => {
     await openWith(page, pretence + script, "");
     expect(await page.evaluate(() => window.lorito.ready)).toMatchObject({ engine: "webgpu", reason: "gpu-found" });
     await prepare(page);
@@ -96,7 +96,7 @@ for (const [how, script] of [
     await expect(page.getByText("so the processor took over")).toBeVisible();
     await expect(page.getByText(/^The graphics card or its driver computes wrongly: /)).toBeVisible();
 
-    // The losses are those of a run that the CPU had to itself.
+    // The losses equal those of a run on the CPU alone.
     await page.unrouteAll();
     await open(page, "cpu");
     await prepare(page);
@@ -108,7 +108,7 @@ for (const [how, script] of [
   });
 }
 
-test("where the address asks for the GPU, one that computes wrongly is told of and not used", async ({ page }) => {
+test("if the address requests the GPU, one that computes wrongly is reported and not used", async ({ page }) => {
   await openWith(page, wrong, "?engine=webgpu");
   await prepare(page);
   const refused = await page.evaluate(

@@ -1,20 +1,20 @@
 import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
 
-/** What the page's public interface says once it can be used. */
+/** The engine of the public API, and its reason, once it is ready. */
 async function ready(page: Page): Promise<{ engine: string; reason: string }> {
   await page.waitForFunction(() => "lorito" in window);
   return page.evaluate(() => (window as unknown as { lorito: { ready: Promise<never> } }).lorito.ready);
 }
 
 test("the page opens and its engine starts", async ({ page }, { project }) => {
-  // Unasked, a GPU made of software is passed over for the faster CPU engine.
+  // By default, a software GPU is not used, as the CPU engine is faster.
   await page.goto(`?engine=${project.name}`);
   await expect(page).toHaveTitle(/Lorito/);
   expect((await ready(page)).engine).toBe(project.name);
 });
 
-test("the browser finds a GPU in the project that says so, and only there", async ({ page }, { project }) => {
+test("the browser finds a GPU in the webgpu project, and only there", async ({ page }, { project }) => {
   await page.goto("");
   const found = await page.evaluate(async () => {
     const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<object | null> } };
@@ -23,8 +23,8 @@ test("the browser finds a GPU in the project that says so, and only there", asyn
   expect(found).toBe(project.name === "webgpu");
 });
 
-test("the page works from a sub-path of a host that sends no headers of its own", async ({ page, baseURL }) => {
-  // The same files, as a plain static host has them under https://example.org/some/where/.
+test("the page works in a sub-path of a host that sends no custom headers", async ({ page, baseURL }) => {
+  // The same files, as on a plain static host under https://example.org/some/where/.
   await page.route("**/some/where/**", async (route) => {
     const response = await route.fetch({ url: route.request().url().replace("/some/where", "") });
     const type = response.headers()["content-type"] ?? "";
@@ -37,7 +37,7 @@ test("the page works from a sub-path of a host that sends no headers of its own"
   for (const file of files) expect(file).toContain(`${baseURL}some/where/`);
 });
 
-test("nothing in the page is inline, and its policy keeps it so", async ({ page, baseURL, guard }) => {
+test("the page has no inline scripts, and its policy forbids them", async ({ page, baseURL, guard }) => {
   const html = await (await fetch(baseURL ?? "")).text();
   expect(html.match(/<script[^>]*>/g)).toEqual(['<script type="module" src="main.js">']);
   expect(html).not.toMatch(/ style=| on[a-z]+=|="\//);
@@ -46,7 +46,7 @@ test("nothing in the page is inline, and its policy keeps it so", async ({ page,
   await page.goto("");
   const ran = await page.evaluate(() => {
     const script = document.createElement("script");
-    // As text the script would not even get into the element.
+    // Trusted Types would reject a string assigned to the element.
     script.append("window.inlineRan = true");
     document.head.append(script);
     return "inlineRan" in window;

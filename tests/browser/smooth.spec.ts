@@ -1,4 +1,4 @@
-// The page answers at once, whatever the engine does: its main thread is never kept busy for longer than 50 ms.
+// The page stays responsive during all work of the engine: its main thread is never blocked for longer than 50 ms.
 import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
 import { ended, small, takeSample } from "./person";
@@ -8,14 +8,14 @@ interface TraceEvent {
   pid: number;
   tid: number;
   ts: number;
-  /** Microseconds on the clock. */
+  /** Microseconds of wall-clock time. */
   dur?: number;
-  /** Microseconds of processor time: what a busy machine lets others do meanwhile is not the page's fault. */
+  /** Microseconds of CPU time: delays by other processes on a busy machine are not the page's fault. */
   tdur?: number;
   args?: { chrome_mojo_event_info?: { mojo_interface_tag?: string } };
 }
 
-/** What the browser's own recorder saw of the page's main thread while `work` went on. */
+/** The longest task of the page's main thread during `work`, by the browser's own tracing. */
 async function longestTask(page: Page, work: () => Promise<void>): Promise<number> {
   const browser = page.context().browser();
   if (!browser) throw new Error("no browser");
@@ -26,7 +26,7 @@ async function longestTask(page: Page, work: () => Promise<void>): Promise<numbe
   const mark = traceEvents.find(({ name }) => name === "this page");
   if (!mark) throw new Error("the recorder has not seen the page");
   const events = traceEvents.filter(({ pid, tid }) => pid === mark.pid && tid === mark.tid);
-  // What this test asks the page, as which buttons there are, takes tens of milliseconds, and nobody else asks it.
+  // This test's own queries, such as for buttons, take tens of milliseconds, and users do not make them.
   const questions = events.filter(({ args }) =>
     args?.chrome_mojo_event_info?.mojo_interface_tag?.endsWith("DevToolsSession"),
   );
@@ -41,7 +41,7 @@ async function longestTask(page: Page, work: () => Promise<void>): Promise<numbe
   return longest;
 }
 
-// With all that moves.
+// With all animations.
 test.use({ contextOptions: { reducedMotion: "no-preference" } });
 
 test(

@@ -1,5 +1,5 @@
-// What a GPU can do is told by how long it takes for more work, and not by when it is heard of: its answers may come late,
-// a tenth of a second in some browsers. Here its dispatches do nothing, in a time that the test gives, and answers are delayed.
+// A GPU's speed is measured by its time for additional work, not by when results arrive: some browsers report them late, by a
+// tenth of a second. Here dispatches do nothing but take a given time, and results are delayed.
 import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
 import { prepare, ready, text } from "./lorito";
@@ -7,13 +7,13 @@ import { prepare, ready, text } from "./lorito";
 interface Counts {
   dispatches: number;
   submissions: number;
-  /** At each progress that the worker tells of. */
+  /** One for each progress event of the worker. */
   marks: { step: number; dispatches: number; submissions: number }[];
 }
 
 /**
- * What the GPU does in the worker: with `late` it computes nothing, takes `each` milliseconds for a dispatch, and its answers
- * come so many milliseconds late.
+ * The GPU's behaviour in the worker: with `late` it computes nothing, takes `each` milliseconds per dispatch, and its
+ * results arrive so many milliseconds late.
  */
 interface Pretended {
   late?: number | undefined;
@@ -54,11 +54,11 @@ function pretend(late: number | undefined): void {
     await mapAsync.apply(this, range);
     if (gpu.late === undefined) return;
     const end = Math.max(busyUntil, performance.now()) + gpu.late;
-    // Timers are exact to four milliseconds; the rest is waited out.
+    // Timers are accurate to four milliseconds; the rest is a busy wait.
     while (performance.now() < end - 5) await new Promise((resolve) => setTimeout(resolve));
     while (performance.now() < end);
   };
-  // What was never computed is no number now and then.
+  // Memory that was never computed may contain NaN.
   GPUBuffer.prototype.getMappedRange = function (...range) {
     const numbers = getMappedRange.apply(this, range);
     if (gpu.late !== undefined) new Uint8Array(numbers).fill(0);
@@ -66,18 +66,18 @@ function pretend(late: number | undefined): void {
   };
 }
 
-/** nanoGPT's larger recipe, as far as it costs time. */
+/** nanoGPT's larger recipe, with the sizes that determine its time. */
 const larger = {
   model: { layers: 6, heads: 6, width: 384, context: 256, dropout: 0.2, seed: 1 },
   train: { steps: 16, batchSize: 64, evalEvery: 1_000_000, warmupSteps: 0 },
 };
-/** The same kernels for little work, which the GPU really does: the first batch is checked against the CPU. */
+/** The same kernels with little work that the GPU actually computes, as the first batch is checked against the CPU. */
 const little = {
   model: { ...larger.model, layers: 1 },
   train: { ...larger.train, steps: 1, batchSize: 1 },
 };
 
-/** The estimate of a step's time in seconds, and what goes to the GPU for a step. */
+/** The estimated seconds of a step, and its dispatches and submissions. */
 async function stepOf(page: Page): Promise<{ seconds: number; dispatches: number; submissions: number }> {
   const seconds = await page.evaluate(async ({ model, train }) => {
     await window.lorito.createModel(model);
@@ -107,14 +107,14 @@ async function stepOf(page: Page): Promise<{ seconds: number; dispatches: number
   }, late);
   await train(larger);
   const marks = await worker?.evaluate(() => (globalThis as unknown as Pretended).counts.marks);
-  // The last one comes after the evaluation at the end.
+  // The last one follows the evaluation at the end.
   const [first, last] = [marks?.at(0), marks?.at(-2)];
   if (!first || !last || last.step <= first.step) throw new Error("several steps are told of");
   const each = (what: "dispatches" | "submissions") => (last[what] - first[what]) / (last.step - first.step);
   return { seconds, dispatches: each("dispatches"), submissions: each("submissions") };
 }
 
-test("late answers neither make a GPU seem slow nor divide its work @alone", async ({ page }, { project }) => {
+test("late results neither make a GPU seem slow nor divide its work @alone", async ({ page }, { project }) => {
   test.skip(project.name !== "webgpu", "there is no GPU");
   let late: number | undefined;
   await page.route("**/worker.js", async (route) => {
@@ -125,7 +125,7 @@ test("late answers neither make a GPU seem slow nor divide its work @alone", asy
     await page.goto("");
     await ready(page);
   };
-  // Which kernels are right and fastest is found by computing, and kept.
+  // The kernels are measured by computing, and stored.
   await visit();
   await page.evaluate(() => window.lorito.planModel({ preset: "tiny", vocabulary: 65 }, {}).then(() => {}));
 

@@ -1,4 +1,4 @@
-// A static host with the page on it, in any folder, with headers or without: it can be taken down, and given new versions.
+// A static host for the page, in any folder, with or without headers: it can be stopped, and can deploy new versions.
 import { createHash } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -9,13 +9,13 @@ interface File {
 }
 
 export class StaticHost {
-  /** What was asked and answered: the method, the path below the folder, the status, and the bytes of the body. */
+  /** All requests: the method, the path below the folder, the status, and the bytes of the body. */
   readonly log: { method: string; path: string; status: number; bytes: number }[] = [];
   readonly #files = new Map<string, Promise<File>>();
   readonly #server: Server;
   #port = 0;
 
-  /** `source`: where the page under test is. `folders`: where on this host it lies, for example "/some/where/". */
+  /** `source`: the address of the page under test. `folders`: its paths on this host, for example "/some/where/". */
   private constructor(
     readonly source: string,
     readonly folders: readonly string[],
@@ -50,7 +50,7 @@ export class StaticHost {
     this.#server.close();
   }
 
-  /** A page beside the one under test. */
+  /** Adds another page to the host. */
   add(path: string, html: string, folder = this.folders[0]): void {
     this.#files.set(
       folder + path,
@@ -58,7 +58,7 @@ export class StaticHost {
     );
   }
 
-  /** Puts another version of files on the host: `change` makes it from the text of each. */
+  /** Deploys other versions of files: `change` creates them from the text of each. */
   async deploy(paths: readonly string[], change: (text: string) => string, folder = this.folders[0]): Promise<void> {
     for (const path of paths) {
       const file = await this.#file(folder ?? "", path);
@@ -67,7 +67,7 @@ export class StaticHost {
     }
   }
 
-  /** The list of files in the service worker, as the build would make it of the files as they are now. */
+  /** Updates the list of files in the service worker, as the build would do for the current files. */
   async deployList(paths: readonly string[], folder = this.folders[0]): Promise<void> {
     let version = "";
     const hashes = new Map<string, string>();

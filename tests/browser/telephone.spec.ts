@@ -1,4 +1,4 @@
-// On a telephone: every step fits a narrow screen, upright and on its side, and fingers find what they press.
+// Phones: every step fits a narrow screen in portrait and landscape, and controls are large enough for fingers.
 import type { Page } from "@playwright/test";
 import { openAll, violations } from "./axe";
 import { expect, test } from "./guard";
@@ -8,7 +8,7 @@ onceIsEnough();
 
 test.use({ viewport: { width: 320, height: 640 }, hasTouch: true, isMobile: true });
 
-/** What is too small for a finger, or makes a telephone zoom, and how far the page reaches over the edge. */
+/** Controls that are too small for a finger or make a phone zoom, and how far the page overflows. */
 async function faults(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const found: string[] = [];
@@ -18,7 +18,7 @@ async function faults(page: Page): Promise<string[]> {
       "button, summary, select, textarea, input, nav a, a:not(p a)",
     )) {
       if (!element.checkVisibility({ visibilityProperty: true }) || element.matches(".skip")) continue;
-      // Its label is pressed as well as a box to tick.
+      // A checkbox can also be pressed by its label.
       const label = element.matches("[type=checkbox], [type=radio]")
         ? (element.closest("label") ?? document.querySelector(`label[for="${element.id}"]`))
         : undefined;
@@ -44,7 +44,7 @@ async function expectFit(page: Page): Promise<void> {
   }
 }
 
-test("the whole path fits a telephone, upright and on its side", async ({ page }) => {
+test("the main path fits a phone in portrait and landscape", async ({ page }) => {
   await visit(page, "cpu", `${small}&steps=40&evalEvery=20`);
   await expectFit(page);
   await openAll(page);
@@ -69,7 +69,7 @@ test("the whole path fits a telephone, upright and on its side", async ({ page }
   expect(await violations(page)).toEqual([]);
 });
 
-test("a model leaves by the share sheet for the kinds of files that it takes", async ({ page }) => {
+test("a model is shared by the share sheet in the file formats that it accepts", async ({ page }) => {
   await page.addInitScript(() => {
     const shared: { name: string; type: string; size: number }[] = [];
     let refuses = true;
@@ -77,7 +77,7 @@ test("a model leaves by the share sheet for the kinds of files that it takes", a
     Object.assign(navigator, {
       canShare: ({ files }: ShareData) => files?.every(({ type }) => type === "text/html") ?? false,
       async share({ files = [] }: ShareData) {
-        // As browsers do when too much time has passed since the press.
+        // Like browsers when too much time has passed since the click.
         if (refuses) {
           refuses = false;
           throw new DOMException("no press", "NotAllowedError");

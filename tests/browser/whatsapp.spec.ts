@@ -1,4 +1,4 @@
-// A chat that WhatsApp has exported: who is "you", what is left out, and a model that learns to answer.
+// A chat exported from WhatsApp: the choice of "you", filters, and a model that learns to answer.
 import { crc32 } from "node:zlib";
 import { expect, test } from "./guard";
 import { drop, ended, onceIsEnough, press, step, visit } from "./person";
@@ -7,7 +7,7 @@ onceIsEnough();
 
 const things = ["bread", "salt", "tea", "honey", "cheese"];
 
-/** Some days of two people on a phone with Android, in an American's English. */
+/** Some days of two people's chat on an Android phone set to American English. */
 const days = Array.from({ length: 60 }, (_, day) => {
   const date = `${1 + Math.floor(day / 28)}/${1 + (day % 28)}/24`;
   return [
@@ -27,11 +27,11 @@ const chat = [
 const settings =
   "preset=tiny&layers=1&heads=2&width=32&context=48&batchSize=8&steps=12&evalEvery=6&warmupSteps=2&learningRate=0.01&seed=5";
 
-test("a chat of WhatsApp's is filtered as the person wants and learned in their words", async ({ page }) => {
+test("a WhatsApp chat is filtered as the user wants, and their messages are learned", async ({ page }) => {
   await visit(page, "cpu", settings);
   await drop(page, [{ name: "WhatsApp Chat with Ana Paz.txt", text: chat }]);
   const text = step(page, "Text");
-  // The chat bears the other's name.
+  // The file's name contains the other person's name.
   const you = text.getByLabel("Who are you?");
   await expect(you).toHaveValue("Leo");
   await expect(text.getByText("60 conversations, 180 turns")).toBeVisible();
@@ -44,7 +44,7 @@ test("a chat of WhatsApp's is filtered as the person wants and learned in their 
   await expect(preview.getByRole("list", { name: "Conversation 1" })).toContainText("it is at …, or ask …");
   await expect(preview).not.toContainText("<Media omitted>");
 
-  // By keyboard, and twice in haste: neither choice is lost.
+  // By keyboard, and twice in quick succession: neither choice is lost.
   await media.focus();
   await page.keyboard.press("Space");
   await text.getByRole("checkbox", { name: "Web addresses" }).click();
@@ -71,9 +71,7 @@ test("a chat of WhatsApp's is filtered as the person wants and learned in their 
   expect(learned.join("")).toMatch(/^bread<\|end\|>/);
 });
 
-test("what the page cannot tell, the person can: another you, plain text, a chat with nothing in it", async ({
-  page,
-}) => {
+test("the user can correct the page's choices: another you, plain text, a chat without messages", async ({ page }) => {
   await visit(page, "cpu");
   const text = step(page, "Text");
   await drop(page, [{ name: "silent.txt", text: "[31/12/23, 9:00:00] Ana: \u200Eimagen omitida\n" }]);
@@ -84,7 +82,7 @@ test("what the page cannot tell, the person can: another you, plain text, a chat
   await drop(page, [{ name: "chat.txt", text: links }]);
   await drop(page, [{ name: "notes.txt", text: "Some notes" }]);
   await expect(text.getByText("notes.txt")).toBeVisible();
-  // Read again, it stays where it is, and so does the keyboard.
+  // After it is read again, the position and the focus stay.
   await text.getByRole("checkbox", { name: "Web addresses" }).focus();
   await page.keyboard.press("Space");
   await expect(text.getByRole("checkbox", { name: "Web addresses" })).toHaveAccessibleDescription("1 kept");
@@ -92,7 +90,7 @@ test("what the page cannot tell, the person can: another you, plain text, a chat
   await expect(text.locator(".sources .name")).toHaveText(["chat.txt", "notes.txt"]);
   await text.getByLabel("Who are you?").selectOption("Leo");
   await expect(text.getByText("1 conversation, 2 turns")).toBeVisible();
-  // Without addresses Leo says nothing: that is told, and the chat stays as it was.
+  // Without addresses Leo has no messages: this is reported, and the chat stays as it was.
   await text.getByRole("checkbox", { name: "Web addresses" }).click();
   await expect(text.getByRole("alert")).toContainText("Leo says nothing in chat.txt. Those who do: Ana.");
   await expect(text.getByRole("checkbox", { name: "Web addresses" })).not.toBeChecked();
@@ -107,7 +105,7 @@ test("what the page cannot tell, the person can: another you, plain text, a chat
   await expect(text.getByLabel("Who are you?")).toHaveValue("Leo");
 });
 
-test("window.lorito reads a chat as it is told", async ({ page }) => {
+test("window.lorito reads a chat with the given options", async ({ page }) => {
   await visit(page, "cpu");
   const seen = await page.evaluate(async (text) => {
     const { lorito } = window;
@@ -136,7 +134,7 @@ test("window.lorito reads a chat as it is told", async ({ page }) => {
   expect(seen.missing).toEqual({ code: "chat-person-missing", people: ["Ana Paz", "Leo"] });
 });
 
-test("a chat in another language is one, and what only resembles a chat is told of", async ({ page }) => {
+test("a chat in another language is detected, and a text that only resembles a chat is reported", async ({ page }) => {
   await visit(page, "cpu");
   const text = step(page, "Text");
   const french = [
@@ -153,7 +151,7 @@ test("a chat in another language is one, and what only resembles a chat is told 
   await expect(text.getByText("other.txt looks like a chat, as 3 lines begin with a date and a name")).toBeVisible();
 });
 
-test("the archive that a phone makes is opened, and any other is not", async ({ page }) => {
+test("the archive exported by a phone is opened, and any other is not", async ({ page }) => {
   await visit(page, "cpu");
   const text = step(page, "Text");
   await drop(page, [{ name: "WhatsApp Chat - Ana Paz.zip", bytes: zip("_chat.txt", chat) }]);
@@ -164,7 +162,7 @@ test("the archive that a phone makes is opened, and any other is not", async ({ 
   await expect(text.getByRole("alert")).toContainText("book.zip is a packed archive");
 });
 
-/** An archive with one file in it, stored as it is. */
+/** An archive with one uncompressed file. */
 function zip(name: string, text: string): number[] {
   const [path, data] = [Buffer.from(name), Buffer.from(text)];
   const head = Buffer.alloc(26);

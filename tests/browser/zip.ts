@@ -1,15 +1,15 @@
-// Archives as the tests need them: right ones, and ones that lie of themselves.
+// Creates ZIP archives for tests: valid ones, and ones with false entries.
 import { crc32, deflateRawSync } from "node:zlib";
 
-/** What an entry of an archive says of itself, where it differs from what is right. */
+/** False fields of an archive's entry. */
 export interface Lie {
   size?: number;
   flags?: number;
   crc?: number;
   offset?: number;
-  /** How it is packed: 8 is Deflate. */
+  /** The compression method: 8 is Deflate. */
   method?: number;
-  /** Sizes and place in a field of eight bytes each, as archives of more than 4 GB have them. */
+  /** Uses 8-byte fields for sizes and offset, like archives of more than 4 GB. */
   zip64?: boolean;
 }
 

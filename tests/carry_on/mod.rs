@@ -1,5 +1,5 @@
-//! Training that goes on elsewhere. What needs no Python is tested here; `prove.py` does the rest, with what
-//! `write_a_trained_model` leaves it. `cargo xtask test --only carry-on` runs both.
+//! The Python export continues training. What needs no Python is tested here; `prove.py` does the rest, with the files
+//! that the ignored tests write. `cargo xtask test --only carry-on` runs both.
 
 use std::{fs, path::PathBuf, time::Instant};
 
@@ -18,10 +18,10 @@ use lorito::{
 };
 use serde_json::{Value, json};
 
-/// What the page trains on, by file name.
+/// Texts to train on, by file name.
 fn texts() -> Vec<(&'static str, Vec<(&'static str, String)>)> {
     let sample = include_str!("../../web/public/samples/harbour.txt").to_owned();
-    // Documents of all lengths, some of them twice, one that is long, one longer than the script encodes at a time.
+    // Documents of all lengths: some duplicates, a long one, and one longer than the script encodes at a time.
     let mut rows: Vec<String> = (0..60)
         .map(|index| {
             let text = sample.chars().cycle().skip(index * 397).take(1 + index * 7919 % 400).collect::<String>();
@@ -36,7 +36,7 @@ fn texts() -> Vec<(&'static str, Vec<(&'static str, String)>)> {
         ("harbour", vec![("harbour.txt", sample.clone())]),
         ("rows", vec![("rows.jsonl", rows.join("\n")), ("plain.md", sample.replace('\n', "\r\n"))]),
         ("no-lines", vec![("short.txt", "añ漢🦜 ".repeat(41))]),
-        // Two books of which either would be far more than a tenth: the page was told to hold back their ends.
+        // Two books, either of which is far more than a tenth: here the ends are held back.
         ("ends", vec![("one.txt", sample.clone()), ("other.txt", sample[..sample.len() / 2].to_uppercase())]),
     ]
 }
@@ -51,7 +51,7 @@ fn session_with(files: &[(&str, String)]) -> Session {
     session
 }
 
-/// Trains as the page does.
+/// Trains like the page.
 fn train(session: &mut Session, config: TrainConfig) {
     let start = Instant::now();
     let clock = || start.elapsed().as_secs_f64();
@@ -82,7 +82,7 @@ fn write_trained_models() {
         for (name, text) in files {
             fs::write(folder.join(name), text).unwrap();
         }
-        // Only the first has to have learned something; the others are about what their text becomes.
+        // Only the first model has to learn something; the others test how their texts are split and encoded.
         let (kind, steps) = if name == "harbour" { (Kind::Char, 400) } else { (Kind::Bpe, 2) };
         session.train_tokenizer(kind, Some(400)).unwrap();
         session.create_model(MODEL, 1337).unwrap();
@@ -91,7 +91,7 @@ fn write_trained_models() {
             &mut session,
             TrainConfig { steps, eval_every, batch_size: 8, learning_rate: 2e-3, ..Default::default() },
         );
-        // The page's own ids of both parts: two counts and the bytes of validation text, then 16 bits an id.
+        // The page's own ids of both splits: two counts and the bytes of validation text, then 16 bits per id.
         fs::write(folder.join("ids.bin"), session.corpus_tokens().unwrap()).unwrap();
         let zip = block_on(session.export_hugging_face("Harbour", "2026-11-23")).unwrap();
         fs::write(folder.join("model.zip"), zip).unwrap();
@@ -123,7 +123,7 @@ fn write_a_model_for_conversations() {
     fs::write(folder.join("chat_template.jinja"), chat::JINJA).unwrap();
 }
 
-/// nanoGPT's `bias=False`, which transformers know as a GPT-2 with zeros for biases.
+/// nanoGPT's `bias=False`, which becomes a GPT-2 with biases of zero in transformers.
 #[test]
 #[ignore = "writes what prove.py reads"]
 fn write_a_model_without_biases() {
@@ -149,7 +149,7 @@ fn write_a_model_without_biases() {
 }
 
 #[test]
-fn the_notebook_is_one_that_opens() {
+fn the_notebook_has_a_valid_format() {
     let notebook: Value =
         serde_json::from_str(include_str!("../../src/formats/carry_on/continue_training.ipynb")).unwrap();
     assert_eq!((&notebook["nbformat"], &notebook["nbformat_minor"]), (&json!(4), &json!(5)));
@@ -166,7 +166,7 @@ fn the_notebook_is_one_that_opens() {
         match cell["cell_type"].as_str() {
             Some("markdown") => {}
             Some("code") => {
-                // Nothing that was run: no output, and so nothing of anybody's text.
+                // No outputs, which could contain somebody's text.
                 assert_eq!((&cell["outputs"], &cell["execution_count"]), (&json!([]), &Value::Null));
                 code.extend(lines);
                 code.push('\n');

@@ -1,4 +1,4 @@
-"""Reads scripts without running them: their syntax, and that every global name which they use is defined somewhere in them.
+"""Checks scripts without running them: their syntax, and that every global name that they use is defined.
 
     python tests/carry_on/names.py SCRIPT...
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def undefined(table, defined):
-    """Names that functions and classes read as globals, and that neither the module nor Python defines."""
+    """Global names used in functions and classes that neither the module nor Python defines."""
     for symbol in table.get_symbols():
         if symbol.is_referenced() and symbol.is_global() and symbol.get_name() not in defined:
             yield symbol.get_name()

@@ -1,4 +1,4 @@
-"""Carries on training what the page's own code exported, as a person would, and checks what comes out.
+"""Continues training with the Python export like a user, and checks the results.
 
     cargo test --test promises -- --ignored carry_on::
     pip install torch transformers accelerate && python tests/carry_on/prove.py target/tmp/carry-on
@@ -26,7 +26,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 given = Path(sys.argv[1]).resolve()
 TWO_PROCESSES = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", "1"]
 TWO_PROCESSES += ["--num_processes", "2", "--mixed_precision", "no", "--dynamo_backend", "no"]
-# No GPU even where there is one, and a thread a process, so that the figures are the same everywhere.
+# Without a GPU and with one thread per process, so that the results are the same on every machine.
 ENVIRONMENT = os.environ | {"ACCELERATE_USE_CPU": "1", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
 
 
@@ -44,7 +44,7 @@ def carry_on(folder, *arguments, launch=TWO_PROCESSES, environment=ENVIRONMENT):
 
 
 def carried_on(folder, *arguments, **options):
-    """Runs to its end and gives what was said."""
+    """Runs to the end and returns the output."""
     done = carry_on(folder, *arguments, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -76,11 +76,11 @@ def the_text_becomes_the_same_tokens(work):
 
 
 def every_kind_of_file_is_read(work):
-    """The same three documents, in each kind of file that has one in each row."""
+    """The same three documents in each file format with one document per row."""
     from training_text import read_documents
 
     texts = ['One, with a comma\nand a "second" line.', "Two añil 🦜", "Three"]
-    folder = work / "harbour/texts"  # Within a model's folder, whose own files are no text.
+    folder = work / "harbour/texts"  # Inside a model's folder, whose own files must not be read as texts.
     folder.mkdir()
     rows = [{"id": "of no interest", "words": text} for text in texts]
     (folder / "a.json").write_text(json.dumps(rows), encoding="utf-8")
@@ -133,7 +133,7 @@ def the_models_open_again(work, losses):
         config = [json.loads((place / "config.json").read_text(encoding="utf-8")) for place in (folder, model)]
         for name in ["model_type", "vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "activation_function"]:
             assert config[0][name] == config[1][name], name
-        # Older versions leave out what is the class's default.
+        # Older versions omit the class's defaults.
         assert config[1].get("tie_word_embeddings", True) is True
         loaded, loading = AutoModelForCausalLM.from_pretrained(model, output_loading_info=True)
         assert not any(loading.values()), loading
@@ -143,7 +143,7 @@ def the_models_open_again(work, losses):
     run = json.loads((output / "last/lorito_training.json").read_text(encoding="utf-8"))
     assert run["step"] == 700 and run["evaluation"]["validation_loss"] == losses[-1]
     assert f"| Validation loss after | {losses[-1]:.4f} |" in (output / "last/README.md").read_text(encoding="utf-8")
-    # And from there once more, with one process, from the script that lies there.
+    # Continues once more from there, with one process and the script in that folder.
     said = carried_on(output / "last", "--text", given / "harbour/harbour.txt", "--steps", 2, launch=[sys.executable])
     assert f"The last run stopped at a validation loss of {losses[-1]:.4f}; this text gives {losses[-1]:.4f}" in said, (
         said
@@ -172,7 +172,7 @@ def a_run_that_was_cut_off_goes_on(work):
             process.terminate()
     process.wait()
     assert [path.name for path in output.glob("checkpoint-*/progress.json")] and not (output / "last").exists()
-    # The settings are those of the run: nothing has to be said again but the text.
+    # The settings are those of the run: only the text must be given again.
     said = carried_on(folder, "--text", given / "harbour/harbour.txt", "--output", output, "--resume")
     assert re.search("Going on from .*checkpoint-[12]0", said), said
     whole, cut = (load_file(place / "last/model.safetensors") for place in (work / "whole", output))
@@ -256,7 +256,7 @@ def mistakes_are_explained(work):
         done = carry_on(folder, *arguments, launch=[sys.executable])
         assert done.returncode == 1 and message in done.stderr, (arguments, message, done.stdout + done.stderr)
         assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr, done.stderr
-    # Newer versions of accelerate leave such processes alone, and they would write over each other's files.
+    # Newer versions of accelerate do not connect such processes, which would overwrite each other's files.
     alone = {name: value for name, value in ENVIRONMENT.items() if name != "ACCELERATE_USE_CPU"}
     done = carry_on(folder, "--text", text, "--output", work / "alone", environment=alone)
     explained = done.returncode != 0 and "Without a GPU, set ACCELERATE_USE_CPU=1" in done.stderr
@@ -265,7 +265,7 @@ def mistakes_are_explained(work):
 
 
 def the_notebook_runs(work):
-    """Its code in one Python, with the text and the steps that a person would put in; what Colab alone has is not."""
+    """Runs its code in one Python process, with a user's text and steps; the parts that need Colab are left out."""
     folder = unpack("harbour", work / "notebook")
     cells = json.loads((folder / "continue_training.ipynb").read_text(encoding="utf-8"))["cells"]
     code = "\n".join("".join(cell["source"]) + "\n" for cell in cells if cell["cell_type"] == "code")

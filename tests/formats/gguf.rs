@@ -1,4 +1,4 @@
-//! GGUF files, taken apart by a small reader. That llama.cpp itself opens them is for tests/browser/gguf.spec.ts to show.
+//! GGUF files, parsed by a small reader. tests/browser/gguf.spec.ts tests that llama.cpp itself opens them.
 
 use std::collections::HashMap;
 
@@ -109,7 +109,7 @@ fn read(file: &[u8]) -> Gguf {
     let mut end = start;
     let mut read = HashMap::new();
     for (name, shape, kind, offset) in described {
-        // One after another, each at a multiple of 32.
+        // Contiguous, each at a multiple of 32.
         assert_eq!(start + offset, end, "{name}");
         let length = bytes_of(kind, shape.iter().product());
         let bytes = file[end..][..length].to_vec();
@@ -139,7 +139,7 @@ fn text(value: &str) -> Value {
 }
 
 #[test]
-fn metadata_say_what_llama_cpp_asks() {
+fn the_metadata_contain_what_llama_cpp_requires() {
     let model = sample::model();
     let Gguf { metadata, .. } = gguf(&model, GgufPrecision::F16);
     let tokenizer = Tokenizer::from_json(model.tokenizer.as_bytes()).unwrap();
@@ -179,7 +179,7 @@ fn metadata_say_what_llama_cpp_asks() {
 }
 
 #[test]
-fn conversations_bring_their_template() {
+fn models_of_conversations_have_a_chat_template() {
     let model = sample::model();
     let tokenizer =
         Tokenizer::from_json(model.tokenizer.as_bytes()).unwrap().with_special_tokens(&chat::TOKENS).unwrap();
@@ -192,7 +192,7 @@ fn conversations_bring_their_template() {
 }
 
 #[test]
-fn tokens_of_a_model_from_elsewhere_keep_their_roles() {
+fn tokens_of_a_pretrained_model_keep_their_roles() {
     let model = sample::model();
     let tokenizer = Tokenizer::from_json(model.tokenizer.as_bytes()).unwrap();
     let tokenizer = tokenizer.with_special_tokens(&["<s>", "<pad>", "<unk>", "<|im_end|>"]).unwrap();
@@ -220,7 +220,7 @@ fn tokens_of_a_model_from_elsewhere_keep_their_roles() {
 }
 
 #[test]
-fn every_tensor_is_there_once_with_its_rows() {
+fn every_tensor_is_written_once_with_all_rows() {
     let model = with_width(32);
     let layout = Layout::new(&model.config);
     let Gguf { tensors, .. } = gguf(&model, GgufPrecision::F16);
@@ -276,7 +276,7 @@ fn rows_without_a_token_are_left_out() {
 }
 
 #[test]
-fn a_head_of_its_own_is_the_output() {
+fn an_untied_head_is_the_output_tensor() {
     let model = sample::model();
     let config = ModelConfig { variant: Variant { tied: false, ..Variant::GPT2 }, ..model.config };
     let layout = Layout::new(&config);
@@ -293,7 +293,7 @@ fn a_head_of_its_own_is_the_output() {
 }
 
 #[test]
-fn biases_that_a_model_has_not_are_zeros() {
+fn missing_biases_are_written_as_zeros() {
     let published = with_width(32);
     let config = ModelConfig { variant: Variant { bias: false, ..Variant::GPT2 }, ..published.config };
     let weights = Layout::new(&published.config).moved(&published.weights, &Layout::new(&config));
@@ -312,7 +312,7 @@ fn biases_that_a_model_has_not_are_zeros() {
 }
 
 #[test]
-fn eight_bits_are_for_rows_of_whole_blocks() {
+fn only_rows_of_whole_blocks_are_quantized_to_eight_bits() {
     let kinds = |width| {
         let Gguf { metadata, tensors } = gguf(&with_width(width), GgufPrecision::Q8);
         assert_eq!(metadata["general.file_type"], Value::U32(7));
@@ -326,7 +326,7 @@ fn eight_bits_are_for_rows_of_whole_blocks() {
 }
 
 #[test]
-fn eight_bits_come_back_within_about_half_a_step() {
+fn eight_bit_values_differ_from_the_weights_by_about_half_a_step_at_most() {
     let model = with_width(32);
     let layout = Layout::new(&model.config);
     let Gguf { tensors, .. } = gguf(&model, GgufPrecision::Q8);
@@ -335,9 +335,9 @@ fn eight_bits_come_back_within_about_half_a_step() {
     for (at, block) in tensors["blk.0.ffn_up.weight"].bytes.as_chunks::<34>().0.iter().enumerate() {
         let scale = f16::from_le_bytes([block[0], block[1]]).to_f32();
         for (input, &byte) in block[2..].iter().enumerate() {
-            // Rows of 32 are one block each, and `at` is the output.
+            // Rows of 32 are one block each, and `at` is the output's index.
             let value = values[input * 128 + at];
-            // Half a step, and the scale's own rounding to 11 bits, 127 steps away.
+            // Half a step, and the scale's rounding to 11 bits, 127 steps away.
             let error = (f32::from(byte as i8) * scale - value).abs();
             assert!(error <= (0.5 + 127.0 / 2048.0) * scale, "{at} {input}");
         }
@@ -345,7 +345,7 @@ fn eight_bits_come_back_within_about_half_a_step() {
 }
 
 #[test]
-fn what_llama_cpp_cannot_compute_is_refused() {
+fn models_that_llama_cpp_cannot_compute_are_refused() {
     let code = |change: &dyn Fn(&mut ModelConfig)| {
         let mut model = sample::model();
         change(&mut model.config);

@@ -1,5 +1,5 @@
-//! Files that are broken or lie. Each ends in the error that tells what is wrong, none in a panic, and none makes the
-//! reader ask for much more memory than the file has.
+//! Damaged and malicious files. Each ends in a precise error, none in a panic, and none makes the reader allocate much
+//! more memory than the file's size.
 
 use lorito::{
     error::Error,
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::sample;
 use crate::memory::largest;
 
-/// Reads a file and refuses to let it have more than its length at once.
+/// Reads a file, and requires that no single allocation is larger than the file.
 fn read_watched(bytes: &[u8]) -> Result<lorito::formats::ModelFile, Error> {
     let (result, largest) = largest(|| read(bytes));
     let limit = bytes.len() + (64 << 10);
@@ -26,14 +26,14 @@ fn refused(bytes: &[u8]) -> Error {
     error
 }
 
-/// The header alone gives the error of a file, unless what is wrong lies behind it.
+/// Requires that the header check gives the same error, unless the fault is behind the header.
 fn assert_header_gives(bytes: &[u8], error: &Error) {
     if !matches!(error, Error::CheckpointDamaged { .. }) {
         assert_eq!(check_header(bytes, Some(bytes.len() as u64)).as_ref(), Err(error));
     }
 }
 
-/// A valid file taken apart.
+/// The parts of a valid file.
 struct Parts {
     header: Map<String, Value>,
     data: Vec<u8>,
@@ -84,13 +84,13 @@ const POSITIONS: &str = "transformer.wpe.weight";
 const LAST: &str = "transformer.ln_f.bias";
 
 #[test]
-fn taken_apart_and_put_together_again_a_file_is_good() {
+fn a_file_reassembled_from_its_parts_is_valid() {
     assert_eq!(read_watched(&Parts::model().bytes()).unwrap(), sample::model());
     assert_eq!(read_watched(&Parts::checkpoint().bytes()).unwrap(), sample::checkpoint());
 }
 
 #[test]
-fn cut_off_anywhere() {
+fn files_cut_off_anywhere_are_refused() {
     let bytes = write(&sample::model()).unwrap();
     let length = bytes.len() as u64;
     let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap());
@@ -103,24 +103,24 @@ fn cut_off_anywhere() {
         assert_eq!(refused(&bytes[..found as usize]), Error::FileTruncated { found, expected });
         assert!(check_header(&bytes, Some(found)).is_err());
     }
-    // A download that ends within its header, of a length nobody said.
+    // A download of unknown length that ends within its header.
     assert_eq!(check_header(&bytes[..100], None), Err(Error::FileTruncated { found: 100, expected: header }));
 }
 
 #[test]
-fn longer_than_it_says() {
+fn files_longer_than_their_header_says_are_refused() {
     let bytes = [write(&sample::model()).unwrap(), vec![0; 5]].concat();
     let reason = "5 bytes follow the last tensor".into();
     assert_eq!(refused(&bytes), Error::SafetensorsInvalid { reason });
 }
 
 #[test]
-fn a_header_of_a_false_length() {
+fn headers_with_a_false_length_are_refused() {
     let mut bytes = write(&sample::model()).unwrap();
     for length in [LARGEST_HEADER + 1, 1 << 32, 1 << 63, u64::MAX - 7, u64::MAX] {
         bytes[..8].copy_from_slice(&length.to_le_bytes());
         assert_eq!(refused(&bytes), Error::HeaderTooLarge { bytes: length, limit: LARGEST_HEADER });
-        // Known before any of it has come.
+        // Detected before any of it is downloaded.
         assert_eq!(check_header(&bytes[..8], None).unwrap_err().code(), "header-too-large");
     }
     for length in [0u64, 1, 100] {
@@ -133,7 +133,7 @@ fn a_header_of_a_false_length() {
 }
 
 #[test]
-fn a_header_that_is_no_map_of_tensors() {
+fn headers_that_are_no_map_of_tensors_are_refused() {
     for header in [
         "hello",
         "[]",
@@ -157,7 +157,7 @@ fn a_header_that_is_no_map_of_tensors() {
 }
 
 #[test]
-fn more_tensors_than_any_model_has() {
+fn files_with_more_tensors_than_any_model_has_are_refused() {
     let tensors =
         (0..100_000).map(|index| format!("\"{index}\":{}", "{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}"));
     let header = format!("{{{}}}", tensors.collect::<Vec<_>>().join(","));
@@ -165,7 +165,7 @@ fn more_tensors_than_any_model_has() {
 }
 
 #[test]
-fn a_plain_safetensors_file() {
+fn safetensors_files_without_a_manifest_are_refused() {
     let header = "{\"a\": {\"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": [0, 4]}}";
     let missing = "lorito.manifest".into();
     assert_eq!(refused(&file(header.as_bytes(), &[0; 4])), Error::NotALoritoModel { missing });
@@ -179,7 +179,7 @@ fn a_plain_safetensors_file() {
 }
 
 #[test]
-fn offsets_that_overlap_leave_gaps_or_point_outside() {
+fn offsets_that_overlap_leave_gaps_or_point_outside_are_refused() {
     let data = Parts::model().data.len() as u64;
     for offsets in
         [[0, 0], [4, 8], [data, data + 4], [data - 4, data], [8, 4], [u64::MAX - 3, u64::MAX], [1 << 40, (1 << 40) + 4]]
@@ -189,7 +189,7 @@ fn offsets_that_overlap_leave_gaps_or_point_outside() {
             assert_eq!(refused(&bytes).code(), "safetensors-invalid", "{name} {offsets:?}");
         }
     }
-    // Two of one length at one place.
+    // Two tensors of one length at the same offset.
     let bytes = Parts::model().with(|header| {
         let place = header[LAST]["data_offsets"].clone();
         header["transformer.ln_f.weight"]["data_offsets"] = place;
@@ -198,19 +198,20 @@ fn offsets_that_overlap_leave_gaps_or_point_outside() {
 }
 
 #[test]
-fn shapes_that_cannot_be_counted() {
+fn shapes_with_too_many_elements_or_dimensions_are_refused() {
     for shape in [json!([u64::MAX, 2]), json!([1u64 << 32, 1u64 << 32]), json!([1u64 << 62]), json!([1u64 << 63])] {
         let bytes = Parts::model().with(|header| header[TOKENS]["shape"] = shape);
         assert_eq!(refused(&bytes).code(), "safetensors-invalid");
     }
-    // Eight bytes for every two of the header: not within the file's length, but within eight times the largest header.
+    // Eight bytes for every two of the header: more than the file's length, but less than eight times the largest
+    // header.
     let bytes = Parts::model().with(|header| header[TOKENS]["shape"] = json!(vec![1; 100_000]));
     assert_eq!(read(&bytes).unwrap_err().code(), "safetensors-invalid");
 }
 
 #[test]
-fn another_type() {
-    // Half the numbers' bytes are read as all of a tensor of half the precision.
+fn tensors_of_another_type_are_refused() {
+    // Half the bytes would be a complete tensor of half precision.
     let bytes = Parts::model().with(|header| {
         header[LAST]["dtype"] = "F16".into();
         header[LAST]["shape"] = json!([32]);
@@ -224,13 +225,13 @@ fn another_type() {
         refused(&bytes),
         Error::TensorType { tensor: LAST.into(), found: "I32".into(), supported: vec!["F32".into()] }
     );
-    // Not of the size that the type needs.
+    // The length does not match the type.
     let bytes = Parts::model().with(|header| header[LAST]["dtype"] = "F64".into());
     assert_eq!(refused(&bytes).code(), "safetensors-invalid");
 }
 
 #[test]
-fn another_shape_than_the_configuration_says() {
+fn shapes_other_than_the_configurations_are_refused() {
     let bytes = Parts::model().with(|header| header[POSITIONS]["shape"] = json!([16, 24]));
     let (found, expected) = (vec![16, 24], vec![24, 16]);
     assert_eq!(refused(&bytes), Error::TensorShape { tensor: POSITIONS.into(), found, expected });
@@ -241,7 +242,7 @@ fn another_shape_than_the_configuration_says() {
     assert_eq!(refused(&bytes).code(), "tensor-shape");
 }
 
-/// The tensor that is told to be missing.
+/// The name of the tensor that the error reports as missing.
 fn missing(bytes: &[u8]) -> String {
     match refused(bytes) {
         Error::TensorMissing { tensor, .. } => tensor,
@@ -250,7 +251,7 @@ fn missing(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn tensors_that_are_missing_or_too_many() {
+fn missing_and_surplus_tensors_are_refused() {
     let bytes = Parts::model().with(|header| {
         let tensor = header.remove(LAST).unwrap();
         header.insert("transformer.ln_f.bia".into(), tensor);
@@ -285,7 +286,7 @@ fn tensors_that_are_missing_or_too_many() {
 }
 
 #[test]
-fn a_name_that_comes_twice() {
+fn duplicate_tensor_names_are_refused() {
     let header = serde_json::to_string(&Parts::model().header).unwrap();
     let data = Parts::model().data;
     let again = format!("{{\"{LAST}\": {},{}", Parts::model().header[LAST], &header[1..]);
@@ -295,7 +296,7 @@ fn a_name_that_comes_twice() {
 }
 
 #[test]
-fn a_manifest_that_cannot_be_read() {
+fn unreadable_manifests_are_refused() {
     for manifest in ["", "hello", "[]", "{}", "{\"version\": \"1\"}", "{\"version\": 1}", "{\"version\": -1}"] {
         let bytes = Parts::model().with(|header| header["__metadata__"]["lorito.manifest"] = manifest.into());
         assert_eq!(refused(&bytes).code(), "checkpoint-damaged", "{manifest}");
@@ -305,8 +306,8 @@ fn a_manifest_that_cannot_be_read() {
 }
 
 #[test]
-fn a_version_of_the_future() {
-    // Whatever else its manifest says.
+fn files_of_a_future_version_are_refused() {
+    // Whatever else the manifest contains.
     for manifest in ["{\"version\": 4}", "{\"version\": 4, \"config\": \"elsewhere\"}"] {
         let bytes = Parts::model().with(|header| header["__metadata__"]["lorito.manifest"] = manifest.into());
         assert_eq!(refused(&bytes), Error::CheckpointVersion { found: 4, supported: 3 });
@@ -314,7 +315,7 @@ fn a_version_of_the_future() {
 }
 
 #[test]
-fn configurations_of_impossible_models() {
+fn configurations_of_impossible_models_are_refused() {
     for (setting, value) in [
         ("layers", json!(1_000_000_000u64)),
         ("layers", json!(u64::MAX)),
@@ -329,7 +330,7 @@ fn configurations_of_impossible_models() {
         let bytes = Parts::model().with_manifest(|manifest| manifest["config"][setting] = value.clone());
         assert_eq!(refused(&bytes).code(), "configuration-invalid", "{setting} {value}");
     }
-    // Possible, but not in 32 bits.
+    // A possible size, but not with 32 bits.
     let bytes = Parts::model().with_manifest(|manifest| {
         manifest["config"] = json!({"vocabulary": 262144, "context": 4096, "layers": 96, "heads": 1, "width": 4096,
             "dropout": 0.0});
@@ -338,7 +339,7 @@ fn configurations_of_impossible_models() {
 }
 
 #[test]
-fn runs_that_cannot_go_on() {
+fn runs_that_cannot_be_resumed_are_refused() {
     for (setting, value) in [("batchSize", json!(1u64 << 60)), ("learningRate", json!(1e300)), ("beta1", json!(1.0))] {
         let bytes = Parts::checkpoint().with_manifest(|manifest| manifest["progress"]["config"][setting] = value);
         assert_eq!(refused(&bytes).code(), "configuration-invalid", "{setting}");
@@ -351,13 +352,13 @@ fn runs_that_cannot_go_on() {
 }
 
 #[test]
-fn a_hash_of_something_else() {
+fn files_with_a_wrong_hash_are_refused() {
     let good = Parts::checkpoint();
     let damaged = |bytes: Vec<u8>| {
         let reason = "the hash is another".into();
         assert_eq!(refused(&bytes), Error::CheckpointDamaged { reason });
     };
-    // A bit of a weight, of a moment, and of a step's figures.
+    // A bit of a weight, of a moment, and of a step's metrics.
     for at in [good.data.len() / 4, good.data.len() - 1, 40] {
         let mut parts = Parts::checkpoint();
         parts.data[at] ^= 1;
@@ -368,7 +369,7 @@ fn a_hash_of_something_else() {
     }
     damaged(Parts::model().with(|header| header["__metadata__"]["lorito.tokenizer"] = "{}".into()));
     damaged(Parts::model().with_manifest(|manifest| manifest["name"] = "another".into()));
-    // Two tensors of one shape that take each other's place.
+    // Two tensors of the same shape, exchanged.
     damaged(Parts::model().with(|header| {
         let weight = header["transformer.ln_f.weight"].take();
         let bias = header[LAST].take();
@@ -378,8 +379,8 @@ fn a_hash_of_something_else() {
 }
 
 #[test]
-fn tensors_in_another_order_are_as_good() {
-    // As a tool would save them that sorts by name.
+fn tensors_can_be_stored_in_any_order() {
+    // As saved by a tool that sorts by name.
     let Parts { header, data } = Parts::model();
     let mut sorted = Vec::new();
     let header: Map<String, Value> = header
@@ -398,7 +399,7 @@ fn tensors_in_another_order_are_as_good() {
 }
 
 #[test]
-fn bytes_changed_by_chance_never_panic_and_never_pass_as_another_model() {
+fn random_changes_never_cause_a_panic_or_open_as_another_model() {
     let model = sample::model();
     let good = write(&model).unwrap();
     let header = 8 + u64::from_le_bytes(good[..8].try_into().unwrap()) as usize;
@@ -406,7 +407,7 @@ fn bytes_changed_by_chance_never_panic_and_never_pass_as_another_model() {
         let random = |index: u64| mix(mix(1337, round), index);
         let mut bytes = good.clone();
         for change in 0..1 + random(0) % 4 {
-            // Mostly in the header, where there is more to misread.
+            // Mostly in the header, which has more to misread.
             let range = if random(10 * change + 1) % 8 == 0 { bytes.len() } else { header };
             let at = (random(10 * change + 2) % range as u64) as usize;
             match random(10 * change + 3) % 4 {
@@ -419,11 +420,11 @@ fn bytes_changed_by_chance_never_panic_and_never_pass_as_another_model() {
             bytes.truncate((random(1000) % bytes.len() as u64) as usize);
         }
         match read_watched(&bytes) {
-            // A change to itself, or to what is not used, such as a space.
+            // A change to the same byte, or to an unused one, such as a space.
             Ok(read) => assert_eq!(read, model),
             Err(error) => {
                 assert_header_gives(&bytes, &error);
-                // Without the file's length nothing is known of its end, and everything else is refused for the same reason.
+                // Without the file's length its end cannot be checked; any other error must be the same.
                 if let Err(early) = check_header(&bytes, None) {
                     assert!(early == error || error.code() == "file-truncated", "{early} instead of {error}");
                 }

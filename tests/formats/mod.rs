@@ -1,4 +1,4 @@
-//! Models as files: written and read, against Hugging Face's libraries, and against files that lie.
+//! Model files: written and read, compared with Hugging Face's libraries, and damaged.
 
 mod gguf;
 mod hostile;

@@ -1,4 +1,4 @@
-//! The files as Hugging Face's libraries see them. `tests/fixtures/models` says how its files are made.
+//! Lorito's files, read by Hugging Face's libraries. `tests/fixtures/models` has the scripts that make its files.
 
 use std::{fs, path::PathBuf};
 
@@ -18,12 +18,12 @@ use crate::hugging_face::unzip;
 
 const DATE: &str = "2026-11-23";
 
-/// What `make_logits.py` wrote.
+/// The output of `make_logits.py`.
 #[derive(Deserialize)]
 struct Expected {
     texts: Vec<Text>,
     ids: Vec<u32>,
-    /// One row a position.
+    /// One row per position.
     logits: Vec<Vec<f32>>,
     tensors: Vec<String>,
     metadata: Vec<String>,
@@ -52,13 +52,13 @@ fn write_the_fixture() {
 }
 
 #[test]
-fn the_fixture_is_what_would_be_written_today() {
+fn the_fixture_equals_what_the_current_code_writes() {
     assert!(fs::read(fixture("small.safetensors")).unwrap() == write(&sample::model()).unwrap());
     assert!(fs::read(fixture("small.zip")).unwrap() == hugging_face(&sample::model(), DATE).unwrap());
 }
 
 #[test]
-fn transformers_and_the_page_give_the_same_logits() {
+fn logits_equal_those_of_transformers() {
     let model = read(&fs::read(fixture("small.safetensors")).unwrap()).unwrap();
     let Expected { ids, logits, .. } = expected();
     let device = Device::cpu();
@@ -73,7 +73,7 @@ fn transformers_and_the_page_give_the_same_logits() {
 }
 
 #[test]
-fn transformers_and_the_page_give_the_same_ids() {
+fn token_ids_equal_those_of_transformers() {
     let model = sample::model();
     let tokenizer = Tokenizer::from_json(model.tokenizer.as_bytes()).unwrap();
     for Text { text, ids, decoded } in expected().texts {
@@ -83,7 +83,7 @@ fn transformers_and_the_page_give_the_same_ids() {
 }
 
 #[test]
-fn safetensors_opens_the_one_file() {
+fn the_model_file_opens_in_safetensors() {
     let Expected { tensors, metadata, .. } = expected();
     let layout = lorito::model::Layout::new(&sample::model().config);
     let mut names: Vec<_> = layout.parameters.into_iter().map(|parameter| parameter.name).collect();
@@ -94,7 +94,7 @@ fn safetensors_opens_the_one_file() {
 }
 
 #[test]
-fn the_folder_says_what_the_model_is_and_nothing_of_its_text() {
+fn the_folder_describes_the_model_without_revealing_its_text() {
     let model = sample::model();
     let files = unzip(&hugging_face(&model, DATE).unwrap());
     let mut names: Vec<_> = files.keys().map(String::as_str).collect();
@@ -129,7 +129,7 @@ fn the_folder_says_what_the_model_is_and_nothing_of_its_text() {
 }
 
 #[test]
-fn the_folder_says_how_the_last_run_went() {
+fn the_folder_describes_the_last_run() {
     let model = sample::model();
     let read = |model: &ModelFile| -> Value {
         serde_json::from_slice(&unzip(&hugging_face(model, DATE).unwrap())["lorito_training.json"]).unwrap()
@@ -150,7 +150,7 @@ fn the_folder_says_how_the_last_run_went() {
     for (name, value) in [("steps", json!(20)), ("batch_size", json!(4)), ("learning_rate", json!(3e-3))] {
         assert_eq!(training[name], value, "{name}");
     }
-    // The script knows every setting, and no other.
+    // The script knows exactly these settings.
     let script =
         String::from_utf8(unzip(&hugging_face(&model, DATE).unwrap())["continue_training.py"].clone()).unwrap();
     for name in training.keys() {
@@ -162,7 +162,7 @@ fn the_folder_says_how_the_last_run_went() {
 }
 
 #[test]
-fn a_tokenizer_that_cannot_be_read_is_an_error() {
+fn an_unreadable_tokenizer_is_an_error() {
     for tokenizer in ["", "{}", "{\"added_tokens\": 3}", "[\"<|endoftext|>\"]"] {
         let model = ModelFile { tokenizer: tokenizer.into(), ..sample::model() };
         assert_eq!(hugging_face(&model, DATE).unwrap_err().code(), "tokenizer-invalid");

@@ -1,4 +1,4 @@
-//! What is written comes back, bit for bit.
+//! Models and checkpoints survive a round trip through a file, bit for bit.
 
 use futures_lite::future::block_on;
 use lorito::{
@@ -15,14 +15,14 @@ use lorito::{
 use super::sample;
 use crate::hugging_face::{open, unzip};
 
-/// Equal as bits, which tells -0 from 0.
+/// Requires equal bits, which distinguishes -0 from 0.
 fn assert_same(left: &[f32], right: &[f32]) {
     let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
     assert_eq!(bits(left), bits(right));
 }
 
 #[test]
-fn a_model_comes_back() {
+fn a_model_survives_a_round_trip() {
     let model = sample::model();
     let bytes = write(&model).unwrap();
     assert_eq!(read(&bytes).unwrap(), model);
@@ -30,9 +30,9 @@ fn a_model_comes_back() {
 }
 
 #[test]
-fn a_checkpoint_comes_back_bit_for_bit() {
+fn a_checkpoint_survives_a_round_trip_bit_for_bit() {
     let mut checkpoint = sample::checkpoint();
-    // Numbers that a careless format loses.
+    // Numbers that a careless format would change.
     checkpoint.weights[..4].copy_from_slice(&[-0.0, f32::MIN_POSITIVE / 2.0, f32::MAX, f32::MIN]);
     checkpoint.optimizer.as_mut().unwrap().tensors[1][0] = 1e-45;
     checkpoint.progress.config.learning_rate = 0.1 + 0.2;
@@ -52,14 +52,14 @@ fn a_checkpoint_comes_back_bit_for_bit() {
 }
 
 #[test]
-fn a_model_without_biases_comes_back_and_leaves_as_a_gpt2() {
+fn a_model_without_biases_survives_a_round_trip_and_is_exported_as_gpt2() {
     let published = sample::model();
     let config = ModelConfig { variant: Variant { bias: false, ..Variant::GPT2 }, ..published.config };
     let weights = Layout::new(&published.config).moved(&published.weights, &Layout::new(&config));
     let model = ModelFile { config, weights, ..published };
     let bytes = write(&model).unwrap();
     assert_eq!(read(&bytes).unwrap(), model);
-    // Older pages say that they are too old, not that tensors are missing.
+    // Older versions of the page report that they are too old, not that tensors are missing.
     assert!(String::from_utf8_lossy(&bytes).contains(r#"{\"version\":3,"#));
 
     let mut session = Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS);
@@ -73,7 +73,7 @@ fn a_model_without_biases_comes_back_and_leaves_as_a_gpt2() {
 }
 
 #[test]
-fn an_adapter_and_the_best_weights_come_back() {
+fn an_adapter_and_the_best_weights_survive_a_round_trip() {
     let model = sample::model();
     let config = LoraConfig { rank: 3, targets: Targets { mlp: false, ..Targets::default() }, ..LoraConfig::default() };
     let layout = Layout::adapter(&model.config, &config);
@@ -90,7 +90,7 @@ fn an_adapter_and_the_best_weights_come_back() {
 }
 
 #[test]
-fn decimal_fractions_come_back_exactly() {
+fn decimal_fractions_survive_a_round_trip_exactly() {
     let mut model = sample::model();
     for index in 0..2000 {
         // 53 random bits: the shortest decimal form has up to 17 digits.
@@ -111,7 +111,7 @@ fn a_checkpoint_opens_as_a_model() {
 }
 
 #[test]
-fn an_untrained_model_comes_back() {
+fn an_untrained_model_survives_a_round_trip() {
     let mut model = sample::model();
     model.history = History::default();
     let config = lorito::config::TrainConfig { steps: 0, ..Default::default() };
@@ -120,7 +120,7 @@ fn an_untrained_model_comes_back() {
 }
 
 #[test]
-fn a_header_is_checked_from_the_beginning_of_a_download() {
+fn a_header_is_checked_as_soon_as_it_is_downloaded() {
     for model in [sample::model(), sample::checkpoint()] {
         let bytes = write(&model).unwrap();
         let length = bytes.len() as u64;
@@ -132,7 +132,7 @@ fn a_header_is_checked_from_the_beginning_of_a_download() {
     }
 }
 
-/// A history of `count` evaluations, with a sample of each if `text` is given.
+/// A history of `count` evaluations, each with a sample if `text` is given.
 fn long_history(count: u64, text: Option<&str>) -> History {
     let evaluation = |step| Evaluation {
         step,
@@ -150,8 +150,8 @@ fn long_history(count: u64, text: Option<&str>) -> History {
 }
 
 #[test]
-fn a_history_of_any_length_comes_back() {
-    // Samples as long as those of models of words; alone they would be four times what a header may have.
+fn a_history_of_any_length_survives_a_round_trip() {
+    // Samples as long as those of models with BPE; alone they would be four times the largest header.
     for history in [long_history(110_000, Some(&"word ".repeat(100))), long_history(1_000_000, None)] {
         let checkpoint = ModelFile { history, ..sample::checkpoint() };
         let bytes = write(&checkpoint).unwrap();
@@ -177,7 +177,7 @@ fn a_long_history_that_is_damaged_is_refused() {
 }
 
 #[test]
-fn what_version_1_can_hold_is_written_so_that_older_pages_open_it() {
+fn models_that_version_1_can_represent_are_written_in_it() {
     let bytes = write(&ModelFile { history: long_history(5_000, None), ..sample::model() }).unwrap();
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header = std::str::from_utf8(&bytes[8..8 + header]).unwrap();
@@ -185,7 +185,7 @@ fn what_version_1_can_hold_is_written_so_that_older_pages_open_it() {
 }
 
 #[test]
-fn weights_that_are_no_numbers_are_neither_written_nor_read() {
+fn non_finite_weights_are_neither_written_nor_read() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut model = sample::model();
         model.weights[5] = bad;

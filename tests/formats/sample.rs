@@ -1,4 +1,4 @@
-//! A small model with something in every place of its file.
+//! A small model with a value in every part of its file.
 
 use lorito::{
     config::{ModelConfig, TrainConfig, Variant},
@@ -14,15 +14,15 @@ use lorito::{
 const TEXT: &str = "El veloz murciélago hindú comía feliz cardillo y kiwi. La cigüeña tocaba el saxofón detrás del palenque de paja. \
      Jackdaws love my big sphinx of quartz! ¿Verdad? 🦜 0123456789\n";
 
-/// A whole number's bits as a fraction between -1 and 1, the same everywhere.
+/// Maps an integer to a fraction between -1 and 1, the same on every machine.
 fn fraction(seed: u64, index: usize) -> f32 {
     (mix(seed, index as u64) >> 40) as f32 / (1 << 23) as f32 - 1.0
 }
 
-/// Weights far from 0, gains around 1: each has its share in the logits.
+/// Weights far from 0, gains around 1, so that each one affects the logits.
 pub fn weights(layout: &Layout, seed: u64, scale: f32) -> Vec<f32> {
     let mut flat = vec![0.0; layout.len];
-    // Numbers by the order of the tensors, not by where the layout puts them: the files stay the same if that changes.
+    // Values depend on the order of the tensors, not on the layout: the files stay the same if the layout changes.
     let mut first = 0;
     for parameter in &layout.parameters {
         let gain = parameter.name.contains("ln_") && parameter.name.ends_with("weight");

@@ -1,4 +1,4 @@
-//! The test. `LORITO_FUZZ_SECONDS` says how long it looks, `LORITO_FUZZ_SEED` which broken files it makes.
+//! The native fuzz test. `LORITO_FUZZ_SECONDS` sets its duration, `LORITO_FUZZ_SEED` the seed of the damaged files.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use super::{
     targets::{Target, targets},
 };
 
-/// No case may take longer. On an idle machine the slowest takes a hundredth of it.
+/// Time limit of a case. On an idle machine the slowest takes a hundredth of it.
 const LONGEST: Duration = Duration::from_secs(20);
 
 fn variable<T: FromStr>(name: &str, otherwise: T) -> T {
@@ -21,7 +21,7 @@ fn variable<T: FromStr>(name: &str, otherwise: T) -> T {
 }
 
 #[test]
-fn no_broken_file_makes_a_reader_panic_or_hang() {
+fn damaged_files_never_make_a_reader_panic_or_hang() {
     let seconds: f64 = variable("LORITO_FUZZ_SECONDS", 8.0);
     let seed: u64 = variable("LORITO_FUZZ_SEED", 1);
     let targets = targets();
@@ -31,7 +31,7 @@ fn no_broken_file_makes_a_reader_panic_or_hang() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// What is wrong with a target, if anything is found in this time.
+/// Fuzzes a target for this time; returns the first failure.
 fn look(target: &Target, seed: u64, time: Duration) -> Option<String> {
     let Target { name, whole, read } = target;
     for file in whole {

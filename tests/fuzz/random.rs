@@ -1,10 +1,10 @@
-//! Random numbers, and how they break a file.
+//! Random numbers, and random damage to files.
 
 /// Marsaglia's xorshift64* ("Xorshift RNGs", 2003): the same numbers on every machine.
 pub struct Random(u64);
 
 impl Random {
-    /// The numbers of one case: it can be run again without those before it.
+    /// The generator of one case, which can be repeated without the earlier ones.
     pub fn of_case(seed: u64, case: u64) -> Self {
         Self(lorito::train::mix(seed, case) | 1)
     }
@@ -26,7 +26,7 @@ impl Random {
     }
 }
 
-/// Bytes that readers look for.
+/// Byte sequences with a meaning to some reader.
 const WORDS: &[&[u8]] = &[
     b"\"",
     b"\\",
@@ -97,10 +97,10 @@ const WORDS: &[&[u8]] = &[
     b"#version",
 ];
 
-/// The longest broken file, in bytes.
+/// The longest damaged file, in bytes.
 const LONGEST: usize = 200_000;
 
-/// One of `whole` with up to ten faults.
+/// One of `whole` with up to ten random changes.
 pub fn broken(random: &mut Random, whole: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = whole[random.below(whole.len())].clone();
     for _ in 0..=random.below(10) {

@@ -1,5 +1,5 @@
-//! The readers, and the whole files that the broken ones are made of. Where a reader accepts a broken file, what it read is
-//! used as the page would use it.
+//! The readers under test, and intact files to damage. If a reader accepts a damaged file, the result is used like on
+//! the page.
 
 use std::{collections::HashMap, io::Write};
 
@@ -20,12 +20,12 @@ type Read = Box<dyn Fn(&[u8], &mut Random)>;
 
 pub struct Target {
     pub name: &'static str,
-    /// What broken files are made of; each is read once as it is.
+    /// Intact files; each is also read unchanged.
     pub whole: Vec<Vec<u8>>,
     pub read: Read,
 }
 
-/// A file of tests/fixtures, or all of several.
+/// The contents of one or several files of tests/fixtures.
 macro_rules! fixtures {
     ($($path:literal),+) => {
         vec![$(include_bytes!(concat!("../fixtures/", $path)).to_vec()),+]
@@ -154,7 +154,7 @@ pub fn targets() -> Vec<Target> {
             let _ = formats::read_peft(include_bytes!("../fixtures/peft/adapter_config.json"), bytes, &base());
         }),
     );
-    // Lengths of the training ids, the documents and the validation ids come first, then the ids (src/train/data.rs).
+    // The numbers of training ids, documents and validation ids come first, then the ids (src/train/data.rs).
     let lengths = [3u64, 2, 9].iter().flat_map(|length| length.to_le_bytes());
     let narrow = [1u16, 2, 3, 4, 5].iter().flat_map(|id| id.to_le_bytes());
     let wide = [1u32, 2, 3, 4, 70_000].iter().flat_map(|id| id.to_le_bytes());
@@ -214,7 +214,7 @@ pub fn targets() -> Vec<Target> {
         ("a.tsv", tables),
         ("a.json", json.clone()),
         ("a.jsonl", conversations()),
-        ("a.parquet", conversations()), // the page hands the rows of a table over as JSON lines
+        ("a.parquet", conversations()), // the page passes the rows of a table as JSON lines
         ("WhatsApp Chat with Eva.txt", chats),
         ("a.txt", texts),
         ("a.json.gz", packed),
@@ -235,8 +235,8 @@ fn read_model(bytes: &[u8]) {
     assert!(formats::read(&written).is_ok(), "what was written opens");
 }
 
-/// A model file whose header still parses, with the hash that its contents have (src/formats/model_file.rs): so that what
-/// lies behind the check of the hash is reached.
+/// A model file whose header can be parsed, with the hash of its actual contents (src/formats/model_file.rs), so that
+/// the code behind the hash check is reached.
 fn with_right_hash(bytes: &[u8]) -> Option<Vec<u8>> {
     let (length, rest) = bytes.split_first_chunk::<8>()?;
     let (head, data) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
@@ -297,12 +297,12 @@ fn tokenizer_json(bytes: &[u8]) -> HashMap<String, Vec<u8>> {
     HashMap::from([("tokenizer.json".to_owned(), bytes.to_vec())])
 }
 
-/// The model that tests/fixtures/peft's adapter is for.
+/// The base model of the adapter in tests/fixtures/peft.
 fn base() -> ModelConfig {
     formats::pretrained_config(include_bytes!("../fixtures/pretrained/plain/config.json")).expect("a fixture")
 }
 
-/// The beginning of the file is planned with, as the page does, and the pieces are read from the rest.
+/// As on the page, the beginning of the file is used for planning, and the pieces are read from the rest.
 fn read_weights(bytes: &[u8], random: &mut Random) {
     let announced = bytes.first_chunk::<8>().map_or(0, |length| u64::from_le_bytes(*length).min(1 << 24) as usize);
     let head = bytes.len().min(8 + announced);
@@ -390,7 +390,7 @@ fn conversations() -> Vec<Vec<u8>> {
     .to_vec()
 }
 
-/// One file in the forms that programs for chats export.
+/// A file in each format that chat programs export.
 fn exported_chats() -> Vec<u8> {
     br#"[{"title": "t", "current_node": "b", "mapping": {
       "a": {"parent": null, "message": {"author": {"role": "user"}, "content": {"parts": ["Is it late?"]}}},

@@ -1,5 +1,5 @@
-//! Folders as Hugging Face keeps them: those of `tests/fixtures/pretrained`, those in our own archives, and how a page gives
-//! one to a session.
+//! Hugging Face folders for tests: those of `tests/fixtures/pretrained`, those in Lorito's own archives, and how the
+//! page passes one to a session.
 
 use std::{collections::HashMap, fs, path::PathBuf};
 
@@ -22,7 +22,7 @@ pub fn files(name: &str) -> Files {
     entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
 }
 
-/// The files of an archive whose files are stored as they are, as our own archives' are.
+/// The files of an uncompressed archive, as Lorito writes it.
 pub fn unzip(bytes: &[u8]) -> Files {
     let number = |at: usize| u32::from_le_bytes(bytes[at..][..4].try_into().unwrap()) as usize;
     let (mut files, mut at) = (HashMap::new(), 0);
@@ -36,7 +36,7 @@ pub fn unzip(bytes: &[u8]) -> Files {
     files
 }
 
-/// What a page gives to the session of a folder: beginnings only of the large files.
+/// The page's input for a session: only the beginnings of large files.
 pub fn folder(files: &Files) -> Folder {
     let take = |name: &str| files.get(name).cloned();
     let weights = files.iter().filter(|(name, _)| name.ends_with(".safetensors")).map(|(name, bytes)| {
@@ -52,7 +52,7 @@ pub fn folder(files: &Files) -> Folder {
     }
 }
 
-/// Opens a folder as the page does, piece by piece.
+/// Opens a folder in pieces, like the page.
 pub fn open(session: &mut Session, files: &Files) -> Result<ModelSummary> {
     for piece in session.begin_pretrained(&folder(files))? {
         block_on(session.push_pretrained(&files[&piece.file][piece.from as usize..piece.to as usize]))?;
@@ -60,7 +60,7 @@ pub fn open(session: &mut Session, files: &Files) -> Result<ModelSummary> {
     session.finish_pretrained()
 }
 
-/// Shape and bytes of each tensor of a safetensors file, by name.
+/// Shape and bytes of each tensor in a safetensors file, by name.
 pub fn tensors(bytes: &[u8]) -> HashMap<String, (Value, Vec<u8>)> {
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header: HashMap<String, Value> = serde_json::from_slice(&bytes[8..8 + length]).unwrap();

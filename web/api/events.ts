@@ -1,4 +1,4 @@
-// How the worker's word reaches those who listen: events, and the functions given to calls that are under way.
+// Dispatches the worker's events: to listeners, and to the callbacks of calls in progress.
 
 import type { Engine } from "../shared/engines";
 import { LoritoError, markHandled, type Problem } from "../shared/errors";
@@ -7,25 +7,25 @@ import { Held } from "./held";
 import type { LoritoEvents, Phase } from "./types";
 import { WorkerOwner } from "./worker-owner";
 
-/** A stored run among what holds a model. */
+/** The name of a stored run as a holder of the model (held.ts). */
 export function runHolder(run: string): string {
   return `run ${run}`;
 }
 
 export class Events extends EventTarget {
   protected readonly owner: WorkerOwner;
-  /** What holds the model as it is now. */
+  /** Where the current state of the model is saved. */
   protected readonly held = new Held();
-  /** Of the call of `train` under way. */
+  /** The callback of the `train` call in progress. */
   protected onProgress: ((progress: Progress) => void) | undefined;
-  /** Who waits for the worker's word, by the number of their call. */
+  /** The callbacks of calls in progress, by call number. */
   readonly #calls = new Map<number, (event: WorkerEvent) => void>();
-  /** Texts under way, each as the function that ends it. */
+  /** A stop function for each text in progress. */
   readonly #writing = new Set<() => void>();
   #callCount = 0;
   #phase: Phase = "starting";
   #askedToPersist = false;
-  /** Which run is not saved and why, as last told: it would be the same every minute. */
+  /** The unsaved run and the reason, as last reported: otherwise the notice would repeat every minute. */
   #unsaved: string | undefined;
 
   constructor(forced: Engine | undefined) {
@@ -42,7 +42,7 @@ export class Events extends EventTarget {
     });
   }
 
-  /** Listens to one kind of event; the function returned ends that. */
+  /** Adds a listener for one kind of event; returns a function that removes it. */
   on<K extends keyof LoritoEvents>(type: K, listener: (detail: LoritoEvents[K]) => void): () => void {
     const received = (event: Event) => listener((event as CustomEvent<LoritoEvents[K]>).detail);
     this.addEventListener(type, received);
@@ -68,7 +68,7 @@ export class Events extends EventTarget {
     this.#writing.clear();
   }
 
-  /** Makes a call to which the worker says something while it is under way; `signal` ends it ("cancelled"). */
+  /** Makes a call during which the worker sends events; `signal` cancels it ("cancelled"). */
   protected async withWord<T>(
     ask: (call: number) => Promise<T>,
     take: (event: WorkerEvent) => void,
@@ -137,7 +137,7 @@ export class Events extends EventTarget {
     return detail;
   }
 
-  /** Text, tokenizer and model are other ones. */
+  /** Dispatches events for the text, tokenizer and model after all of them have been replaced. */
   protected async tellAll(): Promise<void> {
     this.tell("text", await this.owner.ask((api) => api.plain("textSummary")));
     this.tell("tokenizer", (await this.owner.ask((api) => api.plain("tokenizerSummary"))) ?? undefined);
@@ -152,7 +152,7 @@ export class Events extends EventTarget {
     this.tell("phase", { phase: now });
   }
 
-  /** Asks the browser not to clear what is saved when the disk gets full. Some ask the person, so not before. */
+  /** Asks the browser for persistent storage. Some browsers prompt the user, so this is delayed until something is saved. */
   protected persist(): void {
     if (this.#askedToPersist) return;
     this.#askedToPersist = true;

@@ -1,16 +1,16 @@
-// What holds the model as it is now besides this page, so that nothing that was learned goes without a question.
+// Tracks where the model's current state is saved, so that the page warns before unsaved training is lost.
 
 export class Held {
   readonly #by = new Set<string>();
   #matters = false;
 
-  /** The model has just been made, and can be made again. */
+  /** The model is new and can be recreated from its seed. */
   fresh(): void {
     this.#matters = false;
     this.#by.clear();
   }
 
-  /** The model is another one, or has learned: these hold it as it is now, and nothing else does. */
+  /** The model has been replaced or trained: only these holders have its current state. */
   only(...holders: string[]): void {
     this.#matters = true;
     this.#by.clear();
@@ -29,7 +29,7 @@ export class Held {
     if (this.#by.delete(from)) this.#by.add(to);
   }
 
-  /** Whether the model would be lost with the page. */
+  /** Whether the model would be lost when the page is closed. */
   get nowhere(): boolean {
     return this.#matters && this.#by.size === 0;
   }

@@ -1,5 +1,5 @@
-// `lorito.hub`: models and datasets from the Hugging Face hub by name, and a model to it. Nothing is asked of any hub
-// until one of these methods is called.
+// `lorito.hub`: models and datasets from the Hugging Face hub by name, and uploads of a model. No hub is contacted until
+// one of these methods is called.
 import type { ModelSummary } from "lorito-wasm";
 import { LoritoError, type Problem, problemOf } from "../shared/errors";
 import { HUGGING_FACE, hostOf, hubAddress, isPrivateWay, placeOf } from "../shared/hub/place";
@@ -9,17 +9,17 @@ import type { NamedFile, WorkerApi, WorkerEvent } from "../shared/protocol";
 export interface TransferOptions {
   /** Bytes of all files together. */
   onProgress?: ((loaded: number, total: number) => void) | undefined;
-  /** Ends the transfer: the call rejects with "cancelled". */
+  /** Cancels the transfer: the call rejects with "cancelled". */
   signal?: AbortSignal | undefined;
 }
 
-/** What the hub needs of the rest of the page. */
+/** The parts of the page that the hub uses. */
 export interface HubTools {
   ask<T>(question: (api: WorkerApi) => Promise<T>): Promise<T>;
   withWord<T>(ask: (call: number) => Promise<T>, take: (event: WorkerEvent) => void, signal?: AbortSignal): Promise<T>;
   opened(model: ModelSummary, files: NamedFile[]): Promise<ModelSummary & { vocabSize: number }>;
   exportFolder(name: string): Promise<NamedFile[]>;
-  /** Files of the hub in the browser's storage are about to go. */
+  /** Called before hub files are deleted from the browser's storage. */
   forgetting(): Promise<void>;
   persist(): void;
 }
@@ -27,14 +27,14 @@ export interface HubTools {
 export class Hub {
   readonly #tools: HubTools;
   #address = HUGGING_FACE;
-  /** Whether a link chose the address, and no person or script. */
+  /** Whether the address comes from a link rather than from the user or a script. */
   #isLinked = false;
 
   constructor(tools: HubTools) {
     this.#tools = tools;
   }
 
-  /** The hub's address: Hugging Face's own, or that of any other that speaks as it does. */
+  /** The hub's address: Hugging Face's, or any other with the same interface. */
   get address(): string {
     return this.#address;
   }
@@ -44,28 +44,28 @@ export class Hub {
     this.#isLinked = false;
   }
 
-  /** The hub that a link names. Models and datasets come from there; nothing is sent there, and no token goes there. */
+  /** Sets the hub that a link names. Models and datasets are fetched there; nothing is uploaded to it, and it gets no token. */
   followLink(address: string): void {
     this.address = address;
     this.#isLinked = this.#address !== HUGGING_FACE;
   }
 
-  /** Where models are sent to: a link has no say in that. */
+  /** The address of the hub for uploads, which a link cannot change. */
   get sendingAddress(): string {
     return this.#isLinked ? HUGGING_FACE : this.#address;
   }
 
-  /** Which repository a text names: "owner/name", "owner/name@revision", or an address. Asks nobody. */
+  /** Parses "owner/name", "owner/name@revision", or an address, without a request. */
   place(text: string, type: HubPlace["type"] = "model"): HubPlace {
     return changed(() => placeOf(text, type, this.#address));
   }
 
-  /** The repository on the hub that models are sent to. Throws where no token may be taken for it. */
+  /** The repository for an upload. Throws if no token may be sent to its hub. */
   placeToSend(repo: string | HubPlace): HubPlace {
     const place = typeof repo === "string" ? changed(() => placeOf(repo, "model", this.sendingAddress)) : repo;
     const host = hostOf(place);
     if (!place.name.includes("/")) throw new LoritoError({ code: "hub-name-invalid", name: place.name });
-    // Who frames a page can lead clicks and keys to where the person does not see them go.
+    // A page that frames this one can redirect clicks and keystrokes without the user's knowledge.
     if (window.top !== window.self) throw new LoritoError({ code: "hub-token-framed", host });
     const isLinked = this.#isLinked && new URL(place.hub).origin === new URL(this.#address).origin;
     if (isLinked) throw new LoritoError({ code: "hub-linked", host });
@@ -73,7 +73,7 @@ export class Hub {
     return place;
   }
 
-  /** Opens a model by its name. `unkept` says why its files are not kept on this device, if they are not. */
+  /** Opens a model by its name. `unkept` says why its files are not stored on this device, if they are not. */
   async open(
     model: string | HubPlace,
     options: TransferOptions = {},
@@ -86,13 +86,13 @@ export class Hub {
     return { ...(await this.#tools.opened(summary, files)), notices, unkept };
   }
 
-  /** The tables of a dataset, each of one split of one of its variants. */
+  /** The tables of a dataset: one for each split of each configuration. */
   async dataset(name: string | HubPlace, { signal }: Pick<TransferOptions, "signal"> = {}): Promise<HubDataset> {
     const place = typeof name === "string" ? this.place(name, "dataset") : name;
     return this.#transfer({ signal }, (api, call) => api.hubDataset(call, place));
   }
 
-  /** The files of a table, of a long one only the first `parts`; `addText` takes them as they are. */
+  /** The files of a table, or only its first `parts`; `addText` accepts them unchanged. */
   async fetchTable(
     { place, commit }: HubDataset,
     { config, split, files }: HubTable,
@@ -103,17 +103,17 @@ export class Hub {
     if (!fetched.unkept) this.#tools.persist();
     const name = [place.name, config, split].filter((part) => part !== "default").join(" ");
     const data = fetched.files.map(({ data }) => data);
-    return { name: `${name}.parquet`, data, unkept: fetched.unkept }; // the crate tells a format by the ending
+    return { name: `${name}.parquet`, data, unkept: fetched.unkept }; // the crate detects a format by the file extension
   }
 
-  /** The model as the files that `send` sends. */
+  /** The model as the files that `send` uploads. */
   filesToSend(name: string): Promise<NamedFile[]> {
     return this.#tools.exportFolder(name);
   }
 
   /**
-   * Puts files into a repository on the hub, in the name of whose token it is; returns the address of its page. The token is
-   * sent to the hub, which no link chooses, and kept nowhere.
+   * Uploads files to a repository on the hub, as the owner of `token`; returns the address of its page. The token is sent
+   * only to the hub, which a link cannot choose, and is not stored.
    */
   async send(
     repo: string | HubPlace,
@@ -125,7 +125,7 @@ export class Hub {
     return this.#transfer(options, (api, call) => api.sendToHub(call, { place, files, token, isPrivate }));
   }
 
-  /** What is kept of the hub in the browser's storage, newest first; nothing where the browser keeps nothing. */
+  /** Repositories in the browser's storage, newest first; empty if the browser has no storage. */
   async kept(): Promise<KeptRepo[]> {
     return this.#tools
       .ask((api) => api.keptRepos())
@@ -135,7 +135,7 @@ export class Hub {
       });
   }
 
-  /** A model that is open stays open. */
+  /** Deletes a repository from the storage. A model that is open stays open. */
   async forget(key: string): Promise<void> {
     await this.#tools.forgetting();
     return this.#tools.ask((api) => api.forgetRepo(key));
@@ -157,7 +157,7 @@ export class Hub {
   }
 }
 
-/** What cannot be read as an address or a name, as the error of the public interface. */
+/** Converts the `Problem` of an invalid address or name into the public error class. */
 function changed<T>(read: () => T): T {
   try {
     return read();

@@ -1,9 +1,9 @@
-// One tab at a time may write runs to the browser's storage. The lock is the page's and not the worker's, so it
-// outlives a worker that is replaced; the browser frees it when the page is gone, and gives it to the next tab that waits.
+// Lets only one tab at a time write runs to the browser's storage. The page holds the lock, not the worker, so it outlives
+// a worker that is replaced; the browser releases it when the page is closed, and grants it to the next tab in the queue.
 import { lockName } from "../shared/home";
 import { home } from "./home";
 
-/** How often to look before another tab has it: after a reload the page that was may hold it for a moment. */
+/** Number of attempts before another tab is assumed to have the lock: after a reload the old page may hold it briefly. */
 const looks = 10;
 const pause = 100;
 
@@ -19,11 +19,11 @@ export class RunLock {
     this.#granted = granted;
   }
 
-  /** Asks for the lock for the rest of the page's life. False: another tab has it; it comes when that one is closed. */
+  /** Requests the lock for the rest of the page's life. False: another tab has it; it is granted once that tab is closed. */
   async take(): Promise<boolean> {
-    if (!("locks" in navigator)) return true; // plain http: there is no storage either
+    if (!("locks" in navigator)) return true; // plain http has no storage either
     this.#ask();
-    // No clock: however busy the page is, a free lock is here before the answer to a question that was put after it.
+    // No timer: however busy the page is, a free lock is granted before the response to a query that was sent later.
     for (let look = 0; look < looks && !this.#held; look++) {
       if (look > 0) await new Promise((resolve) => setTimeout(resolve, pause));
       await navigator.locks.query();
@@ -44,7 +44,7 @@ export class RunLock {
     });
   }
 
-  /** Whether another tab has it. */
+  /** Whether another tab has the lock. */
   async isElsewhere(): Promise<boolean> {
     if (!("locks" in navigator)) return false;
     for (let look = 0; look < looks; look++) {

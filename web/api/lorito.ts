@@ -1,6 +1,6 @@
 /**
  * Lorito's public API, `window.lorito`: everything that the page does, for the page's own views and for other scripts.
- * README.md shows a whole session.
+ * README.md shows a complete session.
  */
 import type { ChatMessage, History, LeftOut } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
@@ -17,11 +17,11 @@ export { LoritoError } from "../shared/errors";
 export type * from "./types";
 
 /**
- * Trains a small GPT and lets it write. Every method rejects with a {@link LoritoError}. Methods may be called before
- * `ready`; they wait for it.
+ * Trains a small GPT and generates text with it. Every method rejects with a {@link LoritoError}. Methods may be called
+ * before `ready`; they wait for it.
  */
 export class Lorito extends Models {
-  /** The engine in use. Rejects if the address asks for one (`?engine=cpu`, `?engine=webgpu`) that cannot start. */
+  /** The engine in use. Rejects if the address requests an engine (`?engine=cpu`, `?engine=webgpu`) that cannot start. */
   readonly ready: Promise<EngineInfo>;
   /** The Hugging Face hub. */
   readonly hub: Hub;
@@ -44,16 +44,16 @@ export class Lorito extends Models {
   }
 
   /**
-   * Goes on with another engine, for when the GPU cannot do what it is asked ("gpu-command-rejected"). It gets what there is:
-   * text, tokenizer and model, a run as it was last saved. A run in training goes on; other calls reject and can be made again.
+   * Switches to another engine, for a GPU that rejects a command ("gpu-command-rejected"). Text, tokenizer and model move to
+   * it, a run as it was last saved. A run in training continues; other calls reject and can be repeated.
    */
   changeEngine(engine: Engine): Promise<EngineInfo> {
     return this.owner.change(engine);
   }
 
   /**
-   * What a report of a fault should say, as plain text: version, browser, GPU with its features and limits, kernels, speeds,
-   * the model's size, how the GPU was checked against the CPU, storage. Nothing of the text or of what the model learned.
+   * The text of a bug report: version, browser, GPU with its features and limits, kernels, speeds, the model's size, the
+   * self-check's result, storage. It contains neither training text nor anything that the model learned.
    */
   async report(): Promise<string> {
     const { reportOf } = await part(import("./report"));
@@ -65,8 +65,8 @@ export class Lorito extends Models {
   // Training
 
   /**
-   * Trains for `steps` more steps; what is not given is as in nanoGPT. Rejects with "busy" while it trains already, and
-   * with "diverged" when the loss is no number any more; the model is then as it was last saved.
+   * Trains for `steps` more steps; omitted settings are as in nanoGPT. Rejects with "busy" during training, and with
+   * "diverged" when the loss is no longer a number; the model is then restored from the last checkpoint.
    */
   async train({ onProgress, ...config }: TrainOptions = {}): Promise<TrainResult> {
     return this.trainModel(given(config), onProgress);
@@ -86,12 +86,12 @@ export class Lorito extends Models {
     this.owner.control("stop");
   }
 
-  /** Every step, evaluation and sample of the model's training. */
+  /** All steps, evaluations and samples of the model's training. */
   history(): Promise<History> {
     return this.owner.ask((api) => api.plain("history"));
   }
 
-  /** Puts the weights of the run's best evaluation back; training goes on from there. */
+  /** Restores the weights of the run's best evaluation; training continues from them. */
   async returnToBest(): Promise<void> {
     await this.owner.ask((api) => api.returnToBest());
     this.tell("best", undefined);
@@ -99,16 +99,16 @@ export class Lorito extends Models {
 
   // Writing
 
-  /** The text after the prompt. Training waits meanwhile. */
+  /** Generates the continuation of the prompt. Training waits meanwhile. */
   generate(prompt: string, { onToken, onUnknown, ...options }: WriteOptions = {}): Promise<string> {
     const ask = (call: number) => this.owner.ask((api) => api.generate(call, prompt, given(options)));
     return this.#write(ask, onToken, (event) => event.event === "unknown" && onUnknown?.(event.characters));
   }
 
   /**
-   * The answer to a conversation: perhaps a system message, then turns, the last of them the user's. What no longer fits
-   * into the model's context is left out in whole turns from the oldest on. A model whose tokenizer has no tokens for
-   * turns reads lines ("User: …", "Assistant: …") and ends where it begins the next one.
+   * Generates the answer to a conversation: an optional system message, then turns, the last of them the user's. If it
+   * exceeds the model's context, the oldest turns are dropped whole. A model whose tokenizer has no tokens for turns reads
+   * lines ("User: …", "Assistant: …"), and its answer ends where it begins the next one.
    */
   async chat(messages: ChatMessage[], { onToken, onUnknown, ...options }: WriteOptions = {}): Promise<ChatAnswer> {
     let unknownCharacters = "";
@@ -130,7 +130,7 @@ export class Lorito extends Models {
   ): Promise<string> {
     let text = "";
     let end = () => {};
-    // The worker may be in the midst of a long token; the person need not wait for that.
+    // The worker may still be computing a token; the caller does not wait for that.
     const stopped = new Promise<string>((resolve) => {
       end = () => resolve(text);
     });
@@ -148,13 +148,13 @@ export class Lorito extends Models {
     }
   }
 
-  /** Ends every text under way: `generate` resolves with what is there. */
+  /** Stops every generation in progress: `generate` resolves with the text so far. */
   stopWriting(): void {
     this.endAllWriting();
     markHandled(this.owner.ask((api) => api.stopWriting()));
   }
 
-  /** The scores of all tokens after the last one of `ids`. */
+  /** The logits after the last of `ids`. */
   logits(ids: ArrayLike<number>): Promise<Float32Array> {
     return this.owner.ask((api) => api.plain("logits", Uint32Array.from(ids)));
   }

@@ -1,30 +1,30 @@
-// Memory that ran out is remembered for a while: what did not fit yesterday will hardly fit today.
+// Remembers out-of-memory failures for two weeks: the same allocation would most likely fail again.
 import { deviceName } from "../shared/engines";
 import type { EngineInfo } from "../shared/protocol";
 
 const place = "lorito.memoryFailures";
-/** Then it is believed in again: other programs may have had the memory. */
+/** How long a failure counts, in milliseconds: other programs may have used the memory. */
 const forgottenAfter = 14 * 24 * 60 * 60 * 1000;
 
 interface Kept {
-  /** Bytes that were believed to fit. */
+  /** The total memory that was assumed to be available. */
   bytes: number;
-  /** When they did not. */
+  /** The time of the failure. */
   at: number;
 }
 
-/** Where the browser keeps nothing it holds as long as the page is open. */
+/** In a browser without storage, failures are remembered as long as the page is open. */
 let kept: Record<string, Kept> = read();
 
 function read(): Record<string, Kept> {
   try {
     return JSON.parse(localStorage.getItem(place) ?? "{}");
   } catch {
-    return {}; // no storage, or not what was written there
+    return {}; // no storage, or a damaged entry
   }
 }
 
-/** Memory of this engine ran out, though its limits were kept. */
+/** Records that this engine ran out of memory although its limits were respected. */
 export function noteMemoryFailure(info: EngineInfo): void {
   kept = { ...kept, [deviceName(info)]: { bytes: info.limits.total, at: Date.now() } };
   try {
@@ -34,7 +34,7 @@ export function noteMemoryFailure(info: EngineInfo): void {
   }
 }
 
-/** The totals that were assumed when memory ran out, by the device it belongs to. */
+/** The assumed memory totals of failed allocations, by device. */
 export function memoryFailures(): Record<string, number> {
   const recent = Object.entries(kept).filter(([, { at }]) => Date.now() - at < forgottenAfter);
   return Object.fromEntries(recent.map(([on, { bytes }]) => [on, bytes]));

@@ -1,4 +1,4 @@
-// The part of the public interface that makes models, opens them, and gives them away.
+// The part of the public API that creates, opens and exports models.
 import type { HalfPrecision, ModelSummary, Plan, Preset, TrainConfig } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
 import { LoritoError, orNone, type Problem } from "../shared/errors";
@@ -12,7 +12,7 @@ import type { OpenedModel } from "./types";
 export class Models extends OwnRuns {
   readonly #wordsOfOnePage: () => OnePageWords;
 
-  /** `wordsOfOnePage`: what a page that a model leaves as says, in the person's language. */
+  /** `wordsOfOnePage`: the strings of a one-page model, in the page's language. */
   constructor(forced: Engine | undefined, wordsOfOnePage: () => OnePageWords) {
     super(forced);
     this.#wordsOfOnePage = wordsOfOnePage;
@@ -22,22 +22,22 @@ export class Models extends OwnRuns {
     return this.owner.ask((api) => api.plain("presets"));
   }
 
-  /** What a model and its training would cost, before there is one. Rejects if it cannot be. */
+  /** The memory and time that a model and its training would take. Rejects if they are impossible. */
   planModel(model: NewModel & { vocabulary?: number }, train: Partial<TrainConfig>): Promise<Plan> {
     return this.owner.ask((api) => api.planModel(model, given(train)));
   }
 
-  /** Whether `halfPrecision` in the settings of training can be trusted on this engine: a few steps with and without. */
+  /** Whether `halfPrecision` is accurate on this engine, found by training a few steps with and without it. */
   checkHalfPrecision(): Promise<HalfPrecision> {
     return this.owner.ask((api) => api.checkHalfPrecision());
   }
 
-  /** Gets the GPU ready for a model that will most likely be trained, so that its first step does not wait for it. */
+  /** Compiles the GPU's pipelines for a model that will probably be trained, so that its first step need not wait. */
   compileAhead(model: NewModel & { vocabulary?: number }, train: Partial<TrainConfig>): Promise<void> {
     return this.owner.ask((api) => api.compileAhead(model, given(train)));
   }
 
-  /** Makes a fresh model in place of the one there is: a preset, or "tiny" with other figures. */
+  /** Replaces the model with a new one: a preset, or "tiny" with other values. */
   async createModel(model: NewModel): Promise<ModelSummary> {
     const summary = await this.owner.ask((api) => api.createModel(model));
     this.owner.replay.model = { made: model };
@@ -50,7 +50,7 @@ export class Models extends OwnRuns {
     return (await this.owner.ask((api) => api.plain("modelSummary"))) ?? undefined;
   }
 
-  /** Takes the adapter up into the weights: the model writes what it wrote, and all of it can be trained. */
+  /** Merges the adapter into the weights: the outputs stay the same, and all weights can be trained. */
   async mergeAdapter(): Promise<ModelSummary> {
     const model = await this.owner.ask((api) => api.mergeAdapter());
     this.held.only();
@@ -58,19 +58,19 @@ export class Models extends OwnRuns {
     return this.tell("model", model) as ModelSummary;
   }
 
-  /** For when the engine must be started anew: what the model is now cannot be told by how it was made. */
+  /** Stores the model's file for a restart of the engine: the model can no longer be recreated from its origin. */
   async #remember(): Promise<void> {
     this.owner.replay.model = { opened: await this.#exported("safetensors", "lorito") };
   }
 
   /**
-   * A model as a .safetensors file that this page opens, a .zip with a Hugging Face folder, or a .gguf file for
-   * llama.cpp with 16 or 8 bits a number; its adapter alone, a .zip that PEFT and this page open; or a page of its own,
-   * an .html file that writes wherever it is opened and that this page opens, too.
+   * The model as a .safetensors file that this page opens, a .zip with a Hugging Face folder, or a .gguf file for llama.cpp
+   * with 16 or 8 bits per number; its adapter alone, a .zip for PEFT and this page; or a one-page model, an .html file that
+   * generates text in any browser and that this page also opens.
    */
   async exportModel(kind: ExportKind, name = "lorito"): Promise<Blob> {
     const file = await this.#exported(kind, name);
-    // A .gguf file has fewer bits a number, and does not open here.
+    // A .gguf file has fewer bits per number, and does not open here.
     if (!kind.startsWith("gguf")) this.held.also("file");
     return file;
   }
@@ -82,9 +82,9 @@ export class Models extends OwnRuns {
   }
 
   /**
-   * Opens a model: a .safetensors file of Lorito's, a model's own page, a .zip with a Hugging Face folder in it, or the
-   * files of such a folder (config.json, weights in one file or in shards, tokenizer); PEFT's adapter for the model that is
-   * open, or beside its model's files. `signal` ends it: the call rejects with "cancelled".
+   * Opens a model: Lorito's own .safetensors file, a one-page model, a .zip with a Hugging Face folder, or the files of such
+   * a folder (config.json, weights in one file or in shards, tokenizer); a PEFT adapter for the open model, or together with
+   * its model's files. `signal` cancels it: the call rejects with "cancelled".
    */
   async importModel(
     source: Blob | NamedFile[],
@@ -104,8 +104,8 @@ export class Models extends OwnRuns {
   }
 
   /**
-   * Opens a model from an address. Its host must allow that (CORS); nothing but the file is asked of it. `signal` ends it:
-   * the call rejects with "cancelled".
+   * Opens a model from an address. Its host must allow that (CORS); only the file is requested. `signal` cancels it: the call
+   * rejects with "cancelled".
    */
   async importFromUrl(
     url: string,
@@ -126,21 +126,21 @@ export class Models extends OwnRuns {
     model: ModelSummary,
     source: Blob | NamedFile[],
   ): Promise<ModelSummary & { vocabSize: number }> {
-    // An adapter came for a model that was there before.
+    // An adapter was opened for the current model.
     if (model.adapter) await this.#remember();
     else this.owner.replay.model = { opened: source };
-    // An adapter that came for a model which nothing held yet holds only a part of it.
+    // An adapter's file contains only a part of a model that is saved nowhere.
     if (!model.adapter || !this.held.nowhere) this.held.only("file");
     await this.tellAll();
     return { ...model, vocabSize: model.vocabulary };
   }
 
-  /** The models kept in the browser's storage, newest first. */
+  /** The models in the browser's storage, newest first. */
   savedModels(): Promise<SavedModel[]> {
     return this.owner.ask((api) => api.savedModels()).catch(orNone<SavedModel[]>([]));
   }
 
-  /** Keeps the model under a name like this one; returns the name it got. */
+  /** Saves the model in the browser's storage; returns the final name. */
   async saveModel(name: string): Promise<string> {
     this.persist();
     const saved = await this.owner.ask((api) => api.saveModel(name));
@@ -156,9 +156,9 @@ export class Models extends OwnRuns {
     return model;
   }
 
-  /** Returns the name it got. A model that is open stays open. */
+  /** Returns the final name. A model that is open stays open. */
   async renameModel(from: string, to: string): Promise<string> {
-    await this.owner.replay.takeOut().catch(() => {}); // a file that is gone already cannot be copied
+    await this.owner.replay.takeOut().catch(() => {}); // a deleted file cannot be copied
     const name = await this.owner.ask((api) => api.renameModel(from, to));
     this.held.renamed(modelHolder(from), modelHolder(name));
     return name;
@@ -175,14 +175,14 @@ export class Models extends OwnRuns {
     return this.owner.ask((api) => api.savedModelFile(name));
   }
 
-  /** Bytes in the browser's storage: used by this host's pages, and granted to them. */
+  /** Bytes in the browser's storage: used by this origin, and its quota. */
   async storageUsed(): Promise<{ used: number; quota: number }> {
     const { usage = 0, quota = 0 } = (await navigator.storage?.estimate?.()) ?? {};
     return { used: usage, quota };
   }
 }
 
-/** A saved model among what holds a model. */
+/** The name of a saved model as a holder of the model (held.ts). */
 function modelHolder(name: string): string {
   return `model ${name}`;
 }

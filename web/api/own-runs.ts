@@ -1,4 +1,4 @@
-// The part of the public interface that keeps runs: those in the browser's storage, and the one that the page holds.
+// The part of the public API that saves and restores runs: those in the browser's storage, and the one in the page's memory.
 import type { TrainConfig } from "lorito-wasm";
 import { LoritoError, orNone } from "../shared/errors";
 import type { Progress, RunSummary, TrainResult } from "../shared/protocol";
@@ -10,7 +10,7 @@ import type { TrainOptions } from "./types";
 export class OwnRuns extends Texts {
   readonly #lock = new RunLock(() => this.owner.mayStore());
 
-  /** Whether the model has learned something that neither a saved run nor a saved or downloaded model holds. */
+  /** Whether the model has been trained since it was last saved or downloaded. */
   get unsaved(): boolean {
     return this.held.nowhere;
   }
@@ -30,13 +30,13 @@ export class OwnRuns extends Texts {
     return this.owner.train(config, () => this.#lock.take());
   }
 
-  /** The newest run, if it was cut off by a reload or a crash, or stopped; null if it was not. */
+  /** The newest run, if it was interrupted by a reload or a crash, or stopped; otherwise null. */
   async unfinishedRun(): Promise<RunSummary | null> {
     const run = await this.savedRun();
     return run && run.step < run.endStep ? run : null;
   }
 
-  /** The newest run in the browser's storage, finished or not; null if there is none that this tab may touch. */
+  /** The newest run in the browser's storage, finished or not; null if there is none, or another tab has the storage. */
   async savedRun(): Promise<RunSummary | null> {
     if (this.owner.training || (await this.#lock.isElsewhere())) return null;
     return (await this.savedRuns())[0] ?? null;
@@ -47,7 +47,7 @@ export class OwnRuns extends Texts {
     return this.owner.ask((api) => api.savedRuns()).catch(orNone<RunSummary[]>([]));
   }
 
-  /** Brings a saved run back, the newest or `run`, without going on: its model can write, and `train` trains it further. */
+  /** Restores a saved run, the newest or `run`, without training: its model generates text, and `train` continues it. */
   async restoreRun(run?: string): Promise<RunSummary> {
     await this.#mayTouch();
     const restored = await this.owner.ask((api) => api.restoreRun(undefined, run));
@@ -58,8 +58,8 @@ export class OwnRuns extends Texts {
   }
 
   /**
-   * Goes on to its end with the run that is open, or else with the newest one; or with `run`. Its losses are those it would
-   * have had without the break.
+   * Trains the open run, or else the newest one, or `run`, to its last step. The losses are exactly those of an uninterrupted
+   * run.
    */
   async continueRun({
     onProgress,
@@ -72,12 +72,12 @@ export class OwnRuns extends Texts {
     return this.trainModel(undefined, onProgress);
   }
 
-  /** Removes a run from the browser's storage, the newest or `run`. A model of it that is open stays open. */
+  /** Deletes a run from the browser's storage, the newest or `run`. A model of it that is open stays open. */
   async discardRun(run?: string): Promise<void> {
     await this.#mayTouch();
     const gone = run ?? (await this.savedRuns())[0]?.run;
     const { model } = this.owner.replay;
-    // For when the engine must be started anew, the page holds on to a run that is open.
+    // An open run is held in memory for a restart of the engine.
     const isOpen = model !== undefined && "run" in model && model.run === gone && !this.owner.training;
     const file = isOpen ? await this.#file(gone).catch(() => undefined) : undefined;
     await this.owner.ask((api) => api.discardRun(run));
@@ -90,8 +90,8 @@ export class OwnRuns extends Texts {
   }
 
   /**
-   * A run as one file (weights, optimizer, tokens, history), for when it cannot be saved here: `run`, or the one that is
-   * open, or else the newest.
+   * A run as one file (weights, optimizer, tokens, history), for browsers that cannot save it: `run`, or the open one, or
+   * else the newest.
    */
   async downloadRun(run?: string): Promise<Blob> {
     const file = await this.#file(run);
@@ -107,7 +107,7 @@ export class OwnRuns extends Texts {
     return this.owner.ask((api) => api.runFile(run ?? open?.run));
   }
 
-  /** Opens what `downloadRun` gave, as a run of its own. */
+  /** Opens the file of `downloadRun` as a new run. */
   async openRun(file: Blob): Promise<RunSummary> {
     const run = await this.owner.ask((api) => api.restoreRun(file));
     this.owner.replay.model = { run: run.run, file };

@@ -1,20 +1,20 @@
-// What a report of a fault says of the machine, the browser and the engine: codes and figures for whoever mends it, in
-// plain text. Nothing of what the person gave: no text, no weights, no names.
+// Writes a bug report's section on the machine, the browser and the engine: codes and numbers for developers, in plain
+// text. It contains none of the user's data: no text, no weights, no names.
 import type { EngineFacts, EngineInfo } from "../shared/protocol";
 import type { Seen } from "./worker-owner";
 
-/** Put in by web/build/bundle.mjs. */
+/** Defined by web/build/bundle.mjs. */
 declare const LORITO_VERSION: string;
 
 interface Sources {
-  /** The engine in use; or why there is none, as a code. */
+  /** The engine in use; or the code of the error that prevents it. */
   engine: EngineInfo | string;
   facts: EngineFacts | undefined;
   seen: Seen;
   storage: { used: number; quota: number };
 }
 
-/** One line for each thing that is known. */
+/** One line for each known fact. */
 export function reportOf({ engine, facts, seen, storage }: Sources): string {
   const { deviceMemory } = navigator as { deviceMemory?: number };
   const lines: [string, string | undefined][] = [

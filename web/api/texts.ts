@@ -1,4 +1,4 @@
-// The part of the public interface that makes tokens of texts.
+// The part of the public API that adds texts and tokenizes them.
 import type { HeldBack, Piece, TextSummary, TokenizerKind, TokenizerSummary } from "lorito-wasm";
 import { LoritoError, type Problem, problemOf } from "../shared/errors";
 import { isArchive } from "../shared/kinds";
@@ -7,9 +7,9 @@ import type { AddedText, AddTextOptions } from "./types";
 
 export class Texts extends Events {
   /**
-   * Adds a text: .txt, .md, .csv, .json, .jsonl, or one of these gzipped, or .parquet; a chat that WhatsApp has exported,
-   * as .txt or .zip. A list has the parts of one file. Of an archive every chat is a text of its own, or, if there is none,
-   * every file that can be read as text; those that cannot are among the notices. What is there stays if nothing can be read.
+   * Adds a text: .txt, .md, .csv, .json, .jsonl, or one of these gzipped, or .parquet; a chat exported from WhatsApp, as
+   * .txt or .zip. An array holds the parts of one file. From an archive every chat is added as its own text, or, if there is
+   * none, every file that can be read as text; notices list the others. If nothing can be read, the text stays unchanged.
    */
   async addText(
     name: string,
@@ -58,7 +58,7 @@ export class Texts extends Events {
     return this.tell("text", summary);
   }
 
-  /** The file behind a text, as it was given or as it lay in an archive, by its place in `sources`; undefined if it is unknown. */
+  /** The original file of a text, also from an archive, by its index in `sources`; undefined if unknown. */
   textFile(index: number): Blob | Blob[] | undefined {
     return this.owner.replay.texts[index]?.data;
   }
@@ -68,7 +68,7 @@ export class Texts extends Events {
     return this.owner.ask((api) => api.namesIn(archive));
   }
 
-  /** Removes a text by its place in `sources`. */
+  /** Removes a text by its index in `sources`. */
   async removeText(index: number): Promise<TextSummary> {
     const summary = await this.owner.ask((api) => api.removeText(index));
     this.owner.replay.texts.splice(index, 1);
@@ -83,8 +83,8 @@ export class Texts extends Events {
   }
 
   /**
-   * Chooses what of the text the model never sees and is tested on: whole documents, or the last tenth of each, which suits
-   * a few long ones. Conversations are held back whole.
+   * Chooses the validation data: whole documents, or the last tenth of each, which suits a few long ones. Conversations are
+   * held back whole.
    */
   async holdBack(what: HeldBack): Promise<TextSummary> {
     const summary = await this.owner.ask((api) => api.holdBack(what));
@@ -96,7 +96,7 @@ export class Texts extends Events {
     return this.owner.ask((api) => api.plain("textSummary"));
   }
 
-  /** Trains a tokenizer on the text. `vocabSize` matters to "bpe" alone. */
+  /** Trains a tokenizer on the text. `vocabSize` applies to "bpe" only. */
   async trainTokenizer(options: {
     kind: TokenizerKind;
     vocabSize?: number | undefined;
@@ -108,22 +108,22 @@ export class Texts extends Events {
     return { ...summary, vocabSize: summary.vocabulary };
   }
 
-  /** A good vocabulary for BPE on this text. */
+  /** A suitable BPE vocabulary size for this text. */
   suggestedVocabulary(): Promise<number> {
     return this.owner.ask((api) => api.plain("suggestedVocabulary"));
   }
 
-  /** The text cut into its tokens. */
+  /** The text as a list of tokens. */
   previewTokens(text: string): Promise<Piece[]> {
     return this.owner.ask((api) => api.plain("previewTokens", text));
   }
 
-  /** Whether each token of a text would be learned (1) or only read (0): of conversations the answers are. */
+  /** The loss mask of a text: 1 for tokens that are learned, 0 for context only; in conversations the answers are learned. */
   learnedTokens(text: string): Promise<Uint8Array> {
     return this.owner.ask((api) => api.plain("lossMaskOf", text));
   }
 
-  /** The characters that the tokenizer has no token for and leaves out. */
+  /** Characters that the tokenizer has no token for and drops. */
   unknownCharacters(text: string): Promise<string> {
     return this.owner.ask((api) => api.plain("unknownCharacters", text));
   }
@@ -137,7 +137,7 @@ export class Texts extends Events {
   }
 }
 
-/** The first bytes of a file that somebody gave. */
+/** The first bytes of a file. */
 async function startOf(file: Blob, name: string): Promise<Uint8Array> {
   try {
     return new Uint8Array(await file.slice(0, 4).arrayBuffer());

@@ -1,14 +1,14 @@
-// Trusted Types: the addresses that this page starts scripts from, and no others, are let through.
+// Trusted Types: permits the page to start scripts from its own addresses and from no others.
 
 interface Policy {
   createScriptURL(address: string): unknown;
 }
 
-/** The policy named in index.html; a page may make it once. */
+/** The policy named in index.html; a page may create it only once. */
 let policy: Policy | undefined;
 const ours = new Set<string>();
 
-/** An address of ours, in the form that a browser with Trusted Types asks for. */
+/** Wraps one of the page's own addresses for browsers that enforce Trusted Types. */
 export function trusted(address: string): unknown {
   ours.add(address);
   const { trustedTypes } = globalThis as { trustedTypes?: { createPolicy(name: string, rules: Policy): Policy } };

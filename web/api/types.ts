@@ -74,32 +74,32 @@ export type {
   TrainConfig,
   TrainResult,
 };
-/** What Lorito is at. While a model trains it is "training", also when somebody lets it write. */
+/** What Lorito is doing. During training it is "training", also while text is generated. */
 export type Phase = "starting" | "idle" | "training" | "paused" | "writing" | "recovering";
 
-/** What `window.lorito` tells by events; `event.detail` has these types. */
+/** The events of `window.lorito`; `event.detail` has these types. */
 export interface LoritoEvents {
   phase: { phase: Phase };
-  /** While a model trains, at most ten times a second. */
+  /** During training, at most ten times a second. */
   progress: Progress;
   evaluation: Evaluation;
-  /** After each evaluation, and when the best weights are put back. */
+  /** After each evaluation, and when the best weights are restored. */
   best: BestSoFar | undefined;
-  /** A run has put an adapter beside the model, or given it the tokens between turns of conversations. */
+  /** A run has added an adapter to the model, or the tokens that separate the turns of a conversation. */
   adapted: ModelSummary;
-  /** What the model writes at an evaluation. */
+  /** The text generated at an evaluation. */
   sample: { step: number; text: string };
   /**
-   * Something the person should know and that no call rejects with: "device-lost", "internal" (the engine is started
-   * anew), "self-check-failed" (the CPU takes over from a GPU that computes wrongly), "recovered" {engine, reason, step?},
-   * "state-lost", and why the run is not saved: "storage-full", "storage-unavailable", "run-in-another-tab", "not-saved".
-   * "storage-cleared": what had been saved was gone, and the run has been saved again.
+   * Something the user should know and for which no call rejects: "device-lost", "internal" (the engine is restarted),
+   * "self-check-failed" (the CPU replaces a GPU that computes wrongly), "recovered" {engine, reason, step?}, "state-lost",
+   * and why the run is not saved: "storage-full", "storage-unavailable", "run-in-another-tab", "not-saved".
+   * "storage-cleared": the saved run had been deleted, and has been saved again.
    */
   notice: Problem;
   text: TextSummary;
-  /** undefined: there is none (any more). */
+  /** undefined: there is none, or it was removed. */
   tokenizer: TokenizerSummary | undefined;
-  /** undefined: there is none (any more). */
+  /** undefined: there is none, or it was removed. */
   model: ModelSummary | undefined;
   /** A checkpoint was saved. */
   saved: { step: number; at: number };
@@ -107,25 +107,25 @@ export interface LoritoEvents {
 
 export interface AddTextOptions {
   /**
-   * The column of a CSV file or the field of JSON that holds the text, as `sources` names them; empty: the conversations
-   * that the records are; what is likely if not given.
+   * The column of a CSV file or the field of JSON with the text, as `sources` names them; empty: the records are
+   * conversations; detected if omitted.
    */
   field?: string | undefined;
-  /** Of a chat that WhatsApp or another program has exported. */
+  /** For a chat exported by WhatsApp or another program. */
   chat?: ChatOptions | undefined;
-  /** In what its characters are written, as `TextDecoder` names it; told from its bytes if not given. */
+  /** The character encoding, by its `TextDecoder` name; detected from the bytes if omitted. */
   encoding?: Encoding | undefined;
-  /** The place in `sources` of a text that goes when this one is in, and whose place it takes. */
+  /** The index in `sources` of a text that the new one replaces. */
   replaces?: number | undefined;
   onProgress?: ((loaded: number, total: number) => void) | undefined;
-  /** Ends the reading: the call rejects with "cancelled". Of an archive, the texts that are in by then stay. */
+  /** Cancels the reading: the call rejects with "cancelled". Texts of an archive that were already added stay. */
   signal?: AbortSignal | undefined;
 }
 
-/** A model that came in, and what of the files it came from was passed over. */
+/** A model that was opened, with notices about ignored files. */
 export type OpenedModel = ModelSummary & { vocabSize: number; notices: Problem[] };
 
-/** The text with what was added, and what of an archive was passed over. */
+/** The text after the addition, with notices about skipped files of an archive. */
 export type AddedText = TextSummary & { notices: Problem[] };
 
 export interface TrainOptions extends Partial<TrainConfig> {
@@ -133,8 +133,8 @@ export interface TrainOptions extends Partial<TrainConfig> {
 }
 
 export interface WriteOptions extends Partial<GenerateOptions> {
-  /** Gets the text piece by piece. */
+  /** Called with each piece of the text. */
   onToken?: ((piece: string) => void) | undefined;
-  /** Gets the characters of the prompt that the model has no token for, if there are any, before the text begins. */
+  /** Called with the prompt's characters that the model has no token for, if there are any, before the text begins. */
   onUnknown?: ((characters: string) => void) | undefined;
 }

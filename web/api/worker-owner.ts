@@ -1,5 +1,5 @@
-// Owns the worker: starts it, and when its GPU is lost or its wasm traps, starts another one and brings back what it
-// held. What the page asks of it goes on where it can: training does, other calls reject and can be made again.
+// Owns the worker: starts it, and after a lost GPU or a wasm trap starts another one and restores its state. Training
+// continues; other calls reject and can be repeated.
 import { wrap } from "comlink";
 import type { SelfCheckResult, TrainConfig } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
@@ -11,35 +11,35 @@ import { memoryFailures, noteMemoryFailure } from "./memory-failures";
 import { ReplayLog } from "./replay-log";
 import { startWorker } from "./worker-start";
 
-/** What ends a worker whose engine somebody changes for another one. */
+/** The code of calls that are ended by a change of engine. */
 const changed = "engine-changed" satisfies ErrorCode;
 
-/** What the page does with the worker's word. */
+/** The page's handlers of events. */
 export interface Listener {
   received(event: WorkerEvent): void;
   notice(notice: Problem): void;
   /** The phase may have changed. */
   phase(): void;
-  /** Text, tokenizer and model were brought back, perhaps as they were some steps ago. */
+  /** Text, tokenizer and model have been restored, perhaps to an earlier step. */
   broughtBack(): void;
 }
 
-/** What a report says of this page's engines, those that are no more among them. */
+/** What a bug report says about this page's engines, former ones included. */
 export interface Seen {
-  /** The GPU that was found, in use or not. */
+  /** The GPU that was found, whether in use or not. */
   gpu?: Pick<EngineInfo, "adapter" | "software" | "offers">;
-  /** How the GPU was checked last. */
+  /** The result of the last self-check. */
   check?: SelfCheckResult;
-  /** Of the run trained last. */
+  /** Milliseconds per step of the last run. */
   millisecondsPerStep?: number;
-  /** Why engines came to their ends, as codes. */
+  /** The codes of the errors that ended engines. */
   losses: string[];
 }
 
-/** One worker, from its start to its end. */
+/** One worker, from start to end. */
 class Live {
   readonly #worker = startWorker();
-  // Every method is async and takes what can be cloned, so Comlink changes no type.
+  // Every method is async and takes cloneable arguments, so Comlink changes no type.
   readonly #api = wrap(this.#worker) as unknown as WorkerApi;
   readonly #waiting = new Set<(problem: LoritoError) => void>();
   #end: LoritoError | undefined;
@@ -48,13 +48,13 @@ class Live {
     this.#worker.addEventListener("message", ({ data }: MessageEvent<WorkerEvent | { event?: never }>) => {
       if (data.event && !this.#end) received(data);
     });
-    // Its script cannot be had, or something went wrong in it that nobody waited for.
+    // The script could not be fetched, or an error was thrown that no call awaits.
     this.#worker.addEventListener("error", (event) => {
       received({ event: "lost", problem: { code: "internal", reason: event.message || "the worker did not start" } });
     });
   }
 
-  /** Asks the worker something. Unlike Comlink's own promise, this one settles when the worker is no more. */
+  /** Calls the worker. Unlike Comlink's own promise, this one also settles when the worker ends. */
   ask<T>(question: (api: WorkerApi) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#end) return reject(this.#end);
@@ -65,7 +65,7 @@ class Live {
     });
   }
 
-  /** Why it is no more. */
+  /** Why it ended. */
   get problem(): Problem | undefined {
     return this.#end && problemOf(this.#end);
   }
@@ -84,22 +84,22 @@ export class WorkerOwner {
   readonly replay = new ReplayLog();
   readonly seen: Seen = { losses: [] };
   readonly #listener: Listener;
-  /** What to start. Only a person's own word is kept to after losses. */
+  /** What to start. After losses, only an engine that the user requested is kept. */
   #options: StartOptions;
   readonly #forced: Engine | undefined;
-  /** The worker in use; while one starts, undefined. */
+  /** The worker in use; undefined while one starts. */
   #live: Live | undefined;
   #current: Promise<Live>;
   #info: EngineInfo | undefined;
   readonly #losses = new Losses();
-  /** The furthest step that was seen, and that a checkpoint was saved at. */
+  /** The furthest step that was reached, and the furthest with a checkpoint. */
   #furthest = { seen: 0, saved: 0 };
-  /** What the person wants of the run in training; undefined when there is none. */
+  /** The state that the user requests for the run in training; undefined without one. */
   #request: RunRequest | undefined;
   #paused = false;
   /** Whether this tab may write runs to the browser's storage. */
   #mayStore = false;
-  /** Whether the run in training has been saved since it was asked for. */
+  /** Whether the run in training has been saved since `train` was called. */
   #saved = false;
   #starting: "starting" | "recovering" | undefined = "starting";
 
@@ -121,13 +121,13 @@ export class WorkerOwner {
     return this.#request !== undefined;
   }
 
-  /** The engine in use; waits for one if there is none just now. */
+  /** The engine in use; waits until one has started. */
   async info(): Promise<EngineInfo> {
     await this.#current;
     return this.#info as EngineInfo;
   }
 
-  /** Asks the worker something; waits for one if there is none just now. */
+  /** Calls the worker; waits until one has started. */
   async ask<T>(question: (api: WorkerApi) => Promise<T>): Promise<T> {
     return (await this.#current).ask(question);
   }
@@ -135,16 +135,16 @@ export class WorkerOwner {
   control(request: RunRequest): void {
     if (this.#request === undefined || this.#request === "stop") return;
     this.#request = request;
-    if (this.#live) markHandled(this.#live.ask((api) => api.control(request))); // one that is starting gets it by `train`
+    if (this.#live) markHandled(this.#live.ask((api) => api.control(request))); // a starting one gets it by `train`
   }
 
-  /** This tab may write runs to the browser's storage from now on. */
+  /** Allows this tab to write runs to the browser's storage. */
   mayStore(): void {
     this.#mayStore = true;
-    if (this.#live) markHandled(this.#live.ask((api) => api.mayStore())); // one that is starting gets it by `train`
+    if (this.#live) markHandled(this.#live.ask((api) => api.mayStore())); // a starting one gets it by `train`
   }
 
-  /** Goes on with another engine, which gets what this one holds; a run in training goes on from where it was last saved. */
+  /** Switches to another engine, which gets the state of this one; a run in training continues from its last checkpoint. */
   async change(engine: Engine): Promise<EngineInfo> {
     const live = await this.#current;
     this.#options = { engine, reason: "chosen" };
@@ -154,8 +154,8 @@ export class WorkerOwner {
   }
 
   /**
-   * Trains anew with `config`, or goes on with the run that the session holds; through losses of the engine, but not where
-   * the GPU rejects what it would be asked again.
+   * Starts a run with `config`, or continues the session's run; restarts lost engines, but not after a command that the GPU
+   * would reject again.
    */
   async train(config: TrainConfig | undefined, save: () => Promise<boolean>): Promise<TrainResult> {
     if (this.training) throw new LoritoError({ code: "busy" });
@@ -190,7 +190,7 @@ export class WorkerOwner {
     }
   }
 
-  /** The weights have come to nothing: back to those that were good. */
+  /** The weights are no longer numbers: restores the last checkpoint. */
   async #toLastCheckpoint(): Promise<void> {
     const { model } = this.replay;
     if (!model || !("run" in model)) return;
@@ -221,7 +221,7 @@ export class WorkerOwner {
     if (this.#info && /^(gpu-)?out-of-memory$/.test(problem.code)) noteMemoryFailure(this.#info);
     if (live === this.#live) {
       this.#live = undefined;
-      // Before those who wait hear of it, so that they find the next worker when they ask.
+      // Before the pending calls reject, so that a repeated call finds the next worker.
       this.#current = markHandled(this.#launch(problem));
     }
     live.end(problem);
@@ -259,7 +259,7 @@ export class WorkerOwner {
     this.#losses.progressed();
   }
 
-  /** A worker ready for use; after a loss, with what the one before it held. */
+  /** Starts a worker; after a loss, restores the previous one's state. */
   async #launch(loss?: Problem): Promise<Live> {
     if (loss) {
       this.#starting = "recovering";
@@ -283,16 +283,16 @@ export class WorkerOwner {
     }
   }
 
-  /** Tries the same engine again, but not for ever. */
+  /** Decides whether to retry the same engine; the number of attempts is limited. */
   #count(problem: Problem): void {
     if (problem.code === changed) return;
     this.seen.losses.push(problem.code);
-    // A GPU that was wrong once will be wrong again.
+    // A GPU that computed wrongly will do so again.
     const wrong = problem.code === "self-check-failed";
     if (wrong && this.#forced) throw new LoritoError({ ...problem, kind: "forced" });
     this.#listener.notice(problem);
     const tooMany = this.#losses.add(performance.now());
-    // The GPU may need a moment.
+    // The GPU may need time to recover.
     this.#options = { ...this.#options, ...(this.#options.engine === undefined ? { attempts: 5 } : {}), again: true };
     if (!tooMany && !wrong) return;
     if (this.#info?.engine !== "webgpu" || this.#forced) throw new LoritoError(problem);
@@ -307,7 +307,7 @@ export class WorkerOwner {
       this.#listener.notice({ code: "recovered", engine, reason, ...(run ? { step: run.step } : {}) });
     } catch (thrown) {
       if (live.problem) return; // lost again
-      // The file was moved, or the checkpoints are damaged: what could be brought back is there.
+      // The file was moved, or the checkpoints are damaged: the rest of the state has been restored.
       this.#listener.notice({ code: "state-lost", reason: problemOf(thrown).code });
     }
     this.#listener.broughtBack();

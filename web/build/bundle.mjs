@@ -1,4 +1,4 @@
-// Bundles the page's TypeScript and styles into web/.build, with web/public/ beside them; index.html has Trunk copy that
+// Bundles the page's TypeScript and styles into web/.build, together with web/public/; index.html makes Trunk copy that
 // folder into dist/. Trunk runs this before each build.
 import { execFileSync } from "node:child_process";
 import { cp, readFile, rm, writeFile } from "node:fs/promises";
@@ -8,18 +8,18 @@ import { licences } from "./licences.mjs";
 import { writeManifest } from "./service-worker.mjs";
 import { checkWords } from "./words.mjs";
 
-/** The path of what is called so in web/. */
+/** The absolute path of a file in web/. */
 const web = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 const out = web(".build");
 
 // "lorito-wasm" is the crate: its types come from dist/lorito.d.ts (tsconfig.json), its code from the file that
-// wasm-bindgen writes next to worker.js, which no bundler may take in, as it finds its .wasm by its own address.
+// wasm-bindgen writes next to worker.js. It stays external, as it locates its .wasm by its own address.
 const crate = {
   name: "lorito-wasm",
   setup: (bundle) => bundle.onResolve({ filter: /^lorito-wasm$/ }, () => ({ path: "./lorito.js", external: true })),
 };
 
-/** The crate's version, and the commit where the sources know it. */
+/** The crate's version, with the commit if there is a repository. */
 async function version() {
   const crate = await readFile(web("../Cargo.toml"), "utf8");
   const number = crate.match(/^version = "(.+)"$/m)?.[1];
@@ -42,7 +42,7 @@ const { metafile } = await build({
   outdir: out,
   bundle: true,
   format: "esm",
-  // What only some ever need comes in files of its own, when it is needed.
+  // Lazily imported modules become files of their own.
   splitting: true,
   chunkNames: "parts/[name]-[hash]",
   target: "es2022",
@@ -50,7 +50,7 @@ const { metafile } = await build({
   charset: "utf8",
   legalComments: "none",
   metafile: true,
-  // Its package offers this file to browsers in a way that esbuild does not follow.
+  // The package's "exports" name this file for browsers in a way that esbuild does not resolve.
   alias: { "@huggingface/hub": web("node_modules/@huggingface/hub/dist/browser/index.mjs") },
   define: { LORITO_VERSION: JSON.stringify(await version()), LORITO_LANGUAGES: JSON.stringify(languages) },
   plugins: [crate],

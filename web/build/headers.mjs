@@ -1,26 +1,26 @@
-// Writes what a host should send with every file of the page: dist/_headers, which Netlify and Cloudflare Pages read and
-// `cargo xtask serve` sends, dist/nginx-headers.conf, and dist/README.md, which a Space of Hugging Face's is described by.
+// Writes the HTTP headers for hosts of the page: dist/_headers, which Netlify and Cloudflare Pages read and
+// `cargo xtask serve` sends, dist/nginx-headers.conf, and dist/README.md, the configuration of a Hugging Face Space.
 // The policy is the one in index.html; the rest is declared here.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const others = [
-  // The browser may keep what it has but must ask each time: the next build has other files of the same names.
+  // The browser may cache files but must revalidate them: the next build has other files of the same names.
   ["Cache-Control", "no-cache"],
   ["Cross-Origin-Opener-Policy", "same-origin"],
   ["Cross-Origin-Embedder-Policy", "require-corp"],
   ["X-Content-Type-Options", "nosniff"],
 ];
 
-/** The policy of the page, and what a browser takes from a header alone: that no other page may frame this one. */
+/** The page's content security policy, plus the part that works only as a header: no other page may frame this one. */
 export function policyOf(page) {
   const [, policy] = page.match(/<meta\s+http-equiv="?Content-Security-Policy"?\s+content="([^"]+)"/i) ?? [];
   if (!policy) throw new Error("index.html has no Content-Security-Policy");
   return `${policy}; frame-ancestors 'none'`;
 }
 
-/** `folder`: where index.html is, and where the files go. */
+/** `folder`: contains index.html, and receives the files. */
 export async function writeHeaders(folder) {
   const policy = policyOf(await readFile(join(folder, "index.html"), "utf8"));
   const headers = [["Content-Security-Policy", policy], ...others];
@@ -31,7 +31,7 @@ export async function writeHeaders(folder) {
   await writeFile(join(folder, "README.md"), await spaceOf(headers));
 }
 
-/** A Space sends of one's own headers only those with these names. */
+/** A Space can set only custom headers with these names. */
 const ofSpaces = /^cross-origin-(embedder|opener|resource)-policy$/;
 
 async function spaceOf(headers) {

@@ -1,5 +1,5 @@
-// Draws the icons of the installed page from web/public/parrot.svg: `node web/build/icons.mjs`, with Chromium in $LORITO_CHROMIUM.
-// They lie in the repository, as no build has a browser; this runs when the parrot changes.
+// Draws the icons of the installed page from web/public/parrot.svg: `node web/build/icons.mjs`, with Chromium in
+// $LORITO_CHROMIUM. They are committed, as builds have no browser; run this when the parrot changes.
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-/** The path of what is called so in web/. */
+/** The absolute path of a file in web/. */
 const web = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 const chromium = process.env.LORITO_CHROMIUM ?? "chromium";
 
-/** `share`: how much of the side the parrot takes. A system cuts a maskable icon to a shape that leaves four fifths. */
+/** `share`: the parrot's part of the icon's width. A system may crop a maskable icon to four fifths of it. */
 const icons = [
   { name: "192.png", side: 192, share: 0.9, ground: "transparent" },
   { name: "512.png", side: 512, share: 0.9, ground: "transparent" },

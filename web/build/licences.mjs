@@ -1,5 +1,5 @@
-// The licences of everything that the page and the pages it exports consist of: npm packages in the bundle, Rust crates in
-// the wasm, and Lorito's own. `web/build/bundle.mjs` writes the result to licences.txt. A text that many share stands there once.
+// Collects the licences of everything that the page and one-page models contain: npm packages in the bundle, Rust crates in
+// the wasm, and Lorito's own. `web/build/bundle.mjs` writes the result to licences.txt. Identical texts are listed once.
 import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const isLicence = /^(licen[cs]e|copying|notice|copyright|unlicen[cs]e)/i;
 const rule = `\n\n${"-".repeat(80)}\n\n`;
 
-/** `inputs`: the files that esbuild has put into the bundle. Resolves to the text of licences.txt. */
+/** `inputs`: the files that esbuild has bundled. Resolves to the text of licences.txt. */
 export async function licences(inputs) {
   const own = await Promise.all(["LICENSE-MIT", "LICENSE-APACHE"].map((name) => readFile(join(root, name), "utf8")));
   const parts = [
@@ -21,7 +21,7 @@ export async function licences(inputs) {
   const sharers = new Map();
   for (const { title, texts } of parts) {
     for (const text of texts) {
-      // Line ends and spaces at the ends of lines are all that many copies differ in.
+      // Many copies differ only in line ends and trailing spaces.
       const key = text.replace(/[ \t\r]+$/gm, "").trim();
       sharers.set(key, [...(sharers.get(key) ?? []), title]);
     }
@@ -41,16 +41,16 @@ async function npmPackages(inputs) {
   );
 }
 
-/** The crates that the wasm is made of: what the crate depends on, directly or not, with the features that are on. */
+/** The crates in the wasm: direct and indirect dependencies with the enabled features. */
 async function crates() {
   const wasm = "wasm32-unknown-unknown";
-  // A macro runs in the compiler and is no part of what it compiles.
+  // Procedural macros run in the compiler and are not part of its output.
   const tree = ["tree", "-p", "lorito", "--target", wasm, "-e", "normal,no-proc-macro", "--prefix", "none"];
   const [lines, metadata] = await Promise.all([
     cargo([...tree, "--format", "{p}"]),
     cargo(["metadata", "--format-version=1", "--filter-platform", wasm]),
   ]);
-  // "serde v1.0.0", and for what is not from the registry its path behind it; "(*)" where it stands once more.
+  // "serde v1.0.0", with a path if it is not from the registry; "(*)" marks a repetition.
   const used = new Set(lines.split("\n").map((line) => line.split(" ", 2).join(" ")));
   const packages = JSON.parse(metadata).packages.filter(
     ({ name, version, source }) => source !== null && used.has(`${name} v${version}`),
@@ -59,7 +59,7 @@ async function crates() {
   return Promise.all(
     packages.map(async ({ name, version, license, repository, authors, manifest_path }) => {
       const texts = await textsIn(dirname(manifest_path));
-      // Crates of large workspaces often leave the text at the root of their repository.
+      // Crates of large workspaces often have the text only at the root of their repository.
       const notice = [
         `Copyright: ${authors.join(", ") || `the authors of ${name}`}`,
         `Licence: ${license}`,

@@ -1,17 +1,17 @@
-// Makes one-page.html, what a model's page has beside the model: page.html with its styles and its scripts in it, the
-// crate's glue among them. What is left open in it, web/worker/one-page/write.ts fills in.
+// Builds one-page.html, the template of one-page models: page.html with its styles and scripts inlined, including the
+// crate's glue code. web/worker/one-page/write.ts fills in its placeholders.
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-/** The path of what is called so in web/. */
+/** The absolute path of a file in web/. */
 const web = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 
-/** `folder`: where the glue is that wasm-bindgen wrote, and where the page goes. */
+/** `folder`: contains the glue code of wasm-bindgen, and receives the page. */
 export async function buildOnePage(folder) {
-  // A script in the page has no address: the page hands the wasm over.
+  // An inline script has no address, so the page passes the wasm to it.
   const glue = {
     name: "lorito-wasm",
     setup: (bundle) => bundle.onResolve({ filter: /^lorito-wasm$/ }, () => ({ path: join(folder, "lorito.js") })),
@@ -29,7 +29,7 @@ export async function buildOnePage(folder) {
     target: "es2022",
     minify: true,
     charset: "utf8",
-    legalComments: "inline", // the page travels alone
+    legalComments: "inline", // the page is distributed as a single file
     define: { "import.meta.url": '""' },
     tsconfigRaw: { compilerOptions: { experimentalDecorators: true, useDefineForClassFields: false } },
     plugins: [glue],
@@ -37,7 +37,7 @@ export async function buildOnePage(folder) {
   });
   const [engine, page, style] = ["engine.js", "page.js", "style.css"].map((name) => {
     const text = outputFiles.find(({ path }) => path.endsWith(name)).text;
-    // HTML would see something else in these than JavaScript and CSS do.
+    // HTML would parse these differently from JavaScript and CSS.
     const [unfit] = text.match(/<\/(?:script|style)|<!--|\r|\0/i) ?? [];
     if (unfit) throw new Error(`${name} contains ${JSON.stringify(unfit)}`);
     return text;

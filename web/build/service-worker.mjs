@@ -1,17 +1,17 @@
-// Makes what an installed page is: manifest.webmanifest, and service-worker.js with the list of the page's files in it.
+// Builds the files of the installed page: manifest.webmanifest, and service-worker.js with the list of the page's files.
 import { createHash } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-/** The path of what is called so in web/. */
+/** The absolute path of a file in web/. */
 const web = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 
-/** Files that no page asks for, and the service worker itself. */
+/** Files that no page requests, and the service worker itself. */
 const left = /^(_headers|nginx-headers\.conf|README\.md|lorito\.d\.ts|service-worker\.js)$/;
 
-/** `folder`: where all other files of the page are, and where the service worker goes. */
+/** `folder`: contains all other files of the page, and receives the service worker. */
 export async function buildServiceWorker(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const paths = entries
@@ -26,7 +26,7 @@ export async function buildServiceWorker(folder) {
     entryPoints: [web("offline/service-worker.ts")],
     outfile: join(folder, "service-worker.js"),
     bundle: true,
-    // Not every browser takes modules here.
+    // Not every browser supports modules here.
     format: "iife",
     target: "es2022",
     minify: true,
@@ -38,7 +38,7 @@ export async function buildServiceWorker(folder) {
 
 const hash = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
-/** How the page is installed. Every address is below its folder, wherever that is. */
+/** Writes the web app manifest. All addresses are relative to the page's folder. */
 export async function writeManifest(file) {
   const [words, accepted, shareTarget] = await Promise.all(
     ["page/locales/en.json", "page/accepted.json", "shared/share-target.json"].map(async (name) =>
@@ -62,7 +62,7 @@ export async function writeManifest(file) {
     display: "standalone",
     background_color: "#eef4ec",
     theme_color: "#103526",
-    // Another window, so that nothing that is open is lost.
+    // A new window, so that the state of an open one is not lost.
     launch_handler: { client_mode: ["navigate-new"] },
     file_handlers: [{ action: "./", accept: accepted }],
     share_target: shareTarget,

@@ -1,8 +1,8 @@
-// Makes what wasm-bindgen wrote smaller for the download: drops what of the wasm never runs, divides the rest in two, and
-// minifies its glue. Then the page that models travel in is made, as it has the glue in it, the headers for hosts, and the
-// service worker.
-// Trunk runs this after each build, on the folder that is about to become dist/. Cargo's own file, in its target
-// folder, keeps the names: `cargo xtask test` reads them there.
+// Reduces the download size of wasm-bindgen's output: removes unused code from the wasm, splits the rest in two, and
+// minifies the glue code. Then it builds the template of one-page models, which includes the glue code, the headers for
+// hosts, and the service worker.
+// Trunk runs this after each build, on the folder that becomes dist/. Cargo's own file, in its target folder, keeps the
+// function names: `cargo xtask test` reads them there.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import binaryen from "binaryen";
@@ -14,14 +14,14 @@ import { split } from "./split.mjs";
 import { functionsOf, read, write } from "./wasm.mjs";
 
 /**
- * Functions that are linked in and never run: CubeCL's kernels pass through pliron, an intermediate representation, whose
- * types are registered with a parser each. Nothing here reads that representation from text. Named are the entries alone:
- * the compiler may have made one function of several that are alike, under the name of any of them, so that what looks like
- * a part of a parser may be in use elsewhere. What only the entries call goes because nothing calls it any more.
+ * Functions that are linked but never run: CubeCL's kernels use pliron, an intermediate representation, whose types are
+ * each registered with a parser. Nothing here parses that representation from text. Only the entry points are listed: the
+ * compiler may have merged identical functions under one of their names, so a function named like a part of a parser may
+ * be in use elsewhere. Functions that only the entry points call are removed as unreachable.
  */
 const neverRun = /^<.+ as pliron::parsable::Parsable>::parse::h|^pliron::op::canonical_syntax_parse/;
 
-/** The module without what never runs and what only that needs, and with functions that are the same byte for byte once. */
+/** The module without unused functions and their callees, and with identical functions merged. */
 function smaller(bytes) {
   const module = read(bytes);
   const unused = functionsOf(module).filter(({ name, base }) => !base && neverRun.test(name));
@@ -59,5 +59,5 @@ await writeFile(glueFile, glue.code);
 
 await buildOnePage(staging);
 await writeHeaders(staging);
-// Last, as it has the hashes of all other files in it.
+// Last, as it contains the hashes of all other files.
 await buildServiceWorker(staging);

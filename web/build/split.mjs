@@ -1,12 +1,12 @@
-// Divides the wasm in two: what every run needs is downloaded first, and what only some people need (models of others,
-// exports, tables, chats, BPE) is a module of its own, which web/worker/deferred.ts loads once it is needed. Both have one
-// memory and one table of functions. Where a function is never changes what it does: a call of one that is not there yet
-// goes to a stub in the first module, which has the other loaded. Binaryen's wasm-split works the same way; it is in no npm
-// package, and chooses by a profile.
+// Splits the wasm in two: code that every run needs is downloaded first, and code for special cases (other programs' models,
+// exports, tables, chats, BPE) is a second module, which web/worker/deferred.ts loads on demand. Both share one memory and
+// one function table. The split does not change behaviour: a call of a function that is not loaded yet goes to a stub in
+// the first module, which loads the second. Binaryen's wasm-split works the same way; it is in no npm package, and chooses
+// the functions by a profile.
 import binaryen from "binaryen";
 import { bodySizes, functionsOf, read, write } from "./wasm.mjs";
 
-/** What the names of deferred functions begin with. What only these call is deferred, too. */
+/** Name prefixes of deferred functions. Functions that only these call are deferred, too. */
 const deferred = [
   "lorito::chat::",
   "lorito::corpus::census::",
@@ -35,12 +35,12 @@ const deferred = [
 ];
 
 /**
- * Bytes below which a function is deferred only if deferred ones alone call it: the compiler makes one function of several
- * small ones that are alike, under the name of any of them, and others may call it all the time.
+ * Size in bytes below which a function is deferred only if all its callers are: the compiler merges similar small functions
+ * under one of their names, and others may call the result often.
  */
 const small = 400;
 
-/** Exceptions to that: what every plain text and every run comes by. */
+/** Exceptions: functions that every plain text and every run needs. */
 const always = [
   "lorito::chat::template::as_read",
   "lorito::chat::whatsapp::date::",
@@ -49,13 +49,13 @@ const always = [
   "lorito::chat::whatsapp::resembles::",
 ];
 
-/** The exports of the first module that are for the deferred one begin so, and its imports come from a module of this name. */
+/** The prefix of the first module's exports for the deferred one, which imports them from a module of this name. */
 const link = "deferred";
-/** The table by which stubs find deferred functions. */
+/** The table in which stubs look up deferred functions. */
 const slots = `${link}:slots`;
-/** Whether the deferred module is there, for the stubs; whoever loads it sets this. */
+/** Whether the deferred module is loaded, for the stubs; its loader sets this. */
 const loaded = `${link}:loaded`;
-/** The name that Binaryen gives to the memory. */
+/** Binaryen's name of the memory. */
 const memory = "0";
 
 const named = (name, beginnings) => {
@@ -63,14 +63,14 @@ const named = (name, beginnings) => {
   return beginnings.some((beginning) => path.startsWith(beginning));
 };
 
-/** `bytes`: a module with the names of its functions. Returns both modules, without names. */
+/** `bytes`: a module with function names. Returns both modules, without names. */
 export function split(bytes) {
   const { leaving, entries } = choose(bytes);
   const second = deferredModule(bytes, leaving, entries);
   return { first: firstModule(bytes, entries, second.imports), deferred: write(second.module, { names: false }) };
 }
 
-/** The names of the functions that leave, and those of them that others call. */
+/** The names of the functions to move, and those of them that remaining functions call. */
 function choose(bytes) {
   const module = read(bytes);
   const functions = functionsOf(module).filter(({ base }) => !base);
@@ -89,7 +89,7 @@ function choose(bytes) {
   return { leaving, entries: functions.filter(({ name }) => leaving.has(name) && stay.has(name)) };
 }
 
-/** The module of what leaves, and the functions that it imports of the first one. */
+/** The module of the moved functions, and the functions that it imports from the first one. */
 function deferredModule(bytes, leaving, entries) {
   const module = read(bytes);
   const exported = Array.from({ length: module.getNumExports() }, (_, index) => module.getExportByIndex(index));
@@ -114,7 +114,7 @@ function deferredModule(bytes, leaving, entries) {
   return { module, imports: functionsOf(module).filter(({ base }) => base) };
 }
 
-/** The module of what stays, with a stub in the place of each entry, and with exports for the deferred module. */
+/** The module of the remaining functions, with a stub in place of each entry, and with exports for the deferred module. */
 function firstModule(bytes, entries, imports) {
   const module = read(bytes);
   const load = binaryen.getExportInfo(module.getExport("loadDeferred")).value;

@@ -1,20 +1,20 @@
-// Reads and writes WebAssembly as Rust compiles it, with Binaryen, of which nothing reaches the page.
+// Reads and writes WebAssembly modules compiled by Rust, with Binaryen, which is used only at build time.
 import binaryen from "binaryen";
 
-/** Binaryen's names of what Rust compiles to; `All` would write an encoding that browsers do not know yet. */
+/** Binaryen's names of the features that Rust uses; `All` would write an encoding that browsers do not support yet. */
 const { BulkMemory, BulkMemoryOpt, MutableGlobals, Multivalue, NontrappingFPToInt, ReferenceTypes, SIMD128, SignExt } =
   binaryen.Features;
 const features =
   BulkMemory | BulkMemoryOpt | MutableGlobals | Multivalue | NontrappingFPToInt | ReferenceTypes | SIMD128 | SignExt;
 
-/** The module that `bytes` are; to be disposed of. */
+/** Parses a module; dispose of it afterwards. */
 export function read(bytes) {
   const module = binaryen.readBinary(bytes);
   module.setFeatures(features);
   return module;
 }
 
-/** All functions of a module, imported ones too, which have a `base`; `pointer` is Binaryen's. */
+/** All functions of a module; imported ones have a `base`; `pointer` is Binaryen's. */
 export function functionsOf(module) {
   return Array.from({ length: module.getNumFunctions() }, (_, index) => {
     const pointer = module.getFunctionByIndex(index);
@@ -22,7 +22,7 @@ export function functionsOf(module) {
   });
 }
 
-/** How many bytes each function that is not imported takes, in the order of `functionsOf`. */
+/** The sizes in bytes of all functions that are not imported, in the order of `functionsOf`. */
 export function bodySizes(bytes) {
   const codeSection = 10;
   let at = 8; // after magic and version
@@ -49,7 +49,7 @@ export function bodySizes(bytes) {
   return [];
 }
 
-/** Writes a module and disposes of it. `names`: whether functions keep theirs, for a step that comes after. */
+/** Serializes a module and disposes of it. `names`: whether to keep function names, for a later step. */
 export function write(module, { names }) {
   if (!names) module.runPasses(["strip-debug", "strip-producers"]);
   if (!module.validate()) throw new Error("the module is not valid any more");

@@ -1,27 +1,27 @@
-// The tables of words (page/locales/), before the page is bundled: other languages against English, words that nothing
-// says, and English as TypeScript's types, so that the compiler knows which values a sentence wants.
+// Checks the translations (page/locales/) before the page is bundled: other languages against English, and unused keys. It
+// generates TypeScript types from English, so that the compiler checks each message's placeholders.
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** The path of what is called so in web/. */
+/** The absolute path of a file in web/. */
 const web = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 const folder = web("page/locales");
 
-/** Words that are looked up by a name made at run time, which the compiler checks (page/locales/complete.ts). */
+/** Keys that are composed at run time, which the compiler checks (page/locales/complete.ts). */
 const families =
   /^(code|encoding|engine|halfPrecision|hint|preset|sample|setting|unit|figure|tokens\.(char|byte|bpe)|lora\.(attention|mlp)(Out)?|model\.memory|\w+\.(title|lead)$)/;
 
 const readTable = async (name) => JSON.parse(await readFile(join(folder, name), "utf8"));
 
-/** The placeholders of an entry, sorted: "size" of "{size:bytes}". */
+/** The placeholders of an entry, sorted: "size" for "{size:bytes}". */
 function placeholders(entry) {
   const texts = typeof entry === "string" ? [entry] : Object.values(entry);
   const all = texts.flatMap((text) => [...text.matchAll(/\{(\w+)/g)].map(([, name]) => name));
   return [...new Set(all)].sort();
 }
 
-/** What is wrong with a table beside English. */
+/** The errors of a table compared with English. */
 function faults(name, table, english) {
   const missing = Object.keys(english).filter((key) => !(key in table));
   const unknown = Object.keys(table).filter((key) => !(key in english));
@@ -35,7 +35,7 @@ function faults(name, table, english) {
   ];
 }
 
-/** Words of which no source has the key. */
+/** Keys that occur in no source file. */
 async function unused(english) {
   const rooms = ["api", "one-page", "page", "shared", "worker"];
   const sources = await Promise.all(
@@ -49,7 +49,7 @@ async function unused(english) {
   return Object.keys(english).filter((key) => !families.test(key) && !all.includes(`"${key}"`));
 }
 
-/** Returns the codes of the languages. Rejects if a table is not right; writes the types of English beside it. */
+/** Returns the codes of the languages. Rejects if a table is invalid; writes the types of the English one beside it. */
 export async function checkWords() {
   const english = await readTable("en.json");
   const names = (await readdir(folder)).filter((name) => name.endsWith(".json") && name !== "en.json");

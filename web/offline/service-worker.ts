@@ -1,11 +1,11 @@
-// The page without a network. A version of the page is its list of files with their hashes, which the build puts in here.
-// It is fetched into a cache of its own, is used once all of it is there, and alone: no file of another version is ever
-// among those that a page gets. Files that are not on the list, the hub's among them, are none of its business.
+// The service worker, which serves the page offline. A version of the page is its list of files with their hashes, which
+// the build inserts here. It is fetched into its own cache, and is used once complete: no page ever gets files of two
+// versions. Requests for files that are not on the list, such as the hub's, are not handled.
 import { homeOf } from "../shared/home";
 import { cachesOf, OPEN_ELSEWHERE, SHARE_TARGET, SHARED, TAKE_OVER } from "../shared/offline";
 import { keepShare } from "./shared-files";
 
-/** Path below the page's folder -> SHA-256 in hex. The page itself is "", as some hosts lead from index.html to there. */
+/** Path below the page's folder -> SHA-256 in hex. The page itself is "", as some hosts redirect index.html to it. */
 declare const FILES: Record<string, string>;
 /** The hash of that list. */
 declare const VERSION: string;
@@ -33,7 +33,7 @@ worker.addEventListener("notificationclick", (event) => {
   event.waitUntil(bringBack());
 });
 
-/** One file after the other, as somebody may be at work. What came of this version before an interruption is kept. */
+/** Fetches file by file, to leave bandwidth for the user. Files fetched before an interruption are kept. */
 async function fetchAll(): Promise<void> {
   const before = await Promise.all((await othersThan(current)).map((name) => caches.open(name)));
   const cache = await caches.open(current);
@@ -43,12 +43,12 @@ async function fetchAll(): Promise<void> {
   }
 }
 
-/** A file from the first place that has it with this hash. Rejects while the host has another version, or parts of it. */
+/** A file from the first source that has it with this hash. Rejects while the host serves another version. */
 async function fetched(address: string, hash: string, before: Cache[]): Promise<Response> {
   const places = [
-    // The headers of the page itself are the policy of all; they may have changed alone.
+    // The page's own headers contain the policy of all its files; they may have changed without the body.
     ...(address === folder ? [] : before.map((cache) => () => cache.match(address))),
-    // What the page has fetched the browser still has, and asks only whether it is still so.
+    // The browser's HTTP cache has the files that the page has fetched, and only revalidates them.
     () => fetch(address),
     () => fetch(address, { cache: "reload" }),
   ];
@@ -59,7 +59,7 @@ async function fetched(address: string, hash: string, before: Cache[]): Promise<
     if ((await hashOf(bytes)) !== hash) continue;
     const headers = new Headers(found.headers);
     for (const ofTransfer of ["content-encoding", "content-length"]) headers.delete(ofTransfer);
-    // Made anew, as an answer that was led elsewhere opens no page.
+    // A new response, as browsers reject a redirected one for a navigation.
     return new Response(bytes, { headers });
   }
   throw new Error(`${address} is not of version ${VERSION}`);
@@ -70,17 +70,17 @@ async function hashOf(bytes: ArrayBuffer): Promise<string> {
   return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** This copy's caches of files but one; those of other copies on this host stay theirs. */
+/** This copy's file caches except one; other copies on this host keep theirs. */
 async function othersThan(kept: string): Promise<string[]> {
   return (await caches.keys()).filter((name) => name.startsWith(ours) && name !== kept);
 }
 
-/** No page uses another version any more. */
+/** Deletes the other versions' caches once no page uses them. */
 async function forgetOthers(): Promise<void> {
   for (const name of await othersThan(current)) await caches.delete(name);
 }
 
-/** The path of a file on the list; undefined for everything else. */
+/** The path of a request for a file on the list; undefined for other requests. */
 function pathOf({ method, url }: Request): string | undefined {
   const { origin, pathname } = new URL(url);
   if (method !== "GET" || !(origin + pathname).startsWith(folder)) return undefined;
@@ -93,7 +93,7 @@ async function answer(path: string, request: Request): Promise<Response> {
   return (await cache.match(folder + path)) ?? fetch(request);
 }
 
-/** Takes in what another program shares, and opens the page for it. */
+/** Stores data shared by another program, and opens the page to read it. */
 async function receive(request: Request): Promise<Response> {
   const share = await keepShare(home, await request.formData());
   return Response.redirect(`${folder}?${SHARED}=${share}`, 303);
@@ -104,13 +104,13 @@ async function bringBack(): Promise<void> {
   await (open ? open.focus() : worker.clients.openWindow(folder));
 }
 
-/** The windows that show this copy of the page. */
+/** The windows in which this copy of the page is open. */
 async function openPages(): Promise<WindowClient[]> {
   const windows = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
   return windows.filter(({ url }) => homeOf(new URL(url).pathname) === home);
 }
 
-/** Where the page is open in another tab, too, that tab would get files of two versions. */
+/** Activates the new version, unless the page is open in another tab, which would get files of two versions. */
 async function takeOver(asking: MessagePort | undefined): Promise<void> {
   if ((await openPages()).length > 1) asking?.postMessage(OPEN_ELSEWHERE);
   else await worker.skipWaiting();

@@ -1,4 +1,4 @@
-// The model in the page: its text in the document, its engine, and what the views ask of it.
+// The model of a one-page model: its data in the document, its engine, and the methods that the views call.
 import { proxy, wrap } from "comlink";
 import type { History, ModelSummary } from "lorito-wasm";
 import type { ChatAnswer, ChatMessage, Lorito, WriteOptions } from "../api/lorito";
@@ -6,7 +6,7 @@ import { LoritoError, type Problem } from "../shared/errors";
 import type { OnePageEngine } from "../shared/one-page/engine";
 import { type Content, typeOf } from "../shared/one-page/scripts";
 
-/** Starts the engine in a worker, else here. */
+/** Starts the engine in a worker, or else on the page. */
 async function start(): Promise<OnePageEngine> {
   try {
     const script = document.querySelector("#engine")?.textContent ?? "";
@@ -15,7 +15,7 @@ async function start(): Promise<OnePageEngine> {
     const failed = new Promise<never>((_, reject) => {
       worker.onerror = reject;
     });
-    const engine = wrap(worker) as unknown as OnePageEngine; // every method is async and takes what can be cloned
+    const engine = wrap(worker) as unknown as OnePageEngine; // every method is async and takes cloneable arguments
     await Promise.race([engine.ready(), failed]);
     return engine;
   } catch {
@@ -24,7 +24,7 @@ async function start(): Promise<OnePageEngine> {
   }
 }
 
-/** Takes the scripts of a kind out of the page, which are as large as the model, to where the browser may use the disk. */
+/** Moves the scripts of a kind, as large as the model, from the document to Blobs, which the browser may keep on disk. */
 export function take(content: Content): Blob {
   const scripts = [...document.querySelectorAll(`script[type="${typeOf(content)}"]`)];
   if (scripts.length === 0) throw new LoritoError({ code: "one-page-damaged" });
@@ -36,7 +36,7 @@ export function take(content: Content): Blob {
   return new Blob(texts);
 }
 
-/** What views/write.ts and the store ask of `window.lorito`. */
+/** The methods of `window.lorito` that views/write.ts and the store call. */
 type Asked = Pick<Lorito, "generate" | "chat" | "stopWriting" | "on">;
 
 export class OneModel implements Asked {
@@ -50,7 +50,7 @@ export class OneModel implements Asked {
     this.history = history;
   }
 
-  /** To be called when the whole page is there. */
+  /** Call after the whole page has been parsed. */
   static async open(): Promise<OneModel> {
     const engine = await start();
     const [wasm, deferred, model] = [take("wasm"), take("deferred"), take("model")];
@@ -70,12 +70,12 @@ export class OneModel implements Asked {
     void this.#engine.stopWriting();
   }
 
-  /** Lorito's own file, as it was put into the page. */
+  /** Lorito's own file, as it was packed into the page. */
   file(): Promise<Blob> {
     return asked(this.#engine.file());
   }
 
-  /** Nothing happens here that nobody has asked for. */
+  /** This page dispatches no events. */
   on(): () => void {
     return () => {};
   }
@@ -91,7 +91,7 @@ async function asked<T>(answer: Promise<T>): Promise<T> {
 
 type Piece = (text: string) => void;
 
-/** Hands pieces on until the answer is there: the worker's last calls may come after it. */
+/** Passes pieces on until the answer is complete: the worker's last callbacks may arrive after it. */
 async function withPieces<T>(onToken: Piece | undefined, ask: (piece: Piece) => Promise<T>): Promise<T> {
   let answered = false;
   const piece = proxy((text: string) => {

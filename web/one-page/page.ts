@@ -1,4 +1,4 @@
-// The page that holds one model: what it is, and a place to let it write. It is opened from the disk, with no network.
+// The page of a one-page model: facts about it, and a form to generate text. It is opened from the disk, without a network.
 import { html, nothing, render, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import type { Lorito } from "../api/lorito";
@@ -12,7 +12,7 @@ import { unpacked } from "../shared/one-page/packing";
 import type { OnePageWords } from "../shared/one-page/words";
 import { OneModel, take } from "./model";
 
-/** The Write step of Lorito's own page, where it is the only one. */
+/** The Write step of Lorito's own page, here the only step. */
 @customElement("lorito-one-page-write")
 class Write extends WriteView {
   protected override step(_: string, body: unknown): TemplateResult {
@@ -23,7 +23,7 @@ class Write extends WriteView {
   }
 }
 
-/** What it is and how well it has learned. */
+/** The model's size and quality. */
 function facts({ summary, history }: OneModel): TemplateResult {
   const { layers, heads, width, context } = summary.config;
   const validationLoss = history.evaluations.at(-1)?.validationLoss ?? undefined;
@@ -46,7 +46,7 @@ function facts({ summary, history }: OneModel): TemplateResult {
   </section>`;
 }
 
-/** The way back to Lorito: the page and the model are one file. */
+/** A link to Lorito: the page contains the whole model file. */
 function wayBack(model: OneModel, store: Store): TemplateResult {
   const name = document.querySelector("h1")?.textContent ?? "";
   const save = () =>
@@ -57,7 +57,7 @@ function wayBack(model: OneModel, store: Store): TemplateResult {
   </p>`;
 }
 
-/** The licences of Lorito and of all that it consists of, which ask to go along with it. */
+/** The licences of Lorito and its dependencies, which must be distributed with them. */
 function licences(): TemplateResult {
   let packed: Blob | undefined;
   const show = async ({ currentTarget }: Event) => {
@@ -74,7 +74,7 @@ function licences(): TemplateResult {
   </details>`;
 }
 
-/** The whole page is there. */
+/** Resolves once the whole page has been parsed. */
 function parsed(): Promise<unknown> {
   if (document.readyState !== "loading") return Promise.resolve();
   return new Promise((there) => document.addEventListener("DOMContentLoaded", there));
@@ -89,7 +89,7 @@ async function show(): Promise<void> {
   const status = document.querySelector("#opening");
   try {
     const model = await OneModel.open();
-    // The views that stand here ask nothing else of it.
+    // The views on this page call only the methods that OneModel has.
     const store = new Store(model as unknown as Lorito);
     const { steps, evaluations } = model.history;
     store.change({ model: model.summary, steps, evaluations });

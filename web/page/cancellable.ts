@@ -1,4 +1,4 @@
-// What takes its time and can be ended by the person: with progress, at its place on the page.
+// Runs long tasks that the user can cancel, with their progress at a given place on the page.
 import type { Busy, Message, Store } from "./state";
 
 export interface Transfer {
@@ -7,8 +7,8 @@ export interface Transfer {
 }
 
 /**
- * Does something that is shown as `busy`, with a button that ends it; undefined if it was ended or went wrong. Messages on
- * what was done at that place before go.
+ * Runs a task that is shown as `busy`, with a cancel button; undefined if it was cancelled or failed. Earlier errors and
+ * short-lived notices at that place are removed.
  */
 export function cancellable<T>(
   store: Store,
@@ -23,7 +23,7 @@ export function cancellable<T>(
   return withCancel(store, place, busy, new AbortController(), work);
 }
 
-/** The same for one of several pieces of work that `abort` ends together. What was said of the others stays. */
+/** The same for one of several tasks with a common `abort`. Messages about the others stay. */
 export function withCancel<T>(
   store: Store,
   place: Message["place"],

@@ -1,17 +1,17 @@
-// A conversation as the person sees it, with every state it was in: an edit, a new answer or a clearing can be undone.
+// Holds a conversation with its undo history: edits, new answers and clearing can be undone.
 import type { ChatAnswer, ChatMessage } from "../api/lorito";
 
 export interface Turn {
   readonly role: "user" | "assistant";
   readonly content: string;
-  /** Of an answer: what of the conversation before it the model did not see. */
+  /** For an answer: the part of the conversation that the model did not see. */
   readonly leftOut?: Omit<ChatAnswer, "text">;
 }
 
 type Turns = readonly Turn[];
 
 export class Conversation {
-  /** Questions and answers in turn; the last is an answer. */
+  /** Questions and answers alternate; the last one is an answer. */
   turns: Turns = [];
   #past: Turns[] = [];
   #future: Turns[] = [];
@@ -45,7 +45,7 @@ export class Conversation {
     this.turns = turns;
   }
 
-  /** The turns up to a question, with these words in place of its own or as a new one at the end. */
+  /** The turns up to a question, which is replaced by this text or, at the end, added. */
   asking(content: string, place = this.turns.length): Turns {
     return [...this.turns.slice(0, place), { role: "user", content }];
   }
@@ -56,7 +56,7 @@ export class Conversation {
   }
 }
 
-/** What the model is to read of it. */
+/** The messages that the model gets. */
 export function messagesOf(system: string, turns: Turns): ChatMessage[] {
   const said = turns.map(({ role, content }) => ({ role, content }));
   return system.trim() ? [{ role: "system", content: system.trim() }, ...said] : said;

@@ -1,20 +1,20 @@
-// The files that are dropped on the page, those in folders, too. A folder comes as an entry alone: read as a file, it is an
-// error that no browser explains.
+// Collects the files that are dropped on the page, including those in folders. A dropped folder is available only as an
+// entry: reading it as a file fails with an unspecific error.
 import type { Problem } from "../shared/errors";
 import { isLitter, mostFiles } from "../shared/kinds";
 import type { NamedFile } from "../shared/protocol";
 
-/** Folders one in the other. */
+/** Deepest nesting of folders. */
 const deepest = 16;
 
-/** Takes what is dropped out of the event, which is only there while it is handled. */
+/** Takes the dropped items out of the event, which is valid only while it is handled. */
 export function droppedItems({ items, files }: DataTransfer): (FileSystemEntry | File)[] {
   const given = [...items].filter(({ kind }) => kind === "file");
   if (given.length === 0) return [...files];
   return given.flatMap((item) => item.webkitGetAsEntry?.() ?? item.getAsFile() ?? []);
 }
 
-/** All files in them, by their paths. Throws "too-many-files", or "file-unreadable" for a folder. */
+/** All files in them, named by their paths. Throws "too-many-files", or "file-unreadable" for a folder. */
 export async function filesIn(items: readonly (FileSystemEntry | File)[]): Promise<NamedFile[]> {
   const found: NamedFile[] = [];
   const take = (file: NamedFile) => {
@@ -40,11 +40,11 @@ async function walk(entry: FileSystemEntry, depth: number, take: (file: NamedFil
     );
     return take({ name: path, data });
   }
-  // What is hidden in a folder is no person's: version control, caches.
+  // Hidden files in a folder are not content: version control, caches.
   if (depth > deepest || (depth > 0 && entry.name.startsWith("."))) return;
   const reader = (entry as FileSystemDirectoryEntry).createReader();
   for (;;) {
-    // They come some hundred at a time.
+    // Each call returns about a hundred entries.
     const some = await new Promise<FileSystemEntry[]>((there, lost) => reader.readEntries(there, lost)).catch(
       unreadable,
     );

@@ -1,5 +1,5 @@
-// What people do with the hub: models and datasets that they fetch by name, and a model that they send. The page says
-// which host it asks before it does, and shows how far it is; each can be ended on the way.
+// Handles the page's use of the hub: fetches models and datasets by name, and uploads a model. The page names the host
+// before a request, and shows the progress; every transfer can be cancelled.
 
 import type { HubDataset, HubPlace, HubTable, NamedFile } from "../api/lorito";
 import { problemOf } from "../shared/errors";
@@ -9,10 +9,10 @@ import { sayLeftOut, takeTable } from "./intake";
 import { mayReplace } from "./prepare";
 import type { Busy, Message, Store } from "./state";
 
-/** Bytes of a dataset that are fetched without asking again. */
+/** Bytes of a dataset that are fetched without confirmation. */
 export const LARGE_DATASET = 200_000_000;
 
-/** Another hub, for all that follows; says so if the text is no address. */
+/** Changes the hub for all later requests; shows an error if the text is not an address. */
 export function useHub(store: Store, place: Message["place"], address: string): void {
   store.clearErrors(place);
   try {
@@ -28,17 +28,17 @@ function showHub(store: Store): void {
   store.change({ hub: address, sendingHub: sendingAddress });
 }
 
-/** The host that models and datasets come from. */
+/** The host from which models and datasets are fetched. */
 export function hubHost(store: Store): string {
   return hostOf({ hub: store.state.hub });
 }
 
-/** The host that models are sent to. */
+/** The host to which models are uploaded. */
 export function sendingHost(store: Store): string {
   return hostOf({ hub: store.state.sendingHub });
 }
 
-/** Whether a hub's address is Hugging Face's own: its name may stand for no other. */
+/** Whether a hub's address is Hugging Face's own: only then may the page call it so. */
 export function isHuggingFace(hub: string): boolean {
   return hub === HUGGING_FACE;
 }
@@ -48,7 +48,7 @@ export function isLinkedHub(store: Store): boolean {
   return store.state.hub !== store.state.sendingHub;
 }
 
-/** That of `?hub=ADDRESS` in the page's own address, or the usual one. */
+/** Uses the hub of `?hub=ADDRESS` in the page's address, or the default one. */
 export function useLinkedHub(store: Store): void {
   const address = new URLSearchParams(location.search).get("hub");
   try {
@@ -59,13 +59,13 @@ export function useLinkedHub(store: Store): void {
   showHub(store);
 }
 
-/** Back to the usual hub. */
+/** Returns to the default hub. */
 export function leaveLinkedHub(store: Store): void {
   store.lorito.hub.address = HUGGING_FACE;
   showHub(store);
 }
 
-/** Whether the text of `?model=` or of a field is to be looked for on the hub. */
+/** Whether the text of `?model=` or of a field is a name on the hub. */
 export { isHubName };
 
 /** Opens a model by its name. */
@@ -111,7 +111,7 @@ export interface Upload {
   files: NamedFile[];
 }
 
-/** Everything that would be sent, to be looked at. */
+/** All files of an upload, for review. */
 export function packForHub(store: Store, repo: string, isPrivate: boolean): Promise<Upload | undefined> {
   store.clearErrors("share");
   return store.attempt("share", { task: "packing" }, async () => {
@@ -121,7 +121,7 @@ export function packForHub(store: Store, repo: string, isPrivate: boolean): Prom
   });
 }
 
-/** Returns the address of what was sent. */
+/** Returns the address of the uploaded repository. */
 export function sendToHub(
   store: Store,
   { place, isPrivate, files }: Upload,

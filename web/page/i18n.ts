@@ -1,6 +1,6 @@
-// Every word a person reads comes through here; language.ts says in which language. A language is one file,
-// locales/CODE.json, with en.json's keys: text with {placeholders}, or one text a plural category, chosen by {count}.
-// `{size:bytes}` names how a value is written.
+// Looks up all text that the page shows; language.ts chooses the language. A language is one file, locales/CODE.json, with
+// en.json's keys: text with {placeholders}, or one text per plural category, chosen by {count}.
+// `{size:bytes}` names the format of a value.
 import type { Problem } from "../shared/errors";
 import type { OnePageWords, Sentence } from "../shared/one-page/words";
 import type english from "./locales/en.json";
@@ -8,15 +8,15 @@ import type english from "./locales/en.json";
 type English = typeof english;
 export type Key = keyof English;
 
-/** The placeholders of a text: "size" | "name" of "{size:bytes} of {name}". */
+/** The placeholders of a text: "size" | "name" for "{size:bytes} of {name}". */
 type Placeholders<Text> = Text extends `${string}{${infer Inside}}${infer Rest}`
   ? (Inside extends `${infer Name}:${string}` ? Name : Inside) | Placeholders<Rest>
   : never;
 
-/** What an entry wants to be told. */
+/** The placeholders of an entry. */
 export type Wanted<Entry> = Entry extends string ? Placeholders<Entry> : Placeholders<Entry[keyof Entry]> | "count";
 
-/** The values for the words with a key. */
+/** The values for the placeholders of a key's text. */
 type Values<K extends Key> = [Wanted<English[K]>] extends [never] ? [] : [Record<Wanted<English[K]>, unknown>];
 export type Table = Record<string, Sentence>;
 
@@ -24,7 +24,7 @@ let words: Table = {};
 let language = "en";
 let plural = new Intl.PluralRules(language);
 
-/** Says everything with these words from here on. */
+/** Changes the language and its table. */
 export function speak(code: string, table: Table): void {
   words = table;
   language = code;
@@ -32,12 +32,12 @@ export function speak(code: string, table: Table): void {
   document.documentElement.lang = language;
 }
 
-/** The language in use, by its code. */
+/** The code of the current language. */
 export function currentLanguage(): string {
   return language;
 }
 
-/** The words in use, those of them that are wanted, for a page that speaks on its own. */
+/** The entries of the current table whose keys are `wanted`, for a one-page model. */
 export function spoken(wanted: (key: string) => boolean): OnePageWords {
   return { language, words: Object.fromEntries(Object.entries(words).filter(([key]) => wanted(key))) };
 }
@@ -46,7 +46,7 @@ export function t<K extends Key>(key: K, ...[values]: Values<K>): string {
   return filled(key, values ?? {});
 }
 
-/** Words that a view keeps to show: they are put together when they are drawn, in the language of that moment. */
+/** A deferred text: views store it and evaluate it at each rendering, in the language of that moment. */
 export type Words = () => string;
 
 export function wordsOf<K extends Key>(key: K, ...values: Values<K>): Words {
@@ -59,14 +59,14 @@ function filled(key: Key, values: Record<string, unknown>): string {
   return text.replace(/\{(\w+)(?::(\w+))?\}/g, (_, name: string, format?: string) => write(values[name], format));
 }
 
-/** The sentence for something that Rust or the worker reported as `{code, ...fields}`. */
+/** The text for an error or notice `{code, ...fields}` from Rust or the worker. */
 export function sentenceOf(report: Problem): string {
   const { code, ...values } = report;
   const finer = [values.kind, "step" in values ? "step" : undefined].map((detail) => `code.${code}.${detail}`);
   return filled([...finer, `code.${code}`].find(isKey) ?? "code.unknown", { code, ...values });
 }
 
-/** The words for a key made at run time, which want no values; undefined where there are none. */
+/** The text for a key composed at run time, without placeholders; undefined if there is none. */
 export function wordFor(key: string): string | undefined {
   return isKey(key) ? filled(key, {}) : undefined;
 }
@@ -103,7 +103,7 @@ function write(value: unknown, format?: string): string {
   }
 }
 
-/** The name a setting has on the page; Rust reports it by its field. */
+/** The page's name for a setting, which Rust identifies by its field. */
 export function settingName(field: string): string {
   return wordFor(`setting.${field}`) ?? field;
 }
@@ -119,7 +119,7 @@ export function fixed(value: number, digits: number): string {
   );
 }
 
-/** 1,234,567 as "1.2M": where only the size matters. */
+/** Formats 1,234,567 as "1.2M", where only the order of magnitude matters. */
 export function short(value: number): string {
   return new Intl.NumberFormat(language, { notation: "compact", maximumSignificantDigits: 3 }).format(value);
 }
@@ -136,13 +136,13 @@ export function date(milliseconds: number): string {
   return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(milliseconds);
 }
 
-/** The time of day alone, for what happened just now. */
+/** The time of day, for recent events. */
 export function time(milliseconds: number): string {
   return new Intl.DateTimeFormat(language, { timeStyle: "short" }).format(milliseconds);
 }
 
 function unit(value: number, name: string, digits = 0): string {
-  const unitDisplay = name === "byte" ? "long" : "short"; // "9 bytes", as no language has a short word for it
+  const unitDisplay = name === "byte" ? "long" : "short"; // "9 bytes", as no language has an abbreviation for it
   const options = { style: "unit", unit: name, unitDisplay, maximumFractionDigits: digits } as const;
   return new Intl.NumberFormat(language, options).format(value);
 }

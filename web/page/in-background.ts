@@ -1,27 +1,27 @@
-// For a person who looks elsewhere while it trains: the title of the tab says how far it is, a notification that it is done,
-// if they asked for one, and on their return the page says how it ended.
+// Informs a user whose tab is in the background during training: the tab's title shows the progress, an optional notification
+// reports the end, and the page shows the result when it becomes visible again.
 
 import { home } from "../api/home";
 import { fixed, percent, sentenceOf, t } from "./i18n";
 import type { Store } from "./state";
 
-/** What this copy of the page remembers of the person's choice, in `localStorage`. */
+/** The key of the user's choice in `localStorage`, for this copy of the page. */
 const key = () => `lorito notify ${home}`;
 
-/** Whether the person wants a notification; "refused": they do, and the browser does not let the page. */
+/** Whether the user wants a notification; "refused": they do, but the browser denies permission. */
 export type Notify = "off" | "on" | "refused";
 
-/** What the person wished before; undefined where the browser has no notifications. */
+/** The stored choice; undefined if the browser has no notifications. */
 function remembered(): Notify | undefined {
   if (!("Notification" in globalThis)) return undefined;
   try {
     return localStorage.getItem(key()) === "on" && Notification.permission === "granted" ? "on" : "off";
   } catch {
-    return "off"; // no storage: nothing is remembered
+    return "off"; // no storage
   }
 }
 
-/** Remembers the choice. The browser asks the person for its permission then, and not before. */
+/** Stores the choice. Only then does the browser prompt for permission. */
 export async function setNotify(wanted: boolean): Promise<Notify> {
   const permission = wanted ? await Notification.requestPermission() : "denied";
   const state = permission === "granted" ? "on" : wanted ? "refused" : "off";
@@ -29,12 +29,12 @@ export async function setNotify(wanted: boolean): Promise<Notify> {
     if (state === "on") localStorage.setItem(key(), "on");
     else localStorage.removeItem(key());
   } catch {
-    // It holds for this visit.
+    // Without storage, the choice is valid for this visit.
   }
   return state;
 }
 
-/** Follows every run of this page to its end. */
+/** Follows all runs of this page. */
 export function followInBackground(store: Store): void {
   let wasRunning = false;
   let unseen: { words: string; isError: boolean } | undefined;
@@ -42,7 +42,7 @@ export function followInBackground(store: Store): void {
   const show = () => {
     const { phase, progress } = store.state;
     const isRunning = ["training", "paused", "recovering"].includes(phase);
-    if (wasRunning && !isRunning) setTimeout(end); // once the page knows why it ended
+    if (wasRunning && !isRunning) setTimeout(end); // after the reason is known
     wasRunning = isRunning;
     const part = percent((progress?.step ?? 0) / (progress?.endStep || 1));
     const title = isRunning
@@ -65,7 +65,7 @@ export function followInBackground(store: Store): void {
 
   document.addEventListener("visibilitychange", () => {
     if (document.hidden || !unseen) return;
-    // Put in once the page is in sight, so that a screen reader hears it.
+    // Shown only once the page is visible, so that screen readers announce it.
     if (!unseen.isError) store.say("train", { code: "ended-unseen", words: unseen.words }, "notice");
     unseen = undefined;
     show();
@@ -74,7 +74,7 @@ export function followInBackground(store: Store): void {
   store.change({ notify: remembered() });
 }
 
-/** The last figures of a run, as a sentence. */
+/** The last metrics of a run, as a sentence. */
 function figures({ state: { progress, evaluations } }: Store): string {
   const last = evaluations.at(-1);
   const figure = (value: number | null | undefined) => (value == null ? "–" : fixed(value, 3));
@@ -85,12 +85,12 @@ function figures({ state: { progress, evaluations } }: Store): string {
   });
 }
 
-/** Telephones take notifications from the service worker alone; it brings the page back, too, when one is pressed. */
+/** Phones accept notifications only from the service worker, which also focuses the page on a click. */
 async function notify(title: string, body: string): Promise<void> {
   const options = { body, icon: "icons/192.png", tag: home };
   try {
     const registration = await navigator.serviceWorker?.getRegistration();
-    // Another page's may be all there is, of a folder around this one.
+    // The registration found may belong to another page, in a parent folder.
     const isOurs = registration?.scope === new URL("./", document.baseURI).href;
     if (isOurs && registration.active) return await registration.showNotification(title, options);
     const shown = new Notification(title, options);
@@ -99,6 +99,6 @@ async function notify(title: string, body: string): Promise<void> {
       shown.close();
     };
   } catch {
-    // The browser shows none: the title and the page still say it.
+    // The browser shows no notification: the title and the page show the result.
   }
 }

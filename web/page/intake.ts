@@ -1,4 +1,4 @@
-// What people bring: files, pasted text, samples, models. Each joins what is there only when it could be read.
+// Handles the user's input: files, pasted text, samples, models. Each is added only if it could be read.
 
 import type { ChatOptions, Encoding, HeldBack, NamedFile, Source } from "../api/lorito";
 import { type Problem, problemOf } from "../shared/errors";
@@ -15,23 +15,23 @@ import type { Message, Original, Store, Unclear } from "./state";
 export const SAMPLES = ["cuentos", "harbour", "recetas"] as const;
 export type SampleName = (typeof SAMPLES)[number];
 
-/** What the crate can read; a model opens instead of joining the text. */
+/** File types that the crate can read; a model is opened instead of being added to the text. */
 export const ACCEPT = [
   ...new Set(Object.values(accepted).flat()),
-  // Some choosers know no endings; of these types they know all.
+  // Some file choosers know no extensions; all know these types.
   ...Object.keys(accepted).filter((type) => /^text\/|\/json$/.test(type)),
 ].join(",");
 
-/** The files source by source, so that one can be read again in another way. */
+/** The original files by source, so that one can be read again with other options. */
 const originals: (Original | undefined)[] = [];
 
-/** The encodings that a person has chosen for files. */
+/** The encodings that the user has chosen for files. */
 const encodings = new WeakMap<Original, Encoding>();
 
-/** What changes the sources does so in turn, as the places of those it names move with every other change. */
+/** Serializes changes of the sources, as each one shifts the indices of others. */
 const turns = new Mutex();
 
-/** Notices on what came in last, which go with what comes in next. */
+/** Notices about the last input, which are removed by the next one. */
 const passing = new WeakSet<Problem>();
 
 function sayInPassing(store: Store, place: Message["place"], notice: Problem): void {
@@ -44,7 +44,7 @@ function forgetPassing(store: Store, place: Message["place"]): void {
   store.change({ messages });
 }
 
-/** `abort`: ends it, and whatever else has the same one. */
+/** `abort`: cancels it together with all tasks that share it. */
 async function read(
   store: Store,
   name: string,
@@ -72,20 +72,20 @@ async function read(
       else store.say("text", notice);
     }
   });
-  // An archive may have given several, even one that was cancelled before its last.
+  // An archive may have added several, even one that was cancelled before its last.
   for (const index of store.state.text?.sources.keys() ?? []) originals[index] = store.lorito.textFile(index);
 }
 
-/** What a person does next answers errors and questions of before. */
+/** Removes errors and questions about earlier input. */
 function begin(store: Store): void {
   store.clearErrors("text");
   store.change({ unclear: undefined });
 }
 
 /**
- * Takes in what is dropped or chosen, whatever it is; one file that cannot be read stops none of the others. `place`: where
- * it was chosen, and so where it is said if nothing comes of it: under Share nothing is read as text. Returns the name of the
- * model that it opened, if it did, and whether there was one.
+ * Adds or opens dropped or chosen files of any kind; an unreadable file does not stop the others. `place`: where they were
+ * chosen, and so where errors are shown: under Share, files are not added as text. Returns the name of the model that was
+ * opened, and whether there was one.
  */
 export async function takeFiles(
   store: Store,
@@ -109,7 +109,7 @@ export async function takeFiles(
     sayInPassing(store, "share", { code: "models-passed-over", name: opened, names: passedOver.slice(0, 6) });
   const hadModel = models.length + runs.length > 0;
   if (place === "share") {
-    // It is no model, and the crate says best why not.
+    // No model was found: the crate has the best error for that.
     if (!hadModel && seen.length > 0) await openFiles(store, seen.map(unseen));
     return { hadModel, opened };
   }
@@ -141,7 +141,7 @@ function leftInFolder(files: readonly NamedFile[]): Problem {
 
 const folderName = ([first]: readonly NamedFile[]) => first?.name.split("/")[0] ?? "";
 
-/** Sees what each file is, as far as its name does not say it. What cannot be read is said, and left out. */
+/** Examines files whose kind does not follow from their names. Unreadable ones are reported and left out. */
 async function lookAt(store: Store, files: readonly NamedFile[], place: "text" | "share"): Promise<SeenFile[]> {
   const seen: SeenFile[] = [];
   for (const file of files) {
@@ -162,7 +162,7 @@ async function lookAt(store: Store, files: readonly NamedFile[], place: "text" |
   return seen;
 }
 
-/** The parts of one table, from wherever they came. */
+/** Adds the parts of one table, from any origin. */
 export function takeTable(store: Store, name: string, parts: Blob[]): Promise<void> {
   return turns.run(() => read(store, name, parts));
 }
@@ -191,25 +191,25 @@ export function removeSource(store: Store, source: Source): Promise<void> {
   return turns.run(() => remove(store, source));
 }
 
-/** Chooses what of the text is held back to test with. */
+/** Chooses the validation data. */
 export function holdBack(store: Store, what: HeldBack): Promise<void> {
   return turns.run(async () => {
     await store.attempt("text", undefined, () => store.lorito.holdBack(what));
   });
 }
 
-/** Reads a CSV or JSON file again with another field; with an empty one, as the conversations that it holds. */
+/** Reads a CSV or JSON file again with another field; with an empty one, as conversations. */
 export function changeField(store: Store, file: Original | undefined, field: string): Promise<void> {
   return readAgain(store, file, () => ({ field }));
 }
 
-/** Reads a file of which nobody could tell where its text is. */
+/** Reads a file whose text field could not be detected. */
 export function chooseField(store: Store, { name, data }: Unclear, field: string): Promise<void> {
   begin(store);
   return turns.run(() => read(store, name, data, { field }));
 }
 
-/** Reads a file again in another encoding; undefined: as its bytes say. */
+/** Reads a file again in another encoding; undefined: detected from its bytes. */
 export function changeEncoding(
   store: Store,
   file: Original | undefined,
@@ -218,12 +218,12 @@ export function changeEncoding(
   return readAgain(store, file, () => ({ encoding }));
 }
 
-/** The encoding that a person has chosen for a file. */
+/** The encoding that the user has chosen for a file. */
 export function chosenEncoding(file: Original | undefined): Encoding | undefined {
   return file && encodings.get(file);
 }
 
-/** Reads a chat of WhatsApp's again in another way. */
+/** Reads a WhatsApp chat again with other options. */
 export function changeChat(
   store: Store,
   file: Original | undefined,
@@ -237,7 +237,7 @@ export function changeChat(
   });
 }
 
-/** The new reading takes the old one's place when it is in. A source is found by its file, wherever it is by then. */
+/** The new reading replaces the old one once complete. The source is found by its file, as its index may have changed. */
 function readAgain(store: Store, file: Original | undefined, how: (source: Source) => Reading): Promise<void> {
   store.clearErrors("text");
   return turns.run(async () => {
@@ -257,7 +257,7 @@ async function remove(store: Store, source: Source): Promise<void> {
   });
 }
 
-/** Where a source that was on the page is now. Of two that are alike in all this, either will do. */
+/** The current index of a source that was shown on the page. Identical sources are interchangeable. */
 function placeOf(store: Store, source: Source): number {
   const sources = store.state.text?.sources ?? [];
   return sources.findIndex(
@@ -270,12 +270,12 @@ function placeOf(store: Store, source: Source): number {
   );
 }
 
-/** The file behind a source, if it is still at saveFile, so that it can be read in another way. */
+/** The file of a source, if it is still known, so that it can be read again with other options. */
 export function fileOf(index: number): Original | undefined {
   return originals[index];
 }
 
-/** Opens a run that was downloaded because it could not be saved. */
+/** Opens a downloaded run. */
 async function openRun(store: Store, name: string, file: Blob): Promise<boolean> {
   if (!mayReplace(store)) return false;
   store.clearErrors("share");
@@ -287,7 +287,7 @@ async function openRun(store: Store, name: string, file: Blob): Promise<boolean>
   return opened ?? false;
 }
 
-/** Opens a model from one file, or from those of a folder. */
+/** Opens a model from one file, or from the files of a folder. */
 async function openFiles(store: Store, files: NamedFile[]): Promise<boolean> {
   if (!mayReplace(store)) return false;
   const name = nameOf(files);
@@ -307,7 +307,7 @@ async function openFiles(store: Store, files: NamedFile[]): Promise<boolean> {
   return opened ?? false;
 }
 
-/** Says which tokens a model does without; of many the first few. */
+/** Reports the tokens that a model lacks; if there are many, only the first few. */
 export function sayLeftOut(store: Store, tokens: readonly string[]): void {
   const shown = tokens.length > 6 ? [...tokens.slice(0, 5), "…"] : tokens;
   if (tokens.length > 0) store.say("share", { code: "tokens-left-out", tokens: shown }, "notice");
@@ -321,7 +321,7 @@ function nameOf(files: readonly NamedFile[]): string {
   return folder || (weights ?? first)?.name || "";
 }
 
-/** Opens a model from an address, saying where from and how much has come. */
+/** Opens a model from an address, and shows the address and the progress. */
 export async function openAddress(store: Store, address: string): Promise<boolean> {
   if (!mayReplace(store)) return false;
   const opened = await cancellable(

@@ -1,26 +1,26 @@
-// Which language the page speaks: the one in the address (`?lang=es`), the one chosen last, or the person's first that there
-// is. English comes with the page; another language is fetched when it is spoken.
+// Chooses the page's language: the one in the address (`?lang=es`), the last one chosen, or the first available of the
+// browser's languages. English is part of the page; other languages are fetched on demand.
 import { home } from "../api/home";
 import { currentLanguage, speak, t } from "./i18n";
 import english from "./locales/en.json";
 
-/** The languages that there are a file for. */
+/** The available languages. */
 export const LANGUAGES: readonly string[] = LORITO_LANGUAGES;
 
 declare const LORITO_LANGUAGES: readonly string[];
 
 speak("en", english);
 
-/** Speaks the language that suits. */
+/** Activates the best available language. */
 export async function chooseLanguage(wanted: readonly string[] = navigator.languages): Promise<void> {
   const asked = new URLSearchParams(location.search).get("lang");
   const codes = [asked, remembered(), ...wanted].map((tag) => tag?.split("-")[0] ?? "");
   const code = codes.find((code) => LANGUAGES.includes(code)) ?? "en";
-  // What does not come leaves English.
+  // If it cannot be fetched, the page stays in English.
   await load(code).catch(() => {});
 }
 
-/** Speaks another language from here on, on later visits too. Rejects where its words do not come. */
+/** Changes the language, also for later visits. Rejects if its file cannot be fetched. */
 export async function changeLanguage(code: string): Promise<void> {
   await load(code);
   remember(code);
@@ -30,7 +30,7 @@ export async function changeLanguage(code: string): Promise<void> {
   history.replaceState(history.state, "", address);
 }
 
-/** The language's name in itself. */
+/** The language's own name. */
 export function nameOf(code: string): string {
   const name = new Intl.DisplayNames([code], { type: "language" }).of(code) ?? code;
   return name.charAt(0).toLocaleUpperCase(code) + name.slice(1);
@@ -42,10 +42,10 @@ async function load(code: string): Promise<void> {
   document.title = t("title");
 }
 
-/** Where this copy of the page keeps the choice. */
+/** The key of the choice in `localStorage`, for this copy of the page. */
 const place = () => `lorito language ${home}`;
 
-/** The language chosen on an earlier visit, where the browser keeps anything. */
+/** The language chosen on an earlier visit, if the browser has storage. */
 function remembered(): string | undefined {
   try {
     return localStorage.getItem(place()) ?? undefined;
@@ -58,6 +58,6 @@ function remember(code: string): void {
   try {
     localStorage.setItem(place(), code);
   } catch {
-    // On the next visit it will be asked for again.
+    // Without storage, the choice is lost after this visit.
   }
 }

@@ -1,4 +1,4 @@
-// Draws the page at once, then waits for the engine and tells the page what it found.
+// The page's entry point: renders the page at once, then starts the engine.
 
 import { Lorito } from "../api/lorito";
 import type { Engine } from "../shared/engines";
@@ -20,7 +20,7 @@ declare global {
   }
 }
 
-/** The engine that the address asks for. */
+/** The engine requested by the address. */
 function forcedEngine(): Engine | undefined {
   const asked = new URLSearchParams(location.search).get("engine");
   return asked === "cpu" || asked === "webgpu" ? asked : undefined;
@@ -38,7 +38,7 @@ document.querySelector("#app")?.replaceWith(page);
 keepPlanning(store);
 keepAwake(store);
 followInBackground(store);
-// The browser asks in its own words.
+// The browser shows its own text.
 addEventListener("beforeunload", (event) => {
   if (lorito.unsaved) event.preventDefault();
 });

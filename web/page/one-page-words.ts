@@ -1,8 +1,8 @@
-// The words that a model's page needs, in the language that this page speaks.
+// Selects the strings of a one-page model, in the page's current language.
 import type { OnePageWords } from "../shared/one-page/words";
 import { spoken } from "./i18n";
 
-/** What views/write.ts, views/chat.ts and page.ts say. */
+/** Key prefixes of the strings used in views/write.ts, views/chat.ts and page.ts. */
 const rooms = /^(onePage|write|chat|need|hint\.write|details|message)\./;
 const settings =
   /^(setting\.(maxTokens|temperature|topK|topP|repetitionPenalty|seed|layers|heads|width|context|vocabulary)|unit\.tokens)$/;

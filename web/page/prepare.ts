@@ -1,4 +1,4 @@
-// From the settings to a running training: what is still missing is made on the way, as the page shows it.
+// Starts training from the settings: creates the tokenizer and the model first if they are missing.
 
 import type { RunSummary, TextSummary, TokenizerKind } from "../api/lorito";
 import { problemOf } from "../shared/errors";
@@ -7,13 +7,13 @@ import { t } from "./i18n";
 import { MODEL_FIELDS, type Shape } from "./settings";
 import type { Busy, Store } from "./state";
 
-/** A beginner's first training should end while they still watch. */
+/** The longest training time of a suggested preset: a beginner's first run should end while they still watch. */
 const PATIENCE_SECONDS = 240;
 
-/** What the tokenizer was made from, to see whether it still fits the settings and the text. */
+/** The input of the current tokenizer, to check whether it still matches the settings and the text. */
 let tokenized: { text: TextSummary | undefined; kind: string; vocabulary: number | undefined } | undefined;
 
-/** The vocabulary that the settings will lead to, before a tokenizer has been trained for them. */
+/** The vocabulary size that the settings lead to, before a tokenizer has been trained. */
 export function expectedVocabulary(store: Store): number {
   const { tokenizer, text, suggested, settings } = store.state;
   const kind = store.tokenizerKind;
@@ -22,7 +22,7 @@ export function expectedVocabulary(store: Store): number {
   return 1 + (kind === "byte" ? 256 : (text?.distinctCharacters ?? 64));
 }
 
-/** The tokenizer as the settings have it. */
+/** The tokenizer that the settings describe. */
 function wanted(store: Store): { kind: TokenizerKind; vocabulary: number | undefined } {
   const { settings, suggested } = store.state;
   const kind = store.tokenizerKind;
@@ -43,7 +43,7 @@ function tokenizerFits(store: Store): boolean {
   return tokenized.text === text && tokenized.kind === kind && tokenized.vocabulary === vocabulary;
 }
 
-/** Makes a new model, and the tokenizer it needs, unless the settings have not changed since they were made. */
+/** Creates a model, and its tokenizer unless it still matches the settings and the text. */
 async function makeModel(store: Store, { model, train }: Shape, begin: (task: Busy["task"]) => void): Promise<void> {
   if (!tokenizerFits(store)) {
     begin("tokenizing");
@@ -54,12 +54,12 @@ async function makeModel(store: Store, { model, train }: Shape, begin: (task: Bu
   store.change({ modelOrigin: "made" });
 }
 
-/** Asks before another model takes the place of one that is kept nowhere else. */
+/** Asks for confirmation before an unsaved model is replaced. */
 export function mayReplace(store: Store): boolean {
   return !store.lorito.unsaved || confirm(t("unsaved.replace"));
 }
 
-/** Trains: goes on with the model there is, or starts over with a new one made from the settings. */
+/** Trains: continues with the current model, or, with `over`, starts with a new one. */
 export async function startTraining(store: Store, { over = false } = {}): Promise<void> {
   store.clearErrors("train");
   store.change({ lastRun: undefined });
@@ -75,7 +75,7 @@ export async function startTraining(store: Store, { over = false } = {}): Promis
   if (shape) await store.attempt("train", undefined, () => store.lorito.train(shape.train));
 }
 
-/** Brings a saved run back, and goes on with it if it was cut off. */
+/** Restores a saved run, and continues it if it was interrupted. */
 export async function goOn(store: Store, { run, step, endStep }: RunSummary): Promise<void> {
   if (store.lorito.openRunId !== run && !mayReplace(store)) return;
   store.clearErrors("train");
@@ -86,25 +86,25 @@ export async function goOn(store: Store, { run, step, endStep }: RunSummary): Pr
   );
 }
 
-/** The model that `open` brings is a run's: it trains on with the tokens that it has, without a text. */
+/** Opens a run's model: it can be trained with the run's own tokens, without a text. */
 export async function openingRun<T>(store: Store, open: () => Promise<T>): Promise<T> {
   const stop = store.lorito.on("model", () => store.change({ modelOrigin: "run" }));
   return open().finally(stop);
 }
 
-/** Goes on with the CPU engine, and there with the run that the GPU has `cut` off. */
+/** Switches to the CPU engine, and continues the run there if the GPU has `cut` it off. */
 export async function goOnWithCpu(store: Store, cut: boolean): Promise<void> {
   const { lorito } = store;
   store.clearErrors("train");
   await store.attempt("train", undefined, async () => {
     await lorito.changeEngine("cpu");
-    // Text, tokenizer and model come back as they were; so does a run that trains all along.
+    // Text, tokenizer and model are restored, and so is a run in training.
     const run = lorito.openRunId;
     if (cut && run !== undefined) await lorito.continueRun({ run });
   });
 }
 
-/** Keeps the costs of the settings up to date, and suggests a preset while the person has chosen none. */
+/** Updates the costs when the settings change, and suggests a preset until the user has chosen one. */
 export function keepPlanning(store: Store): void {
   let planned = "";
   let suggestedFor = "";
@@ -113,7 +113,7 @@ export function keepPlanning(store: Store): void {
   const plan = async () => {
     const { shape } = store;
     if (!shape || planning || store.state.tasks.some(({ task }) => task === "making")) return;
-    // A model that was given is trained on as it is, whatever the settings say.
+    // An opened model is trained as it is, whatever the settings say.
     const there = store.state.modelOrigin === "given" ? store.state.model?.config : undefined;
     const model = { ...(there ?? shape.model), vocabulary: expectedVocabulary(store) };
     const { text, tokenizer, ready } = store.state;
@@ -128,7 +128,7 @@ export function keepPlanning(store: Store): void {
       }
       await suggest();
       store.change({ plan: await store.lorito.planModel(model, shape.train), planReport: undefined });
-      // Once there is a text, these settings are likely to be trained with.
+      // Once there is a text, training with these settings is likely.
       if (text) await store.lorito.compileAhead(model, shape.train);
     } catch (error) {
       store.change({ plan: undefined, planReport: problemOf(error) });
@@ -157,16 +157,16 @@ export function keepPlanning(store: Store): void {
   store.addEventListener("change", () => void plan());
 }
 
-/** Whether the text has changed since the tokenizer was made for a model that is still to be made. */
+/** Whether the text has changed since the tokenizer was trained, and no model depends on it yet. */
 export function tokenizerIsStale(store: Store): boolean {
   return tokenized !== undefined && store.state.text !== tokenized.text && !store.canContinue;
 }
 
-/** Whether the settings describe another model than the one there is. */
+/** Whether the settings describe a model other than the current one. */
 export function modelDiffers(store: Store): boolean {
   const { model, modelOrigin } = store.state;
   const shape = store.shape;
-  // One that was given has the shape that it has.
+  // An opened model has its own shape.
   if (!model || !shape || modelOrigin === "given") return false;
   return MODEL_FIELDS.some((field) => Math.abs(model.config[field] - shape.model[field]) > 1e-6);
 }

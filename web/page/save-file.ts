@@ -1,9 +1,9 @@
-// Files that leave the page, for the person's disk or for another program.
+// Names files that the user downloads, and shares files with other programs.
 import type { Problem } from "../shared/errors";
 
 export const DEFAULT_NAME = "lorito";
 
-/** A name that is safe in any file system, and reads as it is: what else a person typed becomes a hyphen. */
+/** A file name that is valid on any system: each run of other characters becomes a hyphen. */
 export function fileName(name: string): string {
   return (
     name
@@ -13,21 +13,21 @@ export function fileName(name: string): string {
   );
 }
 
-/** The types that share sheets know files by; others are bytes to them. */
+/** The MIME types that share sheets need; other files are shared as bytes. */
 const types: Record<string, string> = { html: "text/html", zip: "application/zip" };
 
 function typed(content: BlobPart[], name: string): File {
   return new File(content, name, { type: types[name.slice(name.lastIndexOf(".") + 1)] ?? "application/octet-stream" });
 }
 
-/** Whether this system has a share sheet that takes files with this ending. */
+/** Whether this system has a share sheet for files with this extension. */
 export function canShare(ending: string): boolean {
   return navigator.canShare?.({ files: [typed([], DEFAULT_NAME + ending)] }) ?? false;
 }
 
 /**
- * Opens the share sheet. "again": packing took longer than a browser lets a page act on one press, so that the person has to
- * press once more.
+ * Opens the share sheet. "again": packing took so long that the browser no longer counts the user's click, and a second one
+ * is needed.
  */
 export async function share(file: Blob, name: string): Promise<"done" | "again"> {
   try {
@@ -36,7 +36,7 @@ export async function share(file: Blob, name: string): Promise<"done" | "again">
   } catch (thrown) {
     const why = thrown instanceof DOMException ? thrown.name : "";
     if (why === "NotAllowedError") return "again";
-    if (why === "AbortError") return "done"; // the person closed it
+    if (why === "AbortError") return "done"; // the user closed it
     throw { code: "share-failed", name } satisfies Problem;
   }
 }

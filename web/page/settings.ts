@@ -1,10 +1,10 @@
-// What a person set, and how it travels in the address after "#": a preset's name and what was changed in it.
-// Never the text: a link to settings says nothing about what was trained on.
+// Holds the user's settings, and encodes them in the address after "#": a preset's name and the changed values.
+// The text is never included: a link to settings says nothing about the training data.
 import type { ModelConfig, ModelSummary, Preset, TokenizerKind, TrainConfig } from "../api/lorito";
 import { SETTINGS, TARGETS } from "../shared/settings";
 
 type OfModel = keyof typeof SETTINGS.model;
-/** A new model's vocabulary is its tokenizer's, and its epsilon GPT-2's. */
+/** Fields of a new model; its vocabulary is the tokenizer's, and its epsilon GPT-2's. */
 export type ModelField = Exclude<OfModel, "vocabulary" | "epsilon">;
 export type TrainField = keyof typeof SETTINGS.train;
 export type Field = ModelField | TrainField;
@@ -16,7 +16,7 @@ export const TRAIN_FIELDS = Object.keys(SETTINGS.train) as TrainField[];
 export type Target = keyof typeof TARGETS;
 export const TARGET_NAMES = Object.keys(TARGETS) as Target[];
 
-/** An adapter with all its figures. */
+/** The settings of an adapter. */
 export interface Lora {
   rank: number;
   alpha: number;
@@ -34,15 +34,15 @@ export const TOKENIZER_KINDS = ["char", "byte", "bpe"] as const satisfies readon
 export interface Settings {
   /** Unset: chosen from the text's length. */
   tokenizer?: TokenizerKind;
-  /** Tokens of a BPE vocabulary. Unset: as the crate suggests for this text. */
+  /** Size of a BPE vocabulary. Unset: as the crate suggests for this text. */
   vocabulary?: number;
-  /** Unset: chosen by how long training would take here. */
+  /** Unset: chosen by the estimated training time on this machine. */
   preset?: string;
-  /** Asked for; whether it is used, the engine's own check decides. */
+  /** Whether the user wants half precision; it is used only if the engine's own check succeeds. */
   halfPrecision?: boolean;
-  /** An adapter learns in place of the whole model. */
+  /** Trains an adapter instead of the whole model. */
   lora?: Lora;
-  /** What differs from the preset. */
+  /** Differences from the preset. */
   changed: Partial<Record<Field, number>>;
 }
 
@@ -52,8 +52,8 @@ export interface Shape {
 }
 
 /**
- * A preset with the person's changes; the seed that orders training also draws the first weights. `foreign`: the model that
- * will be trained on, where it was trained elsewhere.
+ * A preset with the user's changes; one seed determines the batches and the initial weights. `foreign`: the model to be
+ * trained, if it was trained elsewhere.
  */
 export function shapeOf(
   preset: Preset,
@@ -63,7 +63,7 @@ export function shapeOf(
   const { vocabulary: _, ...model } = preset.model;
   const shape: Shape = { model: { ...model }, train: { ...(preset.train as Shape["train"]) } };
   for (const field of MODEL_FIELDS) shape.model[field] = changed[field] ?? shape.model[field];
-  // On small devices a preset has several passes a step (`Preset::fitted` in the crate), which belong to its own batch.
+  // On small devices a preset uses gradient accumulation (`Preset::fitted` in the crate), which belongs to its own batch size.
   const passes = changed.batchSize === undefined ? {} : { gradientAccumulation: 1 };
   const suited = foreign?.fineTuning[lora ? "adapter" : "whole"];
   const train: Partial<Record<TrainField, number>> = suited ?? passes;
@@ -84,7 +84,7 @@ export function toHash(settings: Settings): string {
   return query.toString();
 }
 
-/** Reads an address's hash. What is no setting, or no number, is passed over; the crate checks the ranges. */
+/** Parses an address's hash. Unknown settings and invalid numbers are ignored; the crate checks the ranges. */
 export function fromHash(hash: string): Settings {
   const query = new URLSearchParams(hash.replace(/^#/, ""));
   const settings: Settings = { changed: {} };
@@ -109,7 +109,7 @@ export function fromHash(hash: string): Settings {
   return settings;
 }
 
-/** Rank, alpha and matrices: "8:16:attention.mlp". */
+/** Rank, alpha and target matrices: "8:16:attention.mlp". */
 function loraToText({ rank, alpha, targets }: Lora): string {
   return [rank, alpha, TARGET_NAMES.filter((target) => targets[target]).join(".")].join(":");
 }

@@ -1,4 +1,4 @@
-// What the page knows, in one place. Views read it and are drawn again when it changes; only the store writes it.
+// The page's state in one store. Views read it and are rendered again when it changes; only the store writes it.
 
 import type {
   BestSoFar,
@@ -27,7 +27,7 @@ import { fromHash, type Lora, type Settings, type Shape, shapeOf, toHash } from 
 export const STEPS = ["text", "tokens", "model", "train", "write", "share"] as const;
 export type Step = (typeof STEPS)[number];
 
-/** Something that Rust or the worker reported: a code and its figures; locales/ has the sentence. */
+/** An error or notice from Rust or the worker: a code with fields; locales/ has the text. */
 export type Report = Problem;
 
 export interface Message {
@@ -36,86 +36,86 @@ export interface Message {
   report: Report;
 }
 
-/** Something under way that keeps a part of the page waiting, and how far it is where that is known. */
+/** A task in progress that disables a part of the page, with its progress where known. */
 export interface Busy {
   task: "reading" | "fetching" | "tokenizing" | "making" | "opening" | "saving" | "packing" | "sending" | "updating";
   name?: string;
   done?: number;
   total?: number;
-  /** Ends it, where that can be. */
+  /** Cancels it, if that is possible. */
   cancel?: () => void;
 }
 
-/** A file as given, or the parts of one table. */
+/** An original file, or the parts of one table. */
 export type Original = Blob | Blob[];
 
-/** A file of which no field has most of the words, so that a person has to choose. */
+/** A file whose text field could not be detected, so that the user must choose. */
 export interface Unclear {
   name: string;
   data: Original;
   fields: string[];
-  /** Whether it can be read as conversations, too. */
+  /** Whether it can also be read as conversations. */
   conversational: boolean;
 }
 
 export interface State {
   ready: Ready | undefined;
-  /** The engine could not start; a message says why. */
+  /** The engine could not start; a message has the reason. */
   failed: boolean;
   phase: Phase;
-  /** Everything under way, in the order in which it began. */
+  /** All tasks in progress, in the order of their start. */
   tasks: readonly Busy[];
-  /** The last of them; undefined only once none of them is left. */
+  /** The last one; undefined if there is none. */
   busy: Busy | undefined;
   unclear: Unclear | undefined;
   messages: Message[];
   text: TextSummary | undefined;
   tokenizer: TokenizerSummary | undefined;
   model: ModelSummary | undefined;
-  /** Made here from the settings shown, so that training may make it anew; a run that goes on with its own text; or
-   *  given: opened, or made by a script. */
+  /** "made": created here from the current settings, so that training may replace it; "run": restored with its own tokens;
+   *  "given": opened, or created by a script. */
   modelOrigin: "made" | "run" | "given";
   presets: Preset[];
   settings: Settings;
-  /** What the text's length and this machine's speed speak for, where the person has set nothing. */
+  /** Recommendations for this text and machine, for settings that the user has not changed. */
   suggested: { preset?: string; vocabulary?: number };
-  /** The costs of the settings as they stand, or why no model can be made of them. */
+  /** The costs of the current settings; undefined if no model can have them. */
   plan: Plan | undefined;
   planReport: Report | undefined;
-  /** What the engine's own check says; unknown until it is asked for. */
+  /** The result of the engine's check of half precision; undefined before it. */
   halfPrecision: HalfPrecision | undefined;
-  /** Whether the model has been trained for a step. */
+  /** Whether the model has been trained for at least one step. */
   trained: boolean;
   progress: Progress | undefined;
   steps: StepRecord[];
   evaluations: Evaluation[];
-  /** The run's best evaluation, and how many have been worse since. */
+  /** The run's best evaluation, and how many worse ones followed. */
   best: BestSoFar | undefined;
   samples: Sample[];
-  /** What the last visit left in training, or trained. */
+  /** The run of the last visit. */
   lastRun: RunSummary | undefined;
-  /** When the running training was last saved on this device, in milliseconds since 1970. */
+  /** The time of the last checkpoint, in milliseconds since 1970. */
   savedAt: number | undefined;
-  /** Those in the browser's storage. */
+  /** The runs in the browser's storage. */
   runs: RunSummary[];
   models: SavedModel[];
-  /** What is kept of the hub on this device. */
+  /** Hub repositories stored on this device. */
   kept: KeptRepo[];
   storage: { used: number; quota: number } | undefined;
-  /** Whether the person is told of a run's end; undefined: this browser has no notifications. */
+  /** Whether to notify the user at a run's end; undefined: this browser has no notifications. */
   notify: Notify | undefined;
-  /** Opens the page anew in a version that is ready; undefined: there is none. */
+  /** Reloads the page in a new version; undefined: there is none. */
   newVersion: (() => Promise<void>) | undefined;
-  /** The address of the hub that models and datasets come from. */
+  /** The address of the hub for models and datasets. */
   hub: string;
-  /** The address of the hub that models are sent to. */
+  /** The address of the hub for uploads. */
   sendingHub: string;
 }
 
-/** Why a run is not saved on this device. */
+/** The codes of the reasons for which a run is not saved. */
 export const UNSAVED = ["not-saved", "storage-full", "storage-unavailable", "run-in-another-tab"];
 
-/** How a GPU fails; the processor can go on. */
+/** The codes of GPU failures after which the CPU can continue. */
 export const GPU_FAILURES = ["device-lost", "gpu-out-of-memory", "gpu-command-rejected"];
 
 const EMPTY_RUN = {
@@ -164,7 +164,7 @@ export class Store extends EventTarget {
     this.#follow();
   }
 
-  /** What is under way changes by `attempt` alone, so that the end of one task never hides another. */
+  /** Tasks are changed only by `attempt`, so that the end of one task never hides another. */
   change(part: Partial<Omit<State, "tasks" | "busy">>): void {
     this.#change(part);
   }
@@ -174,36 +174,36 @@ export class Store extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** The preset that the settings start from: the person's, else the one suggested, else the smallest. */
+  /** The preset that the settings start from: the user's choice, else the suggested one, else the smallest. */
   get preset(): Preset | undefined {
     const { presets, settings, suggested } = this.state;
     return presets.find(({ name }) => name === (settings.preset ?? suggested.preset)) ?? presets[0];
   }
 
-  /** The model and the run that the settings describe; unknown until the crate has told its presets. */
+  /** The model and the run that the settings describe; unknown until the presets are known. */
   get shape(): Shape | undefined {
     const { settings, halfPrecision } = this.state;
     const asked = settings.halfPrecision === true && halfPrecision === "works";
     const adapter = this.state.model?.adapter;
-    // An adapter that is there can only be trained on.
+    // An existing adapter can only be trained further.
     const lora = adapter ? { lora: adapter as Lora } : {};
     const { model, modelOrigin, trained } = this.state;
     const foreign = modelOrigin === "given" && !trained ? model : undefined;
     return this.preset && shapeOf(this.preset, { ...settings, ...lora, halfPrecision: asked }, foreign);
   }
 
-  /** Characters learn fastest from little text; whole words pay off from about a megabyte. */
+  /** Character tokens learn fastest from a small text; BPE pays off from about a megabyte. */
   get tokenizerKind(): TokenizerKind {
     return this.state.settings.tokenizer ?? ((this.state.text?.bytes ?? 0) < 1_000_000 ? "char" : "bpe");
   }
 
-  /** Whether there is a model that training would go on with. */
+  /** Whether there is a model that training would continue. */
   get canContinue(): boolean {
     const { model, modelOrigin, trained } = this.state;
     return model !== undefined && (modelOrigin !== "made" || trained);
   }
 
-  /** Nothing is under way, and nothing that was learned would be lost if the page were closed. */
+  /** Whether no task is running and closing the page would lose nothing. */
   get isAtRest(): boolean {
     return this.state.phase === "idle" && this.state.busy === undefined && !this.lorito.unsaved;
   }
@@ -224,15 +224,15 @@ export class Store extends EventTarget {
     this.change({ messages: this.state.messages.filter((other) => other !== message) });
   }
 
-  /** Takes back the errors of a place: what a person does next there answers them. */
+  /** Removes the errors at a place, before the user's next action there. */
   clearErrors(place: Message["place"]): void {
     const messages = this.state.messages.filter((message) => message.place !== place || message.tone === "notice");
     this.change({ messages });
   }
 
   /**
-   * Does what a person asked for; what goes wrong is said at that place. `busy` is among the tasks until then; `update`
-   * changes what is shown of it.
+   * Runs a user's action; an error is shown at `place`. Meanwhile `busy` is one of the tasks; `update` changes its displayed
+   * state.
    */
   async attempt<T>(
     place: Message["place"],
@@ -256,7 +256,7 @@ export class Store extends EventTarget {
       return undefined;
     } finally {
       const ended = task;
-      task = undefined; // what is still told of it comes too late
+      task = undefined; // later updates are ignored
       if (ended) this.#setTasks(this.state.tasks.filter((one) => one !== ended));
     }
   }
@@ -265,7 +265,7 @@ export class Store extends EventTarget {
     this.#change({ tasks, busy: tasks.at(-1) });
   }
 
-  /** What training has left so far: after a model is opened or made, and after a run goes on. */
+  /** Reads the history of training: after a model is opened or created, and after a run is restored. */
   async readHistory(): Promise<void> {
     const { steps, evaluations, samples } = await this.lorito.history();
     this.change({ steps, evaluations, samples, trained: steps.length > 0 });
@@ -292,7 +292,7 @@ export class Store extends EventTarget {
     this.change({ runs });
   }
 
-  /** A notice stands where training does; the engine may be another one since. */
+  /** Shows a notice in the Train step; the engine may have changed, too. */
   #notice(report: Report): void {
     const { engine, reason } = report as Partial<Ready>;
     if (report.code === "recovered" && engine && reason && this.state.ready) {
@@ -322,7 +322,7 @@ export class Store extends EventTarget {
     lorito.on("adapted", (model) => this.change({ model }));
     lorito.on("sample", (sample) => this.change({ samples: [...this.state.samples, sample] }));
     lorito.on("saved", ({ at }) => {
-      // Why it was not saved before is over.
+      // Saving works again.
       const messages = this.state.messages.filter(({ report }) => !UNSAVED.includes(report.code));
       this.change({
         savedAt: at,
@@ -336,8 +336,8 @@ export class Store extends EventTarget {
 }
 
 /**
- * Whether `one` goes when `other` is said. A notice is of the same fault as any message with its code: a later word on it, or
- * the first one on what ended with an error. Errors are so only where they are the very same, as two files can fail alike.
+ * Whether message `other` replaces `one`. A notice replaces, or is replaced by, any message with its code, as both are about
+ * the same problem. An error replaces only an identical one, as two files can fail in the same way.
  */
 function repeats(one: Message, other: Message): boolean {
   if (one.place !== other.place || one.report.code !== other.report.code) return false;

@@ -1,7 +1,7 @@
-// The screen stays on while a model trains and the page is in sight: a telephone that falls asleep stops training.
+// Keeps the screen on while a model trains and the page is visible: a phone that goes to sleep stops training.
 import type { Store } from "./state";
 
-/** Asks for the screen when it is needed and gives it back as soon as it is not. A browser may refuse, or have no such thing. */
+/** Requests a wake lock while it is needed. A browser may refuse it, or not support it. */
 export function keepAwake(store: Store): void {
   let held: WakeLockSentinel | undefined;
   let isAsking = false;
@@ -16,11 +16,11 @@ export function keepAwake(store: Store): void {
     }
     if (held || isAsking || !isWanted()) return;
     isAsking = true;
-    // With little battery left, for example, it is refused; asked again when the page comes into sight.
+    // Refused when the battery is low, for example; requested again when the page becomes visible.
     const got = await navigator.wakeLock.request("screen").catch(() => undefined);
     isAsking = false;
     held = got;
-    if (got) await settle(); // what was wanted may have changed meanwhile
+    if (got) await settle(); // the need may have changed meanwhile
   };
 
   if (!("wakeLock" in navigator)) return;

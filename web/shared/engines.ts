@@ -1,46 +1,46 @@
-// The engines, and why one of them is in use.
+// The engines and the reasons for choosing one.
 
 export type Engine = "webgpu" | "cpu";
 
-/** Why this engine: a code; the page has the words. */
+/** Why this engine is in use, as a code; the page has a sentence for each. */
 export type EngineReason =
   /** A GPU was found. */
   | "gpu-found"
   /** The address asks for it (`?engine=`). */
   | "forced"
-  /** The browser has no WebGPU (or the page comes over plain http). */
+  /** The browser has no WebGPU, or the page was loaded over plain http. */
   | "no-webgpu"
-  /** WebGPU is there, without a GPU that it can use. */
+  /** The browser has WebGPU, but no GPU that it can use. */
   | "no-adapter"
-  /** The only "GPU" is a program on the CPU, many times slower than our own CPU engine. */
+  /** The only GPU adapter is software on the CPU, many times slower than Lorito's own CPU engine. */
   | "software-adapter"
-  /** The browser was asked for a GPU and has not answered in time. */
+  /** The browser has not answered the request for a GPU in time. */
   | "no-answer"
-  /** The GPU computes in smaller groups than the kernels have. */
+  /** The GPU's workgroups are smaller than the kernels need. */
   | "limits-too-small"
   /** There is a GPU, but the engine did not start on it. */
   | "webgpu-failed"
   /** The GPU was lost three times within a minute. */
   | "webgpu-lost"
-  /** Somebody chose this engine while another one ran. */
+  /** The user chose this engine while another one ran. */
   | "chosen"
-  /** The GPU computed something else than the CPU on a run's first batch. */
+  /** GPU and CPU disagreed on a run's first batch. */
   | "self-check-failed";
 
 export interface EngineChoice {
   engine: Engine;
   reason: EngineReason;
-  /** The GPU, in its maker's words, where the browser tells. */
+  /** The GPU's name from its maker, where the browser reveals it. */
   adapter?: string;
-  /** Whether the browser tells more of the GPU than its maker, so that it can be told from another one. */
+  /** Whether the browser reveals enough about the GPU to tell two GPUs of one maker apart. */
   identified?: boolean;
-  /** Whether the "GPU" is a program on the CPU. */
+  /** Whether the adapter is software on the CPU. */
   software?: boolean;
   /** The largest buffer that the GPU can bind, in bytes. */
   largestBuffer?: number;
-  /** Whether the GPU has memory of its own, as far as its name tells. */
+  /** Whether the GPU has memory of its own, judged by its name. */
   discrete?: boolean;
-  /** What WebGPU offers on this GPU, in its own names. */
+  /** Features and limits of the adapter, with WebGPU's names. */
   offers?: GpuOffers;
 }
 
@@ -50,6 +50,6 @@ export interface GpuOffers {
   limits: Record<string, number>;
 }
 
-/** Names the device whose memory ran out. */
+/** A key for the device whose memory ran out. */
 export const deviceName = ({ engine, adapter = "" }: Pick<EngineChoice, "engine" | "adapter">) =>
   `${engine} ${adapter}`;

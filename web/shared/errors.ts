@@ -1,150 +1,150 @@
-// Everything that can go wrong, by its code, and the one error class of the page. What arises in the crate is typed by the crate.
+// All error and notice codes, and the page's one error class. The crate defines the types of its own errors.
 import type { CrateError, Notice } from "lorito-wasm";
 import type { Engine, EngineReason } from "./engines";
 
-/** The fields of what goes wrong in TypeScript, or that a person should know of, by its code. */
+/** The fields of the errors and notices that arise in TypeScript, by code. */
 interface PageProblems {
-  /** Something that must not happen while a model trains was asked for. */
+  /** A call that is not allowed while a model trains. */
   busy: object;
   /** The page is open in another tab, too, which would get files of two versions. */
   "open-elsewhere": object;
   /** Another tab of this page trains and saves. */
   "run-in-another-tab": object;
-  /** The address is none, or neither http nor https. */
+  /** The text is no address, or its scheme is neither http nor https. */
   "address-invalid": { url: string };
-  /** `status` is the host's answer, 0 where none came. */
+  /** `status` is the host's HTTP status, 0 without a response. */
   "download-failed": { url: string; status: number; host?: string };
   /**
-   * The host answers, but does not allow other pages to read its files (CORS). With `kind` "or-gone" it may not be there:
-   * an isolated page (COOP and COEP) cannot tell.
+   * The host responds, but does not allow other pages to read its files (CORS). With `kind` "or-gone" it may not exist:
+   * an isolated page (COOP and COEP) cannot distinguish the two.
    */
   "download-blocked": { url: string; host: string };
-  /** What is at the address is a web page and no model. */
+  /** The address leads to a web page instead of a model. */
   "download-is-page": { url: string; host: string };
-  /** The host has sent nothing for so many `seconds`. */
+  /** The host has sent no data for so many `seconds`. */
   "download-silent": { url: string; host: string; seconds: number };
   /** This browser has no storage for pages, or refuses it (private window, no https). */
   "storage-unavailable": { reason: string };
-  /** The ZIP archive cannot be read, or lies; `reason` says how. */
+  /** The ZIP archive cannot be read, or its directory is false; `reason` has the details. */
   "archive-damaged": { reason: string };
-  /** A file in the ZIP archive, `name`, is locked with a password. */
+  /** The file `name` in the ZIP archive is encrypted. */
   "archive-encrypted": { name: string };
-  /** The archive `name` holds nothing that can be read as text; `found` are some of its files. */
+  /** The archive `name` has no file that can be read as text; `found` are some of its files. */
   "archive-without-text": { name: string; found: readonly string[] };
-  /** `count` files of the archive `name` were passed over; `found` are some of them. */
+  /** `count` files of the archive `name` were skipped; `found` are some of them. */
   "left-in-archive": { name: string; count: number; found: readonly string[] };
-  /** `count` files of the folder `name` are neither texts nor a model's, and were passed over. */
+  /** `count` files of the folder `name` are neither texts nor part of a model, and were skipped. */
   "left-in-folder": { name: string; count: number; found: readonly string[] };
-  /** What is dropped at once, or an archive, has `count` texts; `limit` can be added. */
+  /** `count` texts were dropped at once or are in an archive; at most `limit` can be added. */
   "too-many-texts": { count: number; limit: number };
-  /** What is dropped has no files in it. */
+  /** The dropped items contain no files. */
   "no-files": object;
-  /** What is dropped has more than `limit` files. */
+  /** The dropped items contain more than `limit` files. */
   "too-many-files": { limit: number };
-  /** The archive `name` holds a model, and was to be read as text. */
+  /** The archive `name` was added as text but contains a model. */
   "model-not-text": { name: string };
-  /** The browser does not give what is in the file `name`: it was moved, or may not be read. */
+  /** The browser cannot read the file `name`: it was moved, or access is denied. */
   "file-unreadable": { name: string };
-  /** Of several files of weights, `found`, nothing tells which ones make the model. */
+  /** Several weight files, `found`, and no way to decide which ones make the model. */
   "weights-unclear": { found: readonly string[] };
-  /** The model was opened from the weights `used`; others, `names`, lay beside them. */
+  /** The model was opened with the weight files `used`; others in its folder, `names`, were ignored. */
   "weights-passed-over": { used: readonly string[]; names: readonly string[] };
-  /** The folders `names` hold models, too, beside the one of `name`, which is open. */
+  /** The folders `names` contain models, too; only the one of `name` was opened. */
   "models-passed-over": { name: string; names: readonly string[] };
-  /** The model is open without the adapter that `name` describes. */
+  /** The model was opened without the adapter that `name` describes. */
   "adapter-left-out": { name: string };
-  /** The model is open without these tokens of its tokenizer, which it has no weights for. */
+  /** The model was opened without these tokens of its tokenizer, for which it has no weights. */
   "tokens-left-out": { tokens: readonly string[] };
-  /** The page with a model in it is damaged or cut off. */
+  /** The one-page model is damaged or truncated. */
   "one-page-damaged": object;
-  /** What such a page is made of did not come; `status` is the host's answer, 0 where none came. */
+  /** A file needed for a one-page model could not be fetched; `status` is the host's HTTP status, 0 without a response. */
   "one-page-missing": { status: number };
-  /** Browsers do not open pages with a model of so many `bytes`. */
+  /** Browsers cannot open a one-page model of so many `bytes`. */
   "one-page-too-large": { bytes: number; limit: number };
-  /** The disk, or the part of it that the browser grants, is full. */
+  /** The disk, or the browser's quota for this site, is full. */
   "storage-full": object;
-  /** The browser's storage refuses for another `reason`. */
+  /** The browser's storage failed for another `reason`. */
   "storage-failed": { reason: string };
-  /** What the browser kept was cleared during a run, which is saved again, at `step`. */
+  /** The browser's storage was cleared during a run; the run has been saved again at `step`. */
   "storage-cleared": { step: number };
-  /** A run goes on without being saved. */
+  /** A run continues without being saved. */
   "not-saved": { reason?: string };
   /** No saved model has this `name`. */
   "no-such-model": { name: string };
-  /** The file is no downloaded run. */
+  /** The file is not a downloaded run. */
   "not-a-run": object;
-  /** The sample `name` did not come; `status` is the host's answer, 0 where none came. */
+  /** The sample `name` could not be fetched; `status` is the host's HTTP status, 0 without a response. */
   "sample-missing": { name: string; status: number };
-  /** The system would not share the file `name`. */
+  /** The system could not share the file `name`. */
   "share-failed": { name: string };
-  /** The person ended a transfer. */
+  /** The user cancelled a transfer. */
   cancelled: object;
-  /** `name` is no name of a repository, nor the address of one. */
+  /** `name` is neither a repository's name nor its address. */
   "hub-name-invalid": { name: string };
-  /** The hub `host` does not answer: it is not there, or this machine is offline. */
+  /** The hub `host` does not respond: it does not exist, or this machine is offline. */
   "hub-unreachable": { host: string; reason: string; name?: string };
   "hub-not-found": OfHub;
   "hub-revision-not-found": OfHub & { revision: string };
-  /** The repository is private, or asks for consent to something first. */
+  /** The repository is private or gated. */
   "hub-forbidden": OfHub;
-  /** The hub answers with `status`, or with something that makes no sense. */
+  /** The hub responds with the error `status`, or with an invalid body. */
   "hub-failed": OfHub & { status: number };
-  /** The connection broke off, again and again. */
+  /** The connection was interrupted repeatedly. */
   "hub-interrupted": OfHub & { loaded: number; bytes: number };
-  /** A file has another length or hash than the hub says. */
+  /** A file's length or hash differs from what the hub lists. */
   "hub-file-damaged": OfHub;
-  /** There are weights, but not as .safetensors: `found` names them. */
+  /** The weights are not in .safetensors files; `found` are the files with weights. */
   "hub-no-safetensors": OfHub & { found: readonly string[] };
   "hub-no-model": OfHub;
-  /** The repository lacks `file`, which the index of its weights names. */
+  /** The repository lacks `file`, which its weight index names. */
   "hub-file-missing": OfHub & { file: string };
   "hub-too-large": { name: string; bytes: number; limit: number };
   "hub-no-parquet": OfHub;
-  /** It came, but could not be kept in the browser's storage; `kind` is the code of why. */
+  /** The file was fetched but could not be stored in the browser; `kind` is the code of the reason. */
   "hub-not-kept": object;
-  /** What was given for a token is none. */
+  /** The text is not a valid token. */
   "hub-token-invalid": object;
-  /** A link chose the hub `host`: nothing is sent there. */
+  /** The hub `host` was chosen by a link: nothing is uploaded to it. */
   "hub-linked": { host: string };
-  /** The hub `host` is asked without encryption: a token could be read on its way. */
+  /** The connection to the hub `host` is not encrypted, so a token could be read in transit. */
   "hub-token-exposed": { host: string };
-  /** This page is inside a frame of another one: it takes no token. */
+  /** This page is inside another page's frame: it accepts no token. */
   "hub-token-framed": { host: string };
-  /** The hub does not know the token. */
+  /** The hub rejects the token. */
   "hub-token-refused": OfHub;
-  /** The token does not allow to write there. */
+  /** The token has no write permission for the repository. */
   "hub-not-yours": OfHub;
-  /** The model was to be private, and the repository that is there already is not. */
+  /** A private repository was requested, but the existing one is public. */
   "hub-is-public": OfHub;
-  /** The Parquet file `name` cannot be read; `reason` says how. */
+  /** The Parquet file `name` cannot be read; `reason` has the details. */
   "parquet-damaged": { name: string; reason: string };
-  /** None of the Parquet file's `columns` holds text. */
+  /** None of the Parquet file's `columns` contains text. */
   "parquet-no-text": { name: string; columns: readonly string[] };
-  /** The GPU has no memory left; `reason` is the browser's. */
+  /** The GPU is out of memory; `reason` is the browser's message. */
   "gpu-out-of-memory": { reason: string };
-  /** What was asked for was not done, as the person chose another engine meanwhile. */
+  /** The call was not completed because the user chose another engine meanwhile. */
   "engine-changed": object;
-  /** The engine is not there yet. */
+  /** The engine has not started yet. */
   "engine-starting": object;
-  /** The engine runs again, this one; a run is back at `step`. */
+  /** The engine has been restarted; `engine` is the one now in use, and a run continues from `step`. */
   recovered: { engine: Engine; reason: EngineReason; step?: number };
-  /** The engine runs again, and not all of what was there could be brought back; `reason` is the code of why. */
+  /** The engine has been restarted, but not all of its state could be restored; `reason` is the code of the cause. */
   "state-lost": { reason: string };
-  /** Training ended while the person looked elsewhere; `words` say how. */
+  /** Training ended while the page was hidden; `words` describe the result. */
   "ended-unseen": { words: string };
   /**
-   * The GPU computed something else than the CPU: on a run's first batch the losses differ by `lossDifference` and the
-   * gradients by `gradientDifference`, where `tolerance` is allowed, each a share of the CPU's. With `kind` "forced" the
-   * address asks for the GPU, and the CPU does not take over.
+   * GPU and CPU disagree on a run's first batch: the losses differ by `lossDifference` and the gradients by
+   * `gradientDifference`, relative to the CPU's; `tolerance` is the largest accepted difference. With `kind` "forced" the
+   * address requests the GPU, and the CPU does not take over.
    */
   "self-check-failed": { lossDifference: number; gradientDifference: number; tolerance: number };
   /** A script gave a value of another JavaScript `type` where a string is expected. */
   "not-a-string": { type: string };
-  /** A part of the page that comes when it is needed did not come. */
+  /** A lazily loaded script of the page could not be fetched. */
   "part-missing": object;
 }
 
-/** What was asked of the hub `host`, and what it answered. */
+/** A request to the hub `host`, and its response. */
 interface OfHub {
   name: string;
   host: string;
@@ -154,19 +154,19 @@ interface OfHub {
 type PageProblem = { [Code in keyof PageProblems]: { code: Code } & PageProblems[Code] }[keyof PageProblems];
 
 /**
- * What went wrong, or should be known, as it crosses from the worker: an instance of an error would lose its class and its
- * fields on the way. `kind` chooses among the sentences for a code.
+ * An error or notice as it is sent by the worker: structured cloning would strip the class and fields of an error instance.
+ * `kind` chooses among several sentences for one code.
  */
 export type Problem = (CrateError | Notice | PageProblem) & { readonly kind?: string | null | undefined };
 
 export type ErrorCode = Problem["code"];
 
-/** The code of what a GPU, or its driver, will reject the next time as well: such a run ends. */
+/** The code of a command that the GPU or its driver would reject again: the run ends. */
 export const rejected = "gpu-command-rejected" satisfies ErrorCode;
 
 /**
- * What every method of {@link Lorito} rejects with. `code` is stable; `fields` hold the offending value and what would
- * be right, for example `{ heads: 3, width: 8, allowed: [1, 2, 4, 8] }`.
+ * The error with which every method of {@link Lorito} rejects. `code` is stable; `fields` hold the offending value and what
+ * would be valid, for example `{ heads: 3, width: 8, allowed: [1, 2, 4, 8] }`.
  */
 export class LoritoError extends Error {
   readonly code: ErrorCode;
@@ -179,18 +179,18 @@ export class LoritoError extends Error {
     this.fields = fields;
   }
 
-  /** Whatever was thrown, as a LoritoError. */
+  /** Converts any thrown value to a LoritoError. */
   static from(thrown: unknown): LoritoError {
     return thrown instanceof LoritoError ? thrown : new LoritoError(problemOf(thrown));
   }
 }
 
-/** The setting that the crate refuses, by its field. */
+/** The name of the setting that the crate rejects. */
 export function settingOf(problem: Problem | undefined): string | undefined {
   return problem && "setting" in problem ? problem.setting : undefined;
 }
 
-/** Whatever was thrown, in the shape that crosses from the worker. */
+/** Converts any thrown value to a `Problem`, which can be sent from the worker. */
 export function problemOf(thrown: unknown): Problem {
   if (thrown instanceof LoritoError) return { ...thrown.fields, code: thrown.code } as Problem; // as it was made
   if (isProblem(thrown)) return thrown;
@@ -198,12 +198,12 @@ export function problemOf(thrown: unknown): Problem {
   return { code: "internal", reason: String(thrown) };
 }
 
-/** Does what reads the file `name`. Rejects with "file-unreadable" once the browser does not give what is in it. */
+/** Runs `read` on the file `name`. Rejects with "file-unreadable" if the browser cannot read the file. */
 export async function readingFile<T>(name: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (thrown) {
-    // The file was changed or deleted since it was chosen, or it is on a disk that is gone.
+    // The file was changed or deleted after it was chosen, or its disk was removed.
     const gone = thrown instanceof DOMException && ["NotReadableError", "NotFoundError"].includes(thrown.name);
     throw gone ? ({ code: "file-unreadable", name } satisfies Problem) : thrown;
   }
@@ -214,7 +214,7 @@ function isProblem(thrown: unknown): thrown is Problem {
   return typeof thrown === "object" && thrown !== null && "code" in thrown && typeof thrown.code === "string";
 }
 
-/** Where the browser keeps nothing, there is nothing. */
+/** Returns `none` if the browser has no storage; rethrows other errors. */
 export function orNone<T>(none: T): (thrown: unknown) => T {
   return (thrown) => {
     if (problemOf(thrown).code === "storage-unavailable") return none;
@@ -222,7 +222,7 @@ export function orNone<T>(none: T): (thrown: unknown) => T {
   };
 }
 
-/** A promise that may reject before anybody listens, and whose error reaches the person another way. */
+/** Marks a promise's rejection as handled: the error is reported in another way. */
 export function markHandled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;

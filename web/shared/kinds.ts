@@ -1,9 +1,8 @@
-// What the files are that somebody gives: a model's, a saved run, or texts. It is told by their names alone, of an archive
-// by the names in it; only a page with a model is told by how it begins. One rule for drops, both choosers and
-// `window.lorito`.
+// Classifies files as models, saved runs or texts. Only the file names decide, and the names inside an archive; a one-page
+// model is detected by its first bytes. One rule for drag and drop, both file choosers and `window.lorito`.
 import type { NamedFile } from "./protocol";
 
-/** Files of a model's folder that say more of its tokenizer, and where texts end. */
+/** Files in a model's folder with additional tokenizer settings and the end-of-text tokens. */
 export const tokenizerDescriptions = [
   "tokenizer_config.json",
   "special_tokens_map.json",
@@ -12,66 +11,66 @@ export const tokenizerDescriptions = [
   "chat_template.jinja",
 ];
 
-/** A file with what was seen of it before it is read. */
+/** A file with what is known about it before it is read. */
 export interface SeenFile extends NamedFile {
-  /** The names in it, if it is an archive. */
+  /** The names of its entries, if it is an archive. */
   entries?: readonly string[] | undefined;
-  /** Whether it is a page with a model in it. */
+  /** Whether it is a one-page model. */
   isPage?: boolean;
 }
 
 export interface SortedFiles {
-  /** Each of these opens as one model: the files of a folder, one file, or an archive. */
+  /** Each element opens as one model: the files of a folder, one file, or an archive. */
   models: NamedFile[][];
-  /** The folders of models beside the one that opens: only one can be there. */
+  /** Folders of further models, which are ignored: only one model can be open. */
   passedOver: string[];
-  /** Runs that were downloaded. */
+  /** Downloaded runs. */
   runs: NamedFile[];
   texts: NamedFile[];
-  /** What lies in a folder and is none of these. */
+  /** Files in folders that are none of these. */
   others: NamedFile[];
 }
 
-/** More texts at once would be more than anybody could look through. */
+/** Largest number of texts added at once: nobody could review a longer list. */
 export const mostTexts = 256;
-/** Files that are looked at at once: no model has more, and a home folder by mistake ends here. */
+/** Largest number of files examined at once: no model has more, and a home folder dropped by mistake stops here. */
 export const mostFiles = 4096;
 
 export const baseOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
 export const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf("/")));
 
-/** What the crate reads as text. */
+/** File names that the crate reads as text. */
 const textEnding = /\.(txt|md|markdown|csv|tsv|json|jsonl|ndjson|parquet)(\.gz)?$/i;
 
 export const isText = (path: string): boolean => textEnding.test(path);
 
-/** What computers put beside people's files. */
+/** Whether a file was added by an operating system rather than by its owner. */
 export function isLitter(path: string): boolean {
   const parts = path.split("/");
   const name = parts.at(-1) ?? "";
   return parts.includes("__MACOSX") || name.startsWith("._") || /^(\.DS_Store|Thumbs\.db|desktop\.ini)$/i.test(name);
 }
 
-/** Whether a file that begins so is a ZIP archive. */
+/** Whether a file with this beginning is a ZIP archive. */
 export function isArchive(start: Uint8Array): boolean {
-  // One with nothing in it has only its end.
+  // An empty archive consists only of its end record.
   const [first, second] = start.subarray(2);
   return start[0] === 0x50 && start[1] === 0x4b && ((first === 3 && second === 4) || (first === 5 && second === 6));
 }
 
-/** What lies beside a config.json that describes a model. Other programs call their settings config.json, too. */
+/** Files beside the config.json of a model. Other programs also call their settings config.json. */
 const besideModel =
   /^(tokenizer(_config)?\.json|vocab\.json|merges\.txt|generation_config\.json|.*\.index\.json|.*\.(bin|pt|pth|ckpt|h5|msgpack|onnx|ot|gguf|tflite))$/i;
-/** What lies beside a model and has the ending of a text. */
+/** Files of a model that have the extension of a text. */
 const modelsOwnText = /^(merges|vocab|requirements|licen[cs]e|notice)[^/]*\.txt$|^(readme|model_?card)[^/]*\.md$/i;
 
-/** Whether the files of one folder, by their names without it, are a model's or an adapter's. */
+/** Whether the files of one folder, named without it, make a model or an adapter. */
 export function isModel(names: readonly string[]): boolean {
   if (names.some((name) => name.endsWith(".safetensors") || name === "adapter_config.json")) return true;
   return names.includes("config.json") && (names.length === 1 || names.some((name) => besideModel.test(name)));
 }
 
-/** The folders that hold a model, without those that lie in one of them. "" stands for files in no folder. */
+/** The folders with a model, without those nested in one of them. "" stands for files without a folder. */
 export function modelFolders(paths: readonly string[]): string[] {
   const folders = new Map<string, string[]>();
   for (const path of paths) {
@@ -101,7 +100,7 @@ export function sortFiles(given: readonly SeenFile[]): SortedFiles {
   }
   const groups = joined([...inFolders].map(([folder, inside]) => ({ folder, files: inside })));
   const described = groups.filter(({ files }) => has(files, "config.json") || has(files, "adapter_config.json"));
-  // Files of Lorito's own need nothing beside them, so each is a model.
+  // Lorito's own files are self-contained, so each is a model.
   const own = groups.filter((group) => !described.includes(group)).flatMap(({ files }) => files);
   for (const file of own) if (file.name.endsWith(".safetensors")) sorted.models.push([file]);
   const [first, ...others] = latestFirst(described);
@@ -110,7 +109,7 @@ export function sortFiles(given: readonly SeenFile[]): SortedFiles {
   return sorted;
 }
 
-/** The files of one folder, and of those in it. */
+/** The files of one folder and its subfolders. */
 interface Group {
   folder: string;
   files: NamedFile[];
@@ -118,12 +117,12 @@ interface Group {
 
 const has = (files: readonly NamedFile[], wanted: string) => files.some(({ name }) => baseOf(name) === wanted);
 
-/** Of files in no folder, a person has chosen each: what can only be a text is one, also beside a model's files. */
+/** Whether a file without a folder belongs to a model. Each was chosen by hand, so a text stays one beside a model's files. */
 function belongsToLooseModel(name: string): boolean {
   return modelsOwnText.test(name) || !/\.(txt|md|markdown|csv|tsv|jsonl|ndjson|parquet|gz|zip)$/i.test(name);
 }
 
-/** A model in one folder and an adapter in another one are opened together. */
+/** Joins a model in one folder with an adapter in another one, so that both are opened together. */
 function joined(groups: Group[]): Group[] {
   const [one, other] = groups;
   if (!one || !other || groups.length > 2) return groups;
@@ -133,7 +132,7 @@ function joined(groups: Group[]): Group[] {
   return [{ folder: one.folder, files: [...one.files, ...other.files] }];
 }
 
-/** Trainers keep states as "checkpoint-500": the last one counts. Otherwise the folder that lies least deep, in order. */
+/** Sorts folders by depth, the shallowest first; of "checkpoint-500" and the like the last step comes first. */
 function latestFirst(groups: Group[]): Group[] {
   const depth = ({ folder }: Group) => folder.split("/").length;
   const number = ({ folder }: Group) => Number(folder.match(/checkpoint-(\d+)$/)?.[1] ?? 0);
@@ -142,7 +141,7 @@ function latestFirst(groups: Group[]): Group[] {
   );
 }
 
-/** The names that files get as texts: without their folders, unless two would be called the same. */
+/** The names of files as texts: without their folders, unless two names would be equal. */
 export function shortNames(paths: readonly string[]): string[] {
   const count = new Map<string, number>();
   for (const path of paths) count.set(baseOf(path), (count.get(baseOf(path)) ?? 0) + 1);

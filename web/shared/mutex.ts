@@ -1,4 +1,4 @@
-/** Lets one piece of work at a time go on, in the order of asking. */
+/** A lock with a first-in, first-out queue. */
 export class Mutex {
   #last: Promise<unknown> = Promise.resolve();
 

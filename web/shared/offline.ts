@@ -1,28 +1,28 @@
-// What the page and its service worker say to each other.
+// The protocol between the page and its service worker.
 import { action } from "./share-target.json";
 
-/** The page asks the waiting service worker to take over; it answers with one of these, or takes over. */
+/** The page asks the waiting service worker to take over; the worker replies with one of these, or takes over. */
 export const TAKE_OVER = "take-over";
 export const OPEN_ELSEWHERE = "open-elsewhere";
 
-/** What all caches of one copy of the page begin with: several copies may lie in folders of one host. */
+/** The prefix of all cache names of one copy of the page: several copies may lie in folders of one host. */
 export function cachesOf(home: string): string {
   return `lorito ${home} `;
 }
 
-// What another program hands to the installed page lies in a cache of its own between the service worker, which takes it
-// in, and the page, which opens for it. It never leaves the machine.
+// Data that another program shares with the installed page is kept in its own cache between the service worker, which
+// receives it, and the page, which opens to read it. It never leaves the machine.
 
-/** Below the page's folder: where a system sends what somebody shares with the installed page. */
+/** The path below the page's folder to which the system sends data that a user shares with the installed page. */
 export const SHARE_TARGET = action;
-/** In the page's address: which of the things shared it opens for. */
+/** The query parameter that names the share for which the page was opened. */
 export const SHARED = "shared";
 
 export function sharedCache(home: string): string {
   return `lorito-shared ${home}`;
 }
 
-/** Where the parts of one share lie; none of these is an address that the host answers. */
+/** The cache address of one share's parts; the host serves nothing there. */
 export function shareFolder(home: string, share: string): string {
   return `${home}${SHARE_TARGET}/${share}/`;
 }

@@ -1,7 +1,7 @@
-// Parts of the page that come in files of their own, when they are first needed.
+// Loads scripts of the page on first use.
 import { LoritoError } from "./errors";
 
-/** A part on its way: `await part(import("../worker/archive"))`. Rejects with "part-missing" where it does not come. */
+/** Awaits a dynamic import: `await part(import("../worker/archive"))`. Rejects with "part-missing" if it cannot be fetched. */
 export function part<T>(coming: Promise<T>): Promise<T> {
   return coming.catch(() => {
     throw new LoritoError({ code: "part-missing" });

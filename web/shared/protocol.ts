@@ -1,4 +1,4 @@
-// What page and worker say to each other. Types only.
+// The protocol between page and worker. Types only.
 import type {
   ChatMessage,
   ChatOptions,
@@ -28,55 +28,55 @@ import type { Problem } from "./errors";
 import type { HubDataset, HubFile, HubPlace, KeptRepo } from "./hub/types";
 import type { OnePageWords } from "./one-page/words";
 
-/** The engine in use, why this one, and how many bytes it can hold. */
+/** The engine in use, why it was chosen, and how many bytes it can hold. */
 export interface EngineInfo extends EngineChoice {
   limits: Limits;
 }
 
-/** What to start; nothing given: what suits the machine best. */
+/** Which engine to start; by default the best one for this machine. */
 export interface StartOptions {
-  /** The path of the page's folder, by which several copies on one host keep their storage apart. */
+  /** The path of the page's folder; it separates the storage of several copies on one host. */
   home?: string | undefined;
   engine?: Engine | undefined;
-  /** Why `engine`, if not because the address says so. */
+  /** Why `engine` was chosen, unless the address requests it. */
   reason?: EngineReason | undefined;
-  /** How often to ask the browser for a GPU, half a second apart. */
+  /** How often to request a GPU from the browser, half a second apart. */
   attempts?: number | undefined;
   /** Whether another engine was lost before. */
   again?: boolean | undefined;
-  /** The totals that were assumed when memory ran out, by the device it belongs to. */
+  /** The total memory that was assumed when memory ran out, by device. */
   memoryFailures?: Record<string, number> | undefined;
 }
 
-/** What the person wants of a run in training. */
+/** The state that the user requests for a run in training. */
 export type RunRequest = "go" | "pause" | "stop";
 
-/** A model to be made: a preset, or the preset "tiny" with some of its figures changed. */
+/** The configuration of a new model: a preset, or the preset "tiny" with some values changed. */
 export interface NewModel extends Partial<Omit<ModelConfig, "vocabulary">> {
   preset?: string | undefined;
   seed?: number | undefined;
 }
 
-/** How to read a file; what is not given: as is likely. */
+/** How to read a file; each omitted option is detected. */
 export interface Reading {
-  /** The column or field with the text; empty: the conversations that the records are. */
+  /** The column or field with the text; empty: the records are conversations. */
   field?: string | undefined;
-  /** Of a chat that WhatsApp or another program has exported. */
+  /** For a chat exported by WhatsApp or another program. */
   chat?: ChatOptions | undefined;
-  /** In what its characters are written. */
+  /** The character encoding. */
   encoding?: Encoding | undefined;
 }
 
-/** A file that came with others; its name may be a path. */
+/** One of several files; its name may be a path. */
 export interface NamedFile {
   name: string;
   data: Blob;
 }
 
-/** Files that came from the hub. */
+/** Files fetched from the hub. */
 export interface HubTransfer {
   files: NamedFile[];
-  /** Why they are not kept for the next time, if they are not. */
+  /** Why they are not kept in the browser's storage, if they are not. */
   unkept: Problem | undefined;
 }
 
@@ -87,14 +87,14 @@ export interface HubSending {
   isPrivate: boolean;
 }
 
-/** An answer in a conversation, and what of the conversation the model did not see for it. */
+/** An answer in a conversation, and which turns did not fit into the model's context. */
 export interface ChatAnswer extends LeftOut {
   text: string;
   /** Characters of the conversation that the model has no token for. */
   unknownCharacters: string;
 }
 
-/** A run that lies in the browser's storage. */
+/** A run in the browser's storage. */
 export interface RunSummary {
   /** Its id. */
   run: string;
@@ -103,9 +103,9 @@ export interface RunSummary {
   parameters: number;
   /** Milliseconds since 1970. */
   savedAt: number;
-  /** The names of the texts it was trained on. */
+  /** The names of its training texts. */
   textName: string;
-  /** What it takes on the disk. */
+  /** Its size on disk. */
   bytes: number;
 }
 
@@ -116,47 +116,47 @@ export interface SavedModel {
   modified: number;
 }
 
-/** As what a model can leave the page. */
+/** The file formats in which a model is exported. */
 export type ExportKind = "safetensors" | "huggingface" | "gguf-f16" | "gguf-q8" | "adapter" | "html";
 
-/** The worker's word, unasked. It comes on the same port as the answers, so in the right order with them. */
+/** Events from the worker. They share the port with responses, so their order is preserved. */
 export type WorkerEvent =
-  /** This worker cannot go on: its GPU is gone, or its wasm has trapped. */
+  /** This worker must be replaced: its GPU is lost, or its wasm has trapped. */
   | { event: "lost"; problem: Problem }
   | { event: "paused"; paused: boolean }
-  /** What the run in training reports; the others of its events are for the worker. */
+  /** Events of the run in training; the excluded ones are handled in the worker. */
   | Exclude<RunEvent, { event: "first-step" | "save-due" | "finished" }>
-  /** A run has put an adapter beside the model, or given it the tokens between turns of conversations. */
+  /** A run has added an adapter to the model, or the tokens that separate the turns of a conversation. */
   | { event: "adapted"; model: ModelSummary }
   | { event: "piece"; call: number; piece: string }
-  /** What of a conversation the model does not see: said when its answer begins and when it ends. */
+  /** Which part of a conversation the model does not see: sent when its answer begins and when it ends. */
   | { event: "left-out"; call: number; leftOut: LeftOut }
-  /** What of a prompt the model has no token for: said before the text begins. */
+  /** Characters of a prompt that the model has no token for: sent before the text begins. */
   | { event: "unknown"; call: number; characters: string }
-  /** How much of a file that `call` reads is in. */
+  /** How much of its file `call` has read. */
   | { event: "loaded"; call: number; loaded: number; total: number }
-  /** What the person should know of what `call` reads, and what does not keep it from being of use. */
+  /** A warning about the input of `call`, which can still be used. */
   | { event: "notice"; call: number; notice: Problem }
-  /** The run has been saved and read back. `cleared`: what had been saved of it before was gone. */
+  /** The run has been saved and verified. `cleared`: its earlier checkpoints had been deleted. */
   | { event: "saved"; run: string; step: number; at: number; cleared: boolean }
-  /** The run could not be saved; the page shall hold on to it. */
+  /** The run could not be saved; the page must hold `file` in memory. */
   | { event: "kept"; run: string; file: Blob; problem: Problem }
-  /** Nothing newer than before could be made of the run. */
+  /** No newer checkpoint of the run could be made. */
   | { event: "not-kept"; run: string; problem: Problem };
 
-/** What the worker knows of its engine's speed. */
+/** The worker's measurements of its engine's speed. */
 export interface EngineFacts {
-  /** The GPU's, for matrix products. */
+  /** The GPU's kernels for matrix products. */
   kernels: KernelChoice | undefined;
-  /** Measured speed of matrix products, once it is known. */
+  /** Measured speed of matrix products, once known. */
   gigaflops: number | undefined;
   halfPrecision: HalfPrecision | undefined;
-  /** Seconds for a token of the model's text, once they are known. */
+  /** Seconds per generated token, once known. */
   writing: WritingTimes | undefined;
   model: ModelSummary | undefined;
 }
 
-/** Methods of the crate's Session that need nothing from TypeScript but a turn. */
+/** Methods of the crate's Session that need only exclusive access, and no other code in TypeScript. */
 export type PlainMethod =
   | "textSummary"
   | "suggestedVocabulary"
@@ -171,7 +171,7 @@ export type PlainMethod =
   | "logits"
   | "history";
 
-/** What the worker does when the page asks. Rejections are plain `Problem`s. */
+/** The worker's methods. They reject with plain `Problem`s. */
 export interface WorkerApi {
   start(options: StartOptions): Promise<EngineInfo>;
   facts(): Promise<EngineFacts>;
@@ -179,24 +179,24 @@ export interface WorkerApi {
 
   /** The names of the files in an archive. */
   namesIn(archive: Blob): Promise<string[]>;
-  /** The texts in an archive, unpacked, and what the person should know of it. */
+  /** Unpacks the texts of an archive; `notices` list what was skipped. */
   textsIn(call: number, name: string, archive: Blob): Promise<{ texts: NamedFile[]; notices: Problem[] }>;
-  /** Several files are the parts of one. `replaces`: the place of a source that goes when this one is in, and whose place it takes. */
+  /** Several files are parts of one. `replaces`: the index of a source that the new one replaces. */
   addText(call: number, name: string, data: Blob | Blob[], reading: Reading, replaces?: number): Promise<TextSummary>;
   removeText(index: number): Promise<TextSummary>;
   clearText(): Promise<TextSummary>;
   holdBack(what: HeldBack): Promise<TextSummary>;
   trainTokenizer(kind: TokenizerKind, vocabulary: number | undefined): Promise<TokenizerSummary>;
 
-  /** `vocabulary`: where no tokenizer has been trained yet, the one to be expected. */
+  /** `vocabulary`: the expected vocabulary size, before a tokenizer has been trained. */
   planModel(model: NewModel & { vocabulary?: number }, train: TrainConfig): Promise<ReturnType<Session["planModel"]>>;
   checkHalfPrecision(): Promise<HalfPrecision>;
-  /** Has the GPU compile what such a model needs, in the background. */
+  /** Compiles the GPU's pipelines for such a model in the background. */
   compileAhead(model: NewModel & { vocabulary?: number }, train: TrainConfig): Promise<void>;
   createModel(model: NewModel): Promise<ModelSummary>;
-  /** One file, ours or an archive, or the files of a folder. */
+  /** `source`: one file (Lorito's own, or an archive), or the files of a folder. */
   importModel(call: number, source: Blob | NamedFile[]): Promise<ModelSummary>;
-  /** Fetches and opens; the file comes along for when the engine must be started anew. */
+  /** Fetches and opens a model; also returns its file, from which it can be reopened after a restart of the engine. */
   importFromUrl(call: number, url: string): Promise<{ model: ModelSummary; file: Blob }>;
   exportModel(kind: Exclude<ExportKind, "html">, name: string): Promise<Blob>;
   /** The files of the Hugging Face folder, loose. */
@@ -211,19 +211,19 @@ export interface WorkerApi {
   sendToHub(call: number, sending: HubSending): Promise<string>;
   keptRepos(): Promise<KeptRepo[]>;
   forgetRepo(key: string): Promise<void>;
-  /** Ends a transfer under way. */
+  /** Cancels a transfer. */
   cancel(call: number): Promise<void>;
 
-  /** Takes the adapter up into the weights. */
+  /** Merges the adapter into the weights. */
   mergeAdapter(): Promise<ModelSummary>;
-  /** Puts the weights of the run's best evaluation back. */
+  /** Restores the weights of the run's best evaluation. */
   returnToBest(): Promise<void>;
 
-  /** This tab may write runs to the browser's storage from now on: what could not be saved before is. */
+  /** Allows this tab to write runs to the browser's storage; an unsaved run is saved now. */
   mayStore(): Promise<void>;
   /** `save`: whether this tab may write the run to the browser's storage. */
   train(config: TrainConfig, save: boolean, request: RunRequest): Promise<TrainResult>;
-  /** Goes on to the end step of the run that the session holds. */
+  /** Continues the session's run to its last step. */
   continueRun(save: boolean, request: RunRequest): Promise<TrainResult>;
   control(request: RunRequest): Promise<void>;
 
@@ -233,15 +233,15 @@ export interface WorkerApi {
 
   /** Newest first. */
   savedRuns(): Promise<RunSummary[]>;
-  /** Brings a run back: from `file`, which becomes the run `run` or a new one; or from storage, `run` or the newest. */
+  /** Restores a run: from `file`, as the run `run` or a new one; or from storage, `run` or the newest. */
   restoreRun(file?: Blob, run?: string): Promise<RunSummary>;
-  /** `run`: if not given, the newest; so in the next one. */
+  /** `run`: the newest by default; likewise below. */
   discardRun(run?: string): Promise<void>;
   /** The saved run as one file. */
   runFile(run?: string): Promise<Blob>;
 
   savedModels(): Promise<SavedModel[]>;
-  /** Returns the name it got: characters that files cannot have are left out, and none is overwritten. */
+  /** Returns the name under which it was saved: invalid characters are removed, and no file is overwritten. */
   saveModel(name: string): Promise<string>;
   renameModel(from: string, to: string): Promise<string>;
   deleteModel(name: string): Promise<void>;

@@ -1,20 +1,20 @@
-// The texts of an archive: all chats in it, or else every file that can be read as text.
+// Extracts the texts of an archive: all chats in it, or else every file that can be read as text.
 
 import type { Problem } from "../shared/errors";
 import { baseOf, folderOf, isLitter, isText, modelFolders, mostTexts, shortNames } from "../shared/kinds";
 import type { NamedFile } from "../shared/protocol";
 import type { Archive } from "./archive";
 
-/** Bytes that the texts may have together: what the page can hold of them. */
+/** Largest total size of the texts, in bytes: the page's limit. */
 const largest = 2 ** 30;
-/** Bytes by which the crate tells a chat. */
+/** Bytes from a file's beginning by which the crate detects a chat. */
 const head = 2 ** 14;
-/** Text files that are looked into. */
+/** Largest number of text files examined. */
 const mostLooked = 4096;
 
-/** Files by which Word, LibreOffice, e-books, Java programs and Apple's documents are known. */
+/** Files that identify documents of Word, LibreOffice and Apple, e-books and Java programs. */
 const documents = /^(\[Content_Types\]\.xml|mimetype|META-INF\/(container\.xml|MANIFEST\.MF)|.*\.iwa)$/;
-/** What ChatGPT and Claude, Telegram, and Facebook and Instagram export, beside much that is no conversation. */
+/** Chat files in exports of ChatGPT, Claude, Telegram, Facebook and Instagram, among many files without conversations. */
 const exportedChats = /(^|\/)(conversations|result|message_\d+)\.json$/;
 const chatFields = /"(mapping|chat_messages|messages|chats|participants)"\s*:/;
 
@@ -24,8 +24,8 @@ export interface ArchiveTexts {
 }
 
 /**
- * `name`: the archive's own. `isChat`: whether a text that begins so is a chat of WhatsApp's. Photos are not unpacked, and
- * nothing is before it is known to fit.
+ * `name`: the archive's own. `isChat`: whether a text with this beginning is a WhatsApp chat. Photos are not unpacked, and
+ * texts only once their total size is known to fit.
  */
 export async function textsOf(
   archive: Archive,
@@ -48,7 +48,7 @@ export async function textsOf(
   const texts: NamedFile[] = [];
   for (const [index, entry] of wanted.entries())
     texts.push({ name: shown[index] ?? entry, data: await archive.unpack(entry) });
-  // Photos beside a chat are no surprise; a text that is passed over may be one.
+  // Photos beside a chat are expected, so only skipped texts are reported then.
   const passedOver = (chats.length > 0 ? readable : all).filter((entry) => !wanted.includes(entry));
   return { texts, notices: passedOver.length > 0 ? [leftInArchive(name, passedOver)] : [] };
 }
@@ -67,7 +67,7 @@ async function chatsAmong(
   return chats;
 }
 
-/** The beginning of a text, good enough to look at: the crate finds out the encoding of what is read. */
+/** Decodes the beginning of a text, well enough to detect a chat; the crate later detects the encoding. */
 function decoded(start: Uint8Array): string {
   const [first, second] = start;
   const encoding =
@@ -75,7 +75,7 @@ function decoded(start: Uint8Array): string {
   return new TextDecoder(encoding).decode(start);
 }
 
-/** An iPhone calls every chat "_chat.txt" and says in the archive's name, or in the folder's, whose it is. */
+/** Names chats by their archive or folder: an iPhone calls every chat "_chat.txt". */
 function sourceNames(entries: readonly string[], archive: string): string[] {
   const nameless = (entry: string) => baseOf(entry) === "_chat.txt";
   const own = shortNames(entries.map((entry) => (nameless(entry) ? folderOf(entry) || archive : entry)));

@@ -1,19 +1,19 @@
-// The files of a ZIP archive. Only the worker loads this, and only when somebody opens an archive.
-// @zip.js/zip.js reads an archive by its directory from wherever it lies; the browser inflates.
+// Reads the files of a ZIP archive. Only the worker loads this, and only when an archive is opened.
+// @zip.js/zip.js reads only the directory and the wanted entries; the browser inflates.
 import { BlobReader, configure, type FileEntry, ZipReader } from "@zip.js/zip.js/lib/zip-core-native.js";
 import type { Problem } from "../shared/errors";
 import type { FolderFile } from "./folder";
 
-/** Entries that are listed. An export of a chat may lie among ten thousand photos. */
+/** Largest number of entries. An exported chat may be among ten thousand photos. */
 const mostEntries = 2 ** 16;
-/** Bytes of the list. */
+/** Largest directory, in bytes. */
 const longestDirectory = 2 ** 26;
-/** Deflate makes no more of a byte. */
+/** The largest ratio that Deflate can reach. */
 const densest = 1032;
 
 configure({ useWebWorkers: false });
 
-/** Reads no more of an archive at once than its list may have: the browser would take memory for whatever is announced. */
+/** Limits single reads to the largest directory: the browser would allocate whatever length the archive claims. */
 class BoundedReader extends BlobReader {
   override readUint8Array(offset: number, length: number): Promise<Uint8Array> {
     if (length > longestDirectory) throw damaged("its list of files is too long");
@@ -21,7 +21,7 @@ class BoundedReader extends BlobReader {
   }
 }
 
-/** An archive whose list has been read. A file is unpacked when it is asked for, and nothing that its entry says is believed. */
+/** An archive with a parsed directory. Files are unpacked on demand, and the sizes in their entries are verified. */
 export class Archive {
   readonly #entries: ReadonlyMap<string, FileEntry>;
   readonly #signal: AbortSignal | undefined;
@@ -31,7 +31,7 @@ export class Archive {
     this.#signal = signal;
   }
 
-  /** `signal` ends this and all that is unpacked. Throws "archive-damaged" or "cancelled". */
+  /** `signal` cancels this and all unpacking. Throws "archive-damaged" or "cancelled". */
   static async open(archive: Blob, signal?: AbortSignal): Promise<Archive> {
     return guarded(signal, async () => {
       const reader = new ZipReader(new BoundedReader(archive), { checkOverlappingEntry: true });
@@ -39,7 +39,7 @@ export class Archive {
       for await (const entry of reader.getEntriesGenerator()) {
         if (signal?.aborted) throw ended;
         if (entries.size === mostEntries) throw damaged(`it has more than ${mostEntries} files`);
-        // Some programs for Windows write its own strokes.
+        // Some Windows programs write backslashes.
         const name = entry.filename.replaceAll("\\", "/");
         if (!entry.directory && !name.endsWith("/") && !entries.has(name)) entries.set(name, entry);
       }
@@ -51,30 +51,30 @@ export class Archive {
     return [...this.#entries.keys()];
   }
 
-  /** Bytes that a file unpacks to. Throws for what cannot be unpacked, or cannot have as many. */
+  /** A file's unpacked size in bytes. Throws if the file cannot be unpacked, or cannot be that large. */
   sizeOf(name: string): number {
     return this.#checked(name).uncompressedSize;
   }
 
-  /** A file that is unpacked when it is asked for. */
+  /** A file that is unpacked on demand. */
   file(name: string): FolderFile {
     const size = this.sizeOf(name);
     return { name, size, start: (length) => this.start(name, length), whole: () => this.unpack(name) };
   }
 
-  /** The first bytes of a file, which is unpacked no further than to them. */
+  /** The first bytes of a file; only these are unpacked. */
   async start(name: string, length: number): Promise<Uint8Array<ArrayBuffer>> {
     const whole = length >= this.sizeOf(name);
     const blob = whole ? await this.unpack(name) : await this.#inflate(name, length);
     return new Uint8Array(await blob.slice(0, length).arrayBuffer());
   }
 
-  /** A whole file. Throws "archive-damaged" if it is not exactly what the entry says. */
+  /** A whole file. Throws "archive-damaged" unless it is exactly as large as its entry says. */
   unpack(name: string): Promise<Blob> {
     return this.#inflate(name, undefined);
   }
 
-  /** Stops at the size that the list gives: what unpacks to more was made to fill the memory. */
+  /** Stops at the size in the directory: a file that unpacks to more is a ZIP bomb. */
   #inflate(name: string, length: number | undefined): Promise<Blob> {
     return guarded(this.#signal, async () => {
       const entry = this.#checked(name);
@@ -116,11 +116,11 @@ export class Archive {
   }
 }
 
-/** Ends the unpacking of a file of which no more is wanted. */
+/** Ends the unpacking of a file after the wanted bytes. */
 const enough = new Error("enough");
 const ended: Problem = { code: "cancelled" };
 
-/** What zip.js throws, in words of ours. */
+/** Converts the errors of zip.js to Problems. */
 async function guarded<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

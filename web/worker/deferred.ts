@@ -1,23 +1,23 @@
-// The deferred part of the wasm (web/build/split.mjs): reading tables, chats and other people's models, exports, BPE. It is
-// fetched when something is asked for that needs it, or once a run trains. What is called before is waited for.
+// Loads the deferred part of the wasm (web/build/split.mjs): reading tables, chats and other people's models, exports, BPE.
+// It is fetched on the first call that needs it, or once a run trains; calls wait for it.
 import type { Problem } from "../shared/errors";
 
-/** The wasm could not go on without its deferred part: it is in no known state. */
+/** The wasm called its deferred part, which could not be loaded: its state is undefined. */
 export class PartMissing extends WebAssembly.RuntimeError {}
 
-/** How the exports that are for the deferred part begin. */
+/** The prefix of the exports that the deferred part imports. */
 const prefix = "deferred:";
 
 declare global {
-  /** Called by the wasm, which needs its deferred part at once. */
+  /** Called by the wasm when it needs its deferred part immediately. */
   var loadDeferred: () => void;
 }
 
-/** Joins the deferred part to the first one, whose `exports` these are. */
+/** Links the deferred part to the first one, which has these `exports`. */
 export function link(exports: object, module: WebAssembly.Module): void {
   const shared = Object.entries(exports).filter(([name]) => name.startsWith(prefix));
   const imports = Object.fromEntries(shared.map(([name, value]) => [name.slice(prefix.length), value]));
-  // It fills the table of functions that the stubs call.
+  // Instantiation fills the function table of the first part's stubs.
   new WebAssembly.Instance(module, { deferred: imports } as WebAssembly.Imports);
   (imports.loaded as WebAssembly.Global).value = 1;
 }
@@ -36,7 +36,7 @@ export class Deferred {
     void this.#loadIfKept();
   }
 
-  /** Resolves once the deferred part is there. Rejects with "part-missing" where it does not come; then it can be tried again. */
+  /** Resolves once the deferred part is loaded. Rejects with "part-missing" if it cannot be fetched; a later call retries. */
   load(): Promise<void> {
     this.#coming ??= this.#fetch().catch(() => {
       this.#coming = undefined;
@@ -45,7 +45,7 @@ export class Deferred {
     return this.#coming;
   }
 
-  /** Loads it for later: whoever needs it then is told if it does not come. */
+  /** Loads it in advance; a failure is reported to the first call that needs it. */
   loadAhead(): void {
     void this.load().catch(() => {});
   }
@@ -56,13 +56,13 @@ export class Deferred {
     this.#link(await WebAssembly.compile(await response.arrayBuffer()));
   }
 
-  /** An installed page has it, and may be without network when it is needed. */
+  /** Loads it from an installed page's cache at once: the network may be missing later. */
   async #loadIfKept(): Promise<void> {
     const kept = await globalThis.caches?.match(this.#url).catch(() => undefined);
     if (kept) this.loadAhead();
   }
 
-  /** The wasm cannot wait for a promise. */
+  /** Synchronous: the wasm cannot wait for a promise. */
   #loadNow(): void {
     try {
       const request = new XMLHttpRequest();
@@ -75,7 +75,7 @@ export class Deferred {
     }
   }
 
-  /** Once: the module and its table would otherwise be there twice. */
+  /** Links only once: a second instance would duplicate its functions in the table. */
   #link(module: WebAssembly.Module): void {
     if (this.#linked) return;
     link(this.#exports, module);

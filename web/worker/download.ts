@@ -1,33 +1,33 @@
-// Fetching a model from an address that somebody shared. Nothing is believed: neither that the host allows it, nor what
-// it says of the file's length, nor what the file says of itself.
+// Downloads a model from an address. Nothing is trusted: neither that the host allows it, nor its content-length, nor the
+// file's own header.
 import type { Problem } from "../shared/errors";
 import { LONGEST_SILENCE, unlessSilent } from "./silence";
 import type { Watch } from "./under-way";
 
-/** What the file's first bytes promise: throws if it is no model that fits, else gives the length it must have. */
+/** Checks a file's first bytes: throws unless it is a model that fits in memory, else returns the length it must have. */
 export type HeaderCheck = (start: Uint8Array, totalBytes: number | undefined) => Promise<number>;
 
-/** A safetensors file opens with the length of its header, 8 bytes, and the header. The crate reads none that is longer. */
+/** A safetensors file begins with the length of its header, 8 bytes, and the header. The crate rejects longer headers. */
 const longestHeader = 2 ** 24;
-/** The largest file that one buffer can take. */
+/** The largest file that fits in one buffer. */
 const longestFile = 2 ** 31;
-/** Chunks are put together into a Blob, which the browser may keep on disk, when they come to this. */
+/** Chunks are combined to a Blob of this size, which the browser may keep on disk. */
 const handful = 2 ** 24;
 
-/** How much of a file's start has to be there before `HeaderCheck` can judge. */
+/** Bytes from a file's beginning that `HeaderCheck` needs. */
 export function startLength(first: Uint8Array, total = Number.POSITIVE_INFINITY): number {
   if (first.length < 8) return Math.min(8, total);
   const header = Number(new DataView(first.buffer, first.byteOffset).getBigUint64(0, true));
   return Math.min(8 + Math.min(header, longestHeader), total);
 }
 
-/** The start of a file at hand. */
+/** The beginning of a local file. */
 export async function startOf(file: Blob): Promise<Uint8Array> {
   const first = new Uint8Array(await file.slice(0, 8).arrayBuffer());
   return new Uint8Array(await file.slice(0, startLength(first, file.size)).arrayBuffer());
 }
 
-/** The model at an address. Rejects when the host is silent for `limit` milliseconds. */
+/** Downloads a model. Rejects when the host sends nothing for `limit` milliseconds. */
 export async function download(
   url: string,
   check: HeaderCheck,
@@ -46,7 +46,7 @@ export async function download(
       return check(start, length);
     };
     const said = Number(response.headers.get("content-length") ?? Number.NaN);
-    // A packed body is longer than its content-length says, and a host may hide that it packs.
+    // A compressed body is longer than its content-length, and a host may hide the compression.
     const packed = response.headers.has("content-encoding");
     const total = Number.isFinite(said) && !packed ? said : undefined;
     if (total !== undefined && total > longestFile) throw tooLarge(url, total);
@@ -55,18 +55,18 @@ export async function download(
     throw signal.aborted ? ({ code: "cancelled", kind: "address" } satisfies Problem) : thrown;
   } finally {
     signal.removeEventListener("abort", end);
-    abort.abort(); // ends the transfer of what was refused
+    abort.abort(); // stops the transfer of a rejected file
   }
 }
 
-/** Waits for something of the host, but not for ever. */
+/** Awaits the host's data, with a time limit. */
 type Within = <T>(work: Promise<T>) => Promise<T>;
 
-/** Whether what came is a web page: by its first bytes, or by what the host calls it where they are no model's. */
+/** Whether a response is a web page: by its first bytes, or by its content type unless the bytes are a model's. */
 export function isWebPage(start: Uint8Array, type: string): boolean {
   const begins = new TextDecoder().decode(start.subarray(0, 512)).trimStart();
   if (/^<(!doctype html|html|head|body|title|meta|script|!--)/i.test(begins)) return true;
-  const openingBrace = 0x7b; // of the header, after its length
+  const openingBrace = 0x7b; // first byte of the header, after its length
   return /^\s*(text\/html|application\/xhtml\+xml)/i.test(type) && start[8] !== openingBrace;
 }
 
@@ -77,11 +77,11 @@ async function ask(url: string, signal: AbortSignal): Promise<Response> {
     response = await fetch(url, options);
   } catch {
     signal.throwIfAborted();
-    // The browser does not tell a host that is not there from one that does not let other pages read.
+    // The browser does not distinguish a host that does not exist from one that forbids reading (CORS).
     const blocked: Problem = { code: "download-blocked", url, host: hostOf(url) };
-    // A page that asks to be isolated gets no answer at all from either.
+    // An isolated page gets no response from either.
     if (globalThis.crossOriginIsolated) throw { ...blocked, kind: "or-gone" } satisfies Problem;
-    // Of any other page the second one answers a request that does not ask to read.
+    // On any other page, a host that forbids reading responds to a no-cors request.
     const answered = await fetch(url, { ...options, mode: "no-cors" }).then(
       () => true,
       () => false,
@@ -92,7 +92,7 @@ async function ask(url: string, signal: AbortSignal): Promise<Response> {
   return response;
 }
 
-/** A body as a file; rejects with `broken` if it breaks off. `within` limits the time that each piece of it may take. */
+/** Reads a body as a file; rejects with `broken` if it is cut off. `within` limits the time for each chunk. */
 export async function receive(
   broken: Problem,
   { body }: Response,
@@ -109,12 +109,12 @@ export async function receive(
   if (expected > longestFile) throw tooLarge("url" in broken ? broken.url : "", expected);
   progress(inflow.loaded, expected);
   await inflow.until(expected, (loaded) => progress(loaded, expected));
-  await inflow.until(expected + 1); // waits for the end, or sees that there is more than there should be
+  await inflow.until(expected + 1); // waits for the end, or detects surplus bytes
   if (inflow.loaded !== expected) throw { code: "file-truncated", found: inflow.loaded, expected } satisfies Problem;
   return inflow.blob();
 }
 
-/** A body as it comes in. */
+/** Reads a body chunk by chunk. */
 class Inflow {
   loaded = 0;
   ended = false;
@@ -131,7 +131,7 @@ class Inflow {
     this.#reader = body?.getReader();
   }
 
-  /** Reads until so many bytes are here, or the body ends; returns `bytes`. */
+  /** Reads until there are this many bytes, or until the body ends; returns `bytes`. */
   async until(bytes: number, progress: (loaded: number) => void = () => {}): Promise<number> {
     while (this.loaded < bytes && !this.ended) {
       const read = this.#reader?.read().catch(() => {
@@ -149,7 +149,7 @@ class Inflow {
     return bytes;
   }
 
-  /** The first bytes of what is here. */
+  /** The first bytes read so far. */
   async start(bytes: number): Promise<Uint8Array> {
     return new Uint8Array(await this.blob().slice(0, bytes).arrayBuffer());
   }
@@ -166,7 +166,7 @@ class Inflow {
   }
 }
 
-/** No answer, or one that broke off. */
+/** The error for no response, or an incomplete one. */
 function failure(url: string): Problem {
   return { code: "download-failed", url, host: hostOf(url), status: 0, kind: "no-answer" };
 }

@@ -1,4 +1,4 @@
-// What the worker works with once its engine has started, and who may use it when.
+// Holds the state of the running engine, and controls access to its session.
 import type { Session } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
 import type { Problem } from "../shared/errors";
@@ -11,22 +11,22 @@ import type { Writer } from "./writer";
 
 export const emit = (event: WorkerEvent) => self.postMessage(event);
 
-/** What there is once the engine runs. */
+/** The state of the worker once its engine runs. */
 export interface Running {
   engine: Engine;
-  /** Where the GPU's kernels are to be measured; with its name, where the browser tells which one it is. */
+  /** Set if the GPU's kernels must be measured; `name`: the GPU's, where the browser reveals it. */
   gpu: { name: string | undefined } | undefined;
   session: Guarded<Session>;
   writer: Writer;
   saver: RunSaver;
-  /** Files come in one by one. */
+  /** Lets one file be read at a time. */
   files: Mutex;
 }
 
-/** What changes while the worker lives. */
+/** The parts of the worker's state that change. */
 export const current: {
   running: Running | undefined;
-  /** Of the run in training. */
+  /** The control of the run in training. */
   control: RunControl | undefined;
 } = { running: undefined, control: undefined };
 
@@ -35,7 +35,7 @@ export function engine(): Running {
   return current.running;
 }
 
-/** Does what cannot be done while a model trains; a text under way ends. */
+/** Does work that is not allowed during training; texts in progress are stopped. */
 export async function exclusively<T>(work: (session: Session) => T | PromiseLike<T>): Promise<T> {
   const { session, writer } = engine();
   refuseWhileTraining();

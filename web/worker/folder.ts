@@ -1,5 +1,5 @@
-// Opening models of Hugging Face's: which files of a folder or archive are needed, and their way to the crate piece by
-// piece, so that the weights are never in memory twice.
+// Opens Hugging Face models: chooses the needed files of a folder or archive, and passes the weights to the crate in
+// pieces, so that they are never in memory twice.
 import type { ModelSummary, Session } from "lorito-wasm";
 import type { Problem } from "../shared/errors";
 import { baseOf, folderOf, tokenizerDescriptions } from "../shared/kinds";
@@ -17,23 +17,23 @@ import {
   weightsIndex,
 } from "./weights";
 
-/** Read whole; the crate knows them by these names. */
+/** Files that are read whole; the crate knows them by these names. */
 const small = ["config.json", "tokenizer.json", "vocab.json", "merges.txt", ...tokenizerDescriptions];
-/** Small files that are larger than this are none. */
+/** Largest size of a small file, in bytes. */
 const largestSmall = 2 ** 25;
-/** Bytes that the headers of all weights may have: those of the largest models have some hundred kilobytes. */
+/** Largest total size of all weight headers, in bytes: those of the largest models have some hundred kilobytes. */
 const largestHeaders = 2 ** 26;
-/** Bytes that all files may have: WebAssembly addresses no more. */
+/** Largest total size of all files, in bytes: WebAssembly cannot address more. */
 const largest = 2 ** 32;
 
 const adapterConfig = "adapter_config.json";
 
-/** Whether a file with this path may belong to a model. */
+/** Whether a file with this path may be part of a model. */
 export function mayBelong(path: string): boolean {
   return [...small, weightsIndex, adapterConfig].includes(baseOf(path)) || path.endsWith(".safetensors");
 }
 
-/** A file that need not be at hand yet: an archive unpacks it when it is asked for. */
+/** A file of a folder, or of an archive, which unpacks it on demand. */
 export interface FolderFile {
   name: string;
   size: number;
@@ -51,19 +51,19 @@ export function fileInMemory({ name, data }: NamedFile): FolderFile {
   };
 }
 
-/** PEFT's two files. */
+/** The two files of a PEFT adapter. */
 export interface AdapterFiles {
   config: FolderFile;
   weights: FolderFile;
 }
 
-/** What a folder holds: a model as the files beside its config.json, by their names there, or an adapter, or both. */
+/** The content of a folder: a model (the files beside its config.json, by their names there), an adapter, or both. */
 export type FolderContent = { notices: Problem[] } & (
   | { base: FolderFile[]; adapter: AdapterFiles | undefined }
   | { base: undefined; adapter: AdapterFiles }
 );
 
-/** A model and the adapter beside it. Of several config.json the one that lies least deep counts. */
+/** Finds the model and its adapter. Of several config.json files the shallowest one counts. */
 export function contentOf(files: readonly FolderFile[]): FolderContent {
   const config = leastDeep(files, "config.json");
   const settings = leastDeep(files, adapterConfig);
@@ -75,12 +75,12 @@ export function contentOf(files: readonly FolderFile[]): FolderContent {
   }
   const base = beside(files, config);
   if (!settings) return { base, adapter: undefined, notices: [] };
-  // One that lies deeper than the model is that of some other run.
+  // An adapter in a deeper folder than the model belongs to another run.
   if (adapter && depth(settings.name) <= depth(config.name)) return { base, adapter, notices: [] };
   return { base, adapter: undefined, notices: [{ code: "adapter-left-out", name: settings.name }] };
 }
 
-/** The one file of weights where nothing describes a model: it may be Lorito's own. */
+/** The only weight file, where no config.json describes a model: it may be Lorito's own. */
 export function onlyWeights(files: readonly FolderFile[]): FolderFile | undefined {
   const weights = files.filter(({ name }) => name.endsWith(".safetensors"));
   const isDescribed = files.some(({ name }) => ["config.json", adapterConfig].includes(baseOf(name)));
@@ -116,8 +116,8 @@ interface Opening {
 }
 
 /**
- * Opens a folder in place of the current model, which stays until the other one is whole. What can be refused is refused
- * by the small files and the beginnings of the weights, before the rest is unpacked or read. Returns what was passed over.
+ * Opens a folder in place of the current model, which stays until the new one is complete. The small files and the weight
+ * headers are checked before the rest is unpacked or read. Returns notices about ignored files.
  */
 export async function openFolder(
   files: readonly FolderFile[],
@@ -133,7 +133,7 @@ export async function openFolder(
   const index = await read(weightsIndex, longestIndex);
   const chosen = chooseWeights([...named.keys()], index && namesInIndex(new TextDecoder().decode(index)));
   const weights = weightsOf(chosen, named);
-  // An index beside the whole file is an earlier save's, or a later one's: it says nothing of this file.
+  // Beside model.safetensors, an index is left from another save and does not describe this file.
   const isWhole = !chosen.byIndex && chosen.weights.includes("model.safetensors");
   const described = isWhole ? small : [...small, weightsIndex];
   const names: string[] = [];
@@ -179,7 +179,7 @@ export async function openFolder(
   }
 }
 
-/** The files that count, those that are there: the crate tells what an index names beside them. */
+/** The chosen weight files that exist: the crate reports the missing ones of an index. */
 function weightsOf({ weights, byIndex, passedOver }: ChosenWeights, named: ReadonlyMap<string, FolderFile>) {
   if (weights.length === 0 && passedOver.length > 0)
     throw { code: "weights-unclear", found: passedOver.slice(0, 6) } satisfies Problem;
@@ -192,13 +192,13 @@ function weightsOf({ weights, byIndex, passedOver }: ChosenWeights, named: Reado
   return found;
 }
 
-/** The header of a file of weights, with the eight bytes before it. */
+/** The header of a weight file, with the eight bytes before it. */
 export async function headerOf(file: FolderFile): Promise<Uint8Array> {
   const first = await file.start(8);
   return file.start(startLength(first, file.size));
 }
 
-/** A small file. */
+/** The bytes of a small file. */
 export async function bytesOf(file: FolderFile, limit = largestSmall): Promise<Uint8Array> {
   const { name, size } = file;
   if (size > limit) throw { code: "file-too-large", name, bytes: size, limit } satisfies Problem;

@@ -1,10 +1,10 @@
-// Which engine, and whether its GPU is still there.
+// Chooses the engine, and detects the loss of its GPU.
 import type { Engine, EngineChoice, GpuOffers } from "../shared/engines";
 import type { Problem } from "../shared/errors";
 
 function offersOf({ features, limits }: GPUAdapter): GpuOffers {
   const offered: Record<string, number> = {};
-  // They are the prototype's, so no copying of an object's own properties finds them.
+  // Limits are properties of the prototype, so spreading the object would miss them.
   for (const name in limits) {
     const limit: unknown = limits[name as keyof GPUSupportedLimits];
     if (typeof limit === "number") offered[name] = limit;
@@ -12,18 +12,18 @@ function offersOf({ features, limits }: GPUAdapter): GpuOffers {
   return { features: [...features].sort(), limits: offered };
 }
 
-/** What the kernels need of an adapter: their groups are of up to 256 threads in a row. WebGPU's own minimum is as much. */
+/** The kernels' requirements: workgroups of up to 256 threads in one dimension. WebGPU guarantees as much. */
 const smallest = { maxComputeInvocationsPerWorkgroup: 256, maxComputeWorkgroupSizeX: 256 } as const;
 
-/** How long the browser may take to answer a question about the GPU, in milliseconds: some drivers never do. */
+/** Time limit for the browser's responses about the GPU, in milliseconds: some drivers never respond. */
 let answerWithin = 5000;
 
-/** After a loss the GPU may have much to finish before it answers, shaders of the engine before among it. */
+/** Extends the time limit after a loss: the GPU may have much to finish first, such as the old engine's shaders. */
 export function waitLonger(): void {
   answerWithin = 30_000;
 }
 
-/** Rejects with a Problem if `question` has no answer in time. */
+/** Rejects with a Problem if `question` does not resolve in time. */
 export function answered<T>(question: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const silent: Problem = { code: "web-gpu-unavailable", reason: "no-answer" };
@@ -32,17 +32,17 @@ export function answered<T>(question: Promise<T>): Promise<T> {
   });
 }
 
-/** How browsers word a buffer that cannot be had, where they call it an error of validation. */
+/** Browsers' messages for a failed allocation that is reported as a validation error. */
 const beyondMemory = /out of memory|exceeds the max buffer size|not enough memory/i;
 
-/** Makers whose GPUs for computers all have memory of their own, and families of others. */
+/** Makers whose GPUs for computers all have memory of their own, and other makers' families. */
 const own = /nvidia|xe-?2?-?hpg/i;
 
 const software = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
 
 /**
- * Decides between the GPU and the CPU. wgpu claims a GPU on the web whatever the browser has, so the browser is asked
- * here first. `attempts`: after a loss it may take a moment until the browser offers the GPU again.
+ * Chooses between GPU and CPU. wgpu always assumes a GPU on the web, so the browser is queried here first. `attempts`:
+ * after a loss it may take a moment until the browser offers the GPU again.
  */
 export async function chooseEngine(forced: Engine | undefined, attempts = 1): Promise<EngineChoice> {
   if (forced === "cpu") return { engine: "cpu", reason: "forced" };
@@ -54,7 +54,7 @@ export async function chooseEngine(forced: Engine | undefined, attempts = 1): Pr
   return { engine: reason === "gpu-found" ? "webgpu" : "cpu", reason, ...gpu };
 }
 
-/** What older browsers' adapters lack. It is only shown, but wgpu stops without it. */
+/** Adapter fields that older browsers lack. They are only displayed, but wgpu fails without them. */
 const unknownGpu = { vendor: "", architecture: "", device: "", description: "", isFallbackAdapter: false };
 
 async function lookForGpu(attempts: number): Promise<Omit<EngineChoice, "engine">> {
@@ -92,14 +92,13 @@ async function lookForGpu(attempts: number): Promise<Omit<EngineChoice, "engine"
 }
 
 declare global {
-  /** In the worker: the device that the engine runs on, so that a test can destroy it. */
+  /** In the worker: the engine's device, so that a test can destroy it. */
   var loritoGpuDevice: GPUDevice | undefined;
 }
 
 /**
- * Calls `lost` when the GPU device that the crate will ask for is lost, has no more memory, or rejects a command: from
- * then on its numbers cannot be trusted. wgpu keeps the device to itself, so the browser's own method is wrapped. To be
- * called before the engine starts.
+ * Calls `lost` when the crate's GPU device is lost, runs out of memory, or rejects a command: from then on its results are
+ * not reliable. wgpu does not expose the device, so the browser's own method is wrapped. Call before the engine starts.
  */
 export function watchGpu(lost: (problem: Problem) => void): void {
   if (!("GPUAdapter" in globalThis)) return;
@@ -107,8 +106,8 @@ export function watchGpu(lost: (problem: Problem) => void): void {
   GPUAdapter.prototype.requestDevice = async function (descriptor) {
     const device = await answered(requestDevice.call(this, descriptor));
     globalThis.loritoGpuDevice = device;
-    // A rejected shader or command is skipped and stale numbers go on. wgpu listens, too, and the crate then stops with a
-    // trap that knows no reason: this listener is the first.
+    // After a rejected shader or command, computation continues with stale numbers. wgpu listens as well, and the crate then
+    // traps without a reason: this listener runs first.
     device.addEventListener("uncapturederror", ({ error }) => {
       console.error(`WebGPU: ${error.message}`);
       const memory = error instanceof GPUOutOfMemoryError || beyondMemory.test(error.message);

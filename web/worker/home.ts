@@ -1,8 +1,8 @@
-// Which copy of the page this worker belongs to: its own address does not say so, as it starts from a blob.
+// Stores which copy of the page this worker belongs to: its own address does not contain it, as it starts from a blob.
 
 let home = "/";
 
-/** `folder`: the path of the page's folder, which the page says when it starts the worker. */
+/** `folder`: the path of the page's folder, which the page passes at the start. */
 export function useHome(folder: string): void {
   home = folder;
 }
@@ -11,8 +11,8 @@ export function homeFolder(): string {
   return home;
 }
 
-/** Does something that only one tab of this copy may do at a time; waits for the others. */
+/** Does work that only one tab of this copy may do at a time; waits for the others. */
 export async function alone<T>(name: string, work: () => Promise<T>): Promise<T> {
-  // Without https there are no locks, and no storage either.
+  // Without https the browser has neither locks nor storage.
   return "locks" in navigator ? navigator.locks.request(name, work) : work();
 }

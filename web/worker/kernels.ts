@@ -1,20 +1,20 @@
-// The kernels that are fastest on this GPU: measured on the first visit, kept for the next ones. Where the browser does not
-// tell which GPU this is (Firefox never does), another one may be in use by then, and each visit measures.
+// Chooses the fastest kernels for this GPU: measured on the first visit, stored for later ones. If the browser does not
+// identify the GPU (Firefox never does), it may have changed, and each visit measures.
 import type { KernelChoice, Session } from "lorito-wasm";
 import { trying, warmUp } from "./shaders";
 import { folder, writeFile } from "./storage";
 import type { Guarded } from "./turns";
 
-/** To be raised when the kernels change, or how they are measured. */
+/** Increase when the kernels or their measurement change. */
 const version = 3;
 
 interface Kept {
-  /** GPU, browser and `version`: what the measurement holds for. */
+  /** The GPU, browser and `version` of the measurement. */
   of: string;
   choice: KernelChoice;
 }
 
-/** Has the session use the fastest kernels; `gpu`: its name, if the browser tells. */
+/** Makes the session use the fastest kernels; `gpu`: its name, if the browser reveals it. */
 export async function useFastestKernels(session: Guarded<Session>, gpu: string | undefined): Promise<void> {
   const of = `${version} ${gpu} ${navigator.userAgent}`;
   const kept = gpu === undefined ? undefined : await read();
@@ -30,7 +30,7 @@ async function read(): Promise<Kept | undefined> {
     const file = await (await folder("kernels")).getFileHandle("choice.json");
     return JSON.parse(await (await file.getFile()).text());
   } catch {
-    return undefined; // never measured, no storage, or a write that was cut off: it will be measured
+    return undefined; // never measured, no storage, or an incomplete write: it will be measured
   }
 }
 

@@ -1,8 +1,8 @@
-// What the browser tells of the machine's memory; what is made of it is the crate's to decide (src/device.rs).
+// Reports the machine's memory, as far as the browser reveals it; src/device.rs derives the limits.
 import type { Machine } from "lorito-wasm";
 import { deviceName, type EngineChoice } from "../shared/engines";
 
-/** `memoryFailures`: the totals that were assumed when memory ran out, by {@link deviceName}. */
+/** `memoryFailures`: the total memory that was assumed when memory ran out, by {@link deviceName}. */
 export function machine(choice: EngineChoice, memoryFailures: Readonly<Record<string, number>> = {}): Machine {
   const { deviceMemory, userAgent, userAgentData } = navigator as WorkerNavigator & {
     deviceMemory?: number;

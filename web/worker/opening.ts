@@ -1,5 +1,5 @@
-// Models come in: one file of ours, a model's page, a folder of Hugging Face's, an adapter. The one before stays until
-// the new one is known good.
+// Opens models: Lorito's own file, a one-page model, a Hugging Face folder, an adapter. The previous model stays until the
+// new one is complete.
 import type { ModelSummary } from "lorito-wasm";
 import { problemOf, readingFile } from "../shared/errors";
 import { isArchive } from "../shared/kinds";
@@ -20,12 +20,12 @@ import {
   openFolder,
 } from "./folder";
 
-/** Opens one file of ours, alone or in its page, an archive with a folder in it, or a folder's files. */
+/** Opens Lorito's own file, alone or in a page, an archive with a folder in it, or a folder's files. */
 export function openAny(call: number, source: Blob | NamedFile[], signal: AbortSignal): Promise<ModelSummary> {
   return readingFile(namesOf(source), () => openSource(call, source, signal));
 }
 
-/** What the files that somebody gave are called, for an error; nothing where nobody has named them. */
+/** The names of the given files, for an error; empty if they have none. */
 export function namesOf(given: Blob | NamedFile[]): string {
   if (given instanceof Blob) return given instanceof File ? given.name : "";
   return given.map(({ name }) => name).join(", ");
@@ -47,7 +47,7 @@ async function openSource(call: number, source: Blob | NamedFile[], signal: Abor
   return openFiles(call, files, signal);
 }
 
-/** Whether the name of a single file says nothing of what it belongs to. */
+/** Whether the name of a single file does not reveal its kind. */
 function contentIsUnknown(files: readonly FolderFile[]): boolean {
   return !files.some(({ name }) => /(^|\/)((adapter_)?config\.json|adapter_model\.safetensors)$/.test(name));
 }
@@ -62,7 +62,7 @@ async function openFiles(call: number, files: readonly FolderFile[], signal: Abo
   let { model } = opened;
   if (adapter)
     model = await openAdapter(adapter).catch((thrown) => {
-      // The model is open, and is of use without it.
+      // The model is open, and usable without its adapter.
       notices.push({ code: "adapter-left-out", name: adapter.config.name }, problemOf(thrown));
       return model;
     });
@@ -79,20 +79,20 @@ async function openBase(call: number, files: readonly FolderFile[], signal: Abor
   return opened;
 }
 
-/** A file of Lorito's that came in an archive. */
+/** Opens one of Lorito's own files from an archive. */
 async function openOwn(file: FolderFile): Promise<ModelSummary> {
   await checkHeader(await headerOf(file), file.size);
   return openModel(await file.whole());
 }
 
-/** What cannot be opened is refused before its weights are on their way. */
+/** Rejects a model that cannot be opened before its weights are fetched. */
 export async function checkConfig({ name, data }: NamedFile): Promise<void> {
   if (name !== "config.json") return;
   const bytes = await bytesOf(data);
   await engine().session.use((session) => session.checkPretrained(bytes));
 }
 
-/** Puts PEFT's adapter beside the model there is. */
+/** Adds a PEFT adapter to the open model. */
 async function openAdapter({ config, weights }: AdapterFiles): Promise<ModelSummary> {
   const described = await bytesOfFile(config);
   const header = await headerOf(weights);
@@ -117,7 +117,7 @@ export const checkHeader: HeaderCheck = (start, total) =>
   engine().session.use((session) => session.checkModelHeader(start, total));
 
 export async function openModel(file: Blob): Promise<ModelSummary> {
-  // A look at the start, before the whole is read into memory.
+  // The beginning is checked before the whole file is read into memory.
   const start = await startOf(file);
   await engine().session.use((session) => session.checkModelHeader(start, file.size));
   const bytes = new Uint8Array(await file.arrayBuffer());

@@ -1,15 +1,15 @@
-// What the pages of a Parquet column announce, looked at before any is unpacked: hyparquet makes room for whatever they
-// say, and a page of some bytes can say that it holds two thousand million values.
+// Checks the page headers of a Parquet column before any page is unpacked: hyparquet allocates whatever they claim, and a
+// page of a few bytes can claim two thousand million values.
 import type { ColumnMetaData } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
 import { checkThrift } from "./parquet-thrift";
 
-/** Bytes that a column may have in one row group, which is decoded whole: the crate takes no longer text. */
+/** Largest size of a column in one row group, which is decoded whole, in bytes: the crate accepts no longer text. */
 export const largestChunk = 2 ** 29;
-/** Values that a column may have in one row group: even one that is empty takes some bytes once it is decoded. */
+/** Largest number of values of a column in one row group: even an empty value takes some bytes once decoded. */
 const mostValues = 2 ** 24;
 
-/** Throws an Error unless the pages of a column chunk lie in it and are no more than can be held. */
+/** Throws an Error unless the pages of a column chunk lie within it and fit in memory. */
 export async function checkPages(file: Blob, chunk: ColumnMetaData): Promise<void> {
   const start = Number(chunk.dictionary_page_offset || chunk.data_page_offset);
   const end = start + Number(chunk.total_compressed_size);

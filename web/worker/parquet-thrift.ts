@@ -1,13 +1,13 @@
-// A look at what hyparquet is about to read as Thrift's compact protocol (thrift-compact-protocol.md of Apache Thrift):
-// it makes an object of every struct and an array of every list, however many are announced, one in another without end.
-// Nothing is made here.
+// Checks data in Thrift's compact protocol (thrift-compact-protocol.md of Apache Thrift) before hyparquet reads it, which
+// creates an object for every struct and an array for every list, however many and however deeply nested.
+// The check itself allocates nothing.
 
-/** Structs and members of lists: more than the largest table that can be read here has. */
+/** Largest number of structs and list elements: more than the largest readable table has. */
 const most = 2 ** 22;
-/** Structs and lists one in the other. Parquet's own have six. */
+/** Deepest nesting of structs and lists. Parquet's own have six levels. */
 const deepest = 32;
 
-/** Throws an Error unless the struct from `at` on ends in `view` and can be read; returns where it ends. */
+/** Throws an Error unless the struct at `at` is valid and ends within `view`; returns its end. */
 export function checkThrift(view: DataView, at: number): number {
   let offset = at;
   let count = 0;

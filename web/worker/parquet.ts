@@ -1,7 +1,7 @@
-// The rows of a Parquet file as JSON lines, which the crate reads like those of a .jsonl file. Only the worker loads this,
-// and only when somebody opens such a file. Row group after row group, and of all columns with text only the wanted one:
-// the others are there in the first lines, so that the crate can list them and find out which one holds the text. Where
-// it is not one column alone that counts, as in conversations, all of them are there to the end.
+// Reads a Parquet file as JSON lines, which the crate reads like a .jsonl file. Only the worker loads this, and only when
+// such a file is opened. It reads one row group after another, and of all text columns only the wanted one: the first
+// lines have all columns, so that the crate can list them and detect the one with the text. Conversations need several
+// columns; then all of them are read to the end.
 import {
   type AsyncBuffer,
   type ColumnMetaData,
@@ -19,45 +19,45 @@ import { part } from "../shared/part";
 import { checkPages, largestChunk } from "./parquet-pages";
 import { checkThrift } from "./parquet-thrift";
 
-/** Lines are handed on when they come to this many characters. */
+/** Lines are passed on in pieces of this many characters. */
 const handful = 2 ** 22;
 
-/** Bytes of the description of a table at its end: tables of gigabytes have less than one of these megabytes. */
+/** Largest metadata, in bytes: tables of gigabytes have less than one megabyte. */
 const longestMetadata = 2 ** 24;
 
-/** What the crate says of the first lines. */
+/** How the crate examines the first lines. */
 export interface Sample {
-  /** How many count. */
+  /** The number of lines that it needs. */
   lines: number;
-  /** The field to be read; undefined: whole lines. */
+  /** The field to read; undefined: whole lines. */
   likely(lines: string): Promise<string | undefined>;
 }
 
 export interface Piece {
   bytes: Uint8Array;
-  /** How much of the file is read with it, from 0 to 1. */
+  /** The fraction of the file read so far. */
   part: number;
 }
 
-/** The field to be read of the lines, and the lines. */
+/** The JSON lines, and the field of them to read. */
 export interface Rows {
   field: string | undefined;
   pieces: AsyncGenerator<Piece>;
 }
 
-/** A file whose metadata have been read. */
+/** A file with parsed metadata. */
 interface Table {
   file: Blob;
   scan: ParquetScan;
 }
 
-/** Where a field of the lines comes from. */
+/** From field names to the names of their columns. */
 type Columns = Map<string, string>;
 
-/** Names that the crate knows conversations by; of two answers it takes the one that was chosen. */
+/** The crate's field names for conversations; "chosen" is the preferred one of two answers. */
 const CONVERSATIONS = ["messages", "conversation", "conversations", "chosen"];
 
-/** The rows of one file, or of several that are parts of one table. */
+/** Reads one file, or several that are parts of one table. */
 export async function rowsOf(name: string, files: readonly Blob[], wanted: string | undefined, sample: Sample) {
   const [first] = files;
   if (!first) throw damaged(name, "there is no file");
@@ -69,7 +69,7 @@ export async function rowsOf(name: string, files: readonly Blob[], wanted: strin
     throw { code: "parquet-no-text", name, columns: all } satisfies Problem;
   }
   const head = await guarded(name, () => firstLines(name, table, columns, sample.lines));
-  // An empty name asks for the conversations, for which all columns are needed.
+  // An empty name selects the conversations, which need all columns.
   const field = wanted ?? (await sample.likely(head));
   return { field, pieces: pieces(name, files, field, head, sample.lines) } satisfies Rows;
 }
@@ -90,12 +90,12 @@ async function* pieces(
     const table = await guarded(name, () => open(name, file));
     const { metadata, ranges } = table.scan;
     const all = textColumns(metadata);
-    // What is beneath a column has the column's name before its own.
+    // The name of a nested field begins with its column's name.
     const holds = (known: string) => known === field || field?.startsWith(`${known}.`);
     const wanted: Columns = field ? new Map([...all].filter(([known]) => holds(known))) : all;
     if (wanted.size === 0) {
       if (file !== files[0]) throw damaged(name, `a part of it has no column ${field}`);
-      return; // the crate says so: it has seen the first lines
+      return; // the crate reports this: it has seen the first lines
     }
     const rows = Math.max(1, Number(metadata.num_rows));
     for (const { rowStart, rowEnd } of ranges) {
@@ -110,7 +110,7 @@ async function* pieces(
       }
     }
     before += file.size;
-    skip = 0; // the first lines are of the first part
+    skip = 0; // the first lines are all from the first part
   }
 }
 
@@ -121,16 +121,16 @@ async function open(name: string, file: Blob): Promise<Table> {
   };
   await checkMetadata(file);
   const metadata = await parquetMetadataAsync(buffer);
-  // By its index a page could be read that nobody has looked at.
+  // The offset index could refer to pages that were not checked.
   const options = { file: buffer, metadata, geoparquet: false, useOffsetIndex: false };
   const compressors = await compressorsFor(name, metadata);
   return { file, scan: await parquetScan(compressors ? { ...options, compressors } : options) };
 }
 
-/** Throws an Error where the description of a table is more than can be read. */
+/** Throws an Error if the metadata are too large, or too many. */
 async function checkMetadata(file: Blob): Promise<void> {
   const footer = new DataView(await file.slice(-8).arrayBuffer());
-  // Of what is no table at all, hyparquet tells.
+  // hyparquet itself reports a file that is not Parquet.
   if (footer.byteLength < 8 || footer.getUint32(4, true) !== 0x31524150) return;
   const length = footer.getUint32(0, true);
   if (length > longestMetadata)
@@ -139,7 +139,7 @@ async function checkMetadata(file: Blob): Promise<void> {
   checkThrift(new DataView(await file.slice(-8 - length, -8).arrayBuffer()), 0);
 }
 
-/** Snappy is built in. The others come with a dictionary of Brotli's that is larger than all of hyparquet. */
+/** Snappy is built in. The other formats come with Brotli's dictionary, which is larger than all of hyparquet. */
 async function compressorsFor(name: string, metadata: FileMetaData): Promise<Compressors | undefined> {
   const codecs = metadata.row_groups.flatMap(({ columns }) => columns.map(({ meta_data: chunk }) => chunk?.codec));
   if (codecs.every((codec) => codec === undefined || codec === "UNCOMPRESSED" || codec === "SNAPPY")) return undefined;
@@ -149,13 +149,13 @@ async function compressorsFor(name: string, metadata: FileMetaData): Promise<Com
   return compressors;
 }
 
-/** The columns of strings or lists of these, and those that hold conversations, by the names that they get in the lines. */
+/** The columns with strings or lists of strings, and those with conversations, by the field names they get in the lines. */
 function textColumns(metadata: FileMetaData): Columns {
   const { children } = parquetSchema(metadata);
   const named = (columns: SchemaTree[]) => columns.map(({ element: { name } }) => [name, name] as const);
   const strings = children.filter((column) => isString(column) || isListOfStrings(column));
   const conversations = children.filter(isConversation);
-  // Old writers do not say that bytes are text.
+  // Old writers do not mark bytes as text.
   const found = strings.length + conversations.length > 0 ? strings : children.filter(isBytes);
   const columns: Columns = new Map([...named(found), ...named(conversations)]);
   const [conversation] = conversations.map(({ element }) => element.name).filter((name) => !/rejected/i.test(name));
@@ -184,7 +184,7 @@ function isBytes({ children, element }: SchemaTree): boolean {
   return children.length === 0 && element.type === "BYTE_ARRAY" && element.repetition_type !== "REPEATED";
 }
 
-/** A list of messages, each with who says what: {role, content}, or {from, value}. */
+/** A list of messages with role and content: {role, content}, or {from, value}. */
 function isConversation(column: SchemaTree): boolean {
   if (!isList(column)) return false;
   const message = column.children[0]?.children[0];
@@ -192,7 +192,7 @@ function isConversation(column: SchemaTree): boolean {
   return (parts.has("role") && parts.has("content")) || (parts.has("from") && parts.has("value"));
 }
 
-/** The first rows with all their text. */
+/** The first rows with all text columns. */
 async function firstLines(name: string, table: Table, columns: Columns, most: number): Promise<string> {
   let lines = "";
   for (const { rowStart, rowEnd } of table.scan.ranges) {
@@ -204,7 +204,7 @@ async function firstLines(name: string, table: Table, columns: Columns, most: nu
   return lines;
 }
 
-/** Some rows of one row group: what makes the line of each. */
+/** Reads some rows of one row group; returns a function from a row to its line. */
 async function readRows(name: string, table: Table, columns: Columns, from: number, end: number) {
   const fields: [string, ArrayLike<unknown>][] = [];
   for (const [field, column] of columns) fields.push([field, await readColumn(name, table, column, from, end)]);
@@ -219,7 +219,7 @@ async function readColumn(name: string, { file, scan }: Table, column: string, r
   return scan.readColumn({ column, rowStart, rowEnd });
 }
 
-/** The chunks of a column in the row group that has the row before this one: one for each string in it. */
+/** A column's chunks in the row group that contains the row before `rowEnd`: one for each string in it. */
 function chunksOf({ row_groups: groups }: FileMetaData, column: string, rowEnd: number): ColumnMetaData[] {
   let rows = 0;
   const group = groups.find(({ num_rows: more }) => {
@@ -230,7 +230,7 @@ function chunksOf({ row_groups: groups }: FileMetaData, column: string, rowEnd: 
   return chunks.filter(({ path_in_schema: [first] }) => first === column);
 }
 
-/** One row. What is empty in the table has no place in the line, but that a conversation is empty. */
+/** One row as a JSON line. Empty fields are omitted, except an empty conversation. */
 function line(fields: [string, unknown][]): string {
   const is = (value: unknown) => value !== null && value !== undefined;
   const present = fields.filter(([field, value]) => is(value) || CONVERSATIONS.includes(field));
@@ -239,7 +239,7 @@ function line(fields: [string, unknown][]): string {
   return `${JSON.stringify(Object.fromEntries(written))}\n`;
 }
 
-/** What hyparquet throws, in words of ours. */
+/** Converts the errors of hyparquet to Problems. */
 async function guarded<T>(name: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

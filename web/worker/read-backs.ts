@@ -1,16 +1,16 @@
-// Firefox looks only every 100 ms whether the GPU has finished what somebody waits for, as a buffer to be read, unless
-// something is submitted meanwhile (bugzilla.mozilla.org 1870699). So empty submissions are made for as long as somebody
-// waits. Each token that is written is a wait of its own.
+// Speeds up read-backs in Firefox, which checks only every 100 ms whether the GPU has finished the work that a promise
+// waits for, unless something is submitted meanwhile (bugzilla.mozilla.org 1870699). So empty command lists are submitted
+// while a promise is pending. Each generated token needs a read-back.
 
-/** Milliseconds between two empty submissions; browsers make 4 of it before long. */
+/** Milliseconds between two empty submissions; browsers soon clamp it to 4. */
 const every = 2;
 
-/** Whether this browser is Firefox. The others answer at once, and nothing is changed for them. */
+/** Whether this browser is Firefox. Other browsers resolve at once, and nothing is changed for them. */
 const answersLate = /\bGecko\/\d/.test(navigator.userAgent);
 
 /**
- * Has what waits for the GPU of this worker be answered at once. To be called before the engine starts; `queue` gives
- * that of the engine's device.
+ * Makes this worker's read-backs resolve at once. Call before the engine starts; `queue` returns that of the engine's
+ * device.
  */
 export function hurryReadBacks(queue: () => GPUQueue | undefined): void {
   if (!answersLate || !("GPUBuffer" in globalThis)) return;

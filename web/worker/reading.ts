@@ -1,22 +1,22 @@
-// A file on its way to the crate: piece by piece, as it is, or as the lines that are made of a table.
+// Passes a file to the crate in pieces, unchanged or as the JSON lines of a table.
 import type { Session } from "lorito-wasm";
 import { markHandled, type Problem } from "../shared/errors";
 import { part } from "../shared/part";
 import type { Piece, Rows } from "./parquet";
 import type { Guarded } from "./turns";
 
-/** Bytes of a file that are read and handed to the crate at once. */
+/** Bytes of a file that are read and passed to the crate at once. */
 const chunk = 2 ** 22;
 
-/** What the crate is to expect, and what it gets. */
+/** The format of a file, and its pieces. */
 interface Reading extends Rows {
-  /** Bytes of the files as they are given. */
+  /** The files' size in bytes. */
   size: number;
-  /** Bytes that the crate gets; 0: nobody knows before. */
+  /** Bytes that the crate will get; 0 if unknown. */
   expected: number;
 }
 
-/** Several files are the parts of one. `signal` ends the pieces ("cancelled"), even while a disk does not answer. */
+/** Several files are parts of one. `signal` cancels the pieces ("cancelled"), even while a disk does not respond. */
 export async function reading(
   session: Guarded<Session>,
   name: string,

@@ -1,4 +1,4 @@
-// Keeps the run that the session holds: in the browser's storage, or, where that refuses, in the page's hands.
+// Saves the session's run: in the browser's storage, or, if that fails, in the page's memory.
 import type { Session } from "lorito-wasm";
 import { type Problem, problemOf } from "../shared/errors";
 import { Mutex } from "../shared/mutex";
@@ -15,7 +15,7 @@ import {
 import { refusal } from "./storage";
 import type { Guarded } from "./turns";
 
-/** What the crate says of a checkpoint that will never be of use again. */
+/** The crate's error codes for a checkpoint that can never be used again. */
 const damaged = new Set([
   "checkpoint-damaged",
   "safetensors-invalid",
@@ -24,7 +24,7 @@ const damaged = new Set([
   "token-out-of-range",
 ]);
 
-/** A run's tokens, and the file they lie in. */
+/** A run's tokens, and the name of their file. */
 interface Corpus {
   name: string;
   textName: string;
@@ -40,19 +40,19 @@ function newCorpus(textName: string): Corpus {
 export class RunSaver {
   readonly #session: Guarded<Session>;
   readonly #emit: (event: WorkerEvent) => void;
-  /** Saving, restoring and discarding go one after the other. */
+  /** Serializes saving, restoring and discarding. */
   readonly #turn = new Mutex();
-  /** Changes with the model. */
+  /** A new id for each model. */
   #run = crypto.randomUUID() as string;
-  /** None until training begins. */
+  /** Undefined until training begins. */
   #corpus: Corpus | undefined;
-  /** Whether the next call of `train` may take other tokens; the one under way keeps its own. */
+  /** Whether the next call of `train` may use other tokens; the current one keeps its own. */
   #textChanged = false;
-  /** Whether the last checkpoint is all that the session holds. */
+  /** Whether the last checkpoint has the session's current state. */
   #upToDate = false;
-  /** Whether that checkpoint is in the page's hands alone. */
+  /** Whether that checkpoint is only in the page's memory. */
   #onlyKept = false;
-  /** Whether the run has been saved, or comes from the storage: then it should still be there. */
+  /** Whether the run has been saved to or restored from storage, where it should still exist. */
   #stored = false;
   /** Whether this tab may write; another one may be training. */
   #mayStore = false;
@@ -63,17 +63,17 @@ export class RunSaver {
     this.#emit = emit;
   }
 
-  /** The id of the run that the session holds, or of the one that it would begin. */
+  /** The id of the session's run, or of the next one. */
   get run(): string {
     return this.#run;
   }
 
-  /** Whether there is something to save at once, and not only when it is time. */
+  /** Whether a checkpoint should be saved at once instead of at the next interval. */
   get due(): boolean {
     return this.#due;
   }
 
-  /** The session has another model: what is saved from now on is another run. */
+  /** The session has another model: later checkpoints belong to another run. */
   modelChanged(): void {
     this.#become(crypto.randomUUID(), undefined);
   }
@@ -93,28 +93,28 @@ export class RunSaver {
     this.#textChanged = true;
   }
 
-  /** The session has gone on. */
+  /** The session's state has changed. */
   touch(): void {
     this.#upToDate = false;
   }
 
-  /** This tab may write from now on. */
+  /** Allows this tab to write. */
   allowStoring(): void {
     this.#mayStore = true;
     this.retry();
   }
 
-  /** What hindered the last save may be over: there may be room again. */
+  /** Retries after a failed save: there may be space again. */
   retry(): void {
     if (!this.#onlyKept) return;
     this.#upToDate = false;
     this.#due = true;
   }
 
-  /** Saves what training starts from, so that a loss in its first minute finds something to go on with. */
+  /** Saves the initial state, so that a loss in the first minute can be recovered. */
   async begin(mayStore: boolean): Promise<void> {
     this.#mayStore ||= mayStore;
-    this.#upToDate = false; // the settings are new
+    this.#upToDate = false; // the settings have changed
     if (!this.#corpus || this.#textChanged) {
       const { sources } = await this.#session.use((session) => session.textSummary());
       this.#corpus = newCorpus(sources.map((source) => source.name).join(", "));
@@ -123,7 +123,7 @@ export class RunSaver {
     await this.save();
   }
 
-  /** Goes on with a restored run. */
+  /** Continues a restored run. */
   async goOn(mayStore: boolean): Promise<void> {
     this.#mayStore ||= mayStore;
     this.retry();
@@ -131,8 +131,8 @@ export class RunSaver {
   }
 
   /**
-   * A failure does not reject: training is worth more than its checkpoint. Only weights that came to nothing, or an engine
-   * that is lost, end training.
+   * Does not reject on failure: training matters more than its checkpoint. Only weights that are no longer numbers, or a lost
+   * engine, end training.
    */
   save(): Promise<void> {
     return this.#turn.run(() => this.#save());
@@ -162,7 +162,7 @@ export class RunSaver {
     return { label: { ...figures, textName, savedAt: Date.now(), run: this.#run, corpus: name }, checkpoint };
   }
 
-  /** Tells that the run is saved only once it has been read back. */
+  /** Reports the run as saved only after it has been read back. */
   async #store(label: RunLabel, checkpoint: Uint8Array, corpus: Corpus): Promise<void> {
     if (!this.#mayStore) throw { code: "run-in-another-tab" } satisfies Problem;
     const storage = await RunStorage.open();
@@ -176,7 +176,7 @@ export class RunSaver {
     this.#emit({ event: "saved", run: label.run, step: label.step, at: label.savedAt, cleared });
   }
 
-  /** Hands the checkpoint to the page; without one, says that there is none newer than before. */
+  /** Passes the checkpoint to the page; without one, reports that none newer could be made. */
   async #keep(
     made: { label: RunLabel; checkpoint: Uint8Array } | undefined,
     corpus: Corpus,
@@ -206,8 +206,8 @@ export class RunSaver {
   }
 
   /**
-   * Brings a run into the session: from `file`, as the run `run` if the page knows it, else as a new one; or from the
-   * storage, the newest or `run`. Nothing is replaced by a run that cannot be opened.
+   * Restores a run to the session: from `file`, as the run `run` if the page knows its id, else as a new one; or from
+   * storage, the newest or `run`. A run that cannot be opened replaces nothing.
    */
   restore(file?: Blob, run?: string): Promise<RunSummary> {
     return this.#turn.run(() => this.#restore(file, run));
@@ -250,7 +250,7 @@ export class RunSaver {
     });
   }
 
-  /** Removes a run from the storage, `run` or the newest. If the session holds it, it goes on as a new one. */
+  /** Deletes a run from storage, `run` or the newest. If the session holds it, it continues under a new id. */
   discard(run?: string): Promise<void> {
     return this.#turn.run(() => this.#discard(run));
   }
@@ -267,7 +267,7 @@ export class RunSaver {
   async file(run?: string): Promise<Blob> {
     const [newest] = await checkpointsOf(await RunStorage.open(), run);
     if (!newest) throw { code: "no-run" } satisfies Problem;
-    // Copies: the slot will be written over, and the run may be discarded.
+    // Copies: the slot will be overwritten, and the run may be deleted.
     const [checkpoint, corpus] = await Promise.all([bytesOf(newest.checkpoint), bytesOf(newest.corpus)]);
     return packRun(newest.header, new Blob([checkpoint]), new Blob([corpus]));
   }
@@ -275,7 +275,7 @@ export class RunSaver {
 
 type RunFigures = Pick<RunSummary, "step" | "endStep" | "parameters">;
 
-/** Those of one run, newest first: of the newest run, or of `run`. */
+/** The checkpoints of one run, newest first: of the newest run, or of `run`. */
 async function checkpointsOf(storage: RunStorage, run?: string): Promise<StoredCheckpoint[]> {
   const all = await storage.list();
   const wanted = run ?? all[0]?.header.run;

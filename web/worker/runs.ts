@@ -1,36 +1,36 @@
-// Runs as they are kept: each in a folder of its own in the browser's storage, with two alternating slots for checkpoints
-// and one file for the run's tokens; or all of it in one file, for a download.
+// The storage format of runs: each has a folder in the browser's storage, with two alternating slots for checkpoints and
+// one file for the run's tokens; or all of it in one file, for a download.
 //
-// A slot is a header of fixed size (JSON, then spaces) and the crate's checkpoint, which has a hash of its own inside.
-// The header is written last, so a slot that was cut off does not count, and the other one still does.
+// A slot is a header of fixed size (JSON, then spaces) and the crate's checkpoint, which contains its own hash.
+// The header is written last, so an incompletely written slot is ignored, and the other one is still valid.
 import type { Problem } from "../shared/errors";
 import type { RunSummary } from "../shared/protocol";
 import { folder, readFile, unlessGone, writeFile } from "./storage";
 
-/** What tells a checkpoint from others. `run` is the same for all checkpoints of one model. */
+/** Identifies a checkpoint. `run` is the same for all checkpoints of one model. */
 export interface RunLabel extends Omit<RunSummary, "bytes"> {
-  /** The file of its tokens. */
+  /** The name of the file with its tokens. */
   corpus: string;
 }
 
 interface RunHeader extends RunLabel {
   format: "lorito-run";
   version: 1;
-  /** Grows with every checkpoint of any run; clocks may go back. */
+  /** Increases with every checkpoint of any run, as clocks may go back. */
   sequence: number;
   checkpointBytes: number;
-  /** Runs from before there were several do not say. */
+  /** Absent in runs saved before there could be several. */
   corpusBytes?: number;
 }
 
-/** A run that may be opened. */
+/** A run that can be opened. */
 export interface StoredRun {
   header: RunHeader;
   checkpoint: Blob;
   corpus: Blob;
 }
 
-/** One that lies in the browser's storage. */
+/** A checkpoint in the browser's storage. */
 export interface StoredCheckpoint extends StoredRun {
   where: FileSystemDirectoryHandle;
   slot: string;
@@ -41,9 +41,9 @@ const slots = ["slot-0", "slot-1"];
 
 /** The runs in the browser's storage. */
 export class RunStorage {
-  /** A folder a run, by its id. */
+  /** One folder per run, named by its id. */
   readonly #runs: FileSystemDirectoryHandle;
-  /** Where pages kept the one run that they had room for, if there is such a folder. */
+  /** The folder of former versions, which stored only one run, if it exists. */
   readonly #before: FileSystemDirectoryHandle | undefined;
 
   private constructor(runs: FileSystemDirectoryHandle, before: FileSystemDirectoryHandle | undefined) {
@@ -61,14 +61,14 @@ export class RunStorage {
     for await (const [run, handle] of this.#runs.entries())
       if (handle instanceof FileSystemDirectoryHandle) places.push([handle, run]);
     const read = ([where, run]: [FileSystemDirectoryHandle, string?]) =>
-      slots.map((slot) => readSlot(where, slot, run).catch(() => undefined)); // one that cannot be read hides no other
+      slots.map((slot) => readSlot(where, slot, run).catch(() => undefined)); // an unreadable slot must not hide the others
     const found = await Promise.all(places.flatMap(read));
     return found.filter((run) => run !== undefined).sort((one, other) => other.header.sequence - one.header.sequence);
   }
 
   /**
-   * Writes over the older checkpoint of the run, and reads back what was written. `corpusBytes`: the length of the run's
-   * tokens, if they have been written; `tokens` gives them where they are not there.
+   * Overwrites the run's older checkpoint, and verifies what was written. `corpusBytes`: the length of the run's tokens, if
+   * they have been written; `tokens` returns them if they have not.
    */
   async save(
     label: RunLabel,
@@ -93,16 +93,16 @@ export class RunStorage {
       const back = await readSlot(where, slot, label.run);
       if (back?.header.sequence !== sequence || back.header.corpus !== label.corpus)
         throw { code: "storage-failed", reason: "what was written is not there" } satisfies Problem;
-      await this.#tidy(label.run, where).catch(() => {}); // what is in the way for a while does no harm
+      await this.#tidy(label.run, where).catch(() => {}); // leftovers do no harm until the next save
       return { corpusBytes: length, found };
     } catch (thrown) {
-      // Without a checkpoint the tokens would only take the space that is short.
+      // Without a checkpoint the tokens would only take scarce space.
       if (!newest) await this.#runs.removeEntry(label.run, { recursive: true }).catch(() => {});
       throw thrown;
     }
   }
 
-  /** Removes what no checkpoint needs: tokens of an earlier text, an older copy of this run, what was never finished. */
+  /** Deletes unused files: tokens of an earlier text, an older copy of this run, incomplete runs. */
   async #tidy(run: string, where: FileSystemDirectoryHandle): Promise<void> {
     await removeUnused(where);
     if (this.#before) await this.#removeBefore(run);
@@ -119,7 +119,7 @@ export class RunStorage {
     await removeUnused(this.#before);
   }
 
-  /** Forgets a checkpoint that turned out to be damaged, so that it is the one to be written over next. */
+  /** Deletes a checkpoint that proved damaged, so that its slot is overwritten next. */
   async drop({ where, slot }: StoredCheckpoint): Promise<void> {
     await where.removeEntry(slot);
   }
@@ -130,7 +130,7 @@ export class RunStorage {
   }
 }
 
-/** `run`: what the folder is called, where it is a run's own. */
+/** `run`: the folder's name, if it belongs to one run. */
 async function readSlot(
   where: FileSystemDirectoryHandle,
   slot: string,
@@ -144,7 +144,7 @@ async function readSlot(
   return { header: { ...header, run: run ?? header.run }, checkpoint: file.slice(headSize), corpus, where, slot };
 }
 
-/** The headers in a folder by their slots, also of checkpoints that are damaged. */
+/** The headers in a folder by their slots, including those of damaged checkpoints. */
 async function headersIn(where: FileSystemDirectoryHandle): Promise<Map<string, RunHeader>> {
   const headers = new Map<string, RunHeader>();
   for await (const [name, handle] of where.entries()) {
@@ -155,13 +155,13 @@ async function headersIn(where: FileSystemDirectoryHandle): Promise<Map<string, 
   return headers;
 }
 
-/** Removes the files of tokens that no header in the folder names. */
+/** Deletes the token files that no header in the folder names. */
 async function removeUnused(where: FileSystemDirectoryHandle): Promise<void> {
   const used = new Set([...(await headersIn(where)).values()].map(({ corpus }) => corpus));
   for await (const name of where.keys()) if (!slots.includes(name) && !used.has(name)) await where.removeEntry(name);
 }
 
-/** The runs of these checkpoints, newest first. */
+/** The runs with these checkpoints, newest first. */
 export function summariesOf(checkpoints: readonly StoredCheckpoint[]): RunSummary[] {
   const runs = new Map<string, RunSummary>();
   const counted = new Set<string>();
@@ -196,11 +196,11 @@ async function readHeader(file: Blob): Promise<RunHeader | undefined> {
     const header: unknown = JSON.parse(text);
     return isHeader(header) ? header : undefined;
   } catch {
-    return undefined; // cut off while it was written, or another file
+    return undefined; // incompletely written, or another file
   }
 }
 
-/** A header may come from anybody: nothing of it is used before it is what it should be. */
+/** Validates a header, which may come from an untrusted file. */
 function isHeader(value: unknown): value is RunHeader {
   if (typeof value !== "object" || value === null) return false;
   const header = value as Record<string, unknown>;

@@ -1,26 +1,26 @@
-// Compiles the GPU's shaders before they are needed, several at a time and without holding the browser up.
+// Compiles the GPU's shaders in advance, several at a time and without blocking the browser.
 //
-// The crate makes a pipeline the moment it first dispatches with it, and WebGPU then compiles it at once, with everything
-// else that waits for the GPU behind it. So the crate is made to warm up for a run beforehand: what it would dispatch is
-// swallowed, and each pipeline it asks for is compiled by WebGPU's asynchronous call. The crate keeps a stand-in, which
-// is exchanged for the pipeline where one is used.
+// The crate creates a pipeline when it first dispatches with it, and WebGPU then compiles it at once, which delays all
+// other GPU work. So the crate first does a warm-up for a run: its dispatches are dropped, and each pipeline that it
+// requests is compiled by WebGPU's asynchronous call. The crate gets a stand-in, which is replaced by the pipeline when it
+// is used.
 
-/** What the crate holds in place of a pipeline that compiles. */
+/** The crate's handle for a pipeline that is still compiling. */
 interface StandIn {
   getBindGroupLayout(index: number): GPUBindGroupLayout;
-  /** The pipeline; compiled on the spot if that has not happened yet. */
+  /** The pipeline; compiled synchronously if it is not ready. */
   pipeline(): GPUComputePipeline;
-  /** Why the browser or the driver does not make it, once that is known. */
+  /** Why the browser or the driver rejected it, once known. */
   refused: string | undefined;
 }
 
 let warmingUp = false;
-/** Whether kernels are tried that may be refused. */
+/** Whether kernels are being tried that may be rejected. */
 let tentative = false;
-/** What the warm-up in progress asked for. */
+/** The pipelines that the current warm-up has requested. */
 let compiling: Promise<unknown>[] = [];
 
-/** Takes WebGPU's calls over. To be called before the engine starts. `refused` is told why a pipeline that is needed is none. */
+/** Wraps WebGPU's methods. Call before the engine starts. `refused` gets the reason when a needed pipeline is rejected. */
 export function prepareToCompileAhead(refused: (reason: string) => void): void {
   if (!("GPUDevice" in globalThis)) return;
   const { createPipelineLayout, createComputePipeline } = GPUDevice.prototype;
@@ -50,7 +50,7 @@ export function prepareToCompileAhead(refused: (reason: string) => void): void {
         compiled ??= pipeline;
       },
       (error) => {
-        // It may never be used. Where the device is gone, that is told by itself.
+        // It may never be used. The loss of a device is reported separately.
         standIn.refused = `${descriptor.label}: ${error.message}`;
       },
     );
@@ -58,7 +58,7 @@ export function prepareToCompileAhead(refused: (reason: string) => void): void {
     return standIn as unknown as GPUComputePipeline;
   };
 
-  /** The passes whose pipeline was refused: they do nothing until they get another one. */
+  /** Passes whose pipeline was rejected: their dispatches are dropped until another pipeline is set. */
   const idle = new WeakSet<GPUComputePassEncoder>();
 
   GPUComputePassEncoder.prototype.setPipeline = function (given) {
@@ -76,7 +76,7 @@ export function prepareToCompileAhead(refused: (reason: string) => void): void {
   };
 }
 
-/** Has `work` try kernels. One whose pipeline is refused computes nothing, by which `work` sees that it cannot be used. */
+/** Lets `work` try kernels. A rejected one computes nothing, by which `work` recognizes it. */
 export async function trying<T>(work: () => Promise<T>): Promise<T> {
   tentative = true;
   try {
@@ -86,7 +86,7 @@ export async function trying<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Has `work`, which must not wait for anything, ask for pipelines without using them; when they have been compiled. */
+/** Runs `work`, which must be synchronous, and compiles the pipelines that it requests without executing them. */
 export function warmUp(work: () => void): { compiled: Promise<unknown> } {
   warmingUp = true;
   compiling = [];

@@ -1,15 +1,15 @@
-// How long a host may say nothing, wherever something is asked of it.
+// The time limit for a silent host.
 
-/** Milliseconds without a byte after which nothing more is expected. */
+/** Milliseconds without a byte after which a request is given up. */
 export const LONGEST_SILENCE = 30_000;
 
-/** `work`, unless it takes longer than a host may be silent: then rejects with what `silent` gives. */
+/** Awaits `work`; rejects with the value of `silent` if it takes longer than `limit` milliseconds. */
 export function unlessSilent<T>(work: Promise<T>, silent: () => unknown, limit = LONGEST_SILENCE): Promise<T> {
   const parts = 10;
   let clock: ReturnType<typeof setInterval> | undefined;
   let passed = 0;
   const end = new Promise<never>((_, reject) => {
-    // Counted in parts: a worker that was itself held up does not take that for the host's silence.
+    // Counted in parts: a delay of the worker itself must not count as the host's silence.
     clock = setInterval(() => {
       passed += 1;
       if (passed >= parts) reject(silent());

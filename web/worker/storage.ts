@@ -1,13 +1,12 @@
-// The browser's private storage for this page (OPFS): folders, whole files, and the models that people keep.
-// Only in a worker can a file be written in place.
+// Accesses the browser's private storage for this page (OPFS): folders, whole files, and saved models.
+// Only a worker can write a file in place.
 import { type Problem, problemOf } from "../shared/errors";
 import { lockName } from "../shared/home";
 import type { SavedModel } from "../shared/protocol";
 import { alone, homeFolder } from "./home";
 
 /**
- * Whatever the storage threw, as what it means to a person: something is not kept here. `kind`: what was asked of it, for
- * the words.
+ * Converts any error of the storage to a Problem. `kind`: which operation failed, to choose the sentence.
  */
 export function refusal(thrown: unknown, kind?: "model" | "reading"): Problem {
   const problem = problemOf(thrown);
@@ -15,7 +14,7 @@ export function refusal(thrown: unknown, kind?: "model" | "reading"): Problem {
   return problem.code === "storage-full" && kind ? { ...problem, kind } : problem;
 }
 
-/** A folder of this copy of the page; made if it is not there, unless `create` is false: then undefined. */
+/** A folder of this copy of the page; created unless `create` is false: then undefined if it does not exist. */
 export async function folder(name: string): Promise<FileSystemDirectoryHandle>;
 export async function folder(name: string, create: boolean): Promise<FileSystemDirectoryHandle | undefined>;
 export async function folder(name: string, create = true): Promise<FileSystemDirectoryHandle | undefined> {
@@ -24,14 +23,14 @@ export async function folder(name: string, create = true): Promise<FileSystemDir
   } catch (thrown) {
     if (!create && thrown instanceof DOMException && thrown.name === "NotFoundError") return undefined;
     if (thrown instanceof DOMException && thrown.name === "QuotaExceededError") throw thrown;
-    // No OPFS, no https, or a private window: the browser's own words tell which.
+    // No OPFS, no https, or a private window: the browser's own message has the reason.
     throw { code: "storage-unavailable", reason: String(thrown) } satisfies Problem;
   }
 }
 
 /**
- * The first copy of the page on a host has the folder "lorito" for itself, with what pages kept there before copies were
- * told apart; an empty folder in it names the owner. Other copies have a folder each in it.
+ * The first copy of the page on a host uses the folder "lorito", which also has the data of versions that did not separate
+ * copies; an empty folder in it names the owner. Each other copy has a folder inside it.
  */
 async function ownFolder(): Promise<FileSystemDirectoryHandle> {
   const shared = await (await navigator.storage.getDirectory()).getDirectoryHandle("lorito", { create: true });
@@ -55,8 +54,8 @@ async function claim(shared: FileSystemDirectoryHandle, mine: string): Promise<s
 }
 
 /**
- * Writes a file whose first bytes, `head`, reach the disk only after all others: while they are zero, the file does not
- * count. What had the name before is gone from the start.
+ * Writes a file whose first bytes, `head`, reach the disk only after all others: while they are zero, the file is invalid.
+ * A previous file of this name is lost at once.
  */
 export async function writeFile(
   where: FileSystemDirectoryHandle,
@@ -72,23 +71,23 @@ export async function writeFile(
     handle.flush();
     writeAll(handle, head, 0);
     handle.flush();
-    // On a full disk, Chromium's private windows say that all was written and keep a part.
+    // On a full disk, Chromium's private windows report a complete write although only a part was stored.
     if (handle.getSize() !== head.length + body.length)
       throw new DOMException("not all of it was kept", "QuotaExceededError");
   } catch (thrown) {
-    emptied(handle); // half a file would only take the space that is short
+    emptied(handle); // an incomplete file would only take scarce space
     throw thrown;
   } finally {
     handle.close();
   }
 }
 
-/** The first failure is the one to tell. */
+/** Truncates the file; the first failure is the one to report. */
 function emptied(handle: FileSystemSyncAccessHandle): void {
   try {
     handle.truncate(0);
   } catch {
-    // Its header is not written, so it does not count.
+    // Without its header the file is invalid anyway.
   }
 }
 
@@ -100,7 +99,7 @@ export function writeAll(handle: FileSystemSyncAccessHandle, bytes: Uint8Array, 
   }
 }
 
-/** After a reload the browser may need a moment to take the file from the worker that was. */
+/** Retries, as after a reload the browser may take a moment to release the old worker's lock. */
 export async function lock(file: FileSystemFileHandle, attempts = 10): Promise<FileSystemSyncAccessHandle> {
   try {
     return await file.createSyncAccessHandle();
@@ -112,7 +111,7 @@ export async function lock(file: FileSystemFileHandle, attempts = 10): Promise<F
   }
 }
 
-/** What `read` gives; undefined if a file or folder that it needs is not there, or not any more: it can be deleted meanwhile. */
+/** The result of `read`; undefined if a file or folder that it needs does not exist, or was deleted meanwhile. */
 export async function unlessGone<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();
@@ -122,14 +121,14 @@ export async function unlessGone<T>(read: () => Promise<T>): Promise<T | undefin
   }
 }
 
-/** A file as it is now; undefined if there is none. */
+/** The current file; undefined if there is none. */
 export function readFile(where: FileSystemDirectoryHandle, name: string): Promise<File | undefined> {
   return unlessGone(async () => (await where.getFileHandle(name)).getFile());
 }
 
 const ending = ".safetensors";
 
-/** Two tabs that save under one name at once would write the same file. */
+/** A lock: two tabs that save under one name at once would write the same file. */
 const changing = <T>(work: () => Promise<T>): Promise<T> =>
   alone(lockName(homeFolder(), "lorito-models"), work).catch((thrown) => {
     throw refusal(thrown, "model");
@@ -145,7 +144,7 @@ export async function savedModels(): Promise<SavedModel[]> {
   return models.sort((one, other) => other.modified - one.modified);
 }
 
-/** Returns the name that the model got. */
+/** Returns the final name. */
 export function saveModel(name: string, bytes: Uint8Array): Promise<string> {
   return changing(() => write(name, bytes));
 }
@@ -158,7 +157,7 @@ async function write(name: string, bytes: Uint8Array): Promise<string> {
     if ((await readFile(models, free + ending))?.size !== bytes.length)
       throw { code: "storage-failed", reason: "what was written is not there" } satisfies Problem;
   } catch (thrown) {
-    await models.removeEntry(free + ending).catch(() => {}); // the first failure is the one to tell
+    await models.removeEntry(free + ending).catch(() => {}); // the first failure is the one to report
     throw thrown;
   }
   return free;
@@ -174,7 +173,7 @@ export async function savedModelFile(name: string): Promise<File> {
 export async function renameModel(from: string, to: string): Promise<string> {
   if (clean(from) === clean(to)) return clean(from);
   return changing(async () => {
-    // Not every browser can move a file, so it is copied: the old one goes when the new one is whole.
+    // Not every browser can move a file, so it is copied; the old one is deleted once the copy is complete.
     const name = await write(to, new Uint8Array(await (await savedModelFile(from)).arrayBuffer()));
     await remove(from);
     return name;
@@ -191,13 +190,13 @@ async function remove(name: string): Promise<void> {
   await models.removeEntry(await storedName(models, name));
 }
 
-/** The file of a model as it is listed: one that was saved before may have a name with what is left out by now. */
+/** The actual name of a listed model's file: earlier versions permitted characters that are now removed. */
 async function storedName(models: FileSystemDirectoryHandle, name: string): Promise<string> {
-  const before = await readFile(models, name + ending).catch(() => undefined); // no file can have such a name
+  const before = await readFile(models, name + ending).catch(() => undefined); // such a name is invalid for a file
   return (before ? name : clean(name)) + ending;
 }
 
-/** `name` without what some system does not take in a file's name. */
+/** `name` without the characters that some system forbids in file names. */
 export function clean(name: string): string {
   const kept = name
     .replace(/\.safetensors$/i, "")
@@ -208,7 +207,7 @@ export function clean(name: string): string {
   return [...kept].slice(0, 80).join("") || "model";
 }
 
-/** "name", or "name 2", "name 3" where that is taken. */
+/** "name", or "name 2", "name 3" if that is taken. */
 async function freeName(models: FileSystemDirectoryHandle, name: string): Promise<string> {
   const wanted = clean(name);
   for (let number = 1; ; number++) {

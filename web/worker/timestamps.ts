@@ -1,10 +1,10 @@
-// CubeCL asks for a GPU that tells the time ("timestamp-query") before it starts, and then never asks for the time: the
-// engine measures nothing in this way. Some GPUs cannot (those of Intel Macs, some of Androids), and do all the rest. So it is
-// told that each one can, and the browser is never asked for a device that does.
+// Makes the feature "timestamp-query" optional: CubeCL requires it at the start, but then never uses it, as the engine does
+// not measure in this way. Some GPUs lack it (those of Intel Macs, some Androids) and support everything else. So every
+// adapter claims to have it, and it is removed from the browser's request for a device.
 
 const feature = "timestamp-query";
 
-/** To be called before the engine starts. */
+/** Call before the engine starts. */
 export function doWithoutTimestamps(): void {
   if (!("GPUAdapter" in globalThis)) return;
   const { has } = GPUSupportedFeatures.prototype;

@@ -1,24 +1,24 @@
-// One call of `train`. The crate decides what the run does next (src/train/run); this ticks it, and pauses, stops, saves
-// and lets a person write in between.
+// The loop of one `train` call. The crate decides what the run does next (src/train/run); the loop advances it, and pauses,
+// stops, saves, and lets the user generate text in between.
 import type { RunEvent, SelfCheckResult, Session } from "lorito-wasm";
 import type { RunRequest, TrainResult, WorkerEvent } from "../shared/protocol";
 import type { RunSaver } from "./run-saver";
 import { type Guarded, macrotask } from "./turns";
 import type { Writer } from "./writer";
 
-/** What the loop works with. */
+/** The loop's dependencies. */
 export interface Tools {
   session: Guarded<Session>;
   writer: Writer;
   saver: RunSaver;
   emit: (event: WorkerEvent) => void;
-  /** Once the shaders that steps need are there. */
+  /** Resolves once the shaders for training steps are compiled. */
   compiled: Promise<unknown>;
-  /** Throws if the GPU, checked against the CPU, is wrong. */
+  /** Throws if the self-check failed. */
   judge: (found: SelfCheckResult) => void;
 }
 
-/** What the person wants of a run, from the moment it is asked for. */
+/** The state that the user requests for a run, from the `train` call on. */
 export class RunControl {
   #current: RunRequest;
   #changed: () => void = () => {};
@@ -31,31 +31,31 @@ export class RunControl {
     return this.#current;
   }
 
-  /** Nothing follows a stop. */
+  /** A stop is final. */
   set(request: RunRequest): void {
     if (this.#current === "stop") return;
     this.#current = request;
     this.#changed();
   }
 
-  /** Resolves when there is another request, or something to do in a pause. */
+  /** Resolves on another request, or when there is work to do during a pause. */
   changed(): Promise<void> {
     return new Promise<void>((resolve) => {
       this.#changed = resolve;
     });
   }
 
-  /** There is something to do in a pause. */
+  /** Announces work to do during a pause. */
   nudge(): void {
     this.#changed();
   }
 }
 
-/** Trains the run that has begun or was restored to its end step, or until a stop. Rejects with "diverged" when the loss is no number any more. */
+/** Trains the session's run to its last step, or until a stop. Rejects with "diverged" when the loss is no longer a number. */
 export async function train(tools: Tools, control: RunControl): Promise<TrainResult> {
   const { session, writer, saver, emit, compiled, judge } = tools;
 
-  /** Passes on what the run reports, and does what it asks for. The result comes last. */
+  /** Passes on the run's events, and handles its requests. The result comes last. */
   const handle = async (events: RunEvent[]): Promise<TrainResult | undefined> => {
     for (const event of events) {
       switch (event.event) {
@@ -99,7 +99,7 @@ export async function train(tools: Tools, control: RunControl): Promise<TrainRes
     emit({ event: "paused", paused: false });
   };
 
-  /** Between two ticks: the person first. */
+  /** Between two ticks, handles the user's requests first. */
   const turn = async () => {
     await macrotask();
     if (saver.due) {

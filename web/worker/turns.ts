@@ -1,14 +1,14 @@
-// Turn-taking in the worker. The crate's `Session` must never be called while another call is under way, async ones
-// included: everybody reaches it through one `Guarded`.
+// Serializes access to the session. The crate's `Session` must not be called during another call, async ones included:
+// all code uses one `Guarded`.
 import { Mutex } from "../shared/mutex";
 
-/** A value that can be touched only in turns. */
+/** A value with exclusive access for one caller at a time. */
 export class Guarded<V> {
   readonly #value: V;
   readonly #mutex = new Mutex();
   readonly #failed: (thrown: unknown) => void | Promise<void>;
 
-  /** `failed` sees everything that is thrown in a turn; the one who asked does once it is done. */
+  /** `failed` sees every error that is thrown during an access, before the caller does. */
   constructor(value: V, failed: (thrown: unknown) => void | Promise<void>) {
     this.#value = value;
     this.#failed = failed;
@@ -31,8 +31,8 @@ const waiting: (() => void)[] = [];
 channel.port1.onmessage = () => waiting.shift()?.();
 
 /**
- * Lets messages from the page in. A microtask would not, and `setTimeout` waits 4 ms when it is nested, which is as long
- * as a small model's step.
+ * Lets the worker receive messages from the page. A microtask would not, and `setTimeout` waits 4 ms when it is nested,
+ * which is as long as a small model's step.
  */
 export function macrotask(): Promise<void> {
   return new Promise((resolve) => {

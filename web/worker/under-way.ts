@@ -1,15 +1,15 @@
-// What takes its time in the worker: it reports its progress, and the person can cancel it.
+// Tracks long calls in the worker: reports their progress, and lets the user cancel them.
 import type { NamedFile } from "../shared/protocol";
 
-/** Milliseconds between two reports on one call: data may arrive a few KB at a time. */
+/** Milliseconds between two progress reports of one call: data may arrive in pieces of a few KB. */
 const between = 100;
 
-/** How a call is watched while it is under way. */
+/** The progress callbacks of a call. */
 export interface Watch {
   signal: AbortSignal;
   /** Bytes of all files together. */
   progress(loaded: number, total: number): void;
-  /** Each file when it is whole; what this throws ends the transfer. */
+  /** Called with each complete file; an error thrown here ends the transfer. */
   arrived?(file: NamedFile): Promise<void>;
 }
 
@@ -21,7 +21,7 @@ export class UnderWay {
     this.#report = report;
   }
 
-  /** Does the work. Its progress is reported with the call, the last of it before the work ends. */
+  /** Runs the work. Its progress is reported under the call's number, the last report before the work ends. */
   async watch<T>(call: number, work: (watch: Watch) => Promise<T>): Promise<T> {
     const abort = new AbortController();
     this.#calls.set(call, abort);
@@ -34,7 +34,7 @@ export class UnderWay {
     };
     const progress = (loaded: number, total: number) => {
       latest = [loaded, total];
-      // The last progress before a long wait is reported, too.
+      // The last report before a long wait must be sent, too.
       soon ??= setTimeout(send, between);
     };
     try {

@@ -1,24 +1,24 @@
-// Which files of weights make a model: one rule for folders, archives and the hub, that of transformers 5
-// (`_get_resolved_checkpoint_files`): model.safetensors if it is there, else exactly the files that the index names. Beyond
-// it, a single file or one whole set of shards counts where nothing else says what does.
+// Chooses the weight files of a model: one rule for folders, archives and the hub, that of transformers 5
+// (`_get_resolved_checkpoint_files`): model.safetensors if it exists, else exactly the files that the index names. In
+// addition, without either, a single file or one complete set of shards is accepted.
 import type { Problem } from "../shared/errors";
 
 export const weightsIndex = "model.safetensors.index.json";
 export const adapterWeights = "adapter_model.safetensors";
 
-/** The crate reads no index with more bytes. */
+/** The largest index that the crate reads, in bytes. */
 export const longestIndex = 2 ** 22;
 
 export interface ChosenWeights {
-  /** Nothing where there is none, or where nobody could tell which ones count. */
+  /** Empty if there are none, or if the choice is ambiguous. */
   weights: string[];
-  /** Whether it was the index that named them. */
+  /** Whether the index named them. */
   byIndex: boolean;
-  /** Files of weights that do not count. */
+  /** The other weight files. */
   passedOver: string[];
 }
 
-/** `names`: of the files in one folder. `indexed`: what the index there names, if there is one that can be read. */
+/** `names`: of the files in one folder. `indexed`: the files that its index names, if it can be read. */
 export function chooseWeights(names: readonly string[], indexed: readonly string[] | undefined): ChosenWeights {
   const all = names.filter((name) => name.endsWith(".safetensors") && name !== adapterWeights && !name.includes("/"));
   const choose = (weights: string[], byIndex = false) => ({
@@ -33,11 +33,11 @@ export function chooseWeights(names: readonly string[], indexed: readonly string
   const [first] = shards;
   const isOneSet = shards.every((shard) => shard && shard.set === first?.set);
   if (!first || !isOneSet) return choose([]);
-  // The crate tells which one is missing.
+  // The crate reports a missing shard.
   return choose(Array.from({ length: Math.min(first.of, 256) }, (_, index) => first.name(index + 1)));
 }
 
-/** "model-00001-of-00003.safetensors" as a part of its set. */
+/** Parses "model-00001-of-00003.safetensors" as a part of its set. */
 function shardOf(name: string | undefined) {
   const [, before = "", number = "", total = ""] = name?.match(/^(.*)-(\d+)-of-(\d+)\.safetensors$/) ?? [];
   if (!total) return undefined;
@@ -45,7 +45,7 @@ function shardOf(name: string | undefined) {
   return { set: `${before} ${total}`, of: Number(total), name: nameOf };
 }
 
-/** The files that an index names; undefined if it cannot be read, which the crate says better. */
+/** The files that an index names; undefined if it is invalid, for which the crate has a better error. */
 export function namesInIndex(index: string): string[] | undefined {
   try {
     const { weight_map: map } = JSON.parse(index);
@@ -57,7 +57,7 @@ export function namesInIndex(index: string): string[] | undefined {
   }
 }
 
-/** Says which weights a model was opened from, if others lay beside them. */
+/** A notice about the weights that a model was opened from, if its folder has others. */
 export function passedOverNotice({ weights, passedOver }: ChosenWeights): Problem[] {
   if (passedOver.length === 0 || weights.length === 0) return [];
   return [{ code: "weights-passed-over", used: some(weights), names: some(passedOver) }];

@@ -1,4 +1,4 @@
-// The worker: loads the crate's wasm and does what the page asks (protocol.ts), one call of the session at a time.
+// The worker's entry point: loads the crate's wasm and implements protocol.ts, one call of the session at a time.
 import { expose } from "comlink";
 import init, {
   type HalfPrecision,
@@ -34,10 +34,10 @@ import { unknownIn, Writer } from "./writer";
 
 const underWay = new UnderWay((call, loaded, total) => emit({ event: "loaded", call, loaded, total }));
 
-/** Tells the page that this worker is of no more use; it knows what to do. */
+/** Reports to the page that this worker must be replaced. */
 const lost = (problem: Problem) => emit({ event: "lost", problem });
 
-/** Why the module stopped, as far as it noted. It may not have been loaded, or be past answering. */
+/** The wasm's recorded reason for a trap. It may not be loaded, or unable to respond. */
 function whyStopped(): Problem | undefined {
   try {
     return stopReason();
@@ -51,20 +51,20 @@ function whyTrapped(trap: WebAssembly.RuntimeError): Problem {
   return whyStopped() ?? { code: "internal", reason: trap.message };
 }
 
-/** Milliseconds in which the browser may still say what is wrong with its GPU, once the crate has noticed. */
+/** Milliseconds to wait for the browser's own report on the GPU after the crate has failed. */
 const reasonWithin = 200;
 
-/** Sees what goes wrong in the session. */
+/** Detects fatal errors of the session. */
 async function watchForEnd(thrown: unknown): Promise<void> {
-  // After a trap the wasm's memory is in no known state; why it stopped can still be read.
+  // After a trap the state of the wasm's memory is undefined; the recorded reason can still be read.
   const trap = thrown instanceof WebAssembly.RuntimeError;
   const problem = trap ? whyTrapped(thrown) : problemOf(thrown);
   if (!trap && problem.code !== "device-lost" && problem.code !== rejected) return;
-  // The crate often notices before the browser tells, and the page believes whoever tells first.
+  // The crate often fails before the browser reports the cause, and the page uses the first report.
   await new Promise((resolve) => setTimeout(resolve, reasonWithin));
   lost(problem);
 }
-// A trap in an async method is seen only here.
+// A trap in an async method is only visible here.
 self.addEventListener("error", (event) => void watchForEnd(event.error));
 self.addEventListener("unhandledrejection", (event) => void watchForEnd(event.reason));
 doWithoutTimestamps();
@@ -72,10 +72,10 @@ watchGpu(lost);
 hurryReadBacks(() => globalThis.loritoGpuDevice?.queue);
 prepareToCompileAhead((reason) => lost({ code: rejected, reason }));
 
-/** The part of the wasm that not everybody needs, once the other part is there. */
+/** The deferred part of the wasm, once the first part is loaded. */
 let deferred: Deferred | undefined;
 
-/** What needs it for certain. What turns out to while it is at work, such as a chat in a text file, loads it in between. */
+/** Methods that always need it. Others may load it during the call, for example for a chat in a text file. */
 const needingDeferred = new Set<string>([
   "textsIn",
   "importModel",
@@ -88,12 +88,12 @@ const needingDeferred = new Set<string>([
   "chat",
 ] satisfies (keyof WorkerApi)[]);
 
-/** The machine's speed, once it is known, for estimates. */
+/** The machine's speed for estimates, once measured. */
 let gigaflops: number | undefined;
-/** Once that has been found out. */
+/** The result of the check of half precision, once made. */
 let halfPrecision: HalfPrecision | undefined;
 
-/** A preset with the person's figures in it, and the vocabulary of the tokenizer. */
+/** A preset with the user's changes, and the tokenizer's vocabulary. */
 function modelConfig(session: Session, { preset = "tiny", seed: _, ...given }: NewModel): ModelConfig {
   const presets = session.presets();
   const base = presets.find(({ name }) => name === preset);
@@ -128,7 +128,7 @@ async function readText(
   }
 }
 
-/** Says what of a prompt the model never sees, as it has no token for it. */
+/** Reports the characters of a prompt that the model has no token for. */
 function reportUnknown(call: number, session: Session, texts: string[]): void {
   const characters = unknownIn(session, texts);
   if (characters) emit({ event: "unknown", call, characters });
@@ -155,7 +155,7 @@ function exported(session: Session, kind: Exclude<ExportKind, "html">, name: str
   }
 }
 
-/** A GPU that computes otherwise than the CPU is of no more use. */
+/** Throws if the GPU failed the self-check. */
 function judge({ passed, lossDifference, gradientDifference, tolerance }: SelfCheckResult): void {
   if (passed) return;
   const problem: Problem = { code: "self-check-failed", lossDifference, gradientDifference, tolerance };
@@ -163,13 +163,13 @@ function judge({ passed, lossDifference, gradientDifference, tolerance }: SelfCh
   throw problem;
 }
 
-/** Passes on what a run reports. Once it has taken steps, nothing that the deferred part takes of the network delays them. */
+/** Passes on a run's events. Once it has taken steps, the deferred part is fetched, which would have delayed them. */
 function emitOfRun(event: WorkerEvent): void {
   emit(event);
   if (event.event === "progress") deferred?.loadAhead();
 }
 
-/** `begin` brings the session to a run, new or restored; then the loop takes it to its end. */
+/** `begin` prepares the session's run, new or restored; then the loop trains it. */
 async function train(begin: (tools: Running) => Promise<void>, request: RunRequest) {
   const tools = engine();
   refuseWhileTraining();
@@ -185,13 +185,13 @@ async function train(begin: (tools: Running) => Promise<void>, request: RunReque
   }
 }
 
-/** What the storage gives back. */
+/** Awaits a read from storage, and converts its errors. */
 const stored = <T>(asked: Promise<T>): Promise<T> =>
   asked.catch((thrown) => {
     throw storage.refusal(thrown, "reading");
   });
 
-/** Saves what could not be saved before, at once if no training will. */
+/** Saves the run after an earlier failure: at once, unless training is about to. */
 async function saveAgain(): Promise<void> {
   const { saver } = engine();
   if (current.control) current.control.nudge();
@@ -231,7 +231,7 @@ const api: WorkerApi = {
 
   plain: (method, ...values) =>
     engine().session.use((session) => {
-      // TypeScript does not see that method, values and result belong together.
+      // TypeScript cannot relate method, arguments and result to each other.
       const call = session[method] as (...values: unknown[]) => unknown;
       return call.apply(session, values);
     }) as never,
@@ -283,7 +283,7 @@ const api: WorkerApi = {
     const { engine: kind, session, gpu } = engine();
     return session.use(async (open) => {
       const shape = modelConfig(open, model);
-      // How fast a GPU is depends on how much it is given at a time; a processor is as fast with little.
+      // A GPU's speed depends on the size of its work; a CPU's does not.
       const depends = kind === "webgpu" && gpu !== undefined;
       if (!current.control && (depends || gigaflops === undefined)) gigaflops = await open.measure(shape, config);
       return open.planModel(shape, config);
@@ -322,7 +322,7 @@ const api: WorkerApi = {
   exportOnePage: async (name, words) => {
     const { writeOnePage } = await part(import("./one-page/write"));
     const model = await engine().session.use((session) => session.exportSafetensors(name));
-    // The worker's own address is that of the blob it starts from.
+    // The worker's own address is that of its blob.
     return writeOnePage(name, words, new Blob([model as BlobPart]), import.meta.url);
   },
   exportFolder: async (name) => {
@@ -417,13 +417,13 @@ const api: WorkerApi = {
   restoreRun: async (file, run) => {
     refuseWhileTraining();
     const restore = () => engine().saver.restore(file, run);
-    // What the browser's own storage lacks is no file that somebody chose.
+    // Only a file that the user chose can be reported as "file-unreadable", not the browser's own storage.
     return engine().writer.instead(file ? () => readingFile(namesOf(file), restore) : restore);
   },
 
   discardRun: async (run) => {
     const { saver } = engine();
-    // Another one may go while this one trains: there may be no room for both.
+    // Another run may be deleted during training: there may be no space for both.
     if (run === undefined || run === saver.run) refuseWhileTraining();
     await stored(saver.discard(run));
     saver.retry();
@@ -449,7 +449,7 @@ const api: WorkerApi = {
   savedModelFile: (name) => stored(storage.savedModelFile(name)),
 };
 
-/** Errors cross as plain objects; Comlink would keep of an instance no more than its message. */
+/** Errors are sent as plain objects; Comlink would keep only the message of an instance. */
 function withProblems<A extends object>(methods: A): A {
   return new Proxy(methods, {
     get: (target, name, receiver) => {

@@ -1,17 +1,17 @@
-// Writing text with the model, one text at a time.
+// Generates text with the model, one text at a time.
 import type { Session } from "lorito-wasm";
 import { Mutex } from "../shared/mutex";
 import { type Guarded, macrotask } from "./turns";
 
-/** A text to be written: how the session begins it, and who listens. */
+/** A text to generate: how the session begins it, and its callbacks. */
 export interface Writing {
   begin(session: Session): void | Promise<void>;
   piece?(text: string): void;
-  /** The last look at the session before the text ends. */
+  /** Called with the session before the generation ends. */
   end?(session: Session): void;
 }
 
-/** The distinct characters of texts that the model has no token for, in the order of their code points. */
+/** The distinct characters of texts that the model has no token for, in code-point order. */
 export function unknownIn(session: Session, texts: string[]): string {
   const unknown = new Set(texts.flatMap((text) => [...session.unknownToModel(text)]));
   return [...unknown].sort().join("");
@@ -21,14 +21,14 @@ export class Writer {
   readonly #session: Guarded<Session>;
   readonly #turn = new Mutex();
   readonly #people = new Set<Promise<unknown>>();
-  /** Counts the calls of `stop`: what was asked for before one ends with it. */
+  /** Counts the calls of `stop`: each ends all texts requested before it. */
   #stops = 0;
 
   constructor(session: Guarded<Session>) {
     this.#session = session;
   }
 
-  /** Writes for a person: training waits. */
+  /** Generates text for the user: training waits. */
   async forPerson(writing: Writing): Promise<string> {
     const stops = this.#stops;
     const written = this.#turn.run(() => this.#write(writing, () => this.#stops !== stops));
@@ -65,22 +65,22 @@ export class Writer {
     return text;
   }
 
-  /** Ends every text that a person has asked for. */
+  /** Ends every text that the user has requested. */
   stop(): void {
     this.#stops += 1;
   }
 
-  /** Whether a person waits for text. */
+  /** Whether the user waits for text. */
   get wanted(): boolean {
     return this.#people.size > 0;
   }
 
-  /** Resolves when no person waits for text. */
+  /** Resolves when the user waits for no text. */
   async idle(): Promise<void> {
     while (this.#people.size > 0) await Promise.allSettled(this.#people);
   }
 
-  /** Does something that no text may be written through: ends the texts under way, and waits for that. */
+  /** Does work that cannot overlap with generation: stops the texts in progress, and waits for their end. */
   async instead<T>(work: () => Promise<T>): Promise<T> {
     this.stop();
     return this.#turn.run(work);

@@ -1,5 +1,5 @@
-//! The measurements: bench/run.mjs takes them in a real browser, on the page that `serve` serves, and prints one JSON
-//! line for each. bench/pack.mjs writes a folder that takes some of them on a machine with a GPU and no browser.
+//! Runs the measurements: bench/run.mjs takes them in a real browser, on the page that `serve` serves, and prints one
+//! JSON line for each. bench/pack.mjs writes a folder that takes some of them on a machine with a GPU and no browser.
 
 use std::process::ExitCode;
 
@@ -26,7 +26,7 @@ pub fn run(project: &Project, arguments: &[&str]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The page's own wasm, the Node of this machine, and what a comparison needs besides.
+/// Packs the page's own wasm, this machine's Node, and the other files that a comparison needs.
 pub fn pack(project: &Project) -> Result<ExitCode> {
     page::build(project)?;
     tools::node_packages(project, "bench")?;

@@ -1,4 +1,4 @@
-//! The tests in other browsers than Chromium: tests/browser/elsewhere, which Playwright's runner runs and WebDriver drives.
+//! Runs the tests in browsers other than Chromium: tests/browser/elsewhere, with Playwright's runner and WebDriver.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::shell::{command, run};
 use crate::tally::{self, Tally};
 use crate::{Project, server, tools};
 
-/// The main path on the CPU engine in each browser that is to be had here.
+/// Tests the main path on the CPU engine in each browser that can be installed here.
 pub fn main_path(project: &Project) -> Tally {
     let found = || -> Result<_> {
         Ok([("LORITO_FIREFOX", tools::firefox()?), ("LORITO_WEBKIT_DRIVER", tools::webkit_driver()?)])
@@ -34,7 +34,7 @@ pub fn main_path(project: &Project) -> Tally {
     })
 }
 
-/// Firefox with WebGPU on: what the engine does there, and that each of its shaders can be had for every system.
+/// Tests Firefox with WebGPU: its results, and that each of its shaders compiles for every system.
 pub fn webgpu(project: &Project) -> Tally {
     let firefox = match tools::vulkan_driver().and_then(|()| tools::firefox()) {
         Ok(Some(firefox)) => firefox,
@@ -51,14 +51,14 @@ pub fn webgpu(project: &Project) -> Tally {
     tally
 }
 
-/// Runs some of the files of tests; `prepare` says which browsers there are.
+/// Runs some of the test files; `prepare` sets the environment variables for the browsers.
 fn elsewhere(project: &Project, files: &[&str], prepare: impl FnOnce(&mut Command)) -> Tally {
     let tests = || -> Result<Tally> {
         let server = server::start(project.dist(), 0)?;
         let folder = project.root.join("tests/browser");
         let report: PathBuf = folder.join("results/elsewhere.json");
         if report.exists() {
-            fs::remove_file(&report)?; // an earlier run's must not be taken for this one's
+            fs::remove_file(&report)?; // an earlier run's must not be mistaken for this one's
         }
         let mut playwright = command(folder.join("node_modules/.bin/playwright"));
         playwright.args(["test", "--config=elsewhere/playwright.config.ts", "--reporter=list,json"]).args(files);

@@ -1,4 +1,4 @@
-//! Every check of `cargo xtask test`, in the order in which they tell most for the time they take.
+//! All checks of `cargo xtask test`, ordered by how much they find in how little time.
 
 use std::fs;
 use std::io::IsTerminal;
@@ -14,7 +14,7 @@ struct Check {
     name: &'static str,
     says: &'static str,
     how_long: &'static str,
-    /// It reads what the page's build made.
+    /// Whether it reads the page's build.
     needs_page: bool,
     run: fn(&Project) -> Tally,
 }
@@ -25,7 +25,8 @@ impl Check {
     }
 }
 
-/// The server's crates want more of what both depend on: built as one, Burn would be compiled a second time.
+/// The server's crates enable more features of shared dependencies: built together, Burn would be compiled a second
+/// time.
 const CRATE: &[&str] = &["--workspace", "--exclude", "xtask"];
 const XTASK: &[&str] = &["--package", "xtask"];
 
@@ -92,7 +93,8 @@ const CHECKS: &[Check] = &[
         how_long: "seconds",
         needs_page: true,
         run: |project| {
-            // A room of web/ may import only what its own tsconfig.json includes: an import from elsewhere is an error (TS6307).
+            // Each folder of web/ may import only what its own tsconfig.json includes: other imports are errors
+            // (TS6307).
             let mut tally = Tally::default();
             for folder in
                 ["web/shared", "web/api", "web/worker", "web/page", "web/offline", "web/one-page", "tests/browser"]
@@ -143,7 +145,7 @@ const CHECKS: &[Check] = &[
     },
 ];
 
-/// Checks that take long or need what not everybody has: made where they are asked for.
+/// Checks that take long or have special requirements: run on request.
 const MORE: &[Check] = &[Check {
     name: "firefox-webgpu",
     says: "The engine on WebGPU in Firefox, and its shaders for every system",
@@ -155,17 +157,17 @@ const MORE: &[Check] = &[Check {
 /// Which checks to run.
 pub enum Which<'a> {
     All,
-    /// Those of other browsers that take long, too.
+    /// All of them, and the long ones in other browsers.
     AllAndMore,
-    /// By their names, a comma between them.
+    /// Those with these names, separated by commas.
     Only(&'a str),
 }
 
-/// Runs checks, all of them or some, and ends with the tally. One that fails keeps no other from
-/// running, except that what reads the page cannot when the page does not build; it then counts as failed.
+/// Runs all checks or some, and prints the tally. A failed check does not prevent the others, except those that read
+/// the page if its build fails; they then count as failed.
 ///
-/// The page, and the tools for that, are built beside the checks that do not read it: optimising as a whole keeps one core
-/// busy, and Cargo, which locks what it compiles by profile, lets both go on.
+/// The page and its tools are built in parallel with the checks that do not read it: link-time optimisation uses only
+/// one core, and Cargo, which locks build folders by profile, permits both.
 pub fn run(project: &Project, which: Which) -> Result<ExitCode> {
     let left_out = if matches!(which, Which::All) { MORE } else { &[] };
     let checks = chosen(which)?;
@@ -213,7 +215,7 @@ fn chosen(which: Which) -> Result<Vec<&'static Check>> {
     Ok(all().filter(|check| names.contains(&check.name)).collect())
 }
 
-/// Looks for files that make a reader panic, for `seconds`; `seed` says which files.
+/// Fuzzes the file readers for `seconds`; `seed` determines the files.
 pub fn fuzz(project: &Project, seconds: u32, seed: u64) -> Result<ExitCode> {
     let mut test = command("cargo");
     test.args(["test", "--locked", "--package", "lorito", "--test", "promises", "--", "--nocapture", "fuzz::"]);
@@ -228,19 +230,19 @@ fn cargo(project: &Project, arguments: &[&str]) -> Result<()> {
     run_command(command("cargo").args(arguments).current_dir(&project.root))
 }
 
-/// Runs one of the programs that web/'s npm packages bring.
+/// Runs a program from web/'s npm packages.
 fn node_tool(project: &Project, name: &str, arguments: &[&str]) -> Result<()> {
     let program = project.root.join("web/node_modules/.bin").join(name);
     run_command(command(program).args(arguments).current_dir(&project.root))
 }
 
-/// Biome colours what it writes to a file, too, unless told not to.
+/// Biome colours its output also when it goes to a file, unless told otherwise.
 fn colors() -> &'static str {
     if std::io::stdout().is_terminal() { "--colors=force" } else { "--colors=off" }
 }
 
-/// Of the crate for WebAssembly, which holds everything and src/web as well. What it depends on has been checked by Clippy with
-/// the same features; natively the tests want more of naga, and Burn would be checked a second time.
+/// Builds the crate's documentation for WebAssembly, which includes src/web. Clippy has checked the dependencies with
+/// the same features; natively the tests need more of naga's, and Burn would be checked a second time.
 fn documentation(project: &Project) -> Tally {
     let mut doc = command("cargo");
     doc.args(["doc", "--locked", "--no-deps", "-p", "lorito", "--target=wasm32-unknown-unknown", "--lib"]);
@@ -260,7 +262,7 @@ fn run_rust_tests(project: &Project) -> Result<Tally> {
         cargo
     };
     run_command(&mut test(CRATE, &["--no-run"]))?;
-    // Shaders are compiled one after another, so that either half of the tests keeps but one core busy.
+    // Shaders are compiled one after another, so each half of the tests uses only one core.
     let promises = Beside::start(&mut test(CRATE, &["--test", "*"]), project.target.join("promises.log"))?;
     let (mut of_crate, mut of_xtask) = (Tally::default(), Tally::default());
     let mut succeeded = true;
@@ -274,8 +276,8 @@ fn run_rust_tests(project: &Project) -> Result<Tally> {
     Ok(sum)
 }
 
-/// Runs the script of the exported folder on what the crate has trained. Without Python it is not checked, and with a bare
-/// Python only read: torch is too large to be installed for this alone.
+/// Runs the Python export's script on a model that the crate has trained. Without Python it is skipped, and without
+/// torch the script is only parsed: torch is too large to be installed for this check.
 fn carry_on(project: &Project) -> Tally {
     let python = std::env::var_os("LORITO_PYTHON").unwrap_or_else(|| "python3".into());
     let python = || command(&python);
@@ -312,7 +314,7 @@ fn run_browser_tests(project: &Project) -> Result<Tally> {
     let mut sum = Tally::default();
     for tests in [["--grep-invert=@alone", "--workers=2"], ["--grep=@alone", "--workers=1"]] {
         if report.exists() {
-            fs::remove_file(&report)?; // an earlier run's must not be taken for this one's
+            fs::remove_file(&report)?; // an earlier run's must not be mistaken for this one's
         }
         let mut playwright = command(folder.join("node_modules/.bin/playwright"));
         playwright.args(["test", "--reporter=list,json"]).args(tests).current_dir(&folder);
@@ -330,7 +332,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_check_is_named() {
+    fn the_error_for_an_unknown_check_names_it() {
         assert_eq!(chosen(Which::Only("rust,browser")).unwrap().len(), 2);
         assert_eq!(chosen(Which::Only("firefox-webgpu")).unwrap().len(), 1);
         let error = chosen(Which::Only("rust,browsser")).err().unwrap().to_string();

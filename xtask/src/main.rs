@@ -1,14 +1,14 @@
 //! `cargo xtask serve | build | test | bench`: every step between a fresh machine and a page in a browser.
 //!
-//! - `tools.rs`: what gets installed, where, and how long it takes
-//! - `page.rs`: the release page in dist/
+//! - `tools.rs`: installs tools, and says where and how long it takes
+//! - `page.rs`: builds the release page in dist/
 //! - `server.rs`: the static server that `serve`, the browser tests and the measurements share
 //! - `checks.rs`: the checks of `test`; `wasm.rs` reads the compiled module, `supply.rs` the dependencies
-//! - `tally.rs`: what passed, failed and was skipped
-//! - `browsers.rs`: the tests in other browsers than Chromium
-//! - `wasm-bindgen/`: that program as a package with a lockfile of its own
+//! - `tally.rs`: counts passed, failed and skipped tests
+//! - `browsers.rs`: the tests in browsers other than Chromium
+//! - `wasm-bindgen/`: that program as a package with its own lockfile
 //! - `bench.rs`: the measurements
-//! - `shell.rs`: running another program, and saying so
+//! - `shell.rs`: runs other programs with progress messages
 
 mod bench;
 mod browsers;
@@ -42,7 +42,7 @@ LORITO_CHROMIUM names the browser for test and bench, where it is not on PATH; L
 LORITO_PYTHON names a Python with torch, transformers and accelerate, to test that training goes on there.
 CARGO_TARGET_DIR moves what is compiled, the build tools included, out of the checkout.";
 
-/// Where things are.
+/// The project's folders.
 pub struct Project {
     /// The checkout.
     pub root: PathBuf,
@@ -52,7 +52,7 @@ pub struct Project {
 
 impl Project {
     fn find() -> Result<Self> {
-        // Asked at run time: the compiled xtask may be shared by several checkouts with one target folder.
+        // Read at run time: several checkouts with one target folder may share the compiled xtask.
         let manifest = std::env::var_os("CARGO_MANIFEST_DIR").context("start me with `cargo xtask`")?;
         let root = PathBuf::from(manifest).parent().context("xtask/ lies in the checkout")?.to_path_buf();
         let metadata = shell::output(
@@ -63,7 +63,7 @@ impl Project {
         Ok(Self { root, target })
     }
 
-    /// The page, ready to be served.
+    /// The folder of the built page.
     pub fn dist(&self) -> PathBuf {
         self.root.join("dist")
     }

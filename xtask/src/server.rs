@@ -1,5 +1,5 @@
-//! A static server for the page, on this machine only. `serve`, the browser tests and the measurements share it, so
-//! what is tested is what is served. Its headers are those that the build wrote for every host (web/build/headers.mjs).
+//! A static server for the page, on localhost only. `serve`, the browser tests and the measurements share it, so the
+//! tests see what users see. It sends the headers that the build wrote for every host (web/build/headers.mjs).
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -13,13 +13,13 @@ use tokio::task::JoinHandle;
 use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-/// How many ports to try from the first on.
+/// Number of ports to try.
 const PORTS: u16 = 100;
 
-/// The file in the page's folder that has the headers for all files, in the format of Netlify and Cloudflare Pages.
+/// The file in the page's folder with the headers for all files, in the format of Netlify and Cloudflare Pages.
 const HEADERS: &str = "_headers";
 
-/// A server at work in the background, until this is dropped.
+/// A server that runs in the background until this is dropped.
 pub struct Running {
     pub port: u16,
     runtime: Runtime,
@@ -31,13 +31,13 @@ impl Running {
         format!("http://127.0.0.1:{}/", self.port)
     }
 
-    /// Blocks as long as it serves.
+    /// Blocks while the server runs.
     pub fn wait(self) -> Result<()> {
         Ok(self.runtime.block_on(self.serving)??)
     }
 }
 
-/// Serves a folder at the first free port from `first` on; 0 stands for any.
+/// Serves a folder at the first free port from `first` on; 0 means any port.
 pub fn start(folder: PathBuf, first: u16) -> Result<Running> {
     let folder = folder.canonicalize().with_context(|| format!("no folder {}", folder.display()))?;
     let runtime = Runtime::new()?;
@@ -52,7 +52,7 @@ pub fn start(folder: PathBuf, first: u16) -> Result<Running> {
     Ok(Running { port, runtime, serving })
 }
 
-/// What is to be sent with every file: in `_headers` the lines below the path `/*`, a name and a value each.
+/// The headers for every file: in `_headers` the lines below the path `/*`, each with a name and a value.
 fn headers_in(folder: &Path) -> Result<Vec<(HeaderName, HeaderValue)>> {
     let path = folder.join(HEADERS);
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}: build the page", path.display()))?;
@@ -89,7 +89,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder with a page in it and a secret beside it, gone when dropped.
+    /// A folder with a page in it and a secret file beside it, deleted when dropped.
     fn site() -> TempDir {
         let around = tempfile::tempdir().unwrap();
         let site = page_of(&around);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn files_come_with_their_type_and_the_headers_of_the_folder() {
+    fn responses_have_the_content_type_and_the_headers_of_the_folder() {
         let site = site();
         let running = start(page_of(&site), 0).unwrap();
         let port = running.port;
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_headers_that_can_be_read_is_not_served() {
+    fn a_folder_with_invalid_headers_is_not_served() {
         let site = site();
         let headers = page_of(&site).join(HEADERS);
         for text in ["", "/samples/*\n  A: b\n", "/*\n  no header\n", "/*\nA: b\n", "/*\n  A b: c\n"] {
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_browser_has_is_not_sent_again() {
+    fn files_in_the_browsers_cache_are_not_sent_again() {
         let site = site();
         let running = start(page_of(&site), 0).unwrap();
         let port = running.port;
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_port_is_passed_over() {
+    fn the_next_port_is_used_if_one_is_taken() {
         let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         let site = site();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_that_are_opened_at_once_are_all_answered() {
+    fn simultaneous_connections_all_get_responses() {
         let site = site();
         for round in 0..100 {
             let running = start(page_of(&site), 0).unwrap();
@@ -209,7 +209,7 @@ mod tests {
             for stream in &mut open {
                 write!(stream, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").unwrap();
             }
-            // None of them closes before all are answered, as in a browser.
+            // As in a browser, none of them closes before all have a response.
             for stream in &mut open {
                 stream.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
                 let mut answer = [0; 512];

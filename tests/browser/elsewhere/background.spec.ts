@@ -1,14 +1,14 @@
-// Training on a page that nobody looks at is as fast as on one in front. Chromium: ../background.spec.ts.
+// Training on a hidden page is as fast as on a visible one, in browsers other than Chromium (../background.spec.ts).
 import { expect, test } from "@playwright/test";
 import { text, tinyModel, tinyRun } from "../lorito";
 import { type Browser, firefox, webkit } from "./browsers";
 
 const { LORITO_URL = "", LORITO_FIREFOX, LORITO_WEBKIT_DRIVER } = process.env;
 
-/** For how long each of the two speeds is measured. */
+/** Duration of each of the two speed measurements. */
 const seconds = Number(process.env.LORITO_BACKGROUND_SECONDS ?? 4);
 
-/** What training tells of itself: how far it is and its own clock, and whether the page was hidden when it heard. */
+/** A progress event: step, training's own clock, and whether the page was hidden when it arrived. */
 interface Told {
   step: number;
   seconds: number;
@@ -43,7 +43,7 @@ async function train(browser: Browser): Promise<Told[]> {
   return browser.evaluate(() => (window as unknown as { told: Told[] }).told, null);
 }
 
-/** Steps a second between the first of these and the last. */
+/** Steps per second between the first and the last of these. */
 function speed(told: Told[]): number {
   const [first, last] = [told[0], told.at(-1)];
   if (!first || !last || first === last) return 0;
@@ -61,19 +61,19 @@ async function measure(name: string, browser: Browser): Promise<void> {
         `of them ${unseen.length} times; ${front.length} times in front`,
     );
     expect(unseen.length).toBeGreaterThan(1);
-    // A loop whose timers a browser slows down takes a step or a few a second; other programs take not so much.
+    // A loop with throttled timers makes a step or a few per second; other programs do not slow it down that much.
     expect(speed(unseen)).toBeGreaterThan(speed(front) / 4);
   } finally {
     await browser.close();
   }
 }
 
-test("Firefox trains unseen as fast as in front", async () => {
+test("Firefox trains as fast on a hidden page as on a visible one", async () => {
   test.skip(!LORITO_FIREFOX, "there is no Firefox here");
   await measure("Firefox", await firefox(LORITO_FIREFOX ?? ""));
 });
 
-test("WebKitGTK trains unseen as fast as in front", async () => {
+test("WebKitGTK trains as fast on a hidden page as on a visible one", async () => {
   test.skip(!LORITO_WEBKIT_DRIVER, "there is no WebKitGTK here");
   await measure("WebKitGTK", await webkit(LORITO_WEBKIT_DRIVER ?? ""));
 });

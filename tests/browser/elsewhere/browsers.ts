@@ -1,4 +1,4 @@
-// Each browser as these tests see it: one page in it, which is looked at and clicked in.
+// A common interface to the browsers under test: one page in each, to inspect and click.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -7,27 +7,27 @@ import { join } from "node:path";
 import { chromium } from "@playwright/test";
 import { overHttp, type Session, withFirefox } from "./webdriver";
 
-/** An element, as an XPath. */
+/** An XPath to an element. */
 export type Path = string;
 
 export interface Browser {
   open(address: string): Promise<void>;
   reload(): Promise<void>;
-  /** What a function of the page's, which sees nothing but what it is given, returns or resolves with. */
+  /** Runs a function in the page, with only its argument in scope; resolves with its result. */
   evaluate<Given, Result>(work: (given: Given) => Result, given: Given): Promise<Awaited<Result>>;
   click(element: Path): Promise<void>;
   type(field: Path, words: string): Promise<void>;
-  /** Gives a file to a chooser of files. */
+  /** Selects a file in a file chooser. */
   choose(chooser: Path, file: string): Promise<void>;
-  /** Minimizes the window, so that nobody can look at the page. */
+  /** Minimizes the window, so that the page is hidden. */
   hide(): Promise<void>;
   picture(file: string): Promise<void>;
-  /** The file whose name ends in this, as soon as the page has handed it out. */
+  /** Waits for a download whose name ends in this. */
   download(ending: string): Promise<string>;
   close(): Promise<void>;
 }
 
-/** A folder for one browser: its settings and what it downloads. */
+/** A temporary folder for one browser: its settings and downloads. */
 class Folder {
   constructor(readonly path: string) {}
 
@@ -43,7 +43,7 @@ class Folder {
     return join(this.path, "Downloads");
   }
 
-  /** A browser may write beside the file first, so that it grows under its own name or appears with its size. */
+  /** A browser may write to a temporary file first, or create the file before it has all of its content. */
   async download(ending: string): Promise<string> {
     let before = -1;
     return until(`a download of ${ending}`, async () => {
@@ -62,7 +62,7 @@ class Folder {
   }
 }
 
-/** What `look` finds, once it finds something. */
+/** Polls `look` until it finds something. */
 export async function until<Found>(what: string, look: () => Promise<Found | undefined>): Promise<Found> {
   const start = performance.now();
   while (performance.now() - start < 60_000) {
@@ -73,7 +73,7 @@ export async function until<Found>(what: string, look: () => Promise<Found | und
   throw new Error(`${what} did not come within a minute`);
 }
 
-/** A program that runs until it is ended; what it says goes to the tests' output where LORITO_BROWSER_LOG is set. */
+/** Starts a program; its output goes to the tests' output if LORITO_BROWSER_LOG is set. */
 function start(program: string, args: string[], more: { env?: Record<string, string>; pipe?: boolean } = {}) {
   const says = process.env.LORITO_BROWSER_LOG ? "inherit" : "ignore";
   const stdio = ["ignore", says, says, ...(more.pipe ? (["pipe"] as const) : [])] as const;
@@ -89,7 +89,7 @@ async function end(child: ChildProcess): Promise<void> {
   await ended;
 }
 
-/** A browser that is driven by WebDriver. */
+/** A browser controlled by WebDriver. */
 async function driven(session: Session, folder: Folder, programs: ChildProcess[]): Promise<Browser> {
   await session.send("timeouts", { script: 600_000, pageLoad: 60_000 });
   const find = async (path: Path) =>
@@ -132,13 +132,13 @@ async function driven(session: Session, folder: Folder, programs: ChildProcess[]
   };
 }
 
-/** Firefox, with these of its settings changed. */
+/** Firefox with the given settings. */
 export async function firefox(program: string, settings: Record<string, unknown> = {}): Promise<Browser> {
   const folder = await Folder.make();
   const profile = join(folder.path, "profile");
   await mkdir(profile);
   const all = {
-    "marionette.port": 0, // any that is free
+    "marionette.port": 0, // any free port
     "browser.download.folderList": 2,
     "browser.download.dir": folder.downloads,
     "datareporting.policy.dataSubmissionEnabled": false,
@@ -153,7 +153,7 @@ export async function firefox(program: string, settings: Record<string, unknown>
   return driven(await withFirefox(Number(port)), folder, [running]);
 }
 
-/** WebKitGTK's own browser, on a screen that nobody sees. */
+/** WebKitGTK's own browser, on a virtual display. */
 export async function webkit(driver: string): Promise<Browser> {
   const folder = await Folder.make();
   const screen = start("Xvfb", ["-displayfd", "3", "-screen", "0", "1280x900x24", "-nolisten", "tcp"], { pipe: true });
@@ -167,7 +167,7 @@ export async function webkit(driver: string): Promise<Browser> {
       HOME: folder.path,
       XDG_CONFIG_HOME: join(folder.path, ".config"),
       LIBGL_ALWAYS_SOFTWARE: "1",
-      // Without a language it says "C" for the person's, which is none.
+      // Without a language its navigator.language is "C", which is not valid.
       LANG: "en_US.UTF-8",
     },
   });
@@ -181,7 +181,7 @@ export async function webkit(driver: string): Promise<Browser> {
   return driven(await overHttp(address, {}), folder, [running, screen]);
 }
 
-/** Chromium, as the other tests use it. */
+/** Chromium with Playwright, as in the other tests. */
 export async function ofPlaywright(program: string, ...args: string[]): Promise<Browser> {
   const folder = await Folder.make();
   const browser = await chromium.launch({ executablePath: program, args });
@@ -199,7 +199,7 @@ export async function ofPlaywright(program: string, ...args: string[]): Promise<
     type: (path, words) => page.locator(`xpath=${path}`).fill(words),
     choose: (path, file) => page.locator(`xpath=${path}`).setInputFiles(file),
     hide() {
-      // Playwright keeps every tab of Chromium's as if it were in front.
+      // Playwright keeps each of Chromium's tabs active.
       throw new Error("../background.spec.ts hides Chromium's tabs");
     },
     async picture(file) {

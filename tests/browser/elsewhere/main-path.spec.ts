@@ -1,5 +1,5 @@
-// The way of a sample to a model that leaves as a file and comes back, in browsers other than Chromium, on the CPU engine:
-// what the page says, and the losses to the last bit.
+// The main path from a sample to an exported and reopened model, in browsers other than Chromium, on the CPU engine: the
+// page's texts, and losses that are equal to the last bit.
 import { expect, test } from "@playwright/test";
 import { type Browser, firefox, ofPlaywright, webkit } from "./browsers";
 import { walk } from "./walk";
@@ -28,12 +28,12 @@ test.beforeAll(async () => {
   });
 });
 
-test("Firefox comes to the same losses, saves and goes on", async () => {
+test("Firefox has the same losses, saves a run and continues it", async () => {
   test.skip(!LORITO_FIREFOX, "there is no Firefox here");
   expect(await walkIn(await firefox(LORITO_FIREFOX ?? ""), { saves: true, reason: /offers no WebGPU/ })).toEqual(right);
 });
 
-test("WebKitGTK comes to the same losses, and goes on from a file as it saves nothing", async () => {
+test("WebKitGTK has the same losses, and continues from a file as it cannot save a run", async () => {
   test.skip(!LORITO_WEBKIT_DRIVER, "there is no WebKitGTK here");
   const seen = await walkIn(await webkit(LORITO_WEBKIT_DRIVER ?? ""), { saves: false, reason: /offers no WebGPU/ });
   expect(seen).toEqual(right);

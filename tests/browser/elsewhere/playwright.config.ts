@@ -1,5 +1,5 @@
-// Other browsers than Chromium. Playwright runs the tests; the browsers are Debian's own, which it cannot drive, and are
-// driven by WebDriver (webdriver.ts).
+// The configuration for browsers other than Chromium. Playwright runs the tests, but cannot control Debian's own browsers,
+// which are controlled by WebDriver (webdriver.ts).
 import { defineConfig } from "@playwright/test";
 
 if (!process.env.LORITO_URL || !process.env.LORITO_CHROMIUM)

@@ -1,4 +1,4 @@
-// The page as it is served, but for a script that its worker runs before its own.
+// Serves the page with a script that its worker runs before its own.
 import { createServer, type IncomingMessage } from "node:http";
 
 export interface Served {
@@ -6,7 +6,7 @@ export interface Served {
   close(): Promise<void>;
 }
 
-/** `heard` gets what the script posts to "heard". */
+/** `heard` is called with the data that the script posts to "heard". */
 export async function serveWith(script: string, heard: (words: string) => void): Promise<Served> {
   const page = process.env.LORITO_URL ?? "";
   const server = createServer(async (request, response) => {

@@ -1,4 +1,4 @@
-// What a person does on the page, in any browser: by its buttons and its words.
+// Walks the main path on the page in any browser, by the names of buttons and fields.
 import { expect } from "@playwright/test";
 import type {} from "../lorito";
 import { small } from "../person";
@@ -9,7 +9,7 @@ const address = process.env.LORITO_URL ?? "";
 const button = (name: string) => `//button[normalize-space()="${name}"]`;
 const buttonFrom = (name: string) => `//button[starts-with(normalize-space(),"${name}")]`;
 
-/** Waits until the page says this. */
+/** Waits until the page shows this text. */
 async function says(browser: Browser, words: string | RegExp): Promise<void> {
   await expect
     .poll(() => browser.evaluate(() => document.body.innerText.replace(/\s+/g, " "), null), { timeout: 60_000 })
@@ -27,7 +27,7 @@ async function canBePressed(browser: Browser, path: string): Promise<void> {
     .toBe(true);
 }
 
-/** Presses a button as soon as it can be pressed. */
+/** Clicks a button once it is enabled. */
 async function press(browser: Browser, path: string): Promise<void> {
   await canBePressed(browser, path);
   await browser.click(path);
@@ -41,12 +41,12 @@ async function ended(browser: Browser, steps: number): Promise<void> {
 
 const fileChooser = '//input[@id="model-file"]';
 
-/** What the model writes when its dice are given. */
+/** The text that the model generates with a fixed seed. */
 function written(browser: Browser): Promise<string> {
   return browser.evaluate(() => window.lorito.generate("KEEPER:", { maxTokens: 80, seed: 3 }), null);
 }
 
-/** Everything that its training has come to, and what it writes. */
+/** The metrics of the whole training, and the generated text. */
 async function figures(browser: Browser) {
   const learned = await browser.evaluate(async () => {
     const { steps, evaluations, samples } = await window.lorito.history();
@@ -61,8 +61,8 @@ async function figures(browser: Browser) {
 }
 
 /**
- * The whole way; what the model came to on it. `saves`: whether the browser keeps files for the page; `reason`: what the page
- * says of the engine.
+ * The main path; returns the model's metrics along the way. `saves`: whether the browser has storage for the page; `reason`:
+ * the page's text about the engine.
  */
 export async function walk(browser: Browser, { saves, reason }: { saves: boolean; reason: RegExp }) {
   await browser.open(`${address}#${small}&steps=20&evalEvery=10`);

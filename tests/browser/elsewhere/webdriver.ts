@@ -1,8 +1,8 @@
-// WebDriver, as much of it as these tests need (https://www.w3.org/TR/webdriver2/). WebKitGTK's driver speaks it over HTTP;
-// Firefox speaks it itself, over a socket and with names for the commands instead of addresses, which it calls Marionette.
+// A minimal WebDriver client (https://www.w3.org/TR/webdriver2/). WebKitGTK's driver uses it over HTTP; Firefox implements it
+// as Marionette, over a socket and with names of commands instead of addresses.
 import { connect, type Socket } from "node:net";
 
-/** The commands: how WebDriver's standard addresses them, and how Firefox calls them. */
+/** The commands: their addresses in WebDriver, and their names in Marionette. */
 const commands = {
   timeouts: ["POST /timeouts", "WebDriver:SetTimeouts"],
   open: ["POST /url", "WebDriver:Navigate"],
@@ -47,7 +47,7 @@ export async function overHttp(address: string, capabilities: Parameters): Promi
   };
 }
 
-/** A session with the Firefox that listens at `port`: each message is its length in bytes, a colon, and JSON. */
+/** A session with the Firefox at `port`: each message is its length in bytes, a colon, and JSON. */
 export async function withFirefox(port: number): Promise<Session> {
   const socket: Socket = connect(port, "127.0.0.1");
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
@@ -61,7 +61,7 @@ export async function withFirefox(port: number): Promise<Session> {
       if (colon < 0 || unread.length < end) return;
       const message = JSON.parse(unread.subarray(colon + 1, end).toString());
       unread = unread.subarray(end);
-      if (!Array.isArray(message)) continue; // its greeting
+      if (!Array.isArray(message)) continue; // the greeting
       const [, id, error, result] = message;
       const call = waiting.get(id);
       waiting.delete(id);

@@ -1,6 +1,6 @@
-// Firefox with WebGPU on. On Linux its releases have it behind a switch; Mesa's llvmpipe is its GPU where there is none.
-// Here the engine does what it does in Chromium, and every shader that it makes is kept for naga, Firefox's own compiler of
-// them, to be held against the languages of all systems (tests/shaders.rs).
+// Firefox with WebGPU, which its releases for Linux have behind a preference; without a GPU, Mesa's llvmpipe is used. The
+// engine must compute the same as in Chromium, and all its shaders are saved, to be compiled for all systems by naga,
+// Firefox's own shader compiler (tests/shaders.rs).
 import { createHash } from "node:crypto";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { expect, test } from "@playwright/test";
@@ -21,7 +21,7 @@ const settings = {
   "gfx.webgpu.ignore-blocklist": true,
 };
 
-/** Nothing tells that the GPU is a program, so that it is measured like others; and the shaders are told to the test. */
+/** Hides that the GPU is software, so that it is measured like others; and sends all shaders to the test. */
 const disguise = `if ("GPUAdapterInfo" in globalThis) {
   Object.defineProperty(GPUAdapterInfo.prototype, "description", { get: () => "A maker's GPU" });
   Object.defineProperty(GPUAdapterInfo.prototype, "isFallbackAdapter", { get: () => false });
@@ -51,7 +51,7 @@ test.afterAll(async () => {
   await served.close();
 });
 
-/** Opens the page; the engine, and why this one. */
+/** Opens the page; returns the engine and its reason. */
 async function open(query: string): Promise<string> {
   await browser.open(served.address + query);
   return browser.evaluate(async () => {
@@ -67,7 +67,7 @@ interface Recipe {
   train: Partial<TrainConfig>;
 }
 
-/** Sizes that are multiples of loads and blocks, and sizes that are multiples of nothing. */
+/** Sizes that are multiples of vector loads and tiles, and sizes that are multiples of nothing. */
 const recipes: Record<string, Recipe> = {
   "two layers with dropout and two passes": {
     kind: "char",
@@ -91,13 +91,13 @@ const recipes: Record<string, Recipe> = {
   },
 };
 
-/** Trains, evaluates and writes, then trains an adapter beside the model; or trains with halved precision. */
+/** Trains, evaluates and generates, then trains an adapter; or trains with half precision. */
 function run(recipe: Recipe, halfPrecision = false) {
   return browser.evaluate(
     async ([text, { kind, model, train }, halfPrecision]) => {
       const { lorito } = window;
       await lorito.clearText();
-      // More distinct words than the log has, for a vocabulary of over a thousand.
+      // More distinct words than the default text has, for a vocabulary of over a thousand.
       const words = Array.from({ length: 4000 }, (_, at) => (Math.imul(at, 2_654_435_761) >>> 8).toString(36));
       await lorito.addText("log.txt", kind === "bpe" ? words.join(" ") : text);
       await lorito.trainTokenizer({ kind, vocabSize: 1100 });
@@ -122,13 +122,13 @@ function run(recipe: Recipe, halfPrecision = false) {
   );
 }
 
-/** Where two rows of figures differ most, as a share of the figure. */
+/** The largest relative difference between two series. */
 function difference(got: number[], right: number[]): number {
   expect(got).toHaveLength(right.length);
   return Math.max(...right.map((figure, at) => Math.abs(((got[at] ?? Number.NaN) - figure) / figure)));
 }
 
-/** The kernels from the next opening on: instead of those that were measured. */
+/** Replaces the measured kernels by these from the next visit on. */
 function use(kernels: KernelChoice): Promise<void> {
   return browser.evaluate(async (choice) => {
     const own = await (await navigator.storage.getDirectory()).getDirectoryHandle("lorito");
@@ -140,7 +140,7 @@ function use(kernels: KernelChoice): Promise<void> {
   }, kernels);
 }
 
-test("Firefox's WebGPU comes to the figures of the CPU engine, with each kernel", async () => {
+test("Firefox's WebGPU has the same results as the CPU engine, with each kernel", async () => {
   expect(await open("?engine=cpu")).toBe("cpu: forced");
   const right: Record<string, Awaited<ReturnType<typeof run>>> = {};
   for (const [name, recipe] of Object.entries(recipes)) right[name] = await run(recipe);
@@ -171,7 +171,7 @@ test("Firefox's WebGPU comes to the figures of the CPU engine, with each kernel"
     for (const [name, recipe] of Object.entries(recipes)) {
       if (recipe.model.width % 2 === 1) continue; // half precision needs an even width
       const { figures } = await run(recipe, true);
-      // Without the adapter's two steps, each a loss and a norm, and its two evaluations.
+      // Without the adapter's two steps, each with a loss and a norm, and its two evaluations.
       const whole = (recipe.train.steps ?? 0) * 2;
       const differs = difference(figures.slice(0, whole), right[name]?.figures.slice(0, whole) ?? []);
       console.log(`${kernel}, half precision, ${name}: differs by ${differs.toExponential(1)}`);
@@ -180,8 +180,8 @@ test("Firefox's WebGPU comes to the figures of the CPU engine, with each kernel"
   }
 });
 
-// What a person waits for. llvmpipe computes on the processor that everything else runs on, too; so these are figures for
-// docs/BENCHMARKS.md, and hold no more than what tells a wait of 100 ms for each read-back from none.
+// Waiting times for the user. llvmpipe uses the same CPU as everything else; so the numbers are for docs/BENCHMARKS.md, and
+// the test only distinguishes a wait of 100 ms for each read-back from none.
 test("neither writing nor a short run waits for the browser to look at the GPU", async () => {
   expect(await open("")).toBe("webgpu: gpu-found");
   const seen = await browser.evaluate(async (text) => {
@@ -203,17 +203,17 @@ test("neither writing nor a short run waits for the browser to look at the GPU",
   await run(recipe);
   const { seconds } = await run(recipe);
   console.log(`a run of six steps with three evaluations and their samples: ${seconds.toFixed(2)} s`);
-  // With the wait it is 10, and 23.
+  // With that wait it is 10, and 23.
   expect(seen).toBeGreaterThan(50);
   expect(seconds).toBeLessThan(10);
 });
 
-// Long enough for the checkpoints of the first three seconds to count for little, as they do in a run.
+// Long enough that the checkpoints of the first three seconds have little effect, as in a real run.
 for (const [name, steps] of [
   ["tiny", 300],
   ["shakespeare-small", 60],
 ] as const)
-  test(`the time that the page expects of ${name} is near the time that it takes`, async () => {
+  test(`the page's estimate of the time for ${name} is near the actual time`, async () => {
     expect(await open("")).toBe("webgpu: gpu-found");
     const { expected, took } = await browser.evaluate(
       async ([text, preset, steps]) => {
@@ -223,7 +223,7 @@ for (const [name, steps] of [
         await lorito.trainTokenizer({ kind: "char" });
         const batchSize = preset === "tiny" ? 8 : 12;
         const { vocabulary } = await lorito.createModel({ preset });
-        await lorito.train({ steps: 2, batchSize, evalEvery: 1000 }); // its shaders are compiled
+        await lorito.train({ steps: 2, batchSize, evalEvery: 1000 }); // compiles its shaders
         const { secondsPerStep } = await lorito.planModel({ preset, vocabulary }, { steps, batchSize });
         const start = performance.now();
         let first = start;

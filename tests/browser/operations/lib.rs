@@ -1,5 +1,5 @@
-//! A module beside the page's, for what is tested in WebAssembly itself: the operations' checks on the GPU that the browser
-//! has (operations.spec.ts), and the readers on broken files, where sizes have 32 bits (fuzz.spec.ts).
+//! The browser tests' own module, for checks in WebAssembly: the operations on the browser's GPU (operations.spec.ts),
+//! and the readers on broken files, where sizes have 32 bits (fuzz.spec.ts).
 
 #[cfg(target_arch = "wasm32")]
 #[path = "../../fuzz/mod.rs"]
@@ -15,7 +15,7 @@ mod exports {
         targets::{Target, targets},
     };
 
-    /// For each check its name, and what differs between the engines or null.
+    /// The name of each check, and the difference between the engines or null.
     #[wasm_bindgen(js_name = checkOperations)]
     pub async fn check_operations() -> Result<js_sys::Array, JsValue> {
         let gpu = Device::start_gpu().await.map_err(|reason| JsValue::from_str(&reason))?;
@@ -28,13 +28,13 @@ mod exports {
         Ok(found)
     }
 
-    /// The names of the readers' targets.
+    /// The names of the fuzz targets.
     #[wasm_bindgen(js_name = fuzzTargets)]
     pub fn fuzz_targets() -> Vec<String> {
         targets().iter().map(|target| target.name.to_owned()).collect()
     }
 
-    /// Has one target read `cases` broken files. A panic traps.
+    /// Lets one target read `cases` broken files. A panic traps.
     #[wasm_bindgen]
     pub fn fuzz(target: usize, seed: u64, cases: u64) {
         let Target { whole, read, .. } = &targets()[target];

@@ -1,20 +1,20 @@
-// Keeps the page on this device, so that it opens without a network, and offers a new version of it when there is one.
+// Installs the service worker, so that the page opens offline, and offers new versions.
 
 import { trusted } from "../../api/trusted";
 import type { Problem } from "../../shared/errors";
 import { OPEN_ELSEWHERE, TAKE_OVER } from "../../shared/offline";
 import type { Store } from "../state";
 
-/** Milliseconds between two looks for a new version while the page stays open; the browser looks when it is opened. */
+/** Milliseconds between two checks for a new version while the page is open; the browser itself checks when it is opened. */
 const betweenLooks = 3_600_000;
 
-/** Milliseconds between two looks whether the page is at rest, so that it can be kept. */
+/** Milliseconds between two checks whether the page is idle, so that the service worker can be installed. */
 const restBefore = 2000;
 
-/** Never rejects: where the page cannot be kept, it is as it is without. */
+/** Never rejects: without a service worker the page still works online. */
 export async function keepOffline(store: Store): Promise<void> {
   try {
-    // Files opened from a disk have no address that could be kept.
+    // A service worker needs http or https.
     if (!location.protocol.startsWith("http")) return;
     await atRest(store);
     const script = trusted(new URL("service-worker.js", document.baseURI).href) as string;
@@ -24,18 +24,18 @@ export async function keepOffline(store: Store): Promise<void> {
     look();
     lookAgain(store, registration);
   } catch {
-    // No https, no storage, or a frame of another site's: nothing that a person could mend.
+    // No https, no storage, or a frame of another site: nothing that a user could fix.
   }
 }
 
-/** Until nothing that the person waits for needs the network or the processor. In the midst of training is as good. */
+/** Resolves once no task of the user needs the network or the CPU; a running training does not count. */
 async function atRest(store: Store): Promise<void> {
   const isBusy = () => store.state.busy !== undefined || (store.state.phase !== "idle" && !store.state.progress);
   do await new Promise((resolve) => setTimeout(resolve, restBefore));
   while (isBusy());
 }
 
-/** A version that waits is offered to a page that another one serves; without that it is served by the host. */
+/** Offers a waiting version if this page is served by another one; otherwise the host serves it. */
 function offerWaiting(store: Store, { waiting }: ServiceWorkerRegistration): void {
   const { controller } = navigator.serviceWorker;
   if (waiting && controller) store.change({ newVersion: () => use(store, waiting) });
@@ -46,11 +46,11 @@ function lookAgain(store: Store, registration: ServiceWorkerRegistration): void 
   document.addEventListener("visibilitychange", () => {
     if (document.hidden || !store.isAtRest || performance.now() - last < betweenLooks) return;
     last = performance.now();
-    registration.update().catch(() => {}); // without a network there is none
+    registration.update().catch(() => {}); // fails offline
   });
 }
 
-/** Has the waiting version take over, and opens the page anew at once: what it fetches later would be of that version. */
+/** Activates the waiting version, and reloads the page at once: its later requests would get files of that version. */
 async function use(store: Store, waiting: ServiceWorker): Promise<void> {
   if (!store.isAtRest) return;
   store.clearErrors("page");

@@ -1,4 +1,4 @@
-// Opens what another program has given to the installed page, as if it had been dropped there.
+// Opens data that another program passes to the installed page, like dropped files.
 
 import { home } from "../../api/home";
 import { SHARED, sharedCache, shareFolder } from "../../shared/offline";
@@ -10,7 +10,7 @@ interface LaunchQueue {
   setConsumer(take: (launch: { files?: readonly FileSystemFileHandle[] }) => void): void;
 }
 
-/** Takes in what the page was opened for: something shared, and files that were opened with it. */
+/** Reads the data that the page was opened for: a share, and files opened with it. */
 export async function takeReceived(store: Store): Promise<void> {
   const { launchQueue } = globalThis as { launchQueue?: LaunchQueue };
   launchQueue?.setConsumer(({ files = [] }) => {
@@ -31,7 +31,7 @@ async function take(store: Store, get: () => Promise<File[]>): Promise<void> {
   else if (files) await takeFiles(store, files).then(({ hadModel }) => hadModel && goTo("share"));
 }
 
-/** What was shared: files, or a text as one without a name. Each share is given once. */
+/** The shared files, or the shared text as a file without a name. Each share can be read once. */
 async function takeShare(home: string, share: string): Promise<File[]> {
   const cache = await caches.open(sharedCache(home));
   const files: File[] = [];

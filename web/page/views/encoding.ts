@@ -1,4 +1,4 @@
-// In which encoding a text was read, for those that leave a doubt, and the others to choose from.
+// Shows the detected encoding of a text if it is uncertain, with a list of others to choose from.
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 import type { Encoding, Source } from "../../api/lorito";
@@ -6,7 +6,7 @@ import { t } from "../i18n";
 import { changeEncoding, chosenEncoding } from "../intake";
 import type { Original, Store } from "../state";
 
-/** Grouped as people look for them: by script. */
+/** Grouped by script. */
 const ENCODINGS = [
   "utf-8",
   "utf-16le",
@@ -33,10 +33,10 @@ const ENCODINGS = [
   "euc-kr",
 ] as const satisfies readonly Encoding[];
 
-/** What was read in spite of something that its encoding does not explain. */
+/** Notices about bytes that the encoding does not explain. */
 const DOUBTS = ["characters-replaced", "parts-in-another-encoding", "nuls-left-out"];
 
-/** `file`: what the text was read from, to be read again in another encoding. */
+/** `file`: the text's original, which can be read again in another encoding. */
 export function encodingChoice(
   store: Store,
   source: Source,

@@ -1,4 +1,4 @@
-// The labelled controls that the settings are made of.
+// Renders labelled controls for the settings.
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 import { settingOf } from "../../shared/errors";
@@ -13,11 +13,11 @@ export interface NumberField {
   value: number | undefined;
   onChange: (value: number) => void;
   hint?: string | undefined;
-  /** What it counts. */
+  /** The unit of the value. */
   unit?: Unit | undefined;
-  /** What is wrong with the value, beside it. */
+  /** An error of the value, shown beside it. */
   report?: Report | undefined;
-  /** A whole number, from `min` (0) on; whether it is within the crate's limits, the crate says. */
+  /** A whole number of at least `min` (0); the crate checks its own limits. */
   whole?: boolean;
   min?: number | undefined;
   max?: number | undefined;
@@ -45,7 +45,7 @@ export function numberField(field: NumberField): TemplateResult {
   </div>`;
 }
 
-/** One number of the model or of the training: its value now, and what the crate says against it. */
+/** A field for one number of the model or of training, with the crate's error if it is invalid. */
 export function settingField(store: Store, place: string, field: Field): TemplateResult {
   const { settings, planReport } = store.state;
   const shape = store.shape;
@@ -65,14 +65,14 @@ export function settingField(store: Store, place: string, field: Field): Templat
 
 export interface Action {
   label: unknown;
-  /** Whether it can be done now. If not, the button still takes the focus, so that nobody loses their place. */
+  /** Whether the action is possible now. If not, the button can still be focused, so that keyboard users keep their position. */
   able: boolean;
   act: () => void;
   kind?: "primary" | "sample";
   submit?: boolean;
 }
 
-/** A button. A form's own event does what its submit button is for. */
+/** A button. Submit buttons act through their form's event. */
 export function action({ label, able, act, kind, submit = false }: Action): TemplateResult {
   const press = (event: Event) => {
     if (!able) event.preventDefault();
@@ -88,7 +88,7 @@ export interface Choice<T extends string> {
   explanation: string;
 }
 
-/** Radio buttons as cards: each choice explains itself. */
+/** Radio buttons as cards with explanations. */
 export function choices<T extends string>(
   name: string,
   legend: string,
@@ -111,18 +111,18 @@ export function choices<T extends string>(
   </fieldset>`;
 }
 
-/** Characters that the tokenizer, or the model's, has no token for, named. */
+/** A notice that names the characters which the tokenizer has no token for. */
 export function unknownCharacters(characters: string): TemplateResult | typeof nothing {
   if (!characters) return nothing;
   return html`<p class="remark">${namesOf(characters)}</p>`;
 }
 
-/** The same as a sentence. */
+/** The same characters as a sentence. */
 export function namesOf(unknown: string): string {
   return t("tokens.unknown", { characters: list([...unknown].slice(0, 40)) });
 }
 
-/** Named figures, as a description list: [name, value, where the value needs words beside it]. */
+/** Numbers as a description list: [name, value, the value in words if needed]. */
 export function figures(all: readonly (readonly [string, string | number, string?])[]): TemplateResult {
   return html`<dl class="figures">
     ${all.map(

@@ -1,5 +1,5 @@
-// Fine-tuning in the Train step: an adapter in place of the whole model, and the way back when the model has begun to
-// learn its text by heart.
+// Renders the Train step's part on fine-tuning: the settings of an adapter, and the return to the best weights after
+// overfitting.
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 import { settingOf } from "../../shared/errors";
@@ -9,10 +9,10 @@ import { DEFAULT_LORA, type Lora, TARGET_NAMES } from "../settings";
 import type { Store } from "../state";
 import { action, numberField } from "./fields";
 
-/** Whether an adapter learns, of what rank, and beside which matrices. One that is there can only be trained on, or merged. */
+/** Fields for an adapter's rank and matrices. An existing adapter can only be trained further, or merged. */
 export function loraFields(store: Store): TemplateResult {
   const { settings, model, planReport, phase } = store.state;
-  // What the crate tells has all figures.
+  // Adapters reported by the crate have all fields.
   const there = (model?.adapter ?? undefined) as Lora | undefined;
   const lora = there ?? settings.lora;
   const set = (changed: Lora | undefined) => {
@@ -75,7 +75,7 @@ async function merge(store: Store): Promise<void> {
   if (merged) store.setSettings(settings);
 }
 
-/** Where the run was best, once it has got worse; and the way back when it does not train any more. */
+/** A notice of overfitting with the best evaluation; after training it offers to restore those weights. */
 export function overfitting(store: Store): TemplateResult | typeof nothing {
   const { best, phase, busy } = store.state;
   if (!best || best.worseEvaluations === 0) return nothing;

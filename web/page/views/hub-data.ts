@@ -1,4 +1,4 @@
-// A dataset from the hub, by its name: first what it has, then how much of it.
+// A form to fetch a dataset from the hub by its name: first it lists the tables, then it asks how much to fetch.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 import type { HubDataset, HubTable } from "../../api/lorito";
@@ -17,7 +17,7 @@ export class HubDataView extends View {
   protected override readonly reads = ["hub", "sendingHub", "busy", "messages"] as const;
   @state() private found: HubDataset | undefined;
   @state() private table = 0;
-  /** How many of the table's files; undefined: as many as are fetched without a question. */
+  /** How many of the table's files; undefined: as many as are fetched without confirmation. */
   @state() private parts: number | undefined;
   @query("#hub-dataset") private name!: HTMLInputElement;
 

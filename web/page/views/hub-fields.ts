@@ -1,14 +1,14 @@
-// What the forms that ask a hub have in common: which one it is, how far a transfer is, and a way to end it.
+// Renders the common parts of the forms for the hub: its address, a transfer's progress, and a cancel button.
 import { html, nothing, type TemplateResult } from "lit";
 import { hubHost, isLinkedHub, useHub } from "../from-hub";
 import { bytes, t } from "../i18n";
 import type { Busy, Message, Store } from "../state";
 
-/** Another hub than Hugging Face's own: few have one, so it is folded away. */
+/** A field for another hub's address: rarely needed, so it is folded away. */
 export function hubField(store: Store, place: Message["place"]): TemplateResult {
   const id = `${place}-hub`;
   const { hub } = store.state;
-  // What the person types here is trusted with their token; the word of a link stays the link's.
+  // The user's token may be sent to an address that they type, so one from a link is not filled in.
   const isLinked = isLinkedHub(store);
   return html`<details class="fold">
     <summary>${t("hub.other")}</summary>
@@ -21,9 +21,9 @@ export function hubField(store: Store, place: Message["place"]): TemplateResult 
   </details>`;
 }
 
-/** A bar for what keeps this part of the page waiting. */
+/** A progress bar for the task in this part of the page. */
 export function waiting(id: string, label: string, { done, total, cancel }: Busy): TemplateResult {
-  // A screen reader hears what begins, and the figures when it is asked for them.
+  // Screen readers announce the start; the numbers are available on request.
   return html`<div class="waiting">
     <p role="status"><label for=${id}>${label}</label></p>
     <progress id=${id} max=${total ?? nothing} value=${total ? (done ?? nothing) : nothing}></progress>
@@ -34,7 +34,7 @@ export function waiting(id: string, label: string, { done, total, cancel }: Busy
   </div>`;
 }
 
-/** Where the focus goes when the button that has it goes with the transfer that it ended. */
+/** Moves the focus if the focused button was removed at the end of a transfer. */
 export function refocus(element: HTMLElement | null): void {
   const focused = document.activeElement;
   if (focused === document.body || focused?.closest(".waiting")) element?.focus();

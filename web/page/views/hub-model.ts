@@ -1,4 +1,4 @@
-// A model from the hub, by its name.
+// A form to open a model from the hub by its name.
 import { html, type TemplateResult } from "lit";
 import { customElement, query } from "lit/decorators.js";
 import { hubHost, isHuggingFace, openFromHub } from "../from-hub";

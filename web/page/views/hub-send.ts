@@ -1,4 +1,4 @@
-// The model on its way to the hub: where to, in whose name, and exactly what, before anything is sent.
+// A form to upload the model to the hub: it shows the destination, the account and all files before anything is sent.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 import { hostOf } from "../../shared/hub/place";
@@ -11,14 +11,14 @@ import { View } from "./view";
 @customElement("lorito-hub-send")
 export class HubSendView extends View {
   protected override readonly reads = ["hub", "sendingHub", "busy", "tasks", "model", "messages"] as const;
-  /** What would be sent, once the person has asked to see it. */
+  /** The upload under review. */
   @state() private upload: Upload | undefined;
   @state() private card = "";
-  /** The address of what was sent. */
+  /** The address of the uploaded repository. */
   @state() private sent: string | undefined;
   @query("#hub-repo") private repo!: HTMLInputElement;
   @query("#hub-private") private isPrivate!: HTMLInputElement;
-  /** The only place that holds the token. */
+  /** The token is stored only in this field. */
   @query("#hub-token") private token!: HTMLInputElement | null;
   @query("#hub-upload") private shown!: HTMLElement | null;
 
@@ -98,7 +98,7 @@ export class HubSendView extends View {
     this.shown?.focus();
   }
 
-  /** What was shown would not be what is sent. */
+  /** Discards the reviewed files after a change, as they would differ from what is sent. */
   #changed(): void {
     this.#leave();
   }

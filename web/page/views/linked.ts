@@ -1,5 +1,5 @@
-// What the address of the page asks for by `?model=` and `?hub=`: a link is somebody else's word, so it fetches nothing
-// until the person says so, and the page says which hub it has chosen.
+// Handles `?model=` and `?hub=` in the page's address: as links come from others, nothing is fetched before the user
+// confirms, and the page names the hub of the link.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { problemOf } from "../../shared/errors";
@@ -14,7 +14,7 @@ import { goTo, View } from "./view";
 @customElement("lorito-linked")
 export class LinkedView extends View {
   protected override readonly reads = ["ready", "hub", "sendingHub", "busy"] as const;
-  /** The model that the link names, until it is open or the person has left it; undefined once that is settled. */
+  /** The model that the link names; undefined once it is open or the user has declined. */
   @state() private model = new URLSearchParams(location.search).get("model") || undefined;
   @state() private isFetching = false;
 
@@ -43,7 +43,7 @@ export class LinkedView extends View {
     </section>`;
   }
 
-  /** What would be fetched from where; undefined if that is no address. */
+  /** The model's name and host, for the question; undefined if the address is invalid. */
   #source(model: string): { name: string; host: string } | undefined {
     try {
       if (isHubName(model)) {
@@ -57,7 +57,7 @@ export class LinkedView extends View {
     }
   }
 
-  /** An address that is none is said at once: there is nothing to ask. */
+  /** An invalid address is reported at once, without a question. */
   override connectedCallback(): void {
     super.connectedCallback();
     const { model } = this;
@@ -80,7 +80,7 @@ export class LinkedView extends View {
     goTo("write");
   }
 
-  /** The focus was on a button that goes. */
+  /** Moves the focus, as the focused button is removed. */
   #leave(): void {
     this.model = undefined;
     goTo("text");

@@ -1,4 +1,4 @@
-// The third step: how large a model, and what that costs here.
+// The third step: the model's size, and its costs on this machine.
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import type { Memory, ModelConfig } from "../../api/lorito";
@@ -10,7 +10,7 @@ import type { Report } from "../state";
 import { choices, figures, settingField } from "./fields";
 import { View } from "./view";
 
-/** What of the settings takes memory, as the crate's offer names it. */
+/** The settings that determine memory, by their names in the crate's proposal. */
 const TAKING_MEMORY = ["batchSize", "windowLength", "context", "layers", "heads", "width"] as const;
 
 @customElement("lorito-model")
@@ -67,7 +67,7 @@ export class ModelView extends View {
     );
   }
 
-  /** A refusal is easier to mend with the numbers in sight. */
+  /** Shows the fields on an error, as it is easier to fix with the numbers in sight. */
   override updated(): void {
     const { planReport } = this.state;
     const details = this.querySelector("details");
@@ -84,7 +84,7 @@ export class ModelView extends View {
     this.store.setSettings({ ...this.state.settings, ...part });
   }
 
-  /** Takes numbers over into the settings, from the preset as it is. */
+  /** Merges changed values into the settings. */
   #change(changed: Settings["changed"]): void {
     this.#set({ changed: { ...this.state.settings.changed, ...changed } });
   }
@@ -120,7 +120,7 @@ export class ModelView extends View {
     </div>`;
   }
 
-  /** Why no model can be made of these numbers, with buttons for numbers that work. */
+  /** Why these numbers are impossible, with buttons for the nearest possible ones. */
   #refusal(report: Report): TemplateResult {
     return html`<div class="message error" role="alert">
       <p>${sentenceOf(report)}</p>
@@ -158,17 +158,17 @@ export function presetName(name: string): string {
   return wordFor(`preset.${name}`) ?? name;
 }
 
-/** A shape as sentences take it: "1 layer", "2 layers". */
+/** The counts of a shape for use in sentences: "1 layer", "2 layers". */
 function counted({ layers, heads, width, context }: Omit<ModelConfig, "vocabulary" | "dropout">) {
   return { layers: t("model.layers", { count: layers }), heads: t("model.heads", { count: heads }), width, context };
 }
 
-/** Bytes by what they hold: the model and its training, and the text with its token ids. */
+/** Memory in bytes by use: the model and its training, and the text with its token ids. */
 type Shares = Omit<Memory, "largestBuffer"> & { text: number };
 
 const sum = ({ weights, optimizer, activations, text }: Shares): number => weights + optimizer + activations + text;
 
-/** Four lengths in one bar; the same figures stand beside it as words. */
+/** The four parts of memory in one bar; the same numbers are listed beside it. */
 function memoryBar(shares: Shares): TemplateResult {
   const parts = (["weights", "optimizer", "activations", "text"] as const).map((name) => [name, shares[name]] as const);
   const total = sum(shares);

@@ -1,4 +1,4 @@
-// What a person copies into a report of a fault. Where the browser does not let the page write to the clipboard, it is shown.
+// A button that copies a bug report; if the browser denies access to the clipboard, the report is shown.
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 import type { Lorito } from "../../api/lorito";
@@ -8,12 +8,12 @@ import { t } from "../i18n";
 export class ReportView extends LitElement {
   lorito!: Lorito;
   @state() private copied = false;
-  /** What is shown. */
+  /** The displayed report. */
   @state() private text: string | undefined;
   @query("dialog") private dialog!: HTMLDialogElement;
   @query("textarea") private field!: HTMLTextAreaElement;
 
-  /** Into the page's own tree, as all views. */
+  /** Renders into the page's own tree, as all views do. */
   override createRenderRoot(): HTMLElement {
     return this;
   }
@@ -45,7 +45,7 @@ export class ReportView extends LitElement {
   }
 }
 
-/** As a promise, since Safari wants to be asked within the press itself. */
+/** Passes a promise to the clipboard, since Safari requires the call within the click event. */
 async function toClipboard(report: Promise<string>): Promise<void> {
   const text = report.then((words) => new Blob([words], { type: "text/plain" }));
   await navigator.clipboard.write([new ClipboardItem({ "text/plain": text })]);

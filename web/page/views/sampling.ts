@@ -1,4 +1,4 @@
-// How it writes: the settings that a text and an answer have in common.
+// Renders the sampling settings that text generation and chat share.
 import { html, type ReactiveControllerHost, type TemplateResult } from "lit";
 import { problemOf, settingOf } from "../../shared/errors";
 import { SETTINGS, type Setting } from "../../shared/settings";
@@ -9,13 +9,13 @@ import { numberField } from "./fields";
 type Option = keyof typeof SETTINGS.generate;
 const NAMES = Object.keys(SETTINGS.generate) as Option[];
 
-/** The steps of the fields' arrows, where they are no whole numbers. */
+/** The increments of the fields with fractional values. */
 const STEPS: Partial<Record<Option, number>> = { temperature: 0.1, topP: 0.05, repetitionPenalty: 0.05 };
 
 export class Sampling {
   readonly #host: ReactiveControllerHost & HTMLElement;
   #options = Object.fromEntries(NAMES.map((name) => [name, SETTINGS.generate[name].default])) as Record<Option, number>;
-  /** What is wrong with one of the options. */
+  /** An error of one of the options. */
   #report: Report | undefined;
 
   constructor(host: ReactiveControllerHost & HTMLElement) {
@@ -52,7 +52,7 @@ export class Sampling {
     });
   }
 
-  /** Writes with these options. What is wrong with one of them is said at its field; nothing is written then. */
+  /** Generates text with these options. An invalid option is reported at its field, and nothing is generated. */
   async use<T>(write: (options: Record<Option, number>) => Promise<T>): Promise<T | undefined> {
     try {
       return await write(this.#options);

@@ -1,4 +1,4 @@
-// The first step: what to learn from.
+// The first step: the training text.
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { customElement, query } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
@@ -136,7 +136,7 @@ export class TextView extends View {
     </span>`;
   }
 
-  /** A file of which nobody can tell by itself where its text is. */
+  /** Asks for the text field of a file where it could not be detected. */
   #unclear(): TemplateResult | typeof nothing {
     const { unclear } = this.state;
     if (!unclear) return nothing;
@@ -183,7 +183,7 @@ export class TextView extends View {
     </div>`;
   }
 
-  /** Two books of like length: one of them, held back whole, would be half the text. */
+  /** The choice of validation data. Of two books of like length, one held back whole would be half the text. */
   #heldBack(text: TextSummary): TemplateResult {
     const { documents } = text;
     return html`<div class="field switch">
@@ -195,7 +195,7 @@ export class TextView extends View {
     </div>`;
   }
 
-  /** The short way on, for a person who wants to see it learn before they want to see its settings. */
+  /** A shortcut to training, for users who first want to see results and then the settings. */
   #next(): TemplateResult {
     const { plan, phase } = this.state;
     if (this.store.canContinue || phase === "training" || phase === "paused") {
@@ -226,7 +226,7 @@ export class TextView extends View {
   }
 }
 
-/** A fox's hill, a harbour, a pot: circles and quarters of circles, like the parrot. */
+/** The samples' pictures (a fox's hill, a harbour, a pot) of circles and quarter circles, like the parrot. */
 const PICTURES: Record<SampleName, TemplateResult> = {
   cuentos: svg`<circle class="sun" cx="33" cy="15" r="8"/><path class="leafy" d="M0 48a24 24 0 0 1 24-24v24z"/><path class="coral" d="M24 48a24 24 0 0 1 24-24v24z"/>`,
   harbour: svg`<path class="sun" d="M24 6v22H6A22 22 0 0 1 24 6z"/><path class="coral" d="M27 12v16h13A16 16 0 0 0 27 12z"/><path class="sky" d="M0 32h48a16 16 0 0 1-16 16H16A16 16 0 0 1 0 32z"/>`,

@@ -1,4 +1,4 @@
-// The second step: how the text is cut into the pieces that the model reads and writes.
+// The second step: the tokenizer, with a preview of the tokens.
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import type { Piece, TokenizerKind } from "../../api/lorito";
@@ -11,7 +11,7 @@ import type { Report } from "../state";
 import { action, choices, figures, numberField, unknownCharacters } from "./fields";
 import { View } from "./view";
 
-/** Enough to see how words fall apart, and little enough to draw at once. */
+/** Length of the preview: enough to see how words are split, and fast to render. */
 const SHOWN_CHARACTERS = 600;
 const COLOURS = 5;
 
@@ -29,7 +29,7 @@ export class TokensView extends View {
     "trained",
   ] as const;
   @state() private own = "";
-  /** Of each token, whether it is learned (1) or only read (0). */
+  /** The preview's loss mask: 1 for tokens that are learned, 0 for context. */
   @state() private learned: Uint8Array = new Uint8Array();
   @state() private pieces: Piece[] = [];
   @state() private unknown = "";
@@ -68,7 +68,7 @@ export class TokensView extends View {
     );
   }
 
-  /** The step in one line, for those who leave it as it is. */
+  /** The step as one line, for users who accept the default. */
   #sentence(): string {
     const { tokenizer, text } = this.state;
     const kind = this.store.tokenizerKind;
@@ -129,7 +129,7 @@ export class TokensView extends View {
     });
   }
 
-  /** Cuts the preview anew when what it shows has changed, and somebody looks at it. */
+  /** Tokenizes the preview again when its input has changed and it is visible. */
   override updated(changed: PropertyValues): void {
     super.updated(changed);
     const { tokenizer, text } = this.state;
@@ -156,7 +156,7 @@ export class TokensView extends View {
   }
 }
 
-/** A piece with its spaces and line ends made visible; its colour comes from its id, so the same token looks the same. */
+/** A token with visible spaces and line ends; its colour follows from its id, so equal tokens look the same. */
 function drawPiece(piece: Piece, read: boolean): TemplateResult {
   const visible = piece.text.replaceAll(" ", "·").replaceAll("\t", "→").replaceAll("\n", "↵\n");
   const [first] = piece.ids;

@@ -1,5 +1,5 @@
-// A chat that WhatsApp has exported, among the sources of the first step: who of it is "you", what of it is left out, and
-// how the conversations begin that become of it.
+// Renders a WhatsApp chat in the list of sources: the choice of "you", what was left out, and the beginnings of the
+// resulting conversations.
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 import { repeat } from "lit/directives/repeat.js";
@@ -18,7 +18,7 @@ const FILTERS = [
   ["numbers", "whatsapp.numbers", "whatsapp.replaced"],
 ] as const satisfies readonly (readonly [keyof ChatFilters, string, string])[];
 
-/** `file`: what the chat was read from, to be read again in another way; without, it can only be shown. */
+/** `file`: the chat's original, which can be read again with other options; without it, the chat is only shown. */
 export function whatsappChat(
   store: Store,
   chat: ChatReport,
@@ -40,7 +40,7 @@ function people(store: Store, { people, you }: ChatReport, file: Original | unde
     const { value } = event.target as HTMLSelectElement;
     void changeChat(store, file, (options) => ({ ...options, you: value }));
   };
-  // Values are set on the options, not on the select, which cannot take one before its options are there.
+  // The options are selected individually, as a select cannot take a value before its options exist.
   return html`<div class="field">
     <label for=${id}>${t("whatsapp.you")}</label>
     <select id=${id} aria-describedby="${id}-hint" ?disabled=${!file} @change=${choose}>

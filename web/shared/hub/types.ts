@@ -1,11 +1,11 @@
-// What is said of repositories on the hub, between the page and the worker. Types only.
+// Types of hub repositories, datasets and files that page and worker share. Types only.
 
-/** A repository on a hub, as a person names it. */
+/** A repository on a hub. */
 export interface HubPlace {
-  /** The hub's address, without a slash at its end. */
+  /** The hub's address, without a trailing slash. */
   hub: string;
   type: "model" | "dataset";
-  /** "owner/name", or a bare "name" as the oldest repositories have. */
+  /** "owner/name", or only "name" for the oldest repositories. */
   name: string;
   /** A branch, a tag or a commit. */
   revision: string;
@@ -15,34 +15,34 @@ export interface HubPlace {
 export interface HubFile {
   path: string;
   bytes: number;
-  /** SHA-256 of a large file; SHA-1 that git has of any other. */
+  /** SHA-256 of a large file; git's SHA-1 of any other. */
   hash: string;
 }
 
 /** One table of a dataset: its parts, in order. */
 export interface HubTable {
-  /** The dataset's variant, "default" where it has one only. */
+  /** The dataset's configuration, "default" if it has only one. */
   config: string;
   /** "train", "validation", "test", … */
   split: string;
-  /** Whether the hub has made these files of only the beginning of the split, as it does of large ones. */
+  /** Whether the hub converted only the beginning of the split, as it does for large ones. */
   isPartial: boolean;
   files: HubFile[];
 }
 
 export interface HubDataset {
   place: HubPlace;
-  /** The commit that the tables are of. */
+  /** The commit of the tables' files. */
   commit: string;
   tables: HubTable[];
 }
 
-/** What is kept of a repository in the browser's storage. */
+/** A repository's files in the browser's storage. */
 export interface KeptRepo {
-  /** Its name in the storage. */
+  /** Its key in the storage. */
   key: string;
   place: HubPlace;
-  /** Bytes that are here, of so many. */
+  /** Bytes stored, and bytes in total. */
   bytes: number;
   total: number;
   /** Milliseconds since 1970. */

@@ -1,13 +1,13 @@
-// What a model's page asks of its engine. Types only.
+// The engine's interface in a one-page model. Types only.
 import type { ChatMessage, GenerateOptions, History, ModelSummary } from "lorito-wasm";
 import type { ChatAnswer } from "../protocol";
 
 export interface OnePageEngine {
-  /** Says that the worker works. */
+  /** Resolves once the worker has started. */
   ready(): Promise<void>;
-  /** `wasm`, `deferred`, `model`: the texts of their scripts. */
+  /** `wasm`, `deferred`, `model`: the text of their scripts. */
   open(wasm: Blob, deferred: Blob, model: Blob): Promise<{ model: ModelSummary; history: History }>;
-  /** `unknown` is called with the characters of the prompt that the model has no token for, if there are any. */
+  /** `unknown` is called with the prompt's characters that the model has no token for, if there are any. */
   generate(
     prompt: string,
     options: GenerateOptions,
@@ -16,11 +16,11 @@ export interface OnePageEngine {
   ): Promise<string>;
   chat(messages: ChatMessage[], options: GenerateOptions, piece: (text: string) => void): Promise<ChatAnswer>;
   stopWriting(): Promise<void>;
-  /** The model's file, as it was put into the page. */
+  /** The model file that was packed into the page. */
   file(): Promise<Blob>;
 }
 
 declare global {
-  /** On the page, where it waits for being needed. */
+  /** On the page, where it is loaded on demand. */
   var loritoEngine: OnePageEngine | undefined;
 }

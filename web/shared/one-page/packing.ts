@@ -1,4 +1,4 @@
-// Bytes as text that can stand in a <script> of a page in UTF-8, and back. Runs in workers and on pages.
+// Encodes bytes as text for a <script> in a UTF-8 page, and decodes them. Runs in workers and on pages.
 //
 // Base64 would make a model a third longer. Here numbers are first sorted into planes (all their first bytes, then all
 // their second ones, ...): gzip then finds the few exponents that weights have, and f32 weights come to about five
@@ -6,22 +6,22 @@
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Bytes of the weights that are sorted together. */
+/** Bytes of the weights that are split into planes together. */
 const block = 2 ** 18;
 
 /**
- * What HTML would not leave as it is: NUL becomes U+FFFD, a carriage return a line feed, and "<" may end the script. In
- * UTF-8 a character from U+0080 on takes two bytes, so one stands for an unfit character and the one after it.
+ * The characters that an HTML parser alters: NUL becomes U+FFFD, a carriage return a line feed, and "<" may end the script.
+ * In UTF-8 a character from U+0080 on takes two bytes, so one encodes such a character and the one after it.
  */
 const unfit = [0, 13, 60];
 const places = new Int8Array(128).fill(-1);
 unfit.forEach((value, place) => {
   places[value] = place;
 });
-/** U+0080 + 128 place + value; one without a value after it, which only comes last, is this + place. */
+/** U+0080 + 128 * index + value; at the end of the data, with no value following, this + index. */
 const alone = 128 * (1 + unfit.length);
 
-/** `numberBytes`: how many bytes a number has; 1 where they are none. */
+/** `numberBytes`: bytes per number; 1 for data that are not numbers. */
 export function packed(bytes: ReadableStream<Bytes>, numberBytes: number): ReadableStream<Bytes> {
   return bytes
     .pipeThrough(inBlocks((part) => sorted(part, numberBytes)))
@@ -29,7 +29,7 @@ export function packed(bytes: ReadableStream<Bytes>, numberBytes: number): Reada
     .pipeThrough(inSevenBits());
 }
 
-/** Rejects where the text is damaged: gzip has a checksum. */
+/** Rejects if the text is damaged, which gzip's checksum detects. */
 export function unpacked(text: ReadableStream<Bytes>, numberBytes: number): ReadableStream<Bytes> {
   return text
     .pipeThrough(inEightBits())
@@ -53,7 +53,7 @@ function unsorted(planes: Bytes, numberBytes: number): Bytes {
   return part;
 }
 
-/** Hands on blocks of one length, and what is left at the end. */
+/** Splits a stream into blocks of one length; the last one is shorter. */
 function inBlocks(change: (part: Bytes) => Bytes): TransformStream<Bytes, Bytes> {
   const held = new Uint8Array(block);
   let length = 0;
@@ -76,7 +76,7 @@ function inBlocks(change: (part: Bytes) => Bytes): TransformStream<Bytes, Bytes>
 function inSevenBits(): TransformStream<Bytes, Bytes> {
   let bits = 0;
   let held = 0;
-  /** The place of an unfit value that waits for the next one. */
+  /** The index of an escaped character whose successor is still missing. */
   let waiting = -1;
   let text = new Uint8Array();
   let at = 0;
@@ -142,7 +142,7 @@ function inEightBits(): TransformStream<Bytes, Bytes> {
             take(code & 127);
           }
         }
-        // A carriage return was never written: a program that mends the ends of lines has put it there.
+        // The encoder writes no carriage return: a program that converts line ends has added it.
         else if (byte !== 13) take(byte);
       }
       out.enqueue(bytes.subarray(0, at));

@@ -1,11 +1,11 @@
-// What page.html begins with.
+// Detects one-page models by their first bytes (page.html).
 
 const generator = '<meta name="generator" content="Lorito, one page, version 1"';
 
-/** How much of a file's beginning `isOnePage` needs. */
+/** Bytes from the beginning of a file that `isOnePage` needs. */
 export const beginning = 1024;
 
-/** Whether a file that begins so is a page with a model in it. */
+/** Whether a file with this beginning is a one-page model. */
 export function isOnePage(start: Uint8Array): boolean {
   return new TextDecoder().decode(start.subarray(0, beginning)).includes(generator);
 }

@@ -1,23 +1,23 @@
-// The scripts of a page that no browser runs: the wasm's two parts, model and licences as text, in pieces.
+// Writes data into a page as <script> elements that browsers do not run: the wasm's two parts, the model, the licences.
 import { packed } from "./packing";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 export type Content = "wasm" | "deferred" | "model" | "licences";
 
-/** Bytes of a number in it. */
+/** Bytes per number in each content. */
 export const numberBytes: Record<Content, number> = { wasm: 1, deferred: 1, model: 4, licences: 1 };
 
-/** Bytes of text in one script. No string of a browser's needs to be longer than that. */
+/** Longest text of one script, in bytes, so that no string in the browser is longer. */
 const longest = 2 ** 20;
 
 export const typeOf = (content: Content) => `application/x-lorito-${content}`;
 
-/** The tags as they are written. No "<" stands between them. */
+/** The opening tags as they are written. No "<" occurs between them and the closing tag. */
 export const opening = (content: Content) => `<script type="${typeOf(content)}">`;
 const closing = "</script>\n";
 
-/** The scripts, which the browser may keep on disk. */
+/** The script elements, as a Blob that the browser may keep on disk. */
 export async function scriptsOf(content: Content, data: ReadableStream<Bytes>): Promise<Blob> {
   const scripts: Blob[] = [];
   let texts: Bytes[] = [];

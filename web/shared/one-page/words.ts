@@ -1,7 +1,7 @@
 /** A text, or one text for each plural category. */
 export type Sentence = string | Partial<Record<Intl.LDMLPluralRule, string>>;
 
-/** The words that a model's page needs, and in which language they are. */
+/** The strings of a one-page model, and their language. */
 export interface OnePageWords {
   language: string;
   words: Record<string, Sentence>;

@@ -1,26 +1,26 @@
-// What is asked of a hub: the commit that a revision stands for, the files in it, and where each is. The hub's own
-// library asks; its requests carry nothing of the person's, and what goes wrong gets a code.
+// Requests to a hub: the commit of a revision, its list of files, and their addresses. They are made by the hub's own
+// library without the user's credentials, and failures are converted to Problems.
 import { datasetInfo, listFiles, modelInfo } from "@huggingface/hub";
 import type { Problem } from "../../shared/errors";
 import { hostOf } from "../../shared/hub/place";
 import type { HubFile, HubPlace } from "../../shared/hub/types";
 import { unlessSilent } from "../silence";
 
-/** Repositories of datasets may have more files and folders than anybody could list. */
+/** Largest number of entries: dataset repositories may have more files and folders than can be listed. */
 const mostEntries = 20_000;
-/** Requests that a list may take: its pages may be empty. */
+/** Largest number of requests for a list: its pages may be empty. */
 const mostPages = 400;
 
-/** What every request has: it says nothing of this page or its person, and what is kept, this page keeps itself. */
+/** Options of every request: it reveals neither this page nor its user, and bypasses the browser's cache. */
 export const anonymous: RequestInit = { credentials: "omit", referrerPolicy: "no-referrer", cache: "no-store" };
 
-/** Asks this hub alone; an answer is one to go on with. */
+/** A `fetch` that is restricted to this hub and throws on error responses. */
 export function asker(place: HubPlace, signal: AbortSignal): typeof fetch {
   let pages = 0;
   return async (input, init) => {
     pages += 1;
     if (pages > mostPages) throw unexpected(place);
-    // A list's next page is where the hub says. The person was told of this hub alone.
+    // The hub chooses the address of a list's next page, but the user has agreed to this hub only.
     if (!String(input).startsWith(`${place.hub}/`)) throw unexpected(place);
     const silent = () => new Error("no answer");
     const asked = fetch(input, { ...init, ...anonymous, signal });
@@ -32,13 +32,13 @@ export function asker(place: HubPlace, signal: AbortSignal): typeof fetch {
   };
 }
 
-/** Why no answer came. */
+/** The error for a missing response. */
 export function unreachable(place: HubPlace, signal: AbortSignal, thrown: unknown): Problem {
   if (signal.aborted) return { code: "cancelled" };
   return { code: "hub-unreachable", host: hostOf(place), reason: String(thrown) };
 }
 
-/** Why the answer is of no use. A hub does not tell everybody whether a repository is private or not there. */
+/** The error for a failed response. A hub may hide whether a repository is private or does not exist. */
 export function refused(place: HubPlace, { status, headers }: Response): Problem {
   const { name, revision } = place;
   const about = { name, host: hostOf(place), status };
@@ -81,7 +81,7 @@ export function filesOf(place: HubPlace, commit: string, recursive: boolean, sig
   });
 }
 
-/** What the hub's library makes of an answer; one that it trips over is none to go on with. */
+/** Calls the hub's library; a response that it cannot parse is an error. */
 async function understood<T>(place: HubPlace, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -91,7 +91,7 @@ async function understood<T>(place: HubPlace, signal: AbortSignal, work: () => P
   }
 }
 
-/** Where a file of a commit is: what is there never changes. */
+/** The address of a file in a commit; its content never changes. */
 export function addressOf({ hub, type, name }: HubPlace, commit: string, path: string): string {
   const inside = path.split("/").map(encodeURIComponent).join("/");
   return `${hub}/${type === "model" ? "" : "datasets/"}${name}/resolve/${commit}/${inside}`;

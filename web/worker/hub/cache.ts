@@ -1,5 +1,5 @@
-// What is kept of the hub in the browser's private files: a folder a repository, in it a manifest and the files, whole
-// or as far as they have come.
+// Caches hub files in the browser's private storage: one folder per repository, with a manifest and the files, complete or
+// partial.
 
 import { hostOf } from "../../shared/hub/place";
 import type { HubFile, HubPlace, KeptRepo } from "../../shared/hub/types";
@@ -9,14 +9,14 @@ const manifestName = "manifest.json";
 
 interface Manifest {
   place: HubPlace;
-  /** The files are of this commit; halves of another one would not fit. */
+  /** The files' commit; partial files of another one cannot be resumed. */
   commit: string;
   files: HubFile[];
-  /** Paths of the files that are here and have the right hash. */
+  /** Paths of the files that are complete and have the correct hash. */
   whole: string[];
 }
 
-/** Where one repository is kept. */
+/** The folder of one repository. */
 export class Shelf {
   readonly #folder: FileSystemDirectoryHandle;
   #manifest: Manifest | undefined;
@@ -26,13 +26,13 @@ export class Shelf {
     this.#manifest = manifest;
   }
 
-  /** Throws where the browser keeps nothing. */
+  /** Throws if the browser has no storage. */
   static async at(place: HubPlace): Promise<Shelf> {
     const shelf = await (await folder("hub")).getDirectoryHandle(keyOf(place), { create: true });
     return new Shelf(shelf, await readManifest(shelf));
   }
 
-  /** The files, if all that belong to the repository are here and whole. */
+  /** The files, if all files of the repository are stored completely. */
   async all(): Promise<{ file: HubFile; data: File }[] | undefined> {
     const found: { file: HubFile; data: File }[] = [];
     for (const file of this.#manifest?.files ?? []) {
@@ -43,7 +43,7 @@ export class Shelf {
     return found.length > 0 ? found : undefined;
   }
 
-  /** Makes room for these files of a commit. What is here of another commit goes. */
+  /** Prepares the folder for these files of a commit, and deletes those of another commit. */
   async expect(place: HubPlace, commit: string, files: readonly HubFile[]): Promise<void> {
     const before = this.#manifest?.commit === commit ? this.#manifest : undefined;
     if (!before) for await (const name of this.#folder.keys()) await this.#folder.removeEntry(name);
@@ -58,12 +58,12 @@ export class Shelf {
     return file?.size === bytes ? file : undefined;
   }
 
-  /** A file as far as it is here; made if there is nothing of it. */
+  /** The handle of a complete or partial file; created if it does not exist. */
   entry({ path }: HubFile): Promise<FileSystemFileHandle> {
     return this.#folder.getFileHandle(stored(path), { create: true });
   }
 
-  /** Notes that the file is here and is what it should be. */
+  /** Records that a file is complete and verified. */
   async finished({ path }: HubFile): Promise<void> {
     if (this.#manifest && !this.#manifest.whole.includes(path)) {
       this.#manifest.whole.push(path);
@@ -71,9 +71,9 @@ export class Shelf {
     }
   }
 
-  /** Lets go of a file that is not what it should be. */
+  /** Deletes a file that failed verification. */
   async drop({ path }: HubFile): Promise<void> {
-    await this.#folder.removeEntry(stored(path)).catch(() => {}); // it may be held open: what is wrong with it stays known
+    await this.#folder.removeEntry(stored(path)).catch(() => {}); // it may be locked; the manifest does not list it as complete
   }
 
   async #write(): Promise<void> {
@@ -100,13 +100,13 @@ async function keptRepo(key: string, where: FileSystemDirectoryHandle): Promise<
     bytes += file.size;
     modified = Math.max(modified, file.lastModified);
   }
-  // Without a manifest, a break came at the very start, or something is damaged: it can only be deleted.
+  // Without a manifest, the transfer was cut off at its start, or the folder is damaged: it can only be deleted.
   const place = manifest?.place ?? { hub: "", type: "model", name: decodeURIComponent(key), revision: "main" };
   const total = manifest?.files.reduce((sum, file) => sum + file.bytes, 0) ?? bytes;
   return { key, place, bytes, total, modified };
 }
 
-/** Lets go of all that is kept of a repository. */
+/** Deletes all stored files of a repository. */
 export async function forgetPlace(place: HubPlace): Promise<void> {
   await forgetRepo(keyOf(place));
 }
@@ -115,7 +115,7 @@ export async function forgetRepo(key: string): Promise<void> {
   await (await folder("hub")).removeEntry(key, { recursive: true });
 }
 
-/** Two hubs may have repositories of the same name, with other files in them. */
+/** The folder's name, which includes the hub: two hubs may have different repositories of the same name. */
 function keyOf(place: HubPlace): string {
   return encodeURIComponent(
     `${hostOf(place)}${new URL(place.hub).pathname}${place.type}/${place.name}@${place.revision}`,
@@ -132,6 +132,6 @@ async function readManifest(shelf: FileSystemDirectoryHandle): Promise<Manifest 
     const manifest: Manifest | undefined = text && JSON.parse(text);
     return manifest && Array.isArray(manifest.files) && Array.isArray(manifest.whole) ? manifest : undefined;
   } catch {
-    return undefined; // half written
+    return undefined; // incompletely written
   }
 }

@@ -1,5 +1,5 @@
-// A dataset by its name on the hub: its tables as Parquet files. The hub makes such files of every dataset that it can
-// read, on a branch of their own; where it has made none, those that the dataset itself has.
+// Finds a dataset's tables by its hub name, as Parquet files. The hub converts every dataset that it can read to Parquet,
+// on a separate branch; without such a branch, the dataset's own Parquet files are used.
 import { type Problem, problemOf } from "../../shared/errors";
 import { CONVERTED, hostOf } from "../../shared/hub/place";
 import type { HubDataset, HubPlace } from "../../shared/hub/types";
@@ -7,7 +7,7 @@ import { commitOf, filesOf } from "./ask";
 import { tablesOf } from "./tables";
 
 export async function datasetAt(place: HubPlace, signal: AbortSignal): Promise<HubDataset> {
-  // The branch is of the newest state; another one was asked for by name.
+  // That branch belongs to the newest commit; any other revision was requested explicitly.
   const branch = place.revision === "main" ? { ...place, revision: CONVERTED } : place;
   const found = await tablesAt(branch, signal);
   if (found.tables.length > 0) return found;

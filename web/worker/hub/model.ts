@@ -1,4 +1,4 @@
-// A model by its name on the hub: how its files come.
+// Fetches a model by its hub name.
 import type { Problem } from "../../shared/errors";
 import type { HubFile, HubPlace } from "../../shared/hub/types";
 import type { HubTransfer, NamedFile } from "../../shared/protocol";
@@ -9,14 +9,14 @@ import { forgetPlace, Shelf } from "./cache";
 import { neededFiles, weightsOf } from "./needed";
 import { smallFile, transfer } from "./transfer";
 
-/** What the index of the weights names, where it is needed. It is read before anything is kept, as it says what will be. */
+/** The files that the weight index names, where it is needed. It is read first, as it decides which files to store. */
 async function indexOf(place: HubPlace, commit: string, all: readonly HubFile[], signal: AbortSignal) {
   const index = all.find(({ path }) => path === weightsIndex);
   if (!index || index.bytes > longestIndex || all.some(({ path }) => path === "model.safetensors")) return undefined;
   return namesInIndex(await (await smallFile(place, commit, index, signal)).text());
 }
 
-/** The files of a model. What is kept of it is taken as it is, and nothing is asked for. */
+/** Fetches a model's files. If they are all stored, no request is made. */
 export async function fetchModel(place: HubPlace, watch: Watch): Promise<HubTransfer & { notices: Problem[] }> {
   const kept = await Shelf.at(place)
     .then((shelf) => shelf.all())
@@ -28,7 +28,7 @@ export async function fetchModel(place: HubPlace, watch: Watch): Promise<HubTran
   const needed = neededFiles(place, all, indexed);
   const arrived = async (file: NamedFile) => {
     await watch.arrived?.(file).catch(async (thrown) => {
-      // What cannot be opened is not worth keeping; where nothing is kept, there is nothing to forget.
+      // A model that cannot be opened is not kept; without storage there is nothing to delete.
       await forgetPlace(place).catch(() => {});
       throw thrown;
     });

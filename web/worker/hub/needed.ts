@@ -1,20 +1,20 @@
-// Which files of a repository make the model.
+// Chooses the files of a repository that make the model.
 import type { Problem } from "../../shared/errors";
 import { hostOf } from "../../shared/hub/place";
 import type { HubFile, HubPlace } from "../../shared/hub/types";
 import { tokenizerDescriptions } from "../../shared/kinds";
 import { adapterWeights, type ChosenWeights, chooseWeights, weightsIndex } from "../weights";
 
-/** Bytes that a model's files may have together: WebAssembly addresses no more. */
+/** Largest total size of a model's files, in bytes: WebAssembly cannot address more. */
 const largest = 2 ** 32;
 
 const described = ["config.json", ...tokenizerDescriptions];
-/** Weights in forms that are not opened: some can run programs, others are of other makers. */
+/** Weight formats that are not supported: some can execute code. */
 const otherWeights = /\.(bin|h5|msgpack|onnx|ot|pt|pth|ckpt|gguf|tflite)$/i;
 
 /**
- * The files that make the model, small ones first. `indexed`: what the index of the weights names, if there is one. Throws if
- * there are no weights that can be opened.
+ * The files that make the model, small ones first. `indexed`: the files that the weight index names, if there is one.
+ * Throws if there are no weights that can be opened.
  */
 export function neededFiles(place: HubPlace, all: readonly HubFile[], indexed?: readonly string[]): HubFile[] {
   const has = (path: string) => all.some((file) => file.path === path);
@@ -30,7 +30,7 @@ export function neededFiles(place: HubPlace, all: readonly HubFile[], indexed?: 
   const lost = weights.find((path) => !has(path));
   if (lost) throw { code: "hub-file-missing", ...about, file: lost } satisfies Problem;
   const tokenizer = has("tokenizer.json") ? ["tokenizer.json"] : ["vocab.json", "merges.txt"];
-  // A file of Lorito's own has all of it inside.
+  // Lorito's own file is self-contained.
   const beside = [...described, ...tokenizer, ...(byIndex ? [weightsIndex] : [])];
   const small = has("config.json") && weights.length > 0 ? beside : [];
   const wanted = [...small, ...weights, ...adapter];
@@ -41,7 +41,7 @@ export function neededFiles(place: HubPlace, all: readonly HubFile[], indexed?: 
   return [...needed.filter((file) => !isWeights(file)), ...needed.filter(isWeights)];
 }
 
-/** Which of the files hold the weights. */
+/** Chooses the files that contain the weights. */
 export function weightsOf(all: readonly HubFile[], indexed: readonly string[] | undefined): ChosenWeights {
   return chooseWeights(
     all.map(({ path }) => path),

@@ -1,5 +1,4 @@
-// A model on its way to the hub, in the person's own name. Their token goes with the requests to that hub and nowhere
-// else.
+// Uploads a model to the hub as the owner of a token. The token is sent only with requests to that hub.
 import { createRepo, HubApiError, modelInfo, uploadFiles } from "@huggingface/hub";
 import { type Problem, problemOf } from "../../shared/errors";
 import { hostOf } from "../../shared/hub/place";
@@ -8,7 +7,7 @@ import type { HubSending } from "../../shared/protocol";
 import type { Watch } from "../under-way";
 import { anonymous } from "./ask";
 
-/** Makes the repository if there is none, and puts the files into it in one commit; the address of its page. */
+/** Creates the repository if needed, and uploads the files in one commit; returns the address of its page. */
 export async function send({ place, files, token, isPrivate }: HubSending, watch: Watch): Promise<string> {
   const { hub, name, revision } = place;
   const { signal, progress } = watch;
@@ -19,7 +18,7 @@ export async function send({ place, files, token, isPrivate }: HubSending, watch
     const repo = { type: "model", name } as const;
     await createRepo({ ...asked, repo, visibility: isPrivate ? "private" : "public" }).catch(async (thrown) => {
       if (!(thrown instanceof HubApiError && thrown.statusCode === 409)) throw thrown;
-      // It is there already. What was meant for few must not get where all can see it.
+      // The repository exists. A model meant to be private must not be uploaded to a public one.
       const { private: hidden } = await modelInfo({ ...asked, name });
       if (isPrivate && !hidden) throw { code: "hub-is-public", name, host: hostOf(place) } satisfies Problem;
     });
@@ -30,7 +29,7 @@ export async function send({ place, files, token, isPrivate }: HubSending, watch
       files: files.map(({ name: path, data }) => ({ path, content: data })),
       commitTitle: "A model trained with Lorito",
       abortSignal: signal,
-      useXet: false, // its chunks need another 130 KB of WebAssembly; every hub takes files whole
+      useXet: false, // its chunks need another 130 KB of WebAssembly; every hub accepts whole files
     });
     progress(total, total);
     return `${hub}/${name}`;
@@ -39,7 +38,7 @@ export async function send({ place, files, token, isPrivate }: HubSending, watch
   }
 }
 
-/** Makes the requests, and counts the bytes of large files as they go. */
+/** Makes the requests, and counts the uploaded bytes of large files. */
 class Sender {
   readonly #place: HubPlace;
   readonly #signal: AbortSignal;
@@ -56,13 +55,13 @@ class Sender {
     this.#signal.throwIfAborted();
     const url = String(input);
     const headers = new Headers(init.headers);
-    // Large files go to a store of the hub's, by an address that is permission enough.
+    // Large files are uploaded to the hub's storage, at presigned addresses that need no token.
     if (!url.startsWith(`${this.#place.hub}/`)) headers.delete("authorization");
     if (init.method === "PUT" && init.body instanceof Blob) return this.#put(url, headers, init.body);
     return fetch(url, { ...init, ...anonymous, headers, signal: this.#signal });
   };
 
-  /** Only the older way of asking tells how much has been sent. */
+  /** Uses XMLHttpRequest, as `fetch` reports no upload progress. */
   #put(url: string, headers: Headers, body: Blob): Promise<Response> {
     const request = new XMLHttpRequest();
     const end = () => request.abort();
@@ -75,7 +74,7 @@ class Sender {
         this.#progress(this.#sent);
       };
       request.onload = () => {
-        // The hub asks for the tags of all parts in the end.
+        // The final request must list the ETags of all parts.
         const tag = request.getResponseHeader("etag");
         resolve(new Response(request.response || null, { status: request.status, headers: tag ? { etag: tag } : {} }));
       };

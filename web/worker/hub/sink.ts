@@ -1,9 +1,9 @@
-// Where a download goes as it comes in: to the browser's private files, from where it can go on after a break, or, where
-// there is no room, to memory.
+// Writes a download to the browser's private files, where it can be resumed after an interruption, or, if there is no
+// space, to memory.
 import type { Problem } from "../../shared/errors";
 import { lock, writeAll } from "../storage";
 
-/** Chunks are put together into a Blob, which the browser may keep on disk, when they come to this. */
+/** Chunks are combined to a Blob of this size, which the browser may keep on disk. */
 const handful = 2 ** 24;
 
 export class Sink {
@@ -12,9 +12,9 @@ export class Sink {
   unkept: unknown;
   readonly #entry: FileSystemFileHandle | undefined;
   #handle: FileSystemSyncAccessHandle | undefined;
-  /** What lies in the entry. */
+  /** Bytes in the file. */
   #kept: number;
-  /** What follows it. */
+  /** The data after them. */
   #parts: Blob[] = [];
   #chunks: Uint8Array<ArrayBuffer>[] = [];
   #loose = 0;
@@ -41,7 +41,7 @@ export class Sink {
     if (this.#handle) {
       try {
         writeAll(this.#handle, chunk, this.#kept);
-        // On a full disk, Chromium's private windows say that all was written and keep a part.
+        // On a full disk, Chromium's private windows report a complete write although only a part was stored.
         if (this.#handle.getSize() < this.#kept + chunk.length) throw { code: "storage-full" } satisfies Problem;
         this.#kept += chunk.length;
         return;
@@ -56,14 +56,14 @@ export class Sink {
     if (this.#loose >= handful) this.#gather();
   }
 
-  /** Forgets all that has come. */
+  /** Deletes all data. */
   empty(): void {
     this.#handle?.truncate(0);
     [this.size, this.#kept, this.#loose] = [0, 0, 0];
     [this.#parts, this.#chunks] = [[], []];
   }
 
-  /** What has come; nothing can be written any more. */
+  /** Returns the data, and ends writing. */
   async close(): Promise<Blob> {
     this.#close();
     this.#gather();

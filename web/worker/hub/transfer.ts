@@ -1,5 +1,5 @@
-// Files of one commit, from the hub or from what is kept of it: with progress, from where an earlier transfer broke off,
-// and checked against the hashes that the hub has of them.
+// Transfers the files of one commit from the hub or its cache: reports progress, resumes interrupted transfers, and
+// verifies the hub's hashes.
 import { sha1 } from "@noble/hashes/legacy.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
@@ -13,11 +13,11 @@ import { addressOf, anonymous, refused } from "./ask";
 import { Shelf } from "./cache";
 import { Sink } from "./sink";
 
-/** How often to ask again when a transfer breaks off and no byte has come since the last time. */
+/** How often to retry an interrupted transfer without a new byte in between. */
 const mostBreaks = 4;
-/** Milliseconds before asking again; twice as many each time. */
+/** Milliseconds before the first retry; doubled for each further one. */
 const firstWait = 500;
-/** Bytes of a file that are read at once to check them. */
+/** Bytes of a file that are hashed at once. */
 const chunk = 2 ** 22;
 
 export async function transfer(
@@ -66,7 +66,7 @@ export async function transfer(
   return { files, unkept };
 }
 
-/** A small file that is looked into before the others are fetched. Nothing is kept of it. */
+/** A small file that is inspected before the others are fetched. It is not stored. */
 export async function smallFile(place: HubPlace, commit: string, file: HubFile, signal: AbortSignal): Promise<Blob> {
   const sink = Sink.inMemory(undefined);
   const url = addressOf(place, commit, file.path);
@@ -76,7 +76,7 @@ export async function smallFile(place: HubPlace, commit: string, file: HubFile, 
   throw { code: "hub-file-damaged", name: file.path, host: hostOf(place) } satisfies Problem;
 }
 
-/** Where the files will be kept. Throws if there is no room for them. */
+/** The folder for the files. Throws if there is no space for them. */
 async function shelfFor(place: HubPlace, commit: string, wanted: readonly HubFile[], total: number): Promise<Shelf> {
   const shelf = await Shelf.at(place);
   await shelf.expect(place, commit, wanted);
@@ -94,11 +94,11 @@ async function sinkFor(shelf: Shelf | undefined, file: HubFile, why: Problem | u
     if (sink.size > file.bytes) sink.empty();
     return sink;
   } catch (thrown) {
-    return Sink.inMemory(thrown); // another tab writes it just now
+    return Sink.inMemory(thrown); // another tab is writing it
   }
 }
 
-/** A file on its way. */
+/** A file being transferred. */
 interface Incoming {
   place: HubPlace;
   url: string;
@@ -108,7 +108,7 @@ interface Incoming {
   progress(loaded: number): void;
 }
 
-/** Fills the sink. A transfer that breaks off goes on from there, some times by itself. */
+/** Fills the sink. An interrupted transfer is resumed, a limited number of times. */
 async function receive(incoming: Incoming): Promise<void> {
   const { place, file, sink, signal, progress } = incoming;
   progress(sink.size);
@@ -131,10 +131,10 @@ async function receive(incoming: Incoming): Promise<void> {
   }
 }
 
-/** The connection broke, or the host asks for a moment. */
+/** The connection was interrupted, or the host requests a pause: worth a retry. */
 class Broken extends Error {}
 
-/** One request, from where the sink ends. */
+/** One request, for the bytes that the sink lacks. */
 async function pull(incoming: Incoming): Promise<void> {
   const request = new AbortController();
   const end = () => request.abort();
@@ -143,7 +143,7 @@ async function pull(incoming: Incoming): Promise<void> {
     await read(incoming, request.signal);
   } finally {
     incoming.signal.removeEventListener("abort", end);
-    request.abort(); // ends what is of no use any more
+    request.abort(); // ends an obsolete transfer
   }
 }
 
@@ -166,14 +166,14 @@ async function read({ place, url, file, sink, progress }: Incoming, signal: Abor
   }
 }
 
-/** Something of the host's; if it breaks off or does not come, that is worth another try. */
+/** Awaits the host's data; an interruption or missing response is worth a retry. */
 function coming<T>(work: Promise<T>): Promise<T> {
   return unlessSilent(work, () => "silence").catch((thrown) => {
     throw new Broken(String(thrown));
   });
 }
 
-/** Whether an answer begins where the last one ended. A host may not show other pages the range that it sends. */
+/** Whether a response begins where the sink ends. A host may hide the content-range header from other pages. */
 function continues({ status, headers }: Response, from: number, bytes: number): boolean {
   if (status !== 206) return false;
   const range = headers.get("content-range");
@@ -191,7 +191,7 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Whether a file has the length and the hash that the hub says: a large one SHA-256, any other the one that git has. */
+/** Whether a file has the hub's length and hash: SHA-256 for a large file, git's SHA-1 for any other. */
 async function isRight(data: Blob, { bytes, hash }: HubFile, signal: AbortSignal): Promise<boolean> {
   if (data.size !== bytes) return false;
   const large = hash.length === 64;

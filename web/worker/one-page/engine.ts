@@ -1,5 +1,5 @@
-// The engine of a model's page, on the processor. It runs in a worker that the page makes of this very script, or on the
-// page itself where the browser gives a page from the disk no worker.
+// The engine of a one-page model, on the CPU. It runs in a worker that the page starts from this script, or on the page
+// itself if the browser allows no worker for a page from the disk.
 import { expose } from "comlink";
 import init, { type ChatMessage, type GenerateOptions, type History, type ModelSummary, Session } from "lorito-wasm";
 import type { Problem } from "../../shared/errors";
@@ -88,7 +88,7 @@ function contentOf(content: Content, text: Blob, type = "application/octet-strea
 
 const damage: Problem = { code: "one-page-damaged" };
 
-/** A browser that is too old says so; what cannot be unpacked does not get that far. */
+/** Converts errors of unpacking; that a browser is too old has an error of its own. */
 function damaged(thrown: unknown): never {
   throw thrown instanceof WebAssembly.CompileError ? thrown : damage;
 }

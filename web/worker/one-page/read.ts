@@ -1,18 +1,18 @@
-// Takes the model out of a page that holds one. The worker loads this when somebody opens such a page.
+// Extracts the model from a one-page model. The worker loads this when such a page is opened.
 
 import type { Problem } from "../../shared/errors";
 import { unpacked } from "../../shared/one-page/packing";
 import { numberBytes, opening } from "../../shared/one-page/scripts";
 import { type HeaderCheck, receive } from "../download";
 
-/** Bytes of the page that are looked through at once. */
+/** Bytes of the page that are searched at once. */
 const slice = 2 ** 20;
-/** Scripts with a part of the model. A page of the largest model has some six hundred. */
+/** Largest number of scripts with model data. A page with the largest model has about six hundred. */
 const mostScripts = 4096;
 
 const angle = "<".charCodeAt(0);
 
-/** Lorito's own file, which `check` has seen the beginning of. `signal` ends the search. */
+/** Lorito's own file; `check` sees its beginning first. `signal` cancels the search. */
 export async function modelIn(
   page: Blob,
   check: HeaderCheck,
@@ -26,15 +26,15 @@ export async function modelIn(
   return receive(damaged, file, undefined, check, progress);
 }
 
-/** What stands in the model's scripts; undefined if the last one is cut off, or there are more than any page has. */
+/** The content of the model's scripts; undefined if the last one is cut off, or there are too many. */
 async function textsIn(page: Blob, signal: AbortSignal): Promise<Blob[] | undefined> {
   const tag = new TextEncoder().encode(opening("model"));
   const texts: Blob[] = [];
-  /** Where the script begins that the search is in. */
+  /** The start of the script that the search is inside. */
   let from = -1;
   for (let at = 0; at < page.size; at += slice) {
     if (signal.aborted) throw { code: "cancelled" } satisfies Problem;
-    // A tag that lies across the end of a slice begins in it.
+    // Slices overlap, so that a tag across a boundary is found in the first one.
     const bytes = new Uint8Array(await page.slice(at, at + slice + tag.length - 1).arrayBuffer());
     const end = Math.min(slice, bytes.length);
     for (let place = bytes.indexOf(angle); place >= 0 && place < end; place = bytes.indexOf(angle, place + 1)) {

@@ -1,12 +1,12 @@
-// Writes the page that holds a model and everything it needs. The worker loads this when somebody wants one.
+// Writes a one-page model: one HTML file with everything it needs. The worker loads this on the first such export.
 import type { Problem } from "../../shared/errors";
 import { scriptsOf } from "../../shared/one-page/scripts";
 import type { OnePageWords } from "../../shared/one-page/words";
 
-/** Larger models take browsers too long to open as a page, or more memory than a tab gets. */
+/** Larger models take browsers too long to open as a page, or need more memory than a tab gets. */
 const largest = 2 ** 29;
 
-/** What belongs to this Lorito: `here` is the address of a file beside it. */
+/** Fetches one of this Lorito's own files; `here` is the address of a file beside it. */
 async function own(name: string, here: string): Promise<Response> {
   const response = await fetch(new URL(name, here)).catch(() => undefined);
   if (!response?.ok) throw { code: "one-page-missing", status: response?.status ?? 0 } satisfies Problem;
@@ -39,7 +39,7 @@ export async function writeOnePage(
     deferred: await scriptsOf("deferred", deferred.body),
     model: await scriptsOf("model", model.stream()),
   };
-  // Every second piece is the name of what comes there.
+  // Every second piece is the name of a placeholder.
   const pieces = (await page.text()).split(/<!--(\w+)-->/);
   return new Blob(
     pieces.map((piece, index) => (index % 2 === 0 ? piece : (parts[piece] ?? ""))),
@@ -47,7 +47,7 @@ export async function writeOnePage(
   );
 }
 
-/** Words that HTML takes for nothing but words. */
+/** Escapes text for HTML. */
 function asText(words: unknown): string {
   return String(words).replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
