@@ -21,6 +21,7 @@ import type {
   TokenizerSummary,
 } from "../api/lorito";
 import { type Problem, problemOf } from "../shared/errors";
+import type { GoalName } from "./goals";
 import type { Notify } from "./in-background";
 import { fromHash, type Lora, type Settings, type Shape, shapeOf, toHash } from "./settings";
 
@@ -77,6 +78,8 @@ export interface State {
   modelOrigin: "made" | "run" | "given";
   presets: Preset[];
   settings: Settings;
+  /** What the person wants of the model, if they chose one of the goals at the top. */
+  goal: GoalName | undefined;
   /** What the text's length and this machine's speed speak for, where the person has set nothing. */
   suggested: { preset?: string; vocabulary?: number };
   /** The costs of the settings as they stand, or why no model can be made of them. */
@@ -143,6 +146,7 @@ export class Store extends EventTarget {
     modelOrigin: "given",
     presets: [],
     settings: fromHash(location.hash),
+    goal: undefined,
     suggested: {},
     halfPrecision: undefined,
     plan: undefined,

@@ -70,7 +70,7 @@ export class ModelView extends View {
   /** A refusal is easier to mend with the numbers in sight. */
   override updated(): void {
     const { planReport } = this.state;
-    const details = this.querySelector("details");
+    const details = this.querySelector<HTMLDetailsElement>("details.more");
     if (planReport && planReport !== this.#refused && details) details.open = true;
     this.#refused = planReport;
   }
