@@ -1,6 +1,7 @@
 // The glossary: a term and what it means, over the page, with a list of all terms. Closed, the focus is where it was.
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
+import { linked, termLink } from "./term-link";
 import { languageOfWords, stretches, type Term, terms, w } from "./words";
 
 @customElement("lorito-glossary")
@@ -30,7 +31,7 @@ export class Glossary extends LitElement {
         <div class="entry" aria-live="polite">${this.term ? this.#entry(this.term) : nothing}</div>
         <details class="fold" .open=${this.term === undefined}>
           <summary>${w("glossary.open")}</summary>
-          <ul>${terms().map((term) => html`<li>${this.#link(term, w(`term.${term}`))}</li>`)}</ul>
+          <ul>${terms().map((term) => html`<li>${termLink(w(`term.${term}`), () => this.#show(term), { opens: false, current: term === this.term })}</li>`)}</ul>
         </details>
       </div>
     </dialog>`;
@@ -38,14 +39,11 @@ export class Glossary extends LitElement {
 
   #entry(term: Term): TemplateResult {
     return html`<h3>${w(`term.${term}`)}</h3>
-      <p>${stretches(`about.${term}`).map(({ words, term }) => (term ? this.#link(term, words) : words))}</p>`;
+      <p>${linked(stretches(`about.${term}`), (other) => this.#show(other), false)}</p>`;
   }
 
-  #link(term: Term, words: string): TemplateResult {
-    const show = () => {
-      this.term = term;
-      this.dialog.scrollTop = 0;
-    };
-    return html`<button type="button" class="term" aria-current=${term === this.term ? "true" : nothing} @click=${show}>${words}</button>`;
+  #show(term: Term): void {
+    this.term = term;
+    this.dialog.scrollTop = 0;
   }
 }

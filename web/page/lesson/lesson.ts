@@ -11,8 +11,9 @@ import "./low-rank";
 import "./next-counts";
 import "./pieces";
 import "./probabilities";
+import { linked } from "./term-link";
 import "./window";
-import { fetchWords, languageOfWords, stretches, type Term, w, wordsAreHere } from "./words";
+import { fetchWords, languageOfWords, stretches, w, wordsAreHere } from "./words";
 
 @customElement("lorito-lesson")
 export class Lesson extends View {
@@ -25,7 +26,7 @@ export class Lesson extends View {
     const { about } = this;
     return html`<div class="explanation-of" lang=${languageOfWords()}>
       <div class="words">
-        <p>${stretches(`${about}.what`).map(({ words, term }) => (term ? this.#link(term, words) : words))}</p>
+        <p>${linked(stretches(`${about}.what`), (term) => void this.glossary.open(term))}</p>
         <p><button type="button" class="plain" aria-haspopup="dialog" @click=${() => this.glossary.open()}>${w("glossary.title")}</button></p>
       </div>
       <div class="pictures">${this.#pictures()}</div>
@@ -43,10 +44,6 @@ export class Lesson extends View {
     if (!wordsAreHere()) return;
     for (const element of [this, ...this.querySelectorAll("*")])
       if (element instanceof LitElement) element.requestUpdate();
-  }
-
-  #link(term: Term, words: string): TemplateResult {
-    return html`<button type="button" class="term" aria-haspopup="dialog" @click=${() => this.glossary.open(term)}>${words}</button>`;
   }
 
   #pictures(): TemplateResult {

@@ -3,8 +3,7 @@
 import { svg, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import { list, percent } from "../i18n";
-import { View } from "../views/view";
-import { notYet, picture, visible, WIDTH } from "./picture";
+import { notYet, Picture, visible } from "./picture";
 import { w } from "./words";
 
 const SHOWN = 5;
@@ -39,7 +38,7 @@ export function following(text: string): Following | undefined {
 }
 
 @customElement("lorito-next-counts")
-export class NextCounts extends View {
+export class NextCounts extends Picture {
   protected override readonly reads = ["text"] as const;
 
   override render(): TemplateResult {
@@ -53,7 +52,7 @@ export class NextCounts extends View {
     if (rest > 0) rows.push([w("picture.others"), rest]);
     const shares = rows.map(([token, count]) => w("picture.share", { token, part: percent(count / total) }));
     const most = Math.max(...rows.map(([, count]) => count));
-    return picture(
+    return this.figure(
       w("picture.next", { after: pair }),
       ROW * rows.length + 4,
       w("picture.nextInWords", { after: pair, count: total, shares: list(shares) }),
@@ -61,8 +60,8 @@ export class NextCounts extends View {
         const y = ROW * index + 4;
         const isRest = index === SHOWN;
         return svg`<text class="mono" x="80" y=${y + 15} text-anchor="end">${isRest ? token : `${pair}${token}`}</text>
-          <rect class=${isRest ? "rest" : "bar"} x="90" y=${y} width=${((WIDTH - 150) * count) / most} height="20" rx="3" />
-          <text x=${96 + ((WIDTH - 150) * count) / most} y=${y + 15}>${percent(count / total)}</text>`;
+          <rect class=${isRest ? "rest" : "bar"} x="90" y=${y} width=${((this.width - 150) * count) / most} height="20" rx="3" />
+          <text x=${96 + ((this.width - 150) * count) / most} y=${y + 15}>${percent(count / total)}</text>`;
       }),
     );
   }

@@ -1,12 +1,13 @@
 // A picture of the text's beginning in its tokens: asks for them when the text or the tokenizer is another one.
 import { state } from "lit/decorators.js";
 import type { Piece } from "../../api/lorito";
-import { View } from "../views/view";
+import type { State } from "../state";
+import { Picture } from "./picture";
 
 const CHARACTERS = 120;
 
-export abstract class OwnPieces extends View {
-  protected override readonly reads: readonly (keyof View["store"]["state"])[] = ["text", "tokenizer"];
+export abstract class OwnPieces extends Picture {
+  protected override readonly reads: readonly (keyof State)[] = ["text", "tokenizer"];
   /** Without a tokenizer each is a character, and has no id. */
   @state() protected pieces: Pick<Piece, "ids" | "text">[] = [];
   @state() protected isTokenized = false;

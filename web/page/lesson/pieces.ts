@@ -3,7 +3,7 @@ import { svg, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import { list } from "../i18n";
 import { OwnPieces } from "./own-pieces";
-import { notYet, picture, visible, WIDTH, widthOf } from "./picture";
+import { notYet, visible, widthOf } from "./picture";
 import { w } from "./words";
 
 const SHOWN = 28;
@@ -19,7 +19,7 @@ export class PiecesPicture extends OwnPieces {
     const cells = shown.map(({ text, ids }) => {
       const [above, below] = [visible(text), ids.join(" ")];
       const width = Math.max(widthOf(above), 7 * below.length) + 12;
-      if (x > 0 && x + width > WIDTH) [x, y] = [0, y + ROW];
+      if (x > 0 && x + width > this.width) [x, y] = [0, y + ROW];
       const cell = { above, below, width, x, y, colour: (ids[0] ?? 0) % COLOURS };
       x += width + 4;
       return cell;
@@ -29,7 +29,7 @@ export class PiecesPicture extends OwnPieces {
         ? w("picture.tokenWithId", { token: visible(text), id: ids.join(" ") })
         : w("picture.tokenWithoutId", { token: visible(text) }),
     );
-    return picture(
+    return this.figure(
       w(this.isTokenized ? "picture.tokens" : "picture.tokensWithoutIds"),
       y + ROW,
       w("picture.tokensInWords", { tokens: list(inWords) }),

@@ -3,8 +3,7 @@ import { html, svg, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { SETTINGS } from "../../shared/settings";
 import { fixed, list, percent } from "../i18n";
-import { View } from "../views/view";
-import { picture, visible, WIDTH } from "./picture";
+import { Picture, visible, widthOf } from "./picture";
 import { w } from "./words";
 
 const SHOWN = 8;
@@ -33,7 +32,7 @@ export function probabilities(logits: readonly number[], temperature: number, to
 }
 
 @customElement("lorito-probabilities")
-export class Probabilities extends View {
+export class Probabilities extends Picture {
   protected override readonly reads = ["model", "text", "evaluations"] as const;
   @state() private temperature: number = SETTINGS.generate.temperature.default;
   @state() private topK: number = SETTINGS.generate.topK.default;
@@ -53,6 +52,7 @@ export class Probabilities extends View {
       part: all[index] ?? 0,
       drawn: topK === 0 || index < topK,
     }));
+    const left = Math.min(110, 8 + Math.max(...rows.map(({ token }) => widthOf(token))));
     const said = rows.map(({ token, part, drawn }) =>
       w("picture.share", { token, part: drawn ? percent(part) : w("picture.outOfDraw") }),
     );
@@ -61,7 +61,7 @@ export class Probabilities extends View {
         ? w("picture.likely", { prompt: scores.prompt })
         : w("picture.likelyFirst")
       : w("picture.example", { prompt: scores.prompt });
-    return picture(
+    return this.figure(
       caption,
       ROW * rows.length + 4,
       w("picture.likelyInWords", {
@@ -71,10 +71,10 @@ export class Probabilities extends View {
       }),
       rows.map(({ token, part, drawn }, index) => {
         const y = ROW * index + 4;
-        const width = Math.max(1, (WIDTH - 170) * part);
-        return svg`<text class="mono" x="100" y=${y + 15} text-anchor="end">${token}</text>
-          <rect class="bar" x="110" y=${y} width=${drawn ? width : 0} height="20" rx="3" />
-          <text class=${drawn ? "" : "quiet"} x=${116 + (drawn ? width : 0)} y=${y + 15}>${drawn ? percent(part) : w("picture.outOfDraw")}</text>`;
+        const width = Math.max(1, (this.width - left - 60) * part);
+        return svg`<text class="mono" x=${left} y=${y + 15} text-anchor="end">${token}</text>
+          <rect class="bar" x=${left + 8} y=${y} width=${drawn ? width : 0} height="20" rx="3" />
+          <text class=${drawn ? "" : "quiet"} x=${left + 14 + (drawn ? width : 0)} y=${y + 15}>${drawn ? percent(part) : w("picture.outOfDraw")}</text>`;
       }),
       html`<div class="sliders">
         ${this.#slider("temperature", w("picture.temperature"), temperature, 2, 0.1, fixed(temperature, 1))}

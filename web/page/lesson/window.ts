@@ -3,7 +3,7 @@ import { html, svg, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import { list } from "../i18n";
 import { OwnPieces } from "./own-pieces";
-import { notYet, picture, visible, WIDTH, widthOf } from "./picture";
+import { notYet, visible, widthOf } from "./picture";
 import { w } from "./words";
 
 const TOP = 22;
@@ -22,12 +22,12 @@ export class WindowPicture extends OwnPieces {
     for (const [at, input] of all.slice(0, Math.min(length, all.length - 1)).entries()) {
       const target = all[at + 1] ?? "";
       const width = Math.max(widthOf(input), widthOf(target)) + 12;
-      if (x + width > WIDTH) break;
+      if (x + width > this.width) break;
       columns.push({ input, target, x, width });
       x += width + 5;
     }
     const { batchSize, gradientAccumulation } = shape.train;
-    return picture(
+    return this.figure(
       w("picture.window"),
       132,
       w("picture.windowInWords", {

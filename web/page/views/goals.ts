@@ -25,7 +25,7 @@ export class Goals extends View {
             ${action({
               able: true,
               kind: "sample",
-              act: () => this.#choose(name),
+              act: () => void this.#choose(name),
               label: html`<svg viewBox="0 0 48 48" aria-hidden="true">${PICTURES[name]}</svg>
                 <strong>${t(`goals.title.${name}`)}</strong>`,
             })}
@@ -35,8 +35,9 @@ export class Goals extends View {
     </section>`;
   }
 
-  #choose(name: GoalName): void {
+  async #choose(name: GoalName): Promise<void> {
     chooseGoal(this.store, name);
+    await this.updateComplete; // the goals above the step are gone then
     goTo("text");
   }
 }
@@ -50,7 +51,7 @@ export class ChosenGoal extends View {
     const { goal } = this.state;
     if (!goal) return nothing;
     return html`<p><small>${t("goals.chosen")}</small> <strong>${t(`goals.title.${goal}`)}</strong></p>
-      ${leaving(this.store)}`;
+      ${leaving(this.store, () => document.querySelector<HTMLElement>("nav [aria-current]")?.focus())}`;
   }
 }
 
@@ -68,16 +69,17 @@ export function goalNote(store: Store): TemplateResult | typeof nothing {
           ? html`<button type="button" @click=${() => void takeSample(store, sample)}>${t("goals.sample", { name: t(`sample.${sample}.name`) })}</button>`
           : nothing
       }
-      ${leaving(store)}
+      ${leaving(store, () => goTo("text"))}
     </p>
   </div>`;
 }
 
-/** The focus goes where one can go on. */
-function leaving(store: Store): TemplateResult {
-  const leave = () => {
+/** The button goes, so the focus goes `next`, once the page is as it was. */
+function leaving(store: Store, next: () => void): TemplateResult {
+  const leave = async () => {
     leaveGoal(store);
-    goTo("text");
+    await document.querySelector<View>("lorito-goals")?.updateComplete;
+    next();
   };
   return html`<button type="button" class="plain" @click=${leave}>${t("goals.leave")}</button>`;
 }
