@@ -7,10 +7,12 @@
 
 mod gpt2;
 mod nano_gpt;
+mod parts;
 mod tensor;
 
 use serde_json::Value;
 
+pub use parts::ParameterParts;
 pub use tensor::{Initialisation, Kind, Module, Names, ParameterGroup, Projection, Role, Shape, TensorSpec};
 
 use crate::{

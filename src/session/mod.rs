@@ -20,6 +20,7 @@ use std::{collections::HashMap, rc::Rc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    architecture::ParameterParts,
     chat,
     config::{Limits, LoraConfig, Memory, ModelConfig, Preset, TrainConfig, presets, settings},
     corpus::{Budget, Corpus, FileReader},
@@ -61,6 +62,10 @@ pub struct TokenizerSummary {
 pub struct Plan {
     /// The number of parameters of the model, without an adapter.
     pub parameters: u64,
+    /// The number of parameters of each part of the model.
+    pub parts: ParameterParts,
+    /// The number of parameters that are trained: all, or those of the run's adapter.
+    pub trained_parameters: u64,
     /// The bytes that weights, optimizer state and activations take.
     pub memory: Memory,
     /// The time of one step, estimated from the measured speed of matrix products.
@@ -346,6 +351,8 @@ impl Session {
         };
         Ok(Plan {
             parameters: model.parameters(),
+            parts: model.architecture().parts(),
+            trained_parameters: train.lora.map_or(model.parameters(), |lora| lora.parameters(model).0),
             memory: model.memory(train, self.engine),
             seconds_per_step,
             seconds: seconds_per_step * train.steps as f64,

@@ -68,7 +68,7 @@ test("the main path works by keyboard", async ({ page }) => {
   await ended(page);
 
   await page.locator("#write-title").focus();
-  await page.keyboard.press("Tab");
+  await tabTo(/^Continue a text$/);
   await page.keyboard.press("ArrowRight");
   await expect(page.getByRole("tab", { name: "Chat", selected: true })).toBeFocused();
   await tabTo(/^Conversation$/);
@@ -80,7 +80,7 @@ test("the main path works by keyboard", async ({ page }) => {
   await expect(focused).toHaveText("Stop answering");
 
   await page.locator("#write-title").focus();
-  await page.keyboard.press("Tab");
+  await tabTo(/^Chat$/);
   await page.keyboard.press("ArrowLeft");
   await expect(page.getByRole("tab", { name: "Continue a text", selected: true })).toBeFocused();
   await page.keyboard.press("Tab");

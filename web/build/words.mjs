@@ -1,18 +1,23 @@
-// Checks the translations (page/locales/) before the page is bundled: other languages against English, and unused keys. It
-// generates TypeScript types from English, so that the compiler checks each message's placeholders.
+// Checks the translations before the page is bundled: other languages against English, unused keys, and the lesson's links
+// against its glossary. It generates TypeScript types from English, so that the compiler checks each message's placeholders.
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { linkFaults } from "./links.mjs";
 
 /** The absolute path of a file in web/. */
 const web = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
-const folder = web("page/locales");
+
+/** Folders of translations: the page's, which load with it, and the explanations', which load when one is opened. */
+const folders = { page: web("page/locales"), lesson: web("page/lesson") };
 
 /** Keys that are composed at run time, which the compiler checks (page/locales/complete.ts). */
-const families =
-  /^(code|encoding|engine|halfPrecision|hint|preset|sample|setting|unit|figure|tokens\.(char|byte|bpe)|lora\.(attention|mlp)(Out)?|model\.memory|\w+\.(title|lead)$)/;
+const families = {
+  page: /^(code|encoding|engine|halfPrecision|hint|preset|sample|setting|unit|figure|goals\.(title|bring)|tokens\.(char|byte|bpe)|lora\.(attention|mlp)(Out)?|model\.memory|\w+\.(title|lead)$)/,
+  lesson: /^((term|about)\.|\w+\.what$)/,
+};
 
-const readTable = async (name) => JSON.parse(await readFile(join(folder, name), "utf8"));
+const readTable = async (folder, name) => JSON.parse(await readFile(join(folder, name), "utf8"));
 
 /** The placeholders of an entry, sorted: "size" for "{size:bytes}". */
 function placeholders(entry) {
@@ -36,7 +41,7 @@ function faults(name, table, english) {
 }
 
 /** Keys that occur in no source file. */
-async function unused(english) {
+async function unused(english, families) {
   const rooms = ["api", "one-page", "page", "shared", "worker"];
   const sources = await Promise.all(
     rooms.map(async (room) => {
@@ -49,14 +54,32 @@ async function unused(english) {
   return Object.keys(english).filter((key) => !families.test(key) && !all.includes(`"${key}"`));
 }
 
-/** Returns the codes of the languages. Rejects if a table is invalid; writes the types of the English one beside it. */
-export async function checkWords() {
-  const english = await readTable("en.json");
+/** Checks a folder's tables and writes the types of English beside it. Returns the faults, and the codes of its languages. */
+async function check(folder, families, faultsOf) {
+  const english = await readTable(folder, "en.json");
   const names = (await readdir(folder)).filter((name) => name.endsWith(".json") && name !== "en.json");
-  const tables = await Promise.all(names.map(async (name) => faults(name, await readTable(name), english)));
-  const wrong = [...tables.flat(), ...(await unused(english)).map((key) => `en.json: nothing says ${key}`)];
-  if (wrong.length > 0) throw new Error(wrong.join("\n"));
+  const tables = await Promise.all(
+    names.map(async (name) => {
+      const table = await readTable(folder, name);
+      return [...faults(name, table, english), ...faultsOf(name, table, english)];
+    }),
+  );
+  const wrong = [
+    ...faultsOf("en.json", english, english),
+    ...tables.flat(),
+    ...(await unused(english, families)).map((key) => `en.json: nothing says ${key}`),
+  ];
   const types = `// Made by web/build/words.mjs.\ndeclare const words: ${JSON.stringify(english, undefined, 2)};\nexport default words;\n`;
-  await writeFile(join(folder, "en.d.json.ts"), types);
-  return ["en", ...names.map((name) => name.replace(/\.json$/, ""))];
+  if (wrong.length === 0) await writeFile(join(folder, "en.d.json.ts"), types);
+  return { wrong, languages: ["en", ...names.map((name) => name.replace(/\.json$/, ""))] };
+}
+
+/** Returns the codes of the page's languages. Rejects if a table is invalid; writes the types of the English ones beside them. */
+export async function checkWords() {
+  const page = await check(folders.page, families.page, () => []);
+  // A language without the lesson's words has them in English.
+  const lesson = await check(folders.lesson, families.lesson, linkFaults);
+  const wrong = [...page.wrong, ...lesson.wrong.map((fault) => `lesson/${fault}`)];
+  if (wrong.length > 0) throw new Error(wrong.join("\n"));
+  return page.languages;
 }

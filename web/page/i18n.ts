@@ -54,7 +54,11 @@ export function wordsOf<K extends Key>(key: K, ...values: Values<K>): Words {
 }
 
 function filled(key: Key, values: Record<string, unknown>): string {
-  const sentence = words[key] ?? key;
+  return fill(words[key] ?? key, values);
+}
+
+/** A sentence with its values, in the page's language. */
+export function fill(sentence: Sentence, values: Record<string, unknown>): string {
   const text = typeof sentence === "string" ? sentence : pluralForm(sentence, values);
   return text.replace(/\{(\w+)(?::(\w+))?\}/g, (_, name: string, format?: string) => write(values[name], format));
 }

@@ -21,6 +21,7 @@ import type {
   TokenizerSummary,
 } from "../api/lorito";
 import { type Problem, problemOf } from "../shared/errors";
+import type { GoalName } from "./goals";
 import type { Notify } from "./in-background";
 import { fromHash, type Lora, type Settings, type Shape, shapeOf, toHash } from "./settings";
 
@@ -77,6 +78,8 @@ export interface State {
   modelOrigin: "made" | "run" | "given";
   presets: Preset[];
   settings: Settings;
+  /** The goal chosen at the top of the page, if any. */
+  goal: GoalName | undefined;
   /** Recommendations for this text and machine, for settings that the user has not changed. */
   suggested: { preset?: string; vocabulary?: number };
   /** The costs of the current settings; undefined if no model can have them. */
@@ -143,6 +146,7 @@ export class Store extends EventTarget {
     modelOrigin: "given",
     presets: [],
     settings: fromHash(location.hash),
+    goal: undefined,
     suggested: {},
     halfPrecision: undefined,
     plan: undefined,

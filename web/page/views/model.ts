@@ -70,7 +70,7 @@ export class ModelView extends View {
   /** Shows the fields on an error, as it is easier to fix with the numbers in sight. */
   override updated(): void {
     const { planReport } = this.state;
-    const details = this.querySelector("details");
+    const details = this.querySelector<HTMLDetailsElement>("details.more");
     if (planReport && planReport !== this.#refused && details) details.open = true;
     this.#refused = planReport;
   }

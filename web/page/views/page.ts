@@ -10,7 +10,9 @@ import { takeFiles } from "../intake";
 import { changeLanguage, LANGUAGES, nameOf } from "../language";
 import { goOn } from "../prepare";
 import { STEPS, type Step } from "../state";
+import "./explain";
 import { action } from "./fields";
+import "./goals";
 import "./linked";
 import "./model";
 import "./report";
@@ -54,11 +56,13 @@ export class Page extends View {
             ${STEPS.map((step) => this.#link(step))}
           </ol>
         </nav>
+        <lorito-goal .store=${store}></lorito-goal>
         ${this.#engine()}
       </header>
       <main>
         <lorito-linked .store=${store}></lorito-linked>
         ${this.#newVersion()} ${this.#lastRun()} ${this.messages("page")}
+        <lorito-goals .store=${store}></lorito-goals>
         <lorito-text .store=${store}></lorito-text>
         <lorito-tokens .store=${store}></lorito-tokens>
         <lorito-model .store=${store}></lorito-model>

@@ -21,6 +21,7 @@ import {
 import { startTraining } from "../prepare";
 import { encodingChoice } from "./encoding";
 import { action, figures } from "./fields";
+import { goalNote } from "./goals";
 import "./hub-data";
 import { waiting } from "./hub-fields";
 import { goTo, View } from "./view";
@@ -30,6 +31,7 @@ import { whatsappChat } from "./whatsapp";
 export class TextView extends View {
   protected override readonly reads = [
     "text",
+    "goal",
     "busy",
     "unclear",
     "tasks",
@@ -50,7 +52,7 @@ export class TextView extends View {
     const { text } = this.state;
     return this.step(
       "text",
-      html`${this.#intake(text)} ${this.#reading()} ${this.#unclear()}
+      html`${goalNote(this.store)} ${this.#intake(text)} ${this.#reading()} ${this.#unclear()}
         ${text ? html`${this.#sources(text)} ${this.#summary(text)} ${this.#next()}` : nothing}`,
     );
   }

@@ -134,7 +134,7 @@ export class TokensView extends View {
     super.updated(changed);
     const { tokenizer, text } = this.state;
     const shown = this.own || (text?.preview.slice(0, SHOWN_CHARACTERS) ?? "");
-    if (!this.querySelector("details")?.open) return;
+    if (!this.querySelector<HTMLDetailsElement>("details.more")?.open) return;
     if (!tokenizer || (this.#previewed[0] === tokenizer && this.#previewed[1] === shown)) return;
     this.#previewed = [tokenizer, shown];
     void this.#cut(shown);

@@ -51,6 +51,7 @@ export abstract class View extends LitElement {
         <h2 id="${step}-title" tabindex="-1">${t(`${step}.title`)}</h2>
         <p class="lead">${t(`${step}.lead`)}</p>
       </header>
+      <lorito-explain .store=${this.store} .about=${step}></lorito-explain>
       ${this.messages(step)} ${body}
     </section>`;
   }

@@ -1,0 +1,19 @@
+// A word that the glossary explains. It is no button element, as that does not break across lines as its sentence does.
+import { html, nothing, type TemplateResult } from "lit";
+import type { Stretch, Term } from "./words";
+
+/** `opens`: whether the glossary is not open yet. */
+export function termLink(words: string, open: () => void, { opens = true, current = false } = {}): TemplateResult {
+  const press = (event: KeyboardEvent) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    open();
+  };
+  return html`<span class="term" role="button" tabindex="0" aria-haspopup=${opens ? "dialog" : nothing}
+    aria-current=${current ? "true" : nothing} @click=${open} @keydown=${press}>${words}</span>`;
+}
+
+/** A sentence with its links. */
+export function linked(sentence: readonly Stretch[], open: (term: Term) => void, opens = true): unknown {
+  return sentence.map(({ words, term }) => (term ? termLink(words, () => open(term), { opens }) : words));
+}

@@ -1,0 +1,66 @@
+// The words of the explanations and of the glossary, which come when somebody opens one: en.json and its translations.
+import { part } from "../../shared/part";
+import { currentLanguage, fill, type Table, type Wanted } from "../i18n";
+import type english from "./en.json";
+
+type English = typeof english;
+type Key = keyof English;
+type Values<K extends Key> = [Wanted<English[K]>] extends [never] ? [] : [Record<Wanted<English[K]>, unknown>];
+
+/** A term of the glossary. */
+export type Term = Key extends infer K ? (K extends `term.${infer Name}` ? Name : never) : never;
+
+let table: Table = {};
+/** The language of the page that they were fetched for, and the one that they are in. */
+let wanted: string | undefined;
+let language: string | undefined;
+
+/** Whether they are there in the page's language. */
+export function wordsAreHere(): boolean {
+  return wanted === currentLanguage();
+}
+
+/** The language they are in: English, where nobody has written them in the page's; undefined before any have come. */
+export function languageOfWords(): string | undefined {
+  return language;
+}
+
+/** Fetches them in the page's language. Rejects with "part-missing" where they do not come. */
+export async function fetchWords(): Promise<void> {
+  const code = currentLanguage();
+  const of = async (code: string): Promise<Table> => (await import(`./${code}.json`)).default;
+  let came = code;
+  const fetched = await of(code).catch(() => {
+    came = "en";
+    return part(of("en"));
+  });
+  // The page may speak another language by now.
+  if (code === currentLanguage()) [table, wanted, language] = [fetched, code, came];
+}
+
+export function w<K extends Key>(key: K, ...[values]: Values<K>): string {
+  return fill(table[key] ?? "", values ?? {});
+}
+
+/** A stretch of a sentence; with a term, it leads to the glossary. */
+export interface Stretch {
+  words: string;
+  term?: Term;
+}
+
+/** A sentence by its stretches: "[words|term]" is a link. */
+export function stretches(key: Key): Stretch[] {
+  const sentence = table[key];
+  if (typeof sentence !== "string") return [];
+  return sentence.split(/(\[[^\]]+\])/).map((stretch) => {
+    const [, words, term] = stretch.match(/^\[([^|]+)\|(.+)\]$/) ?? [];
+    return words && term ? { words, term: term as Term } : { words: stretch };
+  });
+}
+
+/** All terms, by their names in the alphabet of the language. */
+export function terms(): Term[] {
+  const all = Object.keys(table).flatMap((key) => (key.startsWith("term.") ? [key.slice(5) as Term] : []));
+  const { compare } = new Intl.Collator(language);
+  return all.sort((a, b) => compare(w(`term.${a}`), w(`term.${b}`)));
+}
