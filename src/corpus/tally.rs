@@ -81,6 +81,11 @@ fn hash(bytes: &[u8]) -> u64 {
     mixed(state)
 }
 
+/// A hash of documents in their order.
+pub fn hash_of(documents: &[DocumentTally]) -> u64 {
+    documents.iter().fold(documents.len() as u64, |state, document| mixed(state.rotate_left(23) ^ document.hash))
+}
+
 /// SplitMix64's last step: every bit of the result depends on every bit given.
 pub fn mixed(state: u64) -> u64 {
     let state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -103,6 +108,15 @@ mod tests {
     #[test]
     fn letters_in_two_forms_are_one() {
         assert_eq!(Alphabet::of(["e\u{301}", "é"].into_iter()).characters().collect::<Vec<_>>(), ['é']);
+    }
+
+    #[test]
+    fn a_text_has_one_hash_and_another_order_another() {
+        let documents =
+            |hashes: &[u64]| hashes.iter().map(|&hash| DocumentTally { characters: 1, hash }).collect::<Vec<_>>();
+        let texts = [&[1, 2][..], &[2, 1], &[1], &[1, 1], &[]].map(|hashes| hash_of(&documents(hashes)));
+        assert_eq!(BTreeSet::from(texts).len(), texts.len());
+        assert_eq!(hash_of(&documents(&[1, 2])), texts[0]);
     }
 
     #[test]

@@ -116,6 +116,9 @@ export interface SavedModel {
   modified: number;
 }
 
+/** What the files of an exported folder say in a language, by the English phrases; English needs none. */
+export type ExportWords = Record<string, string>;
+
 /** As what a model can leave the page. */
 export type ExportKind = "safetensors" | "huggingface" | "gguf-f16" | "gguf-q8" | "adapter" | "html";
 
@@ -198,9 +201,10 @@ export interface WorkerApi {
   importModel(call: number, source: Blob | NamedFile[]): Promise<ModelSummary>;
   /** Fetches and opens; the file comes along for when the engine must be started anew. */
   importFromUrl(call: number, url: string): Promise<{ model: ModelSummary; file: Blob }>;
-  exportModel(kind: Exclude<ExportKind, "html">, name: string): Promise<Blob>;
+  /** `words`: what the folder says in another language than English. */
+  exportModel(kind: Exclude<ExportKind, "html">, name: string, words: ExportWords): Promise<Blob>;
   /** The files of the Hugging Face folder, loose. */
-  exportFolder(name: string): Promise<NamedFile[]>;
+  exportFolder(name: string, words: ExportWords): Promise<NamedFile[]>;
   exportOnePage(name: string, words: OnePageWords): Promise<Blob>;
 
   /** Fetches a model from the hub and opens it; `unkept`: why its files are not in the browser's storage. */
