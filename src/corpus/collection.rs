@@ -9,7 +9,7 @@ use super::budget;
 use super::encoding::Encoding;
 use super::source::{Notice, Source};
 use super::split::{HeldBack, Split, is_uneven, split};
-use super::tally::{DocumentTally, Tally};
+use super::tally::{DocumentTally, Tally, hash_of};
 use crate::chat::whatsapp::ChatReport;
 
 /// Length of a summary's preview, in characters.
@@ -51,7 +51,9 @@ pub struct Summary {
     pub held_back: HeldBack,
     /// Whether the other choice of validation data should be offered: whole documents cannot be split near nine to one.
     pub uneven: bool,
-    /// The sources, in the order of loading.
+    /// A hash of all documents in their order, as 16 hexadecimal digits: the same for the same text, whatever its files.
+    pub hash: String,
+    /// What is known of each source, in the order of loading.
     #[cfg_attr(target_arch = "wasm32", tsify(type = "TextSource[]"))]
     pub sources: Vec<SourceSummary>,
     /// The beginning of the text; a line feed between documents.
@@ -204,6 +206,7 @@ impl Corpus {
             validation_characters,
             held_back: self.held_back(),
             uneven: !self.has_conversations() && is_uneven(&self.document_tallies()),
+            hash: format!("{:016x}", hash_of(&self.document_tallies())),
             sources,
             preview: self.preview(),
         }

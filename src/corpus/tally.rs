@@ -82,7 +82,12 @@ fn hash(bytes: &[u8]) -> u64 {
     mixed(state)
 }
 
-/// SplitMix64's last step: every bit of the result depends on every bit of the input.
+/// A hash of documents in their order.
+pub fn hash_of(documents: &[DocumentTally]) -> u64 {
+    documents.iter().fold(documents.len() as u64, |state, document| mixed(state.rotate_left(23) ^ document.hash))
+}
+
+/// SplitMix64's last step: every bit of the result depends on every bit given.
 pub fn mixed(state: u64) -> u64 {
     let state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -107,7 +112,16 @@ mod tests {
     }
 
     #[test]
-    fn different_texts_have_different_hashes() {
+    fn a_text_has_one_hash_and_another_order_another() {
+        let documents =
+            |hashes: &[u64]| hashes.iter().map(|&hash| DocumentTally { characters: 1, hash }).collect::<Vec<_>>();
+        let texts = [&[1, 2][..], &[2, 1], &[1], &[1, 1], &[]].map(|hashes| hash_of(&documents(hashes)));
+        assert_eq!(BTreeSet::from(texts).len(), texts.len());
+        assert_eq!(hash_of(&documents(&[1, 2])), texts[0]);
+    }
+
+    #[test]
+    fn hashes_differ_where_texts_do() {
         let texts = ["", "a", "b", "ab", "ba", "12345678", "87654321", "123456781", "112345678"];
         let hashes: BTreeSet<u64> = texts.iter().map(|text| hash(text.as_bytes())).collect();
         assert_eq!(hashes.len(), texts.len());

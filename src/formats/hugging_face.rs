@@ -3,7 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::{ModelFile, carry_on, model_card::model_card, model_file::tensors, safetensors::append, zip::Archive};
+use super::{
+    ModelFile, carry_on, model_card::model_card, model_file::tensors, safetensors::append, words::Words, zip::Archive,
+};
 use crate::{
     chat,
     config::{ModelConfig, settings::TEMPERATURE},
@@ -17,6 +19,14 @@ use crate::{
 /// # Errors
 /// [`Error::TokenizerInvalid`](crate::error::Error::TokenizerInvalid) if the tokenizer of the file cannot be read.
 pub fn hugging_face(file: &ModelFile, date: &str) -> Result<Vec<u8>> {
+    hugging_face_in(file, date, &Words::default())
+}
+
+/// As [`hugging_face`], with model card, scripts and notebook in the language of `words`.
+///
+/// # Errors
+/// As [`hugging_face`].
+pub fn hugging_face_in(file: &ModelFile, date: &str, words: &Words) -> Result<Vec<u8>> {
     let tokenizer = file.tokenizer()?;
     let (exported, weights) = file.exported();
     let layout = Layout::new(&exported);
@@ -27,10 +37,10 @@ pub fn hugging_face(file: &ModelFile, date: &str) -> Result<Vec<u8>> {
     archive.add("tokenizer.json", |out| text(out, &file.tokenizer))?;
     archive.add("tokenizer_config.json", |out| pretty(out, &tokenizer_config(file, &tokenizer)))?;
     archive.add("generation_config.json", |out| pretty(out, &generation_config(&tokenizer)))?;
-    archive.add("README.md", |out| text(out, &model_card(file, date)))?;
-    archive.add("continue_training.py", |out| text(out, carry_on::SCRIPT))?;
-    archive.add("training_text.py", |out| text(out, carry_on::TEXT))?;
-    archive.add("continue_training.ipynb", |out| text(out, carry_on::NOTEBOOK))?;
+    archive.add("README.md", |out| text(out, &model_card(file, date, words)))?;
+    archive.add("continue_training.py", |out| text(out, &words.python(carry_on::SCRIPT)))?;
+    archive.add("training_text.py", |out| text(out, &words.python(carry_on::TEXT)))?;
+    archive.add("continue_training.ipynb", |out| text(out, &words.notebook(carry_on::NOTEBOOK)))?;
     archive.add(carry_on::LAST_RUN, |out| pretty(out, &carry_on::last_run(file)))?;
     Ok(archive.finish())
 }

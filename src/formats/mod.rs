@@ -16,11 +16,13 @@ mod model_file;
 mod peft;
 mod pretrained;
 mod safetensors;
+mod words;
 mod zip;
 
-pub use hugging_face::hugging_face;
+pub use hugging_face::{hugging_face, hugging_face_in};
 pub use llama_cpp::{GgufPrecision, llama_cpp};
 pub use model_file::{AdapterWeights, ModelFile, check_header, read, write};
 pub use peft::{peft, read_peft};
 pub use pretrained::{Beginning, Folder, PIECE, Piece, Pretrained, numbers, read as pretrained_config};
 pub use safetensors::{LARGEST_HEADER, check_weights};
+pub use words::Words;

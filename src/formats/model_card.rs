@@ -1,130 +1,82 @@
-//! README.md of an exported folder: where the model comes from, how good it is, how to use it. Figures only; nothing of
-//! the text it was trained on.
+//! README.md of an exported folder: where the model comes from, how good it is, how to use it. Only numbers of the text it
+//! was trained on, nothing of what it says.
 
-use super::ModelFile;
+use super::{ModelFile, words::Words};
 
-/// The model card. The lines between `---` are what Hugging Face's hub reads.
-pub fn model_card(file: &ModelFile, date: &str) -> String {
-    let config = &file.config;
-    let architecture = file.config.exported().architecture();
-    let name = one_line(&file.name);
-    let date = one_line(date);
-    let rows = |rows: Vec<(&str, String)>| {
-        let rows = rows.iter().map(|(what, value)| format!("| {what} | {value} |\n"));
-        format!("| | |\n|---|---|\n{}", rows.collect::<String>())
+/// The card in English. What stands in `{braces}` is filled in; the lines between `---` are what Hugging Face's hub reads.
+pub const CARD: &str = include_str!("model_card.md");
+
+/// What stands for a loss that there is none of.
+pub const NOT_MEASURED: &str = "not measured";
+
+/// What stands for the step of an evaluation that there was none of.
+pub const NEVER: &str = "never";
+
+/// The model card in the language of `words`.
+pub fn model_card(file: &ModelFile, date: &str, words: &Words) -> String {
+    let (config, progress, facts, history) = (&file.config, &file.progress, &file.facts, &file.history);
+    let training = &progress.config;
+    let architecture = config.exported().architecture();
+    let last = history.last_evaluation();
+    let count = |number: u64| words.thousands(number);
+    let decimal = |number: &dyn ToString| words.decimal(&number.to_string());
+    let loss = |value: Option<f32>| match value {
+        Some(value) => words.decimal(&format!("{value:.4}")),
+        None => words.of(NOT_MEASURED).into(),
     };
-    let model = rows(vec![
-        ("Architecture", architecture.name.into()),
-        ("Parameters", thousands(architecture.parameters())),
-        ("Layers", config.layers.to_string()),
-        ("Heads", config.heads.to_string()),
-        ("Embedding width", config.width.to_string()),
-        ("Context length", format!("{} tokens", config.context)),
-        ("Vocabulary", format!("{} tokens", thousands(config.vocabulary as u64))),
-    ]);
-    format!(
-        r#"---
-library_name: transformers
-pipeline_tag: text-generation
-tags:
-- {family}
-- lorito
----
-
-# {name}
-
-A small {architecture}, trained with Lorito in a browser and exported on {date}.
-
-{model}
-## Text
-
-{text}
-## Training
-
-{training}
-## Results
-
-{results}
-## Use
-
-```python
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-folder = "."  # where this file is
-tokenizer = AutoTokenizer.from_pretrained(folder)
-model = AutoModelForCausalLM.from_pretrained(folder)
-
-inputs = tokenizer("{prompt}", return_tensors="pt")
-written = model.generate(**inputs, max_length={context})
-print(tokenizer.decode(written[0]))
-```
-
-The model reads at most {context} tokens, prompt and answer together.
-
-## Carry on training
-
-`continue_training.py` goes on from here, with the text, which is not in this folder:
-
-```sh
-pip install torch transformers accelerate
-python continue_training.py --text my-text.txt                                           # one GPU, or none
-accelerate launch --multi_gpu --num_processes 4 continue_training.py --text my-text.txt  # four GPUs
-```
-
-`--help` lists the settings, and says how several machines work together. `continued/best` is then a folder like this
-one: transformers open it, and so does the page. `continue_training.ipynb` does the same in Google Colab.
-"#,
-        text = rows(text(file)),
-        training = rows(training(file)),
-        results = rows(results(file)),
-        prompt = "Once upon a time",
-        context = config.context,
-        family = architecture.family.model_type,
-        architecture = architecture.name,
-    )
-}
-
-fn text(file: &ModelFile) -> Vec<(&'static str, String)> {
-    let facts = &file.facts;
-    vec![
-        ("Documents", thousands(facts.documents as u64)),
-        ("Characters", thousands(facts.characters as u64)),
-        ("Training tokens", thousands(facts.train_tokens as u64)),
-        ("Validation tokens", thousands(facts.validation_tokens as u64)),
-    ]
-}
-
-/// The settings are the last run's; steps, tokens and time are of all runs.
-fn training(file: &ModelFile) -> Vec<(&'static str, String)> {
-    let (config, history) = (&file.progress.config, &file.history);
-    let passes = match config.gradient_accumulation {
+    let passes = match training.gradient_accumulation {
         1 => String::new(),
         passes => format!(" × {passes}"),
     };
-    vec![
-        ("Steps", thousands(file.progress.step)),
-        ("Tokens seen", thousands(history.tokens)),
-        ("Time", format!("{} s", thousands(history.seconds.max(0.0) as u64))),
-        ("Batch size", format!("{}{passes}", config.batch_size)),
-        ("Optimizer", format!("AdamW, betas {} and {}", config.beta1, config.beta2)),
-        ("Learning rate", format!("{}, after {} steps of warm-up", config.learning_rate, config.warmup_steps)),
-        ("Weight decay", config.weight_decay.to_string()),
-        ("Gradient clipping", config.grad_clip.to_string()),
-        ("Dropout", file.config.dropout.to_string()),
-        ("Seed", config.seed.to_string()),
-    ]
+    let values = [
+        ("family", architecture.family.model_type.into()),
+        ("name", one_line(&file.name)),
+        ("date", one_line(date)),
+        ("architecture", architecture.name.into()),
+        ("parameters", count(architecture.parameters())),
+        ("layers", config.layers.to_string()),
+        ("heads", config.heads.to_string()),
+        ("width", config.width.to_string()),
+        ("context", config.context.to_string()),
+        ("vocabulary", count(config.vocabulary as u64)),
+        ("documents", count(facts.documents as u64)),
+        ("characters", count(facts.characters as u64)),
+        ("train_tokens", count(facts.train_tokens as u64)),
+        ("validation_tokens", count(facts.validation_tokens as u64)),
+        // The settings are the last run's; steps, tokens and time are of all runs.
+        ("steps", count(progress.step)),
+        ("tokens_seen", count(history.tokens)),
+        ("seconds", count(history.seconds.max(0.0) as u64)),
+        ("batch_size", format!("{}{passes}", training.batch_size)),
+        ("beta1", decimal(&training.beta1)),
+        ("beta2", decimal(&training.beta2)),
+        ("learning_rate", decimal(&training.learning_rate)),
+        ("warmup_steps", training.warmup_steps.to_string()),
+        ("weight_decay", decimal(&training.weight_decay)),
+        ("grad_clip", decimal(&training.grad_clip)),
+        ("dropout", decimal(&config.dropout)),
+        ("seed", training.seed.to_string()),
+        ("train_loss", loss(last.and_then(|last| last.train_loss))),
+        ("validation_loss", loss(last.and_then(|last| last.validation_loss))),
+        ("perplexity", loss(last.and_then(|last| last.perplexity))),
+        ("bits_per_byte", loss(last.and_then(|last| last.bits_per_byte))),
+        ("evaluated_at", last.map_or_else(|| words.of(NEVER).into(), |last| count(last.step))),
+    ];
+    filled(&words.markdown(CARD), &values)
 }
 
-fn results(file: &ModelFile) -> Vec<(&'static str, String)> {
-    let last = file.history.last_evaluation();
-    let figure = |value: Option<f32>| value.map_or_else(|| "not measured".into(), |value| format!("{value:.4}"));
-    vec![
-        ("Training loss", figure(last.and_then(|last| last.train_loss))),
-        ("Validation loss", figure(last.and_then(|last| last.validation_loss))),
-        ("Validation perplexity", figure(last.and_then(|last| last.perplexity))),
-        ("Validation bits per byte", figure(last.and_then(|last| last.bits_per_byte))),
-        ("Evaluated at step", last.map_or_else(|| "never".into(), |last| thousands(last.step))),
-    ]
+/// `template` with a value in the place of each `{name}`, in one pass: what a value says is never read again.
+fn filled(template: &str, values: &[(&str, String)]) -> String {
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        text.push_str(before);
+        let (name, after) = after.split_once('}').unwrap_or((after, ""));
+        let value = values.iter().find(|(known, _)| *known == name);
+        text.push_str(value.map_or("", |(_, value)| value));
+        rest = after;
+    }
+    text + rest
 }
 
 /// A name as it may stand in Markdown: what is no letter or digit there is escaped.
@@ -139,26 +91,14 @@ fn one_line(text: &str) -> String {
     line
 }
 
-/// 1234567 as 1,234,567.
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_grouped_and_names_stay_on_their_line() {
-        assert_eq!(["0", "999", "1,000", "12,345,678"], [0, 999, 1000, 12_345_678].map(thousands)[..]);
+    fn names_stay_on_their_line_and_values_are_not_filled_in_themselves() {
         assert_eq!(one_line("a\n# b_c|<i>"), "a \\# b\\_c\\|\\<i\\>");
+        let values = [("name", "{date}".to_string()), ("date", "today".to_string())];
+        assert_eq!(filled("{name}, {date}.", &values), "{date}, today.");
     }
 }

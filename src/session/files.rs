@@ -51,7 +51,15 @@ impl Session {
     /// [`Error::NoModel`] if there is no model; [`Error::FileTooLarge`] or [`Error::HeaderTooLarge`] if a file exceeds
     /// the limits of its format; [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn export_hugging_face(&self, name: &str, date: &str) -> Result<Vec<u8>> {
-        formats::hugging_face(&self.merged_file(name).await?, date)
+        self.export_hugging_face_in(name, date, &formats::Words::default()).await
+    }
+
+    /// As [`Self::export_hugging_face`], with model card, scripts and notebook in the language of `words`.
+    ///
+    /// # Errors
+    /// As [`Self::export_hugging_face`].
+    pub async fn export_hugging_face_in(&self, name: &str, date: &str, words: &formats::Words) -> Result<Vec<u8>> {
+        formats::hugging_face_in(&self.merged_file(name).await?, date, words)
     }
 
     /// Returns the model as a GGUF file, which llama.cpp opens, with a merged adapter.

@@ -131,6 +131,14 @@ impl Session {
         })
     }
 
+    /// Returns the settings of the model's last run.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model.
+    pub fn run_settings(&self) -> Result<&TrainConfig> {
+        Ok(&self.model()?.trainer.progress().config)
+    }
+
     /// Returns the losses, evaluations and samples of all runs of the model.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
 use super::{Session, Thrown, answer, bytes, from_js, thrown};
+use crate::formats::Words;
 
 #[wasm_bindgen]
 impl Session {
@@ -13,10 +14,16 @@ impl Session {
         bytes(self.0.export_safetensors(&name).await)
     }
 
-    /// Exports the model as a Hugging Face folder, in a ZIP archive. `name` and `date`: for the model card.
+    /// The model as a Hugging Face folder, in a ZIP archive. `name` and `date`: for the model card. `words`: what model card,
+    /// scripts and notebook say in another language, by the English phrases.
     #[wasm_bindgen(js_name = exportHuggingFace)]
-    pub async fn export_hugging_face(&self, name: String, date: String) -> Thrown<Uint8Array> {
-        bytes(self.0.export_hugging_face(&name, &date).await)
+    pub async fn export_hugging_face(
+        &self,
+        name: String,
+        date: String,
+        #[wasm_bindgen(unchecked_param_type = "Record<string, string>")] words: JsValue,
+    ) -> Thrown<Uint8Array> {
+        bytes(self.0.export_hugging_face_in(&name, &date, &Words::new(from_js(words)?)).await)
     }
 
     /// Exports the model as a GGUF file for llama.cpp. `precision`: that of its weights.

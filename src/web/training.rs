@@ -53,6 +53,12 @@ impl Session {
         answer(self.0.status())
     }
 
+    /// Returns the settings of the model's last run.
+    #[wasm_bindgen(js_name = runSettings, unchecked_return_type = "TrainConfig")]
+    pub fn run_settings(&self) -> Thrown<JsValue> {
+        answer(self.0.run_settings())
+    }
+
     /// Returns the losses, evaluations and samples of all runs of the model.
     #[wasm_bindgen(unchecked_return_type = "History")]
     pub fn history(&self) -> Thrown<JsValue> {

@@ -5,6 +5,7 @@ import { LoritoError, type Problem, problemOf } from "../shared/errors";
 import { HUGGING_FACE, hostOf, hubAddress, isPrivateWay, placeOf } from "../shared/hub/place";
 import type { HubDataset, HubPlace, HubTable, KeptRepo } from "../shared/hub/types";
 import type { NamedFile, WorkerApi, WorkerEvent } from "../shared/protocol";
+import type { ExportOptions } from "./types";
 
 export interface TransferOptions {
   /** Bytes of all files together. */
@@ -18,8 +19,8 @@ export interface HubTools {
   ask<T>(question: (api: WorkerApi) => Promise<T>): Promise<T>;
   withWord<T>(ask: (call: number) => Promise<T>, take: (event: WorkerEvent) => void, signal?: AbortSignal): Promise<T>;
   opened(model: ModelSummary, files: NamedFile[]): Promise<ModelSummary & { vocabSize: number }>;
-  exportFolder(name: string): Promise<NamedFile[]>;
-  /** Called before hub files are deleted from the browser's storage. */
+  exportFolder(name: string, language: string): Promise<NamedFile[]>;
+  /** Files of the hub in the browser's storage are about to go. */
   forgetting(): Promise<void>;
   persist(): void;
 }
@@ -106,9 +107,9 @@ export class Hub {
     return { name: `${name}.parquet`, data, unkept: fetched.unkept }; // the crate detects a format by the file extension
   }
 
-  /** The model as the files that `send` uploads. */
-  filesToSend(name: string): Promise<NamedFile[]> {
-    return this.#tools.exportFolder(name);
+  /** The model as the files that `send` sends. `language`: what its card and scripts speak. */
+  filesToSend(name: string, { language = "en" }: ExportOptions = {}): Promise<NamedFile[]> {
+    return this.#tools.exportFolder(name, language);
   }
 
   /**

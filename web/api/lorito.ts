@@ -5,12 +5,11 @@
 import type { ChatMessage, History, LeftOut } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
 import { markHandled, problemOf } from "../shared/errors";
-import type { OnePageWords } from "../shared/one-page/words";
 import { part } from "../shared/part";
 import type { EngineInfo, TrainResult, WorkerEvent } from "../shared/protocol";
 import { given } from "./given";
 import { Hub } from "./hub";
-import { Models } from "./models";
+import { Models, type WordsOfPage } from "./models";
 import type { ChatAnswer, TrainOptions, WriteOptions } from "./types";
 
 export { LoritoError } from "../shared/errors";
@@ -26,8 +25,8 @@ export class Lorito extends Models {
   /** The Hugging Face hub. */
   readonly hub: Hub;
 
-  constructor(forced: Engine | undefined, wordsOfOnePage: () => OnePageWords) {
-    super(forced, wordsOfOnePage);
+  constructor(forced: Engine | undefined, words: WordsOfPage) {
+    super(forced, words);
     this.hub = new Hub({
       ask: (question) => this.owner.ask(question),
       withWord: (ask, take, signal) => this.withWord(ask, take, signal),
@@ -37,7 +36,10 @@ export class Lorito extends Models {
         return opened;
       },
       forgetting: () => this.owner.replay.takeOut().catch(() => {}),
-      exportFolder: (name) => this.owner.ask((api) => api.exportFolder(name)),
+      exportFolder: async (name, language) => {
+        const words = await this.wordsOfExports(language);
+        return this.owner.ask((api) => api.exportFolder(name, words));
+      },
       persist: () => this.persist(),
     });
     this.ready = this.owner.ready;

@@ -4,18 +4,27 @@ import type { Engine } from "../shared/engines";
 import { LoritoError, orNone, type Problem } from "../shared/errors";
 import { webAddress } from "../shared/hub/place";
 import type { OnePageWords } from "../shared/one-page/words";
-import type { ExportKind, NamedFile, NewModel, SavedModel } from "../shared/protocol";
+import type { ExportKind, ExportWords, NamedFile, NewModel, SavedModel } from "../shared/protocol";
 import { given } from "./given";
 import { OwnRuns } from "./own-runs";
-import type { OpenedModel } from "./types";
+import type { ExportOptions, OpenedModel } from "./types";
+
+/** What leaves with a model and speaks to people: the page has the words. */
+export interface WordsOfPage {
+  /** What a page that a model leaves as says, in the person's language. */
+  ofOnePage: () => OnePageWords;
+  /** What model card, scripts and notebook say in a language; nothing for English, and where there is no such language. */
+  ofExports: (language: string) => Promise<ExportWords>;
+}
 
 export class Models extends OwnRuns {
-  readonly #wordsOfOnePage: () => OnePageWords;
+  readonly #wordsOfOnePage: WordsOfPage["ofOnePage"];
+  protected readonly wordsOfExports: WordsOfPage["ofExports"];
 
-  /** `wordsOfOnePage`: the strings of a one-page model, in the page's language. */
-  constructor(forced: Engine | undefined, wordsOfOnePage: () => OnePageWords) {
+  constructor(forced: Engine | undefined, { ofOnePage, ofExports }: WordsOfPage) {
     super(forced);
-    this.#wordsOfOnePage = wordsOfOnePage;
+    this.#wordsOfOnePage = ofOnePage;
+    this.wordsOfExports = ofExports;
   }
 
   presets(): Promise<Preset[]> {
@@ -64,20 +73,22 @@ export class Models extends OwnRuns {
   }
 
   /**
-   * The model as a .safetensors file that this page opens, a .zip with a Hugging Face folder, or a .gguf file for llama.cpp
-   * with 16 or 8 bits per number; its adapter alone, a .zip for PEFT and this page; or a one-page model, an .html file that
-   * generates text in any browser and that this page also opens.
+   * A model as a .safetensors file that this page opens, a .zip with a Hugging Face folder, or a .gguf file for
+   * llama.cpp with 16 or 8 bits a number; its adapter alone, a .zip that PEFT and this page open; or a page of its own,
+   * an .html file that writes wherever it is opened and that this page opens, too. `language`: what the model card and the
+   * scripts of the folder speak; the .html file speaks what this page does.
    */
-  async exportModel(kind: ExportKind, name = "lorito"): Promise<Blob> {
-    const file = await this.#exported(kind, name);
-    // A .gguf file has fewer bits per number, and does not open here.
+  async exportModel(kind: ExportKind, name = "lorito", { language = "en" }: ExportOptions = {}): Promise<Blob> {
+    const file = await this.#exported(kind, name, kind === "huggingface" ? language : "en");
+    // A .gguf file has fewer bits a number, and does not open here.
     if (!kind.startsWith("gguf")) this.held.also("file");
     return file;
   }
 
-  #exported(kind: ExportKind, name: string): Promise<Blob> {
+  async #exported(kind: ExportKind, name: string, language = "en"): Promise<Blob> {
+    const words = await this.wordsOfExports(language);
     return this.owner.ask((api) =>
-      kind === "html" ? api.exportOnePage(name, this.#wordsOfOnePage()) : api.exportModel(kind, name),
+      kind === "html" ? api.exportOnePage(name, this.#wordsOfOnePage()) : api.exportModel(kind, name, words),
     );
   }
 

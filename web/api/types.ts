@@ -122,7 +122,12 @@ export interface AddTextOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** A model that was opened, with notices about ignored files. */
+export interface ExportOptions {
+  /** The language of the model card, and of what scripts and notebook of a folder say: "en" if not given. */
+  language?: string | undefined;
+}
+
+/** A model that came in, and what of the files it came from was passed over. */
 export type OpenedModel = ModelSummary & { vocabSize: number; notices: Problem[] };
 
 /** The text after the addition, with notices about skipped files of an archive. */

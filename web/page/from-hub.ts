@@ -5,6 +5,7 @@ import type { HubDataset, HubPlace, HubTable, NamedFile } from "../api/lorito";
 import { problemOf } from "../shared/errors";
 import { HUGGING_FACE, hostOf, isHubName, placeName } from "../shared/hub/place";
 import { cancellable } from "./cancellable";
+import { currentLanguage } from "./i18n";
 import { sayLeftOut, takeTable } from "./intake";
 import { mayReplace } from "./prepare";
 import type { Busy, Message, Store } from "./state";
@@ -116,7 +117,8 @@ export function packForHub(store: Store, repo: string, isPrivate: boolean): Prom
   store.clearErrors("share");
   return store.attempt("share", { task: "packing" }, async () => {
     const place = store.lorito.hub.placeToSend(repo);
-    const files = await store.lorito.hub.filesToSend(place.name.split("/").pop() ?? place.name);
+    const name = place.name.split("/").pop() ?? place.name;
+    const files = await store.lorito.hub.filesToSend(name, { language: currentLanguage() });
     return { place, isPrivate, files };
   });
 }

@@ -3,6 +3,7 @@
 import { Lorito } from "../api/lorito";
 import type { Engine } from "../shared/engines";
 import { problemOf } from "../shared/errors";
+import { wordsOfExports } from "./export-words";
 import { useLinkedHub } from "./from-hub";
 import { followInBackground } from "./in-background";
 import { chooseLanguage } from "./language";
@@ -26,7 +27,7 @@ function forcedEngine(): Engine | undefined {
   return asked === "cpu" || asked === "webgpu" ? asked : undefined;
 }
 
-const lorito = new Lorito(forcedEngine(), wordsOfOnePage);
+const lorito = new Lorito(forcedEngine(), { ofOnePage: wordsOfOnePage, ofExports: wordsOfExports });
 window.lorito = lorito;
 
 await chooseLanguage();

@@ -116,7 +116,10 @@ export interface SavedModel {
   modified: number;
 }
 
-/** The file formats in which a model is exported. */
+/** What the files of an exported folder say in a language, by the English phrases; English needs none. */
+export type ExportWords = Record<string, string>;
+
+/** As what a model can leave the page. */
 export type ExportKind = "safetensors" | "huggingface" | "gguf-f16" | "gguf-q8" | "adapter" | "html";
 
 /** Events from the worker. They share the port with responses, so their order is preserved. */
@@ -198,9 +201,10 @@ export interface WorkerApi {
   importModel(call: number, source: Blob | NamedFile[]): Promise<ModelSummary>;
   /** Fetches and opens a model; also returns its file, from which it can be reopened after a restart of the engine. */
   importFromUrl(call: number, url: string): Promise<{ model: ModelSummary; file: Blob }>;
-  exportModel(kind: Exclude<ExportKind, "html">, name: string): Promise<Blob>;
+  /** `words`: what the folder says in another language than English. */
+  exportModel(kind: Exclude<ExportKind, "html">, name: string, words: ExportWords): Promise<Blob>;
   /** The files of the Hugging Face folder, loose. */
-  exportFolder(name: string): Promise<NamedFile[]>;
+  exportFolder(name: string, words: ExportWords): Promise<NamedFile[]>;
   exportOnePage(name: string, words: OnePageWords): Promise<Blob>;
 
   /** Fetches a model from the hub and opens it; `unkept`: why its files are not in the browser's storage. */

@@ -12,7 +12,16 @@ import type { EngineChoice } from "../shared/engines";
 import { type Problem, problemOf, readingFile, rejected } from "../shared/errors";
 import { Mutex } from "../shared/mutex";
 import { part } from "../shared/part";
-import type { ExportKind, NamedFile, NewModel, Reading, RunRequest, WorkerApi, WorkerEvent } from "../shared/protocol";
+import type {
+  ExportKind,
+  ExportWords,
+  NamedFile,
+  NewModel,
+  Reading,
+  RunRequest,
+  WorkerApi,
+  WorkerEvent,
+} from "../shared/protocol";
 import { Deferred, PartMissing } from "./deferred";
 import { download } from "./download";
 import { current, emit, engine, exclusively, type Running, refuseWhileTraining } from "./engine";
@@ -134,18 +143,23 @@ function reportUnknown(call: number, session: Session, texts: string[]): void {
   if (characters) emit({ event: "unknown", call, characters });
 }
 
-async function exportModel(kind: Exclude<ExportKind, "html">, name: string): Promise<Blob> {
-  const bytes = await engine().session.use((session) => exported(session, kind, name));
+async function exportModel(kind: Exclude<ExportKind, "html">, name: string, words: ExportWords): Promise<Blob> {
+  const bytes = await engine().session.use((session) => exported(session, kind, name, words));
   const type = kind === "huggingface" || kind === "adapter" ? "application/zip" : "application/octet-stream";
   return new Blob([bytes as BlobPart], { type });
 }
 
-function exported(session: Session, kind: Exclude<ExportKind, "html">, name: string): Promise<Uint8Array> {
+function exported(
+  session: Session,
+  kind: Exclude<ExportKind, "html">,
+  name: string,
+  words: ExportWords,
+): Promise<Uint8Array> {
   switch (kind) {
     case "safetensors":
       return session.exportSafetensors(name);
     case "huggingface":
-      return session.exportHuggingFace(name, new Date().toISOString().slice(0, 10));
+      return session.exportHuggingFace(name, new Date().toISOString().slice(0, 10), words);
     case "gguf-f16":
       return session.exportGguf(name, "f16");
     case "gguf-q8":
@@ -325,9 +339,9 @@ const api: WorkerApi = {
     // The worker's own address is that of its blob.
     return writeOnePage(name, words, new Blob([model as BlobPart]), import.meta.url);
   },
-  exportFolder: async (name) => {
+  exportFolder: async (name, words) => {
     const { Archive } = await part(import("./archive"));
-    const archive = await Archive.open(await exportModel("huggingface", name));
+    const archive = await Archive.open(await exportModel("huggingface", name, words));
     const files: NamedFile[] = [];
     for (const inside of archive.names) files.push({ name: inside, data: await archive.unpack(inside) });
     return files;

@@ -4,7 +4,7 @@ import { customElement, query, state } from "lit/decorators.js";
 import type { KeptRepo, RunSummary, SavedModel } from "../../api/lorito";
 import { hostOf, placeName } from "../../shared/hub/place";
 import type { ExportKind } from "../../shared/protocol";
-import { bytes, date, t, type Words, wordsOf } from "../i18n";
+import { bytes, currentLanguage, date, t, type Words, wordsOf } from "../i18n";
 import { openAddress, takeFiles } from "../intake";
 import { mayReplace } from "../prepare";
 import { canShare, DEFAULT_NAME, fileName, saveFile, share } from "../save-file";
@@ -42,7 +42,7 @@ const sharable = Object.fromEntries(
 export async function download(store: Store, kind: ExportKind, name = DEFAULT_NAME): Promise<void> {
   store.clearErrors("share");
   await store.attempt("share", { task: "packing" }, async () =>
-    saveFile(await store.lorito.exportModel(kind, name), name + endings[kind]),
+    saveFile(await store.lorito.exportModel(kind, name, { language: currentLanguage() }), name + endings[kind]),
   );
 }
 
@@ -93,7 +93,7 @@ export class ShareView extends View {
   async #share(kind: ExportKind, name: string): Promise<void> {
     this.store.clearErrors("share");
     await this.store.attempt("share", { task: "packing" }, async () => {
-      const file = await this.store.lorito.exportModel(kind, this.#fileName);
+      const file = await this.store.lorito.exportModel(kind, this.#fileName, { language: currentLanguage() });
       if ((await share(file, name)) === "again") this.packed = { file, name };
     });
   }
