@@ -13,6 +13,7 @@ pub mod device;
 pub mod error;
 pub mod formats;
 pub mod generate;
+pub mod inspect;
 pub mod json;
 pub mod model;
 pub mod ops;

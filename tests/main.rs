@@ -12,6 +12,7 @@ mod engines;
 mod formats;
 mod fuzz;
 mod hugging_face;
+mod inspecting;
 mod memory;
 mod peft_forms;
 mod pretrained;

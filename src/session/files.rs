@@ -117,7 +117,7 @@ impl Session {
         };
         let tokenizer = Rc::new(tokenizer);
         let (cpu_writer, facts) = (CpuWriter::default(), file.facts);
-        self.put(Model { gpt, tokenizer, trainer, cpu_writer, data: None, facts, run: None });
+        self.put(Model { gpt, tokenizer, trainer, cpu_writer, data: None, facts, run: None, inspected: None });
         Ok(())
     }
 }

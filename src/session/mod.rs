@@ -7,9 +7,11 @@
 mod adapter;
 mod cpu_writer;
 mod files;
+mod inspecting;
 mod pretrained;
 mod running;
 mod self_check;
+mod slow_motion;
 mod text;
 mod training;
 mod turns;
@@ -36,6 +38,8 @@ use crate::{
 use cpu_writer::CpuWriter;
 
 pub use cpu_writer::WritingTimes;
+pub use inspecting::{InspectedToken, Inspection, LensRow, MapPoint, NearToken, TokenChoice, TokenMap};
+pub use slow_motion::{ShownRow, SlowMotion, SlowPosition};
 
 /// The current tokenizer, and how many tokens it makes of the text.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -145,6 +149,8 @@ struct Model {
     facts: TextFacts,
     /// The run that was begun or resumed.
     run: Option<running::Running>,
+    /// The text that somebody looks into.
+    inspected: Option<inspecting::Inspected>,
 }
 
 impl Model {
@@ -423,7 +429,7 @@ impl Session {
         let trainer = Trainer::new(&gpt);
         let cpu_writer = CpuWriter::default();
         let facts = TextFacts::default();
-        self.model = Some(Model { gpt, tokenizer, trainer, cpu_writer, data: None, facts, run: None });
+        self.model = Some(Model { gpt, tokenizer, trainer, cpu_writer, data: None, facts, run: None, inspected: None });
         self.model_summary().ok_or(Error::NoModel)
     }
 

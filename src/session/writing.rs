@@ -21,13 +21,29 @@ impl Session {
         Ok(())
     }
 
+    /// Starts a generation that continues token ids, which may end within a character; the text then begins with it.
+    ///
+    /// # Errors
+    /// Those of [`Session::begin_generation`]; [`Error::TokenOutOfRange`] if an id is outside the vocabulary.
+    pub fn begin_generation_after(&mut self, ids: &[u32], options: GenerateOptions) -> Result<()> {
+        let mut writing = self.begin_writing_after(ids, options)?;
+        for &id in ids {
+            writing.decoder.push(id)?;
+        }
+        self.writing = Some(writing);
+        Ok(())
+    }
+
     pub(super) fn begin_writing(&self, prompt: &str, options: GenerateOptions) -> Result<Writing> {
+        self.begin_writing_after(&self.model()?.tokenizer.encode(prompt), options)
+    }
+
+    fn begin_writing_after(&self, ids: &[u32], options: GenerateOptions) -> Result<Writing> {
         let Model { tokenizer, .. } = self.model()?;
         let (gpt, by_copy) = self.writer()?;
-        let ids = tokenizer.encode(prompt);
         let GenerateOptions { max_tokens, sampling, cache } = options;
         let ends = &tokenizer.roles().ends;
-        let generation = Generation::new(gpt, &ids, sampling, max_tokens, tokenizer.start(), ends, cache)?;
+        let generation = Generation::new(gpt, ids, sampling, max_tokens, tokenizer.start(), ends, cache)?;
         let generation = generation.among(tokenizer.vocabulary(), tokenizer.unused());
         Ok(Writing { generation, by_copy, decoder: tokenizer.decoder(), answer: None })
     }

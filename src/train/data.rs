@@ -41,6 +41,24 @@ pub struct Batch {
     pub targets: Targets,
 }
 
+impl Batch {
+    /// A piece of a batch of one window, of `most` tokens at most: its beginning, or where none of the targets there counts,
+    /// what ends with the first that does.
+    ///
+    /// # Panics
+    /// When there are several windows.
+    pub fn piece(&self, most: usize) -> Self {
+        assert_eq!(self.inputs.windows(), 1, "one window");
+        let counts = |&target: &u32| target != IGNORED as u32;
+        let first = self.targets.as_slice().iter().position(counts).unwrap_or(0);
+        let start = (first + 1).saturating_sub(most);
+        let piece = |numbers: &[u32]| numbers.iter().copied().skip(start).take(most).collect();
+        let inputs = Ids::new(piece(self.inputs.as_slice()), 1, self.inputs.vocabulary());
+        let targets = Targets::new(piece(self.targets.as_slice()), self.targets.vocabulary());
+        Self { inputs: inputs.expect("ids of this vocabulary"), targets: targets.expect("ids of this vocabulary") }
+    }
+}
+
 /// Hashes two numbers into one that differs for neighbouring values (the mixing function of SplitMix64, Steele, Lea &
 /// Flood 2014). It makes a random seed for each step from the seed of the run.
 pub fn mix(seed: u64, step: u64) -> u64 {
@@ -250,7 +268,24 @@ mod tests {
     }
 
     #[test]
-    fn targets_are_the_inputs_shifted_by_one() {
+    fn a_piece_of_a_window_has_a_target_that_counts() {
+        let ignored = IGNORED as u32;
+        let inputs = Ids::new((0..8).collect(), 1, 9).unwrap();
+        let piece = |targets: [u32; 8], most| {
+            let targets = Targets::new(targets.to_vec(), 9).unwrap();
+            let Batch { inputs, targets } = Batch { inputs: inputs.clone(), targets }.piece(most);
+            (inputs.as_slice().to_vec(), targets.as_slice().to_vec())
+        };
+        assert_eq!(piece([1, 2, 3, 4, 5, 6, 7, 8], 3), (vec![0, 1, 2], vec![1, 2, 3]));
+        assert_eq!(
+            piece([ignored, ignored, ignored, ignored, ignored, 6, 7, 8], 3),
+            (vec![3, 4, 5], vec![ignored, ignored, 6])
+        );
+        assert_eq!(piece([1, 2, 3, 4, 5, 6, 7, 8], 99).0, [0, 1, 2, 3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn targets_are_the_inputs_one_place_on() {
         let batch = dataset().batch(4, 16, 1, 2, 3, 600).unwrap();
         assert_eq!(batch.inputs.as_slice().len(), 64);
         for (input, target) in batch.inputs.as_slice().iter().zip(batch.targets.as_slice()) {

@@ -344,25 +344,28 @@ impl Trainer {
         }
     }
 
+    /// Copies the state of the optimizer to the CPU.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
+    pub async fn optimizer_state(&self, gpt: &Gpt) -> Result<OptimizerState> {
+        let Some(optimizer) = &self.optimizer else { return Ok(OptimizerState::initial(gpt.trained().len)) };
+        let mut tensors = Vec::new();
+        for tensor in optimizer.state() {
+            tensors.push(tensor.read().await?);
+        }
+        Ok(OptimizerState { kind: optimizer.kind(), tensors })
+    }
+
     /// Copies the optimizer state, the history and the best checkpoint to the CPU. Queued steps must have been
     /// [read](Trainer::read) before.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn state(&self, gpt: &Gpt) -> Result<TrainingState> {
-        let optimizer = match &self.optimizer {
-            Some(optimizer) => {
-                let mut tensors = Vec::new();
-                for tensor in optimizer.state() {
-                    tensors.push(tensor.read().await?);
-                }
-                OptimizerState { kind: optimizer.kind(), tensors }
-            }
-            None => OptimizerState::initial(gpt.trained().len),
-        };
         Ok(TrainingState {
             progress: self.progress.clone(),
-            optimizer,
+            optimizer: self.optimizer_state(gpt).await?,
             best: match &self.best {
                 Some(Held { step, validation_loss, flat }) => {
                     let weights = flat.as_ref().unwrap_or(gpt.trained_flat()).read().await?;

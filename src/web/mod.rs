@@ -7,6 +7,7 @@
 mod adapter;
 mod deferred;
 mod files;
+mod inspecting;
 mod log;
 mod model;
 mod pretrained;

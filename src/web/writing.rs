@@ -21,6 +21,18 @@ impl Session {
         self.0.begin_generation(&prompt, options).map_err(thrown)
     }
 
+    /// Starts a generation that continues token ids.
+    #[wasm_bindgen(js_name = beginGenerationAfter)]
+    pub async fn begin_generation_after(
+        &mut self,
+        ids: Vec<u32>,
+        #[wasm_bindgen(unchecked_param_type = "GenerateOptions")] options: JsValue,
+    ) -> Thrown<()> {
+        let options: GenerateOptions = from_js(options)?;
+        self.choose_writer(ids.len(), options.max_tokens).await?;
+        self.0.begin_generation_after(&ids, options).map_err(thrown)
+    }
+
     /// Starts the answer to a conversation that ends with a message of the user, and returns which part of the
     /// conversation does not fit into the context.
     #[wasm_bindgen(js_name = beginChat, unchecked_return_type = "LeftOut")]

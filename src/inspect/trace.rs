@@ -1,0 +1,161 @@
+//! A pass through a model in plain loops that keeps what is computed on the way, under names. It reads the weights tensor by
+//! tensor from whichever engine has them, an adapter's sums included, and holds one block of them at a time.
+
+use super::plain;
+use crate::{
+    architecture::{Architecture, Norm},
+    error::Result,
+    model::{Gpt, Ids},
+    ops::{Tensor, read},
+};
+
+/// A place in the model where the residual stream is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Site {
+    /// The sum of the rows of token and position: what the first block reads.
+    Embedding,
+    /// After a block's attention, its input included; blocks count from 0.
+    Attention(usize),
+    /// After a block, which is after its MLP.
+    Block(usize),
+    /// After the last norm: what the head reads.
+    Normed,
+}
+
+/// What one window of tokens becomes on its way through a model.
+pub struct Trace {
+    /// Tokens of the window.
+    pub time: usize,
+    /// Numbers of a token in the residual stream.
+    pub width: usize,
+    /// Blocks of the model.
+    pub layers: usize,
+    /// Heads of each block.
+    pub heads: usize,
+    /// How much each token attends to each, `[layers, heads, time, time]`; rows sum to 1, and what comes later has 0.
+    pub attention: Vec<f32>,
+    /// In the order of the pass.
+    sites: Vec<(Site, Vec<f32>)>,
+    head: Head,
+}
+
+/// What makes logits of the residual stream.
+struct Head {
+    gain: Vec<f32>,
+    bias: Vec<f32>,
+    epsilon: f32,
+    /// `[vocabulary, width]`
+    table: Vec<f32>,
+}
+
+impl Trace {
+    /// The residual stream at a site, `[time, width]`.
+    ///
+    /// # Panics
+    /// When the model has fewer blocks.
+    pub fn at(&self, site: Site) -> &[f32] {
+        let found = self.sites.iter().find(|(other, _)| *other == site);
+        found.map_or_else(|| panic!("the model has no {site:?}"), |(_, values)| values)
+    }
+
+    /// The logits after each token, `[time, vocabulary]`.
+    pub fn logits(&self) -> Vec<f32> {
+        plain::scores(self.at(Site::Normed), &self.head.table, self.width)
+    }
+
+    /// What the model would say next if it ended at this site: the last norm and the head read the residual stream there
+    /// (nostalgebraist 2020, "the logit lens"). Logits after the token at `position`, `[vocabulary]`.
+    ///
+    /// # Panics
+    /// When the window has no such position, or the model no such site.
+    pub fn lens(&self, site: Site, position: usize) -> Vec<f32> {
+        let row = &self.at(site)[position * self.width..][..self.width];
+        let Head { gain, bias, epsilon, table } = &self.head;
+        match site {
+            Site::Normed => plain::scores(row, table, self.width),
+            _ => plain::scores(&plain::layer_norm(row, gain, bias, *epsilon), table, self.width),
+        }
+    }
+
+    /// How much the token at `position` attends to each up to itself, `[position + 1]`, in a head of a layer.
+    ///
+    /// # Panics
+    /// When there is no such layer, head or position.
+    pub fn attention_of(&self, layer: usize, head: usize, position: usize) -> &[f32] {
+        &self.attention[((layer * self.heads + head) * self.time + position) * self.time..][..=position]
+    }
+}
+
+impl Gpt {
+    /// Traces one window of tokens. It takes about a second for 10^9 products of a weight with a token.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`](crate::error::Error::DeviceLost) or
+    /// [`Error::GpuCommandRejected`](crate::error::Error::GpuCommandRejected) if the GPU fails.
+    ///
+    /// # Panics
+    /// When there are several windows, or one longer than the context.
+    pub async fn trace(&self, ids: &Ids) -> Result<Trace> {
+        assert!(ids.windows() == 1 && ids.time() <= self.config.context, "one window of at most a context");
+        let Architecture { norm: Norm::Layer { epsilon }, layers, width, attention, mlp, tied, .. } =
+            self.config.architecture();
+        let (weights, time) = (self.weights(), ids.time());
+        let tokens = rows(&weights.tokens).await?;
+        let mut x = embedded(ids, &tokens, &values(&weights.positions).await?, width);
+        let (mut sites, mut attended) = (vec![(Site::Embedding, x.clone())], Vec::new());
+        for (layer, block) in weights.blocks.iter().enumerate() {
+            let normed =
+                plain::layer_norm(&x, &values(&block.norm_1.gain).await?, &values(&block.norm_1.bias).await?, epsilon);
+            let qkv = linear(&normed, &block.attention).await?;
+            let (heads, shares) = plain::attention(&qkv, attention.heads, width);
+            attended.extend(shares);
+            add(&mut x, &linear(&heads, &block.attention_out).await?);
+            sites.push((Site::Attention(layer), x.clone()));
+            let normed =
+                plain::layer_norm(&x, &values(&block.norm_2.gain).await?, &values(&block.norm_2.bias).await?, epsilon);
+            let mut inner = linear(&normed, &block.mlp).await?;
+            inner.iter_mut().for_each(|value| *value = plain::activate(mlp.activation, *value));
+            add(&mut x, &linear(&inner, &block.mlp_out).await?);
+            sites.push((Site::Block(layer), x.clone()));
+        }
+        let head = Head {
+            gain: values(&weights.norm.gain).await?,
+            bias: values(&weights.norm.bias).await?,
+            epsilon,
+            table: if tied { tokens } else { rows(&weights.head).await? },
+        };
+        sites.push((Site::Normed, plain::layer_norm(&x, &head.gain, &head.bias, epsilon)));
+        Ok(Trace { time, width, layers, heads: attention.heads, attention: attended, sites, head })
+    }
+}
+
+/// Each token's row and its position's, added, `[time, width]`.
+fn embedded(ids: &Ids, tokens: &[f32], positions: &[f32], width: usize) -> Vec<f32> {
+    let row = |(id, position): (&u32, &[f32])| -> Vec<f32> {
+        let token = &tokens[*id as usize * width..][..width];
+        token.iter().zip(position).map(|(token, position)| token + position).collect()
+    };
+    ids.as_slice().iter().zip(positions.chunks_exact(width)).flat_map(row).collect()
+}
+
+async fn linear(x: &[f32], linear: &crate::model::Linear) -> Result<Vec<f32>> {
+    Ok(plain::linear(x, &values(&linear.weight).await?, &values(&linear.bias).await?))
+}
+
+/// The numbers of a tensor, row after row.
+pub(super) async fn values<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f32>> {
+    Ok(read(tensor.clone()).await?)
+}
+
+/// The numbers of a table in several pieces.
+pub(super) async fn rows(pieces: &[Tensor<2>]) -> Result<Vec<f32>> {
+    let mut all = Vec::new();
+    for piece in pieces {
+        all.extend(values(piece).await?);
+    }
+    Ok(all)
+}
+
+fn add(x: &mut [f32], other: &[f32]) {
+    x.iter_mut().zip(other).for_each(|(x, other)| *x += other);
+}
