@@ -2,6 +2,7 @@
 //! the text it was trained on.
 
 use super::ModelFile;
+use crate::copied::{FEWEST_CHARACTERS, FEWEST_WORDS};
 
 /// The model card. The lines between `---` are what Hugging Face's hub reads.
 pub fn model_card(file: &ModelFile, date: &str) -> String {
@@ -117,12 +118,23 @@ fn training(file: &ModelFile) -> Vec<(&'static str, String)> {
 
 fn results(file: &ModelFile) -> Vec<(&'static str, String)> {
     let last = file.history.last_evaluation();
+    let sample = file.history.samples.last().and_then(|sample| sample.copied);
+    let copied = sample.map_or_else(
+        || "not measured".into(),
+        |share| {
+            format!(
+                "{:.1} % of the last sample: runs of {FEWEST_WORDS} words or {FEWEST_CHARACTERS} characters",
+                100.0 * share
+            )
+        },
+    );
     let figure = |value: Option<f32>| value.map_or_else(|| "not measured".into(), |value| format!("{value:.4}"));
     vec![
         ("Training loss", figure(last.and_then(|last| last.train_loss))),
         ("Validation loss", figure(last.and_then(|last| last.validation_loss))),
         ("Validation perplexity", figure(last.and_then(|last| last.perplexity))),
         ("Validation bits per byte", figure(last.and_then(|last| last.bits_per_byte))),
+        ("Copied from the training text", copied),
         ("Evaluated at step", last.map_or_else(|| "never".into(), |last| thousands(last.step))),
     ]
 }

@@ -5,6 +5,7 @@
 //! tokenizer never changes a run under way.
 
 mod adapter;
+mod copied;
 mod cpu_writer;
 mod files;
 mod pretrained;

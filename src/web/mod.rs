@@ -5,6 +5,7 @@
 //! Methods that wait (`async`) must not overlap with any other call; the worker takes turns with a mutex.
 
 mod adapter;
+mod copied;
 mod deferred;
 mod files;
 mod log;

@@ -2,7 +2,7 @@
  * Lorito's public API, `window.lorito`: everything that the page does, for the page's own views and for other scripts.
  * README.md shows a whole session.
  */
-import type { ChatMessage, History, LeftOut } from "lorito-wasm";
+import type { ChatMessage, Copied, History, LeftOut, Passage } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
 import { markHandled, problemOf } from "../shared/errors";
 import type { OnePageWords } from "../shared/one-page/words";
@@ -152,6 +152,19 @@ export class Lorito extends Models {
   stopWriting(): void {
     this.endAllWriting();
     markHandled(this.owner.ask((api) => api.stopWriting()));
+  }
+
+  /**
+   * What of a text stands word for word in the text that the model was trained on (of at least 8 words or 40 characters), with
+   * its places. undefined: there is no such text, neither of a run nor loaded.
+   */
+  copied(text: string): Promise<Copied | undefined> {
+    return this.owner.ask((api) => api.copied(text));
+  }
+
+  /** The passages of the text that the model was trained on that are most like this one, at most three. */
+  mostLike(text: string): Promise<Passage[] | undefined> {
+    return this.owner.ask((api) => api.mostLike(text));
   }
 
   /** The scores of all tokens after the last one of `ids`. */

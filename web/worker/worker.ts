@@ -13,6 +13,7 @@ import { type Problem, problemOf, readingFile, rejected } from "../shared/errors
 import { Mutex } from "../shared/mutex";
 import { part } from "../shared/part";
 import type { ExportKind, NamedFile, NewModel, Reading, RunRequest, WorkerApi, WorkerEvent } from "../shared/protocol";
+import { searched } from "./copied";
 import { Deferred, PartMissing } from "./deferred";
 import { download } from "./download";
 import { current, emit, engine, exclusively, type Running, refuseWhileTraining } from "./engine";
@@ -86,6 +87,8 @@ const needingDeferred = new Set<string>([
   "exportOnePage",
   "restoreRun",
   "chat",
+  "copied",
+  "mostLike",
 ] satisfies (keyof WorkerApi)[]);
 
 /** The machine's speed, once it is known, for estimates. */
@@ -409,6 +412,9 @@ const api: WorkerApi = {
       end: (session) => tell(session.leftOut()),
     });
   },
+
+  copied: (text) => searched(engine().session, (session) => session.findCopied(text)),
+  mostLike: (text) => searched(engine().session, (session) => session.findNearest(text)),
 
   stopWriting: async () => current.running?.writer.stop(),
 
