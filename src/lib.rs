@@ -8,6 +8,7 @@ pub mod architecture;
 pub mod chat;
 pub mod checks;
 pub mod config;
+pub mod copied;
 pub mod corpus;
 pub mod device;
 pub mod error;

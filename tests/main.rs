@@ -5,6 +5,7 @@ mod adapters;
 mod carry_on;
 mod chat;
 mod conversations;
+mod copied;
 mod corpus;
 mod corpus_size;
 mod divided;

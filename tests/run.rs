@@ -11,7 +11,7 @@ use lorito::{
     ops::Device,
     session::{GenerateOptions, Session},
     tokenizer::Kind,
-    train::{RunEvent, RunResult},
+    train::{RunEvent, RunResult, Sample},
 };
 
 fn session() -> Session {
@@ -96,8 +96,9 @@ fn ticks_advance_a_run_to_its_end_and_report_every_step() {
             RunEvent::Evaluation { evaluation, best } => {
                 assert!(history.evaluations.contains(evaluation) && best.is_some());
             }
-            RunEvent::Sample { step, text } => {
-                assert!(history.samples.iter().any(|sample| sample.step == *step && sample.text == *text));
+            RunEvent::Sample { step, text, copied } => {
+                let same = Sample { step: *step, text: text.clone(), copied: *copied };
+                assert!(history.samples.contains(&same));
             }
             _ => {}
         }

@@ -2,6 +2,7 @@
 //! was trained on, nothing of what it says.
 
 use super::{ModelFile, words::Words};
+use crate::copied::{FEWEST_CHARACTERS, FEWEST_WORDS};
 
 /// The card in English. What stands in `{braces}` is filled in; the lines between `---` are what Hugging Face's hub reads.
 pub const CARD: &str = include_str!("model_card.md");
@@ -22,6 +23,10 @@ pub fn model_card(file: &ModelFile, date: &str, words: &Words) -> String {
     let decimal = |number: &dyn ToString| words.decimal(&number.to_string());
     let loss = |value: Option<f32>| match value {
         Some(value) => words.decimal(&format!("{value:.4}")),
+        None => words.of(NOT_MEASURED).into(),
+    };
+    let copied = match history.samples.last().and_then(|sample| sample.copied) {
+        Some(share) => words.decimal(&format!("{:.1} %", 100.0 * share)),
         None => words.of(NOT_MEASURED).into(),
     };
     let passes = match training.gradient_accumulation {
@@ -60,6 +65,9 @@ pub fn model_card(file: &ModelFile, date: &str, words: &Words) -> String {
         ("validation_loss", loss(last.and_then(|last| last.validation_loss))),
         ("perplexity", loss(last.and_then(|last| last.perplexity))),
         ("bits_per_byte", loss(last.and_then(|last| last.bits_per_byte))),
+        ("copied", copied),
+        ("fewest_words", FEWEST_WORDS.to_string()),
+        ("fewest_characters", FEWEST_CHARACTERS.to_string()),
         ("evaluated_at", last.map_or_else(|| words.of(NEVER).into(), |last| count(last.step))),
     ];
     filled(&words.markdown(CARD), &values)

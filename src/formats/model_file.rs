@@ -202,7 +202,7 @@ struct HistoryManifest {
 
 /// Whether evaluations and samples are too large for a manifest.
 fn is_long(history: &History) -> bool {
-    let samples = history.samples.iter().map(|sample| 32 + sample.text.len());
+    let samples = history.samples.iter().map(|sample| 64 + sample.text.len());
     128 * history.evaluations.len() + samples.sum::<usize>() > LONGEST_IN_MANIFEST
 }
 

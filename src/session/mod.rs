@@ -5,6 +5,7 @@
 //! changes a run in progress.
 
 mod adapter;
+mod copied;
 mod cpu_writer;
 mod files;
 mod inspecting;

@@ -1,7 +1,8 @@
 //! The training loop, one tick at a time: does what [`Run`] decides with the session's model.
 
-use super::{GenerateOptions, Model, Session, Writing};
+use super::{GenerateOptions, Session, Writing};
 use crate::{
+    copied::CopiedSearch,
     device::Engine,
     error::{Error, Result},
     train::{Run, RunEvent, RunStatus, Sample, Work},
@@ -15,10 +16,18 @@ fn sample_options() -> GenerateOptions {
 /// A run that was begun or resumed.
 pub(super) struct Running {
     run: Run,
-    /// The current sample, and its text so far. A text for the user may be generated in between.
-    sample: Option<(Writing, String)>,
-    /// The error that ends the run, once the self-check has been reported.
+    /// The sample under way. A person's text may be written in between.
+    sample: Option<Sampling>,
+    /// Why the run ends, once the self-check has been reported.
     failed: Option<Error>,
+}
+
+/// How far a sample is.
+enum Sampling {
+    /// It is being written, and has this text so far.
+    Writing(Box<Writing>, String),
+    /// It is being compared with the training text.
+    Comparing(Box<CopiedSearch>, String),
 }
 
 impl Running {
@@ -181,28 +190,41 @@ impl Session {
         }
     }
 
-    /// Draws the next token of the sample.
+    /// Draws the next token of the sample, or compares the whole sample with the next piece of the training text.
     async fn sample(&mut self, began: f64, clock: &impl Fn() -> f64, events: &mut Vec<RunEvent>) -> Result<()> {
         if !self.model()?.run.as_ref().is_some_and(Running::is_sampling) {
             let options = sample_options();
             self.choose_writer(0, options.max_tokens, clock).await?;
-            let writing = self.begin_writing("", options)?;
-            self.model_mut()?.run.as_mut().ok_or(Error::NoRun)?.sample = Some((writing, String::new()));
+            let writing = Box::new(self.begin_writing("", options)?);
+            let sampling = Sampling::Writing(writing, String::new());
+            self.model_mut()?.run.as_mut().ok_or(Error::NoRun)?.sample = Some(sampling);
         }
-        let Model { gpt, cpu_writer, trainer, run, .. } = self.model_mut()?;
-        let running = run.as_mut().ok_or(Error::NoRun)?;
-        let Some((mut writing, mut text)) = running.sample.take() else { return Ok(()) };
-        let piece = writing.next(gpt, cpu_writer).await?;
-        let is_last = piece.is_none();
-        match piece {
-            Some(piece) => running.sample = Some((writing, text + &piece)),
-            None => {
-                text += &writing.finish();
-                let step = trainer.progress().step;
-                trainer.history_mut().samples.push(Sample { step, text: text.clone() });
-                events.push(RunEvent::Sample { step, text });
-            }
+        let model = self.model_mut()?;
+        let Some(sampling) = model.run.as_mut().ok_or(Error::NoRun)?.sample.take() else { return Ok(()) };
+        let (goes_on, whole) = match sampling {
+            Sampling::Writing(mut writing, text) => match writing.next(&model.gpt, &model.cpu_writer).await? {
+                Some(piece) => (Some(Sampling::Writing(writing, text + &piece)), None),
+                None => {
+                    let text = text + &writing.finish();
+                    match model.copied_in_sample(&text) {
+                        Some(search) => (Some(Sampling::Comparing(Box::new(search), text)), None),
+                        None => (None, Some((text, None))),
+                    }
+                }
+            },
+            Sampling::Comparing(mut search, text) => match search.read() {
+                true => (Some(Sampling::Comparing(search, text)), None),
+                false => (None, Some((text, Some(search.share())))),
+            },
+        };
+        let is_last = goes_on.is_none();
+        if let Some((text, copied)) = whole {
+            let step = model.trainer.progress().step;
+            model.trainer.history_mut().samples.push(Sample { step, text: text.clone(), copied });
+            events.push(RunEvent::Sample { step, text, copied });
         }
+        let running = model.run.as_mut().ok_or(Error::NoRun)?;
+        running.sample = goes_on;
         running.run.sampled(is_last, began, clock());
         Ok(())
     }

@@ -215,6 +215,17 @@ impl Tokenizer {
         self.roles.start.or_else(|| self.end_of_text()).or_else(line).unwrap_or(0)
     }
 
+    /// Returns the ids of the tokens that stand between documents and between turns, and are no part of their words.
+    pub fn borders(&self) -> impl Iterator<Item = u32> {
+        let ends = self.roles.ends.iter().copied();
+        ends.chain(self.roles.start).chain(self.turn_ids().into_iter().flatten())
+    }
+
+    /// Returns the bytes that an id is decoded to; none if it is outside the vocabulary.
+    pub fn bytes(&self, id: u32) -> &[u8] {
+        self.tokens.get(id).unwrap_or_default()
+    }
+
     /// Encodes a text to token ids, without adding any around it. The text is brought into NFC first if the tokenizer
     /// says so. Characters without a token are left out.
     pub fn encode(&self, text: &str) -> Vec<u32> {

@@ -5,6 +5,7 @@
 //! Asynchronous methods must not overlap with any other call; the worker serialises calls with a mutex.
 
 mod adapter;
+mod copied;
 mod deferred;
 mod files;
 mod inspecting;

@@ -29,7 +29,9 @@ test.describe("the engine", () => {
   });
 });
 
-test("a value that is no string is refused where one is expected, and nothing is lost", async ({ page }, { project }) => {
+test("a value that is no string is refused where one is expected, and nothing is lost", async ({ page }, {
+  project,
+}) => {
   await open(page, project.name);
   await prepare(page);
   const before = await page.evaluate(() => window.lorito.textSummary());

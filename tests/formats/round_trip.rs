@@ -141,7 +141,9 @@ fn long_history(count: u64, text: Option<&str>) -> History {
         perplexity: Some(1.1),
         bits_per_byte: None,
     };
-    let sample = |step| text.map(|text| Sample { step, text: format!("{step} \"ñ\n🦜\u{0} {text}") });
+    let share = |step: u64| (step > 0).then_some(1.0 / step as f64);
+    let sample =
+        |step| text.map(|text| Sample { step, text: format!("{step} \"ñ\n🦜\u{0} {text}"), copied: share(step) });
     History {
         evaluations: (0..count).map(evaluation).collect(),
         samples: (0..count).filter_map(sample).collect(),
@@ -150,8 +152,12 @@ fn long_history(count: u64, text: Option<&str>) -> History {
 }
 
 #[test]
-fn a_history_of_any_length_survives_a_round_trip() {
-    // Samples as long as those of models with BPE; alone they would be four times the largest header.
+fn a_history_of_any_length_comes_back() {
+    // What fits into the manifest, with shares of what is copied and without.
+    let short = History { samples: long_history(3, Some("word")).samples, ..sample::model().history };
+    let checkpoint = ModelFile { history: short, ..sample::checkpoint() };
+    assert_eq!(read(&write(&checkpoint).unwrap()).unwrap(), checkpoint);
+    // Samples as long as those of models of words; alone they would be four times what a header may have.
     for history in [long_history(110_000, Some(&"word ".repeat(100))), long_history(1_000_000, None)] {
         let checkpoint = ModelFile { history, ..sample::checkpoint() };
         let bytes = write(&checkpoint).unwrap();

@@ -71,7 +71,7 @@ pub fn model() -> ModelFile {
         history: History {
             steps: (1..=3).map(record).collect(),
             evaluations: vec![Evaluation { step: 0, train_loss: None, bits_per_byte: None, ..evaluation }, evaluation],
-            samples: vec![Sample { step: 3, text: "\"á\\\n🦜\u{0}".into() }],
+            samples: vec![Sample { step: 3, text: "\"á\\\n🦜\u{0}".into(), copied: None }],
             seconds: 0.1 + 0.2,
             tokens: 288,
         },

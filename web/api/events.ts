@@ -108,9 +108,11 @@ export class Events extends EventTarget {
       case "adapted":
         this.tell("adapted", event.model);
         break;
-      case "sample":
-        this.tell("sample", { step: event.step, text: event.text });
+      case "sample": {
+        const { event: _, ...sample } = event;
+        this.tell("sample", sample);
         break;
+      }
       case "saved":
         this.#unsaved = undefined;
         this.held.only(runHolder(event.run));

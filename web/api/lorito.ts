@@ -2,7 +2,7 @@
  * Lorito's public API, `window.lorito`: everything that the page does, for the page's own views and for other scripts.
  * README.md shows a complete session.
  */
-import type { ChatMessage, History, LeftOut } from "lorito-wasm";
+import type { ChatMessage, Copied, History, LeftOut, Passage } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
 import { markHandled, problemOf } from "../shared/errors";
 import { part } from "../shared/part";
@@ -156,7 +156,20 @@ export class Lorito extends Models {
     markHandled(this.owner.ask((api) => api.stopWriting()));
   }
 
-  /** The logits after the last of `ids`. */
+  /**
+   * What of a text stands word for word in the text that the model was trained on (of at least 8 words or 40 characters), with
+   * its places. undefined: there is no such text, neither of a run nor loaded.
+   */
+  copied(text: string): Promise<Copied | undefined> {
+    return this.owner.ask((api) => api.copied(text));
+  }
+
+  /** The passages of the text that the model was trained on that are most like this one, at most three. */
+  mostLike(text: string): Promise<Passage[] | undefined> {
+    return this.owner.ask((api) => api.mostLike(text));
+  }
+
+  /** The scores of all tokens after the last one of `ids`. */
   logits(ids: ArrayLike<number>): Promise<Float32Array> {
     return this.owner.ask((api) => api.plain("logits", Uint32Array.from(ids)));
   }

@@ -4,6 +4,7 @@ import type {
   ChatMessage,
   ChatOptions,
   ChatReport,
+  Copied,
   Encoding,
   Evaluation,
   GenerateOptions,
@@ -14,9 +15,11 @@ import type {
   LoraConfig,
   ModelConfig,
   ModelSummary,
+  Passage,
   Piece,
   Plan,
   Preset,
+  Sample,
   StepRecord,
   TextSummary,
   TokenizerKind,
@@ -37,7 +40,7 @@ import type {
   TrainResult,
 } from "../shared/protocol";
 
-export type { Memory, Sample, TextSource as Source } from "lorito-wasm";
+export type { Memory, TextSource as Source } from "lorito-wasm";
 export type { HubDataset, HubFile, HubPlace, HubTable, KeptRepo } from "../shared/hub/types";
 export type { TransferOptions } from "./hub";
 export type {
@@ -47,6 +50,7 @@ export type {
   ChatMessage,
   ChatOptions,
   ChatReport,
+  Copied,
   Encoding,
   Engine,
   EngineInfo as Ready,
@@ -61,11 +65,13 @@ export type {
   ModelSummary,
   NamedFile,
   NewModel,
+  Passage,
   Piece,
   Plan,
   Preset,
   Progress,
   RunSummary,
+  Sample,
   SavedModel,
   StepRecord,
   TextSummary,
@@ -87,8 +93,8 @@ export interface LoritoEvents {
   best: BestSoFar | undefined;
   /** A run has added an adapter to the model, or the tokens that separate the turns of a conversation. */
   adapted: ModelSummary;
-  /** The text generated at an evaluation. */
-  sample: { step: number; text: string };
+  /** What the model writes at an evaluation. */
+  sample: Sample;
   /**
    * Something the user should know and for which no call rejects: "device-lost", "internal" (the engine is restarted),
    * "self-check-failed" (the CPU replaces a GPU that computes wrongly), "recovered" {engine, reason, step?}, "state-lost",

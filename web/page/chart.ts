@@ -1,12 +1,22 @@
-// The loss as a curve: training loss step by step, validation loss at each evaluation. Draws on a canvas; the table beside
+// The loss as a curve: training loss step by step, validation loss at each evaluation, and on a scale of its own which share
+// of each sample is copied. Draws on a canvas; the table beside
 // it says the same in words.
-import { html, LitElement, type PropertyValues, type TemplateResult } from "lit";
+import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
 import uPlot from "uplot";
-import type { Evaluation, StepRecord } from "../api/lorito";
-import { fixed, number, t } from "./i18n";
+import type { Evaluation, Sample, StepRecord } from "../api/lorito";
+import { fixed, number, percent, t } from "./i18n";
 
 type Point = number | null;
+
+/** On the right, as its numbers are no losses. */
+const copiedAxis: uPlot.Axis = {
+  scale: "copied",
+  side: 1,
+  size: 48,
+  grid: { show: false },
+  values: (_, ticks) => ticks.map((tick) => percent(tick)),
+};
 
 /** More lie closer together than a screen can show: then a point is the mean of a few steps. */
 const MOST_POINTS = 1500;
@@ -15,6 +25,7 @@ const MOST_POINTS = 1500;
 export class Chart extends LitElement {
   @property({ attribute: false }) steps: StepRecord[] = [];
   @property({ attribute: false }) evaluations: Evaluation[] = [];
+  @property({ attribute: false }) samples: Sample[] = [];
   #plot: uPlot | undefined;
   #frame = 0;
   readonly #sizes = new ResizeObserver(() => this.#resize());
@@ -50,6 +61,7 @@ export class Chart extends LitElement {
       <p class="legend" aria-hidden="true">
         <span class="training">${this.#stride > 1 ? t("chart.trainingMean", { count: this.#stride }) : t("chart.training")}</span>
         <span class="validation">${t("chart.validation")}</span>
+        ${this.#copied === undefined ? nothing : html`<span class="copied">${t("copied.curve")}</span>`}
         <output class="reading"></output>
       </p>`;
   }
@@ -62,9 +74,15 @@ export class Chart extends LitElement {
 
   /** New figures are drawn once a frame at most, however often they come. */
   override updated(changed: PropertyValues): void {
-    if (!changed.has("steps") && !changed.has("evaluations")) return;
+    if (!["steps", "evaluations", "samples"].some((name) => changed.has(name))) return;
     cancelAnimationFrame(this.#frame);
-    this.#frame = requestAnimationFrame(() => this.#plot?.setData(this.#data()));
+    this.#frame = requestAnimationFrame(() => this.#redraw());
+  }
+
+  /** The axis of what is copied comes with the first figure, and goes with another model. */
+  #redraw(): void {
+    if (this.#plot?.axes.length === this.#axes) this.#plot.setData(this.#data());
+    else this.#build();
   }
 
   #inWords(): string {
@@ -73,7 +91,17 @@ export class Chart extends LitElement {
     if (!last) return t("chart.empty");
     const [from, to] = [this.steps[0]?.loss ?? last.trainLoss, step?.loss ?? last.trainLoss];
     const values = { step: step?.step ?? last.step, from, to, validation: last.validationLoss };
-    return t(last.validationLoss === null ? "chart.inWordsTraining" : "chart.inWords", values);
+    const losses = t(last.validationLoss === null ? "chart.inWordsTraining" : "chart.inWords", values);
+    return this.#copied === undefined ? losses : `${losses} ${t("copied.inWords", { share: this.#copied })}`;
+  }
+
+  /** Which share of the last sample is copied, where that is known. */
+  get #copied(): number | undefined {
+    return this.samples.findLast(({ copied }) => copied !== undefined)?.copied;
+  }
+
+  get #axes(): number {
+    return this.#copied === undefined ? 2 : 3;
   }
 
   /** Steps behind one point of the training curve. */
@@ -81,19 +109,23 @@ export class Chart extends LitElement {
     return Math.ceil(this.steps.length / MOST_POINTS);
   }
 
-  /** Both curves over one axis of steps: a step without an evaluation has no validation loss, and the other way round. */
+  /** All curves over one axis of steps: a step without an evaluation has no validation loss, and the other way round. */
   #data(): uPlot.AlignedData {
-    const rows = new Map<number, [Point, Point]>();
+    const rows = new Map<number, [Point, Point, Point]>();
     for (let at = 0; at < this.steps.length; at += this.#stride) {
       const group = this.steps.slice(at, at + this.#stride);
       const mean = group.reduce((sum, { loss }) => sum + loss, 0) / group.length;
-      rows.set(group.at(-1)?.step ?? 0, [mean, null]);
+      rows.set(group.at(-1)?.step ?? 0, [mean, null, null]);
     }
     for (const { step, validationLoss } of this.evaluations)
-      rows.set(step, [rows.get(step)?.[0] ?? null, validationLoss]);
+      rows.set(step, [rows.get(step)?.[0] ?? null, validationLoss, null]);
+    for (const { step, copied } of this.samples) {
+      const [training, validation] = rows.get(step) ?? [null, null];
+      if (copied !== undefined) rows.set(step, [training, validation, copied]);
+    }
     const order = [...rows.keys()].sort((a, b) => a - b);
-    const column = (index: 0 | 1) => order.map((step) => rows.get(step)?.[index] ?? null);
-    return [order, column(0), column(1)];
+    const column = (index: 0 | 1 | 2) => order.map((step) => rows.get(step)?.[index] ?? null);
+    return [order, column(0), column(1), column(2)];
   }
 
   #build(): void {
@@ -114,7 +146,7 @@ export class Chart extends LitElement {
         legend: { show: false },
         cursor: { points: { size: 8 }, drag: { x: false, y: false } },
         padding: [12, 24, 0, 0],
-        scales: { x: { time: false } },
+        scales: { x: { time: false }, copied: { range: [0, 1] } },
         axes: [
           {
             ...axis,
@@ -122,6 +154,7 @@ export class Chart extends LitElement {
             values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? number(tick) : "")),
           },
           { ...axis, size: 44, values: (_, ticks) => ticks.map((tick) => number(tick)) },
+          ...(this.#copied === undefined ? [] : [{ ...axis, ...copiedAxis }]),
         ],
         series: [
           {},
@@ -131,6 +164,14 @@ export class Chart extends LitElement {
             width: 2.5,
             spanGaps: true,
             points: { show: true, size: 8, fill: colour("sheet"), width: 2.5 },
+          },
+          {
+            scale: "copied",
+            stroke: colour("sky"),
+            width: 1,
+            dash: [5, 4],
+            spanGaps: true,
+            points: { show: true, size: 4 },
           },
         ],
         hooks: { setCursor: [(plot) => this.#read(plot)] },
@@ -155,10 +196,12 @@ export class Chart extends LitElement {
     const output = this.querySelector("output");
     const at = plot.cursor.idx;
     if (!output) return;
-    const [steps, training, validation] = plot.data;
+    const [steps, training, validation, copied] = plot.data;
     const step = at == null ? undefined : steps?.[at];
-    const values = at == null ? [] : [training?.[at], validation?.[at]].filter((value) => value != null);
-    output.textContent =
-      step === undefined ? "" : t("chart.at", { step, values: values.map((value) => fixed(value, 3)).join(" / ") });
+    const losses = at == null ? [] : [training?.[at], validation?.[at]].filter((value) => value != null);
+    const values = losses.map((value) => fixed(value, 3));
+    const share = at == null ? undefined : copied?.[at];
+    if (share != null) values.push(percent(share));
+    output.textContent = step === undefined ? "" : t("chart.at", { step, values: values.join(" / ") });
   }
 }

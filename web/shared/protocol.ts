@@ -2,6 +2,7 @@
 import type {
   ChatMessage,
   ChatOptions,
+  Copied,
   Encoding,
   Evaluation,
   GenerateOptions,
@@ -13,6 +14,7 @@ import type {
   Limits,
   ModelConfig,
   ModelSummary,
+  Passage,
   RunEvent,
   Session,
   StepRecord,
@@ -234,6 +236,10 @@ export interface WorkerApi {
   generate(call: number, prompt: string, options: GenerateOptions): Promise<string>;
   chat(call: number, messages: ChatMessage[], options: GenerateOptions): Promise<string>;
   stopWriting(): Promise<void>;
+  /** What of a text is copied from the training text; undefined: none is known. */
+  copied(text: string): Promise<Copied | undefined>;
+  /** The passages of the training text that are most like a text; undefined: none is known. */
+  mostLike(text: string): Promise<Passage[] | undefined>;
 
   /** Newest first. */
   savedRuns(): Promise<RunSummary[]>;

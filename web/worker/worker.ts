@@ -22,6 +22,7 @@ import type {
   WorkerApi,
   WorkerEvent,
 } from "../shared/protocol";
+import { searched } from "./copied";
 import { Deferred, PartMissing } from "./deferred";
 import { download } from "./download";
 import { current, emit, engine, exclusively, type Running, refuseWhileTraining } from "./engine";
@@ -95,6 +96,8 @@ const needingDeferred = new Set<string>([
   "exportOnePage",
   "restoreRun",
   "chat",
+  "copied",
+  "mostLike",
 ] satisfies (keyof WorkerApi)[]);
 
 /** The machine's speed for estimates, once measured. */
@@ -423,6 +426,9 @@ const api: WorkerApi = {
       end: (session) => tell(session.leftOut()),
     });
   },
+
+  copied: (text) => searched(engine().session, (session) => session.findCopied(text)),
+  mostLike: (text) => searched(engine().session, (session) => session.findNearest(text)),
 
   stopWriting: async () => current.running?.writer.stop(),
 

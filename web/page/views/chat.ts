@@ -2,8 +2,10 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
+import { part } from "../../shared/part";
 import { Conversation, messagesOf, type Turn } from "../conversation";
 import { t, type Words, wordsOf } from "../i18n";
+import type { Copies } from "./copied";
 import { action, namesOf } from "./fields";
 import type { Sampling } from "./sampling";
 import { View } from "./view";
@@ -21,9 +23,13 @@ export class ChatView extends View {
   @state() private asked: readonly Turn[] | undefined;
   @state() private answer = "";
   @state() private announcement: Words | undefined;
+  /** What of its answers is copied. */
+  readonly #copies = new WeakMap<Turn, Copies>();
   /** How often the last question has been answered anew: each answer draws from a seed of its own. */
   #again = 0;
   #stopped = false;
+  /** Answers that were looked through. */
+  #answers = 0;
 
   get #able(): boolean {
     return this.state.model !== undefined && this.asked === undefined;
@@ -69,9 +75,13 @@ export class ChatView extends View {
       <p class="visually-hidden" role="status">${this.announcement?.()}</p>`;
   }
 
-  #turn({ role, content }: Turn, place: number): TemplateResult {
+  #turn(turn: Turn, place: number): TemplateResult {
+    const { role, content } = turn;
+    const copies = this.#copies.get(turn);
     if (this.editing?.place === place && !this.asked) return this.#editor(this.editing.words);
-    const words = content ? html`<p class="words">${content}</p>` : html`<p class="hint">${t("chat.empty")}</p>`;
+    const words = content
+      ? html`<p class="words">${copies?.marked(content) ?? content}</p>`
+      : html`<p class="hint">${t("chat.empty")}</p>`;
     return html`<li class="turn ${role}">
       <p class="who">
         <strong>${t(role === "user" ? "chat.user" : "chat.assistant")}</strong>
@@ -82,7 +92,7 @@ export class ChatView extends View {
             : nothing
         }
       </p>
-      ${words}
+      ${words} ${copies?.below()}
     </li>`;
   }
 
@@ -200,10 +210,20 @@ export class ChatView extends View {
     this.announcement = undefined;
     if (!given || (this.#stopped && !given.text)) return false;
     const { text, ...leftOut } = given;
-    this.#conversation.become([...asked, { role: "assistant", content: text, leftOut }]);
+    const answer: Turn = { role: "assistant", content: text, leftOut };
+    this.#conversation.become([...asked, answer]);
+    if (text) void this.store.attempt("write", undefined, () => this.#lookForCopies(answer));
     const ended = text ? wordsOf("chat.ended", { text }) : wordsOf("chat.empty");
     this.announcement = () => [ended(), ...this.#leftOut()].join(" ");
     return true;
+  }
+
+  async #lookForCopies(answer: Turn): Promise<void> {
+    const { Copies } = await part(import("./copied"));
+    this.#answers += 1;
+    const copies = await Copies.of(this, this.store.lorito, `answer-${this.#answers}`, answer.content);
+    this.#copies.set(answer, copies);
+    this.requestUpdate();
   }
 
   #stop(): void {

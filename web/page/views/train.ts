@@ -3,7 +3,7 @@ import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
 import { part } from "../../shared/part";
-import { duration, fixed, number, t, time, type Words, wordsOf } from "../i18n";
+import { duration, fixed, number, percent, t, time, type Words, wordsOf } from "../i18n";
 import { setNotify } from "../in-background";
 import { goOnWithCpu, mayReplace, modelDiffers, startTraining } from "../prepare";
 import { TRAIN_FIELDS } from "../settings";
@@ -17,6 +17,11 @@ import { View } from "./view";
 /** A figure, or a dash where there is none yet. */
 function figure(value: number | null | undefined, digits: number): string {
   return value == null ? "–" : fixed(value, digits);
+}
+
+/** A share in percent, or a dash where it is not known. */
+function share(value: number | undefined): string {
+  return value === undefined ? "–" : percent(value);
 }
 
 @customElement("lorito-train")
@@ -39,7 +44,7 @@ export class TrainView extends View {
               <lorito-story .samples=${samples}></lorito-story>
               <div class="curve">
                 <h3>${t("train.curve")}</h3>
-                <lorito-chart .steps=${steps} .evaluations=${evaluations}></lorito-chart>
+                <lorito-chart .steps=${steps} .evaluations=${evaluations} .samples=${samples}></lorito-chart>
                 ${this.#table()}
               </div>
             </div>`
@@ -157,6 +162,7 @@ export class TrainView extends View {
   }
 
   #table(): TemplateResult {
+    const copied = new Map(this.state.samples.map((sample) => [sample.step, sample.copied]));
     return html`<details class="table">
       <summary>${t("chart.table")}</summary>
       <div class="scroll" tabindex="0" role="region" aria-label=${t("chart.table")}>
@@ -166,6 +172,7 @@ export class TrainView extends View {
               ${["step", "trainLoss", "validationLoss", "perplexity", "bitsPerByte"].map(
                 (name) => html`<th scope="col">${t(`figure.${name}` as "figure.step")}</th>`,
               )}
+              <th scope="col">${t("copied.column")}</th>
             </tr>
           </thead>
           <tbody>
@@ -173,6 +180,7 @@ export class TrainView extends View {
               (row) => html`<tr>
                 <th scope="row">${number(row.step)}</th>
                 ${[row.trainLoss, row.validationLoss, row.perplexity, row.bitsPerByte].map((value) => html`<td>${figure(value, 3)}</td>`)}
+                <td>${share(copied.get(row.step))}</td>
               </tr>`,
             )}
           </tbody>

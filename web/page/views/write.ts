@@ -1,8 +1,10 @@
 // The fifth step: it writes on from what the person begins, or answers them.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
+import { part } from "../../shared/part";
 import { t, type Words, wordsOf } from "../i18n";
 import "./chat";
+import type { Copies } from "./copied";
 import { action, unknownCharacters } from "./fields";
 import { Sampling } from "./sampling";
 import { View } from "./view";
@@ -18,6 +20,8 @@ export class WriteView extends View {
   @state() private begun: string | undefined;
   @state() private written = "";
   @state() private writing = false;
+  /** What of it is copied, once it has ended. */
+  @state() private copies: Copies | undefined;
   /** Characters of the prompt that the model has no token for. */
   @state() private unknown = "";
   @state() private announcement: Words | undefined;
@@ -88,7 +92,8 @@ export class WriteView extends View {
         ${
           this.begun === undefined
             ? html`<p class="hint">${t("write.nothing")}</p>`
-            : html`<blockquote id="written" tabindex="0" aria-labelledby="written-title" aria-live="off"><span class="prompt">${this.begun}</span>${this.written}${this.writing ? html`<span class="caret" aria-hidden="true"></span>` : nothing}</blockquote>`
+            : html`<blockquote id="written" tabindex="0" aria-labelledby="written-title" aria-live="off"><span class="prompt">${this.begun}</span>${this.copies?.marked(this.written) ?? this.written}${this.writing ? html`<span class="caret" aria-hidden="true"></span>` : nothing}</blockquote>
+              ${this.copies?.below()}`
         }
       </figure>
     </div>`;
@@ -103,6 +108,7 @@ export class WriteView extends View {
     this.store.clearErrors("write");
     this.begun = this.prompt;
     this.written = "";
+    this.copies = undefined;
     this.unknown = "";
     this.writing = true;
     this.announcement = wordsOf("write.started");
@@ -120,6 +126,14 @@ export class WriteView extends View {
     else {
       this.written = all;
       this.announcement = wordsOf("write.ended", { text: this.begun + all });
+      await this.store.attempt("write", undefined, () => this.#lookForCopies(all));
     }
+  }
+
+  async #lookForCopies(text: string): Promise<void> {
+    const { Copies } = await part(import("./copied"));
+    const copies = await Copies.of(this, this.store.lorito, "written", text);
+    // Another text may have been begun.
+    if (!this.writing && this.written === text) this.copies = copies;
   }
 }

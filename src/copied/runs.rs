@@ -1,0 +1,67 @@
+//! From the longest matches at each byte to the runs that count as copied.
+
+use super::{
+    FEWEST_CHARACTERS, FEWEST_WORDS,
+    automaton::Match,
+    learned::Place,
+    words::{trimmed, whole_words},
+};
+
+/// A run of the written text that counts as copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CopiedRun {
+    /// Bytes of the written text.
+    pub start: usize,
+    pub end: usize,
+    /// Where in the training text the match ends that it is of, and by how many bytes that is after the end of the run.
+    pub place: Place,
+    pub beyond: usize,
+}
+
+/// Returns the copied runs of a text in order; none overlaps another. `matches` has the longest match that ends at each byte.
+pub fn copied_runs(text: &str, matches: &[Match<Place>]) -> Vec<CopiedRun> {
+    let mut runs: Vec<CopiedRun> = Vec::new();
+    let start_of = |index: usize| index + 1 - matches[index].length;
+    for (index, &Match { length, place }) in matches.iter().enumerate() {
+        // A longer one follows that has the same beginning.
+        if length == 0 || (index + 1 < matches.len() && start_of(index + 1) == start_of(index)) {
+            continue;
+        }
+        let match_end = index + 1;
+        let (start, end) = (next_boundary(text, start_of(index)), previous_boundary(text, match_end));
+        if start >= end {
+            continue;
+        }
+        let (start, end) = trimmed(text, start, end);
+        let is_enough = whole_words(text, start, end) >= FEWEST_WORDS
+            || text[start..end].chars().nth(FEWEST_CHARACTERS - 1).is_some();
+        // What an earlier run has already is not marked twice.
+        let start = runs.last().map_or(start, |last| start.max(last.end));
+        let start = start + text.get(start..end).map_or(0, |rest| rest.len() - rest.trim_start().len());
+        if is_enough && start < end {
+            runs.push(CopiedRun { start, end, place, beyond: match_end - end });
+        }
+    }
+    runs
+}
+
+fn next_boundary(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at += 1;
+    }
+    at
+}
+
+fn previous_boundary(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// The share of the characters of a text that lies in runs; spaces are not counted.
+pub fn share(text: &str, runs: &[CopiedRun]) -> f64 {
+    let characters = |part: &str| part.chars().filter(|character| !character.is_whitespace()).count();
+    let copied: usize = runs.iter().map(|run| characters(&text[run.start..run.end])).sum();
+    copied as f64 / characters(text).max(1) as f64
+}

@@ -1,0 +1,104 @@
+// Whether the model copies its text, as a person sees it: marks in what it wrote, their places, the share at each
+// evaluation, and what is most like the rest.
+import type { Page } from "@playwright/test";
+import { expectNoFault } from "./axe";
+import { expect, test } from "./guard";
+import { converse, drop, ended, onceIsEnough, press, step, visit, write } from "./person";
+
+onceIsEnough();
+
+const sentence = "The green parrot told stories to the girl of the blue house, and she answered laughing: once more! ";
+/** Its end validates; the rest can be learned by heart. */
+const text = `${sentence.repeat(8)}Nobody has read what is kept here so carefully for later on.`;
+
+/** A model that can learn the text by heart in a few seconds. */
+const settings =
+  "preset=tiny&layers=2&heads=4&width=64&context=32&batchSize=8&warmupSteps=10&learningRate=0.01&seed=5&steps=240&evalEvery=80";
+
+async function learnByHeart(page: Page): Promise<void> {
+  await drop(page, [{ name: "parrot.txt", text }]);
+  await expect(step(page, "Text").getByText("parrot.txt")).toBeVisible();
+  await press(page, "Train now");
+  await ended(page);
+}
+
+test("what it copies is marked, and a mark shows its place", async ({ page }) => {
+  await visit(page, "cpu", settings);
+  await learnByHeart(page);
+
+  const training = step(page, "Train");
+  await training.getByText("The evaluations as a table").click();
+  const copied = training.getByRole("row").locator("td:last-child");
+  await expect(copied).toHaveText(["–", /^\d+%$/, /^\d+%$/, /^(9\d|100)%$/]);
+  await expect(training.getByRole("img")).toHaveAccessibleName(/Of the last sample (9\d|100)% is copied\.$/);
+  await expect(training.locator(".legend")).toContainText("copied in the sample");
+
+  const written = await write(page, "The green parrot");
+  const view = step(page, "Write");
+  await expect(view.getByText(/^\d+% of this is copied/)).toBeVisible();
+  const marks = view.getByRole("button", { name: /^Copied: / });
+  const first = marks.first();
+  const words = (await first.textContent()) ?? "";
+  expect(words.length).toBeGreaterThan(39);
+  expect(sentence.repeat(8)).toContain(words);
+  // The words are as they were written, marked or not.
+  expect(((await view.locator("#written").textContent()) ?? "").slice("The green parrot".length)).toBe(written);
+
+  await first.focus();
+  await page.keyboard.press("Enter");
+  await expect(first).toHaveAttribute("aria-expanded", "true");
+  const place = view.locator("#written-place");
+  await expect(place.locator("figcaption")).toHaveText(/^parrot\.txt, \d+% into the text that it learned from$/);
+  await expect(place.locator("mark")).toHaveText(words);
+  const whole = (await place.locator("blockquote").textContent()) ?? "";
+  expect(whole.length).toBeGreaterThan(words.length);
+  expect(text).toContain(whole.replace(/^…|…$/g, ""));
+  await expectNoFault(page);
+  await press(place, "Close the passage");
+  await expect(first).toBeFocused();
+  await expect(place).toBeEmpty();
+
+  // Another text takes the marks with it.
+  await view.getByLabel("Begin with").fill("Nobody");
+  await press(view, "Write");
+  await expect(view.getByText(/is copied|nothing here is copied/i)).toBeVisible();
+});
+
+test("what is not copied is shown with what is most like it, and an answer is looked through, too", async ({
+  page,
+}) => {
+  await visit(page, "cpu", `${settings}&steps=20&evalEvery=20`);
+  await learnByHeart(page);
+  await write(page, "The girl");
+  const view = step(page, "Write");
+  await expect(view.getByText(/^Nothing here is copied: no run of 8 words or 40 characters/)).toBeVisible();
+  await view.getByText("Most like the rest in your text").click();
+  const answered = view
+    .getByText("No passage of your text is much like it.")
+    .or(view.locator(".copies li blockquote").first());
+  await expect(answered).toBeVisible();
+  const near = await page.evaluate((words) => window.lorito.mostLike(words), "a girl answered the parrot laughing");
+  expect(near?.[0]?.source).toBe("parrot.txt");
+  expect(near?.[0]?.text).toContain("answered laughing");
+
+  await view.getByRole("tab", { name: "Chat" }).click();
+  const answer = await converse(page, "Who told stories?");
+  await expect(view.locator("lorito-chat .copies, lorito-chat .turn .hint")).toHaveCount(1);
+  expect(answer).not.toContain("Copied");
+});
+
+test("the page of somebody who speaks Spanish says it in Spanish, also when the language changes", async ({ page }) => {
+  await visit(page, "cpu", settings);
+  await learnByHeart(page);
+  await write(page, "The green parrot");
+  await expect(step(page, "Write").getByText(/% of this is copied/)).toBeVisible();
+  await page
+    .evaluate(() => window.lorito.copied("x").then((copied) => copied?.share))
+    .then((share) => expect(share).toBe(0));
+  await page.getByLabel("Language").selectOption("es");
+  await expect(page.getByText(/^El \d+\s?% de esto está copiado/)).toBeVisible();
+  await page.locator("mark.copied").first().click();
+  await expect(page.locator("#written-place figcaption")).toHaveText(
+    /^parrot\.txt, a un \d+\s?% del texto del que aprendió$/,
+  );
+});
