@@ -41,7 +41,9 @@ test("what comes next, tokens and a window are those of the person's text", asyn
   await visit(page, "cpu");
   for (const name of ["text", "tokens", "train"]) await explain(page, name);
   await expect(page.locator("#text .picture")).toHaveCount(0);
-  await expect(page.locator("#text .explanation-of")).toContainText("With a text, this shows what follows what in it.");
+  await expect(page.locator("#text .explanation-of")).toContainText(
+    "With a text of some length, this shows what follows what in it.",
+  );
   await drop(page, [{ name: "cats.txt", text: "cat can cap car cat\n".repeat(50) }]);
   await expect
     .poll(() => inWords(page, "text"))
