@@ -218,7 +218,7 @@ const GOALS = [
   ["It writes like my text", /texts of one author/, { dropout: "0.1" }],
   ["It chats like me", /WhatsApp/, { tokenizer: "bpe", context: "128", dropout: "0.1" }],
   ["A model in my language", /Quechua, Mapudungun/, { tokenizer: "char", dropout: "0.2", evalEvery: "100" }],
-  ["An assistant for my subject", /“question” and “answer”/, { tokenizer: "bpe", context: "256", dropout: "0.1" }],
+  ["An assistant for my subject", /“question” and “answer”/, { tokenizer: "bpe", context: "128", dropout: "0.1" }],
 ] as const;
 
 for (const [goal, bring, set] of GOALS) {
