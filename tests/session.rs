@@ -2,7 +2,7 @@
 
 use futures_lite::future::block_on;
 use lorito::{
-    config::{ModelConfig, TrainConfig, Variant, preset},
+    config::{LoraConfig, ModelConfig, TrainConfig, Variant, preset},
     corpus::Budget,
     device::{CPU_LIMITS, Engine},
     error::Error,
@@ -236,8 +236,13 @@ fn a_plan_has_the_costs_and_refuses_models_that_do_not_fit() {
     let small = preset("shakespeare-small", 66).unwrap();
     let plan = session.plan(&small.model, &small.train).unwrap();
     assert_eq!(plan.parameters, small.model.parameters());
+    assert_eq!(plan.parts, small.model.architecture().parts());
+    assert_eq!(plan.trained_parameters, plan.parameters);
     assert_eq!(plan.train_tokens, 2000 * 12 * 64);
     assert!(plan.seconds > 0.0 && plan.epochs > 1.0);
+    let lora = LoraConfig { rank: 4, ..LoraConfig::default() };
+    let adapted = session.plan(&small.model, &TrainConfig { lora: Some(lora), ..small.train.clone() }).unwrap();
+    assert_eq!(adapted.trained_parameters, lora.parameters(&small.model).0);
     let huge = ModelConfig { width: 4096, layers: 96, heads: 32, ..small.model };
     assert!(matches!(session.plan(&huge, &small.train), Err(Error::ModelTooLarge { nearest: Some(_), .. })));
 }

@@ -41,7 +41,9 @@ test("what comes next, tokens and a window are those of the person's text", asyn
   await visit(page, "cpu");
   for (const name of ["text", "tokens", "train"]) await explain(page, name);
   await expect(page.locator("#text .picture")).toHaveCount(0);
-  await expect(page.locator("#text .explanation-of")).toContainText("With a text, this shows what follows what in it.");
+  await expect(page.locator("#text .explanation-of")).toContainText(
+    "With a text of some length, this shows what follows what in it.",
+  );
   await drop(page, [{ name: "cats.txt", text: "cat can cap car cat\n".repeat(50) }]);
   await expect
     .poll(() => inWords(page, "text"))
@@ -216,7 +218,7 @@ const GOALS = [
   ["It writes like my text", /texts of one author/, { dropout: "0.1" }],
   ["It chats like me", /WhatsApp/, { tokenizer: "bpe", context: "128", dropout: "0.1" }],
   ["A model in my language", /Quechua, Mapudungun/, { tokenizer: "char", dropout: "0.2", evalEvery: "100" }],
-  ["An assistant for my subject", /“question” and “answer”/, { tokenizer: "bpe", context: "256", dropout: "0.1" }],
+  ["An assistant for my subject", /“question” and “answer”/, { tokenizer: "bpe", context: "128", dropout: "0.1" }],
 ] as const;
 
 for (const [goal, bring, set] of GOALS) {

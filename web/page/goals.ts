@@ -16,8 +16,8 @@ export const GOALS = {
   chat: { tokenizer: "bpe", changed: { context: 128, dropout: 0.1 } },
   // Every character of the text is a token, whatever its script; little text is overfitted early, so it is tested often.
   language: { tokenizer: "char", changed: { dropout: 0.2, evalEvery: 100 } },
-  // A question with a long answer has to fit into the window.
-  assistant: { tokenizer: "bpe", changed: { context: 256, dropout: 0.1 } },
+  // The same for a question and its answer.
+  assistant: { tokenizer: "bpe", changed: { context: 128, dropout: 0.1 } },
 } as const satisfies Record<string, Goal>;
 
 export type GoalName = keyof typeof GOALS;

@@ -2,7 +2,7 @@
 import { html, svg, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import type { Evaluation } from "../../api/lorito";
-import { fixed, number, t } from "../i18n";
+import { fixed, number, short, t } from "../i18n";
 import { notYet, Picture } from "./picture";
 import { w } from "./words";
 
@@ -34,8 +34,10 @@ export class Curve extends Picture {
       points
         .flatMap(([step, loss]) => (loss === null ? [] : [`${x(step).toFixed(1)},${y(loss).toFixed(1)}`]))
         .join(" ");
-    const overfits = (best?.worseEvaluations ?? 0) > 0;
-    const bestStep = best?.step ?? last.step;
+    // Of a model that was opened only its evaluations are known; whether they are overfitting, the run says.
+    const lowest = best ?? measured.reduce((one, other) => (other.validationLoss < one.validationLoss ? other : one));
+    const overfits = best?.overfitting ?? false;
+    const bestStep = lowest.step;
     const values = { step: number(last.step), loss: last.validationLoss, perplexity: fixed(last.perplexity, 1), start };
     const said = [
       w("picture.curveInWords", { ...values, vocabulary: model.vocabulary }),
@@ -50,7 +52,7 @@ export class Curve extends Picture {
         ${ticks(low, high).map(
           (tick) => svg`<line class="grid" x1=${LEFT} x2=${right} y1=${y(tick)} y2=${y(tick)} />
             <text class="quiet" x=${LEFT - 6} y=${y(tick) + 4} text-anchor="end">${number(tick)}</text>
-            <text class="quiet" x=${right + 6} y=${y(tick) + 4}>${number(Number(Math.exp(tick).toPrecision(2)))}</text>`,
+            <text class="quiet" x=${right + 6} y=${y(tick) + 4}>${short(Number(Math.exp(tick).toPrecision(2)))}</text>`,
         )}
         <line class="blind" x1=${LEFT} x2=${right} y1=${y(start)} y2=${y(start)} />
         <text class="quiet" x=${right} y=${y(start) - 5} text-anchor="end">${w("picture.blind", { vocabulary: model.vocabulary })}</text>
@@ -58,7 +60,7 @@ export class Curve extends Picture {
         <polyline class="training" points=${line(evaluations.map(({ step, trainLoss }) => [step, trainLoss]))} />
         <polyline class="validation" points=${line(measured.map(({ step, validationLoss }) => [step, validationLoss]))} />
         <circle class="validation" cx=${x(last.step)} cy=${y(last.validationLoss)} r="4" />
-        <circle class="best" cx=${x(bestStep)} cy=${y(best?.validationLoss ?? last.validationLoss)} r="6" />
+        <circle class="best" cx=${x(bestStep)} cy=${y(lowest.validationLoss)} r="6" />
         <text class="quiet" x=${LEFT} y=${HEIGHT - 16}>${t("story.step", { step: 0 })}</text>
         <text class="quiet" x=${right} y=${HEIGHT - 16} text-anchor="end">${t("story.step", { step: end })}</text>
         <text x=${(LEFT + right) / 2} y=${HEIGHT - 2} text-anchor="middle">${w("picture.now", values)}</text>`,

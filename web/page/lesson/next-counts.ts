@@ -9,32 +9,37 @@ import { w } from "./words";
 const SHOWN = 5;
 const ROW = 26;
 
-/** How often each character comes after the pair of letters that has the most varied company. */
+/** How often each character comes after the letters that the text has most often. */
 export interface Following {
-  pair: string;
+  letters: string;
   total: number;
   /** The most frequent first. */
   counts: [character: string, count: number][];
 }
 
-/** Counts in a text; undefined where no pair of letters is in it twice. */
-export function following(text: string): Following | undefined {
-  const after = new Map<string, Map<string, number>>();
-  const characters = [...text.toLocaleLowerCase()];
-  for (let at = 0; at + 2 < characters.length; at++) {
-    const pair = `${characters[at]}${characters[at + 1]}`;
-    if (!/^\p{L}\p{L}$/u.test(pair)) continue;
-    const counts = after.get(pair) ?? new Map<string, number>();
-    const next = characters[at + 2] ?? "";
+/** Counts after each run of `length` letters, for the most frequent one; undefined where none is in the text twice. */
+function after(characters: readonly string[], length: number): Following | undefined {
+  const all = new Map<string, Map<string, number>>();
+  for (let at = 0; at + length < characters.length; at++) {
+    const letters = characters.slice(at, at + length).join("");
+    if (!/^\p{L}+$/u.test(letters)) continue;
+    const counts = all.get(letters) ?? new Map<string, number>();
+    const next = characters[at + length] ?? "";
     counts.set(next, (counts.get(next) ?? 0) + 1);
-    after.set(pair, counts);
+    all.set(letters, counts);
   }
-  const all = [...after].map(([pair, counts]) => ({
-    pair,
+  const totals = [...all].map(([letters, counts]) => ({
+    letters,
     total: [...counts.values()].reduce((sum, count) => sum + count, 0),
     counts: [...counts].sort((a, b) => b[1] - a[1]),
   }));
-  return all.filter(({ total }) => total > 1).sort((a, b) => b.total - a.total)[0];
+  return totals.filter(({ total }) => total > 1).sort((a, b) => b.total - a.total)[0];
+}
+
+/** After two letters; after one, where the script has so many that no two come together twice. */
+export function following(text: string): Following | undefined {
+  const characters = [...text.toLowerCase()];
+  return after(characters, 2) ?? after(characters, 1);
 }
 
 @customElement("lorito-next-counts")
@@ -45,7 +50,7 @@ export class NextCounts extends Picture {
     // The marks between a conversation's turns are not its words.
     const found = following(this.state.text?.preview.replace(/<\|\w+\|>/g, "\n") ?? "");
     if (!found) return notYet(w("picture.noText"));
-    const { pair, total, counts } = found;
+    const { letters, total, counts } = found;
     const shown = counts.slice(0, SHOWN);
     const rest = total - shown.reduce((sum, [, count]) => sum + count, 0);
     const rows: [string, number][] = shown.map(([token, count]) => [visible(token), count]);
@@ -53,13 +58,13 @@ export class NextCounts extends Picture {
     const shares = rows.map(([token, count]) => w("picture.share", { token, part: percent(count / total) }));
     const most = Math.max(...rows.map(([, count]) => count));
     return this.figure(
-      w("picture.next", { after: pair }),
+      w("picture.next", { after: letters }),
       ROW * rows.length + 4,
-      w("picture.nextInWords", { after: pair, count: total, shares: list(shares) }),
+      w("picture.nextInWords", { after: letters, count: total, shares: list(shares) }),
       rows.map(([token, count], index) => {
         const y = ROW * index + 4;
         const isRest = index === SHOWN;
-        return svg`<text class="mono" x="80" y=${y + 15} text-anchor="end">${isRest ? token : `${pair}${token}`}</text>
+        return svg`<text class="mono" x="80" y=${y + 15} text-anchor="end">${isRest ? token : `${letters}${token}`}</text>
           <rect class=${isRest ? "rest" : "bar"} x="90" y=${y} width=${((this.width - 150) * count) / most} height="20" rx="3" />
           <text x=${96 + ((this.width - 150) * count) / most} y=${y + 15}>${percent(count / total)}</text>`;
       }),
