@@ -10,7 +10,7 @@ const folder = web("page/locales");
 
 /** Words that are looked up by a name made at run time, which the compiler checks (page/locales/complete.ts). */
 const families =
-  /^(code|encoding|engine|halfPrecision|hint|preset|sample|setting|unit|figure|tokens\.(char|byte|bpe)|lora\.(attention|mlp)(Out)?|model\.memory|\w+\.(title|lead)$)/;
+  /^(code|encoding|engine|halfPrecision|hint|preset|sample|setting|unit|figure|tokens\.(char|byte|bpe)|compare\.(loss|axis)\.\w+|lora\.(attention|mlp)(Out)?|model\.memory|\w+\.(title|lead)$)/;
 
 const readTable = async (name) => JSON.parse(await readFile(join(folder, name), "utf8"));
 

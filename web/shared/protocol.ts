@@ -27,6 +27,7 @@ import type { Engine, EngineChoice, EngineReason } from "./engines";
 import type { Problem } from "./errors";
 import type { HubDataset, HubFile, HubPlace, KeptRepo } from "./hub/types";
 import type { OnePageWords } from "./one-page/words";
+import type { RunRecord } from "./record";
 
 /** The engine in use, why this one, and how many bytes it can hold. */
 export interface EngineInfo extends EngineChoice {
@@ -145,7 +146,11 @@ export type WorkerEvent =
   /** The run could not be saved; the page shall hold on to it. */
   | { event: "kept"; run: string; file: Blob; problem: Problem }
   /** Nothing newer than before could be made of the run. */
-  | { event: "not-kept"; run: string; problem: Problem };
+  | { event: "not-kept"; run: string; problem: Problem }
+  /** A run has ended, and there is a record of it. */
+  | { event: "recorded" }
+  /** There is none, as the storage refused it. */
+  | { event: "not-recorded"; problem: Problem };
 
 /** What the worker knows of its engine's speed. */
 export interface EngineFacts {
@@ -233,7 +238,14 @@ export interface WorkerApi {
 
   generate(call: number, prompt: string, options: GenerateOptions): Promise<string>;
   chat(call: number, messages: ChatMessage[], options: GenerateOptions): Promise<string>;
+  /** What a saved model writes, opened beside the one that the session holds. */
+  writeWith(call: number, name: string, prompt: string, options: GenerateOptions): Promise<string>;
   stopWriting(): Promise<void>;
+
+  /** Newest first. */
+  runRecords(): Promise<RunRecord[]>;
+  renameRecord(id: string, name: string): Promise<void>;
+  deleteRecord(id: string): Promise<void>;
 
   /** Newest first. */
   savedRuns(): Promise<RunSummary[]>;

@@ -68,6 +68,16 @@ export class RunSaver {
     return this.#run;
   }
 
+  /** The names of the texts that the run learns from. */
+  get textName(): string {
+    return this.#corpus?.textName ?? "";
+  }
+
+  /** Whether the storage takes the run. */
+  get isStored(): boolean {
+    return this.#stored && !this.#onlyKept;
+  }
+
   /** Whether there is something to save at once, and not only when it is time. */
   get due(): boolean {
     return this.#due;

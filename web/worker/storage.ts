@@ -9,7 +9,7 @@ import { alone, homeFolder } from "./home";
  * Whatever the storage threw, as what it means to a person: something is not kept here. `kind`: what was asked of it, for
  * the words.
  */
-export function refusal(thrown: unknown, kind?: "model" | "reading"): Problem {
+export function refusal(thrown: unknown, kind?: "model" | "reading" | "record"): Problem {
   const problem = problemOf(thrown);
   if (problem.code === "internal") return { code: "storage-failed", reason: problem.reason, ...(kind ? { kind } : {}) };
   return problem.code === "storage-full" && kind ? { ...problem, kind } : problem;
