@@ -1,27 +1,43 @@
 // Accessibility: axe's rules in all states of the page, the main path by keyboard, and screen-reader announcements.
 import { expectNoFault, openAll } from "./axe";
 import { expect, test } from "./guard";
-import { converse, drop, ended, figure, onceIsEnough, press, small, step, train, visit } from "./person";
+import { drawn, drop, ended, figure, onceIsEnough, press, small, step, train, visit } from "./person";
+import { LANGUAGES, wordsIn } from "./words";
 
 onceIsEnough();
 
-test("axe finds no violation from the first screen to a chat with the model", async ({ page }) => {
-  await visit(page, "cpu");
-  await expectNoFault(page);
-  await train(page);
-  await openAll(page);
-  await page.getByRole("button", { name: "Train tokenizer" }).click();
-  await expect(page.locator(".piece").first()).toBeVisible();
-  await step(page, "Model").getByLabel("Heads").fill("5");
-  await page.keyboard.press("Tab");
-  await expect(step(page, "Model").getByRole("alert")).toBeVisible();
-  await expectNoFault(page);
-  await step(page, "Write").getByRole("tab", { name: "Chat" }).click();
-  await converse(page, "A message of so many words that it is broken into several lines where the page is narrow");
-  await press(page, /^Edit: A message/);
-  await expect(page.getByLabel("Your message, edited")).toBeFocused();
-  await expectNoFault(page);
-});
+for (const language of LANGUAGES)
+  test(`${language}: axe finds nothing, from the first screen to a chat with the model`, async ({ page }) => {
+    const say = wordsIn(language);
+    const place = (name: string) => step(page, say(`${name}.title`));
+    await page.goto(`?engine=cpu&lang=${language}#${small}&steps=20&evalEvery=10`);
+    await expect(page.getByText(say("engine.cpu"))).toBeVisible();
+    await expectNoFault(page);
+    await press(place("text"), /The Harbour/);
+    await press(page, say("text.train"));
+    const more = say("train.more", { count: 20 });
+    await expect(place("train").getByRole("button", { name: more })).toBeEnabled({ timeout: 200_000 });
+    await openAll(page);
+    await page.getByRole("button", { name: say("tokens.train") }).click();
+    await expect(page.locator(".piece").first()).toBeVisible();
+    await place("model").getByLabel(say("setting.heads"), { exact: true }).fill("5");
+    await page.keyboard.press("Tab");
+    await expect(place("model").getByRole("alert")).toBeVisible();
+    await expectNoFault(page);
+    await place("write")
+      .getByRole("tab", { name: say("write.way.chat") })
+      .click();
+    const message = place("write").getByLabel(say("chat.message"), { exact: true });
+    await message.fill("A message of so many words that it is broken into several lines where the page is narrow");
+    await page.keyboard.press("Enter");
+    await drawn(page);
+    await expect(place("write").getByRole("button", { name: say("chat.stop") })).toBeDisabled({ timeout: 120_000 });
+    await place("write")
+      .getByRole("button", { name: say("chat.editNamed", { text: "A message" }) })
+      .click();
+    await expect(page.getByLabel(say("chat.editing"))).toBeFocused();
+    await expectNoFault(page);
+  });
 
 test("axe finds no violation in the form for a chat's options", async ({ page }) => {
   await visit(page, "cpu");

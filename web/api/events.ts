@@ -120,6 +120,12 @@ export class Events extends EventTarget {
         this.tell("saved", { step: event.step, at: event.at });
         if (event.cleared) this.tell("notice", { code: "storage-cleared", step: event.step });
         break;
+      case "recorded":
+        this.tell("records", undefined);
+        break;
+      case "not-recorded":
+        this.tell("notice", event.problem);
+        break;
       case "kept":
       case "not-kept":
         this.held.only();

@@ -2,6 +2,7 @@
 import type { TrainConfig } from "lorito-wasm";
 import { LoritoError, orNone } from "../shared/errors";
 import type { Progress, RunSummary, TrainResult } from "../shared/protocol";
+import type { RunRecord } from "../shared/record";
 import { runHolder } from "./events";
 import { RunLock } from "./lock";
 import { Texts } from "./texts";
@@ -83,6 +84,25 @@ export class OwnRuns extends Texts {
     await this.owner.ask((api) => api.discardRun(run));
     if (file && this.owner.replay.model === model) this.owner.replay.model = { run: undefined, file };
     if (gone !== undefined) this.held.gone(runHolder(gone));
+  }
+
+  /**
+   * What runs left when they ended or were stopped: settings, losses, samples, times; no weights. Newest first. A model that is
+   * trained on has one record, which grows.
+   */
+  runRecords(): Promise<RunRecord[]> {
+    return this.owner.ask((api) => api.runRecords()).catch(orNone<RunRecord[]>([]));
+  }
+
+  async renameRecord(id: string, name: string): Promise<void> {
+    await this.owner.ask((api) => api.renameRecord(id, name));
+    this.tell("records", undefined);
+  }
+
+  /** The run itself, where it is saved, stays. */
+  async deleteRecord(id: string): Promise<void> {
+    await this.owner.ask((api) => api.deleteRecord(id));
+    this.tell("records", undefined);
   }
 
   async #mayTouch(): Promise<void> {

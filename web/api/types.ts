@@ -42,6 +42,7 @@ import type {
 
 export type { Memory, TextSource as Source } from "lorito-wasm";
 export type { HubDataset, HubFile, HubPlace, HubTable, KeptRepo } from "../shared/hub/types";
+export type { RunRecord } from "../shared/record";
 export type { TransferOptions } from "./hub";
 export type {
   BestSoFar,
@@ -109,6 +110,8 @@ export interface LoritoEvents {
   model: ModelSummary | undefined;
   /** A checkpoint was saved. */
   saved: { step: number; at: number };
+  /** A run has ended and left a record, or a record was renamed or deleted. */
+  records: undefined;
 }
 
 export interface AddTextOptions {

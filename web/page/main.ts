@@ -3,6 +3,7 @@
 import { Lorito } from "../api/lorito";
 import type { Engine } from "../shared/engines";
 import { problemOf } from "../shared/errors";
+import { followAddress } from "./class-view";
 import { wordsOfExports } from "./export-words";
 import { useLinkedHub } from "./from-hub";
 import { followInBackground } from "./in-background";
@@ -30,6 +31,7 @@ function forcedEngine(): Engine | undefined {
 const lorito = new Lorito(forcedEngine(), { ofOnePage: wordsOfOnePage, ofExports: wordsOfExports });
 window.lorito = lorito;
 
+followAddress();
 await chooseLanguage();
 const store = new Store(lorito);
 useLinkedHub(store);

@@ -29,6 +29,7 @@ import type { Engine, EngineChoice, EngineReason } from "./engines";
 import type { Problem } from "./errors";
 import type { HubDataset, HubFile, HubPlace, KeptRepo } from "./hub/types";
 import type { OnePageWords } from "./one-page/words";
+import type { RunRecord } from "./record";
 
 /** The engine in use, why it was chosen, and how many bytes it can hold. */
 export interface EngineInfo extends EngineChoice {
@@ -146,8 +147,12 @@ export type WorkerEvent =
   | { event: "saved"; run: string; step: number; at: number; cleared: boolean }
   /** The run could not be saved; the page must hold `file` in memory. */
   | { event: "kept"; run: string; file: Blob; problem: Problem }
-  /** No newer checkpoint of the run could be made. */
-  | { event: "not-kept"; run: string; problem: Problem };
+  /** Nothing newer than before could be made of the run. */
+  | { event: "not-kept"; run: string; problem: Problem }
+  /** A run has ended, and there is a record of it. */
+  | { event: "recorded" }
+  /** There is none, as the storage refused it. */
+  | { event: "not-recorded"; problem: Problem };
 
 /** The worker's measurements of its engine's speed. */
 export interface EngineFacts {
@@ -235,11 +240,18 @@ export interface WorkerApi {
 
   generate(call: number, prompt: string, options: GenerateOptions): Promise<string>;
   chat(call: number, messages: ChatMessage[], options: GenerateOptions): Promise<string>;
+  /** What a saved model writes, opened beside the one that the session holds. */
+  writeWith(call: number, name: string, prompt: string, options: GenerateOptions): Promise<string>;
   stopWriting(): Promise<void>;
   /** What of a text is copied from the training text; undefined: none is known. */
   copied(text: string): Promise<Copied | undefined>;
   /** The passages of the training text that are most like a text; undefined: none is known. */
   mostLike(text: string): Promise<Passage[] | undefined>;
+
+  /** Newest first. */
+  runRecords(): Promise<RunRecord[]>;
+  renameRecord(id: string, name: string): Promise<void>;
+  deleteRecord(id: string): Promise<void>;
 
   /** Newest first. */
   savedRuns(): Promise<RunSummary[]>;

@@ -68,7 +68,17 @@ export class RunSaver {
     return this.#run;
   }
 
-  /** Whether a checkpoint should be saved at once instead of at the next interval. */
+  /** The names of the texts that the run learns from. */
+  get textName(): string {
+    return this.#corpus?.textName ?? "";
+  }
+
+  /** Whether the storage takes the run. */
+  get isStored(): boolean {
+    return this.#stored && !this.#onlyKept;
+  }
+
+  /** Whether there is something to save at once, and not only when it is time. */
   get due(): boolean {
     return this.#due;
   }

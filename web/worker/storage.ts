@@ -8,7 +8,7 @@ import { alone, homeFolder } from "./home";
 /**
  * Converts any error of the storage to a Problem. `kind`: which operation failed, to choose the sentence.
  */
-export function refusal(thrown: unknown, kind?: "model" | "reading"): Problem {
+export function refusal(thrown: unknown, kind?: "model" | "reading" | "record"): Problem {
   const problem = problemOf(thrown);
   if (problem.code === "internal") return { code: "storage-failed", reason: problem.reason, ...(kind ? { kind } : {}) };
   return problem.code === "storage-full" && kind ? { ...problem, kind } : problem;

@@ -33,6 +33,7 @@ import { checkConfig, checkHeader, namesOf, openAny, openModel } from "./opening
 import { compileAhead, shaders, tuned } from "./precompile";
 import { hurryReadBacks } from "./read-backs";
 import { reading } from "./reading";
+import { RunNotes } from "./run-notes";
 import { RunSaver } from "./run-saver";
 import { prepareToCompileAhead } from "./shaders";
 import * as storage from "./storage";
@@ -95,12 +96,16 @@ const needingDeferred = new Set<string>([
   "exportFolder",
   "exportOnePage",
   "restoreRun",
+  "writeWith",
   "chat",
   "copied",
   "mostLike",
 ] satisfies (keyof WorkerApi)[]);
 
-/** The machine's speed for estimates, once measured. */
+/** What lets saved models write beside the one that is open, once that was asked for. */
+let beside: Promise<typeof import("./beside")> | undefined;
+
+/** The machine's speed, once it is known, for estimates. */
 let gigaflops: number | undefined;
 /** The result of the check of half precision, once made. */
 let halfPrecision: HalfPrecision | undefined;
@@ -186,23 +191,45 @@ function emitOfRun(event: WorkerEvent): void {
   if (event.event === "progress") deferred?.loadAhead();
 }
 
-/** `begin` prepares the session's run, new or restored; then the loop trains it. */
-async function train(begin: (tools: Running) => Promise<void>, request: RunRequest) {
+/** `begin` brings the session to a run, new or restored; then the loop takes it to its end. */
+async function train(begin: (tools: Running, notes: RunNotes) => Promise<void>, request: RunRequest) {
   const tools = engine();
   refuseWhileTraining();
   const control = new RunControl(request);
+  const notes = new RunNotes();
   current.control = control;
   try {
     await tuned();
-    await begin(tools);
+    await begin(tools, notes);
     await shaders.writing;
-    return await trainRun({ ...tools, emit: emitOfRun, compiled: shaders.training, judge }, control);
+    const emit = (event: WorkerEvent) => {
+      notes.heard(event);
+      emitOfRun(event);
+    };
+    const result = await trainRun({ ...tools, emit, compiled: shaders.training, judge }, control);
+    await record(tools, notes);
+    return result;
   } finally {
     current.control = undefined;
   }
 }
 
-/** Awaits a read from storage, and converts its errors. */
+/** Keeps what a run that has ended was, to be compared with others. The run itself is saved without it. */
+async function record({ engine, session, saver }: Running, notes: RunNotes): Promise<void> {
+  const { run: id, textName } = saver;
+  try {
+    const { keepRecord, recordOf } = await part(import("./records"));
+    const kept = await keepRecord(id, (before) =>
+      session.use((open) => recordOf(open, { id, textName, engine, notes }, before)),
+    );
+    if (kept) emit({ event: "recorded" });
+  } catch (thrown) {
+    // Where the storage refuses the run as well, that is what matters.
+    if (saver.isStored) emit({ event: "not-recorded", problem: problemOf(thrown) });
+  }
+}
+
+/** What the storage gives back. */
 const stored = <T>(asked: Promise<T>): Promise<T> =>
   asked.catch((thrown) => {
     throw storage.refusal(thrown, "reading");
@@ -379,10 +406,11 @@ const api: WorkerApi = {
   },
 
   train: (config, save, request) =>
-    train(async ({ session, saver }) => {
+    train(async ({ session, saver }, notes) => {
       const taught = await session.use((idle) => idle.addTurnTokens());
       const model = await session.use((idle) => {
         idle.beginTraining(config);
+        notes.begins(idle);
         return idle.modelSummary();
       });
       if ((config.lora || taught) && model) emit({ event: "adapted", model });
@@ -427,10 +455,28 @@ const api: WorkerApi = {
     });
   },
 
-  copied: (text) => searched(engine().session, (session) => session.findCopied(text)),
-  mostLike: (text) => searched(engine().session, (session) => session.findNearest(text)),
+  stopWriting: async () => {
+    current.running?.writer.stop();
+    (await beside)?.stopBeside();
+  },
 
-  stopWriting: async () => current.running?.writer.stop(),
+  writeWith: async (call, name, prompt, options) => {
+    refuseWhileTraining();
+    const file = await stored(storage.savedModelFile(name));
+    beside ??= part(import("./beside"));
+    const { writeBeside } = await beside;
+    // Only this file finds the crate's own beside it.
+    const start = () => Session.start("cpu", machine({ engine: "cpu", reason: "chosen" }));
+    return writeBeside(start, file, prompt, options, {
+      piece: (piece) => emit({ event: "piece", call, piece }),
+      unknown: (characters) => emit({ event: "unknown", call, characters }),
+      failed: watchForEnd,
+    });
+  },
+
+  runRecords: async () => stored((await part(import("./records"))).runRecords()),
+  renameRecord: async (id, name) => (await part(import("./records"))).renameRecord(id, name),
+  deleteRecord: async (id) => (await part(import("./records"))).deleteRecord(id),
 
   savedRuns: () => stored(engine().saver.summaries()),
 

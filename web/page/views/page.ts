@@ -4,6 +4,7 @@ import { customElement, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
 import type { RunSummary } from "../../api/lorito";
 import { part } from "../../shared/part";
+import { showEverything } from "../class-view";
 import { droppedItems, filesIn } from "../dropped";
 import { currentLanguage, date, percent, short, t, wordFor } from "../i18n";
 import { takeFiles } from "../intake";
@@ -139,6 +140,7 @@ export class Page extends View {
       </div>
       ${report}
       <p>${t("page.private")}</p>
+      <p class="everything"><button type="button" class="plain" @click=${showEverything}>${t("class.everything")}</button></p>
       ${this.#languages()}
       <p><a class="licences-link" href="licences.txt">${t("page.licences")}</a></p>
     </div>`;

@@ -12,6 +12,7 @@ import type { Store } from "../state";
 import { action } from "./fields";
 import "./hub-model";
 import "./hub-send";
+import "./link";
 import "./runs";
 import { waiting } from "./hub-fields";
 import { goTo, View } from "./view";
@@ -84,7 +85,7 @@ export class ShareView extends View {
     const able = this.#able;
     const name = this.#fileName + endings[kind];
     const sheet = html`${t("share.sheet")}<span class="visually-hidden">: ${name}</span>`;
-    return html`<span class="row">
+    return html`<span class="row" data-kind=${kind}>
       ${action({ label, able, act: () => void download(this.store, kind, this.#fileName), ...(look ? { kind: look } : {}) })}
       ${sharable[kind] ? action({ label: sheet, able, act: () => void this.#share(kind, name) }) : nothing}
     </span>`;
@@ -162,8 +163,7 @@ export class ShareView extends View {
           <small>${t("share.save.about")}</small>
         </li>
         <li>
-          <button type="button" @click=${this.#copyLink}>${t("share.link")}</button>
-          <small>${t("share.link.about")}</small>
+          <lorito-link .store=${this.store}></lorito-link>
         </li>
       </ul>
       <lorito-hub-send .store=${this.store}></lorito-hub-send>
@@ -341,15 +341,5 @@ export class ShareView extends View {
     event.preventDefault();
     const address = this.address.value;
     if (await openAddress(this.store, address)) this.#opened(address);
-  }
-
-  async #copyLink(): Promise<void> {
-    try {
-      const { origin, pathname, hash } = location;
-      await navigator.clipboard.writeText(origin + pathname + hash);
-      this.done = wordsOf("share.linkCopied");
-    } catch {
-      this.done = wordsOf("share.linkByHand");
-    }
   }
 }

@@ -8,6 +8,7 @@ import { setNotify } from "../in-background";
 import { goOnWithCpu, mayReplace, modelDiffers, startTraining } from "../prepare";
 import { TRAIN_FIELDS } from "../settings";
 import { GPU_FAILURES, type Message, UNSAVED } from "../state";
+import "./compare-fold";
 import { action, figures, settingField } from "./fields";
 import { loraFields, overfitting } from "./fine-tuning";
 import { downloadRun } from "./share";
@@ -50,7 +51,8 @@ export class TrainView extends View {
             </div>`
             : nothing
         }
-        ${this.#settings()}`,
+        ${this.#settings()}
+        <lorito-compare-fold .store=${this.store}></lorito-compare-fold>`,
     );
   }
 

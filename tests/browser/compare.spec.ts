@@ -1,0 +1,215 @@
+// Runs are compared: each leaves a record, whose curves, settings and samples stand side by side, in every language.
+import type { Page } from "@playwright/test";
+import { expectNoFault } from "./axe";
+import { expect, test } from "./guard";
+import { open, prepare, tinyRun } from "./lorito";
+import { onceIsEnough, press, step } from "./person";
+import { LANGUAGES, wordsIn } from "./words";
+
+onceIsEnough();
+
+/** Two runs of another learning rate each, as scripts make them. */
+async function twoRuns(page: Page): Promise<void> {
+  for (const learningRate of [0.01, 0.002]) {
+    await prepare(page);
+    await page.evaluate(
+      async ([run, learningRate]) => {
+        await window.lorito.train({ ...run, learningRate, steps: 20 });
+      },
+      [tinyRun, learningRate] as const,
+    );
+  }
+}
+
+const records = (page: Page) => page.evaluate(() => window.lorito.runRecords());
+
+for (const language of LANGUAGES)
+  test(`${language}: what two runs had and what came of it stands side by side`, async ({ page }) => {
+    const say = wordsIn(language);
+    await page.goto(`?engine=cpu&lang=${language}`);
+    await expect(page.getByText(say("engine.cpu"))).toBeVisible();
+    const train = step(page, say("train.title"));
+    await train.getByText(say("compare.title"), { exact: true }).click();
+    await expect(train.getByText(say("compare.none"))).toBeVisible();
+    await twoRuns(page);
+
+    const compare = page.locator("lorito-compare");
+    await expect(compare.locator(".sources li")).toHaveCount(2);
+    await expect(compare.getByRole("checkbox", { checked: true })).toHaveCount(2);
+    await expect(compare.locator("lorito-compare-chart canvas")).toBeVisible();
+    // Of all settings only the learning rate differs.
+    const differing = compare.getByRole("region", { name: say("compare.differences") }).getByRole("row");
+    await expect(differing).toHaveCount(2);
+    await expect(differing.last().getByRole("rowheader")).toHaveText(say("setting.learningRate"));
+    const decimal = (value: number) => new Intl.NumberFormat(language).format(value);
+    await expect(differing.last().getByRole("cell")).toHaveText([decimal(0.002), decimal(0.01)]);
+
+    // The table has what the chart draws: evaluations at steps 0, 10 and 20 of both.
+    await compare.getByText(say("compare.table")).click();
+    const rows = compare.getByRole("region", { name: say("compare.table") }).getByRole("row");
+    await expect(rows).toHaveCount(7);
+    const tokens = rows.nth(3).getByRole("cell").last();
+    await expect(tokens).toHaveText(new Intl.NumberFormat(language).format(20 * 4 * 32));
+    for (const axis of ["time", "tokens", "step"]) {
+      await compare.getByLabel(say("compare.axis"), { exact: true }).selectOption(axis);
+      await expect(compare.getByRole("img")).toHaveAccessibleName(new RegExp(say(`compare.axis.${axis}`)));
+    }
+    await compare.getByLabel(say("compare.loss"), { exact: true }).selectOption("training");
+    await expect(compare.locator("lorito-compare-chart canvas")).toBeVisible();
+    await expect(compare.locator(".side-by-side .sheet").first().locator("blockquote")).not.toBeEmpty();
+    await expectNoFault(page);
+  });
+
+test("records outlive a reload, have names, and go when they are deleted", async ({ page }) => {
+  await open(page, "cpu");
+  await twoRuns(page);
+  await page.reload();
+  await page.getByText("Compare runs", { exact: true }).click();
+  const compare = page.locator("lorito-compare");
+  await expect(compare.locator(".sources li")).toHaveCount(2);
+  await compare
+    .getByRole("button", { name: /^Rename:/ })
+    .first()
+    .click();
+  await compare.getByLabel(/^New name for/).fill("  slow learner ");
+  await page.keyboard.press("Enter");
+  await expect(compare.getByRole("checkbox", { name: "slow learner" })).toBeChecked();
+
+  await page.reload();
+  await page.getByText("Compare runs", { exact: true }).click();
+  page.once("dialog", (dialog) => dialog.accept());
+  await press(compare, /^Delete: slow learner, /);
+  await expect(compare.getByText("The record of slow learner is deleted.")).toBeVisible();
+  await expect(compare.locator(".sources li")).toHaveCount(1);
+  expect((await records(page)).map(({ train }) => train.learningRate)).toEqual([0.01]);
+  expect(await page.evaluate(async () => (await window.lorito.savedRuns()).length), "the runs stay").toBe(2);
+});
+
+test("a run that is trained on, after a reload too, has one record, which grows", async ({ page }) => {
+  await open(page, "cpu");
+  await prepare(page);
+  await page.evaluate((run) => window.lorito.train({ ...run, steps: 20 }), tinyRun);
+  const [before] = await records(page);
+  await page.evaluate((id) => window.lorito.renameRecord(id ?? "", "mine"), before?.id);
+  await page.reload();
+  await page.waitForFunction(() => "lorito" in window);
+  await page.evaluate(async (run) => {
+    await window.lorito.restoreRun();
+    await window.lorito.train({ ...run, steps: 10 });
+  }, tinyRun);
+  const all = await records(page);
+  expect(all).toHaveLength(1);
+  const [after] = all;
+  expect(after).toMatchObject({
+    id: before?.id,
+    name: "mine",
+    text: before?.text,
+    tokenizer: before?.tokenizer,
+    step: 30,
+  });
+  expect(after?.curve.map(({ step }) => step)).toEqual(Array.from({ length: 30 }, (_, index) => index + 1));
+  expect(after?.evaluations.map(({ step }) => step)).toEqual(expect.arrayContaining([0, 10, 20, 30]));
+  const steps = after?.clock.map(([step]) => step) ?? [];
+  expect(steps).toEqual([...steps].sort((one, other) => one - other));
+  expect(after?.tokens).toBe(30 * 4 * 32);
+  // Nothing but figures and the samples: no weights.
+  expect(JSON.stringify(after).length).toBeLessThan(20_000);
+});
+
+test("a run's settings come back into the page, to be changed", async ({ page }) => {
+  await open(page, "cpu");
+  await twoRuns(page);
+  await page.getByText("Compare runs", { exact: true }).click();
+  await page
+    .locator("lorito-compare")
+    .getByRole("button", { name: /^Use these settings:/ })
+    .last()
+    .click();
+  await expect(page.locator(":focus")).toHaveText("Model");
+  const hash = new URLSearchParams(new URL(page.url()).hash.slice(1));
+  expect(Object.fromEntries(hash)).toMatchObject({ tokenizer: "char", layers: "1", width: "32", learningRate: "0.01" });
+  const rate = step(page, "Train").getByLabel("Learning rate");
+  await step(page, "Train").getByText("Change", { exact: true }).click();
+  await expect(rate).toHaveValue("0.01");
+});
+
+test("two saved models go on with one beginning, and the open model stays as it is, unsaved or not", async ({
+  page,
+}) => {
+  await open(page, "cpu");
+  for (const [name, steps] of [
+    ["short", 2],
+    ["long", 30],
+  ] as const) {
+    await prepare(page);
+    await page.evaluate(
+      async ([run, name, steps]) => {
+        await window.lorito.train({ ...run, steps });
+        await window.lorito.saveModel(name);
+      },
+      [tinyRun, name, steps] as const,
+    );
+  }
+  // The one that is open is another one, which nothing holds.
+  await prepare(page);
+  await page.evaluate((run) => window.lorito.train({ ...run, steps: 5 }), tinyRun);
+  const state = () =>
+    page.evaluate(async () => ({
+      run: window.lorito.openRunId,
+      unsaved: window.lorito.unsaved,
+      step: (await window.lorito.history()).steps.length,
+      writes: await window.lorito.generate("The ship", { maxTokens: 20, seed: 3 }),
+    }));
+  const before = await state();
+  await page.reload({ waitUntil: "load" });
+  await page.waitForFunction(() => "lorito" in window);
+  await page.evaluate(() => window.lorito.restoreRun().then(() => {}));
+
+  await page.getByText("Compare runs", { exact: true }).click();
+  const compare = page.locator("lorito-side-by-side");
+  await compare.getByLabel("Begin with").fill("The ship");
+  await press(compare, "Let both write");
+  await expect(compare.getByRole("button", { name: "Let both write" })).toHaveAttribute("aria-disabled", "true");
+  await expect(compare.getByRole("button", { name: "Let both write" })).not.toHaveAttribute("aria-disabled", /./);
+  const texts = await compare.locator("blockquote").allTextContents();
+  expect(texts).toHaveLength(2);
+  for (const text of texts) expect(text).toMatch(/^The ship./);
+  expect(texts[0]).not.toBe(texts[1]);
+  expect(await state()).toEqual(before);
+  // Each wrote what it writes when it is opened.
+  const [long] = texts;
+  const opened = await page.evaluate(async () => {
+    await window.lorito.openModel("long");
+    return window.lorito.generate("The ship");
+  });
+  expect(long).toBe(`The ship${opened}`);
+});
+
+test("what goes wrong with a record is said and does not end the run", async ({ page }) => {
+  await page.route("**/worker.js", async (route) => {
+    const script = `const make = FileSystemDirectoryHandle.prototype.getDirectoryHandle;
+      FileSystemDirectoryHandle.prototype.getDirectoryHandle = function (name, options) {
+        if (name === "records") return Promise.reject(new DOMException("full", "QuotaExceededError"));
+        return make.call(this, name, options);
+      };`;
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `${script}\n${await response.text()}` });
+  });
+  await open(page, "cpu");
+  await prepare(page);
+  const result = await page.evaluate((run) => window.lorito.train({ ...run, steps: 10 }), tinyRun);
+  expect(result.step).toBe(10);
+  await expect(page.getByText("cannot be compared with others later")).toBeVisible();
+  expect(await page.evaluate(async () => (await window.lorito.savedRuns()).length)).toBe(1);
+});
+
+test("the view of comparing comes when somebody opens it", async ({ page }) => {
+  const parts: string[] = [];
+  page.on("request", (request) => parts.push(new URL(request.url()).pathname));
+  await open(page, "cpu");
+  const isView = (path: string) => /parts\/compare-/.test(path);
+  expect(parts.filter(isView)).toEqual([]);
+  await page.getByText("Compare runs", { exact: true }).click();
+  await expect(page.getByText("No run has ended yet.")).toBeVisible();
+  expect(parts.filter(isView).length).toBeGreaterThan(0);
+});

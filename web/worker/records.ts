@@ -1,0 +1,139 @@
+// Records of runs, to compare them: settings, losses and samples of each in a small file, without weights. A run that ends
+// leaves one; the next one of the same model takes its place.
+import type { Evaluation, Session } from "lorito-wasm";
+import type { Engine } from "../shared/engines";
+import { lockName } from "../shared/home";
+import type { Clock, RunRecord } from "../shared/record";
+import { alone, homeFolder } from "./home";
+import type { RunNotes } from "./run-notes";
+import { folder, readFile, refusal, unlessGone, writeFile } from "./storage";
+
+/** More points lie closer together than a screen can show. */
+const MOST_POINTS = 1500;
+const MOST_EVALUATIONS = 300;
+const MOST_SAMPLES = 24;
+/** Characters of a sample that are kept. */
+const SAMPLE_LENGTH = 2000;
+const NAME_LENGTH = 60;
+
+const ending = ".json";
+
+/** Two tabs may change the same record. */
+const changing = <T>(work: (where: FileSystemDirectoryHandle) => Promise<T>): Promise<T> =>
+  alone(lockName(homeFolder(), "lorito-records"), async () => work(await folder("records"))).catch((thrown) => {
+    throw refusal(thrown, "record");
+  });
+
+/** Of `items` so many at most, evenly spread, the last one among them. */
+function thinned<T>(items: readonly T[], most: number): T[] {
+  const stride = Math.ceil(items.length / most);
+  return items.filter((_, index) => (items.length - 1 - index) % stride === 0);
+}
+
+/** A long curve as means of some steps each, which stand at the last of them. */
+function meanCurve(steps: readonly { step: number; loss: number }[]): RunRecord["curve"] {
+  const stride = Math.ceil(steps.length / MOST_POINTS);
+  const points: RunRecord["curve"] = [];
+  for (let at = 0; at < steps.length; at += stride) {
+    const group = steps.slice(at, at + stride);
+    const mean = group.reduce((sum, { loss }) => sum + loss, 0) / group.length;
+    points.push({ step: group.at(-1)?.step ?? 0, loss: mean });
+  }
+  return points;
+}
+
+/** The times of a run before this one of the same model, then this one's. */
+function clockOf(before: Clock, { times }: RunNotes, end: { step: number; tokens: number; perStep: number }): Clock {
+  const first = times[0]?.[0] ?? Number.POSITIVE_INFINITY;
+  const since = times.map(([step, seconds]): Clock[number] => {
+    return [step, seconds, Math.max(0, end.tokens - (end.step - step) * end.perStep)];
+  });
+  return thinned([...before.filter(([step]) => step < first), ...since], MOST_POINTS);
+}
+
+/** What the session says of the run that has just ended; `before`: the record that there is of it. */
+export function recordOf(
+  session: Session,
+  run: { id: string; textName: string; engine: Engine; notes: RunNotes },
+  before: RunRecord | undefined,
+): RunRecord | undefined {
+  const { step, seconds, tokensPerStep } = session.status();
+  const model = session.modelSummary();
+  if (step === 0 || !model) return undefined;
+  const { steps, evaluations, samples, tokens } = session.history();
+  return {
+    format: "lorito-record",
+    version: 1,
+    id: run.id,
+    name: before?.name ?? "",
+    savedAt: Date.now(),
+    engine: run.engine,
+    text: run.notes.text ?? before?.text ?? { name: run.textName },
+    tokenizer: run.notes.tokenizer ?? before?.tokenizer ?? { vocabulary: model.vocabulary },
+    model: model.config,
+    parameters: model.parameters,
+    train: session.runSettings(),
+    step,
+    seconds,
+    tokens,
+    curve: meanCurve(steps),
+    clock: clockOf(before?.clock ?? [], run.notes, { step, tokens, perStep: tokensPerStep }),
+    evaluations: thinned<Evaluation>(evaluations, MOST_EVALUATIONS),
+    samples: thinned(samples, MOST_SAMPLES).map(({ step, text }) => ({ step, text: text.slice(0, SAMPLE_LENGTH) })),
+  };
+}
+
+/** Keeps what `read` makes of the record that there is. */
+export function keepRecord(
+  id: string,
+  read: (before: RunRecord | undefined) => Promise<RunRecord | undefined>,
+): Promise<boolean> {
+  return changing(async (where) => {
+    const record = await read(await recordAt(where, id));
+    if (record) await write(where, record);
+    return record !== undefined;
+  });
+}
+
+/** All that there are, newest first. One that cannot be read hides no other. */
+export async function runRecords(): Promise<RunRecord[]> {
+  const where = await folder("records", false);
+  const found: RunRecord[] = [];
+  if (!where) return found;
+  for await (const name of where.keys()) {
+    const record = name.endsWith(ending) ? await recordAt(where, name.slice(0, -ending.length)) : undefined;
+    if (record) found.push(record);
+  }
+  return found.sort((one, other) => other.savedAt - one.savedAt);
+}
+
+export async function renameRecord(id: string, name: string): Promise<void> {
+  await changing(async (where) => {
+    const record = await recordAt(where, id);
+    const kept = [...name.trim()].slice(0, NAME_LENGTH).join("");
+    if (record) await write(where, { ...record, name: kept });
+  });
+}
+
+export async function deleteRecord(id: string): Promise<void> {
+  await changing((where) => unlessGone(() => where.removeEntry(id + ending)));
+}
+
+async function write(where: FileSystemDirectoryHandle, record: RunRecord): Promise<void> {
+  await writeFile(where, record.id + ending, new TextEncoder().encode(JSON.stringify(record)));
+}
+
+async function recordAt(where: FileSystemDirectoryHandle, id: string): Promise<RunRecord | undefined> {
+  try {
+    const record: unknown = JSON.parse((await (await readFile(where, id + ending))?.text()) ?? "null");
+    return isRecord(record) && record.id === id ? record : undefined;
+  } catch {
+    return undefined; // cut off while it was written
+  }
+}
+
+/** The files are this page's own; one that an older or newer page wrote may be another. */
+function isRecord(value: unknown): value is RunRecord {
+  const record = value as RunRecord | null;
+  return record?.format === "lorito-record" && record.version === 1;
+}
