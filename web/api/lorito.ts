@@ -108,8 +108,8 @@ export class Lorito extends Models {
   }
 
   /**
-   * The text that a saved model writes after the prompt, for instance to compare it with others. The model that is open stays as it
-   * is: the other one is opened beside it, on the processor. Rejects with "busy" while a model trains.
+   * Continues the prompt with a saved model, for instance to compare it with others. The open model stays as it is: the other
+   * one is opened beside it, on the CPU. Rejects with "busy" while a model trains.
    */
   writeWith(name: string, prompt: string, { onToken, onUnknown, ...options }: WriteOptions = {}): Promise<string> {
     const ask = (call: number) => this.owner.ask((api) => api.writeWith(call, name, prompt, given(options)));
@@ -117,9 +117,9 @@ export class Lorito extends Models {
   }
 
   /**
-   * The answer to a conversation: perhaps a system message, then turns, the last of them the user's. What no longer fits
-   * into the model's context is left out in whole turns from the oldest on. A model whose tokenizer has no tokens for
-   * turns reads lines ("User: …", "Assistant: …") and ends where it begins the next one.
+   * Generates the answer to a conversation: an optional system message, then turns, the last of them the user's. If it
+   * exceeds the model's context, the oldest turns are dropped whole. A model whose tokenizer has no tokens for turns reads
+   * lines ("User: …", "Assistant: …"), and its answer ends where it begins the next one.
    */
   async chat(messages: ChatMessage[], { onToken, onUnknown, ...options }: WriteOptions = {}): Promise<ChatAnswer> {
     let unknownCharacters = "";

@@ -8,13 +8,12 @@ import { linkFaults } from "./links.mjs";
 /** The absolute path of a file in web/. */
 const web = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 
-/** Words that are looked up by a name made at run time, which the compiler checks (page/locales/complete.ts). */
-const families =
-  /^(code|encoding|engine|halfPrecision|hint|preset|sample|setting|unit|figure|tokens\.(char|byte|bpe)|compare\.(loss|axis)\.\w+|lora\.(attention|mlp)(Out)?|model\.memory|\w+\.(title|lead)$)/;
+/** Folders of translations: the page's, which load with it, and the explanations', which load when one is opened. */
+const folders = { page: web("page/locales"), lesson: web("page/lesson") };
 
 /** Keys that are composed at run time, which the compiler checks (page/locales/complete.ts). */
 const families = {
-  page: /^(code|encoding|engine|halfPrecision|hint|preset|sample|setting|unit|figure|goals\.(title|bring)|tokens\.(char|byte|bpe)|lora\.(attention|mlp)(Out)?|model\.memory|\w+\.(title|lead)$)/,
+  page: /^(code|encoding|engine|halfPrecision|hint|preset|sample|setting|unit|figure|goals\.(title|bring)|tokens\.(char|byte|bpe)|compare\.(loss|axis)\.\w+|lora\.(attention|mlp)(Out)?|model\.memory|\w+\.(title|lead)$)/,
   lesson: /^((term|about)\.|\w+\.what$)/,
 };
 

@@ -147,11 +147,11 @@ export type WorkerEvent =
   | { event: "saved"; run: string; step: number; at: number; cleared: boolean }
   /** The run could not be saved; the page must hold `file` in memory. */
   | { event: "kept"; run: string; file: Blob; problem: Problem }
-  /** Nothing newer than before could be made of the run. */
+  /** No newer checkpoint of the run could be made. */
   | { event: "not-kept"; run: string; problem: Problem }
-  /** A run has ended, and there is a record of it. */
+  /** A run has ended, and its record was saved. */
   | { event: "recorded" }
-  /** There is none, as the storage refused it. */
+  /** The storage refused the record of a run. */
   | { event: "not-recorded"; problem: Problem };
 
 /** The worker's measurements of its engine's speed. */
@@ -240,7 +240,7 @@ export interface WorkerApi {
 
   generate(call: number, prompt: string, options: GenerateOptions): Promise<string>;
   chat(call: number, messages: ChatMessage[], options: GenerateOptions): Promise<string>;
-  /** What a saved model writes, opened beside the one that the session holds. */
+  /** Generates text with a saved model, opened beside the session's. */
   writeWith(call: number, name: string, prompt: string, options: GenerateOptions): Promise<string>;
   stopWriting(): Promise<void>;
   /** What of a text is copied from the training text; undefined: none is known. */

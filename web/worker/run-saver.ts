@@ -78,7 +78,7 @@ export class RunSaver {
     return this.#stored && !this.#onlyKept;
   }
 
-  /** Whether there is something to save at once, and not only when it is time. */
+  /** Whether a checkpoint should be saved at once instead of at the next interval. */
   get due(): boolean {
     return this.#due;
   }

@@ -102,10 +102,10 @@ const needingDeferred = new Set<string>([
   "mostLike",
 ] satisfies (keyof WorkerApi)[]);
 
-/** What lets saved models write beside the one that is open, once that was asked for. */
+/** The module that generates text with saved models beside the open one, once it has been requested. */
 let beside: Promise<typeof import("./beside")> | undefined;
 
-/** The machine's speed, once it is known, for estimates. */
+/** The machine's speed for estimates, once measured. */
 let gigaflops: number | undefined;
 /** The result of the check of half precision, once made. */
 let halfPrecision: HalfPrecision | undefined;
@@ -191,7 +191,7 @@ function emitOfRun(event: WorkerEvent): void {
   if (event.event === "progress") deferred?.loadAhead();
 }
 
-/** `begin` brings the session to a run, new or restored; then the loop takes it to its end. */
+/** `begin` prepares the session's run, new or restored; then the loop trains it. */
 async function train(begin: (tools: Running, notes: RunNotes) => Promise<void>, request: RunRequest) {
   const tools = engine();
   refuseWhileTraining();
@@ -203,7 +203,7 @@ async function train(begin: (tools: Running, notes: RunNotes) => Promise<void>, 
     await begin(tools, notes);
     await shaders.writing;
     const emit = (event: WorkerEvent) => {
-      notes.heard(event);
+      notes.add(event);
       emitOfRun(event);
     };
     const result = await trainRun({ ...tools, emit, compiled: shaders.training, judge }, control);
@@ -214,7 +214,7 @@ async function train(begin: (tools: Running, notes: RunNotes) => Promise<void>, 
   }
 }
 
-/** Keeps what a run that has ended was, to be compared with others. The run itself is saved without it. */
+/** Saves the record of a run that has ended, for comparisons. The run itself is saved without it. */
 async function record({ engine, session, saver }: Running, notes: RunNotes): Promise<void> {
   const { run: id, textName } = saver;
   try {
@@ -224,12 +224,12 @@ async function record({ engine, session, saver }: Running, notes: RunNotes): Pro
     );
     if (kept) emit({ event: "recorded" });
   } catch (thrown) {
-    // Where the storage refuses the run as well, that is what matters.
+    // If the storage refuses the run as well, that error is reported instead.
     if (saver.isStored) emit({ event: "not-recorded", problem: problemOf(thrown) });
   }
 }
 
-/** What the storage gives back. */
+/** Awaits a read from storage, and converts its errors. */
 const stored = <T>(asked: Promise<T>): Promise<T> =>
   asked.catch((thrown) => {
     throw storage.refusal(thrown, "reading");
@@ -454,6 +454,9 @@ const api: WorkerApi = {
       end: (session) => tell(session.leftOut()),
     });
   },
+
+  copied: (text) => searched(engine().session, (session) => session.findCopied(text)),
+  mostLike: (text) => searched(engine().session, (session) => session.findNearest(text)),
 
   stopWriting: async () => {
     current.running?.writer.stop();
