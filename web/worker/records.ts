@@ -10,7 +10,8 @@ import { folder, readFile, refusal, unlessGone, writeFile } from "./storage";
 
 /** More points lie closer together than a screen can show. */
 const MOST_POINTS = 1500;
-const MOST_EVALUATIONS = 300;
+/** Of evaluations a table is shown. */
+const MOST_EVALUATIONS = 40;
 const MOST_SAMPLES = 24;
 /** Characters of a sample that are kept. */
 const SAMPLE_LENGTH = 2000;

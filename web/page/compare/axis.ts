@@ -10,15 +10,23 @@ export type Loss = (typeof LOSSES)[number];
 
 const column = { time: 1, tokens: 2 } as const;
 
-/** The place of a step on an axis, between the two times that were noted around it. */
-export function placeOf({ clock, step: end, seconds, tokens }: RunRecord, step: number, axis: Axis): number {
-  if (axis === "step") return step;
+/** Tells the place of a step on an axis: between the two times that were noted around it. */
+export function placesOf({ clock, step: end, seconds, tokens }: RunRecord, axis: Axis): (step: number) => number {
+  if (axis === "step") return (step) => step;
   const at = column[axis];
-  const noted = [[0, 0, 0], ...clock, [end, seconds, tokens]] as const;
-  const after = noted.findIndex(([noted]) => noted >= step);
-  const [right, left] = [noted[after] ?? noted[noted.length - 1], noted[Math.max(0, after - 1)]];
-  if (!right || !left || right[0] === left[0]) return right?.[at] ?? 0;
-  return left[at] + ((right[at] - left[at]) * (step - left[0])) / (right[0] - left[0]);
+  const noted: readonly (readonly [number, number, number])[] = [[0, 0, 0], ...clock, [end, seconds, tokens]];
+  return (step) => {
+    // The first that is not before the step.
+    let [low, high] = [0, noted.length - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((noted[middle]?.[0] ?? 0) < step) low = middle + 1;
+      else high = middle;
+    }
+    const [right, left] = [noted[low], noted[low - 1]];
+    if (!right || !left || right[0] === left[0]) return right?.[at] ?? 0;
+    return left[at] + ((right[at] - left[at]) * (step - left[0])) / (right[0] - left[0]);
+  };
 }
 
 /** The points of a curve: places, and losses. */
@@ -29,5 +37,6 @@ export function curveOf(record: RunRecord, loss: Loss, axis: Axis): [places: num
       : record.evaluations.flatMap(({ step, validationLoss }) =>
           validationLoss === null ? [] : [{ step, loss: validationLoss }],
         );
-  return [points.map(({ step }) => placeOf(record, step, axis)), points.map(({ loss }) => loss)];
+  const place = placesOf(record, axis);
+  return [points.map(({ step }) => place(step)), points.map(({ loss }) => loss)];
 }

@@ -1,5 +1,5 @@
 // The losses of several runs over one axis. Draws on a canvas; the table beside it says the same in words.
-import { html, LitElement, type PropertyValues, type TemplateResult } from "lit";
+import { html, LitElement, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
 import uPlot from "uplot";
 import type { RunRecord } from "../../api/lorito";
@@ -58,8 +58,9 @@ export class CompareChart extends LitElement {
     if (room) this.#sizes.observe(room);
   }
 
-  override updated(changed: PropertyValues): void {
-    if (changed.has("records") || changed.has("loss") || changed.has("axis")) this.#build();
+  /** Anew as a whole, since the language may have changed, too. */
+  override updated(): void {
+    this.#build();
   }
 
   #data(): uPlot.AlignedData {

@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import type { RunRecord } from "../../api/lorito";
 import { type Problem, problemOf } from "../../shared/errors";
-import { AXES, type Axis, LOSSES, type Loss, placeOf } from "../compare/axis";
+import { AXES, type Axis, LOSSES, type Loss, placesOf } from "../compare/axis";
 import { letterOf, MOST_CURVES } from "../compare/chart";
 import { lossOf, type Row, rowsOf, settingsOf } from "../compare/differences";
 import { date, duration, number, sentenceOf, t, type Words, wordsOf } from "../i18n";
@@ -19,6 +19,8 @@ export class CompareView extends View {
   @state() private chosen: readonly string[] = [];
   @state() private loss: Loss = "validation";
   @state() private axis: Axis = "step";
+  /** Rows are drawn only for those who read them. */
+  @state() private tableOpen = false;
   @state() private renaming: string | undefined;
   @state() private done: Words | undefined;
   @state() private problem: Problem | undefined;
@@ -193,7 +195,9 @@ export class CompareView extends View {
   /** What the chart draws, for those who do not see it. */
   #curves(shown: readonly RunRecord[]): TemplateResult {
     const heads = ["step", "elapsed", "trainLoss", "validationLoss"] as const;
-    return html`<details class="table">
+    return html`<details class="table" @toggle=${(event: Event) => {
+      this.tableOpen = (event.target as HTMLDetailsElement).open;
+    }}>
       <summary>${t("compare.table")}</summary>
       <div class="scroll" tabindex="0" role="region" aria-label=${t("compare.table")}>
         <table>
@@ -205,18 +209,7 @@ export class CompareView extends View {
             </tr>
           </thead>
           <tbody>
-            ${shown.flatMap((record, index) =>
-              record.evaluations.map(
-                ({ step, trainLoss, validationLoss }) => html`<tr>
-                  <th scope="row">${letterOf(index)}</th>
-                  <td>${number(step)}</td>
-                  <td>${duration(placeOf(record, step, "time"))}</td>
-                  <td>${lossOf(trainLoss)}</td>
-                  <td>${lossOf(validationLoss)}</td>
-                  <td>${number(Math.round(placeOf(record, step, "tokens")))}</td>
-                </tr>`,
-              ),
-            )}
+            ${this.tableOpen ? shown.map(evaluationRows) : nothing}
           </tbody>
         </table>
       </div>
@@ -227,6 +220,20 @@ export class CompareView extends View {
 /** What a run is called: by the person, or by its text. */
 function labelOf({ name, text }: RunRecord): string {
   return name || text.name || "–";
+}
+
+function evaluationRows(record: RunRecord, index: number): TemplateResult[] {
+  const [time, tokens] = [placesOf(record, "time"), placesOf(record, "tokens")];
+  return record.evaluations.map(
+    ({ step, trainLoss, validationLoss }) => html`<tr>
+      <th scope="row">${letterOf(index)}</th>
+      <td>${number(step)}</td>
+      <td>${duration(time(step))}</td>
+      <td>${lossOf(trainLoss)}</td>
+      <td>${lossOf(validationLoss)}</td>
+      <td>${number(Math.round(tokens(step)))}</td>
+    </tr>`,
+  );
 }
 
 function letter(index: number): TemplateResult {

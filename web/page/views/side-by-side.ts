@@ -48,11 +48,16 @@ export class SideBySide extends View {
             <p class="controls">
               ${action({ label: t("compare.write"), able, act: () => {}, kind: "primary", submit: true })}
               ${this.writing ? action({ label: t("compare.stop"), able: true, act: () => this.#stop() }) : nothing}
-              <span class="hint" role="status">${this.writing ? t("compare.writing") : nothing}</span>
+              <span class="hint" role="status">${this.#status()}</span>
             </p>
           </form>`
       }
       <div class="side-by-side" role="region" aria-label=${t("compare.models")}>${this.written.map((one) => this.#sheet(one))}</div>`;
+  }
+
+  #status(): string {
+    if (this.writing) return t("compare.writing");
+    return this.written.length > 0 ? t("compare.written") : "";
   }
 
   #chosen(index: 0 | 1): string {
