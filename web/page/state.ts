@@ -21,6 +21,7 @@ import type {
   TokenizerSummary,
 } from "../api/lorito";
 import { type Problem, problemOf } from "../shared/errors";
+import { SETTINGS } from "../shared/settings";
 import type { Notify } from "./in-background";
 import { fromHash, type Lora, type Settings, type Shape, shapeOf, toHash } from "./settings";
 
@@ -58,6 +59,13 @@ export interface Unclear {
   conversational: boolean;
 }
 
+/** How it writes. */
+export type Sampling = Record<keyof typeof SETTINGS.generate, number>;
+
+const DEFAULT_SAMPLING = Object.fromEntries(
+  Object.entries(SETTINGS.generate).map(([name, setting]) => [name, setting.default]),
+) as Sampling;
+
 export interface State {
   ready: Ready | undefined;
   /** The engine could not start; a message says why. */
@@ -92,6 +100,7 @@ export interface State {
   /** The run's best evaluation, and how many have been worse since. */
   best: BestSoFar | undefined;
   samples: Sample[];
+  sampling: Sampling;
   /** What the last visit left in training, or trained. */
   lastRun: RunSummary | undefined;
   /** When the running training was last saved on this device, in milliseconds since 1970. */
@@ -147,6 +156,7 @@ export class Store extends EventTarget {
     halfPrecision: undefined,
     plan: undefined,
     planReport: undefined,
+    sampling: DEFAULT_SAMPLING,
     lastRun: undefined,
     runs: [],
     models: [],

@@ -10,6 +10,7 @@ import { takeFiles } from "../intake";
 import { changeLanguage, LANGUAGES, nameOf } from "../language";
 import { goOn } from "../prepare";
 import { STEPS, type Step } from "../state";
+import "./as-code";
 import { action } from "./fields";
 import "./linked";
 import "./model";

@@ -52,6 +52,7 @@ export abstract class View extends LitElement {
         <p class="lead">${t(`${step}.lead`)}</p>
       </header>
       ${this.messages(step)} ${body}
+      <lorito-as-code .store=${this.store} .of=${step}></lorito-as-code>
     </section>`;
   }
 
