@@ -22,8 +22,8 @@ export function expectedVocabulary(store: Store): number {
   return 1 + (kind === "byte" ? 256 : (text?.distinctCharacters ?? 64));
 }
 
-/** The tokenizer that the settings describe. */
-function wanted(store: Store): { kind: TokenizerKind; vocabulary: number | undefined } {
+/** The tokenizer as the settings have it. */
+export function wantedTokenizer(store: Store): { kind: TokenizerKind; vocabulary: number | undefined } {
   const { settings, suggested } = store.state;
   const kind = store.tokenizerKind;
   return { kind, vocabulary: kind === "bpe" ? (settings.vocabulary ?? suggested.vocabulary) : undefined };
@@ -31,7 +31,7 @@ function wanted(store: Store): { kind: TokenizerKind; vocabulary: number | undef
 
 export async function trainTokenizer(store: Store): Promise<void> {
   const { text } = store.state;
-  const { kind, vocabulary } = wanted(store);
+  const { kind, vocabulary } = wantedTokenizer(store);
   await store.lorito.trainTokenizer({ kind, vocabSize: vocabulary });
   tokenized = { text, kind, vocabulary };
 }
@@ -39,7 +39,7 @@ export async function trainTokenizer(store: Store): Promise<void> {
 function tokenizerFits(store: Store): boolean {
   const { tokenizer, text } = store.state;
   if (!tokenizer || !tokenized) return false;
-  const { kind, vocabulary } = wanted(store);
+  const { kind, vocabulary } = wantedTokenizer(store);
   return tokenized.text === text && tokenized.kind === kind && tokenized.vocabulary === vocabulary;
 }
 

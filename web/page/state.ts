@@ -21,7 +21,7 @@ import type {
   TokenizerSummary,
 } from "../api/lorito";
 import { type Problem, problemOf } from "../shared/errors";
-import type { GoalName } from "./goals";
+import { SETTINGS } from "../shared/settings";
 import type { Notify } from "./in-background";
 import { fromHash, type Lora, type Settings, type Shape, shapeOf, toHash } from "./settings";
 
@@ -59,6 +59,13 @@ export interface Unclear {
   conversational: boolean;
 }
 
+/** How it writes. */
+export type Sampling = Record<keyof typeof SETTINGS.generate, number>;
+
+const DEFAULT_SAMPLING = Object.fromEntries(
+  Object.entries(SETTINGS.generate).map(([name, setting]) => [name, setting.default]),
+) as Sampling;
+
 export interface State {
   ready: Ready | undefined;
   /** The engine could not start; a message has the reason. */
@@ -95,7 +102,8 @@ export interface State {
   /** The run's best evaluation, and how many worse ones followed. */
   best: BestSoFar | undefined;
   samples: Sample[];
-  /** The run of the last visit. */
+  sampling: Sampling;
+  /** What the last visit left in training, or trained. */
   lastRun: RunSummary | undefined;
   /** The time of the last checkpoint, in milliseconds since 1970. */
   savedAt: number | undefined;
@@ -151,6 +159,7 @@ export class Store extends EventTarget {
     halfPrecision: undefined,
     plan: undefined,
     planReport: undefined,
+    sampling: DEFAULT_SAMPLING,
     lastRun: undefined,
     runs: [],
     models: [],

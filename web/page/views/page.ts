@@ -11,7 +11,7 @@ import { takeFiles } from "../intake";
 import { changeLanguage, LANGUAGES, nameOf } from "../language";
 import { goOn } from "../prepare";
 import { STEPS, type Step } from "../state";
-import "./explain";
+import "./as-code";
 import { action } from "./fields";
 import "./goals";
 import "./linked";

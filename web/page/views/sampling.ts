@@ -1,25 +1,29 @@
-// Renders the sampling settings that text generation and chat share.
-import { html, type ReactiveControllerHost, type TemplateResult } from "lit";
+// How it writes: the settings that a text and an answer have in common.
+import { html, type TemplateResult } from "lit";
 import { problemOf, settingOf } from "../../shared/errors";
 import { SETTINGS, type Setting } from "../../shared/settings";
 import { settingName, t } from "../i18n";
-import type { Report } from "../state";
+import type { Sampling as Options, Report } from "../state";
 import { numberField } from "./fields";
+import type { View } from "./view";
 
-type Option = keyof typeof SETTINGS.generate;
+type Option = keyof Options;
 const NAMES = Object.keys(SETTINGS.generate) as Option[];
 
 /** The increments of the fields with fractional values. */
 const STEPS: Partial<Record<Option, number>> = { temperature: 0.1, topP: 0.05, repetitionPenalty: 0.05 };
 
 export class Sampling {
-  readonly #host: ReactiveControllerHost & HTMLElement;
-  #options = Object.fromEntries(NAMES.map((name) => [name, SETTINGS.generate[name].default])) as Record<Option, number>;
-  /** An error of one of the options. */
+  readonly #host: View;
+  /** What is wrong with one of the options. */
   #report: Report | undefined;
 
-  constructor(host: ReactiveControllerHost & HTMLElement) {
+  constructor(host: View) {
     this.#host = host;
+  }
+
+  get #options(): Options {
+    return this.#host.store.state.sampling;
   }
 
   fields(): TemplateResult {
@@ -45,15 +49,15 @@ export class Sampling {
       hint: t(`hint.write.${name}`),
       report: settingOf(this.#report) === name ? this.#report : undefined,
       onChange: (value) => {
-        this.#options = { ...this.#options, [name]: value };
+        this.#host.store.change({ sampling: { ...this.#options, [name]: value } });
         this.#report = undefined;
         this.#host.requestUpdate();
       },
     });
   }
 
-  /** Generates text with these options. An invalid option is reported at its field, and nothing is generated. */
-  async use<T>(write: (options: Record<Option, number>) => Promise<T>): Promise<T | undefined> {
+  /** Writes with these options. What is wrong with one of them is said at its field; nothing is written then. */
+  async use<T>(write: (options: Options) => Promise<T>): Promise<T | undefined> {
     try {
       return await write(this.#options);
     } catch (error) {

@@ -53,6 +53,7 @@ export abstract class View extends LitElement {
       </header>
       <lorito-explain .store=${this.store} .about=${step}></lorito-explain>
       ${this.messages(step)} ${body}
+      <lorito-as-code .store=${this.store} .of=${step}></lorito-as-code>
     </section>`;
   }
 

@@ -1,0 +1,212 @@
+// The steps as code: what is copied from the page runs as it is, and does what the page does.
+import { execFile, execFileSync } from "node:child_process";
+import { copyFile, readdir, writeFile } from "node:fs/promises";
+import { promisify } from "node:util";
+import type { Page, TestInfo } from "@playwright/test";
+import { expectNoFault } from "./axe";
+import { expect, test } from "./guard";
+import { drawn, drop, onceIsEnough, press, small, step, takeSample, train, visit } from "./person";
+
+onceIsEnough();
+test.use({ permissions: ["clipboard-read", "clipboard-write"] });
+
+const python = process.env.LORITO_PYTHON ?? "python3";
+const sample = new URL("../../web/public/samples/harbour.txt", import.meta.url);
+const STEPS = ["Text", "Tokens", "Model", "Train", "Write", "Share"];
+
+/** Opens a step's code. */
+async function openCode(page: Page, name: string, language: "Python" | "JavaScript"): Promise<void> {
+  const view = step(page, name);
+  if (!(await view.getByRole("tab", { name: language }).isVisible())) await view.getByText(`As code: ${name}`).click();
+  await view.getByRole("tab", { name: language }).click();
+  await drawn(page);
+}
+
+/** The code of all steps, as the button copies it. */
+async function copyAll(page: Page, language: "Python" | "JavaScript"): Promise<string> {
+  await openCode(page, "Train", language);
+  await press(step(page, "Train"), "Copy all steps");
+  await expect(step(page, "Train").getByText("Copied.")).toBeVisible();
+  return page.evaluate(() => navigator.clipboard.readText());
+}
+
+test("the JavaScript of all steps repeats the page's run", async ({ page }) => {
+  await visit(page, "cpu");
+  await train(page);
+  const losses = () => page.evaluate(async () => (await window.lorito.history()).steps.map(({ loss }) => loss));
+  const written = () => page.evaluate(() => window.lorito.generate("", { maxTokens: 40 }));
+  const [before, said] = [await losses(), await written()];
+  expect(before).toHaveLength(20);
+
+  const code = await copyAll(page, "JavaScript");
+  const logged: string[] = [];
+  page.on("console", (message) => logged.push(message.text()));
+  const download = page.waitForEvent("download");
+  await page.evaluate(`(async () => {\n${code}\n})()`);
+  expect(await losses()).toEqual(before);
+  expect(await written()).toBe(said);
+  expect((await download).suggestedFilename()).toBe("lorito.safetensors");
+  expect(
+    logged.some((words) => /^20 \d/.test(words)),
+    "it tells its losses",
+  ).toBe(true);
+
+  // With another seed it is another run.
+  await page.evaluate(`(async () => {\n${code.replaceAll("seed: 5,", "seed: 6,")}\n})()`);
+  expect(await losses()).not.toEqual(before);
+});
+
+test("the JavaScript reads files of one's own again, as the page has read them", async ({ page }) => {
+  await visit(page, "cpu");
+  const rows = Array.from({ length: 30 }, (_, row) => `${row},"The ${row}th gull looks for a fish."\n`).join("");
+  await drop(page, [
+    { name: "gulls.csv", text: `id,words\n${rows}` },
+    { name: "año.txt", bytes: [...Buffer.from("El año que pasó. ".repeat(60), "latin1")] },
+  ]);
+  await expect(step(page, "Text").getByText("año.txt", { exact: true })).toBeVisible();
+  // That an encoding was guessed is not said of one that is given.
+  const summary = async () => {
+    const { sources, ...text } = await page.evaluate(() => window.lorito.textSummary());
+    return { ...text, sources: sources.map(({ notices: _, ...source }) => source) };
+  };
+  const before = await summary();
+  await openCode(page, "Text", "JavaScript");
+  const code = await step(page, "Text").locator("pre.code").innerText();
+  expect(code).toContain('field: "words"');
+  await page.evaluate(`(async () => {\n${code}\n})()`);
+  expect(await summary()).toEqual(before);
+});
+
+test("the code has the person's settings as they are at that moment", async ({ page }) => {
+  await visit(page, "cpu");
+  await takeSample(page);
+  for (const name of STEPS) await openCode(page, name, "Python");
+  const code = (name: string) => step(page, name).locator("pre.code");
+  await expect(code("Text")).toContainText('"harbour.txt"');
+  await expect(code("Tokens")).toContainText("One token for each different character.");
+  await step(page, "Tokens").locator("details.more > summary").click();
+  await step(page, "Tokens").getByLabel("Word pieces (BPE)").check();
+  await expect(code("Tokens")).toContainText("vocab_size=511,");
+  await expect(code("Model")).toContainText("n_embd=32,");
+  await step(page, "Model").locator("details.more > summary").click();
+  await step(page, "Model").getByLabel("Width").fill("48");
+  await page.keyboard.press("Tab");
+  await expect(code("Model")).toContainText("n_embd=48,");
+  await expect(code("Write")).toContainText("temperature=0.8,");
+  await step(page, "Write").locator("details.sampling > summary").click();
+  await step(page, "Write").getByLabel("Temperature").fill("0.5");
+  await page.keyboard.press("Tab");
+  await expect(code("Write")).toContainText("temperature=0.5,");
+  await step(page, "Train").locator("details.more > summary").click();
+  await step(page, "Train").getByLabel("Train an adapter (LoRA)").check();
+  await expect(code("Train")).toContainText('target_modules=["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"]');
+  // A tab by its arrow, as everywhere.
+  await step(page, "Train").getByRole("tab", { name: "Python" }).focus();
+  await page.keyboard.press("ArrowRight");
+  await expect(step(page, "Train").getByRole("tab", { name: "JavaScript", selected: true })).toBeFocused();
+  await expect(code("Train")).toContainText('lora: {"rank":8');
+});
+
+for (const [lang, title] of [
+  ["en", "As code: "],
+  ["es", "En código: "],
+] as const)
+  test(`axe finds nothing in the code of all steps, in ${lang}`, async ({ page }) => {
+    await page.goto(`?engine=cpu&lang=${lang}#${small}`);
+    const titles = page.getByText(title);
+    await expect(titles).toHaveCount(6);
+    for (const each of await titles.all()) await each.click();
+    await expect(page.locator("pre.code")).toHaveCount(6);
+    await expect(page.locator("pre.code").first()).toContainText(
+      lang === "es" ? "Todavía no hay ningún texto" : "There is no text on the page yet",
+    );
+    await expectNoFault(page);
+  });
+
+test("a browser that does not let the page copy has the code selected", async ({ page }) => {
+  await page.addInitScript(() => {
+    navigator.clipboard.writeText = () => Promise.reject(new Error("refused"));
+  });
+  await visit(page, "cpu");
+  await openCode(page, "Model", "Python");
+  await press(step(page, "Model"), "Copy this step");
+  await expect(step(page, "Model").getByText("The code is selected now")).toBeVisible();
+  expect(await page.evaluate(() => getSelection()?.toString())).toContain("GPT2LMHeadModel(config)");
+});
+
+test.describe("the Python of all steps runs as it is", () => {
+  test.skip(!hasTransformers(), `${python} lacks torch, transformers, tokenizers or peft`);
+
+  for (const kind of ["char", "byte", "bpe"] as const)
+    test(`and learns as the page does, with tokens of the kind ${kind}`, async ({ page }, info) => {
+      // Long enough for the chance of the first steps to be past.
+      const run300 = "steps=300&evalEvery=100&batchSize=4&warmupSteps=20&learningRate=0.005&seed=5";
+      const shape = "preset=tiny&layers=1&heads=4&width=32&context=32&dropout=0";
+      await visit(page, "cpu", `${shape}&${run300}&tokenizer=${kind}&vocabulary=400`);
+      await train(page);
+      const code = await copyAll(page, "Python");
+      const [model, history] = await page.evaluate(async () => {
+        return [await window.lorito.modelSummary(), await window.lorito.history()] as const;
+      });
+      await copyFile(sample, info.outputPath("harbour.txt"));
+      const said = await run(code, info);
+      expect(said).toContain(`Vocabulary: ${model?.vocabulary}\n`);
+      expect(said).toContain(`Parameters: ${model?.parameters}\n`);
+      // The windows are others, so the losses differ a little.
+      const there = Number(said.match(/step 300: .* validation loss ([\d.]+)/)?.[1]);
+      const here = history.evaluations.at(-1)?.validationLoss ?? Number.NaN;
+      expect(Math.abs(there - here), `${there} there, ${here} here`).toBeLessThan(0.25);
+      expect(history.evaluations[0]?.validationLoss).toBeGreaterThan(there + 0.5);
+
+      // What it has saved opens in the page.
+      const names = (await readdir(info.outputPath("lorito"))).filter((name) => /\.(json|safetensors)$/.test(name));
+      await page.locator("#model-file").setInputFiles(names.map((name) => info.outputPath("lorito", name)));
+      await expect(step(page, "Share").getByText(/is open/)).toBeVisible();
+      const again = await page.evaluate(async () => window.lorito.decode(await window.lorito.encode("BAKER: Good")));
+      expect(again).toBe("BAKER: Good");
+      await openCode(page, "Model", "Python");
+      await expect(step(page, "Model").locator("pre.code")).toContainText("AutoModelForCausalLM.from_pretrained");
+    });
+
+  test("with an adapter, several passes, a table of rows, and Spanish comments", async ({ page }, info) => {
+    const settings = `${small}&steps=6&evalEvery=3&gradientAccumulation=2&lora=4:8:attention.mlpOut`;
+    await page.goto(`?engine=cpu&lang=es#${settings}`);
+    const rows = Array.from({ length: 40 }, (_, row) => `${row};"¿Qué busca la gaviota ${row}? Un pez."\n`).join("");
+    const files = {
+      "aves.csv": `id,frase\n${rows.replaceAll(";", ",")}`,
+      "más.txt": "Otra línea de texto.\n".repeat(40),
+    };
+    await drop(
+      page,
+      Object.entries(files).map(([name, text]) => ({ name, text })),
+    );
+    for (const [name, text] of Object.entries(files)) await writeFile(info.outputPath(name), text);
+    await expect(page.getByText("más.txt", { exact: true })).toBeVisible();
+    const view = page.getByRole("region", { name: "Texto", exact: true });
+    await view.getByText("En código: Texto").click();
+    await press(view, "Copiar todos los pasos");
+    await expect(view.getByText("Copiado.")).toBeVisible();
+    const code = await page.evaluate(() => navigator.clipboard.readText());
+    expect(code).toContain("# Aprende un adaptador (LoRA). El modelo en sí no cambia.");
+    const said = await run(code, info);
+    expect(said).toMatch(/paso 6: pérdida de entrenamiento \d\.\d+, pérdida de validación \d\.\d+/);
+    expect(await readdir(info.outputPath())).toEqual(expect.arrayContaining(["lorito", "lorito-adapter"]));
+  });
+});
+
+function hasTransformers(): boolean {
+  try {
+    execFileSync(python, ["-c", "import torch, transformers, tokenizers, peft"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs a script among the test's files; what it has printed. */
+async function run(code: string, info: TestInfo): Promise<string> {
+  await writeFile(info.outputPath("steps.py"), code);
+  const env = { ...process.env, CUDA_VISIBLE_DEVICES: "", HF_HUB_OFFLINE: "1", PYTHONIOENCODING: "utf-8" };
+  const { stdout } = await promisify(execFile)(python, ["steps.py"], { cwd: info.outputPath(), env });
+  return stdout;
+}

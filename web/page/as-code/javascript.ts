@@ -1,0 +1,102 @@
+// The steps in JavaScript, for the console of this page: what the buttons do, by `window.lorito`.
+import { t } from "../i18n";
+import type { Step } from "../state";
+import { type CodeSettings, type CodeSource, KIND_WORDS } from "./settings";
+import { comment, lines } from "./source";
+
+const remark = (words: string) => comment("//", words);
+
+/** An object's fields, each in a line of its own. */
+function fields(values: object, indent: string): string {
+  return Object.entries(values)
+    .map(([name, value]) => `${indent}${name}: ${JSON.stringify(value)},`)
+    .join("\n");
+}
+
+const writers: Record<Step, (settings: CodeSettings) => string> = { text, tokens, model, train, write, share };
+
+/** A step in JavaScript. No names are declared, so that each can be run twice. */
+export function javascript(step: Step, settings: CodeSettings): string {
+  return writers[step](settings);
+}
+
+function text({ sources, heldBackAsked }: CodeSettings): string {
+  const onlySamples = sources.every(({ sample }) => sample);
+  const added = sources.map((source, index) => addText(source, onlySamples ? undefined : index));
+  return lines(
+    sources.length === 0 && remark(t("asCode.text.none")),
+    sources.length === 0 && `await lorito.addText("my-text.txt", ${JSON.stringify(t("asCode.text.example"))});`,
+    sources.length > 0 && onlySamples && "await lorito.clearText();",
+    !onlySamples && remark(t("asCode.text.again")),
+    ...added,
+    heldBackAsked && remark(t("asCode.text.ends")),
+    heldBackAsked && `await lorito.holdBack("ends");`,
+  );
+}
+
+/** `index`: the place of a text in the page, where it is read again. */
+function addText({ name, field, encoding, sample }: CodeSource, index: number | undefined): string {
+  const options = {
+    ...(field === undefined ? {} : { field }),
+    ...(encoding === "utf-8" ? {} : { encoding }),
+    ...(index === undefined ? {} : { replaces: index }),
+  };
+  const data = sample ? `await (await fetch("samples/${name}")).blob()` : `lorito.textFile(${index})`;
+  const given = Object.entries(options).map(([option, value]) => `${option}: ${JSON.stringify(value)}`);
+  const last = given.length > 0 ? `, { ${given.join(", ")} }` : "";
+  return `await lorito.addText(${JSON.stringify(name)}, ${data}${last});`;
+}
+
+function tokens({ opened, tokenizer: { kind, vocabulary } }: CodeSettings): string {
+  if (opened) return remark(t("asCode.tokens.openedHere"));
+  const size = kind === "bpe" ? `, vocabSize: ${vocabulary}` : "";
+  return lines(remark(t(KIND_WORDS[kind])), `console.log(await lorito.trainTokenizer({ kind: "${kind}"${size} }));`);
+}
+
+function model({ opened, model: { layers, heads, width, context, dropout }, train: { seed } }: CodeSettings): string {
+  if (opened) return lines(remark(t("asCode.model.openedHere")), "console.log(await lorito.modelSummary());");
+  return lines(
+    remark(t("asCode.model.new")),
+    "console.log(",
+    "  await lorito.createModel({",
+    fields({ layers, heads, width, context, dropout, seed }, "    "),
+    "  }),",
+    ");",
+  );
+}
+
+function train({ train }: CodeSettings): string {
+  const { lora, ...numbers } = train;
+  return lines(
+    remark(t("asCode.train.sameSeed")),
+    "console.log(",
+    "  await lorito.train({",
+    fields(numbers, "    "),
+    lora && remark(t("asCode.train.lora")).replaceAll(/^/gm, "    "),
+    lora && `    lora: ${JSON.stringify(lora)},`,
+    "    onProgress: ({ step, loss }) => console.log(step, loss),",
+    "  }),",
+    ");",
+  );
+}
+
+function write({ sampling }: CodeSettings): string {
+  return lines(
+    remark(t("asCode.write.prompt")),
+    "console.log(",
+    `  await lorito.generate("", {`,
+    fields(sampling, "    "),
+    "  }),",
+    ");",
+  );
+}
+
+function share(): string {
+  return lines(
+    remark(t("asCode.share.file")),
+    `Object.assign(document.createElement("a"), {`,
+    `  href: URL.createObjectURL(await lorito.exportModel("safetensors", "lorito")),`,
+    `  download: "lorito.safetensors",`,
+    "}).click();",
+  );
+}
