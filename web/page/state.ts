@@ -22,6 +22,7 @@ import type {
 } from "../api/lorito";
 import { type Problem, problemOf } from "../shared/errors";
 import { SETTINGS } from "../shared/settings";
+import type { GoalName } from "./goals";
 import type { Notify } from "./in-background";
 import { fromHash, type Lora, type Settings, type Shape, shapeOf, toHash } from "./settings";
 
@@ -59,7 +60,7 @@ export interface Unclear {
   conversational: boolean;
 }
 
-/** How it writes. */
+/** The sampling settings, of text generation and chat. */
 export type Sampling = Record<keyof typeof SETTINGS.generate, number>;
 
 const DEFAULT_SAMPLING = Object.fromEntries(
@@ -103,7 +104,7 @@ export interface State {
   best: BestSoFar | undefined;
   samples: Sample[];
   sampling: Sampling;
-  /** What the last visit left in training, or trained. */
+  /** The run of the last visit. */
   lastRun: RunSummary | undefined;
   /** The time of the last checkpoint, in milliseconds since 1970. */
   savedAt: number | undefined;

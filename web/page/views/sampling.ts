@@ -1,4 +1,4 @@
-// How it writes: the settings that a text and an answer have in common.
+// Renders the sampling settings that text generation and chat share.
 import { html, type TemplateResult } from "lit";
 import { problemOf, settingOf } from "../../shared/errors";
 import { SETTINGS, type Setting } from "../../shared/settings";
@@ -15,7 +15,7 @@ const STEPS: Partial<Record<Option, number>> = { temperature: 0.1, topP: 0.05, r
 
 export class Sampling {
   readonly #host: View;
-  /** What is wrong with one of the options. */
+  /** An error of one of the options. */
   #report: Report | undefined;
 
   constructor(host: View) {
@@ -56,7 +56,7 @@ export class Sampling {
     });
   }
 
-  /** Writes with these options. What is wrong with one of them is said at its field; nothing is written then. */
+  /** Generates text with these options. An invalid option is reported at its field, and nothing is generated. */
   async use<T>(write: (options: Options) => Promise<T>): Promise<T | undefined> {
     try {
       return await write(this.#options);
