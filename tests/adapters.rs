@@ -23,7 +23,7 @@ const CONFIG: ModelConfig = ModelConfig {
 };
 
 fn engines() -> [Device; 2] {
-    [Device::cpu(), Device::driver_gpu().unwrap()]
+    [Device::cpu(), Device::driver_gpu()]
 }
 
 fn targets(attention: bool, attention_out: bool, mlp: bool, mlp_out: bool) -> Targets {

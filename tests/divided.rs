@@ -22,7 +22,7 @@ const UNTIED: ModelConfig = ModelConfig { variant: Variant { tied: false, ..Vari
 const LARGEST: u64 = 4 * 128 * 24;
 
 fn engines() -> [Device; 2] {
-    [Device::cpu(), Device::driver_gpu().unwrap()]
+    [Device::cpu(), Device::driver_gpu()]
 }
 
 fn data() -> Dataset {

@@ -13,7 +13,7 @@ use lorito::{
 };
 
 fn gpu() -> Device {
-    Device::driver_gpu().unwrap()
+    Device::driver_gpu()
 }
 
 fn dataset() -> Dataset {

@@ -36,7 +36,7 @@ fn session() -> Session {
 
 fn gpu_session() -> Session {
     let limits = Limits { largest_buffer: 1 << 27, total: 1 << 30 };
-    Session::new(Device::driver_gpu().unwrap(), Engine::WebGpu, limits)
+    Session::new(Device::driver_gpu(), Engine::WebGpu, limits)
 }
 
 fn assert_logits(session: &Session, name: &str) {

@@ -176,7 +176,7 @@ fn large_matrices_are_transposed_as_a_whole_on_both_engines() {
     let limits = Limits { largest_buffer: 1 << 27, total: 1 << 30 };
     for mut session in [
         Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS),
-        Session::new(Device::driver_gpu().unwrap(), Engine::WebGpu, limits),
+        Session::new(Device::driver_gpu(), Engine::WebGpu, limits),
     ] {
         let right = logits(&mut session, &tensors);
         assert!(right.iter().any(|logit| logit.abs() > 0.1));

@@ -15,7 +15,7 @@ const CONFIG: ModelConfig =
     ModelConfig { vocabulary: 29, context: 12, layers: 2, heads: 2, width: 20, dropout: 0.2, variant: Variant::GPT2 };
 
 fn gpu() -> Device {
-    Device::driver_gpu().unwrap()
+    Device::driver_gpu()
 }
 
 fn begin(device: &Device, seed: u64) -> (Gpt, Trainer) {

@@ -27,11 +27,11 @@ impl Device {
 
     /// Starts a separate engine on the GPU that the system's driver provides.
     ///
-    /// # Errors
-    /// As [`Device::start_gpu`].
+    /// # Panics
+    /// If the system has no such driver.
     #[cfg(not(target_arch = "wasm32"))]
-    pub fn driver_gpu() -> Result<Self, String> {
-        Ok(Self::of(Gpu::of_driver()?))
+    pub fn driver_gpu() -> Self {
+        Self::of(Gpu::of_driver())
     }
 
     pub(super) fn of(gpu: Gpu) -> Self {

@@ -44,29 +44,30 @@ impl Gpu {
         // `queue.rs` decides where submissions end; this limit is for work too small to be counted there.
         let options = BurnDevice::wgpu_options().tasks_max(128);
         let device = options.init_async().await.map_err(|error| error.to_string())?;
-        Self::of(&device)
+        Ok(Self::of(&device))
     }
 
     /// Starts a separate engine on the GPU that a driver provides: any that Vulkan finds.
     ///
-    /// # Errors
-    /// As [`Gpu::start`].
+    /// # Panics
+    /// If Vulkan finds none.
     #[cfg(not(target_arch = "wasm32"))]
-    pub fn of_driver() -> Result<Self, String> {
+    pub fn of_driver() -> Self {
         Self::of(&BurnDevice::wgpu(burn::tensor::DeviceKind::DefaultDevice))
     }
 
     /// Makes an engine of one of Burn's devices.
-    fn of(device: &BurnDevice) -> Result<Self, String> {
-        let DispatchDevice::Cube(device) = device.as_dispatch() else { return Err("Burn gives no GPU".into()) };
+    fn of(device: &BurnDevice) -> Self {
+        // The only kind of device that Burn is built with (Cargo.toml).
+        let DispatchDevice::Cube(device) = device.as_dispatch();
         let settings =
             Settings { choice: Choice::default(), portions: Portions::UNKNOWN, queued: 0.0, poisoned: cfg!(test) };
-        Ok(Self(Arc::new(State {
+        Self(Arc::new(State {
             client: device.client(),
             failure: Failure::default(),
             settings: Mutex::new(settings),
             kept: Mutex::default(),
-        })))
+        }))
     }
 
     pub(super) fn client(&self) -> &Client {
