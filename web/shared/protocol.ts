@@ -8,6 +8,7 @@ import type {
   HalfPrecision,
   HeldBack,
   History,
+  Inspection,
   KernelChoice,
   LeftOut,
   Limits,
@@ -15,10 +16,12 @@ import type {
   ModelSummary,
   RunEvent,
   Session,
+  SlowMotion,
   StepRecord,
   TextSummary,
   TokenizerKind,
   TokenizerSummary,
+  TokenMap,
   TrainConfig,
   RunResult as TrainResult,
   WritingTimes,
@@ -92,6 +95,12 @@ export interface ChatAnswer extends LeftOut {
   text: string;
   /** Characters of the conversation that the model has no token for. */
   unknownCharacters: string;
+}
+
+/** A text as the model read it. */
+export interface InspectedText extends Inspection {
+  /** How much each token attends to each, from 0 to 1: `[layers, heads, tokens, tokens]`, one row after another. */
+  attention: Float32Array;
 }
 
 /** A run that lies in the browser's storage. */
@@ -169,6 +178,9 @@ export type PlainMethod =
   | "presets"
   | "modelSummary"
   | "logits"
+  | "lens"
+  | "nearestTokens"
+  | "forgetInspection"
   | "history";
 
 /** What the worker does when the page asks. Rejections are plain `Problem`s. */
@@ -227,9 +239,16 @@ export interface WorkerApi {
   continueRun(save: boolean, request: RunRequest): Promise<TrainResult>;
   control(request: RunRequest): Promise<void>;
 
-  generate(call: number, prompt: string, options: GenerateOptions): Promise<string>;
+  /** `prompt`: a text, or token ids. */
+  generate(call: number, prompt: string | Uint32Array, options: GenerateOptions): Promise<string>;
   chat(call: number, messages: ChatMessage[], options: GenerateOptions): Promise<string>;
   stopWriting(): Promise<void>;
+
+  /** Looks at how the model reads what it has written after a prompt. */
+  inspect(prompt: string, written: string): Promise<InspectedText>;
+  tokenMap(): Promise<TokenMap>;
+  /** The run's next step taken apart, on a copy of the model. */
+  slowMotion(): Promise<SlowMotion>;
 
   /** Newest first. */
   savedRuns(): Promise<RunSummary[]>;

@@ -1,5 +1,5 @@
 // The worker: loads the crate's wasm and does what the page asks (protocol.ts), one call of the session at a time.
-import { expose } from "comlink";
+import { expose, transfer } from "comlink";
 import init, {
   type HalfPrecision,
   type LeftOut,
@@ -86,6 +86,9 @@ const needingDeferred = new Set<string>([
   "exportOnePage",
   "restoreRun",
   "chat",
+  "inspect",
+  "tokenMap",
+  "slowMotion",
 ] satisfies (keyof WorkerApi)[]);
 
 /** The machine's speed, once it is known, for estimates. */
@@ -391,6 +394,7 @@ const api: WorkerApi = {
   generate: (call, prompt, options) =>
     engine().writer.forPerson({
       begin: async (session) => {
+        if (typeof prompt !== "string") return session.beginGenerationAfter(prompt, options);
         await session.beginGeneration(prompt, options);
         reportUnknown(call, session, [prompt]);
       },
@@ -411,6 +415,15 @@ const api: WorkerApi = {
   },
 
   stopWriting: async () => current.running?.writer.stop(),
+
+  inspect: (prompt, written) =>
+    engine().session.use(async (session) => {
+      const inspection = await session.inspect(prompt, written);
+      const attention = session.inspectedAttention();
+      return transfer({ ...inspection, attention }, [attention.buffer]);
+    }),
+  tokenMap: () => engine().session.use((session) => session.tokenMap()),
+  slowMotion: () => engine().session.use((session) => session.slowMotion()),
 
   savedRuns: () => stored(engine().saver.summaries()),
 

@@ -11,6 +11,7 @@ import { changeLanguage, LANGUAGES, nameOf } from "../language";
 import { goOn } from "../prepare";
 import { STEPS, type Step } from "../state";
 import { action } from "./fields";
+import "./inside/open";
 import "./linked";
 import "./model";
 import "./report";

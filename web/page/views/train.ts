@@ -42,7 +42,8 @@ export class TrainView extends View {
                 <lorito-chart .steps=${steps} .evaluations=${evaluations}></lorito-chart>
                 ${this.#table()}
               </div>
-            </div>`
+            </div>
+            ${this.state.progress ? html`<lorito-slow .store=${this.store}></lorito-slow>` : nothing}`
             : nothing
         }
         ${this.#settings()}`,
