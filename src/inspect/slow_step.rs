@@ -16,7 +16,7 @@ use crate::{
 
 /// A part of the model, for which gradients and changes are added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(tag = "part", rename_all = "kebab-case")]
+#[serde(tag = "name", rename_all = "kebab-case")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub enum Part {
     /// The token embedding, and the head where it is tied to it.
@@ -45,7 +45,6 @@ pub enum Part {
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct PartUpdate {
     /// Which part.
-    #[serde(flatten)]
     pub part: Part,
     /// How many weights of it are trained.
     pub weights: usize,

@@ -9,7 +9,8 @@ import { part } from "../shared/part";
 import type { EngineInfo, TrainResult, WorkerEvent } from "../shared/protocol";
 import { given } from "./given";
 import { Hub } from "./hub";
-import { Models, type WordsOfPage } from "./models";
+import { Inside } from "./inside";
+import { Models } from "./models";
 import type { ChatAnswer, TrainOptions, WriteOptions } from "./types";
 
 export { LoritoError } from "../shared/errors";
@@ -24,6 +25,8 @@ export class Lorito extends Models {
   readonly ready: Promise<EngineInfo>;
   /** The Hugging Face hub. */
   readonly hub: Hub;
+  /** A look inside the model. */
+  readonly inside: Inside;
 
   constructor(forced: Engine | undefined, words: WordsOfPage) {
     super(forced, words);
@@ -42,6 +45,7 @@ export class Lorito extends Models {
       },
       persist: () => this.persist(),
     });
+    this.inside = new Inside((question) => this.owner.ask(question));
     this.ready = this.owner.ready;
   }
 
@@ -101,9 +105,10 @@ export class Lorito extends Models {
 
   // Writing
 
-  /** Generates the continuation of the prompt. Training waits meanwhile. */
-  generate(prompt: string, { onToken, onUnknown, ...options }: WriteOptions = {}): Promise<string> {
-    const ask = (call: number) => this.owner.ask((api) => api.generate(call, prompt, given(options)));
+  /** The text after the prompt, which is a text or token ids. Training waits meanwhile. */
+  generate(prompt: string | ArrayLike<number>, { onToken, onUnknown, ...options }: WriteOptions = {}): Promise<string> {
+    const begin = typeof prompt === "string" ? prompt : Uint32Array.from(prompt);
+    const ask = (call: number) => this.owner.ask((api) => api.generate(call, begin, given(options)));
     return this.#write(ask, onToken, (event) => event.event === "unknown" && onUnknown?.(event.characters));
   }
 

@@ -40,9 +40,23 @@ import type {
   TrainResult,
 } from "../shared/protocol";
 
-export type { Memory, TextSource as Source } from "lorito-wasm";
+export type {
+  InspectedToken,
+  LensRow,
+  MapPoint,
+  Memory,
+  NearToken,
+  PartUpdate,
+  Sample,
+  ShownRow,
+  SlowMotion,
+  SlowPosition,
+  TextSource as Source,
+  TokenChoice,
+  TokenMap,
+} from "lorito-wasm";
 export type { HubDataset, HubFile, HubPlace, HubTable, KeptRepo } from "../shared/hub/types";
-export type { RunRecord } from "../shared/record";
+export type { InspectedText } from "../shared/protocol";
 export type { TransferOptions } from "./hub";
 export type {
   BestSoFar,

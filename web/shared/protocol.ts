@@ -9,6 +9,7 @@ import type {
   HalfPrecision,
   HeldBack,
   History,
+  Inspection,
   KernelChoice,
   LeftOut,
   Limits,
@@ -17,10 +18,12 @@ import type {
   Passage,
   RunEvent,
   Session,
+  SlowMotion,
   StepRecord,
   TextSummary,
   TokenizerKind,
   TokenizerSummary,
+  TokenMap,
   TrainConfig,
   RunResult as TrainResult,
   WritingTimes,
@@ -97,7 +100,13 @@ export interface ChatAnswer extends LeftOut {
   unknownCharacters: string;
 }
 
-/** A run in the browser's storage. */
+/** A text as the model read it. */
+export interface InspectedText extends Inspection {
+  /** How much each token attends to each, from 0 to 1: `[layers, heads, tokens, tokens]`, one row after another. */
+  attention: Float32Array;
+}
+
+/** A run that lies in the browser's storage. */
 export interface RunSummary {
   /** Its id. */
   run: string;
@@ -179,6 +188,9 @@ export type PlainMethod =
   | "presets"
   | "modelSummary"
   | "logits"
+  | "lens"
+  | "nearestTokens"
+  | "forgetInspection"
   | "history";
 
 /** The worker's methods. They reject with plain `Problem`s. */
@@ -238,7 +250,8 @@ export interface WorkerApi {
   continueRun(save: boolean, request: RunRequest): Promise<TrainResult>;
   control(request: RunRequest): Promise<void>;
 
-  generate(call: number, prompt: string, options: GenerateOptions): Promise<string>;
+  /** `prompt`: a text, or token ids. */
+  generate(call: number, prompt: string | Uint32Array, options: GenerateOptions): Promise<string>;
   chat(call: number, messages: ChatMessage[], options: GenerateOptions): Promise<string>;
   /** Generates text with a saved model, opened beside the session's. */
   writeWith(call: number, name: string, prompt: string, options: GenerateOptions): Promise<string>;
@@ -252,6 +265,12 @@ export interface WorkerApi {
   runRecords(): Promise<RunRecord[]>;
   renameRecord(id: string, name: string): Promise<void>;
   deleteRecord(id: string): Promise<void>;
+
+  /** Looks at how the model reads what it has written after a prompt. */
+  inspect(prompt: string, written: string): Promise<InspectedText>;
+  tokenMap(): Promise<TokenMap>;
+  /** The run's next step taken apart, on a copy of the model. */
+  slowMotion(): Promise<SlowMotion>;
 
   /** Newest first. */
   savedRuns(): Promise<RunSummary[]>;

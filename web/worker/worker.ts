@@ -1,5 +1,5 @@
-// The worker's entry point: loads the crate's wasm and implements protocol.ts, one call of the session at a time.
-import { expose } from "comlink";
+// The worker: loads the crate's wasm and does what the page asks (protocol.ts), one call of the session at a time.
+import { expose, transfer } from "comlink";
 import init, {
   type HalfPrecision,
   type LeftOut,
@@ -98,8 +98,9 @@ const needingDeferred = new Set<string>([
   "restoreRun",
   "writeWith",
   "chat",
-  "copied",
-  "mostLike",
+  "inspect",
+  "tokenMap",
+  "slowMotion",
 ] satisfies (keyof WorkerApi)[]);
 
 /** The module that generates text with saved models beside the open one, once it has been requested. */
@@ -436,6 +437,7 @@ const api: WorkerApi = {
   generate: (call, prompt, options) =>
     engine().writer.forPerson({
       begin: async (session) => {
+        if (typeof prompt !== "string") return session.beginGenerationAfter(prompt, options);
         await session.beginGeneration(prompt, options);
         reportUnknown(call, session, [prompt]);
       },
@@ -480,6 +482,15 @@ const api: WorkerApi = {
   runRecords: async () => stored((await part(import("./records"))).runRecords()),
   renameRecord: async (id, name) => (await part(import("./records"))).renameRecord(id, name),
   deleteRecord: async (id) => (await part(import("./records"))).deleteRecord(id),
+
+  inspect: (prompt, written) =>
+    engine().session.use(async (session) => {
+      const inspection = await session.inspect(prompt, written);
+      const attention = session.inspectedAttention();
+      return transfer({ ...inspection, attention }, [attention.buffer]);
+    }),
+  tokenMap: () => engine().session.use((session) => session.tokenMap()),
+  slowMotion: () => engine().session.use((session) => session.slowMotion()),
 
   savedRuns: () => stored(engine().saver.summaries()),
 

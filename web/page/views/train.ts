@@ -48,7 +48,8 @@ export class TrainView extends View {
                 <lorito-chart .steps=${steps} .evaluations=${evaluations} .samples=${samples}></lorito-chart>
                 ${this.#table()}
               </div>
-            </div>`
+            </div>
+            ${this.state.progress ? html`<lorito-slow .store=${this.store}></lorito-slow>` : nothing}`
             : nothing
         }
         ${this.#settings()}

@@ -6,6 +6,7 @@ import { t, type Words, wordsOf } from "../i18n";
 import "./chat";
 import type { Copies } from "./copied";
 import { action, unknownCharacters } from "./fields";
+import type { ContinueFrom } from "./inside/text";
 import { Sampling } from "./sampling";
 import { View } from "./view";
 
@@ -96,17 +97,28 @@ export class WriteView extends View {
               ${this.copies?.below()}`
         }
       </figure>
-    </div>`;
+    </div>
+    ${this.#inside()}`;
+  }
+
+  /** What looks inside the model, where the page has it; a model's own page has not. */
+  #inside(): TemplateResult | typeof nothing {
+    if (this.begun === undefined || !("inside" in this.store.lorito)) return nothing;
+    return html`<lorito-inside .store=${this.store} .prompt=${this.begun} .written=${this.written} .writing=${this.writing}
+      @continue-from=${({ detail }: CustomEvent<ContinueFrom>) => {
+        if (!this.writing) void this.#write(detail.begun, detail.ids);
+      }}></lorito-inside>`;
   }
 
   #submit(event: Event): void {
     event.preventDefault();
-    if (this.state.model && !this.writing) void this.#write();
+    if (this.state.model && !this.writing) void this.#write(this.prompt);
   }
 
-  async #write(): Promise<void> {
+  /** `ids`: the tokens that spell what it begins with, where they are given. */
+  async #write(begun: string, ids?: readonly number[]): Promise<void> {
     this.store.clearErrors("write");
-    this.begun = this.prompt;
+    this.begun = begun;
     this.written = "";
     this.copies = undefined;
     this.unknown = "";
@@ -119,7 +131,7 @@ export class WriteView extends View {
       this.unknown = characters;
     };
     const all = await this.store.attempt("write", undefined, () =>
-      this.#sampling.use((options) => this.store.lorito.generate(this.prompt, { ...options, onToken, onUnknown })),
+      this.#sampling.use((options) => this.store.lorito.generate(ids ?? begun, { ...options, onToken, onUnknown })),
     );
     this.writing = false;
     if (all === undefined) this.announcement = undefined;

@@ -1,0 +1,216 @@
+// What it wrote, token by token: how surprised it was, what else could have stood there, what it looked at, and what each
+// layer would have said.
+import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
+import type { InspectedText, InspectedToken, LensRow, TokenChoice } from "../../../api/lorito";
+import { number, t } from "../../i18n";
+import type { Store } from "../../state";
+import { action, figures } from "../fields";
+import { type Attention, attended, attentionFields, attentionTable } from "./attention";
+import { choicesTable } from "./choices";
+import { lensTable } from "./lens";
+import { bits, chance, level, shades, visible } from "./token";
+
+/** What the colours of the tokens show. */
+type Colours = "surprise" | "attention";
+
+/** What each level of surprise is called. */
+const LEVELS = ["inside.level.0", "inside.level.1", "inside.level.2", "inside.level.3", "inside.level.4"] as const;
+
+@customElement("lorito-inside-text")
+export class InsideText extends LitElement {
+  @property({ attribute: false }) store!: Store;
+  @property({ attribute: false }) prompt = "";
+  @property({ attribute: false }) written = "";
+  @property({ attribute: false }) writing = false;
+  @state() private text: InspectedText | undefined;
+  @state() private reading = false;
+  /** The place of the token that is looked at; one past the last is what would come next. */
+  @state() private at = 0;
+  /** The one that the pointer is over. */
+  @state() private over: number | undefined;
+  @state() private colours: Colours = "surprise";
+  @state() private attention: Attention = { layer: 0, head: undefined };
+  @state() private lens: LensRow[] = [];
+
+  override createRenderRoot(): HTMLElement {
+    return this;
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    void this.store.lorito.inside.forget().catch(() => {});
+  }
+
+  override render(): TemplateResult {
+    const { text } = this;
+    const stale = this.writing || this.store.state.model === undefined;
+    return html`<div class="inside-text">
+      <p class="controls">
+        ${action({ label: text ? t("inside.again") : t("inside.look"), able: !stale && !this.reading, act: () => void this.#look() })}
+        <span class="hint" role="status">${this.reading ? t("inside.reading") : nothing}</span>
+      </p>
+      ${text ? this.#tokens(text) : nothing}
+    </div>`;
+  }
+
+  /** Looks again once something else has been written. */
+  override updated(changed: PropertyValues): void {
+    const wrote = changed.has("prompt") || changed.has("written") || changed.has("writing");
+    if (wrote && !this.writing && this.written !== "") void this.#look();
+  }
+
+  async #look(): Promise<void> {
+    if (this.reading) return;
+    this.reading = true;
+    const { store, prompt, written } = this;
+    const text = await store.attempt("write", undefined, () => store.lorito.inside.look(prompt, written));
+    this.reading = false;
+    if (!text) return;
+    this.text = text;
+    const first = text.tokens.findIndex(({ given, probability }) => !given && probability != null);
+    if (this.attention.layer >= text.layers) this.attention = { layer: 0, head: undefined };
+    this.#choose(first === -1 ? text.tokens.length : first);
+    // Something else may have been written meanwhile.
+    if (!this.writing && (prompt !== this.prompt || written !== this.written)) void this.#look();
+  }
+
+  #choose(at: number): void {
+    this.at = at;
+    this.lens = [];
+    if (at > 0) void this.#readLens(at);
+  }
+
+  /** What the layers say before a token is what they say after the one that precedes it. */
+  async #readLens(at: number): Promise<void> {
+    const { store } = this;
+    const lens = await store.attempt("write", undefined, () => store.lorito.inside.lens(at - 1));
+    if (lens && this.at === at) this.lens = lens;
+  }
+
+  #tokens(text: InspectedText): TemplateResult {
+    const left = text.ids.length - text.tokens.length;
+    const shaded = this.#shades(text);
+    return html`${left > 0 ? html`<p class="remark">${t("inside.cut", { count: text.tokens.length, left })}</p>` : nothing}
+      ${this.#colours(text)}
+      <div class="tokens" role="toolbar" aria-label=${t("inside.tokens")} aria-controls="inside-panel"
+        @keydown=${this.#keys} @mouseleave=${() => {
+          this.over = undefined;
+        }}>
+        ${text.tokens.map((token, index) => this.#token(token, index, shaded))}
+        ${this.#button(text.tokens.length, "…", t("inside.next"), "given")}
+      </div>
+      <div id="inside-panel" class="panel">${this.#panel(text)}</div>`;
+  }
+
+  /** What the colours mean, and the choice between the two meanings. */
+  #colours(text: InspectedText): TemplateResult {
+    const radio = (
+      value: Colours,
+      label: string,
+    ) => html`<label class="inline"><input type="radio" name="inside-colours" value=${value}
+      .checked=${this.colours === value} @change=${() => {
+        this.colours = value;
+      }}> ${label}</label>`;
+    return html`<fieldset class="colours">
+        <legend>${t("inside.colours")}</legend>
+        ${radio("surprise", t("inside.colours.surprise"))} ${radio("attention", t("inside.colours.attention"))}
+      </fieldset>
+      ${
+        this.colours === "surprise"
+          ? html`<p class="key hint" aria-hidden="true">${LEVELS.map((key, one) => html`<span class="token l${one}">${t(key)}</span>`)}</p>`
+          : html`${attentionFields(text, this.attention, (attention) => {
+              this.attention = attention;
+            })}
+            <p class="hint">${t("inside.attention.colours")}</p>`
+      }`;
+  }
+
+  #token(token: InspectedToken, index: number, shaded: string[] | undefined): TemplateResult {
+    const words =
+      token.surprise == null
+        ? t("inside.first", { token: visible(token.text) })
+        : t("inside.token", {
+            token: visible(token.text),
+            chance: chance(token.probability ?? 0),
+            bits: bits(token.surprise),
+          });
+    const colour = shaded ? (shaded[index] ?? "later") : `l${level(token.surprise ?? 0)}`;
+    return html`${this.#button(index, visible(token.text), words, `${colour} ${token.given ? "given" : ""}`)}${token.text.includes("\n") ? html`<br>` : nothing}`;
+  }
+
+  /** How much the token under the pointer, or the one that is chosen, looked at each before it when it was drawn. */
+  #shades(text: InspectedText): string[] | undefined {
+    if (this.colours === "surprise") return undefined;
+    const from = (this.over ?? this.at) - 1;
+    return from < 0 ? [] : shades(attended(text, this.attention, from));
+  }
+
+  /** Of all tokens one can be reached with Tab; the arrows lead on from it. */
+  #button(index: number, label: string, words: string, kind: string): TemplateResult {
+    const chosen = index === this.at;
+    return html`<button type="button" class="token ${kind}" data-index=${index} aria-label=${words} title=${words}
+      aria-pressed=${chosen} tabindex=${chosen ? 0 : -1}
+      @mouseenter=${() => {
+        if (this.colours === "attention") this.over = index;
+      }}
+      @click=${() => this.#choose(index)}>${label}</button>`;
+  }
+
+  readonly #keys = (event: KeyboardEvent) => {
+    const last = this.text?.tokens.length ?? 0;
+    const to = { ArrowLeft: this.at - 1, ArrowRight: this.at + 1, Home: 0, End: last }[event.key];
+    if (to === undefined || to < 0 || to > last) return;
+    event.preventDefault();
+    this.#choose(to);
+    void this.updateComplete.then(() => this.querySelector<HTMLElement>(`.tokens [data-index="${to}"]`)?.focus());
+  };
+
+  #panel(text: InspectedText): TemplateResult {
+    const { at } = this;
+    const token = text.tokens[at];
+    const choices = token ? token.choices : text.next;
+    const name = token ? visible(token.text) : "…";
+    return html`<h4>${token ? t("inside.chosen", { number: text.ids.length - text.tokens.length + at + 1, token: name }) : t("inside.next")}</h4>
+      ${
+        token?.surprise != null
+          ? figures([
+              [t("inside.probability"), chance(token.probability ?? 0)],
+              [t("inside.surprise"), bits(token.surprise)],
+              [t("inside.rank"), number(token.rank ?? 0)],
+            ])
+          : nothing
+      }
+      ${
+        at === 0
+          ? html`<p class="hint">${t("inside.nothingBefore")}</p>`
+          : html`<div class="views">
+            ${choicesTable(choices, token?.id, !this.writing, (choice) => this.#continue(text, at, choice))}
+            ${attentionTable(text, this.attention, at - 1, (attention) => {
+              this.attention = attention;
+            })}
+            ${lensTable(this.lens, token)}
+          </div>`
+      }`;
+  }
+
+  /** Has the text written anew from here, with another token. */
+  #continue(text: InspectedText, at: number, choice: TokenChoice): void {
+    const left = text.ids.length - text.tokens.length;
+    const ids = [...text.ids.slice(0, left + at), choice.id];
+    const begun =
+      text.before +
+      text.tokens
+        .slice(0, at)
+        .map(({ adds }) => adds)
+        .join("") +
+      choice.adds;
+    this.dispatchEvent(new CustomEvent("continue-from", { detail: { ids, begun }, bubbles: true }));
+  }
+}
+
+/** What "continue-from" tells: the ids that the text goes on after, and what of it they spell. */
+export interface ContinueFrom {
+  ids: number[];
+  begun: string;
+}
