@@ -84,3 +84,16 @@ test(
     expect(longest).toBeLessThan(50);
   },
 );
+
+test("nor with every explanation open while it trains", { tag: "@alone" }, async ({ page }, { project }) => {
+  const longest = await longestTask(page, async () => {
+    await page.goto(`?engine=${project.name}#${small}&steps=200&evalEvery=20`);
+    for (const summary of await page.locator(".explain > summary").all()) await summary.click();
+    await expect(page.locator("lorito-lesson .words")).toHaveCount(6);
+    await takeSample(page);
+    await page.getByRole("button", { name: "Train now" }).click();
+    await ended(page);
+    await expect(page.locator("#train .picture")).toHaveCount(2);
+  });
+  expect(longest).toBeLessThan(50);
+});

@@ -10,7 +10,7 @@ import type { EngineInfo, TrainResult, WorkerEvent } from "../shared/protocol";
 import { given } from "./given";
 import { Hub } from "./hub";
 import { Inside } from "./inside";
-import { Models } from "./models";
+import { Models, type WordsOfPage } from "./models";
 import type { ChatAnswer, TrainOptions, WriteOptions } from "./types";
 
 export { LoritoError } from "../shared/errors";
@@ -25,7 +25,7 @@ export class Lorito extends Models {
   readonly ready: Promise<EngineInfo>;
   /** The Hugging Face hub. */
   readonly hub: Hub;
-  /** A look inside the model. */
+  /** Inspection of the model. */
   readonly inside: Inside;
 
   constructor(forced: Engine | undefined, words: WordsOfPage) {
@@ -105,7 +105,7 @@ export class Lorito extends Models {
 
   // Writing
 
-  /** The text after the prompt, which is a text or token ids. Training waits meanwhile. */
+  /** Generates the continuation of the prompt, a text or token ids. Training waits meanwhile. */
   generate(prompt: string | ArrayLike<number>, { onToken, onUnknown, ...options }: WriteOptions = {}): Promise<string> {
     const begin = typeof prompt === "string" ? prompt : Uint32Array.from(prompt);
     const ask = (call: number) => this.owner.ask((api) => api.generate(call, begin, given(options)));

@@ -57,6 +57,7 @@ export type {
 } from "lorito-wasm";
 export type { HubDataset, HubFile, HubPlace, HubTable, KeptRepo } from "../shared/hub/types";
 export type { InspectedText } from "../shared/protocol";
+export type { RunRecord } from "../shared/record";
 export type { TransferOptions } from "./hub";
 export type {
   BestSoFar,

@@ -106,7 +106,7 @@ export interface InspectedText extends Inspection {
   attention: Float32Array;
 }
 
-/** A run that lies in the browser's storage. */
+/** A run in the browser's storage. */
 export interface RunSummary {
   /** Its id. */
   run: string;

@@ -1,4 +1,4 @@
-// The worker: loads the crate's wasm and does what the page asks (protocol.ts), one call of the session at a time.
+// The worker's entry point: loads the crate's wasm and implements protocol.ts, one call of the session at a time.
 import { expose, transfer } from "comlink";
 import init, {
   type HalfPrecision,
@@ -98,6 +98,8 @@ const needingDeferred = new Set<string>([
   "restoreRun",
   "writeWith",
   "chat",
+  "copied",
+  "mostLike",
   "inspect",
   "tokenMap",
   "slowMotion",

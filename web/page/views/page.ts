@@ -14,6 +14,7 @@ import { STEPS, type Step } from "../state";
 import "./as-code";
 import "./explain";
 import { action } from "./fields";
+import "./goals";
 import "./inside/open";
 import "./linked";
 import "./model";
