@@ -47,7 +47,6 @@ export type {
   Memory,
   NearToken,
   PartUpdate,
-  Sample,
   ShownRow,
   SlowMotion,
   SlowPosition,
