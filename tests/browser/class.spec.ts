@@ -1,5 +1,5 @@
 // For a class: a link with settings and language, as a QR code for the board, and a page that hides what a beginner need not
-// see.
+// see. jsQR, which has nothing in common with the page's own library, reads the code.
 import type { Page } from "@playwright/test";
 import jsQR from "jsqr";
 import { expectNoFault } from "./axe";

@@ -1,5 +1,7 @@
 // Runs are compared: each leaves a record, whose curves, settings and samples stand side by side, in every language.
 import type { Page } from "@playwright/test";
+import type { RunRecord } from "../../web/api/lorito";
+import { type Axis, placesOf } from "../../web/page/compare/axis";
 import { expectNoFault } from "./axe";
 import { expect, test } from "./guard";
 import { open, prepare, tinyRun } from "./lorito";
@@ -211,4 +213,12 @@ test("the view of comparing comes when somebody opens it", async ({ page }) => {
   await page.getByText("Compare runs", { exact: true }).click();
   await expect(page.getByText("No run has ended yet.")).toBeVisible();
   expect(parts.filter(isView).length).toBeGreaterThan(0);
+});
+
+test("a step's place on an axis lies between the times that were noted around it", () => {
+  const record = { clock: [[10, 5, 1000] as const, [20, 15, 2000] as const], step: 30, seconds: 25, tokens: 3000 };
+  const at = (axis: Axis) => [0, 5, 10, 15, 25, 30].map(placesOf(record as unknown as RunRecord, axis));
+  expect(at("step")).toEqual([0, 5, 10, 15, 25, 30]);
+  expect(at("time")).toEqual([0, 2.5, 5, 10, 20, 25]);
+  expect(at("tokens")).toEqual([0, 500, 1000, 1500, 2500, 3000]);
 });

@@ -19,7 +19,6 @@ const deferred = [
   "lorito::corpus::table::",
   "lorito::formats::gguf::",
   "lorito::formats::hugging_face::",
-  "lorito::formats::model_card::",
   "lorito::formats::peft::",
   "lorito::formats::pretrained::",
   "lorito::formats::zip::",

@@ -31,6 +31,11 @@ function thinned<T>(items: readonly T[], most: number): T[] {
   return items.filter((_, index) => (items.length - 1 - index) % stride === 0);
 }
 
+/** As exactly as anybody reads it. */
+function rounded(value: number): number {
+  return Math.round(value * 1e4) / 1e4;
+}
+
 /** A long curve as means of some steps each, which stand at the last of them. */
 function meanCurve(steps: readonly { step: number; loss: number }[]): RunRecord["curve"] {
   const stride = Math.ceil(steps.length / MOST_POINTS);
@@ -38,7 +43,7 @@ function meanCurve(steps: readonly { step: number; loss: number }[]): RunRecord[
   for (let at = 0; at < steps.length; at += stride) {
     const group = steps.slice(at, at + stride);
     const mean = group.reduce((sum, { loss }) => sum + loss, 0) / group.length;
-    points.push({ step: group.at(-1)?.step ?? 0, loss: mean });
+    points.push({ step: group.at(-1)?.step ?? 0, loss: rounded(mean) });
   }
   return points;
 }
@@ -47,7 +52,7 @@ function meanCurve(steps: readonly { step: number; loss: number }[]): RunRecord[
 function clockOf(before: Clock, { times }: RunNotes, end: { step: number; tokens: number; perStep: number }): Clock {
   const first = times[0]?.[0] ?? Number.POSITIVE_INFINITY;
   const since = times.map(([step, seconds]): Clock[number] => {
-    return [step, seconds, Math.max(0, end.tokens - (end.step - step) * end.perStep)];
+    return [step, rounded(seconds), Math.max(0, end.tokens - (end.step - step) * end.perStep)];
   });
   return thinned([...before.filter(([step]) => step < first), ...since], MOST_POINTS);
 }

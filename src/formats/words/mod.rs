@@ -125,7 +125,10 @@ mod tests {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("web/page/locales");
         let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let codes: Vec<_> = files.filter_map(|name| name.strip_suffix(".json").map(String::from)).collect();
-        let table = |code: &String| fs::read(folder.join("exports").join(format!("{code}.json"))).unwrap();
+        let table = |code: &String| {
+            fs::read(folder.join("exports").join(format!("{code}.json")))
+                .expect("each language of the page has a table in exports/")
+        };
         let others = codes.iter().filter(|code| *code != "en");
         others.map(|code| (code.clone(), serde_json::from_slice(&table(code)).unwrap())).collect()
     }
