@@ -118,25 +118,20 @@ fn training(file: &ModelFile) -> Vec<(&'static str, String)> {
 
 fn results(file: &ModelFile) -> Vec<(&'static str, String)> {
     let last = file.history.last_evaluation();
-    let sample = file.history.samples.last().and_then(|sample| sample.copied);
-    let copied = sample.map_or_else(
-        || "not measured".into(),
-        |share| {
-            format!(
-                "{:.1} % of the last sample: runs of {FEWEST_WORDS} words or {FEWEST_CHARACTERS} characters",
-                100.0 * share
-            )
-        },
-    );
     let figure = |value: Option<f32>| value.map_or_else(|| "not measured".into(), |value| format!("{value:.4}"));
-    vec![
+    let mut rows = vec![
         ("Training loss", figure(last.and_then(|last| last.train_loss))),
         ("Validation loss", figure(last.and_then(|last| last.validation_loss))),
         ("Validation perplexity", figure(last.and_then(|last| last.perplexity))),
         ("Validation bits per byte", figure(last.and_then(|last| last.bits_per_byte))),
-        ("Copied from the training text", copied),
         ("Evaluated at step", last.map_or_else(|| "never".into(), |last| thousands(last.step))),
-    ]
+    ];
+    // Older files do not say it.
+    if let Some(share) = file.history.samples.last().and_then(|sample| sample.copied) {
+        let limits = format!("runs of {FEWEST_WORDS} words or {FEWEST_CHARACTERS} characters");
+        rows.push(("Copied from the training text", format!("{:.1} % of the last sample ({limits})", 100.0 * share)));
+    }
+    rows
 }
 
 /// A name as it may stand in Markdown: what is no letter or digit there is escaped.

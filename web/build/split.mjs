@@ -9,7 +9,8 @@ import { bodySizes, functionsOf, read, write } from "./wasm.mjs";
 /** What the names of deferred functions begin with. What only these call is deferred, too. */
 const deferred = [
   "lorito::chat::",
-  "lorito::copied::",
+  "lorito::copied::nearest::",
+  "lorito::copied::passage::",
   "lorito::corpus::census::",
   "lorito::corpus::fields::",
   "lorito::corpus::header::",
