@@ -20,11 +20,9 @@ fn open_session() -> Session {
 }
 
 fn load(session: &mut Session) {
-    for (name, text) in [("loro.txt", LEARNED.repeat(7) + HELD_BACK)] {
-        session.open_file(name, 0, None);
-        session.push_bytes(text.as_bytes()).unwrap();
-        session.close_file().unwrap();
-    }
+    session.open_file("loro.txt", 0, None);
+    session.push_bytes((LEARNED.repeat(7) + HELD_BACK).as_bytes()).unwrap();
+    session.close_file().unwrap();
 }
 
 fn session() -> Session {
@@ -37,7 +35,7 @@ fn session() -> Session {
     session
 }
 
-/// Trains until the model knows the text by heart, and returns the events of the samples.
+/// Trains until the model knows the text by heart, and returns the step and the share of each sample.
 fn train(session: &mut Session) -> Vec<(u64, Option<f64>)> {
     let (steps, eval_every) = (240, 80);
     let rate = TrainConfig { learning_rate: 1e-2, warmup_steps: 10, ..TrainConfig::default() };

@@ -73,18 +73,22 @@ pub fn model_card(file: &ModelFile, date: &str, words: &Words) -> String {
     filled(&words.markdown(CARD), &values)
 }
 
-/// `template` with a value in the place of each `{name}`, in one pass: what a value says is never read again.
-fn filled(template: &str, values: &[(&str, String)]) -> String {
-    let mut text = String::new();
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        text.push_str(before);
-        let (name, after) = after.split_once('}').unwrap_or((after, ""));
-        let value = values.iter().find(|(known, _)| *known == name);
-        text.push_str(value.map_or("", |(_, value)| value));
-        rest = after;
+fn results(file: &ModelFile) -> Vec<(&'static str, String)> {
+    let last = file.history.last_evaluation();
+    let figure = |value: Option<f32>| value.map_or_else(|| "not measured".into(), |value| format!("{value:.4}"));
+    let mut rows = vec![
+        ("Training loss", figure(last.and_then(|last| last.train_loss))),
+        ("Validation loss", figure(last.and_then(|last| last.validation_loss))),
+        ("Validation perplexity", figure(last.and_then(|last| last.perplexity))),
+        ("Validation bits per byte", figure(last.and_then(|last| last.bits_per_byte))),
+        ("Evaluated at step", last.map_or_else(|| "never".into(), |last| thousands(last.step))),
+    ];
+    // Older files do not say it.
+    if let Some(share) = file.history.samples.last().and_then(|sample| sample.copied) {
+        let limits = format!("runs of {FEWEST_WORDS} words or {FEWEST_CHARACTERS} characters");
+        rows.push(("Copied from the training text", format!("{:.1} % of the last sample ({limits})", 100.0 * share)));
     }
-    text + rest
+    rows
 }
 
 /// A name as it may stand in Markdown: what is no letter or digit there is escaped.

@@ -9,7 +9,8 @@ import { bodySizes, functionsOf, read, write } from "./wasm.mjs";
 /** Name prefixes of deferred functions. Functions that only these call are deferred, too. */
 const deferred = [
   "lorito::chat::",
-  "lorito::copied::",
+  "lorito::copied::nearest::",
+  "lorito::copied::passage::",
   "lorito::corpus::census::",
   "lorito::corpus::fields::",
   "lorito::corpus::header::",
