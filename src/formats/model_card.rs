@@ -25,10 +25,10 @@ pub fn model_card(file: &ModelFile, date: &str, words: &Words) -> String {
         Some(value) => words.decimal(&format!("{value:.4}")),
         None => words.of(NOT_MEASURED).into(),
     };
-    let copied = match history.samples.last().and_then(|sample| sample.copied) {
-        Some(share) => words.decimal(&format!("{:.1} %", 100.0 * share)),
-        None => words.of(NOT_MEASURED).into(),
-    };
+    let copied = history.samples.last().and_then(|sample| sample.copied);
+    let card = words.markdown(CARD);
+    // Older files do not have it.
+    let rows = card.split_inclusive('\n').filter(|row| copied.is_some() || !row.contains("{copied}"));
     let passes = match training.gradient_accumulation {
         1 => String::new(),
         passes => format!(" × {passes}"),
@@ -65,30 +65,26 @@ pub fn model_card(file: &ModelFile, date: &str, words: &Words) -> String {
         ("validation_loss", loss(last.and_then(|last| last.validation_loss))),
         ("perplexity", loss(last.and_then(|last| last.perplexity))),
         ("bits_per_byte", loss(last.and_then(|last| last.bits_per_byte))),
-        ("copied", copied),
+        ("copied", words.decimal(&format!("{:.1} %", 100.0 * copied.unwrap_or_default()))),
         ("fewest_words", FEWEST_WORDS.to_string()),
         ("fewest_characters", FEWEST_CHARACTERS.to_string()),
         ("evaluated_at", last.map_or_else(|| words.of(NEVER).into(), |last| count(last.step))),
     ];
-    filled(&words.markdown(CARD), &values)
+    filled(&rows.collect::<String>(), &values)
 }
 
-fn results(file: &ModelFile) -> Vec<(&'static str, String)> {
-    let last = file.history.last_evaluation();
-    let figure = |value: Option<f32>| value.map_or_else(|| "not measured".into(), |value| format!("{value:.4}"));
-    let mut rows = vec![
-        ("Training loss", figure(last.and_then(|last| last.train_loss))),
-        ("Validation loss", figure(last.and_then(|last| last.validation_loss))),
-        ("Validation perplexity", figure(last.and_then(|last| last.perplexity))),
-        ("Validation bits per byte", figure(last.and_then(|last| last.bits_per_byte))),
-        ("Evaluated at step", last.map_or_else(|| "never".into(), |last| thousands(last.step))),
-    ];
-    // Older files do not say it.
-    if let Some(share) = file.history.samples.last().and_then(|sample| sample.copied) {
-        let limits = format!("runs of {FEWEST_WORDS} words or {FEWEST_CHARACTERS} characters");
-        rows.push(("Copied from the training text", format!("{:.1} % of the last sample ({limits})", 100.0 * share)));
+/// `template` with a value in the place of each `{name}`, in one pass: what a value says is never read again.
+fn filled(template: &str, values: &[(&str, String)]) -> String {
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        text.push_str(before);
+        let (name, after) = after.split_once('}').unwrap_or((after, ""));
+        let value = values.iter().find(|(known, _)| *known == name);
+        text.push_str(value.map_or("", |(_, value)| value));
+        rest = after;
     }
-    rows
+    text + rest
 }
 
 /// A name as it may stand in Markdown: what is no letter or digit there is escaped.
