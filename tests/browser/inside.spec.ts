@@ -3,7 +3,7 @@
 import type { Page } from "@playwright/test";
 import { expectNoFault } from "./axe";
 import { expect, test } from "./guard";
-import { open, prepare, tinyRun } from "./lorito";
+import { open, prepare, tinyModel, tinyRun } from "./lorito";
 import { drawn, press, small, step, train, visit, write } from "./person";
 
 /** Opens what looks inside, of the step "Write" or "Train". */
@@ -171,6 +171,10 @@ test("the map finds a token and names its neighbours", async ({ page }, { projec
   await expect(page.getByRole("table", { name: `Nearest to ${name}` })).toBeVisible();
   await page.getByLabel("Find a token").fill("no such token");
   await expect(page.getByText("No token on the map is spelled so.")).toBeVisible();
+  // What was told of one model is not told of another.
+  await page.evaluate((model) => window.lorito.createModel(model), tinyModel);
+  await expect(page.getByRole("button", { name: "Draw the map" })).toBeVisible();
+  await expect(tokens(page)).toHaveCount(0);
 });
 
 test("one step in slow motion, stage by stage", async ({ page }, { project }) => {
