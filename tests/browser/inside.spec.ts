@@ -16,7 +16,7 @@ async function openDoor(page: Page, place: "Write" | "Train", name: string): Pro
 async function look(page: Page, engine: string): Promise<string> {
   await visit(page, engine, `${small}&steps=20&evalEvery=10`);
   await train(page);
-  await step(page, "Write").getByText("How it writes").click();
+  await step(page, "Write").locator("details.sampling summary").click();
   await step(page, "Write").getByLabel("Length", { exact: true }).fill("24");
   const written = await write(page, "The ");
   await openDoor(page, "Write", "Look inside");

@@ -41,7 +41,7 @@ export class TokenMapView extends View {
     const { map } = this;
     const able = this.state.model !== undefined && !this.reading;
     return html`<section class="token-map" aria-labelledby="token-map-title">
-      <h4 id="token-map-title">${t("inside.map")}</h4>
+      <h3 id="token-map-title">${t("inside.map")}</h3>
       <p class="hint">${t("inside.map.about")}</p>
       <p class="controls">
         ${action({ label: map ? t("inside.map.again") : t("inside.map.draw"), able, act: () => void this.#read() })}

@@ -76,7 +76,7 @@ export class SlowMotionView extends View {
         ${action({ label: t("inside.slow.next"), able: this.stage < last, act: () => this.#go(this.stage + 1) })}
       </div>
       <section class="sheet stage" aria-labelledby="stage-title">
-        <h4 id="stage-title" aria-live="polite">${t("inside.slow.stage", { number: this.stage + 1, count: STAGES.length, title: stage.title() })}</h4>
+        <h3 id="stage-title" aria-live="polite">${t("inside.slow.stage", { number: this.stage + 1, count: STAGES.length, title: stage.title() })}</h3>
         <p>${stage.about(step)}</p>
         ${stage.picture(step)}
       </section>`;

@@ -103,7 +103,7 @@ export class InsideText extends View {
           this.over = undefined;
         }}>
         ${text.tokens.map((token, index) => this.#token(token, index, shaded))}
-        ${this.#button(text.tokens.length, "…", t("inside.next"), "given")}
+        ${this.#button(text.tokens.length, "…", t("inside.next"), "later")}
       </div>
       <div id="inside-panel" class="panel">${this.#panel(text)}</div>`;
   }
@@ -176,7 +176,7 @@ export class InsideText extends View {
     const token = text.tokens[at];
     const choices = token ? token.choices : text.next;
     const name = token ? visible(token.text) : "…";
-    return html`<h4>${token ? t("inside.chosen", { number: text.ids.length - text.tokens.length + at + 1, token: name }) : t("inside.next")}</h4>
+    return html`<h3>${token ? t("inside.chosen", { number: text.ids.length - text.tokens.length + at + 1, token: name }) : t("inside.next")}</h3>
       ${
         token?.surprise != null
           ? figures([
