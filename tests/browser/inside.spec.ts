@@ -3,7 +3,7 @@
 import type { Page } from "@playwright/test";
 import { expectNoFault } from "./axe";
 import { expect, test } from "./guard";
-import { open, prepare, tinyRun } from "./lorito";
+import { open, prepare, tinyModel, tinyRun } from "./lorito";
 import { drawn, press, small, step, train, visit, write } from "./person";
 
 /** Opens what looks inside, of the step "Write" or "Train". */
@@ -16,7 +16,7 @@ async function openDoor(page: Page, place: "Write" | "Train", name: string): Pro
 async function look(page: Page, engine: string): Promise<string> {
   await visit(page, engine, `${small}&steps=20&evalEvery=10`);
   await train(page);
-  await step(page, "Write").getByText("How it writes").click();
+  await step(page, "Write").locator("details.sampling summary").click();
   await step(page, "Write").getByLabel("Length", { exact: true }).fill("24");
   const written = await write(page, "The ");
   await openDoor(page, "Write", "Look inside");
@@ -171,6 +171,10 @@ test("the map finds a token and names its neighbours", async ({ page }, { projec
   await expect(page.getByRole("table", { name: `Nearest to ${name}` })).toBeVisible();
   await page.getByLabel("Find a token").fill("no such token");
   await expect(page.getByText("No token on the map is spelled so.")).toBeVisible();
+  // What was told of one model is not told of another.
+  await page.evaluate((model) => window.lorito.createModel(model), tinyModel);
+  await expect(page.getByRole("button", { name: "Draw the map" })).toBeVisible();
+  await expect(tokens(page)).toHaveCount(0);
 });
 
 test("one step in slow motion, stage by stage", async ({ page }, { project }) => {

@@ -61,7 +61,7 @@ export function attentionTable(
   const most = [...shares.keys()].sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0)).slice(0, SHOWN);
   const left = text.ids.length - text.tokens.length;
   return html`<section class="view">
-    <h5>${t("inside.attention")}</h5>
+    <h4>${t("inside.attention")}</h4>
     <p class="hint">${t("inside.attention.about")}</p>
     ${attentionFields(text, attention, change, "table")}
     <table>

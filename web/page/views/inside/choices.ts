@@ -12,7 +12,7 @@ export function choicesTable(
   choose: (choice: TokenChoice) => void,
 ): TemplateResult {
   return html`<section class="view">
-    <h5>${t("inside.choices")}</h5>
+    <h4>${t("inside.choices")}</h4>
     <p class="hint">${t("inside.choices.about")}</p>
     <table>
       <thead>

@@ -8,7 +8,7 @@ import { chance, shade, visible } from "./token";
 export function lensTable(rows: readonly LensRow[], token: InspectedToken | undefined): TemplateResult {
   const columns = Math.max(0, ...rows.map(({ choices }) => choices.length));
   return html`<section class="view wide">
-    <h5>${t("inside.lens")}</h5>
+    <h4>${t("inside.lens")}</h4>
     <p class="hint">${t("inside.lens.about")}</p>
     <div class="scroll" tabindex="0" role="region" aria-label=${t("inside.lens")}>
       <table>

@@ -1,11 +1,11 @@
 // The token embeddings as a map: tokens that the model takes to be alike lie near one another. The picture is a canvas; a field
 // finds a token by its name, and a table says which are nearest to it.
-import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { customElement, property, state } from "lit/decorators.js";
+import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { customElement, state } from "lit/decorators.js";
 import type { MapPoint, NearToken, TokenMap } from "../../../api/lorito";
 import { fixed, list, percent, t } from "../../i18n";
-import type { Store } from "../../state";
 import { action } from "../fields";
+import { View } from "../view";
 import { visible } from "./token";
 
 /** Tokens found by their name that are offered. */
@@ -14,20 +14,17 @@ const MOST_FOUND = 12;
 const ROOM = { width: 8, height: 17 };
 
 @customElement("lorito-token-map")
-export class TokenMapView extends LitElement {
-  @property({ attribute: false }) store!: Store;
+export class TokenMapView extends View {
+  protected override readonly reads = ["model"] as const;
   @state() private map: TokenMap | undefined;
   @state() private reading = false;
   @state() private sought = "";
   @state() private chosen: MapPoint | undefined;
   @state() private near: NearToken[] = [];
+  #model: unknown;
   readonly #sizes = new ResizeObserver(() => this.#draw());
   readonly #dark = matchMedia("(prefers-color-scheme: dark)");
   readonly #recolour = () => this.#draw();
-
-  override createRenderRoot(): HTMLElement {
-    return this;
-  }
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -42,9 +39,9 @@ export class TokenMapView extends LitElement {
 
   override render(): TemplateResult {
     const { map } = this;
-    const able = this.store.state.model !== undefined && !this.reading;
+    const able = this.state.model !== undefined && !this.reading;
     return html`<section class="token-map" aria-labelledby="token-map-title">
-      <h4 id="token-map-title">${t("inside.map")}</h4>
+      <h3 id="token-map-title">${t("inside.map")}</h3>
       <p class="hint">${t("inside.map.about")}</p>
       <p class="controls">
         ${action({ label: map ? t("inside.map.again") : t("inside.map.draw"), able, act: () => void this.#read() })}
@@ -132,7 +129,14 @@ export class TokenMapView extends LitElement {
     if (near && this.chosen?.id === id) this.near = near;
   }
 
+  override willUpdate(changed: PropertyValues): void {
+    super.willUpdate(changed);
+    if (this.#model !== this.state.model) this.map = undefined;
+    this.#model = this.state.model;
+  }
+
   override updated(changed: PropertyValues): void {
+    super.updated(changed);
     const canvas = this.querySelector("canvas");
     if (canvas && changed.has("map" as keyof this)) this.#sizes.observe(canvas);
     this.#draw();

@@ -32,10 +32,7 @@ abstract class Door extends LitElement {
   }
 
   readonly #toggle = (event: Event) => {
-    // Folds within it tell of themselves, too.
-    const details = event.target as HTMLDetailsElement;
-    if (details.parentElement !== this) return;
-    this.open = details.open;
+    this.open = (event.target as HTMLDetailsElement).open;
     if (this.open && !this.loaded) void this.store.attempt(this.place, undefined, () => this.#load());
   };
 

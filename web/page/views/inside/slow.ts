@@ -1,43 +1,46 @@
 // One training step in slow motion: what the run's next step would do, stage by stage, in the model's own numbers. It is computed
 // on a copy of the model: training goes on as if nobody had looked.
-import { html, LitElement, nothing, type TemplateResult } from "lit";
-import { customElement, property, state } from "lit/decorators.js";
+import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { customElement, state } from "lit/decorators.js";
 import type { SlowMotion } from "../../../api/lorito";
 import { t } from "../../i18n";
-import type { Store } from "../../state";
 import { action } from "../fields";
+import { View } from "../view";
 import { STAGES } from "./stages";
 
 /** Milliseconds for which a stage is shown while it plays. */
 const PACE = 6000;
 
 @customElement("lorito-slow-motion")
-export class SlowMotionView extends LitElement {
-  @property({ attribute: false }) store!: Store;
-  @state() private step: SlowMotion | undefined;
+export class SlowMotionView extends View {
+  protected override readonly reads = ["model"] as const;
+  @state() private taken: SlowMotion | undefined;
   @state() private reading = false;
   @state() private stage = 0;
   @state() private playing = false;
+  #model: unknown;
   #timer: ReturnType<typeof setTimeout> | undefined;
-
-  override createRenderRoot(): HTMLElement {
-    return this;
-  }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#pause();
   }
 
+  override willUpdate(changed: PropertyValues): void {
+    super.willUpdate(changed);
+    if (this.#model !== this.state.model) this.taken = undefined;
+    this.#model = this.state.model;
+  }
+
   override render(): TemplateResult {
-    const { step } = this;
-    const able = this.store.state.model !== undefined && !this.reading;
+    const { taken } = this;
+    const able = this.state.model !== undefined && !this.reading;
     return html`<div class="slow-motion">
       <p class="controls">
-        ${action({ label: step ? t("inside.slow.again") : t("inside.slow.take"), able, act: () => void this.#read() })}
+        ${action({ label: taken ? t("inside.slow.again") : t("inside.slow.take"), able, act: () => void this.#read() })}
         <span class="hint" role="status">${this.reading ? t("inside.reading") : nothing}</span>
       </p>
-      ${step ? this.#stage(step) : nothing}
+      ${taken ? this.#stage(taken) : nothing}
     </div>`;
   }
 
@@ -48,7 +51,7 @@ export class SlowMotionView extends LitElement {
     const step = await store.attempt("train", undefined, () => store.lorito.inside.slowMotion());
     this.reading = false;
     if (!step) return;
-    this.step = step;
+    this.taken = step;
     this.stage = 0;
   }
 
@@ -73,7 +76,7 @@ export class SlowMotionView extends LitElement {
         ${action({ label: t("inside.slow.next"), able: this.stage < last, act: () => this.#go(this.stage + 1) })}
       </div>
       <section class="sheet stage" aria-labelledby="stage-title">
-        <h4 id="stage-title" aria-live="polite">${t("inside.slow.stage", { number: this.stage + 1, count: STAGES.length, title: stage.title() })}</h4>
+        <h3 id="stage-title" aria-live="polite">${t("inside.slow.stage", { number: this.stage + 1, count: STAGES.length, title: stage.title() })}</h3>
         <p>${stage.about(step)}</p>
         ${stage.picture(step)}
       </section>`;

@@ -1,11 +1,11 @@
 // What it wrote, token by token: how surprised it was, what else could have stood there, what it looked at, and what each
 // layer would have said.
-import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import type { InspectedText, InspectedToken, LensRow, TokenChoice } from "../../../api/lorito";
 import { number, t } from "../../i18n";
-import type { Store } from "../../state";
 import { action, figures } from "../fields";
+import { View } from "../view";
 import { type Attention, attended, attentionFields, attentionTable } from "./attention";
 import { choicesTable } from "./choices";
 import { lensTable } from "./lens";
@@ -18,8 +18,8 @@ type Colours = "surprise" | "attention";
 const LEVELS = ["inside.level.0", "inside.level.1", "inside.level.2", "inside.level.3", "inside.level.4"] as const;
 
 @customElement("lorito-inside-text")
-export class InsideText extends LitElement {
-  @property({ attribute: false }) store!: Store;
+export class InsideText extends View {
+  protected override readonly reads = ["model"] as const;
   @property({ attribute: false }) prompt = "";
   @property({ attribute: false }) written = "";
   @property({ attribute: false }) writing = false;
@@ -32,10 +32,7 @@ export class InsideText extends LitElement {
   @state() private colours: Colours = "surprise";
   @state() private attention: Attention = { layer: 0, head: undefined };
   @state() private lens: LensRow[] = [];
-
-  override createRenderRoot(): HTMLElement {
-    return this;
-  }
+  #model: unknown;
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
@@ -44,7 +41,7 @@ export class InsideText extends LitElement {
 
   override render(): TemplateResult {
     const { text } = this;
-    const stale = this.writing || this.store.state.model === undefined;
+    const stale = this.writing || this.state.model === undefined;
     return html`<div class="inside-text">
       <p class="controls">
         ${action({ label: text ? t("inside.again") : t("inside.look"), able: !stale && !this.reading, act: () => void this.#look() })}
@@ -54,8 +51,16 @@ export class InsideText extends LitElement {
     </div>`;
   }
 
+  /** What was told of another model is not true of this one. */
+  override willUpdate(changed: PropertyValues): void {
+    super.willUpdate(changed);
+    if (this.#model !== this.state.model) this.text = undefined;
+    this.#model = this.state.model;
+  }
+
   /** Looks again once something else has been written. */
   override updated(changed: PropertyValues): void {
+    super.updated(changed);
     const wrote = changed.has("prompt") || changed.has("written") || changed.has("writing");
     if (wrote && !this.writing && this.written !== "") void this.#look();
   }
@@ -98,7 +103,7 @@ export class InsideText extends LitElement {
           this.over = undefined;
         }}>
         ${text.tokens.map((token, index) => this.#token(token, index, shaded))}
-        ${this.#button(text.tokens.length, "…", t("inside.next"), "given")}
+        ${this.#button(text.tokens.length, "…", t("inside.next"), "later")}
       </div>
       <div id="inside-panel" class="panel">${this.#panel(text)}</div>`;
   }
@@ -171,7 +176,7 @@ export class InsideText extends LitElement {
     const token = text.tokens[at];
     const choices = token ? token.choices : text.next;
     const name = token ? visible(token.text) : "…";
-    return html`<h4>${token ? t("inside.chosen", { number: text.ids.length - text.tokens.length + at + 1, token: name }) : t("inside.next")}</h4>
+    return html`<h3>${token ? t("inside.chosen", { number: text.ids.length - text.tokens.length + at + 1, token: name }) : t("inside.next")}</h3>
       ${
         token?.surprise != null
           ? figures([
