@@ -10,7 +10,8 @@ use super::encoding::Encoding;
 use super::source::{Notice, Source};
 use super::split::{HeldBack, Split, is_uneven, split};
 use super::tally::{DocumentTally, Tally};
-use crate::chat::whatsapp::ChatReport;
+use crate::chat::{self, whatsapp::ChatReport};
+use crate::tokenizer::TurnTokens;
 
 /// Characters of the text that a summary shows.
 const PREVIEW: usize = 1000;
@@ -56,6 +57,10 @@ pub struct Summary {
     pub sources: Vec<SourceSummary>,
     /// The beginning of the text; a line feed between documents.
     pub preview: String,
+    /// The marks around the turns in `preview`, if the text has conversations.
+    pub turns: Option<TurnTokens>,
+    /// What stands in `preview` for the assistant's mark where the answer is only read.
+    pub only_read: &'static str,
 }
 
 /// What is known of one source.
@@ -205,6 +210,8 @@ impl Corpus {
             uneven: !self.has_conversations() && is_uneven(&self.document_tallies()),
             sources,
             preview: self.preview(),
+            turns: self.has_conversations().then(TurnTokens::ours),
+            only_read: chat::ONLY_READ,
         }
     }
 

@@ -22,6 +22,7 @@ import type {
   TokenizerKind,
   TokenizerSummary,
   TrainConfig,
+  TurnTokens,
 } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
 import type { Problem } from "../shared/errors";
@@ -73,6 +74,7 @@ export type {
   TokenizerSummary,
   TrainConfig,
   TrainResult,
+  TurnTokens,
 };
 /** What Lorito is at. While a model trains it is "training", also when somebody lets it write. */
 export type Phase = "starting" | "idle" | "training" | "paused" | "writing" | "recovering";

@@ -68,7 +68,7 @@ export interface Action {
   /** Whether it can be done now. If not, the button still takes the focus, so that nobody loses their place. */
   able: boolean;
   act: () => void;
-  kind?: "primary" | "sample";
+  kind?: "primary" | "plain" | "sample";
   submit?: boolean;
 }
 

@@ -23,6 +23,7 @@ import { encodingChoice } from "./encoding";
 import { action, figures } from "./fields";
 import "./hub-data";
 import { waiting } from "./hub-fields";
+import { turnsIn } from "./turns";
 import { goTo, View } from "./view";
 import { whatsappChat } from "./whatsapp";
 
@@ -178,9 +179,16 @@ export class TextView extends View {
       </div>
       <figure class="sheet">
         <figcaption>${t("text.preview")}</figcaption>
-        <pre tabindex="0" aria-label=${t("text.preview")}>${text.preview}</pre>
+        ${this.#preview(text)}
       </figure>
     </div>`;
+  }
+
+  #preview({ preview, turns, onlyRead }: TextSummary): TemplateResult {
+    const conversation = turnsIn(preview, turns, { onlyRead });
+    return conversation
+      ? html`<div class="preview" tabindex="0" role="group" aria-label=${t("text.preview")}>${conversation}</div>`
+      : html`<pre tabindex="0" aria-label=${t("text.preview")}>${preview}</pre>`;
   }
 
   /** Two books of like length: one of them, held back whole, would be half the text. */
