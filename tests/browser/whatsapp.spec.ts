@@ -68,7 +68,7 @@ test("a chat of WhatsApp's is filtered as the person wants and learned in their 
   await tokens.getByText("Change", { exact: true }).click();
   await expect(tokens.getByText("Of a conversation the model learns the assistant’s words")).toBeVisible();
   const learned = await tokens.locator(".pieces .piece:not(.read)").allTextContents();
-  expect(learned.join("")).toMatch(/^bread<\|end\|>/);
+  expect(learned.join("")).toMatch(/^breadend of the turn/);
 });
 
 test("what the page cannot tell, the person can: another you, plain text, a chat with nothing in it", async ({
