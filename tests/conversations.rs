@@ -203,6 +203,7 @@ fn records_of_every_format_become_conversations() {
         let summary = session.text_summary();
         assert_eq!((summary.documents, summary.sources[0].turns), (count, 2 * count as u64), "{name}");
         assert!(summary.preview.starts_with("<|user|>"), "{}", summary.preview);
+        assert_eq!(summary.turns.map(|turns| turns.user), Some("<|user|>".into()), "{name}");
     }
     // If the user chooses a field, it is plain text.
     let mut session = session();
@@ -210,6 +211,7 @@ fn records_of_every_format_become_conversations() {
     session.push_bytes(pair.as_bytes()).unwrap();
     let summary = session.close_file().unwrap();
     assert_eq!((summary.preview.as_str(), summary.sources[0].turns), ("Three.", 0));
+    assert_eq!(summary.turns, None);
 }
 
 #[test]

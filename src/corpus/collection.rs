@@ -9,8 +9,9 @@ use super::budget;
 use super::encoding::Encoding;
 use super::source::{Notice, Source};
 use super::split::{HeldBack, Split, is_uneven, split};
-use super::tally::{DocumentTally, Tally, hash_of};
-use crate::chat::whatsapp::ChatReport;
+use super::tally::{DocumentTally, Tally};
+use crate::chat::{self, whatsapp::ChatReport};
+use crate::tokenizer::TurnTokens;
 
 /// Length of a summary's preview, in characters.
 const PREVIEW: usize = 1000;
@@ -58,6 +59,10 @@ pub struct Summary {
     pub sources: Vec<SourceSummary>,
     /// The beginning of the text; a line feed between documents.
     pub preview: String,
+    /// The marks around the turns in `preview`, if the text has conversations.
+    pub turns: Option<TurnTokens>,
+    /// What stands in `preview` for the assistant's mark where the answer is only read.
+    pub only_read: &'static str,
 }
 
 /// Statistics of one source.
@@ -209,6 +214,8 @@ impl Corpus {
             hash: format!("{:016x}", hash_of(&self.document_tallies())),
             sources,
             preview: self.preview(),
+            turns: self.has_conversations().then(TurnTokens::ours),
+            only_read: chat::ONLY_READ,
         }
     }
 

@@ -32,7 +32,7 @@ use crate::{
     generate::{Generation, Sampling},
     model::Gpt,
     ops::{self, Device, KernelChoice},
-    tokenizer::{Kind, StreamDecoder, TokenIds, Tokenizer},
+    tokenizer::{Kind, StreamDecoder, TokenIds, Tokenizer, TurnTokens},
     train::{Dataset, HalfPrecision, SelfCheck, TextFacts, Trainer, check_half_precision},
     warm_up,
 };
@@ -96,6 +96,8 @@ pub struct ModelSummary {
     pub vocabulary: usize,
     /// Whether its tokenizer has the turn tokens of a chat template.
     pub chat: bool,
+    /// These tokens, if it has them.
+    pub turns: Option<TurnTokens>,
     /// The settings of its architecture.
     pub config: ModelConfig,
     /// The settings of its adapter, if it has one.
@@ -162,6 +164,7 @@ impl Model {
             parameters: config.parameters(),
             vocabulary: config.vocabulary,
             chat: tokenizer.turns().is_some(),
+            turns: tokenizer.turns().cloned(),
             config,
             adapter,
             adapter_parameters: adapter.map_or(0, |adapter| adapter.parameters(&config).0),

@@ -7,6 +7,7 @@ use super::special::Specials;
 /// The texts of the four special tokens of a chat template. Three begin a turn, one for each role, and the last ends
 /// every turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct TurnTokens {
     /// Begins the system message.
     pub system: String,

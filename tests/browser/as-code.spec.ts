@@ -59,11 +59,17 @@ test("the JavaScript of all steps repeats the page's run", async ({ page }) => {
 test("the JavaScript reads files of one's own again, as the page has read them", async ({ page }) => {
   await visit(page, "cpu");
   const rows = Array.from({ length: 30 }, (_, row) => `${row},"The ${row}th gull looks for a fish."\n`).join("");
+  const chat = "1/2/24, 9:05 - Ana: hola\n1/2/24, 9:06 - Leo: ¿qué tal? https://a.example\n1/2/24, 9:07 - Eva: bien\n";
   await drop(page, [
+    { name: "chat.txt", text: chat.repeat(3) },
     { name: "gulls.csv", text: `id,words\n${rows}` },
     { name: "año.txt", bytes: [...Buffer.from("El año que pasó. ".repeat(60), "latin1")] },
   ]);
   await expect(step(page, "Text").getByText("año.txt", { exact: true })).toBeVisible();
+  await step(page, "Text").getByLabel("Who are you?").selectOption("Leo");
+  await expect(step(page, "Text").getByText("Leo: learned").first()).toBeVisible();
+  await step(page, "Text").getByLabel("Web addresses").click();
+  await expect(step(page, "Text").getByText("3 kept")).toBeVisible();
   // That an encoding was guessed is not said of one that is given.
   const summary = async () => {
     const { sources, ...text } = await page.evaluate(() => window.lorito.textSummary());

@@ -144,17 +144,15 @@ test("turns that no longer fit are left out whole, and the page reports it", asy
   const remarks = view.locator(".remark:not(:first-child)");
   await expect(remarks).toHaveCount(0);
   await converse(page, "when does it rain?");
-  await expect(
-    remarks.filter({ hasText: "The first 2 turns no longer fit into what the model can look back on" }),
-  ).toBeVisible();
+  await expect(remarks.filter({ hasText: "The first 2 turns are too far back for the model to see" })).toBeVisible();
   await converse(page, "who mends the net? ".repeat(8));
-  await expect(remarks.filter({ hasText: "The first 4 turns no longer fit" })).toBeVisible();
-  await expect(remarks.filter({ hasText: "The system message does not fit any more" })).toBeVisible();
-  await expect(remarks.filter({ hasText: "it lost sight of the beginning" })).toBeVisible();
-  // The notice belongs to the answer in question.
+  await expect(remarks.filter({ hasText: "The first 4 turns are too far back" })).toBeVisible();
+  await expect(remarks.filter({ hasText: "The model cannot see the system message any more" })).toBeVisible();
+  await expect(remarks.filter({ hasText: "it does not see the beginning any more" })).toBeVisible();
+  // It is said of the answer it is true of.
   await press(view, "Undo");
-  await expect(remarks.filter({ hasText: "The first 2 turns no longer fit" })).toBeVisible();
-  await expect(remarks.filter({ hasText: "it lost sight of the beginning" })).toHaveCount(0);
+  await expect(remarks.filter({ hasText: "The first 2 turns are too far back" })).toBeVisible();
+  await expect(remarks.filter({ hasText: "it does not see the beginning any more" })).toHaveCount(0);
 });
 
 test("screen readers announce whole answers, not every token", async ({ page }) => {

@@ -32,10 +32,23 @@ test("only the answers in a file of conversations are learned", async ({ page })
   const tokens = step(page, "Tokens");
   await tokens.getByText("Change", { exact: true }).click();
   await expect(tokens.getByText("Of a conversation the model learns the assistant’s words")).toBeVisible();
-  // In "<|user|>what is 0<|end|><|assistant|>zero<|end|>", the answer and its end.
+  // Of "<|user|>what is 0<|end|><|assistant|>zero<|end|>" the answer and its end, which is a token in words.
   const learned = await tokens.locator(".pieces .piece:not(.read)").allTextContents();
-  expect(learned.slice(0, 5).join("")).toBe("zero<|end|>");
-  expect((await tokens.locator(".pieces .piece.read").allTextContents()).slice(0, 3).join("")).toBe("<|user|>wh");
+  expect(learned.slice(0, 5).join("")).toBe("zeroend of the turn");
+  expect((await tokens.locator(".pieces .piece.read").allTextContents()).slice(0, 3).join("")).toBe("Userwh");
+  await expect(tokens.locator(".turn-token").first()).toHaveAttribute("title", /^<\|user\|> · token \d+$/);
+
+  // Both the text's beginning and the samples are conversations, without the tokens around their turns.
+  const turns = text.locator(".turns .turn");
+  await expect(turns.nth(0)).toHaveText(/^\s*User\s*what is 0\s*$/);
+  await expect(turns.nth(1)).toHaveText(/^\s*Assistant\s*zero\s*$/);
+  const story = step(page, "Train").locator("lorito-story");
+  const sample = await page.evaluate(async () => (await window.lorito.history()).samples.at(-1)?.text ?? "");
+  const [written = ""] = sample.split("<|");
+  expect(sample, "the sample ends its answer").toContain("<|end|>");
+  await expect(story.locator(".now .turn.assistant .words").first()).toHaveText(written.trim());
+  for (const view of [text.locator(".summary"), story]) await expect(view).not.toContainText("<|");
+
   const answer = await page.evaluate(() =>
     window.lorito.generate("<|user|>what is 3<|end|><|assistant|>", { maxTokens: 6, temperature: 0 }),
   );

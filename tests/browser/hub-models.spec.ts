@@ -21,7 +21,7 @@ const isOpen = (page: Page) =>
 test("a model opens by its name, and a second time without any request", async ({ page, hub }) => {
   await visitWith(page, hub);
   expect(hub.log).toEqual([]);
-  await expect(step(page, "Share").getByText(`This asks ${hostOf(hub)}`)).toBeVisible();
+  await expect(step(page, "Share").getByText(`The page asks ${hostOf(hub)}`)).toBeVisible();
   await openByName(page, name);
   await isOpen(page);
   await expect(step(page, "Write").locator("h2")).toBeFocused();

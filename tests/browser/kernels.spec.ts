@@ -60,7 +60,7 @@ test("half precision stays off until the engine's own check has passed", async (
   await visit(page, test.info().project.name);
   await takeSample(page);
   const view = step(page, "Train");
-  await view.getByText("Change").click();
+  await view.getByText("Change", { exact: true }).click();
   const half = view.getByLabel("Half precision");
   await expect(half).not.toBeChecked();
   await half.click();

@@ -31,7 +31,7 @@ test.describe("a browser set to Spanish", () => {
     await expect(step("Text").getByText("harbour.txt")).toBeVisible();
     await expect(step("Write").getByLabel("Begin with")).toHaveValue("El puerto");
     // What a screen reader was told last is in the new language, too.
-    await expect(step("Train").locator("p.visually-hidden[role=status]")).toContainText(/\b[Tt]rain(ing|ed)\b/);
+    await expect(step("Train").locator("p.visually-hidden[role=status]")).toContainText(/train/i);
     for (const words of ["Texto", "Pérdida", "Guardar"]) await expect(page.getByText(words)).toHaveCount(0);
 
     await page.reload();

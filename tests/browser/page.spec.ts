@@ -85,8 +85,8 @@ test.describe("one engine is enough", () => {
     await ended(page);
     await expect(training.locator(".hint", { hasText: /^Trained up to step / })).toBeVisible();
 
-    // Other settings create another model only after confirmation.
-    await step(page, "Model").getByText("Change").click();
+    // Other settings make another model only on the person's word.
+    await step(page, "Model").getByText("Change", { exact: true }).click();
     await step(page, "Model").getByLabel("Width").fill("16");
     await page.keyboard.press("Tab");
     await expect(training.getByText("“Start over” makes a new one")).toBeVisible();
@@ -204,7 +204,7 @@ test.describe("one engine is enough", () => {
     await visit(page, "cpu");
     await takeSample(page);
     const tokens = step(page, "Tokens");
-    await tokens.getByText("Change").click();
+    await tokens.getByText("Change", { exact: true }).click();
     await press(tokens, "Train tokenizer");
     await expect(tokens.locator(".piece").first()).toHaveText("T");
     await tokens.getByLabel("Try a text of your own").fill("bell ñ");
@@ -246,7 +246,7 @@ test.describe("one engine is enough", () => {
     await page.goto("?engine=cpu");
     await takeSample(page);
     const model = step(page, "Model");
-    await model.getByText("Change").click();
+    await model.getByText("Change", { exact: true }).click();
     await model.getByLabel("Small", { exact: true }).check();
     await model.getByLabel("Layers").fill("1");
     await page.keyboard.press("Tab");
@@ -254,7 +254,7 @@ test.describe("one engine is enough", () => {
     await model.getByLabel("Layers").fill("3");
     await page.keyboard.press("Tab");
     const training = step(page, "Train");
-    await training.getByText("Change").click();
+    await training.getByText("Change", { exact: true }).click();
     await training.getByLabel("Learning rate").fill("0.004");
     await page.keyboard.press("Tab");
     expect(new URL(page.url()).hash).toBe("#preset=shakespeare-small&layers=3&learningRate=0.004");
@@ -272,7 +272,7 @@ test.describe("one engine is enough", () => {
     await expect(figure(model, "It reads your text")).toHaveText(/^\d(\.\d)? times$/);
     await expect(figure(model, "Parameters")).toHaveText(/^\d{3},\d{3}$/);
     await expect(figure(model, "Memory")).toHaveText(/MB$/);
-    await model.getByText("Change").click();
+    await model.getByText("Change", { exact: true }).click();
     await model.getByLabel("Heads").fill("5");
     await page.keyboard.press("Tab");
     await expect(model.getByRole("alert")).toContainText("5 heads do not divide a width of 64 evenly");
@@ -371,18 +371,18 @@ test.describe("one engine is enough", () => {
     await visit(page, "cpu");
     const text = step(page, "Text");
     await drop(page, [{ name: "one.txt", text: "One day after the other. ".repeat(40) }]);
-    await expect(text.getByText(/tested on the 10% that it never sees/)).toBeVisible();
+    await expect(text.getByText(/tested on the other 10%, which it never sees/)).toBeVisible();
     const ends = text.getByLabel("Test on the last tenth of each document");
     await expect(ends).toHaveCount(0);
     await drop(page, [{ name: "two.txt", text: "Two birds upon one wall. ".repeat(40) }]);
-    await expect(text.getByText(/tested on the 50%/)).toBeVisible();
-    await expect(text.getByText(/these 2 are too few/)).toBeVisible();
+    await expect(text.getByText(/tested on the other 50%/)).toBeVisible();
+    await expect(text.getByText(/These 2 documents are too few/)).toBeVisible();
     await ends.check();
-    await expect(text.getByText("It learns from 90% (1,800 characters)")).toBeVisible();
+    await expect(text.getByText("The model learns from 90% of the text (1,800 characters)")).toBeVisible();
     const tokenized = await page.evaluate(() => window.lorito.trainTokenizer({ kind: "byte" }));
     expect(tokenized).toMatchObject({ trainTokens: 1802, validationTokens: 202 });
     await ends.uncheck();
-    await expect(text.getByText(/tested on the 50%/)).toBeVisible();
+    await expect(text.getByText(/tested on the other 50%/)).toBeVisible();
   });
 
   test("the first screen is shown at once, before the engine has started", { tag: "@alone" }, async ({ page }) => {

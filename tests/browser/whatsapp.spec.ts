@@ -68,7 +68,7 @@ test("a WhatsApp chat is filtered as the user wants, and their messages are lear
   await tokens.getByText("Change", { exact: true }).click();
   await expect(tokens.getByText("Of a conversation the model learns the assistant’s words")).toBeVisible();
   const learned = await tokens.locator(".pieces .piece:not(.read)").allTextContents();
-  expect(learned.join("")).toMatch(/^bread<\|end\|>/);
+  expect(learned.join("")).toMatch(/^breadend of the turn/);
 });
 
 test("the user can correct the page's choices: another you, plain text, a chat without messages", async ({ page }) => {

@@ -25,6 +25,7 @@ import type {
   TokenizerKind,
   TokenizerSummary,
   TrainConfig,
+  TurnTokens,
 } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
 import type { Problem } from "../shared/errors";
@@ -94,6 +95,7 @@ export type {
   TokenizerSummary,
   TrainConfig,
   TrainResult,
+  TurnTokens,
 };
 /** What Lorito is doing. During training it is "training", also while text is generated. */
 export type Phase = "starting" | "idle" | "training" | "paused" | "writing" | "recovering";

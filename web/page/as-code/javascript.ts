@@ -35,10 +35,11 @@ function text({ sources, heldBackAsked }: CodeSettings): string {
 }
 
 /** `index`: the place of a text in the page, where it is read again. */
-function addText({ name, field, encoding, sample }: CodeSource, index: number | undefined): string {
+function addText({ name, field, encoding, chat, sample }: CodeSource, index: number | undefined): string {
   const options = {
     ...(field === undefined ? {} : { field }),
     ...(encoding === "utf-8" ? {} : { encoding }),
+    ...(chat ? { chat } : {}),
     ...(index === undefined ? {} : { replaces: index }),
   };
   const data = sample ? `await (await fetch("samples/${name}")).blob()` : `lorito.textFile(${index})`;

@@ -113,7 +113,7 @@ function model({ opened, model: shape, train: { seed } }: CodeSettings): string 
         `    n_embd=${width},`,
         `    n_layer=${layers},`,
         `    n_head=${heads},`,
-        ...["embd", "attn", "resid"].map((place) => `    ${place}_pdrop=${dropout},`),
+        ...["embd", "attn", "resid"].map((place) => `    ${place}_pdrop=${decimal(dropout)},`),
         "    bos_token_id=tokenizer.eos_token_id,",
         "    eos_token_id=tokenizer.eos_token_id,",
         ")",

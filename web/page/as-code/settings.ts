@@ -1,4 +1,5 @@
 // What the code is written from: the person's text, settings and model, as they are at this moment.
+import type { ChatOptions, Source } from "../../api/lorito";
 import { SETTINGS } from "../../shared/settings";
 import { SAMPLES, sampleFile } from "../intake";
 import { wantedTokenizer } from "../prepare";
@@ -13,6 +14,8 @@ export interface CodeSource {
   documents: number;
   /** Read as turns of conversations. */
   conversations: boolean;
+  /** Who of a chat is learned, and what of it is left out. */
+  chat: ChatOptions | undefined;
   /** One of the page's own samples. */
   sample: boolean;
 }
@@ -39,22 +42,29 @@ export const KIND_WORDS = {
   bpe: "asCode.tokens.bpe",
 } as const;
 
+function codeSource(
+  { name, field, encoding, documents, turns, chat, conversational }: Source,
+  sample: boolean,
+): CodeSource {
+  return {
+    name,
+    // A chat is read as conversations where records of it could be read as a table, too.
+    field: chat && conversational ? "" : (field ?? undefined),
+    encoding,
+    documents,
+    conversations: turns > 0,
+    chat: chat ? { you: chat.you || undefined, filters: chat.filters, plain: chat.plain } : undefined,
+    sample,
+  };
+}
+
 /** Undefined until the engine has told its presets. */
 export function codeSettings(store: Store): CodeSettings | undefined {
   const { shape } = store;
   if (!shape) return undefined;
   const { text, model, modelOrigin, sampling } = store.state;
   const samples: string[] = SAMPLES.map(sampleFile);
-  const sources = (text?.sources ?? []).map(({ name, field, encoding, documents, turns }) => {
-    return {
-      name,
-      field: field ?? undefined,
-      encoding,
-      documents,
-      conversations: turns > 0,
-      sample: samples.includes(name),
-    };
-  });
+  const sources = (text?.sources ?? []).map((source) => codeSource(source, samples.includes(source.name)));
   const { kind, vocabulary = SETTINGS.tokenizer.vocabulary.default } = wantedTokenizer(store);
   const heldBackAsked = text?.heldBack === "ends";
   return {

@@ -68,7 +68,7 @@ export interface Action {
   /** Whether the action is possible now. If not, the button can still be focused, so that keyboard users keep their position. */
   able: boolean;
   act: () => void;
-  kind?: "primary" | "sample";
+  kind?: "primary" | "plain" | "sample";
   submit?: boolean;
 }
 

@@ -4,7 +4,7 @@ import { customElement, state } from "lit/decorators.js";
 import type { RunSummary } from "../../api/lorito";
 import { bytes, date, t, type Words, wordsOf } from "../i18n";
 import { goOn } from "../prepare";
-import { downloadRun } from "./share";
+import { downloadRun } from "./downloads";
 import { goTo, View } from "./view";
 
 @customElement("lorito-runs")

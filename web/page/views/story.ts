@@ -1,12 +1,15 @@
 // What the model writes, evaluation by evaluation: the newest large, the way there from step 0 below it.
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
-import type { Sample } from "../../api/lorito";
+import type { Sample, TurnTokens } from "../../api/lorito";
 import { t } from "../i18n";
+import { turnsIn } from "./turns";
 
 @customElement("lorito-story")
 export class Story extends LitElement {
   @property({ attribute: false }) samples: Sample[] = [];
+  /** Those of a model that knows conversations. */
+  @property({ attribute: false }) turns: TurnTokens | undefined;
 
   override createRenderRoot(): HTMLElement {
     return this;
@@ -21,7 +24,7 @@ export class Story extends LitElement {
         ${
           now
             ? html`<figcaption>${t("story.step", { step: now.step })}</figcaption>
-              <blockquote>${now.text.trimStart()}</blockquote>`
+              ${this.#written(now.text)}`
             : html`<p class="hint">${t("story.soon")}</p>`
         }
       </figure>
@@ -33,10 +36,15 @@ export class Story extends LitElement {
               ${before.map(
                 ({ step, text }) => html`<li>
                   <span class="at">${t("story.step", { step })}</span>
-                  <blockquote>${text.trimStart()}</blockquote>
+                  ${this.#written(text)}
                 </li>`,
               )}
             </ol>`
       }`;
+  }
+
+  /** Of conversations a model learns the answers alone, so that it begins with one. */
+  #written(text: string): TemplateResult {
+    return html`<blockquote>${turnsIn(text, this.turns, { first: "assistant" }) ?? text.trimStart()}</blockquote>`;
   }
 }

@@ -24,6 +24,7 @@ import { action, figures } from "./fields";
 import { goalNote } from "./goals";
 import "./hub-data";
 import { waiting } from "./hub-fields";
+import { turnsIn } from "./turns";
 import { goTo, View } from "./view";
 import { whatsappChat } from "./whatsapp";
 
@@ -180,12 +181,19 @@ export class TextView extends View {
       </div>
       <figure class="sheet">
         <figcaption>${t("text.preview")}</figcaption>
-        <pre tabindex="0" aria-label=${t("text.preview")}>${text.preview}</pre>
+        ${this.#preview(text)}
       </figure>
     </div>`;
   }
 
-  /** The choice of validation data. Of two books of like length, one held back whole would be half the text. */
+  #preview({ preview, turns, onlyRead }: TextSummary): TemplateResult {
+    const conversation = turnsIn(preview, turns, { onlyRead });
+    return conversation
+      ? html`<div class="preview" tabindex="0" role="group" aria-label=${t("text.preview")}>${conversation}</div>`
+      : html`<pre tabindex="0" aria-label=${t("text.preview")}>${preview}</pre>`;
+  }
+
+  /** Two books of like length: one of them, held back whole, would be half the text. */
   #heldBack(text: TextSummary): TemplateResult {
     const { documents } = text;
     return html`<div class="field switch">

@@ -1,14 +1,16 @@
 // The second step: the tokenizer, with a preview of the tokens.
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
-import type { Piece, TokenizerKind } from "../../api/lorito";
+import type { Piece, TokenizerKind, TurnTokens } from "../../api/lorito";
 import { problemOf } from "../../shared/errors";
 import { SETTINGS } from "../../shared/settings";
 import { fixed, sentenceOf, t } from "../i18n";
 import { tokenizerIsStale, trainTokenizer } from "../prepare";
 import { TOKENIZER_KINDS } from "../settings";
+import { turnToken } from "../split-turns";
 import type { Report } from "../state";
 import { action, choices, figures, numberField, unknownCharacters } from "./fields";
+import { speaker } from "./turns";
 import { View } from "./view";
 
 /** Length of the preview: enough to see how words are split, and fast to render. */
@@ -123,7 +125,7 @@ export class TokensView extends View {
   #pieces(): TemplateResult[] {
     let place = 0;
     return this.pieces.map((piece) => {
-      const drawn = drawPiece(piece, this.learned[place] === 0);
+      const drawn = drawPiece(piece, this.learned[place] === 0, this.state.model?.turns ?? this.state.text?.turns);
       place += piece.ids.length;
       return drawn;
     });
@@ -156,8 +158,17 @@ export class TokensView extends View {
   }
 }
 
-/** A token with visible spaces and line ends; its colour follows from its id, so equal tokens look the same. */
-function drawPiece(piece: Piece, read: boolean): TemplateResult {
+/**
+ * A piece with its spaces and line ends made visible; its colour comes from its id, so the same token looks the same. A token
+ * that begins or ends a turn says that in words.
+ */
+function drawPiece(piece: Piece, read: boolean, turns: TurnTokens | undefined): TemplateResult {
+  const role = piece.ids.length === 1 ? turnToken(piece.text, turns) : undefined;
+  if (role) {
+    const title = `${piece.text} · ${t("tokens.id", { count: 1, ids: String(piece.ids[0]) })}`;
+    const label = role === "end" ? t("turns.end") : speaker(role);
+    return html`<span class="piece turn-token ${read ? "read" : ""}" title=${title}>${label}</span>`;
+  }
   const visible = piece.text.replaceAll(" ", "·").replaceAll("\t", "→").replaceAll("\n", "↵\n");
   const [first] = piece.ids;
   if (first === undefined) return html`<del class="piece" title=${t("tokens.leftOut")}>${visible}</del>`;

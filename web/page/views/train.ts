@@ -8,10 +8,9 @@ import { setNotify } from "../in-background";
 import { goOnWithCpu, mayReplace, modelDiffers, startTraining } from "../prepare";
 import { TRAIN_FIELDS } from "../settings";
 import { GPU_FAILURES, type Message, UNSAVED } from "../state";
-import "./compare-fold";
+import { downloadRun } from "./downloads";
 import { action, figures, settingField } from "./fields";
 import { loraFields, overfitting } from "./fine-tuning";
-import { downloadRun } from "./share";
 import "./story";
 import { View } from "./view";
 
@@ -42,7 +41,7 @@ export class TrainView extends View {
         ${
           begun
             ? html`<div class="course ${this.state.phase}">
-              <lorito-story .samples=${samples}></lorito-story>
+              <lorito-story .samples=${samples} .turns=${this.state.model?.turns}></lorito-story>
               <div class="curve">
                 <h3>${t("train.curve")}</h3>
                 <lorito-chart .steps=${steps} .evaluations=${evaluations} .samples=${samples}></lorito-chart>

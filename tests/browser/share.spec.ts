@@ -1,0 +1,27 @@
+// The ways out of the page: one first, the others by what they are for.
+import { expect, test } from "./guard";
+import { onceIsEnough, small, step, train, visit } from "./person";
+
+onceIsEnough();
+
+test("Share leads with one file and groups the other ways by purpose", async ({ page }) => {
+  await visit(page, "cpu", `${small}&steps=6&evalEvery=3&lora=4:8:attention`);
+  await train(page);
+  const share = step(page, "Share");
+  await expect(share.locator("button.primary")).toHaveText(["Download one file"]);
+  const first = share.locator(".first").getByRole("button");
+  await expect(first).toHaveText(["Download one file", "Save on this device"]);
+  const groups = {
+    "To write with it": ["Download as one page"],
+    "To train it further": ["Download Hugging Face folder", "Download the adapter alone", "Copy link to settings"],
+    "To use it in other programs": ["Download GGUF for llama.cpp", "Download smaller GGUF"],
+  };
+  await expect(share.locator(".purpose")).toHaveCount(3);
+  for (const [title, buttons] of Object.entries(groups)) {
+    const group = share.locator(".purpose", { has: page.getByRole("heading", { name: title }) });
+    await expect(group.getByRole("button")).toHaveText(buttons);
+  }
+  await page.getByLabel("Language").selectOption("es");
+  const headings = page.getByRole("region", { name: "Compartir", exact: true }).locator(".purpose h4");
+  await expect(headings).toHaveText([/^Para /, /^Para /, /^Para /]);
+});

@@ -1,0 +1,35 @@
+// Models and runs that leave as files: how these are called, and which of them the system's share sheet takes.
+import type { RunSummary } from "../../api/lorito";
+import type { ExportKind } from "../../shared/protocol";
+import { canShare, fileName, saveFile } from "../save-file";
+import type { Store } from "../state";
+
+/** What follows the name of the model in the name of its file. */
+export const endings: Record<ExportKind, string> = {
+  safetensors: ".safetensors",
+  huggingface: ".zip",
+  "gguf-f16": ".f16.gguf",
+  "gguf-q8": ".q8_0.gguf",
+  adapter: ".adapter.zip",
+  html: ".html",
+};
+
+/** Which of them this system's share sheet takes. */
+export const sharable = Object.fromEntries(
+  Object.entries(endings).map(([kind, ending]) => [kind, canShare(ending)]),
+) as Record<ExportKind, boolean>;
+
+export async function download(store: Store, kind: ExportKind, name: string): Promise<void> {
+  store.clearErrors("share");
+  await store.attempt("share", { task: "packing" }, async () =>
+    saveFile(await store.lorito.exportModel(kind, name), name + endings[kind]),
+  );
+}
+
+/** A run as one file, `run` or the one in training, for when this browser cannot save it. */
+export async function downloadRun(store: Store, run?: RunSummary): Promise<void> {
+  const name = run ? fileName(`${run.textName.replace(/\.\w+$/, "")} ${run.step}`) : "run";
+  await store.attempt(run ? "share" : "train", { task: "packing" }, async () =>
+    saveFile(await store.lorito.downloadRun(run?.run), `${name}.lorito`),
+  );
+}

@@ -1,0 +1,165 @@
+// The model leaves: first as the file that this page opens, then by what somebody wants to do with it.
+import { html, nothing, type TemplateResult } from "lit";
+import { customElement, state } from "lit/decorators.js";
+import type { ExportKind } from "../../shared/protocol";
+import { t, type Words, wordsOf } from "../i18n";
+import { DEFAULT_NAME, fileName, share } from "../save-file";
+import { download, endings, sharable } from "./downloads";
+import { action } from "./fields";
+import "./hub-send";
+import { changeModels } from "./saved-models";
+import { View } from "./view";
+
+@customElement("lorito-export")
+export class ExportView extends View {
+  protected override readonly reads = ["model", "busy", "tasks"] as const;
+  @state() private name = "";
+  @state() private done: Words | undefined;
+  /** What was packed too slowly for the press that asked for it. */
+  @state() private packed: { file: Blob; name: string } | undefined;
+
+  override render(): TemplateResult {
+    const packing = this.state.tasks.some(({ task }) => task === "packing");
+    return html`<h3>${t("share.out")}</h3>
+      ${this.#first()}
+      <div class="purposes">${this.#toWrite()} ${this.#toTrain()} ${this.#toRun()}</div>
+      <p class="done" role="status">${packing ? t("share.packing") : this.done?.()}</p>
+      ${this.#packed()}
+      <lorito-hub-send .store=${this.store}></lorito-hub-send>`;
+  }
+
+  get #able(): boolean {
+    return this.state.model !== undefined && this.state.busy === undefined;
+  }
+
+  get #fileName(): string {
+    return fileName(this.name);
+  }
+
+  /** What most people want: a file to keep, or a place on this device. */
+  #first(): TemplateResult {
+    return html`<div class="first">
+      <div class="field">
+        <label for="model-name">${t("share.name")}</label>
+        <input id="model-name" type="text" maxlength="60" autocomplete="off" placeholder=${DEFAULT_NAME} .value=${this.name}
+          @input=${(event: Event) => {
+            this.name = (event.target as HTMLInputElement).value;
+          }}>
+      </div>
+      <div>
+        ${this.#file("safetensors", t("share.safetensors"), "primary")}
+        <small>${t("share.safetensors.about", { file: this.#fileName + endings.safetensors })}</small>
+      </div>
+      <div>
+        ${action({ label: t("share.save"), able: this.#able, act: () => void this.#save() })}
+        <small>${t("share.save.about")}</small>
+      </div>
+      ${this.state.model ? nothing : html`<p class="hint">${t("need.model")}</p>`}
+    </div>`;
+  }
+
+  #toWrite(): TemplateResult {
+    return this.#purpose(
+      t("share.toWrite"),
+      this.#way("html", t("share.onePage"), t("share.onePage.about", { file: this.#fileName + endings.html })),
+    );
+  }
+
+  #toTrain(): TemplateResult {
+    const file = (kind: ExportKind) => this.#fileName + endings[kind];
+    return this.#purpose(
+      t("share.toTrain"),
+      this.#way("huggingface", t("share.huggingface"), t("share.huggingface.about", { file: file("huggingface") })),
+      this.state.model?.adapter
+        ? this.#way("adapter", t("share.adapter"), t("share.adapter.about", { file: file("adapter") }))
+        : nothing,
+      html`<li>
+        <button type="button" class="plain" @click=${this.#copyLink}>${t("share.link")}</button>
+        <small>${t("share.link.about")}</small>
+      </li>`,
+    );
+  }
+
+  #toRun(): TemplateResult {
+    const file = (kind: ExportKind) => this.#fileName + endings[kind];
+    const context = this.state.model?.config.context;
+    return this.#purpose(
+      t("share.toRun"),
+      this.#way(
+        "gguf-f16",
+        t("share.gguf"),
+        html`${t("share.gguf.about", { file: file("gguf-f16") })}
+          ${context ? t("share.gguf.context", { context }) : nothing}`,
+      ),
+      this.#way("gguf-q8", t("share.ggufSmall"), t("share.ggufSmall.about", { file: file("gguf-q8") })),
+    );
+  }
+
+  #purpose(title: string, ...ways: unknown[]): TemplateResult {
+    return html`<section class="purpose">
+      <h4>${title}</h4>
+      <ul class="ways">
+        ${ways}
+      </ul>
+    </section>`;
+  }
+
+  #way(kind: ExportKind, label: string, about: unknown): TemplateResult {
+    return html`<li>
+      ${this.#file(kind, label, "plain")}
+      <small>${about}</small>
+    </li>`;
+  }
+
+  /** The download of a file, and beside it the system's share sheet if it takes such files. */
+  #file(kind: ExportKind, label: string, look: "primary" | "plain"): TemplateResult {
+    const able = this.#able;
+    const name = this.#fileName + endings[kind];
+    const sheet = html`${t("share.sheet")}<span class="visually-hidden">: ${name}</span>`;
+    return html`<span class="row">
+      ${action({ label, able, act: () => void download(this.store, kind, this.#fileName), kind: look })}
+      ${sharable[kind] ? action({ label: sheet, able, act: () => void this.#share(kind, name), ...(look === "plain" ? { kind: look } : {}) }) : nothing}
+    </span>`;
+  }
+
+  async #share(kind: ExportKind, name: string): Promise<void> {
+    this.store.clearErrors("share");
+    await this.store.attempt("share", { task: "packing" }, async () => {
+      const file = await this.store.lorito.exportModel(kind, this.#fileName);
+      if ((await share(file, name)) === "again") this.packed = { file, name };
+    });
+  }
+
+  #packed(): TemplateResult | typeof nothing {
+    const { packed } = this;
+    if (!packed) return nothing;
+    const give = async () => {
+      this.packed = undefined;
+      await this.store.attempt("share", undefined, async () => {
+        if ((await share(packed.file, packed.name)) === "again") throw { code: "share-failed", name: packed.name };
+      });
+    };
+    return html`<div class="message notice" role="status">
+      <p>${t("share.sheetAgain", packed)}</p>
+      ${action({ label: t("share.sheetNow"), able: true, act: () => void give() })}
+    </div>`;
+  }
+
+  async #save(): Promise<void> {
+    const wanted = this.name.trim() || DEFAULT_NAME;
+    this.done = undefined;
+    this.done = await changeModels(this.store, async () => {
+      return wordsOf("share.saved", { name: await this.store.lorito.saveModel(wanted) });
+    });
+  }
+
+  async #copyLink(): Promise<void> {
+    try {
+      const { origin, pathname, hash } = location;
+      await navigator.clipboard.writeText(origin + pathname + hash);
+      this.done = wordsOf("share.linkCopied");
+    } catch {
+      this.done = wordsOf("share.linkByHand");
+    }
+  }
+}
