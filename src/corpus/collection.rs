@@ -9,7 +9,7 @@ use super::budget;
 use super::encoding::Encoding;
 use super::source::{Notice, Source};
 use super::split::{HeldBack, Split, is_uneven, split};
-use super::tally::{DocumentTally, Tally};
+use super::tally::{DocumentTally, Tally, hash_of};
 use crate::chat::{self, whatsapp::ChatReport};
 use crate::tokenizer::TurnTokens;
 

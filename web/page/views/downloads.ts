@@ -1,6 +1,7 @@
 // Models and runs that leave as files: how these are called, and which of them the system's share sheet takes.
 import type { RunSummary } from "../../api/lorito";
 import type { ExportKind } from "../../shared/protocol";
+import { currentLanguage } from "../i18n";
 import { canShare, fileName, saveFile } from "../save-file";
 import type { Store } from "../state";
 
@@ -22,7 +23,7 @@ export const sharable = Object.fromEntries(
 export async function download(store: Store, kind: ExportKind, name: string): Promise<void> {
   store.clearErrors("share");
   await store.attempt("share", { task: "packing" }, async () =>
-    saveFile(await store.lorito.exportModel(kind, name), name + endings[kind]),
+    saveFile(await store.lorito.exportModel(kind, name, { language: currentLanguage() }), name + endings[kind]),
   );
 }
 

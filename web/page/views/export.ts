@@ -2,11 +2,12 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import type { ExportKind } from "../../shared/protocol";
-import { t, type Words, wordsOf } from "../i18n";
+import { currentLanguage, t, type Words, wordsOf } from "../i18n";
 import { DEFAULT_NAME, fileName, share } from "../save-file";
 import { download, endings, sharable } from "./downloads";
 import { action } from "./fields";
 import "./hub-send";
+import "./link";
 import { changeModels } from "./saved-models";
 import { View } from "./view";
 
@@ -73,10 +74,7 @@ export class ExportView extends View {
       this.state.model?.adapter
         ? this.#way("adapter", t("share.adapter"), t("share.adapter.about", { file: file("adapter") }))
         : nothing,
-      html`<li>
-        <button type="button" class="plain" @click=${this.#copyLink}>${t("share.link")}</button>
-        <small>${t("share.link.about")}</small>
-      </li>`,
+      html`<li><lorito-link .store=${this.store}></lorito-link></li>`,
     );
   }
 
@@ -116,7 +114,7 @@ export class ExportView extends View {
     const able = this.#able;
     const name = this.#fileName + endings[kind];
     const sheet = html`${t("share.sheet")}<span class="visually-hidden">: ${name}</span>`;
-    return html`<span class="row">
+    return html`<span class="row" data-kind=${kind}>
       ${action({ label, able, act: () => void download(this.store, kind, this.#fileName), kind: look })}
       ${sharable[kind] ? action({ label: sheet, able, act: () => void this.#share(kind, name), ...(look === "plain" ? { kind: look } : {}) }) : nothing}
     </span>`;
@@ -125,7 +123,7 @@ export class ExportView extends View {
   async #share(kind: ExportKind, name: string): Promise<void> {
     this.store.clearErrors("share");
     await this.store.attempt("share", { task: "packing" }, async () => {
-      const file = await this.store.lorito.exportModel(kind, this.#fileName);
+      const file = await this.store.lorito.exportModel(kind, this.#fileName, { language: currentLanguage() });
       if ((await share(file, name)) === "again") this.packed = { file, name };
     });
   }
@@ -151,15 +149,5 @@ export class ExportView extends View {
     this.done = await changeModels(this.store, async () => {
       return wordsOf("share.saved", { name: await this.store.lorito.saveModel(wanted) });
     });
-  }
-
-  async #copyLink(): Promise<void> {
-    try {
-      const { origin, pathname, hash } = location;
-      await navigator.clipboard.writeText(origin + pathname + hash);
-      this.done = wordsOf("share.linkCopied");
-    } catch {
-      this.done = wordsOf("share.linkByHand");
-    }
   }
 }

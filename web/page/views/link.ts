@@ -21,8 +21,8 @@ export class LinkView extends View {
   override render(): TemplateResult {
     const link = this.#link;
     return html`<span class="row">
-        <button type="button" @click=${this.#copy}>${t("share.link")}</button>
-        <button type="button" @click=${this.#show}>${t("class.code")}</button>
+        <button type="button" class="plain" @click=${this.#copy}>${t("share.link")}</button>
+        <button type="button" class="plain" @click=${this.#show}>${t("class.code")}</button>
       </span>
       <small>${t("share.link.about")}</small>
       <div class="field switch">
