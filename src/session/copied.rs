@@ -9,7 +9,7 @@ use crate::{
     train::Dataset,
 };
 
-/// Tokens of a training text up to which each evaluation's sample is compared with it: a tenth of a second at
+/// Tokens of a training text up to which each evaluation's sample is compared with it: a quarter of a second at
 /// the most. Longer ones are read when a person asks.
 const MOST_AT_EVALUATIONS: usize = 4_000_000;
 
