@@ -77,17 +77,14 @@ test("a run that was looked into takes the steps that it would have taken", asyn
     return page.evaluate(
       async ([run, looks]) => {
         const { lorito } = window;
-        const trained = lorito.train({ ...run, steps: 30 });
-        let looked = 0;
-        if (looks) {
-          lorito.pause();
-          for (; looked < 2; looked++) {
-            await lorito.inside.slowMotion();
-            await lorito.inside.look("Day ", "1");
-          }
-          lorito.resume();
-        }
-        await trained;
+        const looked: Promise<unknown>[] = [];
+        const look = () => {
+          if (looks) looked.push(lorito.inside.slowMotion(), lorito.inside.look("Day ", "1"));
+        };
+        await lorito.train({ ...run, steps: 10 });
+        look();
+        await lorito.train({ ...run, steps: 20, onProgress: look });
+        await Promise.all(looked);
         return (await lorito.history()).steps.map(({ loss }) => loss);
       },
       [tinyRun, looks] as const,
