@@ -37,7 +37,7 @@ export function figure(view: Locator, name: string): Locator {
 
 export async function takeSample(page: Page): Promise<void> {
   await press(step(page, "Text"), /^Use The Harbour/);
-  await expect(step(page, "Text").getByText("harbour.txt")).toBeVisible();
+  await expect(step(page, "Text").getByText("harbour.txt", { exact: true })).toBeVisible();
 }
 
 /** Trains on a sample to the end. */
