@@ -156,7 +156,7 @@ fn session(gpu: bool) -> Result<Session, String> {
         return Ok(Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS));
     }
     let limits = device::limits(Engine::WebGpu, &Machine { discrete: true, ..Machine::default() });
-    Ok(Session::new(Device::driver_gpu()?, Engine::WebGpu, limits))
+    Ok(Session::new(Device::driver_gpu(), Engine::WebGpu, limits))
 }
 
 /// Reads the text and creates tokenizer and model; returns the settings of the run.

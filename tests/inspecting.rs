@@ -92,7 +92,7 @@ fn a_trace_computes_what_the_model_does_on_the_cpu() {
 
 #[test]
 fn a_trace_computes_what_the_model_does_on_the_gpu() {
-    let device = Device::driver_gpu().unwrap();
+    let device = Device::driver_gpu();
     for variant in [Variant::GPT2, Variant { bias: false, ..Variant::GPT2 }] {
         assert_traces_as_it_computes(&model(variant, &device), &format!("{variant:?}"));
     }
