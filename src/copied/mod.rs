@@ -1,7 +1,7 @@
 //! What of a text that a model wrote stands word for word in the text it was trained on, and which passages of that text are
 //! most like the rest.
 //!
-//! The text that was written is indexed ([`automaton`]), and the training text is read once past that index: nothing of
+//! The text that was written is indexed (`automaton.rs`), and the training text is read once past that index: nothing of
 //! the size of the training text is built or kept, and the time is linear in its length whatever both texts are. The
 //! training text is read from the token ids of the run, the training split alone, so it is what the model has learned
 //! from, also in a run that was restored without its text.
