@@ -35,7 +35,7 @@ test("a value that is no string is refused where one is expected, and nothing is
   await open(page, project.name);
   await prepare(page);
   const before = await page.evaluate(() => window.lorito.textSummary());
-  for (const call of ["addText(new File(['words'.repeat(999)], 'a.txt'), 'words')", "encode(7)", "generate({})"])
+  for (const call of ["addText(new File(['words'.repeat(999)], 'a.txt'), 'words')", "encode(7)", "learnedTokens(undefined)"])
     expect(await problem(page, call)).toMatchObject({ code: "not-a-string", class: "LoritoError" });
   expect(await page.evaluate(() => window.lorito.textSummary())).toEqual(before);
   expect(page.workers()).toHaveLength(1);

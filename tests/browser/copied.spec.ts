@@ -33,6 +33,14 @@ test("what it copies is marked, and a mark shows its place", async ({ page }) =>
   await expect(training.getByRole("img")).toHaveAccessibleName(/Of the last sample (9\d|100)% is copied\.$/);
   await expect(training.locator(".legend")).toContainText("copied in the sample");
 
+  // Samples of texts that are too long to compare at evaluations, and of older runs, have no share.
+  const uncompared = training.getByText("These samples were not compared with the text");
+  await expect(uncompared).toHaveCount(0);
+  await page.locator("lorito-chart").evaluate((chart) => {
+    Object.assign(chart, { samples: [{ step: 80, text: "The green" }] });
+  });
+  await expect(uncompared).toBeVisible();
+
   const written = await write(page, "The green parrot");
   const view = step(page, "Write");
   await expect(view.getByText(/^\d+% of this is copied/)).toBeVisible();

@@ -63,7 +63,8 @@ export class Chart extends LitElement {
         <span class="validation">${t("chart.validation")}</span>
         ${this.#copied === undefined ? nothing : html`<span class="copied">${t("copied.curve")}</span>`}
         <output class="reading"></output>
-      </p>`;
+      </p>
+      ${this.#isUncompared ? html`<p class="hint">${t("copied.notMeasured")}</p>` : nothing}`;
   }
 
   override firstUpdated(): void {
@@ -93,6 +94,11 @@ export class Chart extends LitElement {
     const values = { step: step?.step ?? last.step, from, to, validation: last.validationLoss };
     const losses = t(last.validationLoss === null ? "chart.inWordsTraining" : "chart.inWords", values);
     return this.#copied === undefined ? losses : `${losses} ${t("copied.inWords", { share: this.#copied })}`;
+  }
+
+  /** Whether there are samples after step 0, and none was compared with the text. */
+  get #isUncompared(): boolean {
+    return this.#copied === undefined && this.samples.some(({ step }) => step > 0);
   }
 
   /** Which share of the last sample is copied, where that is known. */
