@@ -43,8 +43,8 @@ pub struct Sample {
     pub step: u64,
     /// The generated text, without a prompt.
     pub text: String,
-    /// The share of its characters that is copied from the training text, from 0 to 1 (see `copied`); `None` before the first
-    /// step, where the text is too long to be read at each evaluation, and in files of older versions.
+    /// The share of its characters that is copied from the training text, from 0 to 1 (see `copied`); `None` before the
+    /// first step, if the text is too long to be read at each evaluation, and in files of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(target_arch = "wasm32", tsify(optional))]
     pub copied: Option<f64>,
