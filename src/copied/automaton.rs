@@ -148,7 +148,7 @@ impl<P: Copy + Default> Automaton<P> {
     pub fn matches(mut self) -> Vec<Match<P>> {
         let mut order: Vec<u16> = (1..self.states.len() as u16).collect();
         order.sort_unstable_by_key(|&state| self.states[usize::from(state)].length);
-        // Whoever reads a substring reads its suffixes too: passes matches along the suffix links.
+        // The suffixes of a match have been read too: passes matches along the suffix links.
         for &state in order.iter().rev() {
             let State { link, read, place, .. } = self.states[usize::from(state)];
             if read > 0 && link != ROOT {

@@ -43,7 +43,7 @@ pub struct Batch {
 
 impl Batch {
     /// Returns at most `most` tokens of a batch of one window: its beginning or, if no target there counts, the tokens
-    /// up to the first target that does.
+    /// that end with the first target that does.
     ///
     /// # Panics
     /// If there are several windows.

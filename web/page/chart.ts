@@ -1,6 +1,5 @@
-// The loss as a curve: training loss step by step, validation loss at each evaluation, and on a scale of its own which share
-// of each sample is copied. Draws on a canvas; the table beside
-// it says the same in words.
+// Charts the loss: training loss at each step, validation loss at each evaluation and, on an axis of its own, the
+// copied share of each sample. Drawn on a canvas; the table beside it has the same values as text.
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
 import uPlot from "uplot";
@@ -9,7 +8,7 @@ import { fixed, number, percent, t } from "./i18n";
 
 type Point = number | null;
 
-/** On the right, as its numbers are no losses. */
+/** On the right, because its values are not losses. */
 const copiedAxis: uPlot.Axis = {
   scale: "copied",
   side: 1,
@@ -79,7 +78,7 @@ export class Chart extends LitElement {
     this.#frame = requestAnimationFrame(() => this.#redraw());
   }
 
-  /** The axis of what is copied comes with the first figure, and goes with another model. */
+  /** Adds the axis of the copied share with its first value, and removes it with another model. */
   #redraw(): void {
     if (this.#plot?.axes.length === this.#axes) this.#plot.setData(this.#data());
     else this.#build();
@@ -95,7 +94,7 @@ export class Chart extends LitElement {
     return this.#copied === undefined ? losses : `${losses} ${t("copied.inWords", { share: this.#copied })}`;
   }
 
-  /** Which share of the last sample is copied, where that is known. */
+  /** The copied share of the last sample that has one. */
   get #copied(): number | undefined {
     return this.samples.findLast(({ copied }) => copied !== undefined)?.copied;
   }
@@ -109,7 +108,7 @@ export class Chart extends LitElement {
     return Math.ceil(this.steps.length / MOST_POINTS);
   }
 
-  /** All curves over one axis of steps: a step without an evaluation has no validation loss, and the other way round. */
+  /** All curves over one axis of steps: a step without an evaluation has no validation loss, and vice versa. */
   #data(): uPlot.AlignedData {
     const rows = new Map<number, [Point, Point, Point]>();
     for (let at = 0; at < this.steps.length; at += this.#stride) {

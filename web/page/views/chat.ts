@@ -23,12 +23,12 @@ export class ChatView extends View {
   @state() private asked: readonly Turn[] | undefined;
   @state() private answer = "";
   @state() private announcement: Words | undefined;
-  /** What of its answers is copied. */
+  /** The copied parts of its answers. */
   readonly #copies = new WeakMap<Turn, Copies>();
   /** How often the last question has been answered anew: each answer draws from a seed of its own. */
   #again = 0;
   #stopped = false;
-  /** Answers that were looked through. */
+  /** Number of answers that have been searched. */
   #answers = 0;
 
   get #able(): boolean {

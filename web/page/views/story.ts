@@ -8,7 +8,7 @@ import { turnsIn } from "./turns";
 @customElement("lorito-story")
 export class Story extends LitElement {
   @property({ attribute: false }) samples: Sample[] = [];
-  /** Those of a model that knows conversations. */
+  /** The special tokens of a model trained on conversations. */
   @property({ attribute: false }) turns: TurnTokens | undefined;
 
   override createRenderRoot(): HTMLElement {
@@ -43,7 +43,7 @@ export class Story extends LitElement {
       }`;
   }
 
-  /** Of conversations a model learns the answers alone, so that it begins with one. */
+  /** Trained on conversations, a model learns only the answers, so a sample begins with one. */
   #written(text: string): TemplateResult {
     return html`<blockquote>${turnsIn(text, this.turns, { first: "assistant" }) ?? text.trimStart()}</blockquote>`;
   }

@@ -20,7 +20,7 @@ function figure(value: number | null | undefined, digits: number): string {
   return value == null ? "–" : fixed(value, digits);
 }
 
-/** A share in percent, or a dash where it is not known. */
+/** Formats a share in percent, or a dash if it is unknown. */
 function share(value: number | undefined): string {
   return value === undefined ? "–" : percent(value);
 }

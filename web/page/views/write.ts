@@ -21,7 +21,7 @@ export class WriteView extends View {
   @state() private begun: string | undefined;
   @state() private written = "";
   @state() private writing = false;
-  /** What of it is copied, once it has ended. */
+  /** The copied parts of the text, once it is complete. */
   @state() private copies: Copies | undefined;
   /** Characters of the prompt that the model has no token for. */
   @state() private unknown = "";
@@ -101,7 +101,7 @@ export class WriteView extends View {
     ${this.#inside()}`;
   }
 
-  /** What looks inside the model, where the page has it; a model's own page has not. */
+  /** The fold for inspecting the model; a one-page model has none. */
   #inside(): TemplateResult | typeof nothing {
     if (this.begun === undefined || !("inside" in this.store.lorito)) return nothing;
     return html`<lorito-inside .store=${this.store} .prompt=${this.begun} .written=${this.written} .writing=${this.writing}
@@ -115,7 +115,7 @@ export class WriteView extends View {
     if (this.state.model && !this.writing) void this.#write(this.prompt);
   }
 
-  /** `ids`: the tokens that spell what it begins with, where they are given. */
+  /** `ids`: the token ids of the beginning, if they are given. */
   async #write(begun: string, ids?: readonly number[]): Promise<void> {
     this.store.clearErrors("write");
     this.begun = begun;
@@ -145,7 +145,7 @@ export class WriteView extends View {
   async #lookForCopies(text: string): Promise<void> {
     const { Copies } = await part(import("./copied"));
     const copies = await Copies.of(this, this.store.lorito, "written", text);
-    // Another text may have been begun.
+    // Another text may have been started.
     if (!this.writing && this.written === text) this.copies = copies;
   }
 }
