@@ -87,7 +87,7 @@ fn filled(template: &str, values: &[(&str, String)]) -> String {
     text + rest
 }
 
-/// A name as it may stand in Markdown: what is no letter or digit there is escaped.
+/// Escapes a name for Markdown: control characters become spaces, punctuation gets a backslash.
 fn one_line(text: &str) -> String {
     let mut line = String::new();
     for character in text.chars().map(|character| if character.is_control() { ' ' } else { character }).take(200) {

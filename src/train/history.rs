@@ -1,4 +1,4 @@
-//! What a model's training looked like so far: every scalar the page draws and the model card quotes.
+//! The history of a model's training: every scalar that the page draws and the model card quotes.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +35,7 @@ pub struct Evaluation {
     pub bits_per_byte: Option<f32>,
 }
 
-/// What the model wrote at an evaluation.
+/// Text that the model generated at an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Sample {

@@ -17,7 +17,7 @@ const copiedAxis: uPlot.Axis = {
   values: (_, ticks) => ticks.map((tick) => percent(tick)),
 };
 
-/** More lie closer together than a screen can show: then a point is the mean of a few steps. */
+/** More points would lie closer than a screen can show: then each is the mean of a few steps. */
 const MOST_POINTS = 1500;
 
 @customElement("lorito-chart")
@@ -35,7 +35,7 @@ export class Chart extends LitElement {
     return this;
   }
 
-  /** In a task of its own, as the views draw: building the plot takes as long as a view. */
+  /** Renders in a task of its own, like the views: building the plot takes as long as a view. */
   protected override async scheduleUpdate(): Promise<void> {
     await new Promise((done) => setTimeout(done));
     super.scheduleUpdate();
@@ -71,7 +71,7 @@ export class Chart extends LitElement {
     if (room) this.#sizes.observe(room);
   }
 
-  /** New figures are drawn once a frame at most, however often they come. */
+  /** New values are drawn at most once per frame. */
   override updated(changed: PropertyValues): void {
     if (!["steps", "evaluations", "samples"].some((name) => changed.has(name))) return;
     cancelAnimationFrame(this.#frame);
@@ -190,7 +190,7 @@ export class Chart extends LitElement {
     if (room && this.#plot && room.clientWidth !== this.#plot.width) this.#plot.setSize(this.#room(room));
   }
 
-  /** What lies under the pointer, in the legend's line. */
+  /** Shows the values under the pointer in the legend's line. */
   #read(plot: uPlot): void {
     const output = this.querySelector("output");
     const at = plot.cursor.idx;

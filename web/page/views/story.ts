@@ -1,4 +1,4 @@
-// What the model writes, evaluation by evaluation: the newest large, the way there from step 0 below it.
+// Shows the samples of all evaluations: the newest large, the earlier ones from step 0 below it.
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
 import type { Sample, TurnTokens } from "../../api/lorito";

@@ -1,4 +1,4 @@
-// The fifth step: it writes on from what the person begins, or answers them.
+// The fifth step: text generation and chat.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { part } from "../../shared/part";
@@ -15,7 +15,7 @@ type Way = "text" | "chat";
 @customElement("lorito-write")
 export class WriteView extends View {
   protected override readonly reads = ["model", "messages"] as const;
-  /** What the person has chosen. */
+  /** The user's choice between text and chat. */
   @state() private chosen: Way | undefined;
   @state() private prompt = "";
   @state() private begun: string | undefined;
@@ -28,7 +28,7 @@ export class WriteView extends View {
   @state() private announcement: Words | undefined;
   readonly #sampling = new Sampling(this);
 
-  /** A model that has read conversations is there to talk with. */
+  /** A model trained on conversations starts with the chat. */
   get #way(): Way {
     return this.chosen ?? (this.state.model?.chat ? "chat" : "text");
   }
@@ -59,7 +59,7 @@ export class WriteView extends View {
       }}>${label}</button>`;
   }
 
-  /** As in every list of tabs, the arrows lead from one to the next. */
+  /** As in every tab list, the arrow keys select the next tab. */
   #arrow(event: KeyboardEvent): void {
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
     event.preventDefault();
