@@ -101,7 +101,7 @@ pub enum Error {
     AdapterPresent { rank: usize, alpha: f64 },
     #[error("the model has no adapter")]
     NoAdapter,
-    /// A slow step computes on a copy.
+    /// Slow motion computes on a copy of the model.
     #[error("the model has {parameters} parameters; a copy of at most {limit} is made")]
     ModelTooLargeToCopy { parameters: u64, limit: u64 },
     #[error("the conversation does not end with a message of the user")]

@@ -1,4 +1,4 @@
-//! What a model copies of its training text is found while it trains, after it was opened, and without the text itself.
+//! Tests the search for copied text during training, with an opened model, and without the training text.
 
 use futures_lite::future::block_on;
 use lorito::{
@@ -11,7 +11,7 @@ use lorito::{
     train::{History, RunEvent},
 };
 
-/// The end validates, so that what comes before it can be learned by heart.
+/// The text to memorise; `HELD_BACK` follows it as validation data.
 const LEARNED: &str = "El loro verde contaba cuentos a la niña de la casa azul, y ella respondía riendo: ¡otra vez! ";
 const HELD_BACK: &str = "Nadie ha leído jamás lo que aquí se guarda con tanto celo para después.";
 
@@ -35,7 +35,7 @@ fn session() -> Session {
     session
 }
 
-/// Trains until the model knows the text by heart, and returns the step and the share of each sample.
+/// Trains until the model has memorised the text, and returns the step and the copied share of each sample.
 fn train(session: &mut Session) -> Vec<(u64, Option<f64>)> {
     let (steps, eval_every) = (240, 80);
     let rate = TrainConfig { learning_rate: 1e-2, warmup_steps: 10, ..TrainConfig::default() };
@@ -74,26 +74,26 @@ fn shares(history: &History) -> Vec<Option<f64>> {
 }
 
 #[test]
-fn a_model_that_knows_its_text_by_heart_is_seen_to_copy_it() {
+fn copies_of_a_memorised_text_are_found() {
     let mut session = session();
     let samples = train(&mut session);
     assert_eq!(samples.iter().map(|(step, _)| *step).collect::<Vec<_>>(), [0, 80, 160, 240]);
-    // Nobody looks before the first step.
+    // Samples before the first step are not searched.
     assert_eq!(samples[0].1, None);
     let last = samples[3].1.unwrap();
     assert!(last > 0.9, "{samples:?}");
     let history = session.history().unwrap().clone();
     assert_eq!(shares(&history), samples.iter().map(|(_, share)| *share).collect::<Vec<_>>());
-    // What the event says is what somebody finds who asks about the same text.
+    // The event has the same share as a search on request.
     assert_eq!(copied(&mut session, &history.samples[3].text).unwrap().share, last);
 
-    // The archive holds its files as they are.
+    // The archive stores its files uncompressed.
     let archive = block_on(session.export_hugging_face("loro", "2026-11-29")).unwrap();
     let card = String::from_utf8_lossy(&archive);
     let row = format!("| Copied from the training text | {:.1} % of the last sample", 100.0 * last);
     assert!(card.contains(&row), "{row}");
 
-    // What only validates is not learned, so it cannot be copied.
+    // Validation data is not learned, so it cannot be copied.
     let written = "El loro verde contaba cuentos a la niña. Nadie ha leído jamás lo que aquí se guarda con tanto celo";
     let Copied { pieces, .. } = copied(&mut session, written).unwrap();
     assert_eq!(pieces.len(), 2);
@@ -105,7 +105,7 @@ fn a_model_that_knows_its_text_by_heart_is_seen_to_copy_it() {
 }
 
 #[test]
-fn a_restored_run_finds_the_same_without_its_text() {
+fn a_restored_run_finds_the_same_copies_without_its_text() {
     let mut first = session();
     let seen = train(&mut first);
     let (checkpoint, tokens) = (block_on(first.checkpoint()).unwrap(), first.corpus_tokens().unwrap());
@@ -116,13 +116,13 @@ fn a_restored_run_finds_the_same_without_its_text() {
     let (before, after) = (copied(&mut first, written).unwrap(), copied(&mut second, written).unwrap());
     assert_eq!(before.share, after.share);
     let passage = after.pieces.iter().find_map(|piece| piece.passage.as_ref()).unwrap();
-    // The name of the file is not in the run; with its text it is known again.
+    // The run does not store the file's name; it is known again when the text is loaded.
     assert_eq!(passage.source, None);
     load(&mut second);
     second.tokenizer_summary().unwrap();
     assert_eq!(copied(&mut second, written).unwrap(), before);
 
-    // Another text beside it changes nothing: the model has not learned from that.
+    // Another loaded text changes nothing, because the model was not trained on it.
     second.clear_text();
     second.open_file("otro.txt", 0, None);
     second.push_bytes("Otro texto, del que el modelo no sabe nada, está cargado ahora aquí.".as_bytes()).unwrap();
@@ -133,11 +133,11 @@ fn a_restored_run_finds_the_same_without_its_text() {
 }
 
 #[test]
-fn without_a_text_there_is_nothing_to_find() {
+fn a_search_without_a_text_finds_nothing() {
     let mut session = open_session();
     assert!(copied(&mut session, LEARNED).is_none());
     assert!(nearest(&mut session, LEARNED).is_none());
-    // Before a run the text that is loaded is looked through.
+    // Before a run the loaded text is searched.
     load(&mut session);
     session.train_tokenizer(Kind::Bpe, Some(300)).unwrap();
     assert_eq!(copied(&mut session, LEARNED).unwrap().share, 1.0);
@@ -145,7 +145,7 @@ fn without_a_text_there_is_nothing_to_find() {
 }
 
 #[test]
-fn a_run_that_goes_on_from_a_checkpoint_writes_and_copies_the_same() {
+fn a_run_resumed_from_a_checkpoint_has_the_same_samples_and_shares() {
     let mut whole = session();
     let (steps, eval_every, batch_size) = (60, 20, 4);
     let config = TrainConfig { steps, eval_every, batch_size, learning_rate: 1e-2, ..TrainConfig::default() };

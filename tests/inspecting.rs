@@ -1,5 +1,5 @@
-//! A look inside: the plain pass is the model's own, and transformers'; what is told of a text is what the model computes; a slow
-//! step is the step that the run would take, and changes nothing.
+//! Tests the inspection: the plain forward pass agrees with the model's own and with transformers; an inspected text
+//! agrees with the model's logits; a slow step is the run's next step, and changes nothing.
 
 use std::{fs, path::PathBuf};
 
@@ -27,7 +27,7 @@ fn config(variant: Variant) -> ModelConfig {
     ModelConfig { vocabulary: VOCABULARY, context: 24, layers: 3, heads: 4, width: 32, dropout: 0.1, variant }
 }
 
-/// A model whose weights are so large that every part of it shows.
+/// A model with weights so large that every part affects the result.
 fn model(variant: Variant, device: &Device) -> Gpt {
     let config = config(variant);
     let weights = block_on(Gpt::new(config, 5, &Device::cpu()).flat.read()).unwrap();
@@ -83,7 +83,7 @@ fn adapted(mut gpt: Gpt) -> Gpt {
 }
 
 #[test]
-fn a_trace_computes_what_the_model_does_on_the_cpu() {
+fn a_trace_agrees_with_the_model_on_the_cpu() {
     for variant in variants() {
         assert_traces_as_it_computes(&model(variant, &Device::cpu()), &format!("{variant:?}"));
     }
@@ -91,13 +91,13 @@ fn a_trace_computes_what_the_model_does_on_the_cpu() {
 }
 
 #[test]
-fn a_trace_computes_what_the_model_does_on_the_gpu() {
+fn a_trace_agrees_with_the_model_on_the_gpu() {
     let device = Device::driver_gpu();
     for variant in [Variant::GPT2, Variant { bias: false, ..Variant::GPT2 }] {
         assert_traces_as_it_computes(&model(variant, &device), &format!("{variant:?}"));
     }
     assert_traces_as_it_computes(&adapted(model(Variant::GPT2, &device)), "with an adapter");
-    // Buffers so small that the table of tokens lies in several.
+    // Buffers so small that the token table is split over several.
     assert_traces_as_it_computes(&model(Variant::GPT2, &device.with_largest_buffer(1 << 14)), "divided");
 }
 
@@ -108,9 +108,9 @@ struct Expected {
     logits: Vec<f32>,
 }
 
-/// `tests/fixtures/inspecting/make.py` says how they are made.
+/// Made by `tests/fixtures/inspecting/make.py`.
 #[test]
-fn hidden_states_and_attentions_are_those_of_transformers() {
+fn hidden_states_and_attentions_agree_with_transformers() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/inspecting/expected.json");
     let mut all: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     let ids: Vec<u32> = serde_json::from_value(all["ids"].take()).unwrap();
@@ -163,7 +163,7 @@ fn trained(kind: Kind) -> Session {
 }
 
 #[test]
-fn what_is_told_of_a_text_is_what_the_model_computes() {
+fn an_inspected_text_agrees_with_the_models_logits() {
     for kind in [Kind::Char, Kind::Byte, Kind::Bpe] {
         let mut session = trained(kind);
         let inspection = block_on(session.inspect("Un loro", " señ")).unwrap();
@@ -188,7 +188,7 @@ fn what_is_told_of_a_text_is_what_the_model_computes() {
             let rank = token.choices.iter().position(|choice| choice.id == token.id);
             assert!(rank.is_none_or(|rank| rank + 1 == token.rank.unwrap()));
         }
-        // The last layer of the lens says what the model says.
+        // The last layer of the lens agrees with the model's output.
         let lens = block_on(async { session.lens(2) }).unwrap();
         let third = &inspection.tokens[3];
         assert_eq!(lens.iter().map(|row| row.layers).collect::<Vec<_>>(), [0, 1, 2]);
@@ -203,7 +203,7 @@ fn what_is_told_of_a_text_is_what_the_model_computes() {
 }
 
 #[test]
-fn of_a_long_text_the_end_is_looked_at_and_without_a_prompt_it_begins_as_generation_does() {
+fn a_long_text_is_inspected_at_its_end_and_an_empty_prompt_begins_like_generation() {
     let mut session = trained(Kind::Char);
     let long = TEXT.repeat(3);
     let inspection = block_on(session.inspect(&long[..3], &long[3..])).unwrap();
@@ -229,7 +229,7 @@ fn written(session: &mut Session) -> String {
 }
 
 #[test]
-fn a_text_goes_on_after_ids_that_end_within_a_character() {
+fn generation_continues_ids_that_end_within_a_character() {
     let mut session = trained(Kind::Byte);
     let options = GenerateOptions { max_tokens: 12, sampling: Sampling::default(), cache: true };
     session.begin_generation("La niñ", options).unwrap();
@@ -237,7 +237,7 @@ fn a_text_goes_on_after_ids_that_end_within_a_character() {
     let ids = session.encode("La niñ").unwrap();
     session.begin_generation_after(&ids, options).unwrap();
     assert_eq!(written(&mut session), right);
-    // The first half of "ñ" belongs to what comes after it.
+    // The first half of "ñ" belongs to the generated text.
     session.begin_generation_after(&ids[..ids.len() - 1], options).unwrap();
     assert!(!written(&mut session).is_empty());
     let inspection = block_on(session.inspect("La ni", "ñ")).unwrap();
@@ -247,7 +247,7 @@ fn a_text_goes_on_after_ids_that_end_within_a_character() {
 }
 
 #[test]
-fn the_map_has_every_token_and_the_nearest_are_named() {
+fn the_map_has_every_token_and_nearest_tokens_are_listed() {
     let session = trained(Kind::Char);
     let map = block_on(session.token_map()).unwrap();
     assert_eq!((map.points.len(), map.vocabulary), (session.vocabulary().unwrap(), session.vocabulary().unwrap()));
@@ -258,7 +258,7 @@ fn the_map_has_every_token_and_the_nearest_are_named() {
     assert_eq!(block_on(session.nearest_tokens(9999)).unwrap_err().code(), "token-out-of-range");
 }
 
-/// The run on one window a step, which then is the step that slow motion shows.
+/// A session with a run of one window per step, so that slow motion shows the whole step.
 fn with_one_window(lora: Option<LoraConfig>) -> Session {
     let mut session = with_model(Kind::Char, 0.0);
     session.begin_training(TrainConfig { batch_size: 1, lora, ..run() }).unwrap();
@@ -268,7 +268,7 @@ fn with_one_window(lora: Option<LoraConfig>) -> Session {
 }
 
 #[test]
-fn a_slow_step_is_the_step_that_comes_next() {
+fn a_slow_step_equals_the_runs_next_step() {
     for lora in [None, Some(LoraConfig::default())] {
         let mut session = with_one_window(lora);
         let slow = block_on(session.slow_motion()).unwrap();
@@ -279,13 +279,13 @@ fn a_slow_step_is_the_step_that_comes_next() {
         assert!((slow.gradient_norm - record.gradient_norm).abs() < 1e-5 * record.gradient_norm);
         assert_eq!(slow.learning_rate, record.learning_rate);
         assert!(slow.losses[1] < slow.losses[0], "a step on a window makes it likelier: {:?}", slow.losses);
-        // The parts make up the whole.
+        // The parts sum up to the whole gradient.
         let squares = |norm: fn(&lorito::inspect::PartUpdate) -> f32| {
             slow.parts.iter().map(|part| f64::from(norm(part)).powi(2)).sum::<f64>().sqrt() as f32
         };
         assert!((squares(|part| part.gradient_norm) - slow.gradient_norm).abs() < 1e-4 * slow.gradient_norm);
         assert!(squares(|part| part.update_norm) > 0.0);
-        // After the step the model predicts what was told.
+        // After the step the model's predictions are those of the slow step.
         let ids: Vec<u32> = slow.positions.iter().map(|position| position.id).collect();
         let logits = block_on(session.logits(&ids)).unwrap();
         let total: f32 = logits.iter().map(|logit| logit.exp()).sum();
@@ -298,7 +298,7 @@ fn a_slow_step_is_the_step_that_comes_next() {
 }
 
 #[test]
-fn a_run_that_was_looked_into_goes_on_exactly() {
+fn inspection_does_not_change_a_run() {
     let finish = |look: bool| {
         let mut session = with_model(Kind::Char, 0.1);
         session.begin_training(run()).unwrap();
@@ -318,7 +318,7 @@ fn a_run_that_was_looked_into_goes_on_exactly() {
 }
 
 #[test]
-fn without_a_run_there_is_no_step_to_take_apart() {
+fn slow_motion_needs_a_run() {
     assert_eq!(block_on(session().slow_motion()).unwrap_err(), Error::NoModel);
     assert_eq!(block_on(with_model(Kind::Char, 0.0).slow_motion()).unwrap_err(), Error::NoRun);
 }

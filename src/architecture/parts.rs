@@ -1,10 +1,10 @@
-//! How many parameters each part of a model has.
+//! Counts the parameters of each part of a model.
 
 use serde::Serialize;
 
 use super::{Architecture, Module, Projection};
 
-/// The number of parameters of each part, in all layers. Together they are [`Architecture::parameters`].
+/// The number of parameters of each part, over all layers. Their sum is [`Architecture::parameters`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
@@ -17,7 +17,7 @@ pub struct ParameterParts {
     pub attention: u64,
     /// The linear layers of the MLPs.
     pub mlp: u64,
-    /// All norms.
+    /// All norm layers.
     pub norms: u64,
     /// The language-model head; 0 where it is tied to the token embedding.
     pub head: u64,

@@ -1,44 +1,44 @@
-//! The suffix automaton of a text (Blumer et al. 1985): it tells, while another text is read past it, the longest run of the
-//! first that ends at each byte of the second, in a time that is linear in both.
+//! The suffix automaton of a text (Blumer et al. 1985): while a second text is read, it finds the longest substring of
+//! the first that ends at each byte of the second, in time linear in both lengths.
 
-/// Bytes of a text that one automaton is made of: its at most twice as many states have numbers of 16 bits.
+/// Largest text in bytes of one automaton: it has at most twice as many states, whose indices fit into 16 bits.
 pub const LONGEST: usize = 16_000;
 
 const NONE: u16 = u16::MAX;
 const ROOT: u16 = 0;
 
-/// The longest run that ends at one place of the text, as far as it was found in what was read.
+/// The longest match in the text read that ends at one byte of the automaton's text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Match<P> {
     /// Its length in bytes; 0 if not even the last byte was found.
     pub length: usize,
-    /// A place in what was read where it ends.
+    /// A position in the text read where the match ends.
     pub place: P,
 }
 
-/// All runs of a text that end at the same places of it.
+/// A state: all substrings of the text that end at the same positions.
 #[derive(Debug, Clone)]
 struct State<P> {
-    /// Bytes of the longest of them.
+    /// Length in bytes of its longest substring.
     length: u32,
-    /// The state of the longest ending of these that has further places; of the root none.
+    /// The suffix link: the state of the longest suffix that also ends elsewhere; unused at the root.
     link: u16,
-    /// The longest of them that was read, and where.
+    /// The longest match read in this state, and its position.
     read: u32,
     place: P,
 }
 
-/// A text of at most [`LONGEST`] bytes, and what of it was found in what was read.
+/// The suffix automaton of a text of at most [`LONGEST`] bytes, with the longest matches found so far.
 pub struct Automaton<P> {
     states: Vec<State<P>>,
-    /// `[states, columns]`: the state that follows, or the root where none does.
+    /// Transitions, `[states, columns]`: the next state, or the root if there is none.
     next: Vec<u16>,
-    /// The column of each byte; 0 if the text does not have it.
+    /// The column of each byte in `next`; 0 if the text does not contain the byte.
     columns: [u8; 256],
     width: usize,
-    /// The state of each beginning of the text.
+    /// The state of each prefix of the text.
     beginnings: Vec<u16>,
-    /// The longest run that ends where the reading is.
+    /// The current state: that of the longest match that ends at the byte read last.
     at: u16,
     length: u32,
 }
@@ -49,7 +49,7 @@ impl<P: Copy + Default> Automaton<P> {
         let mut columns = [0; 256];
         let mut width = 1;
         for &byte in text {
-            // UTF-8 has no use for 13 of the 256 bytes, so there are columns enough.
+            // UTF-8 never uses 13 of the 256 byte values, so the columns suffice.
             if columns[usize::from(byte)] == 0 {
                 columns[usize::from(byte)] = width;
                 width += 1;
@@ -76,7 +76,7 @@ impl<P: Copy + Default> Automaton<P> {
         &mut self.next[usize::from(state) * self.width + column]
     }
 
-    /// Adds a byte to the text.
+    /// Appends a byte to the text.
     fn extend(&mut self, column: usize) {
         let last = self.beginnings.last().copied().unwrap_or(ROOT);
         let new = self.add_state(self.states[usize::from(last)].length + 1, ROOT);
@@ -99,7 +99,7 @@ impl<P: Copy + Default> Automaton<P> {
         self.states[usize::from(new)].link = link;
     }
 
-    /// Gives the runs of a state that have at most `length` bytes a state of their own.
+    /// Clones a state for its substrings of at most `length` bytes.
     fn divide(&mut self, whole: u16, length: u32, mut from: u16, column: usize) -> u16 {
         let shorter = self.add_state(length, self.states[usize::from(whole)].link);
         let row = usize::from(whole) * self.width;
@@ -138,17 +138,17 @@ impl<P: Copy + Default> Automaton<P> {
         }
     }
 
-    /// No run goes on from what was read to what follows.
+    /// Resets the match: no substring extends across a border of the text read.
     #[inline]
     pub fn interrupt(&mut self) {
         (self.at, self.length) = (ROOT, 0);
     }
 
-    /// Returns for each byte of the text the longest run that ends with it and was read.
+    /// Returns the longest match that ends at each byte of the text.
     pub fn matches(mut self) -> Vec<Match<P>> {
         let mut order: Vec<u16> = (1..self.states.len() as u16).collect();
         order.sort_unstable_by_key(|&state| self.states[usize::from(state)].length);
-        // With a run its endings were read, all of those that are in other states.
+        // The suffixes of a match have been read too: passes matches along the suffix links.
         for &state in order.iter().rev() {
             let State { link, read, place, .. } = self.states[usize::from(state)];
             if read > 0 && link != ROOT {
@@ -179,7 +179,7 @@ mod tests {
 
     use super::*;
 
-    /// What the automaton should find, by trying everything.
+    /// The expected match, by brute force.
     fn longest(text: &[u8], end: usize, read: &[&[u8]]) -> usize {
         let is_read = |run: &[u8]| read.iter().any(|part| part.windows(run.len()).any(|window| window == run));
         (0..end).find(|&start| is_read(&text[start..end])).map_or(0, |start| end - start)
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn the_longest_text_fits_into_the_numbers_of_states() {
-        // A text of "abbb…" has the most states.
+        // A text of the form "abbb…" has the most states.
         let mut text = vec![b'b'; LONGEST];
         text[0] = b'a';
         let matches = found(&text, &[&text]);

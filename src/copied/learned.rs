@@ -1,4 +1,4 @@
-//! The training text, as it is read from the token ids of a run.
+//! Reads the training text of a run from its token ids.
 
 use std::{ops::Range, rc::Rc};
 
@@ -7,44 +7,44 @@ use crate::{
     train::Dataset,
 };
 
-/// A place in the training text, after one of its bytes.
+/// A position in the training text, after one of its bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Place {
-    /// The token that has the byte.
+    /// The index of the token that contains the byte.
     pub token: u32,
-    /// Bytes of that token up to the place.
+    /// Bytes of that token up to the position.
     pub bytes: u32,
-    /// The document, counted from 0.
+    /// The document's index, from 0.
     pub document: u32,
 }
 
-/// The end of a source of the training text.
+/// Where a source ends in the training text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceEnd {
     /// The name of the file.
     pub name: String,
-    /// Documents of the training text up to here.
+    /// The number of documents of the training text up to and including this source.
     pub documents: usize,
 }
 
-/// The training text of a run: its documents, without the tokens between them and between turns.
+/// The training text of a run: its documents, without the special tokens between documents and turns.
 #[derive(Clone)]
 pub struct LearnedText {
     data: Rc<Dataset>,
     tokenizer: Rc<Tokenizer>,
     sources: Vec<SourceEnd>,
-    /// Of each id whether it is a token between documents or turns.
+    /// For each id, whether its token separates documents or turns.
     is_border: Vec<bool>,
 }
 
-/// What is read of the training text: a byte, or that what follows is another document or turn.
+/// One item read from the training text: a byte, or a border between documents or turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Read {
     Byte(u8),
     Border,
 }
 
-/// How far the training text has been read.
+/// The position up to which the training text has been read.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cursor {
     token: usize,
@@ -52,7 +52,7 @@ pub struct Cursor {
 }
 
 impl LearnedText {
-    /// `sources`: those of the documents in `data.train`, in order; empty if they are not known.
+    /// `sources`: the sources of the documents in `data.train`, in order; empty if they are unknown.
     pub fn new(data: Rc<Dataset>, tokenizer: Rc<Tokenizer>, sources: Vec<SourceEnd>) -> Self {
         let mut is_border = vec![false; tokenizer.vocabulary()];
         for id in tokenizer.borders() {
@@ -65,7 +65,7 @@ impl LearnedText {
         &self.data.train
     }
 
-    /// Reads about `tokens` tokens further. Returns whether there are more.
+    /// Reads about `tokens` more tokens. Returns whether there are more.
     pub fn read(&self, cursor: &mut Cursor, tokens: usize, mut visit: impl FnMut(Read, Place)) -> bool {
         let range: Range<usize> = cursor.token..self.ids().len().min(cursor.token + tokens);
         let end = self.tokenizer.end_of_text();
@@ -83,7 +83,7 @@ impl LearnedText {
         cursor.token < self.ids().len()
     }
 
-    /// Returns up to `most` bytes of the same document or turn that end at a place, and whether there are more.
+    /// Returns up to `most` bytes that end at a position, in the same document or turn, and whether there are more.
     pub fn before(&self, place: Place, most: usize) -> (Vec<u8>, bool) {
         let mut pieces = vec![&self.bytes_of(place.token)[..place.bytes as usize]];
         let mut length = pieces[0].len();
@@ -97,7 +97,7 @@ impl LearnedText {
         (bytes[length.saturating_sub(most)..].to_vec(), length > most)
     }
 
-    /// Returns up to `most` bytes of the same document or turn that follow a place, and whether there are more.
+    /// Returns up to `most` bytes that follow a position, in the same document or turn, and whether there are more.
     pub fn after(&self, place: Place, most: usize) -> (Vec<u8>, bool) {
         let mut bytes = self.bytes_of(place.token)[place.bytes as usize..].to_vec();
         let mut token = place.token as usize + 1;
@@ -118,9 +118,9 @@ impl LearnedText {
         self.is_border.get(self.ids().at(token as usize) as usize).copied().unwrap_or(true)
     }
 
-    /// The name of the file that a place is in, if it is known.
+    /// Returns the name of the file that contains a position, if it is known.
     pub fn source(&self, place: Place) -> Option<&str> {
-        // Without a token between documents they cannot be counted.
+        // Without a token between documents, documents cannot be counted.
         if let [only] = &self.sources[..] {
             return Some(&only.name);
         }
@@ -128,7 +128,7 @@ impl LearnedText {
         self.sources.iter().find(|source| (place.document as usize) < source.documents).map(|source| &source.name[..])
     }
 
-    /// How far into the training text a place is, from 0 to 1.
+    /// Returns the position as a share of the training text, from 0 to 1.
     pub fn share_before(&self, place: Place) -> f64 {
         f64::from(place.token) / self.ids().len().max(1) as f64
     }

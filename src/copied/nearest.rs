@@ -1,8 +1,8 @@
-//! The passages of the training text that are most like a text: those that share most with it of what is rare.
+//! Finds the passages of the training text most similar to a text: those that share the most rare n-grams with it.
 //!
-//! Both are compared by their runs of [`GRAM`] bytes, about a word in Latin letters and two characters in Chinese. The
-//! training text is read twice: once to count how often it has each run of the text, and once with a window of the length
-//! of the text, whose score is the sum of the inverse document frequencies (Spärck Jones 1972) of the runs in it.
+//! Texts are compared by their n-grams of [`GRAM`] bytes, about a word in Latin letters and two characters in Chinese.
+//! The training text is read twice: once to count each n-gram of the text, and once with a window of the text's length,
+//! whose score is the sum of the inverse document frequencies (Spärck Jones 1972) of its n-grams.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -13,30 +13,30 @@ use super::{
 };
 
 const GRAM: usize = 6;
-/// The last [`GRAM`] bytes of a number.
+/// Keeps the last [`GRAM`] bytes of a number.
 const MASK: u64 = (1 << (8 * GRAM)) - 1;
-/// Bytes of a passage.
+/// Shortest window in bytes.
 const SHORTEST: usize = 80;
 const LONGEST: usize = 320;
-/// Bytes of a text that are looked at.
+/// Bytes of a text that are searched for.
 const MOST_BYTES: usize = 16_000;
-/// Passages that are returned.
+/// Most passages that are returned.
 const MOST_PASSAGES: usize = 3;
-/// Different runs that a passage must share.
+/// Fewest different n-grams that a passage must share.
 const FEWEST_SHARED: usize = 5;
 
-/// A run of [`GRAM`] bytes of the text.
+/// An n-gram of [`GRAM`] bytes of the text.
 #[derive(Debug, Clone, Default)]
 struct Gram {
-    /// How often the training text has it.
+    /// Its number of occurrences in the training text.
     count: u32,
-    /// What it adds to the score of a window.
+    /// Its weight in the score of a window.
     weight: f32,
-    /// How often the window has it.
+    /// Its number of occurrences in the current window.
     in_window: u32,
 }
 
-/// A window that scored higher than those near it.
+/// A window that scored higher than the windows near it.
 #[derive(Debug, Clone, Copy)]
 struct Found {
     score: f32,
@@ -47,13 +47,13 @@ struct Found {
     place: Place,
 }
 
-/// A text on its way past the training text.
+/// The search for the passages most similar to a text.
 pub struct NearestSearch {
     learned: LearnedText,
     grams: Vec<Gram>,
     /// The index of each run in `grams`.
     index: HashMap<u64, u32>,
-    /// Whether a run with such a hash is in `index`, which is seldom.
+    /// Whether `index` has an n-gram with this hash; few hashes do.
     filter: Vec<bool>,
     window: Window,
     cursor: Cursor,
@@ -61,18 +61,18 @@ pub struct NearestSearch {
     best: Vec<Found>,
 }
 
-/// What the reading has before it.
+/// The window over the training text.
 #[derive(Default)]
 struct Window {
     length: usize,
-    /// The last bytes, the newest lowest.
+    /// The bytes read last, the newest in the lowest bits.
     bytes: u64,
     /// Bytes read since the border, and in all.
     since_border: usize,
     read: u64,
-    /// The runs in the window with the bytes that were read when they ended.
+    /// The n-grams in the window, each with the count of bytes read at its end.
     runs: VecDeque<(u64, u32)>,
-    /// How many different runs, and the sum of their weights.
+    /// The number of different n-grams, and the sum of their weights.
     shared: usize,
     score: f32,
 }
@@ -81,13 +81,13 @@ fn hash(run: u64) -> usize {
     (run.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize
 }
 
-/// The runs of a text.
+/// Returns the n-grams of a text.
 fn runs(text: &[u8]) -> impl Iterator<Item = u64> {
     text.windows(GRAM).map(|run| run.iter().fold(0, |number, &byte| number << 8 | u64::from(byte)))
 }
 
 impl NearestSearch {
-    /// Prepares the search for passages like `text`, of which the first 16,000 bytes count.
+    /// Prepares the search for passages similar to `text`, of which the first 16,000 bytes are used.
     pub fn new(text: &str, learned: LearnedText) -> Self {
         let bytes = &text.as_bytes()[..text.len().min(MOST_BYTES)];
         let mut index = HashMap::new();
@@ -142,7 +142,7 @@ impl NearestSearch {
         self.is_counted = true;
     }
 
-    /// Returns the passages, the most similar first; none that share next to nothing.
+    /// Returns the passages, the most similar first, without those that share hardly anything.
     pub fn result(&self) -> Vec<Passage> {
         let passage = |found: &Found| Passage::new(&self.learned, found.place, 0, found.length);
         self.best.iter().map(passage).collect()
@@ -163,7 +163,7 @@ impl Window {
         (self.since_border, self.shared, self.score) = (0, 0, 0.0);
     }
 
-    /// Takes the run in that has just ended, and lets go of those that begin before the window.
+    /// Adds the n-gram that has just ended, and removes those that begin before the window.
     fn enter(&mut self, entering: u32, grams: &mut [Gram]) {
         while let Some(&(end, gram)) = self.runs.front()
             && end + (self.length as u64) < self.read + GRAM as u64
@@ -185,7 +185,7 @@ impl Window {
         }
     }
 
-    /// Keeps the window if it is among the best, and better than what it overlaps.
+    /// Keeps the window if it is among the best, and better than those it overlaps.
     fn note(&self, place: Place, best: &mut Vec<Found>) {
         let is_better = |found: &Found| self.score > found.score;
         if self.shared < FEWEST_SHARED || (best.len() == MOST_PASSAGES && !best.last().is_some_and(is_better)) {

@@ -1,10 +1,10 @@
-//! A passage of the training text, with what stands around it.
+//! A passage of the training text, with its context.
 
 use serde::Serialize;
 
 use super::learned::{LearnedText, Place};
 
-/// Bytes of the surroundings that are shown on either side, roughly.
+/// Approximate bytes of context on either side.
 const SURROUNDINGS: usize = 180;
 
 /// A passage of the training text.
@@ -12,20 +12,20 @@ const SURROUNDINGS: usize = 180;
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 #[cfg_attr(target_arch = "wasm32", tsify(missing_as_null))]
 pub struct Passage {
-    /// The name of the file that it is from; `None` if the text of the run is not loaded.
+    /// The name of its file; `None` if the text of the run is not loaded.
     pub source: Option<String>,
-    /// How far into the training text it is, from 0 to 1.
+    /// Its position as a share of the training text, from 0 to 1.
     pub at: f64,
-    /// What stands before it, from the beginning of a word on. It begins with "…" if the document has more.
+    /// The context before it, from the beginning of a word. It begins with "…" if the document has more.
     pub before: String,
     /// The passage itself.
     pub text: String,
-    /// What follows it, to the end of a word. It ends with "…" if the document has more.
+    /// The context after it, to the end of a word. It ends with "…" if the document has more.
     pub after: String,
 }
 
 impl Passage {
-    /// The `length` bytes that end `beyond` bytes before `place`.
+    /// Makes a passage of the `length` bytes that end `beyond` bytes before `place`.
     pub fn new(learned: &LearnedText, place: Place, beyond: usize, length: usize) -> Self {
         let (bytes, more_before) = learned.before(place, SURROUNDINGS + length + beyond);
         let passage_end = bytes.len().saturating_sub(beyond);
@@ -42,7 +42,7 @@ impl Passage {
     }
 }
 
-/// The text of bytes that may begin and end within a character.
+/// Decodes bytes that may begin and end within a character.
 fn text(bytes: &[u8]) -> String {
     bytes.utf8_chunks().map(|chunk| chunk.valid()).collect()
 }

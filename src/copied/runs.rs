@@ -1,4 +1,4 @@
-//! From the longest matches at each byte to the runs that count as copied.
+//! Selects the runs that count as copied from the longest matches at each byte.
 
 use super::{
     FEWEST_CHARACTERS, FEWEST_WORDS,
@@ -7,23 +7,24 @@ use super::{
     words::{trimmed, whole_words},
 };
 
-/// A run of the written text that counts as copied.
+/// A run of the generated text that counts as copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CopiedRun {
-    /// Bytes of the written text.
+    /// Byte range in the generated text.
     pub start: usize,
     pub end: usize,
-    /// Where in the training text the match ends that it is of, and by how many bytes that is after the end of the run.
+    /// The end of the match in the training text, and how many bytes it lies behind the end of the run.
     pub place: Place,
     pub beyond: usize,
 }
 
-/// Returns the copied runs of a text in order; none overlaps another. `matches` has the longest match that ends at each byte.
+/// Returns the copied runs of a text in order, without overlaps. `matches` has the longest match that ends at each
+/// byte.
 pub fn copied_runs(text: &str, matches: &[Match<Place>]) -> Vec<CopiedRun> {
     let mut runs: Vec<CopiedRun> = Vec::new();
     let start_of = |index: usize| index + 1 - matches[index].length;
     for (index, &Match { length, place }) in matches.iter().enumerate() {
-        // A longer one follows that has the same beginning.
+        // A longer match with the same beginning follows.
         if length == 0 || (index + 1 < matches.len() && start_of(index + 1) == start_of(index)) {
             continue;
         }
@@ -35,7 +36,7 @@ pub fn copied_runs(text: &str, matches: &[Match<Place>]) -> Vec<CopiedRun> {
         let (start, end) = trimmed(text, start, end);
         let is_enough = whole_words(text, start, end) >= FEWEST_WORDS
             || text[start..end].chars().nth(FEWEST_CHARACTERS - 1).is_some();
-        // What an earlier run has already is not marked twice.
+        // Bytes of the previous run are not marked twice.
         let start = runs.last().map_or(start, |last| start.max(last.end));
         let start = start + text.get(start..end).map_or(0, |rest| rest.len() - rest.trim_start().len());
         if is_enough && start < end {
@@ -59,7 +60,7 @@ fn previous_boundary(text: &str, mut at: usize) -> usize {
     at
 }
 
-/// The share of the characters of a text that lies in runs; spaces are not counted.
+/// Returns the share of a text's characters that lie in runs; spaces are not counted.
 pub fn share(text: &str, runs: &[CopiedRun]) -> f64 {
     let characters = |part: &str| part.chars().filter(|character| !character.is_whitespace()).count();
     let copied: usize = runs.iter().map(|run| characters(&text[run.start..run.end])).sum();

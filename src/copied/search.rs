@@ -1,4 +1,4 @@
-//! The search for what is copied, in pieces that take a few milliseconds.
+//! Searches for copied runs, in pieces of a few milliseconds.
 
 use super::{
     Copied, CopiedPiece, FEWEST_CHARACTERS, FEWEST_WORDS, SLICE,
@@ -8,19 +8,19 @@ use super::{
     runs::{CopiedRun, copied_runs, share},
 };
 
-/// A written text on its way past the training text.
+/// The search for runs of a generated text in the training text.
 pub struct CopiedSearch {
     written: String,
     learned: LearnedText,
-    /// Of the written text before the part that is being looked for.
+    /// Matches of the parts of the text that have been searched for already.
     matches: Vec<Match<Place>>,
     automaton: Option<Automaton<Place>>,
     cursor: Cursor,
 }
 
 impl CopiedSearch {
-    /// Prepares the search for `written`. A text of over 16,000 bytes is looked for in parts of that length, and a run
-    /// that goes from one into the next is found as two.
+    /// Prepares the search for `written`. A text of over 16,000 bytes is searched for in parts of that length, and a
+    /// run across a border of two parts is found as two runs.
     pub fn new(written: &str, learned: LearnedText) -> Self {
         let mut search = Self {
             written: written.to_owned(),
@@ -55,18 +55,18 @@ impl CopiedSearch {
     }
 
     fn runs(&self) -> Vec<CopiedRun> {
-        // What was not looked for yet was not found.
+        // Parts that have not been searched for yet count as not found.
         let mut matches = self.matches.clone();
         matches.resize(self.written.len(), Match::default());
         copied_runs(&self.written, &matches)
     }
 
-    /// Returns the share of the characters that is copied, from 0 to 1; spaces are not counted.
+    /// Returns the share of copied characters, from 0 to 1; spaces are not counted.
     pub fn share(&self) -> f64 {
         share(&self.written, &self.runs())
     }
 
-    /// Returns the written text divided into what is copied and what is not.
+    /// Returns the generated text, divided into copied and other pieces.
     pub fn result(&self) -> Copied {
         let runs = self.runs();
         let mut pieces = Vec::new();

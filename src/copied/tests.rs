@@ -1,4 +1,4 @@
-//! The search against trying everything, on texts that are read from token ids.
+//! Compares the search with brute force, on texts decoded from token ids.
 
 use std::rc::Rc;
 
@@ -30,14 +30,14 @@ fn copied(written: &str, learned: LearnedText) -> Copied {
     result
 }
 
-/// The characters of a text that lie in a run that counts, by trying every run.
+/// Whether each character of a text lies in a run that counts, by brute force.
 fn tried(written: &str, documents: &[&str]) -> Vec<bool> {
     let mut is_copied = vec![false; written.len()];
     let places: Vec<usize> = written.char_indices().map(|(at, _)| at).chain([written.len()]).collect();
     let is_learned =
         |start: usize, end: usize| documents.iter().any(|document| document.contains(&written[start..end]));
     for &start in &places {
-        // A longer run from the same place has all of a shorter one.
+        // A longer run from the same position contains the shorter one.
         let Some(&end) = places.iter().rev().find(|&&end| end > start && is_learned(start, end)) else { continue };
         let is_longest = start == 0 || !is_learned(places[places.binary_search(&start).unwrap() - 1], end);
         let (start, end) = trimmed(written, start, end);
@@ -98,7 +98,7 @@ fn runs_of_eight_words_or_forty_characters_are_copied() {
 }
 
 #[test]
-fn what_stands_around_a_run_and_where_it_is_comes_with_it() {
+fn a_copied_run_has_its_context_and_position() {
     for kind in KINDS {
         let sources = [("loro.txt", 1), ("quijote.txt", 3)];
         let sources = sources.map(|(name, documents)| SourceEnd { name: name.into(), documents });
@@ -117,7 +117,7 @@ fn what_stands_around_a_run_and_where_it_is_comes_with_it() {
 }
 
 #[test]
-fn a_run_does_not_go_on_into_the_next_document() {
+fn a_run_ends_with_its_document() {
     let (first, second) = ("uno dos tres cuatro cinco", "seis siete ocho nueve diez");
     for kind in KINDS {
         let written = [first, second].join(" ");
@@ -129,7 +129,7 @@ fn a_run_does_not_go_on_into_the_next_document() {
 }
 
 #[test]
-fn random_texts_give_what_trying_everything_gives() {
+fn random_texts_agree_with_brute_force() {
     let mut generator = Pcg64Mcg::seed_from_u64(7);
     let words = ["a", "ñu", "loro", " ", "ver", "de", "昔", "😀", ", ", "\n"];
     for round in 0..150 {
@@ -158,7 +158,7 @@ fn repeated_texts_are_found() {
 }
 
 #[test]
-fn a_long_text_is_looked_for_in_parts() {
+fn a_long_text_is_searched_for_in_parts() {
     let document: String = (0..6000).map(|number| format!("palabra {number} ")).collect();
     let result = copied(&document, learned(Kind::Char, &[&document], Vec::new()));
     assert!(result.share > 0.99, "{}", result.share);
@@ -167,7 +167,7 @@ fn a_long_text_is_looked_for_in_parts() {
 }
 
 #[test]
-fn the_nearest_passage_is_the_one_that_shares_what_is_rare() {
+fn the_nearest_passage_shares_rare_words() {
     let common: String =
         (0..300).map(|number| format!("El barco número {number} salió del puerto por la mañana.\n")).collect();
     let whale = "Una ballena azul cantaba bajo las estrellas mientras el capitán dormía en su camarote. ";

@@ -1,26 +1,26 @@
-//! Words, in scripts with spaces between them and without.
+//! Finds word boundaries, in scripts with and without spaces between words.
 
-/// Characters that a run may lose at an end so that it begins or ends with a whole word. In longer words, such as a
-/// strand of DNA, it is left as it is.
+/// Most characters that are cut from an end of a run so that it begins or ends with a whole word. A longer word, such
+/// as a strand of DNA, is not cut.
 const LONGEST_CUT: usize = 24;
 
-/// Whether a text cannot be divided between these two characters without cutting a word.
+/// Whether a boundary between these two characters would cut a word.
 fn is_inside_word(before: char, after: char) -> bool {
     let is_part = |character: char| character.is_alphanumeric() && !is_word_of_its_own(character);
     is_part(before) && is_part(after)
 }
 
-/// Whether a character is of a script that has no spaces between its words: Thai, Lao, Tibetan, Burmese, Khmer, kana, Han.
+/// Whether a character's script has no spaces between words: Thai, Lao, Tibetan, Burmese, Khmer, kana, Han.
 fn is_word_of_its_own(character: char) -> bool {
     matches!(character,
         '\u{0E00}'..='\u{0FFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' | '\u{3005}'..='\u{30FF}'
         | '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{FF66}'..='\u{FF9F}' | '\u{20000}'..='\u{3FFFF}')
 }
 
-/// Counts the words that lie in `text[start..end]` as a whole, those of scripts without spaces left aside.
+/// Counts the whole words in `text[start..end]`, without those of scripts without spaces.
 pub fn whole_words(text: &str, start: usize, end: usize) -> usize {
     let mut words = 0;
-    // The character before, and whether the word that it belongs to began in the range.
+    // The previous character, and whether its word began in the range.
     let mut before = text[..start].chars().next_back();
     let mut is_whole = false;
     for character in text[start..end].chars() {
@@ -35,7 +35,7 @@ pub fn whole_words(text: &str, start: usize, end: usize) -> usize {
     words + usize::from(is_whole && !is_cut)
 }
 
-/// Where the range begins and ends once the words that it cuts and the spaces around it are taken off.
+/// Shrinks a range to whole words, without spaces at its ends.
 pub fn trimmed(text: &str, start: usize, end: usize) -> (usize, usize) {
     let start = start + cut_at_start(text, start, end);
     let end = end - cut_at_end(text, start, end);
@@ -44,7 +44,7 @@ pub fn trimmed(text: &str, start: usize, end: usize) -> (usize, usize) {
     (start + blank, start + blank.max(run.trim_end().len()))
 }
 
-/// Bytes of the word that the beginning of a range cuts.
+/// Bytes of the word that the start of a range cuts.
 fn cut_at_start(text: &str, start: usize, end: usize) -> usize {
     let Some(mut before) = text[..start].chars().next_back() else { return 0 };
     let mut cut = 0;

@@ -52,16 +52,17 @@ pub struct Summary {
     pub held_back: HeldBack,
     /// Whether the other choice of validation data should be offered: whole documents cannot be split near nine to one.
     pub uneven: bool,
-    /// A hash of all documents in their order, as 16 hexadecimal digits: the same for the same text, whatever its files.
+    /// A hash of all documents in order, as 16 hexadecimal digits; it depends on the text, not on the division into
+    /// files.
     pub hash: String,
-    /// What is known of each source, in the order of loading.
+    /// Details of each source, in the order of loading.
     #[cfg_attr(target_arch = "wasm32", tsify(type = "TextSource[]"))]
     pub sources: Vec<SourceSummary>,
     /// The beginning of the text; a line feed between documents.
     pub preview: String,
-    /// The marks around the turns in `preview`, if the text has conversations.
+    /// The tokens around the turns in `preview`, if the text has conversations.
     pub turns: Option<TurnTokens>,
-    /// What stands in `preview` for the assistant's mark where the answer is only read.
+    /// The token in `preview` that replaces the assistant's one before answers that are not trained on.
     pub only_read: &'static str,
 }
 

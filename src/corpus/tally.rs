@@ -82,12 +82,12 @@ fn hash(bytes: &[u8]) -> u64 {
     mixed(state)
 }
 
-/// A hash of documents in their order.
+/// Hashes documents in order.
 pub fn hash_of(documents: &[DocumentTally]) -> u64 {
     documents.iter().fold(documents.len() as u64, |state, document| mixed(state.rotate_left(23) ^ document.hash))
 }
 
-/// SplitMix64's last step: every bit of the result depends on every bit given.
+/// The final mix of SplitMix64: every bit of the result depends on every bit of the input.
 pub fn mixed(state: u64) -> u64 {
     let state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_has_one_hash_and_another_order_another() {
+    fn the_hash_depends_on_the_order_of_documents() {
         let documents =
             |hashes: &[u64]| hashes.iter().map(|&hash| DocumentTally { characters: 1, hash }).collect::<Vec<_>>();
         let texts = [&[1, 2][..], &[2, 1], &[1], &[1, 1], &[]].map(|hashes| hash_of(&documents(hashes)));

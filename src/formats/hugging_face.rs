@@ -22,10 +22,10 @@ pub fn hugging_face(file: &ModelFile, date: &str) -> Result<Vec<u8>> {
     hugging_face_in(file, date, &Words::default())
 }
 
-/// As [`hugging_face`], with model card, scripts and notebook in the language of `words`.
+/// Like [`hugging_face`], with model card, scripts and notebook in the language of `words`.
 ///
 /// # Errors
-/// As [`hugging_face`].
+/// Those of [`hugging_face`].
 pub fn hugging_face_in(file: &ModelFile, date: &str, words: &Words) -> Result<Vec<u8>> {
     let tokenizer = file.tokenizer()?;
     let (exported, weights) = file.exported();

@@ -1,19 +1,19 @@
-//! README.md of an exported folder: where the model comes from, how good it is, how to use it. Only numbers of the text it
-//! was trained on, nothing of what it says.
+//! Writes README.md of an exported folder: the model's origin, quality and use. Of the training text it has only
+//! numbers, none of its contents.
 
 use super::{ModelFile, words::Words};
 use crate::copied::{FEWEST_CHARACTERS, FEWEST_WORDS};
 
-/// The card in English. What stands in `{braces}` is filled in; the lines between `---` are what Hugging Face's hub reads.
+/// The English card. `{placeholders}` are filled in; Hugging Face's hub reads the lines between `---`.
 pub const CARD: &str = include_str!("model_card.md");
 
-/// What stands for a loss that there is none of.
+/// Replaces a loss that was not measured.
 pub const NOT_MEASURED: &str = "not measured";
 
-/// What stands for the step of an evaluation that there was none of.
+/// Replaces the step of an evaluation that did not take place.
 pub const NEVER: &str = "never";
 
-/// The model card in the language of `words`.
+/// Writes the model card in the language of `words`.
 pub fn model_card(file: &ModelFile, date: &str, words: &Words) -> String {
     let (config, progress, facts, history) = (&file.config, &file.progress, &file.facts, &file.history);
     let training = &progress.config;
@@ -27,7 +27,7 @@ pub fn model_card(file: &ModelFile, date: &str, words: &Words) -> String {
     };
     let copied = history.samples.last().and_then(|sample| sample.copied);
     let card = words.markdown(CARD);
-    // Older files do not have it.
+    // Older model files have no share of copied text.
     let rows = card.split_inclusive('\n').filter(|row| copied.is_some() || !row.contains("{copied}"));
     let passes = match training.gradient_accumulation {
         1 => String::new(),
@@ -48,7 +48,7 @@ pub fn model_card(file: &ModelFile, date: &str, words: &Words) -> String {
         ("characters", count(facts.characters as u64)),
         ("train_tokens", count(facts.train_tokens as u64)),
         ("validation_tokens", count(facts.validation_tokens as u64)),
-        // The settings are the last run's; steps, tokens and time are of all runs.
+        // The settings are those of the last run; steps, tokens and time are totals of all runs.
         ("steps", count(progress.step)),
         ("tokens_seen", count(history.tokens)),
         ("seconds", count(history.seconds.max(0.0) as u64)),
@@ -73,7 +73,7 @@ pub fn model_card(file: &ModelFile, date: &str, words: &Words) -> String {
     filled(&rows.collect::<String>(), &values)
 }
 
-/// `template` with a value in the place of each `{name}`, in one pass: what a value says is never read again.
+/// Replaces each `{name}` in `template` by its value, in one pass: values are not scanned for placeholders.
 fn filled(template: &str, values: &[(&str, String)]) -> String {
     let mut text = String::new();
     let mut rest = template;
@@ -87,7 +87,7 @@ fn filled(template: &str, values: &[(&str, String)]) -> String {
     text + rest
 }
 
-/// A name as it may stand in Markdown: what is no letter or digit there is escaped.
+/// Escapes a name for Markdown: control characters become spaces, punctuation gets a backslash.
 fn one_line(text: &str) -> String {
     let mut line = String::new();
     for character in text.chars().map(|character| if character.is_control() { ' ' } else { character }).take(200) {

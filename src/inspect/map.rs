@@ -1,13 +1,13 @@
-//! The token embeddings as a map: their two principal components (Pearson 1901), found by orthogonal iteration, and which tokens
-//! lie near one another.
+//! Projects the token embeddings onto their two principal components (Pearson 1901), found by orthogonal iteration, and
+//! finds each token's nearest neighbours.
 
 use super::{plain, trace::rows};
 use crate::{error::Result, model::Gpt};
 
-/// Directions that are iterated together: the first two then converge however near the third is to them.
+/// Directions iterated together: the first two then converge even if the third has nearly the same variance.
 const DIRECTIONS: usize = 6;
 const MOST_ITERATIONS: usize = 60;
-/// The axes have settled once no number of them changes by more.
+/// Convergence: the largest change of any number of the axes in one iteration.
 const SETTLED: f32 = 1e-5;
 
 /// The rows of the token embedding.
@@ -20,9 +20,9 @@ pub struct Embeddings {
 /// Tokens as points in the plane.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EmbeddingMap {
-    /// `[tokens, 2]`: how far each token is along the two directions in which the tokens differ most.
+    /// `[tokens, 2]`: the coordinates along the two principal components.
     pub points: Vec<[f32; 2]>,
-    /// The share of all differences that each of the two directions shows, from 0 to 1.
+    /// The share of the total variance of each of the two components, from 0 to 1.
     pub shares: [f32; 2],
 }
 
@@ -38,7 +38,7 @@ impl Gpt {
 }
 
 impl Embeddings {
-    /// Places given tokens on a map. The same embeddings give the same map.
+    /// Projects the given tokens onto their two principal components. The result is deterministic.
     ///
     /// # Panics
     /// When an id is outside the vocabulary.
@@ -57,8 +57,8 @@ impl Embeddings {
         EmbeddingMap { shares: [share(0), share(1)], points }
     }
 
-    /// The `count` tokens among `ids` whose rows point most nearly the same way as that of `id`, with the cosines of the angles
-    /// between them, the nearest first.
+    /// Returns the `count` tokens among `ids` with the largest cosine similarity to `id`, with that similarity, the
+    /// nearest first.
     ///
     /// # Panics
     /// When an id is outside the vocabulary.
@@ -80,7 +80,7 @@ impl Embeddings {
     }
 }
 
-/// Moves the mean of all rows to 0.
+/// Subtracts the mean row.
 fn center(x: &mut [f32], width: usize) {
     let count = x.len() / width;
     for column in 0..width {
@@ -89,10 +89,10 @@ fn center(x: &mut [f32], width: usize) {
     }
 }
 
-/// The two directions of the largest variance of the rows of `x [rows, width]`, each of length 1. Of the two ways along each, it
-/// is the one whose largest number is positive.
+/// The two directions of largest variance of the rows of `x [rows, width]`, each of length 1, with the sign that makes
+/// the largest number positive.
 fn principal_axes(x: &[f32], width: usize) -> [Vec<f32>; 2] {
-    // No start is at a right angle to what is sought, but by the rarest chance; and it is always the same.
+    // A fixed start, so that the result is deterministic; it is practically never orthogonal to the solution.
     let start = |direction: usize| (0..width).map(|at| (1.0 + (at * (direction + 1)) as f32 * 0.7).sin()).collect();
     let mut axes: Vec<Vec<f32>> = (0..DIRECTIONS.max(2)).map(start).collect();
     orthonormalise(&mut axes);
@@ -111,7 +111,7 @@ fn principal_axes(x: &[f32], width: usize) -> [Vec<f32>; 2] {
     [0, 1].map(|axis| pointing(std::mem::take(&mut axes[axis])))
 }
 
-/// `x`, transposed, times `x` times a direction.
+/// Returns `xᵀ x` times a direction.
 fn covariance_times(x: &[f32], direction: &[f32]) -> Vec<f32> {
     let mut product = vec![0.0; direction.len()];
     for row in x.chunks_exact(direction.len()) {
@@ -121,13 +121,13 @@ fn covariance_times(x: &[f32], direction: &[f32]) -> Vec<f32> {
     product
 }
 
-/// Makes the directions right-angled to those before, and of length 1; where nothing is left of one it becomes 0.
+/// Gram-Schmidt: makes the directions orthonormal; a direction that depends on those before it becomes 0.
 fn orthonormalise(axes: &mut [Vec<f32>]) {
     for at in 0..axes.len() {
         let (before, rest) = axes.split_at_mut(at);
         let axis = &mut rest[0];
         let length = plain::norm(axis);
-        // Twice: the first time leaves what rounding does.
+        // Twice, because the first pass leaves rounding errors.
         for _ in 0..2 {
             for other in before.iter() {
                 let along = plain::dot(axis, other);
@@ -153,7 +153,7 @@ fn pointing(mut axis: Vec<f32>) -> Vec<f32> {
 mod tests {
     use super::*;
 
-    /// Rows spread by 5 along one direction, 2 along another at a right angle, and 0.1 along a third.
+    /// Rows with spread 5 along one direction, 2 along another, orthogonal one, and 0.1 along a third.
     fn embeddings() -> (Embeddings, [[f32; 4]; 3], Vec<[f32; 3]>) {
         let half = 0.5f32;
         let axes = [[half, half, half, half], [half, -half, half, -half], [half, half, -half, -half]];
@@ -177,7 +177,7 @@ mod tests {
         let map = embeddings.map(&ids);
         assert!(map.shares[0] > 0.8 && map.shares[0] + map.shares[1] > 0.99, "{:?}", map.shares);
         assert_eq!(map, embeddings.map(&ids));
-        // Distances between tokens are those of the first two directions.
+        // Distances on the map are those along the first two directions.
         let distance = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
         for (a, b) in [(0, 1), (3, 30), (7, 22)] {
             let (got, right) = (distance(&map.points[a], &map.points[b]), distance(&spread[a][..2], &spread[b][..2]));

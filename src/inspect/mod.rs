@@ -1,5 +1,6 @@
-//! A look inside a model: a slow, plain pass whose intermediate values have names, what they say in tokens, the token
-//! embeddings as a map, and one training step taken apart. Nothing here changes a model; training and generation never call it.
+//! Inspects a model: a slow, plain forward pass with named intermediate values, its predictions as tokens, a map of the
+//! token embeddings, and one training step stage by stage. Nothing here changes a model; training and generation never
+//! call it.
 
 mod map;
 mod plain;

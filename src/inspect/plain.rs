@@ -1,5 +1,5 @@
-//! The arithmetic of a transformer in plain loops, written from its definitions and not from the kernels in `ops/`, so that each
-//! can be held against the other. Matrices are row after row.
+//! The operations of a transformer in plain loops, written from their definitions and not from the kernels in `ops/`,
+//! so that tests can compare the two. Matrices are row-major.
 
 use std::f32::consts::{FRAC_1_SQRT_2, PI};
 
@@ -19,15 +19,15 @@ pub fn linear(x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
     y
 }
 
-/// The product of each row of `x [rows, width]` with each row of `table [count, width]`, `[rows, count]`.
+/// `x [rows, width] * tableᵀ` with `table [count, width]`, `[rows, count]`.
 pub fn scores(x: &[f32], table: &[f32], width: usize) -> Vec<f32> {
     let row = |x| table.chunks_exact(width).map(move |row| dot(x, row));
     x.chunks_exact(width).flat_map(row).collect()
 }
 
-/// The sum of the products of two rows.
+/// The dot product of two rows.
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    // Eight sums side by side, of which the compiler makes SIMD.
+    // Eight independent sums, so that the compiler emits SIMD.
     let mut sums = [0.0f32; 8];
     let (a_chunks, a_rest) = a.as_chunks::<8>();
     let (b_chunks, b_rest) = b.as_chunks::<8>();
@@ -37,7 +37,7 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
-/// The length of a row.
+/// The L2 norm of a row.
 pub fn norm(row: &[f32]) -> f32 {
     row.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt() as f32
 }
@@ -56,7 +56,7 @@ pub fn layer_norm(x: &[f32], gain: &[f32], bias: &[f32], epsilon: f32) -> Vec<f3
     x.chunks_exact(width).flat_map(row).collect()
 }
 
-/// Scores to shares that sum to 1.
+/// Softmax, in place.
 pub fn softmax(scores: &mut [f32]) {
     let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     scores.iter_mut().for_each(|score| *score = (*score - largest).exp());
@@ -64,8 +64,8 @@ pub fn softmax(scores: &mut [f32]) {
     scores.iter_mut().for_each(|score| *score /= total);
 }
 
-/// Causal self-attention of one window (Vaswani et al. 2017) from `qkv [time, 3 * width]`: the heads' outputs side by side,
-/// `[time, width]`, and how much each token attends to each, `[heads, time, time]`, 0 for tokens that come later.
+/// Causal self-attention of one window (Vaswani et al. 2017) from `qkv [time, 3 * width]`: the concatenated outputs of
+/// the heads, `[time, width]`, and the attention weights `[heads, time, time]`, 0 for later tokens.
 pub fn attention(qkv: &[f32], heads: usize, width: usize) -> (Vec<f32>, Vec<f32>) {
     let (time, head_width) = (qkv.len() / (3 * width), width / heads);
     let part = |token: usize, part: usize, head: usize| {
@@ -89,7 +89,7 @@ pub fn attention(qkv: &[f32], heads: usize, width: usize) -> (Vec<f32>, Vec<f32>
     (out, weights)
 }
 
-/// What an MLP does to a number between its two layers.
+/// The activation function of the MLP.
 pub fn activate(activation: Activation, x: f32) -> f32 {
     match activation {
         Activation::GeluTanh => 0.5 * x * (1.0 + ((2.0 / PI).sqrt() * (x + 0.044_715 * x.powi(3))).tanh()),
@@ -100,7 +100,7 @@ pub fn activate(activation: Activation, x: f32) -> f32 {
     }
 }
 
-/// The error function by its power series, which is exact to 32 bits between -4 and 4, and 1 or -1 beyond.
+/// The error function by its power series, exact to 32 bits between -4 and 4; beyond, it is 1 or -1.
 fn error_function(x: f32) -> f32 {
     if x.abs() > 4.0 {
         return x.signum();
@@ -118,7 +118,7 @@ fn error_function(x: f32) -> f32 {
 mod tests {
     use super::*;
 
-    /// PyTorch 2.15, `torch.nn.functional`, at -2, -0.5, 0, 1 and 3.
+    /// Reference values: PyTorch 2.15, `torch.nn.functional`, at -2, -0.5, 0, 1 and 3.
     #[test]
     fn activations_are_those_of_pytorch() {
         let right = [
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_token_attends_to_itself_and_what_was_before() {
-        // Queries and keys alike: every token looks evenly at all that it sees.
+        // With equal queries and keys every token attends evenly to all tokens up to itself.
         let qkv: Vec<f32> = (0..3).flat_map(|token| [1.0, 1.0, token as f32]).collect();
         let (out, weights) = attention(&qkv, 1, 1);
         let third = 1.0 / 3.0;

@@ -1,17 +1,17 @@
-//! A row of logits as what it says: how likely tokens are.
+//! Converts a row of logits into probabilities, ranks and surprise.
 
 use super::plain::softmax;
 
-/// One token that could come next.
+/// A candidate for the next token.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
     /// Its token id.
     pub id: u32,
-    /// How likely the model holds it, from 0 to 1.
+    /// Its probability, from 0 to 1.
     pub probability: f32,
 }
 
-/// The probabilities of all tokens to be the next.
+/// The probability of each token to be the next.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
     /// `[vocabulary]`; they sum to 1.
@@ -19,7 +19,7 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// Makes the prediction of a row of logits. Ids of which no token can be drawn, those from `vocabulary` on and those of
+    /// Computes the probabilities of a row of logits. Ids that cannot be drawn, those from `vocabulary` on and those in
     /// `unused`, get 0, as in generation.
     pub fn new(logits: &[f32], vocabulary: usize, unused: &[u32]) -> Self {
         let mut probabilities = logits.to_vec();
@@ -31,7 +31,7 @@ impl Prediction {
         Self { probabilities }
     }
 
-    /// The `count` likeliest tokens, the likeliest first; of equally likely ones the lower id.
+    /// The `count` likeliest tokens, the likeliest first; ties go to the lower id.
     pub fn likeliest(&self, count: usize) -> Vec<Candidate> {
         let each = self.probabilities.iter().enumerate();
         let mut all: Vec<Candidate> = each.map(|(id, &probability)| Candidate { id: id as u32, probability }).collect();
@@ -49,13 +49,13 @@ impl Prediction {
         self.probabilities.get(id as usize).copied().unwrap_or(0.0)
     }
 
-    /// How surprising a token is, in bits: minus the binary logarithm of its probability, at most 149, the smallest number
-    /// that 32 bits have.
+    /// The surprise of a token in bits: minus the binary logarithm of its probability, at most 149 because of the
+    /// smallest positive `f32`.
     pub fn surprise(&self, id: u32) -> f32 {
         -self.of(id).max(f32::from_bits(1)).log2()
     }
 
-    /// The place of a token among all, from 1 on: how many are likelier, and one.
+    /// The rank of a token by probability, from 1.
     pub fn rank(&self, id: u32) -> usize {
         let own = self.of(id);
         1 + self.probabilities.iter().filter(|&&other| other > own).count()

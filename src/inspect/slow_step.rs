@@ -1,5 +1,6 @@
-//! One training step taken apart: a window goes through a copy of the model, forward, backward and through the optimizer, and what
-//! each stage makes of it is kept. The model's own backward pass and optimizer compute it; the model itself is not touched.
+//! Takes one training step stage by stage: a copy of the model runs forward, backward and optimizer on one window, and
+//! keeps the intermediate values. The copy uses the model's own backward pass and optimizer; the model itself does not
+//! change.
 
 use std::ops::Range;
 
@@ -14,7 +15,7 @@ use crate::{
     train::{self, Batch, OptimizerState},
 };
 
-/// A part of the model, for which gradients and changes are added up.
+/// A part of the model, over which gradients and updates are summed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "name", rename_all = "kebab-case")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
@@ -25,34 +26,34 @@ pub enum Part {
     Positions,
     /// A block's attention with the norm before it.
     Attention {
-        /// Blocks count from 0.
+        /// The block's index, from 0.
         layer: usize,
     },
     /// A block's MLP with the norm before it.
     Mlp {
-        /// Blocks count from 0.
+        /// The block's index, from 0.
         layer: usize,
     },
     /// The norm before the head.
     Norm,
-    /// A head of its own.
+    /// The language-model head, if it is not tied.
     Head,
 }
 
-/// What one step does to a part of the model.
+/// The effect of one step on a part of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct PartUpdate {
-    /// Which part.
+    /// The part of the model.
     pub part: Part,
-    /// How many weights of it are trained.
+    /// The number of its trained weights.
     pub weights: usize,
-    /// The length of its gradient, before clipping.
+    /// The norm of its gradient, before clipping.
     pub gradient_norm: f32,
-    /// The length of its weights.
+    /// The norm of its weights.
     pub weight_norm: f32,
-    /// The length of what the optimizer added to them.
+    /// The norm of the optimizer's update.
     pub update_norm: f32,
 }
 
@@ -60,7 +61,7 @@ pub struct PartUpdate {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct WeightChange {
-    /// The tensor that it is of, such as `transformer.h.0.attn.c_attn.weight`.
+    /// The name of its tensor, such as `transformer.h.0.attn.c_attn.weight`.
     pub tensor: String,
     /// The weight before the step.
     pub before: f32,
@@ -70,11 +71,11 @@ pub struct WeightChange {
     pub after: f32,
 }
 
-/// One step, with what its stages made of one window.
+/// One step, with the intermediate values of one window.
 pub struct SlowStep {
-    /// The pass before the update.
+    /// The forward pass before the update.
     pub before: Trace,
-    /// What it predicted at each position.
+    /// Its prediction at each position.
     pub predictions: Vec<Prediction>,
     /// The predictions of the same window after the update.
     pub predictions_after: Vec<Prediction>,
@@ -88,11 +89,11 @@ pub struct SlowStep {
     pub largest: WeightChange,
 }
 
-/// Takes one step with `copy`, a copy on the CPU of the model and of its adapter, on one window, without dropout. `state` is the
-/// optimizer's state before the step.
+/// Takes one step of `copy`, a copy on the CPU of the model and its adapter, on one window, without dropout. `state` is
+/// the optimizer's state before the step.
 ///
 /// # Errors
-/// None but those of the engine, which the CPU has not.
+/// Only errors of the engine, which do not occur on the CPU.
 ///
 /// # Panics
 /// When `batch` is not one window of this model, or `state` another model's.
@@ -137,7 +138,7 @@ fn predictions(trace: &Trace) -> Vec<Prediction> {
     logits.chunks_exact(vocabulary).map(|row| Prediction::new(row, vocabulary, &[])).collect()
 }
 
-/// Whether a target counts, and then which token it is.
+/// Returns the target's token id, if the loss mask counts it.
 pub fn counted(target: u32) -> Option<u32> {
     Some(target).filter(|&target| target != IGNORED as u32)
 }

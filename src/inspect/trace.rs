@@ -1,5 +1,5 @@
-//! A pass through a model in plain loops that keeps what is computed on the way, under names. It reads the weights tensor by
-//! tensor from whichever engine has them, an adapter's sums included, and holds one block of them at a time.
+//! Runs a forward pass in plain loops and keeps its intermediate values under names. It reads the weights from any
+//! engine, tensor by tensor, with an adapter merged in, and holds one block of them at a time.
 
 use super::plain;
 use crate::{
@@ -9,37 +9,37 @@ use crate::{
     ops::{Tensor, read},
 };
 
-/// A place in the model where the residual stream is looked at.
+/// A named point of the residual stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Site {
-    /// The sum of the rows of token and position: what the first block reads.
+    /// The sum of token and position embedding: the input of the first block.
     Embedding,
-    /// After a block's attention, its input included; blocks count from 0.
+    /// After a block's attention and its residual connection; blocks count from 0.
     Attention(usize),
-    /// After a block, which is after its MLP.
+    /// After a block, that is after its MLP.
     Block(usize),
-    /// After the last norm: what the head reads.
+    /// After the last norm: the input of the head.
     Normed,
 }
 
-/// What one window of tokens becomes on its way through a model.
+/// The intermediate values of one window.
 pub struct Trace {
     /// Tokens of the window.
     pub time: usize,
-    /// Numbers of a token in the residual stream.
+    /// Width of the residual stream.
     pub width: usize,
-    /// Blocks of the model.
+    /// Number of blocks.
     pub layers: usize,
     /// Heads of each block.
     pub heads: usize,
-    /// How much each token attends to each, `[layers, heads, time, time]`; rows sum to 1, and what comes later has 0.
+    /// Attention weights, `[layers, heads, time, time]`; rows sum to 1, and later tokens have 0.
     pub attention: Vec<f32>,
-    /// In the order of the pass.
+    /// In the order of the forward pass.
     sites: Vec<(Site, Vec<f32>)>,
     head: Head,
 }
 
-/// What makes logits of the residual stream.
+/// The last norm and the language-model head.
 struct Head {
     gain: Vec<f32>,
     bias: Vec<f32>,
@@ -52,7 +52,7 @@ impl Trace {
     /// The residual stream at a site, `[time, width]`.
     ///
     /// # Panics
-    /// When the model has fewer blocks.
+    /// If the model has fewer blocks.
     pub fn at(&self, site: Site) -> &[f32] {
         let found = self.sites.iter().find(|(other, _)| *other == site);
         found.map_or_else(|| panic!("the model has no {site:?}"), |(_, values)| values)
@@ -63,11 +63,11 @@ impl Trace {
         plain::scores(self.at(Site::Normed), &self.head.table, self.width)
     }
 
-    /// What the model would say next if it ended at this site: the last norm and the head read the residual stream there
-    /// (nostalgebraist 2020, "the logit lens"). Logits after the token at `position`, `[vocabulary]`.
+    /// The logit lens (nostalgebraist 2020): applies the last norm and the head to the residual stream at this site.
+    /// Returns the logits after the token at `position`, `[vocabulary]`.
     ///
     /// # Panics
-    /// When the window has no such position, or the model no such site.
+    /// If the window has no such position, or the model no such site.
     pub fn lens(&self, site: Site, position: usize) -> Vec<f32> {
         let row = &self.at(site)[position * self.width..][..self.width];
         let Head { gain, bias, epsilon, table } = &self.head;
@@ -77,7 +77,8 @@ impl Trace {
         }
     }
 
-    /// How much the token at `position` attends to each up to itself, `[position + 1]`, in a head of a layer.
+    /// The attention weights of the token at `position`, for each token up to itself, `[position + 1]`, in a head of a
+    /// layer.
     ///
     /// # Panics
     /// When there is no such layer, head or position.
@@ -87,14 +88,14 @@ impl Trace {
 }
 
 impl Gpt {
-    /// Traces one window of tokens. It takes about a second for 10^9 products of a weight with a token.
+    /// Traces one window of tokens. It takes about a second per 10^9 multiplications of a weight with a token.
     ///
     /// # Errors
     /// [`Error::DeviceLost`](crate::error::Error::DeviceLost) or
     /// [`Error::GpuCommandRejected`](crate::error::Error::GpuCommandRejected) if the GPU fails.
     ///
     /// # Panics
-    /// When there are several windows, or one longer than the context.
+    /// If there are several windows, or one that exceeds the context length.
     pub async fn trace(&self, ids: &Ids) -> Result<Trace> {
         assert!(ids.windows() == 1 && ids.time() <= self.config.context, "one window of at most a context");
         let Architecture { norm: Norm::Layer { epsilon }, layers, width, attention, mlp, tied, .. } =
@@ -129,7 +130,7 @@ impl Gpt {
     }
 }
 
-/// Each token's row and its position's, added, `[time, width]`.
+/// The sum of token and position embedding of each token, `[time, width]`.
 fn embedded(ids: &Ids, tokens: &[f32], positions: &[f32], width: usize) -> Vec<f32> {
     let row = |(id, position): (&u32, &[f32])| -> Vec<f32> {
         let token = &tokens[*id as usize * width..][..width];
@@ -142,12 +143,12 @@ async fn linear(x: &[f32], linear: &crate::model::Linear) -> Result<Vec<f32>> {
     Ok(plain::linear(x, &values(&linear.weight).await?, &values(&linear.bias).await?))
 }
 
-/// The numbers of a tensor, row after row.
+/// Reads the numbers of a tensor, row-major.
 pub(super) async fn values<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f32>> {
     Ok(read(tensor.clone()).await?)
 }
 
-/// The numbers of a table in several pieces.
+/// Reads the numbers of a table that consists of several tensors.
 pub(super) async fn rows(pieces: &[Tensor<2>]) -> Result<Vec<f32>> {
     let mut all = Vec::new();
     for piece in pieces {

@@ -1,4 +1,4 @@
-//! What of a written text is copied from the text that the model was trained on.
+//! Searches for parts of a generated text that are copied from the training text.
 
 use std::rc::Rc;
 
@@ -9,12 +9,12 @@ use crate::{
     train::Dataset,
 };
 
-/// Tokens of a training text up to which each evaluation's sample is compared with it: a quarter of a second at
-/// the most. Longer ones are read when a person asks.
+/// Largest training text, in tokens, with which each evaluation's sample is compared: a quarter of a second at most.
+/// Longer ones are searched only on request.
 const MOST_AT_EVALUATIONS: usize = 4_000_000;
 
 impl Session {
-    /// Begins to look for what of `written` is copied from the training text. `None` if no text is known.
+    /// Begins to search for the runs of `written` that are copied from the training text. `None` if no text is known.
     ///
     /// # Errors
     /// [`Error::TokensTooLarge`](crate::error::Error::TokensTooLarge) if the token ids of the text do not fit into memory.
@@ -22,7 +22,7 @@ impl Session {
         Ok(self.learned_text()?.map(|learned| CopiedSearch::new(written, learned)))
     }
 
-    /// Begins to look for the passages of the training text that are most like `text`. `None` if no text is known.
+    /// Begins to search for the passages of the training text most similar to `text`. `None` if no text is known.
     ///
     /// # Errors
     /// Those of [`find_copied`](Self::find_copied).
@@ -30,7 +30,7 @@ impl Session {
         Ok(self.learned_text()?.map(|learned| NearestSearch::new(text, learned)))
     }
 
-    /// What the model was trained on or, where that is not known here, what it would be trained on.
+    /// The text that the model was trained on or, if that is unknown, the text that is loaded.
     fn learned_text(&mut self) -> Result<Option<LearnedText>> {
         if let Some(Model { data: Some(data), tokenizer, .. }) = &self.model {
             let sources = if self.is_loaded(data) { self.learned_sources() } else { Vec::new() };
@@ -45,7 +45,7 @@ impl Session {
         }
     }
 
-    /// Whether these are the ids of the text that is loaded.
+    /// Whether these are the token ids of the loaded text.
     fn is_loaded(&self, data: &Rc<Dataset>) -> bool {
         self.data.as_ref().is_some_and(|loaded| Rc::ptr_eq(loaded, data) || loaded == data)
     }
@@ -56,7 +56,7 @@ impl Session {
         let mut documents = 0;
         let mut ends = Vec::new();
         for source in self.corpus.sources() {
-            // Documents are parts of the text of their source, in its order.
+            // Documents are slices of their source's text, in its order.
             let text = source.text.as_bytes().as_ptr_range();
             documents +=
                 split.train[documents..].iter().take_while(|document| text.contains(&document.as_ptr())).count();
@@ -67,7 +67,7 @@ impl Session {
 }
 
 impl Model {
-    /// Begins to look for what a sample has copied, where that is worth its time.
+    /// Begins to search for copied runs of a sample, unless the training text is too long for that.
     pub(super) fn copied_in_sample(&self, text: &str) -> Option<CopiedSearch> {
         let data = self.data.as_ref()?;
         let is_worth_it = self.trainer.progress().step > 0 && data.train.len() <= MOST_AT_EVALUATIONS;

@@ -54,10 +54,10 @@ impl Session {
         self.export_hugging_face_in(name, date, &formats::Words::default()).await
     }
 
-    /// As [`Self::export_hugging_face`], with model card, scripts and notebook in the language of `words`.
+    /// Like [`Self::export_hugging_face`], with model card, scripts and notebook in the language of `words`.
     ///
     /// # Errors
-    /// As [`Self::export_hugging_face`].
+    /// Those of [`Self::export_hugging_face`].
     pub async fn export_hugging_face_in(&self, name: &str, date: &str, words: &formats::Words) -> Result<Vec<u8>> {
         formats::hugging_face_in(&self.merged_file(name).await?, date, words)
     }

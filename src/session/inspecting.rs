@@ -1,5 +1,5 @@
-//! A look inside the model, in tokens with their texts: what it held likely where it wrote, what each layer would have said, and
-//! the map of its tokens. Nothing here changes the model or a run.
+//! Inspects the model: token probabilities of a text, the logit lens, and the token map, with each token's text.
+//! Nothing here changes the model or a run.
 
 use serde::Serialize;
 
@@ -11,72 +11,72 @@ use crate::{
     tokenizer::{StreamDecoder, Tokenizer},
 };
 
-/// Likeliest tokens that are given with each token.
+/// Number of likeliest tokens listed for each token.
 const CANDIDATES: usize = 10;
-/// The same for each layer.
+/// Number of likeliest tokens listed for each layer of the lens.
 const LENS_CANDIDATES: usize = 5;
-/// Products of a weight and a token that a trace may take, about four seconds of them.
+/// Most multiplications of a weight with a token in one trace: about four seconds.
 const MOST_PRODUCTS: u64 = 4_000_000_000;
-/// Numbers of attention, 16 MiB of them.
+/// Most attention weights of one trace: 16 MiB.
 const MOST_ATTENTION: usize = 1 << 22;
-/// More tokens are not drawn at once.
+/// Most tokens that the page draws at once.
 const MOST_TOKENS: usize = 256;
-/// Tokens on the map.
+/// Most tokens on the map.
 const MOST_ON_MAP: usize = 2048;
-/// Tokens that are named as near another.
+/// Number of nearest tokens listed.
 const NEAREST: usize = 10;
 
-/// A token that could stand at a place.
+/// A candidate for a position of the text.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct TokenChoice {
     /// Its token id.
     pub id: u32,
-    /// The token for display, with bytes that are no whole character as `<0xC3>`.
+    /// The token for display, with incomplete characters as bytes like `<0xC3>`.
     pub text: String,
-    /// What it adds to the text before it: a character with its last byte.
+    /// The text that it appends: a character appears with its last byte.
     pub adds: String,
-    /// How likely the model held it, from 0 to 1.
+    /// Its probability, from 0 to 1.
     pub probability: f32,
 }
 
-/// A token of a text, and what the model thought of it before it read it.
+/// A token of a text, with the model's prediction for its position.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct InspectedToken {
     /// Its token id.
     pub id: u32,
-    /// The token for display, with bytes that are no whole character as `<0xC3>`.
+    /// The token for display, with incomplete characters as bytes like `<0xC3>`.
     pub text: String,
-    /// What it adds to the text before it: a character with its last byte.
+    /// The text that it appends: a character appears with its last byte.
     pub adds: String,
-    /// Whether it is of the prompt, or begins the text, and was not drawn.
+    /// Whether it is part of the prompt or the token that begins the text, so that it was not drawn.
     pub given: bool,
-    /// How likely the model held it, from 0 to 1; none for the first token, before which there is nothing.
+    /// Its probability, from 0 to 1; none for the first token, which has no context.
     pub probability: Option<f32>,
-    /// How surprised the model was, in bits: minus the binary logarithm of `probability`.
+    /// Its surprise in bits: minus the binary logarithm of `probability`.
     pub surprise: Option<f32>,
-    /// Its place among all tokens by their probability, from 1 on.
+    /// Its rank among all tokens by probability, from 1.
     pub rank: Option<usize>,
-    /// The likeliest tokens at its place, the likeliest first.
+    /// The likeliest tokens at its position, the likeliest first.
     pub choices: Vec<TokenChoice>,
 }
 
-/// A text as the model read it.
+/// An inspected text.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Inspection {
-    /// The tokens that were looked at, which are the last ones of the text.
+    /// The inspected tokens: the last ones of the text.
     pub tokens: Vec<InspectedToken>,
     /// The likeliest tokens after the last one.
     pub next: Vec<TokenChoice>,
-    /// The ids of the whole text, with those that were left out before `tokens`.
+    /// The ids of the whole text, including those omitted before `tokens`.
     pub ids: Vec<u32>,
-    /// The text of those that were left out.
+    /// The text of the omitted tokens.
     pub before: String,
-    /// How many tokens are looked at at most with this model.
+    /// The most tokens that are inspected with this model.
     pub most: usize,
     /// The number of layers.
     pub layers: usize,
@@ -84,15 +84,15 @@ pub struct Inspection {
     pub heads: usize,
 }
 
-/// What a layer would say next, if it were the last one.
+/// The logit lens of one layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct LensRow {
-    /// How many layers have been computed: 0 is the embedding alone.
+    /// The number of layers computed: 0 is the embedding alone.
     pub layers: usize,
     /// The likeliest tokens, the likeliest first.
     pub choices: Vec<TokenChoice>,
-    /// The probability of the token that follows in the text; none after the last one.
+    /// The probability of the next token in the text; none after the last token.
     pub following: Option<f32>,
 }
 
@@ -104,9 +104,9 @@ pub struct MapPoint {
     pub id: u32,
     /// The token for display.
     pub text: String,
-    /// Where it is along the first direction.
+    /// Its coordinate along the first principal component.
     pub x: f32,
-    /// Where it is along the second direction.
+    /// Its coordinate along the second principal component.
     pub y: f32,
 }
 
@@ -114,15 +114,15 @@ pub struct MapPoint {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct TokenMap {
-    /// One for each token on it, in the order of their ids.
+    /// One point for each token on the map, in the order of their ids.
     pub points: Vec<MapPoint>,
-    /// The share of all differences that each of the two directions shows, from 0 to 1.
+    /// The share of the total variance of each of the two components, from 0 to 1.
     pub shares: [f32; 2],
-    /// How many tokens the model has; those beyond the first ones are not on the map.
+    /// The size of the vocabulary; the map has only its first tokens.
     pub vocabulary: usize,
 }
 
-/// A token that is near another.
+/// A neighbour of a token.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct NearToken {
@@ -130,20 +130,21 @@ pub struct NearToken {
     pub id: u32,
     /// The token for display.
     pub text: String,
-    /// The cosine of the angle between both embeddings; 1 if they point the same way.
+    /// The cosine similarity of both embeddings; 1 if they point the same way.
     pub cosine: f32,
 }
 
 impl Session {
-    /// Looks at how the model reads `prompt` and what it wrote after it: how likely each token was, and which ones would have been
-    /// likelier. Without a prompt the text begins with the token that begins every text. Of a long text only the last tokens are
-    /// looked at. [`Session::lens`] and [`Session::inspected_attention`] then tell more of the same text.
+    /// Inspects how the model reads `prompt` and the text `written` after it: the probability of each token, and the
+    /// likeliest alternatives. Without a prompt the text begins with the token that begins every text. Of a long text
+    /// only the last tokens are inspected. [`Session::lens`] and [`Session::inspected_attention`] then return more
+    /// about the same text.
     ///
     /// # Errors
     /// [`Error::NoModel`] if there is no model; [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn inspect(&mut self, prompt: &str, written: &str) -> Result<Inspection> {
         let Model { gpt, tokenizer, inspected, .. } = self.model_mut()?;
-        *inspected = None; // its memory serves again
+        *inspected = None; // frees its memory for the next one
         let mut ids = tokenizer.encode(prompt);
         if ids.is_empty() {
             ids.push(tokenizer.start());
@@ -176,8 +177,8 @@ impl Session {
         Ok(Inspection { tokens, next, ids, before, most, layers, heads })
     }
 
-    /// How much each token of the text that was looked at attends to each, `[layers, heads, tokens, tokens]`; nothing if none
-    /// was.
+    /// Returns the attention weights of the inspected text, `[layers, heads, tokens, tokens]`; empty if no text was
+    /// inspected.
     ///
     /// # Errors
     /// [`Error::NoModel`] if there is no model.
@@ -185,8 +186,8 @@ impl Session {
         Ok(self.model()?.inspected.as_ref().map_or(&[], |inspected| &inspected.trace.attention))
     }
 
-    /// What each layer would say after the token at `position` of the text that was looked at, from the embedding alone to the
-    /// last layer; nothing if no text was, or it has no such token.
+    /// Returns the logit lens after the token at `position` of the inspected text, from the embedding alone to the last
+    /// layer; empty if no text was inspected, or it has no such token.
     ///
     /// # Errors
     /// [`Error::NoModel`] if there is no model.
@@ -209,14 +210,14 @@ impl Session {
         Ok((0..=trace.layers).map(row).collect())
     }
 
-    /// Frees the memory of the text that was looked at.
+    /// Frees the memory of the inspected text.
     pub fn forget_inspection(&mut self) {
         if let Some(model) = &mut self.model {
             model.inspected = None;
         }
     }
 
-    /// Places the model's tokens, of a large vocabulary the first ones, on a map.
+    /// Projects the model's tokens onto a map; of a large vocabulary the first ones.
     ///
     /// # Errors
     /// [`Error::NoModel`] if there is no model; [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
@@ -229,10 +230,10 @@ impl Session {
         Ok(TokenMap { points, shares: map.shares, vocabulary: used(tokenizer).count() })
     }
 
-    /// The tokens whose embeddings are most like that of `id`, the nearest first.
+    /// Returns the tokens whose embeddings are most similar to that of `id`, the nearest first.
     ///
     /// # Errors
-    /// [`Error::NoModel`] if there is no model; [`Error::TokenOutOfRange`] for a token that it does not have;
+    /// [`Error::NoModel`] if there is no model; [`Error::TokenOutOfRange`] for an id outside the vocabulary;
     /// [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn nearest_tokens(&self, id: u32) -> Result<Vec<NearToken>> {
         let Model { gpt, tokenizer, .. } = self.model()?;
@@ -245,33 +246,33 @@ impl Session {
     }
 }
 
-/// A text that is looked at.
+/// An inspected text.
 pub(super) struct Inspected {
     trace: Trace,
     /// `[time]`
     ids: Vec<u32>,
 }
 
-/// How many tokens are traced at most: a context, of a large model less.
+/// The most tokens of one trace: a context length, less for a large model.
 pub(super) fn most_tokens(config: &ModelConfig) -> usize {
     let in_time = (MOST_PRODUCTS / config.parameters().max(1)) as usize;
     let in_memory = (MOST_ATTENTION / (config.layers * config.heads)).isqrt();
     config.context.min(in_time).min(in_memory).clamp(1, MOST_TOKENS)
 }
 
-/// The ids that tokens have.
+/// The ids that have tokens.
 fn used(tokenizer: &Tokenizer) -> impl Iterator<Item = u32> + '_ {
     (0..tokenizer.vocabulary() as u32).filter(|id| tokenizer.unused().binary_search(id).is_err())
 }
 
-/// What a trace predicts after each token.
+/// The predictions of a trace after each token.
 fn predictions(trace: &Trace, tokenizer: &Tokenizer) -> Vec<Prediction> {
     let logits = trace.logits();
     let rows = logits.chunks_exact(logits.len() / trace.time);
     rows.map(|row| Prediction::new(row, tokenizer.vocabulary(), tokenizer.unused())).collect()
 }
 
-/// The likeliest tokens after what `decoder` has read.
+/// The likeliest tokens after those that `decoder` has read.
 pub(super) fn choices(
     prediction: &Prediction,
     count: usize,

@@ -96,7 +96,7 @@ pub struct ModelSummary {
     pub vocabulary: usize,
     /// Whether its tokenizer has the turn tokens of a chat template.
     pub chat: bool,
-    /// These tokens, if it has them.
+    /// Its special tokens of turns, if it has them.
     pub turns: Option<TurnTokens>,
     /// The settings of its architecture.
     pub config: ModelConfig,
@@ -152,7 +152,7 @@ struct Model {
     facts: TextFacts,
     /// The run that was begun or resumed.
     run: Option<running::Running>,
-    /// The text that somebody looks into.
+    /// The inspected text.
     inspected: Option<inspecting::Inspected>,
 }
 

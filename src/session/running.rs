@@ -16,17 +16,17 @@ fn sample_options() -> GenerateOptions {
 /// A run that was begun or resumed.
 pub(super) struct Running {
     run: Run,
-    /// The sample under way. A person's text may be written in between.
+    /// The sample of the current evaluation. Other texts may be generated before it is complete.
     sample: Option<Sampling>,
     /// Why the run ends, once the self-check has been reported.
     failed: Option<Error>,
 }
 
-/// How far a sample is.
+/// The stages of a sample.
 enum Sampling {
-    /// It is being written, and has this text so far.
+    /// The sample is being generated; the text so far.
     Writing(Box<Writing>, String),
-    /// It is being compared with the training text.
+    /// The sample is being compared with the training text.
     Comparing(Box<CopiedSearch>, String),
 }
 

@@ -1,5 +1,5 @@
-//! One training step of the run taken apart, in tokens with their texts. A copy of the model computes it; the model and its run stay
-//! as they are.
+//! Takes the run's next training step stage by stage, with each token's text. A copy of the model computes it; the
+//! model and its run do not change.
 
 use serde::Serialize;
 
@@ -14,12 +14,11 @@ use crate::{
     train,
 };
 
-/// Tokens of the window that are read.
+/// Most tokens of the window that are read.
 const MOST_TOKENS: usize = 64;
-/// Weights of a model that is copied, 128 MiB of them; its gradients and the optimizer's state take three times
-/// as much again.
+/// Most weights of a model that is copied: 128 MiB; gradients and optimizer state take three times as much again.
 const MOST_PARAMETERS: u64 = 1 << 25;
-/// Numbers that are shown of a row of thousands.
+/// Numbers shown of a row of the residual stream.
 const SHOWN_NUMBERS: usize = 8;
 
 /// A position of the window of a slow step.
@@ -27,79 +26,79 @@ const SHOWN_NUMBERS: usize = 8;
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct SlowPosition {
-    /// The token that is read.
+    /// The input token.
     pub id: u32,
-    /// It for display.
+    /// The input token for display.
     pub text: String,
-    /// The token that should be predicted; none where it does not count, as in a question of a conversation.
+    /// The target token; none where the loss mask does not count it, as in a question of a conversation.
     pub target: Option<String>,
     /// The probability of the target before the step.
     pub before: Option<f32>,
     /// The probability of the target after the step.
     pub after: Option<f32>,
-    /// The token that was held likeliest before the step.
+    /// The likeliest token before the step.
     pub guess: TokenChoice,
-    /// The token that is held likeliest after it.
+    /// The likeliest token after the step.
     pub guess_after: TokenChoice,
 }
 
-/// Some numbers of a row, and the length of all of it.
+/// The beginning of a row, and its norm.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct ShownRow {
-    /// The first ones.
+    /// The first numbers.
     pub numbers: Vec<f32>,
-    /// The length of the row as a vector.
+    /// The L2 norm of the whole row.
     pub norm: f32,
 }
 
-/// One training step taken apart; see [`inspect::SlowStep`].
+/// One training step, stage by stage; see [`inspect::SlowStep`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct SlowMotion {
-    /// The step of the run that would come next, from 1 on.
+    /// The run's next step, from 1.
     pub step: u64,
     /// The tokens of the window.
     pub positions: Vec<SlowPosition>,
-    /// How many windows a step of the run has.
+    /// Windows in a step of the run.
     pub windows: usize,
-    /// How many tokens a window of the run has.
+    /// Tokens in a window of the run.
     pub window: usize,
-    /// The number of numbers in a row.
+    /// Numbers in a row.
     pub width: usize,
-    /// The position that `embedding`, `after_attention`, `after_block` and `attention` are of: the last one.
+    /// The position described by `embedding`, `after_attention`, `after_block` and `attention`: the last one.
     pub shown: usize,
-    /// The sum of its token's row and its position's row.
+    /// The sum of token and position embedding.
     pub embedding: ShownRow,
-    /// The same after the first block's attention.
+    /// The residual stream after the first block's attention.
     pub after_attention: ShownRow,
-    /// The same after the first block.
+    /// The residual stream after the first block.
     pub after_block: ShownRow,
-    /// How much it attends to each position in the first block, the mean of all heads.
+    /// Its attention weights for each position in the first block, averaged over the heads.
     pub attention: Vec<f32>,
     /// The mean cross-entropy of the window before and after the step, in nats.
     pub losses: [f32; 2],
-    /// The norm of the whole gradient, before clipping.
+    /// The global gradient norm, before clipping.
     pub gradient_norm: f32,
-    /// The largest norm that a gradient may have in this run; 0 for any.
+    /// The run's limit of the gradient norm for clipping; 0 for none.
     pub clip: f64,
     /// The learning rate of the step.
     pub learning_rate: f64,
-    /// What the step does to each part of the model.
+    /// The effect of the step on each part of the model.
     pub parts: Vec<PartUpdate>,
     /// The weight with the largest gradient.
     pub largest: WeightChange,
 }
 
 impl Session {
-    /// Takes the run's next step apart, on the first of its windows or the beginning of it: computed by a copy of the model on
-    /// the CPU, with the state of the optimizer and the learning rate that the run has now.
+    /// Takes the run's next step stage by stage, on the beginning of its first window. A copy of the model computes it
+    /// on the CPU, with the run's current optimizer state and learning rate.
     ///
     /// # Errors
-    /// [`Error::NoModel`] if there is no model; [`Error::NoRun`] if no run was prepared; [`Error::ModelTooLargeToCopy`] if there
-    /// is not the memory for a copy; [`Error::TextTooShort`] or [`Error::NothingToLearn`] if no window can be drawn;
-    /// [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
+    /// [`Error::NoModel`] if there is no model; [`Error::NoRun`] if no run was prepared; [`Error::ModelTooLargeToCopy`]
+    /// if the model is too large for a copy; [`Error::TextTooShort`] or [`Error::NothingToLearn`] if no window can be
+    /// drawn; [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn slow_motion(&self) -> Result<SlowMotion> {
         let Model { gpt, tokenizer, trainer, data, .. } = self.model()?;
         let data = data.as_ref().ok_or(Error::NoRun)?;

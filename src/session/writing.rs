@@ -21,7 +21,8 @@ impl Session {
         Ok(())
     }
 
-    /// Starts a generation that continues token ids, which may end within a character; the text then begins with it.
+    /// Starts a generation that continues token ids. If they end within a character, the text begins with that
+    /// character.
     ///
     /// # Errors
     /// Those of [`Session::begin_generation`]; [`Error::TokenOutOfRange`] if an id is outside the vocabulary.

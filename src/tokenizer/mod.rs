@@ -215,13 +215,13 @@ impl Tokenizer {
         self.roles.start.or_else(|| self.end_of_text()).or_else(line).unwrap_or(0)
     }
 
-    /// Returns the ids of the tokens that stand between documents and between turns, and are no part of their words.
+    /// Returns the ids of the special tokens that separate documents and turns.
     pub fn borders(&self) -> impl Iterator<Item = u32> {
         let ends = self.roles.ends.iter().copied();
         ends.chain(self.roles.start).chain(self.turn_ids().into_iter().flatten())
     }
 
-    /// Returns the bytes that an id is decoded to; none if it is outside the vocabulary.
+    /// Returns the bytes that an id decodes to; none if it is outside the vocabulary.
     pub fn bytes(&self, id: u32) -> &[u8] {
         self.tokens.get(id).unwrap_or_default()
     }

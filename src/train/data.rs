@@ -42,11 +42,11 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// A piece of a batch of one window, of `most` tokens at most: its beginning, or where none of the targets there counts,
-    /// what ends with the first that does.
+    /// Returns at most `most` tokens of a batch of one window: its beginning or, if no target there counts, the tokens
+    /// that end with the first target that does.
     ///
     /// # Panics
-    /// When there are several windows.
+    /// If there are several windows.
     pub fn piece(&self, most: usize) -> Self {
         assert_eq!(self.inputs.windows(), 1, "one window");
         let counts = |&target: &u32| target != IGNORED as u32;

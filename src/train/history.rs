@@ -1,4 +1,4 @@
-//! What a model's training looked like so far: every scalar the page draws and the model card quotes.
+//! The history of a model's training: every scalar that the page draws and the model card quotes.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +35,7 @@ pub struct Evaluation {
     pub bits_per_byte: Option<f32>,
 }
 
-/// What the model wrote at an evaluation.
+/// Text that the model generated at an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Sample {
@@ -43,8 +43,8 @@ pub struct Sample {
     pub step: u64,
     /// The generated text, without a prompt.
     pub text: String,
-    /// The share of its characters that is copied from the training text, from 0 to 1 (see `copied`); `None` before the first
-    /// step, where the text is too long to be read at each evaluation, and in files of older versions.
+    /// The share of its characters that is copied from the training text, from 0 to 1 (see `copied`); `None` before the
+    /// first step, if the text is too long to be read at each evaluation, and in files of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(target_arch = "wasm32", tsify(optional))]
     pub copied: Option<f64>,

@@ -344,7 +344,7 @@ impl Trainer {
         }
     }
 
-    /// Copies the state of the optimizer to the CPU.
+    /// Reads the optimizer state back to the CPU.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.

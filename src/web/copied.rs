@@ -1,5 +1,5 @@
-//! What of a written text is copied from the training text, and what of that text is most like it: searches that take their
-//! time, in pieces.
+//! JavaScript bindings of the searches in the training text: copied runs of a text, and the passages most similar to
+//! it. A search runs in pieces, as it takes time.
 
 use wasm_bindgen::prelude::*;
 
@@ -8,20 +8,20 @@ use crate::copied;
 
 #[wasm_bindgen]
 impl Session {
-    /// Begins to look for what of `written` is copied; undefined if no training text is known.
+    /// Begins to search for copied runs of `written`; undefined if no training text is known.
     #[wasm_bindgen(js_name = findCopied)]
     pub fn find_copied(&mut self, written: &str) -> Thrown<Option<CopiedSearch>> {
         Ok(self.0.find_copied(written).map_err(thrown)?.map(CopiedSearch))
     }
 
-    /// Begins to look for the passages that are most like `text`; undefined if no training text is known.
+    /// Begins to search for the passages most similar to `text`; undefined if no training text is known.
     #[wasm_bindgen(js_name = findNearest)]
     pub fn find_nearest(&mut self, text: &str) -> Thrown<Option<NearestSearch>> {
         Ok(self.0.find_nearest(text).map_err(thrown)?.map(NearestSearch))
     }
 }
 
-/// A text on its way past the training text. See `copied::CopiedSearch`.
+/// The search for copied runs of a text. See `copied::CopiedSearch`.
 #[wasm_bindgen]
 pub struct CopiedSearch(copied::CopiedSearch);
 
@@ -32,14 +32,14 @@ impl CopiedSearch {
         self.0.read()
     }
 
-    /// The text divided into what is copied and what is not.
+    /// The text, divided into copied and other pieces.
     #[wasm_bindgen(unchecked_return_type = "Copied")]
     pub fn result(&self) -> Thrown<JsValue> {
         to_js(&self.0.result())
     }
 }
 
-/// The same for the passages that are most like a text. See `copied::NearestSearch`.
+/// The search for the passages most similar to a text. See `copied::NearestSearch`.
 #[wasm_bindgen]
 pub struct NearestSearch(copied::NearestSearch);
 

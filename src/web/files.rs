@@ -14,8 +14,8 @@ impl Session {
         bytes(self.0.export_safetensors(&name).await)
     }
 
-    /// The model as a Hugging Face folder, in a ZIP archive. `name` and `date`: for the model card. `words`: what model card,
-    /// scripts and notebook say in another language, by the English phrases.
+    /// The model as a Hugging Face folder, in a ZIP archive. `name` and `date`: for the model card. `words`: the
+    /// translations of model card, scripts and notebook, by the English phrases.
     #[wasm_bindgen(js_name = exportHuggingFace)]
     pub async fn export_hugging_face(
         &self,

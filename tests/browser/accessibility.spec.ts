@@ -7,7 +7,7 @@ import { LANGUAGES, wordsIn } from "./words";
 onceIsEnough();
 
 for (const language of LANGUAGES)
-  test(`${language}: axe finds nothing, from the first screen to a chat with the model`, async ({ page }) => {
+  test(`${language}: axe finds no violation from the first screen to a chat with the model`, async ({ page }) => {
     const say = wordsIn(language);
     const place = (name: string) => step(page, say(`${name}.title`));
     await page.goto(`?engine=cpu&lang=${language}#${small}&steps=20&evalEvery=10`);

@@ -29,7 +29,7 @@ test.describe("the engine", () => {
   });
 });
 
-test("a value that is no string is refused where one is expected, and nothing is lost", async ({ page }, {
+test("arguments of the wrong type are refused where a string is expected, without data loss", async ({ page }, {
   project,
 }) => {
   await open(page, project.name);

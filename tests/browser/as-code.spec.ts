@@ -1,4 +1,4 @@
-// The steps as code: what is copied from the page runs as it is, and does what the page does.
+// Tests the steps as code: copied code runs unchanged, and does the same as the page.
 import { execFile, execFileSync } from "node:child_process";
 import { copyFile, readdir, writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
@@ -22,7 +22,7 @@ async function openCode(page: Page, name: string, language: "Python" | "JavaScri
   await drawn(page);
 }
 
-/** The code of all steps, as the button copies it. */
+/** Returns the code of all steps, copied with the button. */
 async function copyAll(page: Page, language: "Python" | "JavaScript"): Promise<string> {
   await openCode(page, "Train", language);
   await press(step(page, "Train"), "Copy all steps");
@@ -51,12 +51,12 @@ test("the JavaScript of all steps repeats the page's run", async ({ page }) => {
     "it tells its losses",
   ).toBe(true);
 
-  // With another seed it is another run.
+  // Another seed makes another run.
   await page.evaluate(`(async () => {\n${code.replaceAll("seed: 5,", "seed: 6,")}\n})()`);
   expect(await losses()).not.toEqual(before);
 });
 
-test("the JavaScript reads files of one's own again, as the page has read them", async ({ page }) => {
+test("the JavaScript reads the user's files with the same result as the page", async ({ page }) => {
   await visit(page, "cpu");
   const rows = Array.from({ length: 30 }, (_, row) => `${row},"The ${row}th gull looks for a fish."\n`).join("");
   const chat = "1/2/24, 9:05 - Ana: hola\n1/2/24, 9:06 - Leo: ¿qué tal? https://a.example\n1/2/24, 9:07 - Eva: bien\n";
@@ -70,7 +70,7 @@ test("the JavaScript reads files of one's own again, as the page has read them",
   await expect(step(page, "Text").getByText("Leo: learned").first()).toBeVisible();
   await step(page, "Text").getByLabel("Web addresses").click();
   await expect(step(page, "Text").getByText("3 kept")).toBeVisible();
-  // That an encoding was guessed is not said of one that is given.
+  // A given encoding is not reported as guessed.
   const summary = async () => {
     const { sources, ...text } = await page.evaluate(() => window.lorito.textSummary());
     return { ...text, sources: sources.map(({ notices: _, ...source }) => source) };
@@ -83,7 +83,7 @@ test("the JavaScript reads files of one's own again, as the page has read them",
   expect(await summary()).toEqual(before);
 });
 
-test("the code has the person's settings as they are at that moment", async ({ page }) => {
+test("the code has the user's present settings", async ({ page }) => {
   await visit(page, "cpu");
   await takeSample(page);
   for (const name of STEPS) await openCode(page, name, "Python");
@@ -106,7 +106,7 @@ test("the code has the person's settings as they are at that moment", async ({ p
   await step(page, "Train").locator("details.more > summary").click();
   await step(page, "Train").getByLabel("Train an adapter (LoRA)").check();
   await expect(code("Train")).toContainText('target_modules=["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"]');
-  // A tab by its arrow, as everywhere.
+  // Selects a tab with the arrow key.
   await step(page, "Train").getByRole("tab", { name: "Python" }).focus();
   await page.keyboard.press("ArrowRight");
   await expect(step(page, "Train").getByRole("tab", { name: "JavaScript", selected: true })).toBeFocused();
@@ -117,7 +117,7 @@ for (const [lang, title] of [
   ["en", "As code: "],
   ["es", "En código: "],
 ] as const)
-  test(`axe finds nothing in the code of all steps, in ${lang}`, async ({ page }) => {
+  test(`axe finds no violation in the code of all steps, in ${lang}`, async ({ page }) => {
     await page.goto(`?engine=cpu&lang=${lang}#${small}`);
     const titles = page.getByText(title);
     await expect(titles).toHaveCount(6);
@@ -129,7 +129,7 @@ for (const [lang, title] of [
     await expectNoFault(page);
   });
 
-test("a browser that does not let the page copy has the code selected", async ({ page }) => {
+test("the code is selected if the browser denies copying", async ({ page }) => {
   await page.addInitScript(() => {
     navigator.clipboard.writeText = () => Promise.reject(new Error("refused"));
   });
@@ -140,12 +140,12 @@ test("a browser that does not let the page copy has the code selected", async ({
   expect(await page.evaluate(() => getSelection()?.toString())).toContain("GPT2LMHeadModel(config)");
 });
 
-test.describe("the Python of all steps runs as it is", () => {
+test.describe("the Python code of all steps", () => {
   test.skip(!hasTransformers(), `${python} lacks torch, transformers, tokenizers or peft`);
 
   for (const kind of ["char", "byte", "bpe"] as const)
-    test(`and learns as the page does, with tokens of the kind ${kind}`, async ({ page }, info) => {
-      // Long enough for the chance of the first steps to be past.
+    test(`runs unchanged and reaches the page's loss with the tokenizer ${kind}`, async ({ page }, info) => {
+      // Long enough for the noise of the first steps to fade.
       const run300 = "steps=300&evalEvery=100&batchSize=4&warmupSteps=20&learningRate=0.005&seed=5";
       const shape = "preset=tiny&layers=1&heads=4&width=32&context=32&dropout=0";
       await visit(page, "cpu", `${shape}&${run300}&tokenizer=${kind}&vocabulary=400`);
@@ -158,13 +158,13 @@ test.describe("the Python of all steps runs as it is", () => {
       const said = await run(code, info);
       expect(said).toContain(`Vocabulary: ${model?.vocabulary}\n`);
       expect(said).toContain(`Parameters: ${model?.parameters}\n`);
-      // The windows are others, so the losses differ a little.
+      // The windows differ, so the losses differ slightly.
       const there = Number(said.match(/step 300: .* validation loss ([\d.]+)/)?.[1]);
       const here = history.evaluations.at(-1)?.validationLoss ?? Number.NaN;
       expect(Math.abs(there - here), `${there} there, ${here} here`).toBeLessThan(0.25);
       expect(history.evaluations[0]?.validationLoss).toBeGreaterThan(there + 0.5);
 
-      // What it has saved opens in the page.
+      // The page opens the saved model.
       const names = (await readdir(info.outputPath("lorito"))).filter((name) => /\.(json|safetensors)$/.test(name));
       await page.locator("#model-file").setInputFiles(names.map((name) => info.outputPath("lorito", name)));
       await expect(step(page, "Share").getByText(/is open/)).toBeVisible();
@@ -174,7 +174,9 @@ test.describe("the Python of all steps runs as it is", () => {
       await expect(step(page, "Model").locator("pre.code")).toContainText("AutoModelForCausalLM.from_pretrained");
     });
 
-  test("with an adapter, several passes, a table of rows, and Spanish comments", async ({ page }, info) => {
+  test("runs unchanged with an adapter, gradient accumulation, a table and Spanish comments", async ({
+    page,
+  }, info) => {
     const settings = `${small}&steps=6&evalEvery=3&gradientAccumulation=2&lora=4:8:attention.mlpOut`;
     await page.goto(`?engine=cpu&lang=es#${settings}`);
     const rows = Array.from({ length: 40 }, (_, row) => `${row};"¿Qué busca la gaviota ${row}? Un pez."\n`).join("");
@@ -209,7 +211,7 @@ function hasTransformers(): boolean {
   }
 }
 
-/** Runs a script among the test's files; what it has printed. */
+/** Runs a script in the folder of the test's files, and returns its output. */
 async function run(code: string, info: TestInfo): Promise<string> {
   await writeFile(info.outputPath("steps.py"), code);
   const env = { ...process.env, CUDA_VISIBLE_DEVICES: "", HF_HUB_OFFLINE: "1", PYTHONIOENCODING: "utf-8" };

@@ -149,7 +149,7 @@ test("turns that no longer fit are left out whole, and the page reports it", asy
   await expect(remarks.filter({ hasText: "The first 4 turns are too far back" })).toBeVisible();
   await expect(remarks.filter({ hasText: "The model cannot see the system message any more" })).toBeVisible();
   await expect(remarks.filter({ hasText: "it does not see the beginning any more" })).toBeVisible();
-  // It is said of the answer it is true of.
+  // The remarks belong to the last answer.
   await press(view, "Undo");
   await expect(remarks.filter({ hasText: "The first 2 turns are too far back" })).toBeVisible();
   await expect(remarks.filter({ hasText: "it does not see the beginning any more" })).toHaveCount(0);

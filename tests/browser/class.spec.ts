@@ -1,5 +1,5 @@
-// For a class: a link with settings and language, as a QR code for the board, and a page that hides what a beginner need not
-// see. jsQR, which has nothing in common with the page's own library, reads the code.
+// Tests the link for a class, as a QR code with settings and language, and the simpler page that hides advanced parts.
+// jsQR, which shares no code with the page's QR library, reads the code.
 import type { Page } from "@playwright/test";
 import jsQR from "jsqr";
 import { expectNoFault } from "./axe";
@@ -9,7 +9,7 @@ import { LANGUAGES, wordsIn } from "./words";
 
 onceIsEnough();
 
-/** What a scanner reads of the code that is on show, with eight pixels a module. */
+/** Decodes the displayed QR code, drawn with eight pixels per module. */
 async function scanned(page: Page): Promise<string | undefined> {
   const [width, path] = await page.locator("lorito-link dialog svg").evaluate((code) => {
     const { width } = (code as SVGSVGElement).viewBox.baseVal;
@@ -25,13 +25,13 @@ async function scanned(page: Page): Promise<string | undefined> {
     for (let x = 0; x < side; x++)
       if (dark.has(`${Math.floor(x / scale)} ${Math.floor(y / scale)}`))
         pixels.fill(0, (y * side + x) * 4, (y * side + x) * 4 + 3);
-  // Its types are those of a module that has a default export; Node gives the module itself.
+  // jsQR's types declare a default export, but Node imports the module itself.
   const read = ("default" in jsQR ? jsQR.default : jsQR) as typeof import("jsqr").default;
   return read(pixels, side, side)?.data;
 }
 
 for (const language of LANGUAGES)
-  test(`${language}: a class scans the link from the board and has settings, language and a page without what it does not need`, async ({
+  test(`${language}: the QR code's link has settings and language, and its page hides advanced parts`, async ({
     page,
   }) => {
     const say = wordsIn(language);
@@ -61,9 +61,7 @@ for (const language of LANGUAGES)
     await expectNoFault(page);
   });
 
-test("in the class's page the path goes to its end, and everything is there when somebody asks for it", async ({
-  page,
-}) => {
+test("the class's page trains a model, and shows everything on request", async ({ page }) => {
   await page.goto(`?engine=cpu&class#${small}&steps=20&evalEvery=10`);
   await expect(page.getByText("Runs on the processor.")).toBeVisible();
   await train(page);
@@ -79,7 +77,7 @@ test("in the class's page the path goes to its end, and everything is there when
   expect(await page.evaluate(async () => (await window.lorito.history()).steps.length), "the model stays").toBe(20);
 });
 
-test("a copied link has the language, and without the class's mark nothing is hidden", async ({ page, context }) => {
+test("a copied link has the language, and hides nothing without the class option", async ({ page, context }) => {
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await visit(page, "cpu", `${small}&steps=7`);
   await press(step(page, "Share"), "Copy link to settings");
@@ -92,7 +90,7 @@ test("a copied link has the language, and without the class's mark nothing is hi
   await expect(page.getByRole("button", { name: "Download Hugging Face folder" })).toBeVisible();
 });
 
-test("where the browser lets no page copy, the link is there to be read", async ({ page }) => {
+test("the link is shown as text if the browser denies copying", async ({ page }) => {
   await page.addInitScript(() => {
     navigator.clipboard.writeText = () => Promise.reject(new DOMException("", "NotAllowedError"));
   });

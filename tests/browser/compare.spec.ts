@@ -1,4 +1,4 @@
-// Runs are compared: each leaves a record, whose curves, settings and samples stand side by side, in every language.
+// Tests the comparison of runs: each leaves a record, and curves, settings and samples are shown in every language.
 import type { Page } from "@playwright/test";
 import type { RunRecord } from "../../web/api/lorito";
 import { type Axis, placesOf } from "../../web/page/compare/axis";
@@ -10,7 +10,7 @@ import { LANGUAGES, wordsIn } from "./words";
 
 onceIsEnough();
 
-/** Two runs of another learning rate each, as scripts make them. */
+/** Trains two runs with different learning rates through the API. */
 async function twoRuns(page: Page): Promise<void> {
   for (const learningRate of [0.01, 0.002]) {
     await prepare(page);
@@ -26,7 +26,7 @@ async function twoRuns(page: Page): Promise<void> {
 const records = (page: Page) => page.evaluate(() => window.lorito.runRecords());
 
 for (const language of LANGUAGES)
-  test(`${language}: what two runs had and what came of it stands side by side`, async ({ page }) => {
+  test(`${language}: settings and results of two runs are shown side by side`, async ({ page }) => {
     const say = wordsIn(language);
     await page.goto(`?engine=cpu&lang=${language}`);
     await expect(page.getByText(say("engine.cpu"))).toBeVisible();
@@ -39,14 +39,14 @@ for (const language of LANGUAGES)
     await expect(compare.locator(".sources li")).toHaveCount(2);
     await expect(compare.getByRole("checkbox", { checked: true })).toHaveCount(2);
     await expect(compare.locator("lorito-compare-chart canvas")).toBeVisible();
-    // Of all settings only the learning rate differs.
+    // Only the learning rate differs.
     const differing = compare.getByRole("region", { name: say("compare.differences") }).getByRole("row");
     await expect(differing).toHaveCount(2);
     await expect(differing.last().getByRole("rowheader")).toHaveText(say("setting.learningRate"));
     const decimal = (value: number) => new Intl.NumberFormat(language).format(value);
     await expect(differing.last().getByRole("cell")).toHaveText([decimal(0.002), decimal(0.01)]);
 
-    // The table has what the chart draws: evaluations at steps 0, 10 and 20 of both.
+    // The table has the chart's values: evaluations at steps 0, 10 and 20 of both runs.
     await compare.getByText(say("compare.table")).click();
     const rows = compare.getByRole("region", { name: say("compare.table") }).getByRole("row");
     await expect(rows).toHaveCount(7);
@@ -62,7 +62,7 @@ for (const language of LANGUAGES)
     await expectNoFault(page);
   });
 
-test("records outlive a reload, have names, and go when they are deleted", async ({ page }) => {
+test("records survive a reload, can be renamed, and can be deleted", async ({ page }) => {
   await open(page, "cpu");
   await twoRuns(page);
   await page.reload();
@@ -87,7 +87,7 @@ test("records outlive a reload, have names, and go when they are deleted", async
   expect(await page.evaluate(async () => (await window.lorito.savedRuns()).length), "the runs stay").toBe(2);
 });
 
-test("a run that is trained on, after a reload too, has one record, which grows", async ({ page }) => {
+test("a model that is trained further keeps one record, also after a reload", async ({ page }) => {
   await open(page, "cpu");
   await prepare(page);
   await page.evaluate((run) => window.lorito.train({ ...run, steps: 20 }), tinyRun);
@@ -114,11 +114,11 @@ test("a run that is trained on, after a reload too, has one record, which grows"
   const steps = after?.clock.map(([step]) => step) ?? [];
   expect(steps).toEqual([...steps].sort((one, other) => one - other));
   expect(after?.tokens).toBe(30 * 4 * 32);
-  // Nothing but figures and the samples: no weights.
+  // Only metrics and samples, no weights.
   expect(JSON.stringify(after).length).toBeLessThan(20_000);
 });
 
-test("a run's settings come back into the page, to be changed", async ({ page }) => {
+test("a run's settings can be copied into the page and changed", async ({ page }) => {
   await open(page, "cpu");
   await twoRuns(page);
   await page.getByText("Compare runs", { exact: true }).click();
@@ -135,9 +135,7 @@ test("a run's settings come back into the page, to be changed", async ({ page })
   await expect(rate).toHaveValue("0.01");
 });
 
-test("two saved models go on with one beginning, and the open model stays as it is, unsaved or not", async ({
-  page,
-}) => {
+test("two saved models continue one prompt, and the open model does not change, saved or not", async ({ page }) => {
   await open(page, "cpu");
   for (const [name, steps] of [
     ["short", 2],
@@ -152,7 +150,7 @@ test("two saved models go on with one beginning, and the open model stays as it 
       [tinyRun, name, steps] as const,
     );
   }
-  // The one that is open is another one, which nothing holds.
+  // The open model is a third one, which is not saved.
   await prepare(page);
   await page.evaluate((run) => window.lorito.train({ ...run, steps: 5 }), tinyRun);
   const state = () =>
@@ -177,7 +175,7 @@ test("two saved models go on with one beginning, and the open model stays as it 
   for (const text of texts) expect(text).toMatch(/^The ship./);
   expect(texts[0]).not.toBe(texts[1]);
   expect(await state()).toEqual(before);
-  // Each wrote what it writes when it is opened.
+  // Each text is the one that the model generates when it is open.
   const [long] = texts;
   const opened = await page.evaluate(async () => {
     await window.lorito.openModel("long");
@@ -186,7 +184,7 @@ test("two saved models go on with one beginning, and the open model stays as it 
   expect(long).toBe(`The ship${opened}`);
 });
 
-test("what goes wrong with a record is said and does not end the run", async ({ page }) => {
+test("an error of a record is shown and does not end the run", async ({ page }) => {
   await page.route("**/worker.js", async (route) => {
     const script = `const make = FileSystemDirectoryHandle.prototype.getDirectoryHandle;
       FileSystemDirectoryHandle.prototype.getDirectoryHandle = function (name, options) {
@@ -204,7 +202,7 @@ test("what goes wrong with a record is said and does not end the run", async ({ 
   expect(await page.evaluate(async () => (await window.lorito.savedRuns()).length)).toBe(1);
 });
 
-test("the view of comparing comes when somebody opens it", async ({ page }) => {
+test("the comparison's view is downloaded when it is opened", async ({ page }) => {
   const parts: string[] = [];
   page.on("request", (request) => parts.push(new URL(request.url()).pathname));
   await open(page, "cpu");
@@ -215,7 +213,7 @@ test("the view of comparing comes when somebody opens it", async ({ page }) => {
   expect(parts.filter(isView).length).toBeGreaterThan(0);
 });
 
-test("a step's place on an axis lies between the times that were noted around it", () => {
+test("the coordinate of a step is interpolated between the recorded times", () => {
   const record = { clock: [[10, 5, 1000] as const, [20, 15, 2000] as const], step: 30, seconds: 25, tokens: 3000 };
   const at = (axis: Axis) => [0, 5, 10, 15, 25, 30].map(placesOf(record as unknown as RunRecord, axis));
   expect(at("step")).toEqual([0, 5, 10, 15, 25, 30]);

@@ -32,13 +32,14 @@ test("only the answers in a file of conversations are learned", async ({ page })
   const tokens = step(page, "Tokens");
   await tokens.getByText("Change", { exact: true }).click();
   await expect(tokens.getByText("Of a conversation the model learns the assistant’s words")).toBeVisible();
-  // Of "<|user|>what is 0<|end|><|assistant|>zero<|end|>" the answer and its end, which is a token in words.
+  // Of "<|user|>what is 0<|end|><|assistant|>zero<|end|>" only the answer and its end token, which is shown as text,
+  // count.
   const learned = await tokens.locator(".pieces .piece:not(.read)").allTextContents();
   expect(learned.slice(0, 5).join("")).toBe("zeroend of the turn");
   expect((await tokens.locator(".pieces .piece.read").allTextContents()).slice(0, 3).join("")).toBe("Userwh");
   await expect(tokens.locator(".turn-token").first()).toHaveAttribute("title", /^<\|user\|> · token \d+$/);
 
-  // Both the text's beginning and the samples are conversations, without the tokens around their turns.
+  // Text preview and samples show conversations without their special tokens.
   const turns = text.locator(".turns .turn");
   await expect(turns.nth(0)).toHaveText(/^\s*User\s*what is 0\s*$/);
   await expect(turns.nth(1)).toHaveText(/^\s*Assistant\s*zero\s*$/);

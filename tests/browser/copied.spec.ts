@@ -1,5 +1,5 @@
-// Whether the model copies its text, as a person sees it: marks in what it wrote, their places, the share at each
-// evaluation, and what is most like the rest.
+// Tests the search for copied text: marks in the generated text, their passages, the copied share at each evaluation,
+// and the passages most similar to the rest.
 import type { Page } from "@playwright/test";
 import { expectNoFault } from "./axe";
 import { expect, test } from "./guard";
@@ -8,10 +8,10 @@ import { converse, drop, ended, onceIsEnough, press, step, visit, write } from "
 onceIsEnough();
 
 const sentence = "The green parrot told stories to the girl of the blue house, and she answered laughing: once more! ";
-/** Its end validates; the rest can be learned by heart. */
+/** Its end is the validation data; the rest can be memorised. */
 const text = `${sentence.repeat(8)}Nobody has read what is kept here so carefully for later on.`;
 
-/** A model that can learn the text by heart in a few seconds. */
+/** A model that memorises the text within a few seconds. */
 const model = "preset=tiny&layers=2&heads=4&width=64&context=32&batchSize=8&warmupSteps=10&learningRate=0.01&seed=5";
 const settings = `${model}&steps=240&evalEvery=80`;
 
@@ -22,7 +22,7 @@ async function learn(page: Page): Promise<void> {
   await ended(page);
 }
 
-test("what it copies is marked, and a mark shows its place", async ({ page }) => {
+test("copied text is marked, and a mark shows its passage", async ({ page }) => {
   await visit(page, "cpu", settings);
   await learn(page);
 
@@ -49,7 +49,7 @@ test("what it copies is marked, and a mark shows its place", async ({ page }) =>
   const words = (await first.textContent()) ?? "";
   expect(words.length).toBeGreaterThan(39);
   expect(sentence.repeat(8)).toContain(words);
-  // The words are as they were written, marked or not.
+  // Marks do not change the text.
   expect(((await view.locator("#written").textContent()) ?? "").slice("The green parrot".length)).toBe(written);
 
   await first.focus();
@@ -66,15 +66,13 @@ test("what it copies is marked, and a mark shows its place", async ({ page }) =>
   await expect(first).toBeFocused();
   await expect(place).toBeEmpty();
 
-  // Another text takes the marks with it.
+  // A new text removes the marks.
   await view.getByLabel("Begin with").fill("Nobody");
   await press(view, "Write");
   await expect(view.getByText(/is copied|nothing here is copied/i)).toBeVisible();
 });
 
-test("what is not copied is shown with what is most like it, and an answer is looked through, too", async ({
-  page,
-}) => {
+test("text that is not copied is shown with similar passages, also in an answer", async ({ page }) => {
   await visit(page, "cpu", `${model}&steps=20&evalEvery=20`);
   await learn(page);
   await write(page, "The girl");
@@ -96,7 +94,7 @@ test("what is not copied is shown with what is most like it, and an answer is lo
   await expect(view.locator("lorito-chat .turn.assistant .words")).toHaveText(answer);
 });
 
-test("the page of somebody who speaks Spanish says it in Spanish, also when the language changes", async ({ page }) => {
+test("the result is in Spanish in the Spanish page, also after a change of language", async ({ page }) => {
   await visit(page, "cpu", settings);
   await learn(page);
   await write(page, "The green parrot");

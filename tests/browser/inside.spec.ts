@@ -1,18 +1,18 @@
-// A look inside: what the model held likely at each token, what it attended to, what its layers would say, the map of its
-// tokens, and one training step in slow motion. All of it in the model's own numbers, and without a change to it.
+// Tests the inspection: token probabilities, attention, the logit lens, the token map, and one training step in slow
+// motion. All values must be the model's own, and the model must not change.
 import type { Page } from "@playwright/test";
 import { expectNoFault } from "./axe";
 import { expect, test } from "./guard";
 import { open, prepare, tinyModel, tinyRun } from "./lorito";
 import { drawn, press, small, step, train, visit, write } from "./person";
 
-/** Opens what looks inside, of the step "Write" or "Train". */
+/** Opens the inspection of the step "Write" or "Train". */
 async function openDoor(page: Page, place: "Write" | "Train", name: string): Promise<void> {
   await step(page, place).getByText(name, { exact: true }).click();
   await drawn(page);
 }
 
-/** Trains, writes, and looks into what was written. */
+/** Trains, generates text and inspects it. */
 async function look(page: Page, engine: string): Promise<string> {
   await visit(page, engine, `${small}&steps=20&evalEvery=10`);
   await train(page);
@@ -28,7 +28,7 @@ const tokens = (page: Page) => page.getByRole("toolbar", { name: "The tokens of 
 const view = (page: Page, heading: string) =>
   page.locator("#inside-panel section", { has: page.getByRole("heading", { name: heading, exact: true }) });
 
-test("what is told of a text is what the model computes, and a step in slow motion changes nothing", async ({ page }, {
+test("an inspection agrees with the model's logits, and slow motion does not change the model", async ({ page }, {
   project,
 }) => {
   await open(page, project.name);
@@ -70,7 +70,7 @@ test("what is told of a text is what the model computes, and a step in slow moti
   expect(told.near).toHaveLength(10);
 });
 
-test("a run that was looked into takes the steps that it would have taken", async ({ page }, { project }) => {
+test("inspection does not change a run's steps", async ({ page }, { project }) => {
   await open(page, project.name);
   const losses = async (looks: boolean) => {
     await prepare(page);
@@ -93,12 +93,10 @@ test("a run that was looked into takes the steps that it would have taken", asyn
   expect(await losses(true)).toEqual(await losses(false));
 });
 
-test("every token tells what else could have stood there, and the text goes on with another", async ({ page }, {
-  project,
-}) => {
+test("every token shows its alternatives, and the text continues with one of them", async ({ page }, { project }) => {
   const written = await look(page, project.name);
   const all = tokens(page);
-  // The prompt's, those that were written, and what could come next.
+  // The tokens of the prompt, the generated ones, and the next one.
   await expect(all).toHaveCount(4 + written.length + 1);
   await expect(all.nth(4)).toHaveAttribute("aria-pressed", "true");
   await all.nth(6).click();
@@ -110,7 +108,7 @@ test("every token tells what else could have stood there, and the text goes on w
     "layer 1",
   ]);
   await expect(view(page, "What it looked at").getByRole("row").nth(1)).toContainText("%");
-  // Another token than the one that stands there.
+  // An alternative that differs from the present token.
   const other = choices.filter({ hasNotText: "stands here" }).nth(1).getByRole("button");
   const token = ((await other.textContent()) ?? "").replaceAll("·", " ").replaceAll("↵", "\n");
   const begun = `The ${written.slice(0, 2)}${token}`;
@@ -123,7 +121,7 @@ test("every token tells what else could have stood there, and the text goes on w
   await expect(all).toHaveCount(text.length + 1);
 });
 
-test("by keyboard from token to token, and its colours show attention", async ({ page }, { project }) => {
+test("arrow keys move between tokens, and their colours show attention", async ({ page }, { project }) => {
   test.skip(project.name !== "cpu", "once is enough");
   await look(page, project.name);
   const all = tokens(page);
@@ -137,7 +135,7 @@ test("by keyboard from token to token, and its colours show attention", async ({
   await page.keyboard.press("End");
   await expect(page.getByRole("heading", { name: "What could come next" })).toBeVisible();
   await expect(view(page, "What could stand here").getByRole("row")).toHaveCount(11);
-  // One stop for Tab, and then what is told of the token.
+  // The tokens are one tab stop; the panel of the selected token follows.
   await page.keyboard.press("Tab");
   await expect(view(page, "What could stand here").getByRole("button").first()).toBeFocused();
   await page.getByLabel("what it looked at").check();
@@ -147,7 +145,7 @@ test("by keyboard from token to token, and its colours show attention", async ({
   await expect(all.nth(9)).toHaveClass(/later/);
   const shades = page.locator(".tokens .token:not(.later)");
   await expect(shades).toHaveCount(8);
-  // Under the pointer a token shows its own.
+  // The token under the pointer shows its own attention.
   await all.nth(3).hover();
   await expect(shades).toHaveCount(3);
 });
@@ -161,20 +159,20 @@ test("the map finds a token and names its neighbours", async ({ page }, { projec
   await page.locator(".found").getByRole("button", { name: "e", exact: true }).click();
   const near = page.getByRole("table", { name: "Nearest to e" });
   await expect(near.getByRole("row")).toHaveCount(11);
-  // From neighbour to neighbour.
+  // Moves from neighbour to neighbour.
   const first = near.getByRole("button").first();
   const name = (await first.textContent()) ?? "";
   await first.click();
   await expect(page.getByRole("table", { name: `Nearest to ${name}` })).toBeVisible();
   await page.getByLabel("Find a token").fill("no such token");
   await expect(page.getByText("No token on the map is spelled so.")).toBeVisible();
-  // What was told of one model is not told of another.
+  // Another model removes the map.
   await page.evaluate((model) => window.lorito.createModel(model), tinyModel);
   await expect(page.getByRole("button", { name: "Draw the map" })).toBeVisible();
   await expect(tokens(page)).toHaveCount(0);
 });
 
-test("one step in slow motion, stage by stage", async ({ page }, { project }) => {
+test("slow motion shows one step stage by stage", async ({ page }, { project }) => {
   test.skip(project.name !== "cpu", "once is enough");
   await page.clock.install();
   await visit(page, project.name, `${small}&steps=20&evalEvery=10`);
@@ -200,7 +198,7 @@ test("one step in slow motion, stage by stage", async ({ page }, { project }) =>
   await expect(next).toBeDisabled();
   const [before, after] = await stage.locator("dd").allTextContents();
   expect(Number(after)).toBeLessThan(Number(before));
-  // Playing begins anew, goes on by itself, and can be paused.
+  // Playback starts again, advances by itself, and can be paused.
   await press(page.locator(".slow-motion"), "Play");
   await expect(stage.getByRole("heading")).toContainText("1 of 8");
   await page.clock.runFor(6500);
@@ -210,7 +208,7 @@ test("one step in slow motion, stage by stage", async ({ page }, { project }) =>
   await expect(stage.getByRole("heading")).toContainText("2 of 8");
 });
 
-test("axe finds nothing in what looks inside", async ({ page }, { project }) => {
+test("axe finds no violation in the inspection", async ({ page }, { project }) => {
   test.skip(project.name !== "cpu", "once is enough");
   await look(page, project.name);
   await tokens(page).nth(8).click();

@@ -1,4 +1,4 @@
-// The page in another language: as the browser asks, as the address asks, as the person chooses.
+// Tests the page's language: from the browser, from the address, and from the user's choice.
 import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
 import { onceIsEnough, press, small, step } from "./person";
@@ -30,7 +30,7 @@ test.describe("a browser set to Spanish", () => {
     await expect(step("Train").getByRole("button", { name: /^Train 6 more steps$/ })).toBeEnabled();
     await expect(step("Text").getByText("harbour.txt")).toBeVisible();
     await expect(step("Write").getByLabel("Begin with")).toHaveValue("El puerto");
-    // What a screen reader was told last is in the new language, too.
+    // The last announcement for screen readers is in the new language, too.
     await expect(step("Train").locator("p.visually-hidden[role=status]")).toContainText(/train/i);
     for (const words of ["Texto", "Pérdida", "Guardar"]) await expect(page.getByText(words)).toHaveCount(0);
 
@@ -52,7 +52,7 @@ test("an unavailable language leaves the page in English", async ({ page }) => {
   await expect(page.locator("html")).toHaveAttribute("lang", "en");
 });
 
-/** What the files of a folder say that was exported just now. */
+/** Exports a folder and returns its texts. */
 const exported = (page: Page, language: string) =>
   page.evaluate(async (language) => {
     const files = await window.lorito.hub.filesToSend("lorito", { language });
@@ -61,7 +61,7 @@ const exported = (page: Page, language: string) =>
   }, language) as Promise<Record<string, string>>;
 
 for (const language of LANGUAGES)
-  test(`${language}: a text becomes a model that writes, is saved, leaves and comes back`, async ({ page }) => {
+  test(`${language}: a model is trained on a text, writes, is saved, exported and opened again`, async ({ page }) => {
     const say = wordsIn(language);
     await page.goto(`?engine=cpu&lang=${language}#${settings}`);
     await expect(page.getByText(say("engine.cpu"))).toBeVisible();
@@ -111,7 +111,7 @@ for (const language of LANGUAGES)
     expect(await write(), "the same model writes the same").toBe(written);
   });
 
-test("the folder that a Spanish page gives is in Spanish, and the same program", async ({ page }) => {
+test("a folder exported from the Spanish page is in Spanish, with the same code", async ({ page }) => {
   await page.goto(`?engine=cpu&lang=es#${settings}`);
   await page.evaluate(async () => {
     await window.lorito.addText("mar.txt", "El mar está en calma. ".repeat(100));
@@ -124,13 +124,13 @@ test("the folder that a Spanish page gives is in Spanish, and the same program",
   expect(spanish["continue_training.py"]).toContain("f\"Documentos: {text['documents']:,}\"");
   expect(spanish["continue_training.ipynb"]).toContain("# Seguir entrenando");
   expect(english["README.md"]).toContain("| Learning rate |");
-  // A script that asks for no language, or for one that nobody speaks here, gets English.
+  // A script that gives no language, or an unknown one, gets English.
   const unasked = await page.evaluate(async () => (await window.lorito.exportModel("huggingface")).size);
   const unknown = await page.evaluate(
     async () => (await window.lorito.exportModel("huggingface", "lorito", { language: "xx" })).size,
   );
   expect(unknown).toBe(unasked);
-  // Code has no words: what is left of a program without texts and comments is the same.
+  // Without strings and comments, the code is the same in all languages.
   const code = (program = "") => program.replace(/"""[\s\S]*?"""/g, "").replace(/#.*|"(?:[^"\\\n]|\\.)*"/g, "");
   const lines = (program?: string) =>
     code(program)

@@ -1,5 +1,5 @@
-// The lesson for a class (docs/lesson.*.md): its bold words are the page's, following it works, and its worksheet prints on
-// two pages.
+// Tests the lesson for a class (docs/lesson.*.md): its bold words occur in the page, its steps work, and its worksheet
+// prints on two pages.
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "./guard";
 import { onceIsEnough, press, step } from "./person";
@@ -10,7 +10,7 @@ onceIsEnough();
 const docs = new URL("../../docs/", import.meta.url);
 const web = new URL("../../web/page/", import.meta.url);
 
-/** Everything that the page can show in a language, as patterns: a placeholder stands for any value. */
+/** All phrases of the page in a language, as patterns with a wildcard for each placeholder. */
 function phrases(language: string): RegExp[] {
   const tables = ["locales", "lesson"].map((folder) =>
     Object.values(JSON.parse(readFileSync(new URL(`${folder}/${language}.json`, web), "utf8")) as object),
@@ -25,7 +25,7 @@ function phrases(language: string): RegExp[] {
 }
 
 for (const language of LANGUAGES) {
-  test(`${language}: the bold words of the lesson are the page's`, () => {
+  test(`${language}: the lesson's bold words occur in the page`, () => {
     const known = phrases(language);
     const lesson = readFileSync(new URL(`lesson.${language}.md`, docs), "utf8");
     const bold = [...lesson.matchAll(/\*\*(.+?)\*\*/g)].map(([, words]) => words ?? "").slice(1);
@@ -49,7 +49,7 @@ for (const language of LANGUAGES) {
 async function followed(page: import("@playwright/test").Page, language: string, say: Speak): Promise<void> {
   const sample = say(language === "es" ? "sample.cuentos.name" : "sample.harbour.name");
   const place = (name: string) => step(page, say(`${name}.title`));
-  // The class's settings but for a shorter training.
+  // The class's settings with fewer steps.
   await page.goto(`?engine=cpu&class&lang=${language}#preset=tiny&steps=30&evalEvery=10`);
   await press(place("text"), new RegExp(say("sample.use", { name: sample })));
   await place("text").getByText(say("explain.open")).click();

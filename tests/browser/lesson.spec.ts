@@ -1,4 +1,4 @@
-// What happens in each step: explained in both languages, drawn from the person's own data, with a glossary behind the terms.
+// Tests the explanation of each step: in both languages, drawn from the user's own data, with links to the glossary.
 import type { Page } from "@playwright/test";
 import type { Lorito } from "../../web/api/lorito";
 import { expectNoFault } from "./axe";
@@ -9,7 +9,7 @@ onceIsEnough();
 
 const STEPS = ["text", "tokens", "model", "train", "write", "share"];
 
-/** Opens the explanation of a step, and waits for what it says. */
+/** Opens the explanation of a step, and waits for its text. */
 async function explain(page: Page, name: string): Promise<void> {
   await page.locator(`#${name} .explain > summary`).click();
   await expect(page.locator(`#${name} lorito-lesson .words p`).first()).not.toBeEmpty();
@@ -19,7 +19,7 @@ async function explainAll(page: Page): Promise<void> {
   for (const name of STEPS) await explain(page, name);
 }
 
-/** What a step's picture says to who does not see it. */
+/** The text alternative of a step's picture. */
 async function inWords(page: Page, name: string, which = 0): Promise<string> {
   return (
     (await page
@@ -29,7 +29,7 @@ async function inWords(page: Page, name: string, which = 0): Promise<string> {
   );
 }
 
-/** The hash of the address, as settings. */
+/** The settings in the address's hash. */
 async function settings(page: Page): Promise<Record<string, string>> {
   const hash = await page.evaluate(() => location.hash.slice(1));
   return Object.fromEntries(new URLSearchParams(hash));
@@ -37,7 +37,7 @@ async function settings(page: Page): Promise<Record<string, string>> {
 
 const number = (value: number) => value.toLocaleString("en");
 
-test("what comes next, tokens and a window are those of the person's text", async ({ page }) => {
+test("the pictures of counts, tokens and window show the user's text", async ({ page }) => {
   await visit(page, "cpu");
   for (const name of ["text", "tokens", "train"]) await explain(page, name);
   await expect(page.locator("#text .picture")).toHaveCount(0);
@@ -64,7 +64,7 @@ test("what comes next, tokens and a window are those of the person's text", asyn
   );
 });
 
-test("the diagram follows the settings, and its parts are all parameters", async ({ page }) => {
+test("the diagram follows the settings, and its parts add up to all parameters", async ({ page }) => {
   await visit(page, "cpu");
   await takeSample(page);
   await explain(page, "model");
@@ -95,7 +95,7 @@ test("the diagram follows the settings, and its parts are all parameters", async
   expect(sum(second)).toBe(second.all);
 });
 
-test("the curve has the run's own losses, and the probabilities are the model's", async ({ page }) => {
+test("the curve shows the run's losses, and the probabilities are those of the model", async ({ page }) => {
   await visit(page, "cpu", `${small}&steps=20&evalEvery=5`);
   await explain(page, "train");
   await explain(page, "write");
@@ -138,7 +138,7 @@ test("the curve has the run's own losses, and the probabilities are the model's"
   await expect.poll(async () => (await shares())[0]).toBeLessThan(before);
 });
 
-test("the picture of an adapter has its present rank and its numbers", async ({ page }) => {
+test("the picture of an adapter shows its present rank and parameter counts", async ({ page }) => {
   await visit(page, "cpu", `${small}&steps=4&lora=4:8:attention`);
   await takeSample(page);
   await explain(page, "share");
@@ -147,7 +147,7 @@ test("the picture of an adapter has its present rank and its numbers", async ({ 
     .toBe(
       `W has 32 × 32 = ${number(1024)} numbers, which stay. A has 32 × 4 and B has 4 × 32 numbers: 256 that learn, 25% of W.`,
     );
-  // Queries, keys and values side by side: A is 32 × 4, B is 4 × 96.
+  // Queries, keys and values in one matrix: A is 32 × 4, B is 4 × 96.
   await expect(page.locator("#share .pictures .hint")).toContainText("In all, 512 of");
 });
 
@@ -168,7 +168,7 @@ test("overfitting is marked where the validation loss was lowest", async ({ page
   await expect(page.locator("#train .picture .overfit")).toHaveCount(1);
 });
 
-test("terms open the glossary, by keyboard, and give the focus back", async ({ page }) => {
+test("terms open the glossary by keyboard, and closing it restores the focus", async ({ page }) => {
   await visit(page, "cpu");
   await explain(page, "model");
   const term = step(page, "Model").getByRole("button", { name: "attention" });
@@ -188,7 +188,7 @@ test("terms open the glossary, by keyboard, and give the focus back", async ({ p
   await expect(term).toBeFocused();
 });
 
-test("every explanation is there in both languages, and changes with the page's", async ({ page }) => {
+test("every explanation exists in both languages, and follows the page's language", async ({ page }) => {
   const english = await page.goto(`?engine=cpu&lang=es#${small}&steps=4`).then(() => "¿Qué pasa aquí?");
   await expect(page.locator(".explain > summary").first()).toHaveText(english);
   await explainAll(page);
@@ -222,7 +222,7 @@ const GOALS = [
 ] as const;
 
 for (const [goal, bring, set] of GOALS) {
-  test(`the goal “${goal}” says what to bring, sets what fits, and can be left`, async ({ page }) => {
+  test(`the goal “${goal}” describes the text to bring, sets suitable settings, and can be left`, async ({ page }) => {
     await visit(page, "cpu", "steps=300");
     await press(page.getByRole("region", { name: "What do you want to make?" }), goal);
     await expect(page.locator("#text-title")).toBeFocused();
@@ -230,7 +230,7 @@ for (const [goal, bring, set] of GOALS) {
     await expect(note).toContainText(bring);
     expect(await settings(page)).toEqual({ steps: "300", ...set });
     await expect(page.getByRole("region", { name: "What do you want to make?" })).toHaveCount(0);
-    // Nothing is hidden, and what the person sets stays theirs.
+    // No setting is hidden, and the user's changes are kept.
     await page.locator("#model details.more > summary").click();
     await step(page, "Model").getByLabel("Dropout").fill("0.3");
     await page.keyboard.press("Tab");
@@ -250,7 +250,7 @@ test("the first goal offers the sample that suits it", async ({ page }) => {
   await expect(step(page, "Text").getByText("harbour.txt")).toBeVisible();
 });
 
-test("axe finds nothing where all is explained and the glossary is open", async ({ page }) => {
+test("axe finds no violation with all explanations and the glossary open", async ({ page }) => {
   test.slow();
   await visit(page, "cpu", `${small}&steps=20&evalEvery=10`);
   await press(page, "It writes like my text");
@@ -264,7 +264,7 @@ test("axe finds nothing where all is explained and the glossary is open", async 
   await expectNoFault(page);
 });
 
-test("nothing of it is downloaded before somebody asks", async ({ page }) => {
+test("no explanation is downloaded before one is opened", async ({ page }) => {
   const fetched: string[] = [];
   page.on("response", async (response) => {
     if (/parts\/.*\.js$/.test(response.url())) fetched.push(await response.text());

@@ -85,7 +85,7 @@ test.describe("one engine is enough", () => {
     await ended(page);
     await expect(training.locator(".hint", { hasText: /^Trained up to step / })).toBeVisible();
 
-    // Other settings make another model only on the person's word.
+    // Changed settings make another model only after the user confirms.
     await step(page, "Model").getByText("Change", { exact: true }).click();
     await step(page, "Model").getByLabel("Width").fill("16");
     await page.keyboard.press("Tab");
@@ -140,7 +140,7 @@ test.describe("one engine is enough", () => {
     const before = await used();
     page.once("dialog", (dialog) => dialog.accept());
     await press(page, "Discard it");
-    // The record of it stays, which is small.
+    // The run's record, which is small, is kept.
     await expect.poll(used).toBeLessThan(before / 2);
     await page.reload();
     await expect(page.getByText(/^Runs on the /)).toBeVisible();

@@ -1,10 +1,10 @@
-// The ways out of the page: one first, the others by what they are for.
+// Tests the exports: one primary export, then the others grouped by purpose.
 import { expect, test } from "./guard";
 import { onceIsEnough, small, step, train, visit } from "./person";
 
 onceIsEnough();
 
-test("Share leads with one file and groups the other ways by purpose", async ({ page }) => {
+test("the Share step shows one file first and groups the other exports by purpose", async ({ page }) => {
   await visit(page, "cpu", `${small}&steps=6&evalEvery=3&lora=4:8:attention`);
   await train(page);
   const share = step(page, "Share");

@@ -59,7 +59,7 @@ test(
 );
 
 test(
-  "nor does any while it trains and all that looks inside is open",
+  "no task of the page takes 50 ms during training with every inspection open",
   { tag: "@alone" },
   async ({ page }, { project }) => {
     await page.goto(`?engine=${project.name}#${small}&steps=100&evalEvery=50`);
@@ -85,15 +85,19 @@ test(
   },
 );
 
-test("nor with every explanation open while it trains", { tag: "@alone" }, async ({ page }, { project }) => {
-  const longest = await longestTask(page, async () => {
-    await page.goto(`?engine=${project.name}#${small}&steps=200&evalEvery=20`);
-    for (const summary of await page.locator(".explain > summary").all()) await summary.click();
-    await expect(page.locator("lorito-lesson .words")).toHaveCount(6);
-    await takeSample(page);
-    await page.getByRole("button", { name: "Train now" }).click();
-    await ended(page);
-    await expect(page.locator("#train .picture")).toHaveCount(2);
-  });
-  expect(longest).toBeLessThan(50);
-});
+test(
+  "no task of the page takes 50 ms during training with every explanation open",
+  { tag: "@alone" },
+  async ({ page }, { project }) => {
+    const longest = await longestTask(page, async () => {
+      await page.goto(`?engine=${project.name}#${small}&steps=200&evalEvery=20`);
+      for (const summary of await page.locator(".explain > summary").all()) await summary.click();
+      await expect(page.locator("lorito-lesson .words")).toHaveCount(6);
+      await takeSample(page);
+      await page.getByRole("button", { name: "Train now" }).click();
+      await ended(page);
+      await expect(page.locator("#train .picture")).toHaveCount(2);
+    });
+    expect(longest).toBeLessThan(50);
+  },
+);

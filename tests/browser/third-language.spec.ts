@@ -1,4 +1,4 @@
-// A further language is one file: with it in web/page/locales, and nothing else changed, the page offers it and speaks it.
+// Tests that a language needs one file: with it in web/page/locales, and no other change, the page offers and uses it.
 import { execFile } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -12,12 +12,12 @@ import { onceIsEnough, press, small } from "./person";
 onceIsEnough();
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-/** What of the sources is not copied: what is built, and the packages, which are linked. */
+/** Paths that are not copied: build outputs, and packages, which are linked. */
 const built = /^web\/(\.build|node_modules)(\/|$)/;
 
 type Table = Record<string, string | Record<string, string>>;
 
-/** English with a mark before each sentence, in place of a translation. */
+/** The English table with a mark before each sentence, in place of a translation. */
 function skeleton(english: Table): Table {
   const marked = (words: string) => `[pt] ${words}`;
   const entries = Object.entries(english).map(([key, entry]) => {
@@ -30,7 +30,7 @@ function skeleton(english: Table): Table {
 test("pt.json alone makes Portuguese a language of the page", async ({ page }) => {
   const copy = await mkdtemp(join(tmpdir(), "lorito-"));
   try {
-    // Of the crate the bundle only asks for its version and for the licences of what it depends on.
+    // Of the crate, the bundle needs only the version and the licences of its dependencies.
     for (const name of await readdir(root))
       if (!["web", "target", "dist", ".git"].includes(name)) await symlink(join(root, name), join(copy, name));
     await cp(join(root, "web"), join(copy, "web"), {
@@ -56,13 +56,13 @@ test("pt.json alone makes Portuguese a language of the page", async ({ page }) =
     await expect(page.getByRole("heading", { level: 2 })).toHaveText(
       ["Text", "Tokens", "Model", "Train", "Write", "Share"].map((name) => `[pt] ${name}`),
     );
-    // A sentence with a plural and a value, and one that only the worker's answer leads to.
+    // A sentence with a plural and a value, and one that is shown only after the worker's answer.
     const text = page.getByRole("region", { name: "[pt] Text", exact: true });
     await press(text, /The Harbour/);
     await expect(text.getByText(/\[pt\] 1 document · \[pt\] [\d.]+ characters/)).toBeVisible();
     await page.locator("#files").setInputFiles({ name: "nada.txt", mimeType: "text/plain", buffer: Buffer.from("") });
     await expect(page.getByRole("alert")).toContainText("[pt] nada.txt is empty");
-    // The address and the browser's wish find it, too.
+    // The language is also found by the address and by the browser's preference.
     await page.goto(`?engine=cpu&lang=pt-BR#${small}`);
     await expect(page.locator("html")).toHaveAttribute("lang", "pt");
   } finally {

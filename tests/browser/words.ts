@@ -1,4 +1,4 @@
-// The page's words, for tests that walk it in every language that there is a file for.
+// The page's texts, for tests that run in every language.
 import { readdirSync, readFileSync } from "node:fs";
 
 type Sentence = string | Partial<Record<Intl.LDMLPluralRule, string>>;
@@ -12,7 +12,7 @@ export const LANGUAGES = readdirSync(folder)
 
 export type Speak = (key: string, values?: Record<string, string | number>) => string;
 
-/** What the page says in a language; values are put in as they are. */
+/** Returns the function that fills the page's texts in a language; values are inserted unchanged. */
 export function wordsIn(language: string): Speak {
   const table: Record<string, Sentence> = JSON.parse(readFileSync(new URL(`${language}.json`, folder), "utf8"));
   const plural = new Intl.PluralRules(language);

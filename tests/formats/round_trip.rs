@@ -152,12 +152,12 @@ fn long_history(count: u64, text: Option<&str>) -> History {
 }
 
 #[test]
-fn a_history_of_any_length_comes_back() {
-    // What fits into the manifest, with shares of what is copied and without.
+fn a_history_of_any_length_survives_a_round_trip() {
+    // Fits into the manifest, with and without copied shares.
     let short = History { samples: long_history(3, Some("word")).samples, ..sample::model().history };
     let checkpoint = ModelFile { history: short, ..sample::checkpoint() };
     assert_eq!(read(&write(&checkpoint).unwrap()).unwrap(), checkpoint);
-    // Samples as long as those of models of words; alone they would be four times what a header may have.
+    // Samples as long as those of word-level models; they alone would be four times the largest header.
     for history in [long_history(110_000, Some(&"word ".repeat(100))), long_history(1_000_000, None)] {
         let checkpoint = ModelFile { history, ..sample::checkpoint() };
         let bytes = write(&checkpoint).unwrap();

@@ -20,7 +20,7 @@ export interface HubTools {
   withWord<T>(ask: (call: number) => Promise<T>, take: (event: WorkerEvent) => void, signal?: AbortSignal): Promise<T>;
   opened(model: ModelSummary, files: NamedFile[]): Promise<ModelSummary & { vocabSize: number }>;
   exportFolder(name: string, language: string): Promise<NamedFile[]>;
-  /** Files of the hub in the browser's storage are about to go. */
+  /** Called before the hub's files in the browser's storage are deleted. */
   forgetting(): Promise<void>;
   persist(): void;
 }
@@ -107,7 +107,7 @@ export class Hub {
     return { name: `${name}.parquet`, data, unkept: fetched.unkept }; // the crate detects a format by the file extension
   }
 
-  /** The model as the files that `send` sends. `language`: what its card and scripts speak. */
+  /** Returns the files that `send` uploads. `language`: that of the model card and the scripts. */
   filesToSend(name: string, { language = "en" }: ExportOptions = {}): Promise<NamedFile[]> {
     return this.#tools.exportFolder(name, language);
   }

@@ -1,4 +1,4 @@
-// `lorito.inside`: how the model reads and learns, in numbers. Nothing here changes the model or its run.
+// `lorito.inside`: inspects the model and its training. Nothing here changes the model or its run.
 import type { LensRow, NearToken, SlowMotion, TokenMap } from "lorito-wasm";
 import type { InspectedText, WorkerApi } from "../shared/protocol";
 
@@ -10,35 +10,35 @@ export class Inside {
   }
 
   /**
-   * How the model reads `prompt` and what it wrote after it: of each token its probability, how surprised the model was, and the
-   * ten likeliest tokens in its place; and how much each token attends to each. Of a long text the last tokens are looked at, of
-   * which `most` says how many, and which of a large model are few.
+   * Inspects how the model reads `prompt` and the text `written` after it. Returns for each token its probability, its
+   * surprise and the ten likeliest tokens at its position, and all attention weights. Of a long text only the last
+   * tokens are inspected: at most `most`, which is small for a large model.
    */
   look(prompt: string, written = ""): Promise<InspectedText> {
     return this.#ask((api) => api.inspect(prompt, written));
   }
 
-  /** What each layer would say after a token of the text that was looked at last: the logit lens. */
+  /** The logit lens: the prediction of each layer after a token of the text inspected last. */
   lens(position: number): Promise<LensRow[]> {
     return this.#ask((api) => api.plain("lens", position));
   }
 
-  /** Frees the memory of the text that was looked at. */
+  /** Frees the memory of the inspected text. */
   forget(): Promise<void> {
     return this.#ask((api) => api.plain("forgetInspection"));
   }
 
-  /** The token embeddings as a map: their two principal components. */
+  /** A map of the token embeddings along their two principal components. */
   tokenMap(): Promise<TokenMap> {
     return this.#ask((api) => api.tokenMap());
   }
 
-  /** The ten tokens whose embeddings are most like that of a token. */
+  /** The ten tokens whose embeddings are most similar to that of a token. */
   nearest(id: number): Promise<NearToken[]> {
     return this.#ask((api) => api.plain("nearestTokens", id));
   }
 
-  /** The run's next training step taken apart, on one window of the text: computed on a copy of the model, which stays as it is. */
+  /** The run's next training step on one window, stage by stage. A copy of the model computes it. */
   slowMotion(): Promise<SlowMotion> {
     return this.#ask((api) => api.slowMotion());
   }

@@ -25,7 +25,7 @@ export class Lorito extends Models {
   readonly ready: Promise<EngineInfo>;
   /** The Hugging Face hub. */
   readonly hub: Hub;
-  /** Inspection of the model. */
+  /** Inspects the model and its training. */
   readonly inside: Inside;
 
   constructor(forced: Engine | undefined, words: WordsOfPage) {
@@ -105,7 +105,7 @@ export class Lorito extends Models {
 
   // Writing
 
-  /** Generates the continuation of the prompt, a text or token ids. Training waits meanwhile. */
+  /** Generates the continuation of the prompt, a text or token ids. Training pauses meanwhile. */
   generate(prompt: string | ArrayLike<number>, { onToken, onUnknown, ...options }: WriteOptions = {}): Promise<string> {
     const begin = typeof prompt === "string" ? prompt : Uint32Array.from(prompt);
     const ask = (call: number) => this.owner.ask((api) => api.generate(call, begin, given(options)));
@@ -113,8 +113,8 @@ export class Lorito extends Models {
   }
 
   /**
-   * Continues the prompt with a saved model, for instance to compare it with others. The open model stays as it is: the other
-   * one is opened beside it, on the CPU. Rejects with "busy" while a model trains.
+   * Continues the prompt with a saved model, for instance to compare it with others. The saved model is opened in a
+   * session of its own on the CPU, so that the open model does not change. Rejects with "busy" while a model trains.
    */
   writeWith(name: string, prompt: string, { onToken, onUnknown, ...options }: WriteOptions = {}): Promise<string> {
     const ask = (call: number) => this.owner.ask((api) => api.writeWith(call, name, prompt, given(options)));
@@ -171,19 +171,19 @@ export class Lorito extends Models {
   }
 
   /**
-   * What of a text stands word for word in the text that the model was trained on (of at least 8 words or 40 characters), with
-   * its places. undefined: there is no such text, neither of a run nor loaded.
+   * Finds the parts of a text (of at least 8 words or 40 characters) that are verbatim copies of the model's training
+   * text, with their positions. undefined: no training text is known, and none is loaded.
    */
   copied(text: string): Promise<Copied | undefined> {
     return this.owner.ask((api) => api.copied(text));
   }
 
-  /** The passages of the text that the model was trained on that are most like this one, at most three. */
+  /** The passages of the model's training text most similar to a text, at most three. */
   mostLike(text: string): Promise<Passage[] | undefined> {
     return this.owner.ask((api) => api.mostLike(text));
   }
 
-  /** The scores of all tokens after the last one of `ids`. */
+  /** The logits of all tokens after the last one of `ids`. */
   logits(ids: ArrayLike<number>): Promise<Float32Array> {
     return this.owner.ask((api) => api.plain("logits", Uint32Array.from(ids)));
   }

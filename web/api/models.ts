@@ -9,11 +9,11 @@ import { given } from "./given";
 import { OwnRuns } from "./own-runs";
 import type { ExportOptions, OpenedModel } from "./types";
 
-/** What leaves with a model and speaks to people: the page has the words. */
+/** The translations for exported files, provided by the page. */
 export interface WordsOfPage {
-  /** What a page that a model leaves as says, in the person's language. */
+  /** The texts of a one-page model, in the page's language. */
   ofOnePage: () => OnePageWords;
-  /** What model card, scripts and notebook say in a language; nothing for English, and where there is no such language. */
+  /** The texts of model card, scripts and notebook in a language; empty for English and unknown languages. */
   ofExports: (language: string) => Promise<ExportWords>;
 }
 
@@ -73,14 +73,14 @@ export class Models extends OwnRuns {
   }
 
   /**
-   * A model as a .safetensors file that this page opens, a .zip with a Hugging Face folder, or a .gguf file for
-   * llama.cpp with 16 or 8 bits a number; its adapter alone, a .zip that PEFT and this page open; or a page of its own,
-   * an .html file that writes wherever it is opened and that this page opens, too. `language`: what the model card and the
-   * scripts of the folder speak; the .html file speaks what this page does.
+   * Exports a model as a .safetensors file that this page opens, a .zip with a Hugging Face folder, or a .gguf file for
+   * llama.cpp with 16 or 8 bits per weight; or its adapter alone, a .zip that PEFT and this page open; or a one-page
+   * model, an .html file that runs anywhere and that this page opens, too. `language`: that of the folder's model card
+   * and scripts; the .html file has the page's language.
    */
   async exportModel(kind: ExportKind, name = "lorito", { language = "en" }: ExportOptions = {}): Promise<Blob> {
     const file = await this.#exported(kind, name, kind === "huggingface" ? language : "en");
-    // A .gguf file has fewer bits a number, and does not open here.
+    // A .gguf file has fewer bits per weight, and this page cannot open it.
     if (!kind.startsWith("gguf")) this.held.also("file");
     return file;
   }

@@ -87,8 +87,8 @@ export class OwnRuns extends Texts {
   }
 
   /**
-   * What runs left when they ended or were stopped: settings, losses, samples, times; no weights. Newest first. A model that is
-   * trained on has one record, which grows.
+   * The records of runs that have ended or were stopped: settings, losses, samples and times, without weights. Newest
+   * first. A model that is trained further keeps one record, which grows.
    */
   runRecords(): Promise<RunRecord[]> {
     return this.owner.ask((api) => api.runRecords()).catch(orNone<RunRecord[]>([]));
@@ -99,7 +99,7 @@ export class OwnRuns extends Texts {
     this.tell("records", undefined);
   }
 
-  /** The run itself, where it is saved, stays. */
+  /** Deletes a record; the saved run is kept. */
   async deleteRecord(id: string): Promise<void> {
     await this.owner.ask((api) => api.deleteRecord(id));
     this.tell("records", undefined);

@@ -110,7 +110,7 @@ export interface LoritoEvents {
   best: BestSoFar | undefined;
   /** A run has added an adapter to the model, or the tokens that separate the turns of a conversation. */
   adapted: ModelSummary;
-  /** What the model writes at an evaluation. */
+  /** Text that the model generates at an evaluation. */
   sample: Sample;
   /**
    * Something the user should know and for which no call rejects: "device-lost", "internal" (the engine is restarted),
@@ -126,7 +126,7 @@ export interface LoritoEvents {
   model: ModelSummary | undefined;
   /** A checkpoint was saved. */
   saved: { step: number; at: number };
-  /** A run has ended and left a record, or a record was renamed or deleted. */
+  /** A run has ended and its record was saved, or a record was renamed or deleted. */
   records: undefined;
 }
 
@@ -148,11 +148,11 @@ export interface AddTextOptions {
 }
 
 export interface ExportOptions {
-  /** The language of the model card, and of what scripts and notebook of a folder say: "en" if not given. */
+  /** The language of a folder's model card, scripts and notebook: "en" by default. */
   language?: string | undefined;
 }
 
-/** A model that came in, and what of the files it came from was passed over. */
+/** A model that was opened, with notices about skipped parts of its files. */
 export type OpenedModel = ModelSummary & { vocabSize: number; notices: Problem[] };
 
 /** The text after the addition, with notices about skipped files of an archive. */

@@ -1,12 +1,12 @@
-// The lesson's links, "[words|term]": each leads to a term of the glossary, and every language has the same ones.
+// Checks the lesson's links, "[words|term]": each refers to a glossary term, and all languages have the same links.
 
-/** The terms that an entry links, in order. */
+/** Returns the terms that an entry links to, in order. */
 export function linksOf(entry) {
   const texts = typeof entry === "string" ? [entry] : Object.values(entry);
   return texts.flatMap((text) => [...text.matchAll(/\[[^\]|]+\|([^\]]+)\]/g)].map(([, term]) => term));
 }
 
-/** What is wrong with the links of a table of the lesson. */
+/** Returns the faults of the links in one of the lesson's tables. */
 export function linkFaults(name, table, english) {
   const terms = new Set(Object.keys(table).flatMap((key) => key.match(/^term\.(.+)$/)?.[1] ?? []));
   const about = new Set(Object.keys(table).flatMap((key) => key.match(/^about\.(.+)$/)?.[1] ?? []));

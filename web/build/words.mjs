@@ -8,7 +8,7 @@ import { linkFaults } from "./links.mjs";
 /** The absolute path of a file in web/. */
 const web = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 
-/** Folders of translations: the page's, which load with it, and the explanations', which load when one is opened. */
+/** Folders of translations: the page's, loaded at its start, and the explanations', loaded when one is opened. */
 const folders = { page: web("page/locales"), lesson: web("page/lesson") };
 
 /** Keys that are composed at run time, which the compiler checks (page/locales/complete.ts). */
@@ -54,7 +54,7 @@ async function unused(english, families) {
   return Object.keys(english).filter((key) => !families.test(key) && !all.includes(`"${key}"`));
 }
 
-/** Checks a folder's tables and writes the types of English beside it. Returns the faults, and the codes of its languages. */
+/** Checks a folder's tables and writes the types of English beside them. Returns the faults and the language codes. */
 async function check(folder, families, faultsOf) {
   const english = await readTable(folder, "en.json");
   const names = (await readdir(folder)).filter((name) => name.endsWith(".json") && name !== "en.json");
@@ -77,7 +77,7 @@ async function check(folder, families, faultsOf) {
 /** Returns the codes of the page's languages. Rejects if a table is invalid; writes the types of the English ones beside them. */
 export async function checkWords() {
   const page = await check(folders.page, families.page, () => []);
-  // A language without the lesson's words has them in English.
+  // A language without a table of the lesson shows it in English.
   const lesson = await check(folders.lesson, families.lesson, linkFaults);
   const wrong = [...page.wrong, ...lesson.wrong.map((fault) => `lesson/${fault}`)];
   if (wrong.length > 0) throw new Error(wrong.join("\n"));

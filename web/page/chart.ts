@@ -1,6 +1,5 @@
-// The loss as a curve: training loss step by step, validation loss at each evaluation, and on a scale of its own which share
-// of each sample is copied. Draws on a canvas; the table beside
-// it says the same in words.
+// Charts the loss: training loss at each step, validation loss at each evaluation and, on an axis of its own, the
+// copied share of each sample. Drawn on a canvas; the table beside it has the same values as text.
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
 import uPlot from "uplot";
@@ -9,7 +8,7 @@ import { fixed, number, percent, t } from "./i18n";
 
 type Point = number | null;
 
-/** On the right, as its numbers are no losses. */
+/** On the right, because its values are not losses. */
 const copiedAxis: uPlot.Axis = {
   scale: "copied",
   side: 1,
@@ -18,7 +17,7 @@ const copiedAxis: uPlot.Axis = {
   values: (_, ticks) => ticks.map((tick) => percent(tick)),
 };
 
-/** More lie closer together than a screen can show: then a point is the mean of a few steps. */
+/** More points would lie closer than a screen can show: then each is the mean of a few steps. */
 const MOST_POINTS = 1500;
 
 @customElement("lorito-chart")
@@ -36,7 +35,7 @@ export class Chart extends LitElement {
     return this;
   }
 
-  /** In a task of its own, as the views draw: building the plot takes as long as a view. */
+  /** Renders in a task of its own, like the views: building the plot takes as long as a view. */
   protected override async scheduleUpdate(): Promise<void> {
     await new Promise((done) => setTimeout(done));
     super.scheduleUpdate();
@@ -73,14 +72,14 @@ export class Chart extends LitElement {
     if (room) this.#sizes.observe(room);
   }
 
-  /** New figures are drawn once a frame at most, however often they come. */
+  /** New values are drawn at most once per frame. */
   override updated(changed: PropertyValues): void {
     if (!["steps", "evaluations", "samples"].some((name) => changed.has(name))) return;
     cancelAnimationFrame(this.#frame);
     this.#frame = requestAnimationFrame(() => this.#redraw());
   }
 
-  /** The axis of what is copied comes with the first figure, and goes with another model. */
+  /** Adds the axis of the copied share with its first value, and removes it with another model. */
   #redraw(): void {
     if (this.#plot?.axes.length === this.#axes) this.#plot.setData(this.#data());
     else this.#build();
@@ -101,7 +100,7 @@ export class Chart extends LitElement {
     return this.#copied === undefined && this.samples.some(({ step }) => step > 0);
   }
 
-  /** Which share of the last sample is copied, where that is known. */
+  /** The copied share of the last sample that has one. */
   get #copied(): number | undefined {
     return this.samples.findLast(({ copied }) => copied !== undefined)?.copied;
   }
@@ -115,7 +114,7 @@ export class Chart extends LitElement {
     return Math.ceil(this.steps.length / MOST_POINTS);
   }
 
-  /** All curves over one axis of steps: a step without an evaluation has no validation loss, and the other way round. */
+  /** All curves over one axis of steps: a step without an evaluation has no validation loss, and vice versa. */
   #data(): uPlot.AlignedData {
     const rows = new Map<number, [Point, Point, Point]>();
     for (let at = 0; at < this.steps.length; at += this.#stride) {
@@ -197,7 +196,7 @@ export class Chart extends LitElement {
     if (room && this.#plot && room.clientWidth !== this.#plot.width) this.#plot.setSize(this.#room(room));
   }
 
-  /** What lies under the pointer, in the legend's line. */
+  /** Shows the values under the pointer in the legend's line. */
   #read(plot: uPlot): void {
     const output = this.querySelector("output");
     const at = plot.cursor.idx;

@@ -1,20 +1,20 @@
-// `?class` in the address: the page as a class needs it. styles/class.css hides what a beginner need not see; nothing works
-// otherwise than it does, and the person can have all of it at any time, with nothing lost.
+// Implements `?class` in the address, a simpler page for classrooms. styles/class.css hides advanced parts; nothing
+// else changes, and the user can show everything at any time without losing anything.
 
 const name = "class";
 
-/** Whether the page hides what a beginner need not see. */
+/** Whether advanced parts are hidden. */
 export function isClassView(): boolean {
   return document.documentElement.classList.contains("class-view");
 }
 
-/** Shows the page as its address asks. */
+/** Applies the address's `?class`. */
 export function followAddress(): void {
   const asked = new URLSearchParams(location.search).has(name);
   document.documentElement.classList.toggle("class-view", asked);
 }
 
-/** Shows everything from here on, after a reload, too. */
+/** Shows everything from now on, also after a reload. */
 export function showEverything(): void {
   const address = new URL(location.href);
   address.searchParams.delete(name);
@@ -22,7 +22,7 @@ export function showEverything(): void {
   followAddress();
 }
 
-/** The link to these settings in a language; `forClass`: with the page as a class needs it. Text and model are not in it. */
+/** A link to these settings in a language; `forClass`: with `?class`. Text and model are not part of it. */
 export function linkTo(hash: string, language: string, forClass: boolean): string {
   const query = `?lang=${encodeURIComponent(language)}${forClass ? `&${name}` : ""}`;
   return location.origin + location.pathname + query + (hash ? `#${hash}` : "");

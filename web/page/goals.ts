@@ -1,35 +1,36 @@
-// Four goals to begin with, and the settings that suit each. A goal is only a beginning: every setting stays in reach.
+// Defines four goals for beginners, with settings that suit each. Every setting can still be changed afterwards.
 import { SAMPLES, type SampleName } from "./intake";
 import type { Settings } from "./settings";
 import type { Store } from "./state";
 
-/** What a goal sets: few things, each for the reason beside it. The size of the model is chosen by how long it would take. */
+/** The settings of a goal: few, each with its reason beside it. The model's size is chosen by the estimated time. */
 export interface Goal {
   tokenizer?: Settings["tokenizer"];
   changed: Settings["changed"];
 }
 
 export const GOALS = {
-  // Characters or word pieces as the text's length suggests; dropout, as one author's text is soon read many times over.
+  // The text's length decides between characters and BPE; dropout, because one author's text is soon repeated many
+  // times.
   style: { changed: { dropout: 0.1 } },
-  // Word pieces, so that a message and its answer fit into the window.
+  // BPE, so that a message and its answer fit into the context.
   chat: { tokenizer: "bpe", changed: { context: 128, dropout: 0.1 } },
-  // Every character of the text is a token, whatever its script; little text is overfitted early, so it is tested often.
+  // Each character is a token, in any script; a short text is overfitted early, so evaluations are frequent.
   language: { tokenizer: "char", changed: { dropout: 0.2, evalEvery: 100 } },
-  // The same for a question and its answer.
+  // BPE, so that a question and its answer fit into the context.
   assistant: { tokenizer: "bpe", changed: { context: 128, dropout: 0.1 } },
 } as const satisfies Record<string, Goal>;
 
 export type GoalName = keyof typeof GOALS;
 export const GOAL_NAMES = Object.keys(GOALS) as GoalName[];
 
-/** The sample that shows what a goal leads to, in the person's language. */
+/** The sample text that illustrates a goal, in the user's language. */
 export function sampleOf(goal: GoalName, language: string): SampleName | undefined {
   if (goal !== "style") return undefined;
   return SAMPLES.find((name) => name === (language === "es" ? "cuentos" : "harbour"));
 }
 
-/** The settings before the goal set its own. */
+/** The settings before a goal was chosen. */
 let before: Settings | undefined;
 
 export function chooseGoal(store: Store, name: GoalName): void {
@@ -42,7 +43,7 @@ export function chooseGoal(store: Store, name: GoalName): void {
   store.change({ goal: name });
 }
 
-/** What the goal set becomes as it was, but for what the person has changed since. */
+/** Restores the settings that the goal changed, except those that the user has changed since. */
 export function leaveGoal(store: Store): void {
   const { goal: name, settings } = store.state;
   if (!name || !before) return;

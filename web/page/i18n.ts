@@ -57,7 +57,7 @@ function filled(key: Key, values: Record<string, unknown>): string {
   return fill(words[key] ?? key, values);
 }
 
-/** A sentence with its values, in the page's language. */
+/** Fills a sentence with values, formatted in the page's language. */
 export function fill(sentence: Sentence, values: Record<string, unknown>): string {
   const text = typeof sentence === "string" ? sentence : pluralForm(sentence, values);
   return text.replace(/\{(\w+)(?::(\w+))?\}/g, (_, name: string, format?: string) => write(values[name], format));

@@ -22,7 +22,7 @@ export function expectedVocabulary(store: Store): number {
   return 1 + (kind === "byte" ? 256 : (text?.distinctCharacters ?? 64));
 }
 
-/** The tokenizer as the settings have it. */
+/** The tokenizer that the settings specify. */
 export function wantedTokenizer(store: Store): { kind: TokenizerKind; vocabulary: number | undefined } {
   const { settings, suggested } = store.state;
   const kind = store.tokenizerKind;

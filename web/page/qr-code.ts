@@ -1,8 +1,8 @@
-// A text as a QR code, drawn as one path: dark modules on white in either colour scheme, as scanners want it.
+// Draws a text as a QR code, as one path: dark modules on white in both colour schemes, which scanners need.
 import { correction, generate } from "lean-qr/nano";
 import { svg, type TemplateResult } from "lit";
 
-/** Modules of white around the code, as ISO/IEC 18004 wants them. */
+/** Width of the quiet zone in modules (ISO/IEC 18004). */
 const QUIET = 4;
 
 export function qrCode(text: string): TemplateResult {

@@ -1,13 +1,16 @@
-// A text with the tokens of a chat template in it, as turns: who speaks, and what they say.
+// Splits a text with a chat template's tokens into turns.
 import type { TurnTokens } from "../api/lorito";
 
 export interface ShownTurn {
-  /** Undefined: no turn, but plain text between turns. */
+  /** Undefined: plain text between turns. */
   role: "system" | "user" | "assistant" | undefined;
   text: string;
 }
 
-/** Of each token, whose turn it begins; undefined for the one that ends turns. `onlyRead`: as the assistant's. */
+/**
+ * Maps each token to the role whose turn it begins, the end token to undefined. `onlyRead` counts as the assistant's
+ * token.
+ */
 function speakers({ system, user, assistant, end }: TurnTokens, onlyRead?: string): Map<string, ShownTurn["role"]> {
   const all: [string, ShownTurn["role"]][] = [
     [system, "system"],
@@ -18,7 +21,7 @@ function speakers({ system, user, assistant, end }: TurnTokens, onlyRead?: strin
   return new Map(onlyRead ? [...all, [onlyRead, "assistant"]] : all);
 }
 
-/** Whose turn a token begins, "end" if it ends one, or undefined if it is no token of turns. */
+/** The role whose turn a token begins, "end" if it ends a turn, undefined for any other token. */
 export function turnToken(
   text: string,
   tokens: TurnTokens | undefined,
@@ -28,8 +31,8 @@ export function turnToken(
 }
 
 /**
- * Undefined where the text has no turns. `onlyRead`: what stands for the assistant's token where the answer is only read;
- * `first`: whose words those before the first token and behind an ended turn are.
+ * Splits a text into turns; undefined if it has none. `onlyRead`: the token that replaces the assistant's one before
+ * answers that are not trained on; `first`: the role of text before the first token and after the end of a turn.
  */
 export function splitTurns(
   text: string,

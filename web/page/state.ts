@@ -60,7 +60,7 @@ export interface Unclear {
   conversational: boolean;
 }
 
-/** The sampling settings, of text generation and chat. */
+/** The sampling settings of text generation and chat. */
 export type Sampling = Record<keyof typeof SETTINGS.generate, number>;
 
 const DEFAULT_SAMPLING = Object.fromEntries(

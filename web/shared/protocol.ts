@@ -100,9 +100,9 @@ export interface ChatAnswer extends LeftOut {
   unknownCharacters: string;
 }
 
-/** A text as the model read it. */
+/** An inspected text, with its attention weights. */
 export interface InspectedText extends Inspection {
-  /** How much each token attends to each, from 0 to 1: `[layers, heads, tokens, tokens]`, one row after another. */
+  /** Attention weights from 0 to 1: `[layers, heads, tokens, tokens]`, row-major. */
   attention: Float32Array;
 }
 
@@ -128,10 +128,10 @@ export interface SavedModel {
   modified: number;
 }
 
-/** What the files of an exported folder say in a language, by the English phrases; English needs none. */
+/** The translations of an exported folder's texts, by the English phrases; empty for English. */
 export type ExportWords = Record<string, string>;
 
-/** As what a model can leave the page. */
+/** The formats in which a model can be exported. */
 export type ExportKind = "safetensors" | "huggingface" | "gguf-f16" | "gguf-q8" | "adapter" | "html";
 
 /** Events from the worker. They share the port with responses, so their order is preserved. */
@@ -220,7 +220,7 @@ export interface WorkerApi {
   importModel(call: number, source: Blob | NamedFile[]): Promise<ModelSummary>;
   /** Fetches and opens a model; also returns its file, from which it can be reopened after a restart of the engine. */
   importFromUrl(call: number, url: string): Promise<{ model: ModelSummary; file: Blob }>;
-  /** `words`: what the folder says in another language than English. */
+  /** `words`: the translations of the folder's texts. */
   exportModel(kind: Exclude<ExportKind, "html">, name: string, words: ExportWords): Promise<Blob>;
   /** The files of the Hugging Face folder, loose. */
   exportFolder(name: string, words: ExportWords): Promise<NamedFile[]>;
@@ -256,9 +256,9 @@ export interface WorkerApi {
   /** Generates text with a saved model, opened beside the session's. */
   writeWith(call: number, name: string, prompt: string, options: GenerateOptions): Promise<string>;
   stopWriting(): Promise<void>;
-  /** What of a text is copied from the training text; undefined: none is known. */
+  /** Finds copied runs of a text; undefined if no training text is known. */
   copied(text: string): Promise<Copied | undefined>;
-  /** The passages of the training text that are most like a text; undefined: none is known. */
+  /** Finds the passages of the training text most similar to a text; undefined if no training text is known. */
   mostLike(text: string): Promise<Passage[] | undefined>;
 
   /** Newest first. */
@@ -266,10 +266,10 @@ export interface WorkerApi {
   renameRecord(id: string, name: string): Promise<void>;
   deleteRecord(id: string): Promise<void>;
 
-  /** Looks at how the model reads what it has written after a prompt. */
+  /** Inspects how the model reads a prompt and the text after it. */
   inspect(prompt: string, written: string): Promise<InspectedText>;
   tokenMap(): Promise<TokenMap>;
-  /** The run's next step taken apart, on a copy of the model. */
+  /** The run's next step, stage by stage, computed by a copy of the model. */
   slowMotion(): Promise<SlowMotion>;
 
   /** Newest first. */

@@ -1,11 +1,11 @@
-// What is kept of a run to compare it with others. Types only.
+// Types of the record of a run, kept to compare it with others.
 import type { Evaluation, ModelConfig, Sample, TrainConfig } from "lorito-wasm";
 import type { Engine } from "./engines";
 
-/** How far a run was at some steps: `[step, seconds of training, tokens read]`, in the order of the steps. */
+/** The progress of a run at some steps: `[step, seconds of training, tokens read]`, in the order of the steps. */
 export type Clock = [step: number, seconds: number, tokens: number][];
 
-/** The text of a run. A run that was brought back without its text has only the name. */
+/** The text of a run. A run restored without its text has only the name. */
 export interface RecordedText {
   name: string;
   hash?: string | undefined;
@@ -18,30 +18,30 @@ export interface RecordedTokenizer {
   vocabulary: number;
 }
 
-/** A run without its weights: what was set, its losses, what it wrote. A model's record grows as it is trained on. */
+/** A run without its weights: settings, losses, samples. The record grows as its model is trained further. */
 export interface RunRecord {
   format: "lorito-record";
   version: 1;
   /** The run's id. */
   id: string;
-  /** What the person calls it; empty: nothing. */
+  /** The name that the user gave it; may be empty. */
   name: string;
   /** Milliseconds since 1970. */
   savedAt: number;
   engine: Engine;
   text: RecordedText;
-  /** Of a run that was brought back only the vocabulary may be known. */
+  /** Of a restored run only the vocabulary size may be known. */
   tokenizer: Partial<RecordedTokenizer> & Pick<RecordedTokenizer, "vocabulary">;
   model: ModelConfig;
   parameters: number;
-  /** Of the last run. */
+  /** The settings of the last run. */
   train: TrainConfig;
   step: number;
-  /** Of training, without pauses. */
+  /** Training time, without pauses. */
   seconds: number;
-  /** Read so far, with repetition. */
+  /** Tokens read so far, with repetition. */
   tokens: number;
-  /** Training loss: of a long run each is the mean of a few steps, and stands at the last of them. */
+  /** Training loss; in a long run each point is the mean of a few steps, at the last of them. */
   curve: { step: number; loss: number }[];
   clock: Clock;
   evaluations: Evaluation[];

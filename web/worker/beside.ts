@@ -1,21 +1,21 @@
-// A saved model that writes beside the one that is open, which stays as it is: in a session of its own, on the processor.
+// Generates text with a saved model, in a separate session on the CPU, so that the open model does not change.
 import type { Session } from "lorito-wasm";
 import type { GenerateOptions } from "../shared/protocol";
 import { startOf } from "./download";
 import { Guarded } from "./turns";
 import { unknownIn, Writer } from "./writer";
 
-/** The texts under way, for `stop`. */
+/** The generations in progress, for `stop`. */
 const writers = new Set<Writer>();
 
 export interface Listeners {
   piece(text: string): void;
   unknown(characters: string): void;
-  /** Sees what is thrown in the session. */
+  /** Called with errors thrown in the session. */
   failed(thrown: unknown): Promise<void>;
 }
 
-/** The text that the model in `file` writes after a prompt; in the session that `start` starts, which nobody else has. */
+/** Generates text after a prompt with the model in `file`, in a new session from `start`. */
 export async function writeBeside(
   start: () => Promise<Session>,
   file: Blob,

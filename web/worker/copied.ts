@@ -1,8 +1,8 @@
-// Reads the training text past a text that was written, piece by piece, so that training and writing go on in between.
+// Runs searches of the training text piece by piece, so that training and generation continue in between.
 import type { CopiedSearch, NearestSearch, Session } from "lorito-wasm";
 import { type Guarded, macrotask } from "./turns";
 
-/** What a search finds; undefined: no training text is known. */
+/** Returns the result of a search; undefined if no training text is known. */
 export async function searched<S extends CopiedSearch | NearestSearch>(
   session: Guarded<Session>,
   begin: (session: Session) => S | undefined,

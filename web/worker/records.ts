@@ -1,5 +1,5 @@
-// Records of runs, to compare them: settings, losses and samples of each in a small file, without weights. A run that ends
-// leaves one; the next one of the same model takes its place.
+// Stores records of runs, to compare them: settings, losses and samples in a small file, without weights. A run that
+// ends writes its record, which replaces the record of the same model's previous run.
 import type { Evaluation, Session } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
 import { lockName } from "../shared/home";
@@ -8,35 +8,35 @@ import { alone, homeFolder } from "./home";
 import type { RunNotes } from "./run-notes";
 import { folder, readFile, refusal, unlessGone, writeFile } from "./storage";
 
-/** More points lie closer together than a screen can show. */
+/** Most points of a curve: more would lie closer than a screen can show. */
 const MOST_POINTS = 1500;
-/** Of evaluations a table is shown. */
+/** Most evaluations, which are shown in a table. */
 const MOST_EVALUATIONS = 40;
 const MOST_SAMPLES = 24;
-/** Characters of a sample that are kept. */
+/** Most characters of a stored sample. */
 const SAMPLE_LENGTH = 2000;
 const NAME_LENGTH = 60;
 
 const ending = ".json";
 
-/** Two tabs may change the same record. */
+/** Takes a lock, because two tabs may change the same record. */
 const changing = <T>(work: (where: FileSystemDirectoryHandle) => Promise<T>): Promise<T> =>
   alone(lockName(homeFolder(), "lorito-records"), async () => work(await folder("records"))).catch((thrown) => {
     throw refusal(thrown, "record");
   });
 
-/** Of `items` so many at most, evenly spread, the last one among them. */
+/** Picks at most `most` items, evenly spread, including the last. */
 function thinned<T>(items: readonly T[], most: number): T[] {
   const stride = Math.ceil(items.length / most);
   return items.filter((_, index) => (items.length - 1 - index) % stride === 0);
 }
 
-/** As exactly as anybody reads it. */
+/** Rounds to the precision that is displayed. */
 function rounded(value: number): number {
   return Math.round(value * 1e4) / 1e4;
 }
 
-/** A long curve as means of some steps each, which stand at the last of them. */
+/** Shortens a long curve to means of a few steps each, at the last of them. */
 function meanCurve(steps: readonly { step: number; loss: number }[]): RunRecord["curve"] {
   const stride = Math.ceil(steps.length / MOST_POINTS);
   const points: RunRecord["curve"] = [];
@@ -48,7 +48,7 @@ function meanCurve(steps: readonly { step: number; loss: number }[]): RunRecord[
   return points;
 }
 
-/** The times of a run before this one of the same model, then this one's. */
+/** Joins the times of the model's previous runs with those of this one. */
 function clockOf(before: Clock, { times }: RunNotes, end: { step: number; tokens: number; perStep: number }): Clock {
   const first = times[0]?.[0] ?? Number.POSITIVE_INFINITY;
   const since = times.map(([step, seconds]): Clock[number] => {
@@ -57,7 +57,7 @@ function clockOf(before: Clock, { times }: RunNotes, end: { step: number; tokens
   return thinned([...before.filter(([step]) => step < first), ...since], MOST_POINTS);
 }
 
-/** What the session says of the run that has just ended; `before`: the record that there is of it. */
+/** Makes the record of the run that has just ended; `before`: the model's previous record. */
 export function recordOf(
   session: Session,
   run: { id: string; textName: string; engine: Engine; notes: RunNotes },
@@ -89,7 +89,7 @@ export function recordOf(
   };
 }
 
-/** Keeps what `read` makes of the record that there is. */
+/** Replaces a record by the result of `read`, which gets the previous record. */
 export function keepRecord(
   id: string,
   read: (before: RunRecord | undefined) => Promise<RunRecord | undefined>,
@@ -101,7 +101,7 @@ export function keepRecord(
   });
 }
 
-/** All that there are, newest first. One that cannot be read hides no other. */
+/** Reads all records, newest first. An unreadable one does not affect the others. */
 export async function runRecords(): Promise<RunRecord[]> {
   const where = await folder("records", false);
   const found: RunRecord[] = [];
@@ -134,11 +134,11 @@ async function recordAt(where: FileSystemDirectoryHandle, id: string): Promise<R
     const record: unknown = JSON.parse((await (await readFile(where, id + ending))?.text()) ?? "null");
     return isRecord(record) && record.id === id ? record : undefined;
   } catch {
-    return undefined; // cut off while it was written
+    return undefined; // truncated while it was written
   }
 }
 
-/** The files are this page's own; one that an older or newer page wrote may be another. */
+/** Files written by an older or newer page may have another format. */
 function isRecord(value: unknown): value is RunRecord {
   const record = value as RunRecord | null;
   return record?.format === "lorito-record" && record.version === 1;

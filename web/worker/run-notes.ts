@@ -1,9 +1,9 @@
-// Collects what the record of a run needs while the run trains (records.ts).
+// Collects data for a run's record (records.ts) while it trains.
 import type { Session } from "lorito-wasm";
 import type { WorkerEvent } from "../shared/protocol";
 import type { RecordedText, RecordedTokenizer } from "../shared/record";
 
-/** The most times that are kept; beyond them every other one is dropped. */
+/** Most times that are kept; beyond them every other one is dropped. */
 const MOST_TIMES = 1000;
 
 export class RunNotes {

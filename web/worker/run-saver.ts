@@ -68,12 +68,12 @@ export class RunSaver {
     return this.#run;
   }
 
-  /** The names of the texts that the run learns from. */
+  /** The names of the run's texts. */
   get textName(): string {
     return this.#corpus?.textName ?? "";
   }
 
-  /** Whether the storage takes the run. */
+  /** Whether the storage accepts the run. */
   get isStored(): boolean {
     return this.#stored && !this.#onlyKept;
   }

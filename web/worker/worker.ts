@@ -217,7 +217,7 @@ async function train(begin: (tools: Running, notes: RunNotes) => Promise<void>, 
   }
 }
 
-/** Saves the record of a run that has ended, for comparisons. The run itself is saved without it. */
+/** Saves the record of a run that has ended, for comparisons. A failure does not prevent saving the run. */
 async function record({ engine, session, saver }: Running, notes: RunNotes): Promise<void> {
   const { run: id, textName } = saver;
   try {
@@ -472,7 +472,7 @@ const api: WorkerApi = {
     const file = await stored(storage.savedModelFile(name));
     beside ??= part(import("./beside"));
     const { writeBeside } = await beside;
-    // Only this file finds the crate's own beside it.
+    // The path of the crate's JavaScript is relative to this file.
     const start = () => Session.start("cpu", machine({ engine: "cpu", reason: "chosen" }));
     return writeBeside(start, file, prompt, options, {
       piece: (piece) => emit({ event: "piece", call, piece }),

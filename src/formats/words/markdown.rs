@@ -1,12 +1,13 @@
-//! The phrases of a Markdown text: paragraphs, headings without their signs, rows of tables, and what is said in its code.
+//! Translates the phrases of a Markdown text: paragraphs, headings without their `#`, table rows, and the phrases in
+//! its code.
 
 use super::{Say, python, says_something};
 
-/// The text with each phrase as `say` gives it.
+/// Returns the text with each phrase replaced by `say`.
 pub fn map_phrases(text: &str, say: Say) -> String {
     let mut mapped = String::new();
     let mut rest = text;
-    // What Hugging Face's hub reads is no phrase.
+    // The metadata that Hugging Face's hub reads has no phrases.
     if let Some(end) = text.strip_prefix("---\n").and_then(|head| head.find("\n---\n")) {
         let (head, body) = text.split_at(end + "---\n\n---\n".len());
         mapped.push_str(head);
@@ -16,7 +17,7 @@ pub fn map_phrases(text: &str, say: Say) -> String {
         if index > 0 {
             mapped.push_str("```");
         }
-        // Comments and strings of a shell look like Python's.
+        // Comments and strings of a shell have the syntax of Python's.
         mapped += &if index % 2 == 1 { python::map_phrases(part, say) } else { map_prose(part, say) };
     }
     mapped
@@ -36,7 +37,7 @@ fn map_paragraph(paragraph: &str, say: Say) -> String {
     if !says_something(phrase) {
         return paragraph.into();
     }
-    // A phrase is a part of its paragraph, so it is found.
+    // A phrase is a substring of its paragraph, so it is found.
     let (before, after) = paragraph.split_once(phrase).unwrap_or_default();
     format!("{before}{}{after}", say(phrase))
 }

@@ -1,6 +1,6 @@
-//! The exports in other languages. What they say is written in English where it stands: in Markdown, in Python, in a
-//! notebook. A language is a table from each English phrase to its own, so English needs none; a phrase that a table lacks
-//! stays English. `web/page/locales/exports/` has the tables, and a test holds them to all that the exports say.
+//! Translates the exports. Their source files (Markdown, Python, a notebook) are in English. A language is a table from
+//! English phrases to translations; English needs no table, and a phrase without a translation stays English. The
+//! tables are in `web/page/locales/exports/`, and a test checks that they have every phrase.
 
 mod markdown;
 mod notebook;
@@ -8,25 +8,25 @@ mod python;
 
 use std::collections::BTreeMap;
 
-/// How English writes a number, as a phrase: a table has the same number with the separators of its language.
+/// A number in English format, as a phrase: a table has the same number with its language's separators.
 const NUMBER: &str = "1,234.5";
 
-/// What the exports say in a language, by the English phrases.
+/// The translations of one language, by the English phrases.
 #[derive(Debug, Clone, Default)]
 pub struct Words(BTreeMap<String, String>);
 
 impl Words {
-    /// Words from a table of phrases; an empty one is English.
+    /// Makes the translations of a table of phrases; an empty table is English.
     pub fn new(table: BTreeMap<String, String>) -> Self {
         Self(table)
     }
 
-    /// The phrase in this language, or as it is in English.
+    /// Translates a phrase; without a translation it stays English.
     pub(super) fn of<'a>(&'a self, english: &'a str) -> &'a str {
         self.0.get(english).map_or(english, |phrase| phrase)
     }
 
-    /// 1234567 as 1,234,567.
+    /// Formats 1234567 as 1,234,567.
     pub(super) fn thousands(&self, number: u64) -> String {
         let (separator, _) = self.separators();
         let digits = number.to_string();
@@ -40,12 +40,12 @@ impl Words {
         grouped
     }
 
-    /// A number with a decimal point, with this language's sign for it.
+    /// Replaces the decimal point of a number by this language's decimal separator.
     pub(super) fn decimal(&self, number: &str) -> String {
         number.replace('.', &self.separators().1)
     }
 
-    /// What stands between thousands, and before decimals.
+    /// The thousands separator and the decimal separator.
     fn separators(&self) -> (String, String) {
         let mut signs =
             self.of(NUMBER).split(|character: char| character.is_ascii_digit()).filter(|sign| !sign.is_empty());
@@ -53,17 +53,17 @@ impl Words {
         (next(","), next("."))
     }
 
-    /// A text in Markdown, in this language.
+    /// Translates a Markdown text.
     pub(super) fn markdown(&self, text: &str) -> String {
         markdown::map_phrases(text, &mut |phrase| self.of(phrase).into())
     }
 
-    /// A program in Python with comments and messages in this language.
+    /// Translates the comments and messages of a Python program.
     pub(super) fn python(&self, source: &str) -> String {
         python::map_phrases(source, &mut |phrase| self.of(phrase).into())
     }
 
-    /// A notebook in this language.
+    /// Translates a notebook.
     pub(super) fn notebook(&self, source: &str) -> String {
         match self.0.is_empty() {
             true => source.into(),
@@ -72,10 +72,10 @@ impl Words {
     }
 }
 
-/// What says a phrase in another language.
+/// A function that translates a phrase.
 type Say<'a> = &'a mut dyn FnMut(&str) -> String;
 
-/// Whether a text says anything by itself, outside its `{placeholders}`.
+/// Whether a text has letters outside its `{placeholders}`.
 fn says_something(text: &str) -> bool {
     let mut depth = 0_usize;
     text.chars().any(|character| {
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!((spanish.thousands(1_234_567), spanish.decimal("0.25")), ("1.234.567".into(), "0,25".into()));
     }
 
-    /// Every phrase of the exports, in English: what the table of another language must have.
+    /// All English phrases of the exports, which every table must have.
     fn phrases() -> Vec<String> {
         let mut all: Vec<String> = [NUMBER, model_card::NOT_MEASURED, model_card::NEVER].map(String::from).into();
         let mut note = |phrase: &str| {
@@ -120,7 +120,7 @@ mod tests {
         all
     }
 
-    /// The tables of all languages but English, by their codes: each language of the page has one.
+    /// The tables of all of the page's languages but English, by language code.
     fn tables() -> Vec<(String, BTreeMap<String, String>)> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("web/page/locales");
         let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -133,7 +133,7 @@ mod tests {
         others.map(|code| (code.clone(), serde_json::from_slice(&table(code)).unwrap())).collect()
     }
 
-    /// What is filled in, sorted: `{name}` of a card, expressions of an f-string.
+    /// The sorted placeholders of a phrase: `{name}` of a card, expressions of an f-string.
     fn placeholders(phrase: &str) -> Vec<&str> {
         let mut all: Vec<_> =
             phrase.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name).collect();

@@ -1,10 +1,10 @@
-//! The phrases of a Jupyter notebook: those of its cells.
+//! Translates the phrases of a Jupyter notebook's cells.
 
 use serde_json::Value;
 
 use super::{Say, markdown, python};
 
-/// The notebook with each phrase as `say` gives it. What is no notebook comes back as it is.
+/// Returns the notebook with each phrase replaced by `say`. Anything but a notebook is returned unchanged.
 pub fn map_phrases(source: &str, say: Say) -> String {
     let Ok(mut notebook) = serde_json::from_str::<Value>(source) else { return source.into() };
     for cell in notebook["cells"].as_array_mut().into_iter().flatten() {

@@ -1,15 +1,15 @@
-//! The phrases of a Python program: its comments, a paragraph of a block each, and those of its strings that are text. Code
-//! is never changed. Strings are found by their quotation marks, so an f-string must not have its own ones inside.
+//! Translates the phrases of a Python program: each paragraph of its comments, and its strings that are text. Code is
+//! never changed. Strings are found by their quotation marks, so an f-string must not contain its own quotation mark.
 
 use super::{Say, says_something};
 
-/// What sections of a program begin with.
+/// The beginning of a section's title.
 const BANNER: &str = "--- ";
 
-/// Columns of a line.
+/// Line width in columns.
 const COLUMNS: usize = 120;
 
-/// The program with each phrase as `say` gives it: without the sign of a comment, and without the indentation of its lines.
+/// Returns the program with each phrase replaced by `say`; phrases have no `#` and no indentation.
 pub fn map_phrases(source: &str, say: Say) -> String {
     let mut mapped = String::new();
     let mut rest = source;
@@ -45,7 +45,7 @@ pub fn map_phrases(source: &str, say: Say) -> String {
     mapped + rest
 }
 
-/// Where the comments end that stand under one another.
+/// Returns the end of a block of consecutive comments.
 fn end_of_block(from: &str, indentation: &str) -> usize {
     let mut end = 0;
     for line in from.split_inclusive('\n') {
@@ -58,7 +58,7 @@ fn end_of_block(from: &str, indentation: &str) -> usize {
     from[..end].trim_end_matches('\n').len()
 }
 
-/// Comments that stand under one another: each paragraph of them is a phrase, and so is the title of a section.
+/// Translates a block of consecutive comments: each paragraph is a phrase, and so is the title of a section.
 fn map_block(block: &str, indentation: &str, say: Say) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut paragraph: Vec<&str> = Vec::new();
@@ -92,7 +92,7 @@ fn map_block(block: &str, indentation: &str, say: Say) -> String {
     lines.join(&format!("\n{indentation}"))
 }
 
-/// Where the string that begins here ends: the byte of its closing quotation mark.
+/// Returns the byte index of the closing quotation mark of a string that begins here.
 fn end_of_string(from: &str, quote: usize) -> usize {
     let mark = &from[..quote];
     let mut at = quote;

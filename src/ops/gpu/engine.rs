@@ -50,7 +50,7 @@ impl Gpu {
     /// Starts a separate engine on the GPU that a driver provides: any that Vulkan finds.
     ///
     /// # Panics
-    /// If Vulkan finds none.
+    /// If Vulkan finds no driver.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn of_driver() -> Self {
         Self::of(&BurnDevice::wgpu(burn::tensor::DeviceKind::DefaultDevice))

@@ -131,8 +131,8 @@ pub enum RunEvent {
         step: u64,
         /// The generated text, without a prompt.
         text: String,
-        /// The share of its characters that is copied from the training text; absent where [`Sample::copied`](crate::train::Sample)
-        /// is `None`.
+        /// The share of its characters that is copied from the training text; absent if
+        /// [`Sample::copied`](crate::train::Sample) is `None`.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(target_arch = "wasm32", tsify(optional))]
         copied: Option<f64>,

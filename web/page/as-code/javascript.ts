@@ -1,4 +1,4 @@
-// The steps in JavaScript, for the console of this page: what the buttons do, by `window.lorito`.
+// Generates the steps as JavaScript for this page's console: calls of `window.lorito`.
 import { t } from "../i18n";
 import type { Step } from "../state";
 import { type CodeSettings, type CodeSource, KIND_WORDS } from "./settings";
@@ -6,7 +6,7 @@ import { comment, lines } from "./source";
 
 const remark = (words: string) => comment("//", words);
 
-/** An object's fields, each in a line of its own. */
+/** Formats an object's fields, one per line. */
 function fields(values: object, indent: string): string {
   return Object.entries(values)
     .map(([name, value]) => `${indent}${name}: ${JSON.stringify(value)},`)
@@ -15,7 +15,7 @@ function fields(values: object, indent: string): string {
 
 const writers: Record<Step, (settings: CodeSettings) => string> = { text, tokens, model, train, write, share };
 
-/** A step in JavaScript. No names are declared, so that each can be run twice. */
+/** Generates a step. It declares no variables, so that it can be run twice. */
 export function javascript(step: Step, settings: CodeSettings): string {
   return writers[step](settings);
 }
@@ -34,7 +34,7 @@ function text({ sources, heldBackAsked }: CodeSettings): string {
   );
 }
 
-/** `index`: the place of a text in the page, where it is read again. */
+/** `index`: the number of the text in the page, from which it is read again. */
 function addText({ name, field, encoding, chat, sample }: CodeSource, index: number | undefined): string {
   const options = {
     ...(field === undefined ? {} : { field }),

@@ -1,4 +1,4 @@
-// One step as code, to read and to copy. It comes in a file of its own when somebody opens it.
+// Shows one step as code, to read and to copy. This file is loaded when a reader opens it.
 import { html, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { t, type Words, wordsOf } from "../i18n";
@@ -14,7 +14,7 @@ type Language = keyof typeof LANGUAGES;
 const NAMES = Object.keys(LANGUAGES) as Language[];
 const writers: Record<Language, (step: Step, settings: CodeSettings) => string> = { python, javascript };
 
-/** The language chosen last, in which the next step is opened. */
+/** The language chosen last, used for the next panel. */
 let last: Language = "python";
 
 @customElement("lorito-code")
@@ -74,7 +74,7 @@ export class CodeView extends View {
     this.said = undefined;
   }
 
-  /** As in every list of tabs, the arrows lead from one to the next. */
+  /** As in every tab list, the arrow keys select the next tab. */
   #arrow(event: KeyboardEvent): void {
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
     event.preventDefault();
@@ -94,7 +94,7 @@ export class CodeView extends View {
   }
 }
 
-/** The steps one after another, each under its name. */
+/** The code of all steps in order, each under its title. */
 function allSteps(language: Language, settings: CodeSettings): string {
   const mark = language === "python" ? "#" : "//";
   return STEPS.map((step) => `${mark} ${t(`${step}.title`)}\n${writers[language](step, settings)}\n`).join("\n");

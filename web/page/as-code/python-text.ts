@@ -1,11 +1,11 @@
-// The Text step in Python: files to documents, and which of them the model never learns from.
+// Generates the Text step in Python: reads files into documents and splits off validation data.
 import { t } from "../i18n";
 import type { CodeSettings, CodeSource } from "./settings";
 import { comment, lines } from "./source";
 
 const remark = (words: string) => comment("#", words);
 
-/** Encodings that Python knows by another name. */
+/** Encodings with another name in Python. */
 const NAMES: Record<string, string> = { "utf-8": "utf-8-sig", "windows-874": "cp874" };
 
 const TABLES = /\.(csv|tsv|jsonl|ndjson|json)$/i;
@@ -32,7 +32,7 @@ function readSource({ name, field, encoding, documents, conversations }: CodeSou
   const python = NAMES[encoding] ?? encoding;
   if (field !== undefined && !conversations && TABLES.test(name)) return table(name, field, python);
   if (PLAIN.test(name) && !conversations) return plain(name, python, documents > 1);
-  // Archives, conversations, pasted text: what the page makes of them is not said in a few lines.
+  // The conversion of archives, conversations and pasted text would take too many lines.
   const file = `${name.replace(/\.\w+$/, "").replaceAll(/[^\p{L}\p{N}-]+/gu, "-")}.txt`;
   return lines(remark(t("asCode.text.otherForm", { name, file })), plain(file, "utf-8-sig", false));
 }

@@ -1,4 +1,4 @@
-// The Train step in Python: a plain loop with the page's schedule, optimizer and evaluations.
+// Generates the Train step in Python: a plain loop with the page's schedule, optimizer and evaluations.
 import { t } from "../i18n";
 import { TARGET_NAMES, type Target } from "../settings";
 import type { CodeSettings } from "./settings";
@@ -6,7 +6,7 @@ import { comment, lines } from "./source";
 
 const remark = (words: string) => comment("#", words);
 
-/** What GPT-2's code in transformers calls the matrices that an adapter can be added to. */
+/** The names in transformers' GPT-2 of the matrices that an adapter can be added to. */
 const MATRICES: Record<Target, string> = {
   attention: "attn.c_attn",
   attentionOut: "attn.c_proj",
@@ -48,7 +48,7 @@ function adapter({ rank, alpha, targets }: NonNullable<CodeSettings["train"]["lo
   );
 }
 
-/** What the loop calls. */
+/** The functions that the loop calls. */
 function parts(half: boolean): string {
   return lines(
     remark(t("asCode.train.windows")),

@@ -1,5 +1,5 @@
-// The steps in Python, with transformers and tokenizers: what the page does, as a script of its own. Each step uses what
-// those before it have made.
+// Generates the steps as a Python script with transformers and tokenizers. Each step uses the variables of those before
+// it.
 import { t } from "../i18n";
 import type { Step } from "../state";
 import { readText } from "./python-text";
@@ -7,7 +7,7 @@ import { trainModel } from "./python-train";
 import { type CodeSettings, KIND_WORDS } from "./settings";
 import { comment, lines } from "./source";
 
-/** Where the code looks for a model that is open in the page, and where it puts its own. */
+/** Folders of the open model that the code loads, and of the model that it saves. */
 const OPENED = "opened-model";
 const FOLDER = "lorito";
 
@@ -22,12 +22,12 @@ const writers: Record<Step, (settings: CodeSettings) => string> = {
   share,
 };
 
-/** A step in Python. */
+/** Generates a step in Python. */
 export function python(step: Step, settings: CodeSettings): string {
   return writers[step](settings);
 }
 
-/** What has to be installed. */
+/** The packages to install. */
 export function packages({ train: { lora } }: CodeSettings): string {
   return `pip install torch transformers${lora ? " peft" : ""}`;
 }
@@ -76,7 +76,7 @@ function characters(): string {
   );
 }
 
-/** Bytes, and merges of them up to the size of the vocabulary. The end of text is added to both. */
+/** A byte-level tokenizer, or BPE up to the vocabulary size. Both get the end-of-text token. */
 function bytes(vocabulary: number): string {
   return lines(
     "tokenizer = Tokenizer(models.BPE())",
@@ -164,12 +164,12 @@ function share({ train: { lora } }: CodeSettings): string {
   );
 }
 
-/** Of these, transformers takes no whole numbers. */
+/** Formats a number that transformers accepts only as a float. */
 function decimal(value: number): string {
   return Number.isInteger(value) ? value.toFixed(1) : String(value);
 }
 
-/** A literal text: what JSON writes is Python, too. */
+/** Quotes a string: a JSON string is also a Python literal. */
 function quoted(words: string): string {
   return JSON.stringify(`${words}:`);
 }

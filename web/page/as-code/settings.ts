@@ -1,4 +1,4 @@
-// What the code is written from: the person's text, settings and model, as they are at this moment.
+// Collects the input of the code generators: the user's present texts, settings and model.
 import type { ChatOptions, Source } from "../../api/lorito";
 import { SETTINGS } from "../../shared/settings";
 import { SAMPLES, sampleFile } from "../intake";
@@ -8,34 +8,34 @@ import type { State, Store } from "../state";
 
 export interface CodeSource {
   name: string;
-  /** The column or field with its text; none in plain text. */
+  /** The column or field with the text; undefined for plain text. */
   field: string | undefined;
   encoding: string;
   documents: number;
-  /** Read as turns of conversations. */
+  /** Whether it is read as the turns of conversations. */
   conversations: boolean;
-  /** Who of a chat is learned, and what of it is left out. */
+  /** Which participants of a chat are trained on, and what is omitted. */
   chat: ChatOptions | undefined;
-  /** One of the page's own samples. */
+  /** Whether it is one of the page's samples. */
   sample: boolean;
 }
 
 export interface CodeSettings {
-  /** Empty where there is no text yet. */
+  /** Empty if there is no text yet. */
   sources: CodeSource[];
   /** Whether whole documents are held back, or the last tenth of each. */
   heldBack: "documents" | "ends";
-  /** Whether the last tenth was asked for. */
+  /** Whether the user chose the last tenth. */
   heldBackAsked: boolean;
   tokenizer: { kind: "char" | "byte" | "bpe"; vocabulary: number };
-  /** A model that came in from elsewhere, with its tokenizer, and that training goes on with. */
+  /** Whether a model with its tokenizer was opened, so that training continues from it. */
   opened: boolean;
   model: Omit<Shape["model"], "variant">;
   train: Shape["train"];
   sampling: State["sampling"];
 }
 
-/** What the ways to cut a text are, in words. */
+/** The names of the kinds of tokenizer. */
 export const KIND_WORDS = {
   char: "asCode.tokens.char",
   byte: "asCode.tokens.byte",
@@ -48,7 +48,7 @@ function codeSource(
 ): CodeSource {
   return {
     name,
-    // A chat is read as conversations where records of it could be read as a table, too.
+    // A chat is read as conversations even if its records could be read as a table.
     field: chat && conversational ? "" : (field ?? undefined),
     encoding,
     documents,
@@ -58,7 +58,7 @@ function codeSource(
   };
 }
 
-/** Undefined until the engine has told its presets. */
+/** Undefined until the engine has reported its presets. */
 export function codeSettings(store: Store): CodeSettings | undefined {
   const { shape } = store;
   if (!shape) return undefined;
@@ -73,7 +73,7 @@ export function codeSettings(store: Store): CodeSettings | undefined {
     heldBackAsked,
     tokenizer: { kind, vocabulary },
     opened: model !== undefined && modelOrigin === "given",
-    // A run that goes on has the shape that it has.
+    // A run that continues keeps the model's shape.
     model: model && modelOrigin !== "made" ? model.config : shape.model,
     train: shape.train,
     sampling,

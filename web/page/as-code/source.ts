@@ -1,9 +1,9 @@
-// What the writers of code have in common: comments in the person's language, and the order of the steps.
+// Shared by the code generators: translated comments, and the order of the steps.
 
-/** The widest a comment gets, in characters. */
+/** Widest comment, in characters. */
 const WIDTH = 88;
 
-/** Words as a comment, in as many lines as they need. `mark`: what begins a comment in that language. */
+/** Formats words as a comment, wrapped into lines. `mark`: the language's comment sign. */
 export function comment(mark: string, words: string): string {
   const lines: string[] = [];
   let line = mark;
@@ -17,12 +17,12 @@ export function comment(mark: string, words: string): string {
   return [...lines, line].join("\n");
 }
 
-/** The lines that are there. */
+/** Joins the lines that are defined. */
 export function lines(...all: (string | false | undefined)[]): string {
   return all.filter((line) => typeof line === "string").join("\n");
 }
 
-/** Whether a line of code is a comment. In code that is written here, none stands behind other code. */
+/** Whether a line of code is a comment. Generated code has no comments at the end of a line. */
 export function isComment(line: string): boolean {
   return /^\s*(#|\/\/)/.test(line);
 }

@@ -1,5 +1,4 @@
-// Where the points of recorded curves stand: at their steps, at the time that training had taken by then, or at the tokens
-// that had been read.
+// Computes the x-coordinates of recorded curves: step, training time or tokens read.
 import type { RunRecord } from "../../api/lorito";
 
 export const AXES = ["step", "time", "tokens"] as const;
@@ -10,13 +9,13 @@ export type Loss = (typeof LOSSES)[number];
 
 const column = { time: 1, tokens: 2 } as const;
 
-/** Tells the place of a step on an axis: between the two times that were noted around it. */
+/** Returns a function from a step to its coordinate on an axis, interpolated between recorded times. */
 export function placesOf({ clock, step: end, seconds, tokens }: RunRecord, axis: Axis): (step: number) => number {
   if (axis === "step") return (step) => step;
   const at = column[axis];
   const noted: readonly (readonly [number, number, number])[] = [[0, 0, 0], ...clock, [end, seconds, tokens]];
   return (step) => {
-    // The first that is not before the step.
+    // Binary search for the first entry that is not before the step.
     let [low, high] = [0, noted.length - 1];
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -29,7 +28,7 @@ export function placesOf({ clock, step: end, seconds, tokens }: RunRecord, axis:
   };
 }
 
-/** The points of a curve: places, and losses. */
+/** The points of a curve: x-coordinates and losses. */
 export function curveOf(record: RunRecord, loss: Loss, axis: Axis): [places: number[], losses: number[]] {
   const points =
     loss === "training"

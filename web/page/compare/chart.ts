@@ -1,4 +1,4 @@
-// The losses of several runs over one axis. Draws on a canvas; the table beside it says the same in words.
+// Charts the losses of several runs over one axis. Drawn on a canvas; the table beside it has the same values as text.
 import { html, LitElement, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
 import uPlot from "uplot";
@@ -6,7 +6,7 @@ import type { RunRecord } from "../../api/lorito";
 import { duration, fixed, number, short, t } from "../i18n";
 import { type Axis, curveOf, type Loss } from "./axis";
 
-/** So many runs have a colour of their own; with a line of its own, each is told without colours, too. */
+/** The most runs with a colour of their own; each also has a line style, to be distinguished without colours. */
 export const MOST_CURVES = 6;
 const dashes = [[], [8, 4], [2, 3], [12, 4, 2, 4], [5, 2], [1, 5]];
 
@@ -24,7 +24,7 @@ export class CompareChart extends LitElement {
     return this;
   }
 
-  /** In a task of its own, as the views draw. */
+  /** Renders in a task of its own, like the views. */
   protected override async scheduleUpdate(): Promise<void> {
     await new Promise((done) => setTimeout(done));
     super.scheduleUpdate();
@@ -58,7 +58,7 @@ export class CompareChart extends LitElement {
     if (room) this.#sizes.observe(room);
   }
 
-  /** Anew as a whole, since the language may have changed, too. */
+  /** Rebuilds the whole chart, since the language may have changed, too. */
   override updated(): void {
     this.#build();
   }
@@ -68,7 +68,7 @@ export class CompareChart extends LitElement {
     return curves.length > 0 ? uPlot.join(curves.map(ordered)) : [[]];
   }
 
-  /** A place on the axis, as its ticks say it. */
+  /** Formats a coordinate of the x-axis, as its ticks do. */
   #place(place: number): string {
     return this.axis === "time" ? duration(place) : short(place);
   }
@@ -124,7 +124,7 @@ export class CompareChart extends LitElement {
     if (room && this.#plot && room.clientWidth !== this.#plot.width) this.#plot.setSize(this.#room(room));
   }
 
-  /** What lies under the pointer. */
+  /** Shows the values under the pointer. */
   #read(plot: uPlot): void {
     const output = this.querySelector("output");
     const at = plot.cursor.idx;
@@ -139,12 +139,12 @@ export class CompareChart extends LitElement {
   }
 }
 
-/** What stands for a run beside its curve and in the tables: A, B, C. */
+/** The letter of a run beside its curve and in the tables: A, B, C. */
 export function letterOf(index: number): string {
   return String.fromCharCode("A".charCodeAt(0) + index);
 }
 
-/** uPlot joins curves whose places grow; two points at one place become the later one. */
+/** uPlot needs increasing x-coordinates; of two points with the same one the later is kept. */
 function ordered([places, losses]: [number[], number[]]): [number[], number[]] {
   const points = new Map(places.map((place, index) => [place, losses[index] ?? 0]));
   const order = [...points.keys()].sort((one, other) => one - other);

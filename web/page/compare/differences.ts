@@ -1,4 +1,4 @@
-// What differs between runs, row by row, and the settings of one as the page's own.
+// Lists the differences between runs, and converts a run's settings into the page's.
 import type { Preset, RunRecord, TokenizerKind, TrainConfig } from "../../api/lorito";
 import { duration, fixed, list, number, settingName, t } from "../i18n";
 import {
@@ -13,11 +13,11 @@ import {
 
 export interface Row {
   name: string;
-  /** One a run. */
+  /** One value per run. */
   values: string[];
 }
 
-/** The settings and texts of which not all runs have the same, then what came of each. */
+/** Rows of the settings and texts that differ between the runs, and of their results. */
 export function rowsOf(records: readonly RunRecord[]): { differing: Row[]; results: Row[] } {
   const row = (name: string, value: (record: RunRecord) => string): Row => ({ name, values: records.map(value) });
   const settings = [
@@ -50,7 +50,7 @@ function numberOf(value: unknown): string {
   return typeof value === "number" ? number(value) : "–";
 }
 
-/** Texts by their names and lengths; texts that have both alike and are not the same get the beginning of their hash. */
+/** Labels texts by name and length; different texts with the same label get the beginning of their hash. */
 function textOf(records: readonly RunRecord[]): (record: RunRecord) => string {
   const named = ({ text: { name, characters } }: RunRecord) =>
     characters === undefined ? name : t("compare.textOf", { name, count: characters });
@@ -81,7 +81,7 @@ function loraOf({ lora }: TrainConfig): string {
   ]);
 }
 
-/** The page's settings that make such a run: the preset that most of it agrees with, and what differs from that. */
+/** The page's settings that reproduce a run: the preset with the most equal values, and the differences from it. */
 export function settingsOf({ tokenizer, model, train }: RunRecord, presets: readonly Preset[]): Settings {
   const kind = kindOf(tokenizer.kind);
   const changes = (preset: Preset): Settings["changed"] => {

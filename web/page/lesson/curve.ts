@@ -1,4 +1,5 @@
-// The run's loss with what it means: the perplexity at the right, where blind guessing would be, and where overfitting begins.
+// Charts the run's loss with explanations: perplexity at the right, the loss of uniform guessing, the start of
+// overfitting.
 import { html, svg, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import type { Evaluation } from "../../api/lorito";
@@ -34,7 +35,7 @@ export class Curve extends Picture {
       points
         .flatMap(([step, loss]) => (loss === null ? [] : [`${x(step).toFixed(1)},${y(loss).toFixed(1)}`]))
         .join(" ");
-    // Of a model that was opened only its evaluations are known; whether they are overfitting, the run says.
+    // Of an opened model only the evaluations are known; whether it overfits, only its run knows.
     const lowest = best ?? measured.reduce((one, other) => (other.validationLoss < one.validationLoss ? other : one));
     const overfits = best?.overfitting ?? false;
     const bestStep = lowest.step;
@@ -69,7 +70,7 @@ export class Curve extends Picture {
   }
 }
 
-/** From here on the model learns by heart. */
+/** Marks the steps after which the model overfits. */
 function overfitting(from: number, right: number): TemplateResult {
   const nearEnd = from > (LEFT + right) / 2;
   return svg`<rect class="overfit" x=${from} y=${TOP} width=${right - from} height=${BOTTOM - TOP} />
@@ -84,7 +85,7 @@ function legend(bestStep: number): TemplateResult {
   </p>`;
 }
 
-/** Round numbers between two losses. */
+/** Round tick values between two losses. */
 function ticks(low: number, high: number): number[] {
   const by = high - low > 3 ? 1 : high - low > 1.2 ? 0.5 : 0.2;
   const first = Math.ceil(low / by);

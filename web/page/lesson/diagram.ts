@@ -1,5 +1,5 @@
-// The model as a diagram, from the present settings: the way of the tokens from the bottom to the top, and how many
-// parameters each part has.
+// Draws the model of the present settings as a diagram, from the tokens at the bottom to the logits at the top, with
+// the parameter count of each part.
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import { number } from "../i18n";
@@ -7,7 +7,7 @@ import { expectedVocabulary } from "../prepare";
 import { notYet, Picture } from "./picture";
 import { w } from "./words";
 
-/** Layers that are drawn behind the first. */
+/** Most layers drawn behind the first. */
 const MOST_DRAWN = 6;
 const LEFT = 24;
 
@@ -35,7 +35,7 @@ export class Diagram extends Picture {
     const parameters = (count: number) => w("picture.parameters", { count: number(count) });
     const right = this.width - 2;
     const behind = Math.min(layers, MOST_DRAWN) - 1;
-    // From top to bottom.
+    // Coordinates from top to bottom.
     const top = 4;
     const block = top + 62 + 5 * behind;
     return this.figure(
@@ -59,14 +59,14 @@ export class Diagram extends Picture {
   }
 }
 
-/** A part with its name and how many numbers it has. */
+/** A box for a part, with its name and parameter count. */
 function box(right: number, y: number, kind: string, name: string, count: string, inside = 0): TemplateResult {
   return svg`<rect class="part ${kind}" x=${LEFT - 10} y=${y} width=${right - LEFT - inside + 10} height="46" rx="6" />
     <text x=${LEFT + 2} y=${y + 19}>${name}</text>
     <text class="quiet" x=${LEFT + 2} y=${y + 37}>${count || nothing}</text>`;
 }
 
-/** An arrow upwards. */
+/** An upward arrow. */
 function arrow(x: number, bottom: number, length: number): TemplateResult {
   return svg`<path class="arrow" d="M${x} ${bottom}v-${length}m-4 5l4 -5l4 5" />`;
 }

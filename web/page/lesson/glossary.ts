@@ -1,4 +1,4 @@
-// The glossary: a term and what it means, over the page, with a list of all terms. Closed, the focus is where it was.
+// The glossary dialog: a term's definition and a list of all terms. Closing it restores the focus.
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 import { linked, termLink } from "./term-link";
@@ -13,7 +13,7 @@ export class Glossary extends LitElement {
     return this;
   }
 
-  /** Opens it at a term, or at the list. */
+  /** Opens the dialog at a term, or at the list. */
   async open(term?: Term): Promise<void> {
     this.term = term;
     await this.updateComplete;

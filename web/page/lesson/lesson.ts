@@ -1,4 +1,4 @@
-// The explanation of a step: what happens in it, with links to the glossary, and a picture of the person's own data.
+// Explains a step in sentences with links to the glossary, and with a picture of the user's own data.
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, query } from "lit/decorators.js";
 import type { Step } from "../state";
@@ -34,7 +34,7 @@ export class Lesson extends View {
     </div>`;
   }
 
-  /** The words come in the page's language, and again when it changes. */
+  /** Fetches the texts in the page's language, and again when it changes. */
   protected override updated(): void {
     if (!wordsAreHere()) void this.#fetch();
   }

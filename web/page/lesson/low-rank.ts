@@ -1,4 +1,4 @@
-// LoRA on one of the model's matrices: W stays, and the product of two thin ones is added to it.
+// Draws LoRA on one of the model's matrices: W is frozen, and the product of two thin matrices is added to it.
 import { html, svg, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import { number, percent } from "../i18n";
@@ -24,11 +24,11 @@ export class LowRank extends Picture {
     const { settings, model, plan } = this.state;
     const shape = model?.config ?? this.store.shape?.model;
     if (!shape) return notYet(w("picture.noModel"));
-    // GPT-2's second matrix of attention: from the heads back, as wide as it is high.
+    // GPT-2's output projection of attention, a square matrix.
     const [inputs, outputs] = [shape.width, shape.width];
     const lora = (model?.adapter ?? settings.lora) as Lora | undefined;
     const { rank } = lora ?? DEFAULT_LORA;
-    // W, "+", A, "·" and B side by side.
+    // W, "+", A, "·" and B in a row.
     const side = Math.min(130, (this.width - 80) / 2.4);
     const matrix = inputs * outputs;
     const thin = rank * (inputs + outputs);

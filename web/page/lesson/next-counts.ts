@@ -1,5 +1,5 @@
-// Of the text's beginning: what comes after its most frequent pair of letters, counted. All that a language model learns,
-// in its smallest form.
+// Draws bigram-like statistics: the characters that follow the most frequent pair of letters in the text's beginning,
+// with their counts, as the simplest language model.
 import { svg, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import { list, percent } from "../i18n";
@@ -9,7 +9,7 @@ import { w } from "./words";
 const SHOWN = 5;
 const ROW = 26;
 
-/** How often each character comes after the letters that the text has most often. */
+/** The counts of the characters that follow the most frequent letters. */
 export interface Following {
   letters: string;
   total: number;
@@ -17,7 +17,9 @@ export interface Following {
   counts: [character: string, count: number][];
 }
 
-/** Counts after each run of `length` letters, for the most frequent one; undefined where none is in the text twice. */
+/**
+ * Counts what follows each run of `length` letters, and returns the most frequent run; undefined if none occurs twice.
+ */
 function after(characters: readonly string[], length: number): Following | undefined {
   const all = new Map<string, Map<string, number>>();
   for (let at = 0; at + length < characters.length; at++) {
@@ -36,7 +38,7 @@ function after(characters: readonly string[], length: number): Following | undef
   return totals.filter(({ total }) => total > 1).sort((a, b) => b.total - a.total)[0];
 }
 
-/** After two letters; after one, where the script has so many that no two come together twice. */
+/** Counts after two letters; after one, if the script has so many that no pair occurs twice. */
 export function following(text: string): Following | undefined {
   const characters = [...text.toLowerCase()];
   return after(characters, 2) ?? after(characters, 1);
@@ -47,7 +49,7 @@ export class NextCounts extends Picture {
   protected override readonly reads = ["text"] as const;
 
   override render(): TemplateResult {
-    // The marks between a conversation's turns are not its words.
+    // Removes the special tokens between turns.
     const found = following(this.state.text?.preview.replace(/<\|\w+\|>/g, "\n") ?? "");
     if (!found) return notYet(w("picture.noText"));
     const { letters, total, counts } = found;

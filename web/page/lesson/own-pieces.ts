@@ -1,4 +1,4 @@
-// A picture of the text's beginning in its tokens: asks for them when the text or the tokenizer is another one.
+// Base class of pictures that show the text's beginning as tokens; tokenizes again when text or tokenizer change.
 import { state } from "lit/decorators.js";
 import type { Piece } from "../../api/lorito";
 import type { State } from "../state";
@@ -8,7 +8,7 @@ const CHARACTERS = 120;
 
 export abstract class OwnPieces extends Picture {
   protected override readonly reads: readonly (keyof State)[] = ["text", "tokenizer"];
-  /** Without a tokenizer each is a character, and has no id. */
+  /** Without a tokenizer each piece is a character without an id. */
   @state() protected pieces: Pick<Piece, "ids" | "text">[] = [];
   @state() protected isTokenized = false;
   #asked: unknown[] = [];

@@ -1,14 +1,14 @@
-// What the pictures share: a caption, the drawing as wide as there is room, so that its letters are never smaller than the
-// page's, and the same in words for who does not see it.
+// Base class of the pictures: a caption, a drawing as wide as the page allows so that its letters keep the page's size,
+// and a text alternative.
 import { html, nothing, type TemplateResult } from "lit";
 import { state } from "lit/decorators.js";
 import { View } from "../views/view";
 
-/** Wider than this, a drawing is no clearer. */
+/** Largest useful width of a drawing, in pixels. */
 const WIDEST = 440;
 
 export abstract class Picture extends View {
-  /** Of the drawing. */
+  /** Width of the drawing, in pixels. */
   @state() protected width = 0;
   readonly #sizes = new ResizeObserver(([entry]) => {
     const width = Math.round(entry?.contentRect.width ?? 0);
@@ -25,7 +25,7 @@ export abstract class Picture extends View {
     this.#sizes.disconnect();
   }
 
-  /** A figure with a drawing of this height. `below`: what stands under it, in words. */
+  /** A figure with a drawing of this height. `below`: the text under it. */
   protected figure(
     caption: string,
     height: number,
@@ -46,17 +46,17 @@ export abstract class Picture extends View {
   }
 }
 
-/** What will be drawn once there is something to draw. */
+/** Placeholder until there is data to draw. */
 export function notYet(words: string): TemplateResult {
   return html`<p class="hint">${words}</p>`;
 }
 
-/** A token with what cannot be seen made visible. */
+/** Makes the spaces and line ends of a token visible. */
 export function visible(text: string): string {
   return text.replaceAll(" ", "·").replaceAll("\t", "→").replaceAll("\n", "↵");
 }
 
-/** About how wide a text is in a drawing. */
+/** Estimates the width of a text in a drawing, in pixels. */
 export function widthOf(text: string): number {
   return 8 * [...text].length;
 }

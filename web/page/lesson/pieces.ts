@@ -1,4 +1,4 @@
-// The beginning of the text in tokens, each with its id below it.
+// Draws the beginning of the text as tokens, each with its id below it.
 import { svg, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import { list } from "../i18n";

@@ -1,4 +1,4 @@
-// What comes next, by the model's own scores, and what temperature and top-k make of them.
+// Charts the next token's probabilities from the model's logits, and the effect of temperature and top-k on them.
 import { html, svg, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { SETTINGS } from "../../shared/settings";
@@ -8,22 +8,22 @@ import { w } from "./words";
 
 const SHOWN = 8;
 const ROW = 26;
-/** Of the text's beginning, what the model reads for it. */
+/** Characters of the text's beginning that are the prompt. */
 const PROMPT_CHARACTERS = 24;
-/** Scores of the example's words, as a model could give them. */
+/** Plausible logits for the example's words. */
 const EXAMPLE = [4.1, 3.7, 3.0, 2.6, 2.1, 1.6, 0.4, -0.6];
 
 interface Scores {
   prompt: string;
-  /** The likeliest first. */
+  /** The likeliest token first. */
   tokens: { text: string; logit: number }[];
 }
 
-/** The share of each in the draw: softmax of the scores divided by the temperature, of the k highest (0: all of them). */
+/** Softmax of the k highest logits (0: all) divided by the temperature. */
 export function probabilities(logits: readonly number[], temperature: number, topK: number): number[] {
   const kept = logits.map((logit, index) => (topK === 0 || index < topK ? logit : Number.NEGATIVE_INFINITY));
   const highest = Math.max(...kept);
-  // At temperature 0 only the likeliest is left.
+  // At temperature 0 only the likeliest token is left.
   const powers = kept.map((logit) =>
     temperature > 0 ? Math.exp((logit - highest) / temperature) : Number(logit === highest),
   );
@@ -102,7 +102,7 @@ export class Probabilities extends Picture {
     </div>`;
   }
 
-  /** Asks again when the model is another one, or has been evaluated since. */
+  /** Requests logits again after another model or a new evaluation. */
   protected override updated(): void {
     const { model, text, evaluations } = this.state;
     const beginning = promptOf(text?.preview ?? "");
@@ -125,12 +125,12 @@ export class Probabilities extends Picture {
         tokens: order.map((id, index) => ({ text: texts[index] ?? "", logit: logits[id] ?? 0 })),
       };
     } catch {
-      // The model went meanwhile; the next one is asked.
+      // The model was removed meanwhile; the next one is used.
     }
   }
 }
 
-/** The text's first words, to the end of one of them. */
+/** The text's first words, up to the end of a word. */
 function promptOf(preview: string): string {
   const beginning = preview
     .replace(/<\|\w+\|>/g, "")

@@ -1,8 +1,8 @@
-// A word that the glossary explains. It is no button element, as that does not break across lines as its sentence does.
+// Links a word to the glossary. It is a span because a button element does not break across lines like its sentence.
 import { html, nothing, type TemplateResult } from "lit";
 import type { Stretch, Term } from "./words";
 
-/** `opens`: whether the glossary is not open yet. */
+/** `opens`: whether a click opens the dialog. */
 export function termLink(words: string, open: () => void, { opens = true, current = false } = {}): TemplateResult {
   const press = (event: KeyboardEvent) => {
     if (event.key !== "Enter" && event.key !== " ") return;
@@ -13,7 +13,7 @@ export function termLink(words: string, open: () => void, { opens = true, curren
     aria-current=${current ? "true" : nothing} @click=${open} @keydown=${press}>${words}</span>`;
 }
 
-/** A sentence with its links. */
+/** Renders a sentence with its glossary links. */
 export function linked(sentence: readonly Stretch[], open: (term: Term) => void, opens = true): unknown {
   return sentence.map(({ words, term }) => (term ? termLink(words, () => open(term), { opens }) : words));
 }

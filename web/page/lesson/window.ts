@@ -1,4 +1,4 @@
-// A window of the text and its targets: the same tokens, shifted by one.
+// Draws a window of the text and its targets: the same tokens, shifted by one.
 import { html, svg, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import { list } from "../i18n";

@@ -1,4 +1,4 @@
-// The words of the explanations and of the glossary, which come when somebody opens one: en.json and its translations.
+// Loads the texts of the explanations and the glossary when one is opened: en.json and its translations.
 import { part } from "../../shared/part";
 import { currentLanguage, fill, type Table, type Wanted } from "../i18n";
 import type english from "./en.json";
@@ -11,21 +11,21 @@ type Values<K extends Key> = [Wanted<English[K]>] extends [never] ? [] : [Record
 export type Term = Key extends infer K ? (K extends `term.${infer Name}` ? Name : never) : never;
 
 let table: Table = {};
-/** The language of the page that they were fetched for, and the one that they are in. */
+/** The page's language when they were fetched, and their own language. */
 let wanted: string | undefined;
 let language: string | undefined;
 
-/** Whether they are there in the page's language. */
+/** Whether the texts for the page's language are loaded. */
 export function wordsAreHere(): boolean {
   return wanted === currentLanguage();
 }
 
-/** The language they are in: English, where nobody has written them in the page's; undefined before any have come. */
+/** The language of the texts: English if there is no translation; undefined before any are loaded. */
 export function languageOfWords(): string | undefined {
   return language;
 }
 
-/** Fetches them in the page's language. Rejects with "part-missing" where they do not come. */
+/** Fetches the texts in the page's language. Rejects with "part-missing" if the download fails. */
 export async function fetchWords(): Promise<void> {
   const code = currentLanguage();
   const of = async (code: string): Promise<Table> => (await import(`./${code}.json`)).default;
@@ -34,7 +34,7 @@ export async function fetchWords(): Promise<void> {
     came = "en";
     return part(of("en"));
   });
-  // The page may speak another language by now.
+  // The page's language may have changed meanwhile.
   if (code === currentLanguage()) [table, wanted, language] = [fetched, code, came];
 }
 
@@ -42,13 +42,13 @@ export function w<K extends Key>(key: K, ...[values]: Values<K>): string {
   return fill(table[key] ?? "", values ?? {});
 }
 
-/** A stretch of a sentence; with a term, it leads to the glossary. */
+/** A stretch of a sentence; if it has a term, it links to the glossary. */
 export interface Stretch {
   words: string;
   term?: Term;
 }
 
-/** A sentence by its stretches: "[words|term]" is a link. */
+/** Splits a sentence into stretches: "[words|term]" is a link. */
 export function stretches(key: Key): Stretch[] {
   const sentence = table[key];
   if (typeof sentence !== "string") return [];
@@ -58,7 +58,7 @@ export function stretches(key: Key): Stretch[] {
   });
 }
 
-/** All terms, by their names in the alphabet of the language. */
+/** All terms, sorted by name in the page's language. */
 export function terms(): Term[] {
   const all = Object.keys(table).flatMap((key) => (key.startsWith("term.") ? [key.slice(5) as Term] : []));
   const { compare } = new Intl.Collator(language);

@@ -1,4 +1,4 @@
-// "As code" at the end of each step: folded away, and fetched by whoever opens it.
+// The "As code" fold at the end of each step; its content is loaded when it is opened.
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { part } from "../../shared/part";
@@ -9,10 +9,10 @@ import type { Step, Store } from "../state";
 export class AsCode extends LitElement {
   @property({ attribute: false }) store!: Store;
   @property({ attribute: false }) of: Step = "text";
-  /** Open, and its code is there. */
+  /** Whether it is open and its code is loaded. */
   @state() private ready = false;
 
-  /** Into the page's own tree, as all views. */
+  /** Renders into the page's own tree, like all views. */
   override createRenderRoot(): HTMLElement {
     return this;
   }

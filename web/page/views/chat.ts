@@ -1,4 +1,4 @@
-// Talking with the model, in the fifth step: turns one after another, each of the person's own to be edited.
+// The chat with the model, in the fifth step: a list of turns, of which the user can edit their own.
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
@@ -17,18 +17,18 @@ export class ChatView extends View {
   readonly #conversation = new Conversation();
   @state() private system = "";
   @state() private draft = "";
-  /** Which turn is being edited, and what it says by now. */
+  /** The index of the turn that is being edited, and its present text. */
   @state() private editing: { place: number; words: string } | undefined;
-  /** While it answers: the turns that it answers, and its words so far. */
+  /** During an answer: the turns before it, and its text so far. */
   @state() private asked: readonly Turn[] | undefined;
   @state() private answer = "";
   @state() private announcement: Words | undefined;
-  /** What of its answers is copied. */
+  /** The copied parts of its answers. */
   readonly #copies = new WeakMap<Turn, Copies>();
-  /** How often the last question has been answered anew: each answer draws from a seed of its own. */
+  /** How often the last answer has been regenerated: each attempt draws with its own seed. */
   #again = 0;
   #stopped = false;
-  /** Answers that were looked through. */
+  /** Number of answers that have been searched. */
   #answers = 0;
 
   get #able(): boolean {
@@ -139,7 +139,7 @@ export class ChatView extends View {
     </form>`;
   }
 
-  /** What the model did not see for its last answer, in sentences. */
+  /** Remarks on what the model did not see for its last answer. */
   #leftOut(): string[] {
     const { leftOut } = this.#turns.at(-1) ?? {};
     if (!leftOut) return [];
@@ -151,7 +151,7 @@ export class ChatView extends View {
     return sentences;
   }
 
-  /** Enter sends, but not while it chooses a word of an input method. */
+  /** Enter sends the message, unless an input method is composing text. */
   #enter(event: KeyboardEvent): void {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
@@ -165,7 +165,7 @@ export class ChatView extends View {
     this.#again = 0;
     this.editing = undefined;
     this.draft = "";
-    // What a person wrote is theirs until it is answered, and so is what they have begun to write since.
+    // If there is no answer, the message returns to the input field, before anything typed since.
     if (!(await this.#ask(this.#conversation.asking(words))))
       this.draft = [words, this.draft].filter(Boolean).join("\n");
   }
@@ -187,7 +187,7 @@ export class ChatView extends View {
     await this.#ask(lastAsked);
   }
 
-  /** Whether there is an answer. If not, the conversation is as it was. */
+  /** Returns whether there is an answer. If not, the conversation does not change. */
   async #ask(asked: readonly Turn[]): Promise<boolean> {
     this.store.clearErrors("write");
     this.#stopped = false;
@@ -263,7 +263,7 @@ export class ChatView extends View {
     this.requestUpdate();
   }
 
-  /** The newest words stay in sight. */
+  /** Scrolls to the newest text. */
   override updated(changed: PropertyValues): void {
     const log = this.querySelector(".conversation");
     if (log && this.asked) log.scrollTop = log.scrollHeight;

@@ -1,4 +1,4 @@
-// Where runs are compared, folded away: its view comes in a file of its own once somebody opens it.
+// The fold for comparing runs; its view is loaded when it is opened.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { part } from "../../shared/part";

@@ -1,4 +1,4 @@
-// Runs side by side: which there are, their curves over one another, what was set differently, what came of it.
+// Compares runs: a list to choose from, their curves in one chart, differing settings and results.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import type { RunRecord } from "../../api/lorito";
@@ -13,13 +13,13 @@ import { goTo, View } from "./view";
 @customElement("lorito-compare")
 export class CompareView extends View {
   protected override readonly reads = ["presets"] as const;
-  /** Newest first; undefined: they are being read. */
+  /** Newest first; undefined while they are being read. */
   @state() private records: readonly RunRecord[] | undefined;
-  /** By their ids, in the order in which they were chosen. */
+  /** Their ids, in the order of choice. */
   @state() private chosen: readonly string[] = [];
   @state() private loss: Loss = "validation";
   @state() private axis: Axis = "step";
-  /** Rows are drawn only for those who read them. */
+  /** Rows are rendered only while the table is open. */
   @state() private tableOpen = false;
   @state() private renaming: string | undefined;
   @state() private done: Words | undefined;
@@ -37,7 +37,7 @@ export class CompareView extends View {
     this.#stop();
   }
 
-  /** The two newest are compared until a person chooses. */
+  /** Reads the records. The two newest are compared until the user chooses. */
   async #read(): Promise<void> {
     const first = this.records === undefined || this.records.length < 2;
     await this.#attempt(async () => {
@@ -78,7 +78,7 @@ export class CompareView extends View {
   #record(record: RunRecord): TemplateResult {
     const { id } = record;
     const place = this.chosen.indexOf(id);
-    // Runs on one text have one name.
+    // Runs on the same text have the same name.
     const label = `${labelOf(record)}, ${date(record.savedAt)}`;
     const full = place < 0 && this.chosen.length >= MOST_CURVES;
     const button = (words: string, act: () => unknown) =>
@@ -138,7 +138,7 @@ export class CompareView extends View {
     });
   }
 
-  /** Puts a run's settings into the page, where the person changes what they like. */
+  /** Copies a run's settings into the page, where the user can change them. */
   #use(record: RunRecord): void {
     this.store.setSettings(settingsOf(record, this.state.presets));
     this.done = wordsOf("compare.used", { name: labelOf(record) });
@@ -192,7 +192,7 @@ export class CompareView extends View {
       </div>`;
   }
 
-  /** What the chart draws, for those who do not see it. */
+  /** The values of the chart as a table, for screen readers. */
   #curves(shown: readonly RunRecord[]): TemplateResult {
     const heads = ["step", "elapsed", "trainLoss", "validationLoss"] as const;
     return html`<details class="table" @toggle=${(event: Event) => {
@@ -217,7 +217,7 @@ export class CompareView extends View {
   }
 }
 
-/** What a run is called: by the person, or by its text. */
+/** The label of a run: its own name, or that of its text. */
 function labelOf({ name, text }: RunRecord): string {
   return name || text.name || "–";
 }

@@ -1,17 +1,17 @@
-// Whether the model copies: marks in what it wrote, the place of each in the text that it learned from, and the passages
-// that are most like the rest. A view with written text asks for it once the text has ended.
+// Shows what the model copied: marks in the generated text, the training passage of each, and the passages most similar
+// to the rest. A view with generated text requests it once the text is complete.
 import { html, nothing, type ReactiveControllerHost, type TemplateResult } from "lit";
 import type { Copied, Lorito, Passage } from "../../api/lorito";
 import { t } from "../i18n";
 
-/** What was found for one text. The view draws `marked` in the place of the text, and `below` under it. */
+/** The result of the search for one text. The view renders `marked` in place of the text, and `below` under it. */
 export class Copies {
   readonly #host: ReactiveControllerHost & HTMLElement;
   readonly #lorito: Lorito;
-  /** Begins the ids of what it draws. */
+  /** Prefix of the ids of its elements. */
   readonly #id: string;
   readonly #found: Copied | undefined;
-  /** The piece whose place is shown. */
+  /** Index of the piece whose passage is shown. */
   #shown: number | undefined;
   #nearest: "unasked" | "looking" | Passage[] = "unasked";
 
@@ -26,7 +26,7 @@ export class Copies {
     return new Copies(host, lorito, id, await lorito.copied(text));
   }
 
-  /** The text, with the runs in it that are copied. */
+  /** Renders the text with its copied runs marked. */
   marked(text: string): unknown {
     return (
       this.#found?.pieces.map((piece, index) => (piece.passage ? this.#mark(piece.text, index) : piece.text)) ?? text
@@ -41,7 +41,7 @@ export class Copies {
       event.preventDefault();
       toggle();
     };
-    // A button element is one box, and would not break into lines with the text around it.
+    // A button element is one box, and would not break into lines with the surrounding text.
     return html`<mark class="copied" role="button" tabindex="0" data-piece=${index} aria-label=${t("copied.run", { text })}
       aria-expanded=${shown} aria-controls="${this.#id}-place" @click=${toggle} @keydown=${onKey}>${text}</mark>`;
   }
@@ -51,7 +51,7 @@ export class Copies {
     this.#host.requestUpdate();
   }
 
-  /** The share in a sentence, the place that is chosen, the passages most like the rest. */
+  /** Renders the copied share, the selected passage and the passages most similar to the rest. */
   below(): TemplateResult {
     if (!this.#found) return html`<p class="hint">${t("copied.unknown")}</p>`;
     const { share, pieces, fewestWords, fewestCharacters } = this.#found;
@@ -79,7 +79,7 @@ export class Copies {
       <button type="button" class="plain" @click=${close}>${t("copied.close")}</button>`;
   }
 
-  /** What is not copied, to look for what is like it. */
+  /** The text that is not copied, for the similarity search. */
   get #rest(): string {
     const rest = this.#found?.pieces.filter(({ passage }) => !passage) ?? [];
     return rest
@@ -104,11 +104,11 @@ export class Copies {
     </details>`;
   }
 
-  /** Once, when somebody wants to see them. */
+  /** Searches once, when the section is opened. */
   readonly #look = async (event: Event) => {
     if (this.#nearest !== "unasked" || !(event.target as HTMLDetailsElement).open) return;
     this.#nearest = "looking";
-    // What cannot be looked for, as the engine is gone, is asked for again.
+    // After an error, such as a lost engine, the next opening searches again.
     this.#nearest = (await this.#lorito.mostLike(this.#rest).catch(() => "unasked" as const)) ?? [];
     this.#host.requestUpdate();
   };

@@ -1,11 +1,11 @@
-// Models and runs that leave as files: how these are called, and which of them the system's share sheet takes.
+// Names exported files of models and runs, and finds which of them the system's share sheet accepts.
 import type { RunSummary } from "../../api/lorito";
 import type { ExportKind } from "../../shared/protocol";
 import { currentLanguage } from "../i18n";
 import { canShare, fileName, saveFile } from "../save-file";
 import type { Store } from "../state";
 
-/** What follows the name of the model in the name of its file. */
+/** What follows the model's name in a file name. */
 export const endings: Record<ExportKind, string> = {
   safetensors: ".safetensors",
   huggingface: ".zip",
@@ -15,7 +15,7 @@ export const endings: Record<ExportKind, string> = {
   html: ".html",
 };
 
-/** Which of them this system's share sheet takes. */
+/** Whether this system's share sheet accepts files of each kind. */
 export const sharable = Object.fromEntries(
   Object.entries(endings).map(([kind, ending]) => [kind, canShare(ending)]),
 ) as Record<ExportKind, boolean>;
@@ -27,7 +27,7 @@ export async function download(store: Store, kind: ExportKind, name: string): Pr
   );
 }
 
-/** A run as one file, `run` or the one in training, for when this browser cannot save it. */
+/** Downloads a run as one file, `run` or the one in training, for when this browser cannot save it. */
 export async function downloadRun(store: Store, run?: RunSummary): Promise<void> {
   const name = run ? fileName(`${run.textName.replace(/\.\w+$/, "")} ${run.step}`) : "run";
   await store.attempt(run ? "share" : "train", { task: "packing" }, async () =>

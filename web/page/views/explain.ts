@@ -1,4 +1,4 @@
-// "What happens here?" of a step: closed, it is a line; what it says and draws comes in a file of its own once it is opened.
+// The "What happens here?" fold of a step; its content is loaded when it is opened.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { part } from "../../shared/part";
@@ -11,7 +11,7 @@ export class Explain extends View {
   protected override readonly reads = [] as const;
   @property() about!: Step;
   @state() private open = false;
-  /** Whether the lesson's element is there. */
+  /** Whether the lesson's element is loaded. */
   @state() private here = false;
 
   override render(): TemplateResult {

@@ -1,4 +1,4 @@
-// The model leaves: first as the file that this page opens, then by what somebody wants to do with it.
+// Exports the model: first as the file that this page opens, then in other formats by purpose.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import type { ExportKind } from "../../shared/protocol";
@@ -16,7 +16,7 @@ export class ExportView extends View {
   protected override readonly reads = ["model", "busy", "tasks"] as const;
   @state() private name = "";
   @state() private done: Words | undefined;
-  /** What was packed too slowly for the press that asked for it. */
+  /** A file that took too long for its click to open the share sheet; a second click opens it. */
   @state() private packed: { file: Blob; name: string } | undefined;
 
   override render(): TemplateResult {
@@ -37,7 +37,7 @@ export class ExportView extends View {
     return fileName(this.name);
   }
 
-  /** What most people want: a file to keep, or a place on this device. */
+  /** The primary exports: a file to keep, or a copy on this device. */
   #first(): TemplateResult {
     return html`<div class="first">
       <div class="field">
@@ -109,7 +109,7 @@ export class ExportView extends View {
     </li>`;
   }
 
-  /** The download of a file, and beside it the system's share sheet if it takes such files. */
+  /** The download button of a file, with a share button if the system's share sheet accepts such files. */
   #file(kind: ExportKind, label: string, look: "primary" | "plain"): TemplateResult {
     const able = this.#able;
     const name = this.#fileName + endings[kind];

@@ -1,5 +1,5 @@
-// Four goals to begin with, at the top of the page until there is a text: each sets what fits and leads to the Text step,
-// which says what to bring.
+// Shows four goals for beginners at the top of the page until there is a text. Each sets suitable settings and leads to
+// the Text step, which describes the text to bring.
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import { chooseGoal, GOAL_NAMES, GOALS, type Goal, type GoalName, leaveGoal, sampleOf } from "../goals";
@@ -37,12 +37,12 @@ export class Goals extends View {
 
   async #choose(name: GoalName): Promise<void> {
     chooseGoal(this.store, name);
-    await this.updateComplete; // the goals above the step are gone then
+    await this.updateComplete; // the goals above the step have been removed by then
     goTo("text");
   }
 }
 
-/** Beside the path, at every step: which goal was chosen, and the way out. */
+/** Shows the chosen goal beside the path, at every step, with a button to leave it. */
 @customElement("lorito-goal")
 export class ChosenGoal extends View {
   protected override readonly reads = ["goal"] as const;
@@ -55,7 +55,7 @@ export class ChosenGoal extends View {
   }
 }
 
-/** In the Text step: what to bring for the goal, what it has set, and the way out. */
+/** In the Text step: the text to bring for the goal, the settings it has changed, and a button to leave it. */
 export function goalNote(store: Store): TemplateResult | typeof nothing {
   const { goal, text } = store.state;
   if (!goal) return nothing;
@@ -74,7 +74,7 @@ export function goalNote(store: Store): TemplateResult | typeof nothing {
   </div>`;
 }
 
-/** The button goes, so the focus goes `next`, once the page is as it was. */
+/** A button to leave the goal. It is removed by its click, so `next` moves the focus once the page is updated. */
 function leaving(store: Store, next: () => void): TemplateResult {
   const leave = async () => {
     leaveGoal(store);
@@ -84,7 +84,7 @@ function leaving(store: Store, next: () => void): TemplateResult {
   return html`<button type="button" class="plain" @click=${leave}>${t("goals.leave")}</button>`;
 }
 
-/** What a goal sets, in the page's words. */
+/** The settings that a goal changes, as text. */
 function setBy(name: GoalName): string[] {
   const goal: Goal = GOALS[name];
   const fields = Object.entries(goal.changed) as [Field, number][];
@@ -92,7 +92,9 @@ function setBy(name: GoalName): string[] {
   return goal.tokenizer ? [t(`tokens.${goal.tokenizer}`), ...figures] : figures;
 }
 
-/** A pen, two speech bubbles, a mountain with a sun, a book: of circles and quarters of circles, as the samples have. */
+/**
+ * A pen, two speech bubbles, a mountain with a sun, a book: drawn with circles and quarter circles, like the samples.
+ */
 const PICTURES: Record<GoalName, TemplateResult> = {
   style: svg`<path class="coral" d="M30 4a14 14 0 0 1 14 14L20 42H6V28z"/><path class="sun" d="M6 28l14 14H6z"/>`,
   chat: svg`<path class="leafy" d="M4 6h26a10 10 0 0 1 0 20H14l-10 8z"/><path class="sun" d="M44 42v-8a9 9 0 0 0 -9 -9H24a9 9 0 0 0 0 17z"/>`,

@@ -1,4 +1,4 @@
-// The link that carries settings and language: copied, or as a QR code that a class scans from the board.
+// Shares a link with settings and language: copied, or as a QR code for a class.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 import { part } from "../../shared/part";
@@ -12,9 +12,9 @@ export class LinkView extends View {
   protected override readonly reads = ["settings"] as const;
   @state() private forClass = isClassView();
   @state() private done: Words | undefined;
-  /** What draws the code, once it has come. */
+  /** The function that draws the code, once it is loaded. */
   @state() private code: ((link: string) => TemplateResult) | undefined;
-  /** Whether the code is on show. */
+  /** Whether the code is shown. */
   @state() private shown = false;
   @query("dialog") private dialog!: HTMLDialogElement;
 

@@ -1,4 +1,4 @@
-// The page around the steps: the path with where one stands on it, what needs attention, and drops of files anywhere.
+// The page around the steps: navigation, messages, and dropped files.
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
@@ -29,12 +29,12 @@ import "./write";
 @customElement("lorito-page")
 export class Page extends View {
   @state() private dragging = false;
-  /** The step that fills the middle of the window. */
+  /** The step in the middle of the window. */
   @state() protected current: Step = "text";
   readonly #inSight = new Set<string>();
   readonly #seen = new IntersectionObserver(
     (entries) => {
-      // On a busy page several frames come at once, ordered by step and not by time: what a step was last counts.
+      // On a busy page several entries arrive at once, ordered by step and not by time; the last one of a step counts.
       for (const { target, isIntersecting } of entries) {
         if (isIntersecting) this.#inSight.add(target.id);
         else this.#inSight.delete(target.id);
@@ -86,7 +86,7 @@ export class Page extends View {
     </li>`;
   }
 
-  /** How far a step is, in a few words, and whether it is done. */
+  /** A step's state in a few words, and whether it is done. */
   #standing(step: Step): [string, boolean] {
     const { text, tokenizer, model, steps, progress, phase, models } = this.state;
     switch (step) {
@@ -160,7 +160,7 @@ export class Page extends View {
     </p>`;
   }
 
-  /** Everything that is drawn is drawn again, with what a person typed and opened as it is. */
+  /** Changes the language and renders all elements again; the user's input and open folds are kept. */
   #speak(code: string): void {
     void this.store.attempt("page", undefined, async () => {
       await part(changeLanguage(code));
@@ -169,7 +169,7 @@ export class Page extends View {
     });
   }
 
-  /** Only the person's word changes the version of an open page, and never under something that would be lost. */
+  /** Offers a new version of the page. Only the user's click reloads it, and only if nothing would be lost. */
   #newVersion(): TemplateResult {
     const { newVersion, text } = this.state;
     const able = this.store.isAtRest;
@@ -183,7 +183,10 @@ export class Page extends View {
     }</div>`;
   }
 
-  /** What the last visit left: a run that was cut off, or one that ended and whose model is still there. Share has all. */
+  /**
+   * Offers the run of the last visit: an interrupted one, or a finished one whose model is stored. Share lists all
+   * runs.
+   */
   #lastRun(): TemplateResult | typeof nothing {
     const { lastRun: run, ready } = this.state;
     if (!run || !ready) return nothing;
@@ -221,9 +224,9 @@ export class Page extends View {
     addEventListener("drop", this.#drop);
   }
 
-  /** Where the path is a narrow strip, the current step stays in sight. */
+  /** Keeps the current step visible in the navigation on narrow screens. */
   override updated(changed: PropertyValues): void {
-    // Not at first: it stands at its beginning, and to ask for its place would lay the page out at once.
+    // Not on the first update: the strip is at its start, and reading its position would force a layout.
     if (changed.get("current") === undefined) return;
     const link = this.querySelector<HTMLElement>("nav [aria-current]");
     const strip = link?.closest("nav");
@@ -231,7 +234,7 @@ export class Page extends View {
   }
 
   override async firstUpdated(): Promise<void> {
-    // The views draw their sections after the page has drawn the views.
+    // The views render their sections after the page has rendered the views.
     await Promise.all([...this.querySelectorAll<View>("main > *")].map((view) => view.updateComplete));
     for (const section of this.querySelectorAll("section.step")) this.#seen.observe(section);
   }

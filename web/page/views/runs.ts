@@ -1,4 +1,4 @@
-// The runs on this device: each can go on, leave as a file, or be discarded. Opening one touches no other.
+// Lists the runs on this device: each can be continued, downloaded or deleted. Opening one does not affect the others.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import type { RunSummary } from "../../api/lorito";
@@ -32,7 +32,7 @@ export class RunsView extends View {
     const saved = date(run.savedAt);
     const isOpen = run.run === lorito.openRunId && state.model !== undefined;
     const idle = state.phase === "idle" || state.phase === "writing";
-    // Runs on one text have one name.
+    // Runs on the same text have the same name, so labels include the date.
     const button = (label: string, act: () => unknown) =>
       html`<button type="button" class="plain" aria-label="${label}: ${name}, ${saved}" @click=${act}>${label}</button>`;
     return html`<li>

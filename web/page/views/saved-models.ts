@@ -1,4 +1,4 @@
-// The models on this device: those that were saved, and what is kept of the hub.
+// Lists the models on this device: saved ones, and downloads from the hub.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import type { KeptRepo, SavedModel } from "../../api/lorito";
@@ -9,7 +9,7 @@ import { saveFile } from "../save-file";
 import type { Store } from "../state";
 import { View } from "./view";
 
-/** Does something to the saved models and reads them anew; what was done, in words. */
+/** Changes the saved models and reads the list again. Returns the message of the result. */
 export async function changeModels(store: Store, action: () => Promise<Words>): Promise<Words | undefined> {
   store.clearErrors("share");
   return store.attempt("share", { task: "saving" }, async () => {
@@ -22,7 +22,7 @@ export async function changeModels(store: Store, action: () => Promise<Words>): 
 @customElement("lorito-saved-models")
 export class SavedModelsView extends View {
   protected override readonly reads = ["models", "kept"] as const;
-  /** Is told the name of a model that it has opened. */
+  /** Called with the name of a model that was opened. */
   @property({ attribute: false }) opened!: (name: string) => void;
   @state() private renaming: string | undefined;
   @state() private done: Words | undefined;

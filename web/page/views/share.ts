@@ -1,4 +1,4 @@
-// The last step: the model leaves the page as a file, stays on this device, or comes in from elsewhere.
+// The last step: exports the model, saves it on this device, or opens another one.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 import { t, type Words, wordsOf } from "../i18n";

@@ -1,4 +1,4 @@
-// One beginning, two saved models: each goes on with it in turn, beside the model that is open, which stays as it is.
+// Continues one prompt with two saved models in turn; the open model does not change.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { type Problem, problemOf } from "../../shared/errors";
@@ -9,7 +9,7 @@ import { View } from "./view";
 interface Written {
   name: string;
   text: string;
-  /** Characters of the beginning that the model has no token for. */
+  /** Characters of the prompt for which the model has no token. */
   unknown: string;
   problem?: Problem;
 }
@@ -17,13 +17,13 @@ interface Written {
 @customElement("lorito-side-by-side")
 export class SideBySide extends View {
   protected override readonly reads = ["models", "phase", "busy"] as const;
-  /** The names that are chosen, where they are not the two newest. */
+  /** The chosen names; undefined: the two newest models. */
   @state() private names: [string | undefined, string | undefined] = [undefined, undefined];
   @state() private written: readonly Written[] = [];
   @state() private writing = false;
   #prompt = "";
 
-  /** Scripts may have saved some. */
+  /** Scripts may have saved models meanwhile. */
   override connectedCallback(): void {
     super.connectedCallback();
     void this.store.attempt("share", undefined, () => this.store.readModels());

@@ -1,4 +1,4 @@
-// What the model writes, evaluation by evaluation: the newest large, the way there from step 0 below it.
+// Shows the samples of all evaluations: the newest large, the earlier ones from step 0 below it.
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
 import type { Sample, TurnTokens } from "../../api/lorito";
@@ -8,7 +8,7 @@ import { turnsIn } from "./turns";
 @customElement("lorito-story")
 export class Story extends LitElement {
   @property({ attribute: false }) samples: Sample[] = [];
-  /** Those of a model that knows conversations. */
+  /** The special tokens of a model trained on conversations. */
   @property({ attribute: false }) turns: TurnTokens | undefined;
 
   override createRenderRoot(): HTMLElement {
@@ -43,7 +43,7 @@ export class Story extends LitElement {
       }`;
   }
 
-  /** Of conversations a model learns the answers alone, so that it begins with one. */
+  /** Trained on conversations, a model learns only the answers, so a sample begins with one. */
   #written(text: string): TemplateResult {
     return html`<blockquote>${turnsIn(text, this.turns, { first: "assistant" }) ?? text.trimStart()}</blockquote>`;
   }

@@ -193,7 +193,7 @@ export class TextView extends View {
       : html`<pre tabindex="0" aria-label=${t("text.preview")}>${preview}</pre>`;
   }
 
-  /** Two books of like length: one of them, held back whole, would be half the text. */
+  /** With two books of similar length, one held back whole would be half the text. */
   #heldBack(text: TextSummary): TemplateResult {
     const { documents } = text;
     return html`<div class="field switch">

@@ -159,8 +159,8 @@ export class TokensView extends View {
 }
 
 /**
- * A piece with its spaces and line ends made visible; its colour comes from its id, so the same token looks the same. A token
- * that begins or ends a turn says that in words.
+ * Renders a piece with its spaces and line ends made visible; its colour depends on its id, so equal tokens look the
+ * same. A token that begins or ends a turn is shown as text.
  */
 function drawPiece(piece: Piece, read: boolean, turns: TurnTokens | undefined): TemplateResult {
   const role = piece.ids.length === 1 ? turnToken(piece.text, turns) : undefined;

@@ -1,4 +1,4 @@
-// The fourth step, the heart: it learns, and shows how well.
+// The fourth step: training, with its progress and results.
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
@@ -15,12 +15,12 @@ import { loraFields, overfitting } from "./fine-tuning";
 import "./story";
 import { View } from "./view";
 
-/** A figure, or a dash where there is none yet. */
+/** Formats a metric, or a dash if there is none yet. */
 function figure(value: number | null | undefined, digits: number): string {
   return value == null ? "–" : fixed(value, digits);
 }
 
-/** A share in percent, or a dash where it is not known. */
+/** Formats a share in percent, or a dash if it is unknown. */
 function share(value: number | undefined): string {
   return value === undefined ? "–" : percent(value);
 }
@@ -57,7 +57,7 @@ export class TrainView extends View {
     );
   }
 
-  /** The chart comes in a file of its own, after the first drawing: uPlot alone takes half the time that the page may. */
+  /** Loads the chart after the first rendering: uPlot alone takes half of the page's time limit for a task. */
   protected override firstUpdated(): void {
     void this.store.attempt("train", undefined, () => part(import("../chart")));
   }
@@ -66,7 +66,7 @@ export class TrainView extends View {
     return ["training", "paused", "recovering"].includes(this.state.phase) || this.state.progress !== undefined;
   }
 
-  /** The first button is always the next thing to do, and one and the same button, so that it keeps the focus. */
+  /** The first button is always the next action. It stays the same element, so that it keeps the focus. */
   #controls(): TemplateResult {
     const { phase, text, modelOrigin } = this.state;
     const { lorito, canContinue, shape } = this.store;
@@ -94,7 +94,7 @@ export class TrainView extends View {
     </div>`;
   }
 
-  /** The browser asks for its permission when this is chosen. */
+  /** Asks for the browser's permission when it is switched on. */
   #notify(): TemplateResult | typeof nothing {
     const { notify } = this.state;
     if (notify === undefined) return nothing;
@@ -110,7 +110,7 @@ export class TrainView extends View {
     </div>`;
   }
 
-  /** What is still missing, or what the button will do. */
+  /** What is missing before training can start, or what the button will do. */
   #hint(): string {
     const { busy, tasks, text, modelOrigin, plan, progress } = this.state;
     const { shape } = this.store;
@@ -127,7 +127,7 @@ export class TrainView extends View {
     return plan ? t("train.planned", { count: shape.train.steps, time: duration(plan.seconds) }) : "";
   }
 
-  /** The button goes when training has ended; the one before it stays. */
+  /** Stops training and moves the focus, because the stop button is removed when training ends. */
   #stop(): void {
     this.store.lorito.stop();
     this.querySelector<HTMLElement>(".controls button")?.focus();
@@ -204,7 +204,7 @@ export class TrainView extends View {
     </details>`;
   }
 
-  /** Off until the engine's own check has passed, which is made when somebody asks for it. */
+  /** Off until the engine's check of half precision has passed; the check runs when the user switches it on. */
   #precision(): TemplateResult {
     const { settings, halfPrecision } = this.state;
     const refused = settings.halfPrecision && halfPrecision !== undefined && halfPrecision !== "works";
@@ -228,7 +228,7 @@ export class TrainView extends View {
     return t("train.summary", { ...shape.train, count: shape.train.steps });
   }
 
-  /** What the person can do about what is said: save elsewhere what cannot be saved here, leave a GPU that fails. */
+  /** Adds actions to messages: downloading a run that cannot be saved, or continuing on the CPU after a GPU failure. */
   protected override messages(place: "train" | "page"): TemplateResult {
     return super.messages(place, (message: Message) => {
       if (UNSAVED.includes(message.report.code))
@@ -256,7 +256,7 @@ export class TrainView extends View {
       else if (phase === "recovering") announced.push(wordsOf("phase.recovering"));
       else if (phase === "idle" && progress) announced.push(wordsOf("train.ended", { step: progress.step }));
     }
-    // A fast run changes its phase and evaluates between two drawings; both are announced.
+    // A short run may change its phase and evaluate between two renderings; both are announced.
     if (last && evaluations.length !== this.#announced)
       announced.push(() =>
         t("train.announced", {

@@ -1,4 +1,4 @@
-// A text that may be a conversation: its turns with who speaks, or the text as it is.
+// Renders a text as turns with their speakers or, if it is no conversation, as it is.
 import { html, type TemplateResult } from "lit";
 import type { TurnTokens } from "../../api/lorito";
 import { t } from "../i18n";
@@ -6,12 +6,12 @@ import { type ShownTurn, splitTurns } from "../split-turns";
 
 const SPEAKERS = { system: "turns.system", user: "turns.user", assistant: "turns.assistant" } as const;
 
-/** The name of who speaks. */
+/** The speaker's name. */
 export function speaker(role: keyof typeof SPEAKERS): string {
   return t(SPEAKERS[role]);
 }
 
-/** Undefined where the text has no turns; `how` as for `splitTurns`. */
+/** Undefined if the text has no turns; `how` as for `splitTurns`. */
 export function turnsIn(
   text: string,
   tokens: TurnTokens | undefined,

@@ -1,5 +1,5 @@
-// What all views share: they draw from the store, into the page's own tree, so that one style sheet and plain labels and
-// ids serve them all.
+// Base class of the views: they render from the store into the page's own tree (no shadow DOM), so that they share one
+// style sheet, and labels can refer to ids.
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { property } from "lit/decorators.js";
 import { sentenceOf, t } from "../i18n";
@@ -8,7 +8,7 @@ import { type Message, STEPS, type State, type Step, type Store } from "../state
 export abstract class View extends LitElement {
   @property({ attribute: false }) store!: Store;
 
-  /** What of the state it shows; not given: all of it. While a model trains, most of it does not change. */
+  /** The parts of the state that it shows; undefined: all. Most parts do not change during training. */
   protected readonly reads?: readonly (keyof State)[];
   #shown: unknown[] = [];
 
@@ -27,7 +27,7 @@ export abstract class View extends LitElement {
     return this;
   }
 
-  /** Each view draws in a task of its own: all of them in one would keep the page from answering for over 50 ms. */
+  /** Renders in a task of its own: rendering all views in one task would block the page for over 50 ms. */
   protected override async scheduleUpdate(): Promise<void> {
     await new Promise((done) => setTimeout(done));
     super.scheduleUpdate();
@@ -43,7 +43,7 @@ export abstract class View extends LitElement {
     this.store.removeEventListener("change", this.#redraw);
   }
 
-  /** One step of the path: its number, its name, what it is for, and its controls. */
+  /** Renders one step of the path: number, title, purpose and controls. */
   protected step(step: Step, body: unknown): TemplateResult {
     return html`<section id=${step} class="step" aria-labelledby="${step}-title">
       <header>
@@ -57,7 +57,7 @@ export abstract class View extends LitElement {
     </section>`;
   }
 
-  /** The sentences said at this place. An error interrupts a screen reader, a notice waits for its pause. */
+  /** Renders the messages of this place. An error interrupts a screen reader, a notice waits for a pause. */
   protected messages(place: Step | "page", actions?: (message: Message) => unknown): TemplateResult {
     const here = this.state.messages.filter((message) => message.place === place);
     return html`<div class="messages" aria-live="polite">
@@ -72,7 +72,7 @@ export abstract class View extends LitElement {
   }
 }
 
-/** Shows a step and puts the keyboard there. At once: what is above may change its height on the way. */
+/** Scrolls to a step and focuses its title. Without animation, as content above may change its height meanwhile. */
 export function goTo(step: Step): void {
   const title = document.getElementById(`${step}-title`);
   title?.closest("section")?.scrollIntoView();

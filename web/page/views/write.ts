@@ -1,4 +1,4 @@
-// The fifth step: it writes on from what the person begins, or answers them.
+// The fifth step: text generation and chat.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { part } from "../../shared/part";
@@ -15,20 +15,20 @@ type Way = "text" | "chat";
 @customElement("lorito-write")
 export class WriteView extends View {
   protected override readonly reads = ["model", "messages"] as const;
-  /** What the person has chosen. */
+  /** The user's choice between text and chat. */
   @state() private chosen: Way | undefined;
   @state() private prompt = "";
   @state() private begun: string | undefined;
   @state() private written = "";
   @state() private writing = false;
-  /** What of it is copied, once it has ended. */
+  /** The copied parts of the text, once it is complete. */
   @state() private copies: Copies | undefined;
   /** Characters of the prompt that the model has no token for. */
   @state() private unknown = "";
   @state() private announcement: Words | undefined;
   readonly #sampling = new Sampling(this);
 
-  /** A model that has read conversations is there to talk with. */
+  /** A model trained on conversations starts with the chat. */
   get #way(): Way {
     return this.chosen ?? (this.state.model?.chat ? "chat" : "text");
   }
@@ -59,7 +59,7 @@ export class WriteView extends View {
       }}>${label}</button>`;
   }
 
-  /** As in every list of tabs, the arrows lead from one to the next. */
+  /** As in every tab list, the arrow keys select the next tab. */
   #arrow(event: KeyboardEvent): void {
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
     event.preventDefault();
@@ -101,7 +101,7 @@ export class WriteView extends View {
     ${this.#inside()}`;
   }
 
-  /** What looks inside the model, where the page has it; a model's own page has not. */
+  /** The fold for inspecting the model; a one-page model has none. */
   #inside(): TemplateResult | typeof nothing {
     if (this.begun === undefined || !("inside" in this.store.lorito)) return nothing;
     return html`<lorito-inside .store=${this.store} .prompt=${this.begun} .written=${this.written} .writing=${this.writing}
@@ -115,7 +115,7 @@ export class WriteView extends View {
     if (this.state.model && !this.writing) void this.#write(this.prompt);
   }
 
-  /** `ids`: the tokens that spell what it begins with, where they are given. */
+  /** `ids`: the token ids of the beginning, if they are given. */
   async #write(begun: string, ids?: readonly number[]): Promise<void> {
     this.store.clearErrors("write");
     this.begun = begun;
@@ -145,7 +145,7 @@ export class WriteView extends View {
   async #lookForCopies(text: string): Promise<void> {
     const { Copies } = await part(import("./copied"));
     const copies = await Copies.of(this, this.store.lorito, "written", text);
-    // Another text may have been begun.
+    // Another text may have been started.
     if (!this.writing && this.written === text) this.copies = copies;
   }
 }

@@ -1,4 +1,4 @@
-// How much a token attends to those before it, in one head of one layer or on average over a layer's heads.
+// Shows the attention weights of a token, in one head of one layer or averaged over a layer's heads.
 import { html, type TemplateResult } from "lit";
 import type { InspectedText } from "../../../api/lorito";
 import { number, t } from "../../i18n";
@@ -13,7 +13,7 @@ export interface Attention {
 /** Rows of the table. */
 const SHOWN = 8;
 
-/** The shares of the token at `from`: one for each token up to itself. */
+/** The attention weights of the token at `from`: one for each token up to itself. */
 export function attended(text: InspectedText, { layer, head }: Attention, from: number): Float32Array {
   const time = text.tokens.length;
   const shares = new Float32Array(from + 1);
@@ -26,7 +26,7 @@ export function attended(text: InspectedText, { layer, head }: Attention, from: 
   return shares;
 }
 
-/** The choice of a layer and a head. */
+/** The fields for layer and head. */
 export function attentionFields(
   text: InspectedText,
   { layer, head }: Attention,
@@ -50,7 +50,7 @@ export function attentionFields(
   </p>`;
 }
 
-/** The tokens that the one at `from` attended to most. */
+/** A table of the tokens that the one at `from` attends to most. */
 export function attentionTable(
   text: InspectedText,
   attention: Attention,

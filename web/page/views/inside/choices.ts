@@ -1,10 +1,10 @@
-// The tokens that could stand at a place, with their probabilities. Each can be put there instead.
+// A table of the likeliest tokens at a position, with their probabilities. Each can replace the present one.
 import { html, nothing, type TemplateResult } from "lit";
 import type { TokenChoice } from "../../../api/lorito";
 import { t } from "../../i18n";
 import { bar, visible } from "./token";
 
-/** `drawn`: the id of the token that stands there. */
+/** `drawn`: the id of the present token. */
 export function choicesTable(
   choices: readonly TokenChoice[],
   drawn: number | undefined,

@@ -1,10 +1,10 @@
-// The logit lens: what the model would say if it ended after each of its layers.
+// The logit lens: a table of each layer's prediction, as if it were the last.
 import { html, nothing, type TemplateResult } from "lit";
 import type { InspectedToken, LensRow } from "../../../api/lorito";
 import { number, t } from "../../i18n";
 import { chance, shade, visible } from "./token";
 
-/** `token`: the one that stands there. */
+/** `token`: the present one. */
 export function lensTable(rows: readonly LensRow[], token: InspectedToken | undefined): TemplateResult {
   const columns = Math.max(0, ...rows.map(({ choices }) => choices.length));
   return html`<section class="view wide">

@@ -1,5 +1,5 @@
-// The token embeddings as a map: tokens that the model takes to be alike lie near one another. The picture is a canvas; a field
-// finds a token by its name, and a table says which are nearest to it.
+// Shows the token embeddings as a map: similar tokens lie near each other. The picture is a canvas; a search field
+// finds a token by its text, and a table lists its nearest neighbours.
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import type { MapPoint, NearToken, TokenMap } from "../../../api/lorito";
@@ -8,9 +8,9 @@ import { action } from "../fields";
 import { View } from "../view";
 import { visible } from "./token";
 
-/** Tokens found by their name that are offered. */
+/** Most search results shown. */
 const MOST_FOUND = 12;
-/** Room between names on the map, in pixels. */
+/** Space between labels on the map, in pixels. */
 const ROOM = { width: 8, height: 17 };
 
 @customElement("lorito-token-map")
@@ -91,7 +91,7 @@ export class TokenMapView extends View {
     if (sought === "") return nothing;
     const lower = sought.toLocaleLowerCase();
     const matches = map.points.filter(({ text }) => text.toLocaleLowerCase().includes(lower));
-    // What is spelled just so comes first, and then the shortest.
+    // Exact matches come first, then the shortest.
     matches.sort(
       (a, b) => Number(b.text === sought) - Number(a.text === sought) || a.text.length - b.text.length || a.id - b.id,
     );
@@ -123,7 +123,7 @@ export class TokenMapView extends View {
 
   async #choose({ id, text }: Pick<MapPoint, "id" | "text">): Promise<void> {
     const { store } = this;
-    // One beyond the map has a name and neighbours, and no place.
+    // A token beyond the map has a text and neighbours, but no coordinates.
     this.chosen = this.map?.points.find((point) => point.id === id) ?? { id, text, x: Number.NaN, y: Number.NaN };
     const near = await store.attempt("write", undefined, () => store.lorito.inside.nearest(id));
     if (near && this.chosen?.id === id) this.near = near;
@@ -142,7 +142,7 @@ export class TokenMapView extends View {
     this.#draw();
   }
 
-  /** Where each token is on the canvas, in pixels of CSS. */
+  /** The position of each token on the canvas, in CSS pixels. */
   #places({ points }: TokenMap, width: number, height: number): [number, number][] {
     const range = (values: number[]) => [Math.min(...values), Math.max(...values)] as const;
     const [left, right] = range(points.map(({ x }) => x));
@@ -171,7 +171,7 @@ export class TokenMapView extends View {
     const places = this.#places(map, width, height);
     const near = new Set(this.near.map(({ id }) => id));
     const rank = (id: number) => (id === this.chosen?.id ? 0 : near.has(id) ? 1 : 2);
-    // The chosen one and its neighbours are named first; others where there is room.
+    // The selected token and its neighbours are labelled first; others where there is space.
     const order = [...map.points.keys()].sort(
       (a, b) => rank(map.points[a]?.id ?? 0) - rank(map.points[b]?.id ?? 0) || a - b,
     );
@@ -197,7 +197,7 @@ export class TokenMapView extends View {
     }
   }
 
-  /** The token nearest to a click. */
+  /** Selects the token nearest to a click. */
   readonly #pick = (event: MouseEvent) => {
     const { map } = this;
     const canvas = event.currentTarget as HTMLCanvasElement;

@@ -1,18 +1,18 @@
-// The doors to what looks inside the model: one in Write, one in Train. What is behind them comes in files of its own, once
-// somebody opens them; closed, they cost nothing.
+// The folds for inspecting the model: one in the Write step, one in the Train step. Their views are loaded when a fold
+// is opened, and removed when it is closed.
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { part } from "../../../shared/part";
 import { t } from "../../i18n";
 import type { Step, Store } from "../../state";
 
-/** A view that is loaded, and drawn, while its door is open. */
+/** A fold whose view is loaded and rendered while it is open. */
 abstract class Door extends LitElement {
   @property({ attribute: false }) store!: Store;
   @state() private open = false;
   @state() private loaded = false;
 
-  /** Where it stands: what goes wrong is said there. */
+  /** The step that shows its errors. */
   protected abstract readonly place: Step;
   protected abstract heading(): string;
   protected abstract about(): string;
@@ -42,12 +42,12 @@ abstract class Door extends LitElement {
   }
 }
 
-/** In Write: what was written, token by token, and the map of all tokens. */
+/** In the Write step: the generated text, token by token, and the map of all tokens. */
 @customElement("lorito-inside")
 export class InsideDoor extends Door {
   @property({ attribute: false }) prompt = "";
   @property({ attribute: false }) written = "";
-  /** Whether it is still writing. */
+  /** Whether text is being generated. */
   @property({ attribute: false }) writing = false;
   protected readonly place = "write";
 
@@ -70,7 +70,7 @@ export class InsideDoor extends Door {
   }
 }
 
-/** In Train: one step in slow motion. */
+/** In the Train step: one step in slow motion. */
 @customElement("lorito-slow")
 export class SlowDoor extends Door {
   protected readonly place = "train";

@@ -1,5 +1,5 @@
-// One training step in slow motion: what the run's next step would do, stage by stage, in the model's own numbers. It is computed
-// on a copy of the model: training goes on as if nobody had looked.
+// Shows the run's next training step in slow motion, stage by stage, with the model's own numbers. A copy of the model
+// computes it, so training is not affected.
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import type { SlowMotion } from "../../../api/lorito";
@@ -8,7 +8,7 @@ import { action } from "../fields";
 import { View } from "../view";
 import { STAGES } from "./stages";
 
-/** Milliseconds for which a stage is shown while it plays. */
+/** Milliseconds per stage during playback. */
 const PACE = 6000;
 
 @customElement("lorito-slow-motion")
@@ -82,7 +82,7 @@ export class SlowMotionView extends View {
       </section>`;
   }
 
-  /** Who chooses a stage wants to look at it. */
+  /** Selects a stage and pauses playback. */
   #go(stage: number): void {
     this.#pause();
     this.stage = stage;

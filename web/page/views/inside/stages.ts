@@ -1,4 +1,4 @@
-// The stages of a training step, each with its name, a few sentences, and its numbers.
+// Renders the stages of a training step, each with its name, a few sentences and its numbers.
 import { html, nothing, type TemplateResult } from "lit";
 import type { PartUpdate, ShownRow, SlowMotion, SlowPosition } from "../../../api/lorito";
 import { fixed, number, t } from "../../i18n";
@@ -151,7 +151,7 @@ function token(text: string): TemplateResult {
   return html`<span class="token">${visible(text)}</span>`;
 }
 
-/** What the last token attends to most, in words. */
+/** The tokens that the last token attends to most, as text. */
 function looksAt(positions: readonly SlowPosition[], attention: readonly number[]): string {
   const most = attention.reduce((best, share, index) => (share > (attention[best] ?? 0) ? index : best), 0);
   return t("inside.stage.block.most", {
@@ -161,12 +161,12 @@ function looksAt(positions: readonly SlowPosition[], attention: readonly number[
   });
 }
 
-/** A number as a bar beside others of its kind. */
+/** A number with a bar relative to the largest of its kind. */
 function amount(value: number, largest: number): TemplateResult {
   return html`<span class="bar"><progress max="1" .value=${value / largest} aria-hidden="true"></progress> <span>${figure(value)}</span></span>`;
 }
 
-/** The beginnings of rows of the residual stream. */
+/** A table of the first numbers of rows of the residual stream. */
 function rows(all: readonly (readonly [string, ShownRow])[]): TemplateResult {
   const columns = all[0]?.[1].numbers.length ?? 0;
   return table(
@@ -181,7 +181,7 @@ function rows(all: readonly (readonly [string, ShownRow])[]): TemplateResult {
   );
 }
 
-/** The first cell of each row names it. */
+/** A table; the first cell of each row is its header. */
 function table(heads: readonly string[], body: readonly (readonly unknown[])[], label: string): TemplateResult {
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${label}>
     <table>

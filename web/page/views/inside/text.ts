@@ -1,5 +1,4 @@
-// What it wrote, token by token: how surprised it was, what else could have stood there, what it looked at, and what each
-// layer would have said.
+// Shows the generated text token by token: surprise, likeliest alternatives, attention, and the logit lens.
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import type { InspectedText, InspectedToken, LensRow, TokenChoice } from "../../../api/lorito";
@@ -11,10 +10,10 @@ import { choicesTable } from "./choices";
 import { lensTable } from "./lens";
 import { bits, chance, level, shades, visible } from "./token";
 
-/** What the colours of the tokens show. */
+/** The meaning of the tokens' colours. */
 type Colours = "surprise" | "attention";
 
-/** What each level of surprise is called. */
+/** The names of the levels of surprise. */
 const LEVELS = ["inside.level.0", "inside.level.1", "inside.level.2", "inside.level.3", "inside.level.4"] as const;
 
 @customElement("lorito-inside-text")
@@ -25,9 +24,9 @@ export class InsideText extends View {
   @property({ attribute: false }) writing = false;
   @state() private text: InspectedText | undefined;
   @state() private reading = false;
-  /** The place of the token that is looked at; one past the last is what would come next. */
+  /** Index of the selected token; one past the last is the next token. */
   @state() private at = 0;
-  /** The one that the pointer is over. */
+  /** Index of the token under the pointer. */
   @state() private over: number | undefined;
   @state() private colours: Colours = "surprise";
   @state() private attention: Attention = { layer: 0, head: undefined };
@@ -51,14 +50,14 @@ export class InsideText extends View {
     </div>`;
   }
 
-  /** What was told of another model is not true of this one. */
+  /** Discards the inspection when the model changes. */
   override willUpdate(changed: PropertyValues): void {
     super.willUpdate(changed);
     if (this.#model !== this.state.model) this.text = undefined;
     this.#model = this.state.model;
   }
 
-  /** Looks again once something else has been written. */
+  /** Inspects again after another text was generated. */
   override updated(changed: PropertyValues): void {
     super.updated(changed);
     const wrote = changed.has("prompt") || changed.has("written") || changed.has("writing");
@@ -76,7 +75,7 @@ export class InsideText extends View {
     const first = text.tokens.findIndex(({ given, probability }) => !given && probability != null);
     if (this.attention.layer >= text.layers) this.attention = { layer: 0, head: undefined };
     this.#choose(first === -1 ? text.tokens.length : first);
-    // Something else may have been written meanwhile.
+    // Another text may have been generated meanwhile.
     if (!this.writing && (prompt !== this.prompt || written !== this.written)) void this.#look();
   }
 
@@ -86,7 +85,7 @@ export class InsideText extends View {
     if (at > 0) void this.#readLens(at);
   }
 
-  /** What the layers say before a token is what they say after the one that precedes it. */
+  /** Reads the lens of a token, which is the layers' prediction after the previous token. */
   async #readLens(at: number): Promise<void> {
     const { store } = this;
     const lens = await store.attempt("write", undefined, () => store.lorito.inside.lens(at - 1));
@@ -108,7 +107,7 @@ export class InsideText extends View {
       <div id="inside-panel" class="panel">${this.#panel(text)}</div>`;
   }
 
-  /** What the colours mean, and the choice between the two meanings. */
+  /** The legend of the colours, and the choice of their meaning. */
   #colours(text: InspectedText): TemplateResult {
     const radio = (
       value: Colours,
@@ -144,14 +143,14 @@ export class InsideText extends View {
     return html`${this.#button(index, visible(token.text), words, `${colour} ${token.given ? "given" : ""}`)}${token.text.includes("\n") ? html`<br>` : nothing}`;
   }
 
-  /** How much the token under the pointer, or the one that is chosen, looked at each before it when it was drawn. */
+  /** The attention of the token under the pointer, or else of the selected one, to each token before it. */
   #shades(text: InspectedText): string[] | undefined {
     if (this.colours === "surprise") return undefined;
     const from = (this.over ?? this.at) - 1;
     return from < 0 ? [] : shades(attended(text, this.attention, from));
   }
 
-  /** Of all tokens one can be reached with Tab; the arrows lead on from it. */
+  /** A token's button. Only one token is a tab stop; the arrow keys move between them. */
   #button(index: number, label: string, words: string, kind: string): TemplateResult {
     const chosen = index === this.at;
     return html`<button type="button" class="token ${kind}" data-index=${index} aria-label=${words} title=${words}
@@ -199,7 +198,7 @@ export class InsideText extends View {
       }`;
   }
 
-  /** Has the text written anew from here, with another token. */
+  /** Requests a new continuation from here, with another token. */
   #continue(text: InspectedText, at: number, choice: TokenChoice): void {
     const left = text.ids.length - text.tokens.length;
     const ids = [...text.ids.slice(0, left + at), choice.id];
@@ -214,7 +213,7 @@ export class InsideText extends View {
   }
 }
 
-/** What "continue-from" tells: the ids that the text goes on after, and what of it they spell. */
+/** The detail of "continue-from": the ids to continue, and the text that they decode to. */
 export interface ContinueFrom {
   ids: number[];
   begun: string;
