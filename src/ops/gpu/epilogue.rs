@@ -1,5 +1,5 @@
-//! What becomes of a matrix product's sums: the end of the one kernel for products (`product.rs`). An epilogue spares a
-//! kernel of its own, which would read and write every number once more.
+//! Epilogues of the matrix product's kernel (`product.rs`): what it computes from each sum before it writes it. An epilogue
+//! saves a second kernel, which would read and write every number once more.
 
 use cubecl::prelude::*;
 use half::f16;
@@ -12,10 +12,10 @@ use super::{
 };
 use crate::config::Activation;
 
-/// One way to end a product `[rows, columns]`, and the tensors that it needs. Which one it is, is known when a kernel is
-/// compiled. `bias [columns]`; all others `[rows, columns]`.
+/// The epilogue of a product `[rows, columns]` with its tensors, chosen at compile time. `bias [columns]`; all others
+/// `[rows, columns]`.
 #[derive(CubeType, CubeLaunch)]
-#[allow(dead_code)] // Kernels match on it; what is made of it are the derived `EpilogueArgs`.
+#[allow(dead_code)] // Kernels match on it; the CPU side constructs the derived `EpilogueArgs` instead.
 pub(super) enum Epilogue {
     /// `out = sum`, with `length` numbers from one row of `out` to the next.
     Write { out: Box<[f32]>, length: usize },
@@ -40,7 +40,7 @@ pub(super) enum Epilogue {
 }
 
 impl EpilogueArgs {
-    /// Whether an entry must not be ended twice, or comes from a large block (`block::block`), which is ended row by row.
+    /// Whether each entry must be written exactly once, or comes from a large block (`block::block`), written row by row.
     pub(super) fn ends_once(&self) -> bool {
         matches!(
             self,
@@ -49,7 +49,7 @@ impl EpilogueArgs {
     }
 }
 
-/// What the epilogue needs once for a whole column: its bias.
+/// The value that the epilogue needs once for a whole column: its bias, or 0.
 #[cube]
 pub(super) fn of_column(end: &mut Epilogue, column: usize) -> f32 {
     match end {
@@ -62,7 +62,7 @@ pub(super) fn of_column(end: &mut Epilogue, column: usize) -> f32 {
     }
 }
 
-/// Ends one entry of the product.
+/// Applies the epilogue to one entry of the product.
 #[cube]
 pub(super) fn of_entry(
     end: &mut Epilogue,

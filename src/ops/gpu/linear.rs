@@ -1,4 +1,4 @@
-//! Linear layers on the GPU: a product, with an epilogue that does what the model does next with each number.
+//! Linear layers on the GPU: matrix products whose epilogues apply the model's next operation.
 
 use super::{
     block::{Form, block, lanes, small_block},

@@ -255,9 +255,9 @@ fn next_row(sums: &mut Array<f32>, #[comptime] block: Block) {
     }
 }
 
-/// The product, ended by its epilogue. One that adds to numbers already there must end each entry `once`; the others may
-/// end those in the last row and column again for what lies beyond: a branch around each entry would take a driver longer
-/// to compile than all the rest.
+/// The product with its epilogue. An epilogue that adds to existing numbers must be applied to each entry `once`; others may
+/// be applied to the last row and column again for the threads beyond them: a branch around each entry would take a driver
+/// longer to compile than all the rest.
 #[cube(launch_unchecked)]
 fn product_kernel<X: Float, Y: Float, L: Size, R: Size>(
     left: &[Vector<X, L>],
@@ -316,7 +316,7 @@ macro_rules! launch_out {
 }
 pub(super) use launch_out;
 
-/// A product to queue.
+/// A matrix product to queue.
 pub(super) struct Product {
     pub(super) form: Form,
     pub(super) block: Block,
@@ -324,7 +324,7 @@ pub(super) struct Product {
     pub(super) sizes: [usize; 3],
     /// The numbers from one row to the next in the left and the right factor.
     pub(super) lengths: [usize; 2],
-    /// What an epilogue with an activation applies.
+    /// The activation that an epilogue applies, if it has one.
     pub(super) activation: Activation,
 }
 
@@ -333,7 +333,7 @@ impl Product {
         Self { form, block, sizes, lengths, activation: Activation::Gelu }
     }
 
-    /// Queues it in parts. `end` gives the epilogue for each of them.
+    /// Queues the product in parts. `end` makes the epilogue of each part.
     pub(super) fn queue<const D: usize>(&self, left: &Tensor<D>, right: &Tensor<2>, end: impl Fn() -> EpilogueArgs) {
         let Self { form, block, sizes, lengths: [left_length, right_length], activation } = *self;
         let [rows, columns, inner] = sizes;
