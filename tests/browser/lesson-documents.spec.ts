@@ -53,6 +53,7 @@ async function followed(page: import("@playwright/test").Page, language: string,
   await page.goto(`?engine=cpu&class&lang=${language}#preset=tiny&steps=30&evalEvery=10`);
   await press(place("text"), new RegExp(say("sample.use", { name: sample })));
   await place("text").getByText(say("explain.open")).click();
+  await place("tokens").getByText(say("details.change"), { exact: true }).click();
   await press(place("tokens"), say("tokens.train"));
   await place("tokens").getByLabel(say("tokens.own")).fill("Ana");
   await expect(place("tokens").locator(".piece")).toHaveCount(3);
@@ -72,11 +73,15 @@ async function followed(page: import("@playwright/test").Page, language: string,
   await place("write").getByLabel(say("write.prompt")).fill("A");
   await press(place("write"), say("write.write"));
   await expect(place("write").getByRole("button", { name: say("write.write"), exact: true })).toBeEnabled();
-  await place("write").getByText(say("write.options")).click();
+  await place("write").getByText(say("write.options")).first().click();
   await place("write").getByLabel(say("setting.temperature")).fill("0.2");
   await place("write").getByText(say("inside.title"), { exact: true }).click();
-  await press(place("write"), say("inside.look"));
-  await expect(place("write").getByText(say("inside.tokens"))).toBeVisible();
+  const tokens = place("write")
+    .getByRole("toolbar", { name: say("inside.tokens") })
+    .getByRole("button");
+  await tokens.nth(3).click();
+  const choices = place("write").getByRole("button", { name: say("inside.continueWith", { token: "" }).trim() });
+  await expect(choices.first()).toBeVisible();
   await press(place("share"), say("share.save"));
   await expect(place("share").getByText(say("share.saved", { name: "lorito" }))).toBeVisible();
 }
