@@ -35,7 +35,11 @@ test("arguments of the wrong type are refused where a string is expected, withou
   await open(page, project.name);
   await prepare(page);
   const before = await page.evaluate(() => window.lorito.textSummary());
-  for (const call of ["addText(new File(['words'.repeat(999)], 'a.txt'), 'words')", "encode(7)", "learnedTokens(undefined)"])
+  for (const call of [
+    "addText(new File(['words'.repeat(999)], 'a.txt'), 'words')",
+    "encode(7)",
+    "learnedTokens(undefined)",
+  ])
     expect(await problem(page, call)).toMatchObject({ code: "not-a-string", class: "LoritoError" });
   expect(await page.evaluate(() => window.lorito.textSummary())).toEqual(before);
   expect(page.workers()).toHaveLength(1);

@@ -139,7 +139,7 @@ test("a page opens from the disk without a network and generates the same text a
 
   // The licences of the page's parts are included, as they require.
   await there.page.getByText("Licences of what this page consists of").click();
-  await expect(there.page.locator("details.licences pre")).toContainText(/burn-flex 0\.\d+/);
+  await expect(there.page.locator("details.licences pre")).toContainText(/burn-cubecl 0\.\d+/);
   await expect(there.page.locator("details.licences pre")).toContainText("Permission is hereby granted");
 
   const download = there.page.waitForEvent("download");

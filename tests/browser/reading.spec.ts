@@ -59,11 +59,14 @@ test("exported chats are read as conversations of their owner", async ({ page })
   const text = step(page, "Text");
   await expect(text.getByText("1 conversation, 3 turns")).toBeVisible();
   await expect(text.getByLabel("Who are you?")).toHaveValue("Nela");
-  await expect(text.locator(".sheet pre").last()).toContainText(
-    "<|assistant|>the ferry leaves at nine<|end|><|user|>then hurry!",
-  );
+  const turns = text.locator(".turns .turn");
+  await expect(turns).toHaveText([
+    /^\s*Assistant\s*the ferry leaves at nine/,
+    /^\s*User\s*then hurry!/,
+    /we are there/,
+  ]);
   await text.getByLabel("Who are you?").selectOption("Iris");
-  await expect(text.locator(".sheet pre").last()).toContainText("<|assistant|>then hurry!");
+  await expect(turns.filter({ hasText: "then hurry!" })).toHaveText(/^\s*Assistant/);
   // The box shows how the file was read, and so is checked after it is read again.
   await text.getByLabel("Read it as plain text instead").click();
   await expect(text.locator(".sheet pre").last()).toContainText("Nela: the ferry leaves at nine");

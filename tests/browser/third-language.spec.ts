@@ -54,7 +54,7 @@ test("pt.json alone makes Portuguese a language of the page", async ({ page }) =
     await languages.selectOption("pt");
     await expect(page.locator("html")).toHaveAttribute("lang", "pt");
     await expect(page.getByRole("heading", { level: 2 })).toHaveText(
-      ["Text", "Tokens", "Model", "Train", "Write", "Share"].map((name) => `[pt] ${name}`),
+      ["What do you want to make?", "Text", "Tokens", "Model", "Train", "Write", "Share"].map((name) => `[pt] ${name}`),
     );
     // A sentence with a plural and a value, and one that is shown only after the worker's answer.
     const text = page.getByRole("region", { name: "[pt] Text", exact: true });

@@ -88,10 +88,13 @@ impl Run {
     /// only queues steps; `unchecked`: whether the self-check is still to be done.
     pub fn new(status: RunStatus, history: &History, queues: bool, unchecked: bool, now: f64) -> Self {
         let evaluation = history.evaluations.last();
+        let is_evaluated = evaluation.is_some_and(|evaluation| evaluation.step == status.step);
+        // A checkpoint may have been made between an evaluation and the end of its sample.
+        let lacks_sample = is_evaluated && history.samples.last().is_none_or(|sample| sample.step < status.step);
         Self {
             queues,
             unchecked,
-            phase: Phase::Training,
+            phase: if lacks_sample { Phase::Sampling } else { Phase::Training },
             first_step_announced: false,
             stopped: false,
             unsaved: false,

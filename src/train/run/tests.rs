@@ -137,12 +137,14 @@ fn an_evaluation_is_followed_by_a_sample_and_the_first_step_is_announced() {
 fn a_resumed_run_is_not_evaluated_twice_at_the_same_step() {
     let evaluation =
         Evaluation { step: 4, train_loss: None, validation_loss: Some(1.5), perplexity: None, bits_per_byte: None };
-    let history = History { evaluations: vec![evaluation], ..History::default() };
+    let sample = |step| crate::train::Sample { step, text: "text".into(), copied: None };
+    let history = History { evaluations: vec![evaluation], samples: vec![sample(4)], ..History::default() };
     let mut driven = Driven::with(RunStatus { step: 4, ..STATUS }, &history, false, false);
     assert_eq!([driven.tick().unwrap(), driven.tick().unwrap()], [Work::FirstStep, Work::Step]);
     assert_eq!(driven.run.result().validation_loss, Some(1.5));
     // A run at its end has no work left.
-    let history = History { evaluations: vec![Evaluation { step: 10, ..evaluation }], ..History::default() };
+    let evaluations = vec![Evaluation { step: 10, ..evaluation }];
+    let history = History { evaluations, samples: vec![sample(10)], ..History::default() };
     let mut ended = Driven::with(RunStatus { step: 10, ..STATUS }, &history, false, false);
     assert_eq!(ended.finish(), [Work::Finish]);
 }
@@ -296,6 +298,19 @@ fn a_stop_drops_an_evaluation_or_a_sample_in_progress() {
     sampling.until(|_, work| work == Work::Sample);
     sampling.run.stop();
     assert_eq!(sampling.finish()[3..], [Work::Sample, Work::Save, Work::Finish]);
+}
+
+#[test]
+fn a_run_restored_from_before_the_end_of_a_sample_draws_it() {
+    let evaluation =
+        Evaluation { step: 4, train_loss: None, validation_loss: Some(2.0), perplexity: None, bits_per_byte: None };
+    let sample = |step| crate::train::Sample { step, text: "text".into(), copied: None };
+    let mut history = History { evaluations: vec![evaluation], samples: vec![sample(0)], ..History::default() };
+    let status = RunStatus { step: 4, ..STATUS };
+    let first = |history: &History| Driven::with(status.clone(), history, false, false).run.next(0.0);
+    assert_eq!(first(&history), Work::Sample);
+    history.samples.push(sample(4));
+    assert_eq!(first(&history), Work::FirstStep);
 }
 
 #[test]

@@ -219,6 +219,8 @@ export class ChatView extends View {
   }
 
   async #lookForCopies(answer: Turn): Promise<void> {
+    // A one-page model has no training text.
+    if (!this.store.lorito.copied) return;
     const { Copies } = await part(import("./copied"));
     this.#answers += 1;
     const copies = await Copies.of(this, this.store.lorito, `answer-${this.#answers}`, answer.content);

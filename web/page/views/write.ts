@@ -143,6 +143,8 @@ export class WriteView extends View {
   }
 
   async #lookForCopies(text: string): Promise<void> {
+    // A one-page model has no training text.
+    if (!this.store.lorito.copied) return;
     const { Copies } = await part(import("./copied"));
     const copies = await Copies.of(this, this.store.lorito, "written", text);
     // Another text may have been started.
