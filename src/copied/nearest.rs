@@ -144,7 +144,7 @@ impl NearestSearch {
 
     /// Returns the passages, the most similar first; none that share next to nothing.
     pub fn result(&self) -> Vec<Passage> {
-        let passage = |found: &Found| Passage::new(&self.learned, found.place, 0, found.length);
+        let passage = |found: &Found| Passage::new(&self.learned, found.place, 0, found.length).in_whole_words();
         self.best.iter().map(passage).collect()
     }
 }
