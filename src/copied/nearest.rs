@@ -144,7 +144,7 @@ impl NearestSearch {
 
     /// Returns the passages, the most similar first, without those that share hardly anything.
     pub fn result(&self) -> Vec<Passage> {
-        let passage = |found: &Found| Passage::new(&self.learned, found.place, 0, found.length);
+        let passage = |found: &Found| Passage::new(&self.learned, found.place, 0, found.length).in_whole_words();
         self.best.iter().map(passage).collect()
     }
 }

@@ -42,7 +42,30 @@ impl Passage {
     }
 }
 
-/// Decodes bytes that may begin and end within a character.
+impl Passage {
+    /// Leaves the words that the passage cuts to what stands around it, where it has whole ones beside them.
+    pub fn in_whole_words(mut self) -> Self {
+        let is_space = char::is_whitespace;
+        let is_cut = |before: &str, after: &str| {
+            !(before.is_empty() || before.ends_with(is_space) || after.starts_with(is_space))
+        };
+        if is_cut(&self.before, &self.text)
+            && let Some(space) = self.text.find(is_space)
+        {
+            self.before.extend(self.text.drain(..space));
+        }
+        if !self.after.is_empty()
+            && is_cut(&self.text, &self.after)
+            && let Some(space) = self.text.rfind(is_space)
+        {
+            self.after.insert_str(0, &self.text[space..]);
+            self.text.truncate(space);
+        }
+        self
+    }
+}
+
+/// The text of bytes that may begin and end within a character.
 fn text(bytes: &[u8]) -> String {
     bytes.utf8_chunks().map(|chunk| chunk.valid()).collect()
 }

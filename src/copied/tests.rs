@@ -185,6 +185,11 @@ fn the_nearest_passage_shares_rare_words() {
         assert_eq!(found[0].source.as_deref(), Some("ballena.txt"), "{kind:?} {found:?}");
         assert!(found[0].text.contains("cantaba bajo las estrellas"), "{found:?}");
         assert!(found.len() <= 3);
+        for Passage { before, text, after, .. } in &found {
+            let is_space = char::is_whitespace;
+            assert!(before.is_empty() || before.ends_with(is_space) || text.starts_with(is_space), "{found:?}");
+            assert!(after.is_empty() || after.starts_with(is_space) || text.ends_with(is_space), "{found:?}");
+        }
         let found = nearest("El mástil mayor lo rompió el invierno, y nadie pudo volver.");
         assert_eq!(found[0].source.as_deref(), Some("tormenta.txt"), "{kind:?} {found:?}");
         assert_eq!(nearest("xyzzy qwfp"), []);
