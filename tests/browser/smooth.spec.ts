@@ -71,7 +71,7 @@ test(
       const tokens = page.getByRole("toolbar", { name: "The tokens of the text" }).getByRole("button");
       await tokens.nth(20).click();
       await page.getByLabel("what it looked at").check();
-      for (const place of [15, 30, 40]) await tokens.nth(place).hover();
+      for (const place of [10, 25, 30]) await tokens.nth(place).hover();
       await press(page, "Draw the map");
       await page.getByLabel("Find a token").fill("e");
       await page.locator(".found").getByRole("button").first().click();

@@ -25,8 +25,6 @@ const deferred = [
   "lorito::formats::zip::",
   "lorito::inspect::",
   "lorito::json::",
-  "lorito::session::inspecting::",
-  "lorito::session::slow_motion::",
   "lorito::tokenizer::bpe::",
   "lorito::tokenizer::byte_level::",
   "lorito::tokenizer::folder::",
