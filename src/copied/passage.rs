@@ -40,10 +40,8 @@ impl Passage {
             after: to_whole_word(&after, more_after),
         }
     }
-}
 
-impl Passage {
-    /// Leaves the words that the passage cuts to what stands around it, where it has whole ones beside them.
+    /// Moves words that the passage cuts into its context, where the passage has whole words beside them.
     pub fn in_whole_words(mut self) -> Self {
         let is_space = char::is_whitespace;
         let is_cut = |before: &str, after: &str| {
@@ -65,7 +63,7 @@ impl Passage {
     }
 }
 
-/// The text of bytes that may begin and end within a character.
+/// Decodes bytes that may begin and end within a character.
 fn text(bytes: &[u8]) -> String {
     bytes.utf8_chunks().map(|chunk| chunk.valid()).collect()
 }
