@@ -13,7 +13,12 @@ test("the Share step shows one file first and groups the other exports by purpos
   await expect(first).toHaveText(["Download one file", "Save on this device"]);
   const groups = {
     "To write with it": ["Download as one page"],
-    "To train it further": ["Download Hugging Face folder", "Download the adapter alone", "Copy link to settings", "Show as QR code"],
+    "To train it further": [
+      "Download Hugging Face folder",
+      "Download the adapter alone",
+      "Copy link to settings",
+      "Show as QR code",
+    ],
     "To use it in other programs": ["Download GGUF for llama.cpp", "Download smaller GGUF"],
   };
   await expect(share.locator(".purpose")).toHaveCount(3);
