@@ -21,8 +21,31 @@ impl Failure {
         locked(&self.0).clone()
     }
 
+    /// Does work whose kernels may fail to start: such a failure is not recorded.
+    pub fn ignored_during<T>(&self, work: impl FnOnce() -> T) -> T {
+        let before = self.get();
+        let result = work();
+        *locked(&self.0) = before;
+        result
+    }
+
     /// Takes the recorded failure and clears it: for kernels that are only tried.
     pub(super) fn take(&self) -> Option<String> {
         locked(&self.0).take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Failure;
+
+    #[test]
+    fn ignored_failures_leave_the_record_as_it_was() {
+        let failure = Failure::default();
+        failure.ignored_during(|| failure.note("only tried"));
+        assert_eq!(failure.get(), None);
+        failure.note("of a run");
+        failure.ignored_during(|| failure.note("only tried"));
+        assert_eq!(failure.take(), Some("of a run".into()));
     }
 }
