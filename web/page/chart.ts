@@ -1,10 +1,11 @@
 // Charts the loss: training loss at each step, validation loss at each evaluation and, on an axis of its own, the
 // copied share of each sample. Drawn on a canvas; the table beside it has the same values as text.
-import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
-import uPlot from "uplot";
+import type uPlot from "uplot";
 import type { Evaluation, Sample, StepRecord } from "../api/lorito";
 import { fixed, number, percent, t } from "./i18n";
+import { type Look, Plot } from "./plot";
 
 type Point = number | null;
 
@@ -21,38 +22,16 @@ const copiedAxis: uPlot.Axis = {
 const MOST_POINTS = 1500;
 
 @customElement("lorito-chart")
-export class Chart extends LitElement {
+export class Chart extends Plot {
   @property({ attribute: false }) steps: StepRecord[] = [];
   @property({ attribute: false }) evaluations: Evaluation[] = [];
   @property({ attribute: false }) samples: Sample[] = [];
-  #plot: uPlot | undefined;
+  protected override readonly ratio = 0.55;
   #frame = 0;
-  readonly #sizes = new ResizeObserver(() => this.#resize());
-  readonly #dark = matchMedia("(prefers-color-scheme: dark)");
-  readonly #recolour = () => this.#build();
-
-  override createRenderRoot(): HTMLElement {
-    return this;
-  }
-
-  /** Renders in a task of its own, like the views: building the plot takes as long as a view. */
-  protected override async scheduleUpdate(): Promise<void> {
-    await new Promise((done) => setTimeout(done));
-    super.scheduleUpdate();
-  }
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#dark.addEventListener("change", this.#recolour);
-  }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.#dark.removeEventListener("change", this.#recolour);
-    this.#sizes.disconnect();
     cancelAnimationFrame(this.#frame);
-    this.#plot?.destroy();
-    this.#plot = undefined;
   }
 
   override render(): TemplateResult {
@@ -66,12 +45,6 @@ export class Chart extends LitElement {
       ${this.#isUncompared ? html`<p class="hint">${t("copied.notMeasured")}</p>` : nothing}`;
   }
 
-  override firstUpdated(): void {
-    this.#build();
-    const room = this.querySelector(".plot");
-    if (room) this.#sizes.observe(room);
-  }
-
   /** New values are drawn at most once per frame. */
   override updated(changed: PropertyValues): void {
     if (!["steps", "evaluations", "samples"].some((name) => changed.has(name))) return;
@@ -81,8 +54,8 @@ export class Chart extends LitElement {
 
   /** Adds the axis of the copied share with its first value, and removes it with another model. */
   #redraw(): void {
-    if (this.#plot?.axes.length === this.#axes) this.#plot.setData(this.#data());
-    else this.#build();
+    if (this.plot?.axes.length === this.#axes) this.plot.setData(this.data());
+    else this.build();
   }
 
   #inWords(): string {
@@ -115,7 +88,7 @@ export class Chart extends LitElement {
   }
 
   /** All curves over one axis of steps: a step without an evaluation has no validation loss, and vice versa. */
-  #data(): uPlot.AlignedData {
+  protected override data(): uPlot.AlignedData {
     const rows = new Map<number, [Point, Point, Point]>();
     for (let at = 0; at < this.steps.length; at += this.#stride) {
       const group = this.steps.slice(at, at + this.#stride);
@@ -133,80 +106,45 @@ export class Chart extends LitElement {
     return [order, column(0), column(1), column(2)];
   }
 
-  #build(): void {
-    const room = this.querySelector<HTMLElement>(".plot");
-    if (!room) return;
-    this.#plot?.destroy();
-    const style = getComputedStyle(this);
-    const colour = (name: string) => style.getPropertyValue(`--${name}`).trim();
-    const axis = {
-      stroke: colour("quiet"),
-      grid: { stroke: colour("line"), width: 1 },
-      ticks: { show: false },
-      font: `12px ${style.fontFamily}`,
+  protected override content({ axis, colour }: Look): ReturnType<Plot["content"]> {
+    return {
+      scales: { x: { time: false }, copied: { range: [0, 1] } },
+      axes: [
+        {
+          ...axis,
+          size: 32,
+          values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? number(tick) : "")),
+        },
+        { ...axis, size: 44, values: (_, ticks) => ticks.map((tick) => number(tick)) },
+        ...(this.#copied === undefined ? [] : [{ ...axis, ...copiedAxis }]),
+      ],
+      series: [
+        {},
+        { stroke: colour("training"), width: 1.5, spanGaps: true, points: { show: false } },
+        {
+          stroke: colour("validation"),
+          width: 2.5,
+          spanGaps: true,
+          points: { show: true, size: 8, fill: colour("sheet"), width: 2.5 },
+        },
+        {
+          scale: "copied",
+          stroke: colour("sky"),
+          width: 1,
+          dash: [5, 4],
+          spanGaps: true,
+          points: { show: true, size: 4 },
+        },
+      ],
     };
-    this.#plot = new uPlot(
-      {
-        ...this.#room(room),
-        legend: { show: false },
-        cursor: { points: { size: 8 }, drag: { x: false, y: false } },
-        padding: [12, 24, 0, 0],
-        scales: { x: { time: false }, copied: { range: [0, 1] } },
-        axes: [
-          {
-            ...axis,
-            size: 32,
-            values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? number(tick) : "")),
-          },
-          { ...axis, size: 44, values: (_, ticks) => ticks.map((tick) => number(tick)) },
-          ...(this.#copied === undefined ? [] : [{ ...axis, ...copiedAxis }]),
-        ],
-        series: [
-          {},
-          { stroke: colour("training"), width: 1.5, spanGaps: true, points: { show: false } },
-          {
-            stroke: colour("validation"),
-            width: 2.5,
-            spanGaps: true,
-            points: { show: true, size: 8, fill: colour("sheet"), width: 2.5 },
-          },
-          {
-            scale: "copied",
-            stroke: colour("sky"),
-            width: 1,
-            dash: [5, 4],
-            spanGaps: true,
-            points: { show: true, size: 4 },
-          },
-        ],
-        hooks: { setCursor: [(plot) => this.#read(plot)] },
-      },
-      this.#data(),
-      room,
-    );
   }
 
-  #room(room: HTMLElement): { width: number; height: number } {
-    const width = Math.max(240, room.clientWidth);
-    return { width, height: Math.round(Math.min(340, Math.max(220, width * 0.55))) };
-  }
-
-  #resize(): void {
-    const room = this.querySelector<HTMLElement>(".plot");
-    if (room && this.#plot && room.clientWidth !== this.#plot.width) this.#plot.setSize(this.#room(room));
-  }
-
-  /** Shows the values under the pointer in the legend's line. */
-  #read(plot: uPlot): void {
-    const output = this.querySelector("output");
-    const at = plot.cursor.idx;
-    if (!output) return;
-    const [steps, training, validation, copied] = plot.data;
-    const step = at == null ? undefined : steps?.[at];
-    const losses = at == null ? [] : [training?.[at], validation?.[at]].filter((value) => value != null);
+  protected override reading([steps, training, validation, copied]: uPlot.AlignedData, at: number): string {
+    const step = steps?.[at];
+    const losses = [training?.[at], validation?.[at]].filter((value) => value != null);
     const values = losses.map((value) => fixed(value, 3));
-    const share = at == null ? undefined : copied?.[at];
+    const share = copied?.[at];
     if (share != null) values.push(percent(share));
-    output.textContent = step === undefined ? "" : t("chart.at", { step, values: values.join(" / ") });
+    return step === undefined ? "" : t("chart.at", { step, values: values.join(" / ") });
   }
 }

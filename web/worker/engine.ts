@@ -4,12 +4,16 @@ import type { Engine } from "../shared/engines";
 import type { Problem } from "../shared/errors";
 import type { Mutex } from "../shared/mutex";
 import type { WorkerEvent } from "../shared/protocol";
+import type { Deferred } from "./deferred";
 import type { RunSaver } from "./run-saver";
 import type { RunControl } from "./training";
 import type { Guarded } from "./turns";
+import { UnderWay } from "./under-way";
 import type { Writer } from "./writer";
 
 export const emit = (event: WorkerEvent) => self.postMessage(event);
+
+export const underWay = new UnderWay((call, loaded, total) => emit({ event: "loaded", call, loaded, total }));
 
 /** The state of the worker once its engine runs. */
 export interface Running {
@@ -26,9 +30,11 @@ export interface Running {
 /** The parts of the worker's state that change. */
 export const current: {
   running: Running | undefined;
+  /** The deferred part of the wasm, once the first part is loaded. */
+  deferred: Deferred | undefined;
   /** The control of the run in training. */
   control: RunControl | undefined;
-} = { running: undefined, control: undefined };
+} = { running: undefined, deferred: undefined, control: undefined };
 
 export function engine(): Running {
   if (!current.running) throw { code: "internal", reason: "the engine has not started" } satisfies Problem;

@@ -215,3 +215,9 @@ async function freeName(models: FileSystemDirectoryHandle, name: string): Promis
     if (!(await readFile(models, candidate + ending))) return candidate;
   }
 }
+
+/** Awaits a read from storage, and converts its errors. */
+export const stored = <T>(asked: Promise<T>): Promise<T> =>
+  asked.catch((thrown) => {
+    throw refusal(thrown, "reading");
+  });

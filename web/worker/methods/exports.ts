@@ -1,0 +1,50 @@
+// Implements the exports of the model.
+import type { Session } from "lorito-wasm";
+import { part } from "../../shared/part";
+import type { ExportKind, ExportWords, NamedFile, WorkerApi } from "../../shared/protocol";
+import { engine } from "../engine";
+
+async function exportModel(kind: Exclude<ExportKind, "html">, name: string, words: ExportWords): Promise<Blob> {
+  const bytes = await engine().session.use((session) => exported(session, kind, name, words));
+  const type = kind === "huggingface" || kind === "adapter" ? "application/zip" : "application/octet-stream";
+  return new Blob([bytes as BlobPart], { type });
+}
+
+function exported(
+  session: Session,
+  kind: Exclude<ExportKind, "html">,
+  name: string,
+  words: ExportWords,
+): Promise<Uint8Array> {
+  switch (kind) {
+    case "safetensors":
+      return session.exportSafetensors(name);
+    case "huggingface":
+      return session.exportHuggingFace(name, new Date().toISOString().slice(0, 10), words);
+    case "gguf-f16":
+      return session.exportGguf(name, "f16");
+    case "gguf-q8":
+      return session.exportGguf(name, "q8_0");
+    case "adapter":
+      return session.exportAdapter(name);
+  }
+}
+
+export const exports = {
+  exportModel,
+
+  exportOnePage: async (name, words) => {
+    const { writeOnePage } = await part(import("../one-page/write"));
+    const model = await engine().session.use((session) => session.exportSafetensors(name));
+    // The worker's own address is that of its blob.
+    return writeOnePage(name, words, new Blob([model as BlobPart]), import.meta.url);
+  },
+
+  exportFolder: async (name, words) => {
+    const { Archive } = await part(import("../archive"));
+    const archive = await Archive.open(await exportModel("huggingface", name, words));
+    const files: NamedFile[] = [];
+    for (const inside of archive.names) files.push({ name: inside, data: await archive.unpack(inside) });
+    return files;
+  },
+} satisfies Partial<WorkerApi>;
