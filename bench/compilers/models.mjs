@@ -1,0 +1,21 @@
+// The models whose training steps are compiled.
+import { configurations } from "../configurations.mjs";
+
+/** Heads of each width that attention has kernels for; dropout, as in the largest preset. */
+const heads = (width) => ({
+  vocabulary: 65,
+  context: 64,
+  layers: 1,
+  heads: 2,
+  width: 2 * width,
+  batch: 4,
+  dropout: 0.1,
+});
+
+export const models = {
+  ...configurations,
+  "head-16": heads(16),
+  "head-32": heads(32),
+  "head-64": heads(64),
+  "head-128": heads(128),
+};
