@@ -6,13 +6,18 @@ import { parseArgs } from "node:util";
 import * as amd from "./amd.mjs";
 import { load } from "./capture.mjs";
 import { joined, kernelsOf } from "./kernels.mjs";
+import * as metal from "./metal.mjs";
 import { models } from "./models.mjs";
+import * as nvidia from "./nvidia.mjs";
 import { legend, table } from "./report.mjs";
 
 const { values: given } = parseArgs({
   options: {
     models: { type: "string", default: Object.keys(models).join() },
-    compilers: { type: "string", default: Object.keys(amd.families).join() },
+    compilers: {
+      type: "string",
+      default: [...Object.keys(amd.families), ...Object.keys(nvidia.generations), "Metal"].join(),
+    },
     json: { type: "string" },
     dist: { type: "string", default: "dist" },
     folder: { type: "string", default: "target/compilers" },
@@ -46,10 +51,29 @@ for (const [id, code] of Object.entries(shaders)) await writeFile(path.join(fold
 tell(`${Object.keys(shaders).length} shaders, in ${path.join(folder, "shaders")}`);
 
 const compiled = {};
-for (const compiler of given.compilers.split(",")) {
-  const { driver, results, missing } = await amd.compile(shaders, compiler, path.join(folder, "amd"));
-  tell(`${compiler}: ${missing ? `not compiled, ${missing}` : driver}`);
+const wanted = new Set(given.compilers.split(","));
+const note = (compiler, { driver, results, missing }) => {
+  tell(`${compiler}: ${missing ? `missing: ${missing}` : driver}`);
   if (results) compiled[compiler] = results;
+};
+for (const family of Object.keys(amd.families).filter((family) => wanted.has(family))) {
+  note(family, await amd.compile(shaders, family, path.join(folder, "amd")));
+}
+const generations = Object.keys(nvidia.generations).filter((generation) => wanted.has(generation));
+if (wanted.has("Metal") || generations.length > 0) {
+  const translated = await metal.translate(
+    Object.keys(shaders),
+    path.join(folder, "shaders"),
+    path.join(folder, "metal"),
+  );
+  if (wanted.has("Metal")) note("Metal", translated);
+  for (const generation of generations) {
+    const { missing } = translated;
+    note(
+      generation,
+      missing ? { missing } : await nvidia.compile(translated.metal, generation, path.join(folder, "nvidia")),
+    );
+  }
 }
 console.log(`\n${legend}`);
 for (const name of names) console.log(`\n${name}\n${table(kernels[name], compiled)}`);

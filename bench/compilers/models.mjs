@@ -14,6 +14,7 @@ const heads = (width) => ({
 
 export const models = {
   ...configurations,
+  "124M": { vocabulary: 50257, context: 256, layers: 12, heads: 12, width: 768, batch: 4 },
   "head-16": heads(16),
   "head-32": heads(32),
   "head-64": heads(64),

@@ -76,6 +76,8 @@ export function figuresOf({ statistics, assembly }) {
     hot,
     whole,
     useful: hot.multiplyAdds / Math.max(hot.vector, 1),
+    loads: hot.loads,
+    fetches: hot.fetches,
     assembly,
   };
 }

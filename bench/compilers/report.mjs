@@ -24,8 +24,9 @@ const figures = {
   scratch: (got) => got.scratch,
   waves: (got) => got.wavesPerSimd,
   useful: (got) => (got.useful === undefined ? undefined : `${percent(got.useful)}${got.inLoop ? "" : "*"}`),
-  loads: (got) => got.hot && byBytes(got.hot.loads),
-  fetches: (got) => got.hot && byBytes(got.hot.fetches),
+  loads: (got) => got.loads && byBytes(got.loads),
+  fetches: (got) => got.fetches && byBytes(got.fetches),
+  lines: (got) => got.lines,
 };
 
 export const legend = `with: the choice of kernels that uses it; in: f32 or f16; times: dispatches a step; memory, scratch: bytes (scratch of a wave);
