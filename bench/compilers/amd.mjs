@@ -82,7 +82,7 @@ export async function compile(shaders, family, folder) {
       if (done < left.length) results[left[done][0]] = { error: `the compiler ended with ${status}` };
       left = left.slice(done + 1);
     }
-    if (driver) return { driver, results };
+    if (driver) return { driver, version: Number(driver.match(/Mesa (\d+)/)?.[1]), results };
   }
   return { missing: `this version of Mesa's RADV knows no ${families[family].join(" or ")}` };
 }
@@ -95,7 +95,7 @@ function child(shaders, family, folder) {
       ...process.env,
       LD_LIBRARY_PATH: [folder, process.env.LD_LIBRARY_PATH].filter(Boolean).join(":"),
       LORITO_VULKAN: vulkanLoader(),
-      LORITO_STATISTICS: path.join(folder, `statistics-${family}.txt`),
+      LORITO_STATISTICS: path.join(folder, "statistics.txt"),
       RADV_FORCE_FAMILY: family,
       MESA_SHADER_CACHE_DISABLE: "true",
       VK_DRIVER_FILES: icd,

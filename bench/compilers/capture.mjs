@@ -36,24 +36,29 @@ export async function load(dist, folder) {
   // CubeCL takes only one GPU a process.
   const session = await Session.start("webgpu", { largestBuffer: 2 ** 31 - 4, deviceMemory: 1024 });
 
-  function prepare(configuration) {
+  let prepared;
+
+  async function prepare(configuration) {
+    if (prepared === configuration) return;
+    prepared = configuration;
     const { body, tokenizer } = textFor(configuration);
-    session.clearText();
     const bytes = new TextEncoder().encode(body);
+    session.clearText();
     session.openFile("text.txt", bytes.length);
     session.pushBytes(bytes);
     session.closeFile();
     session.trainTokenizer(tokenizer.kind, tokenizer.vocabSize);
-  }
-
-  async function step(configuration, choice, halfPrecision) {
-    prepare(configuration);
-    session.chooseKernels(choice);
     const { vocabulary, layers, heads, width, context, dropout = 0 } = configuration;
     session.createModel({ vocabulary, layers, heads, width, context, dropout }, 1);
+    // The first step of a model also copies its weights.
+    await firstStepOfRun(configuration, false);
+  }
+
+  /** What the first step of a run dispatches. The run is left unfinished. */
+  async function firstStepOfRun(configuration, halfPrecision) {
     session.beginTraining({ ...runConfig(1, configuration), halfPrecision });
     await session.startRun();
-    // An evaluation and a sample come first.
+    // An evaluation and a sample may come first.
     let began;
     for (let done = false; !done; ) {
       const before = dispatches.length;
@@ -68,6 +73,12 @@ export async function load(dist, folder) {
     const last = since.findLastIndex(({ shader }) => lastOfStep.test(shader.label));
     if (last < 0) throw new Error(`no kernel of the step is called ${lastOfStep}`);
     return since.slice(0, last + 1);
+  }
+
+  async function step(configuration, choice, halfPrecision) {
+    await prepare(configuration);
+    session.chooseKernels(choice);
+    return firstStepOfRun(configuration, halfPrecision);
   }
   return { step, choices: await choices(dist) };
 }

@@ -1,19 +1,20 @@
 // Summarises the dispatches of training steps as kernels: a shader with all its dispatches of a step.
 import { createHash } from "node:crypto";
+import { bindingsOf, workDone } from "./work.mjs";
 
-/** The kernels of a step, by first dispatch. */
-export function kernelsOf(dispatches) {
+/** The kernels of a step of a model, by first dispatch. */
+export function kernelsOf(dispatches, configuration) {
   const kernels = new Map();
-  for (const { shader, groups, bindings } of dispatches) {
+  for (const dispatch of dispatches) {
+    const { shader, groups } = dispatch;
     if (!kernels.has(shader)) kernels.set(shader, { ...describe(shader), dispatches: [] });
-    const sizes = bindings.map(({ size }) => size);
-    const scalars = bindings.at(-1)?.written;
-    kernels.get(shader).dispatches.push({ groups, sizes, scalars: scalars && [...new Uint32Array(scalars.buffer)] });
+    const kernel = kernels.get(shader);
+    kernel.dispatches.push({
+      groups: groups.reduce((all, side) => all * side),
+      ...workDone(kernel, dispatch, configuration),
+    });
   }
-  return [...kernels.values()].map((kernel) => {
-    const groups = kernel.dispatches.map(({ groups: [x, y, z] }) => x * y * z);
-    return { ...kernel, leastGroups: Math.min(...groups), mostGroups: Math.max(...groups) };
-  });
+  return [...kernels.values()];
 }
 
 /**
@@ -41,13 +42,23 @@ export function joined(steps) {
 
 const bytes = { f32: 4, u32: 4, i32: 4, f16: 2 };
 
-/** What a shader says of itself. Its name ends with a hash that changes with the compiler; the id's comes from its text. */
+/** What a shader says of itself. */
 function describe({ label, code }) {
   const [, size] = code.match(/@workgroup_size\(([^)]*)\)/);
   const threads = size.split(",").reduce((all, side) => all * Number(side), 1);
   const arrays = [...code.matchAll(/^var<workgroup> \w+: array<(?:vec(\d)<)?(\w+)>?, (\d+)>;/gm)];
   const workgroupMemory = arrays.reduce((all, [, lanes = 1, type, length]) => all + lanes * bytes[type] * length, 0);
-  const name = label.replace(/_[0-9a-f]{8}$/, "");
+  const bindings = bindingsOf(code);
+  // A label ends with a hash that changes with the compiler; the id's is one of the text.
+  const name = nameOf(label.replace(/_[0-9a-f]{8}$/, ""), bindings.length);
   const id = `${name}-${createHash("sha256").update(code).digest("hex").slice(0, 8)}`;
-  return { id, name, code, threads, workgroupMemory };
+  return { id, name, code, threads, workgroupMemory, bindings };
+}
+
+/** A kernel has the name of its function, and several functions have the same one; `bindings`: buffers and the sizes. */
+function nameOf(label, bindings) {
+  if (label === "forward") return "embedding";
+  if (label.startsWith("forward_")) return bindings <= 4 ? `attention_${label}` : `layer_norm_${label}`;
+  if (label.startsWith("backward_")) return `layer_norm_${label}`;
+  return label;
 }

@@ -1,80 +1,115 @@
-// `cargo xtask bench --only compilers [--models S,M] [--compilers RDNA3,RDNA2] [--json FILE]`: what the compilers of GPUs make of the
-// kernels of a training step, a line a kernel. No GPU is needed.
+// `cargo xtask bench --only compilers [--models S,M] [--compilers RDNA3,RDNA2,Ada,Metal] [--json FILE]`: what the compilers of GPUs
+// make of the kernels of a training step, a line a kernel, and the least times of a step. No GPU is needed.
+// `--check`: holds the figures against bars.json instead, for `cargo xtask test`.
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import * as amd from "./amd.mjs";
+import { tested } from "./bars.mjs";
 import { load } from "./capture.mjs";
 import { joined, kernelsOf } from "./kernels.mjs";
 import * as metal from "./metal.mjs";
 import { models } from "./models.mjs";
 import * as nvidia from "./nvidia.mjs";
-import { legend, table } from "./report.mjs";
+import { leastTimes, legend, table } from "./report.mjs";
+import { roofline } from "./roofline.mjs";
 
+const all = [...Object.keys(amd.families), ...Object.keys(nvidia.generations), "Metal"];
 const { values: given } = parseArgs({
   options: {
     models: { type: "string", default: Object.keys(models).join() },
-    compilers: {
-      type: "string",
-      default: [...Object.keys(amd.families), ...Object.keys(nvidia.generations), "Metal"].join(),
-    },
+    compilers: { type: "string", default: all.join() },
     json: { type: "string" },
+    check: { type: "boolean", default: false },
     dist: { type: "string", default: "dist" },
     folder: { type: "string", default: "target/compilers" },
   },
 });
-const folder = path.resolve(given.folder);
 const names = given.models.split(",");
+const wanted = given.compilers.split(",");
 for (const name of names) if (!(name in models)) throw new Error(`no model ${name}; there are ${Object.keys(models)}`);
+for (const name of wanted) if (!all.includes(name)) throw new Error(`no compiler ${name}; there are ${all}`);
 
+const folder = path.resolve(given.folder);
 const began = performance.now();
 const tell = (line) => console.log(`${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${line}`);
 
-const { step, choices } = await load(path.resolve(given.dist), path.join(folder, "module"));
-const kernels = {};
-const shaders = {};
-for (const name of names) {
-  const steps = [];
-  for (const { name: candidate, choice } of choices) {
-    for (const precision of ["f32", "f16"]) {
-      steps.push([candidate, precision, kernelsOf(await step(models[name], choice, precision === "f16"))]);
+/** Shader sources by id, the kernels of each model, and the steps: choice, precision, kernels. */
+async function captured() {
+  const { step, choices } = await load(path.resolve(given.dist), path.join(folder, "module"));
+  const [shaders, kernels, steps] = [{}, {}, {}];
+  for (const name of names) {
+    steps[name] = [];
+    for (const { name: choice, choice: uses } of choices) {
+      for (const precision of ["f32", "f16"]) {
+        const dispatches = await step(models[name], uses, precision === "f16");
+        steps[name].push([choice, precision, kernelsOf(dispatches, models[name])]);
+      }
     }
+    kernels[name] = joined(steps[name]);
+    for (const { id, code } of kernels[name]) shaders[id] = code;
   }
-  kernels[name] = joined(steps);
-  for (const { id, code } of kernels[name]) shaders[id] = code;
-  tell(
-    `${name}: a step has ${steps.map(([, , of]) => of.reduce((all, { dispatches }) => all + dispatches.length, 0))} dispatches`,
-  );
+  const to = path.join(folder, "shaders");
+  await mkdir(to, { recursive: true });
+  for (const [id, code] of Object.entries(shaders)) await writeFile(path.join(to, `${id}.wgsl`), code);
+  tell(`${Object.keys(shaders).length} shaders of ${names}, in ${to}`);
+  return { shaders, kernels, steps };
 }
-await mkdir(path.join(folder, "shaders"), { recursive: true });
-for (const [id, code] of Object.entries(shaders)) await writeFile(path.join(folder, "shaders", `${id}.wgsl`), code);
-tell(`${Object.keys(shaders).length} shaders, in ${path.join(folder, "shaders")}`);
 
-const compiled = {};
-const wanted = new Set(given.compilers.split(","));
-const note = (compiler, { driver, results, missing }) => {
-  tell(`${compiler}: ${missing ? `missing: ${missing}` : driver}`);
-  if (results) compiled[compiler] = results;
-};
-for (const family of Object.keys(amd.families).filter((family) => wanted.has(family))) {
-  note(family, await amd.compile(shaders, family, path.join(folder, "amd")));
-}
-const generations = Object.keys(nvidia.generations).filter((generation) => wanted.has(generation));
-if (wanted.has("Metal") || generations.length > 0) {
-  const translated = await metal.translate(
-    Object.keys(shaders),
-    path.join(folder, "shaders"),
-    path.join(folder, "metal"),
-  );
-  if (wanted.has("Metal")) note("Metal", translated);
+/** What each compiler makes of the shaders, or why it is missing. */
+async function compile(shaders) {
+  const [compiled, missing, versions] = [{}, {}, {}];
+  const note = (compiler, got) => {
+    tell(`${compiler}: ${got.missing ? `missing: ${got.missing}` : got.driver}`);
+    if (got.missing) missing[compiler] = got.missing;
+    else compiled[compiler] = got.results;
+    versions[compiler] = got.version;
+  };
+  const families = Object.keys(amd.families).filter((family) => wanted.includes(family));
+  const compiling = families.map((family) => amd.compile(shaders, family, path.join(folder, family)));
+  for (const [at, family] of families.entries()) note(family, await compiling[at]);
+  const generations = Object.keys(nvidia.generations).filter((generation) => wanted.includes(generation));
+  if (!wanted.includes("Metal") && generations.length === 0) return { compiled, missing, versions };
+  const from = path.join(folder, "shaders");
+  const translated = await metal.translate(Object.keys(shaders), from, path.join(folder, "metal"));
+  if (wanted.includes("Metal")) note("Metal", translated);
   for (const generation of generations) {
-    const { missing } = translated;
-    note(
-      generation,
-      missing ? { missing } : await nvidia.compile(translated.metal, generation, path.join(folder, "nvidia")),
-    );
+    const to = path.join(folder, "nvidia");
+    note(generation, translated.missing ? translated : await nvidia.compile(translated.metal, generation, to));
+  }
+  return { compiled, missing, versions };
+}
+
+function printTables({ kernels, steps }, compiled) {
+  console.log(`\n${legend}`);
+  for (const name of names) console.log(`\n${name}\n${table(kernels[name], compiled)}`);
+  for (const [compiler, results] of Object.entries(compiled)) {
+    for (const [id, { error }] of Object.entries(results))
+      if (error) console.log(`${compiler} refuses ${id}: ${error}`);
+  }
+  for (const name of names) {
+    const [choice, , of] = steps[name].findLast(([, precision]) => precision === "f32");
+    console.log(`\n${name}, ${choice}: the least time of a step\n${leastTimes(roofline(of))}`);
   }
 }
-console.log(`\n${legend}`);
-for (const name of names) console.log(`\n${name}\n${table(kernels[name], compiled)}`);
-if (given.json) await writeFile(given.json, JSON.stringify({ kernels, compiled }));
+
+/** Prints the bars as `cargo test` prints tests, which xtask counts. */
+function printBars(bars) {
+  const failed = bars.filter(({ broken }) => broken.length > 0);
+  const reasons = new Set(bars.map(({ skipped }) => skipped).filter(Boolean));
+  for (const { bar, broken } of failed) console.log(`broken: ${bar}\n  ${broken.join("\n  ")}`);
+  for (const reason of reasons) console.log(`skipped: compilers: ${reason}`);
+  // As there, a test that skips itself counts as passed.
+  const passed = bars.filter(({ broken, skipped }) => broken.length === 0 && !skipped).length + reasons.size;
+  const result = `${passed} passed; ${failed.length} failed; 0 ignored`;
+  console.log(`test result: ${failed.length > 0 ? "FAILED" : "ok"}. ${result}`);
+  return failed.length === 0;
+}
+
+const got = await captured();
+const { compiled, missing, versions } = await compile(got.shaders);
+if (given.json) await writeFile(given.json, JSON.stringify({ kernels: got.kernels, compiled }));
+if (!given.check) printTables(got, compiled);
+console.log();
+const kept = printBars(await tested({ kernels: got.kernels, compiled, missing, versions }));
+process.exit(given.check && !kept ? 1 : 0);

@@ -1,4 +1,15 @@
-// Formats kernels, and what compilers make of them, as a table: a line a kernel.
+// Formats kernels, and what compilers make of them, as tables: a line a kernel.
+
+/** `columns`: title and value of a row each; the first `texts` are left-aligned. Missing values are shown as -. */
+function formatted(columns, rows, texts) {
+  const lines = [
+    columns.map(([title]) => title),
+    ...rows.map((row) => columns.map(([, of]) => String(of(row) ?? "-"))),
+  ];
+  const widths = columns.map((_, at) => Math.max(...lines.map((line) => line[at].length)));
+  const cell = (value, at) => (at < texts ? value.padEnd(widths[at]) : value.padStart(widths[at]));
+  return lines.map((line) => line.map(cell).join("  ").trimEnd()).join("\n");
+}
 
 const percent = (share) => `${Math.round(100 * share)} %`;
 /** Numbers of loads by their bytes, such as `16x4 4x16`. */
@@ -6,15 +17,14 @@ const byBytes = (counts) =>
   Object.entries(counts)
     .map(([bytes, number]) => `${number}x${bytes}`)
     .join(" ") || "-";
-const range = ({ leastGroups, mostGroups }) =>
-  leastGroups === mostGroups ? `${leastGroups}` : `${leastGroups}-${mostGroups}`;
+const range = (numbers) => [...new Set([Math.min(...numbers), Math.max(...numbers)])].join("-");
 
 const ofKernel = [
   ["kernel", (kernel) => kernel.name],
   ["with", (kernel) => kernel.candidates.join(" ")],
   ["in", (kernel) => kernel.precisions.join(" ")],
   ["times", (kernel) => kernel.dispatches.length],
-  ["groups", range],
+  ["groups", (kernel) => range(kernel.dispatches.map(({ groups }) => groups))],
   ["threads", (kernel) => kernel.threads],
   ["memory", (kernel) => kernel.workgroupMemory],
 ];
@@ -29,30 +39,36 @@ const figures = {
   lines: (got) => got.lines,
 };
 
-export const legend = `with: the choice of kernels that uses it; in: f32 or f16; times: dispatches a step; memory, scratch: bytes (scratch of a wave);
-spills: registers; waves: that fit a SIMD at once; useful: multiply-adds of all vector instructions of the innermost loop with the
-most of them, * of the whole kernel; loads: from workgroup memory in that loop, number x bytes a thread; fetches: from buffers.`;
+export const legend = `with: the choice of kernels that uses it. in: f32 or f16. times: dispatches a step. memory: workgroup memory in bytes.
+AMD (RDNA): spills in registers, scratch in bytes a wave; waves: that fit a SIMD at once; useful: multiply-adds of all vector
+instructions in the innermost loop with the most of them, * in the whole kernel; loads from workgroup memory and fetches from
+buffers in that loop, number x bytes a thread. NVIDIA (Ada): spills in bytes a thread; loads in the whole kernel.`;
 
-/** `compilers`: results by the compiler's name. */
+/** What each compiler makes of the kernels; `compilers`: results by the compiler's name. */
 export function table(kernels, compilers) {
-  const shown = Object.entries(compilers).flatMap(([compiler, results]) =>
-    Object.entries(figures)
-      .map(([figure, of]) => [
-        `${compiler} ${figure}`,
-        ({ id }) => (results[id] === undefined || results[id].error ? undefined : of(results[id])),
-      ])
-      .filter(([, of]) => kernels.some((kernel) => of(kernel) !== undefined)),
-  );
-  const columns = [...ofKernel, ...shown];
-  const lines = [
-    columns.map(([title]) => title),
-    ...kernels.map((kernel) => columns.map(([, of]) => String(of(kernel) ?? "-"))),
+  const shown = Object.entries(compilers).flatMap(([compiler, results]) => {
+    const of = (figure) => (kernel) => {
+      const got = results[kernel.id];
+      return got && !got.error ? figures[figure](got) : undefined;
+    };
+    const known = Object.keys(figures).filter((figure) => kernels.some((kernel) => of(figure)(kernel) !== undefined));
+    return known.map((figure) => [`${compiler} ${figure}`, of(figure)]);
+  });
+  return formatted([...ofKernel, ...shown], kernels, 3);
+}
+
+/** The least times of `roofline`. */
+export function leastTimes(rows) {
+  const gpus = Object.keys(rows[0].milliseconds).flatMap((gpu) => [
+    [`${gpu} ms`, ({ milliseconds }) => milliseconds[gpu].toFixed(3)],
+  ]);
+  const columns = [
+    ["kernel", ({ name }) => name],
+    ["times", ({ times }) => times],
+    ["GFLOP", ({ gflop }) => (gflop === 0 ? undefined : gflop.toFixed(2))],
+    ["GB", ({ gigabytes }) => gigabytes.toFixed(3)],
+    ["groups", ({ groups }) => range(groups)],
+    ...gpus,
   ];
-  const widths = columns.map((_, at) => Math.max(...lines.map((line) => line[at].length)));
-  // Text is left-aligned, numbers are right-aligned.
-  const cell = (value, at) => (at < 3 ? value.padEnd(widths[at]) : value.padStart(widths[at]));
-  const errors = Object.entries(compilers).flatMap(([compiler, results]) =>
-    kernels.filter(({ id }) => results[id]?.error).map(({ id }) => `${compiler} refuses ${id}: ${results[id].error}`),
-  );
-  return [...lines.map((line) => line.map(cell).join("  ").trimEnd()), ...errors].join("\n");
+  return formatted(columns, rows, 1);
 }
