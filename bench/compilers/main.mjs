@@ -1,4 +1,4 @@
-// `cargo xtask bench --only compilers [--models S,M] [--compilers RDNA3,RDNA2,Ada,Metal] [--json FILE]`: what the compilers of GPUs
+// `cargo xtask bench --only compilers [--models S,M] [--compilers RDNA3,RDNA2,Ada,Xe,Metal] [--json FILE]`: what the compilers of GPUs
 // make of the kernels of a training step, a line a kernel, and the least times of a step. No GPU is needed.
 // `--check`: holds the figures against bars.json instead, for `cargo xtask test`.
 import { mkdir, writeFile } from "node:fs/promises";
@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import * as amd from "./amd.mjs";
 import { tested } from "./bars.mjs";
 import { load } from "./capture.mjs";
+import * as intel from "./intel.mjs";
 import { joined, kernelsOf } from "./kernels.mjs";
 import * as metal from "./metal.mjs";
 import { models } from "./models.mjs";
@@ -14,7 +15,7 @@ import * as nvidia from "./nvidia.mjs";
 import { leastTimes, legend, table } from "./report.mjs";
 import { roofline } from "./roofline.mjs";
 
-const all = [...Object.keys(amd.families), ...Object.keys(nvidia.generations), "Metal"];
+const all = [amd.families, nvidia.generations, intel.generations, { Metal: 0 }].flatMap(Object.keys);
 const { values: given } = parseArgs({
   options: {
     models: { type: "string", default: Object.keys(models).join() },
@@ -68,14 +69,17 @@ async function compile(shaders) {
   const families = Object.keys(amd.families).filter((family) => wanted.includes(family));
   const compiling = families.map((family) => amd.compile(shaders, family, path.join(folder, family)));
   for (const [at, family] of families.entries()) note(family, await compiling[at]);
-  const generations = Object.keys(nvidia.generations).filter((generation) => wanted.includes(generation));
-  if (!wanted.includes("Metal") && generations.length === 0) return { compiled, missing, versions };
+  const fromMetal = [nvidia, intel].flatMap(({ compile, generations }) =>
+    Object.keys(generations).map((generation) => [generation, compile]),
+  );
+  const others = fromMetal.filter(([generation]) => wanted.includes(generation));
+  if (!wanted.includes("Metal") && others.length === 0) return { compiled, missing, versions };
   const from = path.join(folder, "shaders");
   const translated = await metal.translate(Object.keys(shaders), from, path.join(folder, "metal"));
   if (wanted.includes("Metal")) note("Metal", translated);
-  for (const generation of generations) {
-    const to = path.join(folder, "nvidia");
-    note(generation, translated.missing ? translated : await nvidia.compile(translated.metal, generation, to));
+  for (const [generation, compile] of others) {
+    const to = path.join(folder, generation);
+    note(generation, translated.missing ? translated : await compile(translated.metal, generation, to));
   }
   return { compiled, missing, versions };
 }

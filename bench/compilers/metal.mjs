@@ -26,3 +26,31 @@ export async function translate(ids, from, folder) {
   const { stdout } = await run(naga, ["--version"]);
   return { driver: `naga ${stdout.trim()}`, results, metal };
 }
+
+/**
+ * A kernel in naga's Metal as plain C++, for other compilers: what stands before it, its parameters, and its body up to the last
+ * bracket. A parameter has a `builtin`, or else is a reference to an address space.
+ */
+export function kernelOf(metal) {
+  const text = metal
+    .replace(/^#include.*\n/gm, "")
+    .replace(/^using metal.*\n/gm, "")
+    // Arrays without a length, which naga gives the length 1.
+    .replace(/^typedef (\S+) (\w+)\[1\];/gm, "typedef $1 $2[1 << 26];")
+    // Metal's numbers are f32 without a suffix.
+    .replace(/(?<![\w.])(\d+\.\d*(?:e[-+]?\d+)?|\d+e[-+]?\d+)(?![\w.])/g, "$1f")
+    .replace(/(?<![\w.])(\d+\.\d*(?:e[-+]?\d+)?)h\b/g, "half($1f)")
+    // naga's counters against endless loops, which Chrome's compiler does not write.
+    .replace(/^.*\bloop_bound\w*\b.*\n/gm, "");
+  const [whole, list] = text.match(/^kernel void \w+\(([\s\S]*?)^\) \{\n/m);
+  const lines = list.split(/^,? /m).map((line) => line.trim());
+  const parameters = lines.filter(Boolean).map((line) => {
+    const [, declared, builtin] = line.match(/^([^[]*?)\s*(?:\[\[(\w+).*\]\])?$/);
+    const [, space, type, constant = "", reference, name] = declared.match(
+      /^(?:(device|threadgroup|constant) )?([\w:]+)( const)?(&)? (\w+)$/,
+    );
+    return { space, type, constant: constant.trim(), name, builtin: reference ? undefined : builtin };
+  });
+  const at = text.indexOf(whole);
+  return { before: text.slice(0, at), parameters, body: text.slice(at + whole.length) };
+}

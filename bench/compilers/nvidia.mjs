@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
+import { kernelOf } from "./metal.mjs";
 import { inParallel } from "./parallel.mjs";
 
 const run = promisify(execFile);
@@ -66,46 +67,26 @@ function batches(list, size) {
   return Array.from({ length: Math.ceil(list.length / size) }, (_, at) => list.slice(at * size, (at + 1) * size));
 }
 
+const builtins = {
+  thread_index_in_threadgroup: "threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)",
+  thread_position_in_threadgroup: "{threadIdx.x, threadIdx.y, threadIdx.z}",
+  threadgroup_position_in_grid: "{blockIdx.x, blockIdx.y, blockIdx.z}",
+  threadgroups_per_grid: "{gridDim.x, gridDim.y, gridDim.z}",
+};
+
 /** CUDA C++ of the Metal that naga writes of a kernel. */
 function cudaOf(metal) {
-  const [, , parameters] = metal.match(/^kernel void (\w+)\(([\s\S]*?)^\) \{/m);
+  const { before, parameters, body } = kernelOf(metal);
   const given = [];
   const inside = [];
-  const builtin = {
-    thread_index_in_threadgroup: "threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)",
-    thread_position_in_threadgroup: "{threadIdx.x, threadIdx.y, threadIdx.z}",
-    threadgroup_position_in_grid: "{blockIdx.x, blockIdx.y, blockIdx.z}",
-    threadgroups_per_grid: "{gridDim.x, gridDim.y, gridDim.z}",
-  };
-  for (const parameter of parameters
-    .split(/^,? /m)
-    .map((line) => line.trim())
-    .filter(Boolean)) {
-    const [, declared, attribute] = parameter.match(/^([^[]*?)\s*(?:\[\[(\w+).*\]\])?$/);
-    const [, space, type, constant, reference, name] = declared.match(
-      /^(device |threadgroup |constant )?([\w:]+)( const)?(&)? (\w+)$/,
-    );
-    if (space === "threadgroup ") inside.push(`__shared__ ${type} ${name};`);
-    else if (reference) {
-      given.push(`${constant ?? ""} ${type} *__restrict__ at_${name}`);
-      inside.push(`${constant ?? ""} ${type} &${name} = *at_${name};`);
-    } else inside.push(`const ${type} ${name} = ${builtin[attribute]};`);
+  for (const { space, type, constant, name, builtin } of parameters) {
+    if (space === "threadgroup") inside.push(`__shared__ ${type} ${name};`);
+    else if (builtin) inside.push(`const ${type} ${name} = ${builtins[builtin]};`);
+    else {
+      given.push(`${constant} ${type} *__restrict__ at_${name}`);
+      inside.push(`${constant} ${type} &${name} = *at_${name};`);
+    }
   }
-  return (
-    metal
-      .replace(/^#include.*\n/gm, "")
-      .replace(/^using metal.*\n/gm, "")
-      // Arrays without a length, which naga gives the length 1.
-      .replace(/^typedef (\S+) (\w+)\[1\];/gm, "typedef $1 $2[1 << 26];")
-      // Metal's numbers are f32 without a suffix.
-      .replace(/(?<![\w.])(\d+\.\d*(?:e[-+]?\d+)?|\d+e[-+]?\d+)(?![\w.])/g, "$1f")
-      .replace(/(?<![\w.])(\d+\.\d*(?:e[-+]?\d+)?)h\b/g, "half($1f)")
-      // naga's counters against endless loops, which other compilers do not have.
-      .replace(/^.*\bloop_bound\w*\b.*\n/gm, "")
-      .replace(
-        /^kernel void (\w+)\([\s\S]*?^\) \{/m,
-        `extern "C" __global__ void kernel_main(${given.join(", ")}) {\n${inside.join("\n")}`,
-      )
-      .replace(/^/, '#include "metal.cuh"\n')
-  );
+  const start = `extern "C" __global__ void kernel_main(${given.join(", ")}) {`;
+  return ['#include "metal.cuh"', before, start, ...inside, body].join("\n");
 }

@@ -33,6 +33,7 @@ const figures = {
   spills: (got) => got.spills,
   scratch: (got) => got.scratch,
   waves: (got) => got.wavesPerSimd,
+  lanes: (got) => got.lanes,
   useful: (got) => (got.useful === undefined ? undefined : `${percent(got.useful)}${got.inLoop ? "" : "*"}`),
   loads: (got) => got.loads && byBytes(got.loads),
   fetches: (got) => got.fetches && byBytes(got.fetches),
@@ -42,7 +43,8 @@ const figures = {
 export const legend = `with: the choice of kernels that uses it. in: f32 or f16. times: dispatches a step. memory: workgroup memory in bytes.
 AMD (RDNA): spills in registers, scratch in bytes a wave; waves: that fit a SIMD at once; useful: multiply-adds of all vector
 instructions in the innermost loop with the most of them, * in the whole kernel; loads from workgroup memory and fetches from
-buffers in that loop, number x bytes a thread. NVIDIA (Ada): spills in bytes a thread; loads in the whole kernel.`;
+buffers in that loop, number x bytes a thread. NVIDIA (Ada): spills in bytes a thread; loads in the whole kernel.
+Intel (Xe): registers of 32 bytes for so many lanes at once; scratch, which is what is spilled, in bytes for these. Metal: lines of naga's.`;
 
 /** What each compiler makes of the kernels; `compilers`: results by the compiler's name. */
 export function table(kernels, compilers) {
