@@ -12,7 +12,7 @@ const lastOfStep = /^update/;
 
 /**
  * Loads the module in `dist`, by way of `folder`. Its `step` returns what a training step of a model dispatches: shader, groups and
- * bindings of each dispatch, in order.
+ * bindings of each dispatch, in order. `presets` are models; `choices` are of kernels.
  */
 export async function load(dist, folder) {
   const { gpu, dispatches } = recordingGpu(["shader-f16", "timestamp-query"]);
@@ -80,7 +80,11 @@ export async function load(dist, folder) {
     session.chooseKernels(choice);
     return firstStepOfRun(configuration, halfPrecision);
   }
-  return { step, choices: await choices(dist) };
+  const presets = session.presets().map(({ name, model, train }) => {
+    const { layers, heads, width, context, dropout } = model;
+    return [name, { vocabulary: 65, layers, heads, width, context, dropout, batch: train.batchSize }];
+  });
+  return { step, presets: Object.fromEntries(presets), choices: await choices(dist) };
 }
 
 /**

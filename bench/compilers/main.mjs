@@ -10,7 +10,7 @@ import { load } from "./capture.mjs";
 import * as intel from "./intel.mjs";
 import { joined, kernelsOf } from "./kernels.mjs";
 import * as metal from "./metal.mjs";
-import { models } from "./models.mjs";
+import { checked, others } from "./models.mjs";
 import * as nvidia from "./nvidia.mjs";
 import { leastTimes, legend, table } from "./report.mjs";
 import { roofline } from "./roofline.mjs";
@@ -18,7 +18,7 @@ import { roofline } from "./roofline.mjs";
 const all = [amd.families, nvidia.generations, intel.generations, { Metal: 0 }].flatMap(Object.keys);
 const { values: given } = parseArgs({
   options: {
-    models: { type: "string", default: Object.keys(models).join() },
+    models: { type: "string" },
     compilers: { type: "string", default: all.join() },
     json: { type: "string" },
     check: { type: "boolean", default: false },
@@ -26,9 +26,7 @@ const { values: given } = parseArgs({
     folder: { type: "string", default: "target/compilers" },
   },
 });
-const names = given.models.split(",");
 const wanted = given.compilers.split(",");
-for (const name of names) if (!(name in models)) throw new Error(`no model ${name}; there are ${Object.keys(models)}`);
 for (const name of wanted) if (!all.includes(name)) throw new Error(`no compiler ${name}; there are ${all}`);
 
 const folder = path.resolve(given.folder);
@@ -37,7 +35,11 @@ const tell = (line) => console.log(`${((performance.now() - began) / 1000).toFix
 
 /** Shader sources by id, the kernels of each model, and the steps: choice, precision, kernels. */
 async function captured() {
-  const { step, choices } = await load(path.resolve(given.dist), path.join(folder, "module"));
+  const { step, presets, choices } = await load(path.resolve(given.dist), path.join(folder, "module"));
+  const models = { ...presets, ...others };
+  const names = given.models?.split(",") ?? (given.check ? checked : [...Object.keys(presets), ...checked]);
+  for (const name of names)
+    if (!(name in models)) throw new Error(`no model ${name}; there are ${Object.keys(models)}`);
   const [shaders, kernels, steps] = [{}, {}, {}];
   for (const name of names) {
     steps[name] = [];
@@ -86,13 +88,13 @@ async function compile(shaders) {
 
 function printTables({ kernels, steps }, compiled) {
   console.log(`\n${legend}`);
-  for (const name of names) console.log(`\n${name}\n${table(kernels[name], compiled)}`);
+  for (const [name, of] of Object.entries(kernels)) console.log(`\n${name}\n${table(of, compiled)}`);
   for (const [compiler, results] of Object.entries(compiled)) {
     for (const [id, { error }] of Object.entries(results))
       if (error) console.log(`${compiler} refuses ${id}: ${error}`);
   }
-  for (const name of names) {
-    const [choice, , of] = steps[name].findLast(([, precision]) => precision === "f32");
+  for (const [name, all] of Object.entries(steps)) {
+    const [choice, , of] = all.findLast(([, precision]) => precision === "f32");
     console.log(`\n${name}, ${choice}: the least time of a step\n${leastTimes(roofline(of))}`);
   }
 }
