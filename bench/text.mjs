@@ -36,8 +36,20 @@ function words(characters) {
   }
 }
 
+/** A text of as many different characters. */
+function characters(count) {
+  // Chinese: blocks without gaps, and no character is another one's normal form.
+  const common = 0x9fa6 - 0x4e00;
+  const at = (index) => String.fromCodePoint(index < common ? 0x4e00 + index : 0x20000 + index - common);
+  return Array.from({ length: count }, (_, index) => at(index)).join("");
+}
+
+/** Most ids that a tokenizer of pairs can have here. */
+const mostPairs = 32_768;
+
 /** The text and the tokenizer that result in a configuration's vocabulary size. */
 export function textFor({ vocabulary }) {
+  if (vocabulary > mostPairs) return { body: characters(vocabulary - 1), tokenizer: { kind: "char" } };
   if (vocabulary === 65) return { body: letters(200_000), tokenizer: { kind: "char" } };
   return { body: words(300_000), tokenizer: { kind: "bpe", vocabSize: vocabulary } };
 }

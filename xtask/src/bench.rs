@@ -1,14 +1,18 @@
 //! Runs the measurements: bench/run.mjs takes them in a real browser, on the page that `serve` serves, and prints one
 //! JSON line for each. bench/pack.mjs writes a folder that takes some of them on a machine with a GPU and no browser.
+//! Those of the GPU compilers need neither.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 
 use crate::shell::{self, command, step};
-use crate::{Project, page, server, tools};
+use crate::{Project, compilers, page, server, tools};
 
 pub fn run(project: &Project, arguments: &[&str]) -> Result<ExitCode> {
+    if let ["--only", "compilers", rest @ ..] = arguments {
+        return compilers::bench(project, rest);
+    }
     page::build(project)?;
     let chromium = tools::chromium()?;
     tools::node_packages(project, "bench")?;

@@ -8,7 +8,7 @@ use anyhow::{Result, bail, ensure};
 
 use crate::shell::{Beside, command, run as run_command, says_yes, step, watch};
 use crate::tally::{self, Sum, Tally};
-use crate::{Project, browsers, page, server, supply, tools, wasm};
+use crate::{Project, browsers, compilers, page, server, supply, tools, wasm};
 
 struct Check {
     name: &'static str,
@@ -120,6 +120,13 @@ const CHECKS: &[Check] = &[
         how_long: "seconds, minutes the first time",
         needs_page: true,
         run: supply::check,
+    },
+    Check {
+        name: "compilers",
+        says: "AMD's compiler makes of the kernels what it should, where Mesa is installed",
+        how_long: "a minute",
+        needs_page: true,
+        run: compilers::check,
     },
     Check { name: "rust", says: "Rust tests", how_long: "minutes the first time", needs_page: false, run: rust_tests },
     Check {

@@ -7,12 +7,13 @@
 //! - `tally.rs`: counts passed, failed and skipped tests
 //! - `browsers.rs`: the tests in browsers other than Chromium
 //! - `wasm-bindgen/`: that program as a package with its own lockfile
-//! - `bench.rs`: the measurements
+//! - `bench.rs`: the measurements; `compilers.rs`: what GPU compilers make of the kernels
 //! - `shell.rs`: runs other programs with progress messages
 
 mod bench;
 mod browsers;
 mod checks;
+mod compilers;
 mod page;
 mod server;
 mod shell;
@@ -35,6 +36,7 @@ cargo xtask test [--only A,B]    run every check, or only the named ones
 cargo xtask test --browsers      run every check, and those of WebGPU in Firefox, too
 cargo xtask fuzz [SECONDS [SEED]]   read files that are broken at random, for ten minutes or SECONDS
 cargo xtask bench [ARGS]         measure; ARGS go to bench/run.mjs; --peers: only against other libraries
+cargo xtask bench --only compilers   what the compilers of AMD's and NVIDIA's GPUs make of the kernels, without a GPU
 cargo xtask bench --pack         make a folder that measures on a machine with a GPU and no browser
 
 LORITO_CHROMIUM names the browser for test and bench, where it is not on PATH; LORITO_FIREFOX and LORITO_WEBKIT_DRIVER

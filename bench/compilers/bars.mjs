@@ -1,0 +1,75 @@
+// Holds the figures of kernels against the bars in bars.json. A bar has
+// - `figure`: threads, memory (workgroup memory in bytes) or groups of a kernel; gigabytes of a step; or what a compiler says:
+//   registers, spills, scratch, waves, useful, load (bytes of the narrowest load from workgroup memory), refused;
+// - `most` or `least`, the bar;
+// - `compiler`, for what one says, and `since`, the first version of Mesa that the bar is for;
+// - `kernels`, a pattern of names; `models`, `with` (the choice of kernels) and `in` (f32 or f16): what it is for; without one, all.
+// Bars for a step's gigabytes need a choice and a precision.
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+
+const ofKernel = {
+  threads: ({ threads }) => threads,
+  memory: ({ workgroupMemory }) => workgroupMemory,
+  groups: ({ dispatches }) => Math.min(...dispatches.map(({ groups }) => groups)),
+};
+const ofCompiler = {
+  registers: ({ registers }) => registers,
+  spills: ({ spills }) => spills,
+  scratch: ({ scratch }) => scratch,
+  waves: ({ wavesPerSimd }) => wavesPerSimd,
+  useful: ({ useful }) => useful,
+  load: ({ loads }) => Math.min(...Object.keys(loads).map(Number)),
+  // An error breaks every bar.
+  refused: () => 0,
+};
+
+const inWords = ({ figure, most, least, compiler, kernels = "every kernel", models, with: choice, in: precision }) =>
+  [compiler, kernels, models?.join(","), choice, precision, figure, most === undefined ? `>= ${least}` : `<= ${most}`]
+    .filter(Boolean)
+    .join(" ");
+
+/**
+ * Tests the bars of the compilers that are compiled or missing. Resolves with the words of each, and what breaks it, or why it
+ * cannot be tested.
+ */
+export async function tested({ kernels, compiled, missing, versions }) {
+  const bars = JSON.parse(await readFile(path.join(import.meta.dirname, "bars.json"), "utf8"));
+  const asked = ({ compiler }) => !compiler || compiler in compiled || compiler in missing;
+  return bars.filter(asked).map((bar) => {
+    const { compiler, since } = bar;
+    const of = { bar: inWords(bar), broken: [] };
+    if (compiler && !compiled[compiler])
+      return { ...of, skipped: `${compiler}: ${missing[compiler] ?? "not asked for"}` };
+    if (since && versions[compiler] < since) {
+      return { ...of, skipped: `${compiler}: Mesa ${versions[compiler]} is older than ${since}` };
+    }
+    const cases = casesOf(bar, kernels);
+    if (cases.length === 0) return { ...of, broken: ["no kernel is of this name"] };
+    return { ...of, broken: cases.flatMap((one) => broken(bar, one, compiled[compiler]) ?? []) };
+  });
+}
+
+/** The kernels that a bar is for, or the steps. */
+function casesOf({ figure, kernels: pattern = "", models, with: choice, in: precision }, kernels) {
+  const chosen = Object.entries(kernels).filter(([model]) => models?.includes(model) ?? true);
+  const fits = ({ name, candidates, precisions }) =>
+    new RegExp(pattern).test(name) &&
+    (!choice || candidates.some((candidate) => candidate === "all" || candidate.split("+").includes(choice))) &&
+    (!precision || precisions.includes(precision));
+  return chosen.flatMap(([model, of]) => {
+    const fitting = of.filter(fits);
+    if (figure !== "gigabytes") return fitting.map((kernel) => ({ model, kernel }));
+    const bytes = fitting.flatMap(({ dispatches }) => dispatches.map(({ bytes }) => bytes));
+    return [{ model, gigabytes: bytes.reduce((all, one) => all + one, 0) / 1e9 }];
+  });
+}
+
+function broken({ figure, most = Infinity, least = -Infinity }, { model, kernel, gigabytes }, results) {
+  const got = kernel && results?.[kernel.id];
+  if (got?.error) return `${model} ${kernel.id}: ${got.error}`;
+  const value = gigabytes ?? ofKernel[figure]?.(kernel) ?? ofCompiler[figure]?.(got);
+  if (value === undefined) throw new Error(`a bar has the unknown figure ${figure}`);
+  if (value <= most && value >= least) return undefined;
+  return `${model} ${kernel?.id ?? "the step"}: ${Math.round(1000 * value) / 1000}`;
+}
