@@ -10,8 +10,8 @@ use crate::{
     config::Activation,
     model::{Ids, Targets},
     ops::{
-        self, AdamW, Decay, Device, Dropout, Flat, Gradients, IGNORED, LinearGradient, LoraGradient, Mask, Moments,
-        NormGradient, Past, Precision, ReadFailed, Scalars, Tensor,
+        self, AdamW, Decay, Device, Dropout, Flat, Gradients, Heads, IGNORED, LinearGradient, LoraGradient, Mask,
+        Moments, NormGradient, Past, Precision, ReadFailed, Scalars, Tensor,
     },
     train::mix,
 };
@@ -138,14 +138,13 @@ async fn activations(device: &Device) -> Done {
 
 async fn attention(device: &Device) -> Done {
     let mut all = Vec::new();
-    for (case, [windows, time, heads, head_width]) in
-        [[2, 37, 2, 16], [1, 70, 1, 20], [3, 5, 2, 7]].into_iter().enumerate()
-    {
-        let (seed, width) = (100 * case as u64, heads * head_width);
-        let qkv = random([windows * time, 3 * width], seed, device);
-        let gradient = random([windows * time, width], seed + 1, device);
+    let cases = [(2, 37, 2, 2, 16), (1, 70, 1, 1, 20), (3, 5, 2, 2, 7), (2, 37, 4, 2, 16)];
+    for (case, (windows, time, queries, key_values, head_width)) in cases.into_iter().enumerate() {
+        let (seed, heads) = (100 * case as u64, Heads { queries, key_values });
+        let qkv = random([windows * time, heads.joint() * head_width], seed, device);
+        let gradient = random([windows * time, queries * head_width], seed + 1, device);
         for mask in [None, mask(seed)] {
-            let what = format!("{windows} x {time}, {heads} heads of {head_width}, dropout {}", mask.is_some());
+            let what = format!("{windows} x {time}, {heads:?} of {head_width}, dropout {}", mask.is_some());
             let (y, saved) = ops::attention(&qkv, windows, heads, mask, Precision::Single);
             all.push((format!("attention of {what}"), ops::read(y).await?));
             let back = ops::attention_backward(saved, &gradient);
@@ -158,9 +157,9 @@ async fn attention(device: &Device) -> Done {
 /// Generation token by token with a KV cache.
 async fn writing(device: &Device) -> Done {
     let mut all = Vec::new();
-    let (heads, width) = (2, 24);
+    let (heads, width) = (Heads::equal(2), 24);
     let (weight, bias) = (random([width, 3 * width], 1, device), random([3 * width], 2, device));
-    let mut past = Past::new(40, width, device);
+    let mut past = Past::new(40, 3 * width, device);
     let mut read = 0;
     for rows in [1, 17, 1, 1, 9] {
         let x = random([rows, width], 10 + read as u64, device);

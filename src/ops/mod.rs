@@ -33,7 +33,7 @@ mod upload;
 
 pub use adamw::{AdamW, Decay, Moments};
 pub use adapter::{LoraGradient, adapted, thin_gradient};
-pub use attention::{AttentionSaved, Past, attention, attention_backward};
+pub use attention::{AttentionSaved, Heads, Past, attention, attention_backward};
 pub use device::Device;
 pub use dropout::{Dropout, Mask};
 pub use embedding::{drop_out, embed, embed_backward, last_row};

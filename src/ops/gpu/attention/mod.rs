@@ -1,6 +1,6 @@
 //! Causal attention on the GPU without a stored matrix of attention weights (FlashAttention, Dao et al. 2022): a thread
 //! loops over the keys in blocks and keeps the running softmax of a few queries. Queries, keys and values are read from
-//! one tensor, `[windows * time, 3 * heads * head width]`; no head is ever copied out.
+//! one tensor, `[windows * time, (heads + 2 * key-value heads) * head width]`; no head is ever copied out.
 //!
 //! The backward pass is in `attention/backward.rs`. No two threads write the same number.
 
@@ -26,12 +26,14 @@ const BLOCK: usize = 4;
 /// Vectors that a thread keeps of its result: more would not fit a GPU's registers.
 const KEPT: usize = 32;
 
-/// Sizes of an attention: `qkv` is `[windows * time, 3 * heads * head_width]`.
+/// Sizes of an attention: `qkv` is `[windows * time, (heads + 2 * key_value_heads) * head_width]`, all heads' queries,
+/// then keys, then values. Query head `h` reads key-value head `h / (heads / key_value_heads)`.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     pub windows: usize,
     pub time: usize,
     pub heads: usize,
+    pub key_value_heads: usize,
     pub head_width: usize,
 }
 
@@ -44,6 +46,8 @@ struct Tile {
     lanes: usize,
     /// Loads per head.
     length: usize,
+    /// Query heads for each key-value head.
+    group: usize,
     dropping: bool,
 }
 
@@ -52,7 +56,8 @@ impl Tile {
         let lanes = lanes(&[sizes.head_width]);
         let length = sizes.head_width / lanes;
         let rows = (kept / length).next_power_of_two().clamp(1, 4);
-        Self { rows, lanes, length, dropping: mask.is_some() }
+        let group = sizes.heads / sizes.key_value_heads;
+        Self { rows, lanes, length, group, dropping: mask.is_some() }
     }
 }
 
@@ -111,6 +116,12 @@ fn add_weighted<N: Size>(
     }
 }
 
+/// Loads from one token to the next in `qkv`.
+#[cube]
+fn row_length(heads: usize, #[comptime] tile: Tile) -> usize {
+    (heads + heads / tile.group * 2) * tile.length
+}
+
 /// Attention of the queries from row `first` of each window on. `out [windows * (time - first), width]`,
 /// `sums [windows, heads, time]`. `from`, here and below: the first thread of a part (`queue::in_parts`).
 #[cube(launch_unchecked)]
@@ -136,7 +147,9 @@ fn forward<Y: Float, N: Size>(
     let window = thread / blocks / heads;
     if window < windows {
         let width = heads * tile.length;
-        let at = window * time * 3 * width + head * tile.length;
+        let row_length = row_length(heads, tile);
+        let at = window * time * row_length + head * tile.length;
+        let keys_at = window * time * row_length + (heads + head / tile.group) * tile.length;
         let start = first + block * tile.rows;
         let mut query_at = Array::<usize>::new(tile.rows);
         let mut largest = Array::<f32>::new(tile.rows);
@@ -144,7 +157,7 @@ fn forward<Y: Float, N: Size>(
         let mut result = Array::<Vector<f32, N>>::new(comptime![tile.rows * tile.length]);
         #[unroll]
         for r in 0..tile.rows {
-            query_at[r] = at + min(start + r, time - 1) * 3 * width;
+            query_at[r] = at + min(start + r, time - 1) * row_length;
             largest[r] = f32::new(-1e30);
         }
         let last = min(start + tile.rows - 1, time - 1);
@@ -153,8 +166,8 @@ fn forward<Y: Float, N: Size>(
             let mut value_at = Array::<usize>::new(BLOCK);
             #[unroll]
             for c in 0..BLOCK {
-                key_at[c] = at + min(number * BLOCK + c, time - 1) * 3 * width + width;
-                value_at[c] = key_at[c] + width;
+                key_at[c] = keys_at + min(number * BLOCK + c, time - 1) * row_length;
+                value_at[c] = key_at[c] + heads / tile.group * tile.length;
             }
             let mut weights = Array::<f32>::new(comptime![tile.rows * BLOCK]);
             row_products::<N>(qkv, qkv, &query_at, &key_at, &mut weights, tile);
@@ -212,7 +225,7 @@ const SLOWER: f64 = 2.0;
 /// The cost of `products` products of `queries` of each window with the keys before them, in floating-point operations
 /// of a matrix product.
 fn operations(sizes: Sizes, queries: usize, products: f64) -> f64 {
-    let Sizes { windows, time, heads, head_width } = sizes;
+    let Sizes { windows, time, heads, head_width, .. } = sizes;
     SLOWER * products * (windows * heads * head_width) as f64 * (queries * time) as f64
 }
 
@@ -229,9 +242,10 @@ pub fn attention(
     mask: Option<Mask>,
     precision: Precision,
 ) -> (Tensor<2>, Tensor<3>) {
-    let Sizes { windows, time, heads, head_width } = sizes;
+    let Sizes { windows, time, heads, key_value_heads, head_width } = sizes;
     let [rows, columns] = qkv.dims();
-    assert!(windows * time <= rows && 3 * heads * head_width == columns, "{sizes:?} of {rows} rows of {columns}");
+    let fits = heads.is_multiple_of(key_value_heads) && (heads + 2 * key_value_heads) * head_width == columns;
+    assert!(fits && windows * time <= rows, "{sizes:?} of {rows} rows of {columns}");
     let out = empty_of(precision, [windows * (time - first), heads * head_width], qkv.gpu());
     let sums = empty([windows, heads, time], qkv.gpu());
     let tile = Tile::new(sizes, KEPT, mask);
