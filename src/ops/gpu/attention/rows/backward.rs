@@ -4,11 +4,12 @@
 use cubecl::prelude::*;
 use half::f16;
 
-use super::{BLOCK, GROUP, KEPT, Sizes, Tile, add_weighted, operations, row_length, row_products, scale};
+use super::{BLOCK, GROUP, KEPT, Tile, add_weighted, row_length, row_products};
 use crate::ops::{
     dropout::Mask,
     gpu::{
-        memory::{Tensor, buffer, client, empty, fit, groups, is_half},
+        attention::{Sizes, operations, scale},
+        memory::{Tensor, buffer, client, empty, groups, is_half},
         norm::total,
         product::launch_out,
         queue::in_parts,
@@ -224,8 +225,7 @@ pub fn attention_backward(
     sizes: Sizes,
     mask: Option<Mask>,
 ) -> Tensor<2> {
-    let Sizes { windows, time, heads, key_value_heads, head_width } = sizes;
-    fit(&[(gradient.dims()[0], windows * time), (gradient.dims()[1], heads * head_width)]);
+    let Sizes { windows, time, heads, key_value_heads, .. } = sizes;
     let out = empty(qkv.dims(), qkv.gpu());
     let along = empty([windows, heads, time], qkv.gpu());
     let Mask { key, threshold, scale: kept_by } = mask.unwrap_or_default();
