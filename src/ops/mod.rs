@@ -38,7 +38,7 @@ pub use device::Device;
 pub use dropout::{Dropout, Mask};
 pub use embedding::{drop_out, embed, embed_backward, last_row};
 pub use flat::{Flat, Segments};
-pub use gpu::{Choice as KernelChoice, Failure as KernelFailure, Gpu, Integers, LONG_ROW};
+pub use gpu::{AttentionKernels, Choice as KernelChoice, Failure as KernelFailure, Gpu, Integers, LONG_ROW};
 pub use gradients::{Gradients, LinearGradient, NormGradient};
 pub use layer_norm::{LayerNormSaved, layer_norm, layer_norm_backward};
 pub use linear::{
