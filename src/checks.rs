@@ -10,8 +10,8 @@ use crate::{
     config::Activation,
     model::{Ids, Targets},
     ops::{
-        self, AdamW, Decay, Device, Dropout, Flat, Gradients, IGNORED, LinearGradient, LoraGradient, Mask, Moments,
-        NormGradient, Past, Precision, ReadFailed, Scalars, Tensor,
+        self, AdamW, AttentionKernels, Decay, Device, Dropout, Flat, Gradients, Heads, IGNORED, LinearGradient,
+        LoraGradient, Mask, Moments, NormGradient, Past, Precision, ReadFailed, Scalars, Tensor,
     },
     train::mix,
 };
@@ -136,16 +136,33 @@ async fn activations(device: &Device) -> Done {
     Ok(all)
 }
 
+/// Uses these kernels of attention; on the CPU there are no others.
+fn use_kernels(device: &Device, kernels: AttentionKernels) {
+    if let Some(gpu) = device.gpu() {
+        gpu.choose_kernels(gpu.kernels_in_use().with_attention(kernels));
+    }
+}
+
 async fn attention(device: &Device) -> Done {
+    use AttentionKernels::{Rows, Tiles};
     let mut all = Vec::new();
-    for (case, [windows, time, heads, head_width]) in
-        [[2, 37, 2, 16], [1, 70, 1, 20], [3, 5, 2, 7]].into_iter().enumerate()
-    {
-        let (seed, width) = (100 * case as u64, heads * head_width);
-        let qkv = random([windows * time, 3 * width], seed, device);
-        let gradient = random([windows * time, width], seed + 1, device);
+    let cases = [
+        (Rows, 2, 37, [2, 2], 16),
+        (Rows, 1, 70, [1, 1], 20),
+        (Rows, 3, 5, [2, 2], 7),
+        (Rows, 2, 37, [4, 2], 16),
+        (Tiles, 2, 37, [4, 2], 16),
+        (Tiles, 1, 40, [2, 2], 7),
+        (Tiles, 1, 70, [1, 1], 80),
+    ];
+    for (case, (kernels, windows, time, [queries, key_values], head_width)) in cases.into_iter().enumerate() {
+        let (seed, heads) = (100 * case as u64, Heads { queries, key_values });
+        use_kernels(device, kernels);
+        let qkv = random([windows * time, heads.joint() * head_width], seed, device);
+        let gradient = random([windows * time, queries * head_width], seed + 1, device);
         for mask in [None, mask(seed)] {
-            let what = format!("{windows} x {time}, {heads} heads of {head_width}, dropout {}", mask.is_some());
+            let dropout = mask.is_some();
+            let what = format!("{windows} x {time}, {heads:?} of {head_width}, {kernels:?}, dropout {dropout}");
             let (y, saved) = ops::attention(&qkv, windows, heads, mask, Precision::Single);
             all.push((format!("attention of {what}"), ops::read(y).await?));
             let back = ops::attention_backward(saved, &gradient);
@@ -158,16 +175,19 @@ async fn attention(device: &Device) -> Done {
 /// Generation token by token with a KV cache.
 async fn writing(device: &Device) -> Done {
     let mut all = Vec::new();
-    let (heads, width) = (2, 24);
+    let (heads, width) = (Heads::equal(2), 24);
     let (weight, bias) = (random([width, 3 * width], 1, device), random([3 * width], 2, device));
-    let mut past = Past::new(40, width, device);
-    let mut read = 0;
-    for rows in [1, 17, 1, 1, 9] {
-        let x = random([rows, width], 10 + read as u64, device);
-        let y = past.attend(&x, &weight, &bias, read, heads);
-        all.push((format!("{rows} tokens after {read}"), ops::read(ops::last_row(&y)).await?));
-        all.push((format!("all of {rows} tokens after {read}"), ops::read(y).await?));
-        read += rows;
+    for kernels in [AttentionKernels::Tiles, AttentionKernels::Rows] {
+        use_kernels(device, kernels);
+        let mut past = Past::new(40, 3 * width, device);
+        let mut read = 0;
+        for rows in [1, 17, 1, 1, 9] {
+            let x = random([rows, width], 10 + read as u64, device);
+            let y = past.attend(&x, &weight, &bias, read, heads);
+            all.push((format!("{rows} tokens after {read}, {kernels:?}"), ops::read(ops::last_row(&y)).await?));
+            all.push((format!("all of {rows} tokens after {read}, {kernels:?}"), ops::read(y).await?));
+            read += rows;
+        }
     }
     Ok(all)
 }

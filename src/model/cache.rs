@@ -3,7 +3,7 @@
 use super::{Gpt, Ids, Linear, Mode, Weights};
 use crate::{
     error::Result,
-    ops::{self, Past, Tensor},
+    ops::{self, Heads, Past, Tensor},
 };
 
 /// Keys and values of every layer, for at most one context of tokens.
@@ -16,7 +16,7 @@ pub struct Cache {
 impl Cache {
     /// Makes an empty cache for a model, on its engine.
     pub fn new(gpt: &Gpt) -> Self {
-        let past = || Past::new(gpt.config.context, gpt.architecture.attention.query_width(), &gpt.device());
+        let past = || Past::new(gpt.config.context, gpt.architecture.attention.joint_width(), &gpt.device());
         Self { layers: (0..gpt.architecture.layers).map(|_| past()).collect(), len: 0 }
     }
 
@@ -32,7 +32,7 @@ impl Cache {
 
     /// Attention of new tokens, `x [tokens, width]`, over all tokens so far, `[tokens, width]`; appends their keys and
     /// values to the cache.
-    pub(super) fn attend(&mut self, layer: usize, x: &Tensor<2>, linear: &Linear, heads: usize) -> Tensor<2> {
+    pub(super) fn attend(&mut self, layer: usize, x: &Tensor<2>, linear: &Linear, heads: Heads) -> Tensor<2> {
         self.layers[layer].attend(x, &linear.weight, &linear.bias, self.len, heads)
     }
 

@@ -20,8 +20,8 @@ use crate::{
     config::{LoraConfig, ModelConfig},
     error::Result,
     ops::{
-        self, AttentionSaved, Device, Dropout, Flat, Gradients, LayerNormSaved, Mask, Precision, ReadFailed, Scalar,
-        Scalars, Tensor,
+        self, AttentionSaved, Device, Dropout, Flat, Gradients, Heads, LayerNormSaved, Mask, Precision, ReadFailed,
+        Scalar, Scalars, Tensor,
     },
 };
 use weights::GradientLayout;
@@ -314,6 +314,7 @@ impl Gpt {
     fn forward(&self, weights: &Weights, ids: &Ids, mut mode: Mode) -> Hidden {
         let Architecture { norm: Norm::Layer { epsilon }, positions: Positions::Learned, attention, mlp, .. } =
             &self.architecture;
+        let heads = Heads { queries: attention.heads, key_values: attention.key_value_heads };
         let norm = |x: &Tensor<2>, norm: &weights::Norm| {
             ops::layer_norm(x, &norm.gain, &norm.bias, *epsilon, weights.precision)
         };
@@ -327,12 +328,11 @@ impl Gpt {
         for (layer, block) in weights.blocks.iter().enumerate() {
             let (normed_1, norm_1) = norm(&x, &block.norm_1);
             let (attended, attention) = match &mut mode {
-                Mode::Write(cache) => (cache.attend(layer, &normed_1, &block.attention, attention.heads), None),
+                Mode::Write(cache) => (cache.attend(layer, &normed_1, &block.attention, heads), None),
                 Mode::Read | Mode::Train(_) => {
                     let qkv = ops::linear(&normed_1, &block.attention.weight, &block.attention.bias);
                     let mask = Site::Attention(layer).mask(dropout);
-                    let (attended, saved) =
-                        ops::attention(&qkv, ids.windows(), attention.heads, mask, weights.precision);
+                    let (attended, saved) = ops::attention(&qkv, ids.windows(), heads, mask, weights.precision);
                     (attended, Some(saved))
                 }
             };

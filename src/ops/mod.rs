@@ -33,12 +33,12 @@ mod upload;
 
 pub use adamw::{AdamW, Decay, Moments};
 pub use adapter::{LoraGradient, adapted, thin_gradient};
-pub use attention::{AttentionSaved, Past, attention, attention_backward};
+pub use attention::{AttentionSaved, Heads, Past, attention, attention_backward};
 pub use device::Device;
 pub use dropout::{Dropout, Mask};
 pub use embedding::{drop_out, embed, embed_backward, last_row};
 pub use flat::{Flat, Segments};
-pub use gpu::{Choice as KernelChoice, Failure as KernelFailure, Gpu, Integers, LONG_ROW};
+pub use gpu::{AttentionKernels, Choice as KernelChoice, Failure as KernelFailure, Gpu, Integers, LONG_ROW};
 pub use gradients::{Gradients, LinearGradient, NormGradient};
 pub use layer_norm::{LayerNormSaved, layer_norm, layer_norm_backward};
 pub use linear::{

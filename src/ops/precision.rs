@@ -34,7 +34,7 @@ mod tests {
     use super::*;
     use crate::config::Activation;
     use crate::ops::{
-        Device, Gradients, LinearGradient, attention, attention_backward, input_gradient,
+        Device, Gradients, Heads, LinearGradient, attention, attention_backward, input_gradient,
         input_gradient_through_activation, layer_norm, linear, linear_activated, linear_residual,
         testing::{device_of, gpu_device, moved, random, skip_test, times, values},
         weight_gradient,
@@ -115,12 +115,16 @@ mod tests {
         assert!(gpu::is_half(got.gpu()));
         assert_near(&got, &right, "layer norm");
         let (qkv, gradient) = (random([2 * 11, 3 * 16], 4), random([2 * 11, 16], 5));
-        let (right, right_saved) = attention(&qkv, 2, 2, None, Precision::Single);
-        let (got, saved) = attention(&moved(&qkv, &gpu), 2, 2, None, Precision::Half);
-        assert!(gpu::is_half(got.gpu()));
-        assert_near(&got, &right, "attention");
-        let right = attention_backward(right_saved, &gradient);
-        assert_near(&attention_backward(saved, &moved(&gradient, &gpu)), &right, "attention's gradient");
+        for kernels in gpu::ATTENTIONS {
+            gpu.gpu().unwrap().choose_kernels(gpu::Choice::default().with_attention(kernels));
+            let (right, right_saved) = attention(&qkv, 2, Heads::equal(2), None, Precision::Single);
+            let (got, saved) = attention(&moved(&qkv, &gpu), 2, Heads::equal(2), None, Precision::Half);
+            assert!(gpu::is_half(got.gpu()));
+            assert_near(&got, &right, &format!("attention, {kernels:?}"));
+            let right = attention_backward(right_saved, &gradient);
+            let got = attention_backward(saved, &moved(&gradient, &gpu));
+            assert_near(&got, &right, &format!("attention's gradient, {kernels:?}"));
+        }
     }
 
     /// The backward pass is linear in the loss and stores nothing in 16 bits: a loss scaled by a power of two gives
@@ -139,7 +143,7 @@ mod tests {
             let mut gradients = Gradients::new(832, &[], &gpu);
             weight_gradient(&x, &gradient(48, 5), &place, &mut gradients);
             gradients.end_pass();
-            let (_, saved) = attention(&qkv, 2, 2, None, Precision::Half);
+            let (_, saved) = attention(&qkv, 2, Heads::equal(2), None, Precision::Half);
             let mut flat = futures_lite::future::block_on(gradients.values()).unwrap();
             flat.truncate(816);
             [

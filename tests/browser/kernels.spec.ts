@@ -40,7 +40,7 @@ test(
     await plan();
     const first = await kept();
     expect(first.of).toContain("A maker's GPU");
-    expect(first.choice).toEqual({ small: "registers", large: "registers" });
+    expect(first.choice).toEqual({ small: "registers", large: "registers", attention: "rows" });
     expect(await warmedUp()).toBeGreaterThan(0);
     await page.reload();
     await plan();

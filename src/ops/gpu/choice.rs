@@ -1,4 +1,4 @@
-//! Chooses the kernel for matrix products by measurements on this GPU.
+//! Chooses the kernels for matrix products and attention by measurements on this GPU.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,21 @@ pub enum Kernel {
 
 pub const KERNELS: [Kernel; 3] = [Kernel::Registers, Kernel::SmallTiles, Kernel::LargeTiles];
 
-/// The fastest kernel for small products and for large ones.
+/// The kernels of attention.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub enum AttentionKernels {
+    /// A few rows in each thread's registers, no workgroup memory.
+    #[default]
+    Rows,
+    /// Tiles of 32 x 32 scores, eight threads to a row: up to 13 KB of workgroup memory.
+    Tiles,
+}
+
+pub const ATTENTIONS: [AttentionKernels; 2] = [AttentionKernels::Rows, AttentionKernels::Tiles];
+
+/// The fastest kernels: for small products, for large ones and for attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Choice {
@@ -27,6 +41,9 @@ pub struct Choice {
     pub small: Kernel,
     /// The kernel for all larger products.
     pub large: Kernel,
+    /// The kernels of attention; choices stored by earlier versions lack it.
+    #[serde(default)]
+    pub attention: AttentionKernels,
 }
 
 /// Elements from which a product counts as large.
@@ -42,17 +59,22 @@ impl Default for Choice {
 impl Choice {
     /// The same kernel for products of every size.
     pub const fn always(kernel: Kernel) -> Self {
-        Self { small: kernel, large: kernel }
+        Self { small: kernel, large: kernel, attention: AttentionKernels::Rows }
+    }
+
+    /// The same with these kernels of attention.
+    pub const fn with_attention(self, attention: AttentionKernels) -> Self {
+        Self { attention, ..self }
     }
 }
 
 impl Gpu {
-    /// Uses these kernels for all matrix products queued from now on.
+    /// Uses these kernels for everything queued from now on.
     pub fn choose_kernels(&self, choice: Choice) {
         self.settings().choice = choice;
     }
 
-    /// The kernels currently used for matrix products.
+    /// The kernels currently used.
     pub fn kernels_in_use(&self) -> Choice {
         self.settings().choice
     }
@@ -63,10 +85,10 @@ impl Gpu {
     /// The first error of `work`, which is then not run again.
     pub fn with_each_kernel_in_use<T, E>(&self, mut work: impl FnMut() -> Result<T, E>) -> Result<T, E> {
         let choice = self.kernels_in_use();
-        self.choose_kernels(Choice::always(choice.small));
+        self.choose_kernels(Choice::always(choice.small).with_attention(choice.attention));
         let mut done = work();
         if choice.large != choice.small && done.is_ok() {
-            self.choose_kernels(Choice::always(choice.large));
+            self.choose_kernels(Choice::always(choice.large).with_attention(choice.attention));
             done = work();
         }
         self.choose_kernels(choice);
@@ -75,7 +97,19 @@ impl Gpu {
 
     /// The kernel for a product of `rows` x `columns` elements.
     pub(super) fn kernel(&self, rows: usize, columns: usize) -> Kernel {
-        let Choice { small, large } = self.kernels_in_use();
+        let Choice { small, large, .. } = self.kernels_in_use();
         if rows * columns < LARGE { small } else { large }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_stored_before_attention_was_measured_keeps_its_kernels_in_registers() {
+        let stored: Choice = serde_json::from_str(r#"{"small":"registers","large":"large-tiles"}"#).unwrap();
+        let right = Choice { small: Kernel::Registers, large: Kernel::LargeTiles, attention: AttentionKernels::Rows };
+        assert_eq!(stored, right);
     }
 }

@@ -2,6 +2,7 @@
 //! product first: a kernel that is wrong on this driver is not used.
 
 use super::{
+    attention,
     block::Form,
     choice::{Choice, KERNELS, Kernel},
     engine::Gpu,
@@ -52,6 +53,7 @@ impl Gpu {
             self.choose_kernels(Choice::always(kernel));
             FORMS.iter().for_each(|&form| matrices.multiply(form));
         }
+        attention::warm_up(self);
         self.choose_kernels(before);
         self.submit();
     }
@@ -93,7 +95,8 @@ async fn find(gpu: &Gpu, clock: impl Fn() -> f64) -> Result<Measured, ReadFailed
         let large = seconds(&Matrices::new([LARGE; 3], gpu), &able, &clock).await?;
         large_choice = fastest(&large, FOR_LARGE).unwrap_or(small_choice);
     }
-    Ok(Measured { choice: Choice { small: small_choice, large: large_choice }, right })
+    let choice = Choice { small: small_choice, large: large_choice, attention: attention::fastest(gpu, &clock).await? };
+    Ok(Measured { choice, right })
 }
 
 /// The fastest kernel; among equally fast ones the first of `preferred`.

@@ -24,9 +24,9 @@ mod tiles;
 pub use adamw::{DECAY_STEP, Part as AdamWPart, Update, adamw};
 pub use adapter::{adapted, thin_gradient_into};
 pub use attention::{Sizes as AttentionSizes, attention, attention_backward};
-pub use choice::Choice;
 #[cfg(test)]
-pub use choice::{KERNELS, Kernel};
+pub use choice::{ATTENTIONS, KERNELS, Kernel};
+pub use choice::{AttentionKernels, Choice};
 pub use elementwise::{add_into, fill, halve, scale_into};
 pub use embedding::{drop_out, embed, embed_backward_into, last_row};
 pub use engine::Gpu;

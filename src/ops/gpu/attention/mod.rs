@@ -1,208 +1,38 @@
-//! Causal attention on the GPU without a stored matrix of attention weights (FlashAttention, Dao et al. 2022): a thread
-//! loops over the keys in blocks and keeps the running softmax of a few queries. Queries, keys and values are read from
-//! one tensor, `[windows * time, 3 * heads * head width]`; no head is ever copied out.
+//! Causal attention on the GPU without a stored matrix of attention weights (FlashAttention, Dao et al. 2022). Queries,
+//! keys and values are read from one tensor, `[windows * time, (heads + 2 * key-value heads) * head width]`.
 //!
-//! The backward pass is in `attention/backward.rs`. No two threads write the same number.
+//! There are two sets of kernels: `rows` need no workgroup memory, `tiles` few registers. Which is faster on a GPU is
+//! measured on it (`measure.rs`).
 
-mod backward;
+mod measure;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod tiles;
 
-pub use backward::attention_backward;
-
-use cubecl::prelude::*;
-use half::f16;
+pub(super) use measure::{fastest, warm_up};
 
 use super::{
-    block::lanes,
-    memory::{Tensor, buffer, client, empty, empty_of, groups, is_half},
-    product::launch_out,
-    queue::in_parts,
-    random::kept,
+    choice::AttentionKernels,
+    memory::{Tensor, fit},
 };
 use crate::ops::{Precision, dropout::Mask};
 
-const GROUP: u32 = 64;
-/// Keys, or queries, per block.
-const BLOCK: usize = 4;
-/// Vectors that a thread keeps of its result: more would not fit a GPU's registers.
-const KEPT: usize = 32;
-
-/// Sizes of an attention: `qkv` is `[windows * time, 3 * heads * head_width]`.
+/// Sizes of an attention: `qkv` is `[windows * time, (heads + 2 * key_value_heads) * head_width]`, all heads' queries,
+/// then keys, then values. Query head `h` reads key-value head `h / (heads / key_value_heads)`.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     pub windows: usize,
     pub time: usize,
     pub heads: usize,
+    pub key_value_heads: usize,
     pub head_width: usize,
 }
 
-/// Parameters known when a kernel is compiled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Tile {
-    /// Rows per thread.
-    rows: usize,
-    /// Elements per load.
-    lanes: usize,
-    /// Loads per head.
-    length: usize,
-    dropping: bool,
-}
-
-impl Tile {
-    fn new(sizes: Sizes, kept: usize, mask: Option<Mask>) -> Self {
-        let lanes = lanes(&[sizes.head_width]);
-        let length = sizes.head_width / lanes;
-        let rows = (kept / length).next_power_of_two().clamp(1, 4);
-        Self { rows, lanes, length, dropping: mask.is_some() }
-    }
-}
-
-/// Adds dot products of rows of `left` with rows of `right`, `[tile.rows, BLOCK]`.
-#[cube]
-fn row_products<N: Size>(
-    left: &[Vector<f32, N>],
-    right: &[Vector<f32, N>],
-    left_at: &Array<usize>,
-    right_at: &Array<usize>,
-    out: &mut Array<f32>,
-    #[comptime] tile: Tile,
-) {
-    for d in 0..tile.length {
-        let mut y = Array::<Vector<f32, N>>::new(BLOCK);
-        #[unroll]
-        for c in 0..BLOCK {
-            y[c] = right[right_at[c] + d];
-        }
-        #[unroll]
-        for r in 0..tile.rows {
-            let x = left[left_at[r] + d];
-            #[unroll]
-            for c in 0..BLOCK {
-                out[comptime![r * BLOCK + c]] += x.dot(y[c]);
-            }
-        }
-    }
-}
-
-/// Adds weighted rows of `right` to rows of `out`, `[tile.rows, tile.length]`.
-#[cube]
-fn add_weighted<N: Size>(
-    weights: &Array<f32>,
-    right: &[Vector<f32, N>],
-    right_at: &Array<usize>,
-    out: &mut Array<Vector<f32, N>>,
-    #[comptime] tile: Tile,
-) {
-    #[unroll]
-    for d in 0..tile.length {
-        let mut y = Array::<Vector<f32, N>>::new(BLOCK);
-        #[unroll]
-        for c in 0..BLOCK {
-            y[c] = right[right_at[c] + d];
-        }
-        #[unroll]
-        for r in 0..tile.rows {
-            let mut sum = Vector::<f32, N>::new(weights[comptime![r * BLOCK]]) * y[0];
-            #[unroll]
-            for c in 1..BLOCK {
-                sum += Vector::<f32, N>::new(weights[comptime![r * BLOCK + c]]) * y[c];
-            }
-            out[comptime![r * tile.length + d]] += sum;
-        }
-    }
-}
-
-/// Attention of the queries from row `first` of each window on. `out [windows * (time - first), width]`,
-/// `sums [windows, heads, time]`. `from`, here and below: the first thread of a part (`queue::in_parts`).
-#[cube(launch_unchecked)]
-fn forward<Y: Float, N: Size>(
-    qkv: &[Vector<f32, N>],
-    out: &mut [Vector<Y, N>],
-    sums: &mut [f32],
-    from: usize,
-    windows: usize,
-    time: usize,
-    first: usize,
-    heads: usize,
-    scale: f32,
-    key: u32,
-    threshold: u32,
-    kept_by: f32,
-    #[comptime] tile: Tile,
-) {
-    let thread = from + ABSOLUTE_POS;
-    let blocks = (time - first).div_ceil(tile.rows);
-    let block = thread % blocks;
-    let head = thread / blocks % heads;
-    let window = thread / blocks / heads;
-    if window < windows {
-        let width = heads * tile.length;
-        let at = window * time * 3 * width + head * tile.length;
-        let start = first + block * tile.rows;
-        let mut query_at = Array::<usize>::new(tile.rows);
-        let mut largest = Array::<f32>::new(tile.rows);
-        let mut sum = Array::<f32>::new(tile.rows);
-        let mut result = Array::<Vector<f32, N>>::new(comptime![tile.rows * tile.length]);
-        #[unroll]
-        for r in 0..tile.rows {
-            query_at[r] = at + min(start + r, time - 1) * 3 * width;
-            largest[r] = f32::new(-1e30);
-        }
-        let last = min(start + tile.rows - 1, time - 1);
-        for number in 0..last / BLOCK + 1 {
-            let mut key_at = Array::<usize>::new(BLOCK);
-            let mut value_at = Array::<usize>::new(BLOCK);
-            #[unroll]
-            for c in 0..BLOCK {
-                key_at[c] = at + min(number * BLOCK + c, time - 1) * 3 * width + width;
-                value_at[c] = key_at[c] + width;
-            }
-            let mut weights = Array::<f32>::new(comptime![tile.rows * BLOCK]);
-            row_products::<N>(qkv, qkv, &query_at, &key_at, &mut weights, tile);
-            #[unroll]
-            for r in 0..tile.rows {
-                let mut high = largest[r];
-                #[unroll]
-                for c in 0..BLOCK {
-                    let seen = number * BLOCK + c <= start + r;
-                    weights[comptime![r * BLOCK + c]] = select(seen, weights[comptime![r * BLOCK + c]] * scale, -1e30);
-                    high = max(high, weights[comptime![r * BLOCK + c]]);
-                }
-                let correction = (largest[r] - high).exp();
-                largest[r] = high;
-                sum[r] *= correction;
-                #[unroll]
-                for c in 0..BLOCK {
-                    // A row whose keys are all masked so far has the maximum -1e30, and weights of 1.
-                    let seen = number * BLOCK + c <= start + r;
-                    let mut weight = select(seen, (weights[comptime![r * BLOCK + c]] - high).exp(), 0.0);
-                    sum[r] += weight;
-                    if comptime![tile.dropping] {
-                        let row = (window * heads + head) * time + start + r;
-                        weight *= kept(key, threshold, kept_by, (row * time + number * BLOCK + c) as u32);
-                    }
-                    weights[comptime![r * BLOCK + c]] = weight;
-                }
-                let corrections = Vector::<f32, N>::new(correction);
-                #[unroll]
-                for d in 0..tile.length {
-                    result[comptime![r * tile.length + d]] *= corrections;
-                }
-            }
-            add_weighted::<N>(&weights, qkv, &value_at, &mut result, tile);
-        }
-        #[unroll]
-        for r in 0..tile.rows {
-            if start + r < time {
-                let row = window * (time - first) + start + r - first;
-                let inverse = Vector::<f32, N>::new(1.0 / sum[r]);
-                #[unroll]
-                for d in 0..tile.length {
-                    let value = result[comptime![r * tile.length + d]] * inverse;
-                    out[row * width + head * tile.length + d] = Vector::cast_from(value);
-                }
-                sums[(window * heads + head) * time + start + r] = largest[r] + sum[r].ln();
-            }
-        }
+impl Sizes {
+    /// The kernels for these sizes, of those chosen.
+    fn kernels(self, chosen: AttentionKernels) -> AttentionKernels {
+        if tiles::fits(self.head_width) { chosen } else { AttentionKernels::Rows }
     }
 }
 
@@ -212,7 +42,7 @@ const SLOWER: f64 = 2.0;
 /// The cost of `products` products of `queries` of each window with the keys before them, in floating-point operations
 /// of a matrix product.
 fn operations(sizes: Sizes, queries: usize, products: f64) -> f64 {
-    let Sizes { windows, time, heads, head_width } = sizes;
+    let Sizes { windows, time, heads, head_width, .. } = sizes;
     SLOWER * products * (windows * heads * head_width) as f64 * (queries * time) as f64
 }
 
@@ -229,40 +59,30 @@ pub fn attention(
     mask: Option<Mask>,
     precision: Precision,
 ) -> (Tensor<2>, Tensor<3>) {
-    let Sizes { windows, time, heads, head_width } = sizes;
+    let Sizes { windows, time, heads, key_value_heads, head_width } = sizes;
     let [rows, columns] = qkv.dims();
-    assert!(windows * time <= rows && 3 * heads * head_width == columns, "{sizes:?} of {rows} rows of {columns}");
-    let out = empty_of(precision, [windows * (time - first), heads * head_width], qkv.gpu());
-    let sums = empty([windows, heads, time], qkv.gpu());
-    let tile = Tile::new(sizes, KEPT, mask);
-    let threads = windows * heads * (time - first).div_ceil(tile.rows);
-    let Mask { key, threshold, scale: kept_by } = mask.unwrap_or_default();
-    in_parts(qkv.gpu(), operations(sizes, time - first, 2.0), threads, GROUP as usize, |from, threads| {
-        // SAFETY: no index exceeds the sizes given, and WebGPU keeps indices inside the bound buffers.
-        unsafe {
-            launch_out!(
-                &out,
-                forward(
-                    client(qkv),
-                    groups(threads, GROUP),
-                    CubeDim::new_1d(GROUP),
-                    tile.lanes,
-                    buffer(qkv),
-                    buffer(&out),
-                    buffer(&sums),
-                    from,
-                    windows,
-                    time,
-                    first,
-                    heads,
-                    scale(sizes),
-                    key,
-                    threshold,
-                    kept_by,
-                    tile,
-                )
-            );
-        }
-    });
-    (out, sums)
+    let fits = heads.is_multiple_of(key_value_heads) && (heads + 2 * key_value_heads) * head_width == columns;
+    assert!(fits && windows * time <= rows, "{sizes:?} of {rows} rows of {columns}");
+    match sizes.kernels(qkv.gpu().kernels_in_use().attention) {
+        AttentionKernels::Rows => rows::attention(qkv, sizes, first, mask, precision),
+        AttentionKernels::Tiles => tiles::attention(qkv, sizes, first, mask, precision),
+    }
+}
+
+/// The gradient of `qkv`, from the results of the forward pass and the gradient of its output,
+/// `[windows * time, width]`.
+pub fn attention_backward(
+    qkv: &Tensor<2>,
+    output: &Tensor<2>,
+    sums: &Tensor<3>,
+    gradient: &Tensor<2>,
+    sizes: Sizes,
+    mask: Option<Mask>,
+) -> Tensor<2> {
+    let Sizes { windows, time, heads, head_width, .. } = sizes;
+    fit(&[(gradient.dims()[0], windows * time), (gradient.dims()[1], heads * head_width)]);
+    match sizes.kernels(qkv.gpu().kernels_in_use().attention) {
+        AttentionKernels::Rows => rows::attention_backward(qkv, output, sums, gradient, sizes, mask),
+        AttentionKernels::Tiles => tiles::attention_backward(qkv, output, sums, gradient, sizes, mask),
+    }
 }

@@ -4,11 +4,12 @@
 use cubecl::prelude::*;
 use half::f16;
 
-use super::{BLOCK, GROUP, KEPT, Sizes, Tile, add_weighted, operations, row_products, scale};
+use super::{BLOCK, GROUP, KEPT, Tile, add_weighted, row_length, row_products};
 use crate::ops::{
     dropout::Mask,
     gpu::{
-        memory::{Tensor, buffer, client, empty, fit, groups, is_half},
+        attention::{Sizes, operations, scale},
+        memory::{Tensor, buffer, client, empty, groups, is_half},
         norm::total,
         product::launch_out,
         queue::in_parts,
@@ -51,7 +52,9 @@ fn query_gradient<Y: Float, N: Size>(
     let window = thread / blocks / heads;
     if window < windows {
         let width = heads * tile.length;
-        let at = window * time * 3 * width + head * tile.length;
+        let row_length = row_length(heads, tile);
+        let at = window * time * row_length + head * tile.length;
+        let keys_at = window * time * row_length + (heads + head / tile.group) * tile.length;
         let start = block * tile.rows;
         let mut query_at = Array::<usize>::new(tile.rows);
         let mut gradient_at = Array::<usize>::new(tile.rows);
@@ -60,7 +63,7 @@ fn query_gradient<Y: Float, N: Size>(
         #[unroll]
         for r in 0..tile.rows {
             let row = min(start + r, time - 1);
-            query_at[r] = at + row * 3 * width;
+            query_at[r] = at + row * row_length;
             gradient_at[r] = (window * time + row) * width + head * tile.length;
             row_sum[r] = sums[(window * heads + head) * time + row];
             let mut product = Vector::<f32, N>::new(0.0);
@@ -76,8 +79,8 @@ fn query_gradient<Y: Float, N: Size>(
             let mut value_at = Array::<usize>::new(BLOCK);
             #[unroll]
             for c in 0..BLOCK {
-                key_at[c] = at + min(number * BLOCK + c, time - 1) * 3 * width + width;
-                value_at[c] = key_at[c] + width;
+                key_at[c] = keys_at + min(number * BLOCK + c, time - 1) * row_length;
+                value_at[c] = key_at[c] + heads / tile.group * tile.length;
             }
             let mut scores = Array::<f32>::new(comptime![tile.rows * BLOCK]);
             let mut slopes = Array::<f32>::new(comptime![tile.rows * BLOCK]);
@@ -104,7 +107,7 @@ fn query_gradient<Y: Float, N: Size>(
         for query in start..min(start + tile.rows, time) {
             #[unroll]
             for d in 0..tile.length {
-                out[at + query * 3 * width + d] = result[d];
+                out[at + query * row_length + d] = result[d];
             }
             along[(window * heads + head) * time + query] = row_along[0];
             next_row::<N>(&mut result, tile);
@@ -136,66 +139,75 @@ fn key_gradient<N: Size>(
     let thread = from + ABSOLUTE_POS;
     let blocks = time.div_ceil(tile.rows);
     let block = thread % blocks;
-    let head = thread / blocks % heads;
-    let window = thread / blocks / heads;
+    let key_value_heads = heads / tile.group;
+    let key_head = thread / blocks % key_value_heads;
+    let window = thread / blocks / key_value_heads;
     if window < windows {
         let width = heads * tile.length;
-        let at = window * time * 3 * width + head * tile.length;
+        let row_length = row_length(heads, tile);
+        let at = window * time * row_length;
+        let keys_at = at + (heads + key_head) * tile.length;
         let start = block * tile.rows;
         let mut key_at = Array::<usize>::new(tile.rows);
         let mut value_at = Array::<usize>::new(tile.rows);
         #[unroll]
         for r in 0..tile.rows {
-            key_at[r] = at + min(start + r, time - 1) * 3 * width + width;
-            value_at[r] = key_at[r] + width;
+            key_at[r] = keys_at + min(start + r, time - 1) * row_length;
+            value_at[r] = key_at[r] + key_value_heads * tile.length;
         }
         let mut keys = Array::<Vector<f32, N>>::new(comptime![tile.rows * tile.length]);
         let mut values = Array::<Vector<f32, N>>::new(comptime![tile.rows * tile.length]);
-        for number in start / BLOCK..time.div_ceil(BLOCK) {
-            let mut query_at = Array::<usize>::new(BLOCK);
-            let mut gradient_at = Array::<usize>::new(BLOCK);
-            let mut row_sum = Array::<f32>::new(BLOCK);
-            let mut row_along = Array::<f32>::new(BLOCK);
-            #[unroll]
-            for c in 0..BLOCK {
-                let row = min(number * BLOCK + c, time - 1);
-                query_at[c] = at + row * 3 * width;
-                gradient_at[c] = (window * time + row) * width + head * tile.length;
-                row_sum[c] = sums[(window * heads + head) * time + row];
-                row_along[c] = along[(window * heads + head) * time + row];
-            }
-            let mut scores = Array::<f32>::new(comptime![tile.rows * BLOCK]);
-            let mut slopes = Array::<f32>::new(comptime![tile.rows * BLOCK]);
-            row_products::<N>(qkv, qkv, &key_at, &query_at, &mut scores, tile);
-            row_products::<N>(qkv, gradient, &value_at, &gradient_at, &mut slopes, tile);
-            #[unroll]
-            for r in 0..tile.rows {
+        // One group of heads is no loop: SwiftShader would be slower by it.
+        #[unroll(tile.group == 1)]
+        for member in 0..tile.group {
+            let head = key_head * tile.group + member;
+            for number in start / BLOCK..time.div_ceil(BLOCK) {
+                let mut query_at = Array::<usize>::new(BLOCK);
+                let mut gradient_at = Array::<usize>::new(BLOCK);
+                let mut row_sum = Array::<f32>::new(BLOCK);
+                let mut row_along = Array::<f32>::new(BLOCK);
                 #[unroll]
                 for c in 0..BLOCK {
-                    let query = number * BLOCK + c;
-                    let seen = start + r <= query && query < time;
-                    let mut slope = slopes[comptime![r * BLOCK + c]];
-                    let weight = min(scores[comptime![r * BLOCK + c]] * scale - row_sum[c], 0.0).exp();
-                    let mut used = weight;
-                    if comptime![tile.dropping] {
-                        let row = (window * heads + head) * time + query;
-                        let keep = kept(key, threshold, kept_by, (row * time + start + r) as u32);
-                        slope *= keep;
-                        used *= keep;
-                    }
-                    scores[comptime![r * BLOCK + c]] = select(seen, weight * (slope - row_along[c]) * scale, 0.0);
-                    slopes[comptime![r * BLOCK + c]] = select(seen, used, 0.0);
+                    let row = min(number * BLOCK + c, time - 1);
+                    query_at[c] = at + row * row_length + head * tile.length;
+                    gradient_at[c] = (window * time + row) * width + head * tile.length;
+                    row_sum[c] = sums[(window * heads + head) * time + row];
+                    row_along[c] = along[(window * heads + head) * time + row];
                 }
+                let mut scores = Array::<f32>::new(comptime![tile.rows * BLOCK]);
+                let mut slopes = Array::<f32>::new(comptime![tile.rows * BLOCK]);
+                row_products::<N>(qkv, qkv, &key_at, &query_at, &mut scores, tile);
+                row_products::<N>(qkv, gradient, &value_at, &gradient_at, &mut slopes, tile);
+                #[unroll]
+                for r in 0..tile.rows {
+                    #[unroll]
+                    for c in 0..BLOCK {
+                        let query = number * BLOCK + c;
+                        let seen = start + r <= query && query < time;
+                        let mut slope = slopes[comptime![r * BLOCK + c]];
+                        let weight = min(scores[comptime![r * BLOCK + c]] * scale - row_sum[c], 0.0).exp();
+                        let mut used = weight;
+                        if comptime![tile.dropping] {
+                            let row = (window * heads + head) * time + query;
+                            let keep = kept(key, threshold, kept_by, (row * time + start + r) as u32);
+                            slope *= keep;
+                            used *= keep;
+                        }
+                        scores[comptime![r * BLOCK + c]] = select(seen, weight * (slope - row_along[c]) * scale, 0.0);
+                        slopes[comptime![r * BLOCK + c]] = select(seen, used, 0.0);
+                    }
+                }
+                add_weighted::<N>(&scores, qkv, &query_at, &mut keys, tile);
+                add_weighted::<N>(&slopes, gradient, &gradient_at, &mut values, tile);
             }
-            add_weighted::<N>(&scores, qkv, &query_at, &mut keys, tile);
-            add_weighted::<N>(&slopes, gradient, &gradient_at, &mut values, tile);
         }
         for row in start..min(start + tile.rows, time) {
-            let key_at = at + row * 3 * width + width;
+            let key_at = keys_at + row * row_length;
+            let value_at = key_at + key_value_heads * tile.length;
             #[unroll]
             for d in 0..tile.length {
                 out[key_at + d] = keys[d];
-                out[key_at + width + d] = values[d];
+                out[value_at + d] = values[d];
             }
             next_row::<N>(&mut keys, tile);
             next_row::<N>(&mut values, tile);
@@ -213,14 +225,13 @@ pub fn attention_backward(
     sizes: Sizes,
     mask: Option<Mask>,
 ) -> Tensor<2> {
-    let Sizes { windows, time, heads, head_width } = sizes;
-    fit(&[(gradient.dims()[0], windows * time), (gradient.dims()[1], heads * head_width)]);
+    let Sizes { windows, time, heads, key_value_heads, .. } = sizes;
     let out = empty(qkv.dims(), qkv.gpu());
     let along = empty([windows, heads, time], qkv.gpu());
     let Mask { key, threshold, scale: kept_by } = mask.unwrap_or_default();
-    let threads = |tile: Tile| windows * heads * time.div_ceil(tile.rows);
     let tile = Tile::new(sizes, KEPT, mask);
-    in_parts(qkv.gpu(), operations(sizes, time, 3.0), threads(tile), GROUP as usize, |from, threads| unsafe {
+    let threads = windows * heads * time.div_ceil(tile.rows);
+    in_parts(qkv.gpu(), operations(sizes, time, 3.0), threads, GROUP as usize, |from, threads| unsafe {
         // SAFETY: as in the forward pass, here and below.
         launch_out!(
             output,
@@ -248,7 +259,8 @@ pub fn attention_backward(
         );
     });
     let tile = Tile::new(sizes, KEPT / 2, mask);
-    in_parts(qkv.gpu(), operations(sizes, time, 4.0), threads(tile), GROUP as usize, |from, threads| unsafe {
+    let threads = windows * key_value_heads * time.div_ceil(tile.rows);
+    in_parts(qkv.gpu(), operations(sizes, time, 4.0), threads, GROUP as usize, |from, threads| unsafe {
         key_gradient::launch_unchecked(
             client(qkv),
             groups(threads, GROUP),
