@@ -19,6 +19,20 @@ pub enum Kernel {
 
 pub const KERNELS: [Kernel; 3] = [Kernel::Registers, Kernel::SmallTiles, Kernel::LargeTiles];
 
+/// The threads that compute a row in layer norm, and in the losses of a short vocabulary.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub enum Rows {
+    /// One thread: no barriers.
+    Thread,
+    /// 32 threads, which read neighbouring numbers: two barriers.
+    #[default]
+    Team,
+}
+
+pub const ROWS: [Rows; 2] = [Rows::Thread, Rows::Team];
+
 /// The fastest kernel for small products and for large ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
@@ -27,6 +41,9 @@ pub struct Choice {
     pub small: Kernel,
     /// The kernel for all larger products.
     pub large: Kernel,
+    /// The threads per row in layer norm and losses.
+    #[serde(default)]
+    pub rows: Rows,
 }
 
 /// Elements from which a product counts as large.
@@ -42,7 +59,7 @@ impl Default for Choice {
 impl Choice {
     /// The same kernel for products of every size.
     pub const fn always(kernel: Kernel) -> Self {
-        Self { small: kernel, large: kernel }
+        Self { small: kernel, large: kernel, rows: Rows::Thread }
     }
 }
 
@@ -63,10 +80,10 @@ impl Gpu {
     /// The first error of `work`, which is then not run again.
     pub fn with_each_kernel_in_use<T, E>(&self, mut work: impl FnMut() -> Result<T, E>) -> Result<T, E> {
         let choice = self.kernels_in_use();
-        self.choose_kernels(Choice::always(choice.small));
+        self.choose_kernels(Choice { large: choice.small, ..choice });
         let mut done = work();
         if choice.large != choice.small && done.is_ok() {
-            self.choose_kernels(Choice::always(choice.large));
+            self.choose_kernels(Choice { small: choice.large, ..choice });
             done = work();
         }
         self.choose_kernels(choice);
@@ -75,7 +92,12 @@ impl Gpu {
 
     /// The kernel for a product of `rows` x `columns` elements.
     pub(super) fn kernel(&self, rows: usize, columns: usize) -> Kernel {
-        let Choice { small, large } = self.kernels_in_use();
+        let Choice { small, large, .. } = self.kernels_in_use();
         if rows * columns < LARGE { small } else { large }
+    }
+
+    /// The threads that compute a row.
+    pub(super) fn rows(&self) -> Rows {
+        self.kernels_in_use().rows
     }
 }

@@ -5,6 +5,7 @@ use super::{
     block::Form,
     choice::{Choice, KERNELS, Kernel},
     engine::Gpu,
+    measure_rows,
     memory::{Tensor, empty, piece, read, tensor},
     product::product,
 };
@@ -53,6 +54,7 @@ impl Gpu {
             FORMS.iter().for_each(|&form| matrices.multiply(form));
         }
         self.choose_kernels(before);
+        measure_rows::warm_up(self);
         self.submit();
     }
 
@@ -93,7 +95,8 @@ async fn find(gpu: &Gpu, clock: impl Fn() -> f64) -> Result<Measured, ReadFailed
         let large = seconds(&Matrices::new([LARGE; 3], gpu), &able, &clock).await?;
         large_choice = fastest(&large, FOR_LARGE).unwrap_or(small_choice);
     }
-    Ok(Measured { choice: Choice { small: small_choice, large: large_choice }, right })
+    let rows = measure_rows::find(gpu, &clock).await?;
+    Ok(Measured { choice: Choice { small: small_choice, large: large_choice, rows }, right })
 }
 
 /// The fastest kernel; among equally fast ones the first of `preferred`.

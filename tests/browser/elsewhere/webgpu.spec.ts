@@ -148,7 +148,7 @@ test("Firefox's WebGPU has the same results as the CPU engine, with each kernel"
   expect(await open("")).toBe("webgpu: gpu-found");
   for (const kernel of [undefined, "registers", "small-tiles", "large-tiles"] as const) {
     if (kernel) {
-      await use({ small: kernel, large: kernel });
+      await use({ small: kernel, large: kernel, rows: kernel === "registers" ? "thread" : "team" });
       await open("");
     }
     for (const [name, recipe] of Object.entries(recipes)) {
@@ -165,7 +165,7 @@ test("Firefox's WebGPU has the same results as the CPU engine, with each kernel"
   console.log(`half precision: ${half}`);
   if (half !== "works") return;
   for (const kernel of ["registers", "small-tiles", "large-tiles"] as const) {
-    await use({ small: kernel, large: kernel });
+    await use({ small: kernel, large: kernel, rows: kernel === "registers" ? "thread" : "team" });
     await open("");
     await browser.evaluate(() => window.lorito.checkHalfPrecision(), null);
     for (const [name, recipe] of Object.entries(recipes)) {
