@@ -5,7 +5,7 @@ use crate::{
     config::{ModelConfig, TrainConfig},
     error::Result,
     model::{Cache, Gpt, Layout, Targets},
-    ops::{self, Device, Scalars},
+    ops::{self, Device, Gradients, Precision, Scalars},
     train::{Batch, Trainer},
 };
 
@@ -35,6 +35,18 @@ pub fn is_divided(config: &ModelConfig, device: &Device) -> bool {
     Layout::new(config).divided(device.most_numbers()).segments.ranges().len() > 1
 }
 
+/// Queues layer norm of rows as wide as the model's own, which its kernels depend on too; with their gradients, if asked.
+fn queue_norms(width: usize, precision: Precision, with_gradient: bool, device: &Device) {
+    let (x, gain) = (ops::tensor(vec![0.0; width], [1, width], device), ops::tensor(vec![0.0; width], [width], device));
+    let (_, saved) = ops::layer_norm(&x, &gain, &gain, 1.0, precision);
+    if with_gradient {
+        let mut gradients = Gradients::new(64, &[], device);
+        for residual in [None, Some(&x)] {
+            ops::layer_norm_backward(&saved, &gain, &x, residual, None, &mut gradients);
+        }
+    }
+}
+
 /// Runs `work` with the smallest model that needs the same kernels, divided if the model is.
 fn with_smallest(
     config: &ModelConfig,
@@ -62,6 +74,7 @@ fn with_smallest(
 /// The errors of [`ModelConfig::validate`].
 pub fn warm_up_writing(config: &ModelConfig, device: &Device) -> Result<()> {
     with_smallest(config, device, |smallest, device| {
+        queue_norms(config.width, Precision::Single, false, device);
         let gpt = Gpt::new(smallest, 1, device);
         let mut scalars = Scalars::new(device);
         let scalar = scalars.add();
@@ -83,6 +96,8 @@ pub fn warm_up_writing(config: &ModelConfig, device: &Device) -> Result<()> {
 /// The errors of [`ModelConfig::validate`].
 pub fn warm_up_training(config: &ModelConfig, train: &TrainConfig, device: &Device) -> Result<()> {
     with_smallest(config, device, |smallest, device| {
+        let precision = if train.half_precision { Precision::Half } else { Precision::Single };
+        queue_norms(config.width, precision, true, device);
         let mut gpt = Gpt::new(smallest, 1, device);
         let mut trainer = Trainer::new(&gpt);
         trainer.begin(TrainConfig { half_precision: train.half_precision, ..TrainConfig::default() })?;

@@ -108,12 +108,15 @@ mod tests {
     #[test]
     fn layer_norm_and_attention_write_half_precision() {
         let Some(gpu) = gpu_with_half() else { return };
-        let (x, gain, bias) = (random([9, 12], 1), random([12], 2), random([12], 3));
-        let right = layer_norm(&x, &gain, &bias, 1e-5, Precision::Single).0;
         let on = |tensor: &Tensor<1>| moved(tensor, &gpu);
-        let got = layer_norm(&moved(&x, &gpu), &on(&gain), &on(&bias), 1e-5, Precision::Half).0;
-        assert!(gpu::is_half(got.gpu()));
-        assert_near(&got, &right, "layer norm");
+        for (rows, width) in gpu::ROWS.into_iter().zip([12, 130]) {
+            gpu.gpu().unwrap().choose_kernels(gpu::Choice { rows, ..gpu::Choice::default() });
+            let (x, gain, bias) = (random([9, width], 1), random([width], 2), random([width], 3));
+            let right = layer_norm(&x, &gain, &bias, 1e-5, Precision::Single).0;
+            let got = layer_norm(&moved(&x, &gpu), &on(&gain), &on(&bias), 1e-5, Precision::Half).0;
+            assert!(gpu::is_half(got.gpu()));
+            assert_near(&got, &right, "layer norm");
+        }
         let (qkv, gradient) = (random([2 * 11, 3 * 16], 4), random([2 * 11, 16], 5));
         for kernels in gpu::ATTENTIONS {
             gpu.gpu().unwrap().choose_kernels(gpu::Choice::default().with_attention(kernels));

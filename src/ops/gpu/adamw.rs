@@ -5,14 +5,14 @@ use cubecl::prelude::*;
 
 use super::{
     memory::{Integers, Tensor, buffer, client, empty, fit, groups, piece},
-    norm::total,
     queue::in_parts,
+    rows::total,
 };
 use crate::ops::adamw::EPSILON;
 
 const GROUP: u32 = 64;
-/// Largest number of partial sums of squares.
-const MOST_SUMS: usize = 4096;
+/// Largest number of partial sums of squares, each of one thread: enough threads to keep a large GPU's memory busy.
+const MOST_SUMS: usize = 65_536;
 /// Threads that add up the partial sums.
 const ADDING: u32 = 256;
 /// Weights per entry of the decay table: tensors begin at multiples of it.

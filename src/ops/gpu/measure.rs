@@ -6,6 +6,7 @@ use super::{
     block::Form,
     choice::{Choice, KERNELS, Kernel},
     engine::Gpu,
+    measure_rows,
     memory::{Tensor, empty, piece, read, tensor},
     product::product,
 };
@@ -55,6 +56,7 @@ impl Gpu {
         }
         attention::warm_up(self);
         self.choose_kernels(before);
+        measure_rows::warm_up(self);
         self.submit();
     }
 
@@ -95,8 +97,9 @@ async fn find(gpu: &Gpu, clock: impl Fn() -> f64) -> Result<Measured, ReadFailed
         let large = seconds(&Matrices::new([LARGE; 3], gpu), &able, &clock).await?;
         large_choice = fastest(&large, FOR_LARGE).unwrap_or(small_choice);
     }
-    let choice = Choice { small: small_choice, large: large_choice, attention: attention::fastest(gpu, &clock).await? };
-    Ok(Measured { choice, right })
+    let attention = attention::fastest(gpu, &clock).await?;
+    let rows = measure_rows::find(gpu, &clock).await?;
+    Ok(Measured { choice: Choice { small: small_choice, large: large_choice, attention, rows }, right })
 }
 
 /// The fastest kernel; among equally fast ones the first of `preferred`.

@@ -13,29 +13,33 @@ mod epilogue;
 mod failure;
 mod head;
 mod linear;
+mod losses;
 mod measure;
+mod measure_rows;
 mod memory;
 mod norm;
 mod product;
 mod queue;
 mod random;
+mod rows;
 mod tiles;
 
 pub use adamw::{DECAY_STEP, Part as AdamWPart, Update, adamw};
 pub use adapter::{adapted, thin_gradient_into};
 pub use attention::{Sizes as AttentionSizes, attention, attention_backward};
 #[cfg(test)]
-pub use choice::{ATTENTIONS, KERNELS, Kernel};
+pub use choice::{ATTENTIONS, KERNELS, Kernel, ROWS};
 pub use choice::{AttentionKernels, Choice};
 pub use elementwise::{add_into, fill, halve, scale_into};
 pub use embedding::{drop_out, embed, embed_backward_into, last_row};
 pub use engine::Gpu;
 pub use failure::Failure;
-pub use head::{LONG_ROW, hidden_gradient, logits, losses, row_losses, sum_into, token_gradient};
+pub use head::{hidden_gradient, logits, token_gradient};
 pub use linear::{
     input_gradient, input_gradient_through_activation, linear_activated, linear_into, linear_residual,
     weight_gradient_into,
 };
+pub use losses::{LONG_ROW, losses, row_losses, sum_into};
 #[cfg(test)]
 pub use memory::is_half;
 pub use memory::{Integers, Tensor, empty, empty_of, piece, read, tensor};

@@ -133,6 +133,7 @@ const only = (kernel: KernelChoice["small"]): KernelChoice => ({
   small: kernel,
   large: kernel,
   attention: kernel === "registers" ? "rows" : "tiles",
+  rows: kernel === "registers" ? "thread" : "team",
 });
 
 /** Replaces the measured kernels by these from the next visit on. */

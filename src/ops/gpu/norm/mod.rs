@@ -1,31 +1,26 @@
-//! Layer norm on the GPU: one thread per row forward and backward, one thread per column for the gradients of gain and
-//! bias.
+//! Layer norm on the GPU: one thread per row forward and backward, or a team of threads (`norm/teams.rs`); one thread per
+//! column for the gradients of gain and bias.
+
+mod teams;
 
 use cubecl::prelude::*;
 use half::f16;
+use teams::{backward as backward_by_teams, forward as forward_by_teams};
 
+pub(super) use super::rows::total;
 use super::{
     block::lanes,
+    choice::Rows,
     memory::{Integers, Tensor, buffer, client, empty, empty_of, fit, groups, is_half},
     product::launch_out,
+    rows::{GROUP, Row, TEAM, row_groups},
 };
 use crate::ops::Precision;
 
-const GROUP: u32 = 64;
 /// Least number of rows that one thread sums for the gradients of gain and bias; and largest number of partial sums per
 /// column.
-const LEAST_ROWS: usize = 32;
+const LEAST_ROWS: usize = 8;
 const MOST_CHUNKS: usize = 64;
-
-#[cube]
-pub fn total<N: Size>(sum: Vector<f32, N>, #[comptime] lanes: usize) -> f32 {
-    let mut total = sum.extract(0usize);
-    #[unroll]
-    for i in 1..lanes {
-        total += sum.extract(i);
-    }
-    total
-}
 
 /// `statistics [rows, 2]`: mean and reciprocal standard deviation.
 #[cube(launch_unchecked)]
@@ -181,27 +176,35 @@ pub fn layer_norm(
     fit(&[(gain.dims()[0], width), (bias.dims()[0], width)]);
     let (y, statistics) = (empty_of(precision, [rows, width], x.gpu()), empty([rows, 2], x.gpu()));
     let lanes = lanes(&[width]);
-    // SAFETY: here and below, no index exceeds the sizes given, and WebGPU keeps indices inside the bound buffers.
-    unsafe {
-        launch_out!(
-            &y,
-            forward(
-                client(x),
-                groups(rows, GROUP),
-                CubeDim::new_1d(GROUP),
-                lanes,
-                buffer(x),
-                buffer(gain),
-                buffer(bias),
-                buffer(&y),
-                buffer(&statistics),
-                rows,
-                width / lanes,
-                width as f32,
-                epsilon,
-                lanes,
-            )
-        );
+    macro_rules! queue {
+        ($kernel:ident, $groups:expr, $row:expr) => {
+            // SAFETY: here and below, no index exceeds the sizes given, and WebGPU keeps indices inside the bound buffers.
+            unsafe {
+                launch_out!(
+                    &y,
+                    $kernel(
+                        client(x),
+                        $groups,
+                        CubeDim::new_1d(GROUP),
+                        lanes,
+                        buffer(x),
+                        buffer(gain),
+                        buffer(bias),
+                        buffer(&y),
+                        buffer(&statistics),
+                        rows,
+                        width / lanes,
+                        width as f32,
+                        epsilon,
+                        $row,
+                    )
+                )
+            }
+        };
+    }
+    match x.gpu().rows() {
+        Rows::Thread => queue!(forward, groups(rows, GROUP), lanes),
+        Rows::Team => queue!(forward_by_teams, row_groups(rows, TEAM), Row::new(width, lanes)),
     }
     (y, statistics)
 }
@@ -222,24 +225,32 @@ pub fn layer_norm_input_gradient(
     let lanes = lanes(&[width]);
     // Dummy binding for an argument that is not read: WebGPU forbids aliasing.
     let unread = empty([1, 4], x.gpu());
-    unsafe {
-        backward::launch_unchecked(
-            client(x),
-            groups(rows, GROUP),
-            CubeDim::new_1d(GROUP),
-            lanes,
-            buffer(x),
-            buffer(statistics),
-            buffer(gain),
-            buffer(gradient),
-            buffer(residual.unwrap_or(&unread)),
-            buffer(&out),
-            rows,
-            width / lanes,
-            width as f32,
-            residual.is_some(),
-            lanes,
-        );
+    macro_rules! queue {
+        ($kernel:ident, $groups:expr, $row:expr) => {
+            unsafe {
+                $kernel::launch_unchecked(
+                    client(x),
+                    $groups,
+                    CubeDim::new_1d(GROUP),
+                    lanes,
+                    buffer(x),
+                    buffer(statistics),
+                    buffer(gain),
+                    buffer(gradient),
+                    buffer(residual.unwrap_or(&unread)),
+                    buffer(&out),
+                    rows,
+                    width / lanes,
+                    width as f32,
+                    residual.is_some(),
+                    $row,
+                )
+            }
+        };
+    }
+    match x.gpu().rows() {
+        Rows::Thread => queue!(backward, groups(rows, GROUP), lanes),
+        Rows::Team => queue!(backward_by_teams, row_groups(rows, TEAM), Row::new(width, lanes)),
     }
     out
 }
