@@ -11,26 +11,28 @@ use super::engine::Gpu;
 pub enum Kernel {
     /// Blocks of 8 x 8 in each thread's registers, no workgroup memory.
     Registers,
-    /// Tiles of 64 x 64, 16 deep, for 256 threads: 8 KB of workgroup memory.
+    /// Tiles of 64 x 64, 16 deep, for 128 threads: 8 KB of workgroup memory.
     SmallTiles,
-    /// Tiles of 128 x 128, 8 deep, for 256 threads: 8 KB.
+    /// Tiles of 128 x 128, 16 deep, for 256 threads: 16 KB.
     LargeTiles,
 }
 
 pub const KERNELS: [Kernel; 3] = [Kernel::Registers, Kernel::SmallTiles, Kernel::LargeTiles];
 
-/// The fastest kernel for small products and for large ones.
+/// The fastest kernel for small products and for large ones: those with enough workgroups to keep a GPU busy with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Choice {
-    /// The kernel for products of fewer than 512 x 512 elements.
+    /// The kernel for products that have too few workgroups with the other one.
     pub small: Kernel,
-    /// The kernel for all larger products.
+    /// The kernel for all others.
     pub large: Kernel,
 }
 
-/// Elements from which a product counts as large.
-const LARGE: usize = 512 * 512;
+/// Workgroups that keep most GPUs busy: two for each of 48 processors. WebGPU does not tell how many there are.
+const BUSY: usize = 96;
+/// Least length of a layer of the inner axis: writing and adding up shorter ones would take longer than they gain.
+const DEEP: usize = 512;
 
 /// The choice without measurements.
 impl Default for Choice {
@@ -43,6 +45,35 @@ impl Choice {
     /// The same kernel for products of every size.
     pub const fn always(kernel: Kernel) -> Self {
         Self { small: kernel, large: kernel }
+    }
+
+    /// The kernel for a product of these sizes, and into how many layers its inner axis is divided, if that is allowed.
+    /// That follows from the sizes alone: so the same kernels give the same bits on every GPU.
+    fn kernel(self, sizes: [usize; 3], divisible: bool) -> (Kernel, usize) {
+        let Choice { small, large } = self;
+        let layers = |kernel: Kernel| if divisible { kernel.layers(sizes) } else { 1 };
+        let layers_of_large = layers(large);
+        if large.groups(sizes) * layers_of_large >= BUSY { (large, layers_of_large) } else { (small, layers(small)) }
+    }
+}
+
+impl Kernel {
+    /// Rows, and columns, of the product that a workgroup computes.
+    const fn side(self) -> usize {
+        match self {
+            Self::Registers | Self::SmallTiles => 64,
+            Self::LargeTiles => 128,
+        }
+    }
+
+    /// Workgroups of a product whose inner axis is not divided.
+    fn groups(self, [rows, columns, _]: [usize; 3]) -> usize {
+        rows.div_ceil(self.side()) * columns.div_ceil(self.side())
+    }
+
+    /// The layers into which the inner axis is divided, for enough workgroups.
+    fn layers(self, sizes: [usize; 3]) -> usize {
+        if self == Self::Registers { 1 } else { BUSY.div_ceil(self.groups(sizes)).min(sizes[2] / DEEP).max(1) }
     }
 }
 
@@ -73,9 +104,42 @@ impl Gpu {
         done
     }
 
-    /// The kernel for a product of `rows` x `columns` elements.
-    pub(super) fn kernel(&self, rows: usize, columns: usize) -> Kernel {
-        let Choice { small, large } = self.kernels_in_use();
-        if rows * columns < LARGE { small } else { large }
+    /// The kernel for a product, as [`Choice::kernel`] finds it.
+    pub(super) fn kernel(&self, sizes: [usize; 3], divisible: bool) -> (Kernel, usize) {
+        self.kernels_in_use().kernel(sizes, divisible)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every product of a training step: its sizes, and whether its inner axis may be divided.
+    fn products([vocabulary, width, tokens, rows]: [usize; 4]) -> impl Iterator<Item = ([usize; 3], bool)> {
+        let layer = [[width, 3 * width], [width, width], [width, 4 * width], [4 * width, width]];
+        let forward = layer.map(|[inputs, outputs]| ([tokens, outputs, inputs], false));
+        let inputs = layer.map(|[inputs, outputs]| ([tokens, inputs, outputs], outputs != width || inputs == width));
+        let weights = layer.map(|[inputs, outputs]| ([inputs, outputs, tokens], true));
+        let head =
+            [([rows, vocabulary, width], false), ([rows, width, vocabulary], true), ([vocabulary, width, rows], true)];
+        [&forward[..], &inputs, &weights, &head].concat().into_iter()
+    }
+
+    #[test]
+    fn every_product_of_large_models_keeps_a_large_gpu_busy() {
+        let choice = Choice { small: Kernel::SmallTiles, large: Kernel::LargeTiles };
+        let (larger_recipe, gpt_2) = ([65, 384, 16_384, 16_384], [50_257, 768, 1024, 1024]);
+        for (sizes, divisible) in products(larger_recipe).chain(products(gpt_2)) {
+            let (kernel, layers) = choice.kernel(sizes, divisible);
+            let groups = kernel.groups(sizes) * layers;
+            assert!(groups >= BUSY, "{sizes:?}: {groups} groups of {kernel:?}");
+            assert!(groups <= 2 * BUSY || layers == 1, "{sizes:?}: {layers} layers");
+        }
+    }
+
+    #[test]
+    fn the_small_recipe_needs_no_more_dispatches() {
+        let choice = Choice::always(Kernel::SmallTiles);
+        assert!(products([65, 128, 768, 768]).all(|(sizes, divisible)| choice.kernel(sizes, divisible).1 == 1));
     }
 }

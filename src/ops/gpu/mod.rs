@@ -16,6 +16,7 @@ mod linear;
 mod measure;
 mod memory;
 mod norm;
+mod parts;
 mod product;
 mod queue;
 mod random;
