@@ -91,12 +91,12 @@ impl Block {
 }
 
 /// Queues a product of these sizes in parts, as `queue::in_parts` does: `queue` gets the first row, the workgroups, in
-/// `layers` of the inner axis, and their threads.
+/// `slices` of the inner axis, and their threads.
 pub(super) fn in_parts(
     gpu: &Gpu,
     block: Block,
     sizes: [usize; 3],
-    layers: usize,
+    slices: usize,
     mut queue: impl FnMut(usize, CubeCount, CubeDim),
 ) {
     let [rows, columns, _] = sizes;
@@ -104,7 +104,7 @@ pub(super) fn in_parts(
     let step = block.rows * down as usize;
     let across_all = columns.div_ceil(block.columns * across as usize) as u32;
     queue::in_parts(gpu, operations(sizes), rows, step, |first, taken| {
-        let groups = CubeCount::Static(across_all, taken.div_ceil(step) as u32, layers as u32);
+        let groups = CubeCount::Static(across_all, taken.div_ceil(step) as u32, slices as u32);
         queue(first, groups, CubeDim::new_2d(across, down));
     });
 }

@@ -31,8 +31,10 @@ pub struct Choice {
 
 /// Workgroups that keep most GPUs busy: two for each of 48 processors. WebGPU does not tell how many there are.
 const BUSY: usize = 96;
-/// Least length of a layer of the inner axis: writing and adding up shorter ones would take longer than they gain.
+/// Least length of a slice of the inner axis: writing and adding up shorter ones would take longer than they gain.
 const DEEP: usize = 512;
+/// The same where the kernel for small products needs no slices, or fewer.
+const DEEPER: usize = 2048;
 
 /// The choice without measurements.
 impl Default for Choice {
@@ -47,13 +49,18 @@ impl Choice {
         Self { small: kernel, large: kernel }
     }
 
-    /// The kernel for a product of these sizes, and into how many layers its inner axis is divided, if that is allowed.
+    /// The kernel for a product of these sizes, and into how many slices its inner axis is divided, if that is allowed.
     /// That follows from the sizes alone: so the same kernels give the same bits on every GPU.
     fn kernel(self, sizes: [usize; 3], divisible: bool) -> (Kernel, usize) {
         let Choice { small, large } = self;
-        let layers = |kernel: Kernel| if divisible { kernel.layers(sizes) } else { 1 };
-        let layers_of_large = layers(large);
-        if large.groups(sizes) * layers_of_large >= BUSY { (large, layers_of_large) } else { (small, layers(small)) }
+        let slices = |kernel: Kernel| if divisible { kernel.slices(sizes) } else { 1 };
+        let slices_of_large = slices(large);
+        let deep = slices_of_large == 1 || sizes[2] / slices_of_large >= DEEPER;
+        if deep && large.groups(sizes) * slices_of_large >= BUSY {
+            (large, slices_of_large)
+        } else {
+            (small, slices(small))
+        }
     }
 }
 
@@ -71,8 +78,8 @@ impl Kernel {
         rows.div_ceil(self.side()) * columns.div_ceil(self.side())
     }
 
-    /// The layers into which the inner axis is divided, for enough workgroups.
-    fn layers(self, sizes: [usize; 3]) -> usize {
+    /// The slices into which the inner axis is divided, for enough workgroups.
+    fn slices(self, sizes: [usize; 3]) -> usize {
         if self == Self::Registers { 1 } else { BUSY.div_ceil(self.groups(sizes)).min(sizes[2] / DEEP).max(1) }
     }
 }
@@ -129,11 +136,13 @@ mod tests {
     fn every_product_of_large_models_keeps_a_large_gpu_busy() {
         let choice = Choice { small: Kernel::SmallTiles, large: Kernel::LargeTiles };
         let (larger_recipe, gpt_2) = ([65, 384, 16_384, 16_384], [50_257, 768, 1024, 1024]);
-        for (sizes, divisible) in products(larger_recipe).chain(products(gpt_2)) {
-            let (kernel, layers) = choice.kernel(sizes, divisible);
-            let groups = kernel.groups(sizes) * layers;
+        // Where no buffer may be larger than 128 MiB, logits of 128 rows at a time.
+        let in_chunks = products([50_257, 768, 1024, 128]);
+        for (sizes, divisible) in products(larger_recipe).chain(products(gpt_2)).chain(in_chunks) {
+            let (kernel, slices) = choice.kernel(sizes, divisible);
+            let groups = kernel.groups(sizes) * slices;
             assert!(groups >= BUSY, "{sizes:?}: {groups} groups of {kernel:?}");
-            assert!(groups <= 2 * BUSY || layers == 1, "{sizes:?}: {layers} layers");
+            assert!(groups <= 2 * BUSY || slices == 1, "{sizes:?}: {slices} slices");
         }
     }
 

@@ -16,10 +16,10 @@ mod linear;
 mod measure;
 mod memory;
 mod norm;
-mod parts;
 mod product;
 mod queue;
 mod random;
+mod slices;
 mod tiles;
 
 pub use adamw::{DECAY_STEP, Part as AdamWPart, Update, adamw};

@@ -13,7 +13,7 @@ use super::{
     block::{Block, Form, block, in_parts},
     epilogue::{self, Epilogue, EpilogueArgs},
     memory::{Tensor, buffer, client, empty, is_half},
-    parts, tiles,
+    slices, tiles,
 };
 use crate::config::Activation;
 
@@ -203,9 +203,9 @@ fn next_row(sums: &mut Array<f32>, #[comptime] block: Block) {
 
 /// The product with its epilogue. An epilogue that adds to existing numbers must be applied to each entry `once`; others may
 /// be applied to the last row and column again for the threads beyond them: a branch around each entry would take a driver
-/// longer to compile than all the rest. `part`: the length of the inner axis that each layer of workgroups multiplies.
+/// longer to compile than all the rest. `slice`: the length of the inner axis that each layer of workgroups multiplies.
 #[cube(launch_unchecked)]
-fn product_kernel<X: Float, Y: Float, L: Size, R: Size, O: Size>(
+fn product_kernel<X: Float, Y: Float, Held: Float, L: Size, R: Size, O: Size>(
     left: &[Vector<X, L>],
     right: &[Vector<Y, R>],
     end: &mut Epilogue<O>,
@@ -213,7 +213,7 @@ fn product_kernel<X: Float, Y: Float, L: Size, R: Size, O: Size>(
     rows: usize,
     columns: usize,
     inner: usize,
-    part: usize,
+    slice: usize,
     left_length: usize,
     right_length: usize,
     #[comptime] once: bool,
@@ -222,7 +222,7 @@ fn product_kernel<X: Float, Y: Float, L: Size, R: Size, O: Size>(
     #[comptime] block: Block,
 ) {
     if comptime![block.tiled] {
-        tiles::product::<X, Y, L, R, O>(
+        tiles::product::<X, Y, Held, L, R, O>(
             left,
             right,
             end,
@@ -230,7 +230,7 @@ fn product_kernel<X: Float, Y: Float, L: Size, R: Size, O: Size>(
             rows,
             columns,
             inner,
-            part,
+            slice,
             left_length,
             right_length,
             activation,
@@ -326,27 +326,27 @@ impl Product {
         self.queue_with(block, self.sizes[2], left, right, end);
     }
 
-    /// `part`: the length of the inner axis that each layer of workgroups multiplies.
+    /// `slice`: the length of the inner axis that each layer of workgroups multiplies.
     fn queue_with<const D: usize>(
         &self,
         block: Block,
-        part: usize,
+        slice: usize,
         left: &Tensor<D>,
         right: &Tensor<2>,
         end: impl Fn() -> End,
     ) {
         let Self { form, sizes, lengths: [left_length, right_length, _], activation } = *self;
         let [rows, columns, inner] = sizes;
-        let layers = inner.div_ceil(part);
-        in_parts(left.gpu(), block, sizes, layers, |first, groups, dim| {
+        let slices = inner.div_ceil(slice);
+        in_parts(left.gpu(), block, sizes, slices, |first, groups, dim| {
             let end = end();
             let once = end.ends_once();
             macro_rules! launch {
-                ($x:ty, $y:ty) => {
+                ($x:ty, $y:ty, $held:ty) => {
                     // SAFETY: the kernel reads and writes rows and columns below their counts, and WebGPU keeps it
                     // inside the bound buffers besides.
                     unsafe {
-                        product_kernel::launch_unchecked::<$x, $y>(
+                        product_kernel::launch_unchecked::<$x, $y, $held>(
                             client(left),
                             groups,
                             dim,
@@ -360,7 +360,7 @@ impl Product {
                             rows,
                             columns,
                             inner,
-                            part,
+                            slice,
                             left_length,
                             right_length,
                             once,
@@ -372,10 +372,10 @@ impl Product {
                 };
             }
             match (is_half(left), is_half(right)) {
-                (false, false) => launch!(f32, f32),
-                (false, true) => launch!(f32, f16),
-                (true, false) => launch!(f16, f32),
-                (true, true) => launch!(f16, f16),
+                (false, false) => launch!(f32, f32, f32),
+                (false, true) => launch!(f32, f16, f32),
+                (true, false) => launch!(f16, f32, f32),
+                (true, true) => launch!(f16, f16, f16),
             }
         });
     }
@@ -393,10 +393,10 @@ impl Product {
     ) {
         let Self { form, sizes: sizes @ [rows, columns, inner], lengths: lengths @ [_, _, length], .. } = *self;
         let gpu = left.gpu();
-        let (kernel, layers) = gpu.kernel(sizes, length == columns);
+        let (kernel, slices) = gpu.kernel(sizes, length == columns);
         let block = block(kernel, form, sizes, lengths);
         let block = Block { summing: block.tiled && bias.is_some(), ..block };
-        if !block.tiled || layers == 1 {
+        if !block.tiled || slices == 1 {
             self.queue_with(block, inner, left, right, || match (bias.map(buffer), buffer(out)) {
                 (None, out) if adding => End::Add { out, length },
                 (None, out) => End::Write { out, length },
@@ -405,15 +405,15 @@ impl Product {
             });
             return;
         }
-        let part = inner.div_ceil(layers).next_multiple_of(tiles::DEPTH);
-        let layers = inner.div_ceil(part);
-        let sums = empty([layers * rows, columns], gpu);
-        let bias = bias.map(|bias| (empty([layers, columns], gpu), bias));
-        self.queue_with(block, part, left, right, || match (&bias, buffer(&sums)) {
+        let slice = inner.div_ceil(slices).next_multiple_of(tiles::DEPTH);
+        let slices = inner.div_ceil(slice);
+        let sums = empty([slices * rows, columns], gpu);
+        let bias = bias.map(|bias| (empty([slices, columns], gpu), bias));
+        self.queue_with(block, slice, left, right, || match (&bias, buffer(&sums)) {
             (None, out) => End::Write { out, length },
             (Some((bias, _)), out) => End::WriteWithColumnSums { out, bias: buffer(bias) },
         });
-        parts::sum_into(&sums, out, bias.as_ref().map(|(parts, bias)| (parts, *bias)), layers, adding);
+        slices::sum_into(&sums, out, bias.as_ref().map(|(parts, bias)| (parts, *bias)), slices, adding);
     }
 }
 

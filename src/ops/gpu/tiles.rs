@@ -22,10 +22,11 @@ pub(super) const DEPTH: usize = 16;
 type Quad = Vector<f32, Const<4>>;
 
 /// Multiplies this workgroup's tiles and applies the epilogue. All threads of the workgroup must call this, those beyond
-/// the last row or column too. `part`: the length of the inner axis that each layer of workgroups multiplies; the results
-/// of the layers lie below each other.
+/// the last row or column too. `slice`: the length of the inner axis that each layer of workgroups multiplies; the results
+/// of the layers lie below each other. `Held`: the precision of numbers on their way, that of both factors if it is the same:
+/// to change it would mean to wait for them.
 #[cube]
-pub(super) fn product<X: Float, Y: Float, L: Size, R: Size, O: Size>(
+pub(super) fn product<X: Float, Y: Float, Held: Float, L: Size, R: Size, O: Size>(
     left: &[Vector<X, L>],
     right: &[Vector<Y, R>],
     end: &mut Epilogue<O>,
@@ -33,7 +34,7 @@ pub(super) fn product<X: Float, Y: Float, L: Size, R: Size, O: Size>(
     rows: usize,
     columns: usize,
     inner: usize,
-    part: usize,
+    slice: usize,
     left_length: usize,
     right_length: usize,
     #[comptime] activation: Activation,
@@ -77,30 +78,39 @@ pub(super) fn product<X: Float, Y: Float, L: Size, R: Size, O: Size>(
         sums[k] = Quad::new(0.0);
     }
     let mut column_sums = Quad::new(0.0);
-    let mut held = Array::<Quad>::new(4usize);
-    let begin = CUBE_POS_Z as usize * part;
-    let steps = min(part, inner - begin).div_ceil(DEPTH);
+    let mut held = Array::<Vector<Held, Const<4>>>::new(4usize);
+    let begin = CUBE_POS_Z as usize * slice;
+    let steps = min(slice, inner - begin).div_ceil(DEPTH);
     if loads_left {
-        load::<X, L>(left, &starts, &mut held, begin + left_depth * 4, inner, left_length, left_along, block.lanes);
+        load::<X, Held, L>(
+            left,
+            &starts,
+            &mut held,
+            begin + left_depth * 4,
+            inner,
+            left_length,
+            left_along,
+            block.lanes,
+        );
     } else {
         let k = begin + right_depth * 4;
-        load::<Y, R>(right, &starts, &mut held, k, inner, right_length, right_along, block.right_lanes);
+        load::<Y, Held, R>(right, &starts, &mut held, k, inner, right_length, right_along, block.right_lanes);
     }
     for step in 0..steps {
         let start = begin + step * DEPTH;
         if loads_left {
-            drop_beyond(&mut held, start + left_depth * 4, inner);
+            let quads_held = across_inner::<Held>(&held, start + left_depth * 4, inner, left_along);
             #[unroll]
             for q in 0..4usize {
-                left_tile[(left_depth * 4 + q) * quads + left_quad] = held[q];
+                left_tile[(left_depth * 4 + q) * quads + left_quad] = quads_held[q];
             }
         } else {
-            drop_beyond(&mut held, start + right_depth * 4, inner);
+            let quads_held = across_inner::<Held>(&held, start + right_depth * 4, inner, right_along);
             #[unroll]
             for q in 0..4usize {
-                right_tile[(right_depth * 4 + q) * quads + right_quad] = held[q];
+                right_tile[(right_depth * 4 + q) * quads + right_quad] = quads_held[q];
                 if comptime![block.summing] {
-                    column_sums += held[q];
+                    column_sums += quads_held[q];
                 }
             }
         }
@@ -108,10 +118,19 @@ pub(super) fn product<X: Float, Y: Float, L: Size, R: Size, O: Size>(
         // The last time there is nothing left to load: then this reads the end of the axis again.
         let next = start + DEPTH;
         if loads_left {
-            load::<X, L>(left, &starts, &mut held, next + left_depth * 4, inner, left_length, left_along, block.lanes);
+            load::<X, Held, L>(
+                left,
+                &starts,
+                &mut held,
+                next + left_depth * 4,
+                inner,
+                left_length,
+                left_along,
+                block.lanes,
+            );
         } else {
             let k = next + right_depth * 4;
-            load::<Y, R>(right, &starts, &mut held, k, inner, right_length, right_along, block.right_lanes);
+            load::<Y, Held, R>(right, &starts, &mut held, k, inner, right_length, right_along, block.right_lanes);
         }
         #[unroll]
         for k in 0..DEPTH {
@@ -211,71 +230,72 @@ fn find_starts(
     }
 }
 
-/// Loads four entries of the inner axis from `k` on. Those beyond its end are other entries.
+/// Loads four by four numbers, as they lie in memory, from entry `k` of the inner axis on. Those beyond its end are other
+/// entries. Nothing is computed with them here, which would wait for them.
 #[cube]
-fn load<E: Float, V: Size>(
+fn load<E: Float, Held: Float, V: Size>(
     from: &[Vector<E, V>],
     starts: &Array<usize>,
-    held: &mut Array<Quad>,
+    held: &mut Array<Vector<Held, Const<4>>>,
     k: usize,
     inner: usize,
     length: usize,
     #[comptime] along: bool,
     #[comptime] lanes: usize,
 ) {
-    if comptime![along] {
-        let mut lines = Array::<Quad>::new(4usize);
-        #[unroll]
-        for i in 0..4usize {
-            if comptime![lanes == 4] {
-                lines[i] = Quad::cast_from(from[starts[i] + min(k / 4, inner.div_ceil(4) - 1)]);
-            } else {
-                let mut line = Quad::new(0.0);
-                #[unroll]
-                for q in 0..4usize {
-                    line.insert(q, f32::cast_from(from[starts[i] + min(k + q, inner - 1)].extract(0usize)));
-                }
-                lines[i] = line;
-            }
-        }
-        #[unroll]
-        for q in 0..4usize {
-            let mut quad = Quad::new(0.0);
+    #[unroll]
+    for i in 0..4usize {
+        if comptime![along && lanes == 4] {
+            held[i] = Vector::<Held, Const<4>>::cast_from(from[starts[i] + min(k / 4, inner.div_ceil(4) - 1)]);
+        } else if comptime![lanes == 4] {
+            held[i] = Vector::<Held, Const<4>>::cast_from(from[min(k + i, inner - 1) * (length / lanes) + starts[i]]);
+        } else {
+            let mut quad = Vector::<Held, Const<4>>::new(Held::new(0.0));
             #[unroll]
-            for i in 0..4usize {
-                quad.insert(i, lines[i].extract(q));
+            for q in 0..4usize {
+                let at = if comptime![along] {
+                    starts[i] + min(k + q, inner - 1)
+                } else {
+                    min(k + i, inner - 1) * length + starts[q]
+                };
+                quad.insert(q, Held::cast_from(from[at].extract(0usize)));
             }
-            held[q] = quad;
-        }
-    } else {
-        #[unroll]
-        for q in 0..4usize {
-            let row = min(k + q, inner - 1) * (length / lanes);
-            if comptime![lanes == 4] {
-                held[q] = Quad::cast_from(from[row + starts[q]]);
-            } else {
-                let mut quad = Quad::new(0.0);
-                #[unroll]
-                for i in 0..4usize {
-                    quad.insert(i, f32::cast_from(from[row + starts[i]].extract(0usize)));
-                }
-                held[q] = quad;
-            }
+            held[i] = quad;
         }
     }
 }
 
-/// Sets the loaded entries beyond the end of the inner axis to 0.
+/// The loaded numbers, with the numbers across the inner axis side by side, and 0 beyond the end of that axis.
 #[cube]
-fn drop_beyond(held: &mut Array<Quad>, k: usize, inner: usize) {
+fn across_inner<Held: Float>(
+    held: &Array<Vector<Held, Const<4>>>,
+    k: usize,
+    inner: usize,
+    #[comptime] along: bool,
+) -> Array<Quad> {
+    let mut quads = Array::<Quad>::new(4usize);
+    #[unroll]
+    for q in 0..4usize {
+        if comptime![along] {
+            let mut quad = Quad::new(0.0);
+            #[unroll]
+            for i in 0..4usize {
+                quad.insert(i, f32::cast_from(held[i].extract(q)));
+            }
+            quads[q] = quad;
+        } else {
+            quads[q] = Quad::cast_from(held[q]);
+        }
+    }
     if k + 4 > inner {
         #[unroll]
         for q in 0..4usize {
             if k + q >= inner {
-                held[q] = Quad::new(0.0);
+                quads[q] = Quad::new(0.0);
             }
         }
     }
+    quads
 }
 
 /// The numbers of `sum` that are written at once: all, or number `q`.
