@@ -14,8 +14,31 @@ use crate::{
 };
 
 impl ModelConfig {
-    /// Estimates the bytes that training holds at once, from the shapes of the tensors.
+    /// Estimates the bytes that training holds at least at once, from the shapes of the tensors.
     pub fn memory(&self, run: &TrainConfig, engine: Engine) -> Memory {
+        self.memory_with(run, engine, LEAST_LOGITS)
+    }
+
+    /// Estimates the bytes that training holds at once on an engine with these limits: where there is memory, more logits
+    /// at a time.
+    pub fn memory_within(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> Memory {
+        self.memory_with(run, engine, self.bytes_of_logits(run, limits, engine))
+    }
+
+    /// The bytes of logits that training holds at once. Each group of rows reads the embedding of all tokens twice, and on
+    /// the GPU reads and writes its gradient: so as few as a quarter of the largest buffer and the memory that is left
+    /// allow. On the CPU, what its caches hold best.
+    pub fn bytes_of_logits(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> u64 {
+        let all = 4 * (run.batch_size * run.window(self.context)) as u64 * self.vocabulary as u64;
+        let most = limits.largest_buffer / 4;
+        if engine == Engine::Cpu || all.min(most) <= LEAST_LOGITS {
+            return LEAST_LOGITS;
+        }
+        let left = limits.total.saturating_sub(self.memory(run, engine).total());
+        most.min(LEAST_LOGITS + left)
+    }
+
+    fn memory_with(&self, run: &TrainConfig, engine: Engine, bytes_of_logits: u64) -> Memory {
         let TrainConfig { batch_size, half_precision, .. } = *run;
         let architecture = self.architecture();
         let flat = architecture.parameters();
@@ -35,7 +58,7 @@ impl ModelConfig {
         let block = tokens * (4 * width + joint + queries + 2 * mlp_width + 4 + of_attention);
         // Also the gradients of the widest layer: the MLP's, those of queries, keys and values, and nine of one width.
         let temporary = tokens * (mlp_width + joint + 9 * width + of_attention);
-        let logits = tokens.min(rows_of_logits(self.vocabulary) as u64) * vocabulary;
+        let logits = tokens.min(rows_of_logits(self.vocabulary, bytes_of_logits) as u64) * vocabulary;
         // The KV cache for generating a sample.
         let cache = layers * context * joint;
         // Both norms' output (2 widths), attention's and the activation's with half the bits; and the weights' copy.
@@ -108,10 +131,14 @@ fn undivided(architecture: &Architecture, engine: Engine) -> u64 {
     }
 }
 
-/// The number of rows whose logits are held at once: the largest multiple of 64 within 32 MiB, but no fewer than 64.
+/// The bytes of logits that may be held at once on every engine.
+pub const LEAST_LOGITS: u64 = 32 << 20;
+
+/// The number of rows whose logits are held at once: the largest multiple of 64 within these bytes, but no fewer than 64.
 /// Views of the hidden states then begin where the GPU may bind a buffer.
-pub fn rows_of_logits(vocabulary: usize) -> usize {
-    ((32 << 20) / 4 / vocabulary.max(1) / 64 * 64).max(64)
+pub fn rows_of_logits(vocabulary: usize, bytes: u64) -> usize {
+    let numbers = usize::try_from(bytes / 4).unwrap_or(usize::MAX);
+    (numbers / vocabulary.max(1) / 64 * 64).max(64)
 }
 
 /// The bytes that a training run holds.
@@ -186,6 +213,34 @@ mod tests {
         nearest.model.fit(&run, &limits, Engine::Cpu).unwrap();
         // The tokens of a step exceed the limit, not the layers or the width.
         assert_eq!((nearest.model.layers, nearest.model.width), (config.layers, config.width));
+    }
+
+    #[test]
+    fn logits_take_a_quarter_of_the_largest_buffer_where_there_is_memory() {
+        let gpt2 = ModelConfig {
+            vocabulary: 50_257,
+            context: 1024,
+            layers: 12,
+            heads: 12,
+            width: 768,
+            dropout: 0.0,
+            variant: Variant::GPT2,
+        };
+        let run = TrainConfig { batch_size: 4, window_length: 256, ..TrainConfig::default() };
+        let bytes = |largest_buffer: u64, total: u64| {
+            gpt2.bytes_of_logits(&run, &Limits { largest_buffer, total }, Engine::WebGpu)
+        };
+        assert_eq!(bytes(128 << 20, 8 << 30), 32 << 20);
+        assert_eq!(bytes(1 << 30, 8 << 30), 256 << 20);
+        // All 1,024 rows at once.
+        assert_eq!(rows_of_logits(gpt2.vocabulary, bytes(1 << 30, 8 << 30)), 1280);
+        let least = gpt2.memory(&run, Engine::WebGpu).total();
+        assert_eq!(bytes(1 << 30, least + (10 << 20)), 42 << 20);
+        assert_eq!(bytes(1 << 30, least), 32 << 20);
+        let limits = Limits { largest_buffer: 1 << 30, total: 8 << 30 };
+        assert_eq!(gpt2.bytes_of_logits(&run, &limits, Engine::Cpu), 32 << 20);
+        let more = gpt2.memory_within(&run, &limits, Engine::WebGpu).total() - least;
+        assert_eq!(more, 4 * (1024 - 128) * 50_257);
     }
 
     /// With the buffer limits that WebGPU guarantees everywhere, and little memory.

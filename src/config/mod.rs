@@ -8,7 +8,7 @@ pub mod settings;
 use serde::{Deserialize, Serialize};
 
 pub use lora::{LoraConfig, Targets};
-pub use memory::{Limits, Memory, rows_of_logits};
+pub use memory::{LEAST_LOGITS, Limits, Memory, rows_of_logits};
 pub use nearest::Nearest;
 pub use settings::LARGEST_VOCABULARY;
 

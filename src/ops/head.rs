@@ -11,7 +11,10 @@ use super::{
     gpu,
     product::{Matrix, MatrixMut, multiply},
 };
-use crate::{config::rows_of_logits, model::Targets};
+use crate::{
+    config::{LEAST_LOGITS, rows_of_logits},
+    model::Targets,
+};
 
 /// The logits `hidden [rows, width]` x `tokens [vocabulary, width]` transposed, `[rows, vocabulary]`.
 pub fn logits(hidden: &Tensor<2>, tokens: &[Tensor<2>]) -> Tensor<2> {
@@ -111,8 +114,9 @@ fn pass_on_gpu(
         let place = place.map(|place| gradients.gpu_rows(place, [vocabulary, width]));
         (gpu::empty([rows, width], hidden.gpu()), place, gradients.adding)
     });
-    for first in (0..rows).step_by(rows_of_logits(vocabulary)) {
-        let count = rows_of_logits(vocabulary).min(rows - first);
+    let most = rows_of_logits(vocabulary, hidden.gpu().bytes_of_logits());
+    for first in (0..rows).step_by(most) {
+        let count = most.min(rows - first);
         let part = gpu::piece(hidden, first * width, [count, width]);
         let logits = gpu::logits(&part, tokens, true);
         gpu::row_losses(&logits, vocabulary, &numbers, &losses, first, scale, backward.is_some());
@@ -136,11 +140,12 @@ fn pass_on_cpu(
     mut gradients: Option<(Option<usize>, &mut Gradients)>,
 ) -> (f32, Option<CpuTensor<2>>) {
     let ([rows, width], vocabulary) = (hidden.dims(), vocabulary(tokens));
-    let mut logits = vec![0.0f32; rows_of_logits(vocabulary).min(rows) * vocabulary];
+    let most = rows_of_logits(vocabulary, LEAST_LOGITS);
+    let mut logits = vec![0.0f32; most.min(rows) * vocabulary];
     let mut out = vec![0.0f32; if gradients.is_some() { rows * width } else { 0 }];
     let mut total = 0.0f64;
-    for first in (0..rows).step_by(rows_of_logits(vocabulary)) {
-        let count = rows_of_logits(vocabulary).min(rows - first);
+    for first in (0..rows).step_by(most) {
+        let count = most.min(rows - first);
         let part = || Matrix::new(hidden.values(), first * width, width, 1);
         logits_into(&mut logits, part(), tokens, [count, vocabulary, width]);
         for (row, &target) in logits.chunks_exact_mut(vocabulary).zip(&targets[first..first + count]) {

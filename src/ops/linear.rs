@@ -222,8 +222,9 @@ mod tests {
         let sizes = [[64, 32, 48], [1, 16, 20], [13, 7, 9], [70, 36, 65], [9, 65, 130], [3, 1, 1], [200, 12, 6]];
         for kernel in gpu::KERNELS {
             engine.choose_kernels(gpu::Choice::always(kernel));
-            // Tiles are slow on SwiftShader: sizes with and without a factor of four, larger than a tile.
-            let few = [[70, 36, 65], [13, 7, 9], [9, 65, 132]];
+            // Tiles are slow on SwiftShader: sizes with and without a factor of four, larger than a tile, and one whose
+            // weight gradient is divided along its inner axis.
+            let few = [[70, 36, 65], [13, 7, 9], [9, 65, 132], [1100, 20, 68]];
             let sizes = if kernel == gpu::Kernel::Registers { &sizes[..] } else { &few };
             the_gpu_computes_what_the_cpu_does_with(&device, kernel, sizes);
         }

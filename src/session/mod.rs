@@ -293,9 +293,13 @@ impl Session {
         Ok(gigaflops)
     }
 
-    /// Divides kernels by the speed measured for the current run; other sizes may be planned meanwhile.
+    /// Divides kernels by the speed measured for the current run, and logits by the memory that is left beside it; other
+    /// sizes may be planned meanwhile.
     fn use_speed_of_run(&self) -> Result<()> {
         let Model { gpt, trainer, .. } = self.model()?;
+        if let Some(gpu) = self.device.gpu() {
+            gpu.hold_logits(gpt.config.bytes_of_logits(&trainer.progress().config, &self.limits, self.engine));
+        }
         if let Some(gigaflops) = self.speeds.get(&size(&gpt.config, &trainer.progress().config)) {
             self.device.set_speed(gigaflops * 1e9);
         }
@@ -363,7 +367,7 @@ impl Session {
             parameters: model.parameters(),
             parts: model.architecture().parts(),
             trained_parameters: train.lora.map_or(model.parameters(), |lora| lora.parameters(model).0),
-            memory: model.memory(train, self.engine),
+            memory: model.memory_within(train, &limits, self.engine),
             seconds_per_step,
             seconds: seconds_per_step * train.steps as f64,
             train_tokens,

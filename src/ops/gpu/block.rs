@@ -22,13 +22,18 @@ pub(super) struct Block {
     pub(super) columns: usize,
     /// Threads of a workgroup along columns and rows.
     pub(super) group: (u32, u32),
-    /// Elements per load along the contiguous axis of the left factor.
+    /// Elements per load along the contiguous axis of the left factor, and of the right one.
     pub(super) lanes: usize,
+    pub(super) right_lanes: usize,
+    /// Elements per store of the result.
+    pub(super) out_lanes: usize,
     /// Whether the inner axis is not a multiple of a load, beyond which the left factor is 0; where the left factor is
-    /// transposed, whether it is not a multiple of two.
+    /// transposed, whether it is not a multiple of two. Tiles do not need to know.
     pub(super) ragged: bool,
-    /// Length of a tile along the inner axis; 0 without tiles.
-    pub(super) depth: usize,
+    /// Whether the workgroup multiplies tiles in its memory.
+    pub(super) tiled: bool,
+    /// Whether tiles sum the columns of the right factor.
+    pub(super) summing: bool,
 }
 
 /// The widest load that divides every one of `lengths`.
@@ -37,34 +42,69 @@ pub(super) fn lanes(lengths: &[usize]) -> usize {
 }
 
 /// The block for a product: large, so that few loads serve many multiplications; a product with a single row has one
-/// thread per element.
-pub(super) fn block(gpu: &Gpu, [rows, columns, inner]: [usize; 3], lanes: usize, form: Form) -> Block {
-    let ragged = !inner.is_multiple_of(if form == Form::LeftTransposed { 2 } else { lanes });
+/// thread per element. `lengths`: the numbers from one row to the next in the factors and in the result.
+pub(super) fn block(
+    kernel: Kernel,
+    form: Form,
+    [rows, columns, inner]: [usize; 3],
+    [left_length, right_length, length]: [usize; 3],
+) -> Block {
+    let lanes_of_left = match form {
+        Form::RightTransposed => lanes(&[left_length, right_length, inner]),
+        _ => lanes(&[left_length]),
+    };
+    let right_lanes = if form == Form::RightTransposed { lanes_of_left } else { 1 };
+    let ragged = !inner.is_multiple_of(if form == Form::LeftTransposed { 2 } else { lanes_of_left });
+    let registers = Block {
+        rows: 8,
+        columns: 8,
+        group: (8, 8),
+        lanes: lanes_of_left,
+        right_lanes,
+        out_lanes: 1,
+        ragged,
+        tiled: false,
+        summing: false,
+    };
     if rows == 1 && form != Form::LeftTransposed {
-        return Block { rows: 1, columns: 1, group: (64, 1), lanes, ragged, depth: 0 };
+        return Block { rows: 1, columns: 1, group: (64, 1), ..registers };
     }
-    match gpu.kernel(rows, columns) {
-        Kernel::Registers => Block { rows: 8, columns: 8, group: (8, 8), lanes, ragged, depth: 0 },
-        Kernel::SmallTiles => Block { rows: 4, columns: 4, group: (16, 16), lanes, ragged, depth: 16 },
-        Kernel::LargeTiles => Block { rows: 8, columns: 8, group: (16, 16), lanes, ragged, depth: 8 },
+    let tiles = Block {
+        right_lanes: if form == Form::RightTransposed { right_lanes } else { lanes(&[right_length, columns]) },
+        out_lanes: lanes(&[length]),
+        ragged: false,
+        tiled: true,
+        ..registers
+    };
+    match kernel {
+        Kernel::Registers => registers,
+        Kernel::SmallTiles => Block { columns: 4, group: (16, 8), ..tiles },
+        Kernel::LargeTiles => Block { group: (16, 16), ..tiles },
     }
 }
 
-/// The block for products with a long epilogue: smaller, because the epilogue is unrolled for each of its elements.
-pub(super) fn small_block(gpu: &Gpu, sizes: [usize; 3], lanes: usize, form: Form) -> Block {
-    let block = block(gpu, sizes, lanes, form);
-    Block { rows: block.rows.min(4), ..block }
+impl Block {
+    /// The block for products with a long epilogue: smaller where the epilogue is written out for each element.
+    pub(super) fn with_long_end(self) -> Self {
+        if self.tiled { self } else { Self { rows: self.rows.min(4), ..self } }
+    }
 }
 
-/// Queues a product of these sizes in parts, as `queue::in_parts` does: `queue` gets the first row, the workgroups and
-/// their threads.
-pub(super) fn in_parts(gpu: &Gpu, block: Block, sizes: [usize; 3], mut queue: impl FnMut(usize, CubeCount, CubeDim)) {
+/// Queues a product of these sizes in parts, as `queue::in_parts` does: `queue` gets the first row, the workgroups, in
+/// `slices` of the inner axis, and their threads.
+pub(super) fn in_parts(
+    gpu: &Gpu,
+    block: Block,
+    sizes: [usize; 3],
+    slices: usize,
+    mut queue: impl FnMut(usize, CubeCount, CubeDim),
+) {
     let [rows, columns, _] = sizes;
     let (across, down) = block.group;
     let step = block.rows * down as usize;
     let across_all = columns.div_ceil(block.columns * across as usize) as u32;
     queue::in_parts(gpu, operations(sizes), rows, step, |first, taken| {
-        let groups = CubeCount::Static(across_all, taken.div_ceil(step) as u32, 1);
+        let groups = CubeCount::Static(across_all, taken.div_ceil(step) as u32, slices as u32);
         queue(first, groups, CubeDim::new_2d(across, down));
     });
 }
@@ -77,25 +117,22 @@ fn operations(sizes: [usize; 3]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::{
-        gpu::choice::{Choice, KERNELS},
-        testing::gpu,
-    };
+    use crate::ops::gpu::{choice::KERNELS, tiles::DEPTH};
 
     /// 16 KB of workgroup memory and 256 threads are what WebGPU guarantees everywhere, mobile GPUs included.
     #[test]
     fn every_kernel_fits_the_smallest_gpu() {
-        let gpu = gpu();
         for kernel in KERNELS {
-            gpu.choose_kernels(Choice::always(kernel));
-            let Block { rows, columns, group: (across, down), depth, .. } =
-                block(&gpu, [64, 64, 64], 4, Form::LeftTransposed);
+            let Block { rows, columns, group: (across, down), tiled, .. } =
+                block(kernel, Form::LeftTransposed, [64; 3], [64; 3]);
             let (across, down) = (across as usize, down as usize);
             assert!(across * down <= 256, "{kernel:?}");
-            let tiles = depth * (rows * down + columns * across);
-            // The weight gradient's kernel also sums the bias gradient, beside its tiles.
-            let sums = if depth > 0 { down * columns * across } else { 0 };
-            assert!(4 * (tiles + sums) <= 16 << 10, "{kernel:?}: {} bytes", 4 * (tiles + sums));
+            if tiled {
+                // Each half of the threads loads four by four numbers of a tile.
+                let (side, threads) = (rows * down, across * down);
+                assert_eq!((columns * across, threads), (side, 2 * side), "{kernel:?}");
+                assert!(4 * DEPTH * 2 * side <= 16 << 10, "{kernel:?}");
+            }
         }
     }
 }

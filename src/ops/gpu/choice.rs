@@ -11,9 +11,9 @@ use super::engine::Gpu;
 pub enum Kernel {
     /// Blocks of 8 x 8 in each thread's registers, no workgroup memory.
     Registers,
-    /// Tiles of 64 x 64, 16 deep, for 256 threads: 8 KB of workgroup memory.
+    /// Tiles of 64 x 64, 16 deep, for 128 threads: 8 KB of workgroup memory.
     SmallTiles,
-    /// Tiles of 128 x 128, 8 deep, for 256 threads: 8 KB.
+    /// Tiles of 128 x 128, 16 deep, for 256 threads: 16 KB.
     LargeTiles,
 }
 
@@ -47,13 +47,14 @@ pub enum Rows {
 
 pub const ROWS: [Rows; 2] = [Rows::Thread, Rows::Team];
 
-/// The fastest kernels: for small products, for large ones, for attention and for rows.
+/// The fastest kernels: for small products, for large ones (those with enough workgroups to keep a GPU busy with it), for
+/// attention and for rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Choice {
-    /// The kernel for products of fewer than 512 x 512 elements.
+    /// The kernel for products that have too few workgroups with the other one.
     pub small: Kernel,
-    /// The kernel for all larger products.
+    /// The kernel for all others.
     pub large: Kernel,
     /// The kernels of attention; choices stored by earlier versions lack it.
     #[serde(default)]
@@ -63,8 +64,12 @@ pub struct Choice {
     pub rows: Rows,
 }
 
-/// Elements from which a product counts as large.
-const LARGE: usize = 512 * 512;
+/// Workgroups that keep most GPUs busy: two for each of 48 processors. WebGPU does not tell how many there are.
+const BUSY: usize = 96;
+/// Least length of a slice of the inner axis: writing and adding up shorter ones would take longer than they gain.
+const DEEP: usize = 512;
+/// The same where the kernel for small products needs no slices, or fewer.
+const DEEPER: usize = 2048;
 
 /// The choice without measurements.
 impl Default for Choice {
@@ -82,6 +87,40 @@ impl Choice {
     /// The same with these kernels of attention.
     pub const fn with_attention(self, attention: AttentionKernels) -> Self {
         Self { attention, ..self }
+    }
+
+    /// The kernel for a product of these sizes, and into how many slices its inner axis is divided, if that is allowed.
+    /// That follows from the sizes alone: so the same kernels give the same bits on every GPU.
+    fn kernel(self, sizes: [usize; 3], divisible: bool) -> (Kernel, usize) {
+        let Choice { small, large, .. } = self;
+        let slices = |kernel: Kernel| if divisible { kernel.slices(sizes) } else { 1 };
+        let slices_of_large = slices(large);
+        let deep = slices_of_large == 1 || sizes[2] / slices_of_large >= DEEPER;
+        if deep && large.groups(sizes) * slices_of_large >= BUSY {
+            (large, slices_of_large)
+        } else {
+            (small, slices(small))
+        }
+    }
+}
+
+impl Kernel {
+    /// Rows, and columns, of the product that a workgroup computes.
+    const fn side(self) -> usize {
+        match self {
+            Self::Registers | Self::SmallTiles => 64,
+            Self::LargeTiles => 128,
+        }
+    }
+
+    /// Workgroups of a product whose inner axis is not divided.
+    fn groups(self, [rows, columns, _]: [usize; 3]) -> usize {
+        rows.div_ceil(self.side()) * columns.div_ceil(self.side())
+    }
+
+    /// The slices into which the inner axis is divided, for enough workgroups.
+    fn slices(self, sizes: [usize; 3]) -> usize {
+        if self == Self::Registers { 1 } else { BUSY.div_ceil(self.groups(sizes)).min(sizes[2] / DEEP).max(1) }
     }
 }
 
@@ -112,10 +151,9 @@ impl Gpu {
         done
     }
 
-    /// The kernel for a product of `rows` x `columns` elements.
-    pub(super) fn kernel(&self, rows: usize, columns: usize) -> Kernel {
-        let Choice { small, large, .. } = self.kernels_in_use();
-        if rows * columns < LARGE { small } else { large }
+    /// The kernel for a product, as [`Choice::kernel`] finds it.
+    pub(super) fn kernel(&self, sizes: [usize; 3], divisible: bool) -> (Kernel, usize) {
+        self.kernels_in_use().kernel(sizes, divisible)
     }
 
     /// The threads that compute a row.
@@ -127,6 +165,37 @@ impl Gpu {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every product of a training step: its sizes, and whether its inner axis may be divided.
+    fn products([vocabulary, width, tokens, rows]: [usize; 4]) -> impl Iterator<Item = ([usize; 3], bool)> {
+        let layer = [[width, 3 * width], [width, width], [width, 4 * width], [4 * width, width]];
+        let forward = layer.map(|[inputs, outputs]| ([tokens, outputs, inputs], false));
+        let inputs = layer.map(|[inputs, outputs]| ([tokens, inputs, outputs], outputs != width || inputs == width));
+        let weights = layer.map(|[inputs, outputs]| ([inputs, outputs, tokens], true));
+        let head =
+            [([rows, vocabulary, width], false), ([rows, width, vocabulary], true), ([vocabulary, width, rows], true)];
+        [&forward[..], &inputs, &weights, &head].concat().into_iter()
+    }
+
+    #[test]
+    fn every_product_of_large_models_keeps_a_large_gpu_busy() {
+        let choice = Choice { small: Kernel::SmallTiles, ..Choice::always(Kernel::LargeTiles) };
+        let (larger_recipe, gpt_2) = ([65, 384, 16_384, 16_384], [50_257, 768, 1024, 1024]);
+        // Where no buffer may be larger than 128 MiB, logits of 128 rows at a time.
+        let in_chunks = products([50_257, 768, 1024, 128]);
+        for (sizes, divisible) in products(larger_recipe).chain(products(gpt_2)).chain(in_chunks) {
+            let (kernel, slices) = choice.kernel(sizes, divisible);
+            let groups = kernel.groups(sizes) * slices;
+            assert!(groups >= BUSY, "{sizes:?}: {groups} groups of {kernel:?}");
+            assert!(groups <= 2 * BUSY || slices == 1, "{sizes:?}: {slices} slices");
+        }
+    }
+
+    #[test]
+    fn the_small_recipe_needs_no_more_dispatches() {
+        let choice = Choice::always(Kernel::SmallTiles);
+        assert!(products([65, 128, 768, 768]).all(|(sizes, divisible)| choice.kernel(sizes, divisible).1 == 1));
+    }
 
     #[test]
     fn a_choice_stored_before_attention_was_measured_keeps_its_kernels_in_registers() {

@@ -11,6 +11,7 @@ use burn::{backend::DispatchDevice, tensor::Device as BurnDevice};
 use cubecl::{client::Client, server::Handle};
 
 use super::{choice::Choice, failure::Failure, queue::Portions};
+use crate::config::LEAST_LOGITS;
 
 /// A GPU engine. Clones are the same engine.
 #[derive(Clone)]
@@ -31,6 +32,8 @@ pub(super) struct Settings {
     pub portions: Portions,
     /// Floating-point operations queued but not submitted.
     pub queued: f64,
+    /// The bytes of logits that are held at once.
+    pub bytes_of_logits: u64,
     /// Whether new memory is poisoned with NaN, as in tests.
     pub poisoned: bool,
 }
@@ -60,8 +63,13 @@ impl Gpu {
     fn of(device: &BurnDevice) -> Self {
         // The only kind of device that Burn is built with (Cargo.toml).
         let DispatchDevice::Cube(device) = device.as_dispatch();
-        let settings =
-            Settings { choice: Choice::default(), portions: Portions::UNKNOWN, queued: 0.0, poisoned: cfg!(test) };
+        let settings = Settings {
+            choice: Choice::default(),
+            portions: Portions::UNKNOWN,
+            queued: 0.0,
+            bytes_of_logits: LEAST_LOGITS,
+            poisoned: cfg!(test),
+        };
         Self(Arc::new(State {
             client: device.client(),
             failure: Failure::default(),
@@ -85,6 +93,16 @@ impl Gpu {
 
     pub(super) fn kept(&self) -> MutexGuard<'_, HashMap<usize, Vec<Handle>>> {
         locked(&self.0.kept)
+    }
+
+    /// The bytes of logits that the head holds at once.
+    pub fn bytes_of_logits(&self) -> u64 {
+        self.settings().bytes_of_logits
+    }
+
+    /// Has the head hold this many bytes of logits at once from now on.
+    pub fn hold_logits(&self, bytes: u64) {
+        self.settings().bytes_of_logits = bytes;
     }
 
     /// Poisons new memory with NaN from now on, for tests.

@@ -1,5 +1,6 @@
 //! Epilogues of the matrix product's kernel (`product.rs`): what it computes from each sum before it writes it. An epilogue
-//! saves a second kernel, which would read and write every number once more.
+//! saves a second kernel, which would read and write every number once more. Tiles write four numbers at once where a row
+//! of the product has a multiple of four, blocks in registers one.
 
 use cubecl::prelude::*;
 use half::f16;
@@ -8,38 +9,44 @@ use super::{
     block::Block,
     elementwise::{activated, activated_slope},
     random::kept,
-    tiles,
 };
 use crate::config::Activation;
 
 /// The epilogue of a product `[rows, columns]` with its tensors, chosen at compile time. `bias [columns]`; all others
-/// `[rows, columns]`.
+/// `[rows, columns]`. `O`: the numbers written at once.
 #[derive(CubeType, CubeLaunch)]
 #[allow(dead_code)] // Kernels match on it; the CPU side constructs the derived `EpilogueArgs` instead.
-pub(super) enum Epilogue {
+pub(super) enum Epilogue<O: Size> {
     /// `out = sum`, with `length` numbers from one row of `out` to the next.
-    Write { out: Box<[f32]>, length: usize },
+    Write { out: Box<[Vector<f32, O>]>, length: usize },
     /// `out += sum`, likewise.
-    Add { out: Box<[f32]>, length: usize },
+    Add { out: Box<[Vector<f32, O>]>, length: usize },
     /// `out = sum`, and `bias` = the sums of the columns of the product's right factor.
-    WriteWithColumnSums { out: Box<[f32]>, bias: Box<[f32]> },
+    WriteWithColumnSums { out: Box<[Vector<f32, O>]>, bias: Box<[Vector<f32, O>]> },
     /// The same, added to what is in `out` and `bias`.
-    AddWithColumnSums { out: Box<[f32]>, bias: Box<[f32]> },
+    AddWithColumnSums { out: Box<[Vector<f32, O>]>, bias: Box<[Vector<f32, O>]> },
     /// `out = sum + bias`, from number `start` of `out` on.
-    Bias { bias: Box<[f32]>, out: Box<[f32]>, start: usize },
+    Bias { bias: Box<[Vector<f32, O>]>, out: Box<[Vector<f32, O>]>, start: usize },
     /// `before = sum + bias`, `after = activation(before)`.
-    Activate { bias: Box<[f32]>, before: Box<[f32]>, after: Box<[f32]> },
+    Activate { bias: Box<[Vector<f32, O>]>, before: Box<[Vector<f32, O>]>, after: Box<[Vector<f32, O>]> },
     /// The same, with `after` in half precision.
-    ActivateHalf { bias: Box<[f32]>, before: Box<[f32]>, after: Box<[f16]> },
+    ActivateHalf { bias: Box<[Vector<f32, O>]>, before: Box<[Vector<f32, O>]>, after: Box<[Vector<f16, O>]> },
     /// `out = residual + sum + bias`.
-    Residual { bias: Box<[f32]>, residual: Box<[f32]>, out: Box<[f32]> },
+    Residual { bias: Box<[Vector<f32, O>]>, residual: Box<[Vector<f32, O>]>, out: Box<[Vector<f32, O>]> },
     /// The same, with dropout of `sum + bias` by the mask of `key`, `threshold` and `scale`.
-    DroppedResidual { bias: Box<[f32]>, residual: Box<[f32]>, out: Box<[f32]>, key: u32, threshold: u32, scale: f32 },
+    DroppedResidual {
+        bias: Box<[Vector<f32, O>]>,
+        residual: Box<[Vector<f32, O>]>,
+        out: Box<[Vector<f32, O>]>,
+        key: u32,
+        threshold: u32,
+        scale: f32,
+    },
     /// `out = sum * activation'(before)`: the gradient of the activation's input.
-    ThroughActivation { before: Box<[f32]>, out: Box<[f32]> },
+    ThroughActivation { before: Box<[Vector<f32, O>]>, out: Box<[Vector<f32, O>]> },
 }
 
-impl EpilogueArgs {
+impl<O: Size> EpilogueArgs<O> {
     /// Whether each entry must be written exactly once, or comes from a large block (`block::block`), written row by row.
     pub(super) fn ends_once(&self) -> bool {
         matches!(
@@ -49,100 +56,119 @@ impl EpilogueArgs {
     }
 }
 
-/// The value that the epilogue needs once for a whole column: its bias, or 0.
+/// The place of number `index` of a tensor that is read and written in loads of `lanes` numbers.
 #[cube]
-pub(super) fn of_column(end: &mut Epilogue, column: usize) -> f32 {
+fn place(index: usize, #[comptime] lanes: usize) -> usize {
+    if comptime![lanes == 1] { index } else { index / lanes }
+}
+
+/// The values that the epilogue needs once for columns from `column` on: their biases, or 0.
+#[cube]
+pub(super) fn of_column<O: Size>(end: &mut Epilogue<O>, column: usize, #[comptime] lanes: usize) -> Vector<f32, O> {
+    let at = place(column, lanes);
     match end {
-        Epilogue::Bias { bias, out: _, start: _ } => bias[column],
-        Epilogue::Activate { bias, before: _, after: _ } => bias[column],
-        Epilogue::ActivateHalf { bias, before: _, after: _ } => bias[column],
-        Epilogue::Residual { bias, residual: _, out: _ } => bias[column],
-        Epilogue::DroppedResidual { bias, residual: _, out: _, key: _, threshold: _, scale: _ } => bias[column],
-        _ => 0.0f32,
+        Epilogue::Bias { bias, out: _, start: _ } => bias[at],
+        Epilogue::Activate { bias, before: _, after: _ } => bias[at],
+        Epilogue::ActivateHalf { bias, before: _, after: _ } => bias[at],
+        Epilogue::Residual { bias, residual: _, out: _ } => bias[at],
+        Epilogue::DroppedResidual { bias, residual: _, out: _, key: _, threshold: _, scale: _ } => bias[at],
+        _ => Vector::<f32, O>::new(0.0),
     }
 }
 
-/// Applies the epilogue to one entry of the product.
+/// Applies the epilogue to the product's entries from (`row`, `column`) on.
 #[cube]
-pub(super) fn of_entry(
-    end: &mut Epilogue,
-    sum: f32,
-    of_column: f32,
+pub(super) fn of_entry<O: Size>(
+    end: &mut Epilogue<O>,
+    sum: Vector<f32, O>,
+    of_column: Vector<f32, O>,
     row: usize,
     column: usize,
     columns: usize,
     #[comptime] activation: Activation,
+    #[comptime] lanes: usize,
 ) {
     let index = row * columns + column;
+    let at = place(index, lanes);
     match end {
-        Epilogue::Write { out, length } => out[row * *length + column] = sum,
-        Epilogue::Add { out, length } => out[row * *length + column] += sum,
-        Epilogue::WriteWithColumnSums { out, bias: _ } => out[index] = sum,
-        Epilogue::AddWithColumnSums { out, bias: _ } => out[index] += sum,
-        Epilogue::Bias { bias: _, out, start } => out[*start + index] = sum + of_column,
+        Epilogue::Write { out, length } => out[place(row * *length + column, lanes)] = sum,
+        Epilogue::Add { out, length } => out[place(row * *length + column, lanes)] += sum,
+        Epilogue::WriteWithColumnSums { out, bias: _ } => out[at] = sum,
+        Epilogue::AddWithColumnSums { out, bias: _ } => out[at] += sum,
+        Epilogue::Bias { bias: _, out, start } => out[place(*start + index, lanes)] = sum + of_column,
         Epilogue::Activate { bias: _, before, after } => {
             let value = sum + of_column;
-            before[index] = value;
-            after[index] = activated(value, activation);
+            before[at] = value;
+            after[at] = activated_each::<O>(value, activation, lanes);
         }
         Epilogue::ActivateHalf { bias: _, before, after } => {
             let value = sum + of_column;
-            before[index] = value;
-            after[index] = f16::cast_from(activated(value, activation));
+            before[at] = value;
+            after[at] = Vector::<f16, O>::cast_from(activated_each::<O>(value, activation, lanes));
         }
-        Epilogue::Residual { bias: _, residual, out } => out[index] = residual[index] + (sum + of_column),
+        Epilogue::Residual { bias: _, residual, out } => out[at] = residual[at] + (sum + of_column),
         Epilogue::DroppedResidual { bias: _, residual, out, key, threshold, scale } => {
-            let value = (sum + of_column) * kept(*key, *threshold, *scale, index as u32);
-            out[index] = residual[index] + value;
+            let mut kept_each = Vector::<f32, O>::new(0.0);
+            #[unroll]
+            for q in 0..lanes {
+                kept_each.insert(q, kept(*key, *threshold, *scale, (index + q) as u32));
+            }
+            out[at] = residual[at] + (sum + of_column) * kept_each;
         }
-        Epilogue::ThroughActivation { before, out } => out[index] = sum * activated_slope(before[index], activation),
+        Epilogue::ThroughActivation { before, out } => {
+            let before = before[at];
+            let mut slope = Vector::<f32, O>::new(0.0);
+            #[unroll]
+            for q in 0..lanes {
+                slope.insert(q, activated_slope(before.extract(q), activation));
+            }
+            out[at] = sum * slope;
+        }
     }
 }
 
-/// Writes, or adds, the sums of the columns of `right [inner, columns]`, if the epilogue wants them: by the threads of the
-/// first row of blocks.
 #[cube]
-pub(super) fn column_sums<Y: Float, R: Size>(
-    end: &mut Epilogue,
-    right: &[Vector<Y, R>],
-    first: usize,
-    row: usize,
+fn activated_each<O: Size>(
+    value: Vector<f32, O>,
+    #[comptime] activation: Activation,
+    #[comptime] lanes: usize,
+) -> Vector<f32, O> {
+    let mut after = Vector::<f32, O>::new(0.0);
+    #[unroll]
+    for q in 0..lanes {
+        after.insert(q, activated(value.extract(q), activation));
+    }
+    after
+}
+
+/// Writes, or adds, the sums of columns of the product's right factor, if the epilogue wants them.
+#[cube]
+pub(super) fn of_column_sum<O: Size>(
+    end: &mut Epilogue<O>,
+    sum: Vector<f32, O>,
     column: usize,
-    columns: usize,
-    inner: usize,
-    #[comptime] block: Block,
+    #[comptime] lanes: usize,
 ) {
+    let at = place(column, lanes);
     match end {
-        Epilogue::WriteWithColumnSums { out: _, bias } => {
-            add_columns::<Y, R>(right, bias, first, row, column, columns, inner, false, block)
-        }
-        Epilogue::AddWithColumnSums { out: _, bias } => {
-            add_columns::<Y, R>(right, bias, first, row, column, columns, inner, true, block)
-        }
+        Epilogue::WriteWithColumnSums { out: _, bias } => bias[at] = sum,
+        Epilogue::AddWithColumnSums { out: _, bias } => bias[at] += sum,
         _ => {}
     }
 }
 
+/// Sums the columns of `right [inner, columns]` by the threads of the first row of blocks, for kernels without tiles.
 #[cube]
-fn add_columns<Y: Float, R: Size>(
+pub(super) fn column_sums<Y: Float, R: Size, O: Size>(
+    end: &mut Epilogue<O>,
     right: &[Vector<Y, R>],
-    bias: &mut [f32],
-    first: usize,
     row: usize,
     column: usize,
     columns: usize,
     inner: usize,
-    #[comptime] adding: bool,
     #[comptime] block: Block,
 ) {
-    if comptime![block.depth > 0] {
-        if first == 0 && CUBE_POS_Y == 0 {
-            let sums = tiles::column_sums::<Y, R>(right, column, columns, inner, block);
-            if row == 0 {
-                write_columns(&sums, bias, column, columns, adding, block);
-            }
-        }
-    } else if row == 0 {
+    if row == 0 {
         let mut sums = Array::<f32>::new(comptime![block.columns]);
         for k in 0..inner {
             #[unroll]
@@ -151,28 +177,12 @@ fn add_columns<Y: Float, R: Size>(
                 sums[j] += f32::cast_from(right[k * columns + at].extract(0usize));
             }
         }
-        write_columns(&sums, bias, column, columns, adding, block);
-    }
-}
-
-#[cube]
-fn write_columns(
-    sums: &Array<f32>,
-    bias: &mut [f32],
-    column: usize,
-    columns: usize,
-    #[comptime] adding: bool,
-    #[comptime] block: Block,
-) {
-    #[unroll]
-    for j in 0..block.columns {
-        let at = column + comptime![j * block.group.0 as usize];
-        if at < columns {
-            let mut sum = sums[j];
-            if comptime![adding] {
-                sum += bias[at];
+        #[unroll]
+        for j in 0..block.columns {
+            let at = column + comptime![j * block.group.0 as usize];
+            if at < columns {
+                of_column_sum::<O>(end, Vector::<f32, O>::new(sums[j]), at, 1usize);
             }
-            bias[at] = sum;
         }
     }
 }

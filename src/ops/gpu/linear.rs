@@ -1,10 +1,9 @@
 //! Linear layers on the GPU: matrix products whose epilogues apply the model's next operation.
 
 use super::{
-    block::{Form, block, lanes, small_block},
-    epilogue::EpilogueArgs,
+    block::Form,
     memory::{Tensor, buffer, empty, empty_like, fit, is_half},
-    product::{Product, product},
+    product::{End, Product, product},
 };
 use crate::{config::Activation, ops::dropout::Mask};
 
@@ -13,9 +12,7 @@ pub fn linear_into(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, out: &Te
     let sizes @ [rows, columns, inner] = [x.dims()[0], weight.dims()[1], x.dims()[1]];
     fit(&[(inner, weight.dims()[0]), (bias.dims()[0], columns), (out.dims()[1], columns)]);
     assert!(start + rows <= out.dims()[0], "{rows} rows from {start} on, of {}", out.dims()[0]);
-    let form = Form::Straight;
-    let block = small_block(x.gpu(), sizes, lanes(&[inner]), form);
-    Product::new(form, block, sizes, [inner, columns]).queue(x, weight, || EpilogueArgs::Bias {
+    Product::new(Form::Straight, sizes, [inner, columns]).queue(x, weight, || End::Bias {
         bias: buffer(bias),
         out: buffer(out),
         start: start * columns,
@@ -32,13 +29,11 @@ pub fn linear_activated(
     let sizes @ [rows, columns, inner] = [x.dims()[0], weight.dims()[1], x.dims()[1]];
     fit(&[(inner, weight.dims()[0]), (bias.dims()[0], columns)]);
     let (before, after) = (empty([rows, columns], x.gpu()), empty_like(x, [rows, columns]));
-    let form = Form::Straight;
-    let block = small_block(x.gpu(), sizes, lanes(&[inner]), form);
-    Product { activation, ..Product::new(form, block, sizes, [inner, columns]) }.queue(x, weight, || {
+    Product { activation, ..Product::new(Form::Straight, sizes, [inner, columns]) }.queue(x, weight, || {
         let (bias, before) = (buffer(bias), buffer(&before));
         match (is_half(&after), buffer(&after)) {
-            (false, after) => EpilogueArgs::Activate { bias, before, after },
-            (true, after) => EpilogueArgs::ActivateHalf { bias, before, after },
+            (false, after) => End::Activate { bias, before, after },
+            (true, after) => End::ActivateHalf { bias, before, after },
         }
     });
     (before, after)
@@ -56,15 +51,11 @@ pub fn linear_residual(
     let [residual_rows, residual_columns] = residual.dims();
     fit(&[(inner, weight.dims()[0]), (bias.dims()[0], columns), (residual_rows, rows), (residual_columns, columns)]);
     let out = empty([rows, columns], x.gpu());
-    let form = Form::Straight;
-    let block = small_block(x.gpu(), sizes, lanes(&[inner]), form);
-    Product::new(form, block, sizes, [inner, columns]).queue(x, weight, || {
+    Product::new(Form::Straight, sizes, [inner, columns]).queue(x, weight, || {
         let (bias, residual, out) = (buffer(bias), buffer(residual), buffer(&out));
         match mask {
-            None => EpilogueArgs::Residual { bias, residual, out },
-            Some(Mask { key, threshold, scale }) => {
-                EpilogueArgs::DroppedResidual { bias, residual, out, key, threshold, scale }
-            }
+            None => End::Residual { bias, residual, out },
+            Some(Mask { key, threshold, scale }) => End::DroppedResidual { bias, residual, out, key, threshold, scale },
         }
     });
     out
@@ -89,10 +80,11 @@ pub fn input_gradient_through_activation(
     let sizes @ [rows, columns, inner] = [gradient.dims()[0], weight.dims()[0], gradient.dims()[1]];
     fit(&[(inner, weight.dims()[1]), (before.dims()[0], rows), (before.dims()[1], columns)]);
     let out = empty([rows, columns], gradient.gpu());
-    let form = Form::RightTransposed;
-    let block = small_block(gradient.gpu(), sizes, lanes(&[inner]), form);
-    Product { activation, ..Product::new(form, block, sizes, [inner, inner]) }
-        .queue(gradient, weight, || EpilogueArgs::ThroughActivation { before: buffer(before), out: buffer(&out) });
+    Product { activation, ..Product::new(Form::RightTransposed, sizes, [inner, inner]) }.queue(
+        gradient,
+        weight,
+        || End::ThroughActivation { before: buffer(before), out: buffer(&out) },
+    );
     out
 }
 
@@ -109,12 +101,5 @@ pub fn weight_gradient_into(
     let [inputs, outputs] = weight.dims();
     let biases = bias.map_or(columns, |bias| bias.dims()[0]);
     fit(&[(inner, gradient.dims()[0]), (inputs, rows), (outputs, columns), (biases, columns)]);
-    let form = Form::LeftTransposed;
-    let block = block(x.gpu(), sizes, lanes(&[rows]), form);
-    Product::new(form, block, sizes, [rows, columns]).queue(x, gradient, || match (bias.map(buffer), buffer(weight)) {
-        (None, out) if adding => EpilogueArgs::Add { out, length: columns },
-        (None, out) => EpilogueArgs::Write { out, length: columns },
-        (Some(bias), out) if adding => EpilogueArgs::AddWithColumnSums { out, bias },
-        (Some(bias), out) => EpilogueArgs::WriteWithColumnSums { out, bias },
-    });
+    Product::new(Form::LeftTransposed, sizes, [rows, columns]).write(x, gradient, weight, bias, adding);
 }

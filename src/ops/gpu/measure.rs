@@ -17,12 +17,13 @@ use crate::ops::{
 };
 
 const FORMS: [Form; 3] = [Form::Straight, Form::RightTransposed, Form::LeftTransposed];
-/// Sides of the square matrices that represent small and large products.
-const SMALL: usize = 256;
-const LARGE: usize = 1024;
+/// The products that represent small and large ones: with either tiles too few and enough workgroups for a large GPU, and
+/// an inner axis that is not divided.
+const SMALL: [usize; 3] = [256; 3];
+const LARGE: [usize; 3] = [2048, 1024, 512];
 /// Seconds above which a kernel is not measured with large products, and no kernel is timed again.
 const ALLOWED: f64 = 0.08;
-const ALLOWED_IN_ALL: f64 = 0.3;
+const ALLOWED_IN_ALL: f64 = 0.15;
 /// Seconds of GPU time by which two batches differ.
 const ENOUGH: f64 = 0.015;
 /// Largest number of times that each kernel is timed, in turn with the others.
@@ -85,16 +86,16 @@ async fn find(gpu: &Gpu, clock: impl Fn() -> f64) -> Result<Measured, ReadFailed
             Err(lost) => return Err(lost),
         }
     }
-    let small = seconds(&Matrices::new([SMALL; 3], gpu), &right, &clock).await?;
+    let small = seconds(&Matrices::new(SMALL, gpu), &right, &clock).await?;
     let none = || ReadFailed::Lost("no kernel computes what the CPU does".into());
     let small_choice = fastest(&small, FOR_SMALL).ok_or_else(none)?;
-    let growth = (LARGE as f64 / SMALL as f64).powi(3);
+    let growth = LARGE.iter().product::<usize>() as f64 / SMALL.iter().product::<usize>() as f64;
     let able: Vec<Kernel> =
         small.iter().filter(|(_, seconds)| seconds * growth < ALLOWED).map(|&(kernel, _)| kernel).collect();
     // On a GPU too slow for large products, the best kernel for small ones is the best guess.
     let mut large_choice = small_choice;
     if !able.is_empty() {
-        let large = seconds(&Matrices::new([LARGE; 3], gpu), &able, &clock).await?;
+        let large = seconds(&Matrices::new(LARGE, gpu), &able, &clock).await?;
         large_choice = fastest(&large, FOR_LARGE).unwrap_or(small_choice);
     }
     let attention = attention::fastest(gpu, &clock).await?;

@@ -22,6 +22,7 @@ mod product;
 mod queue;
 mod random;
 mod rows;
+mod slices;
 mod tiles;
 
 pub use adamw::{DECAY_STEP, Part as AdamWPart, Update, adamw};

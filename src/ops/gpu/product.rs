@@ -10,69 +10,15 @@ use cubecl::prelude::*;
 use half::f16;
 
 use super::{
-    block::{Block, Form, block, in_parts, lanes},
+    block::{Block, Form, block, in_parts},
     epilogue::{self, Epilogue, EpilogueArgs},
-    memory::{Tensor, buffer, client, is_half},
-    tiles,
+    memory::{Tensor, buffer, client, empty, is_half},
+    slices, tiles,
 };
 use crate::config::Activation;
 
-/// The block of the product whose first entry is (`row`, `column`), row after row. Rows and columns beyond the end
-/// repeat the last.
-#[cube]
-fn sums<X: Float, Y: Float, L: Size, R: Size>(
-    left: &[Vector<X, L>],
-    right: &[Vector<Y, R>],
-    row: usize,
-    column: usize,
-    rows: usize,
-    columns: usize,
-    inner: usize,
-    left_length: usize,
-    right_length: usize,
-    #[comptime] form: Form,
-    #[comptime] block: Block,
-) -> Array<f32> {
-    let mut sums = Array::<f32>::new(comptime![block.rows * block.columns]);
-    if comptime![block.depth > 0] {
-        let at = &mut sums;
-        #[unroll]
-        for k in 0..comptime![block.rows * block.columns] {
-            at[k] = 0.0;
-        }
-        tiles::add_products::<X, Y, L, R>(
-            left,
-            right,
-            at,
-            row,
-            rows,
-            columns,
-            inner,
-            left_length,
-            right_length,
-            form,
-            block,
-        );
-    } else if row < rows && column < columns {
-        let at = &mut sums;
-        add_products::<X, Y, L, R>(
-            left,
-            right,
-            at,
-            row,
-            column,
-            rows,
-            columns,
-            inner,
-            left_length,
-            right_length,
-            form,
-            block,
-        );
-    }
-    sums
-}
-
+/// Adds the block of the product whose first entry is (`row`, `column`) to `sums`, row after row. Rows and columns beyond
+/// the end repeat the last.
 #[cube]
 fn add_products<X: Float, Y: Float, L: Size, R: Size>(
     left: &[Vector<X, L>],
@@ -257,16 +203,17 @@ fn next_row(sums: &mut Array<f32>, #[comptime] block: Block) {
 
 /// The product with its epilogue. An epilogue that adds to existing numbers must be applied to each entry `once`; others may
 /// be applied to the last row and column again for the threads beyond them: a branch around each entry would take a driver
-/// longer to compile than all the rest.
+/// longer to compile than all the rest. `slice`: the length of the inner axis that each layer of workgroups multiplies.
 #[cube(launch_unchecked)]
-fn product_kernel<X: Float, Y: Float, L: Size, R: Size>(
+fn product_kernel<X: Float, Y: Float, Held: Float, L: Size, R: Size, O: Size>(
     left: &[Vector<X, L>],
     right: &[Vector<Y, R>],
-    end: &mut Epilogue,
+    end: &mut Epilogue<O>,
     first: usize,
     rows: usize,
     columns: usize,
     inner: usize,
+    slice: usize,
     left_length: usize,
     right_length: usize,
     #[comptime] once: bool,
@@ -274,35 +221,74 @@ fn product_kernel<X: Float, Y: Float, L: Size, R: Size>(
     #[comptime] form: Form,
     #[comptime] block: Block,
 ) {
-    let (row, column) = corner(first, block);
-    let mut sums =
-        sums::<X, Y, L, R>(left, right, row, column, rows, columns, inner, left_length, right_length, form, block);
-    if comptime![once] {
-        for i in row..min(row + block.rows, rows) {
+    if comptime![block.tiled] {
+        tiles::product::<X, Y, Held, L, R, O>(
+            left,
+            right,
+            end,
+            first,
+            rows,
+            columns,
+            inner,
+            slice,
+            left_length,
+            right_length,
+            activation,
+            form,
+            block,
+        );
+    } else {
+        let (row, column) = corner(first, block);
+        let inside = row < rows && column < columns;
+        let mut sums = Array::<f32>::new(comptime![block.rows * block.columns]);
+        if inside {
+            let at = &mut sums;
+            add_products::<X, Y, L, R>(
+                left,
+                right,
+                at,
+                row,
+                column,
+                rows,
+                columns,
+                inner,
+                left_length,
+                right_length,
+                form,
+                block,
+            );
+        }
+        if comptime![once] {
+            for i in row..min(row + block.rows, rows) {
+                #[unroll]
+                for j in 0..block.columns {
+                    let at = column + comptime![j * block.group.0 as usize];
+                    if at < columns {
+                        let (sum, none) = (Vector::<f32, O>::new(sums[j]), Vector::<f32, O>::new(0.0));
+                        epilogue::of_entry::<O>(end, sum, none, i, at, columns, activation, 1usize);
+                    }
+                }
+                next_row(&mut sums, block);
+            }
+            epilogue::column_sums::<Y, R, O>(end, right, row, column, columns, inner, block);
+        } else if inside {
             #[unroll]
             for j in 0..block.columns {
-                let at = column + comptime![j * block.group.0 as usize];
-                if at < columns {
-                    epilogue::of_entry(end, sums[j], 0.0f32, i, at, columns, activation);
+                let at = min(column + comptime![j * block.group.0 as usize], columns - 1);
+                let of_column = epilogue::of_column::<O>(end, at, 1usize);
+                #[unroll]
+                for i in 0..block.rows {
+                    let row = min(row + i, rows - 1);
+                    let sum = Vector::<f32, O>::new(sums[comptime![i * block.columns + j]]);
+                    epilogue::of_entry::<O>(end, sum, of_column, row, at, columns, activation, 1usize);
                 }
-            }
-            next_row(&mut sums, block);
-        }
-        epilogue::column_sums::<Y, R>(end, right, first, row, column, columns, inner, block);
-    } else if row < rows && column < columns {
-        #[unroll]
-        for j in 0..block.columns {
-            let at = min(column + comptime![j * block.group.0 as usize], columns - 1);
-            let of_column = epilogue::of_column(end, at);
-            #[unroll]
-            for i in 0..block.rows {
-                let row = min(row + i, rows - 1);
-                let sum = sums[comptime![i * block.columns + j]];
-                epilogue::of_entry(end, sum, of_column, row, at, columns, activation);
             }
         }
     }
 }
+
+/// The epilogue of a product to queue.
+pub(super) type End = EpilogueArgs<product_kernel::O>;
 
 /// Queues a kernel that reads or writes one tensor of either precision.
 macro_rules! launch_out {
@@ -319,39 +305,54 @@ pub(super) use launch_out;
 /// A matrix product to queue.
 pub(super) struct Product {
     pub(super) form: Form,
-    pub(super) block: Block,
     /// Rows, columns and inner axis.
     pub(super) sizes: [usize; 3],
-    /// The numbers from one row to the next in the left and the right factor.
-    pub(super) lengths: [usize; 2],
+    /// The numbers from one row to the next in the left factor, in the right one and in the result.
+    pub(super) lengths: [usize; 3],
     /// The activation that an epilogue applies, if it has one.
     pub(super) activation: Activation,
 }
 
 impl Product {
-    pub(super) fn new(form: Form, block: Block, sizes: [usize; 3], lengths: [usize; 2]) -> Self {
-        Self { form, block, sizes, lengths, activation: Activation::Gelu }
+    /// A product whose result has as many numbers from one row to the next as columns.
+    pub(super) fn new(form: Form, sizes: [usize; 3], [left_length, right_length]: [usize; 2]) -> Self {
+        Self { form, sizes, lengths: [left_length, right_length, sizes[1]], activation: Activation::Gelu }
     }
 
-    /// Queues the product in parts. `end` makes the epilogue of each part.
-    pub(super) fn queue<const D: usize>(&self, left: &Tensor<D>, right: &Tensor<2>, end: impl Fn() -> EpilogueArgs) {
-        let Self { form, block, sizes, lengths: [left_length, right_length], activation } = *self;
+    /// Queues the product with an epilogue that is written out for each element. `end` makes the epilogue of each part.
+    pub(super) fn queue<const D: usize>(&self, left: &Tensor<D>, right: &Tensor<2>, end: impl Fn() -> End) {
+        let (kernel, _) = left.gpu().kernel(self.sizes, false);
+        let block = block(kernel, self.form, self.sizes, self.lengths).with_long_end();
+        self.queue_with(block, self.sizes[2], left, right, end);
+    }
+
+    /// `slice`: the length of the inner axis that each layer of workgroups multiplies.
+    fn queue_with<const D: usize>(
+        &self,
+        block: Block,
+        slice: usize,
+        left: &Tensor<D>,
+        right: &Tensor<2>,
+        end: impl Fn() -> End,
+    ) {
+        let Self { form, sizes, lengths: [left_length, right_length, _], activation } = *self;
         let [rows, columns, inner] = sizes;
-        let right_lanes = if form == Form::RightTransposed { block.lanes } else { 1 };
-        in_parts(left.gpu(), block, sizes, |first, groups, dim| {
+        let slices = inner.div_ceil(slice);
+        in_parts(left.gpu(), block, sizes, slices, |first, groups, dim| {
             let end = end();
             let once = end.ends_once();
             macro_rules! launch {
-                ($x:ty, $y:ty) => {
+                ($x:ty, $y:ty, $held:ty) => {
                     // SAFETY: the kernel reads and writes rows and columns below their counts, and WebGPU keeps it
                     // inside the bound buffers besides.
                     unsafe {
-                        product_kernel::launch_unchecked::<$x, $y>(
+                        product_kernel::launch_unchecked::<$x, $y, $held>(
                             client(left),
                             groups,
                             dim,
                             block.lanes,
-                            right_lanes,
+                            block.right_lanes,
+                            block.out_lanes,
                             buffer(left),
                             buffer(right),
                             end,
@@ -359,6 +360,7 @@ impl Product {
                             rows,
                             columns,
                             inner,
+                            slice,
                             left_length,
                             right_length,
                             once,
@@ -370,18 +372,54 @@ impl Product {
                 };
             }
             match (is_half(left), is_half(right)) {
-                (false, false) => launch!(f32, f32),
-                (false, true) => launch!(f32, f16),
-                (true, false) => launch!(f16, f32),
-                (true, true) => launch!(f16, f16),
+                (false, false) => launch!(f32, f32, f32),
+                (false, true) => launch!(f32, f16, f32),
+                (true, false) => launch!(f16, f32, f32),
+                (true, true) => launch!(f16, f16, f16),
             }
         });
+    }
+
+    /// Queues the product into `out`, and the sums of the right factor's columns into `bias`, if there is one. `adding`:
+    /// both are added to what is there. What lies between the last column and a multiple of four in a row of `out` may be
+    /// overwritten.
+    pub(super) fn write<const D: usize, const E: usize>(
+        &self,
+        left: &Tensor<D>,
+        right: &Tensor<2>,
+        out: &Tensor<E>,
+        bias: Option<&Tensor<1>>,
+        adding: bool,
+    ) {
+        let Self { form, sizes: sizes @ [rows, columns, inner], lengths: lengths @ [_, _, length], .. } = *self;
+        let gpu = left.gpu();
+        let (kernel, slices) = gpu.kernel(sizes, length == columns);
+        let block = block(kernel, form, sizes, lengths);
+        let block = Block { summing: block.tiled && bias.is_some(), ..block };
+        if !block.tiled || slices == 1 {
+            self.queue_with(block, inner, left, right, || match (bias.map(buffer), buffer(out)) {
+                (None, out) if adding => End::Add { out, length },
+                (None, out) => End::Write { out, length },
+                (Some(bias), out) if adding => End::AddWithColumnSums { out, bias },
+                (Some(bias), out) => End::WriteWithColumnSums { out, bias },
+            });
+            return;
+        }
+        let slice = inner.div_ceil(slices).next_multiple_of(tiles::DEPTH);
+        let slices = inner.div_ceil(slice);
+        let sums = empty([slices * rows, columns], gpu);
+        let bias = bias.map(|bias| (empty([slices, columns], gpu), bias));
+        self.queue_with(block, slice, left, right, || match (&bias, buffer(&sums)) {
+            (None, out) => End::Write { out, length },
+            (Some((bias, _)), out) => End::WriteWithColumnSums { out, bias: buffer(bias) },
+        });
+        slices::sum_into(&sums, out, bias.as_ref().map(|(parts, bias)| (parts, *bias)), slices, adding);
     }
 }
 
 /// Queues `out = left x right`, or adds the product to what is in `out`. `lengths`: the numbers from one row to the next
-/// in `left`, `right` and `out`; in the last load of a row of `left`, what lies beyond the inner axis must be 0.
-#[allow(clippy::too_many_arguments)]
+/// in `left`, `right` and `out`; in the last load of a row of `left`, what lies beyond the inner axis must be 0, and what
+/// lies beyond the last column of `out` may be overwritten.
 pub fn product<const D: usize, const E: usize>(
     form: Form,
     left: &Tensor<D>,
@@ -391,14 +429,5 @@ pub fn product<const D: usize, const E: usize>(
     lengths: [usize; 3],
     adding: bool,
 ) {
-    let [left_length, right_length, length] = lengths;
-    let aligned = match form {
-        Form::RightTransposed => &[left_length, right_length, sizes[2]][..],
-        _ => &[left_length],
-    };
-    let block = block(out.gpu(), sizes, lanes(aligned), form);
-    Product::new(form, block, sizes, [left_length, right_length]).queue(left, right, || {
-        let out = buffer(out);
-        if adding { EpilogueArgs::Add { out, length } } else { EpilogueArgs::Write { out, length } }
-    });
+    Product { lengths, ..Product::new(form, sizes, [lengths[0], lengths[1]]) }.write(left, right, out, None, adding);
 }
