@@ -3,7 +3,8 @@
 //   registers, spills, scratch, waves, useful, load (bytes of the narrowest load from workgroup memory), refused;
 // - `most` or `least`, the bar;
 // - `compiler`, for what one says, and `since`, the first version of Mesa that the bar is for;
-// - `kernels`, a pattern of names; `models`, `with` (the choice of kernels) and `in` (f32 or f16): what it is for; without one, all.
+// - `kernels`: products, attention, others, or a pattern of names; `models`, `with` (the choice of kernels) and `in` (f32 or
+//   f16): what it is for; without one, all.
 // Bars for a step's gigabytes need a choice and a precision.
 import { readFile } from "node:fs/promises";
 import path from "node:path";
@@ -23,6 +24,10 @@ const ofCompiler = {
   // An error breaks every bar.
   refused: () => 0,
 };
+
+const attention = "^(attention_|query_gradient|key_gradient)";
+const products = "^product_kernel";
+const patterns = { attention, products, others: `^(?!${attention}|${products})` };
 
 const inWords = ({ figure, most, least, compiler, kernels = "every kernel", models, with: choice, in: precision }) =>
   [compiler, kernels, models?.join(","), choice, precision, figure, most === undefined ? `>= ${least}` : `<= ${most}`]
@@ -54,7 +59,7 @@ export async function tested({ kernels, compiled, missing, versions }) {
 function casesOf({ figure, kernels: pattern = "", models, with: choice, in: precision }, kernels) {
   const chosen = Object.entries(kernels).filter(([model]) => models?.includes(model) ?? true);
   const fits = ({ name, candidates, precisions }) =>
-    new RegExp(pattern).test(name) &&
+    new RegExp(patterns[pattern] ?? pattern).test(name) &&
     (!choice || candidates.some((candidate) => candidate === "all" || candidate.split("+").includes(choice))) &&
     (!precision || precisions.includes(precision));
   return chosen.flatMap(([model, of]) => {
