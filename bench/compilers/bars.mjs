@@ -44,12 +44,13 @@ const inWords = ({ figure, most, least, compiler, kernels, models, with: part, c
     .join(" ");
 
 /**
- * Tests the bars of the compilers that are compiled or missing. Resolves with the words of each, and what breaks it, or why it
+ * Tests the bars of the models and compilers that were asked for. Resolves with the words of each, and what breaks it, or why it
  * cannot be tested.
  */
 export async function tested({ kernels, steps, compiled, missing, versions }) {
   const bars = JSON.parse(await readFile(path.join(import.meta.dirname, "bars.json"), "utf8"));
-  const asked = ({ compiler }) => !compiler || compiler in compiled || compiler in missing;
+  const asked = ({ compiler, models }) =>
+    (!compiler || compiler in compiled || compiler in missing) && (!models || models.some((model) => model in kernels));
   return bars.filter(asked).map((bar) => {
     const { compiler, since } = bar;
     const of = { bar: inWords(bar), broken: [] };
