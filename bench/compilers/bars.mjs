@@ -3,8 +3,9 @@
 //   registers, spills, scratch, waves, useful, load (bytes of the narrowest load from workgroup memory), refused;
 // - `most` or `least`, the bar;
 // - `compiler`, for what one says, and `since`, the first version of Mesa that the bar is for;
-// - `kernels`, a pattern of names; `models`, `with` (the choice of kernels) and `in` (f32 or f16): what it is for; without one, all.
-// Bars for a step's gigabytes need a choice and a precision.
+// - `kernels`: products, attention, others, or a pattern of names; `models`; `with`, a kernel of the choice; `chosen`: only what
+//   the choice has that a GPU is expected to make; `in`: f32 or f16. All that is not said. Gigabytes are those of that choice in
+//   f32.
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 
@@ -24,18 +25,32 @@ const ofCompiler = {
   refused: () => 0,
 };
 
-const inWords = ({ figure, most, least, compiler, kernels = "every kernel", models, with: choice, in: precision }) =>
-  [compiler, kernels, models?.join(","), choice, precision, figure, most === undefined ? `>= ${least}` : `<= ${most}`]
+const attention = "^(attention_|query_gradient|key_gradient)";
+const products = "^product_kernel";
+const patterns = { attention, products, others: `^(?!${attention}|${products})` };
+
+const inWords = ({ figure, most, least, compiler, kernels, models, with: part, chosen, in: precision }) =>
+  [
+    compiler,
+    kernels,
+    models?.join(","),
+    part,
+    chosen && "chosen",
+    precision,
+    figure,
+    most === undefined ? `>= ${least}` : `<= ${most}`,
+  ]
     .filter(Boolean)
     .join(" ");
 
 /**
- * Tests the bars of the compilers that are compiled or missing. Resolves with the words of each, and what breaks it, or why it
+ * Tests the bars of the models and compilers that were asked for. Resolves with the words of each, and what breaks it, or why it
  * cannot be tested.
  */
-export async function tested({ kernels, compiled, missing, versions }) {
+export async function tested({ kernels, steps, compiled, missing, versions }) {
   const bars = JSON.parse(await readFile(path.join(import.meta.dirname, "bars.json"), "utf8"));
-  const asked = ({ compiler }) => !compiler || compiler in compiled || compiler in missing;
+  const asked = ({ compiler, models }) =>
+    (!compiler || compiler in compiled || compiler in missing) && (!models || models.some((model) => model in kernels));
   return bars.filter(asked).map((bar) => {
     const { compiler, since } = bar;
     const of = { bar: inWords(bar), broken: [] };
@@ -44,24 +59,28 @@ export async function tested({ kernels, compiled, missing, versions }) {
     if (since && versions[compiler] < since) {
       return { ...of, skipped: `${compiler}: Mesa ${versions[compiler]} is older than ${since}` };
     }
-    const cases = casesOf(bar, kernels);
+    const cases = bar.figure === "gigabytes" ? stepsOf(bar, steps) : casesOf(bar, kernels);
     if (cases.length === 0) return { ...of, broken: ["no kernel is of this name"] };
     return { ...of, broken: cases.flatMap((one) => broken(bar, one, compiled[compiler]) ?? []) };
   });
 }
 
-/** The kernels that a bar is for, or the steps. */
-function casesOf({ figure, kernels: pattern = "", models, with: choice, in: precision }, kernels) {
-  const chosen = Object.entries(kernels).filter(([model]) => models?.includes(model) ?? true);
-  const fits = ({ name, candidates, precisions }) =>
-    new RegExp(pattern).test(name) &&
-    (!choice || candidates.some((candidate) => candidate === "all" || candidate.split("+").includes(choice))) &&
-    (!precision || precisions.includes(precision));
-  return chosen.flatMap(([model, of]) => {
-    const fitting = of.filter(fits);
-    if (figure !== "gigabytes") return fitting.map((kernel) => ({ model, kernel }));
-    const bytes = fitting.flatMap(({ dispatches }) => dispatches.map(({ bytes }) => bytes));
-    return [{ model, gigabytes: bytes.reduce((all, one) => all + one, 0) / 1e9 }];
+/** The kernels that a bar is for. */
+function casesOf({ kernels: pattern = "", models, with: part, chosen, in: precision }, kernels) {
+  const fits = (kernel) =>
+    new RegExp(patterns[pattern] ?? pattern).test(kernel.name) &&
+    (!part || kernel.with === part) &&
+    (!chosen || kernel.chosen) &&
+    (!precision || kernel.precisions.includes(precision));
+  const fitting = Object.entries(kernels).filter(([model]) => models?.includes(model) ?? true);
+  return fitting.flatMap(([model, of]) => of.filter(fits).map((kernel) => ({ model, kernel })));
+}
+
+function stepsOf({ models }, steps) {
+  const fitting = Object.entries(steps).filter(([model]) => models?.includes(model) ?? true);
+  return fitting.map(([model, [{ kernels }]]) => {
+    const bytes = kernels.flatMap(({ dispatches }) => dispatches.map(({ bytes }) => bytes));
+    return { model, gigabytes: bytes.reduce((all, one) => all + one, 0) / 1e9 };
   });
 }
 

@@ -88,19 +88,29 @@ export async function load(dist, folder) {
 }
 
 /**
- * The choices of kernels that use each kernel there is, by name. They are read from the module's types: each field of `Choice`
- * is a union of strings.
+ * The choices of kernels to compile: first the one that a GPU is expected to make, then for each kernel one that uses it wherever it
+ * can. They are read from the module's types: each field of `Choice` is a union of strings. The last kernel of a union is the one
+ * for large GPUs; where several fields have the same union, they get the last ones in order.
  */
 async function choices(dist) {
   const types = await readFile(path.join(dist, "lorito.d.ts"), "utf8");
   const [, body] = types.match(/export interface Choice \{([\s\S]*?)\n\}/);
-  const fields = [...body.matchAll(/^\s*(\w+)\??: (\w+);/gm)].map(([, field, type]) => {
+  const unions = new Map();
+  for (const [, field, type] of body.matchAll(/^\s*(\w+)\??: (\w+)(?: \| undefined)?;/gm)) {
     const [, union] = types.match(new RegExp(`export type ${type} = (.*);`));
-    return [field, union.split(" | ").map((word) => JSON.parse(word))];
-  });
-  const most = Math.max(...fields.map(([, kernels]) => kernels.length));
-  return Array.from({ length: most }, (_, at) => {
-    const choice = Object.fromEntries(fields.map(([field, kernels]) => [field, kernels[at % kernels.length]]));
-    return { name: [...new Set(Object.values(choice))].join("+"), choice };
-  });
+    const { fields } = unions.get(type) ?? unions.set(type, { fields: [], values: union.split(" | ") }).get(type);
+    fields.push(field);
+  }
+  const all = [...unions.values()].map(({ fields, values }) => ({
+    fields,
+    values: values.map((one) => JSON.parse(one)),
+  }));
+  const expected = {};
+  for (const { fields, values } of all) {
+    for (const [at, field] of fields.entries()) expected[field] = values.at(at - fields.length);
+  }
+  const one = ({ fields, values }) =>
+    values.map((value) => ({ ...expected, ...Object.fromEntries(fields.map((field) => [field, value])) }));
+  const different = new Map([expected, ...all.flatMap(one)].map((choice) => [JSON.stringify(choice), choice]));
+  return [...different.values()];
 }

@@ -18,26 +18,35 @@ export function kernelsOf(dispatches, configuration) {
 }
 
 /**
- * Joins equal kernels of several steps of a model, given as [choice of kernels, precision, kernels]: `candidates` names the choices
- * that have it, or all, and `precisions` the precisions.
+ * Joins the kernels of several steps of a model, given as choice of kernels, precision, and kernels. `chosen`: whether the first
+ * choice has it; `with`: the part of the choices that it belongs to, or all; its dispatches are those of the first step that has it.
  */
 export function joined(steps) {
   const different = new Map();
-  const all = (at) => [...new Set(steps.map((step) => step[at]))];
-  for (const [candidate, precision, kernels] of steps) {
+  for (const { choice, precision, kernels } of steps) {
     for (const kernel of kernels) {
-      const key = JSON.stringify([kernel.id, kernel.dispatches]);
-      const known = different.get(key) ?? { ...kernel, candidates: new Set(), precisions: new Set() };
-      known.candidates.add(candidate);
+      const known = different.get(kernel.id) ?? { ...kernel, choices: new Set(), precisions: new Set() };
+      known.choices.add(choice);
       known.precisions.add(precision);
-      different.set(key, known);
+      different.set(kernel.id, known);
     }
   }
-  return [...different.values()].map((kernel) => ({
+  const all = [...new Set(steps.map(({ choice }) => choice))];
+  return [...different.values()].map(({ choices, precisions, ...kernel }) => ({
     ...kernel,
-    candidates: kernel.candidates.size === all(0).length ? ["all"] : [...kernel.candidates],
-    precisions: [...kernel.precisions],
+    chosen: choices.has(all[0]),
+    with: partOf(choices, all),
+    precisions: [...precisions],
   }));
+}
+
+/** The kernel that all of `choices` name, and the fewest of the others. */
+function partOf(choices, all) {
+  if (choices.size === all.length) return "all";
+  const having = (name) => all.filter((choice) => Object.values(choice).includes(name));
+  const names = [...new Set(all.flatMap((choice) => Object.values(choice)))];
+  const fitting = names.filter((name) => [...choices].every((choice) => having(name).includes(choice)));
+  return fitting.toSorted((a, b) => having(a).length - having(b).length)[0] ?? "some";
 }
 
 const bytes = { f32: 4, u32: 4, i32: 4, f16: 2 };

@@ -33,7 +33,7 @@ const folder = path.resolve(given.folder);
 const began = performance.now();
 const tell = (line) => console.log(`${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${line}`);
 
-/** Shader sources by id, the kernels of each model, and the steps: choice, precision, kernels. */
+/** Shader sources by id, the kernels of each model, and the steps. */
 async function captured() {
   const { step, presets, choices } = await load(path.resolve(given.dist), path.join(folder, "module"));
   const models = { ...presets, ...others };
@@ -43,10 +43,10 @@ async function captured() {
   const [shaders, kernels, steps] = [{}, {}, {}];
   for (const name of names) {
     steps[name] = [];
-    for (const { name: choice, choice: uses } of choices) {
+    for (const choice of choices) {
       for (const precision of ["f32", "f16"]) {
-        const dispatches = await step(models[name], uses, precision === "f16");
-        steps[name].push([choice, precision, kernelsOf(dispatches, models[name])]);
+        const dispatches = await step(models[name], choice, precision === "f16");
+        steps[name].push({ choice, precision, kernels: kernelsOf(dispatches, models[name]) });
       }
     }
     kernels[name] = joined(steps[name]);
@@ -93,9 +93,9 @@ function printTables({ kernels, steps }, compiled) {
     for (const [id, { error }] of Object.entries(results))
       if (error) console.log(`${compiler} refuses ${id}: ${error}`);
   }
-  for (const [name, all] of Object.entries(steps)) {
-    const [choice, , of] = all.findLast(([, precision]) => precision === "f32");
-    console.log(`\n${name}, ${choice}: the least time of a step\n${leastTimes(roofline(of))}`);
+  for (const [name, [{ choice, kernels }]] of Object.entries(steps)) {
+    const chosen = [...new Set(Object.values(choice))].join(", ");
+    console.log(`\n${name}, ${chosen}, f32: the least time of a step\n${leastTimes(roofline(kernels))}`);
   }
 }
 
@@ -114,8 +114,8 @@ function printBars(bars) {
 
 const got = await captured();
 const { compiled, missing, versions } = await compile(got.shaders);
-if (given.json) await writeFile(given.json, JSON.stringify({ kernels: got.kernels, compiled }));
+if (given.json) await writeFile(given.json, JSON.stringify({ ...got, compiled, missing, versions }));
 if (!given.check) printTables(got, compiled);
 console.log();
-const kept = printBars(await tested({ kernels: got.kernels, compiled, missing, versions }));
+const kept = printBars(await tested({ ...got, compiled, missing, versions }));
 process.exit(given.check && !kept ? 1 : 0);

@@ -21,7 +21,7 @@ const range = (numbers) => [...new Set([Math.min(...numbers), Math.max(...number
 
 const ofKernel = [
   ["kernel", (kernel) => kernel.name],
-  ["with", (kernel) => kernel.candidates.join(" ")],
+  ["with", (kernel) => (kernel.chosen ? kernel.with : `(${kernel.with})`)],
   ["in", (kernel) => kernel.precisions.join(" ")],
   ["times", (kernel) => kernel.dispatches.length],
   ["groups", (kernel) => range(kernel.dispatches.map(({ groups }) => groups))],
@@ -40,7 +40,8 @@ const figures = {
   lines: (got) => got.lines,
 };
 
-export const legend = `with: the choice of kernels that uses it. in: f32 or f16. times: dispatches a step. memory: workgroup memory in bytes.
+export const legend = `with: the kernel of the choice that it belongs to; in brackets if the choice that a GPU is expected to make has another one in its
+place. in: f32 or f16. times: dispatches a step. memory: workgroup memory in bytes.
 AMD (RDNA): spills in registers, scratch in bytes a wave; waves: that fit a SIMD at once; useful: multiply-adds of all vector
 instructions in the innermost loop with the most of them, * in the whole kernel; loads from workgroup memory and fetches from
 buffers in that loop, number x bytes a thread. NVIDIA (Ada): spills in bytes a thread; loads in the whole kernel.
