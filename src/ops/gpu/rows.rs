@@ -7,7 +7,7 @@ use cubecl::prelude::*;
 pub(super) const GROUP: u32 = 64;
 /// Threads of a team, where rows are short.
 pub(super) const TEAM: usize = 32;
-/// Largest number of loads that each thread keeps in registers.
+/// Largest number of loads that each thread keeps in registers: more would not fit those of phones.
 const MOST_KEPT: usize = 8;
 
 /// How a team of threads goes through its row; known when a kernel is compiled.
@@ -30,9 +30,9 @@ impl Row {
         Self { team: TEAM, lanes, turns: loads.div_ceil(TEAM), ragged: !loads.is_multiple_of(TEAM) }
     }
 
-    /// Whether each thread keeps its part of the row in registers; it is read again for every pass otherwise.
-    pub fn kept(self) -> bool {
-        self.turns <= MOST_KEPT
+    /// Whether each thread keeps its part of `tensors` rows in registers; they are read again for every pass otherwise.
+    pub fn keeps(self, tensors: usize) -> bool {
+        tensors * self.turns <= MOST_KEPT
     }
 }
 
@@ -91,6 +91,6 @@ mod tests {
     fn only_short_rows_are_kept_in_registers() {
         assert_eq!(Row::new(1024, 4), Row { team: 32, lanes: 4, turns: 8, ragged: false });
         assert_eq!(Row::new(130, 1), Row { team: 32, lanes: 1, turns: 5, ragged: true });
-        assert!(Row::new(1024, 4).kept() && !Row::new(1028, 4).kept());
+        assert!(Row::new(1024, 4).keeps(1) && !Row::new(1028, 4).keeps(1) && !Row::new(1024, 4).keeps(2));
     }
 }

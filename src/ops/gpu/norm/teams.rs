@@ -36,12 +36,12 @@ pub(super) fn forward<Y: Float, N: Size>(
     let place = team_place(row.team);
     let mut sums = Shared::<[f32]>::new_slice(comptime![GROUP as usize]);
     let mut squares = Shared::<[f32]>::new_slice(comptime![GROUP as usize]);
-    let mut kept = Array::<Vector<f32, N>>::new(comptime![if row.kept() { row.turns } else { 1 }]);
+    let mut kept = Array::<Vector<f32, N>>::new(comptime![if row.keeps(1) { row.turns } else { 1 }]);
     let mut sum = Vector::<f32, N>::new(0.0);
-    #[unroll(row.kept())]
+    #[unroll(row.keeps(1))]
     for turn in 0..row.turns {
         let value = loaded::<N>(x, at, place + turn * row.team, length, row);
-        if comptime![row.kept()] {
+        if comptime![row.keeps(1)] {
             kept[turn] = value;
         }
         sum += value;
@@ -51,10 +51,10 @@ pub(super) fn forward<Y: Float, N: Size>(
     let mean = team_sum(&sums, row.team) / width;
     let means = Vector::<f32, N>::new(mean);
     let mut square = Vector::<f32, N>::new(0.0);
-    #[unroll(row.kept())]
+    #[unroll(row.keeps(1))]
     for turn in 0..row.turns {
         let k = place + turn * row.team;
-        let value = if comptime![row.kept()] { kept[turn] } else { loaded::<N>(x, at, k, length, row) };
+        let value = if comptime![row.keeps(1)] { kept[turn] } else { loaded::<N>(x, at, k, length, row) };
         let centred = within::<N>(value - means, k, length, row);
         square += centred * centred;
     }
@@ -62,11 +62,11 @@ pub(super) fn forward<Y: Float, N: Size>(
     sync_cube();
     let inverse = 1.0 / (team_sum(&squares, row.team) / width + epsilon).sqrt();
     let inverses = Vector::<f32, N>::new(inverse);
-    #[unroll(row.kept())]
+    #[unroll(row.keeps(1))]
     for turn in 0..row.turns {
         let k = place + turn * row.team;
         if inside && k < length {
-            let value = if comptime![row.kept()] { kept[turn] } else { x[at + k] };
+            let value = if comptime![row.keeps(1)] { kept[turn] } else { x[at + k] };
             y[at + k] = Vector::cast_from((value - means) * inverses * gain[k] + bias[k]);
         }
     }
@@ -100,17 +100,17 @@ pub(super) fn backward<N: Size>(
     let inverses = Vector::<f32, N>::new(statistics[read * 2 + 1]);
     let mut sums = Shared::<[f32]>::new_slice(comptime![GROUP as usize]);
     let mut sums_along = Shared::<[f32]>::new_slice(comptime![GROUP as usize]);
-    let size = comptime![if row.kept() { row.turns } else { 1 }];
+    let size = comptime![if row.keeps(2) { row.turns } else { 1 }];
     let mut kept = Array::<Vector<f32, N>>::new(size);
     let mut kept_scaled = Array::<Vector<f32, N>>::new(size);
     let mut sum = Vector::<f32, N>::new(0.0);
     let mut along = Vector::<f32, N>::new(0.0);
-    #[unroll(row.kept())]
+    #[unroll(row.keeps(2))]
     for turn in 0..row.turns {
         let k = place + turn * row.team;
         let normalised = (loaded::<N>(x, at, k, length, row) - means) * inverses;
         let scaled = loaded::<N>(gradient, at, k, length, row) * loaded::<N>(gain, 0usize, k, length, row);
-        if comptime![row.kept()] {
+        if comptime![row.keeps(2)] {
             kept[turn] = normalised;
             kept_scaled[turn] = scaled;
         }
@@ -122,12 +122,12 @@ pub(super) fn backward<N: Size>(
     sync_cube();
     let mean = Vector::<f32, N>::new(team_sum(&sums, row.team) / width);
     let mean_along = Vector::<f32, N>::new(team_sum(&sums_along, row.team) / width);
-    #[unroll(row.kept())]
+    #[unroll(row.keeps(2))]
     for turn in 0..row.turns {
         let k = place + turn * row.team;
         if inside && k < length {
-            let normalised = if comptime![row.kept()] { kept[turn] } else { (x[at + k] - means) * inverses };
-            let scaled = if comptime![row.kept()] { kept_scaled[turn] } else { gradient[at + k] * gain[k] };
+            let normalised = if comptime![row.keeps(2)] { kept[turn] } else { (x[at + k] - means) * inverses };
+            let scaled = if comptime![row.keeps(2)] { kept_scaled[turn] } else { gradient[at + k] * gain[k] };
             let mut value = (scaled - mean - normalised * mean_along) * inverses;
             if comptime![residual_too] {
                 value += residual[at + k];
