@@ -306,8 +306,8 @@ impl Session {
         Ok(())
     }
 
-    /// Measures which kernels for matrix products are fastest on this GPU, and uses them from now on. `clock` returns
-    /// seconds. On the CPU it returns the default choice.
+    /// Measures which kernels for matrix products and attention are fastest on this GPU, and uses them from now on. `clock`
+    /// returns seconds. On the CPU it returns the default choice.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] if the GPU stopped answering, or no kernel gives the results of the CPU;

@@ -150,7 +150,7 @@ impl Session {
         }
     }
 
-    /// Measures and uses the GPU's fastest kernels for matrix products, in half a second at most.
+    /// Measures and uses the GPU's fastest kernels for matrix products and attention, in half a second at most.
     #[wasm_bindgen(js_name = measureKernels, unchecked_return_type = "KernelChoice")]
     pub async fn measure_kernels(&self) -> Thrown<JsValue> {
         answer(self.0.measure_kernels(seconds).await)

@@ -1,5 +1,5 @@
-//! Measures which matrix-product kernel is fastest on this GPU. Each kernel's result is compared with the CPU's own
-//! product first: a kernel that is wrong on this driver is not used.
+//! Measures which matrix-product kernel is fastest on this GPU, and which kernels of attention (`attention/measure.rs`). Each
+//! kernel's result is compared with the CPU's own product first: a kernel that is wrong on this driver is not used.
 
 use super::{
     attention,
