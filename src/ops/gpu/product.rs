@@ -413,7 +413,7 @@ impl Product {
             (None, out) => End::Write { out, length },
             (Some((bias, _)), out) => End::WriteWithColumnSums { out, bias: buffer(bias) },
         });
-        slices::sum_into(&sums, out, bias.as_ref().map(|(parts, bias)| (parts, *bias)), slices, adding);
+        slices::sum_into(&sums, out, bias.as_ref().map(|(sums, bias)| (sums, *bias)), slices, adding);
     }
 }
 
