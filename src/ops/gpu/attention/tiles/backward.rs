@@ -70,7 +70,8 @@ fn query_gradient<Y: Float, N: Size>(
             // A loop, because all these numbers at a time would be more registers than the rest of the kernel needs.
             for k in 0..tile.kept * once {
                 let d = across() + k * ACROSS;
-                product += load::<Y, N>(output, at, d, tile) * load::<f32, N>(gradient, at, d, tile);
+                let inside = comptime![tile.length.is_multiple_of(ACROSS)];
+                product += load::<Y, N>(output, at, d, inside, tile) * load::<f32, N>(gradient, at, d, inside, tile);
             }
             row_along[i] = total::<Const<4>>(product, 4usize);
             #[unroll]

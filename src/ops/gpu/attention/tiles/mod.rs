@@ -114,16 +114,20 @@ fn first_row() -> usize {
     UNIT_POS as usize / ACROSS
 }
 
-/// Four numbers of a head that begins at `at`: the vector `d` of it, zeros beyond its width.
+/// Four numbers of a head that begins at `at`: the vector `d` of it, zeros beyond its width. `inside`: it has a vector `d`.
 #[cube]
-fn load<E: Float, N: Size>(from: &[Vector<E, N>], at: usize, d: usize, #[comptime] tile: Tile) -> Four {
+fn load<E: Float, N: Size>(
+    from: &[Vector<E, N>],
+    at: usize,
+    d: usize,
+    #[comptime] inside: bool,
+    #[comptime] tile: Tile,
+) -> Four {
     let mut four = Four::new(0.0);
     if comptime![tile.lanes == 4] {
-        let value = from[at + min(d, comptime![tile.length - 1])];
-        let inside = d < tile.length;
-        #[unroll]
-        for q in 0..4usize {
-            four.insert(q, select(inside, f32::cast_from(value.extract(q)), 0.0));
+        four = Four::cast_from(from[at + clamped(d, inside, tile)]);
+        if comptime![!inside] {
+            four = select(d < tile.length, four, Four::new(0.0));
         }
     } else {
         #[unroll]
@@ -134,6 +138,16 @@ fn load<E: Float, N: Size>(from: &[Vector<E, N>], at: usize, d: usize, #[comptim
         }
     }
     four
+}
+
+/// The vector `d` of a head, or its last one; `inside`: it has one.
+#[cube]
+fn clamped(d: usize, #[comptime] inside: bool, #[comptime] tile: Tile) -> usize {
+    let mut place = d;
+    if comptime![!inside] {
+        place = min(d, comptime![tile.length - 1]);
+    }
+    place
 }
 
 /// Writes vector `d` of a head that begins at `at`, if it has so many.
@@ -229,7 +243,8 @@ fn load_part<N: Size>(
             if dealt {
                 row = position % ACROSS * 4 + position / ACROSS;
             }
-            let value = load::<f32, N>(from, at + min(row, count - 1) * length, start + d, tile);
+            let inside = comptime![tile.length.is_multiple_of(tile.depth)];
+            let value = load::<f32, N>(from, at + min(row, count - 1) * length, start + d, inside, tile);
             memory[place + d * STRIDE + position] = value;
         }
     }
@@ -260,7 +275,7 @@ fn add_weighted<N: Size>(
             let index = comptime![turn * threads] + UNIT_POS as usize;
             if comptime![all.is_multiple_of(threads)] || index < all {
                 let row = min(part * whole + index / tile.length, count - 1);
-                memory[index] = load::<f32, N>(from, at + row * length, index % tile.length, tile);
+                memory[index] = load::<f32, N>(from, at + row * length, index % tile.length, true, tile);
             }
         }
         sync_cube();
@@ -273,7 +288,8 @@ fn add_weighted<N: Size>(
             }
             #[unroll]
             for k in 0..tile.kept {
-                let place = min(across() + comptime![k * ACROSS], comptime![tile.length - 1]);
+                let inside = comptime![tile.length.is_multiple_of(ACROSS)];
+                let place = clamped(across() + comptime![k * ACROSS], inside, tile);
                 #[unroll]
                 for q in 0..4usize {
                     let value = memory[(four * 4 + q) * tile.length + place];
