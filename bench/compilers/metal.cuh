@@ -87,6 +87,9 @@ __device__ inline half clamp(half x, half low, half high) { return min(max(x, lo
 __device__ inline uint clamp(uint x, uint low, uint high) { return min(max(x, low), high); }
 __device__ inline int clamp(int x, int low, int high) { return min(max(x, low), high); }
 template <typename T> __device__ inline T select(T otherwise, T then, bool condition) { return condition ? then : otherwise; }
+template <typename V> __device__ inline V select(V otherwise, V then, bool4 c) {
+  return V(c.x ? then.x : otherwise.x, c.y ? then.y : otherwise.y, c.z ? then.z : otherwise.z, c.w ? then.w : otherwise.w);
+}
 
 #define FUNCTION(f) \
   LANES(2) f(vector<T, 2> a) { return {f(a.x), f(a.y)}; } \
