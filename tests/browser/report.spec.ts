@@ -46,7 +46,7 @@ test("a report has the facts for debugging, and no word of the text", async ({ p
     expect(lines.get("adapter")).toMatch(/swiftshader/i);
     expect(lines.get("features")).toContain("timestamp-query");
     expect(lines.get("limits")).toMatch(/maxStorageBufferBindingSize \d+/);
-    expect(lines.get("kernels")).toBe("small registers, large registers, attention rows");
+    expect(lines.get("kernels")).toBe("small registers, large registers, attention rows, rows thread");
     expect(lines.get("self-check")).toMatch(/^passed, /);
     expect(lines.get("token written")).toMatch(/^[\d.e-]+ ms on the CPU, [\d.]+ ms on the GPU/);
   } else {
