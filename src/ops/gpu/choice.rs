@@ -27,7 +27,7 @@ pub enum AttentionKernels {
     /// A few rows in each thread's registers, no workgroup memory.
     #[default]
     Rows,
-    /// Tiles of 32 x 32 scores, eight threads to a row: up to 13 KB of workgroup memory.
+    /// Tiles of 32 x 32 scores, eight threads to a row: up to 10 KB of workgroup memory.
     Tiles,
 }
 
