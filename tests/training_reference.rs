@@ -55,12 +55,12 @@ fn batch(step: u64, windows: usize, config: &ModelConfig) -> Batch {
     }
 }
 
-/// Trains a model like the fixture's, and compares the losses.
-fn compare(fixture_name: &str, config: ModelConfig, weights: Vec<f32>) {
+/// Trains a model as the fixture says, and compares the losses.
+pub fn compare(fixture_name: &str, config: ModelConfig, weights: Vec<f32>, device: &Device) {
     let Expected { run, first_window, steps } = serde_json::from_slice(&fixture(fixture_name)).unwrap();
     assert_eq!(window(0, 0, config.vocabulary as u64, config.context), first_window);
 
-    let mut gpt = Gpt::from_flat(config, weights, &Device::cpu());
+    let mut gpt = Gpt::from_flat(config, weights, device);
     let mut trainer = Trainer::new(&gpt);
     let windows = run.batch_size;
     trainer.begin(run).unwrap();
@@ -82,7 +82,7 @@ fn compare(fixture_name: &str, config: ModelConfig, weights: Vec<f32>) {
 #[test]
 fn twenty_steps_have_the_same_losses_as_in_pytorch() {
     let model = formats::read(&fixture("models/small.safetensors")).unwrap();
-    compare("training/losses.json", ModelConfig { dropout: 0.0, ..model.config }, model.weights);
+    compare("training/losses.json", ModelConfig { dropout: 0.0, ..model.config }, model.weights, &Device::cpu());
 }
 
 #[test]
@@ -91,5 +91,5 @@ fn twenty_steps_without_biases_have_the_same_losses_as_in_pytorch() {
     let variant = Variant { bias: false, ..model.config.variant };
     let config = ModelConfig { dropout: 0.0, variant, ..model.config };
     let weights = Layout::new(&model.config).moved(&model.weights, &Layout::new(&config));
-    compare("training/losses_without_biases.json", config, weights);
+    compare("training/losses_without_biases.json", config, weights, &Device::cpu());
 }
