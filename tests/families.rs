@@ -86,7 +86,36 @@ fn twenty_steps_have_the_same_losses_as_in_pytorch() {
     for name in FAMILIES {
         let file = own_file(name);
         for device in [Device::cpu(), Device::driver_gpu()] {
-            compare(&format!("families/losses_{name}.json"), file.config, file.weights.clone(), &device);
+            let gpt = Gpt::from_flat(file.config, file.weights.clone(), &device);
+            compare(&format!("families/losses_{name}.json"), gpt, 0.5);
+        }
+    }
+}
+
+/// An adapter of PEFT with separate matrices for the parts of joint layers.
+#[test]
+fn an_adapter_of_peft_opens_trains_and_leaves_the_same() {
+    for name in FAMILIES {
+        let folder_of_adapter = files_of(&format!("families/{name}-adapter"));
+        let [config, weights] =
+            ["adapter_config.json", "adapter_model.safetensors"].map(|file| &folder_of_adapter[file][..]);
+        for mut session in sessions() {
+            open(&mut session, &folder(name)).unwrap();
+            session.import_adapter(config, weights).unwrap();
+            let expected = expected(&format!("{name}-adapter"));
+            assert_near(&block_on(session.logits(&expected.ids)).unwrap(), &expected.logits[0], name);
+            let back = unzip(&block_on(session.export_adapter("base")).unwrap());
+            assert!(tensors(&back["adapter_model.safetensors"]) == tensors(weights), "{name}");
+            let merged = unzip(&block_on(session.export_hugging_face("merged", "2026-11-30")).unwrap());
+            open(&mut session, &merged).unwrap();
+            assert_near(&block_on(session.logits(&expected.ids)).unwrap(), &expected.logits[0], name);
+        }
+        let file = own_file(name);
+        let adapter = formats::read_peft(config, weights, &file.config).unwrap();
+        for device in [Device::cpu(), Device::driver_gpu()] {
+            let mut gpt = Gpt::from_flat(file.config, file.weights.clone(), &device);
+            gpt.put_adapter(adapter.config, adapter.weights.clone());
+            compare(&format!("families/losses_{name}-adapter.json"), gpt, 0.1);
         }
     }
 }
