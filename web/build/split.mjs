@@ -29,12 +29,19 @@ const deferred = [
   "lorito::tokenizer::byte_level::",
   "lorito::tokenizer::folder::",
   "lorito::tokenizer::unicode::",
+  "combine::",
   "csv_core::",
   "miniz_oxide::",
   "nom::",
   "rayon_core::",
   "tokenizers::",
 ];
+
+/**
+ * Traits whose implementations are deferred: they read and write CubeCL's intermediate representation as text, which no
+ * run does.
+ */
+const traits = [" as pliron::parsable::Parsable>::", " as pliron::printable::Printable>::"];
 
 /**
  * Size in bytes below which a function is deferred only if all its callers are: the compiler merges similar small functions
@@ -65,6 +72,8 @@ const named = (name, beginnings) => {
   return beginnings.some((beginning) => path.startsWith(beginning));
 };
 
+const isDeferred = (name) => named(name, deferred) || traits.some((implemented) => name.includes(implemented));
+
 /** `bytes`: a module with function names. Returns both modules, without names. */
 export function split(bytes) {
   const { leaving, entries } = choose(bytes);
@@ -78,7 +87,7 @@ function choose(bytes) {
   const functions = functionsOf(module).filter(({ base }) => !base);
   const sizes = bodySizes(bytes);
   const chosen = functions.filter(
-    ({ name }, index) => named(name, deferred) && !named(name, always) && sizes[index] >= small,
+    ({ name }, index) => isDeferred(name) && !named(name, always) && sizes[index] >= small,
   );
   const idle = deferred.filter((beginning) => !chosen.some(({ name }) => named(name, [beginning])));
   if (idle.length > 0) throw new Error(`no function's name begins with ${idle.join(", ")}`);
