@@ -111,6 +111,9 @@ pub struct Family {
     pub read_config: fn(Value) -> Result<ModelConfig>,
     /// Writes a config.json, without its fields about tokens.
     pub write_config: fn(&ModelConfig) -> Value,
+    /// Keys of GGUF's metadata, without the family's name before them, and the fields of config.json that mean the same:
+    /// each is required. The field is empty where a key does not affect the computation. Other keys are refused.
+    pub gguf: &'static [(&'static str, &'static str)],
     /// The only activation that llama.cpp supports for it.
     pub llama_cpp_activation: Activation,
     /// The prefix of tensor names in models with a head; files of a model without one lack it.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     ModelFile,
     ggml::{BLOCK, Encoding},
-    gguf::{Metadata, Tensor, write},
+    gguf::write::{Metadata, Tensor, write},
 };
 use crate::{
     architecture::{Architecture, Module, Norm, Shape},

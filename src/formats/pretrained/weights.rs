@@ -1,42 +1,61 @@
-//! Locates tensors in weight files by their headers, and converts their bytes to numbers.
+//! Finds tensors in weight files by their names, and converts their bytes to numbers.
 
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 
-use half::{bf16, f16};
 use serde::Deserialize;
 
-use super::{Beginning, FloatFormat, Found, Piece};
+use super::{
+    Piece,
+    places::{self, Place},
+};
 use crate::{
     architecture::Family,
     error::{Error, Result},
     formats::{
-        git_lfs::refuse_pointer,
-        safetensors::{Header, nearest},
+        ggml::Encoding,
+        parts::{Parts, Stop},
+        safetensors::nearest,
     },
-    model::Layout,
+    model::{Layout, Parameter},
 };
 
 /// Name components that PyTorch adds for wrapped modules: compiled ones, sharded ones, those with activation
 /// checkpointing.
 const WRAPPERS: [&str; 3] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 
-pub const INDEX: &str = "model.safetensors.index.json";
+/// The names of an index, of safetensors files and of PyTorch's.
+pub const INDICES: [&str; 2] = ["model.safetensors.index.json", "pytorch_model.bin.index.json"];
 
 /// Largest accepted size of an index in bytes, and largest number of its files.
 const LARGEST_INDEX: usize = 4 << 20;
 const MOST_FILES: usize = 256;
 
-/// The headers of all files.
+/// The tensors of all files.
 pub struct Files<'a> {
-    headers: Vec<(&'a str, Header)>,
-    /// Each tensor by its name in the model without a head: the index of its header, and its name there.
-    places: HashMap<String, (usize, String)>,
-    family: &'static Family,
+    /// Each tensor with the name of its file.
+    places: Vec<(&'a str, Place)>,
+    /// The index in `places` of each tensor, by its plain name.
+    by_name: HashMap<String, usize>,
+    naming: Naming,
+}
+
+/// How files name their tensors.
+enum Naming {
+    /// As transformers do. The plain name is that in the model without a head.
+    HuggingFace { family: &'static Family, blocks: &'static str },
+    /// As llama.cpp does, without any variants.
+    Gguf,
 }
 
 impl<'a> Files<'a> {
-    /// Reads all headers. With an `index`, exactly the files that it names must exist.
-    pub fn read(index: Option<&[u8]>, files: &'a [Beginning], family: &'static Family) -> Result<Self> {
+    /// Reads the headers of a folder's weight files, which name tensors as transformers do. With an `index`, exactly
+    /// the files that it names must exist. `blocks`: the prefix of the names of blocks' tensors.
+    pub fn of_folder(
+        index: Option<&[u8]>,
+        files: &'a [Parts],
+        family: &'static Family,
+        blocks: &'static str,
+    ) -> Result<Self> {
         if let Some(index) = index {
             for name in named(index)? {
                 if !files.iter().any(|file| file.name == name) {
@@ -47,51 +66,98 @@ impl<'a> Files<'a> {
         if files.is_empty() {
             return Err(Error::FileMissing { name: "model.safetensors".into() });
         }
-        let read = |file: &'a Beginning| {
-            refuse_pointer(&file.name, &file.bytes)?;
-            Ok((&file.name[..], Header::read(&file.bytes, Some(file.total))?))
-        };
-        let headers = files.iter().map(read).collect::<Result<Vec<_>>>()?;
-        let mut all = Vec::new();
-        for (index, (_, header)) in headers.iter().enumerate() {
-            all.extend(header.names.iter().map(|name| (unwrapped(name), (index, name.clone()))));
+        let mut places = Vec::new();
+        for file in files {
+            places.extend(places_of(file)?.into_iter().map(|place| (&file.name[..], place)));
         }
-        let body = body(all.iter().map(|(unwrapped, _)| &unwrapped[..]), family);
-        let mut places = HashMap::new();
-        for (unwrapped, place) in &all {
-            match places.entry(plain(unwrapped, body, family).to_owned()) {
-                Entry::Vacant(free) => free.insert(place.clone()),
-                Entry::Occupied(_) => {
-                    return Err(Error::SafetensorsInvalid { reason: format!("{} comes twice", place.1) });
-                }
+        let unwrapped: Vec<_> = places.iter().map(|(_, place)| unwrapped(&place.name)).collect();
+        let body = body(unwrapped.iter().map(|name| &name[..]), family);
+        let mut by_name = HashMap::new();
+        for (index, name) in unwrapped.iter().enumerate() {
+            match by_name.entry(plain(name, body, family).to_owned()) {
+                Entry::Vacant(free) => free.insert(index),
+                Entry::Occupied(_) => return Err(twice(places[index].0, &places[index].1.name)),
             };
         }
-        Ok(Self { headers, places, family })
+        Ok(Self { places, by_name, naming: Naming::HuggingFace { family, blocks } })
     }
 
-    /// Finds a tensor by its name in [`Layout`].
-    pub fn find(&self, name: &str) -> Result<Found<'_>> {
+    /// Reads the header of a GGUF file.
+    pub fn of_gguf(file: &'a Parts) -> Result<Self> {
+        let places: Vec<_> = places_of(file)?.into_iter().map(|place| (&file.name[..], place)).collect();
+        let by_name = places.iter().enumerate().map(|(index, (_, place))| (place.name.clone(), index)).collect();
+        Ok(Self { places, by_name, naming: Naming::Gguf })
+    }
+
+    /// The name by which a parameter's tensor is found.
+    fn name(&self, parameter: &Parameter) -> String {
+        match self.naming {
+            Naming::HuggingFace { family, .. } => plain(&parameter.name, family.body, family).to_owned(),
+            Naming::Gguf => parameter.spec.gguf(),
+        }
+    }
+
+    /// Finds a parameter's tensor.
+    pub fn find(&self, parameter: &Parameter) -> Result<&Place> {
+        self.entry(parameter).map(|(_, place)| place)
+    }
+
+    fn entry(&self, parameter: &Parameter) -> Result<&(&'a str, Place)> {
         let missing = || {
-            let all: Vec<_> = self.headers.iter().flat_map(|(_, header)| header.names.iter().cloned()).collect();
-            Error::TensorMissing { tensor: name.into(), found: nearest(name, &all) }
+            let tensor = match self.naming {
+                Naming::HuggingFace { .. } => parameter.name.clone(),
+                Naming::Gguf => parameter.spec.gguf(),
+            };
+            let all: Vec<_> = self.places.iter().map(|(_, place)| place.name.clone()).collect();
+            Error::TensorMissing { found: nearest(&tensor, &all), tensor }
         };
-        let (index, own) = self.places.get(plain(name, self.family.body, self.family)).ok_or_else(missing)?;
-        let (file, header) = &self.headers[*index];
-        Found::of(file, header, own).ok_or_else(missing)
+        let index = self.by_name.get(&self.name(parameter)).ok_or_else(missing)?;
+        Ok(&self.places[*index])
     }
 
-    /// Refuses tensors of blocks that the architecture does not have, because with them the model computes something
-    /// else. Masks in older files are not weights, and tensors outside the blocks do not affect the logits. `blocks`:
-    /// the prefix of the names of blocks' tensors.
-    pub fn refuse_unknown(&self, layout: &Layout, blocks: &str) -> Result<()> {
-        let plain = |name| plain(name, self.family.body, self.family);
-        let known: HashSet<_> = layout.parameters.iter().map(|parameter| plain(&parameter.name)).collect();
-        let blocks = plain(blocks);
-        let is_mask = |name: &str| self.family.masks.iter().any(|mask| name.ends_with(mask));
-        let is_unknown = |name: &str| name.starts_with(blocks) && !is_mask(name) && !known.contains(name);
+    /// The pieces of a parameter's tensor for another parameter, whose transpose it may be.
+    pub fn pieces(&self, of: &Parameter, parameter: &Parameter, is_transpose: bool) -> Result<Vec<Piece>> {
+        let (file, place) = self.entry(of)?;
+        place.pieces(file, parameter, is_transpose)
+    }
+
+    /// Refuses tensors that the architecture does not have, because with them the model computes something else. In
+    /// transformers' files only blocks count, without the masks of older files: tensors outside do not affect the
+    /// logits.
+    pub fn refuse_unknown(&self, layout: &Layout, head: &Parameter) -> Result<()> {
+        let known: HashSet<_> = layout.parameters.iter().chain([head]).map(|parameter| self.name(parameter)).collect();
+        let counts = |name: &str| match self.naming {
+            Naming::HuggingFace { family, blocks } => {
+                let is_mask = family.masks.iter().any(|mask| name.ends_with(mask));
+                name.starts_with(plain(blocks, family.body, family)) && !is_mask
+            }
+            Naming::Gguf => true,
+        };
+        let is_unknown = |name: &str| counts(name) && !known.contains(name);
         // The first one by name, so that the same folder always gives the same error.
-        let unknown = self.places.iter().filter(|(plain, _)| is_unknown(plain)).map(|(_, (_, name))| name).min();
+        let unknown = self.by_name.iter().filter(|(plain, _)| is_unknown(plain));
+        let unknown = unknown.map(|(_, &index)| &self.places[index].1.name).min();
         unknown.map_or(Ok(()), |name| Err(Error::TensorUnknown { tensor: name.clone() }))
+    }
+}
+
+fn places_of(file: &Parts) -> Result<Vec<Place>> {
+    places::read(file).map_err(|stop| match stop {
+        Stop::Refused(error) => error,
+        // The page asks which parts are wanted before.
+        Stop::Wanted(ranges) => {
+            let expected = ranges.iter().map(|range| range.end).max().unwrap_or_default();
+            Error::FileTruncated { found: file.held(), expected }
+        }
+    })
+}
+
+/// The error for a tensor that several files have, or one file under several names.
+fn twice(file: &str, tensor: &str) -> Error {
+    let reason = format!("{tensor} comes twice");
+    match file.ends_with(".safetensors") {
+        true => Error::SafetensorsInvalid { reason },
+        false => Error::TorchFileInvalid { reason },
     }
 }
 
@@ -127,7 +193,7 @@ fn named(index: &[u8]) -> Result<HashSet<String>> {
         weight_map: std::collections::HashMap<String, String>,
     }
 
-    let invalid = |reason: String| Error::ConfigurationInvalid { reason: format!("{INDEX}: {reason}") };
+    let invalid = |reason: String| Error::ConfigurationInvalid { reason: format!("the index of its files: {reason}") };
     if index.len() > LARGEST_INDEX {
         return Err(invalid(format!("{} bytes are too many", index.len())));
     }
@@ -151,7 +217,7 @@ pub fn numbers(piece: &Piece, bytes: &[u8]) -> Result<Vec<f32>> {
     if bytes.len() as u64 != expected {
         return Err(Error::FileTruncated { found: piece.from + bytes.len() as u64, expected: piece.to });
     }
-    let numbers = read_numbers(piece.dtype, bytes, &piece.tensor)?;
+    let numbers = read_numbers(piece.encoding, bytes, &piece.tensor)?;
     Ok(match piece.turned {
         Some(rows) => turned(&numbers, rows),
         None => numbers,
@@ -165,13 +231,8 @@ pub fn turned(values: &[f32], rows: usize) -> Vec<f32> {
 }
 
 /// Converts bytes to numbers. `tensor`: its name, for the error.
-pub fn read_numbers(dtype: FloatFormat, bytes: &[u8], tensor: &str) -> Result<Vec<f32>> {
-    let pairs = || bytes.as_chunks::<2>().0.iter();
-    let numbers: Vec<f32> = match dtype {
-        FloatFormat::F32 => bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
-        FloatFormat::F16 => pairs().map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect(),
-        FloatFormat::Bf16 => pairs().map(|bytes| bf16::from_le_bytes(*bytes).to_f32()).collect(),
-    };
+pub fn read_numbers(encoding: Encoding, bytes: &[u8], tensor: &str) -> Result<Vec<f32>> {
+    let numbers = encoding.read(bytes);
     match numbers.iter().all(|number| number.is_finite()) {
         true => Ok(numbers),
         false => Err(Error::WeightsNotFinite { tensor: tensor.to_owned() }),

@@ -1,24 +1,9 @@
-//! Writes the GGUF container, version 3 (`docs/gguf.md` of ggml): counts, metadata, tensor descriptions, tensor data.
-//! All numbers are little-endian.
+//! Writes the GGUF container, version 3.
 
-use super::ggml::Encoding;
+use super::{ALIGNMENT, MAGIC, Type};
+use crate::formats::ggml::Encoding;
 
-const MAGIC: &[u8] = b"GGUF";
 const VERSION: u32 = 3;
-
-/// Alignment of tensors in bytes, the default without metadata.
-const ALIGNMENT: usize = 32;
-
-/// The value types of `gguf_metadata_value_type` that are needed here.
-#[derive(Clone, Copy)]
-enum Type {
-    U32 = 4,
-    I32 = 5,
-    F32 = 6,
-    Bool = 7,
-    String = 8,
-    Array = 9,
-}
 
 /// Keys with their values, in the order of insertion.
 #[derive(Default)]
