@@ -9,7 +9,7 @@ use lorito::{
     config::{ModelConfig, Variant},
     device::{CPU_LIMITS, Engine},
     error::{Error, Result},
-    formats::{GgufPrecision, ModelFile, llama_cpp},
+    formats::{self, GgufPrecision, ModelFile, llama_cpp},
     model::Layout,
     ops::Device,
     session::Session,
@@ -77,13 +77,29 @@ fn our_own_files_open_with_the_same_ids_and_logits() {
     for variant in [Variant::GPT2, Variant { tied: false, ..Variant::GPT2 }] {
         let model = exact(ModelConfig { variant, ..published });
         let mut original = Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS);
-        let summary = original.import_model(&lorito::formats::write(&model).unwrap()).unwrap();
+        let summary = original.import_model(&formats::write(&model).unwrap()).unwrap();
         let session = opened(&llama_cpp(&model, GgufPrecision::F16).unwrap()).unwrap();
         let ids = original.encode(text).unwrap();
         assert_eq!(session.encode(text).unwrap(), ids);
         assert_eq!(logits(&session, &ids), logits(&original, &ids));
         assert_eq!(session.model_summary().unwrap().config.variant, summary.config.variant);
     }
+}
+
+/// As older converters of GPT-2 write it.
+#[test]
+fn a_head_that_repeats_the_embedding_is_tied() {
+    let variant = Variant { tied: false, ..Variant::GPT2 };
+    let mut model = exact(ModelConfig { variant, ..sample::model().config });
+    let layout = Layout::new(&model.config);
+    let [embedding, head] = ["transformer.wte.weight", "lm_head.weight"]
+        .map(|name| layout.parameters.iter().find(|parameter| parameter.name == name).unwrap().range());
+    model.weights.copy_within(embedding, head.start);
+    let session = opened(&llama_cpp(&model, GgufPrecision::F16).unwrap()).unwrap();
+    assert!(session.model_summary().unwrap().config.variant.tied);
+    model.weights[head.end - 1] = 0.5;
+    let session = opened(&llama_cpp(&model, GgufPrecision::F16).unwrap()).unwrap();
+    assert!(!session.model_summary().unwrap().config.variant.tied);
 }
 
 #[test]
@@ -100,7 +116,8 @@ fn tokenizers_of_all_kinds_come_back() {
             let config = ModelConfig { vocabulary: tokenizer.vocabulary(), ..sample::model().config };
             let model = ModelFile { tokenizer: tokenizer.to_json(), ..exact(config) };
             let session = opened(&llama_cpp(&model, GgufPrecision::Q8).unwrap()).unwrap();
-            let back = session.tokenizer().unwrap();
+            let saved = block_on(session.export_safetensors("back")).unwrap();
+            let back = formats::read(&saved).unwrap().tokenizer().unwrap();
             assert_eq!(back.kind(), kind);
             assert_eq!(back.encode(text), tokenizer.encode(text), "{kind:?}");
             assert_eq!(back.vocabulary(), tokenizer.vocabulary());

@@ -63,8 +63,8 @@ impl Parts {
         if range.end > self.total {
             return Err(Error::FileTruncated { found: self.total, expected: range.end }.into());
         }
-        let length = (range.end - range.start) as usize;
-        self.from(range.start).get(..length).ok_or_else(|| Stop::Wanted(vec![range]))
+        let length = usize::try_from(range.end - range.start).ok();
+        length.and_then(|length| self.from(range.start).get(..length)).ok_or_else(|| Stop::Wanted(vec![range]))
     }
 
     /// How many bytes have been read.

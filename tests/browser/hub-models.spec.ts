@@ -48,12 +48,14 @@ test("a model opens by its name, and a second time without any request", async (
 
 test("a model opens whose only weights are PyTorch's", async ({ page, hub }) => {
   const files = ["config.json", "tokenizer.json"].map((name) => [name, fixture(`pretrained/prefixed/${name}`)]);
-  hub.put("ana/old", { ...Object.fromEntries(files), "pytorch_model.bin": fixture("torch/prefixed.bin"), "tf_model.h5": "x" });
+  hub.put("ana/old", {
+    ...Object.fromEntries(files),
+    "pytorch_model.bin": fixture("torch/prefixed.bin"),
+    "tf_model.h5": "x",
+  });
   await visitWith(page, hub);
   await openByName(page, "ana/old");
-  await expect
-    .poll(() => page.evaluate(async () => (await window.lorito.modelSummary())?.config.context))
-    .toBe(32);
+  await expect.poll(() => page.evaluate(async () => (await window.lorito.modelSummary())?.config.context)).toBe(32);
   expect(hub.log.filter(({ line }) => line.includes("tf_model"))).toEqual([]);
 });
 

@@ -66,7 +66,10 @@ test("dropped files are sorted into models, runs and texts by their names", () =
     [[zip("thin.zip", ...adapter)], { models: [["thin.zip"]] }],
     [[zip("chats.zip", "a.txt", "b.jpg")], { texts: ["chats.zip"] }],
     [["small.gguf", "a.txt"], { models: [["small.gguf"]], texts: ["a.txt"] }],
-    [at("gpt", ["config.json", "pytorch_model.bin", "vocab.json"]), { models: [at("gpt", ["config.json", "pytorch_model.bin", "vocab.json"])] }],
+    [
+      at("gpt", ["config.json", "pytorch_model.bin", "vocab.json"]),
+      { models: [at("gpt", ["config.json", "pytorch_model.bin", "vocab.json"])] },
+    ],
     // Opening it says which files are missing.
     [["pytorch_model.bin"], { models: [["pytorch_model.bin"]] }],
     [[{ name: "letter.txt", data, isPage: true }, "a.txt"], { models: [["letter.txt"]], texts: ["a.txt"] }],

@@ -91,7 +91,10 @@ test.describe("one engine is enough", () => {
     await choose(page, [archive(zip(old.map(({ name, buffer }) => ({ name: `old/${name}`, buffer }))))]);
     await expect(() => expectLogits(page, "prefixed")).toPass({ timeout: 30_000 });
     const alert = step(page, "Share").getByRole("alert");
-    await choose(page, old.filter(({ name }) => name !== "config.json"));
+    await choose(
+      page,
+      old.filter(({ name }) => name !== "config.json"),
+    );
     await expect(alert).toContainText("config.json is missing.");
     const weights = given("pytorch_model.bin", "torch/prefixed.bin");
     // A call of another function, of the same length.

@@ -2,7 +2,16 @@
 
 import type { ChatOptions, Encoding, HeldBack, NamedFile, Source } from "../api/lorito";
 import { type Problem, problemOf } from "../shared/errors";
-import { baseOf, isArchive, isWeights, mostFiles, mostTexts, type SeenFile, shortNames, sortFiles } from "../shared/kinds";
+import {
+  baseOf,
+  isArchive,
+  isWeights,
+  mostFiles,
+  mostTexts,
+  type SeenFile,
+  shortNames,
+  sortFiles,
+} from "../shared/kinds";
 import { Mutex } from "../shared/mutex";
 import { beginning, isOnePage } from "../shared/one-page/recognize";
 import type { Reading } from "../shared/protocol";

@@ -50,7 +50,9 @@ async function openSource(call: number, source: Blob | NamedFile[], signal: Abor
 
 /** Whether the name of a single file does not reveal its kind. */
 function contentIsUnknown(files: readonly FolderFile[]): boolean {
-  return !files.some(({ name }) => /(^|\/)((adapter_)?config\.json|adapter_model\.safetensors|[^/]*\.(gguf|bin))$/i.test(name));
+  return !files.some(({ name }) =>
+    /(^|\/)((adapter_)?config\.json|adapter_model\.safetensors|[^/]*\.(gguf|bin))$/i.test(name),
+  );
 }
 
 async function openFiles(call: number, files: readonly FolderFile[], signal: AbortSignal): Promise<ModelSummary> {

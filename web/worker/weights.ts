@@ -64,8 +64,7 @@ export function chooseWeights(names: readonly string[], indexed: readonly string
 
 /** Parses "model-00001-of-00003.safetensors" as a part of its set. */
 function shardOf(name: string | undefined) {
-  const [, before = "", number = "", total = "", ending = ""] =
-    name?.match(/^(.*)-(\d+)-of-(\d+)(\.[a-z]+)$/i) ?? [];
+  const [, before = "", number = "", total = "", ending = ""] = name?.match(/^(.*)-(\d+)-of-(\d+)(\.[a-z]+)$/i) ?? [];
   if (!total) return undefined;
   const nameOf = (index: number) => `${before}-${String(index).padStart(number.length, "0")}-of-${total}${ending}`;
   return { set: `${before} ${total}`, of: Number(total), name: nameOf };

@@ -19,6 +19,9 @@ use crate::{
 /// Largest number of elements in a piece: 4 MiB of f32. A multiple of the GPU's alignment, and of all blocks.
 pub const PIECE: usize = 1 << 20;
 
+/// How many bytes of a file are read at first: they show a pointer of Git LFS.
+const FIRST: u64 = 64;
+
 /// How a tensor's numbers follow one another.
 #[derive(Debug, Clone, PartialEq)]
 enum Order {
@@ -56,7 +59,7 @@ pub fn is_gguf(name: &str) -> bool {
 /// # Errors
 /// Those of the form.
 pub fn read(file: &Parts) -> Reading<Vec<Place>> {
-    refuse_pointer(&file.name, file.from(0))?;
+    refuse_pointer(&file.name, file.get(0..file.total.min(FIRST))?)?;
     if is_gguf(&file.name) {
         return Ok(gguf::read::Header::read(file)?.tensors.into_iter().map(of_gguf).collect());
     }
