@@ -188,6 +188,14 @@ pub enum Error {
     Internal { reason: String },
 }
 
+/// Longest name of a file's that an error repeats, in characters.
+const LONGEST_NAME: usize = 80;
+
+/// The beginning of a name that a file states, for an error: it may be as long as the file.
+pub(crate) fn shown(name: &str) -> String {
+    name.chars().take(LONGEST_NAME).collect()
+}
+
 impl Error {
     /// The stable code of this error in the page and the JavaScript API.
     pub fn code(&self) -> String {

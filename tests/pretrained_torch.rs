@@ -159,7 +159,7 @@ fn zip(entries: &[(&str, Vec<u8>)], method: u16) -> Vec<u8> {
         let name_length = (name.len() as u16).to_le_bytes();
         let common = [&[20, 0, 0, 0][..], &method.to_le_bytes(), &[0; 8], &size, &size, &name_length, &[0; 2]].concat();
         out.extend([b"PK\x03\x04", &common[..], name.as_bytes(), bytes].concat());
-        directory.extend([b"PK\x01\x02", &[20, 0], &common[..], &[0; 10], &offset, name.as_bytes()].concat());
+        directory.extend([&b"PK\x01\x02"[..], &[20, 0], &common, &[0; 10], &offset, name.as_bytes()].concat());
     }
     let (count, start) = ((entries.len() as u16).to_le_bytes(), (out.len() as u32).to_le_bytes());
     let size = (directory.len() as u32).to_le_bytes();

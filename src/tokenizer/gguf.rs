@@ -7,7 +7,7 @@ use super::folder::Opened;
 use super::vocabulary::pair;
 use super::{TokenRoles, Tokenizer, alphabet};
 use crate::config::LARGEST_VOCABULARY;
-use crate::error::Result;
+use crate::error::{Result, shown};
 
 /// A tokenizer as GGUF describes it.
 #[derive(Debug, Clone, Default)]
@@ -139,9 +139,4 @@ impl GgufTokenizer<'_> {
 fn character(token: &str) -> Option<String> {
     let text = String::from_utf8(alphabet::unspell(token)?).ok()?;
     (text.chars().count() == 1).then_some(text)
-}
-
-/// The beginning of a name, for an error.
-fn shown(name: &str) -> String {
-    name.chars().take(80).collect()
 }

@@ -45,7 +45,7 @@ impl Session {
             let bytes = content.unchecked_into::<Uint8Array>().to_vec();
             match &name[..] {
                 "config.json" => folder.config = bytes,
-                _ if INDICES.contains(&&name[..]) => folder.index = Some(bytes),
+                _ if INDICES.contains(&&name[..]) => folder.index = Some((name, bytes)),
                 _ if TOKENIZER_FILES.contains(&&name[..]) => drop(folder.tokenizer.insert(name, bytes)),
                 _ => folder.weight_file(name, total as u64).put(from as u64, bytes),
             }

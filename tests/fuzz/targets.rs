@@ -135,7 +135,7 @@ pub fn targets() -> Vec<Target> {
             let _ = Pretrained::plan(&Folder {
                 config: include_bytes!("../fixtures/pretrained/sharded/config.json").to_vec(),
                 tokenizer: tokenizer_json(include_bytes!("../fixtures/pretrained/sharded/tokenizer.json")),
-                index: Some(bytes.to_vec()),
+                index: Some(("model.safetensors.index.json".into(), bytes.to_vec())),
                 weights: vec![
                     beginning(first, include_bytes!("../fixtures/pretrained/sharded/model-00001-of-00002.safetensors")),
                     beginning(

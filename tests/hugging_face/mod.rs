@@ -45,7 +45,7 @@ pub fn folder(files: &Files) -> Result<Folder> {
     Ok(Folder {
         config: take("config.json").unwrap_or_default(),
         tokenizer: TOKENIZER_FILES.iter().filter_map(|&name| Some((name.to_owned(), take(name)?))).collect(),
-        index: INDICES.iter().find_map(|name| take(name)),
+        index: INDICES.iter().find_map(|&name| Some((name.to_owned(), take(name)?))),
         weights: weights.into_iter().map(|(name, bytes)| parts(name, bytes)).collect::<Result<_>>()?,
     })
 }

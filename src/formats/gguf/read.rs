@@ -8,7 +8,7 @@ use serde_json::{Number, Value as Json};
 
 use super::{ALIGNMENT, MAGIC, Type};
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, shown},
     formats::{
         ggml::{Encoding, unsupported},
         parts::{Cursor, Parts, Reading},
@@ -347,9 +347,4 @@ fn type_name(id: u32) -> String {
         _ => return format!("ggml type {id}"),
     };
     known.to_owned()
-}
-
-/// The beginning of a name, for an error.
-fn shown(name: &str) -> String {
-    name.chars().take(80).collect()
 }

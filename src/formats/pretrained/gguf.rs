@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 use super::{Files, Pretrained, config};
 use crate::{
     architecture::Family,
-    error::{Error, Result},
+    error::{Error, Result, shown},
     formats::{
         gguf::read::{Array, Header, Value},
         git_lfs::refuse_pointer,
@@ -35,13 +35,13 @@ pub fn plan(file: &Parts) -> Result<Pretrained> {
 /// The fields of a config.json that say the same as the file's metadata.
 fn fields(header: &Header, family: &Family) -> Result<Map<String, Json>> {
     if let Some(count) = header.value("split.count").filter(|count| count.id() != Some(1)) {
-        let (setting, found, supported) = ("split.count".to_owned(), shown(count), vec!["1".to_owned()]);
+        let (setting, found, supported) = ("split.count".to_owned(), text_of(count), vec!["1".to_owned()]);
         return Err(Error::SettingUnsupported { setting, found, supported });
     }
     let mut fields = Map::new();
     for (key, value) in header.below(&format!("{}.", family.model_type)) {
         // A setting that is not known may change what the model computes.
-        let unknown = || Error::GgufSettingUnknown { setting: key.chars().take(80).collect(), found: shown(value) };
+        let unknown = || Error::GgufSettingUnknown { setting: shown(key), found: text_of(value) };
         let &(_, field) = family.gguf.iter().find(|(known, _)| *known == key).ok_or_else(unknown)?;
         let json = value.json().ok_or_else(unknown)?;
         if !field.is_empty() {
@@ -61,8 +61,8 @@ fn fields(header: &Header, family: &Family) -> Result<Map<String, Json>> {
 }
 
 /// A value, for an error.
-fn shown(value: Value) -> String {
-    value.json().map_or_else(|| "[…]".to_owned(), |value| value.to_string().chars().take(80).collect())
+fn text_of(value: Value) -> String {
+    value.json().map_or_else(|| "[…]".to_owned(), |value| shown(&value.to_string()))
 }
 
 fn tokenizer(header: &Header, rows: usize) -> Result<Opened> {

@@ -4,8 +4,8 @@
 //! are then read piece by piece, so that they are never in memory twice.
 
 mod config;
+mod found;
 mod gguf;
-mod places;
 mod weights;
 
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ use crate::{
 use weights::Files;
 
 pub use config::read;
-pub use places::{PIECE, wanted};
+pub use found::{PIECE, wanted};
 pub use weights::{INDICES, numbers};
 pub(super) use weights::{read_numbers, turned};
 
@@ -34,8 +34,8 @@ pub struct Folder {
     pub config: Vec<u8>,
     /// The existing files of [`TOKENIZER_FILES`](crate::tokenizer::TOKENIZER_FILES), by name.
     pub tokenizer: HashMap<String, Vec<u8>>,
-    /// One of [`INDICES`].
-    pub index: Option<Vec<u8>>,
+    /// The name of one of [`INDICES`], and its content.
+    pub index: Option<(String, Vec<u8>)>,
     /// The weight files, or a single GGUF file.
     pub weights: Vec<Parts>,
 }
@@ -52,10 +52,11 @@ impl Folder {
     }
 
     fn refuse_pointers(&self) -> Result<()> {
-        let named = [("config.json", Some(&self.config)), ("*.index.json", self.index.as_ref())];
+        let index = self.index.as_ref().map(|(name, bytes)| (&name[..], Some(bytes)));
+        let named = [("config.json", Some(&self.config))].into_iter().chain(index);
         let mut tokenizer: Vec<_> = self.tokenizer.iter().map(|(name, bytes)| (name.as_str(), Some(bytes))).collect();
         tokenizer.sort_unstable();
-        for (name, bytes) in named.into_iter().chain(tokenizer) {
+        for (name, bytes) in named.chain(tokenizer) {
             bytes.map_or(Ok(()), |bytes| refuse_pointer(name, bytes))?;
         }
         Ok(())
@@ -112,7 +113,7 @@ impl Pretrained {
     /// [`Error::SettingUnsupported`], [`Error::ConfigurationInvalid`], those of tokenizers, those of the weight files'
     /// forms, and those of tensors that are missing, unknown or of another shape.
     pub fn plan(folder: &Folder) -> Result<Self> {
-        match folder.weights.iter().find(|file| places::is_gguf(&file.name)) {
+        match folder.weights.iter().find(|file| found::is_gguf(&file.name)) {
             Some(file) => gguf::plan(file),
             None => Self::plan_folder(folder),
         }
@@ -132,7 +133,7 @@ impl Pretrained {
         let tokenizer = Tokenizer::from_folder(file, config.vocabulary)?;
         let architecture = config.architecture();
         let blocks = architecture.block_prefix();
-        let files = Files::of_folder(folder.index.as_deref(), &folder.weights, architecture.family, blocks)?;
+        let files = Files::of_folder(folder.index.as_ref(), &folder.weights, architecture.family, blocks)?;
         Self::of(config, tokenizer, &files)
     }
 
@@ -142,29 +143,29 @@ impl Pretrained {
         // The head that the model would have if it were not tied.
         let own = Layout::new(&own_head(config));
         let own = own.tensor(head);
-        let has_head = config.variant.tied && files.find(own).is_ok();
+        let has_head = config.variant.tied && files.find(&own.spec).is_ok();
         // Programs that store linear layers as PyTorch does, nanoGPT and llama.cpp among them, have transposed matrices
         // in all blocks. The matrix of attention's input is never square, so its shape shows it.
         let mut blocks = layout.parameters.iter().filter(|parameter| is_linear(parameter));
         let is_transpose =
-            |first: &Parameter| files.find(first).is_ok_and(|found| found.shape.iter().rev().eq(&first.shape));
+            |first: &Parameter| files.find(&first.spec).is_ok_and(|found| found.shape.iter().rev().eq(&first.shape));
         let transposes = blocks.next().is_some_and(is_transpose);
         let mut pieces = Vec::new();
         for parameter in &layout.parameters {
             // Tied weights may be stored under either name.
-            let is_under_head = parameter.spec.role == embedding && has_head && files.find(parameter).is_err();
+            let is_under_head = parameter.spec.role == embedding && has_head && files.find(&parameter.spec).is_err();
             let of = if is_under_head { own } else { parameter };
-            pieces.extend(files.pieces(of, parameter, transposes && is_linear(parameter))?);
+            pieces.extend(files.pieces(&of.spec, &Place::of(parameter), transposes && is_linear(parameter))?);
         }
         let mut compared = Vec::new();
         let tokens = layout.tensor(embedding);
-        if has_head && files.find(tokens).is_ok() {
-            let head = files.pieces(own, own, false)?;
-            let embedding = files.pieces(tokens, tokens, false)?;
+        if has_head && files.find(&tokens.spec).is_ok() {
+            let head = files.pieces(&own.spec, &Place::of(own), false)?;
+            let embedding = files.pieces(&tokens.spec, &Place::of(tokens), false)?;
             compared = embedding.into_iter().zip(head.clone()).flat_map(|(ours, theirs)| [ours, theirs]).collect();
             pieces.extend(head);
         }
-        files.refuse_unknown(&layout, own)?;
+        files.refuse_unknown(&layout, &own.spec)?;
         let pairs = compared.len();
         compared.append(&mut pieces);
         Ok(Self { config, tokenizer, layout, pieces: compared, compared: pairs })
@@ -184,4 +185,17 @@ fn own_head(config: ModelConfig) -> ModelConfig {
 /// Whether it is a matrix of a block.
 fn is_linear(parameter: &Parameter) -> bool {
     matches!(parameter.spec.shape, Shape::Linear(_))
+}
+
+/// Where a tensor of a file goes in the flat array.
+struct Place<'a> {
+    offset: usize,
+    /// The shape that it has there.
+    shape: &'a [usize],
+}
+
+impl<'a> Place<'a> {
+    fn of(parameter: &'a Parameter) -> Self {
+        Self { offset: parameter.offset, shape: &parameter.shape }
+    }
 }

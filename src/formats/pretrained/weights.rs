@@ -5,18 +5,18 @@ use std::collections::{HashMap, HashSet, hash_map::Entry};
 use serde::Deserialize;
 
 use super::{
-    Piece,
-    places::{self, Place},
+    Piece, Place,
+    found::{self, Found},
 };
 use crate::{
-    architecture::Family,
+    architecture::{Family, TensorSpec},
     error::{Error, Result},
     formats::{
         ggml::Encoding,
         parts::{Parts, Stop},
         safetensors::nearest,
     },
-    model::{Layout, Parameter},
+    model::Layout,
 };
 
 /// Name components that PyTorch adds for wrapped modules: compiled ones, sharded ones, those with activation
@@ -33,8 +33,8 @@ const MOST_FILES: usize = 256;
 /// The tensors of all files.
 pub struct Files<'a> {
     /// Each tensor with the name of its file.
-    places: Vec<(&'a str, Place)>,
-    /// The index in `places` of each tensor, by its plain name.
+    found: Vec<(&'a str, Found)>,
+    /// The index in `found` of each tensor, by its plain name.
     by_name: HashMap<String, usize>,
     naming: Naming,
 }
@@ -43,7 +43,9 @@ pub struct Files<'a> {
 enum Naming {
     /// As transformers do. The plain name is that in the model without a head.
     HuggingFace { family: &'static Family, blocks: &'static str },
-    /// As llama.cpp does, without any variants.
+    /// As llama.cpp does, without any variants. Its converter changes the order of rows in the queries and keys of the
+    /// family `llama` alone (`LlamaModel.permute` in `convert_hf_to_gguf.py`): row `2 i + j` of a head there is row
+    /// `j d / 2 + i` of a head of width `d` in transformers. Reading them would turn this round in [`numbers`].
     Gguf,
 }
 
@@ -51,13 +53,13 @@ impl<'a> Files<'a> {
     /// Reads the headers of a folder's weight files, which name tensors as transformers do. With an `index`, exactly
     /// the files that it names must exist. `blocks`: the prefix of the names of blocks' tensors.
     pub fn of_folder(
-        index: Option<&[u8]>,
+        index: Option<&(String, Vec<u8>)>,
         files: &'a [Parts],
         family: &'static Family,
         blocks: &'static str,
     ) -> Result<Self> {
-        if let Some(index) = index {
-            for name in named(index)? {
+        if let Some((index, bytes)) = index {
+            for name in named(index, bytes)? {
                 if !files.iter().any(|file| file.name == name) {
                     return Err(Error::FileMissing { name });
                 }
@@ -66,66 +68,73 @@ impl<'a> Files<'a> {
         if files.is_empty() {
             return Err(Error::FileMissing { name: "model.safetensors".into() });
         }
-        let mut places = Vec::new();
+        let mut found = Vec::new();
         for file in files {
-            places.extend(places_of(file)?.into_iter().map(|place| (&file.name[..], place)));
+            found.extend(found_in(file)?.into_iter().map(|tensor| (&file.name[..], tensor)));
         }
-        let unwrapped: Vec<_> = places.iter().map(|(_, place)| unwrapped(&place.name)).collect();
+        let unwrapped: Vec<_> = found.iter().map(|(_, tensor)| unwrapped(&tensor.name)).collect();
         let body = body(unwrapped.iter().map(|name| &name[..]), family);
         let mut by_name = HashMap::new();
         for (index, name) in unwrapped.iter().enumerate() {
             match by_name.entry(plain(name, body, family).to_owned()) {
                 Entry::Vacant(free) => free.insert(index),
-                Entry::Occupied(_) => return Err(twice(places[index].0, &places[index].1.name)),
+                Entry::Occupied(_) => return Err(twice(found[index].0, &found[index].1.name)),
             };
         }
-        Ok(Self { places, by_name, naming: Naming::HuggingFace { family, blocks } })
+        Ok(Self { found, by_name, naming: Naming::HuggingFace { family, blocks } })
     }
 
     /// Reads the header of a GGUF file.
     pub fn of_gguf(file: &'a Parts) -> Result<Self> {
-        let places: Vec<_> = places_of(file)?.into_iter().map(|place| (&file.name[..], place)).collect();
-        let by_name = places.iter().enumerate().map(|(index, (_, place))| (place.name.clone(), index)).collect();
-        Ok(Self { places, by_name, naming: Naming::Gguf })
+        let found: Vec<_> = found_in(file)?.into_iter().map(|tensor| (&file.name[..], tensor)).collect();
+        let by_name = found.iter().enumerate().map(|(index, (_, tensor))| (tensor.name.clone(), index)).collect();
+        Ok(Self { found, by_name, naming: Naming::Gguf })
     }
 
-    /// The name by which a parameter's tensor is found.
-    fn name(&self, parameter: &Parameter) -> String {
+    /// The name of a tensor in such files.
+    fn name(&self, spec: &TensorSpec) -> String {
         match self.naming {
-            Naming::HuggingFace { family, .. } => plain(&parameter.name, family.body, family).to_owned(),
-            Naming::Gguf => parameter.spec.gguf(),
+            Naming::HuggingFace { .. } => spec.name(),
+            Naming::Gguf => spec.gguf(),
         }
     }
 
-    /// Finds a parameter's tensor.
-    pub fn find(&self, parameter: &Parameter) -> Result<&Place> {
-        self.entry(parameter).map(|(_, place)| place)
+    /// The name by which a tensor is found.
+    fn plain(&self, spec: &TensorSpec) -> String {
+        let name = self.name(spec);
+        match self.naming {
+            Naming::HuggingFace { family, .. } => plain(&name, family.body, family).to_owned(),
+            Naming::Gguf => name,
+        }
     }
 
-    fn entry(&self, parameter: &Parameter) -> Result<&(&'a str, Place)> {
+    /// Finds a tensor.
+    pub fn find(&self, spec: &TensorSpec) -> Result<&Found> {
+        self.entry(spec).map(|(_, found)| found)
+    }
+
+    fn entry(&self, spec: &TensorSpec) -> Result<&(&'a str, Found)> {
         let missing = || {
-            let tensor = match self.naming {
-                Naming::HuggingFace { .. } => parameter.name.clone(),
-                Naming::Gguf => parameter.spec.gguf(),
-            };
-            let all: Vec<_> = self.places.iter().map(|(_, place)| place.name.clone()).collect();
+            let tensor = self.name(spec);
+            let all: Vec<_> = self.found.iter().map(|(_, found)| found.name.clone()).collect();
             Error::TensorMissing { found: nearest(&tensor, &all), tensor }
         };
-        let index = self.by_name.get(&self.name(parameter)).ok_or_else(missing)?;
-        Ok(&self.places[*index])
+        let index = self.by_name.get(&self.plain(spec)).ok_or_else(missing)?;
+        Ok(&self.found[*index])
     }
 
-    /// The pieces of a parameter's tensor for another parameter, whose transpose it may be.
-    pub fn pieces(&self, of: &Parameter, parameter: &Parameter, is_transpose: bool) -> Result<Vec<Piece>> {
-        let (file, place) = self.entry(of)?;
-        place.pieces(file, parameter, is_transpose)
+    /// The pieces of a tensor for a place, where its transpose may go.
+    pub fn pieces(&self, spec: &TensorSpec, place: &Place, is_transpose: bool) -> Result<Vec<Piece>> {
+        let (file, found) = self.entry(spec)?;
+        found.pieces(file, place, is_transpose)
     }
 
     /// Refuses tensors that the architecture does not have, because with them the model computes something else. In
     /// transformers' files only blocks count, without the masks of older files: tensors outside do not affect the
     /// logits.
-    pub fn refuse_unknown(&self, layout: &Layout, head: &Parameter) -> Result<()> {
-        let known: HashSet<_> = layout.parameters.iter().chain([head]).map(|parameter| self.name(parameter)).collect();
+    pub fn refuse_unknown(&self, layout: &Layout, head: &TensorSpec) -> Result<()> {
+        let all = layout.parameters.iter().map(|parameter| &parameter.spec);
+        let known: HashSet<_> = all.chain([head]).map(|spec| self.plain(spec)).collect();
         let counts = |name: &str| match self.naming {
             Naming::HuggingFace { family, blocks } => {
                 let is_mask = family.masks.iter().any(|mask| name.ends_with(mask));
@@ -136,13 +145,13 @@ impl<'a> Files<'a> {
         let is_unknown = |name: &str| counts(name) && !known.contains(name);
         // The first one by name, so that the same folder always gives the same error.
         let unknown = self.by_name.iter().filter(|(plain, _)| is_unknown(plain));
-        let unknown = unknown.map(|(_, &index)| &self.places[index].1.name).min();
+        let unknown = unknown.map(|(_, &index)| &self.found[index].1.name).min();
         unknown.map_or(Ok(()), |name| Err(Error::TensorUnknown { tensor: name.clone() }))
     }
 }
 
-fn places_of(file: &Parts) -> Result<Vec<Place>> {
-    places::read(file).map_err(|stop| match stop {
+fn found_in(file: &Parts) -> Result<Vec<Found>> {
+    found::read(file).map_err(|stop| match stop {
         Stop::Refused(error) => error,
         // The page asks which parts are wanted before.
         Stop::Wanted(ranges) => {
@@ -187,17 +196,17 @@ fn plain<'n>(name: &'n str, body: &str, family: &Family) -> &'n str {
 }
 
 /// The files that an index names: plain file names of the same folder, never paths.
-fn named(index: &[u8]) -> Result<HashSet<String>> {
+fn named(index: &str, bytes: &[u8]) -> Result<HashSet<String>> {
     #[derive(Deserialize)]
     struct Index {
         weight_map: std::collections::HashMap<String, String>,
     }
 
-    let invalid = |reason: String| Error::ConfigurationInvalid { reason: format!("the index of its files: {reason}") };
-    if index.len() > LARGEST_INDEX {
-        return Err(invalid(format!("{} bytes are too many", index.len())));
+    let invalid = |reason: String| Error::ConfigurationInvalid { reason: format!("{index}: {reason}") };
+    if bytes.len() > LARGEST_INDEX {
+        return Err(invalid(format!("{} bytes are too many", bytes.len())));
     }
-    let Index { weight_map } = serde_json::from_slice(index).map_err(|error| invalid(error.to_string()))?;
+    let Index { weight_map } = serde_json::from_slice(bytes).map_err(|error| invalid(error.to_string()))?;
     let names: HashSet<String> = weight_map.into_values().collect();
     if names.len() > MOST_FILES {
         return Err(invalid(format!("{} files are too many", names.len())));

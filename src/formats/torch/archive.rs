@@ -15,7 +15,7 @@ use super::{
     state_dict::{StateDict, other_length},
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, shown},
     formats::parts::{Cursor, Parts, Reading, Stop},
 };
 
@@ -148,9 +148,4 @@ fn stored(method: CompressionMethod, is_whole: bool, name: &str) -> Result<()> {
         true => Ok(()),
         false => Err(invalid(format!("{} is compressed", shown(name)))),
     }
-}
-
-/// The beginning of a name, for an error.
-fn shown(name: &str) -> String {
-    name.chars().take(80).collect()
 }

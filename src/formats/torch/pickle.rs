@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::{invalid, state_dict::Global};
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, shown},
     formats::parts::{Cursor, Reading},
 };
 
@@ -331,7 +331,7 @@ fn global(module: &str, name: &str) -> Result<Global> {
 
 /// The error for something that a plain state dict does not have.
 pub fn refused(found: impl AsRef<str>) -> Error {
-    Error::PickleRefused { found: found.as_ref().chars().take(80).collect() }
+    Error::PickleRefused { found: shown(found.as_ref()) }
 }
 
 /// The name of an opcode that is refused (`pickletools.py`).

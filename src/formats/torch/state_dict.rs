@@ -9,7 +9,7 @@ use super::{
     MOST_TENSORS, Tensor, invalid,
     pickle::{Meaning, Value, Values, refused},
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 
 /// The names that a plain state dict refers to.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -108,10 +108,9 @@ impl<'a> StateDict<'a> {
         let mut tensors = Vec::new();
         for &(key, value) in entries {
             let Value::String(name) = key else { return Err(invalid("a name of the state dict is no text")) };
-            let shown = || name.chars().take(80).collect::<String>();
-            let Value::Tensor(index) = value else { return Err(invalid(format!("{} is no tensor", shown()))) };
+            let Value::Tensor(index) = value else { return Err(invalid(format!("{} is no tensor", shown(name)))) };
             if !names.insert(name) {
-                return Err(invalid(format!("{} comes twice", shown())));
+                return Err(invalid(format!("{} comes twice", shown(name))));
             }
             let View { storage, offset, shape, strides } = &self.tensors[index as usize];
             let of = &self.storages[*storage as usize];

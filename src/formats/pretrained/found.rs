@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::Piece;
+use super::{Piece, Place};
 use crate::{
     error::{Error, Result},
     formats::{
@@ -13,7 +13,6 @@ use crate::{
         parts::{Parts, Reading, Stop},
         safetensors, torch,
     },
-    model::Parameter,
 };
 
 /// Largest number of elements in a piece: 4 MiB of f32. A multiple of the GPU's alignment, and of all blocks.
@@ -35,7 +34,7 @@ enum Order {
 
 /// A tensor's position in a file.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct Found {
     /// The name in the file.
     pub name: String,
     /// The lengths of its axes in the order of PyTorch.
@@ -58,7 +57,7 @@ pub fn is_gguf(name: &str) -> bool {
 ///
 /// # Errors
 /// Those of the form.
-pub fn read(file: &Parts) -> Reading<Vec<Place>> {
+pub fn read(file: &Parts) -> Reading<Vec<Found>> {
     refuse_pointer(&file.name, file.get(0..file.total.min(FIRST))?)?;
     if is_gguf(&file.name) {
         return Ok(gguf::read::Header::read(file)?.tensors.into_iter().map(of_gguf).collect());
@@ -69,7 +68,7 @@ pub fn read(file: &Parts) -> Reading<Vec<Place>> {
     torch::read(file).map(|tensors| tensors.into_iter().map(of_torch).collect())
 }
 
-fn of_safetensors(file: &Parts) -> Reading<Vec<Place>> {
+fn of_safetensors(file: &Parts) -> Reading<Vec<Found>> {
     let first = file.get(0..safetensors::PREFIX as u64)?;
     let end = safetensors::header_end(first)?;
     let header = safetensors::Header::read(file.get(0..end)?, Some(file.total))?;
@@ -77,15 +76,15 @@ fn of_safetensors(file: &Parts) -> Reading<Vec<Place>> {
         let (dtype, shape, Range { start, .. }) = header.place(name)?;
         let (name, shape) = (name.clone(), shape.to_vec());
         let (dtype, encoding) = (dtype.to_string(), Encoding::of_dtype(dtype));
-        Some(Place { name, shape, dtype, encoding, order: Order::Rows, from: start })
+        Some(Found { name, shape, dtype, encoding, order: Order::Rows, from: start })
     };
     Ok(header.names.iter().filter_map(place).collect())
 }
 
-fn of_torch(tensor: torch::Tensor) -> Place {
+fn of_torch(tensor: torch::Tensor) -> Found {
     let torch::Tensor { name, dtype, shape, strides, from } = tensor;
     let order = order(&shape, strides);
-    Place { name, shape, dtype: dtype.to_string(), encoding: Encoding::of_dtype(dtype), order, from }
+    Found { name, shape, dtype: dtype.to_string(), encoding: Encoding::of_dtype(dtype), order, from }
 }
 
 /// The order of a tensor with these strides. The stride of an axis of length 1 means nothing.
@@ -105,10 +104,10 @@ fn order(shape: &[usize], strides: Vec<usize>) -> Order {
     }
 }
 
-fn of_gguf(tensor: gguf::read::Tensor) -> Place {
+fn of_gguf(tensor: gguf::read::Tensor) -> Found {
     let gguf::read::Tensor { name, encoding, shape, from } = tensor;
     let (dtype, encoding) = (format!("{encoding:?}"), Some(encoding));
-    Place { name: name.to_owned(), shape, dtype, encoding, order: Order::Rows, from }
+    Found { name: name.to_owned(), shape, dtype, encoding, order: Order::Rows, from }
 }
 
 /// The parts of a file that have to be read before its model can be planned; none if all of them have been.
@@ -123,13 +122,13 @@ pub fn wanted(file: &Parts) -> Result<Vec<Range<u64>>> {
     }
 }
 
-impl Place {
-    /// The pieces of it for `parameter`, whose transpose it may be. `file`: the file's name.
+impl Found {
+    /// The pieces of it for a place, where its transpose may go. `file`: the file's name.
     ///
     /// # Errors
     /// [`Error::TensorShape`], [`Error::TensorType`], [`Error::TensorNotContiguous`].
-    pub fn pieces(&self, file: &str, parameter: &Parameter, is_transpose: bool) -> Result<Vec<Piece>> {
-        let mut expected = parameter.shape.clone();
+    pub fn pieces(&self, file: &str, place: &Place, is_transpose: bool) -> Result<Vec<Piece>> {
+        let mut expected = place.shape.to_vec();
         if is_transpose {
             expected.reverse();
         }
@@ -153,11 +152,11 @@ impl Place {
             from: byte(start),
             to: byte(end),
             encoding,
-            offset: parameter.offset + start,
+            offset: place.offset + start,
             tensor: tensor(),
             turned,
         };
-        let len = parameter.len();
+        let len: usize = place.shape.iter().product();
         let step = if turned.is_some() { len.max(1) } else { PIECE };
         Ok((0..len).step_by(step).map(|start| piece(start, (start + step).min(len))).collect())
     }
