@@ -5,6 +5,7 @@
 //! a hash covers all data that is used.
 
 mod carry_on;
+mod columns;
 mod ggml;
 mod gguf;
 mod git_lfs;
@@ -27,7 +28,7 @@ pub use model_file::{AdapterWeights, ModelFile, check_header, read, write};
 pub use parts::Parts;
 pub use peft::{peft, read_peft};
 pub use pretrained::{
-    Folder, INDICES, PIECE, Piece, Pretrained, numbers, read as pretrained_config, wanted as wanted_parts,
+    Folder, INDICES, MissingPart, PIECE, Piece, Pretrained, numbers, read as pretrained_config, wanted as wanted_parts,
 };
 pub use safetensors::{LARGEST_HEADER, check_weights};
 pub use words::Words;

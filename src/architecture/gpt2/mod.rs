@@ -5,8 +5,8 @@
 mod config;
 
 use super::{
-    Architecture, Attention, Family, Initialisation, Kind, Mlp, Module, Names, Norm, ParameterGroup, Positions,
-    Projection, Role, Shape, TensorSpec,
+    Architecture, Attention, Family, GgufKey, Initialisation, Kind, Mlp, Module, Names, Norm, ParameterGroup,
+    Positions, Projection, Role, Shape, TensorSpec,
 };
 use crate::config::{Activation, ModelConfig, Variant};
 
@@ -16,13 +16,13 @@ pub const FAMILY: Family = Family {
     read_config: config::read,
     write_config: config::write,
     gguf: &[
-        ("context_length", "n_positions"),
-        ("embedding_length", "n_embd"),
-        ("feed_forward_length", "n_inner"),
-        ("block_count", "n_layer"),
-        ("attention.head_count", "n_head"),
-        ("attention.layer_norm_epsilon", "layer_norm_epsilon"),
-        ("vocab_size", ""),
+        ("context_length", GgufKey::Required("n_positions")),
+        ("embedding_length", GgufKey::Required("n_embd")),
+        ("feed_forward_length", GgufKey::Required("n_inner")),
+        ("block_count", GgufKey::Required("n_layer")),
+        ("attention.head_count", GgufKey::Required("n_head")),
+        ("attention.layer_norm_epsilon", GgufKey::Required("layer_norm_epsilon")),
+        ("vocab_size", GgufKey::Ignored),
     ],
     llama_cpp_activation: Activation::GeluTanh,
     body: "transformer.",
@@ -43,6 +43,7 @@ fn names(module: Module) -> Names {
         Module::MlpNorm => ("transformer.h.#.ln_2", "blk.#.ffn_norm"),
         Module::Linear(Projection::Mlp) => ("transformer.h.#.mlp.c_fc", "blk.#.ffn_up"),
         Module::Linear(Projection::MlpOut) => ("transformer.h.#.mlp.c_proj", "blk.#.ffn_down"),
+        Module::QueryNorm | Module::KeyNorm => unreachable!("GPT-2 has no norms of heads"),
         Module::FinalNorm => ("transformer.ln_f", "output_norm"),
         Module::Head => ("lm_head", "output"),
     };
@@ -57,6 +58,8 @@ fn tensor(module: Module, kind: Kind, shape: Shape, initialisation: Initialisati
         group: if shape.axes().len() == 2 { ParameterGroup::Matrix } else { ParameterGroup::Vector },
         divisible: matches!(module, Module::TokenEmbedding | Module::Head),
         names: names(module),
+        parts: [None; 3],
+        transposed_in_files: false,
     }
 }
 
@@ -81,8 +84,8 @@ const NORMAL: Initialisation = Initialisation::Normal(DEVIATION);
 pub fn architecture(config: &ModelConfig) -> Architecture {
     let ModelConfig { vocabulary, context, layers, heads, width, variant, .. } = *config;
     let Variant { activation, epsilon, tied, .. } = variant;
-    let attention = Attention { heads, key_value_heads: heads, head_width: config.head_width() };
-    let mlp = Mlp { width: MLP_TIMES * width, activation };
+    let attention = Attention { heads, key_value_heads: heads, head_width: config.head_width(), normed: false };
+    let mlp = Mlp { width: MLP_TIMES * width, activation, gated: false };
     // Projections that add to the residual stream are scaled down by the square root of their number.
     let residual = Initialisation::Normal(DEVIATION / (2.0 * layers as f32).sqrt());
     let block = [
@@ -104,7 +107,6 @@ pub fn architecture(config: &ModelConfig) -> Architecture {
         positions: Positions::Learned,
         attention,
         mlp,
-        biases: true,
         tied,
         before: vec![
             table(Module::TokenEmbedding, [vocabulary, width]),

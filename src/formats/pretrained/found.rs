@@ -155,9 +155,12 @@ impl Found {
             offset: place.offset + start,
             tensor: tensor(),
             turned,
+            joint: place.joint,
+            interleaved: place.interleaved,
         };
         let len: usize = place.shape.iter().product();
-        let step = if turned.is_some() { len.max(1) } else { PIECE };
+        let is_whole = turned.is_some() || place.joint.is_some() || place.interleaved.is_some();
+        let step = if is_whole { len.max(1) } else { PIECE };
         Ok((0..len).step_by(step).map(|start| piece(start, (start + step).min(len))).collect())
     }
 }

@@ -6,7 +6,8 @@ use serde_json::{Map, Value as Json};
 
 use super::{Files, Pretrained, config};
 use crate::{
-    architecture::Family,
+    architecture::{Family, GgufKey},
+    config::ModelConfig,
     error::{Error, Result, shown},
     formats::{
         gguf::read::{Array, Header, Value},
@@ -28,6 +29,7 @@ pub fn plan(file: &Parts) -> Result<Pretrained> {
     })?;
     let family = config::family(header.text("general.architecture")?.unwrap_or("?"))?;
     let config = (family.read_config)(Json::Object(fields(&header, family)?))?;
+    check_head_width(&header, family, &config)?;
     let tokenizer = tokenizer(&header, config.vocabulary)?;
     Pretrained::of(config, tokenizer, &Files::of_gguf(file)?)
 }
@@ -42,15 +44,18 @@ fn fields(header: &Header, family: &Family) -> Result<Map<String, Json>> {
     for (key, value) in header.below(&format!("{}.", family.model_type)) {
         // A setting that is not known may change what the model computes.
         let unknown = || Error::GgufSettingUnknown { setting: shown(key), found: text_of(value) };
-        let &(_, field) = family.gguf.iter().find(|(known, _)| *known == key).ok_or_else(unknown)?;
+        let &(_, meaning) = family.gguf.iter().find(|(known, _)| *known == key).ok_or_else(unknown)?;
         let json = value.json().ok_or_else(unknown)?;
-        if !field.is_empty() {
+        if let GgufKey::Required(field) | GgufKey::Optional(field) = meaning {
             fields.insert(field.to_owned(), json);
         }
     }
-    // GPT-2's defaults are no defaults here: each of these is required.
-    if let Some((key, _)) = family.gguf.iter().find(|(_, field)| !field.is_empty() && !fields.contains_key(*field)) {
-        return Err(Error::GgufInvalid { reason: format!("{}.{key} is missing", family.model_type) });
+    for (key, meaning) in family.gguf {
+        if let GgufKey::Required(field) = meaning
+            && !fields.contains_key(*field)
+        {
+            return Err(Error::GgufInvalid { reason: format!("{}.{key} is missing", family.model_type) });
+        }
     }
     let rows = header.tensors.iter().find(|tensor| tensor.name == TOKEN_EMBEDDING).map(|tensor| tensor.shape[0]);
     let missing = || Error::TensorMissing { tensor: TOKEN_EMBEDDING.to_owned(), found: Vec::new() };
@@ -58,6 +63,20 @@ fn fields(header: &Header, family: &Family) -> Result<Map<String, Json>> {
     // A head of its own is found by its tensor, as files of older converters repeat the embedding there.
     fields.insert("tie_word_embeddings".to_owned(), true.into());
     Ok(fields)
+}
+
+/// Refuses heads whose parts have another width than the configuration gives them.
+fn check_head_width(header: &Header, family: &Family, config: &ModelConfig) -> Result<()> {
+    let right = config.head_width();
+    for (key, _) in family.gguf.iter().filter(|(_, meaning)| *meaning == GgufKey::HeadWidth) {
+        if let Some(value) = header.value(&format!("{}.{key}", family.model_type))
+            && value.id().map(|width| width as usize) != Some(right)
+        {
+            let (setting, supported) = ((*key).to_owned(), vec![right.to_string()]);
+            return Err(Error::SettingUnsupported { setting, found: text_of(value), supported });
+        }
+    }
+    Ok(())
 }
 
 /// A value, for an error.

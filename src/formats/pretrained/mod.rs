@@ -1,11 +1,12 @@
-//! Reads models of GPT-2's family that other programs have written: folders of Hugging Face's `transformers`
-//! (`config.json`, the weights as safetensors or as PyTorch's files, in one or in several with an index, and a
-//! tokenizer), and GGUF files, which hold all of it. Every check that can be is made on the files' headers; the weights
-//! are then read piece by piece, so that they are never in memory twice.
+//! Reads pretrained models that other programs have written: folders of Hugging Face's `transformers` (`config.json`, the
+//! weights as safetensors or as PyTorch's files, in one or in several with an index, and a tokenizer), and GGUF files,
+//! which hold all of it. Every check that can be is made on the files' headers; the weights are then read piece by
+//! piece, so that they are never in memory twice.
 
 mod config;
 mod found;
 mod gguf;
+mod others;
 mod weights;
 
 use std::collections::HashMap;
@@ -24,6 +25,7 @@ use weights::Files;
 
 pub use config::read;
 pub use found::{PIECE, wanted};
+pub use others::MissingPart;
 pub use weights::{INDICES, numbers};
 pub(super) use weights::{read_numbers, turned};
 
@@ -86,6 +88,12 @@ pub struct Piece {
     /// Number of rows of the matrix in the file, if it is the transpose of ours; the piece is then the whole matrix.
     #[serde(skip)]
     pub turned: Option<usize>,
+    /// Number of rows of a part of a joint tensor, and of numbers from one row to the next in the model.
+    #[serde(skip)]
+    pub joint: Option<[usize; 2]>,
+    /// The width of the heads whose rows are in llama.cpp's own order; the piece is then the whole matrix.
+    #[serde(skip)]
+    pub interleaved: Option<usize>,
 }
 
 /// A model that can be opened.
@@ -154,8 +162,20 @@ impl Pretrained {
         for parameter in &layout.parameters {
             // Tied weights may be stored under either name.
             let is_under_head = parameter.spec.role == embedding && has_head && files.find(&parameter.spec).is_err();
-            let of = if is_under_head { own } else { parameter };
-            pieces.extend(files.pieces(&of.spec, &Place::of(parameter), transposes && is_linear(parameter))?);
+            if is_under_head {
+                pieces.extend(files.pieces(&own.spec, &Place::of(parameter), false)?);
+                continue;
+            }
+            for (part, first) in parameter.spec.in_files() {
+                let is_transpose = is_linear(parameter) && (transposes || part.transposed_in_files);
+                let joint = (part != parameter.spec).then(|| match parameter.shape[..] {
+                    [rows, width] => [rows, width],
+                    _ => [1, parameter.len()],
+                });
+                let interleaved = files.interleaved(&part, &config);
+                let place = Place { offset: parameter.offset + first, shape: part.shape.axes(), joint, interleaved };
+                pieces.extend(files.pieces(&part, &place, is_transpose)?);
+            }
         }
         let mut compared = Vec::new();
         let tokens = layout.tensor(embedding);
@@ -192,10 +212,14 @@ struct Place<'a> {
     offset: usize,
     /// The shape that it has there.
     shape: &'a [usize],
+    /// Rows, and numbers from one row to the next, if it is a part of a joint tensor.
+    joint: Option<[usize; 2]>,
+    /// The width of the heads, if the file has their rows in llama.cpp's own order.
+    interleaved: Option<usize>,
 }
 
 impl<'a> Place<'a> {
     fn of(parameter: &'a Parameter) -> Self {
-        Self { offset: parameter.offset, shape: &parameter.shape }
+        Self { offset: parameter.offset, shape: &parameter.shape, joint: None, interleaved: None }
     }
 }

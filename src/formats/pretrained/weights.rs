@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     architecture::{Family, TensorSpec},
+    config::{LlamaFamily, ModelConfig},
     error::{Error, Result},
     formats::{
         ggml::Encoding,
@@ -43,9 +44,7 @@ pub struct Files<'a> {
 enum Naming {
     /// As transformers do. The plain name is that in the model without a head.
     HuggingFace { family: &'static Family, blocks: &'static str },
-    /// As llama.cpp does, without any variants. Its converter changes the order of rows in the queries and keys of the
-    /// family `llama` alone (`LlamaModel.permute` in `convert_hf_to_gguf.py`): row `2 i + j` of a head there is row
-    /// `j d / 2 + i` of a head of width `d` in transformers. Reading them would turn this round in [`numbers`].
+    /// As llama.cpp does, without any variants.
     Gguf,
 }
 
@@ -129,12 +128,20 @@ impl<'a> Files<'a> {
         found.pieces(file, place, is_transpose)
     }
 
+    /// The width of the heads whose rows llama.cpp's converter has put in another order: those of the queries and keys
+    /// of the family `llama` alone (`LlamaModel.permute` in `convert_hf_to_gguf.py`, release v0.5.0).
+    pub fn interleaved(&self, part: &TensorSpec, config: &ModelConfig) -> Option<usize> {
+        let is_llama = config.variant.llama.is_some_and(|llama| llama.family == LlamaFamily::Llama);
+        let rotated = ["blk.#.attn_q", "blk.#.attn_k"].contains(&part.names.gguf);
+        (matches!(self.naming, Naming::Gguf) && is_llama && rotated).then(|| config.head_width())
+    }
+
     /// Refuses tensors that the architecture does not have, because with them the model computes something else. In
     /// transformers' files only blocks count, without the masks of older files: tensors outside do not affect the
     /// logits.
     pub fn refuse_unknown(&self, layout: &Layout, head: &TensorSpec) -> Result<()> {
-        let all = layout.parameters.iter().map(|parameter| &parameter.spec);
-        let known: HashSet<_> = all.chain([head]).map(|spec| self.plain(spec)).collect();
+        let all = layout.parameters.iter().flat_map(|parameter| parameter.spec.in_files()).map(|(part, _)| part);
+        let known: HashSet<_> = all.chain([*head]).map(|spec| self.plain(&spec)).collect();
         let counts = |name: &str| match self.naming {
             Naming::HuggingFace { family, blocks } => {
                 let is_mask = family.masks.iter().any(|mask| name.ends_with(mask));
@@ -226,11 +233,22 @@ pub fn numbers(piece: &Piece, bytes: &[u8]) -> Result<Vec<f32>> {
     if bytes.len() as u64 != expected {
         return Err(Error::FileTruncated { found: piece.from + bytes.len() as u64, expected: piece.to });
     }
-    let numbers = read_numbers(piece.encoding, bytes, &piece.tensor)?;
+    let mut numbers = read_numbers(piece.encoding, bytes, &piece.tensor)?;
+    if let (Some(width), Some(rows)) = (piece.interleaved, piece.turned) {
+        numbers = in_halves(&numbers, rows, width);
+    }
     Ok(match piece.turned {
         Some(rows) => turned(&numbers, rows),
         None => numbers,
     })
+}
+
+/// Brings the rows of each head of this width from llama.cpp's order, in which the two that rotate together are
+/// neighbours, to that of transformers, in which they are half a head apart.
+fn in_halves(values: &[f32], rows: usize, width: usize) -> Vec<f32> {
+    let columns = values.len() / rows.max(1);
+    let from = |row: usize| row / width * width + row % width % (width / 2) * 2 + row % width / (width / 2);
+    (0..rows).flat_map(|row| &values[from(row) * columns..][..columns]).copied().collect()
 }
 
 /// Transposes a matrix of `rows` rows.
@@ -278,6 +296,14 @@ mod tests {
             plain("reference.transformer.h.0.ln_1.bias", GPT2.body, GPT2),
             "reference.transformer.h.0.ln_1.bias"
         );
+    }
+
+    #[test]
+    fn rows_of_a_head_are_brought_back_from_llama_cpp_s_order() {
+        // Two heads of width 4: 0 and 2, 1 and 3 rotate together.
+        let numbers: Vec<f32> = [0, 2, 1, 3, 4, 6, 5, 7].into_iter().flat_map(|row| [row as f32, 0.5]).collect();
+        let right: Vec<f32> = (0..8).flat_map(|row| [row as f32, 0.5]).collect();
+        assert_eq!(in_halves(&numbers, 8, 4), right);
     }
 
     #[test]
