@@ -6,7 +6,7 @@ use std::{collections::HashMap, fs, path::PathBuf};
 use futures_lite::future::block_on;
 use lorito::{
     chat,
-    config::{ModelConfig, Variant},
+    config::{Activation, Llama, LlamaFamily, ModelConfig, Rope, RopeScaling, Variant},
     device::{CPU_LIMITS, Engine},
     error::{Error, Result},
     formats::{self, GgufPrecision, ModelFile, llama_cpp},
@@ -84,6 +84,38 @@ fn our_own_files_open_with_the_same_ids_and_logits() {
         assert_eq!(logits(&session, &ids), logits(&original, &ids));
         assert_eq!(session.model_summary().unwrap().config.variant, summary.config.variant);
     }
+}
+
+#[test]
+fn models_of_the_llama_families_open_with_the_same_logits() {
+    let text = "abc année. \n";
+    for family in [LlamaFamily::Llama, LlamaFamily::Qwen2, LlamaFamily::Qwen3] {
+        for tied in [true, false] {
+            let llama = Some(Llama { family, ..Llama::like(16, 4) });
+            let variant = Variant { activation: Activation::Silu, tied, bias: false, llama, ..Variant::GPT2 };
+            let model = exact(ModelConfig { variant, heads: 4, ..sample::model().config });
+            let mut original = Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS);
+            original.import_model(&formats::write(&model).unwrap()).unwrap();
+            let session = opened(&llama_cpp(&model, GgufPrecision::F16).unwrap()).unwrap();
+            let ids = original.encode(text).unwrap();
+            assert_eq!(session.encode(text).unwrap(), ids);
+            assert_eq!(logits(&session, &ids), logits(&original, &ids), "{family:?}");
+            let config = session.model_summary().unwrap().config;
+            assert_eq!(config, ModelConfig { dropout: config.dropout, ..model.config });
+        }
+    }
+}
+
+#[test]
+fn scaled_rotary_positions_are_refused_by_name() {
+    let scaling =
+        RopeScaling { factor: 8.0, low_frequency_factor: 1.0, high_frequency_factor: 4.0, original_context: 8192 };
+    let rope = Rope { scaling: Some(scaling), ..Rope::DEFAULT };
+    let llama = Some(Llama { family: LlamaFamily::Llama, rope, ..Llama::like(16, 4) });
+    let variant = Variant { activation: Activation::Silu, bias: false, llama, ..Variant::GPT2 };
+    let model = exact(ModelConfig { variant, heads: 4, ..sample::model().config });
+    let error = opened(&llama_cpp(&model, GgufPrecision::F16).unwrap()).map(drop).unwrap_err();
+    assert_eq!(error, Error::TensorUnknown { tensor: "rope_freqs.weight".into() });
 }
 
 /// As older converters of GPT-2 write it.
