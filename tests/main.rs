@@ -25,6 +25,7 @@ mod shaders;
 mod side_by_side;
 mod token_ids;
 mod tokenizer;
+mod tokenizer_families;
 mod tokenizer_files;
 mod tokenizers_from_elsewhere;
 mod training;

@@ -86,7 +86,7 @@ fn describe_model(
 }
 
 fn describe_tokenizer(metadata: &mut Metadata, tokenizer: &Tokenizer) -> Result<()> {
-    let ByteLevel { tokens, merges } = tokenizer.byte_level()?;
+    let ByteLevel { tokens, merges, pre } = tokenizer.byte_level()?;
     let merges: Vec<_> = merges.iter().map(|(left, right)| format!("{left} {right}")).collect();
     // `llama_token_type`
     let class = |(_, class): &(_, TokenClass)| match class {
@@ -96,7 +96,7 @@ fn describe_tokenizer(metadata: &mut Metadata, tokenizer: &Tokenizer) -> Result<
         TokenClass::Unused => 5,
     };
     metadata.string("tokenizer.ggml.model", "gpt2");
-    metadata.string("tokenizer.ggml.pre", "gpt-2");
+    metadata.string("tokenizer.ggml.pre", pre);
     metadata.strings("tokenizer.ggml.tokens", tokens.iter().map(|(text, _)| &text[..]));
     metadata.i32s("tokenizer.ggml.token_type", tokens.iter().map(class));
     metadata.strings("tokenizer.ggml.merges", merges.iter().map(String::as_str));

@@ -36,7 +36,8 @@ impl Session {
     }
 
     pub(super) fn begin_writing(&self, prompt: &str, options: GenerateOptions) -> Result<Writing> {
-        self.begin_writing_after(&self.model()?.tokenizer.encode(prompt), options)
+        let ids = if prompt.is_empty() { Vec::new() } else { self.model()?.tokenizer.encode_from_start(prompt) };
+        self.begin_writing_after(&ids, options)
     }
 
     fn begin_writing_after(&self, ids: &[u32], options: GenerateOptions) -> Result<Writing> {
