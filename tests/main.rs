@@ -4,6 +4,7 @@
 mod adapters;
 mod carry_on;
 mod chat;
+mod chat_templates;
 mod conversations;
 mod copied;
 mod corpus;

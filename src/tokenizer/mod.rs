@@ -29,6 +29,7 @@ mod turns;
 mod unicode;
 mod vocabulary;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -87,6 +88,28 @@ pub struct Tokenizer {
     listed: usize,
     /// Ids without a token.
     unused: Vec<u32>,
+}
+
+/// Encodes texts with a cache that they share.
+pub struct TextEncoder<'t> {
+    tokenizer: &'t Tokenizer,
+    encoder: Encoder<'t>,
+}
+
+impl TextEncoder<'_> {
+    /// Encodes a text as [`Tokenizer::encode`] does.
+    pub fn encode(&mut self, text: &str) -> Vec<u32> {
+        let mut ids = Vec::new();
+        self.tokenizer.each_id(&mut self.encoder, text, &mut |id| ids.push(id));
+        ids
+    }
+
+    /// Encodes a document: with what the tokenizer puts before a text.
+    pub fn encode_document(&mut self, text: &str) -> Vec<u32> {
+        let mut ids = self.tokenizer.begins.clone();
+        self.tokenizer.each_id(&mut self.encoder, text, &mut |id| ids.push(id));
+        ids
+    }
 }
 
 impl Tokenizer {
@@ -235,7 +258,8 @@ impl Tokenizer {
     /// Returns the ids of the special tokens that separate documents and turns.
     pub fn borders(&self) -> impl Iterator<Item = u32> {
         let ends = self.roles.ends.iter().copied();
-        ends.chain(self.roles.start).chain(self.turn_ids().into_iter().flatten())
+        let special = self.specials.tokens().iter().filter(|token| token.special).map(|token| token.id);
+        ends.chain(self.roles.start).chain(special)
     }
 
     /// Returns the bytes that an id decodes to; none if it is outside the vocabulary.
@@ -249,6 +273,21 @@ impl Tokenizer {
         let mut ids = Vec::new();
         self.each_id(&mut self.scheme.encoder(), text, &mut |id| ids.push(id));
         ids
+    }
+
+    /// Returns an encoder for many short texts, which remembers the words that it has met.
+    pub fn encoder(&self) -> TextEncoder<'_> {
+        TextEncoder { tokenizer: self, encoder: self.scheme.encoder() }
+    }
+
+    /// Whether an id is a special token, which is no text.
+    pub fn is_special(&self, id: u32) -> bool {
+        self.specials.tokens().iter().any(|token| token.id == id && token.special)
+    }
+
+    /// Returns a text that spells no special token: a space comes after the first character of each.
+    pub fn without_special_tokens<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.specials.broken_up(text)
     }
 
     /// Encodes a text that goes on with another one: without the space that some tokenizers add to the beginning.

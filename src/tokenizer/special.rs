@@ -79,6 +79,19 @@ impl Specials {
         normal(&self.normalizer, token)
     }
 
+    /// A text in which no special token is spelled any more: a space comes after the first character of each.
+    pub fn broken_up<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut text = Cow::Borrowed(text);
+        let special = || self.tokens.iter().filter(|token| token.special);
+        for token in special().filter(|token| token.content.chars().nth(1).is_some()) {
+            if text.contains(&token.content[..]) {
+                let (first, rest) = token.content.split_at(token.content.chars().next().map_or(0, char::len_utf8));
+                text = Cow::Owned(text.replace(&token.content, &format!("{first} {rest}")));
+            }
+        }
+        text
+    }
+
     /// Calls `visit` with the segments of a text in order; none is empty, except a token whose text was included in the
     /// one before it.
     pub fn each(&self, text: &str, mut visit: impl FnMut(Segment)) {
@@ -181,6 +194,14 @@ mod tests {
         assert_eq!(segments(&specials, "<|a|><|b|>ñ"), [special(8, "<|a|><|b|>"), text("ñ")]);
         assert_eq!(segments(&specials, "<<|a|<|a|>"), [text("<<|a|"), special(7, "<|a|>")]);
         assert!(segments(&specials, "").is_empty());
+    }
+
+    #[test]
+    fn special_tokens_in_a_text_are_broken_up_and_others_are_kept() {
+        let plain = AddedToken { special: false, ..token(3, "<think>", false) };
+        let specials = of(vec![token(1, "</s>", false), token(2, "<|a|>", false), plain]);
+        assert_eq!(specials.broken_up("x</s></s> <|a|><think>"), "x< /s>< /s> < |a|><think>");
+        assert!(matches!(specials.broken_up("x < /s>"), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -30,6 +30,8 @@ const deferred = [
   "lorito::tokenizer::folder::",
   "lorito::tokenizer::unicode::",
   "csv_core::",
+  "minijinja::",
+  "minijinja_contrib::",
   "miniz_oxide::",
   "nom::",
   "rayon_core::",
@@ -44,7 +46,7 @@ const small = 400;
 
 /** Exceptions: functions that every plain text and every run needs. */
 const always = [
-  "lorito::chat::template::as_read",
+  "lorito::chat::template::template",
   "lorito::chat::whatsapp::date::",
   "lorito::chat::whatsapp::head::",
   "lorito::chat::whatsapp::layout::",

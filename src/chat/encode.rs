@@ -1,0 +1,134 @@
+//! Conversations as token ids, by the chat template of a model, and what of them is learned.
+//!
+//! The ids are those of the whole rendered text, as `apply_chat_template(..., tokenize=True)` of transformers makes them.
+//! What an answer adds follows from renderings of the conversation up to it: no template says where its answers are.
+
+use std::ops::Range;
+
+use super::clock::{moment, present};
+use super::jinja::Jinja;
+use super::template::template;
+use super::{Message, Role};
+use crate::error::{Error, Result};
+use crate::tokenizer::{TextEncoder, Tokenizer};
+
+/// The chat template of a model with its tokenizer.
+pub struct ChatEncoder<'t> {
+    tokenizer: &'t Tokenizer,
+    encoder: TextEncoder<'t>,
+    jinja: Jinja,
+}
+
+/// A conversation as token ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// The ids of the whole conversation.
+    pub ids: Vec<u32>,
+    /// The places in `ids` that are trained on, in order: what each answer adds, with the token that ends it.
+    pub learned: Vec<Range<usize>>,
+}
+
+impl<'t> ChatEncoder<'t> {
+    /// Compiles the template of a model; `None` if it has none.
+    ///
+    /// # Errors
+    /// [`Error::ChatTemplateInvalid`] if it cannot be compiled.
+    pub fn new(tokenizer: &'t Tokenizer) -> Result<Option<Self>> {
+        Self::at(tokenizer, present())
+    }
+
+    /// The same at another moment, in seconds since 1970 began: some templates tell the model the date.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn at(tokenizer: &'t Tokenizer, seconds: i64) -> Result<Option<Self>> {
+        let Some(template) = template(tokenizer) else { return Ok(None) };
+        let named = tokenizer.roles().named.iter();
+        let tokens = named.map(|(name, &id)| (name.clone(), tokenizer.token_text(id))).collect();
+        Ok(Some(Self { tokenizer, encoder: tokenizer.encoder(), jinja: Jinja::new(&template, tokens, moment(seconds))? }))
+    }
+
+    /// Renders a conversation; `asks`: with the beginning of an answer behind it. Words that spell a special token of
+    /// the model are changed so that they do not.
+    ///
+    /// # Errors
+    /// [`Error::ChatTemplateFailed`] if the template refuses the conversation; [`Error::ChatTemplateEndless`] if it
+    /// computes too much.
+    pub fn text(&self, messages: &[Message], asks: bool) -> Result<String> {
+        let harmless = |message: &Message| {
+            let content = self.tokenizer.without_special_tokens(&message.content).into_owned();
+            Message { content, role: message.role }
+        };
+        self.jinja.render(&messages.iter().map(harmless).collect::<Vec<_>>(), asks)
+    }
+
+    /// The ids of [`text`](Self::text).
+    pub fn ids(&mut self, messages: &[Message], asks: bool) -> Result<Vec<u32>> {
+        let text = self.text(messages, asks)?;
+        Ok(self.encoder.encode(&text))
+    }
+
+    /// Encodes a conversation for training. Answers at the indices `only_read` are not trained on.
+    ///
+    /// # Errors
+    /// Those of [`text`](Self::text); [`Error::ChatTemplateUnclear`] if the template writes earlier turns differently
+    /// once later ones follow, so that it cannot be told what an answer adds.
+    pub fn encode(&mut self, messages: &[Message], only_read: &[usize]) -> Result<Encoded> {
+        let ids = self.ids(messages, false)?;
+        let mut learned: Vec<Range<usize>> = Vec::new();
+        for (place, _) in messages.iter().enumerate().filter(|(_, message)| message.role == Role::Assistant) {
+            let added = self.added(&ids, messages, place)?;
+            if added.is_empty() || learned.last().is_some_and(|before| added.start < before.end) {
+                return Err(Error::ChatTemplateUnclear { turn: place + 1 });
+            }
+            learned.push(added);
+        }
+        let mut answers = messages.iter().enumerate().filter(|(_, message)| message.role == Role::Assistant);
+        learned.retain(|_| answers.next().is_some_and(|(place, _)| !only_read.contains(&place)));
+        Ok(Encoded { ids, learned })
+    }
+
+    /// The places in the ids of a whole conversation that the answer at index `place` adds.
+    fn added(&mut self, whole: &[u32], messages: &[Message], place: usize) -> Result<Range<usize>> {
+        let unclear = || Error::ChatTemplateUnclear { turn: place + 1 };
+        let asked = self.ids(&messages[..place], true)?;
+        let start = common(whole, &asked);
+        // The end of the question may merge with the beginning of the answer, or the template may begin an answer to
+        // be written differently from one that was given. Before that all must be equal.
+        if start < asked.len() && start < common(&asked, &self.ids(&messages[..place], false)?) {
+            return Err(unclear());
+        }
+        let answered = self.ids(&messages[..=place], false)?;
+        let alone = &answered[common(&answered, &asked)..];
+        let Some(last) = alone.iter().rposition(|&id| self.tokenizer.is_special(id)) else {
+            return Ok(start..common(whole, &answered).max(start));
+        };
+        // An answer may be written differently as long as it is the last one, such as with what the model thought.
+        let end = whole[start..].iter().position(|&id| id == alone[last]).ok_or_else(unclear)?;
+        let end = start + end + 1;
+        Ok(start..end + common(&whole[end..], &alone[last + 1..]))
+    }
+
+    /// The special tokens with which a turn of the assistant begins and ends: the model has written its answer where it
+    /// writes one of these.
+    pub fn ends(&mut self) -> Result<Vec<u32>> {
+        let message = |role| Message { role, content: "a".to_owned() };
+        let asked = self.ids(&[message(Role::User)], true)?;
+        let heard = self.ids(&[message(Role::User)], false)?;
+        let answered = self.ids(&[message(Role::User), message(Role::Assistant)], false)?;
+        let begins = asked[common(&asked, &heard)..].iter();
+        let ends = answered[common(&answered, &asked)..].iter();
+        let mut ids = Vec::new();
+        for &id in begins.chain(ends) {
+            if self.tokenizer.is_special(id) && !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        Ok(ids)
+    }
+}
+
+/// How many ids two sequences have in common at their beginning.
+pub fn common(one: &[u32], other: &[u32]) -> usize {
+    one.iter().zip(other).take_while(|(one, other)| one == other).count()
+}
