@@ -102,7 +102,8 @@ fn the_loss_mask_covers_what_each_answer_adds() {
         ("qwen25", "<|im_end|>\n"),
         ("qwen3", "<|im_end|>\n"),
         ("llama32", "<|eot_id|>"),
-        ("zephyr", "</s>\n"),
+        // SentencePiece puts a space before each stretch of text.
+        ("zephyr", "</s> \n"),
         ("gemma", "<end_of_turn>\n"),
     ];
     each_template(|name, tokenizer, expected, conversations| {
@@ -138,7 +139,10 @@ fn the_loss_mask_covers_what_each_answer_adds() {
             // The rest has no answer in it.
             let first = learned.first().map_or(ids.len(), |places| places.start);
             let before = tokenizer.decode(&ids[..first]).unwrap();
-            assert!(messages[0].content.trim().is_empty() || before.contains(messages[0].content.trim().get(..1).unwrap_or_default()));
+            assert!(
+                messages[0].content.trim().is_empty()
+                    || before.contains(messages[0].content.trim().get(..1).unwrap_or_default())
+            );
         }
         assert!(answers > 15, "{name}: {answers}");
     });
@@ -193,20 +197,26 @@ fn a_template_that_writes_earlier_turns_differently_is_refused_for_training() {
 #[test]
 fn hostile_templates_end_with_an_error() {
     let doubled = |end: &str| {
-        format!("{{% set n = namespace(x=['a']) %}}{{% for i in range(64) %}}{{% set n.x = [n.x, n.x] %}}{{% endfor %}}{end}")
+        format!(
+            "{{% set n = namespace(x=['a']) %}}{{% for i in range(64) %}}{{% set n.x = [n.x, n.x] %}}{{% endfor %}}{end}"
+        )
     };
     let endless = [
         "{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}{% endfor %}".to_owned(),
         "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}".to_owned(),
         "{% macro a() %}{{ b() }}{% endmacro %}{% macro b() %}{{ a() }}{% endmacro %}{{ a() }}".to_owned(),
         "{% for x in [[1]] recursive %}{{ loop([[1]]) }}{% endfor %}".to_owned(),
-        "{% set n = namespace(x='aaaaaaaa') %}{% for i in range(64) %}{% set n.x = n.x ~ n.x %}{% endfor %}{{ n.x }}".to_owned(),
-        "{% set n = namespace(x='a') %}{% for i in range(64) %}{% set n.x = n.x.replace('a', 'aa') %}{% endfor %}".to_owned(),
+        "{% set n = namespace(x='aaaaaaaa') %}{% for i in range(64) %}{% set n.x = n.x ~ n.x %}{% endfor %}{{ n.x }}"
+            .to_owned(),
+        "{% set n = namespace(x='a') %}{% for i in range(64) %}{% set n.x = n.x.replace('a', 'aa') %}{% endfor %}"
+            .to_owned(),
         "{% for i in range(100000) %}{{ 'a' * 90000 }}{% endfor %}".to_owned(),
         doubled("{{ n.x | tojson }}"),
         doubled("{{ n.x }}"),
         "{{ 'a'.join(['b' * 1000000] * 1000000) }}".to_owned(),
-        "{% set x %}{% for i in range(100000) %}{{ messages }}{{ 'a' * 9000 }}{% endfor %}{% endset %}{{ x }}".to_owned(),
+        "{{ (['b' * 1000000] * 1000000) | join('a') }}".to_owned(),
+        "{% set x %}{% for i in range(100000) %}{{ messages }}{{ 'a' * 9000 }}{% endfor %}{% endset %}{{ x }}"
+            .to_owned(),
     ];
     let failing = [
         "{{ 'a' * 10000000000 }}",
@@ -229,6 +239,9 @@ fn hostile_templates_end_with_an_error() {
         "{% extends 'chat' %}".to_owned(),
         format!("{{{{ {}1{} }}}}", "(".repeat(100_000), ")".repeat(100_000)),
         format!("{{{{ {}1 }}}}", "-".repeat(100_000)),
+        format!("{{{{ {}1 }}}}", "not ".repeat(100_000)),
+        format!("{{{{ x{} }}}}", ".x".repeat(100_000)),
+        format!("{{% if 1{} %}}{{% endif %}}", "+1".repeat(100_000)),
         "{% if true %}".repeat(100_000),
         "x".repeat((1 << 20) + 1),
         "{% unknown %}".to_owned(),

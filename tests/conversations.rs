@@ -340,7 +340,7 @@ fn a_model_with_its_own_turn_tokens_learns_and_answers_with_them() {
     let prompt = chat::prompt(&question, &tokenizer).unwrap();
     let ids = [prompt.question.begin, prompt.question.words, prompt.question.end, prompt.answer].concat();
     assert_eq!(ids, tokenizer.encode("[Q]a < |user|> [ Q]</turn>[A]"));
-    assert_eq!(chat::ends(&tokenizer).len(), 5);
+    assert_eq!(chat::ends(&tokenizer).unwrap().len(), 5);
     // Tokens that it lacks, or that text can spell, are no turn tokens.
     for wrong in ["[B]", "[A]", "[Q]"] {
         let turns = Some(TurnTokens { user: wrong.into(), system: "[Q]".into(), ..turns.clone() });

@@ -131,9 +131,17 @@ fn a_tokenizer_that_would_encode_differently_is_refused_with_the_reason() {
         ),
         ("smollm", |file| file["pre_tokenizer"]["pretokenizers"][0]["type"] = json!("Punctuation"), "Punctuation"),
         ("smollm", |file| file["model"]["unk_token"] = json!("<|endoftext|>"), "byte 0x04 has no token"),
-        ("llama2", |file| file["decoder"]["decoders"][3]["start"] = json!(2), "decoder Replace, ByteFallback, Fuse, Strip"),
+        (
+            "llama2",
+            |file| file["decoder"]["decoders"][3]["start"] = json!(2),
+            "decoder Replace, ByteFallback, Fuse, Strip",
+        ),
         ("llama2", |file| file["pre_tokenizer"] = json!({"type": "Whitespace"}), "pre-tokenizer Whitespace"),
-        ("llama2_metaspace", |file| file["pre_tokenizer"]["prepend_scheme"] = json!("maybe"), "prepend_scheme \"maybe\""),
+        (
+            "llama2_metaspace",
+            |file| file["pre_tokenizer"]["prepend_scheme"] = json!("maybe"),
+            "prepend_scheme \"maybe\"",
+        ),
         (
             "llama2",
             |file| {

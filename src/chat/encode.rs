@@ -45,7 +45,11 @@ impl<'t> ChatEncoder<'t> {
         let Some(template) = template(tokenizer) else { return Ok(None) };
         let named = tokenizer.roles().named.iter();
         let tokens = named.map(|(name, &id)| (name.clone(), tokenizer.token_text(id))).collect();
-        Ok(Some(Self { tokenizer, encoder: tokenizer.encoder(), jinja: Jinja::new(&template, tokens, moment(seconds))? }))
+        Ok(Some(Self {
+            tokenizer,
+            encoder: tokenizer.encoder(),
+            jinja: Jinja::new(&template, tokens, moment(seconds))?,
+        }))
     }
 
     /// Renders a conversation; `asks`: with the beginning of an answer behind it. Words that spell a special token of

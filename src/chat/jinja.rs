@@ -6,9 +6,10 @@ use minijinja::{
     syntax::SyntaxConfig,
     value::{Kwargs, ValueKind},
 };
+use minijinja_contrib::pycompat::unknown_method_callback;
 
-use super::{Message, Role};
 use super::clock::{Moment, formatted};
+use super::{Message, Role};
 use crate::error::{Error, Result};
 
 /// What one conversation may cost, in minijinja's fuel: one for each instruction, and for each 64 bytes that are made.
@@ -19,6 +20,10 @@ const DEPTH: usize = 64;
 
 /// Largest template in bytes; the longest published ones have 20 KB.
 const LARGEST: usize = 1 << 20;
+
+/// Longest tag in bytes without its strings, and most signs and `not`s in a row.
+const LONGEST_TAG: usize = 2048;
+const MOST_SIGNS: usize = 256;
 
 const NAME: &str = "chat";
 
@@ -39,12 +44,13 @@ impl Jinja {
         if template.len() > LARGEST {
             return Err(invalid(format!("{} bytes are too many", template.len())));
         }
+        check_tags(template).map_err(invalid)?;
         let mut environment = Environment::new();
         environment.set_syntax(syntax().map_err(|error| invalid(described(&error)))?);
         environment.set_undefined_behavior(UndefinedBehavior::Lenient);
         environment.set_fuel(Some(FUEL));
         environment.set_recursion_limit(DEPTH);
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.set_unknown_method_callback(python_method);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.set_formatter(written);
         environment.add_filter("tojson", to_json);
@@ -105,6 +111,37 @@ fn described(error: &Failure) -> String {
     }
 }
 
+/// Refuses a tag with so much in it that the parser, which calls itself for each part of an expression, has no stack for
+/// it. What strings say does not count.
+fn check_tags(template: &str) -> std::result::Result<(), String> {
+    let mut rest = template;
+    while let Some(start) = rest.find("{{").into_iter().chain(rest.find("{%")).min() {
+        let tag = &rest[start + 2..];
+        let (mut code, mut quote, mut end, mut signs) = (0, None, tag.len(), 0);
+        let mut bytes = tag.bytes().enumerate().peekable();
+        while let Some((at, byte)) = bytes.next() {
+            match quote {
+                Some(_) if byte == b'\\' => drop(bytes.next()),
+                Some(open) => quote = (byte != open).then_some(open),
+                None if matches!(byte, b'}' | b'%') && bytes.peek().is_some_and(|&(_, next)| next == b'}') => {
+                    end = at + 2;
+                    break;
+                }
+                None => {
+                    quote = matches!(byte, b'\'' | b'"').then_some(byte);
+                    code += 1;
+                    signs = if matches!(byte, b'-' | b'+' | b'~' | b' ' | b'n' | b'o' | b't') { signs + 1 } else { 0 };
+                    if code > LONGEST_TAG || signs > MOST_SIGNS {
+                        return Err(format!("a tag is too long: {:.60}", tag));
+                    }
+                }
+            }
+        }
+        rest = tag.get(end..).unwrap_or_default();
+    }
+    Ok(())
+}
+
 /// transformers marks answers by a tag of its own, whose content is rendered as it is.
 fn without_generation_blocks(template: &str) -> String {
     let mut out = String::with_capacity(template.len());
@@ -123,6 +160,28 @@ fn without_generation_blocks(template: &str) -> String {
         rest = after;
     }
     out + rest
+}
+
+/// A method of Python's strings, lists and maps. Joined strings are counted here, before they are too long.
+fn python_method(
+    state: &mut minijinja::State,
+    value: &Value,
+    method: &str,
+    arguments: &[Value],
+) -> std::result::Result<Value, Failure> {
+    let (Some(between), "join", [parts]) = (value.as_str(), method, arguments) else {
+        return unknown_method_callback(state, value, method, arguments);
+    };
+    let mut joined = String::new();
+    for (place, part) in parts.try_iter()?.enumerate() {
+        joined += if place > 0 { between } else { "" };
+        joined +=
+            part.as_str().ok_or_else(|| Failure::new(ErrorKind::InvalidOperation, "join of what is no string"))?;
+        if joined.len() > LARGEST {
+            return Err(Failure::from(ErrorKind::OutOfFuel));
+        }
+    }
+    Ok(Value::from(joined))
 }
 
 /// The most values that a list which is written as text may have in it.

@@ -91,10 +91,9 @@ fn by_template(messages: &[Message], mut encoder: ChatEncoder<'_>) -> Result<Pro
     };
     let first = before.len().min(system.len());
     let starts = || [(first, system_end)].into_iter().chain(begins.iter().copied());
-    let exchanges = starts().zip(starts().skip(1)).map(|((from, start), (to, end))| Exchange {
-        turns: to - from,
-        ids: ids[start.min(end)..end].to_vec(),
-    });
+    let exchanges = starts()
+        .zip(starts().skip(1))
+        .map(|((from, start), (to, end))| Exchange { turns: to - from, ids: ids[start.min(end)..end].to_vec() });
     let exchanges = exchanges.collect();
     let begin = question.max(system_end).min(words);
     Ok(Prompt {

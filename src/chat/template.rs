@@ -205,7 +205,10 @@ mod tests {
         ];
         let marked = render_with(&messages, &[1]);
         let (read, only_read) = super::read(&marked).unwrap();
-        assert_eq!((read[0].content.as_str(), &read[1..], only_read), ("a < |assistant:read|> b", &messages[1..], vec![1]));
+        assert_eq!(
+            (read[0].content.as_str(), &read[1..], only_read),
+            ("a < |assistant:read|> b", &messages[1..], vec![1])
+        );
         assert_eq!(words(&marked), words(&render(&messages)));
         assert_eq!(render_with(&messages, &[]), render(&messages));
     }

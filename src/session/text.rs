@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{conversations, Session, TokenizerSummary};
+use super::{Session, TokenizerSummary, conversations};
 use crate::{
     chat::{self, ChatEncoder, Encoded},
     corpus::{FileReader, HeldBack, ReadOptions, Split, Summary, most_documents},

@@ -179,7 +179,9 @@ impl<'m> Encoder<'m> {
                 for (at, character) in word.char_indices() {
                     match known.id(character) {
                         Some(id) => push(id),
-                        None => word[at..][..character.len_utf8()].bytes().for_each(|byte| push(bytes[usize::from(byte)])),
+                        None => {
+                            word[at..][..character.len_utf8()].bytes().for_each(|byte| push(bytes[usize::from(byte)]))
+                        }
                     }
                 }
             }

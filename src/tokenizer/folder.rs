@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::Tokenizer;
 use super::file::{AddedToken, Cut, END_OF_TEXT, File, LARGEST_FILE, check, invalid, without_mark};
-use super::split::Pattern;
 use super::roles::{NAMES, TokenRoles, end_by_name};
+use super::split::Pattern;
 use super::turns::TurnTokens;
 use super::vocabulary::{pair, read_vocabulary};
 use crate::error::{Error, Result};

@@ -295,7 +295,9 @@ impl Tokenizer {
         // A character before the text takes that space; no token has it with another one.
         let before = '\u{1}';
         match self.strips_space && !text.is_empty() {
-            true => self.encode(&format!("{before}{text}"))[self.encode(before.encode_utf8(&mut [0; 4])).len()..].to_vec(),
+            true => {
+                self.encode(&format!("{before}{text}"))[self.encode(before.encode_utf8(&mut [0; 4])).len()..].to_vec()
+            }
             false => self.encode(text),
         }
     }
