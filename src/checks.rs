@@ -7,11 +7,12 @@
 use std::slice::from_ref;
 
 use crate::{
-    config::Activation,
+    architecture::Norm,
+    config::{Activation, Rope},
     model::{Ids, Targets},
     ops::{
         self, AdamW, AttentionKernels, Decay, Device, Dropout, Flat, Gradients, Heads, IGNORED, LinearGradient,
-        LoraGradient, Mask, Moments, NormGradient, Past, Precision, ReadFailed, Scalars, Tensor,
+        LoraGradient, Mask, Moments, NormGradient, Past, Precision, ReadFailed, Rotation, Scalars, Tensor,
     },
     train::mix,
 };
@@ -21,8 +22,21 @@ type Computed = Vec<(String, Vec<f32>)>;
 type Done = Result<Computed, ReadFailed>;
 
 /// The checks, in the order of the page's list.
-pub const NAMES: [&str; 9] =
-    ["linear", "activations", "attention", "writing", "layer-norm", "head", "long-rows", "embedding", "adamw"];
+pub const NAMES: [&str; 13] = [
+    "linear",
+    "activations",
+    "attention",
+    "writing",
+    "layer-norm",
+    "rms-norm",
+    "rotary",
+    "head-norm",
+    "gate",
+    "head",
+    "long-rows",
+    "embedding",
+    "adamw",
+];
 
 /// Runs one check on the CPU and on `gpu`, and describes the first value that differs by more than 1e-4 of the
 /// largest one. `None` means that both engines compute the same.
@@ -57,7 +71,11 @@ async fn compute(name: &str, device: &Device) -> Done {
         "activations" => activations(device).await,
         "attention" => attention(device).await,
         "writing" => writing(device).await,
-        "layer-norm" => layer_norm(device).await,
+        "layer-norm" => norm(device, Norm::Layer { epsilon: 1e-3 }).await,
+        "rms-norm" => norm(device, Norm::RootMeanSquare { epsilon: 1e-3 }).await,
+        "rotary" => rotary(device).await,
+        "head-norm" => head_norm(device).await,
+        "gate" => gate(device).await,
         "head" => head(device, 31, [23, 9]).await,
         "long-rows" => head(device, ops::LONG_ROW + 3, [5, 8]).await,
         "embedding" => embedding(device).await,
@@ -106,10 +124,10 @@ async fn linear(device: &Device) -> Done {
         }
         // An adapter of rank 3 on the same matrix.
         let start = (3 * inputs).next_multiple_of(128);
-        let place = LoraGradient { a: 0..3 * inputs, b: start..start + 3 * outputs, rank: 3 };
+        let place = LoraGradient { a: 0..3 * inputs, b: start..start + 3 * outputs, rank: 3, first_output: 0 };
         let len = (start + 3 * outputs).next_multiple_of(128);
         let flat = Flat::new(ops::read(random::<1>([len], seed + 5, device)).await?, len, device);
-        all.push((name("adapted matrix"), ops::read(ops::adapted(&weight, &flat, &place, 0.7)).await?));
+        all.push((name("adapted matrix"), ops::read(ops::adapted(&weight, &flat, from_ref(&place), 0.7)).await?));
         let mut gradients = Gradients::new(len, &[], device);
         ops::thin_gradient(&x, &gradient, &flat, &place, 0.7, &mut gradients);
         gradients.end_pass();
@@ -180,11 +198,11 @@ async fn writing(device: &Device) -> Done {
     let (weight, bias) = (random([width, 3 * width], 1, device), random([3 * width], 2, device));
     for kernels in [AttentionKernels::Tiles, AttentionKernels::Rows] {
         use_kernels(device, kernels);
-        let mut past = Past::new(40, 3 * width, device);
+        let mut past = Past::new(40, 2 * width, device);
         let mut read = 0;
         for rows in [1, 17, 1, 1, 9] {
             let x = random([rows, width], 10 + read as u64, device);
-            let y = past.attend(&x, &weight, &bias, read, heads);
+            let y = past.attend(&ops::linear(&x, &weight, &bias), read, heads);
             all.push((format!("{rows} tokens after {read}, {kernels:?}"), ops::read(ops::last_row(&y)).await?));
             all.push((format!("all of {rows} tokens after {read}, {kernels:?}"), ops::read(y).await?));
             read += rows;
@@ -193,7 +211,7 @@ async fn writing(device: &Device) -> Done {
     Ok(all)
 }
 
-async fn layer_norm(device: &Device) -> Done {
+async fn norm(device: &Device, norm: Norm) -> Done {
     let mut all = Vec::new();
     for (case, [rows, width]) in [[5, 12], [70, 32], [3, 7], [40, 65]].into_iter().enumerate() {
         let seed = 100 * case as u64;
@@ -201,20 +219,69 @@ async fn layer_norm(device: &Device) -> Done {
         let x = random([rows, width], seed, device);
         let (gain, bias) = (random([width], seed + 1, device), random([width], seed + 2, device));
         let (gradient, residual) = (random([rows, width], seed + 3, device), random([rows, width], seed + 4, device));
-        let (y, saved) = ops::layer_norm(&x, &gain, &bias, 1e-3, Precision::Single);
-        all.push((name("layer norm"), ops::read(y).await?));
+        let (y, saved) = ops::norm(&x, &gain, &bias, norm, Precision::Single);
+        all.push((name("norm"), ops::read(y).await?));
         let start = width.next_multiple_of(128);
         let place = NormGradient { index: 0, gain: 0..width, bias: Some(start..start + width) };
         let len = (start + width).next_multiple_of(128);
         let mut gradients = Gradients::new(len, from_ref(&place), device);
         for residual in [None, Some(&residual)] {
-            let back = ops::layer_norm_backward(&saved, &gain, &gradient, residual, Some(&place), &mut gradients);
+            let back = ops::norm_backward(&saved, &gain, &gradient, residual, Some(&place), &mut gradients);
             gradients.end_pass();
             all.push((name("input gradient"), ops::read(back).await?));
             let flat = gradients.values().await?;
             all.push((name("gain gradient"), flat[place.gain.clone()].to_vec()));
             all.push((name("bias gradient"), flat[start..].to_vec()));
         }
+    }
+    Ok(all)
+}
+
+async fn rotary(device: &Device) -> Done {
+    let mut all = Vec::new();
+    for (queries, key_values, head_width, windows, time) in [(4, 2, 6, 3, 5), (9, 3, 64, 2, 33)] {
+        let heads = Heads { queries, key_values };
+        let table = ops::rotations(&Rope::DEFAULT.frequencies(head_width), time, device);
+        for way in [Rotation::Forward, Rotation::Backward] {
+            let mut qkv = random([windows * time, heads.joint() * head_width], 1, device);
+            ops::rotate(&mut qkv, 0, time, heads, &table, way);
+            all.push((format!("{way:?} of {queries} heads of {head_width}"), ops::read(qkv).await?));
+        }
+    }
+    Ok(all)
+}
+
+async fn head_norm(device: &Device) -> Done {
+    let heads = Heads { queries: 4, key_values: 2 };
+    let mut all = Vec::new();
+    for (rows, width) in [(5, 6), (33, 64)] {
+        let name = |what: &str| format!("{what} of {rows} x {width}");
+        let shape = [rows, heads.joint() * width];
+        let (before, mut gradient) = (random(shape, 1, device), random(shape, 2, device));
+        let gains = [random([width], 3, device), random([width], 4, device)];
+        let mut qkv = ops::copy(&before);
+        ops::norm_heads(&mut qkv, heads, gains.each_ref(), 1e-3);
+        all.push((name("queries and keys"), ops::read(qkv).await?));
+        let places = [0..width, 128..128 + width];
+        let mut gradients = Gradients::new(256, &[], device);
+        let slots = Some(places.each_ref());
+        ops::norm_heads_backward(&before, &mut gradient, heads, gains.each_ref(), 1e-3, slots, &mut gradients);
+        gradients.end_pass();
+        all.push((name("gradient"), ops::read(gradient).await?));
+        let flat = gradients.values().await?;
+        all.extend(places.map(|place| (name("gain gradient"), flat[place].to_vec())));
+    }
+    Ok(all)
+}
+
+async fn gate(device: &Device) -> Done {
+    let mut all = Vec::new();
+    for [rows, width] in [[5, 7], [40, 64]] {
+        let (x, gradient) = (random([rows, 2 * width], 1, device), random([rows, width], 2, device));
+        let y = ops::gate(&x, Activation::Silu, Precision::Single);
+        all.push((format!("gate of {rows} x {width}"), ops::read(y).await?));
+        let back = ops::gate_backward(&gradient, &x, Activation::Silu);
+        all.push((format!("gradient of {rows} x {width}"), ops::read(back).await?));
     }
     Ok(all)
 }
@@ -268,7 +335,7 @@ async fn embedding(device: &Device) -> Done {
             (random([vocabulary, width], seed, device), random([context, width], seed + 1, device));
         let gradient = random([windows * time, width], seed + 2, device);
         for (start, mask) in [(0, None), (4, mask(seed))] {
-            let embedded = ops::embed(&ids, from_ref(&tokens), &positions, start, mask);
+            let embedded = ops::embed(&ids, from_ref(&tokens), Some(&positions), start, mask);
             all.push((name("embedding"), ops::read(embedded).await?));
         }
         all.push((name("dropout"), ops::read(ops::drop_out(&gradient, mask(seed))).await?));
@@ -277,7 +344,7 @@ async fn embedding(device: &Device) -> Done {
         for tied in [true, false] {
             let mut gradients = Gradients::new(places.end.next_multiple_of(128), &[], device);
             for _ in 0..2 {
-                ops::embed_backward(&ids, &gradient, (vocabulary, tied), &places, &mut gradients);
+                ops::embed_backward(&ids, &gradient, (vocabulary, tied), Some(&places), &mut gradients);
                 gradients.end_pass();
             }
             let flat = gradients.values().await?;

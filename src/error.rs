@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+use crate::formats::MissingPart;
+
 /// The result of everything that can fail in this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -146,8 +148,9 @@ pub enum Error {
     /// The file is the pointer that a clone without Git LFS has in place of a large file.
     #[error("{name} is a pointer of Git LFS, not the file itself")]
     GitLfsPointer { name: String },
-    #[error("{found} models cannot be opened; {supported:?} can")]
-    ArchitectureUnsupported { found: String, supported: Vec<String> },
+    /// `kind`: what the family has and Lorito lacks, if that is known.
+    #[error("{found} models cannot be opened ({kind:?}); {supported:?} can")]
+    ArchitectureUnsupported { found: String, kind: Option<MissingPart>, supported: Vec<String> },
     #[error("{setting} is {found}; {supported:?} can be opened")]
     SettingUnsupported { setting: String, found: String, supported: Vec<String> },
     #[error("the file ends after {found} bytes where {expected} are right")]

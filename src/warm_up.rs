@@ -16,18 +16,21 @@ const TIME: usize = 16;
 /// divisibility by four, on the width of a head, and on whether a row of logits is long.
 pub fn smallest_like(config: &ModelConfig) -> ModelConfig {
     let head_width = config.head_width();
-    let heads = if head_width.is_multiple_of(4) { 1 } else { config.heads };
     let few = if config.vocabulary < ops::LONG_ROW { 16 } else { ops::LONG_ROW };
     let vocabulary = few + config.vocabulary % 4;
-    ModelConfig {
-        vocabulary,
-        context: TIME,
-        layers: 1,
-        heads,
-        width: heads * head_width,
-        dropout: config.dropout,
-        variant: config.variant,
-    }
+    let mut variant = config.variant;
+    // Query heads that share a key-value head stay as many.
+    let group = config.heads / variant.llama.map_or(config.heads, |llama| llama.key_value_heads).max(1);
+    let heads = if head_width.is_multiple_of(4) { group } else { config.heads };
+    let width = match &mut variant.llama {
+        None => heads * head_width,
+        Some(llama) => {
+            llama.key_value_heads = heads / group;
+            llama.mlp_width = 16 + llama.mlp_width % 4;
+            16 + config.width % 4
+        }
+    };
+    ModelConfig { vocabulary, context: TIME, layers: 1, heads, width, dropout: config.dropout, variant }
 }
 
 /// Whether the weights are divided into several buffers on this device, which needs other kernels in some places.
@@ -35,14 +38,15 @@ pub fn is_divided(config: &ModelConfig, device: &Device) -> bool {
     Layout::new(config).divided(device.most_numbers()).segments.ranges().len() > 1
 }
 
-/// Queues layer norm of rows as wide as the model's own, which its kernels depend on too; with their gradients, if asked.
-fn queue_norms(width: usize, precision: Precision, with_gradient: bool, device: &Device) {
+/// Queues the norm of rows as wide as the model's own, which its kernels depend on too; with their gradients, if asked.
+fn queue_norms(config: &ModelConfig, precision: Precision, with_gradient: bool, device: &Device) {
+    let (width, norm) = (config.width, config.architecture().norm);
     let (x, gain) = (ops::tensor(vec![0.0; width], [1, width], device), ops::tensor(vec![0.0; width], [width], device));
-    let (_, saved) = ops::layer_norm(&x, &gain, &gain, 1.0, precision);
+    let (_, saved) = ops::norm(&x, &gain, &gain, norm, precision);
     if with_gradient {
         let mut gradients = Gradients::new(64, &[], device);
         for residual in [None, Some(&x)] {
-            ops::layer_norm_backward(&saved, &gain, &x, residual, None, &mut gradients);
+            ops::norm_backward(&saved, &gain, &x, residual, None, &mut gradients);
         }
     }
 }
@@ -74,7 +78,7 @@ fn with_smallest(
 /// The errors of [`ModelConfig::validate`].
 pub fn warm_up_writing(config: &ModelConfig, device: &Device) -> Result<()> {
     with_smallest(config, device, |smallest, device| {
-        queue_norms(config.width, Precision::Single, false, device);
+        queue_norms(config, Precision::Single, false, device);
         let gpt = Gpt::new(smallest, 1, device);
         let mut scalars = Scalars::new(device);
         let scalar = scalars.add();
@@ -97,7 +101,7 @@ pub fn warm_up_writing(config: &ModelConfig, device: &Device) -> Result<()> {
 pub fn warm_up_training(config: &ModelConfig, train: &TrainConfig, device: &Device) -> Result<()> {
     with_smallest(config, device, |smallest, device| {
         let precision = if train.half_precision { Precision::Half } else { Precision::Single };
-        queue_norms(config.width, precision, true, device);
+        queue_norms(config, precision, true, device);
         let mut gpt = Gpt::new(smallest, 1, device);
         let mut trainer = Trainer::new(&gpt);
         trainer.begin(TrainConfig { half_precision: train.half_precision, ..TrainConfig::default() })?;

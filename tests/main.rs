@@ -11,6 +11,7 @@ mod corpus;
 mod corpus_size;
 mod divided;
 mod engines;
+mod families;
 mod formats;
 mod fuzz;
 mod hugging_face;

@@ -255,7 +255,7 @@ fn incomplete_and_inconsistent_folders_are_refused() {
             "architecture-unsupported",
             "prefixed",
             Box::new(|it| {
-                it.insert("config.json".into(), br#"{"model_type": "llama"}"#.to_vec());
+                it.insert("config.json".into(), br#"{"model_type": "mistral"}"#.to_vec());
             }),
         ),
         (

@@ -6,6 +6,7 @@
 //! [`ModelConfig::architecture`].
 
 mod gpt2;
+mod llama;
 mod nano_gpt;
 mod parts;
 mod tensor;
@@ -13,10 +14,10 @@ mod tensor;
 use serde_json::Value;
 
 pub use parts::ParameterParts;
-pub use tensor::{Initialisation, Kind, Module, Names, ParameterGroup, Projection, Role, Shape, TensorSpec};
+pub use tensor::{Initialisation, Kind, Module, Names, ParameterGroup, Part, Projection, Role, Shape, TensorSpec};
 
 use crate::{
-    config::{Activation, LoraConfig, ModelConfig},
+    config::{Activation, LoraConfig, ModelConfig, Rope},
     error::Result,
 };
 
@@ -39,8 +40,6 @@ pub struct Architecture {
     pub attention: Attention,
     /// The MLP of every block.
     pub mlp: Mlp,
-    /// Whether norms and linear layers have biases.
-    pub biases: bool,
     /// Whether the head shares the token embedding's matrix; otherwise it has its own.
     pub tied: bool,
     /// Tensors before the blocks, in the order of the flat array and of files; the token embedding is the first.
@@ -59,6 +58,25 @@ pub enum Norm {
         /// Added to the variance.
         epsilon: f32,
     },
+    /// RMSNorm (Zhang & Sennrich 2019): division by the root of the mean of squares, without subtracting a mean.
+    RootMeanSquare {
+        /// Added to the mean of squares.
+        epsilon: f32,
+    },
+}
+
+impl Norm {
+    /// The number added to the variance, or to the mean of squares.
+    pub const fn epsilon(self) -> f32 {
+        match self {
+            Self::Layer { epsilon } | Self::RootMeanSquare { epsilon } => epsilon,
+        }
+    }
+
+    /// Whether the mean is subtracted first.
+    pub const fn is_centred(self) -> bool {
+        matches!(self, Self::Layer { .. })
+    }
 }
 
 /// The position encoding.
@@ -66,6 +84,8 @@ pub enum Norm {
 pub enum Positions {
     /// A trained embedding for each position is added to the token's.
     Learned,
+    /// Queries and keys are rotated by angles that grow with the position (Su et al. 2021).
+    Rotary(Rope),
 }
 
 /// Causal self-attention.
@@ -77,6 +97,8 @@ pub struct Attention {
     pub key_value_heads: usize,
     /// The width of a head's query, key and value.
     pub head_width: usize,
+    /// Whether the queries and keys of each head have a norm before they are rotated (Dehghani et al. 2023).
+    pub normed: bool,
 }
 
 impl Attention {
@@ -85,19 +107,34 @@ impl Attention {
         self.heads * self.head_width
     }
 
-    /// The width of a token's queries, keys and values together, which the KV cache stores.
+    /// The width of a token's keys and values together, which the KV cache stores.
+    pub fn key_value_width(&self) -> usize {
+        2 * self.key_value_heads * self.head_width
+    }
+
+    /// The width of a token's queries, keys and values together.
     pub fn joint_width(&self) -> usize {
-        self.query_width() + 2 * self.key_value_heads * self.head_width
+        self.query_width() + self.key_value_width()
     }
 }
 
 /// Two linear layers and an activation between them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mlp {
-    /// The output width of the first layer.
+    /// The input width of the second layer.
     pub width: usize,
     /// The activation between the two layers.
     pub activation: Activation,
+    /// Whether the first layer has two outputs for each input of the second: the activation of the first half, the
+    /// gate, multiplies the second half (Shazeer 2020).
+    pub gated: bool,
+}
+
+impl Mlp {
+    /// The output width of the first layer.
+    pub fn first_width(&self) -> usize {
+        if self.gated { 2 * self.width } else { self.width }
+    }
 }
 
 /// A family of architectures that transformers and llama.cpp know by one name.
@@ -128,7 +165,12 @@ impl PartialEq for Family {
 }
 
 /// All families that can be opened.
-pub const FAMILIES: [&Family; 1] = [&gpt2::FAMILY];
+pub const FAMILIES: [&Family; 4] = [&gpt2::FAMILY, &llama::LLAMA, &llama::QWEN2, &llama::QWEN3];
+
+/// Converts a single-precision number by its shortest digits: 1e-5, not 0.000009999999747378752.
+fn decimal(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or(f64::from(number))
+}
 
 impl Architecture {
     /// All trained tensors, in order.
@@ -145,19 +187,21 @@ impl Architecture {
         })
     }
 
-    /// The tensors of an adapter: for each chosen matrix A, `[inputs, rank]`, and B, `[rank, outputs]`, in turn.
+    /// The tensors of an adapter: for each chosen matrix, or for each of its parts, A, `[inputs, rank]`, and B,
+    /// `[rank, outputs]`, in turn.
     pub fn adapter(&self, lora: &LoraConfig) -> impl Iterator<Item = TensorSpec> + '_ {
         let LoraConfig { rank, targets, .. } = *lora;
         let chosen = move |layer| {
             let chosen = self.projections().filter(move |(projection, _)| targets.has(*projection));
-            chosen.flat_map(move |(_, matrix)| {
-                let [inputs, outputs] = [0, 1].map(|axis| matrix.shape.axes()[axis]);
+            let parts = chosen.flat_map(|(_, matrix)| matrix.in_files().into_iter().enumerate());
+            parts.flat_map(move |(index, (part, _))| {
+                let [inputs, outputs] = [0, 1].map(|axis| part.shape.axes()[axis]);
                 let thin = |kind, shape, initialisation| TensorSpec {
-                    role: Role { layer, kind, ..matrix.role },
+                    role: Role { layer, kind, part: index, ..part.role },
                     shape: Shape::Linear(shape),
                     initialisation,
                     divisible: false,
-                    ..*matrix
+                    ..part
                 };
                 // Kaiming-uniform initialisation with a slope of sqrt(5), as PyTorch's for linear layers and PEFT's for
                 // A.
@@ -201,17 +245,18 @@ impl Architecture {
 impl ModelConfig {
     /// The architecture of a model with this configuration.
     pub fn architecture(&self) -> Architecture {
-        match self.variant.bias {
-            true => gpt2::architecture(self),
-            false => nano_gpt::architecture(self),
+        match (&self.variant.llama, self.variant.bias) {
+            (Some(llama), _) => llama::architecture(self, llama),
+            (None, true) => gpt2::architecture(self),
+            (None, false) => nano_gpt::architecture(self),
         }
     }
 
     /// The equivalent model that transformers and llama.cpp support: tensors that this one does not have are zeros.
     pub fn exported(&self) -> Self {
-        match self.variant.bias {
-            true => *self,
-            false => nano_gpt::exported(self),
+        match (&self.variant.llama, self.variant.bias) {
+            (Some(_), _) | (None, true) => *self,
+            (None, false) => nano_gpt::exported(self),
         }
     }
 }

@@ -9,7 +9,7 @@ pub fn architecture(config: &ModelConfig) -> Architecture {
     for tensors in [&mut published.before, &mut published.block, &mut published.after] {
         tensors.retain(|tensor| tensor.role.kind != Kind::Bias);
     }
-    Architecture { name: "GPT-2 without biases", biases: false, ..published }
+    Architecture { name: "GPT-2 without biases", ..published }
 }
 
 /// The equivalent GPT-2, whose biases are zeros.

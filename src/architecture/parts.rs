@@ -33,7 +33,9 @@ impl Architecture {
                 Module::PositionEmbedding => &mut parts.positions,
                 Module::Linear(Projection::Attention | Projection::AttentionOut) => &mut parts.attention,
                 Module::Linear(Projection::Mlp | Projection::MlpOut) => &mut parts.mlp,
-                Module::AttentionNorm | Module::MlpNorm | Module::FinalNorm => &mut parts.norms,
+                Module::AttentionNorm | Module::QueryNorm | Module::KeyNorm | Module::MlpNorm | Module::FinalNorm => {
+                    &mut parts.norms
+                }
                 Module::Head => &mut parts.head,
             };
             *part += tensor.parameters();

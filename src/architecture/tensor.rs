@@ -7,7 +7,7 @@ pub enum Projection {
     Attention,
     /// Projects the heads' outputs to the residual stream.
     AttentionOut,
-    /// The first layer of the MLP.
+    /// The first layer of the MLP; of a gated one, gate and values together.
     Mlp,
     /// The second layer of the MLP, to the residual stream.
     MlpOut,
@@ -22,6 +22,10 @@ pub enum Module {
     PositionEmbedding,
     /// The norm before a block's attention.
     AttentionNorm,
+    /// The norm of each head's query.
+    QueryNorm,
+    /// The norm of each head's key.
+    KeyNorm,
     /// The norm before a block's MLP.
     MlpNorm,
     /// A linear layer of a block.
@@ -66,12 +70,14 @@ pub struct Role {
     pub module: Module,
     /// The kind of tensor within the module.
     pub kind: Kind,
+    /// The index of the part of a joint layer's outputs that an adapter's tensor belongs to; otherwise 0.
+    pub part: usize,
 }
 
 impl Role {
     /// Makes a role; `layer` is 0 outside the blocks.
     pub fn new(layer: usize, module: Module, kind: Kind) -> Self {
-        Self { layer, module, kind }
+        Self { layer, module, kind, part: 0 }
     }
 
     /// The weight of a module outside the blocks.
@@ -123,6 +129,16 @@ pub struct Names {
     pub gguf: &'static str,
 }
 
+/// A part of the outputs of a linear layer: in other programs' files it is a layer of its own, as the queries, keys and
+/// values of Llama are, which Lorito computes together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Part {
+    /// The number of its outputs.
+    pub outputs: usize,
+    /// The names of its layer.
+    pub names: Names,
+}
+
 /// Tensors that an optimizer treats alike, such as by weight decay; PyTorch's parameter groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParameterGroup {
@@ -147,6 +163,10 @@ pub struct TensorSpec {
     pub divisible: bool,
     /// The names of its module.
     pub names: Names,
+    /// The parts of its outputs, in order, if other programs' files hold them in layers of their own.
+    pub parts: [Option<Part>; 3],
+    /// Whether other programs' files hold a matrix as `[outputs, inputs]`, as PyTorch's `Linear` does.
+    pub transposed_in_files: bool,
 }
 
 impl TensorSpec {
@@ -169,6 +189,22 @@ impl TensorSpec {
     /// The module's name within its block, such as `attn.c_attn`.
     pub fn module_in_block(&self) -> &'static str {
         self.names.hugging_face.rsplit_once("#.").map_or(self.names.hugging_face, |(_, name)| name)
+    }
+
+    /// The tensors of other programs that this one consists of, with the first of each one's outputs here: itself, or
+    /// its parts.
+    pub fn in_files(&self) -> Vec<(Self, usize)> {
+        let mut first = 0;
+        let part = |part: &Part| {
+            let shape = match self.shape {
+                Shape::Linear([inputs, _]) => Shape::Linear([inputs, part.outputs]),
+                _ => Shape::Vector(part.outputs),
+            };
+            first += part.outputs;
+            (Self { shape, names: part.names, parts: [None; 3], ..*self }, first - part.outputs)
+        };
+        let parts: Vec<_> = self.parts.iter().flatten().map(part).collect();
+        if parts.is_empty() { vec![(*self, 0)] } else { parts }
     }
 
     /// The name in transformers and in our own files, such as `transformer.h.0.attn.c_attn.weight`.

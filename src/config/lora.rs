@@ -100,8 +100,8 @@ impl LoraConfig {
         let chosen = architecture.projections().filter(|(projection, _)| self.targets.has(*projection));
         let (thin, adapted): (Vec<_>, Vec<_>) = chosen
             .map(|(_, matrix)| {
-                let ends: usize = matrix.shape.axes().iter().sum();
-                ((self.rank * ends) as u64, matrix.parameters())
+                let ends = matrix.in_files().into_iter().map(|(part, _)| part.shape.axes().iter().sum::<usize>());
+                ((self.rank * ends.sum::<usize>()) as u64, matrix.parameters())
             })
             .unzip();
         let layers = architecture.layers as u64;

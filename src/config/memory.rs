@@ -47,20 +47,24 @@ impl ModelConfig {
         let Architecture { attention, mlp, .. } = &architecture;
         let [vocabulary, context, layers, width] =
             [self.vocabulary, self.context, self.layers, self.width].map(|value| value as u64);
-        let [heads, queries, joint, mlp_width] =
-            [attention.heads, attention.query_width(), attention.joint_width(), mlp.width].map(|value| value as u64);
+        let [heads, queries, joint] =
+            [attention.heads, attention.query_width(), attention.joint_width()].map(|value| value as u64);
+        let [mlp_width, first_width] = [mlp.width, mlp.first_width()].map(|value| value as u64);
         let window = run.window(self.context) as u64;
         let tokens = batch_size as u64 * window;
         // Per token and layer the backward pass needs: the residual before and after attention and both norms' output
-        // (4 widths), queries, keys and values, attention's output, the MLP before and after its activation; the norms'
-        // means and deviations; and for attention one sum per head on the GPU, all its weights on the CPU.
+        // (4 widths), queries, keys and values, before the norm of heads too where there is one, attention's output, the
+        // MLP before and after its activation; the norms' means and deviations; and for attention one sum per head on the
+        // GPU, all its weights on the CPU.
         let of_attention = heads * if engine == Engine::Cpu { window } else { 1 };
-        let block = tokens * (4 * width + joint + queries + 2 * mlp_width + 4 + of_attention);
+        let joints = if attention.normed { 2 * joint } else { joint };
+        let block = tokens * (4 * width + joints + queries + first_width + mlp_width + 4 + of_attention);
         // Also the gradients of the widest layer: the MLP's, those of queries, keys and values, and nine of one width.
-        let temporary = tokens * (mlp_width + joint + 9 * width + of_attention);
+        let gated = if mlp.gated { first_width } else { 0 };
+        let temporary = tokens * (mlp_width + gated + joint + 9 * width + of_attention);
         let logits = tokens.min(rows_of_logits(self.vocabulary, bytes_of_logits) as u64) * vocabulary;
         // The KV cache for generating a sample.
-        let cache = layers * context * joint;
+        let cache = layers * context * attention.key_value_width() as u64;
         // Both norms' output (2 widths), attention's and the activation's with half the bits; and the weights' copy.
         let halved = layers * tokens * (2 * width + queries + mlp_width);
         let (spared, copy) = if half_precision { (halved / 2, flat / 2) } else { (0, 0) };
@@ -70,7 +74,7 @@ impl ModelConfig {
             optimizer: 3 * 4 * trained,
             // Also another copy of the weights while they are saved, and the best weights.
             activations: 4 * (layers * block + temporary + logits + cache + flat + sums + trained + copy - spared),
-            largest_buffer: 4 * undivided(&architecture, engine).max(tokens * mlp_width).max(logits),
+            largest_buffer: 4 * undivided(&architecture, engine).max(tokens * first_width).max(logits),
         }
     }
 
@@ -103,17 +107,22 @@ impl ModelConfig {
         Err(Error::ModelTooLarge { bytes, limit, nearest })
     }
 
+    /// Estimates the bytes that generating text with the model holds at once.
+    pub fn memory_to_write(&self, engine: Engine) -> Memory {
+        let run = TrainConfig { batch_size: 1, ..TrainConfig::default() };
+        let weights = 4 * self.parameters();
+        let held = Memory { optimizer: 0, ..self.memory(&run, engine) };
+        // A pass over one window keeps nothing for a backward pass: the activations of one layer approximate it.
+        Memory { activations: (held.activations - 2 * weights) / self.layers as u64, ..held }
+    }
+
     /// Checks that an engine with these limits can generate text with the model, which takes less than training.
     ///
     /// # Errors
     /// [`Error::ModelTooLarge`], which offers no other model, and the errors of [`ModelConfig::validate`].
     pub fn fit_to_write(&self, limits: &Limits, engine: Engine) -> Result<()> {
         self.validate()?;
-        let run = TrainConfig { batch_size: 1, ..TrainConfig::default() };
-        let weights = 4 * self.parameters();
-        let held = Memory { optimizer: 0, ..self.memory(&run, engine) };
-        // A pass over one window keeps nothing for a backward pass: the activations of one layer approximate it.
-        let held = Memory { activations: (held.activations - 2 * weights) / self.layers as u64, ..held };
+        let held = self.memory_to_write(engine);
         if limits.allow(&held) {
             return Ok(());
         }

@@ -1,5 +1,6 @@
 //! Configuration of the model and of the training run, with limits and presets.
 
+mod llama;
 mod lora;
 mod memory;
 mod nearest;
@@ -7,6 +8,7 @@ pub mod settings;
 
 use serde::{Deserialize, Serialize};
 
+pub use llama::{Llama, LlamaFamily, Rope, RopeScaling};
 pub use lora::{LoraConfig, Targets};
 pub use memory::{LEAST_LOGITS, Limits, Memory, rows_of_logits};
 pub use nearest::Nearest;
@@ -17,7 +19,7 @@ use crate::{
     error::{Error, Result},
 };
 
-/// The shape of a GPT-2 model (Radford et al. 2019; names as in nanoGPT).
+/// The shape of a model: GPT-2 (Radford et al. 2019; names as in nanoGPT), or of the Llama family.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
@@ -30,7 +32,7 @@ pub struct ModelConfig {
     pub layers: usize,
     /// Attention heads of each layer.
     pub heads: usize,
-    /// Embedding width; a multiple of `heads`.
+    /// Embedding width; for a GPT-2 a multiple of `heads`.
     pub width: usize,
     /// Probability of dropping an activation in training.
     pub dropout: f32,
@@ -40,8 +42,8 @@ pub struct ModelConfig {
     pub variant: Variant,
 }
 
-/// Deviations from GPT-2: activation, layer-norm epsilon, tied head, biases. The page's presets have none;
-/// `createModel` makes others.
+/// Deviations from GPT-2: activation, the norms' epsilon, tied head, biases; and what a model of the Llama family has
+/// instead of GPT-2's parts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
@@ -55,12 +57,21 @@ pub struct Variant {
     /// Whether linear layers and layer norms have biases; nanoGPT's `bias`.
     #[serde(skip_serializing_if = "is_true")]
     pub bias: bool,
+    /// The settings of a model of the Llama family, which makes it one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(target_arch = "wasm32", tsify(optional))]
+    pub llama: Option<Llama>,
 }
 
 impl Variant {
     /// The published GPT-2: GELU in the tanh approximation, an epsilon of 1e-5, a tied head, and biases.
-    pub const GPT2: Self =
-        Self { activation: Activation::GeluTanh, epsilon: settings::EPSILON.default as f32, tied: true, bias: true };
+    pub const GPT2: Self = Self {
+        activation: Activation::GeluTanh,
+        epsilon: settings::EPSILON.default as f32,
+        tied: true,
+        bias: true,
+        llama: None,
+    };
 
     fn is_published(&self) -> bool {
         *self == Self::GPT2
@@ -255,7 +266,13 @@ pub fn preset(name: &str, vocabulary: usize) -> Result<Preset> {
 }
 
 impl ModelConfig {
-    /// Checks that every setting is within its limits, and that the heads divide the width.
+    /// The model of the Llama family that has this one's width, layers, heads and context.
+    pub fn as_llama(self) -> Self {
+        let llama = Some(Llama::like(self.width, self.heads));
+        Self { variant: Variant { activation: Activation::Silu, bias: false, llama, ..self.variant }, ..self }
+    }
+
+    /// Checks that every setting is within its limits, and that the heads of a GPT-2 divide the width.
     ///
     /// # Errors
     /// [`Error::SettingOutOfRange`] or [`Error::HeadsDoNotDivideWidth`] for the first invalid setting, with valid
@@ -268,6 +285,9 @@ impl ModelConfig {
         settings::HEADS.check(self.heads as f64)?;
         settings::DROPOUT.check(f64::from(self.dropout))?;
         settings::EPSILON.check(f64::from(self.variant.epsilon))?;
+        if let Some(llama) = &self.variant.llama {
+            return llama.validate(self.heads);
+        }
         if !self.width.is_multiple_of(self.heads) {
             let allowed = (1..=self.width.min(settings::HEADS.max as usize))
                 .filter(|heads| self.width.is_multiple_of(*heads))
@@ -284,7 +304,7 @@ impl ModelConfig {
 
     /// The length of one head's query, key or value vector.
     pub fn head_width(&self) -> usize {
-        self.width / self.heads.max(1)
+        self.variant.llama.map_or(self.width / self.heads.max(1), |llama| llama.head_width)
     }
 
     /// The number of parameters: embeddings, blocks, the last layer norm, and the head unless it is tied.

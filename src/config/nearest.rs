@@ -79,6 +79,9 @@ impl Asked {
             Setting::Width => {
                 changed.model.heads = (value / self.head_width).max(1);
                 changed.model.width = value;
+                if changed.model.variant.llama.is_some() {
+                    changed.model = changed.model.as_llama();
+                }
             }
         }
         changed

@@ -95,6 +95,16 @@ macro_rules! settings {
     };
 }
 
+/// The number of key-value heads of a model of the Llama family. The page has no fields for this and the three below:
+/// its presets and opened models fix them.
+pub const KEY_VALUE_HEADS: Setting = Setting::whole(Model, "keyValueHeads", 2, (1, 128));
+/// The width of a head of a model of the Llama family.
+pub const HEAD_WIDTH: Setting = Setting::whole(Model, "headWidth", 16, (2, 256));
+/// The width of the MLP of a model of the Llama family.
+pub const MLP_WIDTH: Setting = Setting::whole(Model, "mlpWidth", 192, (1, 32_768));
+/// The base of the wavelengths of rotary positions.
+pub const ROPE_THETA: Setting = Setting::real(Model, "ropeTheta", 10_000.0, (1.0, 1e9));
+
 use Group::{Adapter, Generate, Model, Tokenizer, Train};
 
 settings! {

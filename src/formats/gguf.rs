@@ -1,7 +1,9 @@
 //! Writes the GGUF container, version 3 (`docs/gguf.md` of ggml): counts, metadata, tensor descriptions, tensor data.
 //! All numbers are little-endian.
 
-use super::ggml::Encoding;
+use std::borrow::Cow;
+
+use super::{columns::Columns, ggml::Encoding};
 
 const MAGIC: &[u8] = b"GGUF";
 const VERSION: u32 = 3;
@@ -77,9 +79,15 @@ pub struct Tensor<'a> {
     pub encoding: Encoding,
     /// The length of a row, then the number of rows; a vector has only the length.
     pub shape: Vec<usize>,
-    pub values: &'a [f32],
-    /// Whether `values` is column-major instead of row-major.
-    pub transposed: bool,
+    pub values: Values<'a>,
+}
+
+/// The numbers of a tensor.
+pub enum Values<'a> {
+    /// One row after the other.
+    Rows(Cow<'a, [f32]>),
+    /// The rows are columns of another matrix.
+    Columns(Columns<'a>),
 }
 
 impl Tensor<'_> {
@@ -102,15 +110,16 @@ impl Tensor<'_> {
     }
 
     fn append(&self, out: &mut Vec<u8>) {
-        let row = self.shape[0];
-        if !self.transposed {
-            return self.values.chunks_exact(row).for_each(|row| self.encoding.append(out, row));
-        }
-        let mut gathered = Vec::with_capacity(row);
-        for index in 0..self.rows() {
-            gathered.clear();
-            gathered.extend(self.values[index..].iter().step_by(self.rows()));
-            self.encoding.append(out, &gathered);
+        match &self.values {
+            Values::Rows(values) => values.chunks_exact(self.shape[0]).for_each(|row| self.encoding.append(out, row)),
+            Values::Columns(columns) => {
+                let mut gathered = Vec::with_capacity(self.shape[0]);
+                for column in columns.each() {
+                    gathered.clear();
+                    gathered.extend(column);
+                    self.encoding.append(out, &gathered);
+                }
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::array;
 
 use safetensors::tensor::Dtype;
 
-use super::safetensors::{Header, Tensor};
+use super::safetensors::{Header, Numbers, Tensor};
 use crate::{
     error::{Error, Result},
     train::{Evaluation, Sample, StepRecord},
@@ -27,7 +27,7 @@ pub const LARGEST_STEP: u64 = 1 << 52;
 /// A table as a tensor.
 pub fn rows<'a, const COLUMNS: usize>(name: &str, rows: &'a [[f64; COLUMNS]]) -> Tensor<'a> {
     let bytes = bytemuck::cast_slice(rows.as_flattened());
-    Tensor { name: name.into(), dtype: Dtype::F64, shape: vec![rows.len(), COLUMNS], bytes }
+    Tensor { name: name.into(), dtype: Dtype::F64, shape: vec![rows.len(), COLUMNS], numbers: Numbers::Bytes(bytes) }
 }
 
 /// Samples as a tensor's bytes.
@@ -36,7 +36,7 @@ pub fn sample_bytes(samples: &[Sample]) -> Vec<u8> {
 }
 
 pub fn samples(bytes: &[u8]) -> Tensor<'_> {
-    Tensor { name: SAMPLES.into(), dtype: Dtype::U8, shape: vec![bytes.len()], bytes }
+    Tensor { name: SAMPLES.into(), dtype: Dtype::U8, shape: vec![bytes.len()], numbers: Numbers::Bytes(bytes) }
 }
 
 /// Checks that [`STEPS`] is a table of steps.

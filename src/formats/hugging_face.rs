@@ -4,13 +4,19 @@
 use serde_json::{Value, json};
 
 use super::{
-    ModelFile, carry_on, model_card::model_card, model_file::tensors, safetensors::append, words::Words, zip::Archive,
+    ModelFile, carry_on,
+    columns::Columns,
+    model_card::model_card,
+    safetensors::{Tensor, append},
+    words::Words,
+    zip::Archive,
 };
 use crate::{
+    architecture::Shape,
     chat,
     config::{ModelConfig, settings::TEMPERATURE},
     error::Result,
-    model::Layout,
+    model::{Layout, Parameter},
     tokenizer::{TURN_TOKENS, Tokenizer, TurnTokens},
 };
 
@@ -30,7 +36,7 @@ pub fn hugging_face_in(file: &ModelFile, date: &str, words: &Words) -> Result<Ve
     let tokenizer = file.tokenizer()?;
     let (exported, weights) = file.exported();
     let layout = Layout::new(&exported);
-    let weights: Vec<_> = tensors("", &layout, &weights).collect();
+    let weights: Vec<_> = layout.parameters.iter().flat_map(|parameter| of_transformers(parameter, &weights)).collect();
     let mut archive = Archive::default();
     archive.add("config.json", |out| pretty(out, &config(&exported, &tokenizer)))?;
     archive.add("model.safetensors", |out| append(out, &[("format", "pt")], &weights))?;
@@ -43,6 +49,20 @@ pub fn hugging_face_in(file: &ModelFile, date: &str, words: &Words) -> Result<Ve
     archive.add("continue_training.ipynb", |out| text(out, &words.notebook(carry_on::NOTEBOOK)))?;
     archive.add(carry_on::LAST_RUN, |out| pretty(out, &carry_on::last_run(file)))?;
     Ok(archive.finish())
+}
+
+/// The tensors of transformers' model that a parameter is: itself, or the transposes of its parts.
+fn of_transformers<'a>(parameter: &Parameter, weights: &'a [f32]) -> Vec<Tensor<'a>> {
+    let values = &weights[parameter.range()];
+    let parts = parameter.spec.in_files().into_iter().map(|(part, first)| match part.shape {
+        Shape::Linear([inputs, outputs]) if parameter.spec.transposed_in_files => {
+            let columns = Columns::new(values, parameter.shape[1], first..first + outputs);
+            Tensor::transposed(part.name(), [outputs, inputs], columns)
+        }
+        Shape::Vector(length) => Tensor::f32(part.name(), &[length], &values[first..first + length]),
+        _ => Tensor::f32(part.name(), &parameter.shape, values),
+    });
+    parts.collect()
 }
 
 /// The family's config.json, with the roles of special tokens.

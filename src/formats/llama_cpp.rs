@@ -1,5 +1,5 @@
 //! Writes the model as a GGUF file for llama.cpp and programs built on it. Metadata and tensors are those that its own
-//! `convert_hf_to_gguf.py` makes of a GPT-2 and `src/models/gpt2.cpp` reads (release v0.5.0).
+//! `convert_hf_to_gguf.py` makes of a GPT-2 or a model of the Llama family and its `src/models/` read (release v0.5.0).
 //!
 //! llama.cpp reads at most as many tokens as the model's context and has no sliding window, and when it decodes many
 //! tokens at once it drops the space before some punctuation, as it does for GPT-2 itself.
@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ModelFile,
+    columns::Columns,
     ggml::{BLOCK, Encoding},
-    gguf::{Metadata, Tensor, write},
+    gguf::{Metadata, Tensor, Values, write},
 };
 use crate::{
-    architecture::{Architecture, Module, Norm, Shape},
+    architecture::{Architecture, Module, Positions, Projection, Shape},
     chat,
+    config::{LlamaFamily, ModelConfig, Rope},
     error::{Error, Result},
     model::{Layout, Parameter},
     tokenizer::{ByteLevel, TokenClass, Tokenizer},
@@ -53,36 +55,70 @@ pub fn llama_cpp(file: &ModelFile, precision: GgufPrecision) -> Result<Vec<u8>> 
     }
     let layout = Layout::new(&exported);
     let mut metadata = Metadata::default();
-    describe_model(&mut metadata, &file.name, &architecture, exported.context, precision);
+    describe_model(&mut metadata, &file.name, &architecture, &exported, precision);
     describe_tokenizer(&mut metadata, &tokenizer)?;
-    let tensors = layout.parameters.iter().map(|parameter| tensor(parameter, &weights, tokens, precision));
-    Ok(write(&metadata, &tensors.collect::<Vec<_>>()))
+    let is_llama = exported.variant.llama.is_some_and(|llama| llama.family == LlamaFamily::Llama);
+    let interleaved = is_llama.then_some(architecture.attention.head_width);
+    let parameters = layout.parameters.iter();
+    let mut tensors: Vec<_> =
+        parameters.flat_map(|parameter| of_llama_cpp(parameter, &weights, tokens, precision, interleaved)).collect();
+    tensors.extend(frequency_factors(&exported));
+    Ok(write(&metadata, &tensors))
 }
 
 fn describe_model(
     metadata: &mut Metadata,
     name: &str,
     architecture: &Architecture,
-    context: usize,
+    config: &ModelConfig,
     precision: GgufPrecision,
 ) {
-    let Architecture { family, norm: Norm::Layer { epsilon }, .. } = *architecture;
+    let Architecture { family, norm, attention, .. } = *architecture;
     metadata.string("general.architecture", family.model_type);
     metadata.string("general.type", "model");
     metadata.string("general.name", name);
     // `llama_ftype`: the encoding of most tensors.
     metadata.u32("general.file_type", if precision == GgufPrecision::F16 { 1 } else { 7 });
     metadata.u32("general.quantization_version", QUANTIZATION_VERSION);
-    for (key, value) in [
-        ("context_length", context),
+    let key = |key: &str| format!("{}.{key}", family.model_type);
+    let stated = config.variant.llama.and_then(|llama| llama.stated_context);
+    for (name, value) in [
+        ("context_length", stated.unwrap_or(config.context)),
         ("embedding_length", architecture.width),
         ("feed_forward_length", architecture.mlp.width),
         ("block_count", architecture.layers),
-        ("attention.head_count", architecture.attention.heads),
+        ("attention.head_count", attention.heads),
     ] {
-        metadata.u32(&format!("{}.{key}", family.model_type), value as u32);
+        metadata.u32(&key(name), value as u32);
     }
-    metadata.f32(&format!("{}.attention.layer_norm_epsilon", family.model_type), epsilon);
+    let epsilon = if norm.is_centred() { "attention.layer_norm_epsilon" } else { "attention.layer_norm_rms_epsilon" };
+    metadata.f32(&key(epsilon), norm.epsilon());
+    let Positions::Rotary(rope) = architecture.positions else { return };
+    for (name, value) in [
+        ("attention.head_count_kv", attention.key_value_heads),
+        ("attention.key_length", attention.head_width),
+        ("attention.value_length", attention.head_width),
+        ("rope.dimension_count", attention.head_width),
+        ("vocab_size", config.vocabulary),
+    ] {
+        metadata.u32(&key(name), value as u32);
+    }
+    metadata.f32(&key("rope.freq_base"), rope.theta);
+}
+
+/// What llama.cpp divides the frequencies of Llama 3's rotary positions by; its converter computes it, too.
+fn frequency_factors(config: &ModelConfig) -> Option<Tensor<'static>> {
+    let llama = config.variant.llama?;
+    llama.rope.scaling?;
+    let plain = Rope { scaling: None, ..llama.rope }.frequencies(llama.head_width);
+    let scaled = llama.rope.frequencies(llama.head_width);
+    let factors: Vec<f32> = plain.iter().zip(scaled).map(|(plain, scaled)| plain / scaled).collect();
+    Some(Tensor {
+        name: "rope_freqs.weight".into(),
+        encoding: Encoding::F32,
+        shape: vec![factors.len()],
+        values: Values::Rows(factors.into()),
+    })
 }
 
 fn describe_tokenizer(metadata: &mut Metadata, tokenizer: &Tokenizer) -> Result<()> {
@@ -125,23 +161,45 @@ fn describe_tokenizer(metadata: &mut Metadata, tokenizer: &Tokenizer) -> Result<
     Ok(())
 }
 
-/// Embeddings and heads get as many rows as there are `tokens`: further rows belong to no token and are never used.
-fn tensor<'a>(parameter: &Parameter, weights: &'a [f32], tokens: usize, precision: GgufPrecision) -> Tensor<'a> {
-    let module = parameter.spec.role.module;
-    // A row in ggml maps all inputs to one output, and its length comes first.
-    let (shape, transposed) = match parameter.spec.shape {
-        Shape::Vector(length) => (vec![length], false),
-        Shape::Linear([inputs, outputs]) => (vec![inputs, outputs], true),
-        Shape::Table([_, width]) if matches!(module, Module::TokenEmbedding | Module::Head) => {
-            (vec![width, tokens], false)
-        }
-        Shape::Table([rows, width]) => (vec![width, rows], false),
-    };
-    let values = &weights[parameter.range()][..shape.iter().product()];
-    let encoding = match precision {
-        _ if shape.len() == 1 || module == Module::PositionEmbedding => Encoding::F32,
-        GgufPrecision::Q8 if shape[0].is_multiple_of(BLOCK) => Encoding::Q8_0,
-        _ => Encoding::F16,
-    };
-    Tensor { name: parameter.spec.gguf(), encoding, shape, values, transposed }
+/// The tensors of a GGUF file that a parameter is: itself, or its parts. Embeddings and heads get as many rows as there
+/// are `tokens`: further rows belong to no token and are never used. `interleaved`: the width of the heads, where the
+/// numbers of queries and keys have an order of their own.
+fn of_llama_cpp<'a>(
+    parameter: &Parameter,
+    weights: &'a [f32],
+    tokens: usize,
+    precision: GgufPrecision,
+    interleaved: Option<usize>,
+) -> Vec<Tensor<'a>> {
+    let Parameter { spec, shape: own, .. } = parameter;
+    let module = spec.role.module;
+    let weights = &weights[parameter.range()];
+    let parts = spec.in_files().into_iter().enumerate().map(|(index, (part, first))| {
+        // Queries and keys are the first parts of attention's joint layer.
+        let rotated = module == Module::Linear(Projection::Attention) && index < 2 && spec.parts[0].is_some();
+        let interleaved = interleaved.filter(|_| rotated);
+        // A row in ggml maps all inputs to one output, and its length comes first.
+        let (shape, values) = match part.shape {
+            Shape::Vector(length) => (vec![length], Values::Rows(weights[first..first + length].into())),
+            Shape::Linear([inputs, outputs]) => {
+                let columns = Columns::new(weights, own[1], first..first + outputs);
+                let columns = match interleaved {
+                    Some(width) => columns.interleaved(width),
+                    None => columns,
+                };
+                (vec![inputs, outputs], Values::Columns(columns))
+            }
+            Shape::Table([rows, width]) => {
+                let rows = if matches!(module, Module::TokenEmbedding | Module::Head) { tokens } else { rows };
+                (vec![width, rows], Values::Rows(weights[..width * rows].into()))
+            }
+        };
+        let encoding = match precision {
+            _ if shape.len() == 1 || module == Module::PositionEmbedding => Encoding::F32,
+            GgufPrecision::Q8 if shape[0].is_multiple_of(BLOCK) => Encoding::Q8_0,
+            _ => Encoding::F16,
+        };
+        Tensor { name: part.gguf(), encoding, shape, values }
+    });
+    parts.collect()
 }

@@ -5,6 +5,7 @@
 //! a hash covers all data that is used.
 
 mod carry_on;
+mod columns;
 mod ggml;
 mod gguf;
 mod git_lfs;
@@ -23,6 +24,6 @@ pub use hugging_face::{hugging_face, hugging_face_in};
 pub use llama_cpp::{GgufPrecision, llama_cpp};
 pub use model_file::{AdapterWeights, ModelFile, check_header, read, write};
 pub use peft::{peft, read_peft};
-pub use pretrained::{Beginning, Folder, PIECE, Piece, Pretrained, numbers, read as pretrained_config};
+pub use pretrained::{Beginning, Folder, MissingPart, PIECE, Piece, Pretrained, numbers, read as pretrained_config};
 pub use safetensors::{LARGEST_HEADER, check_weights};
 pub use words::Words;

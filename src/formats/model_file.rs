@@ -19,10 +19,10 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{
     history::{self, EVALUATIONS, LARGEST_STEP, SAMPLES, STEPS},
-    safetensors::{Header, Tensor, append},
+    safetensors::{Header, Numbers, Tensor, append},
 };
 use crate::{
-    config::{LoraConfig, ModelConfig, TrainConfig},
+    config::{LoraConfig, ModelConfig, TrainConfig, Variant},
     error::{Error, Result},
     model::Layout,
     tokenizer::{TokenRoles, Tokenizer},
@@ -32,8 +32,8 @@ use crate::{
 /// The newest version, increased when an older page could not read the file any more. A file that version 1 can
 /// represent is written as version 1, so that older pages can open it.
 ///
-/// Version 2: evaluations and samples are tensors. Version 3: the architecture may have no biases.
-const VERSION: u32 = 3;
+/// Version 2: evaluations and samples are tensors. Version 3: the architecture may have no biases. Version 4: the architecture may be of the Llama family.
+const VERSION: u32 = 4;
 
 /// Approximate limit in bytes of evaluations and samples in a manifest: the header has a limit, a history has none.
 const LONGEST_IN_MANIFEST: usize = 1 << 20;
@@ -214,10 +214,11 @@ fn is_long(history: &History) -> bool {
 /// file would not be opened again.
 pub fn write(file: &ModelFile) -> Result<Vec<u8>> {
     let ModelFile { name, config, tokenizer, facts, history, progress, .. } = file;
-    let version = match config.variant.bias {
-        false => 3,
-        true if is_long(history) => 2,
-        true => 1,
+    let version = match config.variant {
+        Variant { llama: Some(_), .. } => 4,
+        Variant { bias: false, .. } => 3,
+        _ if is_long(history) => 2,
+        _ => 1,
     };
     let long = version > 1;
     let manifest = Manifest {
@@ -253,7 +254,11 @@ pub fn write(file: &ModelFile) -> Result<Vec<u8>> {
         all.extend(tensors(prefix, layout, flat));
     }
     all.extend(long.then(|| history::samples(&samples)));
-    let hash = hash(&manifest, tokenizer, all.iter().map(|tensor| tensor.bytes));
+    let pieces = all.iter().filter_map(|tensor| match tensor.numbers {
+        Numbers::Bytes(bytes) => Some(bytes),
+        Numbers::Columns(_) => None,
+    });
+    let hash = hash(&manifest, tokenizer, pieces);
     let metadata = [("format", "pt"), (MANIFEST, &manifest[..]), (TOKENIZER, &tokenizer[..]), (HASH, &hash[..])];
     let mut out = Vec::new();
     append(&mut out, &metadata, &all)?;

@@ -18,7 +18,7 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::git_lfs::refuse_pointer;
+use super::{columns::Columns, git_lfs::refuse_pointer};
 use crate::error::{Error, Result};
 
 /// Longer headers are refused. A BPE tokenizer of 32,768 tokens takes little more than one of these megabytes.
@@ -193,12 +193,33 @@ pub struct Tensor<'a> {
     pub name: String,
     pub dtype: Dtype,
     pub shape: Vec<usize>,
-    pub bytes: &'a [u8],
+    pub numbers: Numbers<'a>,
+}
+
+/// The numbers of a tensor to be written.
+pub enum Numbers<'a> {
+    /// As they are in memory.
+    Bytes(&'a [u8]),
+    /// Columns of a matrix, gathered as they are written: the file is then the only copy.
+    Columns(Columns<'a>),
 }
 
 impl<'a> Tensor<'a> {
     pub fn f32(name: String, shape: &[usize], values: &'a [f32]) -> Self {
-        Self { name, dtype: Dtype::F32, shape: shape.to_vec(), bytes: bytemuck::cast_slice(values) }
+        let numbers = Numbers::Bytes(bytemuck::cast_slice(values));
+        Self { name, dtype: Dtype::F32, shape: shape.to_vec(), numbers }
+    }
+
+    /// The matrix `[columns, rows]` that columns of another one are.
+    pub fn transposed(name: String, shape: [usize; 2], columns: Columns<'a>) -> Self {
+        Self { name, dtype: Dtype::F32, shape: shape.to_vec(), numbers: Numbers::Columns(columns) }
+    }
+
+    fn len(&self) -> usize {
+        match &self.numbers {
+            Numbers::Bytes(bytes) => bytes.len(),
+            Numbers::Columns(columns) => columns.bytes(),
+        }
     }
 }
 
@@ -214,11 +235,16 @@ pub fn append(out: &mut Vec<u8>, metadata: &[(&str, &str)], tensors: &[Tensor]) 
     if length > LARGEST_HEADER {
         return Err(Error::HeaderTooLarge { bytes: length, limit: LARGEST_HEADER });
     }
-    let data: usize = tensors.iter().map(|tensor| tensor.bytes.len()).sum();
+    let data: usize = tensors.iter().map(Tensor::len).sum();
     out.reserve_exact(PREFIX + header.len() + data);
     out.extend(length.to_le_bytes());
     out.append(&mut header);
-    tensors.iter().for_each(|tensor| out.extend_from_slice(tensor.bytes));
+    for tensor in tensors {
+        match &tensor.numbers {
+            Numbers::Bytes(bytes) => out.extend_from_slice(bytes),
+            Numbers::Columns(columns) => columns.each().flatten().for_each(|value| out.extend(value.to_le_bytes())),
+        }
+    }
     Ok(())
 }
 
@@ -240,10 +266,11 @@ impl Serialize for Written<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry(METADATA, &Pairs(self.metadata))?;
         let mut start = 0;
-        for Tensor { name, dtype, shape, bytes } in self.tensors {
-            let data_offsets = (start, start + bytes.len());
+        for tensor in self.tensors {
+            let data_offsets = (start, start + tensor.len());
             start = data_offsets.1;
-            map.serialize_entry(name, &TensorInfo { dtype: *dtype, shape: shape.clone(), data_offsets })?;
+            let info = TensorInfo { dtype: tensor.dtype, shape: tensor.shape.clone(), data_offsets };
+            map.serialize_entry(&tensor.name, &info)?;
         }
         map.end()
     }

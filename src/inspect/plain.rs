@@ -3,7 +3,10 @@
 
 use std::f32::consts::{FRAC_1_SQRT_2, PI};
 
-use crate::config::Activation;
+use crate::{
+    architecture::{Attention, Norm},
+    config::Activation,
+};
 
 /// `x [rows, inputs] * weight [inputs, outputs] + bias [outputs]`, `[rows, outputs]`.
 pub fn linear(x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
@@ -42,11 +45,14 @@ pub fn norm(row: &[f32]) -> f32 {
     row.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt() as f32
 }
 
-/// Layer normalisation of each row of `x [rows, width]` (Ba, Kiros & Hinton 2016).
-pub fn layer_norm(x: &[f32], gain: &[f32], bias: &[f32], epsilon: f32) -> Vec<f32> {
-    let width = gain.len();
+/// Layer normalisation (Ba, Kiros & Hinton 2016) or RMSNorm (Zhang & Sennrich 2019) of each row of `x [rows, width]`.
+pub fn normalised(x: &[f32], gain: &[f32], bias: &[f32], norm: Norm) -> Vec<f32> {
+    let (width, epsilon) = (gain.len(), norm.epsilon());
     let row = |x: &[f32]| -> Vec<f32> {
-        let mean = x.iter().map(|&value| f64::from(value)).sum::<f64>() / width as f64;
+        let mean = match norm {
+            Norm::Layer { .. } => x.iter().map(|&value| f64::from(value)).sum::<f64>() / width as f64,
+            Norm::RootMeanSquare { .. } => 0.0,
+        };
         let variance = x.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum::<f64>() / width as f64;
         let scale = 1.0 / (variance + f64::from(epsilon)).sqrt();
         let normed =
@@ -64,12 +70,32 @@ pub fn softmax(scores: &mut [f32]) {
     scores.iter_mut().for_each(|score| *score /= total);
 }
 
-/// Causal self-attention of one window (Vaswani et al. 2017) from `qkv [time, 3 * width]`: the concatenated outputs of
-/// the heads, `[time, width]`, and the attention weights `[heads, time, time]`, 0 for later tokens.
-pub fn attention(qkv: &[f32], heads: usize, width: usize) -> (Vec<f32>, Vec<f32>) {
-    let (time, head_width) = (qkv.len() / (3 * width), width / heads);
+/// Rotates each pair of numbers of the heads in `x [heads * head width]` by the angle of its frequency at a position (Su
+/// et al. 2021); number `i` of a head is paired with number `i + head width / 2`.
+pub fn rotate(x: &mut [f32], frequencies: &[f32], position: usize) {
+    let half = frequencies.len();
+    for head in x.chunks_exact_mut(2 * half) {
+        for (pair, frequency) in frequencies.iter().enumerate() {
+            let (sine, cosine) = f64::from(frequency * position as f32).sin_cos();
+            let (a, b) = (f64::from(head[pair]), f64::from(head[pair + half]));
+            head[pair] = (a * cosine - b * sine) as f32;
+            head[pair + half] = (b * cosine + a * sine) as f32;
+        }
+    }
+}
+
+/// Causal self-attention of one window (Vaswani et al. 2017) from `qkv [time, joint width]`: the concatenated outputs of
+/// the heads, `[time, query width]`, and the attention weights `[heads, time, time]`, 0 for later tokens.
+pub fn attention(qkv: &[f32], attention: &Attention) -> (Vec<f32>, Vec<f32>) {
+    let Attention { heads, key_value_heads, head_width, .. } = *attention;
+    let (joint, width) = (attention.joint_width(), attention.query_width());
+    let time = qkv.len() / joint;
+    // Queries, keys and values: where those of the first head begin, and how many query heads share one.
+    let shared = heads / key_value_heads;
+    let parts = [(0, 1), (width, shared), (width + key_value_heads * head_width, shared)];
     let part = |token: usize, part: usize, head: usize| {
-        &qkv[token * 3 * width + part * width + head * head_width..][..head_width]
+        let (first, shared) = parts[part];
+        &qkv[token * joint + first + head / shared * head_width..][..head_width]
     };
     let scale = 1.0 / (head_width as f32).sqrt();
     let (mut out, mut weights) = (vec![0.0; time * width], vec![0.0; heads * time * time]);
@@ -148,7 +174,7 @@ mod tests {
     fn a_token_attends_to_itself_and_what_was_before() {
         // With equal queries and keys every token attends evenly to all tokens up to itself.
         let qkv: Vec<f32> = (0..3).flat_map(|token| [1.0, 1.0, token as f32]).collect();
-        let (out, weights) = attention(&qkv, 1, 1);
+        let (out, weights) = attention(&qkv, &Attention { heads: 1, key_value_heads: 1, head_width: 1, normed: false });
         let third = 1.0 / 3.0;
         let right = [1.0, 0.0, 0.0, 0.5, 0.5, 0.0, third, third, third];
         assert!(weights.iter().zip(right).all(|(got, right)| (got - right).abs() < 1e-6), "{weights:?}");

@@ -147,9 +147,10 @@ fn part_of(module: Module, layer: usize) -> Part {
     match module {
         Module::TokenEmbedding => Part::Tokens,
         Module::PositionEmbedding => Part::Positions,
-        Module::AttentionNorm | Module::Linear(Projection::Attention | Projection::AttentionOut) => {
-            Part::Attention { layer }
-        }
+        Module::AttentionNorm
+        | Module::QueryNorm
+        | Module::KeyNorm
+        | Module::Linear(Projection::Attention | Projection::AttentionOut) => Part::Attention { layer },
         Module::MlpNorm | Module::Linear(Projection::Mlp | Projection::MlpOut) => Part::Mlp { layer },
         Module::FinalNorm => Part::Norm,
         Module::Head => Part::Head,

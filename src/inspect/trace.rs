@@ -3,7 +3,7 @@
 
 use super::plain;
 use crate::{
-    architecture::{Architecture, Norm},
+    architecture::{Architecture, Norm, Positions},
     error::Result,
     model::{Gpt, Ids},
     ops::{Tensor, read},
@@ -12,7 +12,7 @@ use crate::{
 /// A named point of the residual stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Site {
-    /// The sum of token and position embedding: the input of the first block.
+    /// The embedding of tokens, and of positions where there is one: the input of the first block.
     Embedding,
     /// After a block's attention and its residual connection; blocks count from 0.
     Attention(usize),
@@ -43,7 +43,7 @@ pub struct Trace {
 struct Head {
     gain: Vec<f32>,
     bias: Vec<f32>,
-    epsilon: f32,
+    norm: Norm,
     /// `[vocabulary, width]`
     table: Vec<f32>,
 }
@@ -70,10 +70,10 @@ impl Trace {
     /// If the window has no such position, or the model no such site.
     pub fn lens(&self, site: Site, position: usize) -> Vec<f32> {
         let row = &self.at(site)[position * self.width..][..self.width];
-        let Head { gain, bias, epsilon, table } = &self.head;
+        let Head { gain, bias, norm, table } = &self.head;
         match site {
             Site::Normed => plain::scores(row, table, self.width),
-            _ => plain::scores(&plain::layer_norm(row, gain, bias, *epsilon), table, self.width),
+            _ => plain::scores(&plain::normalised(row, gain, bias, *norm), table, self.width),
         }
     }
 
@@ -98,45 +98,75 @@ impl Gpt {
     /// If there are several windows, or one that exceeds the context length.
     pub async fn trace(&self, ids: &Ids) -> Result<Trace> {
         assert!(ids.windows() == 1 && ids.time() <= self.config.context, "one window of at most a context");
-        let Architecture { norm: Norm::Layer { epsilon }, layers, width, attention, mlp, tied, .. } =
-            self.config.architecture();
+        let Architecture { norm, positions, layers, width, attention, mlp, tied, .. } = self.config.architecture();
         let (weights, time) = (self.weights(), ids.time());
         let tokens = rows(&weights.tokens).await?;
-        let mut x = embedded(ids, &tokens, &values(&weights.positions).await?, width);
+        let mut x = embedded(ids, &tokens, width);
+        if let Some(positions) = &weights.positions {
+            add(&mut x, &values(positions).await?);
+        }
         let (mut sites, mut attended) = (vec![(Site::Embedding, x.clone())], Vec::new());
         for (layer, block) in weights.blocks.iter().enumerate() {
-            let normed =
-                plain::layer_norm(&x, &values(&block.norm_1.gain).await?, &values(&block.norm_1.bias).await?, epsilon);
-            let qkv = linear(&normed, &block.attention).await?;
-            let (heads, shares) = plain::attention(&qkv, attention.heads, width);
+            let normed = normalised(&x, &block.norm_1, norm).await?;
+            let mut qkv = linear(&normed, &block.attention).await?;
+            if let Some([query, key]) = &block.head_norms {
+                let (query, key) = (values(&query.gain).await?, values(&key.gain).await?);
+                for row in qkv.chunks_exact_mut(attention.joint_width()) {
+                    let (queries, rest) = row.split_at_mut(attention.query_width());
+                    let keys = &mut rest[..attention.key_value_heads * attention.head_width];
+                    for (heads, gain) in [(queries, &query), (keys, &key)] {
+                        let normed = plain::normalised(heads, gain, &vec![0.0; gain.len()], norm);
+                        heads.copy_from_slice(&normed);
+                    }
+                }
+            }
+            if let Positions::Rotary(rope) = positions {
+                let frequencies = rope.frequencies(attention.head_width);
+                let rotated = (attention.heads + attention.key_value_heads) * attention.head_width;
+                for (position, row) in qkv.chunks_exact_mut(attention.joint_width()).enumerate() {
+                    plain::rotate(&mut row[..rotated], &frequencies, position);
+                }
+            }
+            let (heads, shares) = plain::attention(&qkv, &attention);
             attended.extend(shares);
             add(&mut x, &linear(&heads, &block.attention_out).await?);
             sites.push((Site::Attention(layer), x.clone()));
-            let normed =
-                plain::layer_norm(&x, &values(&block.norm_2.gain).await?, &values(&block.norm_2.bias).await?, epsilon);
+            let normed = normalised(&x, &block.norm_2, norm).await?;
             let mut inner = linear(&normed, &block.mlp).await?;
-            inner.iter_mut().for_each(|value| *value = plain::activate(mlp.activation, *value));
+            if mlp.gated {
+                let gated = |row: &[f32]| -> Vec<f32> {
+                    let (gates, values) = row.split_at(mlp.width);
+                    gates
+                        .iter()
+                        .zip(values)
+                        .map(|(gate, value)| plain::activate(mlp.activation, *gate) * value)
+                        .collect()
+                };
+                inner = inner.chunks_exact(2 * mlp.width).flat_map(gated).collect();
+            } else {
+                inner.iter_mut().for_each(|value| *value = plain::activate(mlp.activation, *value));
+            }
             add(&mut x, &linear(&inner, &block.mlp_out).await?);
             sites.push((Site::Block(layer), x.clone()));
         }
         let head = Head {
             gain: values(&weights.norm.gain).await?,
             bias: values(&weights.norm.bias).await?,
-            epsilon,
+            norm,
             table: if tied { tokens } else { rows(&weights.head).await? },
         };
-        sites.push((Site::Normed, plain::layer_norm(&x, &head.gain, &head.bias, epsilon)));
+        sites.push((Site::Normed, plain::normalised(&x, &head.gain, &head.bias, norm)));
         Ok(Trace { time, width, layers, heads: attention.heads, attention: attended, sites, head })
     }
 }
 
-/// The sum of token and position embedding of each token, `[time, width]`.
-fn embedded(ids: &Ids, tokens: &[f32], positions: &[f32], width: usize) -> Vec<f32> {
-    let row = |(id, position): (&u32, &[f32])| -> Vec<f32> {
-        let token = &tokens[*id as usize * width..][..width];
-        token.iter().zip(position).map(|(token, position)| token + position).collect()
-    };
-    ids.as_slice().iter().zip(positions.chunks_exact(width)).flat_map(row).collect()
+/// The embedding of each token, `[time, width]`.
+fn embedded(ids: &Ids, tokens: &[f32], width: usize) -> Vec<f32> {
+    ids.as_slice().iter().flat_map(|&id| &tokens[id as usize * width..][..width]).copied().collect()
+}
+
+async fn normalised(x: &[f32], norm: &crate::model::Norm, kind: Norm) -> Result<Vec<f32>> {
+    Ok(plain::normalised(x, &values(&norm.gain).await?, &values(&norm.bias).await?, kind))
 }
 
 async fn linear(x: &[f32], linear: &crate::model::Linear) -> Result<Vec<f32>> {

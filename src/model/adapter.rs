@@ -24,8 +24,8 @@ pub struct Adapter {
 struct Adapted {
     layer: usize,
     projection: Projection,
-    /// The position of its A and B in the flat array.
-    place: LoraGradient,
+    /// The positions of A and B in the flat array, for each part of the layer's outputs.
+    parts: Vec<LoraGradient>,
     /// W + alpha / rank * A B, `[inputs, outputs]`, which the layer uses instead of W.
     sum: Option<Tensor<2>>,
 }
@@ -35,24 +35,29 @@ impl Adapter {
     pub fn new(model: &ModelConfig, config: LoraConfig, weights: Vec<f32>, device: &Device) -> Self {
         let layout = Layout::adapter(model, &config).divided(device.most_numbers());
         let flat = Flat::new(weights, &layout.segments, device);
-        let adapted = layout.parameters.iter().filter_map(|a| match a.spec.role {
-            role @ Role { layer, module: Module::Linear(projection), kind: Kind::LoraA } => {
-                let b = layout.tensor(Role { kind: Kind::LoraB, ..role });
-                let place = LoraGradient { a: a.range(), b: b.range(), rank: config.rank };
-                Some(Adapted { layer, projection, place, sum: None })
+        let mut adapted: Vec<Adapted> = Vec::new();
+        for a in &layout.parameters {
+            let Role { layer, module: Module::Linear(projection), kind: Kind::LoraA, part } = a.spec.role else {
+                continue;
+            };
+            let b = layout.tensor(Role { kind: Kind::LoraB, ..a.spec.role });
+            if part == 0 {
+                adapted.push(Adapted { layer, projection, parts: Vec::new(), sum: None });
             }
-            _ => None,
-        });
-        Self { config, adapted: adapted.collect(), layout, flat }
+            let Some(Adapted { parts, .. }) = adapted.last_mut() else { continue };
+            let first_output = parts.last().map_or(0, LoraGradient::outputs_end);
+            parts.push(LoraGradient { a: a.range(), b: b.range(), rank: config.rank, first_output });
+        }
+        Self { config, adapted, layout, flat }
     }
 
     /// Recomputes the sums. Call after every change of `flat` or of the model's `weights`.
     pub fn refresh(&mut self, weights: &Weights) {
         let scale = self.config.scale();
-        for Adapted { layer, projection, place, sum } in &mut self.adapted {
+        for Adapted { layer, projection, parts, sum } in &mut self.adapted {
             *sum = None; // its memory serves again
             let matrix = &weights.blocks[*layer].linear(*projection).weight;
-            *sum = Some(ops::adapted(matrix, &self.flat, place, scale));
+            *sum = Some(ops::adapted(matrix, &self.flat, parts, scale));
         }
     }
 
@@ -75,7 +80,9 @@ impl Adapter {
     ) {
         let is_it = |adapted: &&Adapted| (adapted.layer, adapted.projection) == (layer, projection);
         if let Some(adapted) = self.adapted.iter().find(is_it) {
-            ops::thin_gradient(x, gradient, &self.flat, &adapted.place, self.config.scale(), gradients);
+            for part in &adapted.parts {
+                ops::thin_gradient(x, gradient, &self.flat, part, self.config.scale(), gradients);
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The KV cache: keys and values of previous tokens, so that each new token costs the forward pass of one token.
 
-use super::{Gpt, Ids, Linear, Mode, Weights};
+use super::{Gpt, Ids, Mode, Weights};
 use crate::{
     error::Result,
     ops::{self, Heads, Past, Tensor},
@@ -16,7 +16,8 @@ pub struct Cache {
 impl Cache {
     /// Makes an empty cache for a model, on its engine.
     pub fn new(gpt: &Gpt) -> Self {
-        let past = || Past::new(gpt.config.context, gpt.architecture.attention.joint_width(), &gpt.device());
+        let width = gpt.architecture.attention.key_value_width();
+        let past = || Past::new(gpt.config.context, width, &gpt.device());
         Self { layers: (0..gpt.architecture.layers).map(|_| past()).collect(), len: 0 }
     }
 
@@ -30,10 +31,10 @@ impl Cache {
         self.len == 0
     }
 
-    /// Attention of new tokens, `x [tokens, width]`, over all tokens so far, `[tokens, width]`; appends their keys and
-    /// values to the cache.
-    pub(super) fn attend(&mut self, layer: usize, x: &Tensor<2>, linear: &Linear, heads: Heads) -> Tensor<2> {
-        self.layers[layer].attend(x, &linear.weight, &linear.bias, self.len, heads)
+    /// Attention of new tokens, from `qkv [tokens, joint width]`, over all tokens so far, `[tokens, query width]`; appends
+    /// their keys and values to the cache.
+    pub(super) fn attend(&mut self, layer: usize, qkv: &Tensor<2>, heads: Heads) -> Tensor<2> {
+        self.layers[layer].attend(qkv, self.len, heads)
     }
 
     /// Counts new tokens, once every layer has added their keys and values.

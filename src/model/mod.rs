@@ -13,15 +13,15 @@ pub use adapter::Adapter;
 pub use batch::{Ids, Targets};
 pub use cache::Cache;
 pub use layout::{Layout, Parameter, ROWS};
-pub use weights::{Block, Linear, Weights};
+pub use weights::{Block, Linear, Norm, Weights};
 
 use crate::{
-    architecture::{Architecture, Kind, Module, Norm, Positions, Projection, Role},
+    architecture::{Architecture, Kind, Mlp, Module, Positions, Projection, Role},
     config::{LoraConfig, ModelConfig},
     error::Result,
     ops::{
-        self, AttentionSaved, Device, Dropout, Flat, Gradients, Heads, LayerNormSaved, Mask, Precision, ReadFailed,
-        Scalar, Scalars, Tensor,
+        self, AttentionSaved, Device, Dropout, Flat, Gradients, Heads, Mask, NormSaved, Precision, ReadFailed,
+        Rotation, Scalar, Scalars, Tensor,
     },
 };
 use weights::GradientLayout;
@@ -36,6 +36,8 @@ pub struct Gpt {
     places: GradientLayout,
     /// Zeros, as many as the longest bias has, in place of biases that the architecture does not have.
     zeros: Flat,
+    /// The rotations of all positions, `[context, head width]`, where the architecture's positions are rotary.
+    rotations: Option<Tensor<2>>,
     /// The weights, a flat array in this layout.
     pub flat: Flat,
     /// A half-precision copy of the weights, where training reads one.
@@ -48,11 +50,13 @@ pub struct Gpt {
 
 /// Values of one block that the backward pass needs.
 struct BlockSaved {
-    norm_1: LayerNormSaved,
+    norm_1: NormSaved,
     normed_1: Tensor<2>,
+    /// Queries, keys and values before the norm of heads, where there is one.
+    before_norm: Option<Tensor<2>>,
     attention: AttentionSaved,
     attended: Tensor<2>,
-    norm_2: LayerNormSaved,
+    norm_2: NormSaved,
     normed_2: Tensor<2>,
     before_activation: Tensor<2>,
     after_activation: Tensor<2>,
@@ -63,7 +67,7 @@ struct Hidden {
     /// After the last layer norm, `[windows * time, width]`.
     x: Tensor<2>,
     blocks: Vec<BlockSaved>,
-    norm: LayerNormSaved,
+    norm: NormSaved,
 }
 
 /// The mode of a forward pass.
@@ -98,7 +102,7 @@ impl Site {
 }
 
 impl Gpt {
-    /// Makes an untrained model, initialised as GPT-2 is.
+    /// Makes an untrained model.
     pub fn new(config: ModelConfig, seed: u64, device: &Device) -> Self {
         let layout = Layout::new(&config);
         let initial = layout.initial(seed);
@@ -118,7 +122,14 @@ impl Gpt {
         assert_eq!(flat.len(), layout.len, "weights of another model");
         let places = GradientLayout::new(&layout, architecture.layers);
         let zeros = Flat::zeros(architecture.longest_row(), flat.device());
-        Self { config, architecture, places, layout, zeros, flat, half: None, adapter: None, changes: 0 }
+        let rotations = match architecture.positions {
+            Positions::Learned => None,
+            Positions::Rotary(rope) => {
+                let frequencies = rope.frequencies(architecture.attention.head_width);
+                Some(ops::rotations(&frequencies, config.context, flat.device()))
+            }
+        };
+        Self { config, architecture, places, layout, zeros, rotations, flat, half: None, adapter: None, changes: 0 }
     }
 
     /// Returns the engine that holds the weights.
@@ -312,25 +323,24 @@ impl Gpt {
     }
 
     fn forward(&self, weights: &Weights, ids: &Ids, mut mode: Mode) -> Hidden {
-        let Architecture { norm: Norm::Layer { epsilon }, positions: Positions::Learned, attention, mlp, .. } =
-            &self.architecture;
-        let heads = Heads { queries: attention.heads, key_values: attention.key_value_heads };
-        let norm = |x: &Tensor<2>, norm: &weights::Norm| {
-            ops::layer_norm(x, &norm.gain, &norm.bias, *epsilon, weights.precision)
-        };
+        let Architecture { norm: kind, mlp, .. } = &self.architecture;
+        let heads = self.heads();
+        let norm = |x: &Tensor<2>, norm: &weights::Norm| ops::norm(x, &norm.gain, &norm.bias, *kind, weights.precision);
         let (dropout, first) = match &mode {
             Mode::Read => (None, 0),
             Mode::Train(dropout) => (*dropout, 0),
             Mode::Write(cache) => (None, cache.len()),
         };
-        let mut x = ops::embed(ids, &weights.tokens, &weights.positions, first, Site::Embedding.mask(dropout));
+        let mut x = ops::embed(ids, &weights.tokens, weights.positions.as_ref(), first, Site::Embedding.mask(dropout));
         let mut blocks = Vec::new();
         for (layer, block) in weights.blocks.iter().enumerate() {
             let (normed_1, norm_1) = norm(&x, &block.norm_1);
+            let mut qkv = ops::linear(&normed_1, &block.attention.weight, &block.attention.bias);
+            let before_norm = block.head_norms.as_ref().map(|_| ops::copy(&qkv));
+            self.prepare(block, &mut qkv, first, ids.time());
             let (attended, attention) = match &mut mode {
-                Mode::Write(cache) => (cache.attend(layer, &normed_1, &block.attention, heads), None),
+                Mode::Write(cache) => (cache.attend(layer, &qkv, heads), None),
                 Mode::Read | Mode::Train(_) => {
-                    let qkv = ops::linear(&normed_1, &block.attention.weight, &block.attention.bias);
                     let mask = Site::Attention(layer).mask(dropout);
                     let (attended, saved) = ops::attention(&qkv, ids.windows(), heads, mask, weights.precision);
                     (attended, Some(saved))
@@ -338,13 +348,20 @@ impl Gpt {
             };
             x = add_linear(&x, &attended, &block.attention_out, Site::AttentionOut(layer).mask(dropout));
             let (normed_2, norm_2) = norm(&x, &block.norm_2);
-            let (before_activation, after_activation) =
-                ops::linear_activated(&normed_2, &block.mlp.weight, &block.mlp.bias, mlp.activation);
+            let (before_activation, after_activation) = match mlp.gated {
+                false => ops::linear_activated(&normed_2, &block.mlp.weight, &block.mlp.bias, mlp.activation),
+                true => {
+                    let before = ops::linear(&normed_2, &block.mlp.weight, &block.mlp.bias);
+                    let after = ops::gate(&before, mlp.activation, weights.precision);
+                    (before, after)
+                }
+            };
             x = add_linear(&x, &after_activation, &block.mlp_out, Site::MlpOut(layer).mask(dropout));
             if let (Mode::Train(_), Some(attention)) = (&mode, attention) {
                 blocks.push(BlockSaved {
                     norm_1,
                     normed_1,
+                    before_norm,
                     attention,
                     attended,
                     norm_2,
@@ -362,6 +379,47 @@ impl Gpt {
         Hidden { x, blocks, norm }
     }
 
+    /// The numbers of heads, for attention.
+    fn heads(&self) -> Heads {
+        let attention = &self.architecture.attention;
+        Heads { queries: attention.heads, key_values: attention.key_value_heads }
+    }
+
+    /// Applies the norm of heads and the rotation by positions, where the architecture has them, to queries and keys of
+    /// windows of `time` tokens, the first of which has the position `first`.
+    fn prepare(&self, block: &Block<Norm, Linear>, qkv: &mut Tensor<2>, first: usize, time: usize) {
+        let heads = self.heads();
+        if let Some([query, key]) = &block.head_norms {
+            ops::norm_heads(qkv, heads, [&query.gain, &key.gain], self.architecture.norm.epsilon());
+        }
+        if let Some(rotations) = &self.rotations {
+            ops::rotate(qkv, first, time, heads, rotations, Rotation::Forward);
+        }
+    }
+
+    /// The backward pass of [`Gpt::prepare`]; `before` is what it was given, if the architecture has a norm of heads.
+    fn prepare_backward(
+        &self,
+        layer: usize,
+        block: &Block<Norm, Linear>,
+        before: Option<&Tensor<2>>,
+        gradient: &mut Tensor<2>,
+        time: usize,
+        gradients: &mut Gradients,
+    ) {
+        let heads = self.heads();
+        if let Some(rotations) = &self.rotations {
+            ops::rotate(gradient, 0, time, heads, rotations, Rotation::Backward);
+        }
+        if let (Some([query, key]), Some(before)) = (&block.head_norms, before) {
+            let epsilon = self.architecture.norm.epsilon();
+            let places = self.whole().and_then(|places| places.blocks[layer].head_norms.as_ref());
+            let places = places.map(|norms| norms.each_ref().map(|norm| &norm.gain));
+            let gains = [&query.gain, &key.gain];
+            ops::norm_heads_backward(before, gradient, heads, gains, epsilon, places, gradients);
+        }
+    }
+
     /// The backward pass, from the gradient of the hidden states, `[windows * time, width]`.
     fn backward(
         &self,
@@ -374,32 +432,36 @@ impl Gpt {
     ) {
         let Hidden { blocks, norm, .. } = hidden;
         let place = self.whole().map(|places| &places.norm);
-        let mut x = ops::layer_norm_backward(&norm, &weights.norm.gain, &gradient, None, place, gradients);
+        let mut x = ops::norm_backward(&norm, &weights.norm.gain, &gradient, None, place, gradients);
         for (layer, saved) in blocks.into_iter().enumerate().rev() {
             let block = &weights.blocks[layer];
             let places = self.whole().map(|places| &places.blocks[layer]);
             let out = ops::drop_out(&x, Site::MlpOut(layer).mask(dropout));
-            let activation = self.architecture.mlp.activation;
+            let Mlp { activation, gated, .. } = self.architecture.mlp;
             let before = &saved.before_activation;
-            let mlp = ops::input_gradient_through_activation(&out, &block.mlp_out.weight, before, activation);
+            let mlp = match gated {
+                false => ops::input_gradient_through_activation(&out, &block.mlp_out.weight, before, activation),
+                true => ops::gate_backward(&ops::input_gradient(&out, &block.mlp_out.weight), before, activation),
+            };
             self.accumulate_gradient(layer, Projection::MlpOut, &saved.after_activation, &out, gradients);
             let normed = ops::input_gradient(&mlp, &block.mlp.weight);
             self.accumulate_gradient(layer, Projection::Mlp, &saved.normed_2, &mlp, gradients);
             let (gain, place) = (&block.norm_2.gain, places.map(|places| &places.norm_2));
-            x = ops::layer_norm_backward(&saved.norm_2, gain, &normed, Some(&x), place, gradients);
+            x = ops::norm_backward(&saved.norm_2, gain, &normed, Some(&x), place, gradients);
             let out = ops::drop_out(&x, Site::AttentionOut(layer).mask(dropout));
             let attended = ops::input_gradient(&out, &block.attention_out.weight);
             self.accumulate_gradient(layer, Projection::AttentionOut, &saved.attended, &out, gradients);
-            let qkv = ops::attention_backward(saved.attention, &attended);
+            let mut qkv = ops::attention_backward(saved.attention, &attended);
+            self.prepare_backward(layer, block, saved.before_norm.as_ref(), &mut qkv, ids.time(), gradients);
             let normed = ops::input_gradient(&qkv, &block.attention.weight);
             self.accumulate_gradient(layer, Projection::Attention, &saved.normed_1, &qkv, gradients);
             let (gain, place) = (&block.norm_1.gain, places.map(|places| &places.norm_1));
-            x = ops::layer_norm_backward(&saved.norm_1, gain, &normed, Some(&x), place, gradients);
+            x = ops::norm_backward(&saved.norm_1, gain, &normed, Some(&x), place, gradients);
         }
         if let Some(places) = self.whole() {
             let x = ops::drop_out(&x, Site::Embedding.mask(dropout));
             let tokens = (self.config.vocabulary, self.architecture.tied);
-            ops::embed_backward(ids, &x, tokens, &places.positions, gradients);
+            ops::embed_backward(ids, &x, tokens, places.positions.as_ref(), gradients);
         }
     }
 

@@ -15,22 +15,25 @@ pub struct Block<N, L> {
     pub norm_1: N,
     /// The layer that makes queries, keys and values.
     pub attention: L,
+    /// The norms of each head's queries and keys, where the architecture has them.
+    pub head_norms: Option<[N; 2]>,
     /// The projection after attention.
     pub attention_out: L,
     /// The norm before the MLP.
     pub norm_2: N,
-    /// The first layer of the MLP.
+    /// The first layer of the MLP; of a gated one, gates and values together.
     pub mlp: L,
     /// The second layer of the MLP.
     pub mlp_out: L,
 }
 
 impl<N, L> Block<N, L> {
-    fn new(norm: impl Fn(Module) -> N, linear: impl Fn(Module) -> L) -> Self {
+    fn new(norm: impl Fn(Module) -> N, linear: impl Fn(Module) -> L, with_head_norms: bool) -> Self {
         let linear = |projection| linear(Module::Linear(projection));
         Self {
             norm_1: norm(Module::AttentionNorm),
             attention: linear(Projection::Attention),
+            head_norms: with_head_norms.then(|| [Module::QueryNorm, Module::KeyNorm].map(&norm)),
             attention_out: linear(Projection::AttentionOut),
             norm_2: norm(Module::MlpNorm),
             mlp: linear(Projection::Mlp),
@@ -86,8 +89,8 @@ pub struct Weights {
     pub tokens: Vec<Tensor<2>>,
     /// The head's matrix, in the same segments: `tokens` if it is tied, else its own.
     pub head: Vec<Tensor<2>>,
-    /// The position embedding, `[context, width]`.
-    pub positions: Tensor<2>,
+    /// The position embedding, `[context, width]`, where the architecture has one.
+    pub positions: Option<Tensor<2>>,
     /// The transformer blocks, in order.
     pub blocks: Vec<Block<Norm, Linear>>,
     /// The norm before the head.
@@ -111,19 +114,24 @@ impl Weights {
             let weight = layout.tensor(Role::new(layer, module, Kind::Weight));
             Linear { weight: matrix(products, weight), bias: bias(layer, module, weight.shape[1]) }
         };
+        let head_norms = has_head_norms(layout);
         let tokens = layout.tensor(Role::weight(Module::TokenEmbedding));
         let head = layout.get(Role::weight(Module::Head)).unwrap_or(tokens);
         Self {
             precision: if half.is_some() { Precision::Half } else { Precision::Single },
             tokens: rows(flat, tokens),
             head: rows(products, head),
-            positions: matrix(flat, layout.tensor(Role::weight(Module::PositionEmbedding))),
+            positions: layout.get(Role::weight(Module::PositionEmbedding)).map(|table| matrix(flat, table)),
             blocks: (0..layers)
-                .map(|layer| Block::new(|module| norm(layer, module), |module| linear(layer, module)))
+                .map(|layer| Block::new(|module| norm(layer, module), |module| linear(layer, module), head_norms))
                 .collect(),
             norm: norm(0, Module::FinalNorm),
         }
     }
+}
+
+fn has_head_norms(layout: &Layout) -> bool {
+    layout.get(Role::new(0, Module::QueryNorm, Kind::Weight)).is_some()
 }
 
 fn vector(flat: &Flat, parameter: &Parameter) -> Tensor<1> {
@@ -143,7 +151,8 @@ fn rows(flat: &Flat, parameter: &Parameter) -> Vec<Tensor<2>> {
 pub struct GradientLayout {
     /// The slot of the head's matrix, which is the token embedding's too if the head is tied.
     pub head: Range<usize>,
-    pub positions: Range<usize>,
+    /// `None` where the architecture has no position embedding.
+    pub positions: Option<Range<usize>>,
     pub blocks: Vec<Block<NormGradient, LinearGradient>>,
     pub norm: NormGradient,
 }
@@ -154,22 +163,24 @@ impl GradientLayout {
         let weight = |layer, module| layout.tensor(Role::new(layer, module, Kind::Weight)).range();
         let norm =
             |index, layer, module| NormGradient { index, gain: weight(layer, module), bias: bias(layer, module) };
+        let head_norms = has_head_norms(layout);
         let block = |layer| {
             Block::new(
                 |module| norm(2 * layer + usize::from(module == Module::MlpNorm), layer, module),
                 |module| LinearGradient { weight: weight(layer, module), bias: bias(layer, module) },
+                head_norms,
             )
         };
         let head = layout.get(Role::weight(Module::Head)).map(Parameter::range);
         Self {
             head: head.unwrap_or_else(|| weight(0, Module::TokenEmbedding)),
-            positions: weight(0, Module::PositionEmbedding),
+            positions: layout.get(Role::weight(Module::PositionEmbedding)).map(Parameter::range),
             blocks: (0..layers).map(block).collect(),
             norm: norm(2 * layers, 0, Module::FinalNorm),
         }
     }
 
-    /// The slots of all norms, in the order of their indices.
+    /// The slots of all norms of the residual stream, in the order of their indices.
     pub fn norms(&self) -> Vec<NormGradient> {
         let blocks = self.blocks.iter().flat_map(|block| [block.norm_1.clone(), block.norm_2.clone()]);
         blocks.chain([self.norm.clone()]).collect()

@@ -141,7 +141,7 @@ pub fn attention(
             (y.into(), Kept::Cpu { qkv: qkv.clone(), weights })
         }
         Tensor::Gpu(qkv) => {
-            let (y, sums) = gpu::attention(qkv, shape.sizes(), 0, mask, precision);
+            let (y, sums) = gpu::attention(qkv, shape.sizes(), mask, precision);
             (y.clone().into(), Kept::Gpu { qkv: qkv.clone(), output: y, sums })
         }
     };
@@ -162,69 +162,68 @@ pub fn attention_backward(saved: AttentionSaved, gradient: &Tensor<2>) -> Tensor
     }
 }
 
-/// One layer's KV cache: queries, keys and values of the tokens read so far, `[context, joint width]`.
+/// One layer's KV cache: keys and values of the tokens read so far, `[context, 2 * key-value heads * head width]`.
 pub struct Past {
-    qkv: Tensor<2>,
+    keys_values: Tensor<2>,
 }
 
 impl Past {
-    /// Makes an empty cache with room for `context` tokens. `width`: that of a token's queries, keys and values together.
+    /// Makes an empty cache with room for `context` tokens. `width`: that of a token's keys and values together.
     pub fn new(context: usize, width: usize, device: &Device) -> Self {
-        Self { qkv: super::tensor(vec![0.0; context * width], [context, width], device) }
+        Self { keys_values: super::tensor(vec![0.0; context * width], [context, width], device) }
     }
 
-    /// Attention of the next tokens to themselves and all earlier ones, `[rows, query width]`. Their queries, keys and
-    /// values are computed from `x [rows, width]` with `weight [width, joint width]` and `bias [joint width]`, and are
-    /// appended to the `read` tokens that the cache already holds.
+    /// Attention of the next tokens to themselves and all earlier ones, `[rows, query width]`. Their keys and values,
+    /// which `qkv [rows, joint width]` holds after their queries, are appended to the `read` tokens that the cache
+    /// already holds.
     ///
     /// # Panics
     /// When the tokens do not fit in the context.
-    pub fn attend(
-        &mut self,
-        x: &Tensor<2>,
-        weight: &Tensor<2>,
-        bias: &Tensor<1>,
-        read: usize,
-        heads: Heads,
-    ) -> Tensor<2> {
-        let rows = x.dims()[0];
-        let [_, joint] = self.qkv.dims();
-        let time = read + rows;
-        let shape = Shape::new([time, joint], 1, heads);
-        match (x, &mut self.qkv) {
-            (Tensor::Cpu(_), Tensor::Cpu(qkv)) => {
-                let new = super::linear(x, weight, bias);
-                qkv.values_mut()[read * joint..time * joint].copy_from_slice(new.cpu().values());
-                let y = attend_on_cpu(&qkv.values()[..time * joint], shape, read);
+    pub fn attend(&mut self, qkv: &Tensor<2>, read: usize, heads: Heads) -> Tensor<2> {
+        let [rows, joint] = qkv.dims();
+        let shape = Shape { time: read + rows, ..Shape::new([rows, joint], 1, heads) };
+        match qkv {
+            Tensor::Cpu(qkv) => {
+                let width = self.keys_values.dims()[1];
+                let places = self.keys_values.cpu_mut()[read * width..].chunks_exact_mut(width);
+                let new = qkv.values().chunks_exact(joint);
+                new.zip(places).for_each(|(new, place)| place.copy_from_slice(&new[shape.width()..]));
+                let y = attend_on_cpu(qkv.values(), self.keys_values.cpu().values(), shape, read);
                 CpuTensor::new(y, [rows, shape.width()]).into()
             }
-            (x, qkv) => {
-                gpu::linear_into(x.gpu(), weight.gpu(), bias.gpu(), qkv.gpu(), read);
-                gpu::attention(qkv.gpu(), shape.sizes(), read, None, Precision::Single).0.into()
+            Tensor::Gpu(qkv) => {
+                gpu::append(qkv, self.keys_values.gpu(), read);
+                match read {
+                    // All that the new tokens attend to is in `qkv`.
+                    0 => gpu::attention(qkv, shape.sizes(), None, Precision::Single).0.into(),
+                    _ => gpu::attention_cached(qkv, self.keys_values.gpu(), shape.sizes(), read).into(),
+                }
             }
         }
     }
 }
 
-/// Attention of the rows from `first` on, in a single window.
-fn attend_on_cpu(qkv: &[f32], shape: Shape, first: usize) -> Vec<f32> {
+/// Attention of the new tokens in `qkv`, of a single window, over the cache, which holds `read` others before them.
+fn attend_on_cpu(qkv: &[f32], keys_values: &[f32], shape: Shape, read: usize) -> Vec<f32> {
     let Shape { time, heads, head_width, .. } = shape;
-    let (width, joint) = (shape.width(), shape.joint_width());
-    let mut y = vec![0.0f32; (time - first) * width];
+    let joint = shape.joint_width();
+    let width = 2 * heads.key_values * head_width;
+    let mut y = vec![0.0f32; (time - read) * shape.width()];
     let mut weights = vec![0.0f32; time];
-    for row in first..time {
-        for head in 0..heads.queries {
-            let Place { query, key, value, output, .. } = shape.place(0, head);
-            let of = |row: usize, start: usize| &qkv[row * joint + start..][..head_width];
-            let query = of(row, query);
-            for (past, weight) in weights[..=row].iter_mut().enumerate() {
-                let product: f32 = query.iter().zip(of(past, key)).map(|(query, key)| query * key).sum();
+    let rows = qkv.chunks_exact(joint).zip(y.chunks_exact_mut(shape.width()));
+    for (row, (qkv, y)) in rows.enumerate() {
+        let visible = read + row + 1;
+        let of_heads = qkv.chunks_exact(head_width).zip(y.chunks_exact_mut(head_width));
+        for (head, (query, out)) in of_heads.enumerate() {
+            let key = head / (heads.queries / heads.key_values) * head_width;
+            let past = |first: usize| keys_values.chunks_exact(width).map(move |row| &row[first..][..head_width]);
+            for (weight, key) in weights[..visible].iter_mut().zip(past(key)) {
+                let product: f32 = query.iter().zip(key).map(|(query, key)| query * key).sum();
                 *weight = product * shape.scale();
             }
-            softmax_in_place(&mut weights[..=row], row + 1);
-            let out = &mut y[(row - first) * width + output..][..head_width];
-            for (past, &weight) in weights[..=row].iter().enumerate() {
-                out.iter_mut().zip(of(past, value)).for_each(|(out, value)| *out += weight * value);
+            softmax_in_place(&mut weights[..visible], visible);
+            for (&weight, value) in weights[..visible].iter().zip(past(key + heads.key_values * head_width)) {
+                out.iter_mut().zip(value).for_each(|(out, value)| *out += weight * value);
             }
         }
     }
@@ -399,11 +398,12 @@ mod tests {
             for device in [device_of(&x), gpu_device()] {
                 let (x, weight, bias) = (moved(&x, &device), moved(&weight, &device), moved(&bias, &device));
                 let whole = attention(&crate::ops::linear(&x, &weight, &bias), 1, heads, None, Precision::Single).0;
-                let mut past = Past::new(12, joint, &device_of(&x));
-                let first = past.attend(&gpu_free_rows(&x, 0..6), &weight, &bias, 0, heads);
+                let mut past = Past::new(12, heads.key_values * 2 * 4, &device_of(&x));
+                let qkv = |rows| crate::ops::linear(&gpu_free_rows(&x, rows), &weight, &bias);
+                let first = past.attend(&qkv(0..6), 0, heads);
                 assert_close(&first, &gpu_free_rows(&whole, 0..6), "the first six");
                 for row in 6..9 {
-                    let one = past.attend(&gpu_free_rows(&x, row..row + 1), &weight, &bias, row, heads);
+                    let one = past.attend(&qkv(row..row + 1), row, heads);
                     assert_close(&one, &gpu_free_rows(&whole, row..row + 1), "one more");
                 }
             }

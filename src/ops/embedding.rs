@@ -1,30 +1,38 @@
-//! Token and position embedding.
+//! Token embedding, and position embedding where a model has one.
 
 use std::ops::Range;
 
 use super::{CpuTensor, Gradients, Mask, Tensor, gpu};
 use crate::model::Ids;
 
-/// Adds up each id's token embedding and position embedding, with dropout: `tokens [vocabulary, width]`, in segments of
-/// rows, and `positions [context, width]` -> `[windows * time, width]`. The windows' first token has the position
-/// `start`.
+/// Adds up each id's token embedding and position embedding, if there is one, with dropout: `tokens [vocabulary, width]`,
+/// in segments of rows, and `positions [context, width]` -> `[windows * time, width]`. The windows' first token has the
+/// position `start`.
 ///
 /// # Panics
 /// For ids outside the vocabulary, and for windows that end beyond the context: the GPU would read past the end of a
 /// buffer.
-pub fn embed(ids: &Ids, tokens: &[Tensor<2>], positions: &Tensor<2>, start: usize, mask: Option<Mask>) -> Tensor<2> {
+pub fn embed(
+    ids: &Ids,
+    tokens: &[Tensor<2>],
+    positions: Option<&Tensor<2>>,
+    start: usize,
+    mask: Option<Mask>,
+) -> Tensor<2> {
     let vocabulary = tokens.iter().map(|piece| piece.dims()[0]).sum();
     assert!(ids.vocabulary() <= vocabulary, "ids of {} tokens for {vocabulary}", ids.vocabulary());
-    let [context, width] = positions.dims();
-    assert!(start + ids.time() <= context, "{} tokens from {start} on, of {context}", ids.time());
-    let positions = match positions {
-        Tensor::Cpu(positions) => positions,
-        Tensor::Gpu(positions) => {
-            let tokens: Vec<_> = tokens.iter().map(|piece| piece.gpu().clone()).collect();
-            let numbers = gpu::Integers::of_ids(ids.as_slice(), positions.gpu());
-            return gpu::embed(&numbers, &tokens, positions, ids.time(), start, mask).into();
-        }
-    };
+    let [_, width] = tokens[0].dims();
+    if let Some(positions) = positions {
+        let [context, positions_width] = positions.dims();
+        assert!(start + ids.time() <= context, "{} tokens from {start} on, of {context}", ids.time());
+        assert_eq!(positions_width, width, "positions of another width");
+    }
+    if let Tensor::Gpu(first) = &tokens[0] {
+        let tokens: Vec<_> = tokens.iter().map(|piece| piece.gpu().clone()).collect();
+        let numbers = gpu::Integers::of_ids(ids.as_slice(), first.gpu());
+        return gpu::embed(&numbers, &tokens, positions.map(Tensor::gpu), ids.time(), start, mask).into();
+    }
+    let positions = positions.map(|positions| positions.cpu().values());
     let pieces: Vec<_> = tokens.iter().map(|piece| (piece.dims()[0], piece.cpu())).collect();
     let row_of = |row: usize| row * width..(row + 1) * width;
     let mut out = Vec::with_capacity(ids.as_slice().len() * width);
@@ -35,8 +43,13 @@ pub fn embed(ids: &Ids, tokens: &[Tensor<2>], positions: &Tensor<2>, start: usiz
             piece += 1;
         }
         let token = &pieces[piece].1.values()[row_of(id)];
-        let position = &positions.values()[row_of(start + row % ids.time())];
-        out.extend(token.iter().zip(position).map(|(token, position)| token + position));
+        match positions {
+            None => out.extend_from_slice(token),
+            Some(positions) => {
+                let position = &positions[row_of(start + row % ids.time())];
+                out.extend(token.iter().zip(position).map(|(token, position)| token + position));
+            }
+        }
     }
     if let Some(mask) = mask {
         mask.apply(&mut out, 0);
@@ -69,7 +82,7 @@ pub fn last_row(x: &Tensor<2>) -> Tensor<2> {
 }
 
 /// Writes the gradients of the token embedding, at the beginning of the gradient buffer, and of the position embedding,
-/// at `positions`. `gradient [windows * time, width]` is that of [`embed`]'s output before dropout. If the head is
+/// at `positions`, if there is one. `gradient [windows * time, width]` is that of [`embed`]'s output before dropout. If the head is
 /// `tied`, the buffer already holds its gradient of the same matrix, and the embedding's is added to it.
 ///
 /// # Panics
@@ -79,13 +92,14 @@ pub fn embed_backward(
     ids: &Ids,
     gradient: &Tensor<2>,
     (vocabulary, tied): (usize, bool),
-    positions: &Range<usize>,
+    positions: Option<&Range<usize>>,
     gradients: &mut Gradients,
 ) {
     let [rows, width] = gradient.dims();
     let adding = gradients.adding;
     assert!(rows == ids.as_slice().len() && ids.vocabulary() <= vocabulary, "the gradient of other ids");
-    assert!(ids.time() * width <= positions.len(), "windows longer than the context");
+    let short = positions.is_none_or(|positions| ids.time() * width <= positions.len());
+    assert!(short, "windows longer than the context");
     let gradient = match gradient {
         Tensor::Cpu(gradient) => gradient,
         Tensor::Gpu(gradient) => {
@@ -93,12 +107,15 @@ pub fn embed_backward(
             if !tied && !adding {
                 tokens.iter().for_each(|tokens| gpu::fill(tokens, 0.0));
             }
-            let positions = gradients.gpu(positions.start, [positions.len() / width, width]);
-            // Zeros for positions beyond the length of these windows.
-            if ids.time() < positions.dims()[0] && !adding {
-                gpu::fill(&positions, 0.0);
-            }
-            return gpu::embed_backward_into(ids.as_slice(), gradient, ids.time(), &tokens, &positions, adding);
+            let positions = positions.map(|positions| {
+                let positions = gradients.gpu(positions.start, [positions.len() / width, width]);
+                // Zeros for positions beyond the length of these windows.
+                if ids.time() < positions.dims()[0] && !adding {
+                    gpu::fill(&positions, 0.0);
+                }
+                positions
+            });
+            return gpu::embed_backward_into(ids.as_slice(), gradient, ids.time(), &tokens, positions.as_ref(), adding);
         }
     };
     let add = |sum: &mut [f32], row: &[f32]| sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
@@ -109,6 +126,7 @@ pub fn embed_backward(
     for (row, &id) in gradient.values().chunks_exact(width).zip(ids.as_slice()) {
         add(&mut tokens[id as usize * width..][..width], row);
     }
+    let Some(positions) = positions else { return };
     let held = gradients.cpu(positions);
     if !adding {
         held.fill(0.0);
@@ -142,8 +160,9 @@ mod tests {
         let start = (vocabulary * width).next_multiple_of(64);
         let positions = start..start + context * width;
         let mut gradients = Gradients::new(positions.end.next_multiple_of(64), &[], &device_of(gradient));
+        let place = (context > 0).then_some(&positions);
         for _ in 0..passes {
-            embed_backward(ids, gradient, (vocabulary, tied), &positions, &mut gradients);
+            embed_backward(ids, gradient, (vocabulary, tied), place, &mut gradients);
             gradients.end_pass();
         }
         let flat = block_on(gradients.values()).unwrap();
@@ -157,7 +176,7 @@ mod tests {
         for mask in [None, Dropout::new(0.3, 4).map(|dropout| dropout.mask(0))] {
             let [by_token, by_position] = gradients_of(&ids, &drop_out(&out, mask), (5, true), 3, 1);
             let run = |tokens: &Tensor<2>, positions: &Tensor<2>| {
-                dot(&embed(&ids, from_ref(tokens), positions, 0, mask), &out)
+                dot(&embed(&ids, from_ref(tokens), Some(positions), 0, mask), &out)
             };
             assert_gradient(&tokens, &by_token, |tokens| run(tokens, &positions));
             assert_gradient(&positions, &by_position, |positions| run(&tokens, positions));
@@ -179,10 +198,16 @@ mod tests {
             let (gtokens, gpositions) = (moved(&tokens, &gpu), moved(&positions, &gpu));
             let name = |what: &str| format!("{what} of {windows} x {time} x {width} x {vocabulary}");
             for (start, mask) in [(0, None), (context - time, mask)] {
-                let right = embed(&ids, from_ref(&tokens), &positions, start, mask);
-                let got = embed(&ids, from_ref(&gtokens), &gpositions, start, mask);
+                let right = embed(&ids, from_ref(&tokens), Some(&positions), start, mask);
+                let got = embed(&ids, from_ref(&gtokens), Some(&gpositions), start, mask);
                 assert_close(&got, &right, &name("embedding"));
             }
+            let (right, got) =
+                (embed(&ids, from_ref(&tokens), None, 0, mask), embed(&ids, from_ref(&gtokens), None, 0, mask));
+            assert_close(&got, &right, &name("embedding without positions"));
+            let (right, got) =
+                [&out, &moved(&out, &gpu)].map(|out| gradients_of(&ids, out, (vocabulary, false), 0, 2)).into();
+            assert_values_close(&got[0], &right[0], &name("token gradient without positions"));
             assert_close(&drop_out(&moved(&out, &gpu), mask), &drop_out(&out, mask), &name("dropout"));
             assert_close(&last_row(&moved(&out, &gpu)), &last_row(&out), &name("last row"));
             for (passes, tied) in [(1, true), (2, true), (1, false), (2, false)] {

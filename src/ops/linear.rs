@@ -12,11 +12,7 @@ pub fn linear(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> Tensor<2> 
     let shape = [x.dims()[0], weight.dims()[1]];
     match x {
         Tensor::Cpu(x) => CpuTensor::new(biased(x, weight.cpu(), bias.cpu()), shape).into(),
-        Tensor::Gpu(x) => {
-            let out = gpu::empty(shape, x.gpu());
-            gpu::linear_into(x, weight.gpu(), bias.gpu(), &out, 0);
-            out.into()
-        }
+        Tensor::Gpu(x) => gpu::linear(x, weight.gpu(), bias.gpu()).into(),
     }
 }
 

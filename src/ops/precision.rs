@@ -32,10 +32,11 @@ mod tests {
     use half::f16;
 
     use super::*;
+    use crate::architecture::Norm;
     use crate::config::Activation;
     use crate::ops::{
-        Device, Gradients, Heads, LinearGradient, attention, attention_backward, input_gradient,
-        input_gradient_through_activation, layer_norm, linear, linear_activated, linear_residual,
+        Device, Gradients, Heads, LinearGradient, attention, attention_backward, gate, input_gradient,
+        input_gradient_through_activation, linear, linear_activated, linear_residual, norm,
         testing::{device_of, gpu_device, moved, random, skip_test, times, values},
         weight_gradient,
     };
@@ -106,14 +107,15 @@ mod tests {
     }
 
     #[test]
-    fn layer_norm_and_attention_write_half_precision() {
+    fn norms_attention_and_gates_write_half_precision() {
         let Some(gpu) = gpu_with_half() else { return };
         let on = |tensor: &Tensor<1>| moved(tensor, &gpu);
         for (rows, width) in gpu::ROWS.into_iter().zip([12, 130]) {
             gpu.gpu().unwrap().choose_kernels(gpu::Choice { rows, ..gpu::Choice::default() });
             let (x, gain, bias) = (random([9, width], 1), random([width], 2), random([width], 3));
-            let right = layer_norm(&x, &gain, &bias, 1e-5, Precision::Single).0;
-            let got = layer_norm(&moved(&x, &gpu), &on(&gain), &on(&bias), 1e-5, Precision::Half).0;
+            let kind = Norm::Layer { epsilon: 1e-5 };
+            let right = norm(&x, &gain, &bias, kind, Precision::Single).0;
+            let got = norm(&moved(&x, &gpu), &on(&gain), &on(&bias), kind, Precision::Half).0;
             assert!(gpu::is_half(got.gpu()));
             assert_near(&got, &right, "layer norm");
         }
@@ -128,6 +130,11 @@ mod tests {
             let got = attention_backward(saved, &moved(&gradient, &gpu));
             assert_near(&got, &right, &format!("attention's gradient, {kernels:?}"));
         }
+        let x = random([9, 14], 6);
+        let right = gate(&x, Activation::Silu, Precision::Single);
+        let got = gate(&moved(&x, &gpu), Activation::Silu, Precision::Half);
+        assert!(gpu::is_half(got.gpu()));
+        assert_near(&got, &right, "gate");
     }
 
     /// The backward pass is linear in the loss and stores nothing in 16 bits: a loss scaled by a power of two gives

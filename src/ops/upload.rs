@@ -69,6 +69,46 @@ impl Upload {
         Ok(())
     }
 
+    /// Copies a matrix `[rows, columns]` into columns of one whose rows are `width` apart; its first number goes to index
+    /// `at`. Waits for the GPU as [`Upload::write`] does.
+    ///
+    /// # Errors
+    /// [`ReadFailed`] when the GPU was lost or rejected a kernel.
+    ///
+    /// # Panics
+    /// When the columns exceed the array, or lie in two segments of it.
+    pub async fn write_columns(
+        &mut self,
+        at: usize,
+        width: usize,
+        values: &[f32],
+        rows: usize,
+    ) -> Result<(), ReadFailed> {
+        let columns = values.len() / rows;
+        let end = at + (rows - 1) * width + columns;
+        let mut cut = self.segments.cut(at..end);
+        let (Some((segment, range)), None) = (cut.next(), cut.next()) else {
+            panic!("a joint matrix in several segments")
+        };
+        drop(cut);
+        match &mut self.store {
+            Store::Cpu(parts) => {
+                let places = parts[segment][range].chunks_mut(width);
+                places.zip(values.chunks_exact(columns)).for_each(|(place, row)| place[..columns].copy_from_slice(row));
+            }
+            Store::Gpu(parts) => {
+                let part = gpu::tensor(values, [rows, columns], parts[segment].gpu());
+                gpu::write_columns(&parts[segment], range.start, width, &part);
+                self.queued += values.len();
+                if self.queued >= QUEUED {
+                    self.queued = 0;
+                    gpu::read(&gpu::piece(&parts[segment], 0, [1])).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the filled array; elements that were not written are 0.
     pub fn finish(self) -> Flat {
         let of_cpu = |values: Vec<f32>| {
@@ -108,6 +148,19 @@ mod tests {
             right[64..192].fill(7.0);
             right[128..131].copy_from_slice(&[1.0, 2.0, 3.0]);
             right[256..300].fill(4.0);
+            assert_eq!(block_on(upload.finish().read()).unwrap(), right);
+        }
+    }
+
+    #[test]
+    fn columns_are_written_between_others() {
+        for device in [device(), gpu_device()] {
+            let mut upload = Upload::new(Segments::new(vec![0..128, 128..256]), &device);
+            block_on(upload.write_columns(131, 5, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3)).unwrap();
+            let mut right = vec![0.0; 256];
+            for (row, values) in [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]].into_iter().enumerate() {
+                right[131 + 5 * row..][..2].copy_from_slice(&values);
+            }
             assert_eq!(block_on(upload.finish().read()).unwrap(), right);
         }
     }

@@ -66,6 +66,8 @@ pub struct TokenizerSummary {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Plan {
+    /// The planned model.
+    pub model: ModelConfig,
     /// The number of parameters of the model, without an adapter.
     pub parameters: u64,
     /// The number of parameters of each part of the model.
@@ -365,6 +367,7 @@ impl Session {
             _ => (summary.train_characters, TokenIds::width(0) * summary.characters),
         };
         Ok(Plan {
+            model: *model,
             parameters: model.parameters(),
             parts: model.architecture().parts(),
             trained_parameters: train.lora.map_or(model.parameters(), |lora| lora.parameters(model).0),

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use serde::Serialize;
+
 use super::{Model, ModelSummary, Session, cpu_writer::CpuWriter};
 use crate::{
     config::Limits,
@@ -13,6 +15,19 @@ use crate::{
     tokenizer::Opened,
     train::{TextFacts, Trainer},
 };
+
+/// What a pretrained model takes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct OpeningCost {
+    /// The number of its parameters.
+    pub parameters: u64,
+    /// The bytes of memory that it takes to generate text with it.
+    pub bytes: u64,
+    /// Whether this engine has them.
+    pub fits: bool,
+}
 
 /// A model whose weights are being loaded.
 pub(super) struct Opening {
@@ -49,7 +64,9 @@ impl Opening {
                 upload.insert(Upload::new(layout.segments, device))
             }
         };
-        if piece.offset < plan.layout.len {
+        if let Some([rows, width]) = piece.joint {
+            upload.write_columns(piece.offset, width, &numbers, rows).await?;
+        } else if piece.offset < plan.layout.len {
             for (index, part) in numbers.chunks(PIECE).enumerate() {
                 upload.write(piece.offset + index * PIECE, part).await?;
             }
@@ -86,6 +103,20 @@ impl Session {
     /// [`Error::ModelTooLarge`], as from [`Session::begin_pretrained`].
     pub fn check_pretrained(&self, config: &[u8]) -> Result<()> {
         pretrained_config(config)?.fit_to_write(&self.limits, self.engine)
+    }
+
+    /// Estimates what the model that a `config.json` describes takes to be opened here.
+    ///
+    /// # Errors
+    /// [`Error::ArchitectureUnsupported`], [`Error::SettingUnsupported`] or [`Error::ConfigurationInvalid`], as from
+    /// [`Session::begin_pretrained`].
+    pub fn cost_of_opening(&self, config: &[u8]) -> Result<OpeningCost> {
+        let config = pretrained_config(config)?;
+        Ok(OpeningCost {
+            parameters: config.parameters(),
+            bytes: config.memory_to_write(self.engine).total(),
+            fits: config.fit_to_write(&self.limits, self.engine).is_ok(),
+        })
     }
 
     /// Takes the bytes of the next piece and uploads its weights. After an error the model that was being opened is

@@ -3,6 +3,7 @@
 use wasm_bindgen::prelude::*;
 
 use super::{Session, Thrown, answer, from_js, thrown, to_js};
+use crate::config::ModelConfig;
 
 #[wasm_bindgen]
 impl Session {
@@ -10,6 +11,12 @@ impl Session {
     #[wasm_bindgen(unchecked_return_type = "Preset[]")]
     pub fn presets(&self) -> Thrown<JsValue> {
         to_js(&self.0.presets())
+    }
+
+    /// Returns the model of the Llama family with the width, layers, heads and context of `model`.
+    #[wasm_bindgen(js_name = asLlama, unchecked_return_type = "ModelConfig")]
+    pub fn as_llama(&self, #[wasm_bindgen(unchecked_param_type = "ModelConfig")] model: JsValue) -> Thrown<JsValue> {
+        to_js(&from_js::<ModelConfig>(model)?.as_llama())
     }
 
     /// Estimates the memory and operations of a model and its training.

@@ -40,6 +40,12 @@ impl Session {
         self.0.check_pretrained(config).map_err(thrown)
     }
 
+    /// Estimates what a model takes to be opened, by its config.json.
+    #[wasm_bindgen(js_name = costOfOpening, unchecked_return_type = "OpeningCost")]
+    pub fn cost_of_opening(&self, config: &[u8]) -> Thrown<JsValue> {
+        answer(self.0.cost_of_opening(config))
+    }
+
     /// Checks a weight file of `total` bytes by its beginning: the length of the header, and the header.
     #[wasm_bindgen(js_name = checkWeights)]
     pub fn check_weights(&self, start: &[u8], total: f64) -> Thrown<()> {

@@ -143,12 +143,17 @@ test("the code is selected if the browser denies copying", async ({ page }) => {
 test.describe("the Python code of all steps", () => {
   test.skip(!hasTransformers(), `${python} lacks torch, transformers, tokenizers or peft`);
 
-  for (const kind of ["char", "byte", "bpe"] as const)
-    test(`runs unchanged and reaches the page's loss with the tokenizer ${kind}`, async ({ page }, info) => {
+  for (const [kind, family] of [
+    ["char", "gpt2"],
+    ["byte", "gpt2"],
+    ["bpe", "gpt2"],
+    ["bpe", "llama"],
+  ] as const)
+    test(`runs unchanged and reaches the page's loss: ${family}, tokenizer ${kind}`, async ({ page }, info) => {
       // Long enough for the noise of the first steps to fade.
       const run300 = "steps=300&evalEvery=100&batchSize=4&warmupSteps=20&learningRate=0.005&seed=5";
       const shape = "preset=tiny&layers=1&heads=4&width=32&context=32&dropout=0";
-      await visit(page, "cpu", `${shape}&${run300}&tokenizer=${kind}&vocabulary=400`);
+      await visit(page, "cpu", `${shape}&${run300}&family=${family}&tokenizer=${kind}&vocabulary=400`);
       await train(page);
       const code = await copyAll(page, "Python");
       const [model, history] = await page.evaluate(async () => {

@@ -32,22 +32,21 @@ async function exported(page: Page, kind: "gguf-f16" | "gguf-q8", path: string):
   return path;
 }
 
-for (const { kind, bias } of [
-  { kind: "char", bias: true },
-  { kind: "byte", bias: true },
-  { kind: "bpe", bias: true },
-  { kind: "char", bias: false },
+for (const { kind, shape, what } of [
+  { kind: "char", shape: {}, what: "" },
+  { kind: "byte", shape: {}, what: "" },
+  { kind: "bpe", shape: {}, what: "" },
+  { kind: "char", shape: { variant: { bias: false } }, what: ", without biases" },
+  { kind: "bpe", shape: { family: "llama" }, what: ", as a Llama" },
 ] as const)
-  test(`llama.cpp generates the same text as the page, with the tokens of "${kind}"${bias ? "" : ", without biases"}`, async ({
-    page,
-  }, info) => {
+  test(`llama.cpp generates the same text as the page, with the tokens of "${kind}"${what}`, async ({ page }, info) => {
     await open(page, info.project.name);
     const ours = await page.evaluate(
-      async ({ kind, bias, text, model, run, prompt, samples }) => {
+      async ({ kind, shape, text, model, run, prompt, samples }) => {
         const { lorito } = window;
         await lorito.addText("parrot.txt", text);
         await lorito.trainTokenizer({ kind, vocabSize: 300 });
-        await lorito.createModel({ ...model, variant: { bias } });
+        await lorito.createModel({ ...model, ...shape });
         await lorito.train(run);
         const written = await lorito.generate(prompt, { temperature: 0, maxTokens: 64 });
         const start = [...(await lorito.encode(prompt))];
@@ -62,7 +61,7 @@ for (const { kind, bias } of [
         const encoded = await Promise.all(samples.map(async (sample) => [...(await lorito.encode(sample))]));
         return { written, start, ids, logits, decoded, encoded };
       },
-      { kind, bias, text, model, run, prompt, samples },
+      { kind, shape, text, model, run, prompt, samples },
     );
     expect(ours.decoded).toBe(ours.written);
 

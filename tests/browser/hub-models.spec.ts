@@ -202,8 +202,8 @@ test("missing models and the hub's refusals are reported in a sentence", async (
 
 test("the stored repositories can be listed while some of them are fetched and deleted", async ({ page, hub }) => {
   const config = JSON.parse(fixture("pretrained/plain/config.json").toString());
-  hub.put("ana/llama", {
-    "config.json": JSON.stringify({ ...config, model_type: "llama" }),
+  hub.put("ana/mistral", {
+    "config.json": JSON.stringify({ ...config, model_type: "mistral" }),
     "model.safetensors": small,
   });
   await visitWith(page, hub);
@@ -213,7 +213,7 @@ test("the stored repositories can be listed while some of them are fetched and d
     for (let time = 0; time < 15; time++) {
       // It is stored until it is known to be of another family.
       let refused = false;
-      const opening = lorito.hub.open("ana/llama").catch(({ code }) => {
+      const opening = lorito.hub.open("ana/mistral").catch(({ code }) => {
         said.add(code);
         refused = true;
       });
@@ -234,11 +234,11 @@ test("the stored repositories can be listed while some of them are fetched and d
 test("a model of another family is refused before its weights are fetched", async ({ page, hub }) => {
   const config = (change: object) =>
     JSON.stringify({ ...JSON.parse(fixture("pretrained/plain/config.json").toString()), ...change });
-  hub.put("ana/llama", { "config.json": config({ model_type: "llama" }), "model.safetensors": small });
+  hub.put("ana/mistral", { "config.json": config({ model_type: "mistral" }), "model.safetensors": small });
   hub.put("ana/wide", { "config.json": config({ n_embd: 4096, n_layer: 48, n_head: 64 }), "model.safetensors": small });
   await visitWith(page, hub);
-  await openByName(page, "ana/llama");
-  await expect(step(page, "Share").getByRole("alert")).toContainText("a model of the family “llama”");
+  await openByName(page, "ana/mistral");
+  await expect(step(page, "Share").getByRole("alert")).toContainText("a model of the family “mistral”");
   expect(await problem(page, "hub.open('ana/wide')")).toMatchObject({ code: "model-too-large" });
   expect(hub.log.some(({ line }) => line.includes("safetensors") || line.includes("/cdn/"))).toBe(false);
   expect(await page.evaluate(() => window.lorito.hub.kept())).toEqual([]);

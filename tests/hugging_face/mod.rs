@@ -17,7 +17,12 @@ pub type Files = HashMap<String, Vec<u8>>;
 
 /// A folder of `tests/fixtures/pretrained`.
 pub fn files(name: &str) -> Files {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pretrained").join(name);
+    files_of(&format!("pretrained/{name}"))
+}
+
+/// A folder of `tests/fixtures`.
+pub fn files_of(path: &str) -> Files {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path);
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
     entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
 }

@@ -1,5 +1,5 @@
 // The part of the public API that creates, opens and exports models.
-import type { HalfPrecision, ModelSummary, Plan, Preset, TrainConfig } from "lorito-wasm";
+import type { HalfPrecision, ModelSummary, OpeningCost, Plan, Preset, TrainConfig } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
 import { LoritoError, orNone, type Problem } from "../shared/errors";
 import { webAddress } from "../shared/hub/place";
@@ -34,6 +34,11 @@ export class Models extends OwnRuns {
   /** The memory and time that a model and its training would take. Rejects if they are impossible. */
   planModel(model: NewModel & { vocabulary?: number }, train: Partial<TrainConfig>): Promise<Plan> {
     return this.owner.ask((api) => api.planModel(model, given(train)));
+  }
+
+  /** What a pretrained model takes to be opened here, by the fields of its config.json. */
+  costOfOpening(config: Record<string, unknown>): Promise<OpeningCost> {
+    return this.owner.ask((api) => api.plain("costOfOpening", new TextEncoder().encode(JSON.stringify(config))));
   }
 
   /** Whether `halfPrecision` is accurate on this engine, found by training a few steps with and without it. */

@@ -13,7 +13,7 @@ const folders = { page: web("page/locales"), lesson: web("page/lesson") };
 
 /** Keys that are composed at run time, which the compiler checks (page/locales/complete.ts). */
 const families = {
-  page: /^(code|encoding|engine|halfPrecision|hint|preset|sample|setting|unit|figure|goals\.(title|bring)|tokens\.(char|byte|bpe)|compare\.(loss|axis)\.\w+|lora\.(attention|mlp)(Out)?|model\.memory|\w+\.(title|lead)$)/,
+  page: /^(code|encoding|engine|family|halfPrecision|hint|preset|sample|setting|unit|figure|goals\.(title|bring)|tokens\.(char|byte|bpe)|compare\.(loss|axis)\.\w+|lora\.(attention|mlp)(Out)?|model\.memory|\w+\.(title|lead)$)/,
   lesson: /^((term|about)\.|\w+\.what$)/,
 };
 

@@ -8,7 +8,7 @@ import { cancellable } from "./cancellable";
 import { currentLanguage } from "./i18n";
 import { sayLeftOut, takeTable } from "./intake";
 import { mayReplace } from "./prepare";
-import type { Busy, Message, Store } from "./state";
+import type { Busy, Message, Step, Store } from "./state";
 
 /** Bytes of a dataset that are fetched without confirmation. */
 export const LARGE_DATASET = 200_000_000;
@@ -69,17 +69,17 @@ export function leaveLinkedHub(store: Store): void {
 /** Whether the text of `?model=` or of a field is a name on the hub. */
 export { isHubName };
 
-/** Opens a model by its name. */
-export async function openFromHub(store: Store, text: string): Promise<boolean> {
+/** Opens a model by its name. `where`: the step that shows messages about it. */
+export async function openFromHub(store: Store, text: string, where: Step = "share"): Promise<boolean> {
   if (!mayReplace(store)) return false;
-  store.clearErrors("share");
-  const opened = await store.attempt("share", undefined, async () => store.lorito.hub.place(text));
+  store.clearErrors(where);
+  const opened = await store.attempt(where, undefined, async () => store.lorito.hub.place(text));
   if (!opened) return false;
   const busy: Busy = { task: "opening", name: `${placeName(opened)} (${hostOf(opened)})` };
-  const done = await cancellable(store, "share", busy, async (options) => {
+  const done = await cancellable(store, where, busy, async (options) => {
     const { unkept, tokensLeftOut, notices } = await store.lorito.hub.open(opened, options);
     sayLeftOut(store, tokensLeftOut);
-    for (const notice of unkept ? [...notices, unkept] : notices) store.say("share", notice, "notice");
+    for (const notice of unkept ? [...notices, unkept] : notices) store.say(where, notice, "notice");
     return true;
   });
   await store.attempt("share", undefined, () => store.readModels());

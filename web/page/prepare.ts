@@ -44,13 +44,13 @@ function tokenizerFits(store: Store): boolean {
 }
 
 /** Creates a model, and its tokenizer unless it still matches the settings and the text. */
-async function makeModel(store: Store, { model, train }: Shape, begin: (task: Busy["task"]) => void): Promise<void> {
+async function makeModel(store: Store, { model, family, train }: Shape, begin: (task: Busy["task"]) => void): Promise<void> {
   if (!tokenizerFits(store)) {
     begin("tokenizing");
     await trainTokenizer(store);
   }
   begin("making");
-  await store.lorito.createModel({ ...model, seed: train.seed });
+  await store.lorito.createModel({ ...model, family, seed: train.seed });
   store.change({ modelOrigin: "made" });
 }
 
@@ -115,7 +115,8 @@ export function keepPlanning(store: Store): void {
     if (!shape || planning || store.state.tasks.some(({ task }) => task === "making")) return;
     // An opened model is trained as it is, whatever the settings say.
     const there = store.state.modelOrigin === "given" ? store.state.model?.config : undefined;
-    const model = { ...(there ?? shape.model), vocabulary: expectedVocabulary(store) };
+    const { family } = shape;
+    const model = { ...(there ?? { ...shape.model, family }), vocabulary: expectedVocabulary(store) };
     const { text, tokenizer, ready } = store.state;
     const about = [text?.characters, tokenizer?.trainTokens, ready?.engine, store.state.settings.halfPrecision];
     const key = JSON.stringify([model, shape.train, about]);
@@ -140,14 +141,15 @@ export function keepPlanning(store: Store): void {
 
   const suggest = async () => {
     const { presets, settings, model, text } = store.state;
+    const { family } = settings;
     const vocabulary = expectedVocabulary(store);
-    const key = String(vocabulary);
+    const key = JSON.stringify([vocabulary, family]);
     if (settings.preset || model || !text || key === suggestedFor) return;
     suggestedFor = key;
     let best = presets[0]?.name;
     for (const preset of presets) {
       const costs = await store.lorito
-        .planModel({ ...preset.model, vocabulary }, preset.train)
+        .planModel({ ...preset.model, family, vocabulary }, preset.train)
         .catch(() => ({ seconds: Number.POSITIVE_INFINITY }));
       if (costs.seconds <= PATIENCE_SECONDS) best = preset.name;
     }
@@ -168,5 +170,9 @@ export function modelDiffers(store: Store): boolean {
   const shape = store.shape;
   // An opened model has its own shape.
   if (!model || !shape || modelOrigin === "given") return false;
-  return MODEL_FIELDS.some((field) => Math.abs(model.config[field] - shape.model[field]) > 1e-6);
+  const family = model.config.variant?.llama ? "llama" : "gpt2";
+  return (
+    family !== shape.family ||
+    MODEL_FIELDS.some((field) => Math.abs(model.config[field] - shape.model[field]) > 1e-6)
+  );
 }

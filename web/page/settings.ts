@@ -1,6 +1,7 @@
 // Holds the user's settings, and encodes them in the address after "#": a preset's name and the changed values.
 // The text is never included: a link to settings says nothing about the training data.
 import type { ModelConfig, ModelSummary, Preset, TokenizerKind, TrainConfig } from "../api/lorito";
+import { MODEL_FAMILIES, type ModelFamily } from "../shared/protocol";
 import { SETTINGS, TARGETS } from "../shared/settings";
 
 type OfModel = keyof typeof SETTINGS.model;
@@ -38,6 +39,8 @@ export interface Settings {
   vocabulary?: number;
   /** Unset: chosen by the estimated training time on this machine. */
   preset?: string;
+  /** The architecture of a new model. Unset: GPT-2. */
+  family?: ModelFamily;
   /** Whether the user wants half precision; it is used only if the engine's own check succeeds. */
   halfPrecision?: boolean;
   /** Trains an adapter instead of the whole model. */
@@ -48,6 +51,7 @@ export interface Settings {
 
 export interface Shape {
   model: Omit<ModelConfig, "vocabulary">;
+  family: ModelFamily;
   train: Required<Omit<TrainConfig, "lora">> & Pick<TrainConfig, "lora">;
 }
 
@@ -57,11 +61,11 @@ export interface Shape {
  */
 export function shapeOf(
   preset: Preset,
-  { changed, halfPrecision = false, lora }: Settings,
+  { changed, family = "gpt2", halfPrecision = false, lora }: Settings,
   foreign?: ModelSummary,
 ): Shape {
   const { vocabulary: _, ...model } = preset.model;
-  const shape: Shape = { model: { ...model }, train: { ...(preset.train as Shape["train"]) } };
+  const shape: Shape = { model: { ...model }, family, train: { ...(preset.train as Shape["train"]) } };
   for (const field of MODEL_FIELDS) shape.model[field] = changed[field] ?? shape.model[field];
   // On small devices a preset uses gradient accumulation (`Preset::fitted` in the crate), which belongs to its own batch size.
   const passes = changed.batchSize === undefined ? {} : { gradientAccumulation: 1 };
@@ -78,6 +82,7 @@ export function toHash(settings: Settings): string {
   if (settings.tokenizer) query.set("tokenizer", settings.tokenizer);
   if (settings.vocabulary !== undefined) query.set("vocabulary", String(settings.vocabulary));
   if (settings.preset) query.set("preset", settings.preset);
+  if (settings.family) query.set("family", settings.family);
   if (settings.halfPrecision) query.set("halfPrecision", "1");
   if (settings.lora) query.set("lora", loraToText(settings.lora));
   for (const [field, value] of Object.entries(settings.changed)) query.set(field, String(value));
@@ -92,6 +97,8 @@ export function fromHash(hash: string): Settings {
   if (kind) settings.tokenizer = kind;
   const preset = query.get("preset");
   if (preset) settings.preset = preset;
+  const family = MODEL_FAMILIES.find((known) => known === query.get("family"));
+  if (family) settings.family = family;
   if (query.get("halfPrecision") === "1") settings.halfPrecision = true;
   const numberAt = (name: string) => {
     const text = query.get(name);

@@ -57,9 +57,15 @@ export interface StartOptions {
 /** The state that the user requests for a run in training. */
 export type RunRequest = "go" | "pause" | "stop";
 
+/** The architectures that a new model can have. */
+export const MODEL_FAMILIES = ["gpt2", "llama"] as const;
+export type ModelFamily = (typeof MODEL_FAMILIES)[number];
+
 /** The configuration of a new model: a preset, or the preset "tiny" with some values changed. */
 export interface NewModel extends Partial<Omit<ModelConfig, "vocabulary">> {
   preset?: string | undefined;
+  /** The architecture; GPT-2 if it is omitted. */
+  family?: ModelFamily | undefined;
   seed?: number | undefined;
 }
 
@@ -187,6 +193,7 @@ export type PlainMethod =
   | "decode"
   | "presets"
   | "modelSummary"
+  | "costOfOpening"
   | "logits"
   | "lens"
   | "nearestTokens"

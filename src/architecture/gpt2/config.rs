@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{DEVIATION, MLP_TIMES};
 use crate::{
+    architecture::decimal,
     config::{Activation, ModelConfig, Variant},
     error::{Error, Result},
 };
@@ -158,11 +159,6 @@ pub fn write(config: &ModelConfig) -> Value {
         "tie_word_embeddings": config.variant.tied,
         "torch_dtype": "float32",
     })
-}
-
-/// Converts a single-precision number by its shortest digits: 1e-5, not 0.000009999999747378752.
-fn decimal(number: f32) -> f64 {
-    number.to_string().parse().unwrap_or(f64::from(number))
 }
 
 fn refused(setting: &str, found: &str, supported: &[&str]) -> Error {

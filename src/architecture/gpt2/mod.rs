@@ -34,6 +34,7 @@ fn names(module: Module) -> Names {
         Module::MlpNorm => ("transformer.h.#.ln_2", "blk.#.ffn_norm"),
         Module::Linear(Projection::Mlp) => ("transformer.h.#.mlp.c_fc", "blk.#.ffn_up"),
         Module::Linear(Projection::MlpOut) => ("transformer.h.#.mlp.c_proj", "blk.#.ffn_down"),
+        Module::QueryNorm | Module::KeyNorm => unreachable!("GPT-2 has no norms of heads"),
         Module::FinalNorm => ("transformer.ln_f", "output_norm"),
         Module::Head => ("lm_head", "output"),
     };
@@ -48,6 +49,8 @@ fn tensor(module: Module, kind: Kind, shape: Shape, initialisation: Initialisati
         group: if shape.axes().len() == 2 { ParameterGroup::Matrix } else { ParameterGroup::Vector },
         divisible: matches!(module, Module::TokenEmbedding | Module::Head),
         names: names(module),
+        parts: [None; 3],
+        transposed_in_files: false,
     }
 }
 
@@ -72,8 +75,8 @@ const NORMAL: Initialisation = Initialisation::Normal(DEVIATION);
 pub fn architecture(config: &ModelConfig) -> Architecture {
     let ModelConfig { vocabulary, context, layers, heads, width, variant, .. } = *config;
     let Variant { activation, epsilon, tied, .. } = variant;
-    let attention = Attention { heads, key_value_heads: heads, head_width: config.head_width() };
-    let mlp = Mlp { width: MLP_TIMES * width, activation };
+    let attention = Attention { heads, key_value_heads: heads, head_width: config.head_width(), normed: false };
+    let mlp = Mlp { width: MLP_TIMES * width, activation, gated: false };
     // Projections that add to the residual stream are scaled down by the square root of their number.
     let residual = Initialisation::Normal(DEVIATION / (2.0 * layers as f32).sqrt());
     let block = [
@@ -95,7 +98,6 @@ pub fn architecture(config: &ModelConfig) -> Architecture {
         positions: Positions::Learned,
         attention,
         mlp,
-        biases: true,
         tied,
         before: vec![
             table(Module::TokenEmbedding, [vocabulary, width]),

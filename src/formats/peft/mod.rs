@@ -61,7 +61,8 @@ pub fn peft(adapter: &AdapterWeights, model: &ModelConfig, base: &str) -> Result
             kept.iter().filter(|[a, _]| a.spec.role.layer == 0).map(|[a, _]| a.spec.module_in_block().into()).collect()
         }
     };
-    let described = describe(&adapter.config, &modules, base);
+    let fan_in_fan_out = !pairs.iter().any(|[a, _]| a.spec.transposed_in_files);
+    let described = describe(&adapter.config, &modules, base, fan_in_fan_out);
     let mut archive = Archive::default();
     let described = format!("{described:#}\n");
     archive.add(CONFIG, |out| {
@@ -72,7 +73,8 @@ pub fn peft(adapter: &AdapterWeights, model: &ModelConfig, base: &str) -> Result
     Ok(archive.finish())
 }
 
-fn describe(config: &LoraConfig, modules: &[String], base: &str) -> Value {
+/// `fan_in_fan_out`: whether the base model's linear layers are `Conv1D`, whose weights are `[inputs, outputs]`.
+fn describe(config: &LoraConfig, modules: &[String], base: &str, fan_in_fan_out: bool) -> Value {
     json!({
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -81,8 +83,7 @@ fn describe(config: &LoraConfig, modules: &[String], base: &str) -> Value {
         "lora_alpha": config.alpha,
         "lora_dropout": 0.0,
         "target_modules": modules,
-        // Linear layers are `Conv1D`, whose weights are [inputs, outputs].
-        "fan_in_fan_out": true,
+        "fan_in_fan_out": fan_in_fan_out,
         "bias": "none",
         "inference_mode": true,
     })
@@ -108,14 +109,18 @@ pub fn read_peft(config: &[u8], weights: &[u8], model: &ModelConfig) -> Result<A
     refuse_pointer(CONFIG, config)?;
     refuse_pointer(WEIGHTS, weights)?;
     let architecture = model.architecture();
-    let known: Vec<_> = architecture.projections().map(|(_, matrix)| matrix.module_in_block()).collect();
+    let matrices: Vec<_> = architecture
+        .projections()
+        .flat_map(|(projection, matrix)| matrix.in_files().into_iter().map(move |(part, _)| (projection, part)))
+        .collect();
+    let known: Vec<_> = matrices.iter().map(|(_, matrix)| matrix.module_in_block()).collect();
     let settings = Settings::read(config, &known)?;
     let header = Header::read(weights, Some(weights.len() as u64))?;
     let mut read = HashSet::new();
     let mut pairs = HashMap::new();
     let mut targets = Targets::NONE;
     for layer in 0..architecture.layers {
-        for (projection, matrix) in architecture.projections() {
+        for &(projection, matrix) in &matrices {
             let matrix = matrix.in_layer(layer);
             if let Some((pair, names)) = pair(&matrix, architecture.family.body, &header, weights, &settings)? {
                 read.extend(names);
@@ -129,7 +134,7 @@ pub fn read_peft(config: &[u8], weights: &[u8], model: &ModelConfig) -> Result<A
         return Err(Error::TensorUnknown { tensor: tensor.clone() });
     }
     let Some(rank) = pairs.values().map(|pair| pair.rank).max() else {
-        let first = architecture.projections().next().map_or_else(String::new, |(_, matrix)| matrix.module());
+        let first = matrices.first().map_or_else(String::new, |(_, matrix)| matrix.module());
         return Err(Error::TensorMissing { tensor: thin_names(&first)[0].clone(), found: Vec::new() });
     };
     let config = LoraConfig { rank, alpha: settings.alpha(rank).min(LARGEST_ALPHA), targets };

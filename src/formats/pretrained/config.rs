@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::others::MissingPart;
 use crate::{
     architecture::FAMILIES,
     config::ModelConfig,
@@ -55,7 +56,7 @@ pub fn read(json: &[u8]) -> Result<ModelConfig> {
 
 fn unsupported(found: &str) -> Error {
     let supported = FAMILIES.into_iter().map(|family| family.model_type.to_owned()).collect();
-    Error::ArchitectureUnsupported { found: found.into(), supported }
+    Error::ArchitectureUnsupported { found: found.into(), kind: MissingPart::of(found), supported }
 }
 
 #[cfg(test)]
@@ -88,7 +89,7 @@ mod tests {
     fn impossible_settings_are_refused_by_name() {
         let code = |json: &str| read(json.as_bytes()).unwrap_err().code();
         for family in [
-            r#"{"model_type": "llama", "hidden_act": "silu", "n_layer": "many"}"#,
+            r#"{"model_type": "mistral", "hidden_act": "silu", "n_layer": "many"}"#,
             r#"{"architectures": ["GPTNeoForCausalLM"]}"#,
             r#"{"model_type": "gpt2", "architectures": ["BertModel"]}"#,
             r#"{"architectures": "GPT2LMHeadModel"}"#,

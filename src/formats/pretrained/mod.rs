@@ -1,8 +1,9 @@
-//! Reads models of GPT-2's family in the format of Hugging Face's `transformers`: `config.json`, the weights in one
+//! Reads pretrained models in the format of Hugging Face's `transformers`: `config.json`, the weights in one
 //! safetensors file or several with an index, and a tokenizer. Every check that can be is made on the files'
 //! beginnings; the weights are then read piece by piece, so that they are never in memory twice.
 
 mod config;
+mod others;
 mod weights;
 
 use std::{collections::HashMap, ops::Range};
@@ -19,6 +20,7 @@ use crate::{
     tokenizer::{Opened, Tokenizer},
 };
 pub use config::read;
+pub use others::MissingPart;
 pub use weights::numbers;
 pub(super) use weights::{read_numbers, turned};
 
@@ -80,6 +82,9 @@ pub struct Piece {
     /// Number of rows of the matrix in the file, if it is the transpose of ours; the piece is then the whole matrix.
     #[serde(skip)]
     pub turned: Option<usize>,
+    /// Number of rows of a part of a joint tensor, and of numbers from one row to the next in the model.
+    #[serde(skip)]
+    pub joint: Option<[usize; 2]>,
 }
 
 /// The number format of a file.
@@ -167,18 +172,26 @@ impl Pretrained {
         let transposes = blocks.next().is_some_and(is_transpose);
         let mut pieces = Vec::new();
         for parameter in &layout.parameters {
-            let found = match (files.find(&parameter.name), &head) {
-                // Tied weights may be stored under either name.
-                (Err(_), Some(head)) if parameter.spec.role == embedding => head.clone(),
-                (found, _) => found?,
-            };
-            pieces.extend(found.pieces(parameter, transposes && is_linear(parameter))?);
+            for (part, first) in parameter.spec.in_files() {
+                let found = match (files.find(&part.name()), &head) {
+                    // Tied weights may be stored under either name.
+                    (Err(_), Some(head)) if parameter.spec.role == embedding => head.clone(),
+                    (found, _) => found?,
+                };
+                let is_transpose = is_linear(parameter) && (transposes || part.transposed_in_files);
+                let joint = (part != parameter.spec).then(|| match parameter.shape[..] {
+                    [rows, width] => [rows, width],
+                    _ => [1, parameter.len()],
+                });
+                let place = Place { offset: parameter.offset + first, shape: part.shape.axes(), joint };
+                pieces.extend(found.pieces(&place, is_transpose)?);
+            }
         }
         let mut compared = Vec::new();
         let tokens = layout.tensor(embedding);
         if let (Some(head), Ok(embedding)) = (head, files.find(&tokens.name)) {
-            let head = head.pieces(own, false)?;
-            let embedding = embedding.pieces(tokens, false)?;
+            let head = head.pieces(&Place::of(own), false)?;
+            let embedding = embedding.pieces(&Place::of(tokens), false)?;
             compared = embedding.into_iter().zip(head.clone()).flat_map(|(ours, theirs)| [ours, theirs]).collect();
             pieces.extend(head);
         }
@@ -204,6 +217,21 @@ fn is_linear(parameter: &Parameter) -> bool {
     matches!(parameter.spec.shape, Shape::Linear(_))
 }
 
+/// Where a tensor of a file goes in the flat array.
+struct Place<'a> {
+    offset: usize,
+    /// The shape that it has there.
+    shape: &'a [usize],
+    /// Rows, and numbers from one row to the next, if it is a part of a joint tensor.
+    joint: Option<[usize; 2]>,
+}
+
+impl<'a> Place<'a> {
+    fn of(parameter: &'a Parameter) -> Self {
+        Self { offset: parameter.offset, shape: &parameter.shape, joint: None }
+    }
+}
+
 /// A tensor's position in the files.
 #[derive(Clone)]
 struct Found<'a> {
@@ -222,9 +250,9 @@ impl<'a> Found<'a> {
         Some(Self { file, name, dtype, shape, from: start })
     }
 
-    /// The pieces of it for `parameter`, whose transpose it may be.
-    fn pieces(&self, parameter: &Parameter, is_transpose: bool) -> Result<Vec<Piece>> {
-        let mut expected = parameter.shape.clone();
+    /// The pieces of it for a place, where its transpose may go.
+    fn pieces(&self, place: &Place, is_transpose: bool) -> Result<Vec<Piece>> {
+        let mut expected = place.shape.to_vec();
         if is_transpose {
             expected.reverse();
         }
@@ -239,12 +267,13 @@ impl<'a> Found<'a> {
             from: byte(start),
             to: byte(end),
             dtype,
-            offset: parameter.offset + start,
+            offset: place.offset + start,
             tensor: self.name.to_owned(),
             turned: is_transpose.then_some(expected[0]),
+            joint: place.joint,
         };
-        let len = parameter.len();
-        let step = if is_transpose { len.max(1) } else { PIECE };
+        let len: usize = place.shape.iter().product();
+        let step = if is_transpose || place.joint.is_some() { len.max(1) } else { PIECE };
         Ok((0..len).step_by(step).map(|start| piece(start, (start + step).min(len))).collect())
     }
 }

@@ -85,7 +85,9 @@ impl<'a> Files<'a> {
     /// the prefix of the names of blocks' tensors.
     pub fn refuse_unknown(&self, layout: &Layout, blocks: &str) -> Result<()> {
         let plain = |name| plain(name, self.family.body, self.family);
-        let known: HashSet<_> = layout.parameters.iter().map(|parameter| plain(&parameter.name)).collect();
+        let in_files = layout.parameters.iter().flat_map(|parameter| parameter.spec.in_files());
+        let names: Vec<_> = in_files.map(|(part, _)| part.name()).collect();
+        let known: HashSet<_> = names.iter().map(|name| plain(name)).collect();
         let blocks = plain(blocks);
         let is_mask = |name: &str| self.family.masks.iter().any(|mask| name.ends_with(mask));
         let is_unknown = |name: &str| name.starts_with(blocks) && !is_mask(name) && !known.contains(name);

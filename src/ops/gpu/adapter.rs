@@ -2,20 +2,30 @@
 
 use super::{
     block::Form,
+    columns::add_columns,
     elementwise::scale_into,
     memory::{Tensor, empty, fit},
     product::product,
 };
 
-/// Returns `weight [inputs, outputs] + scale * a [inputs, rank] x b [rank, outputs]` as a new matrix.
-pub fn adapted(weight: &Tensor<2>, a: &Tensor<2>, b: &Tensor<2>, scale: f32) -> Tensor<2> {
-    let ([inputs, outputs], [a_inputs, rank], [b_rank, b_outputs]) = (weight.dims(), a.dims(), b.dims());
-    fit(&[(a_inputs, inputs), (b_rank, rank), (b_outputs, outputs)]);
-    let sum = empty([inputs, outputs], weight.gpu());
-    scale_into(weight, &sum, 1.0);
+/// Copies a matrix.
+pub fn copy(x: &Tensor<2>) -> Tensor<2> {
+    scaled(x, 1.0)
+}
+
+/// Adds `scale * a [inputs, rank] x b [rank, count]` to the columns of `sum [inputs, outputs]` from column `start` on.
+pub fn add_low_rank(sum: &Tensor<2>, start: usize, a: &Tensor<2>, b: &Tensor<2>, scale: f32) {
+    let ([inputs, outputs], [a_inputs, rank], [b_rank, count]) = (sum.dims(), a.dims(), b.dims());
+    fit(&[(a_inputs, inputs), (b_rank, rank)]);
     let a = scaled(a, scale);
-    product(Form::Straight, &a, b, &sum, [inputs, outputs, rank], [rank, outputs, outputs], true);
-    sum
+    let sizes = [inputs, count, rank];
+    if count == outputs {
+        return product(Form::Straight, &a, b, sum, sizes, [rank, outputs, outputs], true);
+    }
+    // Products begin where WebGPU may bind a buffer, which a column need not.
+    let part = empty([inputs, count], sum.gpu());
+    product(Form::Straight, &a, b, &part, sizes, [rank, count, count], false);
+    add_columns(sum, start, &part);
 }
 
 /// Writes the gradients of A and B to `places`, or adds them, from `x [rows, inputs]` and `gradient [rows, outputs]`.

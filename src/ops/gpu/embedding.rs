@@ -31,6 +31,7 @@ fn forward(
     scale: f32,
     first: usize,
     count: usize,
+    #[comptime] positioned: bool,
     #[comptime] dropping: bool,
     #[comptime] divided: bool,
 ) {
@@ -46,7 +47,10 @@ fn forward(
         }
     }
     if wanted {
-        let mut value = tokens[token * width + column] + positions[(start + row % time) * width + column];
+        let mut value = tokens[token * width + column];
+        if comptime![positioned] {
+            value += positions[(start + row % time) * width + column];
+        }
         if comptime![dropping] {
             value *= kept(key, threshold, scale, ABSOLUTE_POS as u32);
         }
@@ -100,19 +104,21 @@ fn position_gradient(
     }
 }
 
-/// Returns `[rows, width]`: each id's token embedding plus the embedding of its position; the first position is
-/// `start`.
+/// Returns `[rows, width]`: each id's token embedding, plus the embedding of its position if there are any; the first
+/// position is `start`.
 pub fn embed(
     numbers: &Integers,
     tokens: &[Tensor<2>],
-    positions: &Tensor<2>,
+    positions: Option<&Tensor<2>>,
     time: usize,
     start: usize,
     mask: Option<Mask>,
 ) -> Tensor<2> {
-    let (rows, width) = (numbers.count(), positions.dims()[1]);
+    let (rows, [_, width]) = (numbers.count(), tokens[0].dims());
     assert!(tokens.iter().all(|piece| piece.dims()[1] == width), "a table of tokens of another width");
-    let out = empty([rows, width], positions.gpu());
+    let out = empty([rows, width], tokens[0].gpu());
+    // Dummy binding for an argument that is not read: WebGPU forbids aliasing.
+    let unread = empty([1, 4], tokens[0].gpu());
     let Mask { key, threshold, scale } = mask.unwrap_or_default();
     let mut first = 0;
     for piece in tokens {
@@ -121,12 +127,12 @@ pub fn embed(
         // inside the bound buffers.
         unsafe {
             forward::launch_unchecked(
-                client(positions),
+                client(&out),
                 groups(rows * width, GROUP),
                 CubeDim::new_1d(GROUP),
                 numbers.buffer(),
                 buffer(piece),
-                buffer(positions),
+                buffer(positions.unwrap_or(&unread)),
                 buffer(&out),
                 rows,
                 width,
@@ -137,6 +143,7 @@ pub fn embed(
                 scale,
                 first,
                 count,
+                positions.is_some(),
                 mask.is_some(),
                 tokens.len() > 1,
             );
@@ -197,13 +204,13 @@ fn order(numbers: &[u32], range: &Range<u32>, gpu: &Gpu) -> (Integers, usize) {
 }
 
 /// Adds the gradients of the token embedding to `tokens [vocabulary, width]`, in segments of rows; writes, or adds,
-/// those of the positions.
+/// those of the positions, if there are any.
 pub fn embed_backward_into(
     numbers: &[u32],
     gradient: &Tensor<2>,
     time: usize,
     tokens: &[Tensor<2>],
-    positions: &Tensor<2>,
+    positions: Option<&Tensor<2>>,
     adding: bool,
 ) {
     let [rows, width] = gradient.dims();
@@ -229,6 +236,7 @@ pub fn embed_backward_into(
             );
         }
     }
+    let Some(positions) = positions else { return };
     unsafe {
         position_gradient::launch_unchecked(
             client,

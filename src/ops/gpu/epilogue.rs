@@ -25,8 +25,8 @@ pub(super) enum Epilogue<O: Size> {
     WriteWithColumnSums { out: Box<[Vector<f32, O>]>, bias: Box<[Vector<f32, O>]> },
     /// The same, added to what is in `out` and `bias`.
     AddWithColumnSums { out: Box<[Vector<f32, O>]>, bias: Box<[Vector<f32, O>]> },
-    /// `out = sum + bias`, from number `start` of `out` on.
-    Bias { bias: Box<[Vector<f32, O>]>, out: Box<[Vector<f32, O>]>, start: usize },
+    /// `out = sum + bias`
+    Bias { bias: Box<[Vector<f32, O>]>, out: Box<[Vector<f32, O>]> },
     /// `before = sum + bias`, `after = activation(before)`.
     Activate { bias: Box<[Vector<f32, O>]>, before: Box<[Vector<f32, O>]>, after: Box<[Vector<f32, O>]> },
     /// The same, with `after` in half precision.
@@ -67,7 +67,7 @@ fn place(index: usize, #[comptime] lanes: usize) -> usize {
 pub(super) fn of_column<O: Size>(end: &mut Epilogue<O>, column: usize, #[comptime] lanes: usize) -> Vector<f32, O> {
     let at = place(column, lanes);
     match end {
-        Epilogue::Bias { bias, out: _, start: _ } => bias[at],
+        Epilogue::Bias { bias, out: _ } => bias[at],
         Epilogue::Activate { bias, before: _, after: _ } => bias[at],
         Epilogue::ActivateHalf { bias, before: _, after: _ } => bias[at],
         Epilogue::Residual { bias, residual: _, out: _ } => bias[at],
@@ -95,7 +95,7 @@ pub(super) fn of_entry<O: Size>(
         Epilogue::Add { out, length } => out[place(row * *length + column, lanes)] += sum,
         Epilogue::WriteWithColumnSums { out, bias: _ } => out[at] = sum,
         Epilogue::AddWithColumnSums { out, bias: _ } => out[at] += sum,
-        Epilogue::Bias { bias: _, out, start } => out[place(*start + index, lanes)] = sum + of_column,
+        Epilogue::Bias { bias: _, out } => out[place(index, lanes)] = sum + of_column,
         Epilogue::Activate { bias: _, before, after } => {
             let value = sum + of_column;
             before[at] = value;

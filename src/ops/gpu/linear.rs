@@ -7,16 +7,14 @@ use super::{
 };
 use crate::{config::Activation, ops::dropout::Mask};
 
-/// `x [rows, inputs] x weight [inputs, outputs] + bias [outputs]`, into the rows of `out [.., outputs]` from `start` on.
-pub fn linear_into(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, out: &Tensor<2>, start: usize) {
+/// `x [rows, inputs] x weight [inputs, outputs] + bias [outputs]`, `[rows, outputs]`.
+pub fn linear(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>) -> Tensor<2> {
     let sizes @ [rows, columns, inner] = [x.dims()[0], weight.dims()[1], x.dims()[1]];
-    fit(&[(inner, weight.dims()[0]), (bias.dims()[0], columns), (out.dims()[1], columns)]);
-    assert!(start + rows <= out.dims()[0], "{rows} rows from {start} on, of {}", out.dims()[0]);
-    Product::new(Form::Straight, sizes, [inner, columns]).queue(x, weight, || End::Bias {
-        bias: buffer(bias),
-        out: buffer(out),
-        start: start * columns,
-    });
+    fit(&[(inner, weight.dims()[0]), (bias.dims()[0], columns)]);
+    let out = empty([rows, columns], x.gpu());
+    Product::new(Form::Straight, sizes, [inner, columns])
+        .queue(x, weight, || End::Bias { bias: buffer(bias), out: buffer(&out) });
+    out
 }
 
 /// The layer before the activation and after it, `[rows, outputs]` each, the latter as precise as `x`.

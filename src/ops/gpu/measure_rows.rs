@@ -4,17 +4,20 @@ use super::{
     choice::{Choice, ROWS, Rows},
     engine::Gpu,
     memory::{Tensor, piece, read, tensor},
-    norm::{layer_norm, layer_norm_input_gradient},
+    norm::{norm, norm_input_gradient},
 };
-use crate::ops::{
-    Device, Gradients, Precision, ReadFailed, layer_norm as on_any, layer_norm_backward,
-    slope::{latency, median, pieces, slope},
-    tensor as on_device,
+use crate::{
+    architecture::Norm as Kind,
+    ops::{
+        Device, Gradients, Precision, ReadFailed, norm as on_any, norm_backward,
+        slope::{latency, median, pieces, slope},
+        tensor as on_device,
+    },
 };
 
 /// Rows and width.
 const SHAPE: [usize; 2] = [128, 128];
-const EPSILON: f32 = 1e-5;
+const KIND: Kind = Kind::Layer { epsilon: 1e-5 };
 /// Seconds of GPU time by which two batches differ, and the largest number of layer norms in one.
 const ENOUGH: f64 = 0.01;
 const MOST: usize = 16;
@@ -107,15 +110,15 @@ impl Norm {
 
     /// The gradient of `x`.
     fn queue(&self) -> Tensor<2> {
-        let (y, statistics) = layer_norm(&self.x, &self.gain, &self.bias, EPSILON, Precision::Single);
-        layer_norm_input_gradient(&self.x, &statistics, &self.gain, &y, None)
+        let (y, statistics) = norm(&self.x, &self.gain, &self.bias, KIND, Precision::Single);
+        norm_input_gradient(&self.x, &statistics, &self.gain, &y, None, KIND)
     }
 
     fn on_cpu(&self) -> Vec<f32> {
         let (cpu, width) = (Device::cpu(), self.gain.dims()[0]);
         let x = on_device(self.values.clone(), self.x.dims(), &cpu);
         let gain = on_device(self.values[..width].to_vec(), [width], &cpu);
-        let (y, saved) = on_any(&x, &gain, &gain, EPSILON, Precision::Single);
-        layer_norm_backward(&saved, &gain, &y, None, None, &mut Gradients::new(64, &[], &cpu)).cpu().values().to_vec()
+        let (y, saved) = on_any(&x, &gain, &gain, KIND, Precision::Single);
+        norm_backward(&saved, &gain, &y, None, None, &mut Gradients::new(64, &[], &cpu)).cpu().values().to_vec()
     }
 }

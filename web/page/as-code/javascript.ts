@@ -54,12 +54,14 @@ function tokens({ opened, tokenizer: { kind, vocabulary } }: CodeSettings): stri
   return lines(remark(t(KIND_WORDS[kind])), `console.log(await lorito.trainTokenizer({ kind: "${kind}"${size} }));`);
 }
 
-function model({ opened, model: { layers, heads, width, context, dropout }, train: { seed } }: CodeSettings): string {
+function model({ opened, model: shape, family, train: { seed } }: CodeSettings): string {
+  const { layers, heads, width, context, dropout } = shape;
   if (opened) return lines(remark(t("asCode.model.openedHere")), "console.log(await lorito.modelSummary());");
   return lines(
     remark(t("asCode.model.new")),
     "console.log(",
     "  await lorito.createModel({",
+    family === "gpt2" ? false : `    family: "${family}",`,
     fields({ layers, heads, width, context, dropout, seed }, "    "),
     "  }),",
     ");",

@@ -6,12 +6,15 @@ import { comment, lines } from "./source";
 
 const remark = (words: string) => comment("#", words);
 
-/** The names in transformers' GPT-2 of the matrices that an adapter can be added to. */
-const MATRICES: Record<Target, string> = {
-  attention: "attn.c_attn",
-  attentionOut: "attn.c_proj",
-  mlp: "mlp.c_fc",
-  mlpOut: "mlp.c_proj",
+/** The names in transformers of the matrices that an adapter can be added to. */
+const MATRICES: Record<"gpt2" | "llama", Record<Target, string[]>> = {
+  gpt2: { attention: ["attn.c_attn"], attentionOut: ["attn.c_proj"], mlp: ["mlp.c_fc"], mlpOut: ["mlp.c_proj"] },
+  llama: {
+    attention: ["q_proj", "k_proj", "v_proj"],
+    attentionOut: ["o_proj"],
+    mlp: ["gate_proj", "up_proj"],
+    mlpOut: ["down_proj"],
+  },
 };
 
 export function trainModel(settings: CodeSettings): string {
@@ -22,7 +25,7 @@ export function trainModel(settings: CodeSettings): string {
     "",
     `device = "cuda" if torch.cuda.is_available() else "cpu"`,
     "model.to(device)",
-    train.lora && adapter(train.lora),
+    train.lora && adapter(train.lora, settings.llama ? "llama" : "gpt2"),
     `steps, warmup_steps, peak = ${train.steps}, ${train.warmupSteps}, ${train.learningRate}`,
     `batch_size, window = ${train.batchSize}, ${train.windowLength || settings.model.context}`,
     "",
@@ -34,15 +37,19 @@ export function trainModel(settings: CodeSettings): string {
   );
 }
 
-function adapter({ rank, alpha, targets }: NonNullable<CodeSettings["train"]["lora"]>): string {
-  const names = TARGET_NAMES.filter((name) => targets?.[name]).map((name) => `"${MATRICES[name]}"`);
+function adapter(
+  { rank, alpha, targets }: NonNullable<CodeSettings["train"]["lora"]>,
+  family: keyof typeof MATRICES,
+): string {
+  const chosen = TARGET_NAMES.filter((name) => targets?.[name]);
+  const names = chosen.flatMap((name) => MATRICES[family][name]).map((name) => `"${name}"`);
   return lines(
     remark(t("asCode.train.lora")),
     "adapter = LoraConfig(",
     `    r=${rank},`,
     `    lora_alpha=${alpha},`,
     `    target_modules=[${names.join(", ")}],`,
-    "    fan_in_fan_out=True,",
+    family === "gpt2" && "    fan_in_fan_out=True,",
     ")",
     "model = get_peft_model(model, adapter)",
   );

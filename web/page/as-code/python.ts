@@ -92,8 +92,7 @@ function bytes(vocabulary: number): string {
   );
 }
 
-function model({ opened, model: shape, train: { seed } }: CodeSettings): string {
-  const { layers, heads, width, context, dropout } = shape;
+function model({ opened, model: shape, llama, train: { seed } }: CodeSettings): string {
   const made = opened
     ? lines(
         "from transformers import AutoModelForCausalLM",
@@ -103,23 +102,46 @@ function model({ opened, model: shape, train: { seed } }: CodeSettings): string 
         `model = AutoModelForCausalLM.from_pretrained("${OPENED}").float()`,
       )
     : lines(
-        "from transformers import GPT2Config, GPT2LMHeadModel",
+        `from transformers import ${llama ? "LlamaConfig, LlamaForCausalLM" : "GPT2Config, GPT2LMHeadModel"}`,
         "",
         `torch.manual_seed(${seed})`,
         remark(t("asCode.model.new")),
-        "config = GPT2Config(",
+        `config = ${llama ? "LlamaConfig" : "GPT2Config"}(`,
         "    vocab_size=len(tokenizer),",
-        `    n_positions=${context},`,
-        `    n_embd=${width},`,
-        `    n_layer=${layers},`,
-        `    n_head=${heads},`,
-        ...["embd", "attn", "resid"].map((place) => `    ${place}_pdrop=${decimal(dropout)},`),
+        ...(llama ? llamaFields(shape, llama) : gpt2Fields(shape)),
         "    bos_token_id=tokenizer.eos_token_id,",
         "    eos_token_id=tokenizer.eos_token_id,",
         ")",
-        "model = GPT2LMHeadModel(config)",
+        `model = ${llama ? "LlamaForCausalLM" : "GPT2LMHeadModel"}(config)`,
       );
   return lines(made, `print(${quoted(t("model.figure.parameters"))}, model.num_parameters())`);
+}
+
+function gpt2Fields({ layers, heads, width, context, dropout }: CodeSettings["model"]): string[] {
+  return [
+    `    n_positions=${context},`,
+    `    n_embd=${width},`,
+    `    n_layer=${layers},`,
+    `    n_head=${heads},`,
+    ...["embd", "attn", "resid"].map((place) => `    ${place}_pdrop=${decimal(dropout)},`),
+  ];
+}
+
+function llamaFields(
+  { layers, heads, width, context, dropout }: CodeSettings["model"],
+  llama: NonNullable<CodeSettings["llama"]>,
+): string[] {
+  return [
+    `    max_position_embeddings=${context},`,
+    `    hidden_size=${width},`,
+    `    intermediate_size=${llama.mlpWidth},`,
+    `    num_hidden_layers=${layers},`,
+    `    num_attention_heads=${heads},`,
+    `    num_key_value_heads=${llama.keyValueHeads},`,
+    `    head_dim=${llama.headWidth},`,
+    `    attention_dropout=${decimal(dropout)},`,
+    "    tie_word_embeddings=True,",
+  ];
 }
 
 function write({ model: { context }, sampling }: CodeSettings): string {

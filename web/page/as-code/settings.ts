@@ -1,5 +1,5 @@
 // Collects the input of the code generators: the user's present texts, settings and model.
-import type { ChatOptions, Source } from "../../api/lorito";
+import type { ChatOptions, ModelConfig, Source } from "../../api/lorito";
 import { SETTINGS } from "../../shared/settings";
 import { SAMPLES, sampleFile } from "../intake";
 import { wantedTokenizer } from "../prepare";
@@ -31,6 +31,9 @@ export interface CodeSettings {
   /** Whether a model with its tokenizer was opened, so that training continues from it. */
   opened: boolean;
   model: Omit<Shape["model"], "variant">;
+  family: Shape["family"];
+  /** The numbers of the planned model that only a Llama has. */
+  llama: NonNullable<NonNullable<ModelConfig["variant"]>["llama"]> | undefined;
   train: Shape["train"];
   sampling: State["sampling"];
 }
@@ -62,7 +65,7 @@ function codeSource(
 export function codeSettings(store: Store): CodeSettings | undefined {
   const { shape } = store;
   if (!shape) return undefined;
-  const { text, model, modelOrigin, sampling } = store.state;
+  const { text, model, modelOrigin, plan, sampling } = store.state;
   const samples: string[] = SAMPLES.map(sampleFile);
   const sources = (text?.sources ?? []).map((source) => codeSource(source, samples.includes(source.name)));
   const { kind, vocabulary = SETTINGS.tokenizer.vocabulary.default } = wantedTokenizer(store);
@@ -75,6 +78,8 @@ export function codeSettings(store: Store): CodeSettings | undefined {
     opened: model !== undefined && modelOrigin === "given",
     // A run that continues keeps the model's shape.
     model: model && modelOrigin !== "made" ? model.config : shape.model,
+    family: shape.family,
+    llama: plan?.model.variant?.llama,
     train: shape.train,
     sampling,
   };

@@ -51,7 +51,11 @@ export class Diagram extends Picture {
         ${box(right, block + 80, "attention", w("picture.attention", { count: heads }), parameters(parts.attention), 4 * behind + 8)}
         ${arrow((LEFT + right) / 2, block + 154, 14)}
         ${box(right, block + 158, "part", w("picture.embedding", { vocabulary, width }), parameters(parts.tokens))}
-        ${box(right, block + 208, "part", w("picture.positions", { context, width }), parameters(parts.positions))}
+        ${
+          parts.positions > 0
+            ? box(right, block + 208, "part", w("picture.positions", { context, width }), parameters(parts.positions))
+            : box(right, block + 208, "part", w("picture.rotary"), w("picture.rotaryAbout"))
+        }
         ${arrow((LEFT + right) / 2, block + 272, 14)}
         <text class="quiet" x=${(LEFT + right) / 2} y=${block + 288} text-anchor="middle">${w("picture.context", { context })}</text>`,
       html`<p class="hint">${w("picture.sum", { norms: parts.norms, parameters: plan.parameters })}</p>`,

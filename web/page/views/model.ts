@@ -3,11 +3,13 @@ import { html, nothing, svg, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import type { Memory, ModelConfig } from "../../api/lorito";
 import { settingOf } from "../../shared/errors";
+import { MODEL_FAMILIES } from "../../shared/protocol";
 import { bytes, duration, list, sentenceOf, settingName, short, t, wordFor } from "../i18n";
 import { modelDiffers } from "../prepare";
 import { type Field, MODEL_FIELDS, type Settings } from "../settings";
 import type { Report } from "../state";
 import { choices, figures, settingField } from "./fields";
+import "./starters";
 import { View } from "./view";
 
 /** The settings that determine memory, by their names in the crate's proposal. */
@@ -54,6 +56,17 @@ export class ModelView extends View {
                 )}
               </div>
               <div>
+                ${choices(
+                  "family",
+                  t("model.family"),
+                  MODEL_FAMILIES.map((name) => ({
+                    value: name,
+                    label: t(`family.${name}`),
+                    explanation: t(`family.${name}.about`),
+                  })),
+                  this.state.settings.family ?? "gpt2",
+                  (family) => this.#set({ family }),
+                )}
                 <fieldset class="fields">
                   <legend>${t("model.shape")}</legend>
                   ${MODEL_FIELDS.map((field) => settingField(this.store, "model", field))}
@@ -63,7 +76,8 @@ export class ModelView extends View {
             </div>`
         }
       </details>
-      ${planReport && !settingOf(planReport) ? this.#refusal(planReport) : this.#costs()}`,
+      ${planReport && !settingOf(planReport) ? this.#refusal(planReport) : this.#costs()}
+      <lorito-starters .store=${this.store}></lorito-starters>`,
     );
   }
 

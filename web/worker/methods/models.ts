@@ -19,12 +19,13 @@ export const measured: {
 } = {};
 
 /** A preset with the user's changes, and the tokenizer's vocabulary. */
-function modelConfig(session: Session, { preset = "tiny", seed: _, ...given }: NewModel): ModelConfig {
+function modelConfig(session: Session, { preset = "tiny", family, seed: _, ...given }: NewModel): ModelConfig {
   const presets = session.presets();
   const base = presets.find(({ name }) => name === preset);
   if (!base) throw { code: "preset-unknown", preset, known: presets.map(({ name }) => name) } satisfies Problem;
   const set = Object.entries(given).filter(([, value]) => value !== undefined);
-  return { ...base.model, ...Object.fromEntries(set) };
+  const config = { ...base.model, ...Object.fromEntries(set) };
+  return family === "llama" ? session.asLlama(config) : config;
 }
 
 export const models = {

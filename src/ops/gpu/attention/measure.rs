@@ -36,7 +36,7 @@ pub fn warm_up(gpu: &Gpu) {
     let qkv = numbers(sizes, gpu).1;
     for kernels in ATTENTIONS {
         gpu.choose_kernels(before.with_attention(kernels));
-        attention(&qkv, sizes, 0, None, Precision::Single);
+        attention(&qkv, sizes, None, Precision::Single);
     }
     gpu.choose_kernels(before);
 }
@@ -71,7 +71,7 @@ async fn tiles_are_faster_and_right(gpu: &Gpu, clock: &impl Fn() -> f64) -> Resu
             let began = clock();
             let mut last = None;
             for _ in 0..count {
-                last = Some(attention(qkv, MEASURED, 0, None, Precision::Single).1);
+                last = Some(attention(qkv, MEASURED, None, Precision::Single).1);
             }
             match last {
                 Some(sums) => read(&sums).await?,
@@ -108,7 +108,7 @@ async fn agree_with_the_cpu(gpu: &Gpu) -> Result<bool, ReadFailed> {
     let (values, qkv) = numbers(COMPARED, gpu);
     let shape = [windows * time, heads * head_width];
     let gradient: Vec<f32> = values[..shape[0] * shape[1]].iter().rev().copied().collect();
-    let (y, sums) = attention(&qkv, COMPARED, 0, None, Precision::Single);
+    let (y, sums) = attention(&qkv, COMPARED, None, Precision::Single);
     let back = attention_backward(&qkv, &y, &sums, &tensor(&gradient, shape, gpu), COMPARED, None);
     let both = Heads { queries: heads, key_values: key_value_heads };
     let qkv = AnyTensor::Cpu(CpuTensor::new(values, qkv.dims()));

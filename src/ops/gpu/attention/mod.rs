@@ -4,12 +4,14 @@
 //! There are two sets of kernels: `rows` need no workgroup memory, `tiles` few registers. Which is faster on a GPU is
 //! measured on it (`measure.rs`).
 
+mod cached;
 mod measure;
 mod rows;
 #[cfg(test)]
 mod tests;
 mod tiles;
 
+pub use cached::{append, attention_cached};
 pub(super) use measure::{fastest, warm_up};
 
 use super::{
@@ -50,22 +52,15 @@ fn scale(sizes: Sizes) -> f32 {
     1.0 / (sizes.head_width as f32).sqrt()
 }
 
-/// The output of the queries from `first` of each window on, `[windows * (time - first), width]`, and the logarithms of
-/// the rows' sums, `[windows, heads, time]`.
-pub fn attention(
-    qkv: &Tensor<2>,
-    sizes: Sizes,
-    first: usize,
-    mask: Option<Mask>,
-    precision: Precision,
-) -> (Tensor<2>, Tensor<3>) {
+/// The output, `[windows * time, width]`, and the logarithms of the rows' sums, `[windows, heads, time]`.
+pub fn attention(qkv: &Tensor<2>, sizes: Sizes, mask: Option<Mask>, precision: Precision) -> (Tensor<2>, Tensor<3>) {
     let Sizes { windows, time, heads, key_value_heads, head_width } = sizes;
     let [rows, columns] = qkv.dims();
     let fits = heads.is_multiple_of(key_value_heads) && (heads + 2 * key_value_heads) * head_width == columns;
     assert!(fits && windows * time <= rows, "{sizes:?} of {rows} rows of {columns}");
     match sizes.kernels(qkv.gpu().kernels_in_use().attention) {
-        AttentionKernels::Rows => rows::attention(qkv, sizes, first, mask, precision),
-        AttentionKernels::Tiles => tiles::attention(qkv, sizes, first, mask, precision),
+        AttentionKernels::Rows => rows::attention(qkv, sizes, mask, precision),
+        AttentionKernels::Tiles => tiles::attention(qkv, sizes, mask, precision),
     }
 }
 

@@ -115,9 +115,10 @@ fn both_kinds_of_attention_kernels_write_with_a_cache() {
     let steps = [(1, 3), (37, 4), (1, 5), (33, 6), (2, 7)];
     let on = |device: &Device| {
         let (weight, bias) = (moved(&weight, device), moved(&bias, device));
-        let (mut past, mut read) = (Past::new(80, joint, device), 0);
+        let (mut past, mut read) = (Past::new(80, 2 * heads.key_values * 12, device), 0);
         steps.map(|(rows, seed)| {
-            let y = past.attend(&moved(&random([rows, 8], seed), device), &weight, &bias, read, heads);
+            let y =
+                past.attend(&crate::ops::linear(&moved(&random([rows, 8], seed), device), &weight, &bias), read, heads);
             read += rows;
             (last_row(&y), y)
         })

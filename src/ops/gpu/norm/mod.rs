@@ -1,4 +1,4 @@
-//! Layer norm on the GPU: one thread per row forward and backward, or a team of threads (`norm/teams.rs`); one thread per
+//! Layer norm and RMSNorm on the GPU: one thread per row forward and backward, or a team of threads (`norm/teams.rs`); one thread per
 //! column for the gradients of gain and bias.
 
 mod teams;
@@ -15,14 +15,14 @@ use super::{
     product::launch_out,
     rows::{GROUP, Row, TEAM, row_groups},
 };
-use crate::ops::Precision;
+use crate::{architecture::Norm, ops::Precision};
 
 /// Least number of rows that one thread sums for the gradients of gain and bias; and largest number of partial sums per
 /// column.
 const LEAST_ROWS: usize = 8;
 const MOST_CHUNKS: usize = 64;
 
-/// `statistics [rows, 2]`: mean and reciprocal standard deviation.
+/// `statistics [rows, 2]`: mean and reciprocal standard deviation. Without `centred` the mean is taken to be 0.
 #[cube(launch_unchecked)]
 fn forward<Y: Float, N: Size>(
     x: &[Vector<f32, N>],
@@ -34,16 +34,20 @@ fn forward<Y: Float, N: Size>(
     length: usize,
     width: f32,
     epsilon: f32,
+    #[comptime] centred: bool,
     #[comptime] lanes: usize,
 ) {
     let row = ABSOLUTE_POS;
     if row < rows {
         let at = row * length;
-        let mut sum = Vector::<f32, N>::new(0.0);
-        for k in 0..length {
-            sum += x[at + k];
+        let mut mean = f32::new(0.0);
+        if comptime![centred] {
+            let mut sum = Vector::<f32, N>::new(0.0);
+            for k in 0..length {
+                sum += x[at + k];
+            }
+            mean = total::<N>(sum, lanes) / width;
         }
-        let mean = total::<N>(sum, lanes) / width;
         let means = Vector::<f32, N>::new(mean);
         let mut squares = Vector::<f32, N>::new(0.0);
         for k in 0..length {
@@ -72,6 +76,7 @@ fn backward<N: Size>(
     rows: usize,
     length: usize,
     width: f32,
+    #[comptime] centred: bool,
     #[comptime] residual_too: bool,
     #[comptime] lanes: usize,
 ) {
@@ -87,7 +92,10 @@ fn backward<N: Size>(
             sum += scaled;
             along += scaled * (x[at + k] - means) * inverses;
         }
-        let mean = Vector::<f32, N>::new(total::<N>(sum, lanes) / width);
+        let mut mean = Vector::<f32, N>::new(0.0);
+        if comptime![centred] {
+            mean = Vector::<f32, N>::new(total::<N>(sum, lanes) / width);
+        }
         let mean_along = Vector::<f32, N>::new(total::<N>(along, lanes) / width);
         for k in 0..length {
             let normalised = (x[at + k] - means) * inverses;
@@ -164,12 +172,13 @@ fn finish(
     }
 }
 
-/// Layer norm of `x [rows, width]` -> the same shape, and `[rows, 2]`: mean and reciprocal standard deviation.
-pub fn layer_norm(
+/// The norm of `x [rows, width]` -> the same shape, and `[rows, 2]`: mean, 0 for RMSNorm, and reciprocal standard
+/// deviation.
+pub fn norm(
     x: &Tensor<2>,
     gain: &Tensor<1>,
     bias: &Tensor<1>,
-    epsilon: f32,
+    norm: Norm,
     precision: Precision,
 ) -> (Tensor<2>, Tensor<2>) {
     let [rows, width] = x.dims();
@@ -195,7 +204,8 @@ pub fn layer_norm(
                         rows,
                         width / lanes,
                         width as f32,
-                        epsilon,
+                        norm.epsilon(),
+                        norm.is_centred(),
                         $row,
                     )
                 )
@@ -210,12 +220,13 @@ pub fn layer_norm(
 }
 
 /// The gradient of `x`, plus `residual` if given, all `[rows, width]`.
-pub fn layer_norm_input_gradient(
+pub fn norm_input_gradient(
     x: &Tensor<2>,
     statistics: &Tensor<2>,
     gain: &Tensor<1>,
     gradient: &Tensor<2>,
     residual: Option<&Tensor<2>>,
+    norm: Norm,
 ) -> Tensor<2> {
     let [rows, width] = x.dims();
     let other = residual.unwrap_or(x).dims();
@@ -242,6 +253,7 @@ pub fn layer_norm_input_gradient(
                     rows,
                     width / lanes,
                     width as f32,
+                    norm.is_centred(),
                     residual.is_some(),
                     $row,
                 )

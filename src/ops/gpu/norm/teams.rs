@@ -28,6 +28,7 @@ pub(super) fn forward<Y: Float, N: Size>(
     length: usize,
     width: f32,
     epsilon: f32,
+    #[comptime] centred: bool,
     #[comptime] row: Row,
 ) {
     let index = team_row(row.team);
@@ -46,9 +47,12 @@ pub(super) fn forward<Y: Float, N: Size>(
         }
         sum += value;
     }
-    sums[UNIT_POS as usize] = total::<N>(sum, row.lanes);
-    sync_cube();
-    let mean = team_sum(&sums, row.team) / width;
+    let mut mean = f32::new(0.0);
+    if comptime![centred] {
+        sums[UNIT_POS as usize] = total::<N>(sum, row.lanes);
+        sync_cube();
+        mean = team_sum(&sums, row.team) / width;
+    }
     let means = Vector::<f32, N>::new(mean);
     let mut square = Vector::<f32, N>::new(0.0);
     #[unroll(row.keeps(1))]
@@ -88,6 +92,7 @@ pub(super) fn backward<N: Size>(
     rows: usize,
     length: usize,
     width: f32,
+    #[comptime] centred: bool,
     #[comptime] residual_too: bool,
     #[comptime] row: Row,
 ) {
@@ -120,7 +125,10 @@ pub(super) fn backward<N: Size>(
     sums[UNIT_POS as usize] = total::<N>(sum, row.lanes);
     sums_along[UNIT_POS as usize] = total::<N>(along, row.lanes);
     sync_cube();
-    let mean = Vector::<f32, N>::new(team_sum(&sums, row.team) / width);
+    let mut mean = Vector::<f32, N>::new(0.0);
+    if comptime![centred] {
+        mean = Vector::<f32, N>::new(team_sum(&sums, row.team) / width);
+    }
     let mean_along = Vector::<f32, N>::new(team_sum(&sums_along, row.team) / width);
     #[unroll(row.keeps(2))]
     for turn in 0..row.turns {

@@ -114,8 +114,7 @@ fn row_length(heads: usize, #[comptime] tile: Tile) -> usize {
     (heads + heads / tile.group * 2) * tile.length
 }
 
-/// Attention of the queries from row `first` of each window on. `out [windows * (time - first), width]`,
-/// `sums [windows, heads, time]`. `from`, here and below: the first thread of a part (`queue::in_parts`).
+/// Attention of every query. `out [windows * time, width]`, `sums [windows, heads, time]`. `from`, here and below: the first thread of a part (`queue::in_parts`).
 #[cube(launch_unchecked)]
 fn forward<Y: Float, N: Size>(
     qkv: &[Vector<f32, N>],
@@ -124,7 +123,6 @@ fn forward<Y: Float, N: Size>(
     from: usize,
     windows: usize,
     time: usize,
-    first: usize,
     heads: usize,
     scale: f32,
     key: u32,
@@ -133,7 +131,7 @@ fn forward<Y: Float, N: Size>(
     #[comptime] tile: Tile,
 ) {
     let thread = from + ABSOLUTE_POS;
-    let blocks = (time - first).div_ceil(tile.rows);
+    let blocks = time.div_ceil(tile.rows);
     let block = thread % blocks;
     let head = thread / blocks % heads;
     let window = thread / blocks / heads;
@@ -142,7 +140,7 @@ fn forward<Y: Float, N: Size>(
         let row_length = row_length(heads, tile);
         let at = window * time * row_length + head * tile.length;
         let keys_at = window * time * row_length + (heads + head / tile.group) * tile.length;
-        let start = first + block * tile.rows;
+        let start = block * tile.rows;
         let mut query_at = Array::<usize>::new(tile.rows);
         let mut largest = Array::<f32>::new(tile.rows);
         let mut sum = Array::<f32>::new(tile.rows);
@@ -198,7 +196,7 @@ fn forward<Y: Float, N: Size>(
         #[unroll]
         for r in 0..tile.rows {
             if start + r < time {
-                let row = window * (time - first) + start + r - first;
+                let row = window * time + start + r;
                 let inverse = Vector::<f32, N>::new(1.0 / sum[r]);
                 #[unroll]
                 for d in 0..tile.length {
@@ -211,22 +209,15 @@ fn forward<Y: Float, N: Size>(
     }
 }
 
-/// The output of the queries from `first` of each window on, `[windows * (time - first), width]`, and the logarithms of
-/// the rows' sums, `[windows, heads, time]`.
-pub fn attention(
-    qkv: &Tensor<2>,
-    sizes: Sizes,
-    first: usize,
-    mask: Option<Mask>,
-    precision: Precision,
-) -> (Tensor<2>, Tensor<3>) {
+/// The output, `[windows * time, width]`, and the logarithms of the rows' sums, `[windows, heads, time]`.
+pub fn attention(qkv: &Tensor<2>, sizes: Sizes, mask: Option<Mask>, precision: Precision) -> (Tensor<2>, Tensor<3>) {
     let Sizes { windows, time, heads, head_width, .. } = sizes;
-    let out = empty_of(precision, [windows * (time - first), heads * head_width], qkv.gpu());
+    let out = empty_of(precision, [windows * time, heads * head_width], qkv.gpu());
     let sums = empty([windows, heads, time], qkv.gpu());
     let tile = Tile::new(sizes, KEPT, mask);
-    let threads = windows * heads * (time - first).div_ceil(tile.rows);
+    let threads = windows * heads * time.div_ceil(tile.rows);
     let Mask { key, threshold, scale: kept_by } = mask.unwrap_or_default();
-    in_parts(qkv.gpu(), operations(sizes, time - first, 2.0), threads, GROUP as usize, |from, threads| {
+    in_parts(qkv.gpu(), operations(sizes, time, 2.0), threads, GROUP as usize, |from, threads| {
         // SAFETY: no index exceeds the sizes given, and WebGPU keeps indices inside the bound buffers.
         unsafe {
             launch_out!(
@@ -242,7 +233,6 @@ pub fn attention(
                     from,
                     windows,
                     time,
-                    first,
                     heads,
                     scale(sizes),
                     key,

@@ -16,8 +16,7 @@ use crate::ops::{
     },
 };
 
-/// Attention of the queries from row `first` of each window on. `out [windows * (time - first), width]`,
-/// `sums [windows, heads, time]`. `from`: the first workgroup of a part (`queue::in_parts`).
+/// Attention of every query. `out [windows * time, width]`, `sums [windows, heads, time]`. `from`: the first workgroup of a part (`queue::in_parts`).
 #[cube(launch_unchecked)]
 fn forward<Y: Float, N: Size>(
     qkv: &[Vector<f32, N>],
@@ -26,7 +25,6 @@ fn forward<Y: Float, N: Size>(
     from: usize,
     windows: usize,
     time: usize,
-    first: usize,
     heads: usize,
     key_value_heads: usize,
     scale: f32,
@@ -36,7 +34,7 @@ fn forward<Y: Float, N: Size>(
     once: usize,
     #[comptime] tile: Tile,
 ) {
-    let tiles = (time - first).div_ceil(SIDE);
+    let tiles = time.div_ceil(SIDE);
     let index = from + CUBE_POS;
     let head = index / tiles % heads;
     let window = index / tiles / heads;
@@ -45,7 +43,7 @@ fn forward<Y: Float, N: Size>(
         let mut weights = Shared::<[Four]>::new_slice(comptime![ACROSS * STRIDE]);
         let mut shown = Shared::<[f32]>::new_slice(comptime![ACROSS * STRIDE]);
         // The tiles with most keys first: they take longest.
-        let start = first + (tiles - 1 - index % tiles) * SIDE;
+        let start = (tiles - 1 - index % tiles) * SIDE;
         let loads = comptime![tile.width / tile.lanes];
         let length = (heads + 2 * key_value_heads) * loads;
         let window_at = window * time * length;
@@ -141,7 +139,7 @@ fn forward<Y: Float, N: Size>(
             let row = first_row() + comptime![i * tile.down()];
             let total = row_total(&shown, row);
             if start + row < time {
-                let at = ((window * (time - first) + start + row - first) * heads + head) * loads;
+                let at = ((window * time + start + row) * heads + head) * loads;
                 let inverse = Four::new(1.0 / total);
                 #[unroll]
                 for k in 0..tile.kept {
@@ -156,22 +154,15 @@ fn forward<Y: Float, N: Size>(
     }
 }
 
-/// The output of the queries from `first` of each window on, `[windows * (time - first), width]`, and the logarithms of
-/// the rows' sums, `[windows, heads, time]`.
-pub fn attention(
-    qkv: &Tensor<2>,
-    sizes: Sizes,
-    first: usize,
-    mask: Option<Mask>,
-    precision: Precision,
-) -> (Tensor<2>, Tensor<3>) {
+/// The output, `[windows * time, width]`, and the logarithms of the rows' sums, `[windows, heads, time]`.
+pub fn attention(qkv: &Tensor<2>, sizes: Sizes, mask: Option<Mask>, precision: Precision) -> (Tensor<2>, Tensor<3>) {
     let Sizes { windows, time, heads, key_value_heads, head_width } = sizes;
-    let out = empty_of(precision, [windows * (time - first), heads * head_width], qkv.gpu());
+    let out = empty_of(precision, [windows * time, heads * head_width], qkv.gpu());
     let sums = empty([windows, heads, time], qkv.gpu());
     let tile = Tile::new(sizes, 1, 1, mask);
-    let tiles = windows * heads * (time - first).div_ceil(SIDE);
+    let tiles = windows * heads * time.div_ceil(SIDE);
     let Mask { key, threshold, scale: kept_by } = mask.unwrap_or_default();
-    in_parts(qkv.gpu(), operations(sizes, time - first, 2.0), tiles, 1, |from, tiles| {
+    in_parts(qkv.gpu(), operations(sizes, time, 2.0), tiles, 1, |from, tiles| {
         // SAFETY: no index exceeds the sizes given, and WebGPU keeps indices inside the bound buffers.
         unsafe {
             launch_out!(
@@ -187,7 +178,6 @@ pub fn attention(
                     from,
                     windows,
                     time,
-                    first,
                     heads,
                     key_value_heads,
                     scale(sizes),

@@ -1,33 +1,35 @@
-//! Layer normalisation over the last axis (Ba, Kiros & Hinton 2016).
+//! Layer normalisation over the last axis (Ba, Kiros & Hinton 2016), and RMSNorm (Zhang & Sennrich 2019), which leaves
+//! the mean as it is: in this file a norm that is not centred, whose mean is taken to be 0.
 
 use super::{CpuTensor, Gradients, NormGradient, Precision, Tensor, gpu, gradients::Store, tensor::mixed};
+use crate::architecture::Norm;
 
-/// Values of the forward pass that [`layer_norm_backward`] needs.
-pub struct LayerNormSaved {
+/// Values of the forward pass that [`norm_backward`] needs.
+pub struct NormSaved {
     /// `[rows, width]`
     x: Tensor<2>,
-    /// Mean and reciprocal standard deviation of each row, `[rows, 2]`.
+    /// Mean, 0 for RMSNorm, and reciprocal standard deviation of each row, `[rows, 2]`.
     statistics: Tensor<2>,
+    norm: Norm,
 }
 
 /// Normalises each row of `x [rows, width]`, then multiplies it by `gain [width]` and adds `bias [width]`. Returns
-/// the output, `[rows, width]`, and what the backward pass needs. `epsilon` is added to the variance; on the GPU the
-/// output has the given precision.
-pub fn layer_norm(
+/// the output, `[rows, width]`, and what the backward pass needs. On the GPU the output has the given precision.
+pub fn norm(
     x: &Tensor<2>,
     gain: &Tensor<1>,
     bias: &Tensor<1>,
-    epsilon: f32,
+    norm: Norm,
     precision: Precision,
-) -> (Tensor<2>, LayerNormSaved) {
+) -> (Tensor<2>, NormSaved) {
     let (y, statistics) = match x {
-        Tensor::Cpu(x) => on_cpu(x, gain.cpu(), bias.cpu(), epsilon),
+        Tensor::Cpu(x) => on_cpu(x, gain.cpu(), bias.cpu(), norm),
         Tensor::Gpu(x) => {
-            let (y, statistics) = gpu::layer_norm(x, gain.gpu(), bias.gpu(), epsilon, precision);
+            let (y, statistics) = gpu::norm(x, gain.gpu(), bias.gpu(), norm, precision);
             (y.into(), statistics.into())
         }
     };
-    (y, LayerNormSaved { x: x.clone(), statistics })
+    (y, NormSaved { x: x.clone(), statistics, norm })
 }
 
 /// Sums with eight accumulators, which the compiler keeps in SIMD registers.
@@ -40,15 +42,15 @@ fn sum(values: impl ExactSizeIterator<Item = f32>) -> f32 {
     totals.iter().sum()
 }
 
-fn on_cpu(x: &CpuTensor<2>, gain: &CpuTensor<1>, bias: &CpuTensor<1>, epsilon: f32) -> (Tensor<2>, Tensor<2>) {
+fn on_cpu(x: &CpuTensor<2>, gain: &CpuTensor<1>, bias: &CpuTensor<1>, norm: Norm) -> (Tensor<2>, Tensor<2>) {
     let [rows, width] = x.dims();
     let (gain, bias) = (gain.values(), bias.values());
     let mut y = Vec::with_capacity(rows * width);
     let mut statistics = Vec::with_capacity(2 * rows);
     for row in x.values().chunks_exact(width) {
-        let mean = sum(row.iter().copied()) / width as f32;
+        let mean = if norm.is_centred() { sum(row.iter().copied()) / width as f32 } else { 0.0 };
         let variance = sum(row.iter().map(|value| (value - mean) * (value - mean))) / width as f32;
-        let inverse = 1.0 / (variance + epsilon).sqrt();
+        let inverse = 1.0 / (variance + norm.epsilon()).sqrt();
         y.extend(row.iter().zip(gain).zip(bias).map(|((value, gain), bias)| (value - mean) * inverse * gain + bias));
         statistics.extend([mean, inverse]);
     }
@@ -58,8 +60,8 @@ fn on_cpu(x: &CpuTensor<2>, gain: &CpuTensor<1>, bias: &CpuTensor<1>, epsilon: f
 /// Returns the gradient of the input, `[rows, width]`, from that of the output, plus `residual` if given: the gradient
 /// of the residual stream that bypasses the layer norm. The gradients of gain and bias are written into the gradient
 /// buffer, unless `place` is `None`.
-pub fn layer_norm_backward(
-    saved: &LayerNormSaved,
+pub fn norm_backward(
+    saved: &NormSaved,
     gain: &Tensor<1>,
     gradient: &Tensor<2>,
     residual: Option<&Tensor<2>>,
@@ -76,7 +78,7 @@ pub fn layer_norm_backward(
                 norms.add(place.index, x, statistics, gradient);
             }
             let residual = residual.map(Tensor::gpu);
-            return gpu::layer_norm_input_gradient(x, statistics, gain.gpu(), gradient, residual).into();
+            return gpu::norm_input_gradient(x, statistics, gain.gpu(), gradient, residual, saved.norm).into();
         }
     };
     let [rows, width] = x.dims();
@@ -94,7 +96,7 @@ pub fn layer_norm_backward(
             bias_gradient[index] += gradient;
         }
         let scaled = || gradient.iter().zip(gain).map(|(gradient, gain)| gradient * gain);
-        let mean = sum(scaled()) / width as f32;
+        let mean = if saved.norm.is_centred() { sum(scaled()) / width as f32 } else { 0.0 };
         let along = sum(scaled().zip(&normalised).map(|(scaled, normalised)| scaled * normalised)) / width as f32;
         out.extend(
             scaled().zip(&normalised).map(|(scaled, normalised)| (scaled - mean - normalised * along) * inverse),
@@ -118,7 +120,7 @@ pub fn layer_norm_backward(
 mod tests {
     use super::*;
 
-    const EPSILON: f32 = 1e-3;
+    const NORMS: [Norm; 2] = [Norm::Layer { epsilon: 1e-3 }, Norm::RootMeanSquare { epsilon: 1e-3 }];
     use crate::ops::testing::{
         assert_close, assert_gradient, assert_values_close, device_of, dot, gpu_device, moved, random, values,
     };
@@ -134,16 +136,17 @@ mod tests {
         gain: &Tensor<1>,
         gradient: &Tensor<2>,
         residual: Option<&Tensor<2>>,
+        kind: Norm,
         passes: usize,
     ) -> (Tensor<2>, Vec<f32>, Vec<f32>) {
-        let (_, saved) = layer_norm(x, gain, gain, EPSILON, Precision::Single);
+        let (_, saved) = norm(x, gain, gain, kind, Precision::Single);
         let place = place(x.dims()[1]);
         let bias = place.bias.clone().unwrap();
         let len = bias.end.next_multiple_of(64);
         let mut gradients = Gradients::new(len, std::slice::from_ref(&place), &device_of(x));
         let mut out = None;
         for _ in 0..passes {
-            out = Some(layer_norm_backward(&saved, gain, gradient, residual, Some(&place), &mut gradients));
+            out = Some(norm_backward(&saved, gain, gradient, residual, Some(&place), &mut gradients));
             gradients.end_pass();
         }
         let flat = futures_lite::future::block_on(gradients.values()).unwrap();
@@ -154,13 +157,15 @@ mod tests {
     fn gradients_match_finite_differences() {
         let (x, gain, bias) = (random([4, 11], 1), random([11], 2), random([11], 3));
         let out = random([4, 11], 4);
-        let run = |x: &Tensor<2>, gain: &Tensor<1>, bias: &Tensor<1>| {
-            dot(&layer_norm(x, gain, bias, EPSILON, Precision::Single).0, &out)
-        };
-        let (by_x, by_gain, by_bias) = gradients_of(&x, &gain, &out, None, 1);
-        assert_gradient(&x, &values(&by_x), |x| run(x, &gain, &bias));
-        assert_gradient(&gain, &by_gain, |gain| run(&x, gain, &bias));
-        assert_gradient(&bias, &by_bias, |bias| run(&x, &gain, bias));
+        for kind in NORMS {
+            let run = |x: &Tensor<2>, gain: &Tensor<1>, bias: &Tensor<1>| {
+                dot(&norm(x, gain, bias, kind, Precision::Single).0, &out)
+            };
+            let (by_x, by_gain, by_bias) = gradients_of(&x, &gain, &out, None, kind, 1);
+            assert_gradient(&x, &values(&by_x), |x| run(x, &gain, &bias));
+            assert_gradient(&gain, &by_gain, |gain| run(&x, gain, &bias));
+            assert_gradient(&bias, &by_bias, |bias| run(&x, &gain, bias));
+        }
     }
 
     #[test]
@@ -175,19 +180,16 @@ mod tests {
             let (x, gain, bias) = (random([rows, width], seed), random([width], seed + 1), random([width], seed + 2));
             let (out, residual) = (random([rows, width], seed + 3), random([rows, width], seed + 4));
             let (gx, ggain) = (moved(&x, &gpu), moved(&gain, &gpu));
-            let right_norm = layer_norm(&x, &gain, &bias, EPSILON, Precision::Single).0;
-            for kind in gpu::ROWS {
-                engine.choose_kernels(gpu::Choice { rows: kind, ..gpu::Choice::default() });
-                let name = |what: &str| format!("{what} of {rows} x {width} by {kind:?}");
-                assert_close(
-                    &layer_norm(&gx, &ggain, &moved(&bias, &gpu), EPSILON, Precision::Single).0,
-                    &right_norm,
-                    &name("layer norm"),
-                );
+            for (kind, kernel) in NORMS.into_iter().flat_map(|kind| gpu::ROWS.map(|kernel| (kind, kernel))) {
+                engine.choose_kernels(gpu::Choice { rows: kernel, ..gpu::Choice::default() });
+                let name = |what: &str| format!("{what} of {kind:?}, {rows} x {width}, by {kernel:?}");
+                let right = norm(&x, &gain, &bias, kind, Precision::Single).0;
+                let got = norm(&gx, &ggain, &moved(&bias, &gpu), kind, Precision::Single).0;
+                assert_close(&got, &right, &name("output"));
                 for (residual, passes) in [(None, 1), (Some(&residual), 2)] {
-                    let right = gradients_of(&x, &gain, &out, residual, passes);
+                    let right = gradients_of(&x, &gain, &out, residual, kind, passes);
                     let on_gpu = residual.map(|residual| moved(residual, &gpu));
-                    let got = gradients_of(&gx, &ggain, &moved(&out, &gpu), on_gpu.as_ref(), passes);
+                    let got = gradients_of(&gx, &ggain, &moved(&out, &gpu), on_gpu.as_ref(), kind, passes);
                     assert_close(&got.0, &right.0, &name("input gradient"));
                     assert_values_close(&got.1, &right.1, &name("gain gradient"));
                     assert_values_close(&got.2, &right.2, &name("bias gradient"));
@@ -204,11 +206,11 @@ mod tests {
         let far: Vec<f32> = values(&random([3, 260], 1)).iter().map(|value| 1000.0 + value).collect();
         let (gain, bias) = (random([260], 2), random([260], 3));
         let x = crate::ops::tensor(far, [3, 260], &device_of(&gain));
-        let right = values(&layer_norm(&x, &gain, &bias, EPSILON, Precision::Single).0);
+        let right = values(&norm(&x, &gain, &bias, NORMS[0], Precision::Single).0);
         for kind in gpu::ROWS {
             engine.choose_kernels(gpu::Choice { rows: kind, ..gpu::Choice::default() });
             let (x, gain, bias) = (moved(&x, &gpu), moved(&gain, &gpu), moved(&bias, &gpu));
-            let got = values(&layer_norm(&x, &gain, &bias, EPSILON, Precision::Single).0);
+            let got = values(&norm(&x, &gain, &bias, NORMS[0], Precision::Single).0);
             // A number's own rounding is 3e-5 here, of deviations up to 1.
             let near = got.iter().zip(&right).all(|(got, right)| (got - right).abs() < 1e-3);
             assert!(near, "{kind:?}");
