@@ -95,6 +95,9 @@ impl<'t> ChatEncoder<'t> {
     /// The places in the ids of a whole conversation that the answer at index `place` adds.
     fn added(&mut self, whole: &[u32], messages: &[Message], place: usize) -> Result<Range<usize>> {
         let unclear = || Error::ChatTemplateUnclear { turn: place + 1 };
+        if place == 0 {
+            return self.added_first(whole, messages);
+        }
         let asked = self.ids(&messages[..place], true)?;
         let start = common(whole, &asked);
         // The end of the question may merge with the beginning of the answer, or the template may begin an answer to
@@ -103,14 +106,29 @@ impl<'t> ChatEncoder<'t> {
             return Err(unclear());
         }
         let answered = self.ids(&messages[..=place], false)?;
-        let alone = &answered[common(&answered, &asked)..];
+        let from = common(&answered, &asked);
+        self.until_end(whole, start, &answered, from).ok_or_else(unclear)
+    }
+
+    /// The same for a conversation that begins with an answer, as chats between people may: many templates refuse to
+    /// render none of it, so the answer is held against an empty one.
+    fn added_first(&mut self, whole: &[u32], messages: &[Message]) -> Result<Range<usize>> {
+        let empty = [Message { content: String::new(), role: Role::Assistant }];
+        let (empty, answered) = (self.ids(&empty, false)?, self.ids(&messages[..1], false)?);
+        let start = common(&answered, &empty);
+        let found = self.until_end(whole, start, &answered, start).filter(|_| common(whole, &answered) >= start);
+        found.ok_or(Error::ChatTemplateUnclear { turn: 1 })
+    }
+
+    /// What an answer adds from `start` on: as much as it adds after `from` where it is the last turn (`answered`).
+    fn until_end(&self, whole: &[u32], start: usize, answered: &[u32], from: usize) -> Option<Range<usize>> {
+        let alone = &answered[from..];
         let Some(last) = alone.iter().rposition(|&id| self.tokenizer.is_special(id)) else {
-            return Ok(start..common(whole, &answered).max(start));
+            return Some(start..common(whole, answered).max(start));
         };
         // An answer may be written differently as long as it is the last one, such as with what the model thought.
-        let end = whole[start..].iter().position(|&id| id == alone[last]).ok_or_else(unclear)?;
-        let end = start + end + 1;
-        Ok(start..end + common(&whole[end..], &alone[last + 1..]))
+        let end = start + whole[start..].iter().position(|&id| id == alone[last])? + 1;
+        Some(start..end + common(&whole[end..], &alone[last + 1..]))
     }
 
     /// The special tokens with which a turn of the assistant begins and ends: the model has written its answer where it
