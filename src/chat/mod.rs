@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 pub use encode::{ChatEncoder, Encoded};
 pub use prompt::{end_of_turn, ends, prompt};
 pub use template::{
-    CHATML, CHATML_TOKENS, JINJA, ONLY_READ, TOKENS, is_chatml, read, render, render_with, shown_turns, spoken,
-    template, words,
+    CHATML, CHATML_TOKENS, JINJA, ONLY_READ, TOKENS, is_chatml, read, read_preview, render, render_with, shown_turns,
+    spoken, template, words,
 };
 pub use transcript::Answer;
 

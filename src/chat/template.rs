@@ -102,8 +102,30 @@ pub const ONLY_READ: &str = "<|assistant:read|>";
 /// The conversation of a document, and the indices of answers that are not trained on; `None` if it is other text. A
 /// turn without an end, as in a preview, ends with the document.
 pub fn read(document: &str) -> Option<(Vec<Message>, Vec<usize>)> {
-    let (mut messages, mut only_read) = (Vec::new(), Vec::new());
-    let mut rest = document;
+    let (messages, only_read, rest) = read_one(document);
+    (rest.is_empty() && !messages.is_empty()).then_some((messages, only_read))
+}
+
+/// The conversations of a preview, which has white space between documents and may end within a mark; `None` if it is
+/// other text.
+pub fn read_preview(text: &str) -> Option<Vec<(Vec<Message>, Vec<usize>)>> {
+    let mut all = Vec::new();
+    let mut rest = text.trim_start();
+    let is_cut = |rest: &str| TOKENS.iter().any(|mark| mark.starts_with(rest)) || ONLY_READ.starts_with(rest);
+    while !rest.is_empty() && !(is_cut(rest) && !all.is_empty()) {
+        let (messages, only_read, after) = read_one(rest);
+        if messages.is_empty() {
+            return None;
+        }
+        all.push((messages, only_read));
+        rest = after.trim_start();
+    }
+    (!all.is_empty()).then_some(all)
+}
+
+/// The turns with which a text begins, the indices of answers that are not trained on, and what stands behind them.
+fn read_one(text: &str) -> (Vec<Message>, Vec<usize>, &str) {
+    let (mut messages, mut only_read, mut rest) = (Vec::new(), Vec::new(), text);
     while let Some((role, mark)) = mark_at(rest) {
         if mark == ONLY_READ {
             only_read.push(messages.len());
@@ -111,9 +133,9 @@ pub fn read(document: &str) -> Option<(Vec<Message>, Vec<usize>)> {
         let turn = &rest[mark.len()..];
         let end = turn.find(TOKENS[3]).unwrap_or(turn.len());
         messages.push(Message { role, content: turn[..end].to_owned() });
-        rest = turn[end..].strip_prefix(TOKENS[3]).unwrap_or_default().trim_start();
+        rest = turn[end..].strip_prefix(TOKENS[3]).unwrap_or_default();
     }
-    (rest.is_empty() && !messages.is_empty()).then_some((messages, only_read))
+    (messages, only_read, rest)
 }
 
 /// The mark with which a text begins, and the role whose turn it begins.
@@ -234,11 +256,16 @@ mod tests {
             Some(messages.into_iter().map(|message| message.content).collect::<Vec<_>>())
         };
         assert_eq!(contents("<|user|>a<|end|><|assistant|>b<|end|>").unwrap(), ["a", "b"]);
-        assert_eq!(contents("<|user|>a<|end|>\n<|assistant|>b").unwrap(), ["a", "b"]);
+        assert_eq!(contents("<|user|>a<|end|><|assistant|>b").unwrap(), ["a", "b"]);
         assert_eq!(contents("<|user|><|end|>").unwrap(), [""]);
         for other in ["", "a", "a<|user|>b<|end|>", "<|user|>a<|end|>b", "<|end|>", "<|other|>a<|end|>"] {
             assert_eq!(contents(other), None, "{other}");
         }
+        let shown =
+            |text: &str| read_preview(text).map(|all| all.iter().map(|(turns, _)| turns.len()).collect::<Vec<_>>());
+        assert_eq!(shown("<|user|>a<|end|><|assistant|>b<|end|>\n\n<|user|>c<|end|><|as").unwrap(), [2, 1]);
+        assert_eq!(shown("<|user|>a<|end|>\nplain"), None);
+        assert_eq!(shown(""), None);
     }
 
     #[test]

@@ -222,8 +222,11 @@ impl Session {
     /// [`Error::NoTokenizer`] if there is no tokenizer; those of the chat template (`chat::ChatEncoder`).
     pub fn preview_tokens(&self, text: &str) -> Result<Vec<Piece>> {
         let tokenizer = self.tokenizer()?;
-        match (chat::read(text), self.chat_encoder(tokenizer)?) {
-            (Some((messages, _)), Some(encoder)) => Ok(tokenizer.pieces(&encoder.text(&messages, false)?)),
+        match (chat::read_preview(text), self.chat_encoder(tokenizer)?) {
+            (Some(conversations), Some(encoder)) => {
+                let texts = conversations.iter().map(|(messages, _)| encoder.text(messages, false));
+                Ok(tokenizer.pieces(&texts.collect::<Result<String>>()?))
+            }
             _ => Ok(tokenizer.pieces(text)),
         }
     }
@@ -235,11 +238,15 @@ impl Session {
     /// [`Error::NoTokenizer`] if there is no tokenizer; those of the chat template (`chat::ChatEncoder`).
     pub fn loss_mask_of(&self, text: &str) -> Result<Vec<bool>> {
         let tokenizer = self.tokenizer()?;
-        match (chat::read(text), self.chat_encoder(tokenizer)?) {
-            (Some((messages, only_read)), Some(mut encoder)) => {
-                let Encoded { ids, learned } = encoder.encode(&messages, &only_read)?;
-                let mut mask = vec![false; ids.len()];
-                learned.into_iter().for_each(|places| mask[places].fill(true));
+        match (chat::read_preview(text), self.chat_encoder(tokenizer)?) {
+            (Some(conversations), Some(mut encoder)) => {
+                let mut mask = Vec::new();
+                for (messages, only_read) in conversations {
+                    let Encoded { ids, learned } = encoder.encode(&messages, &only_read)?;
+                    let start = mask.len();
+                    mask.resize(start + ids.len(), false);
+                    learned.into_iter().for_each(|places| mask[start..][places].fill(true));
+                }
                 Ok(mask)
             }
             _ => Ok(vec![true; tokenizer.encode(text).len()]),
