@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::clock::{moment, present};
 use super::jinja::Jinja;
-use super::template::template;
+use super::template::{CHATML, template};
 use super::{Message, Role};
 use crate::error::{Error, Result};
 use crate::tokenizer::{TextEncoder, Tokenizer};
@@ -17,6 +17,8 @@ pub struct ChatEncoder<'t> {
     tokenizer: &'t Tokenizer,
     encoder: TextEncoder<'t>,
     jinja: Jinja,
+    /// Whether the template is [`CHATML`], whose turns have ids of their own: no token crosses their special tokens.
+    is_ours: bool,
 }
 
 /// A conversation as token ids.
@@ -45,11 +47,9 @@ impl<'t> ChatEncoder<'t> {
         let Some(template) = template(tokenizer) else { return Ok(None) };
         let named = tokenizer.roles().named.iter();
         let tokens = named.map(|(name, &id)| (name.clone(), tokenizer.token_text(id))).collect();
-        Ok(Some(Self {
-            tokenizer,
-            encoder: tokenizer.encoder(),
-            jinja: Jinja::new(&template, tokens, moment(seconds))?,
-        }))
+        let is_ours = template == CHATML;
+        let jinja = Jinja::new(&template, tokens, moment(seconds))?;
+        Ok(Some(Self { tokenizer, encoder: tokenizer.encoder(), jinja, is_ours }))
     }
 
     /// Renders a conversation; `asks`: with the beginning of an answer behind it. Words that spell a special token of
@@ -78,6 +78,25 @@ impl<'t> ChatEncoder<'t> {
     /// Those of [`text`](Self::text); [`Error::ChatTemplateUnclear`] if the template writes earlier turns differently
     /// once later ones follow, so that it cannot be told what an answer adds.
     pub fn encode(&mut self, messages: &[Message], only_read: &[usize]) -> Result<Encoded> {
+        if self.is_ours { self.encode_turns(messages, only_read) } else { self.encode_whole(messages, only_read) }
+    }
+
+    /// By turns, in time linear in the length of the conversation.
+    fn encode_turns(&mut self, messages: &[Message], only_read: &[usize]) -> Result<Encoded> {
+        let asked = self.ids(&[], true)?;
+        let (mut ids, mut learned) = (Vec::new(), Vec::new());
+        for (place, message) in messages.iter().enumerate() {
+            let turn = self.ids(std::slice::from_ref(message), false)?;
+            if message.role == Role::Assistant && !only_read.contains(&place) {
+                learned.push(ids.len() + common(&turn, &asked)..ids.len() + turn.len());
+            }
+            ids.extend(turn);
+        }
+        Ok(Encoded { ids, learned })
+    }
+
+    /// By any template, from renderings of less and less of the conversation.
+    fn encode_whole(&mut self, messages: &[Message], only_read: &[usize]) -> Result<Encoded> {
         let ids = self.ids(messages, false)?;
         let mut learned: Vec<Range<usize>> = Vec::new();
         for (place, _) in messages.iter().enumerate().filter(|(_, message)| message.role == Role::Assistant) {
@@ -153,4 +172,36 @@ impl<'t> ChatEncoder<'t> {
 /// How many ids two sequences have in common at their beginning.
 pub fn common(one: &[u32], other: &[u32]) -> usize {
     one.iter().zip(other).take_while(|(one, other)| one == other).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{chat::CHATML_TOKENS, tokenizer::Kind};
+
+    #[test]
+    fn turns_of_chatml_have_the_ids_that_the_whole_has() {
+        let text = "user\nassistant\nsystem\n the cat sat on the mat and the hat\n\n";
+        for kind in [Kind::Char, Kind::Byte, Kind::Bpe] {
+            let plain = Tokenizer::train(kind, None, &[&text.repeat(20)]).unwrap();
+            let tokenizer = plain.with_special_tokens(&CHATML_TOKENS).unwrap();
+            let mut encoder = ChatEncoder::new(&tokenizer).unwrap().unwrap();
+            assert!(encoder.is_ours);
+            let message = |role, content: &str| Message { role, content: content.to_owned() };
+            let messages = [
+                message(Role::System, "the hat"),
+                message(Role::User, " the <|im_end|> cat"),
+                message(Role::Assistant, "\n\nthe mat\n"),
+                message(Role::User, ""),
+                message(Role::Assistant, "\n"),
+                message(Role::Assistant, "the cat  "),
+            ];
+            for only_read in [&[][..], &[2], &[2, 5]] {
+                for turns in [&messages[..], &messages[2..], &messages[1..4]] {
+                    let by_turns = encoder.encode_turns(turns, only_read).unwrap();
+                    assert_eq!(by_turns, encoder.encode_whole(turns, only_read).unwrap(), "{kind:?}");
+                }
+            }
+        }
+    }
 }

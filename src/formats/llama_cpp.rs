@@ -142,7 +142,7 @@ fn describe_tokenizer(metadata: &mut Metadata, tokenizer: &Tokenizer) -> Result<
     // never generated is named, if there is one.
     let end = roles.ends.first().copied().or_else(|| named("pad_token")).or_else(|| named("unk_token"));
     for (key, id) in [
-        ("bos", roles.start.or(end)),
+        ("bos", tokenizer.begins().first().copied().or(roles.start).or(end)),
         ("eos", end),
         // A text may have several end tokens; one more can be named.
         ("eot", chat::end_of_turn(tokenizer).or_else(|| roles.ends.get(1).copied())),
@@ -154,7 +154,7 @@ fn describe_tokenizer(metadata: &mut Metadata, tokenizer: &Tokenizer) -> Result<
         }
     }
     // Texts begin as they do here.
-    metadata.bool("tokenizer.ggml.add_bos_token", false);
+    metadata.bool("tokenizer.ggml.add_bos_token", !tokenizer.begins().is_empty());
     if let Some(template) = chat::template(tokenizer) {
         metadata.string("tokenizer.chat_template", &template);
     }

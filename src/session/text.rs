@@ -222,12 +222,13 @@ impl Session {
     /// [`Error::NoTokenizer`] if there is no tokenizer; those of the chat template (`chat::ChatEncoder`).
     pub fn preview_tokens(&self, text: &str) -> Result<Vec<Piece>> {
         let tokenizer = self.tokenizer()?;
-        match (chat::read_preview(text), self.chat_encoder(tokenizer)?) {
-            (Some(conversations), Some(encoder)) => {
+        let Some(encoder) = self.chat_encoder(tokenizer)? else { return Ok(tokenizer.pieces(text)) };
+        match chat::read_preview(text) {
+            Some(conversations) => {
                 let texts = conversations.iter().map(|(messages, _)| encoder.text(messages, false));
                 Ok(tokenizer.pieces(&texts.collect::<Result<String>>()?))
             }
-            _ => Ok(tokenizer.pieces(text)),
+            None => Ok(tokenizer.pieces(text)),
         }
     }
 
@@ -238,8 +239,10 @@ impl Session {
     /// [`Error::NoTokenizer`] if there is no tokenizer; those of the chat template (`chat::ChatEncoder`).
     pub fn loss_mask_of(&self, text: &str) -> Result<Vec<bool>> {
         let tokenizer = self.tokenizer()?;
-        match (chat::read_preview(text), self.chat_encoder(tokenizer)?) {
-            (Some(conversations), Some(mut encoder)) => {
+        let plain = || Ok(vec![true; tokenizer.encode(text).len()]);
+        let Some(mut encoder) = self.chat_encoder(tokenizer)? else { return plain() };
+        match chat::read_preview(text) {
+            Some(conversations) => {
                 let mut mask = Vec::new();
                 for (messages, only_read) in conversations {
                     let Encoded { ids, learned } = encoder.encode(&messages, &only_read)?;
@@ -249,7 +252,7 @@ impl Session {
                 }
                 Ok(mask)
             }
-            _ => Ok(vec![true; tokenizer.encode(text).len()]),
+            None => plain(),
         }
     }
 

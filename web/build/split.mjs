@@ -31,7 +31,6 @@ const deferred = [
   "lorito::tokenizer::unicode::",
   "csv_core::",
   "minijinja::",
-  "minijinja_contrib::",
   "miniz_oxide::",
   "nom::",
   "rayon_core::",
@@ -46,6 +45,8 @@ const small = 400;
 
 /** Exceptions: functions that every plain text and every run needs. */
 const always = [
+  "lorito::chat::template::is_chatml",
+  "lorito::chat::template::shown_turns",
   "lorito::chat::template::template",
   "lorito::chat::whatsapp::date::",
   "lorito::chat::whatsapp::head::",
