@@ -155,3 +155,15 @@ fn a_tokenizer_that_would_encode_differently_is_refused_with_the_reason() {
         assert!(reason.contains(part), "{name}: {reason}");
     }
 }
+
+#[test]
+fn llama_cpp_is_told_the_pre_tokenisation_of_each_family() {
+    let pre = |name: &str| {
+        let tokenizer = Tokenizer::from_json(&file(&format!("{name}.json"))).unwrap();
+        tokenizer.byte_level().map(|byte_level| byte_level.pre).map_err(|error| error.code())
+    };
+    assert_eq!(pre("smollm"), Ok("smollm"));
+    assert_eq!(pre("llama3"), Ok("llama-bpe"));
+    assert_eq!(pre("qwen"), Ok("qwen2"));
+    assert_eq!(pre("llama2").unwrap_err(), "tokenizer-not-in-llama-cpp");
+}
