@@ -34,6 +34,7 @@ const deferred = [
   "lorito::tokenizer::unicode::",
   "combine::",
   "csv_core::",
+  "minijinja::",
   "miniz_oxide::",
   "nom::",
   "rawzip::",
@@ -55,7 +56,9 @@ const small = 400;
 
 /** Exceptions: functions that every plain text and every run needs. */
 const always = [
-  "lorito::chat::template::as_read",
+  "lorito::chat::template::is_chatml",
+  "lorito::chat::template::shown_turns",
+  "lorito::chat::template::template",
   "lorito::chat::whatsapp::date::",
   "lorito::chat::whatsapp::head::",
   "lorito::chat::whatsapp::layout::",
