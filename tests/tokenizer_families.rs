@@ -5,7 +5,7 @@ use std::{collections::HashMap, fs, path::PathBuf};
 
 use lorito::{
     error::Error,
-    tokenizer::{Kind, Tokenizer},
+    tokenizer::{ByteLevel, GgufTokenizer, Kind, TokenClass, Tokenizer},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -166,4 +166,34 @@ fn llama_cpp_is_told_the_pre_tokenisation_of_each_family() {
     assert_eq!(pre("llama3"), Ok("llama-bpe"));
     assert_eq!(pre("qwen"), Ok("qwen2"));
     assert_eq!(pre("llama2").unwrap_err(), "tokenizer-not-in-llama-cpp");
+}
+
+/// From the tokens, merges and pre-tokenisation's name that GGUF files of the families hold.
+#[test]
+fn a_gguf_file_gives_the_same_ids() {
+    let texts: Vec<String> = serde_json::from_slice(&file("texts.json")).unwrap();
+    let expected: HashMap<String, Expected> = serde_json::from_slice(&file("expected.json")).unwrap();
+    for name in ["smollm", "qwen"] {
+        let own = Tokenizer::from_json(&file(&format!("{name}.json"))).unwrap();
+        let ByteLevel { tokens, merges, pre } = own.byte_level().unwrap();
+        let merges: Vec<String> = merges.iter().map(|(left, right)| format!("{left} {right}")).collect();
+        let class = |class: &TokenClass| match class {
+            TokenClass::Ordinary => 1,
+            TokenClass::Special => 3,
+            TokenClass::Added => 4,
+            TokenClass::Unused => 5,
+        };
+        let given = GgufTokenizer {
+            model: "gpt2".into(),
+            pre: Some(pre.into()),
+            tokens: tokens.iter().map(|(text, _)| &text[..]).collect(),
+            types: tokens.iter().map(|(_, kind)| class(kind)).collect(),
+            merges: merges.iter().map(String::as_str).collect(),
+            ..GgufTokenizer::default()
+        };
+        let opened = Tokenizer::from_gguf(given, tokens.len()).unwrap().tokenizer;
+        for (text, ids) in texts.iter().zip(&expected[name].ids) {
+            assert_eq!(opened.encode(text), *ids, "{name}: {text:?}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::normal_form::NormalForm;
 use super::normalizer::{Normalizer, Step};
@@ -280,6 +280,38 @@ impl File {
 
     pub fn write(&self) -> String {
         serde_json::to_string(self).expect("strings and numbers can be written")
+    }
+
+    /// The same with each digit as a word, as SmolLM has it.
+    pub fn with_single_digits(self) -> Self {
+        let digits = Component { name: "Digits".to_owned(), individual_digits: Some(true), ..Component::default() };
+        self.preceded_by(digits, true)
+    }
+
+    /// The same with the words and the normalisation of Qwen 2 and 3.
+    pub fn with_qwens_words(self) -> Self {
+        let known = PATTERNS.iter().find(|(_, pattern)| *pattern == Pattern::Llama { digits: 1 });
+        let split = Component {
+            name: "Split".to_owned(),
+            pattern: known.map(|(regex, _)| json!({ "Regex": regex })),
+            behavior: Some("Isolated".to_owned()),
+            invert: Some(false),
+            ..Component::default()
+        };
+        let normalizer = Component { name: "NFC".to_owned(), ..Component::default() };
+        Self { normalizer: Some(normalizer), ..self.preceded_by(split, false) }
+    }
+
+    /// The same with a step before the byte-level one. `use_regex`: whether that splits as GPT-2's does.
+    fn preceded_by(self, step: Component, use_regex: bool) -> Self {
+        let byte_level = self.pre_tokenizer.clone().unwrap_or_default();
+        let byte_level = Component { use_regex: Some(use_regex), ..byte_level };
+        let steps = Component {
+            name: "Sequence".to_owned(),
+            pretokenizers: Some(vec![step, byte_level]),
+            ..Component::default()
+        };
+        Self { pre_tokenizer: Some(steps), ..self }
     }
 
     /// How the file splits texts, or the error why that is not supported.

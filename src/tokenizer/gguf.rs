@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::file::{AddedToken, Cut, File, LARGEST_FILE, check, invalid, support, unsupported};
 use super::folder::Opened;
+use super::split::Pattern;
 use super::vocabulary::pair;
 use super::{TokenRoles, Tokenizer, alphabet};
 use crate::config::LARGEST_VOCABULARY;
@@ -60,9 +61,14 @@ impl Tokenizer {
         support(given.model == "gpt2", || format!("it is of the kind {}, and gpt2 can be read", shown(&given.model)))?;
         // Files without it are older than it, and then of GPT-2.
         let pre = given.pre.as_deref().unwrap_or(WORDS[0]);
-        support(WORDS.contains(&pre), || format!("pre-tokenizer {}", shown(pre)))?;
         support(!given.add_space_prefix, || "add_space_prefix".to_owned())?;
-        let mut file = given.byte_level()?;
+        let file = given.byte_level()?;
+        let mut file = match pre {
+            _ if WORDS.contains(&pre) => file,
+            "smollm" => file.with_single_digits(),
+            "qwen2" => file.with_qwens_words(),
+            _ => return Err(unsupported(format!("pre-tokenizer {}", shown(pre)))),
+        };
         let left_out = file.keep_rows(rows)?;
         let tokenizer = Self::from_file(file)?;
         let roles = given.roles(tokenizer.turn_ids().map(|[.., end]| end));
@@ -99,7 +105,7 @@ impl GgufTokenizer<'_> {
         let single: HashSet<u8> = ordinary.iter().filter(|bytes| bytes.len() == 1).map(|bytes| bytes[0]).collect();
         let file = match single.len() {
             256 if merges.is_empty() => File::new(Cut::Bytes, added, vocabulary, merges),
-            256 => File::new(Cut::Words, added, vocabulary, merges),
+            256 => File::new(Cut::Words(Pattern::Gpt2), added, vocabulary, merges),
             // Lorito's tokenizers of characters leave as merges of their bytes (`byte_level.rs`).
             _ => {
                 for (token, id) in vocabulary.iter_mut().zip(0..) {

@@ -44,7 +44,11 @@ function tokenizerFits(store: Store): boolean {
 }
 
 /** Creates a model, and its tokenizer unless it still matches the settings and the text. */
-async function makeModel(store: Store, { model, family, train }: Shape, begin: (task: Busy["task"]) => void): Promise<void> {
+async function makeModel(
+  store: Store,
+  { model, family, train }: Shape,
+  begin: (task: Busy["task"]) => void,
+): Promise<void> {
   if (!tokenizerFits(store)) {
     begin("tokenizing");
     await trainTokenizer(store);
@@ -172,7 +176,6 @@ export function modelDiffers(store: Store): boolean {
   if (!model || !shape || modelOrigin === "given") return false;
   const family = model.config.variant?.llama ? "llama" : "gpt2";
   return (
-    family !== shape.family ||
-    MODEL_FIELDS.some((field) => Math.abs(model.config[field] - shape.model[field]) > 1e-6)
+    family !== shape.family || MODEL_FIELDS.some((field) => Math.abs(model.config[field] - shape.model[field]) > 1e-6)
   );
 }
