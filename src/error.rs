@@ -73,6 +73,17 @@ pub enum Error {
     TokensTooLarge { bytes: u64, limit: u64 },
     #[error("the tokenizer has no tokens for the turns of conversations")]
     TokenizerWithoutTurns,
+    /// The chat template is no Jinja.
+    #[error("the chat template cannot be read: {reason}")]
+    ChatTemplateInvalid { reason: String },
+    /// The chat template refuses a conversation (`raise_exception`), or needs what is not there.
+    #[error("the chat template does not take the conversation: {reason}")]
+    ChatTemplateFailed { reason: String },
+    #[error("the chat template computes or writes too much")]
+    ChatTemplateEndless,
+    /// `turn`: the answer, from 1 on.
+    #[error("the chat template does not show what turn {turn}, an answer, adds")]
+    ChatTemplateUnclear { turn: usize },
     #[error("no tokenizer yet")]
     NoTokenizer,
 

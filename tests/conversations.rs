@@ -152,12 +152,14 @@ fn the_loss_mask_covers_exactly_the_answers_and_their_ends() {
     for (kind, name) in KINDS {
         session.train_tokenizer(kind, Some(320)).unwrap();
         for messages in conversations() {
-            // The expected mask, turn by turn.
+            // The expected mask, turn by turn: an answer, its end and the line end behind it count.
             let mut right = Vec::new();
             for Message { role, content } in &messages {
-                let words = session.encode(&content.replace("<|", "< |")).unwrap().len();
-                right.push(false);
-                right.extend(vec![*role == Role::Assistant; words + 1]);
+                let length = |text: &str| session.encode(text).unwrap().len();
+                let line = ["system\n", "user\n", "assistant\n"][*role as usize];
+                right.extend(vec![false; 1 + length(line)]);
+                let words = length(&content.replace("<|", "< |"));
+                right.extend(vec![*role == Role::Assistant; words + 1 + length("\n")]);
             }
             let text = chat::render(&messages);
             assert_eq!(session.loss_mask_of(&text).unwrap(), right, "{name}: {text}");
@@ -179,9 +181,9 @@ fn an_answer_with_weight_zero_is_context_but_not_learned() {
         let (pieces, learned) = (session.preview_tokens(document).unwrap(), session.loss_mask_of(document).unwrap());
         let flags = pieces.iter().flat_map(|piece| piece.ids.iter().map(|_| piece.text.clone())).zip(learned);
         let said: String = flags.filter(|(_, learned)| *learned).map(|(text, _)| text).collect();
-        assert_eq!(said, "An alder.<|end|>", "{name}");
+        assert_eq!(said, "An alder.<|im_end|>\n", "{name}");
         let text: String = pieces.into_iter().map(|piece| piece.text).collect();
-        assert!(text.contains("<|assistant|>A stone.<|end|>"), "{name}: {text}");
+        assert!(text.contains("<|im_start|>assistant\nA stone.<|im_end|>\n"), "{name}: {text}");
     }
 }
 
@@ -248,7 +250,7 @@ fn a_model_learns_to_answer_and_its_checkpoint_keeps_the_loss_mask() {
     session.train_tokenizer(Kind::Char, None).unwrap();
     let config = ModelConfig {
         vocabulary: 0,
-        context: 16,
+        context: 48,
         layers: 2,
         heads: 2,
         width: 32,
@@ -340,7 +342,7 @@ fn a_model_with_its_own_turn_tokens_learns_and_answers_with_them() {
     let prompt = chat::prompt(&question, &tokenizer).unwrap();
     let ids = [prompt.question.begin, prompt.question.words, prompt.question.end, prompt.answer].concat();
     assert_eq!(ids, tokenizer.encode("[Q]a < |user|> [ Q]</turn>[A]"));
-    assert_eq!(chat::ends(&tokenizer).len(), 5);
+    assert_eq!(chat::ends(&tokenizer).unwrap().len(), 5);
     // Tokens that it lacks, or that text can spell, are no turn tokens.
     for wrong in ["[B]", "[A]", "[Q]"] {
         let turns = Some(TurnTokens { user: wrong.into(), system: "[Q]".into(), ..turns.clone() });

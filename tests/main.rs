@@ -4,6 +4,7 @@
 mod adapters;
 mod carry_on;
 mod chat;
+mod chat_templates;
 mod conversations;
 mod copied;
 mod corpus;
@@ -28,6 +29,7 @@ mod shaders;
 mod side_by_side;
 mod token_ids;
 mod tokenizer;
+mod tokenizer_families;
 mod tokenizer_files;
 mod tokenizers_from_elsewhere;
 mod training;

@@ -2,7 +2,7 @@
 
 use futures_lite::future::block_on;
 use lorito::{
-    chat::{TOKENS, whatsapp::ChatOptions},
+    chat::{CHATML_TOKENS, whatsapp::ChatOptions},
     config::{ModelConfig, TrainConfig, Variant},
     corpus::{FileReader, Notice, ReadOptions, Source},
     device::{CPU_LIMITS, Engine},
@@ -128,8 +128,8 @@ fn no_conversation_is_in_both_splits_and_only_your_messages_are_learned() {
         session.train_tokenizer(kind, Some(300)).unwrap();
         let text = "<|user|>¿qué llevo el día 7? 🥖 …<|end|><|assistant|>té<|end|>";
         let learned = session.loss_mask_of(text).unwrap();
-        let ids = session.encode(text).unwrap();
-        let answer = session.encode("té<|end|>").unwrap();
+        let ids: Vec<u32> = session.preview_tokens(text).unwrap().into_iter().flat_map(|piece| piece.ids).collect();
+        let answer = session.encode("té<|im_end|>\n").unwrap();
         assert!(ids.ends_with(&answer));
         assert_eq!(learned.iter().filter(|it| **it).count(), answer.len());
         assert!(learned[ids.len() - answer.len()..].iter().all(|it| *it));
@@ -164,11 +164,10 @@ fn special_tokens_spelled_in_messages_are_not_encoded_as_such() {
     let mut session = session(text);
     session.train_tokenizer(Kind::Byte, None).unwrap();
     let preview = session.text_summary().preview;
-    let ids = session.encode(&preview).unwrap();
-    let special: Vec<u32> = TOKENS.iter().map(|token| session.encode(token).unwrap()[0]).collect();
-    let [_, user, assistant, end] = special[..] else { panic!() };
-    let found: Vec<u32> = ids.into_iter().filter(|id| *id > 255).collect();
-    assert_eq!(found, [user, end, assistant, end]);
+    let ids = session.preview_tokens(&preview).unwrap().into_iter().flat_map(|piece| piece.ids);
+    let [begin, end] = CHATML_TOKENS.map(|token| session.encode(token).unwrap()[0]);
+    let found: Vec<u32> = ids.filter(|id| *id > 255).collect();
+    assert_eq!(found, [begin, end, begin, end]);
 }
 
 #[test]
@@ -177,7 +176,7 @@ fn a_model_learns_to_answer_as_you_do() {
     session.train_tokenizer(Kind::Char, None).unwrap();
     let config = ModelConfig {
         vocabulary: 0,
-        context: 48,
+        context: 96,
         layers: 1,
         heads: 2,
         width: 16,

@@ -1,6 +1,9 @@
-//! Reads conversations and renders them as text for training.
+//! Reads conversations, and renders and encodes them by the chat template of a model.
 
+mod clock;
+mod encode;
 mod exports;
+mod jinja;
 pub mod messengers;
 mod prompt;
 pub mod records;
@@ -10,8 +13,12 @@ pub mod whatsapp;
 
 use serde::{Deserialize, Serialize};
 
-pub use prompt::{end_of_turn, ends, prompt, template};
-pub use template::{JINJA, ONLY_READ, TOKENS, as_read, only_read, render, render_with, words};
+pub use encode::{ChatEncoder, Encoded};
+pub use prompt::{end_of_turn, ends, prompt};
+pub use template::{
+    CHATML, CHATML_TOKENS, JINJA, ONLY_READ, TOKENS, is_chatml, read, read_preview, render, render_with, shown_turns,
+    spoken, template, words,
+};
 pub use transcript::Answer;
 
 /// The role of a speaker.

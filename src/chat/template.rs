@@ -1,23 +1,32 @@
-//! The chat template: renders each turn as the token of its role, its text, and the token that ends it.
+//! The chat templates of models: their own, ChatML for models that learn conversations here, and the one of older
+//! Lorito models. Documents hold conversations with marks, the same for every model ([`render`]); a model's template
+//! makes its text of the messages ([`read`]).
 //!
-//! In a document the four tokens are marks, the same for every model. The model's tokenizer encodes its own turn tokens
-//! in their place ([`as_read`]), which are the marks themselves unless its files name others.
-//!
-//! Each token has one id. A user's text must never become one of them, here or in transformers, whose
-//! `apply_chat_template` makes a text before it makes ids: so a space is inserted into every `<|` in their text, and
-//! into the first two characters of a model's own tokens, here and in [`jinja`] alike.
+//! A person's text must never become a special token, here or in transformers, whose `apply_chat_template` makes a text
+//! before it makes ids: so a space is inserted into every `<|` in their text, here and in our templates alike, and into
+//! a model's own special tokens.
 
 use std::borrow::Cow;
 
 use super::{Message, Role};
-use crate::tokenizer::TurnTokens;
+use crate::tokenizer::{Tokenizer, TurnTokens};
 
-/// The marks of a conversation, which are also the turn tokens of models trained here: system, user, assistant, end of
-/// a turn.
+/// The marks of a conversation in a document, which are also the turn tokens of older Lorito models: system, user,
+/// assistant, end of a turn.
 pub const TOKENS: [&str; 4] = TurnTokens::OURS;
 
-/// `chat_template` of tokenizer_config.json for [`TOKENS`], as transformers 5.23 reads it; it produces the same text as
-/// [`render`].
+/// The special tokens of ChatML, which models get that learn conversations here: what begins and what ends a turn.
+pub const CHATML_TOKENS: [&str; 2] = ["<|im_start|>", "<|im_end|>"];
+
+/// ChatML as a chat template.
+pub const CHATML: &str = concat!(
+    "{% for message in messages %}",
+    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'].replace('<|', '< |') + '<|im_end|>' + '\\n' }}",
+    "{% endfor %}",
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
+);
+
+/// `chat_template` of older Lorito models, for [`TOKENS`]; it produces the same text as [`render`].
 pub const JINJA: &str = concat!(
     "{% for message in messages %}",
     "{{ '<|' + message['role'] + '|>' + message['content'].replace('<|', '< |') + '<|end|>' }}",
@@ -25,7 +34,7 @@ pub const JINJA: &str = concat!(
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}",
 );
 
-/// `chat_template` for a model's turn tokens: it produces the text of [`in_tokens`].
+/// `chat_template` for the turn tokens of an older Lorito model.
 pub fn jinja(turns: &TurnTokens) -> Cow<'static, str> {
     if *turns == TurnTokens::ours() {
         return Cow::Borrowed(JINJA);
@@ -43,6 +52,30 @@ pub fn jinja(turns: &TurnTokens) -> Cow<'static, str> {
     ))
 }
 
+/// `chat_template` of a model, for transformers and llama.cpp: the one that its files name, or the one that follows from
+/// its special tokens.
+pub fn template(tokenizer: &Tokenizer) -> Option<Cow<'_, str>> {
+    let given = tokenizer.roles().chat_template.as_deref().map(Cow::Borrowed);
+    given.or_else(|| tokenizer.turns().map(jinja)).or_else(|| is_chatml(tokenizer).then_some(Cow::Borrowed(CHATML)))
+}
+
+/// Whether a tokenizer has the special tokens of ChatML.
+pub fn is_chatml(tokenizer: &Tokenizer) -> bool {
+    CHATML_TOKENS.iter().all(|token| tokenizer.special_token(token).is_some())
+}
+
+/// The texts that begin and end turns in what a model writes, to show who says what; `None` if they are not known.
+pub fn shown_turns(tokenizer: &Tokenizer) -> Option<TurnTokens> {
+    let [begin, end] = CHATML_TOKENS;
+    let chatml = || TurnTokens {
+        system: format!("{begin}system\n"),
+        user: format!("{begin}user\n"),
+        assistant: format!("{begin}assistant\n"),
+        end: end.to_owned(),
+    };
+    tokenizer.turns().cloned().or_else(|| is_chatml(tokenizer).then(chatml))
+}
+
 impl Role {
     /// The mark that begins a turn.
     pub fn token(self) -> &'static str {
@@ -53,49 +86,63 @@ impl Role {
         }
     }
 
-    /// The turn token of a model that begins a turn.
-    pub fn token_of(self, turns: &TurnTokens) -> &str {
+    /// The line that begins a turn in ChatML, after its token.
+    fn chatml_line(self) -> &'static str {
         match self {
-            Self::System => &turns.system,
-            Self::User => &turns.user,
-            Self::Assistant => &turns.assistant,
+            Self::System => "system\n",
+            Self::User => "user\n",
+            Self::Assistant => "assistant\n",
         }
     }
 }
 
-/// Replaces the assistant's mark in a document where the answer is not trained on. It is no token: [`as_read`] converts
-/// it for the model.
+/// Replaces the assistant's mark in a document where the answer is not trained on.
 pub const ONLY_READ: &str = "<|assistant:read|>";
 
-/// The text of a document for the model; `turns`: its tokenizer's turn tokens.
-pub fn as_read<'d>(document: &'d str, turns: Option<&TurnTokens>) -> Cow<'d, str> {
-    match turns {
-        Some(turns) if *turns != TurnTokens::ours() => in_tokens(document, turns),
-        _ if document.contains(ONLY_READ) => Cow::Owned(document.replace(ONLY_READ, TOKENS[2])),
-        _ => Cow::Borrowed(document),
-    }
+/// The conversation of a document, and the indices of answers that are not trained on; `None` if it is other text. A
+/// turn without an end, as in a preview, ends with the document.
+pub fn read(document: &str) -> Option<(Vec<Message>, Vec<usize>)> {
+    let (messages, only_read, rest) = read_one(document);
+    (rest.is_empty() && !messages.is_empty()).then_some((messages, only_read))
 }
 
-/// A document with a model's turn tokens in place of marks. Text without marks is unchanged.
-fn in_tokens<'d>(document: &'d str, turns: &TurnTokens) -> Cow<'d, str> {
-    let [system, user, assistant, end] = TOKENS;
-    let tokens = [(system, &turns.system), (user, &turns.user), (assistant, &turns.assistant), (end, &turns.end)];
-    let marks = || tokens.into_iter().chain([(ONLY_READ, &turns.assistant)]);
-    let (mut text, mut rest) = (String::new(), document);
-    let next = |rest: &str| {
-        rest.match_indices("<|").find_map(|(at, _)| Some((at, marks().find(|(mark, _)| rest[at..].starts_with(mark))?)))
-    };
-    while let Some((at, (mark, token))) = next(rest) {
-        text += &spoken(&rest[..at], turns);
-        text += token;
-        rest = &rest[at + mark.len()..];
+/// The conversations of a preview, which has white space between documents and may end within a mark; `None` if it is
+/// other text.
+pub fn read_preview(text: &str) -> Option<Vec<(Vec<Message>, Vec<usize>)>> {
+    let mut all = Vec::new();
+    let mut rest = text.trim_start();
+    let is_cut = |rest: &str| TOKENS.iter().any(|mark| mark.starts_with(rest)) || ONLY_READ.starts_with(rest);
+    while !rest.is_empty() && !(is_cut(rest) && !all.is_empty()) {
+        let (messages, only_read, after) = read_one(rest);
+        if messages.is_empty() {
+            return None;
+        }
+        all.push((messages, only_read));
+        rest = after.trim_start();
     }
-    if text.is_empty() { Cow::Borrowed(document) } else { Cow::Owned(text + &spoken(rest, turns)) }
+    (!all.is_empty()).then_some(all)
 }
 
-/// The text of a turn for a model, changed so that it does not spell any of its tokens.
-pub fn spoken(words: &str, turns: &TurnTokens) -> String {
-    separations(turns).fold(apart(words), |words, (from, to)| words.replace(&from, &to))
+/// The turns with which a text begins, the indices of answers that are not trained on, and what stands behind them.
+fn read_one(text: &str) -> (Vec<Message>, Vec<usize>, &str) {
+    let (mut messages, mut only_read, mut rest) = (Vec::new(), Vec::new(), text);
+    while let Some((role, mark)) = mark_at(rest) {
+        if mark == ONLY_READ {
+            only_read.push(messages.len());
+        }
+        let turn = &rest[mark.len()..];
+        let end = turn.find(TOKENS[3]).unwrap_or(turn.len());
+        messages.push(Message { role, content: turn[..end].to_owned() });
+        rest = turn[end..].strip_prefix(TOKENS[3]).unwrap_or_default();
+    }
+    (messages, only_read, rest)
+}
+
+/// The mark with which a text begins, and the role whose turn it begins.
+fn mark_at(text: &str) -> Option<(Role, &'static str)> {
+    let roles = [Role::System, Role::User, Role::Assistant].into_iter();
+    let marks = roles.map(|role| (role, role.token())).chain([(Role::Assistant, ONLY_READ)]);
+    marks.into_iter().find(|(_, mark)| text.starts_with(mark))
 }
 
 /// Changes a text so that it does not spell any mark.
@@ -107,13 +154,6 @@ fn apart(words: &str) -> String {
 fn separations(turns: &TurnTokens) -> impl Iterator<Item = (String, String)> {
     let others = turns.beginnings().into_iter().filter(|pair| *pair != ('<', '|'));
     others.map(|(first, second)| (format!("{first}{second}"), format!("{first} {second}")))
-}
-
-/// For each answer of a document in order, whether it is not trained on.
-pub fn only_read(document: &str) -> impl Iterator<Item = bool> {
-    let begins = document.match_indices("<|assistant").map(|(at, _)| &document[at..]);
-    let known = |rest: &&str| rest.starts_with(TOKENS[2]) || rest.starts_with(ONLY_READ);
-    begins.filter(known).map(|rest| rest.starts_with(ONLY_READ))
 }
 
 /// Renders a conversation whose answers at these indices are not trained on.
@@ -149,6 +189,29 @@ pub fn words(document: &str) -> Vec<&str> {
     pieces
 }
 
+/// What a document looks like to a tokenizer that is trained for ChatML: its words, and the lines that begin turns.
+pub fn spoken(document: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut rest = document;
+    while let Some(at) = rest.find("<|") {
+        let (before, marked) = rest.split_at(at);
+        let (line, mark) = match mark_at(marked) {
+            Some((role, mark)) => (role.chatml_line(), mark),
+            None if marked.starts_with(TOKENS[3]) => ("\n", TOKENS[3]),
+            None => {
+                pieces.push(&rest[..at + 2]);
+                rest = &rest[at + 2..];
+                continue;
+            }
+        };
+        pieces.extend([before, line]);
+        rest = &marked[mark.len()..];
+    }
+    pieces.push(rest);
+    pieces.retain(|piece| !piece.is_empty());
+    pieces
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,8 +226,11 @@ mod tests {
             message(Role::Assistant, "e"),
         ];
         let marked = render_with(&messages, &[1]);
-        assert_eq!(as_read(&marked, None), render(&messages));
-        assert_eq!(only_read(&marked).collect::<Vec<_>>(), [true, false]);
+        let (read, only_read) = super::read(&marked).unwrap();
+        assert_eq!(
+            (read[0].content.as_str(), &read[1..], only_read),
+            ("a < |assistant:read|> b", &messages[1..], vec![1])
+        );
         assert_eq!(words(&marked), words(&render(&messages)));
         assert_eq!(render_with(&messages, &[]), render(&messages));
     }
@@ -184,20 +250,33 @@ mod tests {
     }
 
     #[test]
-    fn marks_are_replaced_by_the_tokens_of_the_model() {
-        let message = |role, content: &str| Message { role, content: content.into() };
-        let messages = [message(Role::User, "<|end|> [Q] </t>"), message(Role::Assistant, "a [")];
-        for only_read in [&[][..], &[1]] {
-            let text = as_read(&render_with(&messages, only_read), Some(&others())).into_owned();
-            assert_eq!(text, "[Q]< |end|> [ Q] < /t></t>[A]a [</t>");
+    fn a_document_is_read_as_a_conversation_only_if_it_is_one() {
+        let contents = |document: &str| {
+            let (messages, _) = read(document)?;
+            Some(messages.into_iter().map(|message| message.content).collect::<Vec<_>>())
+        };
+        assert_eq!(contents("<|user|>a<|end|><|assistant|>b<|end|>").unwrap(), ["a", "b"]);
+        assert_eq!(contents("<|user|>a<|end|><|assistant|>b").unwrap(), ["a", "b"]);
+        assert_eq!(contents("<|user|><|end|>").unwrap(), [""]);
+        for other in ["", "a", "a<|user|>b<|end|>", "<|user|>a<|end|>b", "<|end|>", "<|other|>a<|end|>"] {
+            assert_eq!(contents(other), None, "{other}");
         }
-        assert_eq!(as_read(&render(&messages), Some(&TurnTokens::ours())), render(&messages));
-        assert_eq!(as_read("no turns: [Q]", Some(&others())), "no turns: [Q]");
+        let shown =
+            |text: &str| read_preview(text).map(|all| all.iter().map(|(turns, _)| turns.len()).collect::<Vec<_>>());
+        assert_eq!(shown("<|user|>a<|end|><|assistant|>b<|end|>\n\n<|user|>c<|end|><|as").unwrap(), [2, 1]);
+        assert_eq!(shown("<|user|>a<|end|>\nplain"), None);
+        assert_eq!(shown(""), None);
     }
 
-    /// Jinja 3.1.6 renders the text above from it.
     #[test]
-    fn the_jinja_template_of_other_tokens_renders_the_same_text() {
+    fn a_tokenizer_is_trained_on_the_lines_of_chatml_too() {
+        assert_eq!(spoken("<|user|>a <| b<|end|><|assistant:read|>c<|end|>").concat(), "user\na <| b\nassistant\nc\n");
+        assert_eq!(spoken("plain"), ["plain"]);
+        assert!(spoken("").is_empty());
+    }
+
+    #[test]
+    fn the_jinja_template_of_other_tokens_separates_them_in_a_text() {
         assert_eq!(jinja(&TurnTokens::ours()), JINJA);
         let right = concat!(
             r#"{% set turns = {'system': "[SYS]", 'user': "[Q]", 'assistant': "[A]"} %}{% for message in messages %}"#,

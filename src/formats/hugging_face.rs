@@ -97,6 +97,8 @@ fn tokenizer_config(file: &ModelFile, tokenizer: &Tokenizer) -> Value {
         if *turns != TurnTokens::ours() {
             config[TURN_TOKENS] = json!(turns);
         }
+    } else if chat::is_chatml(tokenizer) && tokenizer.stated_roles().is_none() {
+        config["additional_special_tokens"] = chat::CHATML_TOKENS.to_vec().into();
     }
     config
 }

@@ -122,7 +122,7 @@ fn frequency_factors(config: &ModelConfig) -> Option<Tensor<'static>> {
 }
 
 fn describe_tokenizer(metadata: &mut Metadata, tokenizer: &Tokenizer) -> Result<()> {
-    let ByteLevel { tokens, merges } = tokenizer.byte_level()?;
+    let ByteLevel { tokens, merges, pre } = tokenizer.byte_level()?;
     let merges: Vec<_> = merges.iter().map(|(left, right)| format!("{left} {right}")).collect();
     // `llama_token_type`
     let class = |(_, class): &(_, TokenClass)| match class {
@@ -132,7 +132,7 @@ fn describe_tokenizer(metadata: &mut Metadata, tokenizer: &Tokenizer) -> Result<
         TokenClass::Unused => 5,
     };
     metadata.string("tokenizer.ggml.model", "gpt2");
-    metadata.string("tokenizer.ggml.pre", "gpt-2");
+    metadata.string("tokenizer.ggml.pre", pre);
     metadata.strings("tokenizer.ggml.tokens", tokens.iter().map(|(text, _)| &text[..]));
     metadata.i32s("tokenizer.ggml.token_type", tokens.iter().map(class));
     metadata.strings("tokenizer.ggml.merges", merges.iter().map(String::as_str));
@@ -142,7 +142,7 @@ fn describe_tokenizer(metadata: &mut Metadata, tokenizer: &Tokenizer) -> Result<
     // never generated is named, if there is one.
     let end = roles.ends.first().copied().or_else(|| named("pad_token")).or_else(|| named("unk_token"));
     for (key, id) in [
-        ("bos", roles.start.or(end)),
+        ("bos", tokenizer.begins().first().copied().or(roles.start).or(end)),
         ("eos", end),
         // A text may have several end tokens; one more can be named.
         ("eot", chat::end_of_turn(tokenizer).or_else(|| roles.ends.get(1).copied())),
@@ -154,7 +154,7 @@ fn describe_tokenizer(metadata: &mut Metadata, tokenizer: &Tokenizer) -> Result<
         }
     }
     // Texts begin as they do here.
-    metadata.bool("tokenizer.ggml.add_bos_token", false);
+    metadata.bool("tokenizer.ggml.add_bos_token", !tokenizer.begins().is_empty());
     if let Some(template) = chat::template(tokenizer) {
         metadata.string("tokenizer.chat_template", &template);
     }

@@ -145,12 +145,9 @@ impl Session {
     pub async fn inspect(&mut self, prompt: &str, written: &str) -> Result<Inspection> {
         let Model { gpt, tokenizer, inspected, .. } = self.model_mut()?;
         *inspected = None; // frees its memory for the next one
-        let mut ids = tokenizer.encode(prompt);
-        if ids.is_empty() {
-            ids.push(tokenizer.start());
-        }
+        let mut ids = if prompt.is_empty() { vec![tokenizer.start()] } else { tokenizer.encode_from_start(prompt) };
         let given = ids.len();
-        ids.extend(tokenizer.encode(written));
+        ids.extend(tokenizer.encode_on(written));
         let most = most_tokens(&gpt.config);
         let first = ids.len().saturating_sub(most);
         let trace = gpt.trace(&gpt.ids(ids[first..].to_vec())?).await?;

@@ -5,6 +5,7 @@
 //! changes a run in progress.
 
 mod adapter;
+mod conversations;
 mod copied;
 mod cpu_writer;
 mod files;
@@ -96,9 +97,9 @@ pub struct ModelSummary {
     pub parameters: u64,
     /// The number of rows of its token embedding.
     pub vocabulary: usize,
-    /// Whether its tokenizer has the turn tokens of a chat template.
+    /// Whether it has a chat template.
     pub chat: bool,
-    /// Its special tokens of turns, if it has them.
+    /// The texts that begin and end the turns of a conversation in what it writes, if they are known.
     pub turns: Option<TurnTokens>,
     /// The settings of its architecture.
     pub config: ModelConfig,
@@ -165,8 +166,8 @@ impl Model {
         ModelSummary {
             parameters: config.parameters(),
             vocabulary: config.vocabulary,
-            chat: tokenizer.turns().is_some(),
-            turns: tokenizer.turns().cloned(),
+            chat: chat::template(tokenizer).is_some(),
+            turns: chat::shown_turns(tokenizer),
             config,
             adapter,
             adapter_parameters: adapter.map_or(0, |adapter| adapter.parameters(&config).0),

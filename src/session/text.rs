@@ -1,14 +1,14 @@
 //! The session's corpus and its tokens.
 
-use std::{borrow::Cow, rc::Rc};
+use std::rc::Rc;
 
-use super::{Session, TokenizerSummary};
+use super::{Session, TokenizerSummary, conversations};
 use crate::{
-    chat,
+    chat::{self, ChatEncoder, Encoded},
     corpus::{FileReader, HeldBack, ReadOptions, Split, Summary, most_documents},
     error::{Error, Result},
     tokenizer::{Kind, NormalForm, Piece, TokenIds, Tokenizer, default_vocabulary},
-    train::{Answers, Dataset, Side},
+    train::{Answers, Dataset},
 };
 
 impl Session {
@@ -110,7 +110,7 @@ impl Session {
 
     /// Trains a tokenizer on the text and encodes the text with it. `vocabulary` is the number of tokens of BPE. Merges
     /// are learned from the training split alone; characters are taken from both splits, so that the validation data
-    /// can be encoded. Conversations add the turn tokens of the chat template.
+    /// can be encoded. Conversations add the special tokens of ChatML.
     ///
     /// # Errors
     /// [`Error::NoText`] if no text is loaded; [`Error::VocabularySize`] if `vocabulary` is out of range;
@@ -130,7 +130,7 @@ impl Session {
                 Tokenizer::train(kind, None, &spoken([split.train, split.validation].concat(), chat))?
             }
         };
-        let tokenizer = if chat { tokenizer.with_special_tokens(&chat::TOKENS)? } else { tokenizer };
+        let tokenizer = if chat { tokenizer.with_special_tokens(&chat::CHATML_TOKENS)? } else { tokenizer };
         self.tokenizer = Some(Rc::new(tokenizer));
         self.data = None;
         self.tokenizer_summary()?.ok_or(Error::NoTokenizer)
@@ -167,16 +167,32 @@ impl Session {
         }
         let split = self.corpus.split();
         // A tokenizer without turn tokens gets them before training (`add_turn_tokens`).
-        let answers = if self.corpus.has_conversations() { answers(tokenizer).ok() } else { None };
+        let encoder = self.chat_encoder(tokenizer)?;
         let bytes = || split.validation.iter().map(|document| document.len() as u64).sum();
         self.check_room(tokenizer, &split)?;
-        let (train, read_in_train) = encoded(tokenizer, &split.train);
-        let (validation, read_in_validation) = encoded(tokenizer, &split.validation);
-        let validation_bytes = if answers.is_none() { bytes() } else { 0 };
-        let answers = answers.map(|answers| Answers { only_read: [read_in_train, read_in_validation], ..answers });
-        let data = Rc::new(Dataset { train, validation, validation_bytes, answers });
+        let data = match encoder {
+            None => Dataset {
+                train: tokenizer.encode_documents(&split.train),
+                validation: tokenizer.encode_documents(&split.validation),
+                validation_bytes: bytes(),
+                answers: None,
+            },
+            Some(mut encoder) => {
+                let (train, context_in_train) = conversations::encode(tokenizer, &mut encoder, &split.train)?;
+                let (validation, context) = conversations::encode(tokenizer, &mut encoder, &split.validation)?;
+                let answers = Answers::new([context_in_train, context]);
+                Dataset { train, validation, validation_bytes: 0, answers }
+            }
+        };
+        let data = Rc::new(data);
         self.data = Some(data.clone());
         Ok(data)
+    }
+
+    /// The chat template of a tokenizer, if the text has conversations. A tokenizer without one gets it before training
+    /// (`add_turn_tokens`).
+    fn chat_encoder<'t>(&self, tokenizer: &'t Tokenizer) -> Result<Option<ChatEncoder<'t>>> {
+        if self.corpus.has_conversations() { ChatEncoder::new(tokenizer) } else { Ok(None) }
     }
 
     /// Checks that the ids fit into memory beside their text. Texts are accepted by the largest size of their ids in
@@ -200,28 +216,44 @@ impl Session {
         self.tokenizer.as_deref().ok_or(Error::NoTokenizer)
     }
 
-    /// Cuts a text into pieces along its tokens, for display. A conversation is encoded with the chat template.
+    /// Cuts a text into pieces along its tokens, for display. A conversation is written by the chat template.
     ///
     /// # Errors
-    /// [`Error::NoTokenizer`] if there is no tokenizer.
+    /// [`Error::NoTokenizer`] if there is no tokenizer; those of the chat template (`chat::ChatEncoder`).
     pub fn preview_tokens(&self, text: &str) -> Result<Vec<Piece>> {
         let tokenizer = self.tokenizer()?;
-        Ok(tokenizer.pieces(&chat::as_read(text, tokenizer.turns())))
+        let Some(encoder) = self.chat_encoder(tokenizer)? else { return Ok(tokenizer.pieces(text)) };
+        match chat::read_preview(text) {
+            Some(conversations) => {
+                let texts = conversations.iter().map(|(messages, _)| encoder.text(messages, false));
+                Ok(tokenizer.pieces(&texts.collect::<Result<String>>()?))
+            }
+            None => Ok(tokenizer.pieces(text)),
+        }
     }
 
     /// Returns the loss mask of a text: whether each of its tokens counts as a target. All do unless the loaded text
     /// has conversations.
     ///
     /// # Errors
-    /// [`Error::NoTokenizer`] if there is no tokenizer.
+    /// [`Error::NoTokenizer`] if there is no tokenizer; those of the chat template (`chat::ChatEncoder`).
     pub fn loss_mask_of(&self, text: &str) -> Result<Vec<bool>> {
         let tokenizer = self.tokenizer()?;
-        let ids = TokenIds::from(tokenizer.encode(&chat::as_read(text, tokenizer.turns())));
-        let answers = if self.corpus.has_conversations() { answers(tokenizer).ok() } else { None };
-        let Some(answers) = answers else { return Ok(vec![true; ids.len()]) };
-        let only_read = [places_only_read(tokenizer, &[text], &ids), Vec::new()];
-        let answers = Answers { only_read, ..answers };
-        Ok(answers.loss_mask(Side::Train, &ids, 0, ids.len()).collect())
+        let plain = || Ok(vec![true; tokenizer.encode(text).len()]);
+        let Some(mut encoder) = self.chat_encoder(tokenizer)? else { return plain() };
+        match chat::read_preview(text) {
+            Some(conversations) => {
+                let mut mask = Vec::new();
+                for (messages, only_read) in conversations {
+                    let Encoded { ids, learned } = encoder.encode(&messages, &only_read)?;
+                    let start = mask.len();
+                    mask.resize(start + ids.len(), false);
+                    learned.into_iter().for_each(|places| mask[start..][places].fill(true));
+                }
+                Ok(mask)
+            }
+            None => plain(),
+        }
     }
 
     /// Returns the distinct characters of a text that the current tokenizer has no token for.
@@ -249,34 +281,7 @@ impl Session {
     }
 }
 
-/// Documents for training a tokenizer, without the turn tokens of conversations.
+/// Documents for training a tokenizer: of conversations what is said, and the lines that begin turns.
 fn spoken(documents: Vec<&str>, chat: bool) -> Vec<&str> {
-    if chat { documents.into_iter().flat_map(chat::words).collect() } else { documents }
-}
-
-/// The ids of documents, and the positions of assistant turns that do not count.
-fn encoded(tokenizer: &Tokenizer, documents: &[&str]) -> (TokenIds, Vec<u32>) {
-    let as_read = |document| chat::as_read(document, tokenizer.turns());
-    if documents.iter().all(|document| matches!(as_read(document), Cow::Borrowed(_))) {
-        return (tokenizer.encode_documents(documents), Vec::new());
-    }
-    let texts: Vec<_> = documents.iter().map(|document| as_read(document)).collect();
-    let ids = tokenizer.encode_documents(&texts.iter().map(AsRef::as_ref).collect::<Vec<_>>());
-    let places = places_only_read(tokenizer, documents, &ids);
-    (ids, places)
-}
-
-/// The positions of assistant turns that do not count, in the ids of these documents; empty if the tokenizer has no
-/// turn tokens.
-fn places_only_read(tokenizer: &Tokenizer, documents: &[&str], ids: &TokenIds) -> Vec<u32> {
-    let Some([_, _, assistant, _]) = tokenizer.turn_ids() else { return Vec::new() };
-    let begins = (0..).zip(ids.iter()).filter(|(_, id)| *id == assistant).map(|(place, _)| place);
-    let only_read = documents.iter().flat_map(|document| chat::only_read(document));
-    begins.zip(only_read).filter(|(_, only_read)| *only_read).map(|(place, _)| place).collect()
-}
-
-/// The ids of the turn tokens.
-pub(super) fn answers(tokenizer: &Tokenizer) -> Result<Answers> {
-    let tokens = tokenizer.turn_ids().ok_or(Error::TokenizerWithoutTurns)?;
-    Ok(Answers { tokens, end_of_text: tokenizer.end_of_text(), only_read: Default::default() })
+    if chat { documents.into_iter().flat_map(chat::spoken).collect() } else { documents }
 }

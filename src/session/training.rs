@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
-use super::{Model, Session, text};
+use super::{Model, Session};
 use crate::{
+    chat,
     config::TrainConfig,
     error::{Error, Result},
     formats,
@@ -18,7 +19,7 @@ impl Session {
     /// [`Error::SettingOutOfRange`] if a setting is outside its limits; [`Error::NoModel`] if there is no model;
     /// [`Error::NoTokenizer`] or [`Error::NoText`] if there is nothing to train on; [`Error::TokenizerChanged`] if the
     /// tokenizer is not the one of the model; [`Error::TokenizerWithoutTurns`] if the text has conversations and the
-    /// model no turn tokens; [`Error::ModelTooLarge`] or [`Error::TokensTooLarge`] if the run does not fit into memory;
+    /// model no chat template; [`Error::ModelTooLarge`] or [`Error::TokensTooLarge`] if the run does not fit into memory;
     /// [`Error::HalfPrecisionUnavailable`] if half precision is asked for and the GPU, an adapter or an odd width rules
     /// it out; [`Error::TextTooShort`] or [`Error::NothingToLearn`] if no training window can be drawn;
     /// [`Error::AdapterPresent`] if the model has an adapter with other settings.
@@ -31,8 +32,8 @@ impl Session {
             return Err(Error::TokenizerChanged);
         }
         model.gpt.config.fit_as_it_is(&config, &self.limits_beside_texts(), self.engine)?;
-        if self.corpus.has_conversations() {
-            text::answers(tokenizer)?;
+        if self.corpus.has_conversations() && chat::template(tokenizer).is_none() {
+            return Err(Error::TokenizerWithoutTurns);
         }
         // With an odd width, views of hidden states would begin where a GPU cannot bind a buffer.
         let can_be_half = config.lora.is_none() && model.gpt.config.width.is_multiple_of(2);

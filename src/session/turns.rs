@@ -1,4 +1,4 @@
-//! Adds chat support to a model without it: its tokenizer gets the special tokens of turns, and its embedding rows for
+//! Adds chat support to a model without it: its tokenizer gets the special tokens of ChatML, and its embedding rows for
 //! them.
 
 use std::rc::Rc;
@@ -15,9 +15,9 @@ use crate::{
 };
 
 impl Session {
-    /// Adds the turn tokens of the chat template to a model that has none, if the text has conversations. The embedding
-    /// row of each is initialised with the mean of the rows that spell its meaning, so that it is useful even if only
-    /// an adapter is trained. Returns whether the model was changed.
+    /// Adds the special tokens of ChatML to a model without a chat template, if the text has conversations. The embedding
+    /// row of each is initialised with the mean of the rows that have its meaning, so that it is useful even if only an
+    /// adapter is trained. Returns whether the model was changed.
     ///
     /// # Errors
     /// [`Error::NoModel`] if there is no model; [`Error::ModelTooLarge`] if the additional rows do not fit into memory;
@@ -28,10 +28,10 @@ impl Session {
             return Ok(false);
         }
         let Model { gpt, tokenizer, .. } = self.model()?;
-        if tokenizer.turns().is_some() {
+        if chat::template(tokenizer).is_some() {
             return Ok(false);
         }
-        let taught = tokenizer.with_special_tokens(&chat::TOKENS)?;
+        let taught = tokenizer.with_special_tokens(&chat::CHATML_TOKENS)?;
         let vocabulary = taught.vocabulary().max(gpt.config.vocabulary);
         let config = ModelConfig { vocabulary, ..gpt.config };
         config.fit_to_write(&self.limits, self.engine)?;
@@ -52,13 +52,14 @@ impl Session {
     }
 }
 
-/// The ids of new tokens, and of the tokens that spell the meaning of each.
+/// The ids of new tokens, and of the tokens that have the meaning of each: a turn begins like a line, and its end is that
+/// of a text.
 fn meanings(old: &Tokenizer, taught: &Tokenizer) -> Vec<(usize, Vec<usize>)> {
-    let spelled = [" system", " user", " assistant"].map(|word| old.encode(word));
-    let spelled = spelled.into_iter().chain([vec![old.end_of_text().unwrap_or_else(|| old.start())]]);
-    let new = chat::TOKENS.iter().zip(spelled).filter(|(token, _)| old.special_token(token).is_none());
-    new.filter_map(|(token, spelled)| {
-        let ids = spelled.into_iter().map(|id| id as usize).collect();
+    let end = vec![old.end_of_text().unwrap_or_else(|| old.start())];
+    let line = Some(old.encode("\n")).filter(|ids| !ids.is_empty()).unwrap_or_else(|| vec![old.start()]);
+    let new = chat::CHATML_TOKENS.iter().zip([line, end]).filter(|(token, _)| old.special_token(token).is_none());
+    new.filter_map(|(token, alike)| {
+        let ids = alike.into_iter().map(|id| id as usize).collect();
         Some((taught.special_token(token)? as usize, ids))
     })
     .collect()

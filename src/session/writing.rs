@@ -36,7 +36,8 @@ impl Session {
     }
 
     pub(super) fn begin_writing(&self, prompt: &str, options: GenerateOptions) -> Result<Writing> {
-        self.begin_writing_after(&self.model()?.tokenizer.encode(prompt), options)
+        let ids = if prompt.is_empty() { Vec::new() } else { self.model()?.tokenizer.encode_from_start(prompt) };
+        self.begin_writing_after(&ids, options)
     }
 
     fn begin_writing_after(&self, ids: &[u32], options: GenerateOptions) -> Result<Writing> {
@@ -49,23 +50,23 @@ impl Session {
         Ok(Writing { generation, by_copy, decoder: tokenizer.decoder(), answer: None })
     }
 
-    /// Starts the answer to a conversation that ends with a turn of the user. The answer ends with a turn token of the
-    /// chat template or, for a model without these, with a line of the transcript that begins another turn. Returns
+    /// Starts the answer to a conversation that ends with a turn of the user. The answer ends with a special token of
+    /// the chat template or, for a model without one, with a line of the transcript that begins another turn. Returns
     /// which part of the conversation does not fit into the context.
     ///
     /// # Errors
     /// [`Error::NoModel`] if there is no model; [`Error::NoQuestion`] if the last message is not one of the user;
     /// [`Error::SystemNotFirst`] if a later message is a system message; [`Error::SettingOutOfRange`] if a sampling
-    /// setting is outside its limits.
+    /// setting is outside its limits; those of the chat template (`chat::ChatEncoder`).
     pub fn begin_chat(&mut self, messages: &[chat::Message], options: GenerateOptions) -> Result<LeftOut> {
         let Model { tokenizer, .. } = self.model()?;
         let (gpt, by_copy) = self.writer()?;
         let GenerateOptions { max_tokens, sampling, cache } = options;
         let window = Window::of_conversation(chat::prompt(messages, tokenizer)?, gpt.config.context, max_tokens);
         let left_out = window.left_out();
-        let generation = Generation::in_window(gpt, window, sampling, max_tokens, chat::ends(tokenizer), cache)?;
+        let generation = Generation::in_window(gpt, window, sampling, max_tokens, chat::ends(tokenizer)?, cache)?;
         let generation = generation.among(tokenizer.vocabulary(), tokenizer.unused());
-        let answer = tokenizer.turns().is_none().then(chat::Answer::default);
+        let answer = chat::template(tokenizer).is_none().then(chat::Answer::default);
         self.writing = Some(Writing { generation, by_copy, decoder: tokenizer.decoder(), answer });
         Ok(left_out)
     }

@@ -1,11 +1,12 @@
-//! Applies byte-pair merges: encodes the bytes of a word as ids, as `tokenizers` does.
+//! Applies byte-pair merges: encodes the bytes or the characters of a word as ids, as `tokenizers` does.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use ahash::AHashMap;
 
-use super::split::words;
+use super::scheme::{Characters, UNKNOWN};
+use super::split::Pattern;
 
 /// Largest length of a word in bytes; longer words are cut. Merging takes 24 bytes of memory for each byte of a word,
 /// and a whole text can be one word.
@@ -20,15 +21,25 @@ const MERGED: u32 = u32::MAX;
 /// Marks a missing neighbour.
 const NONE: u32 = u32::MAX;
 
-/// The merges of a byte-level vocabulary.
+/// The merges of a vocabulary.
 #[derive(Debug, Clone)]
 pub struct Merges {
-    /// The id of every byte.
-    bytes: [u32; 256],
+    symbols: Symbols,
+    /// How a text is cut into the words that are merged.
+    pub pattern: Pattern,
     /// Words that are always one token, regardless of merges.
     whole: AHashMap<Box<[u8]>, u32>,
     /// For each pair of ids the merged id and its rank; the lowest rank is merged first.
     pairs: AHashMap<(u32, u32), Merge>,
+}
+
+/// What a word consists of before it is merged.
+#[derive(Debug, Clone)]
+pub enum Symbols {
+    /// The id of each byte; a byte without one is left out.
+    Bytes([u32; 256]),
+    /// The ids of characters and, for other characters, of each of their bytes.
+    Characters { known: Characters, bytes: [u32; 256] },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +50,29 @@ struct Merge {
 
 impl Merges {
     /// Makes merges from a list in the order of ranks: left, right and merged id.
-    pub fn new(bytes: [u32; 256], merges: impl Iterator<Item = (u32, u32, u32)>) -> Self {
+    pub fn new(symbols: Symbols, pattern: Pattern, merges: impl Iterator<Item = (u32, u32, u32)>) -> Self {
         let pairs = merges.zip(0..).map(|((left, right, id), rank)| ((left, right), Merge { rank, id }));
-        Self { bytes, whole: AHashMap::new(), pairs: pairs.collect() }
+        Self { symbols, pattern, whole: AHashMap::new(), pairs: pairs.collect() }
+    }
+
+    /// Whether tokens are characters, and bytes only where a character has no token.
+    pub fn of_characters(&self) -> bool {
+        matches!(self.symbols, Symbols::Characters { .. })
+    }
+
+    /// Whether an id stands for a byte of a character without a token.
+    pub fn is_byte(&self, id: u32) -> bool {
+        matches!(&self.symbols, Symbols::Characters { bytes, .. } if bytes.contains(&id))
+    }
+
+    /// Whether every part of a character has a token.
+    pub fn knows(&self, character: char) -> bool {
+        let bytes = match &self.symbols {
+            Symbols::Characters { known, .. } if known.id(character).is_some() => return true,
+            Symbols::Bytes(bytes) | Symbols::Characters { bytes, .. } => bytes,
+        };
+        let mut buffer = [0; 4];
+        character.encode_utf8(&mut buffer).bytes().all(|byte| bytes[usize::from(byte)] != UNKNOWN)
     }
 
     /// The same, but a word that equals one of these tokens is that token, as with `ignore_merges` of `tokenizers`.
@@ -96,7 +127,7 @@ impl<'m> Encoder<'m> {
 
     /// Encodes a text without added tokens.
     pub fn encode(&mut self, text: &str, emit: &mut impl FnMut(u32)) {
-        for word in words(text) {
+        for word in self.merges.pattern.words(text) {
             self.word(word).iter().copied().for_each(&mut *emit);
         }
     }
@@ -105,9 +136,12 @@ impl<'m> Encoder<'m> {
     pub fn word(&mut self, word: &str) -> &[u32] {
         if word.len() > LONGEST_REMEMBERED {
             self.long.clear();
-            for part in word.as_bytes().chunks(LONGEST_WORD) {
+            let mut rest = word;
+            while !rest.is_empty() {
+                let (part, after) = rest.split_at(rest.floor_char_boundary(LONGEST_WORD));
                 self.merge(part);
                 self.long.extend(self.symbols.iter().map(|symbol| symbol.id));
+                rest = after;
             }
             return &self.long;
         }
@@ -118,7 +152,7 @@ impl<'m> Encoder<'m> {
             self.seen.clear();
             self.remembered.clear();
         }
-        self.merge(word.as_bytes());
+        self.merge(word);
         let start = self.remembered.len();
         self.remembered.extend(self.symbols.iter().map(|symbol| symbol.id));
         self.seen.insert(word.into(), (start as u32, self.remembered.len() as u32));
@@ -126,19 +160,35 @@ impl<'m> Encoder<'m> {
     }
 
     /// Merges a word; the result is in `symbols`.
-    fn merge(&mut self, word: &[u8]) {
+    fn merge(&mut self, word: &str) {
         let Self { merges, symbols, queue, .. } = self;
-        let last = word.len() as u32 - 1;
         symbols.clear();
-        if let Some(&id) = merges.whole.get(word) {
+        if let Some(&id) = merges.whole.get(word.as_bytes()) {
             symbols.push(Symbol { id, previous: NONE, next: NONE });
             return;
         }
-        symbols.extend(word.iter().zip(0u32..).map(|(&byte, at)| Symbol {
-            id: merges.bytes[usize::from(byte)],
-            previous: at.wrapping_sub(1),
-            next: if at == last { NONE } else { at + 1 },
-        }));
+        let mut push = |id: u32| {
+            if id != UNKNOWN {
+                let at = symbols.len() as u32;
+                symbols.push(Symbol { id, previous: at.wrapping_sub(1), next: at + 1 });
+            }
+        };
+        match &merges.symbols {
+            Symbols::Bytes(bytes) => word.bytes().for_each(|byte| push(bytes[usize::from(byte)])),
+            Symbols::Characters { known, bytes } => {
+                for (at, character) in word.char_indices() {
+                    match known.id(character) {
+                        Some(id) => push(id),
+                        None => {
+                            word[at..][..character.len_utf8()].bytes().for_each(|byte| push(bytes[usize::from(byte)]))
+                        }
+                    }
+                }
+            }
+        }
+        if let Some(last) = symbols.last_mut() {
+            last.next = NONE;
+        }
         queue.clear();
         queue.extend(symbols.windows(2).zip(0..).filter_map(|(pair, position)| {
             let merge = merges.get(pair[0].id, pair[1].id)?;

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::file::invalid;
 use super::scheme::Scheme;
+use super::split::Pattern;
 use super::{Tokenizer, alphabet};
 use crate::error::{Error, Result};
 
@@ -33,6 +34,8 @@ pub struct ByteLevel {
     pub tokens: Vec<(String, TokenClass)>,
     /// The two spellings that each merge joins. Inside a character the result need not be a token.
     pub merges: Vec<(String, String)>,
+    /// llama.cpp's name of the pre-tokenisation (`llama-vocab.cpp`).
+    pub pre: &'static str,
 }
 
 impl Tokenizer {
@@ -43,9 +46,7 @@ impl Tokenizer {
     /// [`Error::TokenizerInvalid`] if two tokens have the same spelling, as a character and an added token can;
     /// [`Error::TokenizerNotInLlamaCpp`] if llama.cpp would cut texts differently.
     pub fn byte_level(&self) -> Result<ByteLevel> {
-        if let Some(feature) = self.beyond_llama_cpp() {
-            return Err(Error::TokenizerNotInLlamaCpp { feature });
-        }
+        let pre = self.pre_tokenisation().map_err(|feature| Error::TokenizerNotInLlamaCpp { feature })?;
         let added: HashMap<_, _> = self.specials.tokens().iter().map(|token| (token.id, token)).collect();
         let spell = |(id, bytes): (u32, &[u8])| match added.get(&id) {
             Some(token) if token.special => (token.content.clone(), TokenClass::Special),
@@ -70,20 +71,32 @@ impl Tokenizer {
                 merges_of_characters(self.tokens.iter().zip(&tokens).filter(is_ordinary).map(|(bytes, _)| bytes))
             }
         };
-        Ok(ByteLevel { tokens, merges })
+        Ok(ByteLevel { tokens, merges, pre })
     }
 
-    /// A feature of this tokenizer that llama.cpp does not support.
-    fn beyond_llama_cpp(&self) -> Option<String> {
+    /// llama.cpp's name of the pre-tokenisation, or the feature of this tokenizer that it has not.
+    fn pre_tokenisation(&self) -> std::result::Result<&'static str, String> {
         let shown = self.specials.tokens().iter().filter(|token| !token.special);
         let mut bound = shown.filter(|token| token.single_word || token.lstrip || token.rstrip);
-        let features = [
-            (self.splitting.prefix_space, "add_prefix_space"),
-            (self.splitting.digits.is_some(), "pre-tokenizer Digits"),
-            (self.frame.model.ignore_merges, "ignore_merges"),
-        ];
-        let feature = features.into_iter().find(|(does, _)| *does).map(|(_, feature)| feature.to_owned());
-        feature.or_else(|| bound.next().map(|token| format!("added token {:?}", token.content)))
+        if let Some(token) = bound.next() {
+            return Err(format!("added token {:?}", token.content));
+        }
+        if self.splitting.prefix_space {
+            return Err("add_prefix_space".to_owned());
+        }
+        let Scheme::Words(merges) = &self.scheme else { return Ok("gpt-2") };
+        let ignores_merges = self.frame.model.ignore_merges;
+        match (merges.pattern, self.splitting.digits) {
+            // llama.cpp ignores merges for each tokenizer of this name, as Llama 3 does.
+            (Pattern::Llama { digits: 3 }, None) if ignores_merges => Ok("llama-bpe"),
+            _ if ignores_merges => Err("ignore_merges".to_owned()),
+            (Pattern::Gpt2, None) => Ok("gpt-2"),
+            (Pattern::Gpt2, Some(true)) => Ok("smollm"),
+            (Pattern::Llama { digits: 1 }, None) => Ok("qwen2"),
+            (Pattern::Gpt2, Some(false)) => Err("pre-tokenizer Digits".to_owned()),
+            (Pattern::Llama { .. }, _) => Err("pre-tokenizer Split without ignore_merges".to_owned()),
+            (Pattern::EachMark | Pattern::Marks | Pattern::Whole, _) => Err("byte_fallback".to_owned()),
+        }
     }
 }
 
@@ -109,7 +122,7 @@ mod tests {
     #[test]
     fn bytes_of_a_character_are_merged_from_the_first_on() {
         let tokenizer = Tokenizer::train(Kind::Char, None, &["añ日本"]).unwrap();
-        let ByteLevel { tokens, merges } = tokenizer.byte_level().unwrap();
+        let ByteLevel { tokens, merges, .. } = tokenizer.byte_level().unwrap();
         // ñ is C3 B1, 日 E6 97 A5, 本 E6 9C AC; the alphabet writes the bytes 97 and 9C as ĸ and ľ...
         let [x97, x9c] = [0x97, 0x9c].map(|byte| alphabet::spell(&[byte]));
         let texts: Vec<_> = tokens.iter().map(|(text, _)| &text[..]).collect();

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::normal_form::NormalForm;
-use super::splitting::Splitting;
+use super::normalizer::{Normalizer, Step};
+use super::split::{Pattern, SPACE_MARK};
+use super::splitting::{FirstMark, Splitting};
 use super::vocabulary::{read_merges, read_vocabulary, write_vocabulary};
 use crate::config::LARGEST_VOCABULARY;
 use crate::error::{Error, Result};
@@ -18,10 +20,33 @@ pub const LARGEST_FILE: usize = 32 << 20;
 /// The token that separates documents and ends generation, in Lorito's own tokenizers.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
 
-/// GPT-2's regex, in the spelling of its own code and of tiktoken's.
-const WORDS: [&str; 2] = [
-    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
-    r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+/// The regular expressions of pre-tokenisation, in all spellings that files have, and what does the same here.
+const PATTERNS: [(&str, Pattern); 7] = [
+    // GPT-2's, in the spelling of its own code and of tiktoken's.
+    (r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", Pattern::Gpt2),
+    (r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", Pattern::Gpt2),
+    // Llama 3's, in its own and transformers' spelling and in those of tiktoken's cl100k.
+    (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+        Pattern::Llama { digits: 3 },
+    ),
+    (
+        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
+        Pattern::Llama { digits: 3 },
+    ),
+    (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,2}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+        Pattern::Llama { digits: 2 },
+    ),
+    // Qwen 2's and 3's.
+    (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+        Pattern::Llama { digits: 1 },
+    ),
+    (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+        Pattern::Llama { digits: 1 },
+    ),
 ];
 
 /// The file, with its fields in the order of `tokenizers`.
@@ -38,7 +63,7 @@ pub struct File {
     #[serde(default)]
     normalizer: Option<Component>,
     pub pre_tokenizer: Option<Component>,
-    /// Would add tokens around a text on request, which never happens here. It is kept as it is.
+    /// Adds tokens around a text. It is kept as it is; those before a text are used ([`File::begins`]).
     #[serde(default)]
     post_processor: Option<Value>,
     pub decoder: Option<Component>,
@@ -66,6 +91,24 @@ pub struct Component {
     behavior: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     invert: Option<bool>,
+    /// What a `Prepend` puts before a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    prepend: Option<String>,
+    /// What a `Replace` puts in the place of its pattern, or a `Strip` removes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+    /// How many a `Strip` removes at the beginning and at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    start: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stop: Option<usize>,
+    /// What a `Metaspace` puts in the place of spaces, which stretches it begins with it, and whether it splits there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replacement: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    prepend_scheme: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    split: Option<bool>,
     /// The elements of a `Sequence`; which of the three names is used depends on the kind of component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     normalizers: Option<Vec<Component>>,
@@ -85,12 +128,25 @@ impl Component {
         steps.flat_map(Self::steps).collect()
     }
 
-    /// Whether it splits a text into GPT-2's words, with the explicit regex.
-    fn cuts_words(&self) -> bool {
-        let is_words = |pattern: &Value| WORDS.iter().any(|words| pattern["Regex"] == *words);
+    /// The pattern by which it splits a text into words, with an explicit regex.
+    fn pattern(&self) -> Option<Pattern> {
         let keeps_all =
             matches!((self.behavior.as_deref(), self.invert), (Some("Isolated"), _) | (Some("Removed"), Some(true)));
-        self.name == "Split" && keeps_all && self.pattern.as_ref().is_some_and(is_words)
+        let regex = self.pattern.as_ref().filter(|_| self.name == "Split" && keeps_all)?["Regex"].as_str()?;
+        PATTERNS.iter().find(|(known, _)| *known == regex).map(|(_, pattern)| *pattern)
+    }
+
+    /// The string that a `Split` or `Replace` looks for.
+    fn sought(&self) -> Option<&str> {
+        self.pattern.as_ref()?["String"].as_str()
+    }
+
+    /// Its name and, of a `Split`, what it looks for: the reason why a file is refused.
+    fn described(&self) -> String {
+        match &self.pattern {
+            Some(pattern) => format!("{} {pattern}", self.name),
+            None => self.name.clone(),
+        }
     }
 }
 
@@ -150,8 +206,11 @@ pub enum Cut {
     Characters,
     /// No splitting; tokens are bytes.
     Bytes,
-    /// Splitting by GPT-2's regex; tokens are bytes.
-    Words,
+    /// Splitting by a pattern; tokens are bytes.
+    Words(Pattern),
+    /// SentencePiece's BPE: tokens are characters, with [`SPACE_MARK`] for a space, or bytes of other characters.
+    /// `splits`: whether words end before each mark.
+    Marks { splits: bool },
 }
 
 impl AddedToken {
@@ -179,7 +238,8 @@ impl File {
             pre_tokenizer: match cut {
                 Cut::Characters => None,
                 Cut::Bytes => Some(byte_level(false)),
-                Cut::Words => Some(byte_level(true)),
+                Cut::Words(_) => Some(byte_level(true)),
+                Cut::Marks { .. } => unreachable!("no tokenizer of marks is made here"),
             },
             post_processor: None,
             decoder: Some(if cut == Cut::Characters { plain("Fuse") } else { byte_level(true) }),
@@ -226,33 +286,108 @@ impl File {
     pub fn cut(&self) -> Result<(Cut, Splitting)> {
         let decoders = steps(&self.decoder);
         let decoded_by = |name: &str| decoders.len() == 1 && decoders[0].name == name;
+        if self.model.byte_fallback {
+            return self.cut_at_marks();
+        }
         let steps = steps(&self.pre_tokenizer);
         let Some((last, before)) = steps.split_last() else {
             support(decoded_by("Fuse"), || "a decoder of characters other than Fuse".to_owned())?;
             return Ok((Cut::Characters, Splitting::default()));
         };
-        support(last.name == "ByteLevel", || format!("pre-tokenizer {}", last.name))?;
+        support(last.name == "ByteLevel", || format!("pre-tokenizer {}", last.described()))?;
         support(decoded_by("ByteLevel"), || "a decoder of bytes other than ByteLevel".to_owned())?;
         let prefix_space = last.add_prefix_space.ok_or_else(|| invalid("add_prefix_space is missing"))?;
         let use_regex = last.use_regex.unwrap_or(true);
-        let (digits, words) = match before {
-            [] => (None, false),
-            [digits] if digits.name == "Digits" => (Some(digits.individual_digits.unwrap_or(false)), false),
+        let plain = use_regex.then_some(Pattern::Gpt2);
+        let (digits, pattern) = match before {
+            [] => (None, plain),
+            [digits] if digits.name == "Digits" => (Some(digits.individual_digits.unwrap_or(false)), plain),
             // A space before each word, or splitting words again, would give other words.
-            [split] if split.cuts_words() && !use_regex && !prefix_space => (None, true),
-            [other, ..] => return Err(unsupported(format!("pre-tokenizer {}", other.name))),
+            [split] if split.pattern().is_some() && !use_regex && !prefix_space => (None, split.pattern()),
+            [other, ..] => return Err(unsupported(format!("pre-tokenizer {}", other.described()))),
         };
-        let cut = if use_regex || words { Cut::Words } else { Cut::Bytes };
-        Ok((cut, Splitting { digits, prefix_space }))
+        Ok((pattern.map_or(Cut::Bytes, Cut::Words), Splitting { digits, prefix_space, marks: None }))
     }
 
-    /// The normal form of the file, or the error why it is not supported.
-    pub fn form(&self) -> Result<NormalForm> {
-        let steps = steps(&self.normalizer);
-        match steps.iter().find(|step| step.name != "NFC") {
-            Some(other) => Err(unsupported(format!("normalizer {}", other.name))),
-            None => Ok(if steps.is_empty() { NormalForm::AsIs } else { NormalForm::Nfc }),
+    /// The same for SentencePiece's BPE with byte fallback, as Llama 1 and 2 have it.
+    fn cut_at_marks(&self) -> Result<(Cut, Splitting)> {
+        let mark = SPACE_MARK.to_string();
+        let decoders = steps(&self.decoder);
+        let names: Vec<&str> = decoders.iter().map(|decoder| &decoder.name[..]).collect();
+        let is_known = match names[..] {
+            ["Replace", "ByteFallback", "Fuse"] => true,
+            ["Replace", "ByteFallback", "Fuse", "Strip"] => {
+                let strip = decoders[3];
+                strip.content.as_deref() == Some(" ") && (strip.start, strip.stop) == (Some(1), Some(0))
+            }
+            _ => false,
+        };
+        let shows_spaces = || decoders[0].sought() == Some(&mark) && decoders[0].content.as_deref() == Some(" ");
+        support(is_known && shows_spaces(), || format!("decoder {}", names.join(", ")))?;
+        let whole = (Cut::Marks { splits: false }, Splitting::default());
+        match steps(&self.pre_tokenizer)[..] {
+            [] => Ok(whole),
+            // Spaces are gone already: it never finds one.
+            [split] if split.name == "Split" && split.sought() == Some(" ") && self.normalizer()?.replaces(" ") => {
+                Ok(whole)
+            }
+            [space] if space.name == "Metaspace" && space.replacement.as_ref() == Some(&mark) => {
+                let first_mark = match space.prepend_scheme.as_deref() {
+                    Some("always") => FirstMark::Always,
+                    Some("first") => FirstMark::First,
+                    Some("never") => FirstMark::Never,
+                    None if space.add_prefix_space == Some(false) => FirstMark::Never,
+                    None => FirstMark::Always,
+                    Some(other) => return Err(unsupported(format!("prepend_scheme {other:?}"))),
+                };
+                let cut = Cut::Marks { splits: space.split.unwrap_or(true) };
+                Ok((cut, Splitting { marks: Some(first_mark), ..Splitting::default() }))
+            }
+            [other, ..] => Err(unsupported(format!("pre-tokenizer {} with byte_fallback", other.described()))),
         }
+    }
+
+    /// Whether decoding removes a space from the beginning of a text.
+    pub fn strips_space(&self) -> bool {
+        self.model.byte_fallback && steps(&self.decoder).iter().any(|step| step.name == "Strip")
+    }
+
+    /// The normalizers of the file, or the error why one is not supported.
+    pub fn normalizer(&self) -> Result<Normalizer> {
+        let step = |step: &&Component| match (&step.name[..], &step.prepend, step.sought(), &step.content) {
+            ("NFC", ..) => Ok(Step::Nfc),
+            ("Prepend", Some(prefix), ..) => Ok(Step::Prepend(prefix.clone())),
+            ("Replace", _, Some(from), Some(to)) if !from.is_empty() => Ok(Step::Replace(from.to_owned(), to.clone())),
+            _ => Err(unsupported(format!("normalizer {}", step.described()))),
+        };
+        Ok(Normalizer::new(steps(&self.normalizer).iter().map(step).collect::<Result<_>>()?))
+    }
+
+    /// The ids that the post-processor puts before a text: those of a `TemplateProcessing` before its first sequence.
+    /// What it puts behind a text is left out, since a model goes on there, and documents have ends of their own.
+    pub fn begins(&self) -> Vec<u32> {
+        fn templates(processor: &Value) -> Vec<&Value> {
+            match processor["type"].as_str() {
+                Some("TemplateProcessing") => vec![processor],
+                Some("Sequence") => {
+                    processor["processors"].as_array().into_iter().flatten().flat_map(templates).collect()
+                }
+                _ => Vec::new(),
+            }
+        }
+        let processor = self.post_processor.as_ref().unwrap_or(&Value::Null);
+        let mut begins = Vec::new();
+        // Each later one puts its tokens before those of the earlier.
+        for template in templates(processor).into_iter().rev() {
+            let pieces = template["single"].as_array().into_iter().flatten();
+            for piece in pieces.take_while(|piece| piece["Sequence"].is_null()) {
+                let name = piece["SpecialToken"]["id"].as_str().unwrap_or_default();
+                let ids = template["special_tokens"][name]["ids"].as_array().into_iter().flatten();
+                begins.extend(ids.filter_map(Value::as_u64).filter_map(|id| u32::try_from(id).ok()));
+            }
+        }
+        begins.retain(|&id| self.content(id).is_some());
+        begins
     }
 
     /// The file without its tokens.
@@ -275,7 +410,6 @@ impl File {
 
     /// Whether a text becomes this token only by spelling it out: it is an added token, or neither a single byte or
     /// character nor the result of a merge.
-    /// character nor what a merge makes.
     pub fn stands_apart(&self, id: u32) -> bool {
         let Some(content) = self.content(id) else { return false };
         let made = |(left, right): &(String, String)| {
@@ -341,6 +475,13 @@ impl Model {
         support(self.dropout.is_none_or(|dropout| dropout == 0.0), || "dropout".to_owned())?;
         support(none(&self.continuing_subword_prefix), || "continuing_subword_prefix".to_owned())?;
         support(none(&self.end_of_word_suffix), || "end_of_word_suffix".to_owned())
+    }
+
+    /// Whether no token but one that begins with a [`SPACE_MARK`] has any, so that no merge reaches over the beginning of
+    /// a run of them.
+    pub fn merges_within_marks(&self) -> bool {
+        let crosses = |token: &String| token.trim_start_matches(SPACE_MARK).contains(SPACE_MARK);
+        !self.merges.iter().any(|(left, right)| crosses(&format!("{left}{right}")))
     }
 
     fn id(&self, content: &str) -> Option<u32> {

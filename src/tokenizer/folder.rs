@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::Tokenizer;
 use super::file::{AddedToken, Cut, END_OF_TEXT, File, LARGEST_FILE, check, invalid, without_mark};
 use super::roles::{NAMES, TokenRoles, end_by_name};
+use super::split::Pattern;
 use super::turns::TurnTokens;
 use super::vocabulary::{pair, read_vocabulary};
 use crate::error::{Error, Result};
@@ -114,7 +115,7 @@ fn of_pair(vocabulary: &[u8], merges: &[u8], described: &Described) -> Result<Fi
     let merges = std::str::from_utf8(without_mark(merges)).map_err(|error| invalid(format!("merges.txt: {error}")))?;
     let lines = merges.lines().filter(|line| !line.is_empty() && !line.starts_with("#version"));
     let merges = lines.map(|line| pair(line).map_err(invalid)).collect::<Result<_>>()?;
-    let mut file = File::new(Cut::Words, Vec::new(), vocab, merges);
+    let mut file = File::new(Cut::Words(Pattern::Gpt2), Vec::new(), vocab, merges);
     if let Some(byte_level) = &mut file.pre_tokenizer {
         byte_level.add_prefix_space = Some(described.add_prefix_space);
     }

@@ -28,6 +28,19 @@ impl TokenIds {
         Self(Store::Wide(ids))
     }
 
+    /// Returns no ids, of 2 or 4 bytes each.
+    pub fn with_width(width: usize) -> Self {
+        Self(if width == 2 { Store::Narrow(Vec::new()) } else { Store::Wide(Vec::new()) })
+    }
+
+    /// Appends ids, which must be of a vocabulary with the same [`width`](Self::width).
+    pub fn extend(&mut self, ids: impl IntoIterator<Item = u32>) {
+        match &mut self.0 {
+            Store::Narrow(all) => grow(all, ids.into_iter().map(|id| id as u16)),
+            Store::Wide(all) => grow(all, ids.into_iter()),
+        }
+    }
+
     /// Returns the bytes that each id of a vocabulary of this size takes: 2 or 4.
     pub fn width(vocabulary: usize) -> usize {
         if vocabulary <= LARGEST_NARROW { 2 } else { 4 }
@@ -127,6 +140,16 @@ impl From<Vec<u32>> for TokenIds {
 impl FromIterator<u32> for TokenIds {
     fn from_iter<I: IntoIterator<Item = u32>>(ids: I) -> Self {
         Self::from(ids.into_iter().collect::<Vec<_>>())
+    }
+}
+
+/// Appends ids; doubling the capacity would take three times the needed memory at the end.
+fn grow<T>(all: &mut Vec<T>, ids: impl Iterator<Item = T>) {
+    for id in ids {
+        if all.len() == all.capacity() {
+            all.reserve_exact(all.len() / 8 + 1024);
+        }
+        all.push(id);
     }
 }
 

@@ -15,12 +15,14 @@ mod folder;
 mod gguf;
 mod ids;
 mod normal_form;
+mod normalizer;
 mod open;
 mod pieces;
 mod roles;
 mod scheme;
 mod special;
 mod split;
+mod split_llama;
 mod splitting;
 mod tokens;
 mod train;
@@ -28,6 +30,7 @@ mod turns;
 mod unicode;
 mod vocabulary;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -77,12 +80,38 @@ pub struct Tokenizer {
     roles_are_stated: bool,
     /// The turn tokens, if it has all of them.
     turns: Option<TurnTokens>,
+    /// Whether decoding removes a space from the beginning of a text.
+    strips_space: bool,
+    /// The ids that stand before a text that is read from its beginning.
+    begins: Vec<u32>,
     /// The file that it was read from, without its tokens.
     frame: File,
     /// The number of ids in the vocabulary; added tokens may follow.
     listed: usize,
     /// Ids without a token.
     unused: Vec<u32>,
+}
+
+/// Encodes texts with a cache that they share.
+pub struct TextEncoder<'t> {
+    tokenizer: &'t Tokenizer,
+    encoder: Encoder<'t>,
+}
+
+impl TextEncoder<'_> {
+    /// Encodes a text as [`Tokenizer::encode`] does.
+    pub fn encode(&mut self, text: &str) -> Vec<u32> {
+        let mut ids = Vec::new();
+        self.tokenizer.each_id(&mut self.encoder, text, &mut |id| ids.push(id));
+        ids
+    }
+
+    /// Encodes a document: with what the tokenizer puts before a text.
+    pub fn encode_document(&mut self, text: &str) -> Vec<u32> {
+        let mut ids = self.tokenizer.begins.clone();
+        self.tokenizer.each_id(&mut self.encoder, text, &mut |id| ids.push(id));
+        ids
+    }
 }
 
 impl Tokenizer {
@@ -117,9 +146,10 @@ impl Tokenizer {
         })
     }
 
-    /// Opens a `tokenizer.json`: one of ours, or another one of byte-level BPE with the pre-tokenisation of GPT-2. The
-    /// tokens that end a text are recognised by their names. Truncation, padding and the tokens that a post-processor
-    /// adds around a text are ignored.
+    /// Opens a `tokenizer.json`: one of ours, or another BPE whose normalizer, pre-tokenizer and decoder are known: those
+    /// of GPT-2, SmolLM, Llama 3, Qwen, and of SentencePiece with byte fallback. The tokens that end a text are
+    /// recognised by their names. Truncation and padding are ignored; of the tokens that a post-processor adds those
+    /// before a text are kept ([`begins`](Self::begins)).
     ///
     /// # Errors
     /// [`Error::TokenizerInvalid`] if the file is damaged or contradicts itself; [`Error::TokenizerUnsupported`] if it
@@ -217,10 +247,21 @@ impl Tokenizer {
         self.roles.start.or_else(|| self.end_of_text()).or_else(line).unwrap_or(0)
     }
 
+    /// Returns the ids that the post-processor of the tokenizer puts before a text, such as the beginning-of-text token.
+    pub fn begins(&self) -> &[u32] {
+        &self.begins
+    }
+
+    /// Encodes a text that a model reads from its beginning: with [`begins`](Self::begins) before it.
+    pub fn encode_from_start(&self, text: &str) -> Vec<u32> {
+        [&self.begins[..], &self.encode(text)].concat()
+    }
+
     /// Returns the ids of the special tokens that separate documents and turns.
     pub fn borders(&self) -> impl Iterator<Item = u32> {
         let ends = self.roles.ends.iter().copied();
-        ends.chain(self.roles.start).chain(self.turn_ids().into_iter().flatten())
+        let special = self.specials.tokens().iter().filter(|token| token.special).map(|token| token.id);
+        ends.chain(self.roles.start).chain(special)
     }
 
     /// Returns the bytes that an id decodes to; none if it is outside the vocabulary.
@@ -236,7 +277,34 @@ impl Tokenizer {
         ids
     }
 
-    /// Encodes all documents, each followed by the end-of-text token if there is one. It needs little memory besides
+    /// Returns an encoder for many short texts, which remembers the words that it has met.
+    pub fn encoder(&self) -> TextEncoder<'_> {
+        TextEncoder { tokenizer: self, encoder: self.scheme.encoder() }
+    }
+
+    /// Whether an id is a special token, which is no text.
+    pub fn is_special(&self, id: u32) -> bool {
+        self.specials.tokens().iter().any(|token| token.id == id && token.special)
+    }
+
+    /// Returns a text that spells no special token: a space comes after the first character of each.
+    pub fn without_special_tokens<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.specials.broken_up(text)
+    }
+
+    /// Encodes a text that goes on with another one: without the space that some tokenizers add to the beginning.
+    pub fn encode_on(&self, text: &str) -> Vec<u32> {
+        // A character before the text takes that space; no token has it with another one.
+        let before = '\u{1}';
+        match self.strips_space && !text.is_empty() {
+            true => {
+                self.encode(&format!("{before}{text}"))[self.encode(before.encode_utf8(&mut [0; 4])).len()..].to_vec()
+            }
+            false => self.encode(text),
+        }
+    }
+
+    /// Encodes all documents, each after [`begins`](Self::begins) and followed by the end-of-text token if there is one. It needs little memory besides
     /// the ids.
     pub fn encode_documents(&self, documents: &[&str]) -> TokenIds {
         match TokenIds::width(self.vocabulary()) {
@@ -258,6 +326,7 @@ impl Tokenizer {
         };
         let mut encoder = self.scheme.encoder();
         for document in documents {
+            self.begins.iter().copied().for_each(&mut push);
             self.each_id(&mut encoder, document, &mut push);
             self.end_of_text().into_iter().for_each(&mut push);
         }
@@ -266,9 +335,15 @@ impl Tokenizer {
 
     /// Calls `emit` for each id of a text.
     fn each_id(&self, encoder: &mut Encoder, text: &str, emit: &mut impl FnMut(u32)) {
+        let mut is_first = true;
         self.specials.each(text, |segment| match segment {
-            Segment::Special(id, _) => emit(id),
-            Segment::Text(text) => self.splitting.each(text, |stretch, _| encoder.encode(stretch, emit)),
+            Segment::Special(id, _) => {
+                is_first = false;
+                emit(id);
+            }
+            Segment::Text(text) => {
+                self.splitting.each(text, std::mem::take(&mut is_first), |stretch, _| encoder.encode(stretch, emit));
+            }
         });
     }
 
@@ -295,18 +370,23 @@ impl Tokenizer {
                 (bytes as f64 * 1.02 * tokens as f64 / sampled.max(1) as f64) as usize
             }
         };
-        tokens + documents.len()
+        tokens + documents.len() * (1 + self.begins.len())
     }
 
-    /// Decodes token ids to text, special tokens included; bytes that are not valid UTF-8 become U+FFFD.
+    /// Decodes token ids to text, special tokens included; bytes that are not valid UTF-8 become U+FFFD. The space that
+    /// some tokenizers add to the beginning of a text is removed.
     ///
     /// # Errors
     /// [`Error::TokenOutOfRange`] if an id is outside the vocabulary.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
-        self.tokens.decode(ids)
+        let mut text = self.tokens.decode(ids)?;
+        if self.strips_space && text.starts_with(' ') {
+            text.remove(0);
+        }
+        Ok(text)
     }
 
-    /// Returns a decoder for ids that arrive one at a time.
+    /// Returns a decoder for ids that arrive one at a time and go on with a text, so that it keeps their first space.
     pub fn decoder(&self) -> StreamDecoder {
         StreamDecoder::new(self.tokens.clone())
     }
@@ -321,13 +401,16 @@ impl Tokenizer {
     /// points.
     pub fn unknown_characters(&self, text: &str) -> Vec<char> {
         let mut unknown = BTreeSet::new();
-        if let Scheme::Characters(known) = &self.scheme {
-            self.specials.each(text, |segment| {
-                if let Segment::Text(text) = segment {
-                    unknown.extend(text.chars().filter(|&character| known.id(character).is_none()));
-                }
-            });
-        }
+        let is_known = |character: char| match &self.scheme {
+            Scheme::Characters(known) => known.id(character).is_some(),
+            Scheme::Bytes(_) => true,
+            Scheme::Words(merges) => merges.knows(character),
+        };
+        self.specials.each(text, |segment| {
+            if let Segment::Text(text) = segment {
+                unknown.extend(text.chars().filter(|&character| !is_known(character)));
+            }
+        });
         unknown.into_iter().collect()
     }
 }

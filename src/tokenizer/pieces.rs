@@ -6,11 +6,10 @@ use super::Tokenizer;
 use super::bpe::Encoder;
 use super::scheme::Scheme;
 use super::special::Segment;
-use super::split::words;
 
 /// A stretch of text for display in one colour. Mostly it is one token; it has several if tokens end inside a
 /// character, and none if the tokenizer leaves a character out. The texts of all pieces joined are the text as the
-/// tokenizer normalises it.
+/// tokenizer normalises it, with spaces in place of the marks that stand for them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
@@ -60,9 +59,13 @@ impl Tokenizer {
     /// Cuts a text into pieces along its tokens, for a preview.
     pub fn pieces(&self, text: &str) -> Vec<Piece> {
         let mut pieces = Pieces::default();
+        let mut is_first = true;
         self.specials.each(text, |segment| match segment {
-            Segment::Special(id, text) => pieces.push(vec![id], text),
-            Segment::Text(text) => self.splitting.each(text, |stretch, prefixed| {
+            Segment::Special(id, text) => {
+                is_first = false;
+                pieces.push(vec![id], text);
+            }
+            Segment::Text(text) => self.splitting.each(text, std::mem::take(&mut is_first), |stretch, prefixed| {
                 let first = pieces.all.len();
                 self.cut(stretch, &mut pieces);
                 if prefixed {
@@ -88,16 +91,18 @@ impl Tokenizer {
             }
             Scheme::Words(merges) => {
                 let mut encoder = Encoder::new(merges);
-                for word in words(text) {
-                    let (mut start, mut end) = (0, 0);
-                    let mut ids = Vec::new();
+                for word in merges.pattern.words(text) {
+                    let (mut ids, mut bytes) = (Vec::new(), Vec::new());
                     for &id in encoder.word(word) {
                         ids.push(id);
-                        end += self.tokens.get(id).map_or(0, <[u8]>::len);
-                        if word.is_char_boundary(end) {
-                            pieces.push(std::mem::take(&mut ids), &word[start..end]);
-                            start = end;
+                        bytes.extend_from_slice(self.bytes(id));
+                        if let Ok(text) = std::str::from_utf8(&bytes) {
+                            pieces.push(std::mem::take(&mut ids), text);
+                            bytes.clear();
                         }
+                    }
+                    if !ids.is_empty() {
+                        pieces.push(ids, &String::from_utf8_lossy(&bytes));
                     }
                 }
             }

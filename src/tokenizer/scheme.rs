@@ -16,7 +16,8 @@ pub struct Characters {
     ids: Vec<u32>,
 }
 
-const UNKNOWN: u32 = u32::MAX;
+/// Stands for the id of what has no token.
+pub const UNKNOWN: u32 = u32::MAX;
 
 impl Characters {
     pub fn new(characters: impl Iterator<Item = (char, u32)>) -> Self {

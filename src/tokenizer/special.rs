@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashSet, fmt};
 use daachorse::{DoubleArrayAhoCorasick, DoubleArrayAhoCorasickBuilder, MatchKind};
 
 use super::file::{AddedToken, invalid};
-use super::normal_form::NormalForm;
+use super::normalizer::Normalizer;
 use super::unicode::is_word;
 use crate::error::Result;
 
@@ -21,7 +21,7 @@ pub enum Segment<'t> {
 #[derive(Debug, Clone)]
 pub struct Specials {
     tokens: Vec<AddedToken>,
-    form: NormalForm,
+    normalizer: Normalizer,
     /// Whether a text may be normalised in pieces: matches and added spaces do not depend on where a piece begins.
     in_pieces: bool,
     first: Finder,
@@ -43,15 +43,16 @@ impl Specials {
     ///
     /// # Errors
     /// `TokenizerInvalid` where two tokens have the same normalised text.
-    pub fn new(tokens: Vec<AddedToken>, form: NormalForm) -> Result<Self> {
-        let normal = |token: &AddedToken| normal(form, token);
+    pub fn new(tokens: Vec<AddedToken>, normalizer: impl Into<Normalizer>) -> Result<Self> {
+        let normalizer = normalizer.into();
+        let normal = |token: &AddedToken| normal(&normalizer, token);
         let of = |normalized| {
             let places = tokens.iter().zip(0..).filter(|(token, _)| token.normalized == normalized);
             Finder::new(places.map(|(token, place)| (normal(token), place)).collect())
         };
         let (first, second) = (of(false)?, of(true)?);
-        let in_pieces = second.0.is_none();
-        Ok(Self { tokens, form, in_pieces, first, second })
+        let in_pieces = second.0.is_none() && normalizer.in_pieces();
+        Ok(Self { tokens, normalizer, in_pieces, first, second })
     }
 
     /// For a tokenizer that adds a space at the beginning of each stretch of text: stretches are kept whole.
@@ -61,7 +62,7 @@ impl Specials {
 
     /// A single token, in texts without normalisation.
     pub fn of_one(token: AddedToken) -> Self {
-        Self::new(vec![token], NormalForm::AsIs).expect("one token is no two")
+        Self::new(vec![token], Normalizer::default()).expect("one token is no two")
     }
 
     pub fn tokens(&self) -> &[AddedToken] {
@@ -75,7 +76,20 @@ impl Specials {
 
     /// The text by which a token is matched.
     pub fn normal(&self, token: &AddedToken) -> String {
-        normal(self.form, token)
+        normal(&self.normalizer, token)
+    }
+
+    /// A text in which no special token is spelled any more: a space comes after the first character of each.
+    pub fn broken_up<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut text = Cow::Borrowed(text);
+        let special = || self.tokens.iter().filter(|token| token.special);
+        for token in special().filter(|token| token.content.chars().nth(1).is_some()) {
+            if text.contains(&token.content[..]) {
+                let (first, rest) = token.content.split_at(token.content.chars().next().map_or(0, char::len_utf8));
+                text = Cow::Owned(text.replace(&token.content, &format!("{first} {rest}")));
+            }
+        }
+        text
     }
 
     /// Calls `visit` with the segments of a text in order; none is empty, except a token whose text was included in the
@@ -84,15 +98,15 @@ impl Specials {
         self.first.each(&self.tokens, text, &mut |segment| match segment {
             Segment::Text(text) => {
                 let mut second = |text: Cow<str>| self.second.each(&self.tokens, &text, &mut visit);
-                if self.in_pieces { self.form.each(text, second) } else { second(self.form.of(text)) }
+                if self.in_pieces { self.normalizer.each(text, second) } else { second(self.normalizer.of(text)) }
             }
             special => visit(special),
         });
     }
 }
 
-fn normal(form: NormalForm, token: &AddedToken) -> String {
-    if token.normalized { form.of(&token.content).into_owned() } else { token.content.clone() }
+fn normal(normalizer: &Normalizer, token: &AddedToken) -> String {
+    if token.normalized { normalizer.of(&token.content).into_owned() } else { token.content.clone() }
 }
 
 impl Finder {
@@ -144,6 +158,7 @@ impl Finder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tokenizer::NormalForm;
 
     fn segments(specials: &Specials, text: &str) -> Vec<(Option<u32>, String)> {
         let mut all = Vec::new();
@@ -179,6 +194,14 @@ mod tests {
         assert_eq!(segments(&specials, "<|a|><|b|>ñ"), [special(8, "<|a|><|b|>"), text("ñ")]);
         assert_eq!(segments(&specials, "<<|a|<|a|>"), [text("<<|a|"), special(7, "<|a|>")]);
         assert!(segments(&specials, "").is_empty());
+    }
+
+    #[test]
+    fn special_tokens_in_a_text_are_broken_up_and_others_are_kept() {
+        let plain = AddedToken { special: false, ..token(3, "<think>", false) };
+        let specials = of(vec![token(1, "</s>", false), token(2, "<|a|>", false), plain]);
+        assert_eq!(specials.broken_up("x</s></s> <|a|><think>"), "x< /s>< /s> < |a|><think>");
+        assert!(matches!(specials.broken_up("x < /s>"), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -1,16 +1,56 @@
-//! GPT-2's pre-tokenisation: the words inside which merges happen. No merge ever joins two words.
+//! Pre-tokenisation: the words inside which merges happen. No merge ever joins two words. Here are the kinds of it, and
+//! GPT-2's.
 //!
-//! Written by hand, because it processes a text of any length without copying it, which a backtracking regex cannot:
+//! It is written by hand, because it processes a text of any length without copying it, which a backtracking regex cannot:
 //! `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
 
+use super::split_llama;
 use super::unicode::{Class, class};
 
-/// The words of a text, in order and without gaps.
+/// SentencePiece's character for a space in a token.
+pub const SPACE_MARK: char = '▁';
+
+/// How a text is cut into words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pattern {
+    /// By GPT-2's regular expression.
+    Gpt2,
+    /// By that of Llama 3 and Qwen, with so many digits in a word at most.
+    Llama { digits: usize },
+    /// Before each [`SPACE_MARK`].
+    EachMark,
+    /// Before the first of each run of [`SPACE_MARK`]s.
+    Marks,
+    /// Not at all.
+    Whole,
+}
+
+/// The words of a text by GPT-2's pattern, in order and without gaps.
 pub fn words(text: &str) -> Words<'_> {
-    Words { rest: text }
+    Pattern::Gpt2.words(text)
+}
+
+impl Pattern {
+    /// The words of a text, in order and without gaps.
+    pub fn words(self, text: &str) -> Words<'_> {
+        Words { pattern: self, rest: text }
+    }
+
+    /// The length in bytes of the first word of a text that starts with `first`.
+    fn length(self, text: &str, first: char) -> usize {
+        let mark = |from: usize| text[from..].find(SPACE_MARK).map_or(text.len(), |at| from + at);
+        match self {
+            Self::Gpt2 => length(text, first),
+            Self::Llama { digits } => split_llama::length(text, first, digits),
+            Self::EachMark => mark(first.len_utf8()),
+            Self::Marks => mark(text.len() - text.trim_start_matches(SPACE_MARK).len()),
+            Self::Whole => text.len(),
+        }
+    }
 }
 
 pub struct Words<'t> {
+    pattern: Pattern,
     rest: &'t str,
 }
 
@@ -19,7 +59,7 @@ impl<'t> Iterator for Words<'t> {
 
     fn next(&mut self) -> Option<&'t str> {
         let first = self.rest.chars().next()?;
-        let (word, rest) = self.rest.split_at(length(self.rest, first));
+        let (word, rest) = self.rest.split_at(self.pattern.length(self.rest, first));
         self.rest = rest;
         Some(word)
     }
@@ -55,7 +95,7 @@ fn length(text: &str, first: char) -> usize {
 }
 
 /// The length in bytes of the longest prefix of `text` with a single character class.
-fn run(text: &str, kind: Class) -> usize {
+pub fn run(text: &str, kind: Class) -> usize {
     text.char_indices().find(|&(_, character)| class(character) != kind).map_or(text.len(), |(end, _)| end)
 }
 
@@ -82,5 +122,13 @@ mod tests {
         assert_eq!(split(" 's"), [" '", "s"]);
         assert_eq!(split(" "), [" "]);
         assert!(split("").is_empty());
+    }
+
+    #[test]
+    fn marks_of_spaces_begin_words() {
+        let split = |pattern: Pattern, text| pattern.words(text).collect::<Vec<_>>();
+        assert_eq!(split(Pattern::EachMark, "a▁b▁▁▁c"), ["a", "▁b", "▁", "▁", "▁c"]);
+        assert_eq!(split(Pattern::Marks, "▁▁a▁b▁▁"), ["▁▁a", "▁b", "▁▁"]);
+        assert_eq!(split(Pattern::Whole, "▁a▁b"), ["▁a▁b"]);
     }
 }

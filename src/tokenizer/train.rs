@@ -10,7 +10,7 @@ use super::alphabet;
 use super::file::{AddedToken, Cut, END_OF_TEXT, File, Model};
 use super::normal_form::NormalForm;
 use super::special::{Segment, Specials};
-use super::split::words;
+use super::split::{Pattern, words};
 use crate::{
     config::settings::BPE_VOCABULARY,
     error::{Error, Result},
@@ -75,7 +75,7 @@ pub fn merges(vocabulary: usize, documents: &[&str], form: NormalForm) -> Result
     trainer.train(&mut model).map_err(|error| internal(&error))?;
     let json = serde_json::to_vec(&model).map_err(|error| internal(&error))?;
     let model: Model = serde_json::from_slice(&json).map_err(|error| internal(&error))?;
-    Ok(finish(Cut::Words, model.vocab, model.merges, form))
+    Ok(finish(Cut::Words(Pattern::Gpt2), model.vocab, model.merges, form))
 }
 
 /// Adds the end of text as the last token, after the characters, the bytes, or the merges in their order.

@@ -1,7 +1,9 @@
-//! Loss mask for chats: only the assistant's text and the token that ends it count. The rest is context.
+//! Loss mask for chats: only what the assistant's answers add counts. The rest is context.
 //!
-//! The last token before a token that begins or ends a turn decides which turn it belongs to. Outside of conversations
-//! every token counts. Beside the ids, only the assistant turns that do not count are stored.
+//! What does not count is kept as ranges of places in the ids, as the chat template of each model tells them
+//! (`chat::ChatEncoder`). Outside of conversations every token counts.
+
+use std::ops::Range;
 
 use crate::tokenizer::TokenIds;
 
@@ -14,17 +16,68 @@ pub enum Side {
     Validation,
 }
 
-/// The token ids that a loss mask of conversations follows from: those that begin and end turns and documents.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where the ids of a text do not count as targets, in the training split and in the validation split: ranges in order
+/// that do not touch each other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answers {
-    /// The ids that begin a turn of the system, the user and the assistant, and the id that ends a turn, in the order
-    /// of `chat::TOKENS`.
+    context: [Vec<Range<u32>>; 2],
+}
+
+impl Answers {
+    /// Wraps ranges of the training split and of the validation split; `None` if they are not in order.
+    pub fn new(context: [Vec<Range<u32>>; 2]) -> Option<Self> {
+        let in_order = |ranges: &Vec<Range<u32>>| {
+            ranges.iter().all(|range| range.start < range.end) && ranges.is_sorted_by(|one, next| one.end < next.start)
+        };
+        context.iter().all(in_order).then_some(Self { context })
+    }
+
+    /// The ranges of both splits, as [`new`](Self::new) takes them.
+    pub fn context(&self) -> &[Vec<Range<u32>>; 2] {
+        &self.context
+    }
+
+    /// Returns the loss mask of the ids at the places `from..to` of a split: whether each counts as a target.
+    pub fn loss_mask(&self, side: Side, from: usize, to: usize) -> impl Iterator<Item = bool> + '_ {
+        let ranges = &self.context[side as usize];
+        let mut next = ranges.partition_point(|range| range.end as usize <= from);
+        (from..to).map(move |place| {
+            next += usize::from(ranges.get(next).is_some_and(|range| range.end as usize <= place));
+            ranges.get(next).is_none_or(|range| place < range.start as usize)
+        })
+    }
+}
+
+/// Collects the places of documents that follow each other.
+#[derive(Debug, Default)]
+pub struct ContextRanges(Vec<Range<u32>>);
+
+impl ContextRanges {
+    /// Adds places that do not count, which are not before those added earlier.
+    pub fn push(&mut self, places: Range<usize>) {
+        let (start, end) = (places.start as u32, places.end as u32);
+        match self.0.last_mut() {
+            _ if start >= end => {}
+            Some(last) if last.end >= start => last.end = last.end.max(end),
+            _ => self.0.push(start..end),
+        }
+    }
+
+    /// Returns the ranges.
+    pub fn finish(self) -> Vec<Range<u32>> {
+        self.0
+    }
+}
+
+/// The ids from which the loss mask of an older run follows: those that begin and end turns and documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnIds {
+    /// The ids that begin a turn of the system, the user and the assistant, and the id that ends a turn.
     pub tokens: [u32; 4],
     /// The id that ends a document, where the tokenizer has one.
     pub end_of_text: Option<u32>,
-    /// Assistant turns that do not count in the loss: sorted positions of their first token in the ids of the training
-    /// split and of the validation split.
-    pub only_read: [Vec<u32>; 2],
+    /// Assistant turns that do not count in the loss: sorted positions of their first token.
+    pub only_read: Vec<u32>,
 }
 
 /// The kind of text that a token belongs to.
@@ -36,16 +89,12 @@ enum Within {
     Other,
 }
 
-impl Answers {
-    fn begins(&self, id: u32) -> bool {
-        self.tokens[..3].contains(&id)
-    }
-
+impl TurnIds {
     /// The kind of text after this id at this position, if the id changes it.
-    fn after(&self, side: Side, place: usize, id: u32) -> Option<Within> {
+    fn after(&self, place: usize, id: u32) -> Option<Within> {
         match id {
             _ if id == self.tokens[2] => {
-                let only_read = self.only_read[side as usize].binary_search(&(place as u32)).is_ok();
+                let only_read = self.only_read.binary_search(&(place as u32)).is_ok();
                 Some(if only_read { Within::Other } else { Within::Answer })
             }
             _ if self.tokens.contains(&id) => Some(Within::Other),
@@ -54,16 +103,17 @@ impl Answers {
         }
     }
 
-    /// Returns the loss mask of `ids[from..to]`: whether each token counts as a target. `ids` are all ids of this
-    /// split.
-    pub fn loss_mask(&self, side: Side, ids: &TokenIds, from: usize, to: usize) -> impl Iterator<Item = bool> {
-        let before = (0..from).rev().find_map(|place| self.after(side, place, ids.at(place)));
-        let mut within = before.unwrap_or(Within::Document);
-        ids.range(from..to).zip(from..).map(move |(id, place)| {
-            let learned = within != Within::Other && !self.begins(id);
-            within = self.after(side, place, id).unwrap_or(within);
-            learned
-        })
+    /// Returns the ranges of places that do not count in the ids of a split. The last token before a token that begins
+    /// or ends a turn decides which turn it belongs to.
+    pub fn context(&self, ids: &TokenIds) -> Vec<Range<u32>> {
+        let (mut ranges, mut within) = (ContextRanges::default(), Within::Document);
+        for (place, id) in ids.iter().enumerate() {
+            if within == Within::Other || self.tokens[..3].contains(&id) {
+                ranges.push(place..place + 1);
+            }
+            within = self.after(place, id).unwrap_or(within);
+        }
+        ranges.finish()
     }
 }
 
@@ -71,30 +121,41 @@ impl Answers {
 mod tests {
     use super::*;
 
-    /// The ids of the tests: system 10, user 11, assistant 12, end of turn 13, end of text 14.
-    const ANSWERS: Answers =
-        Answers { tokens: [10, 11, 12, 13], end_of_text: Some(14), only_read: [Vec::new(), Vec::new()] };
-
-    #[test]
-    fn assistant_turns_with_their_ends_and_plain_text_count_in_the_loss() {
-        let ids = TokenIds::from(vec![1, 2, 14, 10, 3, 13, 11, 4, 13, 12, 5, 6, 13, 11, 7, 13, 12, 8, 13, 14, 9, 14]);
-        let right = [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 1, 1, 0, 1, 1].map(|learned| learned == 1);
-        assert_eq!(ANSWERS.loss_mask(Side::Train, &ids, 0, ids.len()).collect::<Vec<_>>(), right);
-        // The mask is the same from any start.
-        for from in 0..ids.len() {
-            assert_eq!(ANSWERS.loss_mask(Side::Train, &ids, from, ids.len()).collect::<Vec<_>>(), right[from..]);
-        }
+    fn mask(context: &[Range<u32>], from: usize, to: usize) -> Vec<bool> {
+        let answers = Answers::new([context.to_vec(), Vec::new()]).unwrap();
+        assert!(answers.loss_mask(Side::Validation, from, to).all(|learned| learned));
+        answers.loss_mask(Side::Train, from, to).collect()
     }
 
     #[test]
-    fn an_assistant_turn_that_does_not_count_is_masked_in_its_own_split_only() {
-        let ids = TokenIds::from(vec![11, 1, 13, 12, 5, 13, 11, 2, 13, 12, 6, 13, 14]);
-        let answers = Answers { only_read: [vec![3], vec![9]], ..ANSWERS };
-        let mask = |side, from| answers.loss_mask(side, &ids, from, ids.len()).collect::<Vec<_>>();
-        let right = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0].map(|learned| learned == 1);
-        for from in 0..ids.len() {
-            assert_eq!(mask(Side::Train, from), right[from..]);
+    fn places_outside_of_the_ranges_count_from_any_start() {
+        let context = [0..2, 5..6, 8..20];
+        let right: Vec<bool> = (0..25).map(|place| !context.iter().any(|range| range.contains(&place))).collect();
+        for from in 0..25 {
+            assert_eq!(mask(&context, from, 25), right[from..]);
         }
-        assert!(mask(Side::Validation, 0)[4] && !mask(Side::Validation, 0)[10]);
+        assert_eq!(mask(&[], 3, 5), [true, true]);
+    }
+
+    #[test]
+    fn ranges_are_joined_and_kept_in_order() {
+        let mut ranges = ContextRanges::default();
+        for range in [0..2, 2..4, 5..5, 6..7, 6..9] {
+            ranges.push(range);
+        }
+        assert_eq!(ranges.finish(), [0..4, 6..9]);
+        let ranges = |ranges: &[Range<u32>]| Answers::new([ranges.to_vec(), Vec::new()]);
+        assert!(ranges(&[0..1, 2..3]).is_some());
+        let wrong: [&[Range<u32>]; 3] = [&[2..3, 0..1], &[0..2, 2..3], &[Range { start: 2, end: 2 }]];
+        assert!(wrong.iter().all(|wrong| ranges(wrong).is_none()));
+    }
+
+    /// Of an older run: system 10, user 11, assistant 12, end of turn 13, end of text 14.
+    #[test]
+    fn the_ids_of_an_older_run_tell_its_answers() {
+        let ids = TokenIds::from(vec![1, 2, 14, 10, 3, 13, 11, 4, 13, 12, 5, 6, 13, 11, 7, 13, 12, 8, 13, 14, 9, 14]);
+        let turns = |only_read| TurnIds { tokens: [10, 11, 12, 13], end_of_text: Some(14), only_read };
+        assert_eq!(turns(vec![]).context(&ids), [3..10, 13..17, 19..20]);
+        assert_eq!(turns(vec![9]).context(&ids), [3..17, 19..20]);
     }
 }

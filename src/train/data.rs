@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-use super::{Answers, Side};
+use super::answers::{Answers, Side, TurnIds};
 use crate::{
     error::{Error, Result},
     model::{Ids, Targets},
@@ -28,7 +28,7 @@ pub struct Dataset {
     /// The number of UTF-8 bytes that `validation` encodes, for bits per byte; 0 if a loss mask leaves some targets
     /// out.
     pub validation_bytes: u64,
-    /// The ids that the loss mask is derived from, if the text has conversations.
+    /// The loss mask, if the text has conversations.
     pub answers: Option<Answers>,
 }
 
@@ -85,7 +85,7 @@ impl Dataset {
             return Err(Error::TextTooShort { tokens: self.train.len(), needed });
         }
         if let Some(answers) = &self.answers
-            && !answers.loss_mask(Side::Train, &self.train, 1, self.train.len()).any(|learned| learned)
+            && !answers.loss_mask(Side::Train, 1, self.train.len()).any(|learned| learned)
         {
             return Err(Error::NothingToLearn);
         }
@@ -132,14 +132,14 @@ impl Dataset {
     /// Whether a window has a target that counts.
     fn counts(&self, start: usize, context: usize) -> bool {
         let (from, to) = (start + 1, start + context + 1);
-        let learned = |answers: &Answers| answers.loss_mask(Side::Train, &self.train, from, to).any(|it| it);
+        let learned = |answers: &Answers| answers.loss_mask(Side::Train, from, to).any(|it| it);
         self.answers.as_ref().is_none_or(learned)
     }
 
     /// The first window from `start` on, and then from the beginning, that ends with a target that counts.
     fn next_that_counts(&self, start: usize, context: usize) -> usize {
         let Some(answers) = &self.answers else { return start };
-        let mask = |at| answers.loss_mask(Side::Train, &self.train, at, self.train.len());
+        let mask = |at| answers.loss_mask(Side::Train, at, self.train.len());
         let from = |at: usize| at + mask(at).take_while(|it| !it).count();
         let (after, first) = (from(start + context), from(1));
         let target = if after < self.train.len() { after } else { first };
@@ -182,15 +182,17 @@ impl Dataset {
     fn targets(&self, side: Side, tokens: &TokenIds, from: usize, to: usize) -> Vec<u32> {
         let ids = tokens.range(from..to);
         let Some(answers) = &self.answers else { return ids.collect() };
-        let mask = answers.loss_mask(side, tokens, from, to);
+        let mask = answers.loss_mask(side, from, to);
         ids.zip(mask).map(|(id, counts)| if counts { id } else { IGNORED as u32 }).collect()
     }
 
     /// Writes the data set as little-endian bytes, in this order: the number of ids of each split and the bytes of
-    /// validation text, 8 bytes each; the ids of the training split; the ids of the validation split; with
-    /// conversations, the four ids of turn tokens and that of the end of text, or the largest number if there is none.
-    /// If some assistant turns do not count in the loss, two counts and then their positions in each split follow, as
-    /// 32-bit numbers.
+    /// validation text, 8 bytes each; the ids of the training split; the ids of the validation split. With conversations
+    /// five times the largest id follows, and what does not count in the loss: how many ranges each split has, and then
+    /// the first place of each and the one after its last, as 32-bit numbers.
+    ///
+    /// In older runs the four ids of turn tokens and that of the end of text stand in the place of the five largest, and
+    /// behind them two counts and the positions of assistant turns that do not count, if there are any ([`TurnIds`]).
     ///
     /// Ids take 2 bytes each if they do so in memory; this was the first form and has no mark. Otherwise they take 4
     /// bytes, and the 8 bytes `ids-32/1` stand before all else.
@@ -204,14 +206,11 @@ impl Dataset {
         counts.iter().for_each(|count| bytes.extend(count.to_le_bytes()));
         self.train.write(&mut bytes, width);
         self.validation.write(&mut bytes, width);
-        let Some(Answers { tokens, end_of_text, only_read: [train, validation] }) = &self.answers else { return bytes };
-        for id in tokens.iter().chain([&end_of_text.unwrap_or(u32::MAX)]) {
-            bytes.extend(&id.to_le_bytes()[..width]);
-        }
-        if train.len() + validation.len() > 0 {
-            let counts = [train.len() as u32, validation.len() as u32];
-            counts.iter().chain(train).chain(validation).for_each(|number| bytes.extend(number.to_le_bytes()));
-        }
+        let Some(answers) = &self.answers else { return bytes };
+        bytes.extend(std::iter::repeat_n(u8::MAX, 5 * width));
+        let counts = answers.context().iter().map(|ranges| ranges.len() as u32);
+        let places = answers.context().iter().flatten().flat_map(|range| [range.start, range.end]);
+        counts.chain(places).for_each(|number| bytes.extend(number.to_le_bytes()));
         bytes
     }
 
@@ -228,34 +227,40 @@ impl Dataset {
         let cut = |bytes, ids| length(ids).and_then(|end| <[u8]>::split_at_checked(bytes, end)).ok_or_else(damaged);
         let (train, rest) = cut(ids, count(0))?;
         let (validation, rest) = cut(rest, count(1))?;
+        let (train, validation) = (TokenIds::read(train, width), TokenIds::read(validation, width));
         let (turns, places) = rest.split_at(rest.len().min(5 * width));
+        let none = u32::MAX >> (32 - 8 * width);
         let answers = match TokenIds::read(turns, width).iter().collect::<Vec<_>>()[..] {
             [] if turns.is_empty() => None,
-            [system, user, assistant, end, end_of_text] => Some(Answers {
-                tokens: [system, user, assistant, end],
-                end_of_text: Some(end_of_text).filter(|&id| id != u32::MAX >> (32 - 8 * width)),
-                only_read: if places.is_empty() {
-                    Default::default()
-                } else {
-                    only_read(places).ok_or_else(damaged)?
-                },
-            }),
+            [first, .., last] if turns.len() == 5 * width && first == none && last == none => {
+                let pairs = |numbers: &[u32]| numbers.as_chunks::<2>().0.iter().map(|&[from, to]| from..to).collect();
+                let numbers = of_splits(places, 2).ok_or_else(damaged)?;
+                Some(Answers::new(numbers.map(|numbers| pairs(&numbers))).ok_or_else(damaged)?)
+            }
+            [system, user, assistant, end, end_of_text] => {
+                let only_read = if places.is_empty() { Some(Default::default()) } else { of_splits(places, 1) };
+                let only_read = only_read.filter(|splits| splits.iter().all(|it| it.is_sorted_by(|a, b| a < b)));
+                let [read_in_train, read_in_validation] = only_read.ok_or_else(damaged)?;
+                let context = |ids: &TokenIds, only_read| {
+                    let end_of_text = Some(end_of_text).filter(|&id| id != none);
+                    TurnIds { tokens: [system, user, assistant, end], end_of_text, only_read }.context(ids)
+                };
+                Answers::new([context(&train, read_in_train), context(&validation, read_in_validation)])
+            }
             _ => return Err(damaged()),
         };
-        let (train, validation) = (TokenIds::read(train, width), TokenIds::read(validation, width));
         Ok(Self { train, validation, validation_bytes: count(2), answers })
     }
 }
 
-/// Reads the positions of assistant turns that do not count: two counts, and as many ascending numbers for each split.
-fn only_read(bytes: &[u8]) -> Option<[Vec<u32>; 2]> {
+/// Reads numbers of both splits: two counts, and `each` numbers for each one that is counted.
+fn of_splits(bytes: &[u8], each: usize) -> Option<[Vec<u32>; 2]> {
     let (numbers, rest) = bytes.as_chunks::<4>();
     let numbers: Vec<u32> = numbers.iter().map(|&bytes| u32::from_le_bytes(bytes)).collect();
     let (&[train, validation], places) = numbers.split_first_chunk::<2>()?;
-    let (train, after) = places.split_at_checked(train as usize)?;
-    let whole = rest.is_empty() && after.len() == validation as usize;
-    let ascend = train.is_sorted_by(|a, b| a < b) && after.is_sorted_by(|a, b| a < b);
-    (whole && ascend).then(|| [train.to_vec(), after.to_vec()])
+    let length = |count: u32| (count as usize).checked_mul(each);
+    let (train, after) = places.split_at_checked(length(train)?)?;
+    (rest.is_empty() && after.len() == length(validation)?).then(|| [train.to_vec(), after.to_vec()])
 }
 
 #[cfg(test)]
@@ -323,7 +328,8 @@ mod tests {
 
     /// Conversations: a question (1) and an answer of one token (2), after a long stretch that does not count.
     fn conversations() -> Dataset {
-        let answers = Some(Answers { tokens: [10, 11, 12, 13], end_of_text: Some(14), only_read: Default::default() });
+        let context = || vec![0..303, 305..306];
+        let answers = Answers::new([context(), context()]);
         let mut train = vec![11u32];
         train.extend([1; 300]);
         train.extend([13, 12, 2, 13, 14]);
@@ -340,7 +346,8 @@ mod tests {
                 batch.targets.as_slice().iter().copied().filter(|&id| id != IGNORED as u32).collect();
             assert!(!counted.is_empty() && counted.iter().all(|id| [2, 13].contains(id)), "{counted:?}");
         }
-        let silent = Dataset { train: vec![11, 1, 1, 1, 1, 1, 13, 11, 1, 13].into(), ..data };
+        let answers = Answers::new([vec![0..10; 1], Vec::new()]);
+        let silent = Dataset { train: vec![11, 1, 1, 1, 1, 1, 13, 11, 1, 13].into(), answers, ..data };
         assert_eq!(silent.check(4), Err(Error::NothingToLearn));
     }
 
@@ -349,18 +356,37 @@ mod tests {
         let data = conversations();
         assert_eq!(Dataset::from_bytes(&data.to_bytes()).unwrap(), data);
         assert!(Dataset::from_bytes(&data.to_bytes()[..data.to_bytes().len() - 2]).is_err());
-        let mut some = data.clone();
-        some.answers.as_mut().unwrap().only_read = [vec![302, 400], vec![7]];
-        let bytes = some.to_bytes();
-        assert_eq!(Dataset::from_bytes(&bytes).unwrap(), some);
-        for end in data.to_bytes().len() + 1..bytes.len() {
+        let bytes = data.to_bytes();
+        let plain = Dataset { answers: None, ..data.clone() }.to_bytes().len();
+        for end in plain + 1..bytes.len() {
             assert!(Dataset::from_bytes(&bytes[..end]).is_err(), "{end} of {}", bytes.len());
+        }
+        // A range that ends before it begins.
+        let mut wrong = bytes.clone();
+        wrong[plain + 10 + 8] = 0xff;
+        wrong[plain + 10 + 9] = 0xff;
+        assert!(Dataset::from_bytes(&wrong).is_err());
+    }
+
+    #[test]
+    fn the_ids_of_turns_in_an_older_run_become_its_loss_mask() {
+        let data = conversations();
+        let mut bytes = Dataset { answers: None, ..data.clone() }.to_bytes();
+        [10u16, 11, 12, 13, 14].iter().for_each(|id| bytes.extend(id.to_le_bytes()));
+        assert_eq!(Dataset::from_bytes(&bytes).unwrap(), data);
+        let none = bytes.clone();
+        // The answer of the training split, whose assistant token is at 302, does not count.
+        [1u32, 0, 302].iter().for_each(|number| bytes.extend(number.to_le_bytes()));
+        let context = Dataset::from_bytes(&bytes).unwrap().answers.unwrap().context().clone();
+        assert_eq!(context, [vec![0..306], vec![0..303, 305..306]]);
+        for end in none.len() + 1..bytes.len() {
+            assert!(Dataset::from_bytes(&bytes[..end]).is_err());
         }
     }
 
     #[test]
     fn ids_above_65_535_are_saved_with_their_width() {
-        let answers = Answers { tokens: [70_010, 11, 12, 13], end_of_text: None, only_read: [vec![302], vec![]] };
+        let answers = Answers::new([vec![0..1; 1], vec![]]).unwrap();
         let ids = |ids: Vec<u32>| TokenIds::from(ids);
         let plain =
             Dataset { train: ids(vec![70_001, 2]), validation: ids(vec![4]), validation_bytes: 5, answers: None };
@@ -370,23 +396,7 @@ mod tests {
         let conversations = Dataset { answers: Some(answers), ..plain };
         let longer = conversations.to_bytes();
         assert_eq!(Dataset::from_bytes(&longer).unwrap(), conversations);
-        // Five ids of turns, then two counts and a position.
-        let turns = bytes.len() + 5 * 4;
-        let cut = (bytes.len() + 1..turns).chain(turns + 1..longer.len());
-        assert!(cut.clone().count() > 0 && cut.into_iter().all(|end| Dataset::from_bytes(&longer[..end]).is_err()));
-    }
-
-    #[test]
-    fn an_answer_that_does_not_count_is_no_target() {
-        let mut data = conversations();
-        data.train = data.train.iter().chain([11, 1, 13, 12, 7, 13, 14]).collect();
-        // The second conversation's assistant token is at 309.
-        data.answers.as_mut().unwrap().only_read[0] = vec![309];
-        let targets = data.targets(Side::Train, &data.train, 1, data.train.len());
-        assert!(targets.contains(&2) && !targets.contains(&7));
-        data.answers.as_mut().unwrap().only_read[0] = vec![302];
-        let targets = data.targets(Side::Train, &data.train, 1, data.train.len());
-        assert!(!targets.contains(&2) && targets.contains(&7));
+        assert!((bytes.len() + 1..longer.len()).all(|end| Dataset::from_bytes(&longer[..end]).is_err()));
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod schedule;
 mod self_check;
 mod state;
 
-pub use answers::{Answers, Side};
+pub use answers::{Answers, ContextRanges, Side};
 pub use data::{Batch, Dataset, mix};
 pub use half_check::{HalfPrecision, check_half_precision};
 pub use history::{Evaluation, History, Sample, StepRecord};

@@ -6,6 +6,7 @@
 
 mod adapter;
 mod copied;
+mod date;
 mod deferred;
 mod files;
 mod inspecting;
@@ -22,6 +23,7 @@ use js_sys::Uint8Array;
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::prelude::*;
 
+pub use date::local_seconds;
 pub use unicode::{TextDecoder, nfc, nfd};
 
 use crate::{

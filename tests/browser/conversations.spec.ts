@@ -20,7 +20,7 @@ test("only the answers in a file of conversations are learned", async ({ page })
   await visit(
     page,
     "cpu",
-    "preset=tiny&layers=2&heads=2&width=32&context=32&batchSize=16&steps=200&evalEvery=100&warmupSteps=5&learningRate=0.01&dropout=0&seed=5",
+    "preset=tiny&layers=2&heads=2&width=32&context=64&batchSize=16&steps=200&evalEvery=100&warmupSteps=5&learningRate=0.01&dropout=0&seed=5",
   );
   await drop(page, [{ name: "digits.jsonl", text: `${records.join("\n")}\nnot json\n` }]);
   const text = step(page, "Text");
@@ -32,12 +32,12 @@ test("only the answers in a file of conversations are learned", async ({ page })
   const tokens = step(page, "Tokens");
   await tokens.getByText("Change", { exact: true }).click();
   await expect(tokens.getByText("Of a conversation the model learns the assistant’s words")).toBeVisible();
-  // Of "<|user|>what is 0<|end|><|assistant|>zero<|end|>" only the answer and its end token, which is shown as text,
-  // count.
+  // Of "<|im_start|>user\nwhat is 0<|im_end|>\n<|im_start|>assistant\nzero<|im_end|>\n" only the answer and its end, which
+  // is shown as text, count.
   const learned = await tokens.locator(".pieces .piece:not(.read)").allTextContents();
   expect(learned.slice(0, 5).join("")).toBe("zeroend of the turn");
-  expect((await tokens.locator(".pieces .piece.read").allTextContents()).slice(0, 3).join("")).toBe("Userwh");
-  await expect(tokens.locator(".turn-token").first()).toHaveAttribute("title", /^<\|user\|> · token \d+$/);
+  expect((await tokens.locator(".pieces .piece.read").allTextContents()).slice(0, 3).join("")).toBe("<|im_start|>us");
+  await expect(tokens.locator(".turn-token").first()).toHaveAttribute("title", /^<\|im_end\|> · token \d+$/);
 
   // Text preview and samples show conversations without their special tokens.
   const turns = text.locator(".turns .turn");
@@ -46,12 +46,15 @@ test("only the answers in a file of conversations are learned", async ({ page })
   const story = step(page, "Train").locator("lorito-story");
   const sample = await page.evaluate(async () => (await window.lorito.history()).samples.at(-1)?.text ?? "");
   const [written = ""] = sample.split("<|");
-  expect(sample, "the sample ends its answer").toContain("<|end|>");
+  expect(sample, "the sample ends its answer").toContain("<|im_end|>");
   await expect(story.locator(".now .turn.assistant .words").first()).toHaveText(written.trim());
   for (const view of [text.locator(".summary"), story]) await expect(view).not.toContainText("<|");
 
   const answer = await page.evaluate(() =>
-    window.lorito.generate("<|user|>what is 3<|end|><|assistant|>", { maxTokens: 6, temperature: 0 }),
+    window.lorito.generate("<|im_start|>user\nwhat is 3<|im_end|>\n<|im_start|>assistant\n", {
+      maxTokens: 6,
+      temperature: 0,
+    }),
   );
   expect(answer).toContain("three");
 });

@@ -32,13 +32,21 @@ const deferred = [
   "lorito::tokenizer::folder::",
   "lorito::tokenizer::gguf::",
   "lorito::tokenizer::unicode::",
+  "combine::",
   "csv_core::",
+  "minijinja::",
   "miniz_oxide::",
   "nom::",
   "rawzip::",
   "rayon_core::",
   "tokenizers::",
 ];
+
+/**
+ * Traits whose implementations are deferred: they read and write CubeCL's intermediate representation as text, which no
+ * run does.
+ */
+const traits = [" as pliron::parsable::Parsable>::", " as pliron::printable::Printable>::"];
 
 /**
  * Size in bytes below which a function is deferred only if all its callers are: the compiler merges similar small functions
@@ -48,7 +56,9 @@ const small = 400;
 
 /** Exceptions: functions that every plain text and every run needs. */
 const always = [
-  "lorito::chat::template::as_read",
+  "lorito::chat::template::is_chatml",
+  "lorito::chat::template::shown_turns",
+  "lorito::chat::template::template",
   "lorito::chat::whatsapp::date::",
   "lorito::chat::whatsapp::head::",
   "lorito::chat::whatsapp::layout::",
@@ -69,6 +79,8 @@ const named = (name, beginnings) => {
   return beginnings.some((beginning) => path.startsWith(beginning));
 };
 
+const isDeferred = (name) => named(name, deferred) || traits.some((implemented) => name.includes(implemented));
+
 /** `bytes`: a module with function names. Returns both modules, without names. */
 export function split(bytes) {
   const { leaving, entries } = choose(bytes);
@@ -82,7 +94,7 @@ function choose(bytes) {
   const functions = functionsOf(module).filter(({ base }) => !base);
   const sizes = bodySizes(bytes);
   const chosen = functions.filter(
-    ({ name }, index) => named(name, deferred) && !named(name, always) && sizes[index] >= small,
+    ({ name }, index) => isDeferred(name) && !named(name, always) && sizes[index] >= small,
   );
   const idle = deferred.filter((beginning) => !chosen.some(({ name }) => named(name, [beginning])));
   if (idle.length > 0) throw new Error(`no function's name begins with ${idle.join(", ")}`);

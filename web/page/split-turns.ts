@@ -41,7 +41,9 @@ export function splitTurns(
 ): readonly ShownTurn[] | undefined {
   if (!tokens) return undefined;
   const roles = speakers(tokens, onlyRead);
-  const parts = text.split(new RegExp(`(${[...roles.keys()].map(escaped).join("|")})`));
+  const parts = withoutCutToken(text, [...roles.keys()]).split(
+    new RegExp(`(${[...roles.keys()].map(escaped).join("|")})`),
+  );
   if (parts.length === 1) return undefined;
   let role = first;
   const turns: ShownTurn[] = [];
@@ -49,6 +51,13 @@ export function splitTurns(
     if (roles.has(part)) role = roles.get(part) ?? first;
     else if (part.trim()) turns.push({ role, text: part.trim() });
   return turns;
+}
+
+/** A text without the beginning of a token with which it breaks off, as a sample does. */
+function withoutCutToken(text: string, tokens: readonly string[]): string {
+  const cut = tokens.flatMap((token) => Array.from(token, (_, length) => token.slice(0, length)));
+  const longest = cut.filter((part) => part.length > 1 && text.endsWith(part)).sort((a, b) => b.length - a.length)[0];
+  return longest ? text.slice(0, -longest.length) : text;
 }
 
 function escaped(text: string): string {

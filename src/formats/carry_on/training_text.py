@@ -296,15 +296,25 @@ def end_of_text(tokenizer):
     return tokenizer.eos_token_id if ends is None else ends
 
 
+def begin_of_text(tokenizer):
+    with_all = tokenizer.backend_tokenizer.encode("a").ids
+    plain = tokenizer.backend_tokenizer.encode("a", add_special_tokens=False).ids
+    return next((with_all[:at] for at in range(len(with_all)) if with_all[at : at + len(plain)] == plain), [])
+
+
 class Tokens:
     """The ids of documents one after another, the end of text after each."""
 
     def __init__(self, documents, tokenizer):
         ids, learned = array("I"), bytearray()
-        end = end_of_text(tokenizer)
+        end, begins, starts = end_of_text(tokenizer), begin_of_text(tokenizer), True
         for batch in batches(cut_pieces(documents), 256):
             encoded = tokenizer.backend_tokenizer.encode_batch([text for text, _, _ in batch], add_special_tokens=False)
             for (_, learns, ends), encoding in zip(batch, encoded, strict=True):
+                if starts and learns:
+                    ids.extend(begins)
+                    learned.extend([learns] * len(begins))
+                starts = ends
                 ids.extend(encoding.ids)
                 learned.extend([learns] * len(encoding.ids))
                 if ends and end is not None:
