@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::file::{AddedToken, Cut, File, LARGEST_FILE, check, invalid, support, unsupported};
 use super::folder::Opened;
+use super::split::Pattern;
 use super::vocabulary::pair;
 use super::{TokenRoles, Tokenizer, alphabet};
 use crate::config::LARGEST_VOCABULARY;
@@ -34,6 +35,8 @@ pub struct GgufTokenizer<'a> {
     pub padding: Option<u32>,
     /// The id for unknown text.
     pub unknown: Option<u32>,
+    /// Whether a text begins with `begin` in any case.
+    pub add_begin: bool,
     /// Whether a text begins with a space in any case.
     pub add_space_prefix: bool,
     /// The chat template of transformers, in Jinja.
@@ -61,6 +64,7 @@ impl Tokenizer {
         // Files without it are older than it, and then of GPT-2.
         let pre = given.pre.as_deref().unwrap_or(WORDS[0]);
         support(WORDS.contains(&pre), || format!("pre-tokenizer {}", shown(pre)))?;
+        support(!given.add_begin, || "add_bos_token".to_owned())?;
         support(!given.add_space_prefix, || "add_space_prefix".to_owned())?;
         let mut file = given.byte_level()?;
         let left_out = file.keep_rows(rows)?;
@@ -99,7 +103,7 @@ impl GgufTokenizer<'_> {
         let single: HashSet<u8> = ordinary.iter().filter(|bytes| bytes.len() == 1).map(|bytes| bytes[0]).collect();
         let file = match single.len() {
             256 if merges.is_empty() => File::new(Cut::Bytes, added, vocabulary, merges),
-            256 => File::new(Cut::Words, added, vocabulary, merges),
+            256 => File::new(Cut::Words(Pattern::Gpt2), added, vocabulary, merges),
             // Lorito's tokenizers of characters leave as merges of their bytes (`byte_level.rs`).
             _ => {
                 for (token, id) in vocabulary.iter_mut().zip(0..) {
