@@ -352,6 +352,7 @@ fn files_that_lie_about_themselves_are_refused() {
             Written::set("tokenizer.ggml.model", text("tokenizer.ggml.model", "llama"))
         }),
         ("another pre-tokenizer", "tokenizer-unsupported", add(text("tokenizer.ggml.pre", "llama-bpe"))),
+        ("a token that begins each text", "tokenizer-unsupported", add(value("tokenizer.ggml.add_bos_token", 7, &[1]))),
         ("tokens that are numbers", "gguf-invalid", {
             Written::set("tokenizer.ggml.tokens", array("tokenizer.ggml.tokens", 4, 1, &[0; 4]))
         }),

@@ -47,7 +47,7 @@ impl Parts {
     }
 
     /// All that has been read from an offset on, without a gap in one part; empty if nothing has.
-    pub fn from(&self, offset: u64) -> &[u8] {
+    pub(crate) fn from(&self, offset: u64) -> &[u8] {
         let found = self.read.iter().filter_map(|(from, bytes)| {
             let skip = usize::try_from(offset.checked_sub(*from)?).ok()?;
             bytes.get(skip..)
@@ -59,7 +59,7 @@ impl Parts {
     ///
     /// # Errors
     /// [`Stop::Wanted`] if they have not been read, [`Error::FileTruncated`] if the file ends before.
-    pub fn get(&self, range: Range<u64>) -> Reading<&[u8]> {
+    pub(crate) fn get(&self, range: Range<u64>) -> Reading<&[u8]> {
         if range.end > self.total {
             return Err(Error::FileTruncated { found: self.total, expected: range.end }.into());
         }
@@ -73,7 +73,7 @@ impl Parts {
     }
 
     /// A cursor at the beginning, which reads at most `most` bytes.
-    pub fn cursor(&self, most: u64) -> Cursor<'_> {
+    pub(crate) fn cursor(&self, most: u64) -> Cursor<'_> {
         Cursor { bytes: self.from(0), at: 0, total: self.total, most }
     }
 }
@@ -124,7 +124,8 @@ impl<'a> Cursor<'a> {
         let Some(bytes) = self.bytes.get(self.at..end as usize) else {
             // Twice as much each time, so that a long header is not read in a thousand steps.
             let more = end.max(2 * self.bytes.len() as u64).max(FIRST).min(self.most).min(self.total);
-            return Err(Stop::Wanted(vec![0..more]));
+            let beginning = 0..more;
+            return Err(Stop::Wanted(vec![beginning]));
         };
         self.at = end as usize;
         Ok(bytes)
@@ -151,14 +152,17 @@ mod tests {
     fn a_cursor_asks_for_a_longer_beginning_until_the_file_ends() {
         let mut parts = Parts::new("a".into(), 200_000);
         let wanted = |parts: &Parts, length| match parts.cursor(150_000).take(length) {
-            Err(Stop::Wanted(ranges)) => ranges,
+            Err(Stop::Wanted(ranges)) => match &ranges[..] {
+                [only] => only.clone(),
+                _ => panic!("{ranges:?}"),
+            },
             other => panic!("{other:?}"),
         };
-        assert_eq!(wanted(&parts, 4), [0..FIRST]);
+        assert_eq!(wanted(&parts, 4), 0..FIRST);
         parts.put(0, vec![0; FIRST as usize]);
-        assert_eq!(wanted(&parts, FIRST + 1), [0..2 * FIRST]);
+        assert_eq!(wanted(&parts, FIRST + 1), 0..2 * FIRST);
         parts.put(0, vec![0; 2 * FIRST as usize]);
-        assert_eq!(wanted(&parts, 2 * FIRST + 1), [0..150_000]);
+        assert_eq!(wanted(&parts, 2 * FIRST + 1), 0..150_000);
         assert_eq!(parts.held(), 2 * FIRST);
         let refused = |length| match parts.cursor(150_000).take(length) {
             Err(Stop::Refused(error)) => error.code(),
@@ -176,7 +180,7 @@ mod tests {
         parts.put(4, vec![4, 5, 6, 7]);
         assert_eq!(parts.get(3..5).unwrap(), [3, 4]);
         assert_eq!(parts.get(4..8).unwrap(), [4, 5, 6, 7]);
-        assert!(matches!(parts.get(3..7), Err(Stop::Wanted(ranges)) if ranges == [3..7]));
+        assert!(matches!(parts.get(3..7), Err(Stop::Wanted(ranges)) if ranges[0] == (3..7)));
         assert!(matches!(parts.get(9..11), Err(Stop::Refused(Error::FileTruncated { found: 10, expected: 11 }))));
         assert_eq!(parts.from(20), [0u8; 0]);
     }

@@ -35,6 +35,8 @@ pub struct GgufTokenizer<'a> {
     pub padding: Option<u32>,
     /// The id for unknown text.
     pub unknown: Option<u32>,
+    /// Whether a text begins with `begin` in any case.
+    pub add_begin: bool,
     /// Whether a text begins with a space in any case.
     pub add_space_prefix: bool,
     /// The chat template of transformers, in Jinja.
@@ -61,6 +63,7 @@ impl Tokenizer {
         support(given.model == "gpt2", || format!("it is of the kind {}, and gpt2 can be read", shown(&given.model)))?;
         // Files without it are older than it, and then of GPT-2.
         let pre = given.pre.as_deref().unwrap_or(WORDS[0]);
+        support(!given.add_begin, || "add_bos_token".to_owned())?;
         support(!given.add_space_prefix, || "add_space_prefix".to_owned())?;
         let file = given.byte_level()?;
         let mut file = match pre {

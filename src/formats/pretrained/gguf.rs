@@ -104,6 +104,7 @@ fn tokenizer(header: &Header, rows: usize) -> Result<Opened> {
             end_of_turn: id("eot"),
             padding: id("padding"),
             unknown: id("unknown"),
+            add_begin: says("add_bos_token"),
             add_space_prefix: says("add_space_prefix"),
             chat_template: owned(header.text("tokenizer.chat_template")?),
         },
