@@ -130,6 +130,16 @@ pub enum Error {
     // Files of weights
     #[error("not a safetensors file: {reason}")]
     SafetensorsInvalid { reason: String },
+    #[error("no GGUF file that can be read: {reason}")]
+    GgufInvalid { reason: String },
+    /// The setting may change what the model computes.
+    #[error("the file sets {setting} to {found}, which is not known")]
+    GgufSettingUnknown { setting: String, found: String },
+    #[error("no file of PyTorch's weights that can be read: {reason}")]
+    TorchFileInvalid { reason: String },
+    /// `found`: the opcode or global that a plain state dict does not have.
+    #[error("the file of PyTorch's weights refers to {found}, which is not run")]
+    PickleRefused { found: String },
     #[error("the header claims {bytes} bytes; at most {limit} are read")]
     HeaderTooLarge { bytes: u64, limit: u64 },
     /// `found`: names that the file has instead, the most similar ones first.
@@ -139,6 +149,9 @@ pub enum Error {
     TensorShape { tensor: String, found: Vec<usize>, expected: Vec<usize> },
     #[error("tensor {tensor} has type {found}; {supported:?} are right")]
     TensorType { tensor: String, found: String, supported: Vec<String> },
+    /// `strides`: the distances between neighbours along each axis, in numbers.
+    #[error("tensor {tensor} is a view with strides {strides:?}")]
+    TensorNotContiguous { tensor: String, strides: Vec<usize> },
     #[error("GPT-2 has no tensor {tensor}")]
     TensorUnknown { tensor: String },
     #[error("tensor {tensor} holds what is no number")]
@@ -187,6 +200,14 @@ pub enum Error {
     GpuCommandRejected { reason: String },
     #[error("{reason}")]
     Internal { reason: String },
+}
+
+/// Longest name of a file's that an error repeats, in characters.
+const LONGEST_NAME: usize = 80;
+
+/// The beginning of a name that a file states, for an error: it may be as long as the file.
+pub(crate) fn shown(name: &str) -> String {
+    name.chars().take(LONGEST_NAME).collect()
 }
 
 impl Error {

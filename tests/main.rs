@@ -20,6 +20,8 @@ mod memory;
 mod peft_forms;
 mod pretrained;
 mod pretrained_forms;
+mod pretrained_gguf;
+mod pretrained_torch;
 mod run;
 mod session;
 mod settings;

@@ -39,7 +39,8 @@ fn gpu_session() -> Session {
     Session::new(Device::driver_gpu(), Engine::WebGpu, limits)
 }
 
-fn assert_logits(session: &Session, name: &str) {
+/// Requires that the logits after the text of expected.json equal those of transformers.
+pub fn assert_logits(session: &Session, name: &str) {
     let (expected, text) = expected(name);
     let ids = session.encode(&text).unwrap();
     assert_eq!(ids[..expected.ids.len()], expected.ids, "{name}");
@@ -307,10 +308,10 @@ fn all_pieces_must_arrive_complete() {
     assert_eq!(block_on(session.push_pretrained(&[])).unwrap_err().code(), "no-model-opening");
     assert_eq!(session.finish_pretrained().unwrap_err().code(), "no-model-opening");
     let files = files("prefixed");
-    let pieces = session.begin_pretrained(&folder(&files)).unwrap();
+    let pieces = session.begin_pretrained(&folder(&files).unwrap()).unwrap();
     block_on(session.push_pretrained(&files[&pieces[0].file][pieces[0].from as usize..pieces[0].to as usize])).unwrap();
     assert_eq!(session.finish_pretrained().unwrap_err().code(), "file-truncated");
-    session.begin_pretrained(&folder(&files)).unwrap();
+    session.begin_pretrained(&folder(&files).unwrap()).unwrap();
     assert_eq!(block_on(session.push_pretrained(&[0; 3])).unwrap_err().code(), "file-truncated");
     assert_eq!(session.finish_pretrained().unwrap_err().code(), "no-model-opening");
 }
@@ -319,5 +320,5 @@ fn all_pieces_must_arrive_complete() {
 fn a_model_that_does_not_fit_is_refused_before_its_weights_are_read() {
     let limits = Limits { largest_buffer: 1 << 20, total: 20_000 };
     let mut session = Session::new(Device::cpu(), Engine::Cpu, limits);
-    assert_eq!(session.begin_pretrained(&folder(&files("prefixed"))).unwrap_err().code(), "model-too-large");
+    assert_eq!(session.begin_pretrained(&folder(&files("prefixed")).unwrap()).unwrap_err().code(), "model-too-large");
 }

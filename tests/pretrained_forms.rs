@@ -232,7 +232,7 @@ fn an_untied_head_that_does_not_fit_is_refused_before_it_is_allocated() {
     files.insert(WEIGHTS.into(), safetensors(&tensors));
     let begin = |total: u64| {
         let limits = Limits { total, ..CPU_LIMITS };
-        Session::new(Device::cpu(), Engine::Cpu, limits).begin_pretrained(&folder(&files)).is_ok()
+        Session::new(Device::cpu(), Engine::Cpu, limits).begin_pretrained(&folder(&files).unwrap()).is_ok()
     };
     // The smallest budget for the tied model.
     let (mut low, mut high) = (0, CPU_LIMITS.total);

@@ -148,6 +148,8 @@ pub struct Family {
     pub read_config: fn(Value) -> Result<ModelConfig>,
     /// Writes a config.json, without its fields about tokens.
     pub write_config: fn(&ModelConfig) -> Value,
+    /// The known keys of GGUF's metadata, without the family's name before them. Other keys are refused.
+    pub gguf: &'static [(&'static str, GgufKey)],
     /// The only activation that llama.cpp supports for it.
     pub llama_cpp_activation: Activation,
     /// The prefix of tensor names in models with a head; files of a model without one lack it.
@@ -156,6 +158,19 @@ pub struct Family {
     pub landmark: &'static str,
     /// Suffixes of tensor names in blocks that are not weights.
     pub masks: &'static [&'static str],
+}
+
+/// What a key of GGUF's metadata means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GgufKey {
+    /// The same as this field of config.json; it must be there.
+    Required(&'static str),
+    /// The same as this field of config.json, which may be missing.
+    Optional(&'static str),
+    /// The width of the heads, which follows from other keys, and may not differ.
+    HeadWidth,
+    /// Nothing that affects the computation.
+    Ignored,
 }
 
 impl PartialEq for Family {

@@ -10,7 +10,7 @@ use super::{
     ModelFile,
     columns::Columns,
     ggml::{BLOCK, Encoding},
-    gguf::{Metadata, Tensor, Values, write},
+    gguf::write::{Metadata, Tensor, Values, write},
 };
 use crate::{
     architecture::{Architecture, Module, Positions, Projection, Shape},

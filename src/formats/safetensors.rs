@@ -28,7 +28,7 @@ pub const LARGEST_HEADER: u64 = 16 << 20;
 const MOST_TENSORS: usize = 4096;
 
 /// Number of bytes of the header's length, which comes first; tensors begin at a multiple of it.
-const PREFIX: usize = 8;
+pub const PREFIX: usize = 8;
 
 const METADATA: &str = "__metadata__";
 
@@ -53,18 +53,26 @@ pub fn check_weights(beginning: &[u8], total: u64) -> Result<()> {
     Header::read(beginning, Some(total)).map(drop)
 }
 
+/// The offset at which the header ends, by the bytes before it.
+///
+/// # Errors
+/// [`Error::HeaderTooLarge`]
+pub fn header_end(prefix: &[u8]) -> Result<u64> {
+    let length = prefix.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+    match length > LARGEST_HEADER {
+        true => Err(Error::HeaderTooLarge { bytes: length, limit: LARGEST_HEADER }),
+        false => Ok(PREFIX as u64 + length),
+    }
+}
+
 impl Header {
     /// Reads the header from the beginning of a file of `total` bytes, if that is known.
     pub fn read(beginning: &[u8], total: Option<u64>) -> Result<Self> {
         refuse_pointer("*.safetensors", beginning)?;
         let found = total.unwrap_or(beginning.len() as u64);
         let truncated = |expected: u64| Error::FileTruncated { found, expected };
-        let prefix = beginning.first_chunk::<PREFIX>().ok_or(truncated(PREFIX as u64))?;
-        let length = u64::from_le_bytes(*prefix);
-        if length > LARGEST_HEADER {
-            return Err(Error::HeaderTooLarge { bytes: length, limit: LARGEST_HEADER });
-        }
-        let start = PREFIX as u64 + length;
+        let prefix = beginning.get(..PREFIX).ok_or(truncated(PREFIX as u64))?;
+        let start = header_end(prefix)?;
         let json = beginning.get(PREFIX..start as usize).ok_or(truncated(start))?;
         let Parsed { metadata, mut tensors } = serde_json::from_slice(json).map_err(invalid)?;
         tensors.sort_by_key(|(_, info)| info.data_offsets);

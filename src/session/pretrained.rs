@@ -1,4 +1,4 @@
-//! Opens a Hugging Face model piece by piece, while the previous model stays usable.
+//! Opens a model of another program piece by piece, while the previous model stays usable.
 
 use std::rc::Rc;
 
@@ -76,15 +76,17 @@ impl Opening {
 }
 
 impl Session {
-    /// Begins to open a Hugging Face model from its small files and the beginnings of its large ones. A model that was
+    /// Begins to open a Hugging Face model or a GGUF file from its small files and the headers of its large ones. A model that was
     /// being opened is dropped; the current one stays. Returns the pieces of the weight files, in the order in which
     /// [`Session::push_pretrained`] expects their bytes.
     ///
     /// # Errors
     /// [`Error::FileMissing`] or [`Error::GitLfsPointer`] if a file is not there; [`Error::ArchitectureUnsupported`] or
     /// [`Error::SettingUnsupported`] if it is not a GPT-2 that can be opened; [`Error::ConfigurationInvalid`],
-    /// [`Error::SafetensorsInvalid`], [`Error::TensorMissing`], [`Error::TensorShape`], [`Error::TensorType`] or
-    /// [`Error::TensorUnknown`] if the files contradict each other or are damaged; those of
+    /// [`Error::SafetensorsInvalid`], [`Error::TorchFileInvalid`], [`Error::GgufInvalid`], [`Error::HeaderTooLarge`],
+    /// [`Error::TensorMissing`], [`Error::TensorShape`], [`Error::TensorType`], [`Error::TensorNotContiguous`] or
+    /// [`Error::TensorUnknown`] if the files contradict each other or are damaged; [`Error::PickleRefused`] if one holds
+    /// more than weights; those of
     /// [`Tokenizer::from_folder`](crate::tokenizer::Tokenizer::from_folder); [`Error::ModelTooLarge`] if the model does
     /// not fit into memory.
     pub fn begin_pretrained(&mut self, folder: &Folder) -> Result<Vec<Piece>> {

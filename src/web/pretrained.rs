@@ -1,34 +1,53 @@
-//! Methods that open a Hugging Face folder: small files whole, large ones by their headers and then piece by piece.
+//! Methods that open models of other programs: small files whole, large ones by their headers and then piece by piece.
 
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 
-use super::{Session, Thrown, answer, thrown};
+use super::{Session, Thrown, answer, thrown, to_js};
 use crate::{
-    formats::{self, Beginning, Folder},
+    formats::{self, Folder, INDICES, Parts},
     tokenizer::TOKENIZER_FILES,
 };
 
 #[wasm_bindgen]
 impl Session {
-    /// Begins to open a model. `names`, `contents` and `totals` correspond by index: for a weight file the content is
-    /// its header, with the eight bytes before it, and the total is the size of the whole file. Returns the pieces that
-    /// `pushPretrained` expects, in order.
+    /// The parts of a weight file of `total` bytes that have to be read before its model can be opened, each from a byte
+    /// to the one after its last; none if those that begin at `froms` are enough.
+    #[wasm_bindgen(js_name = wantedParts, unchecked_return_type = "[from: number, to: number][]")]
+    pub fn wanted_parts(
+        &self,
+        name: String,
+        total: f64,
+        froms: Vec<f64>,
+        #[wasm_bindgen(unchecked_param_type = "Uint8Array[]")] contents: &Array,
+    ) -> Thrown<JsValue> {
+        let mut file = Parts::new(name, total as u64);
+        for (from, content) in froms.into_iter().zip(contents.iter()) {
+            file.put(from as u64, content.unchecked_into::<Uint8Array>().to_vec());
+        }
+        let wanted = formats::wanted_parts(&file).map_err(thrown)?;
+        to_js(&wanted.into_iter().map(|range| (range.start, range.end)).collect::<Vec<_>>())
+    }
+
+    /// Begins to open a model. `names`, `froms`, `contents` and `totals` correspond by index: a weight file comes once
+    /// for each part of it that `wantedParts` has asked for, with the part's first byte and the size of the whole file.
+    /// Returns the pieces that `pushPretrained` expects, in order.
     #[wasm_bindgen(js_name = beginPretrained, unchecked_return_type = "Piece[]")]
     pub fn begin_pretrained(
         &mut self,
         names: Vec<String>,
+        froms: Vec<f64>,
         #[wasm_bindgen(unchecked_param_type = "Uint8Array[]")] contents: &Array,
         totals: Vec<f64>,
     ) -> Thrown<JsValue> {
         let mut folder = Folder::default();
-        for ((name, content), total) in names.into_iter().zip(contents.iter()).zip(totals) {
+        for (((name, from), content), total) in names.into_iter().zip(froms).zip(contents.iter()).zip(totals) {
             let bytes = content.unchecked_into::<Uint8Array>().to_vec();
             match &name[..] {
                 "config.json" => folder.config = bytes,
-                "model.safetensors.index.json" => folder.index = Some(bytes),
+                _ if INDICES.contains(&&name[..]) => folder.index = Some((name, bytes)),
                 _ if TOKENIZER_FILES.contains(&&name[..]) => drop(folder.tokenizer.insert(name, bytes)),
-                _ => folder.weights.push(Beginning { name, bytes, total: total as u64 }),
+                _ => folder.weight_file(name, total as u64).put(from as u64, bytes),
             }
         }
         answer(self.0.begin_pretrained(&folder))

@@ -46,6 +46,19 @@ test("a model opens by its name, and a second time without any request", async (
   await expect.poll(() => hub.log.length).toBe(2 * asked);
 });
 
+test("a model opens whose only weights are PyTorch's", async ({ page, hub }) => {
+  const files = ["config.json", "tokenizer.json"].map((name) => [name, fixture(`pretrained/prefixed/${name}`)]);
+  hub.put("ana/old", {
+    ...Object.fromEntries(files),
+    "pytorch_model.bin": fixture("torch/prefixed.bin"),
+    "tf_model.h5": "x",
+  });
+  await visitWith(page, hub);
+  await openByName(page, "ana/old");
+  await expect.poll(() => page.evaluate(async () => (await window.lorito.modelSummary())?.config.context)).toBe(32);
+  expect(hub.log.filter(({ line }) => line.includes("tf_model"))).toEqual([]);
+});
+
 test("a hub model stays open when its stored files are deleted, also through a crash", async ({ page, hub, guard }) => {
   guard.allowed.push(/unreachable/);
   await visitWith(page, hub);
@@ -174,7 +187,7 @@ test("a model opens although the disk is full", async ({ page, hub }) => {
 test("missing models and the hub's refusals are reported in a sentence", async ({ page, hub, guard }) => {
   guard.allowed.push(/Failed to load resource/);
   hub.put("ana/secret", { "small.safetensors": small }, "main", true);
-  hub.put("ana/old", { "config.json": "{}", "pytorch_model.bin": "x", "tf_model.h5": "x", "model.onnx": "x" });
+  hub.put("ana/old", { "config.json": "{}", "tf_model.h5": "x", "model.onnx": "x" });
   hub.put("ana/words", { "README.md": "words" });
   await visitWith(page, hub);
   await prepare(page);
@@ -183,7 +196,7 @@ test("missing models and the hub's refusals are reported in a sentence", async (
     ["ana/none", "hub-not-found", `There is no ana/none on ${host}, or it is private.`],
     [`${name}@v9`, "hub-revision-not-found", `${name} on ${host} has no state called “v9”.`],
     ["ana/secret", "hub-forbidden", `${host} does not give ana/secret to everybody`],
-    ["ana/old", "hub-no-safetensors", "in other forms only (pytorch_model.bin, tf_model.h5, model.onnx)"],
+    ["ana/old", "hub-no-safetensors", "in other forms only (tf_model.h5, model.onnx)"],
     ["ana/words", "hub-no-model", `ana/words on ${host} has no weights`],
     ["../etc", "hub-name-invalid", "“../etc” is no name on the hub."],
     ["datasets/ana/small", "hub-name-invalid", "“datasets/ana/small” is no name on the hub."],

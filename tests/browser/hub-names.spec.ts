@@ -115,7 +115,11 @@ test("only the needed files of a model are fetched", () => {
     "adapter_model.safetensors",
   ]);
   expect(needed("README.md", "mine.safetensors")).toEqual(["mine.safetensors"]);
-  expect(codeOf(() => needed("config.json", "pytorch_model.bin"))).toBe("hub-no-safetensors");
+  const bin = ["config.json", "merges.txt", "vocab.json", "pytorch_model.bin"];
+  expect(needed(...bin, "flax_model.msgpack", "training_args.bin", "tf_model.h5")).toEqual(bin);
+  expect(needed("README.md", "config.json", "small.Q8_0.gguf")).toEqual(["small.Q8_0.gguf"]);
+  for (const others of [["tf_model.h5"], ["small.Q4_0.gguf", "small.Q8_0.gguf"]])
+    expect(codeOf(() => needed("config.json", ...others))).toBe("hub-no-safetensors");
   expect(codeOf(() => needed("config.json", "a.safetensors", "b.safetensors"))).toBe("hub-no-model");
   expect(codeOf(() => neededFiles(place, [{ path: "model.safetensors", bytes: 2 ** 33, hash: "" }]))).toBe(
     "hub-too-large",

@@ -65,6 +65,13 @@ test("dropped files are sorted into models, runs and texts by their names", () =
     [[zip("model.zip", ...at("models/mine", model), "models/README.md")], { models: [["model.zip"]] }],
     [[zip("thin.zip", ...adapter)], { models: [["thin.zip"]] }],
     [[zip("chats.zip", "a.txt", "b.jpg")], { texts: ["chats.zip"] }],
+    [["small.gguf", "a.txt"], { models: [["small.gguf"]], texts: ["a.txt"] }],
+    [
+      at("gpt", ["config.json", "pytorch_model.bin", "vocab.json"]),
+      { models: [at("gpt", ["config.json", "pytorch_model.bin", "vocab.json"])] },
+    ],
+    // Opening it says which files are missing.
+    [["pytorch_model.bin"], { models: [["pytorch_model.bin"]] }],
     [[{ name: "letter.txt", data, isPage: true }, "a.txt"], { models: [["letter.txt"]], texts: ["a.txt"] }],
   ];
   for (const [given, right] of cases) expect(sorted(...given), JSON.stringify(given)).toEqual({ ...none, ...right });
@@ -82,6 +89,7 @@ test("weight files are chosen like in transformers", () => {
   const two = shards("model", 2);
   const stale = shards("model", 3);
   const half = shards("model.fp16", 2);
+  const bins = shards("pytorch_model", 2).map((name) => name.replace(".safetensors", ".bin"));
   const cases: [string[], string[] | undefined, string[], string[]][] = [
     [["model.safetensors"], undefined, ["model.safetensors"], []],
     [["model.safetensors", ...two], two, ["model.safetensors"], two],
@@ -97,7 +105,14 @@ test("weight files are chosen like in transformers", () => {
     [two.slice(1), undefined, two, []],
     [[...two, ...half], undefined, [], [...two, ...half]],
     [["a.safetensors", "b.safetensors"], undefined, [], ["a.safetensors", "b.safetensors"]],
-    [["config.json", "pytorch_model.bin"], undefined, [], []],
+    [["config.json", "pytorch_model.bin", "training_args.bin"], undefined, ["pytorch_model.bin"], []],
+    [["model.safetensors", "pytorch_model.bin"], undefined, ["model.safetensors"], []],
+    [["pytorch_model.bin", ...bins], bins, ["pytorch_model.bin"], bins],
+    [bins, undefined, bins, []],
+    [[...bins, "pytorch_model.bin.index.json"], bins, bins, []],
+    [["config.json", "small.Q4_K.gguf"], undefined, ["small.Q4_K.gguf"], []],
+    [["a.gguf", "b.gguf"], undefined, [], ["a.gguf", "b.gguf"]],
+    [["pytorch_model.bin", "a.gguf"], undefined, ["pytorch_model.bin"], []],
     [["deeper/model.safetensors"], undefined, [], []],
   ];
   for (const [names, indexed, weights, passedOver] of cases)
@@ -125,7 +140,8 @@ function file(name: string, size = 2, content = "{}", unpacked: string[] = []): 
     unpacked.push(name);
     return new Blob([content]);
   };
-  return { name, size, whole, start: async (length) => new TextEncoder().encode(content).slice(0, length) };
+  const part = async (from: number, to: number) => new TextEncoder().encode(content).slice(from, to);
+  return { name, size, whole, part, start: (length) => part(0, length) };
 }
 
 test("a model and an adapter in one folder are both found, and a missing file is named", () => {
@@ -137,6 +153,7 @@ test("a model and an adapter in one folder are both found, and a missing file is
   const adapter = ["adapter_config.json", "adapter_model.safetensors"];
   expect(parts(...model, ...adapter)).toMatchObject({ adapter: adapter[0], notices: [] });
   expect(parts(...adapter)).toEqual({ base: undefined, adapter: adapter[0], notices: [] });
+  expect(parts("a/small.gguf", "a/README.md")).toMatchObject({ base: ["small.gguf", "README.md"], adapter: undefined });
   expect(parts("b/config.json", "b/w.safetensors", "a/adapter_config.json", "a/adapter_model.safetensors")).toEqual({
     base: ["config.json", "w.safetensors"],
     adapter: "a/adapter_config.json",

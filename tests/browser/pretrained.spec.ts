@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
-import { onceIsEnough, step, visit, write } from "./person";
+import { drop, onceIsEnough, step, visit, write } from "./person";
 import { type Lie, zip } from "./zip";
 
 const folder = new URL("../fixtures/pretrained/", import.meta.url);
@@ -51,8 +51,94 @@ test("Hugging Face folders open, one after the other", async ({ page }, { projec
     });
 });
 
+const given = (name: string, path: string): Given => ({
+  name,
+  mimeType: "application/octet-stream",
+  buffer: readFileSync(new URL(`../fixtures/${path}`, import.meta.url)),
+});
+
+/** The files of a folder whose weights are PyTorch's. */
+const withWeights = (model: string, ...weights: Given[]) => [
+  ...files(model).filter(({ name }) => !name.includes(".safetensors")),
+  ...weights,
+];
+
+const old = withWeights("prefixed", given("pytorch_model.bin", "torch/prefixed.bin"));
+
 test.describe("one engine is enough", () => {
   onceIsEnough();
+
+  test("PyTorch's weights open, and nothing in them is run", async ({ page }) => {
+    await visit(page, "cpu");
+    const isOpen = () => expect(step(page, "Share").getByText(/ is open\.$/)).toBeVisible();
+    for (const [model, chosen] of [
+      ["prefixed", old],
+      ["plain", withWeights("plain", given("pytorch_model.bin", "torch/plain.bin"))],
+      [
+        "sharded",
+        withWeights(
+          "sharded",
+          given("pytorch_model-00001-of-00002.bin", "torch/sharded-00001-of-00002.bin"),
+          given("pytorch_model-00002-of-00002.bin", "torch/sharded-00002-of-00002.bin"),
+          given("pytorch_model.bin.index.json", "torch/sharded.index.json"),
+        ),
+      ],
+    ] as const) {
+      await choose(page, [...chosen]);
+      await expect(() => expectLogits(page, model), model).toPass({ timeout: 30_000 });
+      await isOpen();
+    }
+    await choose(page, [archive(zip(old.map(({ name, buffer }) => ({ name: `old/${name}`, buffer }))))]);
+    await expect(() => expectLogits(page, "prefixed")).toPass({ timeout: 30_000 });
+    const alert = step(page, "Share").getByRole("alert");
+    await choose(
+      page,
+      old.filter(({ name }) => name !== "config.json"),
+    );
+    await expect(alert).toContainText("config.json is missing.");
+    const weights = given("pytorch_model.bin", "torch/prefixed.bin");
+    // A call of another function, of the same length.
+    const text = weights.buffer.toString("latin1").replace("ctorch\nFloatStorage", "cposix\nsystem\nxxxxx");
+    await choose(page, withWeights("prefixed", { ...weights, buffer: Buffer.from(text, "latin1") }));
+    await expect(alert).toContainText("it refers to posix.system");
+    await expectLogits(page, "prefixed");
+  });
+
+  test("GGUF files open, dropped and chosen, and so do our own", async ({ page }) => {
+    await visit(page, "cpu");
+    const mixed = given("mixed.gguf", "gguf/mixed.gguf");
+    const { ids, logits } = JSON.parse(given("", "gguf/mixed.json").buffer.toString());
+    const isMixed = () =>
+      expect(async () => {
+        const got = await page.evaluate(async (ids) => [...(await window.lorito.logits(ids))], ids as number[]);
+        expect(got.length).toBe(logits.length);
+        for (const [index, value] of (logits as number[]).entries())
+          expect(Math.abs((got[index] ?? Number.NaN) - value)).toBeLessThan(1e-3);
+      }).toPass({ timeout: 30_000 });
+    await choose(page, [mixed]);
+    await isMixed();
+    expect((await write(page, "El gato")).length).toBeGreaterThan(5);
+    await choose(page, files("prefixed"));
+    await expect(() => expectLogits(page, "prefixed")).toPass({ timeout: 30_000 });
+    await drop(page, [{ name: mixed.name, bytes: [...mixed.buffer] }]);
+    await isMixed();
+    const same = await page.evaluate(async () => {
+      const ids = await window.lorito.encode("El gato");
+      const before = await window.lorito.logits(ids);
+      await window.lorito.importModel(await window.lorito.exportModel("gguf-f16", "back"));
+      const after = await window.lorito.logits(await window.lorito.encode("El gato"));
+      return Math.max(...before.map((value, index) => Math.abs(value - (after[index] ?? Number.NaN))));
+    });
+    expect(same).toBeLessThan(0.05);
+    const alert = step(page, "Share").getByRole("alert");
+    for (const [buffer, sentence] of [
+      [mixed.buffer.subarray(0, 9000), "The file ends after"],
+      [Buffer.from("GGUF, but not really one of them"), "This is no GGUF file that can be read"],
+    ] as const) {
+      await choose(page, [{ ...mixed, buffer: Buffer.from(buffer) }]);
+      await expect(alert).toContainText(sentence);
+    }
+  });
 
   test("an archive opens, wherever its folder is, and so does our own export", async ({ page }) => {
     await visit(page, "cpu");

@@ -95,6 +95,14 @@ const WORDS: &[&[u8]] = &[
     b"\"id\":",
     b"\xC4\xA0",
     b"#version",
+    b"GGUF\x03\0\0\0",
+    b"\0\0\0\0\0\0\0\x10",
+    b"\x09\0\0\0\x08\0\0\0",
+    b"PK\x05\x06",
+    b"\x80\x02}q\0",
+    b"cos\nsystem\n",
+    b"(tR",
+    b"\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f",
 ];
 
 /// The longest damaged file, in bytes.

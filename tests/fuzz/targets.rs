@@ -9,7 +9,7 @@ use lorito::{
     config::{Limits, ModelConfig, TrainConfig},
     corpus::{Corpus, Encoding, FileReader, HeldBack, ReadOptions, likely_field},
     device::Engine,
-    formats::{self, Beginning, Folder, GgufPrecision, Pretrained},
+    formats::{self, Folder, GgufPrecision, Parts, Pretrained},
     tokenizer::{Kind, Tokenizer},
     train::Dataset,
 };
@@ -115,21 +115,27 @@ pub fn targets() -> Vec<Target> {
             }
         }),
     );
-    add("weights of a folder", fixtures!("pretrained/prefixed/model.safetensors"), Box::new(read_weights));
+    for (name, file, whole) in [
+        ("weights of a folder", "model.safetensors", fixtures!("pretrained/prefixed/model.safetensors")),
+        ("weights of PyTorch", "pytorch_model.bin", fixtures!("torch/prefixed.bin", "torch/plain.bin")),
+        ("GGUF file", "model.gguf", vec![gguf(), include_bytes!("../fixtures/gguf/mixed.gguf").to_vec(), gguf()]),
+    ] {
+        add(name, whole, Box::new(move |bytes, random| read_weights(file, bytes, random)));
+    }
     add(
         "index of shards",
         fixtures!("pretrained/sharded/model.safetensors.index.json"),
         Box::new(|bytes, _| {
             let [first, second] = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
-            let beginning = |name: &str, bytes: &[u8]| Beginning {
-                name: name.into(),
-                total: bytes.len() as u64,
-                bytes: bytes.to_vec(),
+            let beginning = |name: &str, bytes: &[u8]| {
+                let mut file = Parts::new(name.into(), bytes.len() as u64);
+                file.put(0, bytes.to_vec());
+                file
             };
             let _ = Pretrained::plan(&Folder {
                 config: include_bytes!("../fixtures/pretrained/sharded/config.json").to_vec(),
                 tokenizer: tokenizer_json(include_bytes!("../fixtures/pretrained/sharded/tokenizer.json")),
-                index: Some(bytes.to_vec()),
+                index: Some(("model.safetensors.index.json".into(), bytes.to_vec())),
                 weights: vec![
                     beginning(first, include_bytes!("../fixtures/pretrained/sharded/model-00001-of-00002.safetensors")),
                     beginning(
@@ -302,24 +308,45 @@ fn base() -> ModelConfig {
     formats::pretrained_config(include_bytes!("../fixtures/pretrained/plain/config.json")).expect("a fixture")
 }
 
-/// As on the page, the beginning of the file is used for planning, and the pieces are read from the rest.
-fn read_weights(bytes: &[u8], random: &mut Random) {
-    let announced = bytes.first_chunk::<8>().map_or(0, |length| u64::from_le_bytes(*length).min(1 << 24) as usize);
-    let head = bytes.len().min(8 + announced);
+/// As on the page, the parts of the file that are asked for are used for planning, and the pieces are read from the rest.
+fn read_weights(name: &str, bytes: &[u8], random: &mut Random) {
     let total = if random.one_in(3) { random.number() >> random.below(60) } else { bytes.len() as u64 };
+    let part = |from: u64, to: u64| {
+        let range = usize::try_from(from).ok().zip(usize::try_from(to).ok());
+        range.and_then(|(from, to)| bytes.get(from..to))
+    };
+    let mut file = Parts::new(name.into(), total);
+    while let Ok(wanted) = formats::wanted_parts(&file) {
+        if wanted.is_empty() {
+            break;
+        }
+        for range in wanted {
+            assert!(range.start < range.end && range.end <= total, "{range:?} is in the file");
+            let Some(bytes) = part(range.start, range.end) else { return };
+            assert!(file.held() < 1 << 27, "a header has an end");
+            file.put(range.start, bytes.to_vec());
+        }
+    }
     let folder = Folder {
         config: include_bytes!("../fixtures/pretrained/prefixed/config.json").to_vec(),
         tokenizer: tokenizer_json(include_bytes!("../fixtures/pretrained/prefixed/tokenizer.json")),
-        weights: vec![Beginning { name: "model.safetensors".into(), bytes: bytes[..head].to_vec(), total }],
+        weights: vec![file],
         ..Folder::default()
     };
     let Ok(plan) = Pretrained::plan(&folder) else { return };
+    let _ = plan.config.fit_to_write(&LIMITS, Engine::Cpu);
+    use_tokenizer(&plan.tokenizer.tokenizer);
     for piece in &plan.pieces {
-        let range = usize::try_from(piece.from).ok().zip(usize::try_from(piece.to).ok());
-        if let Some(bytes) = range.and_then(|(from, to)| bytes.get(from..to)) {
+        if let Some(bytes) = part(piece.from, piece.to) {
             let _ = formats::numbers(piece, bytes);
         }
     }
+}
+
+/// A small GGUF file, half of which is its header.
+fn gguf() -> Vec<u8> {
+    let model = formats::read(include_bytes!("../fixtures/models/small.safetensors")).expect("a fixture");
+    formats::llama_cpp(&model, GgufPrecision::Q8).expect("a model that llama.cpp knows")
 }
 
 fn read_answer(bytes: &[u8], random: &mut Random) {

@@ -6,7 +6,7 @@ use std::{collections::HashMap, fs, path::PathBuf};
 use futures_lite::future::block_on;
 use lorito::{
     error::Result,
-    formats::{Beginning, Folder},
+    formats::{Folder, INDICES, Parts, wanted_parts},
     session::{ModelSummary, Session},
     tokenizer::TOKENIZER_FILES,
 };
@@ -41,25 +41,38 @@ pub fn unzip(bytes: &[u8]) -> Files {
     files
 }
 
-/// The page's input for a session: only the beginnings of large files.
-pub fn folder(files: &Files) -> Folder {
+/// The page's input for a session: of large files only the parts that are asked for.
+pub fn folder(files: &Files) -> Result<Folder> {
     let take = |name: &str| files.get(name).cloned();
-    let weights = files.iter().filter(|(name, _)| name.ends_with(".safetensors")).map(|(name, bytes)| {
-        let length = bytes.first_chunk::<8>().map_or(0, |length| u64::from_le_bytes(*length));
-        let end = usize::try_from(length.saturating_add(8)).unwrap_or(usize::MAX).min(bytes.len());
-        Beginning { name: name.clone(), bytes: bytes[..end].to_vec(), total: bytes.len() as u64 }
-    });
-    Folder {
+    let is_weights = |name: &str| [".safetensors", ".bin", ".gguf"].iter().any(|ending| name.ends_with(ending));
+    let mut weights: Vec<_> = files.iter().filter(|(name, _)| is_weights(name)).collect();
+    weights.sort();
+    Ok(Folder {
         config: take("config.json").unwrap_or_default(),
         tokenizer: TOKENIZER_FILES.iter().filter_map(|&name| Some((name.to_owned(), take(name)?))).collect(),
-        index: take("model.safetensors.index.json"),
-        weights: weights.collect(),
+        index: INDICES.iter().find_map(|&name| Some((name.to_owned(), take(name)?))),
+        weights: weights.into_iter().map(|(name, bytes)| parts(name, bytes)).collect::<Result<_>>()?,
+    })
+}
+
+/// Reads those parts of a file that are asked for.
+pub fn parts(name: &str, bytes: &[u8]) -> Result<Parts> {
+    let mut parts = Parts::new(name.to_owned(), bytes.len() as u64);
+    loop {
+        let wanted = wanted_parts(&parts)?;
+        if wanted.is_empty() {
+            return Ok(parts);
+        }
+        for range in wanted {
+            assert!(range.start < range.end, "{range:?} is a part");
+            parts.put(range.start, bytes[range.start as usize..range.end as usize].to_vec());
+        }
     }
 }
 
 /// Opens a folder in pieces, like the page.
 pub fn open(session: &mut Session, files: &Files) -> Result<ModelSummary> {
-    for piece in session.begin_pretrained(&folder(files))? {
+    for piece in session.begin_pretrained(&folder(files)?)? {
         block_on(session.push_pretrained(&files[&piece.file][piece.from as usize..piece.to as usize]))?;
     }
     session.finish_pretrained()

@@ -85,7 +85,7 @@ export class Models extends OwnRuns {
    */
   async exportModel(kind: ExportKind, name = "lorito", { language = "en" }: ExportOptions = {}): Promise<Blob> {
     const file = await this.#exported(kind, name, kind === "huggingface" ? language : "en");
-    // A .gguf file has fewer bits per weight, and this page cannot open it.
+    // A .gguf file has fewer bits per weight.
     if (!kind.startsWith("gguf")) this.held.also("file");
     return file;
   }
@@ -98,8 +98,8 @@ export class Models extends OwnRuns {
   }
 
   /**
-   * Opens a model: Lorito's own .safetensors file, a one-page model, a .zip with a Hugging Face folder, or the files of such
-   * a folder (config.json, weights in one file or in shards, tokenizer); a PEFT adapter for the open model, or together with
+   * Opens a model: Lorito's own .safetensors file, a one-page model, a .gguf file, a .zip with a Hugging Face folder, or the
+   * files of such a folder (config.json, weights as .safetensors or pytorch_model.bin in one file or in shards, tokenizer); a PEFT adapter for the open model, or together with
    * its model's files. `signal` cancels it: the call rejects with "cancelled".
    */
   async importModel(

@@ -18,24 +18,35 @@ const deferred = [
   "lorito::corpus::jsonlines::",
   "lorito::corpus::pick::",
   "lorito::corpus::table::",
+  "lorito::formats::ggml::dequantize::",
   "lorito::formats::gguf::",
   "lorito::formats::hugging_face::",
   "lorito::formats::peft::",
   "lorito::formats::pretrained::",
+  "lorito::formats::torch::",
   "lorito::formats::zip::",
   "lorito::inspect::",
   "lorito::json::",
   "lorito::tokenizer::bpe::",
   "lorito::tokenizer::byte_level::",
   "lorito::tokenizer::folder::",
+  "lorito::tokenizer::gguf::",
   "lorito::tokenizer::unicode::",
+  "combine::",
   "csv_core::",
   "minijinja::",
   "miniz_oxide::",
   "nom::",
+  "rawzip::",
   "rayon_core::",
   "tokenizers::",
 ];
+
+/**
+ * Traits whose implementations are deferred: they read and write CubeCL's intermediate representation as text, which no
+ * run does.
+ */
+const traits = [" as pliron::parsable::Parsable>::", " as pliron::printable::Printable>::"];
 
 /**
  * Size in bytes below which a function is deferred only if all its callers are: the compiler merges similar small functions
@@ -68,6 +79,8 @@ const named = (name, beginnings) => {
   return beginnings.some((beginning) => path.startsWith(beginning));
 };
 
+const isDeferred = (name) => named(name, deferred) || traits.some((implemented) => name.includes(implemented));
+
 /** `bytes`: a module with function names. Returns both modules, without names. */
 export function split(bytes) {
   const { leaving, entries } = choose(bytes);
@@ -81,7 +94,7 @@ function choose(bytes) {
   const functions = functionsOf(module).filter(({ base }) => !base);
   const sizes = bodySizes(bytes);
   const chosen = functions.filter(
-    ({ name }, index) => named(name, deferred) && !named(name, always) && sizes[index] >= small,
+    ({ name }, index) => isDeferred(name) && !named(name, always) && sizes[index] >= small,
   );
   const idle = deferred.filter((beginning) => !chosen.some(({ name }) => named(name, [beginning])));
   if (idle.length > 0) throw new Error(`no function's name begins with ${idle.join(", ")}`);

@@ -2,7 +2,16 @@
 
 import type { ChatOptions, Encoding, HeldBack, NamedFile, Source } from "../api/lorito";
 import { type Problem, problemOf } from "../shared/errors";
-import { isArchive, mostFiles, mostTexts, type SeenFile, shortNames, sortFiles } from "../shared/kinds";
+import {
+  baseOf,
+  isArchive,
+  isWeights,
+  mostFiles,
+  mostTexts,
+  type SeenFile,
+  shortNames,
+  sortFiles,
+} from "../shared/kinds";
 import { Mutex } from "../shared/mutex";
 import { beginning, isOnePage } from "../shared/one-page/recognize";
 import type { Reading } from "../shared/protocol";
@@ -155,7 +164,8 @@ async function lookAt(store: Store, files: readonly NamedFile[], place: "text" |
             throw { code: "file-unreadable", name } satisfies Problem;
           }),
       );
-      const entries = isArchive(start) ? await store.lorito.namesIn(data) : undefined;
+      // PyTorch's weights are an archive, too, but of one model.
+      const entries = isArchive(start) && !isWeights(baseOf(name)) ? await store.lorito.namesIn(data) : undefined;
       seen.push({ ...file, entries, isPage: isOnePage(start) });
     });
   }
@@ -317,7 +327,7 @@ export function sayLeftOut(store: Store, tokens: readonly string[]): void {
 function nameOf(files: readonly NamedFile[]): string {
   const [first] = files;
   const folder = first?.name.includes("/") ? folderName(files) : "";
-  const weights = files.find(({ name }) => name.endsWith(".safetensors"));
+  const weights = files.find(({ name }) => isWeights(baseOf(name)));
   return folder || (weights ?? first)?.name || "";
 }
 

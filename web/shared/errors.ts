@@ -93,7 +93,7 @@ interface PageProblems {
   "hub-interrupted": OfHub & { loaded: number; bytes: number };
   /** A file's length or hash differs from what the hub lists. */
   "hub-file-damaged": OfHub;
-  /** The weights are not in .safetensors files; `found` are the files with weights. */
+  /** The weights are in forms that cannot be opened, or in several files of which each is a model; `found` are these. */
   "hub-no-safetensors": OfHub & { found: readonly string[] };
   "hub-no-model": OfHub;
   /** The repository lacks `file`, which its weight index names. */

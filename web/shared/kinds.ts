@@ -58,6 +58,15 @@ export function isArchive(start: Uint8Array): boolean {
   return start[0] === 0x50 && start[1] === 0x4b && ((first === 3 && second === 4) || (first === 5 && second === 6));
 }
 
+/** Whether a file without its folder holds weights that can be opened. */
+export const isWeights = (name: string): boolean => /\.(safetensors|gguf)$|^pytorch_model[^/]*\.bin$/i.test(name);
+
+/** Whether a file holds a whole model of llama.cpp. */
+export const isGguf = (name: string): boolean => /\.gguf$/i.test(name);
+
+/** Whether a file with this beginning is one. */
+export const beginsAsGguf = (start: Uint8Array): boolean => String.fromCharCode(...start.subarray(0, 4)) === "GGUF";
+
 /** Files beside the config.json of a model. Other programs also call their settings config.json. */
 const besideModel =
   /^(tokenizer(_config)?\.json|vocab\.json|merges\.txt|generation_config\.json|.*\.index\.json|.*\.(bin|pt|pth|ckpt|h5|msgpack|onnx|ot|gguf|tflite))$/i;
@@ -66,7 +75,7 @@ const modelsOwnText = /^(merges|vocab|requirements|licen[cs]e|notice)[^/]*\.txt$
 
 /** Whether the files of one folder, named without it, make a model or an adapter. */
 export function isModel(names: readonly string[]): boolean {
-  if (names.some((name) => name.endsWith(".safetensors") || name === "adapter_config.json")) return true;
+  if (names.some((name) => isWeights(name) || name === "adapter_config.json")) return true;
   return names.includes("config.json") && (names.length === 1 || names.some((name) => besideModel.test(name)));
 }
 
@@ -100,9 +109,9 @@ export function sortFiles(given: readonly SeenFile[]): SortedFiles {
   }
   const groups = joined([...inFolders].map(([folder, inside]) => ({ folder, files: inside })));
   const described = groups.filter(({ files }) => has(files, "config.json") || has(files, "adapter_config.json"));
-  // Lorito's own files are self-contained, so each is a model.
+  // Lorito's own files and llama.cpp's are self-contained, so each is a model. PyTorch's needs others, which opening says.
   const own = groups.filter((group) => !described.includes(group)).flatMap(({ files }) => files);
-  for (const file of own) if (file.name.endsWith(".safetensors")) sorted.models.push([file]);
+  for (const file of own) if (isWeights(baseOf(file.name))) sorted.models.push([file]);
   const [first, ...others] = latestFirst(described);
   if (first) sorted.models.push(first.files);
   sorted.passedOver = others.map(({ folder }) => folder);

@@ -59,7 +59,15 @@ export class Archive {
   /** A file that is unpacked on demand. */
   file(name: string): FolderFile {
     const size = this.sizeOf(name);
-    return { name, size, start: (length) => this.start(name, length), whole: () => this.unpack(name) };
+    // Unpacked once: a model's parts are asked for one by one.
+    let unpacked: Promise<Blob> | undefined;
+    const whole = () => {
+      unpacked ??= this.unpack(name);
+      return unpacked;
+    };
+    const part = async (from: number, to: number) =>
+      from === 0 && !unpacked ? this.start(name, to) : bytesOf((await whole()).slice(from, to));
+    return { name, size, start: (length) => this.start(name, length), part, whole };
   }
 
   /** The first bytes of a file; only these are unpacked. */
@@ -128,6 +136,10 @@ async function guarded<T>(signal: AbortSignal | undefined, work: () => Promise<T
     if (signal?.aborted) throw ended;
     throw thrown instanceof Error ? damaged(thrown.message) : thrown;
   }
+}
+
+async function bytesOf(part: Blob): Promise<Uint8Array> {
+  return new Uint8Array(await part.arrayBuffer());
 }
 
 function damaged(reason: string): Problem {

@@ -1,8 +1,8 @@
-// Opens Hugging Face models: chooses the needed files of a folder or archive, and passes the weights to the crate in
-// pieces, so that they are never in memory twice.
+// Opens models of other programs, Hugging Face's folders and llama.cpp's files: chooses the needed files of a folder or
+// archive, and passes the weights to the crate in pieces, so that they are never in memory twice.
 import type { ModelSummary, Session } from "lorito-wasm";
 import type { Problem } from "../shared/errors";
-import { baseOf, folderOf, tokenizerDescriptions } from "../shared/kinds";
+import { baseOf, folderOf, isGguf, isWeights, tokenizerDescriptions } from "../shared/kinds";
 import type { NamedFile } from "../shared/protocol";
 import { startLength } from "./download";
 import type { Guarded } from "./turns";
@@ -11,10 +11,11 @@ import {
   adapterWeights,
   type ChosenWeights,
   chooseWeights,
+  indexAmong,
   longestIndex,
   namesInIndex,
   passedOverNotice,
-  weightsIndex,
+  weightsIndices,
 } from "./weights";
 
 /** Files that are read whole; the crate knows them by these names. */
@@ -30,7 +31,7 @@ const adapterConfig = "adapter_config.json";
 
 /** Whether a file with this path may be part of a model. */
 export function mayBelong(path: string): boolean {
-  return [...small, weightsIndex, adapterConfig].includes(baseOf(path)) || path.endsWith(".safetensors");
+  return [...small, ...weightsIndices, adapterConfig].includes(baseOf(path)) || isWeights(baseOf(path));
 }
 
 /** A file of a folder, or of an archive, which unpacks it on demand. */
@@ -39,16 +40,14 @@ export interface FolderFile {
   size: number;
   /** Its first bytes. */
   start(length: number): Promise<Uint8Array>;
+  /** Its bytes from one to before another. */
+  part(from: number, to: number): Promise<Uint8Array>;
   whole(): Promise<Blob>;
 }
 
 export function fileInMemory({ name, data }: NamedFile): FolderFile {
-  return {
-    name,
-    size: data.size,
-    start: async (length) => new Uint8Array(await data.slice(0, length).arrayBuffer()),
-    whole: async () => data,
-  };
+  const part = async (from: number, to: number) => new Uint8Array(await data.slice(from, to).arrayBuffer());
+  return { name, size: data.size, start: (length) => part(0, length), part, whole: async () => data };
 }
 
 /** The two files of a PEFT adapter. */
@@ -63,10 +62,11 @@ export type FolderContent = { notices: Problem[] } & (
   | { base: undefined; adapter: AdapterFiles }
 );
 
-/** Finds the model and its adapter. Of several config.json files the shallowest one counts. */
+/** Finds the model and its adapter. Of several config.json files the shallowest one counts; a GGUF file needs none. */
 export function contentOf(files: readonly FolderFile[]): FolderContent {
-  const config = leastDeep(files, "config.json");
-  const settings = leastDeep(files, adapterConfig);
+  const named = (wanted: string) => leastDeep(files, (name) => name === wanted);
+  const config = named("config.json") ?? leastDeep(files, isGguf);
+  const settings = named(adapterConfig);
   const weights = settings && beside(files, settings).find(({ name }) => name === adapterWeights);
   const adapter = settings && weights && { config: settings, weights };
   if (!config) {
@@ -97,8 +97,8 @@ function missing(files: readonly FolderFile[]): Problem {
 
 const depth = (path: string) => path.split("/").length;
 
-function leastDeep(files: readonly FolderFile[], wanted: string): FolderFile | undefined {
-  const found = files.filter(({ name }) => baseOf(name) === wanted);
+function leastDeep(files: readonly FolderFile[], isWanted: (name: string) => boolean): FolderFile | undefined {
+  const found = files.filter(({ name }) => isWanted(baseOf(name)));
   return found.sort((one, other) => depth(one.name) - depth(other.name))[0];
 }
 
@@ -128,36 +128,37 @@ export async function openFolder(
     const file = named.get(name);
     return file && bytesOf(file, limit);
   };
+  const all = [...named.keys()];
   const config = await read("config.json");
-  if (config) await session.use((open) => open.checkPretrained(config));
-  const index = await read(weightsIndex, longestIndex);
-  const chosen = chooseWeights([...named.keys()], index && namesInIndex(new TextDecoder().decode(index)));
+  const indexName = indexAmong(all);
+  const index = indexName && (await read(indexName, longestIndex));
+  const chosen = chooseWeights(all, index ? namesInIndex(new TextDecoder().decode(index)) : undefined);
+  // A GGUF file describes itself.
+  const isAlone = chosen.weights.some(isGguf);
+  if (config && !isAlone) await session.use((open) => open.checkPretrained(config));
   const weights = weightsOf(chosen, named);
-  // Beside model.safetensors, an index is left from another save and does not describe this file.
-  const isWhole = !chosen.byIndex && chosen.weights.includes("model.safetensors");
-  const described = isWhole ? small : [...small, weightsIndex];
-  const names: string[] = [];
-  const contents: Uint8Array[] = [];
-  const totals: number[] = [];
-  const give = (name: string, content: Uint8Array, total = content.length) => {
-    names.push(name);
-    contents.push(content);
-    totals.push(total);
-  };
-  for (const name of described.filter((name) => named.has(name))) {
-    const content = name === "config.json" ? config : name === weightsIndex ? index : await read(name);
-    if (content) give(name, content);
+  const given: { name: string; from: number; bytes: Uint8Array; total: number }[] = [];
+  for (const name of isAlone ? [] : small.filter((name) => named.has(name))) {
+    const bytes = name === "config.json" ? config : await read(name);
+    if (bytes) given.push({ name, from: 0, bytes, total: bytes.length });
   }
+  if (indexName && index) given.push({ name: indexName, from: 0, bytes: index, total: index.length });
   let headers = 0;
-  for (const file of weights) {
-    stopIfEnded(signal);
-    const start = await headerOf(file);
-    headers += start.length;
-    if (headers > largestHeaders)
-      throw { code: "header-too-large", bytes: headers, limit: largestHeaders } satisfies Problem;
-    give(file.name, start, file.size);
-  }
-  const pieces = await session.use((open) => open.beginPretrained(names, contents, Float64Array.from(totals)));
+  for (const file of weights)
+    for (const part of await headerParts(file, session, signal)) {
+      headers += part.bytes.length;
+      if (headers > largestHeaders)
+        throw { code: "header-too-large", bytes: headers, limit: largestHeaders } satisfies Problem;
+      given.push({ name: file.name, ...part, total: file.size });
+    }
+  const pieces = await session.use((open) =>
+    open.beginPretrained(
+      given.map(({ name }) => name),
+      Float64Array.from(given, ({ from }) => from),
+      given.map(({ bytes }) => bytes),
+      Float64Array.from(given, ({ total }) => total),
+    ),
+  );
   const total = pieces.reduce((sum, { from, to }) => sum + to - from, 0);
   let loaded = 0;
   try {
@@ -192,7 +193,26 @@ function weightsOf({ weights, byIndex, passedOver }: ChosenWeights, named: Reado
   return found;
 }
 
-/** The header of a weight file, with the eight bytes before it. */
+/** A part of a file, with the offset of its first byte. */
+interface Part {
+  from: number;
+  bytes: Uint8Array;
+}
+
+/** The parts of a weight file that describe its tensors: the crate knows where they are. */
+async function headerParts(file: FolderFile, session: Guarded<Session>, signal: AbortSignal): Promise<Part[]> {
+  const { name, size } = file;
+  const parts = new Map<number, Uint8Array>();
+  for (;;) {
+    stopIfEnded(signal);
+    const froms = Float64Array.from(parts.keys());
+    const wanted = await session.use((open) => open.wantedParts(name, size, froms, [...parts.values()]));
+    if (wanted.length === 0) return [...parts].map(([from, bytes]) => ({ from, bytes }));
+    for (const [from, to] of wanted) parts.set(from, await file.part(from, to));
+  }
+}
+
+/** The header of a safetensors file, with the eight bytes before it. */
 export async function headerOf(file: FolderFile): Promise<Uint8Array> {
   const first = await file.start(8);
   return file.start(startLength(first, file.size));

@@ -1,8 +1,8 @@
-// Opens models: Lorito's own file, a one-page model, a Hugging Face folder, an adapter. The previous model stays until the
-// new one is complete.
+// Opens models: Lorito's own file, a one-page model, a Hugging Face folder, a GGUF file, an adapter. The previous model
+// stays until the new one is complete.
 import type { ModelSummary } from "lorito-wasm";
 import { problemOf, readingFile } from "../shared/errors";
-import { isArchive } from "../shared/kinds";
+import { beginsAsGguf, isArchive } from "../shared/kinds";
 import { beginning, isOnePage } from "../shared/one-page/recognize";
 import { part } from "../shared/part";
 import type { NamedFile } from "../shared/protocol";
@@ -20,7 +20,7 @@ import {
   openFolder,
 } from "./folder";
 
-/** Opens Lorito's own file, alone or in a page, an archive with a folder in it, or a folder's files. */
+/** Opens Lorito's own file, alone or in a page, a GGUF file, an archive with a folder in it, or a folder's files. */
 export function openAny(call: number, source: Blob | NamedFile[], signal: AbortSignal): Promise<ModelSummary> {
   return readingFile(namesOf(source), () => openSource(call, source, signal));
 }
@@ -35,6 +35,7 @@ async function openSource(call: number, source: Blob | NamedFile[], signal: Abor
   if (source instanceof Blob) {
     const start = new Uint8Array(await source.slice(0, beginning).arrayBuffer());
     if (isOnePage(start)) return openOnePage(call, source, signal);
+    if (beginsAsGguf(start)) return openFiles(call, [fileInMemory({ name: "model.gguf", data: source })], signal);
     if (!isArchive(start)) return openModel(source);
     const { Archive } = await part(import("./archive"));
     const archive = await Archive.open(source, signal);
@@ -49,7 +50,9 @@ async function openSource(call: number, source: Blob | NamedFile[], signal: Abor
 
 /** Whether the name of a single file does not reveal its kind. */
 function contentIsUnknown(files: readonly FolderFile[]): boolean {
-  return !files.some(({ name }) => /(^|\/)((adapter_)?config\.json|adapter_model\.safetensors)$/.test(name));
+  return !files.some(({ name }) =>
+    /(^|\/)((adapter_)?config\.json|adapter_model\.safetensors|[^/]*\.(gguf|bin))$/i.test(name),
+  );
 }
 
 async function openFiles(call: number, files: readonly FolderFile[], signal: AbortSignal): Promise<ModelSummary> {

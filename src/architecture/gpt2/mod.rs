@@ -5,8 +5,8 @@
 mod config;
 
 use super::{
-    Architecture, Attention, Family, Initialisation, Kind, Mlp, Module, Names, Norm, ParameterGroup, Positions,
-    Projection, Role, Shape, TensorSpec,
+    Architecture, Attention, Family, GgufKey, Initialisation, Kind, Mlp, Module, Names, Norm, ParameterGroup,
+    Positions, Projection, Role, Shape, TensorSpec,
 };
 use crate::config::{Activation, ModelConfig, Variant};
 
@@ -15,6 +15,15 @@ pub const FAMILY: Family = Family {
     classes: "GPT2",
     read_config: config::read,
     write_config: config::write,
+    gguf: &[
+        ("context_length", GgufKey::Required("n_positions")),
+        ("embedding_length", GgufKey::Required("n_embd")),
+        ("feed_forward_length", GgufKey::Required("n_inner")),
+        ("block_count", GgufKey::Required("n_layer")),
+        ("attention.head_count", GgufKey::Required("n_head")),
+        ("attention.layer_norm_epsilon", GgufKey::Required("layer_norm_epsilon")),
+        ("vocab_size", GgufKey::Ignored),
+    ],
     llama_cpp_activation: Activation::GeluTanh,
     body: "transformer.",
     landmark: "wpe.weight",

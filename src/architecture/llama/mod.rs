@@ -7,8 +7,8 @@
 mod config;
 
 use super::{
-    Architecture, Attention, Family, Initialisation, Kind, Mlp, Module, Names, Norm, ParameterGroup, Part, Positions,
-    Projection, Role, Shape, TensorSpec,
+    Architecture, Attention, Family, GgufKey, Initialisation, Kind, Mlp, Module, Names, Norm, ParameterGroup, Part,
+    Positions, Projection, Role, Shape, TensorSpec,
 };
 use crate::config::{Activation, Llama, LlamaFamily, ModelConfig};
 
@@ -17,6 +17,20 @@ pub const LLAMA: Family = Family {
     classes: "Llama",
     read_config: config::read_llama,
     write_config: config::write,
+    gguf: &[
+        ("context_length", GgufKey::Required("max_position_embeddings")),
+        ("embedding_length", GgufKey::Required("hidden_size")),
+        ("feed_forward_length", GgufKey::Required("intermediate_size")),
+        ("block_count", GgufKey::Required("num_hidden_layers")),
+        ("attention.head_count", GgufKey::Required("num_attention_heads")),
+        ("attention.head_count_kv", GgufKey::Optional("num_key_value_heads")),
+        ("attention.key_length", GgufKey::Optional("head_dim")),
+        ("attention.value_length", GgufKey::HeadWidth),
+        ("attention.layer_norm_rms_epsilon", GgufKey::Required("rms_norm_eps")),
+        ("rope.dimension_count", GgufKey::HeadWidth),
+        ("rope.freq_base", GgufKey::Optional("rope_theta")),
+        ("vocab_size", GgufKey::Ignored),
+    ],
     llama_cpp_activation: Activation::Silu,
     body: "model.",
     landmark: "embed_tokens.weight",

@@ -13,9 +13,10 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Value, json};
 
 use super::{
+    ggml::of_safetensors,
     git_lfs::refuse_pointer,
     model_file::AdapterWeights,
-    pretrained::{FloatFormat, read_numbers, turned},
+    pretrained::{read_numbers, turned},
     safetensors::{Header, Tensor, append, nearest},
     zip::Archive,
 };
@@ -194,7 +195,7 @@ fn pair(
         }
     }
     let values = |(dtype, _, place): (_, _, std::ops::Range<u64>), name: &str| {
-        read_numbers(FloatFormat::of(dtype, name)?, &file[place.start as usize..place.end as usize], name)
+        read_numbers(of_safetensors(dtype, name)?, &file[place.start as usize..place.end as usize], name)
     };
     let scale = settings.scale(module, rank)?;
     let pair = Pair { rank, scale, a: values(a, &names[0])?, b: values(b, &names[1])? };

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::others::MissingPart;
 use crate::{
-    architecture::FAMILIES,
+    architecture::{FAMILIES, Family},
     config::ModelConfig,
     error::{Error, Result},
     formats::git_lfs::refuse_pointer,
@@ -34,17 +34,16 @@ pub fn read(json: &[u8]) -> Result<ModelConfig> {
     }
     refuse_pointer("config.json", json)?;
     let value: Value = serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
-    let of_type = |name: &str| FAMILIES.into_iter().find(|family| family.model_type == name);
     // Checked before the fields, which have other types in other families.
     let named = value["model_type"].as_str();
-    if named.is_some_and(|name| of_type(name).is_none()) || value["architectures"].is_string() {
+    if named.is_some_and(|name| family(name).is_err()) || value["architectures"].is_string() {
         return Err(unsupported(named.unwrap_or("?")));
     }
     let Named { model_type, architectures } = Named::deserialize(&value).map_err(|error| invalid(error.to_string()))?;
     let classes = architectures.unwrap_or_default();
     let has_class = |classes_of: &str| classes.iter().any(|class| class.starts_with(classes_of));
     let family = match model_type {
-        Some(name) => of_type(&name).filter(|family| classes.is_empty() || has_class(family.classes)),
+        Some(name) => family(&name).ok().filter(|family| classes.is_empty() || has_class(family.classes)),
         None => FAMILIES.into_iter().find(|family| has_class(family.classes)),
     };
     match (family, classes.first()) {
@@ -52,6 +51,14 @@ pub fn read(json: &[u8]) -> Result<ModelConfig> {
         (None, Some(class)) => Err(unsupported(class)),
         (None, None) => Err(invalid("neither model_type nor architectures".into())),
     }
+}
+
+/// The family with a name of transformers or llama.cpp.
+///
+/// # Errors
+/// [`Error::ArchitectureUnsupported`]
+pub fn family(name: &str) -> Result<&'static Family> {
+    FAMILIES.into_iter().find(|family| family.model_type == name).ok_or_else(|| unsupported(name))
 }
 
 fn unsupported(found: &str) -> Error {

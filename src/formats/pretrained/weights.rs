@@ -1,17 +1,21 @@
-//! Locates tensors in weight files by their headers, and converts their bytes to numbers.
+//! Finds tensors in weight files by their names, and converts their bytes to numbers.
 
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 
-use half::{bf16, f16};
 use serde::Deserialize;
 
-use super::{Beginning, FloatFormat, Found, Piece};
+use super::{
+    Piece, Place,
+    found::{self, Found},
+};
 use crate::{
-    architecture::Family,
+    architecture::{Family, TensorSpec},
+    config::{LlamaFamily, ModelConfig},
     error::{Error, Result},
     formats::{
-        git_lfs::refuse_pointer,
-        safetensors::{Header, nearest},
+        ggml::Encoding,
+        parts::{Parts, Stop},
+        safetensors::nearest,
     },
     model::Layout,
 };
@@ -20,25 +24,41 @@ use crate::{
 /// checkpointing.
 const WRAPPERS: [&str; 3] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 
-pub const INDEX: &str = "model.safetensors.index.json";
+/// The names of an index, of safetensors files and of PyTorch's.
+pub const INDICES: [&str; 2] = ["model.safetensors.index.json", "pytorch_model.bin.index.json"];
 
 /// Largest accepted size of an index in bytes, and largest number of its files.
 const LARGEST_INDEX: usize = 4 << 20;
 const MOST_FILES: usize = 256;
 
-/// The headers of all files.
+/// The tensors of all files.
 pub struct Files<'a> {
-    headers: Vec<(&'a str, Header)>,
-    /// Each tensor by its name in the model without a head: the index of its header, and its name there.
-    places: HashMap<String, (usize, String)>,
-    family: &'static Family,
+    /// Each tensor with the name of its file.
+    found: Vec<(&'a str, Found)>,
+    /// The index in `found` of each tensor, by its plain name.
+    by_name: HashMap<String, usize>,
+    naming: Naming,
+}
+
+/// How files name their tensors.
+enum Naming {
+    /// As transformers do. The plain name is that in the model without a head.
+    HuggingFace { family: &'static Family, blocks: &'static str },
+    /// As llama.cpp does, without any variants.
+    Gguf,
 }
 
 impl<'a> Files<'a> {
-    /// Reads all headers. With an `index`, exactly the files that it names must exist.
-    pub fn read(index: Option<&[u8]>, files: &'a [Beginning], family: &'static Family) -> Result<Self> {
-        if let Some(index) = index {
-            for name in named(index)? {
+    /// Reads the headers of a folder's weight files, which name tensors as transformers do. With an `index`, exactly
+    /// the files that it names must exist. `blocks`: the prefix of the names of blocks' tensors.
+    pub fn of_folder(
+        index: Option<&(String, Vec<u8>)>,
+        files: &'a [Parts],
+        family: &'static Family,
+        blocks: &'static str,
+    ) -> Result<Self> {
+        if let Some((index, bytes)) = index {
+            for name in named(index, bytes)? {
                 if !files.iter().any(|file| file.name == name) {
                     return Err(Error::FileMissing { name });
                 }
@@ -47,53 +67,113 @@ impl<'a> Files<'a> {
         if files.is_empty() {
             return Err(Error::FileMissing { name: "model.safetensors".into() });
         }
-        let read = |file: &'a Beginning| {
-            refuse_pointer(&file.name, &file.bytes)?;
-            Ok((&file.name[..], Header::read(&file.bytes, Some(file.total))?))
-        };
-        let headers = files.iter().map(read).collect::<Result<Vec<_>>>()?;
-        let mut all = Vec::new();
-        for (index, (_, header)) in headers.iter().enumerate() {
-            all.extend(header.names.iter().map(|name| (unwrapped(name), (index, name.clone()))));
+        let mut found = Vec::new();
+        for file in files {
+            found.extend(found_in(file)?.into_iter().map(|tensor| (&file.name[..], tensor)));
         }
-        let body = body(all.iter().map(|(unwrapped, _)| &unwrapped[..]), family);
-        let mut places = HashMap::new();
-        for (unwrapped, place) in &all {
-            match places.entry(plain(unwrapped, body, family).to_owned()) {
-                Entry::Vacant(free) => free.insert(place.clone()),
-                Entry::Occupied(_) => {
-                    return Err(Error::SafetensorsInvalid { reason: format!("{} comes twice", place.1) });
-                }
+        let unwrapped: Vec<_> = found.iter().map(|(_, tensor)| unwrapped(&tensor.name)).collect();
+        let body = body(unwrapped.iter().map(|name| &name[..]), family);
+        let mut by_name = HashMap::new();
+        for (index, name) in unwrapped.iter().enumerate() {
+            match by_name.entry(plain(name, body, family).to_owned()) {
+                Entry::Vacant(free) => free.insert(index),
+                Entry::Occupied(_) => return Err(twice(found[index].0, &found[index].1.name)),
             };
         }
-        Ok(Self { headers, places, family })
+        Ok(Self { found, by_name, naming: Naming::HuggingFace { family, blocks } })
     }
 
-    /// Finds a tensor by its name in [`Layout`].
-    pub fn find(&self, name: &str) -> Result<Found<'_>> {
+    /// Reads the header of a GGUF file.
+    pub fn of_gguf(file: &'a Parts) -> Result<Self> {
+        let found: Vec<_> = found_in(file)?.into_iter().map(|tensor| (&file.name[..], tensor)).collect();
+        let by_name = found.iter().enumerate().map(|(index, (_, tensor))| (tensor.name.clone(), index)).collect();
+        Ok(Self { found, by_name, naming: Naming::Gguf })
+    }
+
+    /// The name of a tensor in such files.
+    fn name(&self, spec: &TensorSpec) -> String {
+        match self.naming {
+            Naming::HuggingFace { .. } => spec.name(),
+            Naming::Gguf => spec.gguf(),
+        }
+    }
+
+    /// The name by which a tensor is found.
+    fn plain(&self, spec: &TensorSpec) -> String {
+        let name = self.name(spec);
+        match self.naming {
+            Naming::HuggingFace { family, .. } => plain(&name, family.body, family).to_owned(),
+            Naming::Gguf => name,
+        }
+    }
+
+    /// Finds a tensor.
+    pub fn find(&self, spec: &TensorSpec) -> Result<&Found> {
+        self.entry(spec).map(|(_, found)| found)
+    }
+
+    fn entry(&self, spec: &TensorSpec) -> Result<&(&'a str, Found)> {
         let missing = || {
-            let all: Vec<_> = self.headers.iter().flat_map(|(_, header)| header.names.iter().cloned()).collect();
-            Error::TensorMissing { tensor: name.into(), found: nearest(name, &all) }
+            let tensor = self.name(spec);
+            let all: Vec<_> = self.found.iter().map(|(_, found)| found.name.clone()).collect();
+            Error::TensorMissing { found: nearest(&tensor, &all), tensor }
         };
-        let (index, own) = self.places.get(plain(name, self.family.body, self.family)).ok_or_else(missing)?;
-        let (file, header) = &self.headers[*index];
-        Found::of(file, header, own).ok_or_else(missing)
+        let index = self.by_name.get(&self.plain(spec)).ok_or_else(missing)?;
+        Ok(&self.found[*index])
     }
 
-    /// Refuses tensors of blocks that the architecture does not have, because with them the model computes something
-    /// else. Masks in older files are not weights, and tensors outside the blocks do not affect the logits. `blocks`:
-    /// the prefix of the names of blocks' tensors.
-    pub fn refuse_unknown(&self, layout: &Layout, blocks: &str) -> Result<()> {
-        let plain = |name| plain(name, self.family.body, self.family);
-        let in_files = layout.parameters.iter().flat_map(|parameter| parameter.spec.in_files());
-        let names: Vec<_> = in_files.map(|(part, _)| part.name()).collect();
-        let known: HashSet<_> = names.iter().map(|name| plain(name)).collect();
-        let blocks = plain(blocks);
-        let is_mask = |name: &str| self.family.masks.iter().any(|mask| name.ends_with(mask));
-        let is_unknown = |name: &str| name.starts_with(blocks) && !is_mask(name) && !known.contains(name);
+    /// The pieces of a tensor for a place, where its transpose may go.
+    pub fn pieces(&self, spec: &TensorSpec, place: &Place, is_transpose: bool) -> Result<Vec<Piece>> {
+        let (file, found) = self.entry(spec)?;
+        found.pieces(file, place, is_transpose)
+    }
+
+    /// The width of the heads whose rows llama.cpp's converter has put in another order: those of the queries and keys
+    /// of the family `llama` alone (`LlamaModel.permute` in `convert_hf_to_gguf.py`, release v0.5.0).
+    pub fn interleaved(&self, part: &TensorSpec, config: &ModelConfig) -> Option<usize> {
+        let is_llama = config.variant.llama.is_some_and(|llama| llama.family == LlamaFamily::Llama);
+        let rotated = ["blk.#.attn_q", "blk.#.attn_k"].contains(&part.names.gguf);
+        (matches!(self.naming, Naming::Gguf) && is_llama && rotated).then(|| config.head_width())
+    }
+
+    /// Refuses tensors that the architecture does not have, because with them the model computes something else. In
+    /// transformers' files only blocks count, without the masks of older files: tensors outside do not affect the
+    /// logits.
+    pub fn refuse_unknown(&self, layout: &Layout, head: &TensorSpec) -> Result<()> {
+        let all = layout.parameters.iter().flat_map(|parameter| parameter.spec.in_files()).map(|(part, _)| part);
+        let known: HashSet<_> = all.chain([*head]).map(|spec| self.plain(&spec)).collect();
+        let counts = |name: &str| match self.naming {
+            Naming::HuggingFace { family, blocks } => {
+                let is_mask = family.masks.iter().any(|mask| name.ends_with(mask));
+                name.starts_with(plain(blocks, family.body, family)) && !is_mask
+            }
+            Naming::Gguf => true,
+        };
+        let is_unknown = |name: &str| counts(name) && !known.contains(name);
         // The first one by name, so that the same folder always gives the same error.
-        let unknown = self.places.iter().filter(|(plain, _)| is_unknown(plain)).map(|(_, (_, name))| name).min();
+        let unknown = self.by_name.iter().filter(|(plain, _)| is_unknown(plain));
+        let unknown = unknown.map(|(_, &index)| &self.found[index].1.name).min();
         unknown.map_or(Ok(()), |name| Err(Error::TensorUnknown { tensor: name.clone() }))
+    }
+}
+
+fn found_in(file: &Parts) -> Result<Vec<Found>> {
+    found::read(file).map_err(|stop| match stop {
+        Stop::Refused(error) => error,
+        // The page asks which parts are wanted before.
+        Stop::Wanted(ranges) => {
+            let expected = ranges.iter().map(|range| range.end).max().unwrap_or_default();
+            Error::FileTruncated { found: file.held(), expected }
+        }
+    })
+}
+
+/// The error for a tensor that several files have, or one file under several names.
+fn twice(file: &str, tensor: &str) -> Error {
+    let reason = format!("{tensor} comes twice");
+    match file.ends_with(".safetensors") {
+        true => Error::SafetensorsInvalid { reason },
+        false => Error::TorchFileInvalid { reason },
     }
 }
 
@@ -123,17 +203,17 @@ fn plain<'n>(name: &'n str, body: &str, family: &Family) -> &'n str {
 }
 
 /// The files that an index names: plain file names of the same folder, never paths.
-fn named(index: &[u8]) -> Result<HashSet<String>> {
+fn named(index: &str, bytes: &[u8]) -> Result<HashSet<String>> {
     #[derive(Deserialize)]
     struct Index {
         weight_map: std::collections::HashMap<String, String>,
     }
 
-    let invalid = |reason: String| Error::ConfigurationInvalid { reason: format!("{INDEX}: {reason}") };
-    if index.len() > LARGEST_INDEX {
-        return Err(invalid(format!("{} bytes are too many", index.len())));
+    let invalid = |reason: String| Error::ConfigurationInvalid { reason: format!("{index}: {reason}") };
+    if bytes.len() > LARGEST_INDEX {
+        return Err(invalid(format!("{} bytes are too many", bytes.len())));
     }
-    let Index { weight_map } = serde_json::from_slice(index).map_err(|error| invalid(error.to_string()))?;
+    let Index { weight_map } = serde_json::from_slice(bytes).map_err(|error| invalid(error.to_string()))?;
     let names: HashSet<String> = weight_map.into_values().collect();
     if names.len() > MOST_FILES {
         return Err(invalid(format!("{} files are too many", names.len())));
@@ -153,11 +233,22 @@ pub fn numbers(piece: &Piece, bytes: &[u8]) -> Result<Vec<f32>> {
     if bytes.len() as u64 != expected {
         return Err(Error::FileTruncated { found: piece.from + bytes.len() as u64, expected: piece.to });
     }
-    let numbers = read_numbers(piece.dtype, bytes, &piece.tensor)?;
+    let mut numbers = read_numbers(piece.encoding, bytes, &piece.tensor)?;
+    if let (Some(width), Some(rows)) = (piece.interleaved, piece.turned) {
+        numbers = in_halves(&numbers, rows, width);
+    }
     Ok(match piece.turned {
         Some(rows) => turned(&numbers, rows),
         None => numbers,
     })
+}
+
+/// Brings the rows of each head of this width from llama.cpp's order, in which the two that rotate together are
+/// neighbours, to that of transformers, in which they are half a head apart.
+fn in_halves(values: &[f32], rows: usize, width: usize) -> Vec<f32> {
+    let columns = values.len() / rows.max(1);
+    let from = |row: usize| row / width * width + row % width % (width / 2) * 2 + row % width / (width / 2);
+    (0..rows).flat_map(|row| &values[from(row) * columns..][..columns]).copied().collect()
 }
 
 /// Transposes a matrix of `rows` rows.
@@ -167,13 +258,8 @@ pub fn turned(values: &[f32], rows: usize) -> Vec<f32> {
 }
 
 /// Converts bytes to numbers. `tensor`: its name, for the error.
-pub fn read_numbers(dtype: FloatFormat, bytes: &[u8], tensor: &str) -> Result<Vec<f32>> {
-    let pairs = || bytes.as_chunks::<2>().0.iter();
-    let numbers: Vec<f32> = match dtype {
-        FloatFormat::F32 => bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
-        FloatFormat::F16 => pairs().map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect(),
-        FloatFormat::Bf16 => pairs().map(|bytes| bf16::from_le_bytes(*bytes).to_f32()).collect(),
-    };
+pub fn read_numbers(encoding: Encoding, bytes: &[u8], tensor: &str) -> Result<Vec<f32>> {
+    let numbers = encoding.read(bytes);
     match numbers.iter().all(|number| number.is_finite()) {
         true => Ok(numbers),
         false => Err(Error::WeightsNotFinite { tensor: tensor.to_owned() }),
@@ -210,6 +296,14 @@ mod tests {
             plain("reference.transformer.h.0.ln_1.bias", GPT2.body, GPT2),
             "reference.transformer.h.0.ln_1.bias"
         );
+    }
+
+    #[test]
+    fn rows_of_a_head_are_brought_back_from_llama_cpp_s_order() {
+        // Two heads of width 4: 0 and 2, 1 and 3 rotate together.
+        let numbers: Vec<f32> = [0, 2, 1, 3, 4, 6, 5, 7].into_iter().flat_map(|row| [row as f32, 0.5]).collect();
+        let right: Vec<f32> = (0..8).flat_map(|row| [row as f32, 0.5]).collect();
+        assert_eq!(in_halves(&numbers, 8, 4), right);
     }
 
     #[test]

@@ -37,7 +37,7 @@ export class ShareView extends View {
     return html`<div class="columns">
         <ul class="ways">
           <li>
-            <input id="model-file" type="file" multiple accept=".safetensors,.lorito,.html,.zip,.json,.txt" hidden @change=${this.#chosen}>
+            <input id="model-file" type="file" multiple accept=".safetensors,.gguf,.bin,.lorito,.html,.zip,.json,.txt" hidden @change=${this.#chosen}>
             <button type="button" @click=${() => this.file.click()}>${t("share.open")}</button>
             <small>${t("share.open.about")}</small>
           </li>

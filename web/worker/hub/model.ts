@@ -3,7 +3,7 @@ import type { Problem } from "../../shared/errors";
 import type { HubFile, HubPlace } from "../../shared/hub/types";
 import type { HubTransfer, NamedFile } from "../../shared/protocol";
 import type { Watch } from "../under-way";
-import { longestIndex, namesInIndex, passedOverNotice, weightsIndex } from "../weights";
+import { indexAmong, longestIndex, namesInIndex, passedOverNotice } from "../weights";
 import { commitOf, filesOf } from "./ask";
 import { forgetPlace, Shelf } from "./cache";
 import { neededFiles, weightsOf } from "./needed";
@@ -11,8 +11,9 @@ import { smallFile, transfer } from "./transfer";
 
 /** The files that the weight index names, where it is needed. It is read first, as it decides which files to store. */
 async function indexOf(place: HubPlace, commit: string, all: readonly HubFile[], signal: AbortSignal) {
-  const index = all.find(({ path }) => path === weightsIndex);
-  if (!index || index.bytes > longestIndex || all.some(({ path }) => path === "model.safetensors")) return undefined;
+  const name = indexAmong(all.map(({ path }) => path));
+  const index = all.find(({ path }) => path === name);
+  if (!index || index.bytes > longestIndex) return undefined;
   return namesInIndex(await (await smallFile(place, commit, index, signal)).text());
 }
 

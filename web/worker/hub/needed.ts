@@ -2,14 +2,14 @@
 import type { Problem } from "../../shared/errors";
 import { hostOf } from "../../shared/hub/place";
 import type { HubFile, HubPlace } from "../../shared/hub/types";
-import { tokenizerDescriptions } from "../../shared/kinds";
-import { adapterWeights, type ChosenWeights, chooseWeights, weightsIndex } from "../weights";
+import { isGguf, isWeights, tokenizerDescriptions } from "../../shared/kinds";
+import { adapterWeights, type ChosenWeights, chooseWeights, indexAmong } from "../weights";
 
 /** Largest total size of a model's files, in bytes: WebAssembly cannot address more. */
 const largest = 2 ** 32;
 
 const described = ["config.json", ...tokenizerDescriptions];
-/** Weight formats that are not supported: some can execute code. */
+/** Weight formats that are not supported, or of which several are there: nothing says which one is wanted. */
 const otherWeights = /\.(bin|h5|msgpack|onnx|ot|pt|pth|ckpt|gguf|tflite)$/i;
 
 /**
@@ -30,15 +30,15 @@ export function neededFiles(place: HubPlace, all: readonly HubFile[], indexed?: 
   const lost = weights.find((path) => !has(path));
   if (lost) throw { code: "hub-file-missing", ...about, file: lost } satisfies Problem;
   const tokenizer = has("tokenizer.json") ? ["tokenizer.json"] : ["vocab.json", "merges.txt"];
-  // Lorito's own file is self-contained.
-  const beside = [...described, ...tokenizer, ...(byIndex ? [weightsIndex] : [])];
-  const small = has("config.json") && weights.length > 0 ? beside : [];
+  const index = indexAmong(all.map(({ path }) => path));
+  const beside = [...described, ...tokenizer, ...(byIndex && index ? [index] : [])];
+  // Lorito's own file and llama.cpp's are self-contained.
+  const small = has("config.json") && weights.length > 0 && !weights.some(isGguf) ? beside : [];
   const wanted = [...small, ...weights, ...adapter];
-  const isWeights = ({ path }: HubFile) => path.endsWith(".safetensors");
   const needed = all.filter(({ path }) => wanted.includes(path));
   const bytes = needed.reduce((sum, file) => sum + file.bytes, 0);
   if (bytes > largest) throw { code: "hub-too-large", name: place.name, bytes, limit: largest } satisfies Problem;
-  return [...needed.filter((file) => !isWeights(file)), ...needed.filter(isWeights)];
+  return [...needed.filter(({ path }) => !isWeights(path)), ...needed.filter(({ path }) => isWeights(path))];
 }
 
 /** Chooses the files that contain the weights. */

@@ -1,26 +1,11 @@
-//! Writes the GGUF container, version 3 (`docs/gguf.md` of ggml): counts, metadata, tensor descriptions, tensor data.
-//! All numbers are little-endian.
+//! Writes the GGUF container, version 3.
 
 use std::borrow::Cow;
 
-use super::{columns::Columns, ggml::Encoding};
+use super::{ALIGNMENT, MAGIC, Type};
+use crate::formats::{columns::Columns, ggml::Encoding};
 
-const MAGIC: &[u8] = b"GGUF";
 const VERSION: u32 = 3;
-
-/// Alignment of tensors in bytes, the default without metadata.
-const ALIGNMENT: usize = 32;
-
-/// The value types of `gguf_metadata_value_type` that are needed here.
-#[derive(Clone, Copy)]
-enum Type {
-    U32 = 4,
-    I32 = 5,
-    F32 = 6,
-    Bool = 7,
-    String = 8,
-    Array = 9,
-}
 
 /// Keys with their values, in the order of insertion.
 #[derive(Default)]

@@ -1,0 +1,112 @@
+//! Plans a model from a GGUF file: its metadata become the fields of a config.json of its family, and a tokenizer. Keys
+//! are those of `docs/gguf.md` of ggml and of `gguf/constants.py` of the `gguf` package, version 0.19.0; transformers
+//! maps them in the same way (`integrations/ggml.py`).
+
+use serde_json::{Map, Value as Json};
+
+use super::{Files, Pretrained, config};
+use crate::{
+    architecture::{Family, GgufKey},
+    config::ModelConfig,
+    error::{Error, Result, shown},
+    formats::{
+        gguf::read::{Array, Header, Value},
+        git_lfs::refuse_pointer,
+        parts::{Parts, Stop},
+    },
+    tokenizer::{GgufTokenizer, Opened, Tokenizer},
+};
+
+/// The tensor with a row for each token, in all families.
+const TOKEN_EMBEDDING: &str = "token_embd.weight";
+
+pub fn plan(file: &Parts) -> Result<Pretrained> {
+    refuse_pointer(&file.name, file.from(0))?;
+    let header = Header::read(file).map_err(|stop| match stop {
+        Stop::Refused(error) => error,
+        // The page asks which parts are wanted before.
+        Stop::Wanted(_) => Error::FileTruncated { found: file.held(), expected: file.total },
+    })?;
+    let family = config::family(header.text("general.architecture")?.unwrap_or("?"))?;
+    let config = (family.read_config)(Json::Object(fields(&header, family)?))?;
+    check_head_width(&header, family, &config)?;
+    let tokenizer = tokenizer(&header, config.vocabulary)?;
+    Pretrained::of(config, tokenizer, &Files::of_gguf(file)?)
+}
+
+/// The fields of a config.json that say the same as the file's metadata.
+fn fields(header: &Header, family: &Family) -> Result<Map<String, Json>> {
+    if let Some(count) = header.value("split.count").filter(|count| count.id() != Some(1)) {
+        let (setting, found, supported) = ("split.count".to_owned(), text_of(count), vec!["1".to_owned()]);
+        return Err(Error::SettingUnsupported { setting, found, supported });
+    }
+    let mut fields = Map::new();
+    for (key, value) in header.below(&format!("{}.", family.model_type)) {
+        // A setting that is not known may change what the model computes.
+        let unknown = || Error::GgufSettingUnknown { setting: shown(key), found: text_of(value) };
+        let &(_, meaning) = family.gguf.iter().find(|(known, _)| *known == key).ok_or_else(unknown)?;
+        let json = value.json().ok_or_else(unknown)?;
+        if let GgufKey::Required(field) | GgufKey::Optional(field) = meaning {
+            fields.insert(field.to_owned(), json);
+        }
+    }
+    for (key, meaning) in family.gguf {
+        if let GgufKey::Required(field) = meaning
+            && !fields.contains_key(*field)
+        {
+            return Err(Error::GgufInvalid { reason: format!("{}.{key} is missing", family.model_type) });
+        }
+    }
+    let rows = header.tensors.iter().find(|tensor| tensor.name == TOKEN_EMBEDDING).map(|tensor| tensor.shape[0]);
+    let missing = || Error::TensorMissing { tensor: TOKEN_EMBEDDING.to_owned(), found: Vec::new() };
+    fields.insert("vocab_size".to_owned(), rows.ok_or_else(missing)?.into());
+    // A head of its own is found by its tensor, as files of older converters repeat the embedding there.
+    fields.insert("tie_word_embeddings".to_owned(), true.into());
+    Ok(fields)
+}
+
+/// Refuses heads whose parts have another width than the configuration gives them.
+fn check_head_width(header: &Header, family: &Family, config: &ModelConfig) -> Result<()> {
+    let right = config.head_width();
+    for (key, _) in family.gguf.iter().filter(|(_, meaning)| *meaning == GgufKey::HeadWidth) {
+        if let Some(value) = header.value(&format!("{}.{key}", family.model_type))
+            && value.id().map(|width| width as usize) != Some(right)
+        {
+            let (setting, supported) = ((*key).to_owned(), vec![right.to_string()]);
+            return Err(Error::SettingUnsupported { setting, found: text_of(value), supported });
+        }
+    }
+    Ok(())
+}
+
+/// A value, for an error.
+fn text_of(value: Value) -> String {
+    value.json().map_or_else(|| "[…]".to_owned(), |value| shown(&value.to_string()))
+}
+
+fn tokenizer(header: &Header, rows: usize) -> Result<Opened> {
+    let text = |key: &str| header.text(&format!("tokenizer.ggml.{key}"));
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let id = |key: &str| header.value(&format!("tokenizer.ggml.{key}_token_id")).and_then(|value| value.id());
+    let says = |key: &str| header.value(&format!("tokenizer.ggml.{key}")) == Some(Value::Bool(true));
+    let model = text("model")?.ok_or_else(|| Error::FileMissing { name: "tokenizer.ggml.model".into() })?;
+    let tokens = header.list("tokenizer.ggml.tokens", Array::strings)?;
+    Tokenizer::from_gguf(
+        GgufTokenizer {
+            model: model.to_owned(),
+            pre: owned(text("pre")?),
+            tokens: tokens.ok_or_else(|| Error::FileMissing { name: "tokenizer.ggml.tokens".into() })?,
+            types: header.list("tokenizer.ggml.token_type", Array::integers)?.unwrap_or_default(),
+            scores: header.list("tokenizer.ggml.scores", Array::floats)?.unwrap_or_default(),
+            merges: header.list("tokenizer.ggml.merges", Array::strings)?.unwrap_or_default(),
+            begin: id("bos"),
+            end: id("eos"),
+            end_of_turn: id("eot"),
+            padding: id("padding"),
+            unknown: id("unknown"),
+            add_space_prefix: says("add_space_prefix"),
+            chat_template: owned(header.text("tokenizer.chat_template")?),
+        },
+        rows,
+    )
+}
