@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::file::{AddedToken, Cut, File, LARGEST_FILE, check, invalid, support, unsupported};
 use super::folder::Opened;
+use super::split::Pattern;
 use super::vocabulary::pair;
 use super::{TokenRoles, Tokenizer, alphabet};
 use crate::config::LARGEST_VOCABULARY;
@@ -99,7 +100,7 @@ impl GgufTokenizer<'_> {
         let single: HashSet<u8> = ordinary.iter().filter(|bytes| bytes.len() == 1).map(|bytes| bytes[0]).collect();
         let file = match single.len() {
             256 if merges.is_empty() => File::new(Cut::Bytes, added, vocabulary, merges),
-            256 => File::new(Cut::Words, added, vocabulary, merges),
+            256 => File::new(Cut::Words(Pattern::Gpt2), added, vocabulary, merges),
             // Lorito's tokenizers of characters leave as merges of their bytes (`byte_level.rs`).
             _ => {
                 for (token, id) in vocabulary.iter_mut().zip(0..) {
