@@ -53,7 +53,9 @@ fn runs_saved_with_ids_of_16_bits_continue_exactly() {
         for (got, expected) in losses(&mut session, 5).into_iter().zip(expected) {
             assert!((got - expected).abs() < 1e-5, "{name}: {got} instead of {expected}");
         }
-        assert!(session.corpus_tokens().unwrap() == ids, "an older page can still read what is stored");
+        // What is learned of conversations is stored in another form since.
+        let is_same = session.corpus_tokens().unwrap() == ids;
+        assert_eq!(is_same, name == "plain", "an older page can still read what is stored of plain text");
     }
 }
 

@@ -137,7 +137,7 @@ fn tokenizers_with_unsupported_features_are_refused() {
     unsupported(Kind::Bpe, set("/model/dropout", json!(0.1)), "dropout");
     unsupported(Kind::Bpe, set("/model/end_of_word_suffix", json!("</w>")), "end_of_word_suffix");
     unsupported(Kind::Char, set("/model/unk_token", json!("e")), "unknown characters");
-    unsupported(Kind::Char, set("/model/byte_fallback", json!(true)), "unknown characters");
+    unsupported(Kind::Char, set("/model/byte_fallback", json!(true)), "decoder Fuse");
     unsupported(Kind::Bpe, set("/normalizer", json!({"type": "Lowercase"})), "normalizer Lowercase");
     let several = json!({"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "StripAccents"}]});
     unsupported(Kind::Bpe, set("/normalizer", several), "normalizer StripAccents");
