@@ -98,7 +98,8 @@ pub enum Error {
     #[error("there is no preset {preset:?}; there are {known:?}")]
     PresetUnknown { preset: String, known: Vec<String> },
     #[error("the model needs {bytes} bytes where {limit} fit")]
-    ModelTooLarge { bytes: u64, limit: u64, nearest: Option<crate::config::Nearest> },
+    // Boxed, as it would make every result several times larger.
+    ModelTooLarge { bytes: u64, limit: u64, nearest: Option<Box<crate::config::Nearest>> },
     /// The tokenizer has ordinary tokens without a row in the model's embedding.
     #[error("the model has rows for {model} tokens and the tokenizer {tokenizer}")]
     VocabularyMismatch { model: usize, tokenizer: usize },

@@ -104,7 +104,7 @@ impl ModelConfig {
         }
         let (bytes, limit) = limits.exceeded(&memory);
         let nearest = nearest_that_fits(&Asked::new(self, &run), model_too, |memory| limits.allow(memory), engine);
-        Err(Error::ModelTooLarge { bytes, limit, nearest })
+        Err(Error::ModelTooLarge { bytes, limit, nearest: nearest.map(Box::new) })
     }
 
     /// Estimates the bytes that generating text with the model holds at once.
