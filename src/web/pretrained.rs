@@ -12,36 +12,36 @@ use crate::{
 #[wasm_bindgen]
 impl Session {
     /// The parts of a weight file of `total` bytes that have to be read before its model can be opened, each from a byte
-    /// to the one after its last; none if those that begin at `froms` are enough.
+    /// to the one after its last; none if those that begin at `offsets` are enough.
     #[wasm_bindgen(js_name = wantedParts, unchecked_return_type = "[from: number, to: number][]")]
     pub fn wanted_parts(
         &self,
         name: String,
         total: f64,
-        froms: Vec<f64>,
+        offsets: Vec<f64>,
         #[wasm_bindgen(unchecked_param_type = "Uint8Array[]")] contents: &Array,
     ) -> Thrown<JsValue> {
         let mut file = Parts::new(name, total as u64);
-        for (from, content) in froms.into_iter().zip(contents.iter()) {
+        for (from, content) in offsets.into_iter().zip(contents.iter()) {
             file.put(from as u64, content.unchecked_into::<Uint8Array>().to_vec());
         }
         let wanted = formats::wanted_parts(&file).map_err(thrown)?;
         to_js(&wanted.into_iter().map(|range| (range.start, range.end)).collect::<Vec<_>>())
     }
 
-    /// Begins to open a model. `names`, `froms`, `contents` and `totals` correspond by index: a weight file comes once
+    /// Begins to open a model. `names`, `offsets`, `contents` and `totals` correspond by index: a weight file comes once
     /// for each part of it that `wantedParts` has asked for, with the part's first byte and the size of the whole file.
     /// Returns the pieces that `pushPretrained` expects, in order.
     #[wasm_bindgen(js_name = beginPretrained, unchecked_return_type = "Piece[]")]
     pub fn begin_pretrained(
         &mut self,
         names: Vec<String>,
-        froms: Vec<f64>,
+        offsets: Vec<f64>,
         #[wasm_bindgen(unchecked_param_type = "Uint8Array[]")] contents: &Array,
         totals: Vec<f64>,
     ) -> Thrown<JsValue> {
         let mut folder = Folder::default();
-        for (((name, from), content), total) in names.into_iter().zip(froms).zip(contents.iter()).zip(totals) {
+        for (((name, from), content), total) in names.into_iter().zip(offsets).zip(contents.iter()).zip(totals) {
             let bytes = content.unchecked_into::<Uint8Array>().to_vec();
             match &name[..] {
                 "config.json" => folder.config = bytes,

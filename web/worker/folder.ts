@@ -205,8 +205,8 @@ async function headerParts(file: FolderFile, session: Guarded<Session>, signal: 
   const parts = new Map<number, Uint8Array>();
   for (;;) {
     stopIfEnded(signal);
-    const froms = Float64Array.from(parts.keys());
-    const wanted = await session.use((open) => open.wantedParts(name, size, froms, [...parts.values()]));
+    const offsets = Float64Array.from(parts.keys());
+    const wanted = await session.use((open) => open.wantedParts(name, size, offsets, [...parts.values()]));
     if (wanted.length === 0) return [...parts].map(([from, bytes]) => ({ from, bytes }));
     for (const [from, to] of wanted) parts.set(from, await file.part(from, to));
   }
