@@ -67,6 +67,9 @@ impl<'t> ChatEncoder<'t> {
     }
 
     /// The ids of [`text`](Self::text).
+    ///
+    /// # Errors
+    /// Those of [`text`](Self::text).
     pub fn ids(&mut self, messages: &[Message], asks: bool) -> Result<Vec<u32>> {
         let text = self.text(messages, asks)?;
         Ok(self.encoder.encode(&text))
@@ -152,6 +155,9 @@ impl<'t> ChatEncoder<'t> {
 
     /// The special tokens with which a turn of the assistant begins and ends: the model has written its answer where it
     /// writes one of these.
+    ///
+    /// # Errors
+    /// Those of [`text`](Self::text).
     pub fn ends(&mut self) -> Result<Vec<u32>> {
         let message = |role| Message { role, content: "a".to_owned() };
         let asked = self.ids(&[message(Role::User)], true)?;

@@ -112,7 +112,7 @@ pub fn read_preview(text: &str) -> Option<Vec<(Vec<Message>, Vec<usize>)>> {
     let mut all = Vec::new();
     let mut rest = text.trim_start();
     let is_cut = |rest: &str| TOKENS.iter().any(|mark| mark.starts_with(rest)) || ONLY_READ.starts_with(rest);
-    while !rest.is_empty() && !(is_cut(rest) && !all.is_empty()) {
+    while !rest.is_empty() && (all.is_empty() || !is_cut(rest)) {
         let (messages, only_read, after) = read_one(rest);
         if messages.is_empty() {
             return None;

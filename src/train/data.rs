@@ -378,7 +378,8 @@ mod tests {
         // The answer of the training split, whose assistant token is at 302, does not count.
         [1u32, 0, 302].iter().for_each(|number| bytes.extend(number.to_le_bytes()));
         let context = Dataset::from_bytes(&bytes).unwrap().answers.unwrap().context().clone();
-        assert_eq!(context, [vec![0..306], vec![0..303, 305..306]]);
+        let ranges: [&[std::ops::Range<u32>]; 2] = [&[0..306], &[0..303, 305..306]];
+        assert_eq!(context, ranges);
         for end in none.len() + 1..bytes.len() {
             assert!(Dataset::from_bytes(&bytes[..end]).is_err());
         }
