@@ -398,8 +398,7 @@ fn find(bytes: &[u8], text: &str) -> usize {
 
 #[test]
 fn only_the_header_is_read_before_a_model_is_known_good() {
-    let mut written = Written::default();
-    written.data = vec![0; 4 << 20];
+    let written = Written { data: vec![0; 4 << 20], ..Written::default() };
     let held = parts("model.gguf", &written.bytes()).unwrap().held();
     assert!(held <= 1 << 16, "{held}");
 }

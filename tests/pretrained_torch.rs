@@ -288,7 +288,7 @@ fn files_that_lie_about_themselves_are_refused() {
     let cases: Vec<(&str, &str, Error)> = vec![
         ("no magic number", "torch-file-invalid", error(b"hello, hello")),
         ("a pickle of something else", "torch-file-invalid", error(b"\x80\x02}q\x00.                             ")),
-        ("no pickle", "torch-file-invalid", zipped(&[numbers.clone()], 0)),
+        ("no pickle", "torch-file-invalid", zipped(std::slice::from_ref(&numbers), 0)),
         ("two pickles", "torch-file-invalid", zipped(&[entry("a/data.pkl"), entry("b/data.pkl"), numbers.clone()], 0)),
         (
             "the same name twice",
