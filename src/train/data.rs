@@ -192,7 +192,7 @@ impl Dataset {
     /// the first place of each and the one after its last, as 32-bit numbers.
     ///
     /// In older runs the four ids of turn tokens and that of the end of text stand in the place of the five largest, and
-    /// behind them two counts and the positions of assistant turns that do not count, if there are any ([`TurnIds`]).
+    /// behind them two counts and the positions of assistant turns that do not count, if there are any (`TurnIds`).
     ///
     /// Ids take 2 bytes each if they do so in memory; this was the first form and has no mark. Otherwise they take 4
     /// bytes, and the 8 bytes `ids-32/1` stand before all else.
