@@ -65,7 +65,7 @@ impl Tokenizer {
         let pre = given.pre.as_deref().unwrap_or(WORDS[0]);
         support(!given.add_begin, || "add_bos_token".to_owned())?;
         support(!given.add_space_prefix, || "add_space_prefix".to_owned())?;
-        let file = given.byte_level()?;
+        let file = given.byte_level(WORDS.contains(&pre))?;
         let mut file = match pre {
             _ if WORDS.contains(&pre) => file,
             "smollm" => file.with_single_digits(),
@@ -80,8 +80,9 @@ impl Tokenizer {
 }
 
 impl GgufTokenizer<'_> {
-    /// The file with these tokens and merges.
-    fn byte_level(&self) -> Result<File> {
+    /// The file with these tokens and merges. `may_be_characters`: a vocabulary without some of the bytes is that of
+    /// Lorito's tokenizers of characters; otherwise it lacks bytes that its texts did not have, as SmolLM's does.
+    fn byte_level(&self, may_be_characters: bool) -> Result<File> {
         let Self { tokens, types, merges, .. } = self;
         check(tokens.len() <= LARGEST_VOCABULARY, || format!("{} tokens are too many", tokens.len()))?;
         let bytes: usize = tokens.iter().chain(merges).map(|text| text.len()).sum();
@@ -108,7 +109,9 @@ impl GgufTokenizer<'_> {
         let single: HashSet<u8> = ordinary.iter().filter(|bytes| bytes.len() == 1).map(|bytes| bytes[0]).collect();
         let file = match single.len() {
             256 if merges.is_empty() => File::new(Cut::Bytes, added, vocabulary, merges),
-            256 => File::new(Cut::Words(Pattern::Gpt2), added, vocabulary, merges),
+            count if count == 256 || !may_be_characters => {
+                File::new(Cut::Words(Pattern::Gpt2), added, vocabulary, merges)
+            }
             // Lorito's tokenizers of characters leave as merges of their bytes (`byte_level.rs`).
             _ => {
                 for (token, id) in vocabulary.iter_mut().zip(0..) {
