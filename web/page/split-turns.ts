@@ -41,6 +41,9 @@ export function splitTurns(
 ): readonly ShownTurn[] | undefined {
   if (!tokens) return undefined;
   const roles = speakers(tokens, onlyRead);
+  // A model that has learned little writes what begins a turn without a role behind it.
+  const start = commonStart(tokens);
+  if (start.endsWith("|>")) roles.set(start, undefined);
   const parts = withoutCutToken(text, [...roles.keys()]).split(
     new RegExp(`(${[...roles.keys()].map(escaped).join("|")})`),
   );
@@ -51,6 +54,13 @@ export function splitTurns(
     if (roles.has(part)) role = roles.get(part) ?? first;
     else if (part.trim()) turns.push({ role, text: part.trim() });
   return turns;
+}
+
+/** What the tokens of all roles begin with: `<|im_start|>` of ChatML, no token of the older ones. */
+function commonStart({ system, user, assistant }: TurnTokens): string {
+  let length = 0;
+  while (length < system.length && user[length] === system[length] && assistant[length] === system[length]) length++;
+  return system.slice(0, length);
 }
 
 /** A text without the beginning of a token with which it breaks off, as a sample does. */

@@ -14,7 +14,7 @@ export class Starters extends View {
   @state() private costs: Record<string, OpeningCost> = {};
 
   override render(): TemplateResult {
-    return html`<details class="more" @toggle=${this.#ask}>
+    return html`<details class="fold" @toggle=${this.#ask}>
       <summary>${t("starters.title")}</summary>
       <p class="hint">${t("starters.lead", { host: hubHost(this.store) })}</p>
       <ul class="starters">${STARTERS.map((starter) => this.#starter(starter))}</ul>
