@@ -18,7 +18,7 @@ pub use tensor::{Initialisation, Kind, Module, Names, ParameterGroup, Part, Proj
 
 use crate::{
     config::{Activation, LoraConfig, ModelConfig, Rope},
-    error::Result,
+    error::{Error, Result},
 };
 
 /// A model's parts and the list of its tensors.
@@ -185,6 +185,12 @@ pub const FAMILIES: [&Family; 4] = [&gpt2::FAMILY, &llama::LLAMA, &llama::QWEN2,
 /// Converts a single-precision number by its shortest digits: 1e-5, not 0.000009999999747378752.
 fn decimal(number: f32) -> f64 {
     number.to_string().parse().unwrap_or(f64::from(number))
+}
+
+/// The error for a setting of a config.json that Lorito does not support. `supported`: the values that it does.
+fn refused(setting: &str, found: &str, supported: &[&str]) -> Error {
+    let supported = supported.iter().map(|&value| value.to_owned()).collect();
+    Error::SettingUnsupported { setting: setting.into(), found: found.into(), supported }
 }
 
 impl Architecture {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{DEVIATION, MLP_TIMES};
 use crate::{
-    architecture::decimal,
+    architecture::{decimal, refused},
     config::{Activation, ModelConfig, Variant},
     error::{Error, Result},
 };
@@ -159,11 +159,6 @@ pub fn write(config: &ModelConfig) -> Value {
         "tie_word_embeddings": config.variant.tied,
         "torch_dtype": "float32",
     })
-}
-
-fn refused(setting: &str, found: &str, supported: &[&str]) -> Error {
-    let supported = supported.iter().map(|&value| value.to_owned()).collect();
-    Error::SettingUnsupported { setting: setting.into(), found: found.into(), supported }
 }
 
 #[cfg(test)]
