@@ -95,7 +95,7 @@ const counter = `{
  * Lorito's page with an engine, in a browser context of its own; `counting` adds the counter to its worker. `requested`
  * collects the addresses that the page and its worker fetch.
  */
-export async function openLorito(browser, engine, counting = false) {
+export async function openLorito(browser, engine, { counting = false, address = url } = {}) {
   const context = await browser.newContext();
   const page = await context.newPage();
   page.on("console", (message) => message.type() === "error" && console.error(message.text()));
@@ -109,7 +109,7 @@ export async function openLorito(browser, engine, counting = false) {
       await route.fulfill({ response, body: counter + (await response.text()) });
     });
   }
-  await page.goto(`${url}?engine=${engine}`);
+  await page.goto(`${address}?engine=${engine}`);
   await page.evaluate(() => globalThis.lorito.ready);
   return { page, requested, close: () => context.close() };
 }

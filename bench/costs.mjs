@@ -11,7 +11,7 @@ import { textFor } from "./text.mjs";
 
 export async function dispatches(browser, name, { rounds }, tell) {
   const configuration = configurations[name];
-  const { page, close } = await prepared(browser, "webgpu", configuration, true);
+  const { page, close } = await prepared(browser, "webgpu", configuration, { counting: true });
   const worker = page.workers().at(-1);
   await train(page, 2, configuration);
   /** Per step, between the first and the last progress event of a call. */
@@ -45,7 +45,7 @@ export async function dispatches(browser, name, { rounds }, tell) {
 /** GPU time per submission: the browser and the desktop are blocked for that long. */
 export async function submissions(browser, name, tell) {
   const configuration = configurations[name];
-  const { page, close } = await prepared(browser, "webgpu", configuration, true);
+  const { page, close } = await prepared(browser, "webgpu", configuration, { counting: true });
   // The page measures the GPU when it plans, and so does this.
   const { layers, heads, width, context, batch } = configuration;
   await page.evaluate(
@@ -82,7 +82,7 @@ export async function selfCheck(browser, tell) {
   for (const name of ["S", "M", "L", "XL"]) {
     // One window of XL is slow enough on a software GPU; the check is limited to less anyway.
     const configuration = { ...configurations[name], ...(name === "XL" ? { batch: 1 } : {}) };
-    const { page, close } = await prepared(browser, "webgpu", configuration, true);
+    const { page, close } = await prepared(browser, "webgpu", configuration, { counting: true });
     await train(page, 2, configuration);
     const worker = page.workers().at(-1);
     const { began, read, ended, found } = await worker.evaluate(() => bench.check);
@@ -101,7 +101,7 @@ export async function memory(browser, tell) {
     [256, 8],
   ]) {
     const configuration = { ...configurations.S, context, batch };
-    const { page, close } = await prepared(browser, "webgpu", configuration, true);
+    const { page, close } = await prepared(browser, "webgpu", configuration, { counting: true });
     const { layers, heads, width } = configuration;
     const plan = await page.evaluate(
       ([model, options]) => lorito.planModel(model, options),
@@ -125,7 +125,7 @@ export async function memory(browser, tell) {
 /** Detects leaks in a long run: the GPU's buffers and the wasm's memory at several steps. */
 export async function longRun(browser, tell) {
   const configuration = { ...configurations.S, context: 16, layers: 1, heads: 2, width: 32, batch: 4 };
-  const { page, close } = await prepared(browser, "webgpu", configuration, true);
+  const { page, close } = await prepared(browser, "webgpu", configuration, { counting: true });
   let step = 0;
   for (const until of [100, 1_000, 2_500, 5_000, 10_000]) {
     await train(page, until - step, configuration);
@@ -146,7 +146,7 @@ export async function largeText(browser, tell) {
   const part = `${textFor({ vocabulary: 65 }).body}\r\nAñil, señor: 漢字 🦜.\r\n`;
   const bytes = Buffer.byteLength(part);
   await writeFile(file, Buffer.concat(Array.from({ length: Math.ceil(200e6 / bytes) }, () => Buffer.from(part))));
-  const { page, close } = await openLorito(browser, "cpu", true);
+  const { page, close } = await openLorito(browser, "cpu", { counting: true });
   await page.evaluate(() => {
     globalThis.longest = 0;
     // Reports tasks of 50 ms and more.

@@ -3,11 +3,11 @@ import { openLorito } from "./browser.mjs";
 import { runConfig, speedOf } from "./speed.mjs";
 import { textFor } from "./text.mjs";
 
-/** A page with text, tokenizer and a new model of a configuration. */
-export async function prepared(browser, engine, configuration, counting = false) {
+/** A page, by default of the build under test, with text, tokenizer and a new model of a configuration. */
+export async function prepared(browser, engine, configuration, { counting = false, address } = {}) {
   const { vocabulary, layers, heads, width, context } = configuration;
   const { body, tokenizer } = textFor(configuration);
-  const opened = await openLorito(browser, engine, counting);
+  const opened = await openLorito(browser, engine, { counting, address });
   const summary = await opened.page.evaluate(
     async ([body, tokenizer, model]) => {
       await lorito.addText("text.txt", body);
@@ -40,8 +40,8 @@ export function train(page, steps, configuration) {
 }
 
 /** Tokens per second over about `seconds` after a warm-up, and the first and the last loss. */
-export async function speedOfLorito(browser, engine, configuration, seconds) {
-  const { page, close } = await prepared(browser, engine, configuration);
+export async function speedOfLorito(browser, engine, configuration, seconds, address) {
+  const { page, close } = await prepared(browser, engine, configuration, { address });
   const speed = await speedOf((steps) => train(page, steps, configuration), configuration, seconds);
   await close();
   return speed;

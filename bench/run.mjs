@@ -1,5 +1,6 @@
-// `cargo xtask bench [--peers] [--only NAME,NAME] [--take lorito,jax,tfjs,nanogpt] [--seconds N] [--rounds N]`: prints
-// one JSON line a measurement. `--peers`: only the comparisons, and a table of them at the end.
+// `cargo xtask bench [--peers] [--only NAME,NAME] [--take lorito,jax,tfjs,nanogpt] [--before ADDRESS] [--seconds N]
+// [--rounds N]`: prints one JSON line a measurement. `--peers`: only the comparisons, and a table of them at the end.
+// `--before`: the address, with its last slash, of another build of Lorito; comparisons measure it in turn with this one.
 import os from "node:os";
 import { parseArgs } from "node:util";
 import { launch } from "./browser.mjs";
@@ -22,12 +23,18 @@ const { values: given } = parseArgs({
   options: {
     peers: { type: "boolean", default: false },
     only: { type: "string", default: "" },
+    before: { type: "string" },
     take: { type: "string", default: all.join() },
     seconds: { type: "string", default: "10" },
     rounds: { type: "string", default: "3" },
   },
 });
-const options = { take: given.take.split(","), seconds: Number(given.seconds), rounds: Number(given.rounds) };
+const options = {
+  take: given.take.split(","),
+  before: given.before,
+  seconds: Number(given.seconds),
+  rounds: Number(given.rounds),
+};
 
 const tell = (measurement) => console.log(JSON.stringify(measurement));
 const rows = [];
@@ -52,6 +59,7 @@ const costs = {
   "large-text": (browser) => largeText(browser, tell),
   dispatches: (browser) => dispatches(browser, "S", options, tell),
   "M-dispatches": (browser) => dispatches(browser, "M", options, tell),
+  "L-dispatches": (browser) => dispatches(browser, "L", options, tell),
   first: (browser) => firstLoss(browser, options, tell),
   "self-check": (browser) => selfCheck(browser, tell),
   memory: (browser) => memory(browser, tell),

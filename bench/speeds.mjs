@@ -30,14 +30,22 @@ async function speedOfPeer(browser, [, module, device, isolated], configuration,
   return result;
 }
 
-/** `take`: which of lorito, jax, tfjs and nanogpt are measured. Returns the rows of the table. */
-export async function speeds(browser, name, engine, { take, seconds, rounds }, tell) {
+/**
+ * `take`: which of lorito, jax, tfjs and nanogpt are measured. `before`: the address of another build of Lorito that is
+ * measured in turn with this one. Returns the rows of the table.
+ */
+export async function speeds(browser, name, engine, { take, before, seconds, rounds }, tell) {
   const configuration = configurations[name];
   const takers = peers[engine]
     .filter(([, module]) => take.includes(module))
     .map((peer) => ({ name: peer[0], run: () => speedOfPeer(browser, peer, configuration, seconds), taken: [] }));
-  if (take.includes("lorito"))
-    takers.unshift({ name: engine, run: () => speedOfLorito(browser, engine, configuration, seconds), taken: [] });
+  const lorito = (name, address) => ({
+    name,
+    run: () => speedOfLorito(browser, engine, configuration, seconds, address),
+    taken: [],
+  });
+  if (before) takers.unshift(lorito(`${engine} before`, before));
+  if (take.includes("lorito")) takers.unshift(lorito(engine));
   const speedsOf = ({ taken }) => taken.map(({ tokensPerSecond }) => tokensPerSecond);
   for (let round = 0; round < rounds; round++) {
     for (const taker of takers) {

@@ -103,6 +103,11 @@ test("the code has the user's present settings", async ({ page }) => {
   await step(page, "Write").getByLabel("Temperature").fill("0.5");
   await page.keyboard.press("Tab");
   await expect(code("Write")).toContainText("temperature=0.5,");
+  await expect(code("Write")).toContainText('prompt = ""');
+  await step(page, "Write").locator("#prompt").fill('He said "mañana"\nand left');
+  await expect(code("Write")).toContainText(String.raw`prompt = "He said \"mañana\"\nand left"`);
+  await openCode(page, "Write", "JavaScript");
+  await expect(code("Write")).toContainText(String.raw`lorito.generate("He said \"mañana\"\nand left", {`);
   await step(page, "Train").locator("details.more > summary").click();
   await step(page, "Train").getByLabel("Train an adapter (LoRA)").check();
   await expect(code("Train")).toContainText('target_modules=["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"]');

@@ -18,16 +18,39 @@ export async function violations(page: Page): Promise<string[]> {
   return found.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target}: ${node.failureSummary}`));
 }
 
-/** In light and dark, wide and narrow: axe finds no violation, and no content overflows. */
+/** In every language, in light and dark, wide and narrow: axe finds no violation, and no content overflows. */
 export async function expectNoFault(page: Page): Promise<void> {
+  const choice = page.locator("#language");
+  const own = await choice.inputValue();
+  const others = await choice
+    .locator("option")
+    .evaluateAll((options) => options.map((option) => (option as HTMLOptionElement).value));
+  await expectNoFaultNow(page, own);
+  for (const language of others.filter((other) => other !== own)) {
+    await speak(page, language);
+    await expectNoFaultNow(page, language);
+  }
+  await speak(page, own);
+}
+
+/** Changes the page's language without taking the focus from where it is. */
+async function speak(page: Page, language: string): Promise<void> {
+  await page.locator("#language").evaluate((select, code) => {
+    (select as HTMLSelectElement).value = code;
+    select.dispatchEvent(new Event("change"));
+  }, language);
+  await expect(page.locator("html")).toHaveAttribute("lang", language);
+}
+
+async function expectNoFaultNow(page: Page, language: string): Promise<void> {
   for (const width of [1280, 390]) {
     await page.setViewportSize({ width, height: 900 });
     // Waits until the chart has the new width, too.
     const content = () => page.evaluate(() => document.documentElement.scrollWidth);
-    await expect.poll(content, `${width} pixels wide`).toBeLessThanOrEqual(width);
+    await expect.poll(content, `${language}, ${width} pixels wide`).toBeLessThanOrEqual(width);
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme });
-      expect(await violations(page), `${colorScheme}, ${width} pixels wide`).toEqual([]);
+      expect(await violations(page), `${language}, ${colorScheme}, ${width} pixels wide`).toEqual([]);
     }
   }
 }

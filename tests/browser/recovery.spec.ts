@@ -351,13 +351,19 @@ test("a loss that is not a number ends training, and the last checkpoint is rest
     const after = await lorito.logits(ids);
     const text = await lorito.generate("Day", { maxTokens: 5 });
     const again = await lorito.train({ ...run, steps: 2 });
-    return { error, before: [...before], after: [...after], text, again };
+    const records = await lorito.runRecords();
+    return { error, before: [...before], after: [...after], text, again, records };
   }, tinyRun);
   expect(seen.error).toMatchObject({ code: "diverged" });
   expect(seen.error.step).toBeGreaterThan(3);
   expect(seen.error.learningRate).toBeGreaterThan(1);
   expect(seen.after).toEqual(seen.before);
   expect(seen.again.step).toBe(5);
+  // To be compared with others: the run that diverged, and the one that went on from before it.
+  const diverged = seen.records.find((record) => record.diverged);
+  expect(seen.records.map(({ step }) => step).toSorted((a, b) => a - b)).toEqual([5, seen.error.step]);
+  expect(diverged?.train.learningRate).toBe(10);
+  expect(diverged?.curve.every(({ loss }) => Number.isFinite(loss))).toBe(true);
 });
 
 test("on a full disk training continues, and the run can be downloaded", async ({ page }, { project }) => {

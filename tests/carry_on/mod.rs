@@ -35,6 +35,7 @@ fn texts() -> Vec<(&'static str, Vec<(&'static str, String)>)> {
     vec![
         ("harbour", vec![("harbour.txt", sample.clone())]),
         ("rows", vec![("rows.jsonl", rows.join("\n")), ("plain.md", sample.replace('\n', "\r\n"))]),
+        ("llama", vec![("harbour.txt", sample.clone())]),
         ("no-lines", vec![("short.txt", "añ漢🦜 ".repeat(41))]),
         // Two books, either of which is far more than a tenth: here the ends are held back.
         ("ends", vec![("one.txt", sample.clone()), ("other.txt", sample[..sample.len() / 2].to_uppercase())]),
@@ -82,10 +83,14 @@ fn write_trained_models() {
         for (name, text) in files {
             fs::write(folder.join(name), text).unwrap();
         }
-        // Only the first model has to learn something; the others test how their texts are split and encoded.
-        let (kind, steps) = if name == "harbour" { (Kind::Char, 400) } else { (Kind::Bpe, 2) };
+        // The first two models have to learn something; the others test how their texts are split and encoded.
+        let (kind, steps) = match name {
+            "harbour" => (Kind::Char, 400),
+            "llama" => (Kind::Bpe, 100),
+            _ => (Kind::Bpe, 2),
+        };
         session.train_tokenizer(kind, Some(400)).unwrap();
-        session.create_model(MODEL, 1337).unwrap();
+        session.create_model(if name == "llama" { MODEL.as_llama() } else { MODEL }, 1337).unwrap();
         let eval_every = steps / 2;
         train(
             &mut session,

@@ -57,6 +57,7 @@ def read_log(output):
 def the_text_becomes_the_same_tokens(work):
     for name, files in {
         "harbour": ["harbour.txt"],
+        "llama": ["harbour.txt"],
         "rows": ["rows.jsonl", "plain.md"],
         "no-lines": ["short.txt"],
         "ends": ["one.txt", "other.txt"],
@@ -149,6 +150,25 @@ def the_models_open_again(work, losses):
         said
     )
     print(f"both models open; {tokenizer.decode(written[0])!r}")
+
+
+def a_llama_goes_on_learning(work):
+    folder, text = work / "llama", given / "llama/harbour.txt"
+    assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"] == "llama"
+    # The last run's windows count, not what the model could read.
+    run = json.loads((folder / "lorito_training.json").read_text(encoding="utf-8"))
+    assert run["context"] == 48
+    (folder / "lorito_training.json").write_text(json.dumps(run | {"context": 32}), encoding="utf-8")
+    shorter = carried_on(folder, "--text", text, "--steps", 1, "--output", work / "shorter", launch=[sys.executable])
+    assert "of 32 tokens" in shorter, shorter
+    (folder / "lorito_training.json").write_text(json.dumps(run), encoding="utf-8")
+    said = carried_on(folder, "--text", text, "--steps", 60, "--eval-every", 20)
+    assert "of 48 tokens" in said, said
+    page, losses = run["evaluation"], [line["validation_loss"] for line in read_log(folder / "continued")]
+    assert abs(losses[0] - page["validation_loss"]) < 1e-4 and losses[-1] < losses[0] - 0.05, (page, losses)
+    model, loading = AutoModelForCausalLM.from_pretrained(folder / "continued/best", output_loading_info=True)
+    assert type(model).__name__ == "LlamaForCausalLM" and not any(loading.values()), loading
+    print(f"a Llama: validation loss {losses[0]:.6f} in the page and here, then {losses[-1]:.4f}")
 
 
 def a_run_that_was_cut_off_goes_on(work):
@@ -292,6 +312,7 @@ with tempfile.TemporaryDirectory() as place:
     every_kind_of_file_is_read(work)
     losses = the_loss_goes_on_falling(work)
     the_models_open_again(work, losses)
+    a_llama_goes_on_learning(work)
     a_run_that_was_cut_off_goes_on(work)
     conversations_teach_the_answers_alone(work)
     a_model_without_biases_computes_the_same(work)

@@ -104,6 +104,8 @@ export interface State {
   best: BestSoFar | undefined;
   samples: Sample[];
   sampling: Sampling;
+  /** The text in Write that the model is to continue. */
+  prompt: string;
   /** The run of the last visit. */
   lastRun: RunSummary | undefined;
   /** The time of the last checkpoint, in milliseconds since 1970. */
@@ -161,6 +163,7 @@ export class Store extends EventTarget {
     plan: undefined,
     planReport: undefined,
     sampling: DEFAULT_SAMPLING,
+    prompt: "",
     lastRun: undefined,
     runs: [],
     models: [],

@@ -37,6 +37,8 @@ export interface RunRecord {
   /** The settings of the last run. */
   train: TrainConfig;
   step: number;
+  /** Whether the run ended because its loss was no longer a number. */
+  diverged?: true;
   /** Training time, without pauses. */
   seconds: number;
   /** Tokens read so far, with repetition. */

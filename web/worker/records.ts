@@ -1,5 +1,6 @@
 // Stores records of runs, to compare them: settings, losses and samples in a small file, without weights. A run that
-// ends writes its record, which replaces the record of the same model's previous run.
+// ends writes its record, which replaces the record of the same model's previous run. A run that diverges has a record of
+// its own, because the model goes back to its last checkpoint.
 import type { Evaluation, Session } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
 import { lockName } from "../shared/home";
@@ -40,8 +41,10 @@ function rounded(value: number): number {
 function meanCurve(steps: readonly { step: number; loss: number }[]): RunRecord["curve"] {
   const stride = Math.ceil(steps.length / MOST_POINTS);
   const points: RunRecord["curve"] = [];
-  for (let at = 0; at < steps.length; at += stride) {
-    const group = steps.slice(at, at + stride);
+  // The last losses of a diverged run are no numbers.
+  const finite = steps.filter(({ loss }) => Number.isFinite(loss));
+  for (let at = 0; at < finite.length; at += stride) {
+    const group = finite.slice(at, at + stride);
     const mean = group.reduce((sum, { loss }) => sum + loss, 0) / group.length;
     points.push({ step: group.at(-1)?.step ?? 0, loss: rounded(mean) });
   }
@@ -60,7 +63,7 @@ function clockOf(before: Clock, { times }: RunNotes, end: { step: number; tokens
 /** Makes the record of the run that has just ended; `before`: the model's previous record. */
 export function recordOf(
   session: Session,
-  run: { id: string; textName: string; engine: Engine; notes: RunNotes },
+  run: { id: string; textName: string; engine: Engine; notes: RunNotes; diverged: boolean },
   before: RunRecord | undefined,
 ): RunRecord | undefined {
   const { step, seconds, tokensPerStep } = session.status();
@@ -80,6 +83,7 @@ export function recordOf(
     parameters: model.parameters,
     train: session.runSettings(),
     step,
+    ...(run.diverged ? { diverged: true } : {}),
     seconds,
     tokens,
     curve: meanCurve(steps),

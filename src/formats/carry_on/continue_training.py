@@ -289,8 +289,9 @@ class Run:
         # Dropout must differ between processes, or they would all leave out the same.
         set_seed(settings["seed"], device_specific=True)
         self.most_windows = (self.last_run.get("evaluation") or {}).get("most_windows") or 4 * settings["batch_size"]
-        context = model.config.n_positions
-        self.windows = Windows(train, validation, context, settings, self.most_windows, accelerator)
+        # A model that was opened on the page may have been trained on shorter windows than it can read.
+        self.context = self.last_run.get("context", model.config.max_position_embeddings)
+        self.windows = Windows(train, validation, self.context, settings, self.most_windows, accelerator)
         self.text = {
             "documents": len(documents),
             "characters": sum(len(text) for pieces in documents for text, _ in pieces),
@@ -427,7 +428,8 @@ class Run:
                 shutil.copy(file, new)
         step = self.last_run.get("step", 0) + self.progress["step"]
         evaluation = {"step": step, "validation_loss": validation_loss, "most_windows": self.most_windows}
-        this_run = {"step": step, "evaluation": evaluation, "text": self.text, "training": self.settings}
+        this_run = {"step": step, "context": self.context, "evaluation": evaluation, "text": self.text}
+        this_run |= {"training": self.settings}
         write_json(new / "lorito_training.json", {"created_with": "continue_training.py"} | this_run)
         card = self.folder / "README.md"
         if card.is_file():

@@ -31,6 +31,8 @@ pub fn last_run(file: &ModelFile) -> Value {
     json!({
         "created_with": format!("Lorito {}", env!("CARGO_PKG_VERSION")),
         "step": file.progress.step,
+        // Tokens in a window; an opened model's own configuration may state more.
+        "context": file.config.context,
         "evaluation": evaluation,
         "text": {
             "documents": facts.documents,

@@ -89,7 +89,9 @@ def read_file(path, field, tokenizer, say):
     texts = [whole(text) for text in texts if isinstance(text, str) and text.strip()]
     if not texts:
         fields = sorted({str(name) for row in rows if isinstance(row, dict) for name in row})
-        raise Mistake(f"No row of {path} has text in {field!r}. --field wants one of: {', '.join(fields) or 'none'}.")
+        if not fields:
+            raise Mistake(f"No row of {path} has text.")
+        raise Mistake(f"No row of {path} has text in {field!r}. --field wants one of: {', '.join(fields)}.")
     return [[(normalise_newlines(text), True)] for text in texts]
 
 

@@ -83,11 +83,11 @@ function train({ train }: CodeSettings): string {
   );
 }
 
-function write({ sampling }: CodeSettings): string {
+function write({ sampling, prompt }: CodeSettings): string {
   return lines(
     remark(t("asCode.write.prompt")),
     "console.log(",
-    `  await lorito.generate("", {`,
+    `  await lorito.generate(${JSON.stringify(prompt)}, {`,
     fields(sampling, "    "),
     "  }),",
     ");",

@@ -30,6 +30,7 @@ export class CodeView extends View {
     "trained",
     "halfPrecision",
     "sampling",
+    "prompt",
   ] as const;
   @property({ attribute: false }) of: Step = "text";
   @state() private language: Language = last;

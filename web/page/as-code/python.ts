@@ -144,13 +144,13 @@ function llamaFields(
   ];
 }
 
-function write({ model: { context }, sampling }: CodeSettings): string {
+function write({ model: { context }, sampling, prompt }: CodeSettings): string {
   const { maxTokens, temperature, topK, topP, repetitionPenalty, seed } = sampling;
   const drawn = temperature > 0;
   return lines(
     `torch.manual_seed(${seed})`,
     remark(t("asCode.write.prompt")),
-    `prompt = ""`,
+    `prompt = ${JSON.stringify(prompt)}`,
     `ids = tokenizer(prompt or tokenizer.eos_token, return_tensors="pt").input_ids.to(model.device)`,
     `end = ids.shape[1] + ${maxTokens}`,
     "model.eval()",

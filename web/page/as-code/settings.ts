@@ -36,6 +36,7 @@ export interface CodeSettings {
   llama: NonNullable<NonNullable<ModelConfig["variant"]>["llama"]> | undefined;
   train: Shape["train"];
   sampling: State["sampling"];
+  prompt: string;
 }
 
 /** The names of the kinds of tokenizer. */
@@ -65,7 +66,7 @@ function codeSource(
 export function codeSettings(store: Store): CodeSettings | undefined {
   const { shape } = store;
   if (!shape) return undefined;
-  const { text, model, modelOrigin, plan, sampling } = store.state;
+  const { text, model, modelOrigin, plan, sampling, prompt } = store.state;
   const samples: string[] = SAMPLES.map(sampleFile);
   const sources = (text?.sources ?? []).map((source) => codeSource(source, samples.includes(source.name)));
   const { kind, vocabulary = SETTINGS.tokenizer.vocabulary.default } = wantedTokenizer(store);
@@ -82,5 +83,6 @@ export function codeSettings(store: Store): CodeSettings | undefined {
     llama: plan?.model.variant?.llama,
     train: shape.train,
     sampling,
+    prompt,
   };
 }

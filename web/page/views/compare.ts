@@ -88,11 +88,14 @@ export class CompareView extends View {
       <label class="chosen">
         <input type="checkbox" .checked=${place >= 0} ?disabled=${full} @change=${() => this.#choose(id)}>
         ${place >= 0 ? letter(place) : nothing}
-        <span><span class="name">${labelOf(record)}</span> <small>${t("compare.summary", {
-          count: record.step,
-          loss: lossOf(record.evaluations.at(-1)?.validationLoss),
-          at: date(record.savedAt),
-        })}</small></span>
+        <span><span class="name">${labelOf(record)}</span> <small>${t(
+          record.diverged ? "compare.diverged" : "compare.summary",
+          {
+            count: record.step,
+            loss: lossOf(record.evaluations.at(-1)?.validationLoss),
+            at: date(record.savedAt),
+          },
+        )}</small></span>
       </label>
       ${button(t("compare.use"), () => this.#use(record))}
       ${button(t("compare.rename"), () => this.#askName(id))}

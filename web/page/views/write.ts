@@ -14,10 +14,9 @@ type Way = "text" | "chat";
 
 @customElement("lorito-write")
 export class WriteView extends View {
-  protected override readonly reads = ["model", "messages"] as const;
+  protected override readonly reads = ["model", "messages", "prompt"] as const;
   /** The user's choice between text and chat. */
   @state() private chosen: Way | undefined;
-  @state() private prompt = "";
   @state() private begun: string | undefined;
   @state() private written = "";
   @state() private writing = false;
@@ -73,9 +72,9 @@ export class WriteView extends View {
       <form @submit=${this.#submit}>
         <div class="field wide">
           <label for="prompt">${t("write.prompt")}</label>
-          <textarea id="prompt" rows="3" .value=${this.prompt} aria-describedby="prompt-hint"
+          <textarea id="prompt" rows="3" .value=${this.state.prompt} aria-describedby="prompt-hint"
             @input=${(event: Event) => {
-              this.prompt = (event.target as HTMLTextAreaElement).value;
+              this.store.change({ prompt: (event.target as HTMLTextAreaElement).value });
               this.chosen = "text";
               this.unknown = "";
             }}></textarea>
@@ -112,7 +111,7 @@ export class WriteView extends View {
 
   #submit(event: Event): void {
     event.preventDefault();
-    if (this.state.model && !this.writing) void this.#write(this.prompt);
+    if (this.state.model && !this.writing) void this.#write(this.state.prompt);
   }
 
   /** `ids`: the token ids of the beginning, if they are given. */

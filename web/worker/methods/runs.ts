@@ -40,7 +40,12 @@ async function train(begin: (tools: Running, notes: RunNotes) => Promise<void>, 
       notes.add(event);
       emitOfRun(event);
     };
-    const result = await trainRun({ ...tools, emit, compiled: shaders.training, judge }, control);
+    const result = await trainRun({ ...tools, emit, compiled: shaders.training, judge }, control).catch(
+      async (thrown) => {
+        if (problemOf(thrown).code === "diverged") await record(tools, notes, true);
+        throw thrown;
+      },
+    );
     await record(tools, notes);
     return result;
   } finally {
@@ -49,12 +54,13 @@ async function train(begin: (tools: Running, notes: RunNotes) => Promise<void>, 
 }
 
 /** Saves the record of a run that has ended, for comparisons. A failure does not prevent saving the run. */
-async function record({ engine, session, saver }: Running, notes: RunNotes): Promise<void> {
-  const { run: id, textName } = saver;
+async function record({ engine, session, saver }: Running, notes: RunNotes, diverged = false): Promise<void> {
+  const { run, textName } = saver;
+  const id = diverged ? `${run}-diverged` : run;
   try {
     const { keepRecord, recordOf } = await part(import("../records"));
     const kept = await keepRecord(id, (before) =>
-      session.use((open) => recordOf(open, { id, textName, engine, notes }, before)),
+      session.use((open) => recordOf(open, { id, textName, engine, notes, diverged }, before)),
     );
     if (kept) emit({ event: "recorded" });
   } catch (thrown) {
