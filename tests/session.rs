@@ -48,7 +48,7 @@ fn losses(session: &mut Session, steps: usize) -> Vec<f32> {
 
 fn write(session: &mut Session, prompt: &str, temperature: f32) -> String {
     let sampling = Sampling { temperature, ..Sampling::default() };
-    let options = GenerateOptions { max_tokens: 40, sampling, cache: true };
+    let options = GenerateOptions { max_tokens: 40, sampling, ..GenerateOptions::default() };
     session.begin_generation(prompt, options).unwrap();
     let mut text = String::new();
     while let Some(piece) = block_on(session.next_token()).unwrap() {

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::{Model, ModelSummary, Session, cpu_writer::CpuWriter};
 use crate::{
+    chat,
     error::{Error, Result},
     formats::{self, AdapterWeights, ModelFile},
     model::Gpt,
@@ -73,6 +74,15 @@ impl Session {
         formats::llama_cpp(&self.merged_file(name).await?, precision)
     }
 
+    /// Returns a Modelfile, from which Ollama makes a model of the GGUF file with the name `gguf` in the same folder.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model.
+    pub fn export_modelfile(&self, gguf: &str, words: &formats::Words) -> Result<String> {
+        let Model { gpt, tokenizer, .. } = self.model()?;
+        Ok(formats::modelfile(tokenizer, &gpt.config, gguf, chat::present(), words))
+    }
+
     /// The model for formats without adapters: the adapter is merged into the weights.
     async fn merged_file(&self, name: &str) -> Result<ModelFile> {
         let file = self.model_file(name).await?;
@@ -117,7 +127,17 @@ impl Session {
         };
         let tokenizer = Rc::new(tokenizer);
         let (cpu_writer, facts) = (CpuWriter::default(), file.facts);
-        self.put(Model { gpt, tokenizer, trainer, cpu_writer, data: None, facts, run: None, inspected: None });
+        self.put(Model {
+            gpt,
+            tokenizer,
+            trainer,
+            cpu_writer,
+            data: None,
+            facts,
+            run: None,
+            inspected: None,
+            comparison: None,
+        });
         Ok(())
     }
 }

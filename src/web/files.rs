@@ -36,6 +36,16 @@ impl Session {
         bytes(self.0.export_gguf(&name, from_js(precision)?).await)
     }
 
+    /// Exports a Modelfile for Ollama. `gguf`: the name of the model's GGUF file. `words`: the translations of its comments.
+    #[wasm_bindgen(js_name = exportModelfile)]
+    pub fn export_modelfile(
+        &self,
+        gguf: &str,
+        #[wasm_bindgen(unchecked_param_type = "Record<string, string>")] words: JsValue,
+    ) -> Thrown<String> {
+        self.0.export_modelfile(gguf, &Words::new(from_js(words)?)).map_err(thrown)
+    }
+
     /// Checks the first bytes of a download, of `totalBytes` in all if known; returns the length of the file that they
     /// announce.
     #[wasm_bindgen(js_name = checkModelHeader)]

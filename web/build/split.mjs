@@ -21,6 +21,7 @@ const deferred = [
   "lorito::formats::ggml::dequantize::",
   "lorito::formats::gguf::",
   "lorito::formats::hugging_face::",
+  "lorito::formats::ollama::",
   "lorito::formats::peft::",
   "lorito::formats::pretrained::",
   "lorito::formats::torch::",

@@ -1,5 +1,6 @@
 // The protocol between page and worker. Types only.
 import type {
+  AdapterLosses,
   ChatMessage,
   ChatOptions,
   Copied,
@@ -138,7 +139,15 @@ export interface SavedModel {
 export type ExportWords = Record<string, string>;
 
 /** The formats in which a model can be exported. */
-export type ExportKind = "safetensors" | "huggingface" | "gguf-f16" | "gguf-q8" | "adapter" | "html";
+export type ExportKind =
+  | "safetensors"
+  | "huggingface"
+  | "gguf-f16"
+  | "gguf-q8"
+  | "modelfile-f16"
+  | "modelfile-q8"
+  | "adapter"
+  | "html";
 
 /** Events from the worker. They share the port with responses, so their order is preserved. */
 export type WorkerEvent =
@@ -263,6 +272,8 @@ export interface WorkerApi {
   /** Generates text with a saved model, opened beside the session's. */
   writeWith(call: number, name: string, prompt: string, options: GenerateOptions): Promise<string>;
   stopWriting(): Promise<void>;
+  /** The validation losses without and with the adapter; undefined if no text is held back. */
+  adapterLosses(call: number): Promise<AdapterLosses | undefined>;
   /** Finds copied runs of a text; undefined if no training text is known. */
   copied(text: string): Promise<Copied | undefined>;
   /** Finds the passages of the training text most similar to a text; undefined if no training text is known. */

@@ -1,13 +1,14 @@
 // Implements the exports of the model.
 import type { Session } from "lorito-wasm";
+import { endings } from "../../shared/endings";
 import { part } from "../../shared/part";
 import type { ExportKind, ExportWords, NamedFile, WorkerApi } from "../../shared/protocol";
 import { engine } from "../engine";
 
 async function exportModel(kind: Exclude<ExportKind, "html">, name: string, words: ExportWords): Promise<Blob> {
-  const bytes = await engine().session.use((session) => exported(session, kind, name, words));
+  const content = await engine().session.use((session) => exported(session, kind, name, words));
   const type = kind === "huggingface" || kind === "adapter" ? "application/zip" : "application/octet-stream";
-  return new Blob([bytes as BlobPart], { type });
+  return new Blob([content as BlobPart], { type });
 }
 
 function exported(
@@ -15,7 +16,7 @@ function exported(
   kind: Exclude<ExportKind, "html">,
   name: string,
   words: ExportWords,
-): Promise<Uint8Array> {
+): string | Promise<Uint8Array> {
   switch (kind) {
     case "safetensors":
       return session.exportSafetensors(name);
@@ -25,6 +26,10 @@ function exported(
       return session.exportGguf(name, "f16");
     case "gguf-q8":
       return session.exportGguf(name, "q8_0");
+    case "modelfile-f16":
+      return session.exportModelfile(name + endings["gguf-f16"], words);
+    case "modelfile-q8":
+      return session.exportModelfile(name + endings["gguf-q8"], words);
     case "adapter":
       return session.exportAdapter(name);
   }
