@@ -25,7 +25,7 @@ mod zip;
 
 pub use hugging_face::{hugging_face, hugging_face_in};
 pub use llama_cpp::{GgufPrecision, llama_cpp};
-pub use model_file::{AdapterWeights, ModelFile, check_header, read, write};
+pub use model_file::{AdapterWeights, ModelFile, check_header, read, write, write_in_8_bits};
 pub use ollama::modelfile;
 pub use parts::Parts;
 pub use peft::{peft, read_peft};

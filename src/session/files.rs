@@ -45,6 +45,14 @@ impl Session {
         formats::write(&self.model_file(name).await?)
     }
 
+    /// Like [`Self::export_safetensors`], with 8 bits for each number of the model's own matrices, which rounds them.
+    ///
+    /// # Errors
+    /// Those of [`Self::export_safetensors`].
+    pub async fn export_safetensors_in_8_bits(&self, name: &str) -> Result<Vec<u8>> {
+        formats::write_in_8_bits(&self.model_file(name).await?)
+    }
+
     /// Returns the model as a zip archive of the files that transformers open, with a merged adapter. `date` goes into
     /// the model card as it is.
     ///

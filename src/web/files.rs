@@ -14,6 +14,12 @@ impl Session {
         bytes(self.0.export_safetensors(&name).await)
     }
 
+    /// The same with 8 bits for each number of a matrix.
+    #[wasm_bindgen(js_name = exportSafetensorsIn8Bits)]
+    pub async fn export_safetensors_in_8_bits(&self, name: String) -> Thrown<Uint8Array> {
+        bytes(self.0.export_safetensors_in_8_bits(&name).await)
+    }
+
     /// The model as a Hugging Face folder, in a ZIP archive. `name` and `date`: for the model card. `words`: the
     /// translations of model card, scripts and notebook, by the English phrases.
     #[wasm_bindgen(js_name = exportHuggingFace)]

@@ -57,10 +57,7 @@ test("both continuations of a text and both losses stand side by side", async ({
   if (info.project.name === "cpu") await expectNoFault(page);
 
   // Training takes the texts away, which are no longer the model's.
-  await page.evaluate(
-    async ([run, lora]) => window.lorito.train({ ...run, steps: 2, lora }),
-    [tinyRun, lora] as const,
-  );
+  await page.evaluate(async ([run, lora]) => window.lorito.train({ ...run, steps: 2, lora }), [tinyRun, lora] as const);
   await drawn(page);
   await expect(panel.locator("blockquote")).toHaveCount(0);
   // Without an adapter there is nothing to compare.
@@ -76,7 +73,12 @@ test("a model that knows conversations answers a question both times", async ({ 
       const { lorito } = window;
       const talk = (answer: string) =>
         Array.from({ length: 60 }, (_, at) =>
-          JSON.stringify({ messages: [{ role: "user", content: `Ship ${at % 7}?` }, { role: "assistant", content: answer }] }),
+          JSON.stringify({
+            messages: [
+              { role: "user", content: `Ship ${at % 7}?` },
+              { role: "assistant", content: answer },
+            ],
+          }),
         ).join("\n");
       await lorito.addText("talk.jsonl", talk("It sailed at dawn."));
       await lorito.trainTokenizer({ kind: "byte" });
@@ -125,7 +127,9 @@ test("while a model trains both write, and the losses come later", async ({ page
   const panel = write.getByRole("tabpanel", { name: "Before and after" });
   await panel.getByLabel("Begin with").fill("The ship");
   await press(panel, "Let both write");
-  await expect(panel.getByText("The losses can be measured once the training has ended.")).toBeVisible({ timeout: 60_000 });
+  await expect(panel.getByText("The losses can be measured once the training has ended.")).toBeVisible({
+    timeout: 60_000,
+  });
   await expect(panel.locator("blockquote")).toHaveCount(2);
   const refused = await page.evaluate(() => window.lorito.adapterLosses().catch(({ code }) => code));
   expect(refused).toBe("busy");

@@ -11,4 +11,5 @@ export const endings: Record<ExportKind, string> = {
   "modelfile-q8": ".q8_0.Modelfile",
   adapter: ".adapter.zip",
   html: ".html",
+  "html-q8": ".q8_0.html",
 };

@@ -147,7 +147,10 @@ export type ExportKind =
   | "modelfile-f16"
   | "modelfile-q8"
   | "adapter"
-  | "html";
+  | OnePageKind;
+
+/** A one-page model, with its weights as they are, or with 8 bits for each number of a matrix. */
+export type OnePageKind = "html" | "html-q8";
 
 /** Events from the worker. They share the port with responses, so their order is preserved. */
 export type WorkerEvent =
@@ -237,10 +240,10 @@ export interface WorkerApi {
   /** Fetches and opens a model; also returns its file, from which it can be reopened after a restart of the engine. */
   importFromUrl(call: number, url: string): Promise<{ model: ModelSummary; file: Blob }>;
   /** `words`: the translations of the folder's texts. */
-  exportModel(kind: Exclude<ExportKind, "html">, name: string, words: ExportWords): Promise<Blob>;
+  exportModel(kind: Exclude<ExportKind, OnePageKind>, name: string, words: ExportWords): Promise<Blob>;
   /** The files of the Hugging Face folder, loose. */
   exportFolder(name: string, words: ExportWords): Promise<NamedFile[]>;
-  exportOnePage(name: string, words: OnePageWords): Promise<Blob>;
+  exportOnePage(kind: OnePageKind, name: string, words: OnePageWords): Promise<Blob>;
 
   /** Fetches a model from the hub and opens it; `unkept`: why its files are not in the browser's storage. */
   openHubModel(call: number, place: HubPlace): Promise<HubTransfer & { summary: ModelSummary }>;

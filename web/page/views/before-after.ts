@@ -140,14 +140,7 @@ export class BeforeAfter extends View {
   #inWords({ before = "", after = "" }: Partial<Record<Side, string>>, losses: AdapterLosses | undefined): Words {
     return () => {
       const loss = (value: number | undefined) => (value === undefined ? "" : t("both.loss", { loss: value }));
-      return [
-        t("both.before"),
-        before,
-        loss(losses?.without),
-        t("both.after"),
-        after,
-        loss(losses?.with),
-      ].join(" ");
+      return [t("both.before"), before, loss(losses?.without), t("both.after"), after, loss(losses?.with)].join(" ");
     };
   }
 

@@ -12,6 +12,9 @@ import "./link";
 import { changeModels } from "./saved-models";
 import { View } from "./view";
 
+/** Bytes of a number in blocks of 32 with a scale of 16 bits. */
+const BITS_8 = 34 / 32;
+
 @customElement("lorito-export")
 export class ExportView extends View {
   protected override readonly reads = ["model", "busy", "tasks"] as const;
@@ -61,9 +64,18 @@ export class ExportView extends View {
   }
 
   #toWrite(): TemplateResult {
+    const parameters = this.state.model?.parameters;
+    const sizes = parameters && { large: 4 * parameters, small: BITS_8 * parameters };
+    const file = (kind: ExportKind) => this.#fileName + endings[kind];
     return this.#purpose(
       t("share.toWrite"),
-      this.#way("html", t("share.onePage"), t("share.onePage.about", { file: this.#fileName + endings.html })),
+      this.#way("html", t("share.onePage"), t("share.onePage.about", { file: file("html") })),
+      this.#way(
+        "html-q8",
+        t("share.onePageSmall"),
+        html`${t("share.onePageSmall.about", { file: file("html-q8") })}
+          ${sizes ? t("share.onePageSmall.sizes", sizes) : nothing}`,
+      ),
     );
   }
 
