@@ -203,6 +203,27 @@ fn a_damaged_run_leaves_the_session_unchanged() {
 }
 
 #[test]
+fn a_model_that_was_opened_is_written_so_that_it_opens_again() {
+    let mut session = with_model();
+    session.begin_training(run()).unwrap();
+    losses(&mut session, 8);
+    let mut file = block_on(session.export_safetensors("m")).unwrap();
+    for _ in 0..2 {
+        session.import_model(&file).unwrap();
+        assert_eq!(session.status().unwrap().step, 8);
+        file = block_on(session.export_safetensors("m")).unwrap();
+    }
+    // The same after an adapter was merged.
+    session.begin_training(TrainConfig { lora: Some(LoraConfig::default()), ..run() }).unwrap();
+    losses(&mut session, 8);
+    session.merge_adapter().unwrap();
+    let file = block_on(session.export_safetensors("m")).unwrap();
+    session.import_model(&file).unwrap();
+    assert_eq!(session.status().unwrap().step, 16);
+    assert_eq!(session.history().unwrap().steps.len(), 16);
+}
+
+#[test]
 fn non_finite_weights_are_not_saved_as_a_checkpoint() {
     let mut session = with_model();
     let ruinous = TrainConfig { learning_rate: 10.0, weight_decay: 10.0, grad_clip: 0.0, warmup_steps: 0, ..run() };

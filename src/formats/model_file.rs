@@ -490,7 +490,9 @@ impl Manifest {
         let Progress { config, start_step, step, updates } = &self.progress;
         // A model without a run has a configuration of 0 steps.
         TrainConfig { steps: config.steps.max(1), ..config.clone() }.validate().map_err(impossible)?;
-        if *step > LARGEST_STEP || start_step > step || *step > self.progress.end_step() || updates > step {
+        // Older pages wrote models that were opened and not trained as runs of no steps from the first step on.
+        let ends_before = || config.steps > 0 && *step > self.progress.end_step();
+        if *step > LARGEST_STEP || start_step > step || ends_before() || updates > step {
             return Err(damaged(format!("step {step} lies outside its run")));
         }
         Ok(())

@@ -135,7 +135,9 @@ impl Trainer {
     /// the optimizer begins anew.
     pub fn continuing(gpt: &Gpt, history: History) -> Self {
         let mut trainer = Self::new(gpt);
-        trainer.progress.step = history.steps.last().map_or(0, |record| record.step);
+        let step = history.steps.last().map_or(0, |record| record.step);
+        // A run of no steps, which begins and ends here.
+        trainer.progress = Progress { start_step: step, step, ..trainer.progress };
         trainer.history = history;
         trainer
     }
