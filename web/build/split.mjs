@@ -32,6 +32,7 @@ const deferred = [
   "lorito::tokenizer::byte_level::",
   "lorito::tokenizer::folder::",
   "lorito::tokenizer::gguf::",
+  "lorito::tokenizer::sentence_piece::",
   "lorito::tokenizer::unicode::",
   "combine::",
   "csv_core::",
