@@ -64,7 +64,12 @@ fn messages(turns: &[(Role, &str)]) -> Vec<Message> {
 }
 
 fn options(max_tokens: usize) -> GenerateOptions {
-    GenerateOptions { max_tokens, sampling: Sampling { temperature: 0.0, ..Sampling::default() }, cache: true }
+    GenerateOptions {
+        max_tokens,
+        sampling: Sampling { temperature: 0.0, ..Sampling::default() },
+        cache: true,
+        ..GenerateOptions::default()
+    }
 }
 
 /// The answer, its number of tokens, and what was left out when it began and when it ended.

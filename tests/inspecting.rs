@@ -11,7 +11,6 @@ use lorito::{
     device::{CPU_LIMITS, Engine},
     error::Error,
     formats,
-    generate::Sampling,
     inspect::Site,
     model::{Gpt, Ids},
     ops::{self, Device},
@@ -231,7 +230,7 @@ fn written(session: &mut Session) -> String {
 #[test]
 fn generation_continues_ids_that_end_within_a_character() {
     let mut session = trained(Kind::Byte);
-    let options = GenerateOptions { max_tokens: 12, sampling: Sampling::default(), cache: true };
+    let options = GenerateOptions { max_tokens: 12, ..GenerateOptions::default() };
     session.begin_generation("La niñ", options).unwrap();
     let right = written(&mut session);
     let ids = session.encode("La niñ").unwrap();

@@ -2,6 +2,7 @@
 //! would take two minutes more.
 
 mod adapters;
+mod before_and_after;
 mod carry_on;
 mod chat;
 mod chat_templates;

@@ -106,16 +106,50 @@ fn models_of_the_llama_families_open_with_the_same_logits() {
     }
 }
 
-#[test]
-fn scaled_rotary_positions_are_refused_by_name() {
-    let scaling =
-        RopeScaling { factor: 8.0, low_frequency_factor: 1.0, high_frequency_factor: 4.0, original_context: 8192 };
-    let rope = Rope { scaling: Some(scaling), ..Rope::DEFAULT };
-    let llama = Some(Llama { family: LlamaFamily::Llama, rope, ..Llama::like(16, 4) });
+/// A Llama with heads of 32 numbers and rotary positions like those of Llama 3.
+fn scaled(scaling: Option<RopeScaling>) -> ModelFile {
+    let rope = Rope { theta: 500_000.0, scaling };
+    let llama = Some(Llama { rope, ..Llama::like(64, 2) });
     let variant = Variant { activation: Activation::Silu, bias: false, llama, ..Variant::GPT2 };
-    let model = exact(ModelConfig { variant, heads: 4, ..sample::model().config });
-    let error = opened(&llama_cpp(&model, GgufPrecision::F16).unwrap()).map(drop).unwrap_err();
-    assert_eq!(error, Error::TensorUnknown { tensor: "rope_freqs.weight".into() });
+    exact(ModelConfig { variant, heads: 2, width: 64, ..sample::model().config })
+}
+
+#[test]
+fn scaled_rotary_positions_of_llama_3_are_found_by_their_factors() {
+    for factor in [8.0, 32.0] {
+        let model = scaled(Some(RopeScaling::llama_3(factor)));
+        let mut original = Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS);
+        original.import_model(&formats::write(&model).unwrap()).unwrap();
+        let session = opened(&llama_cpp(&model, GgufPrecision::F16).unwrap()).unwrap();
+        let ids: Vec<u32> = (0..20).collect();
+        assert_eq!(logits(&session, &ids), logits(&original, &ids));
+        let llama = session.model_summary().unwrap().config.variant.llama.unwrap();
+        assert_eq!(llama.rope, model.config.variant.llama.unwrap().rope);
+    }
+}
+
+#[test]
+fn other_factors_of_rotary_positions_are_refused() {
+    let with = |change: &dyn Fn(&mut RopeScaling)| {
+        let mut scaling = RopeScaling::llama_3(8.0);
+        change(&mut scaling);
+        opened(&llama_cpp(&scaled(Some(scaling)), GgufPrecision::F16).unwrap()).map(drop).unwrap_err()
+    };
+    for change in [
+        (|it: &mut RopeScaling| it.original_context = 1024) as fn(&mut RopeScaling),
+        |it| it.low_frequency_factor = 2.0,
+        |it| it.high_frequency_factor = 8.0,
+    ] {
+        assert_eq!(with(&change).code(), "setting-unsupported");
+    }
+    // A Qwen has none, other numbers than half a head's neither, and NaN is none.
+    let mut file = llama_cpp(&scaled(Some(RopeScaling::llama_3(8.0))), GgufPrecision::F16).unwrap();
+    let at = file.windows(17).position(|bytes| bytes == b"rope_freqs.weight").unwrap();
+    let offset = u64::from_le_bytes(file[at + 17 + 4 + 8 + 4..][..8].try_into().unwrap());
+    let end = file.len() as u64;
+    let data = end - 64 - offset;
+    file[(data + offset) as usize..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    assert_eq!(opened(&file).map(drop).unwrap_err().code(), "weights-not-finite");
 }
 
 /// As older converters of GPT-2 write it.
@@ -320,7 +354,7 @@ fn files_that_lie_about_themselves_are_refused() {
         ("a format of 2 bits", "tensor-type", one(&[256, 4], 10, 0)),
         ("an unknown format", "tensor-type", one(&[256, 4], 77, 0)),
         ("no embedding", "tensor-missing", tensors(vec![])),
-        ("a tensor that GPT-2 has not", "tensor-missing", {
+        ("factors of rotary positions that GPT-2 has not", "tensor-unknown", {
             Written::with(|it| it.tensors.push(tensor("rope_freqs.weight", &[4], 0, 0)))
         }),
         (
@@ -349,10 +383,20 @@ fn files_that_lie_about_themselves_are_refused() {
         ("the first of several files", "setting-unsupported", add(number("split.count", 3))),
         ("no tokenizer", "file-missing", Written::set("tokenizer.ggml.model", text("a", "b"))),
         ("another kind of tokenizer", "tokenizer-unsupported", {
+            Written::set("tokenizer.ggml.model", text("tokenizer.ggml.model", "bert"))
+        }),
+        ("SentencePiece without scores", "tokenizer-invalid", {
             Written::set("tokenizer.ggml.model", text("tokenizer.ggml.model", "llama"))
         }),
-        ("another pre-tokenizer", "tokenizer-unsupported", add(text("tokenizer.ggml.pre", "llama-bpe"))),
-        ("a token that begins each text", "tokenizer-unsupported", add(value("tokenizer.ggml.add_bos_token", 7, &[1]))),
+        ("another pre-tokenizer", "tokenizer-unsupported", add(text("tokenizer.ggml.pre", "tekken"))),
+        ("texts that begin with no token", "tokenizer-invalid", add(value("tokenizer.ggml.add_bos_token", 7, &[1]))),
+        ("texts that begin with a token that is none", "tokenizer-invalid", {
+            Written::with(|it| {
+                it.values.push(value("tokenizer.ggml.add_bos_token", 7, &[1]));
+                it.values.push(number("tokenizer.ggml.bos_token_id", 256));
+            })
+        }),
+        ("a space before each text", "tokenizer-unsupported", add(value("tokenizer.ggml.add_space_prefix", 7, &[1]))),
         ("tokens that are numbers", "gguf-invalid", {
             Written::set("tokenizer.ggml.tokens", array("tokenizer.ggml.tokens", 4, 1, &[0; 4]))
         }),

@@ -127,7 +127,7 @@ fn a_ticked_run_equals_plain_training_steps() {
     assert_eq!(block_on(plain.read_losses()).unwrap(), ticked.history().unwrap().steps);
     // The sample equals a generation with the same settings.
     let sampling = Sampling { temperature: 0.8, seed: 1337, ..Sampling::default() };
-    plain.begin_generation("", GenerateOptions { max_tokens: 120, sampling, cache: true }).unwrap();
+    plain.begin_generation("", GenerateOptions { max_tokens: 120, sampling, ..GenerateOptions::default() }).unwrap();
     assert_eq!(written(&mut plain), ticked.history().unwrap().samples[2].text);
 }
 

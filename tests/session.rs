@@ -48,7 +48,7 @@ fn losses(session: &mut Session, steps: usize) -> Vec<f32> {
 
 fn write(session: &mut Session, prompt: &str, temperature: f32) -> String {
     let sampling = Sampling { temperature, ..Sampling::default() };
-    let options = GenerateOptions { max_tokens: 40, sampling, cache: true };
+    let options = GenerateOptions { max_tokens: 40, sampling, ..GenerateOptions::default() };
     session.begin_generation(prompt, options).unwrap();
     let mut text = String::new();
     while let Some(piece) = block_on(session.next_token()).unwrap() {
@@ -200,6 +200,27 @@ fn a_damaged_run_leaves_the_session_unchanged() {
     assert_eq!(losses(&mut session, 3), losses(&mut undisturbed, 3));
     session.restore_run(&checkpoint, &tokens).unwrap();
     assert_eq!(session.model_summary().unwrap().config.layers, 1);
+}
+
+#[test]
+fn a_model_that_was_opened_is_written_so_that_it_opens_again() {
+    let mut session = with_model();
+    session.begin_training(run()).unwrap();
+    losses(&mut session, 8);
+    let mut file = block_on(session.export_safetensors("m")).unwrap();
+    for _ in 0..2 {
+        session.import_model(&file).unwrap();
+        assert_eq!(session.status().unwrap().step, 8);
+        file = block_on(session.export_safetensors("m")).unwrap();
+    }
+    // The same after an adapter was merged.
+    session.begin_training(TrainConfig { lora: Some(LoraConfig::default()), ..run() }).unwrap();
+    losses(&mut session, 8);
+    session.merge_adapter().unwrap();
+    let file = block_on(session.export_safetensors("m")).unwrap();
+    session.import_model(&file).unwrap();
+    assert_eq!(session.status().unwrap().step, 16);
+    assert_eq!(session.history().unwrap().steps.len(), 16);
 }
 
 #[test]

@@ -154,7 +154,9 @@ fn a_model_with_70_000_tokens_opens_encodes_trains_and_resumes() {
     assert_eq!(losses(&mut again, 3), losses(&mut session, 3));
 
     let (sampling, cache) = (Sampling { temperature: 0.0, ..Sampling::default() }, true);
-    again.begin_generation(&last[0], GenerateOptions { max_tokens: 3, sampling, cache }).unwrap();
+    again
+        .begin_generation(&last[0], GenerateOptions { max_tokens: 3, sampling, cache, ..GenerateOptions::default() })
+        .unwrap();
     let mut text = String::new();
     while let Some(piece) = block_on(again.next_token()).unwrap() {
         text += &piece;

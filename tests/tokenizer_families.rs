@@ -5,7 +5,7 @@ use std::{collections::HashMap, fs, path::PathBuf};
 
 use lorito::{
     error::Error,
-    tokenizer::{ByteLevel, GgufTokenizer, Kind, TokenClass, Tokenizer},
+    tokenizer::{ByteLevel, GgufTokenizer, Kind, SentencePiece, TokenClass, Tokenizer},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -168,32 +168,103 @@ fn llama_cpp_is_told_the_pre_tokenisation_of_each_family() {
     assert_eq!(pre("llama2").unwrap_err(), "tokenizer-not-in-llama-cpp");
 }
 
-/// From the tokens, merges and pre-tokenisation's name that GGUF files of the families hold.
+/// From what GGUF files of the families hold.
 #[test]
 fn a_gguf_file_gives_the_same_ids() {
     let texts: Vec<String> = serde_json::from_slice(&file("texts.json")).unwrap();
     let expected: HashMap<String, Expected> = serde_json::from_slice(&file("expected.json")).unwrap();
-    for name in ["smollm", "qwen"] {
+    for name in ["smollm", "qwen", "llama3", "llama2", "gemma"] {
         let own = Tokenizer::from_json(&file(&format!("{name}.json"))).unwrap();
-        let ByteLevel { tokens, merges, pre } = own.byte_level().unwrap();
+        let (tokens, merges, scores, pre, adds_space) = match own.is_sentence_piece() {
+            true => {
+                let SentencePiece { tokens, scores, adds_space } = own.sentence_piece().unwrap();
+                (tokens, Vec::new(), scores, "default", Some(adds_space))
+            }
+            false => {
+                let ByteLevel { tokens, merges, pre } = own.byte_level().unwrap();
+                (tokens, merges, Vec::new(), pre, None)
+            }
+        };
         let merges: Vec<String> = merges.iter().map(|(left, right)| format!("{left} {right}")).collect();
         let class = |class: &TokenClass| match class {
             TokenClass::Ordinary => 1,
             TokenClass::Special => 3,
             TokenClass::Added => 4,
             TokenClass::Unused => 5,
+            TokenClass::Byte => 6,
         };
         let given = GgufTokenizer {
-            model: "gpt2".into(),
+            model: if own.is_sentence_piece() { "llama".into() } else { "gpt2".into() },
             pre: Some(pre.into()),
             tokens: tokens.iter().map(|(text, _)| &text[..]).collect(),
             types: tokens.iter().map(|(_, kind)| class(kind)).collect(),
             merges: merges.iter().map(String::as_str).collect(),
+            scores,
+            begin: expected[name].begins.first().copied(),
+            add_begin: Some(!expected[name].begins.is_empty()),
+            add_space_prefix: adds_space,
             ..GgufTokenizer::default()
         };
-        let opened = Tokenizer::from_gguf(given, tokens.len()).unwrap().tokenizer;
-        for (text, ids) in texts.iter().zip(&expected[name].ids) {
-            assert_eq!(opened.encode(text), *ids, "{name}: {text:?}");
+        // Where a file says nothing, Llama's texts begin with a token, and after a space.
+        let silent = GgufTokenizer { add_begin: None, add_space_prefix: None, ..given.clone() };
+        let is_llama = ["llama2", "llama3"].contains(&name);
+        for given in [given].into_iter().chain(is_llama.then_some(silent)) {
+            let opened = Tokenizer::from_gguf(given, tokens.len()).unwrap().tokenizer;
+            assert_eq!(opened.begins(), expected[name].begins, "{name}");
+            for ((text, ids), decoded) in texts.iter().zip(&expected[name].ids).zip(&expected[name].decoded) {
+                assert_eq!(opened.encode(text), *ids, "{name}: {text:?}");
+                assert_eq!(opened.decode(ids).unwrap(), *decoded, "{name}: {text:?}");
+            }
         }
     }
+}
+
+#[test]
+fn scores_that_do_not_say_what_is_merged_are_refused() {
+    let own = Tokenizer::from_json(&file("llama2.json")).unwrap();
+    let SentencePiece { tokens, scores, .. } = own.sentence_piece().unwrap();
+    let types: Vec<i32> = tokens.iter().map(|(_, class)| if *class == TokenClass::Byte { 6 } else { 1 }).collect();
+    let given = || GgufTokenizer {
+        model: "llama".into(),
+        tokens: tokens.iter().map(|(text, _)| &text[..]).collect(),
+        types: types.clone(),
+        scores: scores.clone(),
+        ..GgufTokenizer::default()
+    };
+    let reason = |given: GgufTokenizer| match Tokenizer::from_gguf(given, tokens.len()) {
+        Err(Error::TokenizerUnsupported { reason } | Error::TokenizerInvalid { reason }) => reason,
+        other => panic!("{other:?}"),
+    };
+    for (changed, part) in [
+        // As converters write them that have no scores.
+        (GgufTokenizer { scores: vec![-1000.0; tokens.len()], ..given() }, "equal scores of"),
+        (GgufTokenizer { scores: vec![f32::NAN; tokens.len()], ..given() }, "a score is not finite"),
+        (GgufTokenizer { scores: vec![0.0; 3], ..given() }, "tokens have 3 scores"),
+        (GgufTokenizer { types: Vec::new(), ..given() }, "tokens have 0 types"),
+        (GgufTokenizer { begin: Some(1 << 30), ..given() }, "no token begins texts: 1073741824"),
+    ] {
+        let reason = reason(changed);
+        assert!(reason.contains(part), "{reason}");
+    }
+    let long = "a".repeat(200);
+    let mut given = given();
+    given.tokens[300] = &long;
+    assert_eq!(reason(given), "a token of 200 characters");
+}
+
+#[test]
+fn merges_that_scores_cannot_say_do_not_leave() {
+    let code = |name: &str, change: fn(&mut Value)| {
+        let mut file: Value = serde_json::from_slice(&file(&format!("{name}.json"))).unwrap();
+        change(&mut file);
+        let tokenizer = Tokenizer::from_json(file.to_string().as_bytes()).unwrap();
+        tokenizer.sentence_piece().map(drop).map_err(|error| match error {
+            Error::TokenizerNotInLlamaCpp { feature } => feature,
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(code("llama2", |_| {}), Ok(()));
+    assert_eq!(code("llama2_metaspace", |_| {}), Err("pre-tokenizer Metaspace".into()));
+    let removed = |file: &mut Value| drop(file["model"]["merges"].as_array_mut().unwrap().remove(5));
+    assert_eq!(code("llama2", removed), Err("merges".into()));
 }

@@ -13,6 +13,7 @@ pub mod whatsapp;
 
 use serde::{Deserialize, Serialize};
 
+pub use clock::present;
 pub use encode::{ChatEncoder, Encoded};
 pub use prompt::{end_of_turn, ends, prompt};
 pub use template::{

@@ -83,9 +83,20 @@ impl Rope {
             Some(scaling) => plain.map(|frequency| scaling.scaled(frequency)).collect(),
         }
     }
+
+    /// What scaling divides each of the frequencies by, `[head width / 2]`.
+    pub fn factors(&self, head_width: usize) -> Vec<f32> {
+        let plain = Self { scaling: None, ..*self }.frequencies(head_width);
+        plain.iter().zip(self.frequencies(head_width)).map(|(plain, scaled)| plain / scaled).collect()
+    }
 }
 
 impl RopeScaling {
+    /// The scaling of Llama 3.1 to 3.3, whose models differ in the factor.
+    pub fn llama_3(factor: f32) -> Self {
+        Self { factor, low_frequency_factor: 1.0, high_frequency_factor: 4.0, original_context: 8192 }
+    }
+
     fn scaled(&self, frequency: f32) -> f32 {
         let Self { factor, low_frequency_factor: low, high_frequency_factor: high, original_context } = *self;
         let context = original_context as f32;

@@ -10,15 +10,18 @@ use super::{
     ModelFile,
     columns::Columns,
     ggml::{BLOCK, Encoding},
-    gguf::write::{Metadata, Tensor, Values, write},
+    gguf::{
+        FREQUENCY_FACTORS,
+        write::{Metadata, Tensor, Values, write},
+    },
 };
 use crate::{
     architecture::{Architecture, Module, Positions, Projection, Shape},
     chat,
-    config::{LlamaFamily, ModelConfig, Rope},
+    config::{LlamaFamily, ModelConfig},
     error::{Error, Result},
     model::{Layout, Parameter},
-    tokenizer::{ByteLevel, TokenClass, Tokenizer},
+    tokenizer::{ByteLevel, SentencePiece, TokenClass, Tokenizer},
 };
 
 /// The precision of matrices in a GGUF file. Biases, the layer norms' gains and the position embedding have 32 bits.
@@ -110,11 +113,9 @@ fn describe_model(
 fn frequency_factors(config: &ModelConfig) -> Option<Tensor<'static>> {
     let llama = config.variant.llama?;
     llama.rope.scaling?;
-    let plain = Rope { scaling: None, ..llama.rope }.frequencies(llama.head_width);
-    let scaled = llama.rope.frequencies(llama.head_width);
-    let factors: Vec<f32> = plain.iter().zip(scaled).map(|(plain, scaled)| plain / scaled).collect();
+    let factors = llama.rope.factors(llama.head_width);
     Some(Tensor {
-        name: "rope_freqs.weight".into(),
+        name: FREQUENCY_FACTORS.into(),
         encoding: Encoding::F32,
         shape: vec![factors.len()],
         values: Values::Rows(factors.into()),
@@ -122,20 +123,37 @@ fn frequency_factors(config: &ModelConfig) -> Option<Tensor<'static>> {
 }
 
 fn describe_tokenizer(metadata: &mut Metadata, tokenizer: &Tokenizer) -> Result<()> {
-    let ByteLevel { tokens, merges, pre } = tokenizer.byte_level()?;
-    let merges: Vec<_> = merges.iter().map(|(left, right)| format!("{left} {right}")).collect();
+    let tokens = match tokenizer.is_sentence_piece() {
+        true => {
+            let SentencePiece { tokens, scores, adds_space } = tokenizer.sentence_piece()?;
+            metadata.string("tokenizer.ggml.model", "llama");
+            metadata.string("tokenizer.ggml.pre", "default");
+            metadata.f32s("tokenizer.ggml.scores", scores.into_iter());
+            metadata.bool("tokenizer.ggml.add_space_prefix", adds_space);
+            tokens
+        }
+        false => {
+            let ByteLevel { tokens, merges, pre } = tokenizer.byte_level()?;
+            let merges: Vec<_> = merges.iter().map(|(left, right)| format!("{left} {right}")).collect();
+            metadata.string("tokenizer.ggml.model", "gpt2");
+            metadata.string("tokenizer.ggml.pre", pre);
+            metadata.strings("tokenizer.ggml.merges", merges.iter().map(String::as_str));
+            tokens
+        }
+    };
+    let unknown = tokenizer.roles().named.get("unk_token").copied();
     // `llama_token_type`
-    let class = |(_, class): &(_, TokenClass)| match class {
+    let class = |(id, (_, class)): (u32, &(_, TokenClass))| match class {
         TokenClass::Ordinary => 1,
+        TokenClass::Special if Some(id) == unknown && tokenizer.is_sentence_piece() => 2,
         TokenClass::Special => 3,
         TokenClass::Added => 4,
         TokenClass::Unused => 5,
+        TokenClass::Byte => 6,
     };
-    metadata.string("tokenizer.ggml.model", "gpt2");
-    metadata.string("tokenizer.ggml.pre", pre);
+    let classes: Vec<i32> = (0..).zip(&tokens).map(class).collect();
     metadata.strings("tokenizer.ggml.tokens", tokens.iter().map(|(text, _)| &text[..]));
-    metadata.i32s("tokenizer.ggml.token_type", tokens.iter().map(class));
-    metadata.strings("tokenizer.ggml.merges", merges.iter().map(String::as_str));
+    metadata.i32s("tokenizer.ggml.token_type", classes.into_iter());
     let roles = tokenizer.roles();
     let named = |name: &str| roles.named.get(name).copied();
     // For a model whose texts never end: without a named end token llama.cpp would take token 11, so a token that is

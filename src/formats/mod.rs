@@ -1,5 +1,5 @@
 //! File formats of models: Lorito's own, which is also a checkpoint; the folder for Hugging Face's transformers, with
-//! scripts that continue training; PEFT's adapters; GGUF of llama.cpp; and PyTorch's files of weights.
+//! scripts that continue training; PEFT's adapters; GGUF of llama.cpp; Ollama's Modelfile; and PyTorch's files of weights.
 //!
 //! Files are untrusted: every size is checked against the bytes that are there before anything is allocated for it, and
 //! a hash covers all data that is used.
@@ -14,6 +14,7 @@ mod hugging_face;
 mod llama_cpp;
 mod model_card;
 mod model_file;
+mod ollama;
 mod parts;
 mod peft;
 mod pretrained;
@@ -24,7 +25,8 @@ mod zip;
 
 pub use hugging_face::{hugging_face, hugging_face_in};
 pub use llama_cpp::{GgufPrecision, llama_cpp};
-pub use model_file::{AdapterWeights, ModelFile, check_header, read, write};
+pub use model_file::{AdapterWeights, ModelFile, check_header, read, write, write_in_8_bits};
+pub use ollama::modelfile;
 pub use parts::Parts;
 pub use peft::{peft, read_peft};
 pub use pretrained::{

@@ -10,6 +10,9 @@
 //! - `lorito.manifest`: JSON, see `Manifest`;
 //! - `lorito.tokenizer`: the text of `tokenizer.json`;
 //! - `lorito.hash`: XXH3-64 in hexadecimal over manifest, tokenizer and tensors, see `hash`.
+//!
+//! A file that is only to be written with may have matrices of 8 bits ([`write_in_8_bits`]): of a matrix with a multiple of
+//! 32 numbers the tensor is then U8, `[blocks, 34]`, the blocks of ggml's `Q8_0` one after another.
 
 use std::{borrow::Cow, collections::HashSet, iter};
 
@@ -18,13 +21,14 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{
+    ggml::{BLOCK, Encoding},
     history::{self, EVALUATIONS, LARGEST_STEP, SAMPLES, STEPS},
     safetensors::{Header, Numbers, Tensor, append},
 };
 use crate::{
     config::{LoraConfig, ModelConfig, TrainConfig, Variant},
     error::{Error, Result},
-    model::Layout,
+    model::{Layout, Parameter},
     tokenizer::{TokenRoles, Tokenizer},
     train::{Best, Evaluation, History, OptimizerKind, OptimizerState, Progress, Sample, TextFacts, TrainingState},
 };
@@ -32,8 +36,9 @@ use crate::{
 /// The newest version, increased when an older page could not read the file any more. A file that version 1 can
 /// represent is written as version 1, so that older pages can open it.
 ///
-/// Version 2: evaluations and samples are tensors. Version 3: the architecture may have no biases. Version 4: the architecture may be of the Llama family.
-const VERSION: u32 = 4;
+/// Version 2: evaluations and samples are tensors. Version 3: the architecture may have no biases. Version 4: the architecture
+/// may be of the Llama family. Version 5: matrices may have 8 bits for each number.
+const VERSION: u32 = 5;
 
 /// Approximate limit in bytes of evaluations and samples in a manifest: the header has a limit, a history has none.
 const LONGEST_IN_MANIFEST: usize = 1 << 20;
@@ -175,6 +180,9 @@ struct Manifest {
     optimizer: OptimizerKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     best: Option<BestManifest>,
+    /// Whether the model's own matrices have 8 bits for each number.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    eight_bits: bool,
 }
 
 fn is_default(kind: &OptimizerKind) -> bool {
@@ -211,10 +219,23 @@ fn is_long(history: &History) -> bool {
 /// # Errors
 /// [`Error::HeaderTooLarge`] if name and tokenizer exceed the header's limit; [`Error::WeightsNotFinite`], because such
 /// a file could not be opened again.
-/// file would not be opened again.
 pub fn write(file: &ModelFile) -> Result<Vec<u8>> {
+    write_as(file, false)
+}
+
+/// Writes a model whose own matrices have 8 bits for each number, in about a quarter of the size. The numbers are rounded,
+/// so that what it generates may differ.
+///
+/// # Errors
+/// Those of [`write()`].
+pub fn write_in_8_bits(file: &ModelFile) -> Result<Vec<u8>> {
+    write_as(file, true)
+}
+
+fn write_as(file: &ModelFile, eight_bits: bool) -> Result<Vec<u8>> {
     let ModelFile { name, config, tokenizer, facts, history, progress, .. } = file;
     let version = match config.variant {
+        _ if eight_bits => 5,
         Variant { llama: Some(_), .. } => 4,
         Variant { bias: false, .. } => 3,
         _ if is_long(history) => 2,
@@ -238,6 +259,7 @@ pub fn write(file: &ModelFile) -> Result<Vec<u8>> {
         adapter: file.adapter.as_ref().map(|adapter| adapter.config),
         optimizer: file.optimizer.as_ref().map_or_else(OptimizerKind::default, |state| state.kind),
         best: file.best.as_ref().map(|best| BestManifest { step: best.step, validation_loss: best.validation_loss }),
+        eight_bits,
     };
     let lora = manifest.adapter;
     let manifest = serde_json::to_string(&manifest).expect("strings and numbers can be written");
@@ -250,8 +272,17 @@ pub fn write(file: &ModelFile) -> Result<Vec<u8>> {
     let samples = if long { history::sample_bytes(&history.samples) } else { Vec::new() };
     let mut all = vec![history::rows(STEPS, &steps)];
     all.extend(long.then(|| history::rows(EVALUATIONS, &evaluations)));
-    for (Group { prefix, layout }, flat) in groups.iter().zip(file.flats()) {
-        all.extend(tensors(prefix, layout, flat));
+    let matrices = groups[0].layout.parameters.iter().filter(|parameter| eight_bits && has_blocks(parameter));
+    let blocks: Vec<Vec<u8>> = matrices.map(|parameter| blocks(&file.weights[parameter.range()])).collect();
+    let mut blocks = blocks.iter();
+    for (place, (Group { prefix, layout }, flat)) in groups.iter().zip(file.flats()).enumerate() {
+        for (parameter, tensor) in layout.parameters.iter().zip(tensors(prefix, layout, flat)) {
+            let is_small = eight_bits && place == 0 && has_blocks(parameter);
+            all.push(match is_small.then(|| blocks.next()).flatten() {
+                Some(bytes) => of_blocks(tensor.name, parameter, bytes),
+                None => tensor,
+            });
+        }
     }
     all.extend(long.then(|| history::samples(&samples)));
     let pieces = all.iter().filter_map(|tensor| match tensor.numbers {
@@ -259,6 +290,8 @@ pub fn write(file: &ModelFile) -> Result<Vec<u8>> {
         Numbers::Columns(_) => None,
     });
     let hash = hash(&manifest, tokenizer, pieces);
+    // Wider numbers come first.
+    all.sort_by_key(|tensor| tensor.dtype == Dtype::U8);
     let metadata = [("format", "pt"), (MANIFEST, &manifest[..]), (TOKENIZER, &tokenizer[..]), (HASH, &hash[..])];
     let mut out = Vec::new();
     append(&mut out, &metadata, &all)?;
@@ -281,12 +314,15 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile> {
     }
     let long = content.is_long();
     let Content { manifest, groups, optimizer } = content;
-    let mut flats = groups.iter().map(|Group { prefix, layout }| -> Result<Vec<f32>> {
+    let mut flats = groups.iter().enumerate().map(|(place, Group { prefix, layout })| -> Result<Vec<f32>> {
         let mut flat = vec![0.0f32; layout.len];
         for parameter in &layout.parameters {
             let values = &mut flat[parameter.offset..][..parameter.len()];
             let piece = header.bytes(&format!("{prefix}{}", parameter.name), bytes);
-            bytemuck::cast_slice_mut(values).copy_from_slice(piece);
+            match manifest.eight_bits && place == 0 && has_blocks(parameter) {
+                true => values.copy_from_slice(&Encoding::Q8_0.read(piece)),
+                false => bytemuck::cast_slice_mut(values).copy_from_slice(piece),
+            }
         }
         check_finite(prefix, layout, &flat)?;
         Ok(flat)
@@ -327,6 +363,26 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile> {
         optimizer,
         best,
     })
+}
+
+/// Whether a tensor is a matrix of whole blocks of 8-bit numbers.
+fn has_blocks(parameter: &Parameter) -> bool {
+    parameter.shape.len() == 2 && parameter.len().is_multiple_of(BLOCK)
+}
+
+fn blocks(values: &[f32]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(Encoding::Q8_0.bytes(values.len()));
+    Encoding::Q8_0.append(&mut bytes, values);
+    bytes
+}
+
+fn of_blocks<'a>(name: String, parameter: &Parameter, bytes: &'a [u8]) -> Tensor<'a> {
+    Tensor { name, dtype: Dtype::U8, shape: shape_of_blocks(parameter), numbers: Numbers::Bytes(bytes) }
+}
+
+/// The blocks, and the bytes of each.
+fn shape_of_blocks(parameter: &Parameter) -> Vec<usize> {
+    vec![parameter.len() / BLOCK, Encoding::Q8_0.block_bytes()]
 }
 
 /// Checks that all elements of a flat array are finite.
@@ -372,9 +428,13 @@ impl Content {
             history::check_evaluations(header)?;
         }
         let groups = groups(&manifest.config, manifest.adapter.as_ref(), optimizer, manifest.best.is_some());
-        for Group { prefix, layout } in &groups {
+        for (place, Group { prefix, layout }) in groups.iter().enumerate() {
             for parameter in &layout.parameters {
-                header.check(&format!("{prefix}{}", parameter.name), Dtype::F32, &parameter.shape)?;
+                let name = format!("{prefix}{}", parameter.name);
+                match manifest.eight_bits && place == 0 && has_blocks(parameter) {
+                    true => header.check(&name, Dtype::U8, &shape_of_blocks(parameter))?,
+                    false => header.check(&name, Dtype::F32, &parameter.shape)?,
+                }
             }
         }
         let content = Self { manifest, groups, optimizer };
@@ -430,7 +490,9 @@ impl Manifest {
         let Progress { config, start_step, step, updates } = &self.progress;
         // A model without a run has a configuration of 0 steps.
         TrainConfig { steps: config.steps.max(1), ..config.clone() }.validate().map_err(impossible)?;
-        if *step > LARGEST_STEP || start_step > step || *step > self.progress.end_step() || updates > step {
+        // Older pages wrote models that were opened and not trained as runs of no steps from the first step on.
+        let ends_before = || config.steps > 0 && *step > self.progress.end_step();
+        if *step > LARGEST_STEP || start_step > step || ends_before() || updates > step {
             return Err(damaged(format!("step {step} lies outside its run")));
         }
         Ok(())

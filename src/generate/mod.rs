@@ -88,6 +88,11 @@ impl Generation {
         Self { vocabulary, unused, ..self }
     }
 
+    /// Generates as the model without its adapter.
+    pub fn without_adapter(self, gpt: &Gpt) -> Self {
+        Self { weights: gpt.weights_without_adapter(), ..self }
+    }
+
     /// Returns which part of a conversation the model does not see.
     pub fn left_out(&self) -> LeftOut {
         self.window.left_out()
@@ -112,7 +117,7 @@ impl Generation {
                 gpt.read_one(&self.weights, ids[self.known], cache)?
             }
             Some(cache) => gpt.read(&self.weights, &gpt.ids(ids.to_vec())?, cache),
-            None => gpt.last_logits(&gpt.ids(ids.to_vec())?),
+            None => gpt.last_logits_with(&self.weights, &gpt.ids(ids.to_vec())?),
         };
         self.known = ids.len();
         let mut logits = read(logits).await?;

@@ -172,6 +172,11 @@ impl Gpt {
         weights
     }
 
+    /// Returns the tensors of the forward pass without the adapter: those of the model that it was trained on.
+    pub fn weights_without_adapter(&self) -> Weights {
+        self.own_weights(None)
+    }
+
     /// The model's weights without an adapter.
     fn own_weights(&self, half: Option<&Flat>) -> Weights {
         Weights::view(&self.layout, self.architecture.layers, &self.flat, half, &self.zeros)
@@ -285,14 +290,22 @@ impl Gpt {
 
     /// Returns the logits after the last of `ids`, a single window, `[1, vocabulary]`.
     pub fn last_logits(&self, ids: &Ids) -> Tensor<2> {
-        let weights = self.weights();
-        ops::head::logits(&ops::last_row(&self.forward(&weights, ids, Mode::Read).x), &weights.head)
+        self.last_logits_with(&self.weights(), ids)
+    }
+
+    /// Like [`Gpt::last_logits`], with given tensors of this model.
+    pub fn last_logits_with(&self, weights: &Weights, ids: &Ids) -> Tensor<2> {
+        ops::head::logits(&ops::last_row(&self.forward(weights, ids, Mode::Read).x), &weights.head)
     }
 
     /// Writes the mean cross-entropy of `targets` in nats, without dropout, to `scalar`.
     pub fn loss(&self, ids: &Ids, targets: &Targets, scalars: &mut Scalars, scalar: Scalar) {
-        let weights = self.training_weights();
-        let hidden = self.forward(&weights, ids, Mode::Read);
+        self.loss_with(&self.training_weights(), ids, targets, scalars, scalar);
+    }
+
+    /// Like [`Gpt::loss`], with given tensors of this model.
+    pub fn loss_with(&self, weights: &Weights, ids: &Ids, targets: &Targets, scalars: &mut Scalars, scalar: Scalar) {
+        let hidden = self.forward(weights, ids, Mode::Read);
         ops::head::loss(&hidden.x, &weights.head, targets, scalars, scalar);
     }
 

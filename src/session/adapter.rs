@@ -1,12 +1,21 @@
-//! LoRA fine-tuning: adds an adapter when a run asks for one, merges it on demand, saves and opens it by itself.
+//! LoRA fine-tuning: adds an adapter when a run asks for one, merges it on demand, saves and opens it by itself, and
+//! measures what it changes.
 
-use super::{ModelSummary, Session};
+use std::rc::Rc;
+
+use super::{Model, ModelSummary, Session};
 use crate::{
     config::{LoraConfig, TrainConfig},
     error::{Error, Result},
     formats::{AdapterWeights, peft, read_peft},
-    train::{RunStatus, Trainer},
+    train::{AdapterComparison, AdapterLosses, Dataset, RunStatus, Trainer},
 };
+
+/// A comparison of the model with and without its adapter.
+pub(super) struct Comparison {
+    losses: AdapterComparison,
+    data: Rc<Dataset>,
+}
 
 impl Session {
     /// Adds the adapter that a run asks for, if the model has none; an existing one is trained further.
@@ -79,5 +88,60 @@ impl Session {
         model.trainer.return_to_best(&mut model.gpt);
         self.writing = None;
         self.status()
+    }
+
+    /// Begins to measure the validation losses of the model without and with its adapter, on the held-back text of its run,
+    /// or else on that of the loaded text. Returns how many calls of [`Session::compare_batch`] are needed; 0 if the losses
+    /// are known, or there is no held-back text in the model's tokens.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::NoAdapter`] if it has no adapter; [`Error::TokensTooLarge`] if the
+    /// token ids of the text do not fit into memory.
+    pub fn begin_comparison(&mut self) -> Result<usize> {
+        let model = self.model()?;
+        if model.gpt.adapter().is_none() {
+            return Err(Error::NoAdapter);
+        }
+        let data = match (&model.data, &self.tokenizer) {
+            (Some(data), _) => Some(data.clone()),
+            (None, Some(tokenizer)) if Rc::ptr_eq(tokenizer, &model.tokenizer) && !self.corpus.is_empty() => {
+                Some(self.dataset()?)
+            }
+            _ => None,
+        };
+        let model = self.model_mut()?;
+        let is_known = |Comparison { losses, data: before }: &Comparison| {
+            losses.result(&model.gpt).is_some() && data.as_ref().is_some_and(|data| Rc::ptr_eq(data, before))
+        };
+        if model.comparison.as_ref().is_some_and(is_known) {
+            return Ok(0);
+        }
+        model.comparison =
+            data.map(|data| Comparison { losses: model.trainer.compare_adapter(&model.gpt, &data), data });
+        Ok(model.comparison.as_ref().map_or(0, |comparison| comparison.losses.batches()))
+    }
+
+    /// Computes the losses of the next validation batch, without and with the adapter; on the GPU they are only queued.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::TokenOutOfRange`] if the text has ids outside its vocabulary.
+    pub fn compare_batch(&mut self) -> Result<()> {
+        let Model { gpt, comparison, .. } = self.model_mut()?;
+        if let Some(Comparison { losses, data }) = comparison {
+            losses.next(gpt, data)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the losses of the batches. `None` if no text is held back, or if the model has changed meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
+    pub async fn finish_comparison(&mut self) -> Result<Option<AdapterLosses>> {
+        let Model { gpt, comparison, .. } = self.model_mut()?;
+        match comparison {
+            Some(Comparison { losses, .. }) => losses.finish(gpt).await,
+            None => Ok(None),
+        }
     }
 }

@@ -187,7 +187,9 @@ mod tests {
     /// The generated text, and whether the copy generated it.
     fn write(session: &mut Session, temperature: f32, cache: bool) -> (String, bool) {
         let sampling = Sampling { temperature, seed: 3, ..Sampling::default() };
-        session.begin_generation("The ", GenerateOptions { max_tokens: 40, sampling, cache }).unwrap();
+        session
+            .begin_generation("The ", GenerateOptions { max_tokens: 40, sampling, cache, ..GenerateOptions::default() })
+            .unwrap();
         let by_copy = session.writing.as_ref().unwrap().by_copy;
         let mut text = String::new();
         while let Some(piece) = block_on(session.next_token()).unwrap() {

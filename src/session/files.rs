@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::{Model, ModelSummary, Session, cpu_writer::CpuWriter};
 use crate::{
+    chat,
     error::{Error, Result},
     formats::{self, AdapterWeights, ModelFile},
     model::Gpt,
@@ -44,6 +45,14 @@ impl Session {
         formats::write(&self.model_file(name).await?)
     }
 
+    /// Like [`Self::export_safetensors`], with 8 bits for each number of the model's own matrices, which rounds them.
+    ///
+    /// # Errors
+    /// Those of [`Self::export_safetensors`].
+    pub async fn export_safetensors_in_8_bits(&self, name: &str) -> Result<Vec<u8>> {
+        formats::write_in_8_bits(&self.model_file(name).await?)
+    }
+
     /// Returns the model as a zip archive of the files that transformers open, with a merged adapter. `date` goes into
     /// the model card as it is.
     ///
@@ -71,6 +80,15 @@ impl Session {
     /// [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn export_gguf(&self, name: &str, precision: formats::GgufPrecision) -> Result<Vec<u8>> {
         formats::llama_cpp(&self.merged_file(name).await?, precision)
+    }
+
+    /// Returns a Modelfile, from which Ollama makes a model of the GGUF file with the name `gguf` in the same folder.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model.
+    pub fn export_modelfile(&self, gguf: &str, words: &formats::Words) -> Result<String> {
+        let Model { gpt, tokenizer, .. } = self.model()?;
+        Ok(formats::modelfile(tokenizer, &gpt.config, gguf, chat::present(), words))
     }
 
     /// The model for formats without adapters: the adapter is merged into the weights.
@@ -117,7 +135,17 @@ impl Session {
         };
         let tokenizer = Rc::new(tokenizer);
         let (cpu_writer, facts) = (CpuWriter::default(), file.facts);
-        self.put(Model { gpt, tokenizer, trainer, cpu_writer, data: None, facts, run: None, inspected: None });
+        self.put(Model {
+            gpt,
+            tokenizer,
+            trainer,
+            cpu_writer,
+            data: None,
+            facts,
+            run: None,
+            inspected: None,
+            comparison: None,
+        });
         Ok(())
     }
 }

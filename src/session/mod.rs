@@ -136,11 +136,18 @@ pub struct GenerateOptions {
     pub sampling: Sampling,
     /// Whether to keep a KV cache; without it, every token reads the whole window again.
     pub cache: bool,
+    /// Whether the model's adapter takes part; without it, the model generates as it was before it got the adapter.
+    pub adapter: bool,
 }
 
 impl Default for GenerateOptions {
     fn default() -> Self {
-        Self { max_tokens: settings::MAX_TOKENS.default as usize, sampling: Sampling::default(), cache: true }
+        Self {
+            max_tokens: settings::MAX_TOKENS.default as usize,
+            sampling: Sampling::default(),
+            cache: true,
+            adapter: true,
+        }
     }
 }
 
@@ -157,6 +164,8 @@ struct Model {
     run: Option<running::Running>,
     /// The inspected text.
     inspected: Option<inspecting::Inspected>,
+    /// What its adapter changes, while that is measured.
+    comparison: Option<adapter::Comparison>,
 }
 
 impl Model {
@@ -441,7 +450,17 @@ impl Session {
         let trainer = Trainer::new(&gpt);
         let cpu_writer = CpuWriter::default();
         let facts = TextFacts::default();
-        self.model = Some(Model { gpt, tokenizer, trainer, cpu_writer, data: None, facts, run: None, inspected: None });
+        self.model = Some(Model {
+            gpt,
+            tokenizer,
+            trainer,
+            cpu_writer,
+            data: None,
+            facts,
+            run: None,
+            inspected: None,
+            comparison: None,
+        });
         self.model_summary().ok_or(Error::NoModel)
     }
 

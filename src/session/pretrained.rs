@@ -152,8 +152,17 @@ impl Session {
         let trainer = Trainer::new(&gpt);
         let Opened { tokenizer, left_out } = plan.tokenizer;
         let (tokenizer, facts, cpu_writer) = (Rc::new(tokenizer), TextFacts::default(), CpuWriter::default());
-        let summary =
-            self.put(Model { gpt, tokenizer, trainer, cpu_writer, data: None, facts, run: None, inspected: None });
+        let summary = self.put(Model {
+            gpt,
+            tokenizer,
+            trainer,
+            cpu_writer,
+            data: None,
+            facts,
+            run: None,
+            inspected: None,
+            comparison: None,
+        });
         Ok(ModelSummary { tokens_left_out: left_out, ..summary })
     }
 

@@ -43,10 +43,11 @@ impl Session {
     fn begin_writing_after(&self, ids: &[u32], options: GenerateOptions) -> Result<Writing> {
         let Model { tokenizer, .. } = self.model()?;
         let (gpt, by_copy) = self.writer()?;
-        let GenerateOptions { max_tokens, sampling, cache } = options;
+        let GenerateOptions { max_tokens, sampling, cache, adapter } = options;
         let ends = &tokenizer.roles().ends;
         let generation = Generation::new(gpt, ids, sampling, max_tokens, tokenizer.start(), ends, cache)?;
         let generation = generation.among(tokenizer.vocabulary(), tokenizer.unused());
+        let generation = if adapter { generation } else { generation.without_adapter(gpt) };
         Ok(Writing { generation, by_copy, decoder: tokenizer.decoder(), answer: None })
     }
 
@@ -61,11 +62,12 @@ impl Session {
     pub fn begin_chat(&mut self, messages: &[chat::Message], options: GenerateOptions) -> Result<LeftOut> {
         let Model { tokenizer, .. } = self.model()?;
         let (gpt, by_copy) = self.writer()?;
-        let GenerateOptions { max_tokens, sampling, cache } = options;
+        let GenerateOptions { max_tokens, sampling, cache, adapter } = options;
         let window = Window::of_conversation(chat::prompt(messages, tokenizer)?, gpt.config.context, max_tokens);
         let left_out = window.left_out();
         let generation = Generation::in_window(gpt, window, sampling, max_tokens, chat::ends(tokenizer)?, cache)?;
         let generation = generation.among(tokenizer.vocabulary(), tokenizer.unused());
+        let generation = if adapter { generation } else { generation.without_adapter(gpt) };
         let answer = chat::template(tokenizer).is_none().then(chat::Answer::default);
         self.writing = Some(Writing { generation, by_copy, decoder: tokenizer.decoder(), answer });
         Ok(left_out)

@@ -1,4 +1,5 @@
-//! Converts a tokenizer to byte-level BPE, the only kind of ours that llama.cpp supports. Its ids stay the same.
+//! Converts a tokenizer to byte-level BPE, for llama.cpp. Its ids stay the same. Those of SentencePiece are converted in
+//! `sentence_piece.rs`.
 //!
 //! Words are byte-level BPE already, and bytes are BPE without merges. For characters, merges build each character of
 //! several bytes from its first byte on. No such merge crosses into the next character, because it would have to begin
@@ -7,7 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::file::invalid;
+use super::file::{AddedToken, invalid};
 use super::scheme::Scheme;
 use super::split::Pattern;
 use super::{Tokenizer, alphabet};
@@ -16,8 +17,10 @@ use crate::error::{Error, Result};
 /// The token types of llama.cpp, which control how a program treats a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenClass {
-    /// A byte, or the result of a merge.
+    /// A byte, or the result of a merge; of SentencePiece's a character, or the result of a merge.
     Ordinary,
+    /// A byte of SentencePiece's, for characters without a token.
+    Byte,
     /// It is found in a text before pre-tokenisation, and decoded like other text.
     Added,
     /// It is encoded only if a program asks for it, and left out of decoded text.
@@ -74,11 +77,15 @@ impl Tokenizer {
         Ok(ByteLevel { tokens, merges, pre })
     }
 
+    /// A token of a text that llama.cpp would find in other places.
+    pub(super) fn bound_token(&self) -> Option<&AddedToken> {
+        let mut shown = self.specials.tokens().iter().filter(|token| !token.special);
+        shown.find(|token| token.single_word || token.lstrip || token.rstrip)
+    }
+
     /// llama.cpp's name of the pre-tokenisation, or the feature of this tokenizer that it has not.
     fn pre_tokenisation(&self) -> std::result::Result<&'static str, String> {
-        let shown = self.specials.tokens().iter().filter(|token| !token.special);
-        let mut bound = shown.filter(|token| token.single_word || token.lstrip || token.rstrip);
-        if let Some(token) = bound.next() {
+        if let Some(token) = self.bound_token() {
             return Err(format!("added token {:?}", token.content));
         }
         if self.splitting.prefix_space {

@@ -290,7 +290,19 @@ impl File {
 
     /// The same with the words and the normalisation of Qwen 2 and 3.
     pub fn with_qwens_words(self) -> Self {
-        let known = PATTERNS.iter().find(|(_, pattern)| *pattern == Pattern::Llama { digits: 1 });
+        let normalizer = Component { name: "NFC".to_owned(), ..Component::default() };
+        Self { normalizer: Some(normalizer), ..self.split_by(Pattern::Llama { digits: 1 }) }
+    }
+
+    /// The same with the words of Llama 3.
+    pub fn with_llamas_words(self) -> Self {
+        let file = self.split_by(Pattern::Llama { digits: 3 });
+        Self { model: Model { ignore_merges: true, ..file.model }, ..file }
+    }
+
+    /// The same with words of a pattern other than GPT-2's.
+    fn split_by(self, wanted: Pattern) -> Self {
+        let known = PATTERNS.iter().find(|(_, pattern)| *pattern == wanted);
         let split = Component {
             name: "Split".to_owned(),
             pattern: known.map(|(regex, _)| json!({ "Regex": regex })),
@@ -298,8 +310,56 @@ impl File {
             invert: Some(false),
             ..Component::default()
         };
-        let normalizer = Component { name: "NFC".to_owned(), ..Component::default() };
-        Self { normalizer: Some(normalizer), ..self.preceded_by(split, false) }
+        self.preceded_by(split, false)
+    }
+
+    /// A file of SentencePiece's BPE with byte fallback, as transformers writes Llama 2's. `adds_space`: whether each stretch
+    /// of text gets a space before it, which decoding removes.
+    pub fn of_marks(
+        added_tokens: Vec<AddedToken>,
+        vocab: Vec<String>,
+        merges: Vec<(String, String)>,
+        unk_token: Option<String>,
+        adds_space: bool,
+    ) -> Self {
+        let plain = |name: &str| Component { name: name.to_owned(), ..Component::default() };
+        let (mark, space) = (SPACE_MARK.to_string(), " ".to_owned());
+        let replace = |from: &str, to: &str| Component {
+            pattern: Some(json!({ "String": from })),
+            content: Some(to.to_owned()),
+            ..plain("Replace")
+        };
+        let prepend = Component { prepend: Some(mark.clone()), ..plain("Prepend") };
+        let strip = Component { content: Some(space.clone()), start: Some(1), stop: Some(0), ..plain("Strip") };
+        let some = |component: Component| adds_space.then_some(component);
+        let normalizers = some(prepend).into_iter().chain([replace(&space, &mark)]).collect();
+        let decoders = [replace(&mark, &space), plain("ByteFallback"), plain("Fuse")].into_iter().chain(some(strip));
+        let file = Self::new(Cut::Characters, added_tokens, vocab, merges);
+        Self {
+            normalizer: Some(Component { normalizers: Some(normalizers), ..plain("Sequence") }),
+            decoder: Some(Component { decoders: Some(decoders.collect()), ..plain("Sequence") }),
+            model: Model { unk_token, fuse_unk: true, byte_fallback: true, ..file.model },
+            ..file
+        }
+    }
+
+    /// The same with a token before every text.
+    ///
+    /// # Errors
+    /// [`Error::TokenizerInvalid`] if there is no token with this id.
+    pub fn beginning_with(self, begin: Option<u32>) -> Result<Self> {
+        let Some(id) = begin else { return Ok(self) };
+        let token = self.content(id).ok_or_else(|| invalid(format!("no token begins texts: {id}")))?.to_owned();
+        let single = json!([{"SpecialToken": {"id": token, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]);
+        let second = json!([{"SpecialToken": {"id": token, "type_id": 1}}, {"Sequence": {"id": "B", "type_id": 1}}]);
+        let pair: Vec<Value> = [&single, &second].into_iter().filter_map(Value::as_array).flatten().cloned().collect();
+        let processor = json!({
+            "type": "TemplateProcessing",
+            "single": single,
+            "pair": pair,
+            "special_tokens": {&token: {"id": token, "ids": [id], "tokens": [token]}},
+        });
+        Ok(Self { post_processor: Some(processor), ..self })
     }
 
     /// The same with a step before the byte-level one. `use_regex`: whether that splits as GPT-2's does.

@@ -35,10 +35,10 @@ pub struct GgufTokenizer<'a> {
     pub padding: Option<u32>,
     /// The id for unknown text.
     pub unknown: Option<u32>,
-    /// Whether a text begins with `begin` in any case.
-    pub add_begin: bool,
-    /// Whether a text begins with a space in any case.
-    pub add_space_prefix: bool,
+    /// Whether a text begins with `begin` in any case; some kinds do where nothing is said.
+    pub add_begin: Option<bool>,
+    /// Whether a text begins with a space in any case; SentencePiece's does where nothing is said.
+    pub add_space_prefix: Option<bool>,
     /// The chat template of transformers, in Jinja.
     pub chat_template: Option<String>,
 }
@@ -46,11 +46,15 @@ pub struct GgufTokenizer<'a> {
 /// Names of `pre` that mean GPT-2's pre-tokenisation (`LLAMA_VOCAB_PRE_TYPE_GPT2`).
 const WORDS: [&str; 4] = ["gpt-2", "jina-es", "jina-de", "phi-2"];
 
+/// Names of `pre` that mean Llama 3's (`LLAMA_VOCAB_PRE_TYPE_LLAMA3`), whose texts begin with a token, and where a word that
+/// is a token is not merged.
+const LLAMA_3: [&str; 3] = ["llama-bpe", "llama3", "llama-v3"];
+
 /// `llama_token_type`
-const UNKNOWN: i32 = 2;
-const CONTROL: i32 = 3;
-const USER_DEFINED: i32 = 4;
-const UNUSED: i32 = 5;
+pub const UNKNOWN: i32 = 2;
+pub const CONTROL: i32 = 3;
+pub const USER_DEFINED: i32 = 4;
+pub const UNUSED: i32 = 5;
 
 impl Tokenizer {
     /// Opens the tokenizer of a GGUF file for a model with `rows` embedding rows.
@@ -60,17 +64,12 @@ impl Tokenizer {
     /// [`Error::VocabularyMismatch`](crate::error::Error::VocabularyMismatch) if the model lacks rows for ordinary
     /// tokens.
     pub fn from_gguf(given: GgufTokenizer, rows: usize) -> Result<Opened> {
-        support(given.model == "gpt2", || format!("it is of the kind {}, and gpt2 can be read", shown(&given.model)))?;
-        // Files without it are older than it, and then of GPT-2.
-        let pre = given.pre.as_deref().unwrap_or(WORDS[0]);
-        support(!given.add_begin, || "add_bos_token".to_owned())?;
-        support(!given.add_space_prefix, || "add_space_prefix".to_owned())?;
-        let file = given.byte_level(WORDS.contains(&pre))?;
-        let mut file = match pre {
-            _ if WORDS.contains(&pre) => file,
-            "smollm" => file.with_single_digits(),
-            "qwen2" => file.with_qwens_words(),
-            _ => return Err(unsupported(format!("pre-tokenizer {}", shown(pre)))),
+        let (mut file, given) = match &given.model[..] {
+            "gpt2" => given.words()?,
+            "llama" => given.pieces()?,
+            other => {
+                return Err(unsupported(format!("it is of the kind {}, and gpt2 and llama can be read", shown(other))));
+            }
         };
         let left_out = file.keep_rows(rows)?;
         let tokenizer = Self::from_file(file)?;
@@ -80,6 +79,33 @@ impl Tokenizer {
 }
 
 impl GgufTokenizer<'_> {
+    /// The file of byte-level BPE.
+    fn words(self) -> Result<(File, Self)> {
+        // Files without it are older than it, and then of GPT-2.
+        let pre = self.pre.as_deref().unwrap_or(WORDS[0]);
+        support(self.add_space_prefix != Some(true), || "add_space_prefix".to_owned())?;
+        let file = self.byte_level(WORDS.contains(&pre))?;
+        let file = match pre {
+            _ if WORDS.contains(&pre) => file,
+            "smollm" => file.with_single_digits(),
+            "qwen2" => file.with_qwens_words(),
+            _ if LLAMA_3.contains(&pre) => file.with_llamas_words(),
+            _ => return Err(unsupported(format!("pre-tokenizer {}", shown(pre)))),
+        };
+        let begin = self.begins_with(LLAMA_3.contains(&pre))?;
+        Ok((file.beginning_with(begin)?, self))
+    }
+
+    /// The file of SentencePiece's BPE. The ids are llama.cpp's where the file names none.
+    fn pieces(self) -> Result<(File, Self)> {
+        let [begin, end, unknown] =
+            [(self.begin, 1), (self.end, 2), (self.unknown, 0)].map(|(id, own)| id.or(Some(own)));
+        let given = Self { begin, end, unknown, ..self };
+        let file = given.of_scores()?;
+        let begin = given.begins_with(true)?;
+        Ok((file.beginning_with(begin)?, given))
+    }
+
     /// The file with these tokens and merges. `may_be_characters`: a vocabulary without some of the bytes is that of
     /// Lorito's tokenizers of characters; otherwise it lacks bytes that its texts did not have, as SmolLM's does.
     fn byte_level(&self, may_be_characters: bool) -> Result<File> {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::normal_form::NormalForm;
+use super::split::SPACE_MARK;
 
 /// One normalizer of `tokenizers`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,17 @@ impl Normalizer {
     /// Whether a text has no `pattern` any more after it was normalised.
     pub fn replaces(&self, pattern: &str) -> bool {
         self.0.iter().any(|step| matches!(step, Step::Replace(from, _) if from == pattern))
+    }
+
+    /// Whether it only replaces spaces by marks, as SentencePiece does, and then whether it puts one before a text.
+    pub fn marks_spaces(&self) -> Option<bool> {
+        let mark = SPACE_MARK.to_string();
+        let replaces = |step: &Step| matches!(step, Step::Replace(from, to) if from == " " && *to == mark);
+        match &self.0[..] {
+            [replace] if replaces(replace) => Some(false),
+            [Step::Prepend(prefix), replace] if replaces(replace) && *prefix == mark => Some(true),
+            _ => None,
+        }
     }
 
     /// Whether a text may be normalised in pieces: nothing depends on where a piece begins.

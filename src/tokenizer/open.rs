@@ -165,7 +165,7 @@ fn read_marks(token: &str) -> Vec<u8> {
 }
 
 /// Writes a token as SentencePiece does: the reverse of [`read_marks`].
-fn spell_marks(token: &[u8], is_byte: bool) -> String {
+pub(super) fn spell_marks(token: &[u8], is_byte: bool) -> String {
     match token {
         [byte] if is_byte => format!("<0x{byte:02X}>"),
         _ => String::from_utf8_lossy(token).replace(' ', SPACE_MARK.encode_utf8(&mut [0; 4])),

@@ -2,6 +2,7 @@
 //! stop and generate between two ticks.
 
 mod answers;
+mod comparison;
 mod data;
 mod half_check;
 mod history;
@@ -12,6 +13,7 @@ mod self_check;
 mod state;
 
 pub use answers::{Answers, ContextRanges, Side};
+pub use comparison::{AdapterComparison, AdapterLosses};
 pub use data::{Batch, Dataset, mix};
 pub use half_check::{HalfPrecision, check_half_precision};
 pub use history::{Evaluation, History, Sample, StepRecord};
@@ -74,6 +76,13 @@ struct Held {
     flat: Option<Flat>,
 }
 
+/// The mean loss per target of batches with so many targets that count; `None` if none counts.
+fn mean_of_batches(losses: impl Iterator<Item = f32>, counted: &[usize]) -> Option<f32> {
+    let targets: usize = counted.iter().sum();
+    let sum: f64 = losses.zip(counted).map(|(loss, &counted)| f64::from(loss) * counted as f64).sum();
+    (targets > 0).then_some((sum / targets as f64) as f32)
+}
+
 /// The dropout of one pass of a step.
 fn dropout_of(probability: f32, seed: u64, step: u64, pass: u64) -> Option<Dropout> {
     Dropout::new(probability, mix(mix(seed ^ 0xd209, step), pass))
@@ -126,7 +135,9 @@ impl Trainer {
     /// the optimizer begins anew.
     pub fn continuing(gpt: &Gpt, history: History) -> Self {
         let mut trainer = Self::new(gpt);
-        trainer.progress.step = history.steps.last().map_or(0, |record| record.step);
+        let step = history.steps.last().map_or(0, |record| record.step);
+        // A run of no steps, which begins and ends here.
+        trainer.progress = Progress { start_step: step, step, ..trainer.progress };
         trainer.history = history;
         trainer
     }
@@ -286,6 +297,11 @@ impl Trainer {
         Ok(())
     }
 
+    /// Begins to measure what the model's adapter changes, on the windows of this run's evaluations.
+    pub fn compare_adapter(&self, gpt: &Gpt, data: &Dataset) -> AdapterComparison {
+        AdapterComparison::new(gpt, self.validation(gpt, data))
+    }
+
     /// Waits for the queued validation batches and adds the evaluation to the history; the weights are kept as the best
     /// checkpoint if their loss is the lowest so far.
     ///
@@ -293,13 +309,10 @@ impl Trainer {
     /// [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
     pub async fn finish_evaluation(&mut self, data: &Dataset) -> Result<Evaluation> {
         let batches = std::mem::take(&mut self.evaluating);
-        let targets: usize = batches.iter().sum();
-        let mut validation_loss = None;
-        if targets > 0 {
-            let losses = self.validation_losses.take().await?;
-            let sum: f64 = losses.iter().zip(&batches).map(|(loss, targets)| f64::from(*loss) * *targets as f64).sum();
-            validation_loss = Some((sum / targets as f64) as f32);
-        }
+        let validation_loss = match batches.is_empty() {
+            true => None,
+            false => mean_of_batches(self.validation_losses.take().await?.into_iter(), &batches),
+        };
         let (sum, count) = std::mem::take(&mut self.since_evaluation);
         let per_byte = data.validation.len() as f32 / data.validation_bytes.max(1) as f32 / std::f32::consts::LN_2;
         let evaluation = Evaluation {

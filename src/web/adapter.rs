@@ -36,4 +36,22 @@ impl Session {
     pub fn return_to_best(&mut self) -> Thrown<JsValue> {
         answer(self.0.return_to_best())
     }
+
+    /// Begins to measure what the adapter changes; returns the number of batches.
+    #[wasm_bindgen(js_name = beginComparison)]
+    pub fn begin_comparison(&mut self) -> Thrown<usize> {
+        self.0.begin_comparison().map_err(thrown)
+    }
+
+    /// Computes the losses of the next batch.
+    #[wasm_bindgen(js_name = compareBatch)]
+    pub fn compare_batch(&mut self) -> Thrown<()> {
+        self.0.compare_batch().map_err(thrown)
+    }
+
+    /// The validation losses without and with the adapter, or null if no text is held back or the model has changed.
+    #[wasm_bindgen(js_name = finishComparison, unchecked_return_type = "AdapterLosses | null")]
+    pub async fn finish_comparison(&mut self) -> Thrown<JsValue> {
+        answer(self.0.finish_comparison().await)
+    }
 }

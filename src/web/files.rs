@@ -14,6 +14,12 @@ impl Session {
         bytes(self.0.export_safetensors(&name).await)
     }
 
+    /// The same with 8 bits for each number of a matrix.
+    #[wasm_bindgen(js_name = exportSafetensorsIn8Bits)]
+    pub async fn export_safetensors_in_8_bits(&self, name: String) -> Thrown<Uint8Array> {
+        bytes(self.0.export_safetensors_in_8_bits(&name).await)
+    }
+
     /// The model as a Hugging Face folder, in a ZIP archive. `name` and `date`: for the model card. `words`: the
     /// translations of model card, scripts and notebook, by the English phrases.
     #[wasm_bindgen(js_name = exportHuggingFace)]
@@ -34,6 +40,16 @@ impl Session {
         #[wasm_bindgen(unchecked_param_type = "GgufPrecision")] precision: JsValue,
     ) -> Thrown<Uint8Array> {
         bytes(self.0.export_gguf(&name, from_js(precision)?).await)
+    }
+
+    /// Exports a Modelfile for Ollama. `gguf`: the name of the model's GGUF file. `words`: the translations of its comments.
+    #[wasm_bindgen(js_name = exportModelfile)]
+    pub fn export_modelfile(
+        &self,
+        gguf: &str,
+        #[wasm_bindgen(unchecked_param_type = "Record<string, string>")] words: JsValue,
+    ) -> Thrown<String> {
+        self.0.export_modelfile(gguf, &Words::new(from_js(words)?)).map_err(thrown)
     }
 
     /// Checks the first bytes of a download, of `totalBytes` in all if known; returns the length of the file that they

@@ -1,5 +1,5 @@
 // Models exported as GGUF, from which llama.cpp generates the same text.
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
 import { hasLlama, Llama } from "./llama";
@@ -93,6 +93,112 @@ for (const { kind, shape, what } of [
       expect(Math.max(...distances), kind).toBeLessThan(tolerance);
       await llama.close();
     }
+  });
+
+/** A file of the tokenizers' fixtures. */
+const fixture = async (name: string) =>
+  readFile(new URL(`../fixtures/tokenizer/families/${name}.json`, import.meta.url), "utf8");
+
+/** A Llama with the tokenizer of a family and arbitrary weights, as transformers writes it: the files' names and bytes. */
+async function pretrained(family: string, settings: object): Promise<[string, number[]][]> {
+  const tokenizer = await fixture(family);
+  const { model, added_tokens: added } = JSON.parse(tokenizer);
+  const vocabulary = Math.max(...Object.values<number>(model.vocab), ...added.map(({ id }: { id: number }) => id)) + 1;
+  const [width, inner, heads] = [64, 96, 2];
+  const config = {
+    model_type: "llama",
+    vocab_size: vocabulary,
+    hidden_size: width,
+    intermediate_size: inner,
+    num_hidden_layers: 1,
+    num_attention_heads: heads,
+    num_key_value_heads: 1,
+    hidden_act: "silu",
+    max_position_embeddings: 64,
+    rms_norm_eps: 1e-5,
+    tie_word_embeddings: true,
+    ...settings,
+  };
+  const block = "model.layers.0";
+  const shapes: Record<string, number[]> = {
+    "model.embed_tokens.weight": [vocabulary, width],
+    [`${block}.input_layernorm.weight`]: [width],
+    [`${block}.self_attn.q_proj.weight`]: [width, width],
+    [`${block}.self_attn.k_proj.weight`]: [width / heads, width],
+    [`${block}.self_attn.v_proj.weight`]: [width / heads, width],
+    [`${block}.self_attn.o_proj.weight`]: [width, width],
+    [`${block}.post_attention_layernorm.weight`]: [width],
+    [`${block}.mlp.gate_proj.weight`]: [inner, width],
+    [`${block}.mlp.up_proj.weight`]: [inner, width],
+    [`${block}.mlp.down_proj.weight`]: [width, inner],
+    "model.norm.weight": [width],
+  };
+  const header: Record<string, object> = {};
+  let end = 0;
+  for (const [name, shape] of Object.entries(shapes)) {
+    const start = end;
+    end += 4 * shape.reduce((product, length) => product * length);
+    header[name] = { dtype: "F32", shape, data_offsets: [start, end] };
+  }
+  const numbers = Float32Array.from({ length: end / 4 }, (_, at) => Math.sin(at * at) / 2);
+  const text = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  return [
+    ["config.json", [...Buffer.from(JSON.stringify(config))]],
+    ["tokenizer.json", [...Buffer.from(tokenizer)]],
+    ["model.safetensors", [...Buffer.concat([length, text, Buffer.from(numbers.buffer)])]],
+  ];
+}
+
+for (const { family, settings } of [
+  { family: "llama2", settings: {} },
+  {
+    family: "llama3",
+    settings: {
+      rope_theta: 500_000,
+      rope_scaling: {
+        rope_type: "llama3",
+        factor: 32,
+        low_freq_factor: 1,
+        high_freq_factor: 4,
+        original_max_position_embeddings: 8192,
+      },
+    },
+  },
+])
+  test(`a model with the tokenizer of ${family} leaves for llama.cpp and comes back`, async ({ page }, info) => {
+    await open(page, info.project.name);
+    const texts: string[] = JSON.parse(await fixture("texts")).slice(0, 200);
+    const files = await pretrained(family, settings);
+    const ours = await page.evaluate(
+      async ([files, texts]) => {
+        const { lorito } = window;
+        await lorito.importModel(files.map(([name, bytes]) => ({ name, data: new Blob([Uint8Array.from(bytes)]) })));
+        const measured = async () => {
+          const ids = await Promise.all(texts.map(async (text) => [...(await lorito.encode(text))]));
+          const read = ids.flat().slice(0, 40);
+          const rope = (await lorito.modelSummary())?.config.variant?.llama?.rope;
+          return { ids, read, rope, logits: [...(await lorito.logits(read))] };
+        };
+        const before = await measured();
+        await lorito.importModel([{ name: "model.gguf", data: await lorito.exportModel("gguf-f16") }]);
+        return { before, after: await measured() };
+      },
+      [files, texts] as const,
+    );
+    expect(ours.after.ids).toEqual(ours.before.ids);
+    expect(ours.after.rope).toEqual(ours.before.rope);
+
+    const llama = await Llama.open(await exported(page, "gguf-f16", info.outputPath(`${family}.gguf`)));
+    expect(texts.map((text) => llama.encode(text))).toEqual(ours.before.ids);
+    const logits = (await llama.logits(ours.before.read)).at(-1) ?? [];
+    const largest = Math.max(...ours.before.logits.map(Math.abs));
+    for (const [id, logit] of ours.before.logits.entries()) {
+      expect(Math.abs(logit - (logits[id] ?? Number.NaN)), `token ${id}`).toBeLessThan(0.01 * largest);
+      expect(Math.abs(logit - (ours.after.logits[id] ?? Number.NaN)), `token ${id}`).toBeLessThan(0.01 * largest);
+    }
+    await llama.close();
   });
 
 test("both files can be downloaded on the page", async ({ page }, info) => {

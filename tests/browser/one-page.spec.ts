@@ -151,6 +151,65 @@ test("a page opens from the disk without a network and generates the same text a
   await there.page.context().close();
 });
 
+test("a Llama leaves as a page, and as a smaller one with weights of 8 bits", async ({ page, browser }, info) => {
+  await open(page, "cpu");
+  await prepare(page);
+  const llama = { family: "llama", layers: 2, heads: 4, width: 64, context: 64, dropout: 0, seed: 7 } as const;
+  const seen = await page.evaluate(
+    async ([model, run]) => {
+      const { lorito } = window;
+      const { parameters } = await lorito.createModel(model);
+      await lorito.train({ ...run, steps: 60 });
+      const ids = await lorito.encode("The ship left");
+      const written = await lorito.generate("The ship", { temperature: 0, maxTokens: 60 });
+      const logits = await lorito.logits(ids);
+      const small = await lorito.exportModel("html-q8", "ship");
+      const whole = await lorito.exportModel("html", "ship");
+      const opened = await lorito.importModel(small);
+      const writtenSmall = await lorito.generate("The ship", { temperature: 0, maxTokens: 60 });
+      const rounded = await lorito.logits(ids);
+      return {
+        parameters,
+        whole: whole.size,
+        small: small.size,
+        family: opened.config.variant?.llama?.family,
+        written: [written, writtenSmall] as const,
+        logits: [[...logits], [...rounded]] as const,
+      };
+    },
+    [llama, tinyRun] as const,
+  );
+  expect(seen.family).toBe("llama");
+  // The page around the model is the same: it is smaller by most of three of four bytes a number.
+  const fewer = (seen.whole - seen.small) / seen.parameters;
+  const largest = Math.max(...seen.logits[0].map(Math.abs));
+  const distance = Math.max(...seen.logits[0].map((logit, id) => Math.abs(logit - (seen.logits[1][id] ?? Number.NaN))));
+  console.log(`8 bits: ${fewer.toFixed(2)} bytes less for each number, logits differ by ${distance} of ${largest}`);
+  expect(fewer).toBeGreaterThan(2.2);
+  expect(distance).toBeGreaterThan(0);
+  expect(distance / largest).toBeLessThan(0.02);
+
+  // The model that is open has been rounded already, which 8 bits leave as it is. Two downloads would need two clicks.
+  const saved = async (kind: "html" | "html-q8") => {
+    const url = await page.evaluate(async (kind) => {
+      const reader = new FileReader();
+      reader.readAsDataURL(await window.lorito.exportModel(kind, "ship"));
+      await new Promise((read) => reader.addEventListener("load", read));
+      return String(reader.result);
+    }, kind);
+    const path = info.outputPath(`${kind}.html`);
+    await writeFile(path, Buffer.from(url.slice(url.indexOf(",") + 1), "base64"));
+    return path;
+  };
+  for (const kind of ["html", "html-q8"] as const) {
+    const there = await openFromDisk(browser, await saved(kind));
+    await there.goto();
+    expect(await write(there.page, "The ship", { Temperature: 0, Length: 60 }), kind).toBe(seen.written[1]);
+    expect(there.wrong).toEqual([]);
+    await there.page.context().close();
+  }
+});
+
 test("a page is imported as the model that it contains", async ({ page }) => {
   await open(page, "cpu");
   await prepare(page);

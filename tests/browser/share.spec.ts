@@ -12,14 +12,19 @@ test("the Share step shows one file first and groups the other exports by purpos
   const first = share.locator(".first").getByRole("button");
   await expect(first).toHaveText(["Download one file", "Save on this device"]);
   const groups = {
-    "To write with it": ["Download as one page"],
+    "To write with it": ["Download as one page", "Download a smaller page"],
     "To train it further": [
       "Download Hugging Face folder",
       "Download the adapter alone",
       "Copy link to settings",
       "Show as QR code",
     ],
-    "To use it in other programs": ["Download GGUF for llama.cpp", "Download smaller GGUF"],
+    "To use it in other programs": [
+      "Download GGUF for llama.cpp",
+      "Modelfile for Ollama: lorito.f16.Modelfile",
+      "Download smaller GGUF",
+      "Modelfile for Ollama: lorito.q8_0.Modelfile",
+    ],
   };
   await expect(share.locator(".purpose")).toHaveCount(3);
   for (const [title, buttons] of Object.entries(groups)) {

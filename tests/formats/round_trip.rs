@@ -5,7 +5,7 @@ use lorito::{
     config::{LoraConfig, ModelConfig, Targets, Variant},
     device::{CPU_LIMITS, Engine},
     error::Error,
-    formats::{AdapterWeights, ModelFile, check_header, hugging_face, read, write},
+    formats::{AdapterWeights, ModelFile, check_header, hugging_face, read, write, write_in_8_bits},
     model::{Gpt, Layout},
     ops::{self, Device},
     session::Session,
@@ -87,6 +87,50 @@ fn an_adapter_and_the_best_weights_survive_a_round_trip() {
     let bytes = write(&checkpoint).unwrap();
     assert_eq!(check_header(&bytes, Some(bytes.len() as u64)).unwrap(), bytes.len() as u64);
     assert_eq!(read(&bytes).unwrap(), checkpoint);
+}
+
+#[test]
+fn a_model_in_8_bits_opens_with_rounded_matrices_and_an_exact_adapter() {
+    let published = sample::model();
+    let shapes = [
+        published.config,
+        // With a vocabulary of odd length, and without biases.
+        ModelConfig { vocabulary: 33, width: 36, heads: 2, ..published.config },
+        ModelConfig { width: 32, heads: 2, ..published.config }.as_llama(),
+    ];
+    for config in shapes {
+        let lora = LoraConfig::default();
+        let model = ModelFile {
+            config,
+            weights: sample::weights(&Layout::new(&config), 3, 0.3),
+            adapter: Some(AdapterWeights {
+                config: lora,
+                weights: sample::weights(&Layout::adapter(&config, &lora), 4, 0.1),
+            }),
+            ..published.clone()
+        };
+        let bytes = write_in_8_bits(&model).unwrap();
+        assert_eq!(check_header(&bytes, Some(bytes.len() as u64)).unwrap(), bytes.len() as u64);
+        assert!(String::from_utf8_lossy(&bytes).contains(r#"{\"version\":5,"#));
+        let back = read(&bytes).unwrap();
+        let mut rounded = 0;
+        for parameter in &Layout::new(&config).parameters {
+            let [read, right] = [&back.weights, &model.weights].map(|weights| &weights[parameter.range()]);
+            for (read, right) in read.chunks(32).zip(right.chunks(32)) {
+                let largest = right.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+                // Half a step of 127, and a scale of 16 bits.
+                let most = if parameter.shape.len() == 2 { largest * (0.5 / 127.0 + 1.0 / 2048.0) } else { 0.0 };
+                for (read, right) in read.iter().zip(right) {
+                    assert!((read - right).abs() <= most, "{}: {read} {right}", parameter.name);
+                    rounded += usize::from(read != right);
+                }
+            }
+        }
+        assert!(rounded > model.weights.len() / 4);
+        assert_eq!(ModelFile { weights: model.weights.clone(), ..back.clone() }, model);
+        // What is written of it in 32 bits is the same model again.
+        assert_eq!(read(&write(&back).unwrap()).unwrap(), back);
+    }
 }
 
 #[test]

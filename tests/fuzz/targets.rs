@@ -284,6 +284,7 @@ fn use_tokenizer(tokenizer: &Tokenizer) {
     let _ = tokenizer.unknown_characters(SAMPLE);
     let _ = tokenizer.encode_documents(&[SAMPLE]);
     let _ = tokenizer.byte_level();
+    let _ = tokenizer.sentence_piece();
     let again = Tokenizer::from_json(tokenizer.to_json().as_bytes()).expect("what is written opens");
     assert_eq!(again.encode(SAMPLE), ids, "what is written encodes the same");
     if let Ok(with_turns) = tokenizer.with_special_tokens(&chat::TOKENS) {

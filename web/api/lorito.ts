@@ -2,7 +2,7 @@
  * Lorito's public API, `window.lorito`: everything that the page does, for the page's own views and for other scripts.
  * README.md shows a complete session.
  */
-import type { ChatMessage, Copied, History, LeftOut, Passage } from "lorito-wasm";
+import type { AdapterLosses, ChatMessage, Copied, History, LeftOut, Passage } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
 import { markHandled, problemOf } from "../shared/errors";
 import { part } from "../shared/part";
@@ -168,6 +168,19 @@ export class Lorito extends Models {
   stopWriting(): void {
     this.endAllWriting();
     markHandled(this.owner.ask((api) => api.stopWriting()));
+  }
+
+  /**
+   * What the model's adapter changes: the losses on the held-back text without it, and with it; undefined: no text is held
+   * back. `generate` and `chat` with `adapter: false` are those of the model without it. Rejects with "no-adapter", and with
+   * "busy" while a model trains; `signal` cancels it.
+   */
+  adapterLosses(signal?: AbortSignal): Promise<AdapterLosses | undefined> {
+    return this.withWord(
+      (call) => this.owner.ask((api) => api.adapterLosses(call)),
+      () => {},
+      signal,
+    );
   }
 
   /**

@@ -1,5 +1,6 @@
 // The types of Lorito's public API.
 import type {
+  AdapterLosses,
   ChatFilters,
   ChatMessage,
   ChatOptions,
@@ -61,6 +62,7 @@ export type { InspectedText } from "../shared/protocol";
 export type { RunRecord } from "../shared/record";
 export type { TransferOptions } from "./hub";
 export type {
+  AdapterLosses,
   BestSoFar,
   ChatAnswer,
   ChatFilters,
@@ -150,7 +152,7 @@ export interface AddTextOptions {
 }
 
 export interface ExportOptions {
-  /** The language of a folder's model card, scripts and notebook: "en" by default. */
+  /** The language of a folder's model card, scripts and notebook, and of a Modelfile's comments: "en" by default. */
   language?: string | undefined;
 }
 

@@ -1,5 +1,6 @@
 // The protocol between page and worker. Types only.
 import type {
+  AdapterLosses,
   ChatMessage,
   ChatOptions,
   Copied,
@@ -138,7 +139,18 @@ export interface SavedModel {
 export type ExportWords = Record<string, string>;
 
 /** The formats in which a model can be exported. */
-export type ExportKind = "safetensors" | "huggingface" | "gguf-f16" | "gguf-q8" | "adapter" | "html";
+export type ExportKind =
+  | "safetensors"
+  | "huggingface"
+  | "gguf-f16"
+  | "gguf-q8"
+  | "modelfile-f16"
+  | "modelfile-q8"
+  | "adapter"
+  | OnePageKind;
+
+/** A one-page model, with its weights as they are, or with 8 bits for each number of a matrix. */
+export type OnePageKind = "html" | "html-q8";
 
 /** Events from the worker. They share the port with responses, so their order is preserved. */
 export type WorkerEvent =
@@ -228,10 +240,10 @@ export interface WorkerApi {
   /** Fetches and opens a model; also returns its file, from which it can be reopened after a restart of the engine. */
   importFromUrl(call: number, url: string): Promise<{ model: ModelSummary; file: Blob }>;
   /** `words`: the translations of the folder's texts. */
-  exportModel(kind: Exclude<ExportKind, "html">, name: string, words: ExportWords): Promise<Blob>;
+  exportModel(kind: Exclude<ExportKind, OnePageKind>, name: string, words: ExportWords): Promise<Blob>;
   /** The files of the Hugging Face folder, loose. */
   exportFolder(name: string, words: ExportWords): Promise<NamedFile[]>;
-  exportOnePage(name: string, words: OnePageWords): Promise<Blob>;
+  exportOnePage(kind: OnePageKind, name: string, words: OnePageWords): Promise<Blob>;
 
   /** Fetches a model from the hub and opens it; `unkept`: why its files are not in the browser's storage. */
   openHubModel(call: number, place: HubPlace): Promise<HubTransfer & { summary: ModelSummary }>;
@@ -263,6 +275,8 @@ export interface WorkerApi {
   /** Generates text with a saved model, opened beside the session's. */
   writeWith(call: number, name: string, prompt: string, options: GenerateOptions): Promise<string>;
   stopWriting(): Promise<void>;
+  /** The validation losses without and with the adapter; undefined if no text is held back. */
+  adapterLosses(call: number): Promise<AdapterLosses | undefined>;
   /** Finds copied runs of a text; undefined if no training text is known. */
   copied(text: string): Promise<Copied | undefined>;
   /** Finds the passages of the training text most similar to a text; undefined if no training text is known. */

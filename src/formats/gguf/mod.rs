@@ -6,6 +6,9 @@ pub mod write;
 
 const MAGIC: &[u8] = b"GGUF";
 
+/// The tensor with what the frequencies of rotary positions are divided by, `[head width / 2]`.
+pub const FREQUENCY_FACTORS: &str = "rope_freqs.weight";
+
 /// Alignment of tensors in bytes, the default without metadata.
 const ALIGNMENT: usize = 32;
 

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Number, Value as Json};
 
-use super::{ALIGNMENT, MAGIC, Type};
+use super::{ALIGNMENT, FREQUENCY_FACTORS, MAGIC, Type};
 use crate::{
     error::{Error, Result, shown},
     formats::{
@@ -124,6 +124,23 @@ impl<'a> Header<'a> {
             }
         }
         Ok(Self { metadata, tensors: described })
+    }
+
+    /// What the frequencies of rotary positions are divided by, if the file says it.
+    ///
+    /// # Errors
+    /// [`Stop::Wanted`](crate::formats::parts::Stop) if it has not been read; [`Error::TensorType`] if it is not in 32 bits.
+    pub fn frequency_factors(&self, file: &Parts) -> Reading<Option<Vec<f32>>> {
+        let Some(tensor) = self.tensors.iter().find(|tensor| tensor.name == FREQUENCY_FACTORS) else { return Ok(None) };
+        if tensor.encoding != Encoding::F32 {
+            return Err(unsupported(tensor.name, &format!("{:?}", tensor.encoding), &[Encoding::F32]).into());
+        }
+        // A head has at most so many numbers, so that a lying shape is not read.
+        const MOST: u64 = 1 << 16;
+        let bytes = bytes(tensor.encoding, &tensor.shape).filter(|&bytes| bytes <= MOST);
+        let bytes = bytes.ok_or_else(|| invalid(format!("{FREQUENCY_FACTORS} is too large")))?;
+        let bytes = file.get(tensor.from..tensor.from + bytes)?;
+        Ok(Some(bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()))
     }
 
     /// The value of a key.

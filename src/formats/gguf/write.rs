@@ -45,6 +45,11 @@ impl Metadata {
         values.for_each(|value| self.bytes.extend(value.to_le_bytes()));
     }
 
+    pub fn f32s(&mut self, key: &str, values: impl ExactSizeIterator<Item = f32>) {
+        self.array(key, Type::F32, values.len());
+        values.for_each(|value| self.bytes.extend(value.to_le_bytes()));
+    }
+
     fn array(&mut self, key: &str, of: Type, length: usize) {
         self.key(key, Type::Array);
         self.bytes.extend((of as u32).to_le_bytes());

@@ -60,7 +60,11 @@ pub fn is_gguf(name: &str) -> bool {
 pub fn read(file: &Parts) -> Reading<Vec<Found>> {
     refuse_pointer(&file.name, file.get(0..file.total.min(FIRST))?)?;
     if is_gguf(&file.name) {
-        return Ok(gguf::read::Header::read(file)?.tensors.into_iter().map(of_gguf).collect());
+        let header = gguf::read::Header::read(file)?;
+        // What a model's settings follow from is read before it is planned, and is no weight.
+        header.frequency_factors(file)?;
+        let weights = header.tensors.into_iter().filter(|tensor| tensor.name != gguf::FREQUENCY_FACTORS);
+        return Ok(weights.map(of_gguf).collect());
     }
     if file.name.ends_with(".safetensors") {
         return of_safetensors(file);

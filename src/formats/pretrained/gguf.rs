@@ -7,10 +7,13 @@ use serde_json::{Map, Value as Json};
 use super::{Files, Pretrained, config};
 use crate::{
     architecture::{Family, GgufKey},
-    config::ModelConfig,
+    config::{LlamaFamily, ModelConfig, Rope, RopeScaling},
     error::{Error, Result, shown},
     formats::{
-        gguf::read::{Array, Header, Value},
+        gguf::{
+            FREQUENCY_FACTORS,
+            read::{Array, Header, Value},
+        },
         git_lfs::refuse_pointer,
         parts::{Parts, Stop},
     },
@@ -22,14 +25,18 @@ const TOKEN_EMBEDDING: &str = "token_embd.weight";
 
 pub fn plan(file: &Parts) -> Result<Pretrained> {
     refuse_pointer(&file.name, file.from(0))?;
-    let header = Header::read(file).map_err(|stop| match stop {
+    let refused = |stop| match stop {
         Stop::Refused(error) => error,
         // The page asks which parts are wanted before.
         Stop::Wanted(_) => Error::FileTruncated { found: file.held(), expected: file.total },
-    })?;
+    };
+    let header = Header::read(file).map_err(refused)?;
     let family = config::family(header.text("general.architecture")?.unwrap_or("?"))?;
-    let config = (family.read_config)(Json::Object(fields(&header, family)?))?;
+    let mut config = (family.read_config)(Json::Object(fields(&header, family)?))?;
     check_head_width(&header, family, &config)?;
+    if let Some(factors) = header.frequency_factors(file).map_err(refused)? {
+        scale_rotations(&mut config, &factors)?;
+    }
     let tokenizer = tokenizer(&header, config.vocabulary)?;
     Pretrained::of(config, tokenizer, &Files::of_gguf(file)?)
 }
@@ -79,6 +86,35 @@ fn check_head_width(header: &Header, family: &Family, config: &ModelConfig) -> R
     Ok(())
 }
 
+/// Finds the scaling of a Llama's rotary positions that has these factors: all that is published has
+/// [`RopeScaling::llama_3`]'s settings, and its own largest factor.
+fn scale_rotations(config: &mut ModelConfig, factors: &[f32]) -> Result<()> {
+    let of = |tensor: &str| tensor.to_owned();
+    let Some(llama) = config.variant.llama.as_mut().filter(|llama| llama.family == LlamaFamily::Llama) else {
+        return Err(Error::TensorUnknown { tensor: of(FREQUENCY_FACTORS) });
+    };
+    let (found, expected) = (vec![factors.len()], vec![llama.head_width / 2]);
+    if found != expected {
+        return Err(Error::TensorShape { tensor: of(FREQUENCY_FACTORS), found, expected });
+    }
+    if factors.iter().any(|factor| !factor.is_finite()) {
+        return Err(Error::WeightsNotFinite { tensor: of(FREQUENCY_FACTORS) });
+    }
+    let largest = factors.iter().fold(1.0f32, |largest, factor| largest.max(*factor));
+    if factors.iter().all(|&factor| factor == 1.0) {
+        return Ok(());
+    }
+    let scaling = RopeScaling::llama_3((largest * 1000.0).round() / 1000.0);
+    let right = Rope { scaling: Some(scaling), ..llama.rope }.factors(llama.head_width);
+    let is_near = |(factor, right): (&f32, &f32)| (factor - right).abs() <= 1e-4 * right.abs();
+    if !factors.iter().zip(&right).all(is_near) {
+        let supported = vec!["llama3".to_owned()];
+        return Err(Error::SettingUnsupported { setting: of("rope_scaling"), found: of(FREQUENCY_FACTORS), supported });
+    }
+    llama.rope.scaling = Some(scaling);
+    config.validate().map_err(|error| Error::ConfigurationInvalid { reason: error.to_string() })
+}
+
 /// A value, for an error.
 fn text_of(value: Value) -> String {
     value.json().map_or_else(|| "[…]".to_owned(), |value| shown(&value.to_string()))
@@ -88,7 +124,10 @@ fn tokenizer(header: &Header, rows: usize) -> Result<Opened> {
     let text = |key: &str| header.text(&format!("tokenizer.ggml.{key}"));
     let owned = |text: Option<&str>| text.map(str::to_owned);
     let id = |key: &str| header.value(&format!("tokenizer.ggml.{key}_token_id")).and_then(|value| value.id());
-    let says = |key: &str| header.value(&format!("tokenizer.ggml.{key}")) == Some(Value::Bool(true));
+    let says = |key: &str| match header.value(&format!("tokenizer.ggml.{key}")) {
+        Some(Value::Bool(says)) => Some(says),
+        _ => None,
+    };
     let model = text("model")?.ok_or_else(|| Error::FileMissing { name: "tokenizer.ggml.model".into() })?;
     let tokens = header.list("tokenizer.ggml.tokens", Array::strings)?;
     Tokenizer::from_gguf(

@@ -93,7 +93,7 @@ mod tests {
     use std::{fs, path::Path};
 
     use super::*;
-    use crate::formats::{carry_on, model_card};
+    use crate::formats::{carry_on, model_card, ollama};
 
     #[test]
     fn numbers_are_written_as_the_language_writes_them() {
@@ -106,7 +106,9 @@ mod tests {
 
     /// All English phrases of the exports, which every table must have.
     fn phrases() -> Vec<String> {
-        let mut all: Vec<String> = [NUMBER, model_card::NOT_MEASURED, model_card::NEVER].map(String::from).into();
+        let single =
+            [NUMBER, model_card::NOT_MEASURED, model_card::NEVER, ollama::UNKNOWN, ollama::DATED, ollama::SHORTER];
+        let mut all: Vec<String> = single.map(String::from).into();
         let mut note = |phrase: &str| {
             all.push(phrase.into());
             phrase.into()

@@ -1,19 +1,10 @@
-// Names exported files of models and runs, and finds which of them the system's share sheet accepts.
+// Downloads models and runs as files, and finds which of them the system's share sheet accepts.
 import type { RunSummary } from "../../api/lorito";
+import { endings } from "../../shared/endings";
 import type { ExportKind } from "../../shared/protocol";
 import { currentLanguage } from "../i18n";
 import { canShare, fileName, saveFile } from "../save-file";
 import type { Store } from "../state";
-
-/** What follows the model's name in a file name. */
-export const endings: Record<ExportKind, string> = {
-  safetensors: ".safetensors",
-  huggingface: ".zip",
-  "gguf-f16": ".f16.gguf",
-  "gguf-q8": ".q8_0.gguf",
-  adapter: ".adapter.zip",
-  html: ".html",
-};
 
 /** Whether this system's share sheet accepts files of each kind. */
 export const sharable = Object.fromEntries(

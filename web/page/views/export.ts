@@ -1,15 +1,19 @@
 // Exports the model: first as the file that this page opens, then in other formats by purpose.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
+import { endings } from "../../shared/endings";
 import type { ExportKind } from "../../shared/protocol";
 import { currentLanguage, t, type Words, wordsOf } from "../i18n";
 import { DEFAULT_NAME, fileName, share } from "../save-file";
-import { download, endings, sharable } from "./downloads";
+import { download, sharable } from "./downloads";
 import { action } from "./fields";
 import "./hub-send";
 import "./link";
 import { changeModels } from "./saved-models";
 import { View } from "./view";
+
+/** Bytes of a number in blocks of 32 with a scale of 16 bits. */
+const BITS_8 = 34 / 32;
 
 @customElement("lorito-export")
 export class ExportView extends View {
@@ -60,9 +64,18 @@ export class ExportView extends View {
   }
 
   #toWrite(): TemplateResult {
+    const parameters = this.state.model?.parameters;
+    const sizes = parameters && { large: 4 * parameters, small: BITS_8 * parameters };
+    const file = (kind: ExportKind) => this.#fileName + endings[kind];
     return this.#purpose(
       t("share.toWrite"),
-      this.#way("html", t("share.onePage"), t("share.onePage.about", { file: this.#fileName + endings.html })),
+      this.#way("html", t("share.onePage"), t("share.onePage.about", { file: file("html") })),
+      this.#way(
+        "html-q8",
+        t("share.onePageSmall"),
+        html`${t("share.onePageSmall.about", { file: file("html-q8") })}
+          ${sizes ? t("share.onePageSmall.sizes", sizes) : nothing}`,
+      ),
     );
   }
 
@@ -79,18 +92,34 @@ export class ExportView extends View {
   }
 
   #toRun(): TemplateResult {
-    const file = (kind: ExportKind) => this.#fileName + endings[kind];
     const context = this.state.model?.config.context;
     return this.#purpose(
       t("share.toRun"),
-      this.#way(
-        "gguf-f16",
-        t("share.gguf"),
-        html`${t("share.gguf.about", { file: file("gguf-f16") })}
-          ${context ? t("share.gguf.context", { context }) : nothing}`,
-      ),
-      this.#way("gguf-q8", t("share.ggufSmall"), t("share.ggufSmall.about", { file: file("gguf-q8") })),
+      this.#gguf("f16", t("share.gguf"), (file) => [
+        t("share.gguf.about", { file }),
+        context ? ` ${t("share.gguf.context", { context })}` : "",
+      ]),
+      this.#gguf("q8", t("share.ggufSmall"), (file) => t("share.ggufSmall.about", { file })),
     );
+  }
+
+  /** A GGUF file, and the Modelfile with which Ollama opens it. */
+  #gguf(precision: "f16" | "q8", label: string, about: (file: string) => unknown): TemplateResult {
+    const name = this.#fileName;
+    const modelfile = name + endings[`modelfile-${precision}`];
+    // Ollama allows only these characters in a name.
+    const model = /^[\w.-]+$/.test(name) ? name : DEFAULT_NAME;
+    const command = html`<code>ollama create ${model} -f "${modelfile}"</code>`;
+    return html`<li>
+      ${this.#file(`gguf-${precision}`, label, "plain")}
+      <small>${about(name + endings[`gguf-${precision}`])}</small>
+      ${this.#file(
+        `modelfile-${precision}`,
+        html`${t("share.modelfile")}<span class="visually-hidden">: ${modelfile}</span>`,
+        "plain",
+      )}
+      <small>${t("share.modelfile.about", { modelfile })} ${command}</small>
+    </li>`;
   }
 
   #purpose(title: string, ...ways: unknown[]): TemplateResult {
@@ -110,7 +139,7 @@ export class ExportView extends View {
   }
 
   /** The download button of a file, with a share button if the system's share sheet accepts such files. */
-  #file(kind: ExportKind, label: string, look: "primary" | "plain"): TemplateResult {
+  #file(kind: ExportKind, label: unknown, look: "primary" | "plain"): TemplateResult {
     const able = this.#able;
     const name = this.#fileName + endings[kind];
     const sheet = html`${t("share.sheet")}<span class="visually-hidden">: ${name}</span>`;

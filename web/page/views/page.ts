@@ -12,6 +12,7 @@ import { changeLanguage, LANGUAGES, nameOf } from "../language";
 import { goOn } from "../prepare";
 import { STEPS, type Step } from "../state";
 import "./as-code";
+import "./before-after";
 import "./explain";
 import { action } from "./fields";
 import "./goals";

@@ -10,7 +10,8 @@ import type { ContinueFrom } from "./inside/text";
 import { Sampling } from "./sampling";
 import { View } from "./view";
 
-type Way = "text" | "chat";
+type Way = "text" | "chat" | "both";
+const LABELS = { text: "write.way.text", chat: "write.way.chat", both: "write.way.both" } as const;
 
 @customElement("lorito-write")
 export class WriteView extends View {
@@ -27,16 +28,23 @@ export class WriteView extends View {
   @state() private announcement: Words | undefined;
   readonly #sampling = new Sampling(this);
 
+  /** What the model can do: with an adapter, it can also answer without it. A one-page model has none. */
+  get #ways(): readonly Way[] {
+    const adapts = this.state.model?.adapter && "adapterLosses" in this.store.lorito;
+    return adapts ? ["text", "chat", "both"] : ["text", "chat"];
+  }
+
   /** A model trained on conversations starts with the chat. */
   get #way(): Way {
-    return this.chosen ?? (this.state.model?.chat ? "chat" : "text");
+    const chosen = this.#ways.find((way) => way === this.chosen);
+    return chosen ?? (this.state.model?.chat ? "chat" : "text");
   }
 
   override render(): TemplateResult {
     return this.step(
       "write",
       html`<div class="tabs" role="tablist" aria-label=${t("write.ways")} @keydown=${this.#arrow}>
-          ${this.#tab("text", t("write.way.text"))} ${this.#tab("chat", t("write.way.chat"))}
+          ${this.#ways.map((way) => this.#tab(way, t(LABELS[way])))}
         </div>
         <div id="write-panel-text" role="tabpanel" aria-labelledby="write-tab-text" ?hidden=${this.#way !== "text"}>
           ${this.#text()}
@@ -44,6 +52,7 @@ export class WriteView extends View {
         <div id="write-panel-chat" role="tabpanel" aria-labelledby="write-tab-chat" ?hidden=${this.#way !== "chat"}>
           <lorito-chat .store=${this.store} .sampling=${this.#sampling}></lorito-chat>
         </div>
+        ${this.#ways.includes("both") ? this.#both() : nothing}
         ${this.#sampling.fields()}
         <p class="visually-hidden" role="status">${this.announcement?.()}</p>`,
     );
@@ -62,8 +71,16 @@ export class WriteView extends View {
   #arrow(event: KeyboardEvent): void {
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
     event.preventDefault();
-    this.chosen = this.#way === "text" ? "chat" : "text";
+    const ways = this.#ways;
+    const step = event.key === "ArrowRight" ? 1 : ways.length - 1;
+    this.chosen = ways[(ways.indexOf(this.#way) + step) % ways.length];
     this.querySelector<HTMLElement>(`#write-tab-${this.chosen}`)?.focus();
+  }
+
+  #both(): TemplateResult {
+    return html`<div id="write-panel-both" role="tabpanel" aria-labelledby="write-tab-both" ?hidden=${this.#way !== "both"}>
+      <lorito-before-after .store=${this.store} .sampling=${this.#sampling}></lorito-before-after>
+    </div>`;
   }
 
   #text(): TemplateResult {

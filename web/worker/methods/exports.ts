@@ -1,21 +1,22 @@
 // Implements the exports of the model.
 import type { Session } from "lorito-wasm";
+import { endings } from "../../shared/endings";
 import { part } from "../../shared/part";
-import type { ExportKind, ExportWords, NamedFile, WorkerApi } from "../../shared/protocol";
+import type { ExportKind, ExportWords, NamedFile, OnePageKind, WorkerApi } from "../../shared/protocol";
 import { engine } from "../engine";
 
-async function exportModel(kind: Exclude<ExportKind, "html">, name: string, words: ExportWords): Promise<Blob> {
-  const bytes = await engine().session.use((session) => exported(session, kind, name, words));
+async function exportModel(kind: Exclude<ExportKind, OnePageKind>, name: string, words: ExportWords): Promise<Blob> {
+  const content = await engine().session.use<string | Uint8Array>((session) => exported(session, kind, name, words));
   const type = kind === "huggingface" || kind === "adapter" ? "application/zip" : "application/octet-stream";
-  return new Blob([bytes as BlobPart], { type });
+  return new Blob([content as BlobPart], { type });
 }
 
 function exported(
   session: Session,
-  kind: Exclude<ExportKind, "html">,
+  kind: Exclude<ExportKind, OnePageKind>,
   name: string,
   words: ExportWords,
-): Promise<Uint8Array> {
+): string | Promise<string | Uint8Array> {
   switch (kind) {
     case "safetensors":
       return session.exportSafetensors(name);
@@ -25,6 +26,10 @@ function exported(
       return session.exportGguf(name, "f16");
     case "gguf-q8":
       return session.exportGguf(name, "q8_0");
+    case "modelfile-f16":
+      return session.exportModelfile(name + endings["gguf-f16"], words);
+    case "modelfile-q8":
+      return session.exportModelfile(name + endings["gguf-q8"], words);
     case "adapter":
       return session.exportAdapter(name);
   }
@@ -33,9 +38,11 @@ function exported(
 export const exports = {
   exportModel,
 
-  exportOnePage: async (name, words) => {
+  exportOnePage: async (kind, name, words) => {
     const { writeOnePage } = await part(import("../one-page/write"));
-    const model = await engine().session.use((session) => session.exportSafetensors(name));
+    const model = await engine().session.use((session) =>
+      kind === "html" ? session.exportSafetensors(name) : session.exportSafetensorsIn8Bits(name),
+    );
     // The worker's own address is that of its blob.
     return writeOnePage(name, words, new Blob([model as BlobPart]), import.meta.url);
   },

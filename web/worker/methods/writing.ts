@@ -1,13 +1,15 @@
 // Implements the calls about what the model writes: text, chat, what of it is copied, and the look inside.
 import { transfer } from "comlink";
 import { type LeftOut, Session } from "lorito-wasm";
+import type { Problem } from "../../shared/errors";
 import { part } from "../../shared/part";
 import type { WorkerApi } from "../../shared/protocol";
 import { searched } from "../copied";
-import { current, emit, engine, refuseWhileTraining } from "../engine";
+import { current, emit, engine, refuseWhileTraining, underWay } from "../engine";
 import { watchForEnd } from "../lost";
 import { machine } from "../machine";
 import * as storage from "../storage";
+import { macrotask } from "../turns";
 import { unknownIn } from "../writer";
 
 /** The module that generates text with saved models beside the open one, once it has been requested. */
@@ -61,6 +63,19 @@ export const writing = {
       failed: watchForEnd,
     });
   },
+
+  adapterLosses: (call) =>
+    underWay.watch(call, async ({ signal }) => {
+      refuseWhileTraining();
+      const { session } = engine();
+      const batches = await session.use((open) => open.beginComparison());
+      for (let batch = 0; batch < batches; batch++) {
+        await session.use((open) => open.compareBatch());
+        await macrotask(); // lets a cancellation in
+        if (signal.aborted) throw { code: "cancelled" } satisfies Problem;
+      }
+      return (await session.use((open) => open.finishComparison())) ?? undefined;
+    }),
 
   copied: (text) => searched(engine().session, (session) => session.findCopied(text)),
 
