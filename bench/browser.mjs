@@ -100,8 +100,9 @@ export async function openLorito(browser, engine, { counting = false, address = 
   const page = await context.newPage();
   page.on("console", (message) => message.type() === "error" && console.error(message.text()));
   const requested = new Set();
-  page.on("request", (request) => {
-    if (/^https?:/.test(request.url())) requested.add(request.url());
+  context.on("request", (request) => {
+    // A later visit needs what the service worker fetches, this one does not.
+    if (/^https?:/.test(request.url()) && !request.serviceWorker()) requested.add(request.url());
   });
   if (counting) {
     await page.route("**/worker.js", async (route) => {

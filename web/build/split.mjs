@@ -1,14 +1,17 @@
-// Splits the wasm in two: code that every run needs is downloaded first, and code for special cases (other programs' models,
-// exports, tables, chats, BPE) is a second module, which web/worker/deferred.ts loads on demand. Both share one memory and
-// one function table. The split does not change behaviour: a call of a function that is not loaded yet goes to a stub in
-// the first module, which loads the second. Binaryen's wasm-split works the same way; it is in no npm package, and chooses
-// the functions by a profile.
+// Splits the wasm in two: code that every run needs is downloaded first, and code for special cases (models of the Llama
+// family, adapters, other programs' models, exports, tables, chats, BPE) is a second module, which web/worker/deferred.ts
+// loads on demand. Both share one memory and one function table. The split does not change behaviour: a call of a function
+// that is not loaded yet goes to a stub in the first module, which loads the second. Binaryen's wasm-split works the same
+// way; it is in no npm package, and chooses the functions by a profile.
 import binaryen from "binaryen";
 import { bodySizes, functionsOf, read, write } from "./wasm.mjs";
 
 /** Name prefixes of deferred functions. Functions that only these call are deferred, too. */
 const deferred = [
+  "lorito::architecture::gpt2::config::",
+  "lorito::architecture::llama::",
   "lorito::chat::",
+  "lorito::config::llama::",
   "lorito::copied::nearest::",
   "lorito::copied::passage::",
   "lorito::corpus::census::",
@@ -20,25 +23,54 @@ const deferred = [
   "lorito::corpus::table::",
   "lorito::formats::ggml::dequantize::",
   "lorito::formats::gguf::",
+  "lorito::formats::history::read",
   "lorito::formats::hugging_face::",
+  "lorito::formats::llama_cpp::",
+  "lorito::formats::model_card::",
+  "lorito::formats::model_file::read",
+  "lorito::formats::parts::",
   "lorito::formats::peft::",
   "lorito::formats::pretrained::",
+  "lorito::formats::safetensors::Header",
   "lorito::formats::torch::",
+  "lorito::formats::words::",
   "lorito::formats::zip::",
   "lorito::inspect::",
   "lorito::json::",
+  "lorito::ops::adapter::",
+  "lorito::ops::gate::",
+  "lorito::ops::gpu::columns::",
+  "lorito::ops::gpu::gate::",
+  "lorito::ops::gpu::head_norm::",
+  "lorito::ops::gpu::rotary::",
+  "lorito::ops::head_norm::",
+  "lorito::ops::rotary::",
+  "lorito::session::slow_motion::",
   "lorito::tokenizer::bpe::",
   "lorito::tokenizer::byte_level::",
   "lorito::tokenizer::folder::",
   "lorito::tokenizer::gguf::",
+  "lorito::tokenizer::file::_::<impl serde_core::de",
+  "lorito::tokenizer::file::Component::pattern",
+  "lorito::tokenizer::file::File::check",
+  "lorito::tokenizer::file::File::keep",
+  "lorito::tokenizer::file::File::read",
+  "lorito::tokenizer::open::merges",
   "lorito::tokenizer::unicode::",
+  "lorito::tokenizer::vocabulary::",
+  "lorito::web::inspecting::",
+  "lorito::web::pretrained::",
   "combine::",
   "csv_core::",
   "minijinja::",
+  "minijinja_contrib::",
   "miniz_oxide::",
   "nom::",
   "rawzip::",
   "rayon_core::",
+  "serde_json::de::",
+  "serde_json::lexical::",
+  "serde_json::read::",
   "tokenizers::",
 ];
 

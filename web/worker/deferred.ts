@@ -1,4 +1,5 @@
-// Loads the deferred part of the wasm (web/build/split.mjs): reading tables, chats and other people's models, exports, BPE.
+// Loads the deferred part of the wasm (web/build/split.mjs): models of the Llama family, adapters, reading tables, chats and
+// other people's models, exports, BPE.
 // It is fetched on the first call that needs it, or once a run trains; calls wait for it.
 import type { Problem } from "../shared/errors";
 

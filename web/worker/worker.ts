@@ -42,6 +42,7 @@ const needingDeferred = new Set<string>([
   "exportFolder",
   "exportOnePage",
   "restoreRun",
+  "saveModel",
   "writeWith",
   "chat",
   "copied",

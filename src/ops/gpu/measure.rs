@@ -21,11 +21,14 @@ const FORMS: [Form; 3] = [Form::Straight, Form::RightTransposed, Form::LeftTrans
 /// an inner axis that is not divided.
 const SMALL: [usize; 3] = [256; 3];
 const LARGE: [usize; 3] = [2048, 1024, 512];
-/// Seconds above which a kernel is not measured with large products, and no kernel is timed again.
+/// Seconds above which a kernel is not measured with large products.
 const ALLOWED: f64 = 0.08;
-const ALLOWED_IN_ALL: f64 = 0.15;
+/// Seconds after which no kernel is timed again, so that the measurement takes half a second in all, and the share of
+/// them that has passed when small products, large ones, attention and rows end.
+const ALLOWED_IN_ALL: f64 = 0.4;
+const SHARES: [f64; 4] = [0.25, 0.6, 0.85, 1.0];
 /// Seconds of GPU time by which two batches differ.
-const ENOUGH: f64 = 0.015;
+const ENOUGH: f64 = 0.01;
 /// Largest number of times that each kernel is timed, in turn with the others.
 const ROUNDS: usize = 5;
 /// A kernel is dropped if its first product takes twice the time of another one's plus these seconds.
@@ -75,6 +78,8 @@ impl Gpu {
 
 async fn find(gpu: &Gpu, clock: impl Fn() -> f64) -> Result<Measured, ReadFailed> {
     let _whole = gpu.whole();
+    let began = clock();
+    let [small_until, large_until, attention_until, rows_until] = SHARES.map(|share| began + share * ALLOWED_IN_ALL);
     let mut right = Vec::new();
     for kernel in KERNELS {
         gpu.choose_kernels(Choice::always(kernel));
@@ -86,7 +91,7 @@ async fn find(gpu: &Gpu, clock: impl Fn() -> f64) -> Result<Measured, ReadFailed
             Err(lost) => return Err(lost),
         }
     }
-    let small = seconds(&Matrices::new(SMALL, gpu), &right, &clock).await?;
+    let small = seconds(&Matrices::new(SMALL, gpu), &right, &clock, small_until).await?;
     let none = || ReadFailed::Lost("no kernel computes what the CPU does".into());
     let small_choice = fastest(&small, FOR_SMALL).ok_or_else(none)?;
     let growth = LARGE.iter().product::<usize>() as f64 / SMALL.iter().product::<usize>() as f64;
@@ -95,11 +100,11 @@ async fn find(gpu: &Gpu, clock: impl Fn() -> f64) -> Result<Measured, ReadFailed
     // On a GPU too slow for large products, the best kernel for small ones is the best guess.
     let mut large_choice = small_choice;
     if !able.is_empty() {
-        let large = seconds(&Matrices::new(LARGE, gpu), &able, &clock).await?;
+        let large = seconds(&Matrices::new(LARGE, gpu), &able, &clock, large_until).await?;
         large_choice = fastest(&large, FOR_LARGE).unwrap_or(small_choice);
     }
-    let attention = attention::fastest(gpu, &clock).await?;
-    let rows = measure_rows::find(gpu, &clock).await?;
+    let attention = attention::fastest(gpu, &clock, attention_until).await?;
+    let rows = measure_rows::find(gpu, &clock, rows_until).await?;
     Ok(Measured { choice: Choice { small: small_choice, large: large_choice, attention, rows }, right })
 }
 
@@ -110,13 +115,14 @@ fn fastest(times: &[(Kernel, f64)], preferred: [Kernel; 3]) -> Option<Kernel> {
     preferred.into_iter().find(|&kernel| alike(kernel))
 }
 
-/// Seconds of a product of each form with each of the kernels; slow ones are dropped.
+/// Seconds of a product of each form with each of the kernels; slow ones are dropped. After the time `until` no kernel is
+/// timed again.
 async fn seconds(
     matrices: &Matrices,
     kernels: &[Kernel],
     clock: &impl Fn() -> f64,
+    until: f64,
 ) -> Result<Vec<(Kernel, f64)>, ReadFailed> {
-    let began = clock();
     let timed = |kernel| {
         async move |count: usize| {
             matrices.out.gpu().choose_kernels(Choice::always(kernel));
@@ -138,7 +144,7 @@ async fn seconds(
     first.retain(|&(_, seconds)| seconds <= 2.0 * least.max(0.0) + MARGIN);
     let mut rounds = vec![Vec::new(); first.len()];
     for round in 0..ROUNDS {
-        if round > 0 && clock() - began > ALLOWED_IN_ALL {
+        if round > 0 && clock() > until {
             break;
         }
         for (times, &(kernel, seconds)) in rounds.iter_mut().zip(&first) {

@@ -38,18 +38,19 @@ pub(super) fn warm_up(gpu: &Gpu) {
     gpu.choose_kernels(before);
 }
 
-/// The faster kind. Its kernels agree with the CPU, unless none does.
+/// The faster kind. Its kernels agree with the CPU, unless none does. After the time `until`, in seconds of `clock`, no
+/// kernel is timed again.
 ///
 /// # Errors
 /// When the GPU is lost.
-pub(super) async fn find(gpu: &Gpu, clock: &impl Fn() -> f64) -> Result<Rows, ReadFailed> {
+pub(super) async fn find(gpu: &Gpu, clock: &impl Fn() -> f64, until: f64) -> Result<Rows, ReadFailed> {
     let before = gpu.kernels_in_use();
-    let found = faster(gpu, clock, before).await;
+    let found = faster(gpu, clock, until, before).await;
     gpu.choose_kernels(before);
     found
 }
 
-async fn faster(gpu: &Gpu, clock: &impl Fn() -> f64, before: Choice) -> Result<Rows, ReadFailed> {
+async fn faster(gpu: &Gpu, clock: &impl Fn() -> f64, until: f64, before: Choice) -> Result<Rows, ReadFailed> {
     let norm = Norm::new(SHAPE, gpu);
     let right = norm.on_cpu();
     for (rows, other) in [(Rows::Team, Rows::Thread), (Rows::Thread, Rows::Team)] {
@@ -80,7 +81,10 @@ async fn faster(gpu: &Gpu, clock: &impl Fn() -> f64, before: Choice) -> Result<R
     let waited = latency(&team).await?;
     let count = pieces(ENOUGH, team(1).await? - waited).min(MOST);
     let mut times = [Vec::new(), Vec::new()];
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
+        if round > 0 && clock() > until {
+            break;
+        }
         times[0].push(slope(&team, count).await?);
         times[1].push(slope(&thread, count).await?);
     }

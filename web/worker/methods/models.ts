@@ -18,6 +18,11 @@ export const measured: {
   halfPrecision?: HalfPrecision;
 } = {};
 
+/** Models of the Llama family need the deferred part of the wasm. */
+const loadFor = async ({ family }: NewModel) => {
+  if (family === "llama") await current.deferred?.load();
+};
+
 /** A preset with the user's changes, and the tokenizer's vocabulary. */
 function modelConfig(session: Session, { preset = "tiny", family, seed: _, ...given }: NewModel): ModelConfig {
   const presets = session.presets();
@@ -31,6 +36,7 @@ function modelConfig(session: Session, { preset = "tiny", family, seed: _, ...gi
 export const models = {
   planModel: async (model, config) => {
     if (!current.control) await tuned();
+    await loadFor(model);
     const { engine: kind, session, gpu } = engine();
     return session.use(async (open) => {
       const shape = modelConfig(open, model);
@@ -49,12 +55,14 @@ export const models = {
   },
 
   compileAhead: async (model, config) => {
+    await loadFor(model);
     const shape = await engine().session.use((session) => modelConfig(session, model));
     await compileAhead(shape, config);
   },
 
   createModel: async (model) => {
     await tuned();
+    await loadFor(model);
     const made = await exclusively((session) => session.createModel(modelConfig(session, model), model.seed ?? 1337));
     engine().saver.modelChanged();
     void compileAhead(made.config, {});

@@ -84,6 +84,7 @@ export const runs = {
 
   train: (config, save, request) =>
     train(async ({ session, saver }, notes) => {
+      if (config.lora) await current.deferred?.load();
       const taught = await session.use((idle) => idle.addTurnTokens());
       const model = await session.use((idle) => {
         idle.beginTraining(config);
