@@ -28,6 +28,7 @@ mod session;
 mod settings;
 mod shaders;
 mod side_by_side;
+mod smollm2;
 mod token_ids;
 mod tokenizer;
 mod tokenizer_families;

@@ -58,7 +58,7 @@ fn ids_of_every_family_are_those_of_tokenizers() {
 /// SmolLM2's own vocabulary: `make_smollm2.py` makes a file with it, and the ids of 200 texts, of a package with the
 /// model as GGUF.
 #[test]
-#[ignore = "needs the folder that make_smollm2.py writes, named by LORITO_SMOLLM2"]
+#[ignore = "run by the check pretrained, with the folder that make_smollm2.py writes"]
 fn ids_of_smollm2_are_those_of_tokenizers() {
     #[derive(Deserialize)]
     struct Made {

@@ -34,7 +34,7 @@ pub fn norm(
 
 /// Sums with eight accumulators, which the compiler keeps in SIMD registers.
 #[inline(always)]
-fn sum(values: impl ExactSizeIterator<Item = f32>) -> f32 {
+pub(super) fn sum(values: impl ExactSizeIterator<Item = f32>) -> f32 {
     let mut totals = [0.0f32; 8];
     for (index, value) in values.enumerate() {
         totals[index % 8] += value;

@@ -1,7 +1,11 @@
 //! Hugging Face folders for tests: those of `tests/fixtures/pretrained`, those in Lorito's own archives, and how the
 //! page passes one to a session.
 
-use std::{collections::HashMap, fs, path::PathBuf};
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use futures_lite::future::block_on;
 use lorito::{
@@ -22,7 +26,11 @@ pub fn files(name: &str) -> Files {
 
 /// A folder of `tests/fixtures`.
 pub fn files_of(path: &str) -> Files {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path);
+    files_in(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path))
+}
+
+/// The files of any folder.
+pub fn files_in(folder: &Path) -> Files {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
     entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
 }

@@ -8,7 +8,7 @@ use anyhow::{Result, bail, ensure};
 
 use crate::shell::{Beside, command, run as run_command, says_yes, step, watch};
 use crate::tally::{self, Sum, Tally};
-use crate::{Project, browsers, compilers, page, server, supply, tools, wasm};
+use crate::{Project, browsers, compilers, page, pretrained, server, supply, tools, wasm};
 
 struct Check {
     name: &'static str,
@@ -152,20 +152,34 @@ const CHECKS: &[Check] = &[
     },
 ];
 
-/// Checks that take long or have special requirements: run on request.
-const MORE: &[Check] = &[Check {
-    name: "firefox-webgpu",
-    says: "The engine on WebGPU in Firefox, and its shaders for every system",
-    how_long: "10 minutes",
-    needs_page: true,
-    run: browsers::webgpu,
-}];
+/// Checks that take long or have special requirements, each with the flag that includes it.
+const MORE: &[(&str, Check)] = &[
+    (
+        "--browsers",
+        Check {
+            name: "firefox-webgpu",
+            says: "The engine on WebGPU in Firefox, and its shaders for every system",
+            how_long: "10 minutes",
+            needs_page: true,
+            run: browsers::webgpu,
+        },
+    ),
+    (
+        "--pretrained",
+        Check {
+            name: "pretrained",
+            says: "SmolLM2-135M is what it is in transformers, PEFT and llama.cpp, where Python has the first two",
+            how_long: "15 minutes, and a download of 93 MB the first time",
+            needs_page: false,
+            run: pretrained::check,
+        },
+    ),
+];
 
 /// Which checks to run.
 pub enum Which<'a> {
-    All,
-    /// All of them, and the long ones in other browsers.
-    AllAndMore,
+    /// All of them, and those of `MORE` with these flags.
+    All(&'a [&'a str]),
     /// Those with these names, separated by commas.
     Only(&'a str),
 }
@@ -176,8 +190,8 @@ pub enum Which<'a> {
 /// The page and its tools are built in parallel with the checks that do not read it: link-time optimisation uses only
 /// one core, and Cargo, which locks build folders by profile, permits both.
 pub fn run(project: &Project, which: Which) -> Result<ExitCode> {
-    let left_out = if matches!(which, Which::All) { MORE } else { &[] };
-    let checks = chosen(which)?;
+    let checks = chosen(&which)?;
+    let left_out = MORE.iter().filter(|(flag, _)| matches!(which, Which::All(flags) if !flags.contains(flag)));
     tools::for_checks(project)?;
     let (of_page, others): (Vec<_>, Vec<_>) = checks.into_iter().partition(|check| check.needs_page);
     let building = if of_page.is_empty() { None } else { Some(page::start_building(project)?) };
@@ -198,28 +212,35 @@ pub fn run(project: &Project, which: Which) -> Result<ExitCode> {
         }
         sum.add(check.name, if built { check.tally(project)? } else { Tally::failed() });
     }
-    for check in left_out {
+    for (flag, check) in left_out {
         let how_long = check.how_long;
-        sum.add(check.name, Tally::skipped(format!("takes {how_long}; `cargo xtask test --browsers` includes it")));
+        sum.add(check.name, Tally::skipped(format!("takes {how_long}; `cargo xtask test {flag}` includes it")));
     }
     Ok(sum.print())
 }
 
-fn chosen(which: Which) -> Result<Vec<&'static Check>> {
-    let all = || CHECKS.iter().chain(MORE);
-    let only = match which {
-        Which::All => return Ok(CHECKS.iter().collect()),
-        Which::AllAndMore => return Ok(all().collect()),
-        Which::Only(names) => names,
-    };
-    let names: Vec<_> = only.split(',').collect();
-    for name in &names {
-        if !all().any(|check| check.name == *name) {
-            let all: Vec<_> = all().map(|check| check.name).collect();
-            bail!("there is no check `{name}`; there are {}", all.join(", "));
+fn chosen(which: &Which) -> Result<Vec<&'static Check>> {
+    let all = || CHECKS.iter().chain(MORE.iter().map(|(_, check)| check));
+    match which {
+        Which::All(flags) => {
+            if let Some(unknown) = flags.iter().find(|&flag| !MORE.iter().any(|(known, _)| known == flag)) {
+                let known: Vec<_> = MORE.iter().map(|(flag, _)| *flag).collect();
+                bail!("`cargo xtask test` has no `{unknown}`; it has {} and --only", known.join(", "));
+            }
+            let more = MORE.iter().filter(|(flag, _)| flags.contains(flag)).map(|(_, check)| check);
+            Ok(CHECKS.iter().chain(more).collect())
+        }
+        Which::Only(names) => {
+            let names: Vec<_> = names.split(',').collect();
+            for name in &names {
+                if !all().any(|check| check.name == *name) {
+                    let all: Vec<_> = all().map(|check| check.name).collect();
+                    bail!("there is no check `{name}`; there are {}", all.join(", "));
+                }
+            }
+            Ok(all().filter(|check| names.contains(&check.name)).collect())
         }
     }
-    Ok(all().filter(|check| names.contains(&check.name)).collect())
 }
 
 /// Fuzzes the file readers for `seconds`; `seed` determines the files.
@@ -286,8 +307,7 @@ fn run_rust_tests(project: &Project) -> Result<Tally> {
 /// Runs the Python export's script on a model that the crate has trained. Without Python it is skipped, and without
 /// torch the script is only parsed: torch is too large to be installed for this check.
 fn carry_on(project: &Project) -> Tally {
-    let python = std::env::var_os("LORITO_PYTHON").unwrap_or_else(|| "python3".into());
-    let python = || command(&python);
+    let python = tools::python;
     if !says_yes(python().arg("--version")) {
         return Tally::skipped("there is no Python; LORITO_PYTHON can name one");
     }
@@ -340,9 +360,19 @@ mod tests {
 
     #[test]
     fn the_error_for_an_unknown_check_names_it() {
-        assert_eq!(chosen(Which::Only("rust,browser")).unwrap().len(), 2);
-        assert_eq!(chosen(Which::Only("firefox-webgpu")).unwrap().len(), 1);
-        let error = chosen(Which::Only("rust,browsser")).err().unwrap().to_string();
+        assert_eq!(chosen(&Which::Only("rust,browser")).unwrap().len(), 2);
+        assert_eq!(chosen(&Which::Only("firefox-webgpu")).unwrap().len(), 1);
+        let error = chosen(&Which::Only("rust,browsser")).err().unwrap().to_string();
         assert!(error.contains("`browsser`") && error.contains("clippy-wasm"), "{error}");
+    }
+
+    #[test]
+    fn flags_add_checks_to_all() {
+        let all = chosen(&Which::All(&[])).unwrap().len();
+        let added = |flags: &[&str]| chosen(&Which::All(flags)).map(|checks| checks.len() - all);
+        assert_eq!(added(&["--pretrained"]).unwrap(), 1);
+        assert_eq!(added(&["--browsers", "--pretrained"]).unwrap(), 2);
+        let error = added(&["--pretrain"]).unwrap_err().to_string();
+        assert!(error.contains("`--pretrain`") && error.contains("--browsers, --pretrained"), "{error}");
     }
 }

@@ -6,6 +6,7 @@
 //! - `checks.rs`: the checks of `test`; `wasm.rs` reads the compiled module, `supply.rs` the dependencies
 //! - `tally.rs`: counts passed, failed and skipped tests
 //! - `browsers.rs`: the tests in browsers other than Chromium
+//! - `pretrained.rs`: the tests on a model that others have trained
 //! - `wasm-bindgen/`: that program as a package with its own lockfile
 //! - `bench.rs`: the measurements; `compilers.rs`: what GPU compilers make of the kernels
 //! - `shell.rs`: runs other programs with progress messages
@@ -15,6 +16,7 @@ mod browsers;
 mod checks;
 mod compilers;
 mod page;
+mod pretrained;
 mod server;
 mod shell;
 mod supply;
@@ -34,6 +36,7 @@ cargo xtask serve [--port N]     build the page and serve it at http://127.0.0.1
 cargo xtask build                make the release page in dist/, for any static host
 cargo xtask test [--only A,B]    run every check, or only the named ones
 cargo xtask test --browsers      run every check, and those of WebGPU in Firefox, too
+cargo xtask test --pretrained    run every check, and those on a SmolLM2-135M from PyPI, too
 cargo xtask fuzz [SECONDS [SEED]]   read files that are broken at random, for ten minutes or SECONDS
 cargo xtask bench [ARGS]         measure; ARGS go to bench/run.mjs; --peers: only against other libraries
 cargo xtask bench --only compilers   what the compilers of AMD's and NVIDIA's GPUs make of the kernels, without a GPU
@@ -41,7 +44,8 @@ cargo xtask bench --pack         make a folder that measures on a machine with a
 
 LORITO_CHROMIUM names the browser for test and bench, where it is not on PATH; LORITO_FIREFOX and LORITO_WEBKIT_DRIVER
 (WebKitWebDriver) those that test walks through as well.
-LORITO_PYTHON names a Python with torch, transformers and accelerate, to test that training goes on there.
+LORITO_PYTHON names a Python with torch, transformers and accelerate, to test that training goes on there; with peft and gguf as
+well for --pretrained.
 CARGO_TARGET_DIR moves what is compiled, the build tools included, out of the checkout.";
 
 /// The project's folders.
@@ -94,9 +98,8 @@ fn run() -> Result<ExitCode> {
             page::build_operations(&project)?;
             Ok(ExitCode::SUCCESS)
         }
-        ["test"] => checks::run(&Project::find()?, Which::All),
-        ["test", "--browsers"] => checks::run(&Project::find()?, Which::AllAndMore),
         ["test", "--only", names] => checks::run(&Project::find()?, Which::Only(names)),
+        ["test", ref flags @ ..] => checks::run(&Project::find()?, Which::All(flags)),
         ["fuzz"] => checks::fuzz(&Project::find()?, 600, 1),
         ["fuzz", seconds] => checks::fuzz(&Project::find()?, whole_number(seconds)?, 1),
         ["fuzz", seconds, seed] => checks::fuzz(&Project::find()?, whole_number(seconds)?, whole_number(seed)?),

