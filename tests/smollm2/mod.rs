@@ -94,7 +94,8 @@ fn greedy((gpt, tokenizer): &(Gpt, Tokenizer), prompt: &[u32], tokens: usize) ->
 
 /// The likeliest answer, as the page shows it.
 fn answer(session: &mut Session, chat: &[Message], max_tokens: usize) -> String {
-    let left_out = session.begin_chat(chat, GenerateOptions { max_tokens, sampling: GREEDY, cache: true }).unwrap();
+    let options = GenerateOptions { max_tokens, sampling: GREEDY, ..GenerateOptions::default() };
+    let left_out = session.begin_chat(chat, options).unwrap();
     assert_eq!(left_out, LeftOut::default());
     let mut answer = String::new();
     while let Some(text) = block_on(session.next_token()).unwrap() {
