@@ -25,7 +25,7 @@ root = Path(__file__).resolve().parents[2]
 TOKENS = 64
 PROMPTS = [
     "The lighthouse keeper climbed the stairs, lit the lamp, and",
-    "Hace muchos años, en un pueblo junto al río, vivía una niña que",
+    "En un pueblo junto al río vivía una niña que",
     "def fibonacci(n):\n",
 ]
 CHATS = [
