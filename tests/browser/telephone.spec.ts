@@ -93,7 +93,10 @@ test("a model is shared by the share sheet in the file formats that it accepts",
   await press(page, "Train now");
   await ended(page);
   const share = step(page, "Share");
-  await expect(share.getByRole("button", { name: /^Share…/ })).toHaveText(["Share…: lorito.html"]);
+  await expect(share.getByRole("button", { name: /^Share…/ })).toHaveText([
+    "Share…: lorito.html",
+    "Share…: lorito.q8_0.html",
+  ]);
   await press(share, /^Share….*lorito\.html$/);
   await expect(share.getByText("lorito.html is packed.")).toBeVisible();
   await expectFit(page);
