@@ -221,8 +221,8 @@ export async function firstLoss(browser, { rounds }, tell) {
 }
 
 /** Bytes that the browser fetches up to the end of the first training step. */
-export async function size(browser, tell) {
-  const { page, requested, close } = await prepared(browser, "cpu", configurations.S);
+export async function size(browser, engine, tell) {
+  const { page, requested, close } = await prepared(browser, engine, configurations.S);
   // A run that needed the deferred part of the wasm would never end.
   const later = new Set();
   let trained = () => {};
@@ -243,10 +243,10 @@ export async function size(browser, tell) {
     const bytes = new Uint8Array(await (await fetch(address)).arrayBuffer());
     const brotli = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }).length;
     const file = new URL(address).pathname;
-    tell({ name: "size", file, unit: "bytes", value: brotli, raw: bytes.length });
+    tell({ name: "size", engine, file, unit: "bytes", value: brotli, raw: bytes.length });
     total.raw += bytes.length;
     total.brotli += brotli;
   }
   const file = "all before the first training step";
-  tell({ name: "size", file, unit: "bytes", value: total.brotli, raw: total.raw });
+  tell({ name: "size", engine, file, unit: "bytes", value: total.brotli, raw: total.raw });
 }

@@ -15,12 +15,12 @@ await mkdir(path.join(files, "lib"), { recursive: true });
 for (const name of ["configurations.mjs", "speed.mjs", "text.mjs", "table.mjs"]) await take(name);
 for (const name of ["gpt2.mjs", "jax.mjs", "torch_step.py"]) await take(`peers/${name}`);
 for (const name of ["main", "one", "lorito", "product", "webgpu"]) await take(`pack/${name}.mjs`);
-for (const name of ["lorito.js", "lorito_bg.wasm", "lorito_deferred.wasm"])
+for (const name of ["lorito.js", "lorito_bg.wasm", "lorito_deferred.wasm", "lorito_gpu.wasm"])
   await cp(path.join(dist, name), path.join(files, "dist", name));
-// The page's code to link the wasm's two parts.
+// The page's code to link the wasm's parts.
 await build({
-  entryPoints: [path.join(here, "../web/worker/deferred.ts")],
-  outfile: path.join(files, "dist/deferred.js"),
+  entryPoints: [path.join(here, "../web/worker/wasm-parts.ts")],
+  outfile: path.join(files, "dist/wasm-parts.js"),
   format: "esm",
   bundle: true,
 });

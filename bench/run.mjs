@@ -17,6 +17,7 @@ import {
 } from "./costs.mjs";
 import { speeds } from "./speeds.mjs";
 import { table } from "./table.mjs";
+import { views } from "./views.mjs";
 
 const all = ["lorito", "jax", "tfjs", "nanogpt"];
 const { values: given } = parseArgs({
@@ -55,7 +56,8 @@ const comparisons = {
 };
 /** Measurements of Lorito only. */
 const costs = {
-  size: (browser) => size(browser, tell),
+  size: (browser) => size(browser, "cpu", tell),
+  "size-webgpu": (browser) => size(browser, "webgpu", tell),
   "large-text": (browser) => largeText(browser, tell),
   dispatches: (browser) => dispatches(browser, "S", options, tell),
   "M-dispatches": (browser) => dispatches(browser, "M", options, tell),
@@ -67,6 +69,7 @@ const costs = {
   "M-submissions": (browser) => submissions(browser, "M", tell),
   "L-submissions": (browser) => submissions(browser, "L", tell),
   "long-run": (browser) => longRun(browser, tell),
+  views: (browser) => views(browser, "cpu", options, tell),
   generation: (browser) => generation(browser, "cpu", options, tell),
   "generation-webgpu": (browser) => generation(browser, "webgpu", options, tell),
 };

@@ -8,9 +8,14 @@ import { findAdapter } from "./webgpu.mjs";
 async function prepared(configuration) {
   const { maxBufferSize, maxStorageBufferBindingSize } = (await findAdapter()).limits;
   const { default: init, Session } = await import("../dist/lorito.js");
-  const { link } = await import("../dist/deferred.js");
+  const { link } = await import("../dist/wasm-parts.js");
   const exports = await init({ module_or_path: await readFile(new URL("../dist/lorito_bg.wasm", import.meta.url)) });
-  link(exports, await WebAssembly.compile(await readFile(new URL("../dist/lorito_deferred.wasm", import.meta.url))));
+  for (const part of ["deferred", "gpu"])
+    link(
+      part,
+      exports,
+      await WebAssembly.compile(await readFile(new URL(`../dist/lorito_${part}.wasm`, import.meta.url))),
+    );
   // In GiB, more than any GPU has: here an allocation that is too large should fail instead of being refused.
   const deviceMemory = 1024;
   const largestBuffer = Math.min(maxBufferSize, maxStorageBufferBindingSize);

@@ -7,11 +7,11 @@
 mod adapter;
 mod copied;
 mod date;
-mod deferred;
 mod files;
 mod inspecting;
 mod log;
 mod model;
+mod parts;
 mod pretrained;
 mod stop;
 mod text;
@@ -34,18 +34,9 @@ use crate::{
     session,
 };
 
-unsafe extern "C" {
-    /// Runs the constructors that fill Burn's registry of operations.
-    fn __wasm_call_ctors();
-}
-
 /// Runs once, when the module is loaded.
 #[wasm_bindgen(start)]
 pub fn start() {
-    // Naming this function keeps the linker from wrapping every export in a call of all constructors, which made a
-    // training step cost seconds. A test checks that there are no wrappers.
-    // SAFETY: called once, before anything else of this module.
-    unsafe { __wasm_call_ctors() };
     stop::note_panics();
     log::start();
 }

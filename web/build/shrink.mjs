@@ -1,17 +1,18 @@
-// Reduces the download size of wasm-bindgen's output: removes unused code from the wasm, splits the rest in two, and
+// Reduces the download size of wasm-bindgen's output: removes unused code from the wasm, splits the rest, and
 // minifies the glue code. Then it builds the template of one-page models, which includes the glue code, the headers for
 // hosts, and the service worker.
 // Trunk runs this after each build, on the folder that becomes dist/. Cargo's own file, in its target folder, keeps the
 // function names: `cargo xtask test` reads them there.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import binaryen from "binaryen";
 import { transform } from "esbuild";
+import { moduleOf, sectionsOf } from "./binary.mjs";
 import { writeHeaders } from "./headers.mjs";
 import { buildOnePage } from "./one-page.mjs";
+import { parts } from "./parts.mjs";
+import { referencesOf } from "./references.mjs";
 import { buildServiceWorker } from "./service-worker.mjs";
 import { split } from "./split.mjs";
-import { functionsOf, read, write } from "./wasm.mjs";
 
 /**
  * Functions that are linked but never run: CubeCL's kernels use pliron, an intermediate representation, whose types are
@@ -21,23 +22,17 @@ import { functionsOf, read, write } from "./wasm.mjs";
  */
 const neverRun = /^<.+ as pliron::parsable::Parsable>::parse::h|^pliron::op::canonical_syntax_parse/;
 
-/** The module without unused functions and their callees, and with identical functions merged. */
-function smaller(bytes) {
-  const module = read(bytes);
-  const unused = functionsOf(module).filter(({ name, base }) => !base && neverRun.test(name));
-  if (unused.length === 0) throw new Error(`no function is named like ${neverRun}: this step is not needed any more`);
-  for (const { pointer } of unused) binaryen.Function(pointer).body = module.unreachable();
-  module.runPasses(["remove-unused-module-elements", "duplicate-function-elimination"]);
-  return write(module, { names: true });
-}
-
 const staging = process.env.TRUNK_STAGING_DIR;
 if (!staging) throw new Error("TRUNK_STAGING_DIR is not set: Trunk's post_build hook runs this");
 
 const wasmFile = join(staging, "lorito_bg.wasm");
-const { first, deferred } = split(smaller(new Uint8Array(await readFile(wasmFile))));
+const target = process.env.CARGO_TARGET_DIR ?? "target";
+const linked = await readFile(join(target, "wasm32-unknown-unknown/release/lorito.wasm"));
+// wasm-bindgen has copied the linker's notes, which are not about its own module.
+const bound = moduleOf(sectionsOf(await readFile(wasmFile)));
+const { first, moved } = split(bound, referencesOf(linked), parts, neverRun);
 await writeFile(wasmFile, first);
-await writeFile(join(staging, "lorito_deferred.wasm"), deferred);
+for (const [part, bytes] of Object.entries(moved)) await writeFile(join(staging, `lorito_${part}.wasm`), bytes);
 
 /**
  * The glue, which refuses what is no string where the crate takes one. wasm-bindgen trusts the types: it would make room for

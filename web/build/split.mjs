@@ -1,178 +1,162 @@
-// Splits the wasm in two: code that every run needs is downloaded first, and code for special cases (models of the Llama
-// family, adapters, other programs' models, exports, tables, chats, BPE) is a second module, which web/worker/deferred.ts
-// loads on demand. Both share one memory and one function table. The split does not change behaviour: a call of a function
-// that is not loaded yet goes to a stub in the first module, which loads the second. Binaryen's wasm-split works the same
-// way; it is in no npm package, and chooses the functions by a profile.
+// Splits the wasm: code that every run needs is downloaded first; the parts of parts.mjs are modules of their own, which
+// web/worker/wasm-parts.ts loads on demand. All share one memory and one function table. The split does not change
+// behaviour: a call of a function that is not loaded yet goes to a stub in the first module, which loads the part.
+// Binaryen's wasm-split works the same way; it is in no npm package, chooses the functions by a profile, and leaves all
+// constants where they are.
 import binaryen from "binaryen";
+import { moveData } from "./data.mjs";
+import { demangled, idleBeginnings } from "./names.mjs";
+import { partition, rangesOf } from "./partition.mjs";
 import { bodySizes, functionsOf, read, write } from "./wasm.mjs";
 
-/** Name prefixes of deferred functions. Functions that only these call are deferred, too. */
-const deferred = [
-  "lorito::architecture::gpt2::config::",
-  "lorito::architecture::llama::",
-  "lorito::chat::",
-  "lorito::config::llama::",
-  "lorito::copied::nearest::",
-  "lorito::copied::passage::",
-  "lorito::corpus::census::",
-  "lorito::corpus::fields::",
-  "lorito::corpus::header::",
-  "lorito::corpus::json::",
-  "lorito::corpus::jsonlines::",
-  "lorito::corpus::pick::",
-  "lorito::corpus::table::",
-  "lorito::formats::ggml::dequantize::",
-  "lorito::formats::gguf::",
-  "lorito::formats::history::read",
-  "lorito::formats::hugging_face::",
-  "lorito::formats::llama_cpp::",
-  "lorito::formats::model_card::",
-  "lorito::formats::model_file::read",
-  "lorito::formats::ollama::",
-  "lorito::formats::parts::",
-  "lorito::formats::peft::",
-  "lorito::formats::pretrained::",
-  "lorito::formats::safetensors::Header",
-  "lorito::formats::torch::",
-  "lorito::formats::words::",
-  "lorito::formats::zip::",
-  "lorito::inspect::",
-  "lorito::json::",
-  "lorito::ops::adapter::",
-  "lorito::ops::gate::",
-  "lorito::ops::gpu::columns::",
-  "lorito::ops::gpu::gate::",
-  "lorito::ops::gpu::head_norm::",
-  "lorito::ops::gpu::rotary::",
-  "lorito::ops::head_norm::",
-  "lorito::ops::rotary::",
-  "lorito::session::slow_motion::",
-  "lorito::tokenizer::bpe::",
-  "lorito::tokenizer::byte_level::",
-  "lorito::tokenizer::folder::",
-  "lorito::tokenizer::gguf::",
-  "lorito::tokenizer::file::_::<impl serde_core::de",
-  "lorito::tokenizer::file::Component::pattern",
-  "lorito::tokenizer::file::File::check",
-  "lorito::tokenizer::file::File::keep",
-  "lorito::tokenizer::file::File::read",
-  "lorito::tokenizer::open::merges",
-  "lorito::tokenizer::sentence_piece::",
-  "lorito::tokenizer::unicode::",
-  "lorito::tokenizer::vocabulary::",
-  "lorito::web::inspecting::",
-  "lorito::web::pretrained::",
-  "combine::",
-  "csv_core::",
-  "minijinja::",
-  "minijinja_contrib::",
-  "miniz_oxide::",
-  "nom::",
-  "rawzip::",
-  "rayon_core::",
-  "serde_json::de::",
-  "serde_json::lexical::",
-  "serde_json::read::",
-  "tokenizers::",
-];
-
-/**
- * Traits whose implementations are deferred: they read and write CubeCL's intermediate representation as text, which no
- * run does.
- */
-const traits = [" as pliron::parsable::Parsable>::", " as pliron::printable::Printable>::"];
-
-/**
- * Size in bytes below which a function is deferred only if all its callers are: the compiler merges similar small functions
- * under one of their names, and others may call the result often.
- */
-const small = 400;
-
-/** Exceptions: functions that every plain text and every run needs. */
-const always = [
-  "lorito::chat::template::is_chatml",
-  "lorito::chat::template::shown_turns",
-  "lorito::chat::template::template",
-  "lorito::chat::whatsapp::date::",
-  "lorito::chat::whatsapp::head::",
-  "lorito::chat::whatsapp::layout::",
-  "lorito::chat::whatsapp::resembles::",
-];
-
-/** The prefix of the first module's exports for the deferred one, which imports them from a module of this name. */
-const link = "deferred";
-/** The table in which stubs look up deferred functions. */
-const slots = `${link}:slots`;
-/** Whether the deferred module is loaded, for the stubs; its loader sets this. */
-const loaded = `${link}:loaded`;
 /** Binaryen's name of the memory. */
 const memory = "0";
 
-const named = (name, beginnings) => {
-  const path = name.replace(/^[<&]+(?:mut )?/, "");
-  return beginnings.some((beginning) => path.startsWith(beginning));
-};
+/** The name of the table in which stubs look up a part's functions. */
+const slotsOf = ({ name }) => `${name}:slots`;
+/** The name of the global that says whether a part is loaded, for the stubs; its loader sets this. */
+const loadedOf = ({ name }) => `${name}:loaded`;
 
-const isDeferred = (name) => named(name, deferred) || traits.some((implemented) => name.includes(implemented));
-
-/** `bytes`: a module with function names. Returns both modules, without names. */
-export function split(bytes) {
-  const { leaving, entries } = choose(bytes);
-  const second = deferredModule(bytes, leaving, entries);
-  return { first: firstModule(bytes, entries, second.imports), deferred: write(second.module, { names: false }) };
+/**
+ * `bytes`: a module with function names; `references`: of the module that it was made of; `neverRun`: the paths of functions
+ * that are never called. Returns the first module and the parts by name, all without function names.
+ */
+export function split(bytes, references, parts, neverRun) {
+  const isNeverRun = (name) => neverRun.test(demangled(name));
+  const { division, unused } = partition(contentsOf(bytes, references), references, parts, isNeverRun);
+  if (!unused.functions.some(isNeverRun))
+    throw new Error(`no function is named like ${neverRun}: that is not needed any more`);
+  const modules = [];
+  let first = withoutFunctions(bytes, new Set(unused.functions));
+  for (const { part, leaving, entries } of division) {
+    const idle = idleBeginnings(leaving, part);
+    if (idle.length > 0) throw new Error(`no function of the part ${part.name} begins with ${idle.join(", ")}`);
+    // wasm-bindgen has removed some functions, which others refer to that it has removed.
+    const present = namesIn(first);
+    const moving = new Set(leaving.filter((name) => present.has(name)));
+    const stubs = entries.filter((name) => present.has(name));
+    const second = partModule(first, part, moving, stubs);
+    first = firstModule(first, part, moving, stubs, second.imports);
+    modules.push(smallest(second.module));
+  }
+  const ranges = rangesOf(references, [...division, unused]);
+  const { first: rest, moved } = moveData(smallest(read(first)), modules, ranges);
+  return { first: rest, moved: Object.fromEntries(parts.map(({ name }, index) => [name, moved[index]])) };
 }
 
-/** The names of the functions to move, and those of them that remaining functions call. */
-function choose(bytes) {
+/** The functions of a module, and the names of those that its exports and wasm-bindgen's functions call. */
+function contentsOf(bytes, references) {
   const module = read(bytes);
-  const functions = functionsOf(module).filter(({ base }) => !base);
   const sizes = bodySizes(bytes);
-  const chosen = functions.filter(
-    ({ name }, index) => isDeferred(name) && !named(name, always) && sizes[index] >= small,
-  );
-  const idle = deferred.filter((beginning) => !chosen.some(({ name }) => named(name, [beginning])));
-  if (idle.length > 0) throw new Error(`no function's name begins with ${idle.join(", ")}`);
-  for (const { pointer } of chosen) binaryen.Function(pointer).body = module.unreachable();
+  const own = functionsOf(module).filter(({ base }) => !base);
+  const functions = own.map(({ name }, index) => ({ name, size: sizes[index] }));
+  for (const { name, pointer } of own)
+    if (references.functions.has(name)) binaryen.Function(pointer).body = module.unreachable();
+  takeElements(module);
   module.runPasses(["remove-unused-module-elements"]);
-  const stay = new Set(functionsOf(module).map(({ name }) => name));
+  const exported = functionsOf(module).map(({ name }) => name);
   module.dispose();
-  const leaving = new Set(chosen.map(({ name }) => name));
-  for (const { name } of functions) if (!stay.has(name)) leaving.add(name);
-  return { leaving, entries: functions.filter(({ name }) => leaving.has(name) && stay.has(name)) };
+  return { functions, exported };
 }
 
-/** The module of the moved functions, and the functions that it imports from the first one. */
-function deferredModule(bytes, leaving, entries) {
+function namesIn(bytes) {
+  const module = read(bytes);
+  const names = new Set(functionsOf(module).map(({ name }) => name));
+  module.dispose();
+  return names;
+}
+
+function smallest(module) {
+  module.runPasses(["remove-unused-module-elements", "duplicate-function-elimination"]);
+  return write(module, { names: false });
+}
+
+/** The name of a function that stands in the function table for those that are not there. It only traps. */
+const absent = "absent";
+
+/** The module with `absent` in place of these functions. */
+function withoutFunctions(bytes, unused) {
+  const module = read(bytes);
+  module.addFunction(absent, binaryen.none, binaryen.none, [], module.unreachable());
+  for (const { name, pointer } of functionsOf(module))
+    if (unused.has(name)) binaryen.Function(pointer).body = module.unreachable();
+  replaceElements(module, (name) => unused.has(name));
+  module.runPasses(["remove-unused-module-elements"]);
+  return write(module, { names: true });
+}
+
+/** Puts `absent` into the function table in place of the functions that are. */
+function replaceElements(module, isAbsent) {
+  const { table, start, functions } = takeElements(module);
+  const names = functions.map((name) => (isAbsent(name) ? absent : name));
+  module.addActiveElementSegment(table, "elements", names, module.i32.const(start));
+}
+
+/** Takes the function table's one segment out of a module: the table, the address of its first function, and all names. */
+function takeElements(module) {
+  const segments = Array.from({ length: module.getNumElementSegments() }, (_, index) =>
+    binaryen.getElementSegmentInfo(module.getElementSegmentByIndex(index)),
+  );
+  if (segments.length !== 1) throw new Error(`${segments.length} segments of the function table`);
+  const [{ name, table, offset, data }] = segments;
+  const start = binaryen.getExpressionInfo(offset).value;
+  module.removeElementSegment(name);
+  return { table, start, functions: data };
+}
+
+/** The module of the functions `moving`, and the functions that it imports from the first one. */
+function partModule(bytes, part, moving, entries) {
   const module = read(bytes);
   const exported = Array.from({ length: module.getNumExports() }, (_, index) => module.getExportByIndex(index));
   for (const { name } of exported.map(binaryen.getExportInfo)) module.removeExport(name);
-  const segments = Array.from({ length: module.getNumElementSegments() }, (_, index) =>
-    module.getElementSegmentByIndex(index),
-  );
-  for (const { name } of segments.map(binaryen.getElementSegmentInfo)) module.removeElementSegment(name);
+  const { table, start, functions } = takeElements(module);
 
-  const staying = functionsOf(module).filter(({ name }) => !leaving.has(name));
+  const staying = functionsOf(module).filter(({ name }) => !moving.has(name));
   for (const [index, { name, params, results }] of staying.entries()) {
     module.removeFunction(name);
-    module.addFunctionImport(name, link, `f${index}`, params, results);
+    module.addFunctionImport(name, part.name, `f${index}`, params, results);
   }
-  for (const { name, type, mutable } of globalsOf(module)) module.addGlobalImport(name, link, name, type, mutable);
-  for (const name of tablesOf(module)) module.addTableImport(name, link, name);
-  module.addMemoryImport(memory, link, "memory");
-  module.addTableImport(slots, link, "slots");
-  const names = entries.map(({ name }) => name);
-  module.addActiveElementSegment(slots, slots, names, module.i32.const(0));
+  for (const { name, type, mutable } of globalsOf(module)) module.addGlobalImport(name, part.name, name, type, mutable);
+  for (const name of tablesOf(module)) module.addTableImport(name, part.name, name);
+  const slots = slotsOf(part);
+  module.addMemoryImport(memory, part.name, "memory");
+  module.addTableImport(slots, part.name, "slots");
+  module.addActiveElementSegment(slots, slots, entries, module.i32.const(0));
+  const stubs = new Set(entries);
+  for (const { from, names } of runsOf(functions, (name) => moving.has(name) && !stubs.has(name)))
+    module.addActiveElementSegment(table, `${part.name}:${from}`, names, module.i32.const(start + from));
   module.runPasses(["remove-memory-init", "remove-unused-module-elements"]);
   return { module, imports: functionsOf(module).filter(({ base }) => base) };
 }
 
-/** The module of the remaining functions, with a stub in place of each entry, and with exports for the deferred module. */
-function firstModule(bytes, entries, imports) {
+/** Names that stand side by side and meet a condition, with the position of the first. */
+function runsOf(names, meets) {
+  const runs = [];
+  for (const [index, name] of names.entries()) {
+    if (!meets(name)) continue;
+    const last = runs.at(-1);
+    if (last && last.from + last.names.length === index) last.names.push(name);
+    else runs.push({ from: index, names: [name] });
+  }
+  return runs;
+}
+
+/**
+ * The module of the remaining functions, with a stub in place of each entry, and with exports for the part. They are named
+ * after it, as another part may need the same ones.
+ */
+function firstModule(bytes, part, moving, entries, imports) {
   const module = read(bytes);
-  const load = binaryen.getExportInfo(module.getExport("loadDeferred")).value;
+  const [slots, loaded] = [slotsOf(part), loadedOf(part)];
+  const load = binaryen.getExportInfo(module.getExport(part.loader)).value;
+  const stubs = new Map(entries.map((name, slot) => [name, slot]));
   module.addGlobal(loaded, binaryen.i32, true, module.i32.const(0));
   module.addTable(slots, entries.length, entries.length);
-  for (const [slot, { name, params, results }] of entries.entries()) {
+  // Nothing refers to the others before the part is loaded.
+  replaceElements(module, (name) => moving.has(name) && !stubs.has(name));
+  for (const { name, params, results } of functionsOf(module)) {
+    const slot = stubs.get(name);
+    if (slot === undefined) continue;
     const values = binaryen.expandType(params).map((type, index) => module.local.get(index, type));
     const isMissing = module.i32.eqz(module.global.get(loaded, binaryen.i32));
     binaryen.Function(module.getFunction(name)).body = module.block(
@@ -184,12 +168,16 @@ function firstModule(bytes, entries, imports) {
       results,
     );
   }
-  for (const { name, base } of imports) module.addFunctionExport(name, `${link}:${base}`);
-  for (const { name } of globalsOf(module)) module.addGlobalExport(name, name === loaded ? loaded : `${link}:${name}`);
-  for (const name of tablesOf(module)) module.addTableExport(name, name === slots ? slots : `${link}:${name}`);
-  module.addMemoryExport(memory, `${link}:memory`);
-  module.runPasses(["remove-unused-module-elements", "duplicate-function-elimination"]);
-  return write(module, { names: false });
+  for (const { name, base } of imports) module.addFunctionExport(name, `${part.name}:${base}`);
+  for (const { name } of globalsOf(module))
+    module.addGlobalExport(name, name === loaded ? loaded : `${part.name}:${name}`);
+  for (const name of tablesOf(module)) module.addTableExport(name, name === slots ? slots : `${part.name}:${name}`);
+  module.addMemoryExport(memory, `${part.name}:memory`);
+  module.runPasses(["remove-unused-module-elements"]);
+  const left = functionsOf(module).filter(({ name }) => moving.has(name) && !stubs.has(name));
+  if (left.length > 0)
+    throw new Error(`${left.length} functions stay although they were moved, the first ${left[0].name}`);
+  return write(module, { names: true });
 }
 
 const globalsOf = (module) =>

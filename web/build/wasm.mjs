@@ -1,5 +1,6 @@
 // Reads and writes WebAssembly modules compiled by Rust, with Binaryen, which is used only at build time.
 import binaryen from "binaryen";
+import { bodiesOf, section, sectionsOf } from "./binary.mjs";
 
 /** Binaryen's names of the features that Rust uses; `All` would write an encoding that browsers do not support yet. */
 const { BulkMemory, BulkMemoryOpt, MutableGlobals, Multivalue, NontrappingFPToInt, ReferenceTypes, SIMD128, SignExt } =
@@ -23,31 +24,8 @@ export function functionsOf(module) {
 }
 
 /** The sizes in bytes of all functions that are not imported, in the order of `functionsOf`. */
-export function bodySizes(bytes) {
-  const codeSection = 10;
-  let at = 8; // after magic and version
-  const number = () => {
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = bytes[at++];
-      value += (byte & 127) * 2 ** shift;
-      if (byte < 128) return value;
-    }
-  };
-  while (at < bytes.length) {
-    const [section, length] = [bytes[at++], number()];
-    if (section !== codeSection) {
-      at += length;
-      continue;
-    }
-    return Array.from({ length: number() }, () => {
-      const size = number();
-      at += size;
-      return size;
-    });
-  }
-  return [];
-}
+export const bodySizes = (bytes) =>
+  bodiesOf(sectionsOf(bytes).find(({ id }) => id === section.code).content).map(({ start, end }) => end - start);
 
 /** Serializes a module and disposes of it. `names`: whether to keep function names, for a later step. */
 export function write(module, { names }) {

@@ -4,11 +4,11 @@ import type { Engine } from "../shared/engines";
 import type { Problem } from "../shared/errors";
 import type { Mutex } from "../shared/mutex";
 import type { WorkerEvent } from "../shared/protocol";
-import type { Deferred } from "./deferred";
 import type { RunSaver } from "./run-saver";
 import type { RunControl } from "./training";
 import type { Guarded } from "./turns";
 import { UnderWay } from "./under-way";
+import type { WasmPart } from "./wasm-parts";
 import type { Writer } from "./writer";
 
 export const emit = (event: WorkerEvent) => self.postMessage(event);
@@ -31,7 +31,7 @@ export interface Running {
 export const current: {
   running: Running | undefined;
   /** The deferred part of the wasm, once the first part is loaded. */
-  deferred: Deferred | undefined;
+  deferred: WasmPart | undefined;
   /** The control of the run in training. */
   control: RunControl | undefined;
 } = { running: undefined, deferred: undefined, control: undefined };

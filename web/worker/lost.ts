@@ -1,8 +1,8 @@
 // Reports a worker whose engine is lost, with the reason, so that the page replaces it.
 import { stopReason } from "lorito-wasm";
 import { type Problem, problemOf, rejected } from "../shared/errors";
-import { PartMissing } from "./deferred";
 import { emit } from "./engine";
+import { PartMissing } from "./wasm-parts";
 
 /** Reports to the page that this worker must be replaced. */
 export const lost = (problem: Problem) => emit({ event: "lost", problem });

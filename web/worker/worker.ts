@@ -5,7 +5,6 @@ import type { EngineChoice } from "../shared/engines";
 import { problemOf, rejected } from "../shared/errors";
 import { Mutex } from "../shared/mutex";
 import type { WorkerApi } from "../shared/protocol";
-import { Deferred } from "./deferred";
 import { current, emit, engine, underWay } from "./engine";
 import { answered, chooseEngine, waitLonger, watchGpu } from "./gpu";
 import { useHome } from "./home";
@@ -22,6 +21,7 @@ import { RunSaver } from "./run-saver";
 import { prepareToCompileAhead } from "./shaders";
 import { doWithoutTimestamps } from "./timestamps";
 import { Guarded } from "./turns";
+import { WasmPart } from "./wasm-parts";
 import { Writer } from "./writer";
 
 // A trap in an async method is only visible here.
@@ -57,7 +57,12 @@ const api: WorkerApi = {
     useHome(home ?? "/");
     if (again) waitLonger();
     const choice: EngineChoice = reason && asked ? { engine: asked, reason } : await chooseEngine(asked, attempts);
-    current.deferred = new Deferred(await init(), new URL("lorito_deferred.wasm", import.meta.url));
+    const exports = init();
+    const gpuPart = new WasmPart("gpu", exports, import.meta.url);
+    const deferred = new WasmPart("deferred", exports, import.meta.url);
+    await Promise.all([exports, choice.engine === "webgpu" && gpuPart.load()]);
+    current.deferred = deferred;
+    void deferred.loadIfKept();
     const starting = Session.start(choice.engine, machine(choice, memoryFailures));
     const started = await (choice.engine === "webgpu" ? answered(starting) : starting);
     const session = new Guarded(started, watchForEnd);

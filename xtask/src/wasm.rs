@@ -20,7 +20,7 @@ pub fn check_exports(file: &Path) -> Result<()> {
     if let Some(first) = wrappers.first() {
         bail!(
             "{} exports run all constructors on every call, the first of them {first}: \
-             call `__wasm_call_ctors` once from the start function",
+             call `__wasm_call_ctors` once from the crate",
             wrappers.len()
         );
     }

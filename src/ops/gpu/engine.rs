@@ -1,6 +1,8 @@
 //! One GPU as a value: its queue, kernel choice, measured speed and memory pool. Tensors carry it, so that two GPUs
 //! share nothing.
 
+#[cfg(target_arch = "wasm32")]
+use std::sync::Once;
 use std::{
     collections::HashMap,
     fmt,
@@ -12,6 +14,20 @@ use cubecl::{client::Client, server::Handle};
 
 use super::{choice::Choice, failure::Failure, queue::Portions};
 use crate::config::LEAST_LOGITS;
+
+/// Fills CubeCL's registry of operations, once: natively a program does so before `main`. The first engine does it instead
+/// of the module's start, as the CPU needs none of that code.
+#[cfg(target_arch = "wasm32")]
+fn register_operations() {
+    // Naming this function keeps the linker from wrapping every export in a call of all constructors, which made a
+    // training step cost seconds. A test checks that there are no wrappers.
+    unsafe extern "C" {
+        fn __wasm_call_ctors();
+    }
+    static DONE: Once = Once::new();
+    // SAFETY: called once, and the constructors only add to registries.
+    DONE.call_once(|| unsafe { __wasm_call_ctors() });
+}
 
 /// A GPU engine. Clones are the same engine.
 #[derive(Clone)]
@@ -44,6 +60,8 @@ impl Gpu {
     /// # Errors
     /// The reason why there is none, for developers.
     pub async fn start() -> Result<Self, String> {
+        #[cfg(target_arch = "wasm32")]
+        register_operations();
         // `queue.rs` decides where submissions end; this limit is for work too small to be counted there.
         let options = BurnDevice::wgpu_options().tasks_max(128);
         let device = options.init_async().await.map_err(|error| error.to_string())?;

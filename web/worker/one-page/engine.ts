@@ -7,8 +7,8 @@ import type { OnePageEngine } from "../../shared/one-page/engine";
 import { unpacked } from "../../shared/one-page/packing";
 import { type Content, numberBytes } from "../../shared/one-page/scripts";
 import type { ChatAnswer } from "../../shared/protocol";
-import { link } from "../deferred";
 import { Guarded } from "../turns";
+import { link } from "../wasm-parts";
 import { unknownIn, Writer, type Writing } from "../writer";
 
 class Engine implements OnePageEngine {
@@ -19,7 +19,7 @@ class Engine implements OnePageEngine {
   async open(wasm: Blob, deferred: Blob, model: Blob): Promise<{ model: ModelSummary; history: History }> {
     const exports = await init({ module_or_path: contentOf("wasm", wasm, "application/wasm") }).catch(damaged);
     const rest = contentOf("deferred", deferred, "application/wasm");
-    link(exports, await WebAssembly.compileStreaming(rest).catch(damaged));
+    link("deferred", exports, await WebAssembly.compileStreaming(rest).catch(damaged));
     const session = await Session.start("cpu", {});
     const file = new Uint8Array(
       await contentOf("model", model)

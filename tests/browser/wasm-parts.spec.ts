@@ -1,4 +1,4 @@
-// The deferred part of the wasm: it is downloaded when something needs it, and not before.
+// The parts of the wasm: they are downloaded when something needs them, and not before.
 import type { Page } from "@playwright/test";
 import type { TextSummary } from "../../web/api/lorito";
 import { expect, test } from "./guard";
@@ -11,11 +11,11 @@ interface Begun {
   begun(): Promise<void>;
 }
 
-/** Records all further downloads of the deferred part. */
-function downloads(page: Page): string[] {
+/** Records all further downloads of a part. */
+function downloads(page: Page, part = name): string[] {
   const seen: string[] = [];
   page.context().on("request", (request) => {
-    if (request.url().endsWith(name)) seen.push(request.url());
+    if (request.url().endsWith(part) && !request.serviceWorker()) seen.push(request.url());
   });
   return seen;
 }
@@ -43,6 +43,20 @@ test("a run on a sample takes its first step without the deferred part, which is
   await press(page, "Train now");
   await ended(page);
   expect(seen).toHaveLength(1);
+});
+
+test("the GPU's engine is downloaded for the GPU alone", async ({ page }, { project }) => {
+  const seen = downloads(page, "lorito_gpu.wasm");
+  await visit(page, project.name);
+  await takeSample(page);
+  await press(page, "Train now");
+  await ended(page);
+  await page.evaluate(async () => {
+    await window.lorito.generate("The ", { maxTokens: 8 });
+    await window.lorito.saveModel("copy");
+    await window.lorito.exportModel("gguf-f16");
+  });
+  expect(seen).toHaveLength(project.name === "webgpu" ? 1 : 0);
 });
 
 test("a chat in a text file is read although the deferred part is not loaded yet", async ({ page }) => {

@@ -1,0 +1,97 @@
+// Loads the parts of the wasm that not every run needs (web/build/parts.mjs).
+import type { Problem } from "../shared/errors";
+
+/** The wasm called a function of a part that could not be loaded: its state is undefined. */
+export class PartMissing extends WebAssembly.RuntimeError {}
+
+/** The functions that the wasm calls when it needs a part immediately. */
+declare global {
+  var loadDeferred: () => void;
+  var loadGpu: () => void;
+}
+
+const parts = {
+  /** Models of the Llama family, adapters, reading tables, chats and other people's models, exports, BPE. */
+  deferred: { file: "lorito_deferred.wasm", loader: "loadDeferred" },
+  /** The GPU's engine. */
+  gpu: { file: "lorito_gpu.wasm", loader: "loadGpu" },
+} as const;
+
+export type PartName = keyof typeof parts;
+
+/** Links a part to the first module, which has these `exports`. */
+export function link(name: PartName, exports: object, module: WebAssembly.Module): void {
+  const prefix = `${name}:`;
+  const shared = Object.entries(exports).filter(([exported]) => exported.startsWith(prefix));
+  const imports = Object.fromEntries(shared.map(([exported, value]) => [exported.slice(prefix.length), value]));
+  // Instantiation fills the function table of the first module's stubs.
+  new WebAssembly.Instance(module, { [name]: imports } as WebAssembly.Imports);
+  (imports.loaded as WebAssembly.Global).value = 1;
+}
+
+/** A part of the wasm. It is fetched on the first call that needs it, unless `load` did so before. */
+export class WasmPart {
+  readonly #name: PartName;
+  readonly #exports: Promise<object>;
+  readonly #url: URL;
+  #linked = false;
+  #coming: Promise<void> | undefined;
+
+  /** `exports`: those of the first module; `beside`: the address of a file in the same folder. */
+  constructor(name: PartName, exports: Promise<object>, beside: string) {
+    this.#name = name;
+    this.#exports = exports;
+    const { file, loader } = parts[name];
+    this.#url = new URL(file, beside);
+    void exports.then((known) => {
+      globalThis[loader] = () => this.#loadNow(known);
+    });
+  }
+
+  /** Resolves once the part is loaded. Rejects with "part-missing" if it cannot be fetched; a later call retries. */
+  load(): Promise<void> {
+    this.#coming ??= this.#fetch().catch(() => {
+      this.#coming = undefined;
+      throw { code: "part-missing" } satisfies Problem;
+    });
+    return this.#coming;
+  }
+
+  /** Loads it in advance; a failure is reported to the first call that needs it. */
+  loadAhead(): void {
+    void this.load().catch(() => {});
+  }
+
+  /** Loads it from an installed page's cache at once, if it is there: the network may be missing later. */
+  async loadIfKept(): Promise<void> {
+    const kept = await globalThis.caches?.match(this.#url).catch(() => undefined);
+    if (kept) this.loadAhead();
+  }
+
+  async #fetch(): Promise<void> {
+    const response = await fetch(this.#url);
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    const module = await WebAssembly.compile(await response.arrayBuffer());
+    this.#link(await this.#exports, module);
+  }
+
+  /** Synchronous: the wasm cannot wait for a promise. */
+  #loadNow(exports: object): void {
+    try {
+      const request = new XMLHttpRequest();
+      request.open("GET", this.#url, false);
+      request.responseType = "arraybuffer";
+      request.send();
+      this.#link(exports, new WebAssembly.Module(request.response as ArrayBuffer));
+    } catch (thrown) {
+      throw new PartMissing(String(thrown));
+    }
+  }
+
+  /** Links only once: a second instance would duplicate its functions in the table. */
+  #link(exports: object, module: WebAssembly.Module): void {
+    if (this.#linked) return;
+    link(this.#name, exports, module);
+    this.#linked = true;
+  }
+}
