@@ -1,5 +1,6 @@
 // Documents that are made to break their readers: bombs, loops, false sizes, depth, and numbers of things.
 import { deflateSync } from "node:zlib";
+import { flated, pdf, stream } from "./pdf";
 import { type Lie, zip } from "./zip";
 
 export interface Hostile {
@@ -11,37 +12,11 @@ export interface Hostile {
 
 const million = 1_000_000;
 
-/** A file of PDF from its objects, the first of which is the catalog. */
-function pdf(objects: (string | Buffer)[], trailer = ""): Buffer {
-  const parts: Buffer[] = [Buffer.from("%PDF-1.7\n")];
-  const places: number[] = [];
-  let at = 9;
-  for (const [index, object] of objects.entries()) {
-    const part = Buffer.concat([Buffer.from(`${index + 1} 0 obj\n`), Buffer.from(object), Buffer.from("\nendobj\n")]);
-    places.push(at);
-    parts.push(part);
-    at += part.length;
-  }
-  const lines = places.map((place) => `${String(place).padStart(10, "0")} 00000 n \n`).join("");
-  const size = objects.length + 1;
-  const end = `xref\n0 ${size}\n0000000000 65535 f \n${lines}trailer\n<</Size ${size}/Root 1 0 R${trailer}>>\nstartxref\n${at}\n%%EOF`;
-  return Buffer.concat([...parts, Buffer.from(end)]);
-}
-
 const catalog = "<</Type/Catalog/Pages 2 0 R>>";
 const pages = "<</Type/Pages/Kids[3 0 R]/Count 1>>";
 const page = (more = "/Resources<</Font<</F 5 0 R>>>>") =>
   `<</Type/Page/Parent 2 0 R/MediaBox[0 0 400 400]/Contents 4 0 R${more}>>`;
 const font = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>";
-const stream = (content: string | Buffer, more = "", length?: number) => {
-  const data = Buffer.from(content);
-  return Buffer.concat([
-    Buffer.from(`<</Length ${length ?? data.length}${more}>>stream\n`),
-    data,
-    Buffer.from("\nendstream"),
-  ]);
-};
-const flated = (content: Buffer | string) => stream(deflateSync(content), "/Filter/FlateDecode");
 const written = (content: string) => pdf([catalog, pages, page(), stream(content), font]);
 const spaces = Buffer.alloc(2 ** 28, 0x20);
 

@@ -20,6 +20,8 @@ export interface Line {
   right: number;
   y: number;
   height: number;
+  /** Whether it has gaps as between the cells of a table. */
+  gaps: boolean;
   /** Identifies its column: lines with the same number follow one another in it. */
   column: number;
 }
@@ -29,6 +31,8 @@ export type Row = Fragment[];
 
 /** A gutter is at least as wide as this share of the height of the letters: wider than the spaces of a justified line. */
 const gutterWidth = 0.9;
+/** Smallest gap between two cells, as a share of the height. */
+const cellGap = 1.5;
 /** Rows on either side of a gutter, and letters in each on average: tables have shorter cells, and are read row by row. */
 const fewestRows = 3;
 const fewestLetters = 14;
@@ -160,7 +164,7 @@ function isText(rows: readonly Row[]): boolean {
   return rows.length >= fewestRows && letters >= fewestLetters * rows.length;
 }
 
-const endOf = ({ x, width }: Fragment): number => x + width;
+const endOf = ({ x, width }: Pick<Fragment, "x" | "width">): number => x + width;
 
 /** The text of a row. Fragments are words or parts of them: a gap between two is a space. */
 export function textOf(row: Row): string {
@@ -188,6 +192,7 @@ function lineOf(row: Row, column: number): Line {
     right: Math.max(...row.map(endOf)),
     y: tallest.y,
     height: tallest.height,
+    gaps: row.some(({ x, height }, index) => x - endOf(row[index - 1] ?? { x, width: 0 }) > cellGap * height),
     column,
   };
 }

@@ -36,8 +36,9 @@ interface Placed {
 /** What is added for a line: the text after `gap`, or the rest of a divided word. */
 function joined(parts: string[], gap: string, text: string, known: Words): string[] {
   const before = parts.at(-1) ?? "";
+  if (gap === " " && /\d[-–]$/.test(before) && /^\d/.test(text)) return [text];
   if (gap !== " " || !divided.test(before)) return [gap, text];
-  // A dash between numbers or before a capital is no division: "1914-" "1918", "Austria-" "Hungary".
+  // A hyphen before a capital is no division: "Austria-" "Hungary".
   if (!/^\p{Ll}/u.test(text)) return [text];
   const start = before.match(/[\p{L}\p{M}]+(?=[-\u2010\u00AD]$)/u)?.[0] ?? "";
   const rest = text.match(/^[\p{L}\p{M}]+/u)?.[0] ?? "";
@@ -116,5 +117,10 @@ function between(
   }
   const distance = line.y - last.y;
   if (otherFont || distance > 1.3 * column.pitch || distance < 0) return "\n\n";
-  return fitted || listed || (ended && indented && line.left - last.left > 0.6 * line.height) ? "\n" : " ";
+  return fitted ||
+    listed ||
+    (last.gaps && line.gaps) ||
+    (ended && indented && line.left - last.left > 0.6 * line.height)
+    ? "\n"
+    : " ";
 }
