@@ -256,7 +256,7 @@ for (const [kind, make] of hostile)
       expect(found.first, one.about).toBe("log.txt");
     }
     // The engine is the one that it was, and the workers that read are gone.
-    expect(page.workers()).toHaveLength(1);
+    await expect.poll(() => page.workers().length).toBe(1);
   });
 
 /** Fragments of 10 points, a row for each line, the words of a line at their places. */
@@ -320,6 +320,15 @@ test("running heads are what repeats at one place of pages; rows of tables and o
   const text = paragraphsOf(found.pages.map(linesOf));
   expect(text).not.toContain("chapter");
   expect(text).toContain("49 7");
+  const diary = [3, 8, 11, 20].map((day) =>
+    rowsOf(
+      fragments([
+        [100, [40, `Day ${day}`]],
+        [112, [40, "It rained."]],
+      ]),
+    ),
+  );
+  expect(paragraphsOf(withoutRunningHeads(diary).pages.map(linesOf))).toContain("Day 11");
 });
 
 test("documents are texts, also beside a model's files and in folders", () => {
