@@ -160,20 +160,20 @@ export const hostileOdt = (): Hostile[] => {
   ].map(([about, bytes]) => ({ name: "hostile.odt", about, bytes }));
 };
 
-const container = '<container><rootfiles><rootfile full-path="a.opf"/></rootfiles></container>';
+const container = '<container><rootfiles><rootfile full-path="a.xml"/></rootfiles></container>';
 const book = (chapter: string | Buffer): Parts => ({
   mimetype: "application/epub+zip",
   "META-INF/container.xml": container,
-  "a.opf": '<package><manifest><item id="a" href="a.xhtml"/></manifest><spine><itemref idref="a"/></spine></package>',
+  "a.xml": '<package><manifest><item id="a" href="a.xhtml"/></manifest><spine><itemref idref="a"/></spine></package>',
   "a.xhtml": chapter,
 });
 
 export const hostileBooks = (): Hostile[] => {
   const right = book("<html><body><p>a</p></body></html>");
   const spine = (manifest: string, refs: string) =>
-    packed({ ...right, "a.opf": `<package><manifest>${manifest}</manifest><spine>${refs}</spine></package>` });
+    packed({ ...right, "a.xml": `<package><manifest>${manifest}</manifest><spine>${refs}</spine></package>` });
   return [
-    ...Object.entries(containers(right, "a.opf")),
+    ...Object.entries(containers(right, "a.xml")),
     ...Object.entries(faults("<html><body>", "</body></html>", ["<div>", "</div>"], (words) => `<p>${words}</p>`)).map(
       ([about, content]) => [about, packed(book(content))] as const,
     ),
@@ -185,7 +185,7 @@ export const hostileBooks = (): Hostile[] => {
     ] as const,
     [
       "a book that is its own list",
-      packed({ ...right, "META-INF/container.xml": container.replace("a.opf", "META-INF/container.xml") }),
+      packed({ ...right, "META-INF/container.xml": container.replace("a.xml", "META-INF/container.xml") }),
     ] as const,
   ].map(([about, bytes]) => ({ name: "hostile.epub", about, bytes }));
 };
