@@ -16,6 +16,7 @@ import {
   hostileSubtitles,
   hostileWord,
 } from "./hostile-documents";
+import { longestTask } from "./longest-task";
 import { text as log, open } from "./lorito";
 import { book } from "./pdf";
 import { drop, onceIsEnough, step, visit } from "./person";
@@ -189,24 +190,24 @@ test(
     const pages = Array.from({ length: 300 }, (_, number) =>
       Array.from({ length: 40 }, (_, place) => line(number * 40 + place)),
     );
-    await page.evaluate(() => {
-      const times: number[] = [];
-      Object.assign(window, { times });
-      new PerformanceObserver((list) => times.push(...list.getEntries().map(({ duration }) => duration))).observe({
-        type: "longtask",
-      });
-    });
     const chooser = page.locator("#files");
     // The transfer of the bytes to the page is the test's own; the time counts from the change of the chooser.
-    await chooser.evaluate((input) => input.addEventListener("change", () => performance.mark("chosen")));
-    await chooser.setInputFiles({ name: "long.pdf", mimeType: "application/pdf", buffer: book(pages) });
-    await expect(step(page, "Text").locator(".sources .name")).toHaveText(["long.pdf"]);
-    const { seconds, longest } = await page.evaluate(() => ({
-      seconds: (performance.now() - (performance.getEntriesByName("chosen")[0]?.startTime ?? 0)) / 1000,
-      longest: Math.max(0, ...(window as unknown as { times: number[] }).times),
-    }));
+    await chooser.evaluate((input) => {
+      input.addEventListener("change", () => performance.mark("chosen"));
+      window.lorito.addEventListener("text", () => performance.mark("added"));
+    });
+    const longest = await longestTask(page, async () => {
+      await chooser.setInputFiles({ name: "long.pdf", mimeType: "application/pdf", buffer: book(pages) });
+      await expect(step(page, "Text").locator(".sources .name")).toHaveText(["long.pdf"]);
+    });
+    const seconds =
+      (await page.evaluate(
+        () =>
+          (performance.getEntriesByName("added")[0]?.startTime ?? 0) -
+          (performance.getEntriesByName("chosen")[0]?.startTime ?? 0),
+      )) / 1000;
     info.annotations.push({ type: "measured", description: `${seconds.toFixed(2)} s, longest task ${longest} ms` });
-    console.log(`300 pages: ${seconds.toFixed(2)} s, longest task of 50 ms or more: ${longest} ms`);
+    expect(seconds).toBeGreaterThan(0);
     expect(seconds).toBeLessThan(10);
     expect(longest).toBeLessThan(50);
     await expect(
