@@ -69,10 +69,19 @@ test("a PDF is known by its first bytes, and in another language its notices are
 
 test("scans and locked documents are refused with a sentence, and the text stays", async ({ page }) => {
   await visit(page, "cpu");
-  await drop(page, [{ name: "log.txt", text: log }, ...given("scanned.pdf", "locked.pdf")]);
+  // Word keeps a document with a password, as older ones, in a container of its own.
+  const older = (content: string) => [0xd0, 0xcf, 0x11, 0xe0, ...Buffer.from(content, "utf16le")];
+  await drop(page, [
+    { name: "log.txt", text: log },
+    ...given("scanned.pdf", "locked.pdf"),
+    { name: "locked.docx", bytes: older("EncryptedPackage") },
+    { name: "older.docx", bytes: older("WordDocument") },
+  ]);
   const text = step(page, "Text");
   await expect(text.getByText("scanned.pdf has 2 pages and no text in them")).toBeVisible();
   await expect(text.getByText("locked.pdf is locked, with a password")).toBeVisible();
+  await expect(text.getByText("locked.docx is locked, with a password")).toBeVisible();
+  await expect(text.getByText("older.docx is a document of an older Office program.")).toBeVisible();
   await expect(text.locator(".sources .name")).toHaveText(["log.txt"]);
 });
 

@@ -10,13 +10,17 @@ import { Package } from "./package";
 const withText = /^(\[Content_Types\]\.xml|_rels\/\.rels|word\/(_rels\/)?[^/]+\.(xml|rels))$/i;
 /** Parts that mammoth does not need: the look, and what is at the edges of pages. */
 const without = /^word\/(_rels\/)?(header|footer|theme|settings|webSettings|fontTable)\d*\.xml/i;
-/** The beginning of Microsoft's older container, which holds a document with a password. */
+/** The beginning of Microsoft's older container: of an older document, or of one with a password, which is then a part of it. */
 const container = [0xd0, 0xcf, 0x11, 0xe0];
+const locked = [..."EncryptedPackage"].join("\0");
 
 export async function readDocx(name: string, file: Blob): Promise<Document> {
   const start = new Uint8Array(await file.slice(0, container.length).arrayBuffer());
-  if (container.every((byte, place) => start[place] === byte))
-    throw { code: "document-encrypted", name } satisfies Problem;
+  if (container.every((byte, place) => start[place] === byte)) {
+    const isLocked = new TextDecoder("latin1").decode(await file.arrayBuffer()).includes(locked);
+    if (isLocked) throw { code: "document-encrypted", name } satisfies Problem;
+    throw { code: "file-binary", name, kind: "doc" } satisfies Problem;
+  }
   const opened = await Package.open(file);
   const copy = new JSZip();
   for (const part of opened.names)
