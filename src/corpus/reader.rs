@@ -6,9 +6,9 @@ use super::decode::Part;
 use super::encoding::Encoding;
 use super::gzip::{self, Damaged, Inflater};
 use super::parsed::Parsed;
-use super::source::{Notice, Source};
+use super::source::{DocumentPart, Notice, Source};
 use super::text::TextReader;
-use super::{json, jsonlines, table};
+use super::{json, jsonlines, letters, table};
 use crate::chat::whatsapp::{self, ChatOptions};
 use crate::error::{Error, Result};
 
@@ -45,6 +45,8 @@ pub struct FileReader {
     chat: ChatOptions,
     input: Input,
     text: TextReader,
+    /// What a document has lost before it came here.
+    left_out: Vec<Notice>,
 }
 
 /// The file's bytes.
@@ -57,8 +59,8 @@ enum Input {
 
 impl FileReader {
     /// The extension of `name` decides the format, without `.gz`: `.csv` and `.tsv`; `.json`; `.jsonl` and `.ndjson`;
-    /// anything else is plain text, or a chat export of WhatsApp, which is detected by its lines. For a `.parquet` file
-    /// the page sends its rows as JSON Lines.
+    /// `.eml` and `.mbox`; anything else is plain text, or a chat export of WhatsApp, which is detected by its lines. For
+    /// a `.parquet` file the page sends its rows as JSON Lines, and for a document, such as a PDF, its text.
     pub fn new(name: &str, options: ReadOptions) -> Self {
         Self {
             name: name.to_owned(),
@@ -66,7 +68,13 @@ impl FileReader {
             chat: options.chat.clone(),
             input: Input::Unknown(Vec::new()),
             text: TextReader::new(name, options),
+            left_out: Vec::new(),
         }
+    }
+
+    /// Notes that `count` parts of the document are not in the text that is pushed.
+    pub fn note_left_out(&mut self, kind: DocumentPart, count: u64) {
+        self.left_out.push(Notice::LeftOutOfDocument { name: self.name.clone(), kind, count });
     }
 
     /// Reads the next bytes of the file. After an error the reader cannot be used.
@@ -100,7 +108,7 @@ impl FileReader {
     /// # Errors
     /// If the file is incomplete, is not valid in its format, lacks the chosen field, or has no text.
     pub fn finish(self) -> Result<Source> {
-        let Self { name, field, chat, input, mut text } = self;
+        let Self { name, field, chat, input, mut text, left_out } = self;
         match input {
             Input::Unknown(first) => text.push(&first)?,
             Input::Plain => {}
@@ -117,12 +125,13 @@ impl FileReader {
             "jsonl" | "ndjson" => jsonlines::parse(&name, decoded.text, wanted, false)?,
             // The page sends all columns of the table in the first rows only.
             "parquet" => jsonlines::parse(&name, decoded.text, wanted, true)?,
+            "eml" | "mbox" => letters::parse(&name, decoded.text)?,
             _ if whatsapp::looks_like(&decoded.text, &decoded.line_ends) => {
                 Parsed::chat(&name, decoded.text, &decoded.line_ends, &chat)?
             }
             _ => Parsed::other(&name, decoded.text)?,
         };
-        let mut notices = Vec::new();
+        let mut notices = left_out;
         if decoded.guessed {
             notices.push(Notice::encoding_guessed(&name, decoded.encoding));
         }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::encoding::Encoding;
 use crate::chat::whatsapp::ChatReport;
@@ -87,4 +87,31 @@ pub enum Notice {
     LettersMended { name: String, count: u64 },
     /// A quotation mark on this line is never closed; from there on quotation marks were read as plain characters.
     QuoteUnclosed { name: String, line: u64 },
+    /// This many parts of a document are not in the text that the page extracted from it.
+    LeftOutOfDocument { name: String, kind: DocumentPart, count: u64 },
+    /// Addresses and long numbers in letters were replaced, as in chats.
+    AddressesReplaced { name: String, count: u64 },
+}
+
+/// The parts of documents that are not read as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub enum DocumentPart {
+    /// Lines at the edges of pages: running heads, footers and page numbers.
+    RunningHeads,
+    /// Pages without text, such as scanned ones.
+    PagesWithoutText,
+    /// Pages or chapters that cannot be read.
+    DamagedPages,
+    /// Pictures.
+    Pictures,
+    /// Comments in the margin.
+    Remarks,
+    /// Times of subtitles.
+    Times,
+    /// Files that were sent with a letter.
+    Attachments,
+    /// Lines that a letter quotes from an earlier one.
+    QuotedLines,
 }

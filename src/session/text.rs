@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{Session, TokenizerSummary, conversations};
 use crate::{
     chat::{self, ChatEncoder, Encoded},
-    corpus::{FileReader, HeldBack, ReadOptions, Split, Summary, most_documents},
+    corpus::{DocumentPart, FileReader, HeldBack, ReadOptions, Split, Summary, most_documents},
     error::{Error, Result},
     tokenizer::{Kind, NormalForm, Piece, TokenIds, Tokenizer, default_vocabulary},
     train::{Answers, Dataset},
@@ -38,6 +38,15 @@ impl Session {
             self.reader = None;
         }
         pushed
+    }
+
+    /// Notes that `count` parts of the document that is being read are not in the bytes that are pushed.
+    ///
+    /// # Errors
+    /// [`Error::NoFileOpen`] if no file is being read.
+    pub fn note_left_out(&mut self, kind: DocumentPart, count: u64) -> Result<()> {
+        self.reader.as_mut().ok_or(Error::NoFileOpen)?.note_left_out(kind, count);
+        Ok(())
     }
 
     /// Ends the file that is being read and adds its documents to the text.

@@ -35,6 +35,16 @@ impl Session {
         self.0.push_bytes(bytes).map_err(thrown)
     }
 
+    /// Notes that `count` parts of the open file, a document, are not in its text.
+    #[wasm_bindgen(js_name = noteLeftOut)]
+    pub fn note_left_out(
+        &mut self,
+        #[wasm_bindgen(unchecked_param_type = "DocumentPart")] kind: JsValue,
+        count: f64,
+    ) -> Thrown<()> {
+        self.0.note_left_out(from_js(kind)?, count as u64).map_err(thrown)
+    }
+
     /// Adds the text of the open file, in place of the source with the index `replaces` if given.
     #[wasm_bindgen(js_name = closeFile, unchecked_return_type = "TextSummary")]
     pub fn close_file(&mut self, replaces: Option<usize>) -> Thrown<JsValue> {

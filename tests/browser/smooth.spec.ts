@@ -1,45 +1,7 @@
 // The page stays responsive during all work of the engine: its main thread is never blocked for longer than 50 ms.
-import type { Page } from "@playwright/test";
 import { expect, test } from "./guard";
+import { longestTask } from "./longest-task";
 import { drawn, ended, press, small, step, takeSample, train, write } from "./person";
-
-interface TraceEvent {
-  name: string;
-  pid: number;
-  tid: number;
-  ts: number;
-  /** Microseconds of wall-clock time. */
-  dur?: number;
-  /** Microseconds of CPU time: delays by other processes on a busy machine are not the page's fault. */
-  tdur?: number;
-  args?: { chrome_mojo_event_info?: { mojo_interface_tag?: string } };
-}
-
-/** The longest task of the page's main thread during `work`, by the browser's own tracing. */
-async function longestTask(page: Page, work: () => Promise<void>): Promise<number> {
-  const browser = page.context().browser();
-  if (!browser) throw new Error("no browser");
-  await browser.startTracing(page, { categories: ["toplevel", "blink.user_timing"] });
-  await work();
-  await page.evaluate(() => performance.mark("this page"));
-  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] };
-  const mark = traceEvents.find(({ name }) => name === "this page");
-  if (!mark) throw new Error("the recorder has not seen the page");
-  const events = traceEvents.filter(({ pid, tid }) => pid === mark.pid && tid === mark.tid);
-  // This test's own queries, such as for buttons, take tens of milliseconds, and users do not make them.
-  const questions = events.filter(({ args }) =>
-    args?.chrome_mojo_event_info?.mojo_interface_tag?.endsWith("DevToolsSession"),
-  );
-  const tasks = events.filter(
-    ({ name, ts, dur = 0 }) =>
-      /^(ThreadControllerImpl::)?RunTask$/.test(name) &&
-      !questions.some((asked) => asked.ts >= ts && asked.ts < ts + dur),
-  );
-  expect(tasks.length).toBeGreaterThan(100);
-  const longest = Math.max(...tasks.map(({ tdur }) => tdur ?? 0)) / 1000;
-  expect(longest, "the recorder notes processor time").toBeGreaterThan(1);
-  return longest;
-}
 
 // With all animations.
 test.use({ contextOptions: { reducedMotion: "no-preference" } });

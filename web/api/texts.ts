@@ -1,14 +1,14 @@
 // The part of the public API that adds texts and tokenizes them.
 import type { HeldBack, Piece, TextSummary, TokenizerKind, TokenizerSummary } from "lorito-wasm";
 import { LoritoError, type Problem, problemOf } from "../shared/errors";
-import { isArchive } from "../shared/kinds";
+import { documentKind, isArchive } from "../shared/kinds";
 import { Events } from "./events";
 import type { AddedText, AddTextOptions } from "./types";
 
 export class Texts extends Events {
   /**
    * Adds a text: .txt, .md, .csv, .json, .jsonl, or one of these gzipped, or .parquet; a chat exported from WhatsApp, as
-   * .txt or .zip. An array holds the parts of one file. From an archive every chat is added as its own text, or, if there is
+   * .txt or .zip; or the text of a document: .pdf, .docx, .odt, .epub, .html, .srt, .vtt, .eml or .mbox. An array holds the parts of one file. From an archive every chat is added as its own text, or, if there is
    * none, every file that can be read as text; notices list the others. If nothing can be read, the text stays unchanged.
    */
   async addText(
@@ -17,7 +17,8 @@ export class Texts extends Events {
     options: AddTextOptions = {},
   ): Promise<AddedText> {
     const given = data instanceof Blob || Array.isArray(data) ? data : new Blob([data as BlobPart]);
-    if (Array.isArray(given) || !isArchive(await startOf(given, name)))
+    // Word's documents and e-books are archives, too.
+    if (Array.isArray(given) || documentKind(name) || !isArchive(await startOf(given, name)))
       return { ...(await this.#addOne(name, given, options)), notices: [] };
     const { texts, notices } = await this.withWord(
       (call) => this.owner.ask((api) => api.textsIn(call, name, given)),

@@ -5,11 +5,11 @@ import type { SelfCheckResult, TrainConfig } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
 import { type ErrorCode, LoritoError, markHandled, type Problem, problemOf, rejected } from "../shared/errors";
 import type { EngineInfo, RunRequest, StartOptions, TrainResult, WorkerApi, WorkerEvent } from "../shared/protocol";
+import { startWorker } from "../shared/worker-start";
 import { home } from "./home";
 import { Losses } from "./losses";
 import { memoryFailures, noteMemoryFailure } from "./memory-failures";
 import { ReplayLog } from "./replay-log";
-import { startWorker } from "./worker-start";
 
 /** The code of calls that are ended by a change of engine. */
 const changed = "engine-changed" satisfies ErrorCode;
@@ -38,7 +38,7 @@ export interface Seen {
 
 /** One worker, from start to end. */
 class Live {
-  readonly #worker = startWorker();
+  readonly #worker = startWorker(new URL("worker.js", import.meta.url));
   // Every method is async and takes cloneable arguments, so Comlink changes no type.
   readonly #api = wrap(this.#worker) as unknown as WorkerApi;
   readonly #waiting = new Set<(problem: LoritoError) => void>();

@@ -8,6 +8,9 @@ import { promisify } from "node:util";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const isLicence = /^(licen[cs]e|copying|notice|copyright|unlicen[cs]e)/i;
+/** Packages whose files have others in them already: core-js, of which only the licence is here, is in pdf.js's legacy build. */
+const within = { jszip: ["immediate", "lie", "pako", "setimmediate"] };
+const coreJs = { title: "core-js 3.51.0 (MIT)", file: join(root, "web/build/core-js.txt") };
 const rule = `\n\n${"-".repeat(80)}\n\n`;
 
 /** `inputs`: the files that esbuild has bundled. Resolves to the text of licences.txt. */
@@ -33,12 +36,18 @@ export async function licences(inputs) {
 
 async function npmPackages(inputs) {
   const folders = new Set(inputs.flatMap((path) => path.match(/.*node_modules\/(@[^/]+\/)?[^/]+/)?.[0] ?? []));
-  return Promise.all(
+  for (const [name, others] of Object.entries(within))
+    for (const folder of [...folders].filter((folder) => folder.endsWith(`node_modules/${name}`)))
+      for (const other of others) folders.add(join(dirname(folder), other));
+  const parts = await Promise.all(
     [...folders].sort().map(async (folder) => {
       const { name, version, license } = JSON.parse(await readFile(`${folder}/package.json`, "utf8"));
       return { title: `${name} ${version} (${license})`, texts: await textsIn(folder) };
     }),
   );
+  if ([...folders].some((folder) => folder.endsWith("node_modules/pdfjs-dist")))
+    parts.push({ title: coreJs.title, texts: [await readFile(coreJs.file, "utf8")] });
+  return parts;
 }
 
 /** The crates in the wasm: direct and indirect dependencies with the enabled features. */

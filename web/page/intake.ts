@@ -4,6 +4,7 @@ import type { ChatOptions, Encoding, HeldBack, NamedFile, Source } from "../api/
 import { type Problem, problemOf } from "../shared/errors";
 import {
   baseOf,
+  documentKind,
   isArchive,
   isWeights,
   mostFiles,
@@ -165,7 +166,9 @@ async function lookAt(store: Store, files: readonly NamedFile[], place: "text" |
           }),
       );
       // PyTorch's weights are an archive, too, but of one model.
-      const entries = isArchive(start) && !isWeights(baseOf(name)) ? await store.lorito.namesIn(data) : undefined;
+      // So are Word's documents.
+      const isPacked = isArchive(start) && !isWeights(baseOf(name)) && documentKind(name) === undefined;
+      const entries = isPacked ? await store.lorito.namesIn(data) : undefined;
       seen.push({ ...file, entries, isPage: isOnePage(start) });
     });
   }

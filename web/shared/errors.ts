@@ -116,6 +116,16 @@ interface PageProblems {
   "hub-not-yours": OfHub;
   /** A private repository was requested, but the existing one is public. */
   "hub-is-public": OfHub;
+  /** The document `name` cannot be read; `reason` has the details. */
+  "document-damaged": { name: string; reason: string };
+  /** The document `name` opens only with a password, or in its shop's program. */
+  "document-encrypted": { name: string };
+  /** A page or part of the document `name` was given up after so many `seconds`. */
+  "document-too-slow": { name: string; seconds: number };
+  /** The document `name` has `count` pages. */
+  "document-too-long": { name: string; count: number; limit: number };
+  /** All `count` pages of the PDF `name` are without text: they are scans, or other pictures. */
+  "pdf-without-text": { name: string; count: number };
   /** The Parquet file `name` cannot be read; `reason` has the details. */
   "parquet-damaged": { name: string; reason: string };
   /** None of the Parquet file's `columns` contains text. */

@@ -42,7 +42,34 @@ export const folderOf = (path: string): string => path.slice(0, Math.max(0, path
 /** File names that the crate reads as text. */
 const textEnding = /\.(txt|md|markdown|csv|tsv|json|jsonl|ndjson|parquet)(\.gz)?$/i;
 
-export const isText = (path: string): boolean => textEnding.test(path);
+/** The readers of documents, of which the page extracts the text, by the endings of their names. */
+const documentEndings = {
+  pdf: "pdf",
+  docx: "docx",
+  docm: "docx",
+  odt: "odt",
+  epub: "epub",
+  html: "html",
+  htm: "html",
+  xhtml: "html",
+  srt: "subtitles",
+  vtt: "subtitles",
+  eml: "mail",
+  mbox: "mail",
+} as const;
+
+export type DocumentKind = (typeof documentEndings)[keyof typeof documentEndings];
+
+/** Which reader extracts the text of a file; undefined if the crate reads it as it is. */
+export function documentKind(path: string): DocumentKind | undefined {
+  const ending = path.slice(path.lastIndexOf(".") + 1).toLowerCase();
+  return (documentEndings as Partial<Record<string, DocumentKind>>)[ending];
+}
+
+/** Whether a file with this beginning is a PDF. */
+export const beginsAsPdf = (start: Uint8Array): boolean => String.fromCharCode(...start.subarray(0, 5)) === "%PDF-";
+
+export const isText = (path: string): boolean => textEnding.test(path) || documentKind(path) !== undefined;
 
 /** Whether a file was added by an operating system rather than by its owner. */
 export function isLitter(path: string): boolean {
@@ -128,7 +155,9 @@ const has = (files: readonly NamedFile[], wanted: string) => files.some(({ name 
 
 /** Whether a file without a folder belongs to a model. Each was chosen by hand, so a text stays one beside a model's files. */
 function belongsToLooseModel(name: string): boolean {
-  return modelsOwnText.test(name) || !/\.(txt|md|markdown|csv|tsv|jsonl|ndjson|parquet|gz|zip)$/i.test(name);
+  const isOwn =
+    documentKind(name) === undefined && !/\.(txt|md|markdown|csv|tsv|jsonl|ndjson|parquet|gz|zip)$/i.test(name);
+  return modelsOwnText.test(name) || isOwn;
 }
 
 /** Joins a model in one folder with an adapter in another one, so that both are opened together. */

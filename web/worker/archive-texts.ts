@@ -1,7 +1,7 @@
 // Extracts the texts of an archive: all chats in it, or else every file that can be read as text.
 
 import type { Problem } from "../shared/errors";
-import { baseOf, folderOf, isLitter, isText, modelFolders, mostTexts, shortNames } from "../shared/kinds";
+import { baseOf, documentKind, folderOf, isLitter, isText, modelFolders, mostTexts, shortNames } from "../shared/kinds";
 import type { NamedFile } from "../shared/protocol";
 import type { Archive } from "./archive";
 
@@ -48,8 +48,9 @@ export async function textsOf(
   const texts: NamedFile[] = [];
   for (const [index, entry] of wanted.entries())
     texts.push({ name: shown[index] ?? entry, data: await archive.unpack(entry) });
-  // Photos beside a chat are expected, so only skipped texts are reported then.
-  const passedOver = (chats.length > 0 ? readable : all).filter((entry) => !wanted.includes(entry));
+  // Photos and documents beside a chat are expected, so only skipped texts are reported then.
+  const told = chats.length > 0 ? readable.filter((entry) => documentKind(entry) === undefined) : all;
+  const passedOver = told.filter((entry) => !wanted.includes(entry));
   return { texts, notices: passedOver.length > 0 ? [leftInArchive(name, passedOver)] : [] };
 }
 

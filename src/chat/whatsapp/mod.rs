@@ -34,6 +34,7 @@ use self::names::Names;
 pub(super) use self::people::People;
 pub use self::people::Person;
 use self::phrases::Counts;
+pub(crate) use self::private::replace_private;
 pub use self::resembles::messages_alike;
 use super::{Message, Role, render};
 use crate::corpus::LineEnds;

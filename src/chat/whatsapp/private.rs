@@ -35,6 +35,11 @@ pub const LONG_NUMBER: Find = Find {
     next: long_number,
 };
 
+/// Replaces all addresses and numbers; returns their number.
+pub fn replace_private(text: &mut String) -> u64 {
+    [WEB_ADDRESS, MAIL_ADDRESS, LONG_NUMBER].into_iter().map(|find| replace(text, find)).sum()
+}
+
 /// Replaces all matches of `find`; returns their number.
 pub fn replace(text: &mut String, find: Find) -> u64 {
     if !(find.may_be_in)(text) {

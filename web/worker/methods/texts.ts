@@ -8,7 +8,7 @@ import { macrotask } from "../turns";
 import type { Watch } from "../under-way";
 
 async function readText(
-  { signal, progress }: Watch,
+  watch: Watch,
   name: string,
   given: Blob | Blob[],
   { field: wanted, chat, encoding }: Reading,
@@ -16,12 +16,13 @@ async function readText(
 ) {
   const { session, saver } = engine();
   if (!/\.(txt|md)$/i.test(name)) await current.deferred?.load();
-  const { field, pieces, size, expected } = await reading(session, name, given, wanted, signal);
+  const { field, pieces, size, expected, leftOut } = await reading(session, name, given, wanted, watch);
   await session.use((open) => open.openFile(name, expected, field, chat, encoding));
   try {
+    for (const { kind, count } of leftOut) await session.use((open) => open.noteLeftOut(kind, count));
     for await (const { bytes, part } of pieces) {
       await session.use((open) => open.pushBytes(bytes));
-      progress(Math.round(part * size), size);
+      watch.progress(Math.round(part * size), size);
       await macrotask();
     }
     const summary = await session.use((open) => open.closeFile(replaces));
