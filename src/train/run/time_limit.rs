@@ -1,0 +1,78 @@
+//! Finds out how many steps fit into the time of a run, from the first ones.
+
+use super::{save_schedule::SaveSchedule, throughput::Kind};
+
+/// Number of steps that are measured, and how long they take together at least, in seconds.
+const STEPS: u64 = 20;
+const SECONDS: f64 = 0.5;
+/// Share of the time after which fewer steps are enough.
+const LATEST: f64 = 0.1;
+/// How much longer than its own work a step takes in a page that does other things beside it. What is above is a pause.
+const MOST_AROUND: f64 = 1.5;
+
+/// What a run has measured of itself. Times are in seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// The time that is left for everything.
+    pub left: f64,
+    /// The time of one step, with what the caller does in between.
+    pub step: f64,
+    /// The time of one evaluation, without its sample; `None` if there was none.
+    pub evaluation: Option<f64>,
+    /// The time of one sample.
+    pub sample: f64,
+    /// The time of all checkpoints that are still to come.
+    pub saving: f64,
+}
+
+/// The time limit of a run whose number of steps has not been adapted to it.
+pub struct TimeLimit {
+    seconds: f64,
+    /// The last step by which it has to be done.
+    end_of_warmup: u64,
+    began: f64,
+    /// Step, time, and seconds of work by kind when the first losses were read: the first steps compile kernels.
+    first: Option<(u64, f64, [f64; 4])>,
+}
+
+impl TimeLimit {
+    pub fn new(seconds: f64, end_of_warmup: u64, began: f64) -> Self {
+        Self { seconds, end_of_warmup, began, first: None }
+    }
+
+    /// Whether losses should be read at this step, so that it can be decided here.
+    pub fn ends_at(&self, step: u64) -> bool {
+        step >= self.end_of_warmup
+    }
+
+    pub fn read(&mut self, step: u64, now: f64, spent: [f64; 4]) {
+        self.first.get_or_insert((step, now, spent));
+    }
+
+    /// Whether enough steps have been measured.
+    pub fn is_due(&self, step: u64, now: f64) -> bool {
+        let Some((first, since, _)) = self.first else { return false };
+        let (steps, time) = (step - first, now - since);
+        let are_enough = steps >= STEPS && time >= SECONDS || now - self.began >= LATEST * self.seconds;
+        steps > 0 && (are_enough || self.ends_at(step))
+    }
+
+    pub fn pace(&self, step: u64, now: f64, spent: [f64; 4], saves: &SaveSchedule) -> Option<Pace> {
+        let (first, since, before) = self.first?;
+        let steps = (step - first) as f64;
+        let of = |kind: Kind| spent[kind as usize];
+        let training = of(Kind::Training) - before[Kind::Training as usize];
+        let others = spent.iter().sum::<f64>() - before.iter().sum::<f64>() - training;
+        let around = now - since - others;
+        let step = if around > MOST_AROUND * training { training } else { around } / steps;
+        let (evaluation, sample) = (of(Kind::Evaluation), of(Kind::Sample));
+        let left = self.seconds - (now - self.began);
+        Some(Pace {
+            left,
+            step,
+            evaluation: (evaluation > 0.0).then_some(evaluation),
+            sample,
+            saving: saves.seconds_within(left),
+        })
+    }
+}
