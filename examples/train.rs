@@ -254,14 +254,11 @@ fn prepare(session: &mut Session, options: &Options, clock: impl Fn() -> f64) ->
     Ok(train)
 }
 
-/// The settings with those that the options change.
+/// The settings with those that the options change. What the other one of model and training has is passed over.
 fn with<T: Serialize + DeserializeOwned>(settings: &T, set: &[(String, Value)]) -> Result<T, Box<dyn Error>> {
     let mut values = serde_json::to_value(settings)?;
-    for (name, value) in set {
-        // A setting of the other one of model and training is passed over.
-        if let Some(known) = values.get_mut(name) {
-            *known = value.clone();
-        }
+    if let Some(values) = values.as_object_mut() {
+        values.extend(set.iter().cloned());
     }
     Ok(serde_json::from_value(values)?)
 }

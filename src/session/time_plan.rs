@@ -13,12 +13,7 @@ impl Session {
     /// # Errors
     /// [`Error::NoText`] if no text is loaded; [`Error::SettingOutOfRange`] if the time or the vocabulary is out of
     /// range; [`Error::DeviceLost`] or [`Error::GpuCommandRejected`] if the GPU fails.
-    pub async fn plan_for_time(
-        &mut self,
-        seconds: f64,
-        chosen: &Chosen,
-        clock: impl Fn() -> f64,
-    ) -> Result<TimePlan> {
+    pub async fn plan_for_time(&mut self, seconds: f64, chosen: &Chosen, clock: impl Fn() -> f64) -> Result<TimePlan> {
         settings::TIME_LIMIT.check(seconds)?;
         chosen.vocabulary.map_or(Ok(()), |size| settings::BPE_VOCABULARY.check(size as f64))?;
         if self.corpus.is_empty() {

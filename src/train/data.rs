@@ -116,8 +116,7 @@ impl Dataset {
         }
         let first = (step * run.gradient_accumulation as u64 + pass) * run.batch_size as u64;
         let numbers = first..first + windows as u64;
-        let starts: Vec<usize> =
-            numbers.map(|number| shuffled(self.train.len(), context, run.seed, number)).collect();
+        let starts: Vec<usize> = numbers.map(|number| shuffled(self.train.len(), context, run.seed, number)).collect();
         self.windows_at(Side::Train, &starts, context, vocabulary)
     }
 

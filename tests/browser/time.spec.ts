@@ -25,7 +25,9 @@ function untilTrained(page: Page): Promise<number> {
 
 const choice = (page: Page) => page.locator("#time");
 
-test("a time is chosen with the keyboard, and the reason stands beside it in the person's language", async ({ page }) => {
+test("a time is chosen with the keyboard, and the reason stands beside it in the person's language", async ({
+  page,
+}) => {
   await page.goto("?engine=cpu");
   const model = step(page, "Model");
   const time = model.getByRole("combobox", { name: "How long may it train?" });
@@ -64,7 +66,9 @@ test("a run ends when its time does, and can be trained for as long again @alone
   expect(record?.train.steps).toBeLessThan(record?.step ?? 0);
 });
 
-test("what is set by hand counts: a size is trained for the time, and steps are as many as they are", async ({ page }) => {
+test("what is set by hand counts: a size is trained for the time, and steps are as many as they are", async ({
+  page,
+}) => {
   await page.goto("?engine=cpu#minutes=5");
   await takeSample(page);
   await page.locator("#model details.more summary").first().click();
@@ -97,7 +101,16 @@ test("a script plans for a time and trains what it gets @alone", async ({ page }
     const result = await lorito.train(preset.train);
     const seconds = (performance.now() - began) / 1000;
     const { steps } = await lorito.history();
-    return { refused, tokenizer, vocabulary, code: reason.code, planned: preset.train, result, seconds, steps: steps.length };
+    return {
+      refused,
+      tokenizer,
+      vocabulary,
+      code: reason.code,
+      planned: preset.train,
+      result,
+      seconds,
+      steps: steps.length,
+    };
   });
   expect(seen).toMatchObject({ refused: "no-text", tokenizer: "byte", vocabulary: 257, code: "text-is-short" });
   expect(seen.planned).toMatchObject({ timeLimit: 8, decay: "linear" });

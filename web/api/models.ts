@@ -1,5 +1,14 @@
 // The part of the public API that creates, opens and exports models.
-import type { Chosen, HalfPrecision, ModelSummary, OpeningCost, Plan, Preset, TimePlan, TrainConfig } from "lorito-wasm";
+import type {
+  Chosen,
+  HalfPrecision,
+  ModelSummary,
+  OpeningCost,
+  Plan,
+  Preset,
+  TimePlan,
+  TrainConfig,
+} from "lorito-wasm";
 import type { Engine } from "../shared/engines";
 import { LoritoError, orNone, type Problem } from "../shared/errors";
 import { webAddress } from "../shared/hub/place";

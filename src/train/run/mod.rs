@@ -16,8 +16,8 @@ use super::{Evaluation, History, StepRecord};
 use crate::error::{Error, Result};
 use save_schedule::SaveSchedule;
 use throughput::{Kind, Throughput};
-use time_limit::TimeLimit;
 pub use time_limit::Pace;
+use time_limit::TimeLimit;
 
 /// Target interval between two read-backs of losses on the GPU, in seconds. A read-back waits for all queued steps.
 const READ_EVERY: f64 = 0.15;

@@ -36,7 +36,10 @@ function name(minutes: number): string {
 function choose(store: Store, value: string): void {
   const { minutes: _, preset, changed, ...others } = store.state.settings;
   const byHand: Settings = { ...others, ...(preset ? { preset } : {}), changed };
-  if (value === BY_HAND) return store.setSettings(byHand);
+  if (value === BY_HAND) {
+    store.setSettings(byHand);
+    return;
+  }
   const { steps: __, ...kept } = changed;
   store.setSettings({ ...others, minutes: Number(value), changed: kept });
 }
