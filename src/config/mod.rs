@@ -463,6 +463,14 @@ mod tests {
     }
 
     #[test]
+    fn settings_that_older_files_lack_are_what_these_files_meant() {
+        let stored = serde_json::to_value(TrainConfig::default()).unwrap();
+        assert!(["decay", "order", "timeLimit"].iter().all(|name| stored.get(name).is_none()));
+        let run: TrainConfig = serde_json::from_str("{}").unwrap();
+        assert_eq!((run.decay, run.order, run.time_limit), (Decay::Cosine, Order::Random, None));
+    }
+
+    #[test]
     fn nan_is_out_of_range() {
         assert!(TrainConfig { learning_rate: f64::NAN, ..TrainConfig::default() }.validate().is_err());
     }

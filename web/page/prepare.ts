@@ -25,10 +25,9 @@ export function expectedVocabulary(store: Store): number {
 
 /** The tokenizer that the settings specify. */
 export function wantedTokenizer(store: Store): { kind: TokenizerKind; vocabulary: number | undefined } {
-  const { settings, suggested } = store.state;
+  const { settings } = store.state;
   const kind = store.tokenizerKind;
-  if (kind !== "bpe") return { kind, vocabulary: undefined };
-  return { kind, vocabulary: settings.vocabulary ?? store.timePlan?.vocabulary ?? suggested.vocabulary };
+  return { kind, vocabulary: kind === "bpe" ? (settings.vocabulary ?? store.suggestedVocabulary) : undefined };
 }
 
 export async function trainTokenizer(store: Store): Promise<void> {

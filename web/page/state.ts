@@ -223,6 +223,12 @@ export class Store extends EventTarget {
     return this.preset && shapeOf(this.preset, { ...settings, ...lora, halfPrecision: asked }, foreign);
   }
 
+  /** The size of a BPE vocabulary that suits the text, and the time if there is a plan for it. */
+  get suggestedVocabulary(): number | undefined {
+    const { timePlan } = this;
+    return timePlan?.tokenizer === "bpe" ? timePlan.vocabulary : this.state.suggested.vocabulary;
+  }
+
   /** Character tokens learn fastest from a small text; BPE pays off from about a megabyte. */
   get tokenizerKind(): TokenizerKind {
     const asked = this.state.settings.tokenizer ?? this.timePlan?.tokenizer;
