@@ -2,8 +2,8 @@
 //! this machine learns enough tokens in that time, and which the text is long enough for.
 //!
 //! That a model learns most from a given amount of computing if the tokens it sees are in proportion to its parameters is
-//! from Hoffmann et al. 2022, "Training Compute-Optimal Large Language Models". The proportion, learning rates and
-//! dropout were measured here (docs/BENCHMARKS.md).
+//! from Hoffmann et al. 2022, "Training Compute-Optimal Large Language Models". The other
+//! numbers are chosen by nanoGPT's recipes for small texts, not tuned.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,9 +37,9 @@ const SIZES: [Size; 8] = [
     size(8, 8, 512, 256),
 ];
 
-/// Tokens that a model of a million parameters should see for each of them. In so short runs it is far from the 20 of
-/// Hoffmann et al., to which it rises with the root of the size.
-const TOKENS_PER_PARAMETER: f64 = 0.6;
+/// Tokens that a model should see for each parameter of its blocks. In runs of minutes it is far from the 20 of Hoffmann et
+/// al.; a model that sees only one learns less than a smaller one in the same time (docs/BENCHMARKS.md).
+const TOKENS_PER_PARAMETER: f64 = 3.0;
 /// Most parameters for each character of the training text.
 const PARAMETERS_PER_CHARACTER: f64 = 10.0;
 /// Share of the time that is left for the steps beside evaluations, samples and checkpoints.
@@ -154,7 +154,7 @@ struct Candidate {
     model: ModelConfig,
     train: TrainConfig,
     kind: Kind,
-    /// Tokens that it sees, with repetition, for each of its parameters.
+    /// Tokens that it sees, with repetition, for each parameter of its blocks.
     tokens_per_parameter: f64,
     /// How many times it sees the training text.
     sees: f64,
@@ -182,11 +182,10 @@ pub fn plan_for_time(
         };
         let sees = smaller.sees;
         let parameters = next.model.parameters() as f64;
-        let too_few = next.tokens_per_parameter < TOKENS_PER_PARAMETER * (parameters / 1e6).sqrt();
         let too_large = parameters > PARAMETERS_PER_CHARACTER * text.train_characters as f64;
         if too_large {
             reason = TimeReason::TextIsShort { sees };
-        } else if too_few {
+        } else if next.tokens_per_parameter < TOKENS_PER_PARAMETER {
             reason = TimeReason::LargerSeesLess { times: next.sees, sees };
         } else if !fits(&next.model, &next.train) {
             reason = TimeReason::Memory;
@@ -217,7 +216,7 @@ fn candidate(
     let vocabulary = match kind {
         Kind::Char => 1 + text.distinct_characters,
         Kind::Byte => 257,
-        Kind::Bpe => chosen.vocabulary.unwrap_or_else(|| vocabulary(&model, text)),
+        Kind::Bpe => chosen.vocabulary.unwrap_or(text.suited_vocabulary),
     };
     let vocabulary = vocabulary.clamp(settings::VOCABULARY.min as usize, settings::VOCABULARY.max as usize);
     let text_tokens = (text.train_characters as f64 / characters_per_token(kind, vocabulary)).max(1.0);
@@ -249,7 +248,7 @@ fn candidate(
     Candidate {
         kind,
         sees,
-        tokens_per_parameter: tokens / model.parameters() as f64,
+        tokens_per_parameter: tokens / (model.parameters() - (vocabulary * model.width) as u64) as f64,
         model: ModelConfig { dropout, ..model },
         train: TrainConfig {
             steps,
@@ -275,13 +274,6 @@ fn regularisation(sees: f64) -> (f32, f64) {
         ..64.0 => (0.2, 0.3),
         _ => (0.3, 0.5),
     }
-}
-
-/// The size of a BPE vocabulary of which a model learns enough: the head's products take half as long as the blocks',
-/// at most.
-fn vocabulary(model: &ModelConfig, text: &TextToLearn) -> usize {
-    let most = 6 * model.layers * model.width;
-    text.suited_vocabulary.min(1 << most.ilog2()).max(settings::BPE_VOCABULARY.default as usize)
 }
 
 /// Characters of a token, by what BPE reaches on Spanish and English prose.

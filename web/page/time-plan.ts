@@ -26,6 +26,7 @@ export async function planTime(store: Store): Promise<void> {
   const wanted = needed(store.state);
   const { minutes, tokenizer, vocabulary, family } = store.state.settings;
   if (wanted === undefined || minutes === undefined || store.state.plannedTime?.for === wanted) return;
-  const plan = await store.lorito.planForTime(60 * minutes, { tokenizer, vocabulary, llama: family === "llama" });
+  const chosen = { ...(tokenizer ? { tokenizer } : {}), ...(vocabulary === undefined ? {} : { vocabulary }) };
+  const plan = await store.lorito.planForTime(60 * minutes, { ...chosen, llama: family === "llama" });
   store.change({ plannedTime: { for: wanted, plan } });
 }
