@@ -253,7 +253,7 @@ fn candidate(
         train: TrainConfig {
             steps,
             weight_decay,
-            warmup_steps: (steps / 20).clamp(22, 200).min(steps / 2),
+            warmup_steps: (steps / 20).clamp(40, 200).min(steps / 2),
             eval_every: steps.div_ceil(EVALUATIONS),
             time_limit: Some(seconds),
             ..train

@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn an_epoch_has_every_token_once_but_few_at_the_ends() {
-        for (tokens, context) in [(9, 8), (17, 8), (1000, 8), (1003, 16)] {
+        for (tokens, context) in [(9_usize, 8_usize), (17, 8), (1000, 8), (1003, 16)] {
             let windows = ((tokens - 1) / context).saturating_sub(1).max(1);
             for epoch in 0..3 {
                 let mut seen = vec![0; tokens];

@@ -54,7 +54,7 @@ test("a run ends when its time does, and can be trained for as long again @alone
   await page.goto(`?engine=cpu#minutes=${seconds / 60}`);
   await takeSample(page);
   await expect(step(page, "Model").locator("summary .state").first()).toHaveText(/^For your time/);
-  for (const name of ["Train now", /^Train 15 sec.* more$/]) {
+  for (const name of ["Start training", /^Train 15 sec.* more$/]) {
     const trained = untilTrained(page);
     await press(step(page, "Train"), name);
     expect(Math.abs((await trained) / seconds - 1)).toBeLessThan(TOLERANCE);

@@ -124,7 +124,7 @@ impl Run {
     /// Limits the time of the run to `seconds` from `now` on: [`Work::FitSteps`] comes once about 20 steps have been
     /// measured, and not after the first `warmup_steps` steps of the run.
     pub fn limit_time(&mut self, seconds: f64, warmup_steps: u64, now: f64) {
-        self.limit = Some(TimeLimit::new(seconds, self.status.start_step + warmup_steps, now));
+        self.limit = Some(TimeLimit::new(seconds, self.status.start_step, warmup_steps, now));
     }
 
     /// Returns the next piece of work at the time `now`. It changes nothing, so that asking twice gives the same
@@ -133,7 +133,7 @@ impl Run {
         let ends = self.stopped || self.step >= self.status.end_step;
         let evaluates = !self.stopped && self.evaluation_is_due();
         let saves = self.unsaved && self.saves.is_due(now);
-        let fits = self.limit.as_ref().is_some_and(|limit| limit.ends_at(self.step));
+        let fits = self.limit.as_ref().is_some_and(|limit| limit.wants_reading(self.step));
         if self.unread > 0 && (self.unread >= self.read_after || ends || evaluates || saves || fits) {
             return Work::ReadLosses;
         }

@@ -374,12 +374,12 @@ fn a_run_with_a_time_limit_ends_when_the_time_does() {
 
 #[test]
 fn steps_are_fitted_once_20_are_measured_and_before_the_warm_up_ends() {
-    // The first one is not measured, as it compiles kernels.
-    assert_eq!(limited(600.0, 100, false, 0.1, None).0, 21);
+    // The first half second is not measured, as kernels are compiled and optimised.
+    assert_eq!(limited(40.0, 100, false, 0.125, None).0, 24);
     // Fast steps are measured for half a second.
-    assert_eq!(limited(600.0, 100, false, 0.0078125, None).0, 65);
-    assert_eq!(limited(600.0, 30, false, 0.001, None).0, 30);
-    assert_eq!(limited(600.0, 30, true, 0.001, None).0, 30);
+    assert_eq!(limited(40.0, 200, false, 0.0078125, None).0, 128);
+    assert_eq!(limited(10.0, 30, false, 0.001, None).0, 30);
+    assert_eq!(limited(10.0, 30, true, 0.001, None).0, 30);
     // A tenth of the time is enough for slow ones.
     assert_eq!(limited(20.0, 100, false, 0.5, None).0, 4);
 }

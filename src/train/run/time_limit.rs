@@ -5,6 +5,9 @@ use super::{save_schedule::SaveSchedule, throughput::Kind};
 /// Number of steps that are measured, and how long they take together at least, in seconds.
 const STEPS: u64 = 20;
 const SECONDS: f64 = 0.5;
+/// Seconds of steps before those that are measured: the first ones compile kernels, and the browser optimises the
+/// WebAssembly while they run.
+const SETTLING: f64 = 0.5;
 /// Share of the time after which fewer steps are enough.
 const LATEST: f64 = 0.1;
 /// How much longer than its own work a step takes in a page that does other things beside it. What is above is a pause.
@@ -28,25 +31,32 @@ pub struct Pace {
 /// The time limit of a run whose number of steps has not been adapted to it.
 pub struct TimeLimit {
     seconds: f64,
+    /// The step from which on steps are measured at the latest.
+    half_of_warmup: u64,
     /// The last step by which it has to be done.
     end_of_warmup: u64,
     began: f64,
-    /// Step, time, and seconds of work by kind when the first losses were read: the first steps compile kernels.
+    /// Step, time, and seconds of work by kind when the measuring began.
     first: Option<(u64, f64, [f64; 4])>,
 }
 
 impl TimeLimit {
-    pub fn new(seconds: f64, end_of_warmup: u64, began: f64) -> Self {
-        Self { seconds, end_of_warmup, began, first: None }
+    /// The limit of a run that begins at `start` and warms up for `warmup_steps`.
+    pub fn new(seconds: f64, start: u64, warmup_steps: u64, began: f64) -> Self {
+        let (half_of_warmup, end_of_warmup) = (start + warmup_steps / 2, start + warmup_steps);
+        Self { seconds, half_of_warmup, end_of_warmup, began, first: None }
     }
 
-    /// Whether losses should be read at this step, so that it can be decided here.
-    pub fn ends_at(&self, step: u64) -> bool {
-        step >= self.end_of_warmup
+    /// Whether losses should be read at this step, because measuring begins or ends here at the latest.
+    pub fn wants_reading(&self, step: u64) -> bool {
+        step >= self.end_of_warmup || self.first.is_none() && step >= self.half_of_warmup
     }
 
     pub fn read(&mut self, step: u64, now: f64, spent: [f64; 4]) {
-        self.first.get_or_insert((step, now, spent));
+        let has_settled = spent[Kind::Training as usize] >= SETTLING || step >= self.half_of_warmup;
+        if self.first.is_none() && has_settled {
+            self.first = Some((step, now, spent));
+        }
     }
 
     /// Whether enough steps have been measured.
@@ -54,7 +64,7 @@ impl TimeLimit {
         let Some((first, since, _)) = self.first else { return false };
         let (steps, time) = (step - first, now - since);
         let are_enough = steps >= STEPS && time >= SECONDS || now - self.began >= LATEST * self.seconds;
-        steps > 0 && (are_enough || self.ends_at(step))
+        steps > 0 && (are_enough || step >= self.end_of_warmup)
     }
 
     pub fn pace(&self, step: u64, now: f64, spent: [f64; 4], saves: &SaveSchedule) -> Option<Pace> {
