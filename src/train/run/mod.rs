@@ -133,15 +133,17 @@ impl Run {
         let ends = self.stopped || self.step >= self.status.end_step;
         let evaluates = !self.stopped && self.evaluation_is_due();
         let saves = self.unsaved && self.saves.is_due(now);
-        let fits = self.limit.as_ref().is_some_and(|limit| limit.wants_reading(self.step));
-        if self.unread > 0 && (self.unread >= self.read_after || ends || evaluates || saves || fits) {
+        let limit = self.limit.as_ref().filter(|_| !ends);
+        let fits = limit.is_some_and(|limit| limit.is_due(self.step, now));
+        let measures = limit.is_some_and(|limit| limit.wants_reading(self.step));
+        if self.unread > 0 && (self.unread >= self.read_after || ends || evaluates || saves || fits || measures) {
             return Work::ReadLosses;
         }
         // After the first loss is reported, and before results of a faulty GPU could be saved.
         if self.check_is_due() {
             return Work::SelfCheck;
         }
-        if !ends && self.limit.as_ref().is_some_and(|limit| limit.is_due(self.step, now)) {
+        if fits {
             return Work::FitSteps;
         }
         if saves {

@@ -359,10 +359,10 @@ fn limited(seconds: f64, warmup_steps: u64, queues: bool, step: f64, save: Optio
 fn a_run_with_a_time_limit_ends_when_the_time_does() {
     for (seconds, queues, step, save) in [
         (60.0, false, 0.01, Some(0.0)),
-        (60.0, false, 0.001, Some(0.125)),
+        (60.0, false, 0.004, Some(0.125)),
         (300.0, false, 1.0, Some(1.0)),
-        (60.0, true, 0.002, Some(0.0)),
-        (900.0, true, 0.05, Some(0.5)),
+        (20.0, true, 0.002, Some(0.0)),
+        (300.0, true, 0.05, Some(0.25)),
         (20.0, false, 3.0, None),
     ] {
         let (fitted_at, took) = limited(seconds, 100, queues, step, save);
