@@ -377,7 +377,7 @@ fn steps_are_fitted_once_20_are_measured_and_before_the_warm_up_ends() {
     // The first half second is not measured, as kernels are compiled and optimised.
     assert_eq!(limited(40.0, 100, false, 0.125, None).0, 24);
     // Fast steps are measured for half a second.
-    assert_eq!(limited(40.0, 200, false, 0.0078125, None).0, 128);
+    assert_eq!(limited(16.0, 200, false, 0.0078125, None).0, 128);
     assert_eq!(limited(10.0, 30, false, 0.001, None).0, 30);
     assert_eq!(limited(10.0, 30, true, 0.001, None).0, 30);
     // A tenth of the time is enough for slow ones.

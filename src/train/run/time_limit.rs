@@ -5,6 +5,8 @@ use super::{save_schedule::SaveSchedule, throughput::Kind};
 /// Number of steps that are measured, and how long they take together at least, in seconds.
 const STEPS: u64 = 20;
 const SECONDS: f64 = 0.5;
+/// The share of the run's time that they take at least: a machine that does other work, too, changes its speed.
+const SHARE: f64 = 0.03;
 /// Seconds of steps before those that are measured: the first ones compile kernels, and the browser optimises the
 /// WebAssembly while they run.
 const SETTLING: f64 = 0.5;
@@ -63,7 +65,8 @@ impl TimeLimit {
     pub fn is_due(&self, step: u64, now: f64) -> bool {
         let Some((first, since, _)) = self.first else { return false };
         let (steps, time) = (step - first, now - since);
-        let are_enough = steps >= STEPS && time >= SECONDS || now - self.began >= LATEST * self.seconds;
+        let are_enough =
+            steps >= STEPS && time >= SECONDS.max(SHARE * self.seconds) || now - self.began >= LATEST * self.seconds;
         steps > 0 && (are_enough || step >= self.end_of_warmup)
     }
 
