@@ -1,5 +1,5 @@
 //! Trains a model on a text, natively: `cargo run --release --example train -- FILE`. It uses the same training run as
-//! the page, and serves to profile the engines.
+//! the page, and serves to profile the engines and to compare recipes by the bits per byte of the held-back text.
 
 use std::{
     env,
@@ -13,21 +13,26 @@ use std::{
 use futures_lite::future::block_on;
 use indicatif::{ProgressBar, ProgressStyle};
 use lorito::{
-    config::TrainConfig,
+    config::{Chosen, TimePlan, TrainConfig, settings::TIME_LIMIT},
     device::{self, CPU_LIMITS, Engine, Machine},
     ops::Device,
     session::Session,
     tokenizer::Kind,
     train::{RunEvent, RunResult},
 };
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 const USAGE: &str = "\
 cargo run --release --example train -- FILE [OPTIONS]
 
-  --minutes N             train for so long, instead of the preset's number of steps
+  --minutes N             how long everything may take: model, vocabulary, steps and settings are chosen for it
   --steps N               train so many steps
   --out NAME.safetensors  write the model there; checkpoints, too, while it trains
-  --preset NAME           tiny (if not given), shakespeare-small, medium or shakespeare
+  --preset NAME           tiny (if neither time nor preset is given), shakespeare-small, medium or shakespeare
+  --tokenizer KIND        char, byte, or the size of a BPE vocabulary
+  --set NAME=VALUE        a setting of model or training, by its name in JavaScript; several times for several
+  --seed N                the seed of weights, windows and dropout
   --gpu                   train on the GPU, by Vulkan, Metal or DirectX, instead of on the CPU";
 
 /// Bytes from which on a text gets a BPE tokenizer instead of characters, as on the page.
@@ -42,7 +47,26 @@ struct Options {
     steps: Option<u64>,
     out: Option<PathBuf>,
     preset: Option<String>,
+    tokenizer: Option<Tokens>,
+    set: Vec<(String, Value)>,
     gpu: bool,
+}
+
+/// The kind of a tokenizer, and the size of its vocabulary if it is BPE.
+type Tokens = (Kind, Option<usize>);
+
+fn tokens(name: &str) -> Option<Tokens> {
+    match name {
+        "char" => Some((Kind::Char, None)),
+        "byte" => Some((Kind::Byte, None)),
+        size => size.parse().ok().map(|size| (Kind::Bpe, Some(size))),
+    }
+}
+
+/// A setting and its value: "width=128".
+fn setting(text: &str) -> Option<(String, Value)> {
+    let (name, value) = text.split_once('=')?;
+    Some((name.to_owned(), serde_json::from_str(value).ok()?))
 }
 
 impl Options {
@@ -56,6 +80,11 @@ impl Options {
                 "--steps" => options.steps = Some(value()?.parse().map_err(|_| "--steps needs a whole number")?),
                 "--out" => options.out = Some(value()?.into()),
                 "--preset" => options.preset = Some(value()?),
+                "--tokenizer" => {
+                    options.tokenizer = Some(tokens(&value()?).ok_or("--tokenizer needs char, byte or a size")?);
+                }
+                "--set" => options.set.push(setting(&value()?).ok_or("--set needs NAME=NUMBER")?),
+                "--seed" => options.set.extend(setting(&format!("seed={}", value()?))),
                 "--gpu" => options.gpu = true,
                 _ if argument.starts_with('-') => return Err(format!("{argument} is no option").into()),
                 _ if options.file.as_os_str().is_empty() => options.file = argument.into(),
@@ -82,8 +111,11 @@ fn main() -> ExitCode {
     let trained = train(&options, &bar);
     bar.finish();
     match trained {
-        Ok(RunResult { step, tokens_per_second, .. }) => {
-            println!("{step} steps, {tokens_per_second:.0} tokens/s");
+        Ok(Trained { result: RunResult { step, tokens_per_second, .. }, seconds, bits_per_byte }) => {
+            println!("{step} steps, {tokens_per_second:.0} tokens/s, {seconds:.1} s");
+            if let Some(bits) = bits_per_byte {
+                println!("{bits:.4} bits per byte of the whole held-back text, in a window that slides by half of it");
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -93,8 +125,15 @@ fn main() -> ExitCode {
     }
 }
 
+struct Trained {
+    result: RunResult,
+    /// From the start of the program to the end of training.
+    seconds: f64,
+    bits_per_byte: Option<f64>,
+}
+
 /// Trains a model on a text, and writes it where the options say.
-fn train(options: &Options, bar: &ProgressBar) -> Result<RunResult, Box<dyn Error>> {
+fn train(options: &Options, bar: &ProgressBar) -> Result<Trained, Box<dyn Error>> {
     let start = Instant::now();
     let clock = || start.elapsed().as_secs_f64();
     let mut session = session(options.gpu)?;
@@ -102,7 +141,8 @@ fn train(options: &Options, bar: &ProgressBar) -> Result<RunResult, Box<dyn Erro
     session.begin_training(train)?;
     let status = block_on(session.start_run(clock))?;
     bar.set_length(status.end_step - status.start_step);
-    let end = options.minutes.map(|minutes| clock() + 60.0 * minutes);
+    // Steps that are given may be too many.
+    let end = options.steps.and(options.minutes).map(|minutes| 60.0 * minutes);
     loop {
         if end.is_some_and(|end| clock() >= end) {
             session.stop_run()?;
@@ -111,6 +151,7 @@ fn train(options: &Options, bar: &ProgressBar) -> Result<RunResult, Box<dyn Erro
             match event {
                 RunEvent::FirstStep => {}
                 RunEvent::Progress { progress } => {
+                    bar.set_length(progress.end_step - status.start_step);
                     bar.set_position(progress.step - status.start_step);
                     let left = progress.seconds_left.round();
                     bar.set_message(format!(
@@ -144,7 +185,9 @@ fn train(options: &Options, bar: &ProgressBar) -> Result<RunResult, Box<dyn Erro
                         let name = out.file_stem().unwrap_or_default().to_string_lossy();
                         write(out, &block_on(session.export_safetensors(&name))?)?;
                     }
-                    return Ok(result);
+                    let seconds = clock();
+                    let bits_per_byte = block_on(session.held_back_bits_per_byte())?;
+                    return Ok(Trained { result, seconds, bits_per_byte });
                 }
             }
         }
@@ -166,28 +209,58 @@ fn prepare(session: &mut Session, options: &Options, clock: impl Fn() -> f64) ->
     session.open_file(&name, bytes.len() as u64, None);
     session.push_bytes(&bytes)?;
     let text = session.close_file()?;
-    let vocabulary = session.suggested_vocabulary();
+    let seconds = options.minutes.map(|minutes| 60.0 * minutes);
+    let planned = match (seconds, &options.preset) {
+        (Some(seconds), None) => {
+            let (tokenizer, vocabulary) = options.tokenizer.unzip();
+            let chosen = Chosen { tokenizer, vocabulary: vocabulary.flatten(), ..Chosen::default() };
+            Some(block_on(session.plan_for_time(seconds, &chosen, &clock))?)
+        }
+        _ => None,
+    };
     let is_long = text.bytes as u64 >= LONG_TEXT;
-    let kind = if is_long { Kind::Bpe } else { Kind::Char };
-    let tokenizer = session.train_tokenizer(kind, is_long.then_some(vocabulary))?;
-    let preset = lorito::config::preset(options.preset.as_deref().unwrap_or("tiny"), tokenizer.vocabulary)?;
-    let mut train = preset.train;
-    let model = session.create_model(preset.model, train.seed)?;
+    let suited = if is_long { (Kind::Bpe, Some(session.suggested_vocabulary())) } else { (Kind::Char, None) };
+    let of_plan = planned.as_ref().map(|plan| (plan.tokenizer, Some(plan.vocabulary)));
+    let (kind, vocabulary) = of_plan.or(options.tokenizer).unwrap_or(suited);
+    let tokenizer = session.train_tokenizer(kind, vocabulary)?;
+    let preset = match planned {
+        Some(TimePlan { preset, reason, .. }) => {
+            println!("planned: {reason:?}, {:?}, {:?}", preset.model, preset.train);
+            preset
+        }
+        None => lorito::config::preset(options.preset.as_deref().unwrap_or("tiny"), tokenizer.vocabulary)?,
+    };
+    let (config, mut train) = (with(&preset.model, &options.set)?, with(&preset.train, &options.set)?);
+    let model = session.create_model(config, train.seed)?;
     if options.gpu {
         let kernels = block_on(session.measure_kernels(&clock))?;
         println!("kernels: {kernels:?}");
     }
     block_on(session.measure(&model.config, &train, &clock))?;
-    if let Some(minutes) = options.minutes {
-        let seconds = session.plan(&model.config, &train)?.seconds_per_step;
-        train.steps = ((60.0 * minutes / seconds) as u64).max(1);
+    match (options.steps, seconds) {
+        (Some(steps), _) => train.steps = steps,
+        (None, Some(seconds)) => {
+            let left = seconds - clock();
+            let step = session.plan(&model.config, &train)?.seconds_per_step;
+            train.steps = ((left / step) as u64).max(1);
+            train.time_limit = Some(left.max(TIME_LIMIT.min));
+        }
+        (None, None) => {}
     }
-    train.steps = options.steps.unwrap_or(train.steps);
     train.eval_every = train.eval_every.min(train.steps / EVALUATIONS).max(1);
     train.warmup_steps = train.warmup_steps.min(train.steps / 10);
     let (parameters, tokens) = (model.parameters, tokenizer.train_tokens);
     println!("{parameters} parameters, {tokens} tokens of text, {} steps", train.steps);
     Ok(train)
+}
+
+/// The settings with those that the options change. What the other one of model and training has is passed over.
+fn with<T: Serialize + DeserializeOwned>(settings: &T, set: &[(String, Value)]) -> Result<T, Box<dyn Error>> {
+    let mut values = serde_json::to_value(settings)?;
+    if let Some(values) = values.as_object_mut() {
+        values.extend(set.iter().cloned());
+    }
+    Ok(serde_json::from_value(values)?)
 }
 
 /// Writes a file atomically: a failure must not destroy the previous checkpoint.
@@ -209,13 +282,15 @@ mod tests {
 
     #[test]
     fn options_are_read() {
-        let options = parse("text.txt --minutes 1.5 --out a.safetensors --preset medium --gpu --steps 7").unwrap();
+        let options = parse("text.txt --minutes 1.5 --out a.safetensors --preset medium --gpu --steps 7 --seed 3 --set width=32 --tokenizer 512").unwrap();
         let expected = Options {
             file: "text.txt".into(),
             minutes: Some(1.5),
             steps: Some(7),
             out: Some("a.safetensors".into()),
             preset: Some("medium".into()),
+            tokenizer: Some((Kind::Bpe, Some(512))),
+            set: vec![("seed".into(), 3.into()), ("width".into(), 32.into())],
             gpu: true,
         };
         assert_eq!(options, expected);
@@ -244,8 +319,9 @@ mod tests {
     fn a_model_trained_on_a_short_text_opens_and_generates() {
         let (file, out) = folder("steps");
         let options = Options { file, steps: Some(40), out: Some(out.clone()), ..Options::default() };
-        let result = train(&options, &ProgressBar::hidden()).unwrap();
+        let Trained { result, bits_per_byte, .. } = train(&options, &ProgressBar::hidden()).unwrap();
         assert_eq!(result.step, 40);
+        assert!((0.1..6.0).contains(&bits_per_byte.unwrap()));
         let mut session = session(false).unwrap();
         let model = session.import_model(&fs::read(&out).unwrap()).unwrap();
         assert!(model.parameters > 0);
@@ -263,7 +339,7 @@ mod tests {
     fn training_ends_at_its_time_limit() {
         let (file, out) = folder("minutes");
         let options = Options { file, minutes: Some(0.02), steps: Some(1_000_000), ..Options::default() };
-        let result = train(&options, &ProgressBar::hidden()).unwrap();
+        let Trained { result, .. } = train(&options, &ProgressBar::hidden()).unwrap();
         assert!(result.step < 1_000_000);
         assert!(!out.exists());
         fs::remove_dir_all(out.parent().unwrap()).unwrap();

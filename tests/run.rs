@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use futures_lite::future::block_on;
 use lorito::{
-    config::{ModelConfig, TrainConfig, Variant},
+    config::{Decay, ModelConfig, Order, TrainConfig, Variant},
     device::{CPU_LIMITS, Engine},
     error::{Error, Result},
     generate::Sampling,
@@ -129,6 +129,45 @@ fn a_ticked_run_equals_plain_training_steps() {
     let sampling = Sampling { temperature: 0.8, seed: 1337, ..Sampling::default() };
     plain.begin_generation("", GenerateOptions { max_tokens: 120, sampling, ..GenerateOptions::default() }).unwrap();
     assert_eq!(written(&mut plain), ticked.history().unwrap().samples[2].text);
+}
+
+#[test]
+fn a_run_with_a_time_fits_its_steps_to_it_once_and_resumes_exactly() {
+    let seconds = 3.0;
+    let config = TrainConfig {
+        steps: 10_000,
+        eval_every: 5_000,
+        warmup_steps: 30,
+        decay: Decay::Linear,
+        order: Order::Shuffled,
+        time_limit: Some(seconds),
+        ..config()
+    };
+    let (mut whole, clock) = (session(), Clock::default());
+    begin(&mut whole, config, &clock);
+    let began = clock.read();
+    events_until(&mut whole, &clock, |event| matches!(event, RunEvent::SaveDue)).unwrap();
+    assert_eq!(whole.run_settings().unwrap().time_limit, None);
+    let checkpoint = block_on(whole.checkpoint()).unwrap();
+    let tokens = whole.corpus_tokens().unwrap();
+    let events = events_until(&mut whole, &clock, is_finished).unwrap();
+    let took = clock.read() - began;
+    assert!((took - seconds).abs() < 0.05 * seconds, "{took}");
+    // The warm-up was long over, and both evaluations are still to come.
+    let fitted = whole.run_settings().unwrap().clone();
+    assert!((100..5000).contains(&fitted.steps) && fitted.eval_every == fitted.steps.div_ceil(2), "{fitted:?}");
+    assert_eq!(events.iter().filter(|event| name(event) == "evaluation").count(), 2);
+    let history = whole.history().unwrap();
+    assert_eq!(history.steps.len() as u64, fitted.steps);
+    assert!(history.steps.last().unwrap().learning_rate < 0.01 * fitted.learning_rate);
+
+    let mut resumed = Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS);
+    resumed.restore_run(&checkpoint, &tokens).unwrap();
+    let clock = Clock::default();
+    block_on(resumed.start_run(|| clock.read())).unwrap();
+    events_until(&mut resumed, &clock, is_finished).unwrap();
+    assert_eq!(resumed.history().unwrap().steps, history.steps);
+    assert_eq!(resumed.history().unwrap().evaluations, history.evaluations);
 }
 
 fn written(session: &mut Session) -> String {

@@ -5,6 +5,7 @@ mod lora;
 mod memory;
 mod nearest;
 pub mod settings;
+mod time_plan;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,7 @@ pub use lora::{LoraConfig, Targets};
 pub use memory::{LEAST_LOGITS, Limits, Memory, rows_of_logits};
 pub use nearest::Nearest;
 pub use settings::LARGEST_VOCABULARY;
+pub use time_plan::{Chosen, TextToLearn, TimePlan, TimeReason, plan_for_time, sizes_for_time, steps_within};
 
 use crate::{
     device::Engine,
@@ -101,6 +103,30 @@ pub enum Activation {
     Tanh,
 }
 
+/// How the learning rate falls from its peak to the end of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub enum Decay {
+    /// Along a cosine to a tenth: nanoGPT's, and that of all files that name none.
+    #[default]
+    Cosine,
+    /// Along a line to about zero.
+    Linear,
+}
+
+/// The order in which a run goes through the windows of its text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub enum Order {
+    /// Each window is drawn anew, at any place: nanoGPT's, and that of all files that name none.
+    #[default]
+    Random,
+    /// One after the other in a shuffled order, so that every token is seen once before any is seen again.
+    Shuffled,
+}
+
 /// Settings of a training run. Every number has nanoGPT's meaning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -116,8 +142,12 @@ pub struct TrainConfig {
     pub window_length: usize,
     /// Number of passes whose gradients are averaged into one step.
     pub gradient_accumulation: usize,
-    /// Peak learning rate, reached after `warmup_steps`; the cosine ends at a tenth of it.
+    /// Peak learning rate, reached after `warmup_steps`.
     pub learning_rate: f64,
+    /// How the learning rate falls after its peak.
+    #[serde(skip_serializing_if = "is_default")]
+    #[cfg_attr(target_arch = "wasm32", tsify(optional))]
+    pub decay: Decay,
     /// Number of steps in which the learning rate rises linearly to its peak.
     pub warmup_steps: u64,
     /// AdamW's decoupled weight decay: each step multiplies trained matrices by `1 - learning_rate * weight_decay`.
@@ -130,11 +160,21 @@ pub struct TrainConfig {
     pub grad_clip: f64,
     /// Number of steps between two evaluations.
     pub eval_every: u64,
-    /// Seed of the random windows and of dropout.
+    /// Seed of the windows and of dropout.
     pub seed: u64,
+    /// Which windows of the text a batch has.
+    #[serde(skip_serializing_if = "is_default")]
+    #[cfg_attr(target_arch = "wasm32", tsify(optional))]
+    pub order: Order,
     /// On the GPU: 16-bit copies of weights and activations (`ops::Precision`).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub half_precision: bool,
+    /// The time in seconds after which the run should end, from its beginning: once about 20 steps have been measured,
+    /// before the end of the warm-up, `steps` becomes what fits into it, and this `None`. A run that is resumed later
+    /// has that number of steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(target_arch = "wasm32", tsify(optional))]
+    pub time_limit: Option<f64>,
     /// Trains an adapter instead of the whole model.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(target_arch = "wasm32", tsify(optional))]
@@ -150,6 +190,7 @@ impl Default for TrainConfig {
             window_length: WINDOW_LENGTH.default as usize,
             gradient_accumulation: GRADIENT_ACCUMULATION.default as usize,
             learning_rate: LEARNING_RATE.default,
+            decay: Decay::Cosine,
             warmup_steps: WARMUP_STEPS.default as u64,
             weight_decay: WEIGHT_DECAY.default,
             beta1: BETA1.default,
@@ -157,7 +198,9 @@ impl Default for TrainConfig {
             grad_clip: GRAD_CLIP.default,
             eval_every: EVAL_EVERY.default as u64,
             seed: SEED.default as u64,
+            order: Order::Random,
             half_precision: false,
+            time_limit: None,
             lora: None,
         }
     }
@@ -327,6 +370,10 @@ fn is_zero(value: &usize) -> bool {
     *value == 0
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 fn is_true(value: &bool) -> bool {
     *value
 }
@@ -353,6 +400,7 @@ impl TrainConfig {
         settings::BETA2.check(self.beta2)?;
         settings::GRAD_CLIP.check(self.grad_clip)?;
         settings::EVAL_EVERY.check(self.eval_every as f64)?;
+        self.time_limit.map_or(Ok(()), |seconds| settings::TIME_LIMIT.check(seconds))?;
         self.lora.map_or(Ok(()), |lora| lora.validate())
     }
 }
@@ -412,6 +460,14 @@ mod tests {
         for preset in presets(300) {
             assert_eq!(preset.clone().fitted(&ample, Engine::WebGpu), preset);
         }
+    }
+
+    #[test]
+    fn settings_that_older_files_lack_are_what_these_files_meant() {
+        let stored = serde_json::to_value(TrainConfig::default()).unwrap();
+        assert!(["decay", "order", "timeLimit"].iter().all(|name| stored.get(name).is_none()));
+        let run: TrainConfig = serde_json::from_str("{}").unwrap();
+        assert_eq!((run.decay, run.order, run.time_limit), (Decay::Cosine, Order::Random, None));
     }
 
     #[test]

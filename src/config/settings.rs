@@ -104,6 +104,8 @@ pub const HEAD_WIDTH: Setting = Setting::whole(Model, "headWidth", 16, (2, 256))
 pub const MLP_WIDTH: Setting = Setting::whole(Model, "mlpWidth", 192, (1, 32_768));
 /// The base of the wavelengths of rotary positions.
 pub const ROPE_THETA: Setting = Setting::real(Model, "ropeTheta", 10_000.0, (1.0, 1e9));
+/// The time of a run in seconds, up to a year. The page has a choice of its own for it.
+pub const TIME_LIMIT: Setting = Setting::real(Train, "timeLimit", 300.0, (1.0, 31_536_000.0));
 
 use Group::{Adapter, Generate, Model, Tokenizer, Train};
 

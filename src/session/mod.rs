@@ -15,6 +15,7 @@ mod running;
 mod self_check;
 mod slow_motion;
 mod text;
+mod time_plan;
 mod training;
 mod turns;
 mod writing;
@@ -26,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     architecture::ParameterParts,
     chat,
-    config::{Limits, LoraConfig, Memory, ModelConfig, Preset, TrainConfig, presets, settings},
+    config::{Limits, LoraConfig, Memory, ModelConfig, Preset, TrainConfig, presets, settings, steps_within},
     corpus::{Budget, Corpus, FileReader},
     device::Engine,
     error::{Error, Result},
@@ -78,7 +79,9 @@ pub struct Plan {
     pub memory: Memory,
     /// The time of one step, estimated from the measured speed of matrix products.
     pub seconds_per_step: f64,
-    /// The time of all steps, without evaluations and samples.
+    /// The number of steps; with a time limit, about as many as fit into it.
+    pub steps: u64,
+    /// The time of all steps, without evaluations and samples; with a time limit, that time.
     pub seconds: f64,
     /// The number of tokens that the run trains on, counted with repetition.
     pub train_tokens: u64,
@@ -365,11 +368,9 @@ impl Session {
         }
         model.fit(train, &limits, self.engine)?;
         let passes = train.gradient_accumulation as u64;
-        let train_tokens = train.steps * passes * (train.batch_size * train.window(model.context)) as u64;
-        let gigaflops = self.speeds.get(&size(model, train)).unwrap_or(&self.gigaflops);
-        let computing = model.training_flops(train) / (gigaflops * 1e9 * EFFICIENCY);
-        let queueing = kernels_of_a_pass(model.layers) * self.small_kernel.unwrap_or_default();
-        let seconds_per_step = passes as f64 * (computing + queueing);
+        let seconds_per_step = self.seconds_per_step(model, train);
+        let steps = train.time_limit.map_or(train.steps, |seconds| steps_within(seconds, seconds_per_step));
+        let train_tokens = steps * passes * (train.batch_size * train.window(model.context)) as u64;
         let summary = self.corpus.summary();
         let (text_tokens, ids) = match (&self.tokenizer, self.corpus.is_empty()) {
             (Some(_), false) => self.dataset().map(|data| (data.train.len(), data.bytes()))?,
@@ -382,7 +383,8 @@ impl Session {
             trained_parameters: train.lora.map_or(model.parameters(), |lora| lora.parameters(model).0),
             memory: model.memory_within(train, &limits, self.engine),
             seconds_per_step,
-            seconds: seconds_per_step * train.steps as f64,
+            steps,
+            seconds: train.time_limit.unwrap_or(seconds_per_step * steps as f64),
             train_tokens,
             epochs: train_tokens as f64 / text_tokens.max(1) as f64,
             text_bytes: (summary.bytes + ids) as u64,

@@ -47,7 +47,12 @@ impl Session {
         self.begin_self_check().await?;
         let status = self.status()?;
         let (queues, unchecked) = (self.engine == Engine::WebGpu, self.self_check.is_some());
-        let run = Run::new(status.clone(), self.history()?, queues, unchecked, clock());
+        let now = clock();
+        let mut run = Run::new(status.clone(), self.history()?, queues, unchecked, now);
+        let config = self.run_settings()?;
+        if let Some(seconds) = config.time_limit {
+            run.limit_time(seconds, config.warmup_steps, now);
+        }
         self.model_mut()?.run = Some(Running { run, sample: None, failed: None });
         Ok(status)
     }
@@ -128,6 +133,14 @@ impl Session {
                 self.flush(clock, events).await?;
                 self.run_mut()?.save_requested(began);
                 events.push(RunEvent::SaveDue);
+            }
+            Work::FitSteps => {
+                let pace = self.run_mut()?.pace(began).ok_or(Error::NoRun)?;
+                let model = self.model_mut()?;
+                let data = model.data.clone().ok_or(Error::NoRun)?;
+                model.trainer.fit_steps(&model.gpt, &data, &pace);
+                let status = self.status()?;
+                self.run_mut()?.fitted(status);
             }
             Work::FirstStep => {
                 self.run_mut()?.first_step_announced();

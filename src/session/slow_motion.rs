@@ -110,7 +110,7 @@ impl Session {
         let config = &progress.config;
         let window = config.window(gpt.config.context);
         data.check(window)?;
-        let whole = data.batch(1, window, config.seed, progress.step, 0, gpt.config.vocabulary)?;
+        let whole = data.batch_of(config, 1, window, progress.step, 0, gpt.config.vocabulary)?;
         let batch = whole.piece(MOST_TOKENS.min(most_tokens(&gpt.config)));
         let learning_rate = train::learning_rate(config, progress.step - progress.start_step);
         let update = train::Update { config, learning_rate, number: progress.updates + 1 };

@@ -8,7 +8,7 @@ use crate::{
     config::TrainConfig,
     error::{Error, Result},
     formats,
-    train::{Dataset, Evaluation, RunStatus, StepRecord, TextFacts},
+    train::{Dataset, Evaluation, RunStatus, StepRecord, TextFacts, held_back_bits_per_byte},
 };
 
 impl Session {
@@ -109,6 +109,18 @@ impl Session {
         let model = self.model_mut()?;
         let data = model.data.clone().ok_or(Error::NoRun)?;
         model.trainer.finish_evaluation(&data).await
+    }
+
+    /// Computes the bits per byte of the whole held-back text, in windows of the run's length
+    /// (`train::held_back_bits_per_byte`). It takes as long as a pass over two such texts; nothing else is done meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::NoRun`] if no run was prepared; [`Error::DeviceLost`] or
+    /// [`Error::GpuCommandRejected`] if the GPU fails.
+    pub async fn held_back_bits_per_byte(&self) -> Result<Option<f64>> {
+        let Model { gpt, trainer, data, .. } = self.model()?;
+        let window = trainer.progress().config.window(gpt.config.context);
+        held_back_bits_per_byte(gpt, data.as_ref().ok_or(Error::NoRun)?, window).await
     }
 
     /// Returns the settings and the position of the run.

@@ -1,10 +1,14 @@
-//! Makes batches of token ids: seeded random windows for training, fixed windows for evaluation.
+//! Makes batches of token ids: seeded random or shuffled windows for training, fixed windows for evaluation.
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-use super::answers::{Answers, Side, TurnIds};
+use super::{
+    answers::{Answers, Side, TurnIds},
+    order::shuffled,
+};
 use crate::{
+    config::{Order, TrainConfig},
     error::{Error, Result},
     model::{Ids, Targets},
     ops::IGNORED,
@@ -90,6 +94,30 @@ impl Dataset {
             return Err(Error::NothingToLearn);
         }
         Ok(())
+    }
+
+    /// Returns the first `windows` windows of the batch of one pass of a run, in the run's order. A text with a loss mask
+    /// is read at random, because windows have to be drawn again if nothing in them counts. [`check`](Self::check) must
+    /// have passed for this `context`.
+    ///
+    /// # Errors
+    /// [`Error::TokenOutOfRange`] if an id is not below `vocabulary`.
+    pub fn batch_of(
+        &self,
+        run: &TrainConfig,
+        windows: usize,
+        context: usize,
+        step: u64,
+        pass: u64,
+        vocabulary: usize,
+    ) -> Result<Batch> {
+        if run.order == Order::Random || self.answers.is_some() {
+            return self.batch(windows, context, run.seed, step, pass, vocabulary);
+        }
+        let first = (step * run.gradient_accumulation as u64 + pass) * run.batch_size as u64;
+        let numbers = first..first + windows as u64;
+        let starts: Vec<usize> = numbers.map(|number| shuffled(self.train.len(), context, run.seed, number)).collect();
+        self.windows_at(Side::Train, &starts, context, vocabulary)
     }
 
     /// Draws the batch of one pass: `windows` windows of `context` tokens from random positions of the training split.

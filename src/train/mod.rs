@@ -5,8 +5,10 @@ mod answers;
 mod comparison;
 mod data;
 mod half_check;
+mod held_back;
 mod history;
 mod optimizer;
+mod order;
 mod run;
 mod schedule;
 mod self_check;
@@ -16,15 +18,16 @@ pub use answers::{Answers, ContextRanges, Side};
 pub use comparison::{AdapterComparison, AdapterLosses};
 pub use data::{Batch, Dataset, mix};
 pub use half_check::{HalfPrecision, check_half_precision};
+pub use held_back::held_back_bits_per_byte;
 pub use history::{Evaluation, History, Sample, StepRecord};
 pub use optimizer::{Optimizer, OptimizerKind, OptimizerState, Update};
-pub use run::{BestSoFar, Run, RunEvent, RunProgress, RunResult, RunStatus, Work};
+pub use run::{BestSoFar, Pace, Run, RunEvent, RunProgress, RunResult, RunStatus, Work};
 pub use schedule::learning_rate;
 pub use self_check::{SelfCheck, SelfCheckResult};
 pub use state::{Best, Progress, TextFacts, TrainingState};
 
 use crate::{
-    config::TrainConfig,
+    config::{TrainConfig, settings},
     error::{Error, Result},
     model::Gpt,
     ops::{Dropout, Flat, Gradients, Precision, Scalars},
@@ -153,6 +156,32 @@ impl Trainer {
         Ok(())
     }
 
+    /// Changes the number of steps of the run to what fits into its time, once, and lets go of its time limit: from here
+    /// on it is a run as any other. Evaluations keep their number.
+    pub fn fit_steps(&mut self, gpt: &Gpt, data: &Dataset, pace: &Pace) {
+        let Progress { config, start_step, step, .. } = &self.progress;
+        let done = step - start_step;
+        let batches = |config: &TrainConfig| Self::validation_of(config, gpt, data).0.len() as f64;
+        let evaluations = (config.steps / config.eval_every.min(config.steps).max(1)).max(1);
+        let windows = (config.batch_size * config.gradient_accumulation) as f64;
+        // A window that is only read takes a third of one that is learned.
+        let one_batch = pace.evaluation.map_or(pace.step * config.batch_size as f64 / (3.0 * windows), |measured| {
+            measured / batches(config).max(1.0)
+        });
+        let mut fitted = TrainConfig { time_limit: None, ..config.clone() };
+        // The windows of an evaluation depend on the number of steps.
+        for _ in 0..3 {
+            let beside = evaluations as f64 * (one_batch * batches(&fitted) + pace.sample) + pace.saving;
+            // However little time is left, every run learns something.
+            let steps = ((pace.left - beside) / pace.step).max(1.0) as u64 + done;
+            fitted.steps = steps.min(settings::STEPS.max as u64);
+            fitted.eval_every = fitted.steps.div_ceil(evaluations);
+        }
+        // A warm-up that fills the run would never reach the peak.
+        fitted.warmup_steps = fitted.warmup_steps.min((fitted.steps / 4).max(done));
+        self.progress.config = fitted;
+    }
+
     /// Returns the settings of the run and the number of steps taken.
     pub fn progress(&self) -> &Progress {
         &self.progress
@@ -174,12 +203,12 @@ impl Trainer {
     /// [`Error::TextTooShort`] or [`Error::NothingToLearn`] if no window can be drawn; [`Error::TokenOutOfRange`] if
     /// the text has ids outside the vocabulary of the model.
     pub fn step(&mut self, gpt: &mut Gpt, data: &Dataset) -> Result<()> {
-        let TrainConfig { batch_size, gradient_accumulation, seed, .. } = self.progress.config;
-        let context = self.progress.config.window(gpt.config.context);
+        let config = &self.progress.config;
+        let context = config.window(gpt.config.context);
         data.check(context)?;
         let step = self.progress.step;
-        let batches = (0..gradient_accumulation as u64)
-            .map(|pass| data.batch(batch_size, context, seed, step, pass, gpt.config.vocabulary))
+        let batches = (0..config.gradient_accumulation as u64)
+            .map(|pass| data.batch_of(config, config.batch_size, context, step, pass, gpt.config.vocabulary))
             .collect::<Result<Vec<_>>>()?;
         self.step_on(gpt, &batches);
         Ok(())
@@ -268,7 +297,10 @@ impl Trainer {
 
     /// The fixed validation windows of this run, as batches of window starts, and the windows' length.
     fn validation(&self, gpt: &Gpt, data: &Dataset) -> (Vec<Vec<usize>>, usize) {
-        let config = &self.progress.config;
+        Self::validation_of(&self.progress.config, gpt, data)
+    }
+
+    fn validation_of(config: &TrainConfig, gpt: &Gpt, data: &Dataset) -> (Vec<Vec<usize>>, usize) {
         let (starts, time) =
             data.validation_windows(most_validation_windows(config), config.window(gpt.config.context));
         (starts.chunks(config.batch_size).map(<[usize]>::to_vec).collect(), time)

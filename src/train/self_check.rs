@@ -85,8 +85,7 @@ impl SelfCheck {
         // The second pass of a step adds its gradient to the first's, with other kernels.
         let passes = (0..run.gradient_accumulation.min(2) as u64)
             .map(|pass| {
-                let Batch { inputs, targets } =
-                    data.batch(windows, time, run.seed, step, pass, gpt.config.vocabulary)?;
+                let Batch { inputs, targets } = data.batch_of(run, windows, time, step, pass, gpt.config.vocabulary)?;
                 let vocabulary = config.vocabulary;
                 let within = |ids: &[u32]| {
                     let fitting = |&id: &u32| if id == ops::IGNORED as u32 { id } else { id % vocabulary as u32 };

@@ -2,7 +2,7 @@
 
 use wasm_bindgen::prelude::*;
 
-use super::{Session, Thrown, answer, from_js, thrown, to_js};
+use super::{Session, Thrown, answer, from_js, seconds, thrown, to_js};
 use crate::config::ModelConfig;
 
 #[wasm_bindgen]
@@ -27,6 +27,16 @@ impl Session {
         #[wasm_bindgen(unchecked_param_type = "TrainConfig")] train: JsValue,
     ) -> Thrown<JsValue> {
         answer(self.0.plan(&from_js(model)?, &from_js(train)?))
+    }
+
+    /// Chooses tokenizer, model and training for a run of so many seconds on the loaded text.
+    #[wasm_bindgen(js_name = planForTime, unchecked_return_type = "TimePlan")]
+    pub async fn plan_for_time(
+        &mut self,
+        limit: f64,
+        #[wasm_bindgen(unchecked_param_type = "Chosen")] chosen: JsValue,
+    ) -> Thrown<JsValue> {
+        answer(self.0.plan_for_time(limit, &from_js(chosen)?, seconds).await)
     }
 
     /// Returns a key of the GPU kernels that a model needs: equal for models that need the same kernels.

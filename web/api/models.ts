@@ -1,5 +1,14 @@
 // The part of the public API that creates, opens and exports models.
-import type { HalfPrecision, ModelSummary, OpeningCost, Plan, Preset, TrainConfig } from "lorito-wasm";
+import type {
+  Chosen,
+  HalfPrecision,
+  ModelSummary,
+  OpeningCost,
+  Plan,
+  Preset,
+  TimePlan,
+  TrainConfig,
+} from "lorito-wasm";
 import type { Engine } from "../shared/engines";
 import { LoritoError, orNone, type Problem } from "../shared/errors";
 import { webAddress } from "../shared/hub/place";
@@ -34,6 +43,14 @@ export class Models extends OwnRuns {
   /** The memory and time that a model and its training would take. Rejects if they are impossible. */
   planModel(model: NewModel & { vocabulary?: number }, train: Partial<TrainConfig>): Promise<Plan> {
     return this.owner.ask((api) => api.planModel(model, given(train)));
+  }
+
+  /**
+   * Chooses tokenizer, model and training for a run of so many seconds on the loaded text, by the speed of this machine.
+   * `chosen`: what is fixed already. The run itself adapts the number of steps to its `timeLimit`.
+   */
+  planForTime(seconds: number, chosen: Chosen = {}): Promise<TimePlan> {
+    return this.owner.ask((api) => api.planForTime(seconds, given(chosen)));
   }
 
   /** What a pretrained model takes to be opened here, by the fields of its config.json. */

@@ -6,6 +6,7 @@ import { SETTINGS } from "../shared/settings";
 import { t } from "./i18n";
 import { MODEL_FIELDS, type Shape } from "./settings";
 import type { Busy, Store } from "./state";
+import { planTime } from "./time-plan";
 
 /** The longest training time of a suggested preset: a beginner's first run should end while they still watch. */
 const PATIENCE_SECONDS = 240;
@@ -15,18 +16,18 @@ let tokenized: { text: TextSummary | undefined; kind: string; vocabulary: number
 
 /** The vocabulary size that the settings lead to, before a tokenizer has been trained. */
 export function expectedVocabulary(store: Store): number {
-  const { tokenizer, text, suggested, settings } = store.state;
+  const { tokenizer, text } = store.state;
   const kind = store.tokenizerKind;
   if (tokenizer && (store.canContinue || tokenizer.kind === kind)) return tokenizer.vocabulary;
-  if (kind === "bpe") return settings.vocabulary ?? suggested.vocabulary ?? SETTINGS.tokenizer.vocabulary.default;
+  if (kind === "bpe") return wantedTokenizer(store).vocabulary ?? SETTINGS.tokenizer.vocabulary.default;
   return 1 + (kind === "byte" ? 256 : (text?.distinctCharacters ?? 64));
 }
 
 /** The tokenizer that the settings specify. */
 export function wantedTokenizer(store: Store): { kind: TokenizerKind; vocabulary: number | undefined } {
-  const { settings, suggested } = store.state;
+  const { settings } = store.state;
   const kind = store.tokenizerKind;
-  return { kind, vocabulary: kind === "bpe" ? (settings.vocabulary ?? suggested.vocabulary) : undefined };
+  return { kind, vocabulary: kind === "bpe" ? (settings.vocabulary ?? store.suggestedVocabulary) : undefined };
 }
 
 export async function trainTokenizer(store: Store): Promise<void> {
@@ -67,7 +68,9 @@ export function mayReplace(store: Store): boolean {
 export async function startTraining(store: Store, { over = false } = {}): Promise<void> {
   store.clearErrors("train");
   store.change({ lastRun: undefined });
+  const pressed = performance.now();
   const shape = await store.attempt("train", { task: "making" }, async (update) => {
+    await planTime(store);
     const { shape } = store;
     if (!shape) throw { code: "engine-starting" };
     if (over || !store.canContinue) {
@@ -76,7 +79,14 @@ export async function startTraining(store: Store, { over = false } = {}): Promis
     }
     return shape;
   });
-  if (shape) await store.attempt("train", undefined, () => store.lorito.train(shape.train));
+  if (shape) await store.attempt("train", undefined, () => store.lorito.train(leftOf(shape.train, pressed)));
+}
+
+/** The settings of a run for which the time has been running since `pressed`. */
+function leftOf(train: Shape["train"], pressed: number): Shape["train"] {
+  if (train.timeLimit === undefined) return train;
+  const left = train.timeLimit - (performance.now() - pressed) / 1000;
+  return { ...train, timeLimit: Math.max(1, left) };
 }
 
 /** Restores a saved run, and continues it if it was interrupted. */
@@ -132,6 +142,7 @@ export function keepPlanning(store: Store): void {
         store.change({ halfPrecision: await store.lorito.checkHalfPrecision() });
       }
       await suggest();
+      await planTime(store);
       store.change({ plan: await store.lorito.planModel(model, shape.train), planReport: undefined });
       // Once there is a text, training with these settings is likely.
       if (text) await store.lorito.compileAhead(model, shape.train);

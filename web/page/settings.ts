@@ -39,6 +39,8 @@ export interface Settings {
   vocabulary?: number;
   /** Unset: chosen by the estimated training time on this machine. */
   preset?: string;
+  /** How long training may take; the steps follow from it. Unset: by hand, as many steps as the settings say. */
+  minutes?: number;
   /** The architecture of a new model. Unset: GPT-2. */
   family?: ModelFamily;
   /** Whether the user wants half precision; it is used only if the engine's own check succeeds. */
@@ -49,10 +51,13 @@ export interface Settings {
   changed: Partial<Record<Field, number>>;
 }
 
+/** The settings of training that a run may lack. */
+type Optional = "lora" | "timeLimit" | "decay" | "order";
+
 export interface Shape {
   model: Omit<ModelConfig, "vocabulary">;
   family: ModelFamily;
-  train: Required<Omit<TrainConfig, "lora">> & Pick<TrainConfig, "lora">;
+  train: Required<Omit<TrainConfig, Optional>> & Pick<TrainConfig, Optional>;
 }
 
 /**
@@ -61,7 +66,7 @@ export interface Shape {
  */
 export function shapeOf(
   preset: Preset,
-  { changed, family = "gpt2", halfPrecision = false, lora }: Settings,
+  { changed, family = "gpt2", halfPrecision = false, lora, minutes }: Settings,
   foreign?: ModelSummary,
 ): Shape {
   const { vocabulary: _, ...model } = preset.model;
@@ -74,6 +79,9 @@ export function shapeOf(
   for (const field of TRAIN_FIELDS) shape.train[field] = changed[field] ?? train[field] ?? shape.train[field] ?? 0;
   shape.train.halfPrecision = halfPrecision;
   if (lora) shape.train.lora = lora;
+  // Steps set by hand are taken, however long they take.
+  delete shape.train.timeLimit;
+  if (minutes !== undefined && changed.steps === undefined) shape.train.timeLimit = 60 * minutes;
   return shape;
 }
 
@@ -82,6 +90,7 @@ export function toHash(settings: Settings): string {
   if (settings.tokenizer) query.set("tokenizer", settings.tokenizer);
   if (settings.vocabulary !== undefined) query.set("vocabulary", String(settings.vocabulary));
   if (settings.preset) query.set("preset", settings.preset);
+  if (settings.minutes !== undefined) query.set("minutes", String(settings.minutes));
   if (settings.family) query.set("family", settings.family);
   if (settings.halfPrecision) query.set("halfPrecision", "1");
   if (settings.lora) query.set("lora", loraToText(settings.lora));
@@ -107,6 +116,8 @@ export function fromHash(hash: string): Settings {
   };
   const lora = loraFromText(query.get("lora"));
   if (lora) settings.lora = lora;
+  const minutes = numberAt("minutes");
+  if (minutes !== undefined && minutes > 0) settings.minutes = minutes;
   const vocabulary = numberAt("vocabulary");
   if (vocabulary !== undefined) settings.vocabulary = vocabulary;
   for (const field of [...MODEL_FIELDS, ...TRAIN_FIELDS]) {

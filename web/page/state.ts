@@ -17,6 +17,7 @@ import type {
   SavedModel,
   StepRecord,
   TextSummary,
+  TimePlan,
   TokenizerKind,
   TokenizerSummary,
 } from "../api/lorito";
@@ -25,6 +26,7 @@ import { SETTINGS } from "../shared/settings";
 import type { GoalName } from "./goals";
 import type { Notify } from "./in-background";
 import { fromHash, type Lora, type Settings, type Shape, shapeOf, toHash } from "./settings";
+import { type PlannedTime, timePlanOf } from "./time-plan";
 
 export const STEPS = ["text", "tokens", "model", "train", "write", "share"] as const;
 export type Step = (typeof STEPS)[number];
@@ -90,6 +92,8 @@ export interface State {
   goal: GoalName | undefined;
   /** Recommendations for this text and machine, for settings that the user has not changed. */
   suggested: { preset?: string; vocabulary?: number };
+  /** The last plan for a time, and what it was made for. */
+  plannedTime: PlannedTime | undefined;
   /** The costs of the current settings; undefined if no model can have them. */
   plan: Plan | undefined;
   planReport: Report | undefined;
@@ -160,6 +164,7 @@ export class Store extends EventTarget {
     goal: undefined,
     suggested: {},
     halfPrecision: undefined,
+    plannedTime: undefined,
     plan: undefined,
     planReport: undefined,
     sampling: DEFAULT_SAMPLING,
@@ -191,9 +196,18 @@ export class Store extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** The preset that the settings start from: the user's choice, else the suggested one, else the smallest. */
+  /** The plan for the time that the user gives; undefined by hand, with a chosen preset, or until it is made. */
+  get timePlan(): TimePlan | undefined {
+    return timePlanOf(this.state);
+  }
+
+  /**
+   * The preset that the settings start from: the one planned for the user's time, else the user's choice, else the suggested
+   * one, else the smallest.
+   */
   get preset(): Preset | undefined {
     const { presets, settings, suggested } = this.state;
+    if (this.timePlan) return this.timePlan.preset;
     return presets.find(({ name }) => name === (settings.preset ?? suggested.preset)) ?? presets[0];
   }
 
@@ -209,9 +223,16 @@ export class Store extends EventTarget {
     return this.preset && shapeOf(this.preset, { ...settings, ...lora, halfPrecision: asked }, foreign);
   }
 
+  /** The size of a BPE vocabulary that suits the text, and the time if there is a plan for it. */
+  get suggestedVocabulary(): number | undefined {
+    const { timePlan } = this;
+    return timePlan?.tokenizer === "bpe" ? timePlan.vocabulary : this.state.suggested.vocabulary;
+  }
+
   /** Character tokens learn fastest from a small text; BPE pays off from about a megabyte. */
   get tokenizerKind(): TokenizerKind {
-    return this.state.settings.tokenizer ?? ((this.state.text?.bytes ?? 0) < 1_000_000 ? "char" : "bpe");
+    const asked = this.state.settings.tokenizer ?? this.timePlan?.tokenizer;
+    return asked ?? ((this.state.text?.bytes ?? 0) < 1_000_000 ? "char" : "bpe");
   }
 
   /** Whether there is a model that training would continue. */

@@ -3,6 +3,7 @@ import type {
   AdapterLosses,
   ChatMessage,
   ChatOptions,
+  Chosen,
   Copied,
   Encoding,
   Evaluation,
@@ -22,6 +23,7 @@ import type {
   SlowMotion,
   StepRecord,
   TextSummary,
+  TimePlan,
   TokenizerKind,
   TokenizerSummary,
   TokenMap,
@@ -231,6 +233,8 @@ export interface WorkerApi {
 
   /** `vocabulary`: the expected vocabulary size, before a tokenizer has been trained. */
   planModel(model: NewModel & { vocabulary?: number }, train: TrainConfig): Promise<ReturnType<Session["planModel"]>>;
+  /** Chooses tokenizer, model and training for a run of so many seconds on the loaded text. */
+  planForTime(seconds: number, chosen: Chosen): Promise<TimePlan>;
   checkHalfPrecision(): Promise<HalfPrecision>;
   /** Compiles the GPU's pipelines for such a model in the background. */
   compileAhead(model: NewModel & { vocabulary?: number }, train: TrainConfig): Promise<void>;

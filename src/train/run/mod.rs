@@ -8,6 +8,7 @@ mod save_schedule;
 #[cfg(test)]
 mod tests;
 mod throughput;
+mod time_limit;
 
 pub use event::{BestSoFar, RunEvent, RunProgress, RunResult, RunStatus};
 
@@ -15,6 +16,8 @@ use super::{Evaluation, History, StepRecord};
 use crate::error::{Error, Result};
 use save_schedule::SaveSchedule;
 use throughput::{Kind, Throughput};
+pub use time_limit::Pace;
+use time_limit::TimeLimit;
 
 /// Target interval between two read-backs of losses on the GPU, in seconds. A read-back waits for all queued steps.
 const READ_EVERY: f64 = 0.15;
@@ -38,6 +41,8 @@ pub enum Work {
     Sample,
     /// Ask the caller for a checkpoint.
     Save,
+    /// Change the number of steps to what fits into the run's time ([`Run::pace`]).
+    FitSteps,
     /// Announce that the first step comes next.
     FirstStep,
     /// Compute or queue one optimizer step.
@@ -81,6 +86,8 @@ pub struct Run {
     validation_loss: Option<f32>,
     throughput: Throughput,
     saves: SaveSchedule,
+    /// Until the number of steps has been adapted to it.
+    limit: Option<TimeLimit>,
 }
 
 impl Run {
@@ -109,8 +116,15 @@ impl Run {
             validation_loss: evaluation.and_then(|evaluation| evaluation.validation_loss),
             throughput: Throughput::new(status.seconds),
             saves: SaveSchedule::new(now),
+            limit: None,
             status,
         }
+    }
+
+    /// Limits the time of the run to `seconds` from `now` on: [`Work::FitSteps`] comes once about 20 steps have been
+    /// measured, and not after the first `warmup_steps` steps of the run.
+    pub fn limit_time(&mut self, seconds: f64, warmup_steps: u64, now: f64) {
+        self.limit = Some(TimeLimit::new(seconds, self.status.start_step, warmup_steps, now));
     }
 
     /// Returns the next piece of work at the time `now`. It changes nothing, so that asking twice gives the same
@@ -119,12 +133,18 @@ impl Run {
         let ends = self.stopped || self.step >= self.status.end_step;
         let evaluates = !self.stopped && self.evaluation_is_due();
         let saves = self.unsaved && self.saves.is_due(now);
-        if self.unread > 0 && (self.unread >= self.read_after || ends || evaluates || saves) {
+        let limit = self.limit.as_ref().filter(|_| !ends);
+        let fits = limit.is_some_and(|limit| limit.is_due(self.step, now));
+        let measures = limit.is_some_and(|limit| limit.wants_reading(self.step));
+        if self.unread > 0 && (self.unread >= self.read_after || ends || evaluates || saves || fits || measures) {
             return Work::ReadLosses;
         }
         // After the first loss is reported, and before results of a faulty GPU could be saved.
         if self.check_is_due() {
             return Work::SelfCheck;
+        }
+        if fits {
+            return Work::FitSteps;
         }
         if saves {
             return Work::Save;
@@ -197,6 +217,9 @@ impl Run {
         }
         self.throughput.trained(self.unread * self.status.tokens_per_step, time);
         self.unread = 0;
+        if let Some(limit) = &mut self.limit {
+            limit.read(self.step, now, self.throughput.by_kind());
+        }
         self.last_record = records.last().copied().or(self.last_record);
         self.records.extend(records);
     }
@@ -254,6 +277,19 @@ impl Run {
         self.throughput.spent(Kind::Saving, took);
         self.unsaved = false;
         self.saves.saved(took, now);
+    }
+
+    /// Returns what was measured for [`Work::FitSteps`].
+    pub fn pace(&self, now: f64) -> Option<Pace> {
+        self.limit.as_ref()?.pace(self.step, now, self.throughput.by_kind(), &self.saves)
+    }
+
+    /// Reports that [`Work::FitSteps`] is done; from now on the number of steps is fixed.
+    pub fn fitted(&mut self, status: RunStatus) {
+        self.limit = None;
+        self.unsaved = true;
+        let RunStatus { end_step, eval_every, evaluation_batches, .. } = status;
+        self.status = RunStatus { end_step, eval_every, evaluation_batches, ..self.status.clone() };
     }
 
     // Reports to the caller.

@@ -13,12 +13,14 @@ pub struct SaveSchedule {
     last: f64,
     interval: f64,
     has_stepped: bool,
+    /// Seconds that the last checkpoint took.
+    took: f64,
 }
 
 impl SaveSchedule {
     /// Makes the schedule of a run that has just been saved.
     pub fn new(now: f64) -> Self {
-        Self { last: now, interval: FIRST, has_stepped: false }
+        Self { last: now, interval: FIRST, has_stepped: false, took: 0.0 }
     }
 
     /// Starts the interval anew: work before the first step, such as compiling shaders, may have taken longer than it.
@@ -38,6 +40,22 @@ impl SaveSchedule {
 
     pub fn saved(&mut self, took: f64, now: f64) {
         self.last = now;
-        self.interval = (2.0 * self.interval).max(took / SHARE).min(LONGEST);
+        self.took = took;
+        self.interval = next_interval(self.interval, took);
     }
+
+    /// The seconds that all checkpoints take within `left` seconds, if each takes as long as the last one.
+    pub fn seconds_within(&self, left: f64) -> f64 {
+        let (mut interval, mut passed, mut saving) = (self.interval, 0.0, 0.0);
+        while passed + interval < left {
+            passed += interval + self.took;
+            saving += self.took;
+            interval = next_interval(interval, self.took);
+        }
+        saving + self.took
+    }
+}
+
+fn next_interval(interval: f64, took: f64) -> f64 {
+    (2.0 * interval).max(took / SHARE).min(LONGEST)
 }

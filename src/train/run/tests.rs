@@ -84,10 +84,18 @@ impl Driven {
                     self.run.saved(took, self.now);
                 }
             }
+            Work::FitSteps => self.fit(),
             Work::FirstStep => self.run.first_step_announced(),
             Work::Finish => {}
         }
         Ok(work)
+    }
+
+    /// Does what the session does, without evaluations.
+    fn fit(&mut self) {
+        let pace = self.run.pace(self.now).expect("steps were measured");
+        let end_step = self.run.step + ((pace.left - pace.saving) / pace.step) as u64;
+        self.run.fitted(RunStatus { end_step, ..self.run.status.clone() });
     }
 
     fn until(&mut self, end: impl Fn(&Self, Work) -> bool) {
@@ -331,4 +339,65 @@ fn a_validation_loss_that_is_nan_is_a_divergence() {
 fn two_consecutive_evaluations_worse_than_the_best_are_overfitting() {
     let overfits = |worse| BestSoFar::new(7, 1.5, worse).overfitting;
     assert_eq!([0, 1, 2, 3].map(overfits), [false, false, true, true]);
+}
+
+/// A run with a time limit, driven to its end: the steps after which it was fitted, and its seconds.
+fn limited(seconds: f64, warmup_steps: u64, queues: bool, step: f64, save: Option<f64>) -> (u64, f64) {
+    let status = RunStatus { end_step: 5000, eval_every: u64::MAX, ..STATUS };
+    let mut driven = Driven::with(status, &History::default(), queues, false);
+    (driven.step, driven.save) = (step, save);
+    driven.run.limit_time(seconds, warmup_steps, driven.now);
+    let began = driven.now;
+    driven.until(|_, work| work == Work::FitSteps);
+    let fitted_at = driven.run.step;
+    driven.finish();
+    assert_eq!(driven.done.iter().filter(|(_, work)| *work == Work::FitSteps).count(), 1);
+    (fitted_at, driven.now - began)
+}
+
+#[test]
+fn a_run_with_a_time_limit_ends_when_the_time_does() {
+    for (seconds, queues, step, save) in [
+        (60.0, false, 0.01, Some(0.0)),
+        (60.0, false, 0.004, Some(0.125)),
+        (300.0, false, 1.0, Some(1.0)),
+        (20.0, true, 0.002, Some(0.0)),
+        (300.0, true, 0.05, Some(0.25)),
+        (20.0, false, 3.0, None),
+    ] {
+        let (fitted_at, took) = limited(seconds, 100, queues, step, save);
+        assert!(fitted_at <= 100, "{fitted_at}");
+        // A step may be in progress when the time is over.
+        assert!((took - seconds).abs() < 0.04 * seconds + step, "{took} instead of {seconds}");
+    }
+}
+
+#[test]
+fn steps_are_fitted_once_20_are_measured_and_before_the_warm_up_ends() {
+    // The first half second is not measured, as kernels are compiled and optimised.
+    assert_eq!(limited(40.0, 100, false, 0.125, None).0, 24);
+    // Fast steps are measured for half a second.
+    assert_eq!(limited(16.0, 200, false, 0.0078125, None).0, 128);
+    assert_eq!(limited(10.0, 30, false, 0.001, None).0, 30);
+    assert_eq!(limited(10.0, 30, true, 0.001, None).0, 30);
+    // A tenth of the time is enough for slow ones.
+    assert_eq!(limited(20.0, 100, false, 0.5, None).0, 4);
+}
+
+#[test]
+fn a_pause_while_steps_are_measured_is_no_part_of_their_time() {
+    let status = RunStatus { end_step: 5000, eval_every: u64::MAX, ..STATUS };
+    let mut driven = Driven::new(status);
+    driven.step = 0.125;
+    driven.run.limit_time(600.0, 100, driven.now);
+    driven.until(|driven, _| driven.run.step == 10 && driven.unread == 0);
+    driven.now += 30.0;
+    driven.until(|_, work| work == Work::Step);
+    let mut pace = None;
+    while pace.is_none() {
+        let now = driven.now;
+        pace = (driven.run.next(now) == Work::FitSteps).then(|| driven.run.pace(now).unwrap());
+        driven.tick().unwrap();
+    }
+    assert_eq!(pace.unwrap().step, 0.125);
 }

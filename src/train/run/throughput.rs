@@ -49,6 +49,11 @@ impl Throughput {
         std::mem::take(&mut self.unrecorded)
     }
 
+    /// Returns the seconds since the run was begun or resumed, by [`Kind`].
+    pub fn by_kind(&self) -> [f64; 4] {
+        self.spent
+    }
+
     /// Returns the run's time in all.
     pub fn elapsed_seconds(&self) -> f64 {
         self.before + self.all()

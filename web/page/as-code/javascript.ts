@@ -69,12 +69,14 @@ function model({ opened, model: shape, family, train: { seed } }: CodeSettings):
 }
 
 function train({ train }: CodeSettings): string {
-  const { lora, ...numbers } = train;
+  const { lora, decay, order, ...numbers } = train;
   return lines(
     remark(t("asCode.train.sameSeed")),
     "console.log(",
     "  await lorito.train({",
     fields(numbers, "    "),
+    decay && `    decay: ${JSON.stringify(decay)},`,
+    order && `    order: ${JSON.stringify(order)},`,
     lora && remark(t("asCode.train.lora")).replaceAll(/^/gm, "    "),
     lora && `    lora: ${JSON.stringify(lora)},`,
     "    onProgress: ({ step, loss }) => console.log(step, loss),",

@@ -24,6 +24,7 @@ export class CodeView extends View {
     "tokenizer",
     "settings",
     "suggested",
+    "plannedTime",
     "presets",
     "model",
     "modelOrigin",

@@ -30,7 +30,7 @@ export function trainModel(settings: CodeSettings): string {
     `batch_size, window = ${train.batchSize}, ${train.windowLength || settings.model.context}`,
     "",
     "",
-    parts(train.halfPrecision),
+    parts(train),
     "",
     "",
     loop(train),
@@ -56,7 +56,8 @@ function adapter(
 }
 
 /** The functions that the loop calls. */
-function parts(half: boolean): string {
+function parts({ halfPrecision: half, decay }: CodeSettings["train"]): string {
+  const linear = decay === "linear";
   return lines(
     remark(t("asCode.train.windows")),
     "def windows(ids, starts, length):",
@@ -84,12 +85,14 @@ function parts(half: boolean): string {
     "    return total.item() / len(starts)",
     "",
     "",
-    remark(t("asCode.train.schedule")),
+    remark(linear ? t("asCode.train.linear") : t("asCode.train.schedule")),
     "def learning_rate(step):",
     "    if step < warmup_steps:",
     "        return peak * (step + 1) / (warmup_steps + 1)",
     "    share = (step - warmup_steps) / max(1, steps - warmup_steps)",
-    "    return peak / 10 + 0.5 * (1 + math.cos(math.pi * share)) * (peak - peak / 10)",
+    linear
+      ? "    return peak * max(1 - share, 1 / (steps - warmup_steps + 1))"
+      : "    return peak / 10 + 0.5 * (1 + math.cos(math.pi * share)) * (peak - peak / 10)",
   );
 }
 

@@ -18,6 +18,7 @@ export class Diagram extends Picture {
     "settings",
     "presets",
     "suggested",
+    "plannedTime",
     "model",
     "modelOrigin",
     "text",

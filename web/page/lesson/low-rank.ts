@@ -14,6 +14,7 @@ export class LowRank extends Picture {
     "settings",
     "presets",
     "suggested",
+    "plannedTime",
     "model",
     "modelOrigin",
     "plan",

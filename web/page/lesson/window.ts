@@ -10,7 +10,15 @@ const TOP = 22;
 
 @customElement("lorito-window")
 export class WindowPicture extends OwnPieces {
-  protected override readonly reads = ["text", "tokenizer", "settings", "presets", "suggested", "model"] as const;
+  protected override readonly reads = [
+    "text",
+    "tokenizer",
+    "settings",
+    "presets",
+    "suggested",
+    "plannedTime",
+    "model",
+  ] as const;
 
   override render(): TemplateResult {
     const { shape } = this.store;

@@ -59,7 +59,11 @@ export function settingField(store: Store, place: string, field: Field): Templat
     unit,
     hint: t(`hint.${field}`),
     report: settingOf(planReport) === field ? planReport : undefined,
-    onChange: (given) => store.setSettings({ ...settings, changed: { ...settings.changed, [field]: given } }),
+    onChange: (given) => {
+      const { minutes, ...byHand } = settings;
+      const kept = field === "steps" || minutes === undefined ? byHand : { ...byHand, minutes };
+      store.setSettings({ ...kept, changed: { ...settings.changed, [field]: given } });
+    },
   });
 }
 

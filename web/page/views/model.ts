@@ -10,6 +10,7 @@ import { type Field, MODEL_FIELDS, type Settings } from "../settings";
 import type { Report } from "../state";
 import { choices, figures, settingField } from "./fields";
 import "./starters";
+import { timeChoice } from "./time";
 import { View } from "./view";
 
 /** The settings that determine memory, by their names in the crate's proposal. */
@@ -21,6 +22,8 @@ export class ModelView extends View {
     "presets",
     "settings",
     "suggested",
+    "plannedTime",
+    "ready",
     "plan",
     "planReport",
     "model",
@@ -36,7 +39,8 @@ export class ModelView extends View {
     const chosen = this.#touched ? undefined : this.store.preset?.name;
     return this.step(
       "model",
-      html`<details class="more">
+      html`${timeChoice(this.store)}
+      <details class="more">
         <summary><span class="state">${this.#sentence()}</span> <span class="open">${t("details.change")}</span></summary>
         ${
           presets.length === 0
@@ -130,7 +134,7 @@ export class ModelView extends View {
           : []),
       ])}
       ${memoryBar(memory)}
-      ${settings.preset || this.#touched ? nothing : html`<p class="hint">${t("model.suggested")}</p>`}
+      ${settings.preset || settings.minutes !== undefined || this.#touched ? nothing : html`<p class="hint">${t("model.suggested")}</p>`}
     </div>`;
   }
 

@@ -42,6 +42,7 @@ export class TextView extends View {
     "presets",
     "settings",
     "suggested",
+    "plannedTime",
     "model",
     "modelOrigin",
     "trained",

@@ -26,6 +26,7 @@ export class TokensView extends View {
     "messages",
     "settings",
     "suggested",
+    "plannedTime",
     "model",
     "modelOrigin",
     "trained",
@@ -85,13 +86,14 @@ export class TokensView extends View {
   }
 
   #vocabulary(): TemplateResult {
-    const { settings, suggested } = this.state;
+    const { settings } = this.state;
+    const suggested = this.store.suggestedVocabulary;
     return numberField({
       id: "vocabulary",
       label: t("setting.vocabulary"),
-      value: settings.vocabulary ?? suggested.vocabulary,
+      value: settings.vocabulary ?? suggested,
       ...SETTINGS.tokenizer.vocabulary,
-      hint: suggested.vocabulary ? t("tokens.suggested", { count: suggested.vocabulary }) : undefined,
+      hint: suggested ? t("tokens.suggested", { count: suggested }) : undefined,
       onChange: (vocabulary) => this.store.setSettings({ ...settings, tokenizer: "bpe", vocabulary }),
     });
   }

@@ -6,7 +6,7 @@ import { part } from "../../shared/part";
 import { duration, fixed, number, percent, t, time, type Words, wordsOf } from "../i18n";
 import { setNotify } from "../in-background";
 import { goOnWithCpu, mayReplace, modelDiffers, startTraining } from "../prepare";
-import { TRAIN_FIELDS } from "../settings";
+import { type Shape, TRAIN_FIELDS } from "../settings";
 import { GPU_FAILURES, type Message, UNSAVED } from "../state";
 import "./compare-fold";
 import { downloadRun } from "./downloads";
@@ -78,7 +78,7 @@ export class TrainView extends View {
         : running
           ? { label: t("train.pause"), able: phase === "training", act: () => lorito.pause() }
           : {
-              label: canContinue ? t("train.more", { count: shape?.train.steps ?? 0 }) : t("train.start"),
+              label: canContinue ? this.#more(shape?.train) : t("train.start"),
               able: ready && (text !== undefined || modelOrigin === "run"),
               act: () => void startTraining(this.store),
             };
@@ -124,7 +124,18 @@ export class TrainView extends View {
       if (modelDiffers(this.store)) return t("train.differs");
       return progress ? t("train.ended", { step: progress.step }) : "";
     }
-    return plan ? t("train.planned", { count: shape.train.steps, time: duration(plan.seconds) }) : "";
+    return plan ? t("train.planned", { count: this.#steps(shape.train), time: duration(plan.seconds) }) : "";
+  }
+
+  /** With a time, about as many as fit into it. */
+  #steps({ steps, timeLimit }: Shape["train"]): number {
+    return timeLimit === undefined ? steps : (this.state.plan?.steps ?? steps);
+  }
+
+  /** Training goes on for so many steps, or for the time that the user gives. */
+  #more(train: Shape["train"] | undefined): string {
+    if (train?.timeLimit !== undefined) return t("train.moreTime", { time: duration(train.timeLimit) });
+    return t("train.more", { count: train?.steps ?? 0 });
   }
 
   /** Stops training and moves the focus, because the stop button is removed when training ends. */
@@ -225,7 +236,7 @@ export class TrainView extends View {
   #sentence(): string {
     const { shape } = this.store;
     if (!shape) return t("train.settings");
-    return t("train.summary", { ...shape.train, count: shape.train.steps });
+    return t("train.summary", { ...shape.train, count: this.#steps(shape.train) });
   }
 
   /** Adds actions to messages: downloading a run that cannot be saved, or continuing on the CPU after a GPU failure. */

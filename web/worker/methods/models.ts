@@ -48,6 +48,12 @@ export const models = {
     });
   },
 
+  planForTime: async (seconds, chosen) => {
+    if (!current.control) await tuned();
+    await loadFor({ family: chosen.llama ? "llama" : "gpt2" });
+    return engine().session.use((open) => open.planForTime(seconds, chosen));
+  },
+
   checkHalfPrecision: async () => {
     await tuned();
     measured.halfPrecision ??= await exclusively((session) => session.checkHalfPrecision());
