@@ -4,8 +4,12 @@ import { expectNoFault } from "./axe";
 import { expect, test } from "./guard";
 import { drawn, press, step, takeSample } from "./person";
 
-/** How far from the time a run may end here, where the machine does other work, too. */
-const TOLERANCE = 0.15;
+/**
+ * How far from the time a run may end here. Its steps are counted once, by the speed at its beginning, and a machine that does
+ * other work changes its speed later. That the count is right for an even speed, src/train/run/tests.rs tests with a clock of
+ * its own.
+ */
+const TOLERANCE = 0.5;
 
 /** The seconds from now until training has ended. */
 function untilTrained(page: Page): Promise<number> {
