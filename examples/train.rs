@@ -18,7 +18,7 @@ use lorito::{
     ops::Device,
     session::Session,
     tokenizer::Kind,
-    train::{RunEvent, RunResult},
+    train::{RunEvent, RunResult, Threads},
 };
 
 const USAGE: &str = "\
@@ -28,6 +28,7 @@ cargo run --release --example train -- FILE [OPTIONS]
   --steps N               train so many steps
   --out NAME.safetensors  write the model there; checkpoints, too, while it trains
   --preset NAME           tiny (if not given), shakespeare-small, medium or shakespeare
+  --workers N             let at most N processors share each step, as many as help; 1 if not given
   --gpu                   train on the GPU, by Vulkan, Metal or DirectX, instead of on the CPU";
 
 /// Bytes from which on a text gets a BPE tokenizer instead of characters, as on the page.
@@ -42,6 +43,7 @@ struct Options {
     steps: Option<u64>,
     out: Option<PathBuf>,
     preset: Option<String>,
+    workers: Option<usize>,
     gpu: bool,
 }
 
@@ -56,6 +58,7 @@ impl Options {
                 "--steps" => options.steps = Some(value()?.parse().map_err(|_| "--steps needs a whole number")?),
                 "--out" => options.out = Some(value()?.into()),
                 "--preset" => options.preset = Some(value()?),
+                "--workers" => options.workers = Some(value()?.parse().map_err(|_| "--workers needs a whole number")?),
                 "--gpu" => options.gpu = true,
                 _ if argument.starts_with('-') => return Err(format!("{argument} is no option").into()),
                 _ if options.file.as_os_str().is_empty() => options.file = argument.into(),
@@ -98,6 +101,10 @@ fn train(options: &Options, bar: &ProgressBar) -> Result<RunResult, Box<dyn Erro
     let start = Instant::now();
     let clock = || start.elapsed().as_secs_f64();
     let mut session = session(options.gpu)?;
+    if let Some(workers) = options.workers {
+        session.set_crew(Box::<Threads>::default());
+        session.set_workers(workers);
+    }
     let train = prepare(&mut session, options, clock)?;
     session.begin_training(train)?;
     let status = block_on(session.start_run(clock))?;
@@ -113,8 +120,9 @@ fn train(options: &Options, bar: &ProgressBar) -> Result<RunResult, Box<dyn Erro
                 RunEvent::Progress { progress } => {
                     bar.set_position(progress.step - status.start_step);
                     let left = progress.seconds_left.round();
+                    let workers = if progress.workers > 1 { format!(", {} workers", progress.workers) } else { String::new() };
                     bar.set_message(format!(
-                        "loss {:.3}, {:.0} tokens/s, {left} s left",
+                        "loss {:.3}, {:.0} tokens/s{workers}, {left} s left",
                         progress.loss, progress.tokens_per_second
                     ));
                 }
@@ -209,13 +217,14 @@ mod tests {
 
     #[test]
     fn options_are_read() {
-        let options = parse("text.txt --minutes 1.5 --out a.safetensors --preset medium --gpu --steps 7").unwrap();
+        let options = parse("text.txt --minutes 1.5 --out a.safetensors --preset medium --workers 3 --gpu --steps 7").unwrap();
         let expected = Options {
             file: "text.txt".into(),
             minutes: Some(1.5),
             steps: Some(7),
             out: Some("a.safetensors".into()),
             preset: Some("medium".into()),
+            workers: Some(3),
             gpu: true,
         };
         assert_eq!(options, expected);

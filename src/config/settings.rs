@@ -104,6 +104,9 @@ pub const HEAD_WIDTH: Setting = Setting::whole(Model, "headWidth", 16, (2, 256))
 pub const MLP_WIDTH: Setting = Setting::whole(Model, "mlpWidth", 192, (1, 32_768));
 /// The base of the wavelengths of rotary positions.
 pub const ROPE_THETA: Setting = Setting::real(Model, "ropeTheta", 10_000.0, (1.0, 1e9));
+/// The parts of a batch; 0 for as many as suit it. The page has no field for it: it changes speed, and only the last bits
+/// of losses. One is what runs of older files have.
+pub const SHARDS: Setting = Setting::whole(Train, "shards", 1, (0, 64));
 
 use Group::{Adapter, Generate, Model, Tokenizer, Train};
 

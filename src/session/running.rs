@@ -34,6 +34,11 @@ impl Running {
     pub fn is_sampling(&self) -> bool {
         self.sample.is_some()
     }
+
+    /// Reports how many workers computed the last step.
+    pub fn shared_by(&mut self, workers: usize) {
+        self.run.shared_by(workers);
+    }
 }
 
 impl Session {
@@ -49,6 +54,7 @@ impl Session {
         let (queues, unchecked) = (self.engine == Engine::WebGpu, self.self_check.is_some());
         let run = Run::new(status.clone(), self.history()?, queues, unchecked, clock());
         self.model_mut()?.run = Some(Running { run, sample: None, failed: None });
+        self.brief_crew()?;
         Ok(status)
     }
 
@@ -100,7 +106,7 @@ impl Session {
         let began = clock();
         match self.run_mut()?.next(began) {
             Work::Step => {
-                self.step()?;
+                self.shared_step(clock).await?;
                 let now = clock();
                 let run = self.run_mut()?;
                 run.stepped(began, now);
@@ -136,6 +142,7 @@ impl Session {
             Work::Finish => {
                 self.flush(clock, events).await?;
                 let running = self.model_mut()?.run.take().ok_or(Error::NoRun)?;
+                self.rest_crew();
                 events.push(RunEvent::Finished { result: running.run.result() });
             }
         }

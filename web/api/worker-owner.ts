@@ -4,12 +4,12 @@ import { wrap } from "comlink";
 import type { SelfCheckResult, TrainConfig } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
 import { type ErrorCode, LoritoError, markHandled, type Problem, problemOf, rejected } from "../shared/errors";
-import type { EngineInfo, RunRequest, StartOptions, TrainResult, WorkerApi, WorkerEvent } from "../shared/protocol";
+import type { EngineInfo, RunRequest, StartOptions, TrainResult, WorkerApi, WorkerEvent, Workers } from "../shared/protocol";
+import { startWorker } from "../shared/worker-start";
 import { home } from "./home";
 import { Losses } from "./losses";
 import { memoryFailures, noteMemoryFailure } from "./memory-failures";
 import { ReplayLog } from "./replay-log";
-import { startWorker } from "./worker-start";
 
 /** The code of calls that are ended by a change of engine. */
 const changed = "engine-changed" satisfies ErrorCode;
@@ -38,7 +38,7 @@ export interface Seen {
 
 /** One worker, from start to end. */
 class Live {
-  readonly #worker = startWorker();
+  readonly #worker = startWorker(new URL("worker.js", import.meta.url));
   // Every method is async and takes cloneable arguments, so Comlink changes no type.
   readonly #api = wrap(this.#worker) as unknown as WorkerApi;
   readonly #waiting = new Set<(problem: LoritoError) => void>();
@@ -157,7 +157,11 @@ export class WorkerOwner {
    * Starts a run with `config`, or continues the session's run; restarts lost engines, but not after a command that the GPU
    * would reject again.
    */
-  async train(config: TrainConfig | undefined, save: () => Promise<boolean>): Promise<TrainResult> {
+  async train(
+    config: TrainConfig | undefined,
+    workers: Workers,
+    save: () => Promise<boolean>,
+  ): Promise<TrainResult> {
     if (this.training) throw new LoritoError({ code: "busy" });
     this.#request = "go";
     this.#saved = false;
@@ -171,8 +175,8 @@ export class WorkerOwner {
         try {
           return await live.ask((api) =>
             config && !this.#saved
-              ? api.train(config, this.#mayStore, request)
-              : api.continueRun(this.#mayStore, request),
+              ? api.train(config, this.#mayStore, request, workers)
+              : api.continueRun(this.#mayStore, request, workers),
           );
         } catch (thrown) {
           const error = LoritoError.from(thrown);

@@ -29,12 +29,18 @@ export class Deferred {
   readonly #url: URL;
   #linked = false;
   #coming: Promise<void> | undefined;
+  #module: WebAssembly.Module | undefined;
 
   constructor(exports: object, url: URL) {
     this.#exports = exports;
     this.#url = url;
     globalThis.loadDeferred = () => this.#loadNow();
     void this.#loadIfKept();
+  }
+
+  /** The compiled part, once it is loaded, for other workers. */
+  get module(): WebAssembly.Module | undefined {
+    return this.#module;
   }
 
   /** Resolves once the deferred part is loaded. Rejects with "part-missing" if it cannot be fetched; a later call retries. */
@@ -81,5 +87,6 @@ export class Deferred {
     if (this.#linked) return;
     link(this.#exports, module);
     this.#linked = true;
+    this.#module = module;
   }
 }

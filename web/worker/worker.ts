@@ -7,6 +7,7 @@ import { Mutex } from "../shared/mutex";
 import type { WorkerApi } from "../shared/protocol";
 import { Deferred } from "./deferred";
 import { current, emit, engine, underWay } from "./engine";
+import { firstPart } from "./first-part";
 import { answered, chooseEngine, waitLonger, watchGpu } from "./gpu";
 import { useHome } from "./home";
 import { lost, watchForEnd } from "./lost";
@@ -14,7 +15,7 @@ import { machine } from "./machine";
 import { exports } from "./methods/exports";
 import { hub } from "./methods/hub";
 import { measured, models } from "./methods/models";
-import { runs } from "./methods/runs";
+import { runs, workersFor } from "./methods/runs";
 import { texts } from "./methods/texts";
 import { writing } from "./methods/writing";
 import { hurryReadBacks } from "./read-backs";
@@ -57,9 +58,12 @@ const api: WorkerApi = {
     useHome(home ?? "/");
     if (again) waitLonger();
     const choice: EngineChoice = reason && asked ? { engine: asked, reason } : await chooseEngine(asked, attempts);
-    current.deferred = new Deferred(await init(), new URL("lorito_deferred.wasm", import.meta.url));
+    current.module = await firstPart();
+    const exports = await init({ module_or_path: current.module });
+    current.deferred = new Deferred(exports, new URL("lorito_deferred.wasm", import.meta.url));
     const starting = Session.start(choice.engine, machine(choice, memoryFailures));
     const started = await (choice.engine === "webgpu" ? answered(starting) : starting);
+    if (choice.engine === "cpu") started.setWorkers(workersFor("auto"));
     const session = new Guarded(started, watchForEnd);
     current.running = {
       engine: choice.engine,

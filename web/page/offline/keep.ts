@@ -1,6 +1,6 @@
 // Installs the service worker, so that the page opens offline, and offers new versions.
 
-import { trusted } from "../../api/trusted";
+import { trusted } from "../../shared/trusted";
 import type { Problem } from "../../shared/errors";
 import { OPEN_ELSEWHERE, TAKE_OVER } from "../../shared/offline";
 import type { Store } from "../state";
