@@ -120,7 +120,8 @@ fn train(options: &Options, bar: &ProgressBar) -> Result<RunResult, Box<dyn Erro
                 RunEvent::Progress { progress } => {
                     bar.set_position(progress.step - status.start_step);
                     let left = progress.seconds_left.round();
-                    let workers = if progress.workers > 1 { format!(", {} workers", progress.workers) } else { String::new() };
+                    let workers =
+                        if progress.workers > 1 { format!(", {} workers", progress.workers) } else { String::new() };
                     bar.set_message(format!(
                         "loss {:.3}, {:.0} tokens/s{workers}, {left} s left",
                         progress.loss, progress.tokens_per_second
@@ -217,7 +218,8 @@ mod tests {
 
     #[test]
     fn options_are_read() {
-        let options = parse("text.txt --minutes 1.5 --out a.safetensors --preset medium --workers 3 --gpu --steps 7").unwrap();
+        let options =
+            parse("text.txt --minutes 1.5 --out a.safetensors --preset medium --workers 3 --gpu --steps 7").unwrap();
         let expected = Options {
             file: "text.txt".into(),
             minutes: Some(1.5),

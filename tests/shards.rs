@@ -84,7 +84,7 @@ fn results(session: &Session) -> (Vec<StepRecord>, Vec<u32>) {
 fn trained(config: TrainConfig, workers: usize) -> (Vec<StepRecord>, Vec<u32>) {
     let mut session = session();
     session.set_crew(Box::<Threads>::default());
-        session.set_workers(workers);
+    session.set_workers(workers);
     session.begin_training(config).unwrap();
     let took_part = tick(&mut session, STEPS);
     assert!(took_part.contains(&workers), "{workers} workers: {took_part:?}");
@@ -185,7 +185,10 @@ impl Crew for Mortal {
     fn take(&mut self) -> Shares<'_> {
         let loses = self.given > 5 && self.left.get() > 0;
         if loses {
-            (self.given, self.left) = (0, { self.left.set(self.left.get() - 1); self.left.clone() });
+            (self.given, self.left) = (0, {
+                self.left.set(self.left.get() - 1);
+                self.left.clone()
+            });
         }
         Box::pin(async move {
             let mut shares = self.threads.take().await;
@@ -225,7 +228,7 @@ fn a_run_of_an_older_file_has_one_shard_and_its_steps_are_as_they_were() {
     let mut resumed = Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS);
     resumed.restore_run(&checkpoint, &tokens).unwrap();
     resumed.set_crew(Box::<Threads>::default());
-        resumed.set_workers(4);
+    resumed.set_workers(4);
     assert!(tick(&mut resumed, STEPS).iter().all(|&workers| workers == 1));
     assert_eq!(resumed.run_settings().unwrap().shards, 1);
 }

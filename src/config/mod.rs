@@ -252,8 +252,13 @@ pub fn presets(vocabulary: usize) -> Vec<Preset> {
         dropout,
         ..tiny(vocabulary)
     };
-    let train =
-        |steps, batch_size, learning_rate| TrainConfig { steps, batch_size, learning_rate, shards: 0, ..TrainConfig::default() };
+    let train = |steps, batch_size, learning_rate| TrainConfig {
+        steps,
+        batch_size,
+        learning_rate,
+        shards: 0,
+        ..TrainConfig::default()
+    };
     let preset = |name, model, train| Preset { name, model, train, fits: true };
     vec![
         preset("tiny", tiny(vocabulary), train(1000, 8, 2e-3)),

@@ -23,9 +23,7 @@ impl TrainConfig {
         let tokens = self.batch_size * self.window(model.context);
         let operations = model.training_flops(self);
         let suits = |shards: usize| {
-            shards <= most
-                && tokens >= shards * LEAST_TOKENS
-                && operations >= shards as f64 * LEAST_OPERATIONS
+            shards <= most && tokens >= shards * LEAST_TOKENS && operations >= shards as f64 * LEAST_OPERATIONS
         };
         let mut shards = 1;
         while shards < MOST_SHARDS && suits(2 * shards) {

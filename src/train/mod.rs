@@ -22,9 +22,9 @@ pub use optimizer::{Optimizer, OptimizerKind, OptimizerState, Update};
 pub use run::{BestSoFar, Run, RunEvent, RunProgress, RunResult, RunStatus, Work};
 pub use schedule::learning_rate;
 pub use self_check::{SelfCheck, SelfCheckResult};
-pub use shards::{Brief, Crew, Hand, Headcount, Share, Shares, ranges};
 #[cfg(not(target_arch = "wasm32"))]
 pub use shards::Threads;
+pub use shards::{Brief, Crew, Hand, Headcount, Share, Shares, ranges};
 pub use state::{Best, Progress, TextFacts, TrainingState};
 
 use crate::{

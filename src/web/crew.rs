@@ -121,7 +121,7 @@ impl Crew for WorkerCrew {
         let coming = self.crew.take();
         Box::pin(async move {
             let Ok(shares) = JsFuture::from(coming).await else { return Vec::new() };
-            let shares = Array::from(&shares).iter().map(JsValue::unchecked_into::<JsShare>);
+            let shares = Array::from(&shares).into_iter().map(JsValue::unchecked_into::<JsShare>);
             let share = |share: JsShare| {
                 let shards = share.from()..share.to();
                 Share::of_values(count, shards, passes, share.losses().to_vec(), share.sums().to_vec())

@@ -2,7 +2,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use super::{Share, ShardedStep};
+use super::{ShardedStep, Share};
 use crate::{
     config::{LoraConfig, ModelConfig, TrainConfig},
     error::{Error, Result},

@@ -90,7 +90,13 @@ impl<'a> ShardedStep<'a> {
     /// [`Error::TokenOutOfRange`](crate::error::Error::TokenOutOfRange) if the text has ids outside the vocabulary of the
     /// model.
     pub fn new(gpt: &'a Gpt, config: &'a TrainConfig, data: &Dataset, step: u64) -> Result<Self> {
-        Ok(Self { gpt, config, step, batches: data.batches(config, step, &gpt.config)?, count: config.shards_of(&gpt.config) })
+        Ok(Self {
+            gpt,
+            config,
+            step,
+            batches: data.batches(config, step, &gpt.config)?,
+            count: config.shards_of(&gpt.config),
+        })
     }
 
     /// The number of shards.
