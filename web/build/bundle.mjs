@@ -38,7 +38,12 @@ const languages = await checkWords();
 await rm(out, { recursive: true, force: true });
 await cp(web("public"), out, { recursive: true });
 const { metafile } = await build({
-  entryPoints: { main: web("page/main.ts"), worker: web("worker/worker.ts"), hand: web("worker/hand.ts"), style: web("page/style.css") },
+  entryPoints: {
+    main: web("page/main.ts"),
+    worker: web("worker/worker.ts"),
+    hand: web("worker/hand.ts"),
+    style: web("page/style.css"),
+  },
   outdir: out,
   bundle: true,
   format: "esm",

@@ -10,14 +10,15 @@ const patience = { longer: 10_000, times: 10 };
 
 /** One worker of the crew. */
 class HandWorker {
-  readonly #worker = startWorker(new URL("hand.js", import.meta.url));
+  readonly #worker: Worker;
   readonly #changed: () => void;
   #answer: ((share: HandShare | undefined) => void) | undefined;
   /** The share that it computes, undefined if it is lost meanwhile. */
   coming: Promise<HandShare | undefined> | undefined;
   #state: "starting" | "ready" | "lost" = "starting";
 
-  constructor(start: HandStart, changed: () => void) {
+  constructor(script: URL, start: HandStart, changed: () => void) {
+    this.#worker = startWorker(script);
     this.#changed = changed;
     this.#worker.addEventListener("message", ({ data }: MessageEvent<HandShare | typeof handReady>) => {
       if (data === handReady) this.#become("ready");
@@ -57,14 +58,16 @@ class HandWorker {
 }
 
 export class Crew implements CrewOfWorkers {
+  readonly #script: URL;
   readonly #modules: () => Pick<HandStart, "module" | "deferred">;
   #all: HandWorker[] = [];
   /** Those that can compute, in a fixed order until the next step. */
   #ready: HandWorker[] = [];
   #given = 0;
 
-  /** `modules`: the compiled parts of the wasm. */
-  constructor(modules: () => Pick<HandStart, "module" | "deferred">) {
+  /** `script`: the address of hand.js; `modules`: the compiled parts of the wasm. */
+  constructor(script: URL, modules: () => Pick<HandStart, "module" | "deferred">) {
+    this.#script = script;
     this.#modules = modules;
   }
 
@@ -78,7 +81,8 @@ export class Crew implements CrewOfWorkers {
       this.#ready = this.#all.filter(({ ready }) => ready);
     };
     try {
-      for (let hand = 0; hand < hands; hand++) this.#all.push(new HandWorker({ ...this.#modules(), brief }, count));
+      for (let hand = 0; hand < hands; hand++)
+        this.#all.push(new HandWorker(this.#script, { ...this.#modules(), brief }, count));
     } catch (thrown) {
       // Some browsers have no workers within workers: those that there are train.
       console.warn(thrown);

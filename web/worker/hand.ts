@@ -4,7 +4,6 @@ import init, { Hand } from "lorito-wasm";
 import { link } from "./deferred";
 import { type HandStart, type HandTask, handReady } from "./hand-messages";
 
-
 let hand: Hand | undefined;
 
 async function begin({ module, deferred, brief }: HandStart): Promise<void> {

@@ -1,8 +1,8 @@
 // Installs the service worker, so that the page opens offline, and offers new versions.
 
-import { trusted } from "../../shared/trusted";
 import type { Problem } from "../../shared/errors";
 import { OPEN_ELSEWHERE, TAKE_OVER } from "../../shared/offline";
+import { trusted } from "../../shared/trusted";
 import type { Store } from "../state";
 
 /** Milliseconds between two checks for a new version while the page is open; the browser itself checks when it is opened. */

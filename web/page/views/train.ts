@@ -155,7 +155,7 @@ export class TrainView extends View {
           [t("figure.bitsPerByte"), figure(evaluation?.bitsPerByte, 3)],
         ])}
         ${figures([
-          [t("figure.speed"), progress ? number(Math.round(progress.tokensPerSecond)) : "–", this.#workers()],
+          [t("figure.speed"), progress ? number(Math.round(progress.tokensPerSecond)) : "–", ...this.#workers()],
           [t("figure.elapsed"), progress ? duration(progress.elapsedSeconds) : "–"],
           [t("figure.left"), progress && phase !== "idle" ? duration(progress.secondsLeft) : "–"],
           [t("figure.saved"), savedAt === undefined ? "–" : time(savedAt)],
@@ -165,9 +165,9 @@ export class TrainView extends View {
   }
 
   /** How many processors compute each step, where it is more than one. */
-  #workers(): string | undefined {
+  #workers(): [string?] {
     const workers = this.state.progress?.workers ?? 1;
-    return workers > 1 ? t("train.workers", { count: workers }) : undefined;
+    return workers > 1 ? [t("train.workers", { count: workers })] : [];
   }
 
   #table(): TemplateResult {

@@ -43,17 +43,15 @@ async function gather({ engine, session }: Running, workers: Workers): Promise<C
   await session.use((idle) => idle.setWorkers(most));
   if (engine !== "cpu" || most < 2 || !module) return undefined;
   const { Crew } = await part(import("../crew"));
-  const crew = new Crew(() => ({ module, deferred: current.deferred?.module }));
+  // This file is a part of worker.js, beside which hand.js lies.
+  const script = new URL("hand.js", import.meta.url);
+  const crew = new Crew(script, () => ({ module, deferred: current.deferred?.module }));
   await session.use((idle) => idle.setCrew(crew));
   return crew;
 }
 
 /** `begin` prepares the session's run, new or restored; then the loop trains it. */
-async function train(
-  begin: (tools: Running, notes: RunNotes) => Promise<void>,
-  request: RunRequest,
-  workers: Workers,
-) {
+async function train(begin: (tools: Running, notes: RunNotes) => Promise<void>, request: RunRequest, workers: Workers) {
   const tools = engine();
   refuseWhileTraining();
   const control = new RunControl(request);
@@ -113,17 +111,21 @@ export const runs = {
   },
 
   train: (config, save, request, workers) =>
-    train(async ({ session, saver }, notes) => {
-      if (config.lora) await current.deferred?.load();
-      const taught = await session.use((idle) => idle.addTurnTokens());
-      const model = await session.use((idle) => {
-        idle.beginTraining(config);
-        notes.begins(idle);
-        return idle.modelSummary();
-      });
-      if ((config.lora || taught) && model) emit({ event: "adapted", model });
-      await saver.begin(save);
-    }, request, workers),
+    train(
+      async ({ session, saver }, notes) => {
+        if (config.lora) await current.deferred?.load();
+        const taught = await session.use((idle) => idle.addTurnTokens());
+        const model = await session.use((idle) => {
+          idle.beginTraining(config);
+          notes.begins(idle);
+          return idle.modelSummary();
+        });
+        if ((config.lora || taught) && model) emit({ event: "adapted", model });
+        await saver.begin(save);
+      },
+      request,
+      workers,
+    ),
 
   continueRun: (save, request, workers) => train(({ saver }) => saver.goOn(save), request, workers),
 
