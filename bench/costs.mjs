@@ -1,6 +1,6 @@
 // Measures Lorito's costs other than time per step: dispatches, memory, download size, time to the first loss; and
 // generation speed.
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
@@ -107,8 +107,8 @@ export async function memory(browser, tell) {
       ([model, options]) => lorito.planModel(model, options),
       [{ layers, heads, width, context, dropout: 0 }, { batchSize: batch }],
     );
-    const { weights, optimizer, activations } = plan.memory;
-    const predicted = weights + optimizer + activations;
+    const { weights, optimizer, activations, workers } = plan.memory;
+    const predicted = weights + optimizer + activations + workers;
     await train(page, 3, configuration);
     const peak = await page
       .workers()
@@ -120,6 +120,31 @@ export async function memory(browser, tell) {
     tell({ name: "memory", ...about, value: peak, predicted, predictedByMeasured: predicted / peak });
   }
   tell({ name: "memory at context 512 over 256", engine: "webgpu", value: peaks[0] / peaks[1] });
+}
+
+/** Memory of the page's process in training, with each number of workers; on Linux, which tells it by process. */
+export async function workerMemory(browser, { workers = [1, 2] }, tell) {
+  for (const most of workers) {
+    const { page, close } = await prepared(browser, "cpu", configurations.M);
+    const session = await browser.newBrowserCDPSession();
+    // A page of an origin of its own has a process of its own, the youngest renderer.
+    const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+    const pid = Math.max(...processInfo.filter(({ type }) => type === "renderer").map(({ id }) => id));
+    const used = async () => {
+      const rollup = await readFile(`/proc/${pid}/smaps_rollup`, "utf8");
+      return 1024 * Number(rollup.match(/^Pss: *(\d+)/m)[1]);
+    };
+    const before = await used();
+    let largest = 0;
+    const timer = setInterval(async () => {
+      largest = Math.max(largest, await used().catch(() => 0));
+    }, 100);
+    const { workers: taken } = await train(page, 60, configurations.M, { workers: most });
+    clearInterval(timer);
+    await close();
+    const about = { engine: "cpu", configuration: "M", unit: "bytes", workers: Math.max(...taken) };
+    tell({ name: "memory with workers", ...about, value: largest, before });
+  }
 }
 
 /** Detects leaks in a long run: the GPU's buffers and the wasm's memory at several steps. */

@@ -1,5 +1,6 @@
 // Trains Lorito in the browser through its JavaScript API.
 import { openLorito } from "./browser.mjs";
+import { median } from "./configurations.mjs";
 import { runConfig, speedOf } from "./speed.mjs";
 import { textFor } from "./text.mjs";
 
@@ -22,27 +23,38 @@ export async function prepared(browser, engine, configuration, { counting = fals
 }
 
 /** Makes one `train` call; `first`: milliseconds until the first progress event. */
-export function train(page, steps, configuration) {
+export function train(page, steps, configuration, { workers, shards } = {}) {
   return page.evaluate(
     async (options) => {
       const began = performance.now();
       const marks = [];
       const losses = [];
-      const onProgress = ({ step, records }) => {
+      const took = [];
+      const onProgress = ({ step, workers, records }) => {
         marks.push({ step, time: performance.now() });
+        took.push(workers);
         losses.push(...records.map(({ loss }) => loss));
       };
       const result = await lorito.train({ ...options, onProgress });
-      return { ...result, marks, losses, first: marks[0].time - began };
+      return { ...result, marks, losses, workers: took, first: marks[0].time - began };
     },
-    runConfig(steps, configuration),
+    { ...runConfig(steps, configuration), workers, shards },
   );
 }
 
+/** Most of the time so many workers took part. */
+const usual = (workers) => median(workers);
+
 /** Tokens per second over about `seconds` after a warm-up, and the first and the last loss. */
-export async function speedOfLorito(browser, engine, configuration, seconds, address) {
+export async function speedOfLorito(browser, engine, configuration, seconds, { address, ...sharing } = {}) {
   const { page, close } = await prepared(browser, engine, configuration, { address });
-  const speed = await speedOf((steps) => train(page, steps, configuration), configuration, seconds);
+  let workers = [];
+  const measured = async (steps) => {
+    const run = await train(page, steps, configuration, sharing);
+    workers = run.workers;
+    return run;
+  };
+  const speed = await speedOf(measured, configuration, seconds);
   await close();
-  return speed;
+  return { ...speed, about: `${usual(workers)} workers` };
 }

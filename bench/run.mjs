@@ -1,6 +1,7 @@
 // `cargo xtask bench [--peers] [--only NAME,NAME] [--take lorito,jax,tfjs,nanogpt] [--before ADDRESS] [--seconds N]
-// [--rounds N]`: prints one JSON line a measurement. `--peers`: only the comparisons, and a table of them at the end.
+// [--rounds N] [--workers N,N]`: prints one JSON line a measurement. `--peers`: only the comparisons, and a table of them at the end.
 // `--before`: the address, with its last slash, of another build of Lorito; comparisons measure it in turn with this one.
+// `--workers`: the numbers of workers of the CPU engine, measured in turn, for example 1,2,4; without it, as the page chooses.
 import os from "node:os";
 import { parseArgs } from "node:util";
 import { launch } from "./browser.mjs";
@@ -14,6 +15,7 @@ import {
   selfCheck,
   size,
   submissions,
+  workerMemory,
 } from "./costs.mjs";
 import { speeds } from "./speeds.mjs";
 import { table } from "./table.mjs";
@@ -28,6 +30,7 @@ const { values: given } = parseArgs({
     take: { type: "string", default: all.join() },
     seconds: { type: "string", default: "10" },
     rounds: { type: "string", default: "3" },
+    workers: { type: "string" },
   },
 });
 const options = {
@@ -35,6 +38,7 @@ const options = {
   before: given.before,
   seconds: Number(given.seconds),
   rounds: Number(given.rounds),
+  workers: given.workers?.split(",").map(Number),
 };
 
 const tell = (measurement) => console.log(JSON.stringify(measurement));
@@ -68,6 +72,7 @@ const costs = {
   submissions: (browser) => submissions(browser, "S", tell),
   "M-submissions": (browser) => submissions(browser, "M", tell),
   "L-submissions": (browser) => submissions(browser, "L", tell),
+  "worker-memory": (browser) => workerMemory(browser, options, tell),
   "long-run": (browser) => longRun(browser, tell),
   views: (browser) => views(browser, "cpu", options, tell),
   generation: (browser) => generation(browser, "cpu", options, tell),

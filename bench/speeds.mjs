@@ -34,18 +34,23 @@ async function speedOfPeer(browser, [, module, device, isolated], configuration,
  * `take`: which of lorito, jax, tfjs and nanogpt are measured. `before`: the address of another build of Lorito that is
  * measured in turn with this one. Returns the rows of the table.
  */
-export async function speeds(browser, name, engine, { take, before, seconds, rounds }, tell) {
+export async function speeds(browser, name, engine, { take, before, seconds, rounds, workers }, tell) {
   const configuration = configurations[name];
   const takers = peers[engine]
     .filter(([, module]) => take.includes(module))
     .map((peer) => ({ name: peer[0], run: () => speedOfPeer(browser, peer, configuration, seconds), taken: [] }));
-  const lorito = (name, address) => ({
+  const lorito = (name, how) => ({
     name,
-    run: () => speedOfLorito(browser, engine, configuration, seconds, address),
+    run: () => speedOfLorito(browser, engine, configuration, seconds, how),
     taken: [],
   });
-  if (before) takers.unshift(lorito(`${engine} before`, before));
-  if (take.includes("lorito")) takers.unshift(lorito(engine));
+  if (before) takers.unshift(lorito(`${engine} before`, { address: before }));
+  // The others are compared with the first: the largest number of workers.
+  const numbers = engine === "cpu" ? workers?.toSorted((a, b) => a - b) : undefined;
+  for (const workers of numbers ?? []) takers.unshift(lorito(`${engine}, workers: ${workers}`, { workers }));
+  // Without shards, as before there were any.
+  if (numbers) takers.push(lorito(`${engine}, one shard`, { workers: 1, shards: 1 }));
+  else if (take.includes("lorito")) takers.unshift(lorito(engine));
   const speedsOf = ({ taken }) => taken.map(({ tokensPerSecond }) => tokensPerSecond);
   for (let round = 0; round < rounds; round++) {
     for (const taker of takers) {

@@ -18,7 +18,7 @@ use lorito::{
     ops::Device,
     session::Session,
     tokenizer::Kind,
-    train::{RunEvent, RunResult},
+    train::{RunEvent, RunResult, Threads},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -33,6 +33,7 @@ cargo run --release --example train -- FILE [OPTIONS]
   --tokenizer KIND        char, byte, or the size of a BPE vocabulary
   --set NAME=VALUE        a setting of model or training, by its name in JavaScript; several times for several
   --seed N                the seed of weights, windows and dropout
+  --workers N             let at most N processors share each step, as many as help; 1 if not given
   --gpu                   train on the GPU, by Vulkan, Metal or DirectX, instead of on the CPU";
 
 /// Bytes from which on a text gets a BPE tokenizer instead of characters, as on the page.
@@ -49,6 +50,7 @@ struct Options {
     preset: Option<String>,
     tokenizer: Option<Tokens>,
     set: Vec<(String, Value)>,
+    workers: Option<usize>,
     gpu: bool,
 }
 
@@ -85,6 +87,7 @@ impl Options {
                 }
                 "--set" => options.set.push(setting(&value()?).ok_or("--set needs NAME=NUMBER")?),
                 "--seed" => options.set.extend(setting(&format!("seed={}", value()?))),
+                "--workers" => options.workers = Some(value()?.parse().map_err(|_| "--workers needs a whole number")?),
                 "--gpu" => options.gpu = true,
                 _ if argument.starts_with('-') => return Err(format!("{argument} is no option").into()),
                 _ if options.file.as_os_str().is_empty() => options.file = argument.into(),
@@ -137,6 +140,10 @@ fn train(options: &Options, bar: &ProgressBar) -> Result<Trained, Box<dyn Error>
     let start = Instant::now();
     let clock = || start.elapsed().as_secs_f64();
     let mut session = session(options.gpu)?;
+    if let Some(workers) = options.workers {
+        session.set_crew(Box::<Threads>::default());
+        session.set_workers(workers);
+    }
     let train = prepare(&mut session, options, clock)?;
     session.begin_training(train)?;
     let status = block_on(session.start_run(clock))?;
@@ -154,8 +161,10 @@ fn train(options: &Options, bar: &ProgressBar) -> Result<Trained, Box<dyn Error>
                     bar.set_length(progress.end_step - status.start_step);
                     bar.set_position(progress.step - status.start_step);
                     let left = progress.seconds_left.round();
+                    let workers =
+                        if progress.workers > 1 { format!(", {} workers", progress.workers) } else { String::new() };
                     bar.set_message(format!(
-                        "loss {:.3}, {:.0} tokens/s, {left} s left",
+                        "loss {:.3}, {:.0} tokens/s{workers}, {left} s left",
                         progress.loss, progress.tokens_per_second
                     ));
                 }
@@ -282,7 +291,7 @@ mod tests {
 
     #[test]
     fn options_are_read() {
-        let options = parse("text.txt --minutes 1.5 --out a.safetensors --preset medium --gpu --steps 7 --seed 3 --set width=32 --tokenizer 512").unwrap();
+        let options = parse("text.txt --minutes 1.5 --out a.safetensors --preset medium --workers 3 --gpu --steps 7 --seed 3 --set width=32 --tokenizer 512").unwrap();
         let expected = Options {
             file: "text.txt".into(),
             minutes: Some(1.5),
@@ -291,6 +300,7 @@ mod tests {
             preset: Some("medium".into()),
             tokenizer: Some((Kind::Bpe, Some(512))),
             set: vec![("seed".into(), 3.into()), ("width".into(), 32.into())],
+            workers: Some(3),
             gpu: true,
         };
         assert_eq!(options, expected);

@@ -27,6 +27,7 @@ mod run;
 mod session;
 mod settings;
 mod shaders;
+mod shards;
 mod side_by_side;
 mod smollm2;
 mod token_ids;

@@ -38,12 +38,37 @@ impl ModelConfig {
         most.min(LEAST_LOGITS + left)
     }
 
+    /// Estimates the bytes that training holds with at most so many workers.
+    pub fn memory_of_workers(&self, run: &TrainConfig, limits: &Limits, engine: Engine, most: usize) -> Memory {
+        let alone = self.memory_within(run, limits, engine);
+        let others = self.workers_that_fit(run, limits, engine).min(run.shards_of(self)).min(most.max(1)) - 1;
+        Memory { workers: others as u64 * self.bytes_of_worker(run), ..alone }
+    }
+
+    /// Returns how many workers can share the steps of a run within these limits; 1 where only one computes.
+    pub fn workers_that_fit(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> usize {
+        if engine != Engine::Cpu {
+            return 1;
+        }
+        let left = limits.total.saturating_sub(self.memory(run, engine).total());
+        usize::try_from(left / self.bytes_of_worker(run)).unwrap_or(usize::MAX - 1).saturating_add(1)
+    }
+
+    /// The bytes of each further worker: the weights, gradients and activations of a shard, and both sides of a message
+    /// with weights and gradients; the moments, the cache and the saved weights are the first worker's alone.
+    fn bytes_of_worker(&self, run: &TrainConfig) -> u64 {
+        let flat = 4 * self.parameters();
+        let trained = 4 * run.lora.map_or(self.parameters(), |lora| lora.parameters(self).0);
+        let alone = self.memory(run, Engine::Cpu);
+        MODULE + alone.total() - 2 * trained - flat
+    }
+
     fn memory_with(&self, run: &TrainConfig, engine: Engine, bytes_of_logits: u64) -> Memory {
         let TrainConfig { batch_size, half_precision, .. } = *run;
         let architecture = self.architecture();
         let flat = architecture.parameters();
         // The trained weights, and the sums of an adapter and the model's matrices.
-        let (trained, sums) = run.lora.map_or((flat, 0), |lora| lora.parameters(self));
+        let (trained, adapted) = run.lora.map_or((flat, 0), |lora| lora.parameters(self));
         let Architecture { attention, mlp, .. } = &architecture;
         let [vocabulary, context, layers, width] =
             [self.vocabulary, self.context, self.layers, self.width].map(|value| value as u64);
@@ -51,7 +76,10 @@ impl ModelConfig {
             [attention.heads, attention.query_width(), attention.joint_width()].map(|value| value as u64);
         let [mlp_width, first_width] = [mlp.width, mlp.first_width()].map(|value| value as u64);
         let window = run.window(self.context) as u64;
-        let tokens = batch_size as u64 * window;
+        // The CPU engine computes one shard of a batch at a time, and has a buffer of gradients for each level of their sum.
+        let shards = if engine == Engine::Cpu { run.shards_of(self) } else { 1 };
+        let sums = u64::from(shards.next_power_of_two().ilog2()) + 1;
+        let tokens = batch_size.div_ceil(shards) as u64 * window;
         // Per token and layer the backward pass needs: the residual before and after attention and both norms' output
         // (4 widths), queries, keys and values, before the norm of heads too where there is one, attention's output, the
         // MLP before and after its activation; the norms' means and deviations; and for attention one sum per head on the
@@ -70,10 +98,11 @@ impl ModelConfig {
         let (spared, copy) = if half_precision { (halved / 2, flat / 2) } else { (0, 0) };
         Memory {
             weights: 4 * flat,
-            // Gradient and AdamW's two moments.
-            optimizer: 3 * 4 * trained,
+            // Gradients and AdamW's two moments.
+            optimizer: 4 * (sums + 2) * trained,
             // Also another copy of the weights while they are saved, and the best weights.
-            activations: 4 * (layers * block + temporary + logits + cache + flat + sums + trained + copy - spared),
+            activations: 4 * (layers * block + temporary + logits + cache + flat + adapted + trained + copy - spared),
+            workers: 0,
             largest_buffer: 4 * undivided(&architecture, engine).max(tokens * first_width).max(logits),
         }
     }
@@ -140,6 +169,9 @@ fn undivided(architecture: &Architecture, engine: Engine) -> u64 {
     }
 }
 
+/// The bytes of a further worker's program and browser thread, about.
+const MODULE: u64 = 16 << 20;
+
 /// The bytes of logits that may be held at once on every engine.
 pub const LEAST_LOGITS: u64 = 32 << 20;
 
@@ -162,14 +194,16 @@ pub struct Memory {
     /// Everything else: activations kept for the backward pass, gradients of activations, logits, the KV cache,
     /// and copies of the weights.
     pub activations: u64,
+    /// What the other workers hold that share the steps: each a copy of the model, gradients and activations.
+    pub workers: u64,
     /// The largest single buffer, which counts in one of the others too.
     pub largest_buffer: u64,
 }
 
 impl Memory {
-    /// The sum of weights, optimizer state and activations.
+    /// The sum of weights, optimizer state, activations and workers.
     pub fn total(&self) -> u64 {
-        self.weights + self.optimizer + self.activations
+        self.weights + self.optimizer + self.activations + self.workers
     }
 }
 

@@ -5,6 +5,7 @@ mod lora;
 mod memory;
 mod nearest;
 pub mod settings;
+mod shards;
 mod time_plan;
 
 use serde::{Deserialize, Serialize};
@@ -142,6 +143,12 @@ pub struct TrainConfig {
     pub window_length: usize,
     /// Number of passes whose gradients are averaged into one step.
     pub gradient_accumulation: usize,
+    /// The parts of each batch whose gradients the CPU engine computes by themselves, so that several workers can share a
+    /// step; 0 for as many as suit model and batch ([`TrainConfig::shards_of`]). The order of the sums depends on it, and
+    /// never on the number of workers.
+    #[serde(skip_serializing_if = "is_one")]
+    #[cfg_attr(target_arch = "wasm32", tsify(optional))]
+    pub shards: usize,
     /// Peak learning rate, reached after `warmup_steps`.
     pub learning_rate: f64,
     /// How the learning rate falls after its peak.
@@ -189,6 +196,7 @@ impl Default for TrainConfig {
             batch_size: BATCH_SIZE.default as usize,
             window_length: WINDOW_LENGTH.default as usize,
             gradient_accumulation: GRADIENT_ACCUMULATION.default as usize,
+            shards: SHARDS.default as usize,
             learning_rate: LEARNING_RATE.default,
             decay: Decay::Cosine,
             warmup_steps: WARMUP_STEPS.default as u64,
@@ -287,8 +295,13 @@ pub fn presets(vocabulary: usize) -> Vec<Preset> {
         dropout,
         ..tiny(vocabulary)
     };
-    let train =
-        |steps, batch_size, learning_rate| TrainConfig { steps, batch_size, learning_rate, ..TrainConfig::default() };
+    let train = |steps, batch_size, learning_rate| TrainConfig {
+        steps,
+        batch_size,
+        learning_rate,
+        shards: 0,
+        ..TrainConfig::default()
+    };
     let preset = |name, model, train| Preset { name, model, train, fits: true };
     vec![
         preset("tiny", tiny(vocabulary), train(1000, 8, 2e-3)),
@@ -374,6 +387,10 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
+fn is_one(value: &usize) -> bool {
+    *value == 1
+}
+
 fn is_true(value: &bool) -> bool {
     *value
 }
@@ -393,6 +410,7 @@ impl TrainConfig {
         settings::WINDOW_LENGTH.check(self.window_length as f64)?;
         settings::BATCH_SIZE.check(self.batch_size as f64)?;
         settings::GRADIENT_ACCUMULATION.check(self.gradient_accumulation as f64)?;
+        settings::SHARDS.check(self.shards as f64)?;
         settings::LEARNING_RATE.check(self.learning_rate)?;
         settings::WARMUP_STEPS.check(self.warmup_steps as f64)?;
         settings::WEIGHT_DECAY.check(self.weight_decay)?;

@@ -106,6 +106,9 @@ pub const MLP_WIDTH: Setting = Setting::whole(Model, "mlpWidth", 192, (1, 32_768
 pub const ROPE_THETA: Setting = Setting::real(Model, "ropeTheta", 10_000.0, (1.0, 1e9));
 /// The time of a run in seconds, up to a year. The page has a choice of its own for it.
 pub const TIME_LIMIT: Setting = Setting::real(Train, "timeLimit", 300.0, (1.0, 31_536_000.0));
+/// The parts of a batch; 0 for as many as suit it. The page has no field for it: it changes speed, and only the last bits
+/// of losses. One is what runs of older files have.
+pub const SHARDS: Setting = Setting::whole(Train, "shards", 1, (0, 64));
 
 use Group::{Adapter, Generate, Model, Tokenizer, Train};
 

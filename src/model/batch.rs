@@ -1,5 +1,7 @@
 //! A batch: windows of token ids, checked against the vocabulary, because kernels index tables by them unchecked.
 
+use std::ops::Range;
+
 use crate::{
     error::{Error, Result},
     ops::IGNORED,
@@ -42,6 +44,13 @@ impl Ids {
         self.numbers.len() / self.windows
     }
 
+    /// Returns some of the windows.
+    pub fn part(&self, windows: Range<usize>) -> Self {
+        let (time, count) = (self.time(), windows.len());
+        let numbers = self.numbers[windows.start * time..windows.end * time].to_vec();
+        Self { numbers, windows: count, vocabulary: self.vocabulary }
+    }
+
     /// Returns the size of the vocabulary, which all ids are below.
     pub fn vocabulary(&self) -> usize {
         self.vocabulary
@@ -53,6 +62,8 @@ impl Ids {
 pub struct Targets {
     numbers: Vec<u32>,
     vocabulary: usize,
+    /// The number of targets that count in the batch that these are a part of; none if they are a whole one.
+    of_batch: Option<usize>,
 }
 
 impl Targets {
@@ -62,7 +73,19 @@ impl Targets {
     /// [`Error::TokenOutOfRange`] for an id from `vocabulary` on.
     pub fn new(numbers: Vec<u32>, vocabulary: usize) -> Result<Self> {
         check(&numbers, vocabulary, |id| id == IGNORED as u32)?;
-        Ok(Self { numbers, vocabulary })
+        Ok(Self { numbers, vocabulary, of_batch: None })
+    }
+
+    /// Returns the targets of some windows, each of `time` tokens, for their part of the batch's loss: the sum over their
+    /// targets, divided by the number of targets that count in the whole batch.
+    pub fn part(&self, windows: Range<usize>, time: usize) -> Self {
+        let numbers = self.numbers[windows.start * time..windows.end * time].to_vec();
+        Self { numbers, vocabulary: self.vocabulary, of_batch: Some(self.mean_over()) }
+    }
+
+    /// Returns the number of targets that the mean loss is taken over: those that count, or of a part those of its batch.
+    pub fn mean_over(&self) -> usize {
+        self.of_batch.unwrap_or_else(|| self.counted())
     }
 
     /// Returns the ids, `[windows * time]`.

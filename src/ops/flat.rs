@@ -169,6 +169,22 @@ impl Flat {
         }
     }
 
+    /// The elements of an undivided array of the CPU; none of another.
+    pub fn as_slice(&self) -> Option<&[f32]> {
+        match &self.parts[..] {
+            [Tensor::Cpu(part)] => Some(part.values()),
+            _ => None,
+        }
+    }
+
+    /// The elements of an undivided array of the CPU, for writing; none of another.
+    pub fn as_mut_slice(&mut self) -> &mut [f32] {
+        match &mut self.parts[..] {
+            [Tensor::Cpu(part)] => part.values_mut(),
+            _ => &mut [],
+        }
+    }
+
     /// Copies the array into new memory on the same device.
     pub fn copied(&self) -> Self {
         self.map(|part| match part {

@@ -121,6 +121,29 @@ impl Gradients {
         self.passes += other.passes;
     }
 
+    /// Adds the gradients of another part of the same batches, on the CPU.
+    ///
+    /// # Panics
+    /// When the buffers have another length or number of passes, or are a GPU's.
+    pub fn add_part(&mut self, other: &Self) {
+        let (Store::Cpu(sums), Store::Cpu(values)) = (&mut self.store, &other.store) else { mixed() };
+        assert_eq!((sums.len(), self.passes), (values.len(), other.passes), "gradients of another step");
+        sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+    }
+
+    /// The sums of all gradients on the CPU; none on a GPU.
+    pub fn as_slice(&self) -> Option<&[f32]> {
+        match &self.store {
+            Store::Cpu(flat) => Some(flat),
+            Store::Gpu { .. } => None,
+        }
+    }
+
+    /// Makes a buffer of the CPU that holds given sums, as after `passes` passes.
+    pub fn from_values(values: Vec<f32>, passes: usize) -> Self {
+        Self { store: Store::Cpu(values), adding: true, passes }
+    }
+
     /// The number of batches whose gradients the buffer sums.
     pub fn passes(&self) -> usize {
         self.passes

@@ -85,7 +85,7 @@ fn pass(
     let (rows, vocabulary) = (hidden.dims()[0], vocabulary(tokens));
     assert_eq!(targets.as_slice().len(), rows, "a target for each row");
     assert!(targets.vocabulary() <= vocabulary, "targets of {} tokens for {vocabulary}", targets.vocabulary());
-    let scale = 1.0 / targets.counted().max(1) as f32;
+    let scale = 1.0 / targets.mean_over().max(1) as f32;
     match hidden {
         Tensor::Cpu(hidden) => {
             let (loss, gradient) = pass_on_cpu(hidden, tokens, targets.as_slice(), scale, gradients);

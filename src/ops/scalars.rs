@@ -51,6 +51,20 @@ impl Scalars {
         scalar
     }
 
+    /// The values so far on the CPU; empty on a GPU, which keeps them until they are read back.
+    pub fn as_slice(&self) -> &[f32] {
+        match &self.place {
+            Place::Cpu(values) => values,
+            Place::Gpu(..) => &[],
+        }
+    }
+
+    /// Adds a scalar of the CPU with a value.
+    pub fn push(&mut self, value: f32) {
+        let scalar = self.add();
+        self.set(scalar, value);
+    }
+
     /// Writes a scalar on the CPU.
     pub(super) fn set(&mut self, scalar: Scalar, value: f32) {
         let Place::Cpu(values) = &mut self.place else { mixed() };

@@ -14,6 +14,7 @@ mod pretrained;
 mod running;
 mod self_check;
 mod slow_motion;
+mod team;
 mod text;
 mod time_plan;
 mod training;
@@ -39,6 +40,7 @@ use crate::{
     warm_up,
 };
 use cpu_writer::CpuWriter;
+use team::Team;
 
 pub use cpu_writer::WritingTimes;
 pub use inspecting::{InspectedToken, Inspection, LensRow, MapPoint, NearToken, TokenChoice, TokenMap};
@@ -227,6 +229,10 @@ pub struct Session {
     self_check: Option<(String, SelfCheck)>,
     /// The keys of the kernels that have been checked.
     checked: Vec<String>,
+    /// The workers that may share a run's steps.
+    team: Option<Team>,
+    /// How many workers may train together, this session included.
+    most_workers: usize,
 }
 
 /// The sizes that the speed of products depends on: the tokens of a pass, as a power of two, and the model's width.
@@ -266,6 +272,8 @@ impl Session {
             writing: None,
             self_check: None,
             checked: Vec::new(),
+            team: None,
+            most_workers: 1,
         }
     }
 
@@ -381,7 +389,7 @@ impl Session {
             parameters: model.parameters(),
             parts: model.architecture().parts(),
             trained_parameters: train.lora.map_or(model.parameters(), |lora| lora.parameters(model).0),
-            memory: model.memory_within(train, &limits, self.engine),
+            memory: model.memory_of_workers(train, &limits, self.engine, self.most_workers),
             seconds_per_step,
             steps,
             seconds: train.time_limit.unwrap_or(seconds_per_step * steps as f64),

@@ -34,6 +34,11 @@ impl Running {
     pub fn is_sampling(&self) -> bool {
         self.sample.is_some()
     }
+
+    /// Reports how many workers computed the last step.
+    pub fn shared_by(&mut self, workers: usize) {
+        self.run.shared_by(workers);
+    }
 }
 
 impl Session {
@@ -54,6 +59,7 @@ impl Session {
             run.limit_time(seconds, config.warmup_steps, now);
         }
         self.model_mut()?.run = Some(Running { run, sample: None, failed: None });
+        self.brief_crew()?;
         Ok(status)
     }
 
@@ -105,7 +111,7 @@ impl Session {
         let began = clock();
         match self.run_mut()?.next(began) {
             Work::Step => {
-                self.step()?;
+                self.shared_step(clock).await?;
                 let now = clock();
                 let run = self.run_mut()?;
                 run.stepped(began, now);
@@ -149,6 +155,7 @@ impl Session {
             Work::Finish => {
                 self.flush(clock, events).await?;
                 let running = self.model_mut()?.run.take().ok_or(Error::NoRun)?;
+                self.rest_crew();
                 events.push(RunEvent::Finished { result: running.run.result() });
             }
         }

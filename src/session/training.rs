@@ -6,6 +6,7 @@ use super::{Model, Session};
 use crate::{
     chat,
     config::TrainConfig,
+    device::Engine,
     error::{Error, Result},
     formats,
     train::{Dataset, Evaluation, RunStatus, StepRecord, TextFacts, held_back_bits_per_byte},
@@ -48,8 +49,11 @@ impl Session {
         };
         data.check(context)?;
         self.adapt(&config)?;
-        let summary = self.corpus.summary();
+        let (summary, on_cpu) = (self.corpus.summary(), self.engine == Engine::Cpu);
         let model = self.model_mut()?;
+        // Kept as it is chosen now: a later version might choose otherwise, and a resumed run has the same sums.
+        let shards = if on_cpu { config.shards_of(&model.gpt.config) } else { 1 };
+        let config = TrainConfig { shards, ..config };
         if summary.documents > 0 {
             model.facts = TextFacts {
                 documents: summary.documents,

@@ -1,5 +1,7 @@
 //! Makes batches of token ids: seeded random or shuffled windows for training, fixed windows for evaluation.
 
+use std::ops::Range;
+
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
@@ -8,7 +10,7 @@ use super::{
     order::shuffled,
 };
 use crate::{
-    config::{Order, TrainConfig},
+    config::{ModelConfig, Order, TrainConfig},
     error::{Error, Result},
     model::{Ids, Targets},
     ops::IGNORED,
@@ -46,6 +48,11 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Returns some of the windows, whose loss is their part of the batch's.
+    pub fn part(&self, windows: Range<usize>) -> Self {
+        Self { inputs: self.inputs.part(windows.clone()), targets: self.targets.part(windows, self.inputs.time()) }
+    }
+
     /// Returns at most `most` tokens of a batch of one window: its beginning or, if no target there counts, the tokens
     /// that end with the first target that does.
     ///
@@ -143,6 +150,17 @@ impl Dataset {
             starts[0] = self.next_that_counts(starts[0], context);
         }
         self.windows_at(Side::Train, &starts, context, vocabulary)
+    }
+
+    /// Draws the batches of all passes of the step after `step` of a run with these settings.
+    ///
+    /// # Errors
+    /// [`Error::TokenOutOfRange`] if an id is outside the vocabulary of the model.
+    pub fn batches(&self, run: &TrainConfig, step: u64, model: &ModelConfig) -> Result<Vec<Batch>> {
+        let (context, vocabulary) = (run.window(model.context), model.vocabulary);
+        (0..run.gradient_accumulation as u64)
+            .map(|pass| self.batch_of(run, run.batch_size, context, step, pass, vocabulary))
+            .collect()
     }
 
     /// Draws positions until a target counts in the window, up to a limit.

@@ -12,6 +12,7 @@ mod order;
 mod run;
 mod schedule;
 mod self_check;
+mod shards;
 mod state;
 
 pub use answers::{Answers, ContextRanges, Side};
@@ -24,6 +25,9 @@ pub use optimizer::{Optimizer, OptimizerKind, OptimizerState, Update};
 pub use run::{BestSoFar, Pace, Run, RunEvent, RunProgress, RunResult, RunStatus, Work};
 pub use schedule::learning_rate;
 pub use self_check::{SelfCheck, SelfCheckResult};
+#[cfg(not(target_arch = "wasm32"))]
+pub use shards::Threads;
+pub use shards::{Brief, Crew, Hand, Headcount, Share, Shares, ranges};
 pub use state::{Best, Progress, TextFacts, TrainingState};
 
 use crate::{
@@ -32,6 +36,7 @@ use crate::{
     model::Gpt,
     ops::{Dropout, Flat, Gradients, Precision, Scalars},
 };
+use shards::ShardedStep;
 
 /// Share of the training work that all evaluations of a run may cost, with room to spare under the promised 10 %:
 /// a validation window costs a third of a training window (no backward pass).
@@ -53,8 +58,8 @@ pub struct Trainer {
     /// AdamW's state takes twice the memory of the weights; there is none before the first step, so that a model that
     /// only generates does not pay for it.
     optimizer: Option<Box<dyn Optimizer>>,
-    /// The gradient buffer of the last step, for reuse.
-    spare: Option<Gradients>,
+    /// Gradient buffers of the last step, for reuse: one, or as many as a sum of shards needs.
+    spare: Vec<Gradients>,
     history: History,
     /// Steps whose scalars have not been read back: (step, learning rate, passes). Their scalars are the losses of the
     /// passes and the gradient norm.
@@ -102,7 +107,7 @@ impl Trainer {
                 updates: 0,
             },
             optimizer: None,
-            spare: None,
+            spare: Vec::new(),
             history: History::default(),
             unread: Vec::new(),
             scalars: Scalars::new(&gpt.device()),
@@ -197,21 +202,66 @@ impl Trainer {
         &mut self.history
     }
 
+    /// Returns the number of shards of the steps of this run: 1 on the GPU, which computes batches as a whole.
+    pub fn shards(&self, gpt: &Gpt) -> usize {
+        if gpt.device().gpu().is_some() { 1 } else { self.progress.config.shards_of(&gpt.config) }
+    }
+
     /// Queues one optimizer step on the windows that follow from the seed of the run and the step number.
     ///
     /// # Errors
     /// [`Error::TextTooShort`] or [`Error::NothingToLearn`] if no window can be drawn; [`Error::TokenOutOfRange`] if
     /// the text has ids outside the vocabulary of the model.
     pub fn step(&mut self, gpt: &mut Gpt, data: &Dataset) -> Result<()> {
-        let config = &self.progress.config;
-        let context = config.window(gpt.config.context);
-        data.check(context)?;
-        let step = self.progress.step;
-        let batches = (0..config.gradient_accumulation as u64)
-            .map(|pass| data.batch_of(config, config.batch_size, context, step, pass, gpt.config.vocabulary))
-            .collect::<Result<Vec<_>>>()?;
-        self.step_on(gpt, &batches);
+        let Progress { config, step, .. } = &self.progress;
+        data.check(config.window(gpt.config.context))?;
+        if self.shards(gpt) == 1 {
+            let batches = data.batches(config, *step, &gpt.config)?;
+            self.step_on(gpt, &batches);
+            return Ok(());
+        }
+        let config = config.clone();
+        let sharded = ShardedStep::new(gpt, &config, data, *step)?;
+        let share = sharded.share(0..sharded.count(), &mut self.spare);
+        let (losses, gradients, tokens) = sharded.joined(vec![share], &mut self.spare);
+        self.apply_shards(gpt, &losses, gradients, tokens);
         Ok(())
+    }
+
+    /// Takes the same step as [`Trainer::step`], to the bit, with the help of so many hands of a crew.
+    ///
+    /// # Errors
+    /// As [`Trainer::step`].
+    pub async fn step_with(&mut self, gpt: &mut Gpt, data: &Dataset, crew: &mut dyn Crew, hands: usize) -> Result<()> {
+        let shards = self.shards(gpt);
+        // An array in several buffers is larger than what a crew is for.
+        let (Some(weights), true) = (gpt.trained_flat().as_slice(), shards > 1 && hands > 0) else {
+            return self.step(gpt, data);
+        };
+        let (config, step) = (self.progress.config.clone(), self.progress.step);
+        data.check(config.window(gpt.config.context))?;
+        let sharded = ShardedStep::new(gpt, &config, data, step)?;
+        let mut ranges = ranges(shards, hands + 1).into_iter();
+        // The first range is never the longest, and the optimizer's is the most work besides.
+        let own = ranges.next().unwrap_or_default();
+        for (hand, range) in ranges.enumerate() {
+            crew.give(hand, step, range, weights);
+        }
+        let share = sharded.share(own, &mut self.spare);
+        let mut shares = crew.take().await;
+        shares.push(share);
+        let (losses, gradients, tokens) = sharded.joined(shares, &mut self.spare);
+        self.apply_shards(gpt, &losses, gradients, tokens);
+        Ok(())
+    }
+
+    fn apply_shards(&mut self, gpt: &mut Gpt, losses: &[f32], gradients: Gradients, tokens: usize) {
+        self.history.tokens += tokens as u64;
+        losses.iter().for_each(|&loss| self.scalars.push(loss));
+        self.losses += losses.len();
+        self.apply(gpt, gradients);
+        // Those that came from a crew are not kept: a sum needs one for each level of its tree.
+        self.spare.truncate(1 + self.shards(gpt).ilog2() as usize);
     }
 
     /// Queues one optimizer step on the given batches, whose gradients are averaged.
@@ -229,7 +279,7 @@ impl Trainer {
     pub fn gradient(&mut self, gpt: &mut Gpt, batches: &[Batch], first_pass: usize) -> Gradients {
         let Progress { config, step, .. } = &self.progress;
         gpt.set_precision(if config.half_precision { Precision::Half } else { Precision::Single });
-        let mut gradients = self.spare.take().unwrap_or_else(|| gpt.gradients());
+        let mut gradients = self.spare.pop().unwrap_or_else(|| gpt.gradients());
         gradients.start();
         for (pass, batch) in (first_pass as u64..).zip(batches) {
             let dropout = dropout_of(gpt.config.dropout, config.seed, *step, pass);
@@ -246,7 +296,7 @@ impl Trainer {
     /// computed.
     pub fn apply(&mut self, gpt: &mut Gpt, gradients: Gradients) {
         if gradients.passes() == 0 {
-            self.spare = Some(gradients);
+            self.spare.push(gradients);
             return;
         }
         // The best weights are about to change: keep a copy of them.
@@ -263,7 +313,7 @@ impl Trainer {
         *step += 1;
         *updates += 1;
         self.unread.push((*step, learning_rate, std::mem::take(&mut self.losses)));
-        self.spare = Some(gradients);
+        self.spare.push(gradients);
     }
 
     /// Waits for the queued steps and returns their losses, gradient norms and learning rates. It returns nothing
@@ -384,7 +434,7 @@ impl Trainer {
             *gpt.trained_flat_mut() = flat.copied();
             gpt.weights_changed();
             self.optimizer = None;
-            self.spare = None;
+            self.spare.clear();
             self.progress.updates = 0;
         }
     }

@@ -6,6 +6,7 @@
 
 mod adapter;
 mod copied;
+mod crew;
 mod date;
 mod files;
 mod inspecting;

@@ -266,7 +266,7 @@ test("on a device with little memory limits are lower, and every preset fits", a
     const plans = [];
     for (const { model, train, fits } of await lorito.presets()) {
       const { memory } = await lorito.planModel({ ...model, vocabulary: 4096 }, train);
-      plans.push({ fits, total: memory.weights + memory.optimizer + memory.activations });
+      plans.push({ fits, total: memory.weights + memory.optimizer + memory.activations + memory.workers });
     }
     return plans;
   });

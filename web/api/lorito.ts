@@ -2,7 +2,7 @@
  * Lorito's public API, `window.lorito`: everything that the page does, for the page's own views and for other scripts.
  * README.md shows a complete session.
  */
-import type { AdapterLosses, ChatMessage, Copied, History, LeftOut, Passage } from "lorito-wasm";
+import type { AdapterLosses, ChatMessage, Copied, History, LeftOut, Passage, TrainConfig } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
 import { markHandled, problemOf } from "../shared/errors";
 import { part } from "../shared/part";
@@ -74,8 +74,8 @@ export class Lorito extends Models {
    * Trains for `steps` more steps; omitted settings are as in nanoGPT. Rejects with "busy" during training, and with
    * "diverged" when the loss is no longer a number; the model is then restored from the last checkpoint.
    */
-  async train({ onProgress, ...config }: TrainOptions = {}): Promise<TrainResult> {
-    return this.trainModel(given(config), onProgress);
+  async train({ onProgress, workers, ...config }: TrainOptions = {}): Promise<TrainResult> {
+    return this.trainModel({ ...given(config), shards: config.shards ?? 0 } as TrainConfig, workers, onProgress);
   }
 
   /** Pauses training before its next step. */

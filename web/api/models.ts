@@ -42,7 +42,7 @@ export class Models extends OwnRuns {
 
   /** The memory and time that a model and its training would take. Rejects if they are impossible. */
   planModel(model: NewModel & { vocabulary?: number }, train: Partial<TrainConfig>): Promise<Plan> {
-    return this.owner.ask((api) => api.planModel(model, given(train)));
+    return this.owner.ask((api) => api.planModel(model, { ...given(train), shards: train.shards ?? 0 } as TrainConfig));
   }
 
   /**

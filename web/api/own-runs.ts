@@ -1,7 +1,7 @@
 // The part of the public API that saves and restores runs: those in the browser's storage, and the one in the page's memory.
 import type { TrainConfig } from "lorito-wasm";
 import { LoritoError, orNone } from "../shared/errors";
-import type { Progress, RunSummary, TrainResult } from "../shared/protocol";
+import type { Progress, RunSummary, TrainResult, Workers } from "../shared/protocol";
 import type { RunRecord } from "../shared/record";
 import { runHolder } from "./events";
 import { RunLock } from "./lock";
@@ -24,11 +24,12 @@ export class OwnRuns extends Texts {
 
   protected trainModel(
     config: TrainConfig | undefined,
+    workers: Workers = "auto",
     onProgress?: (progress: Progress) => void,
   ): Promise<TrainResult> {
     if (this.owner.training) throw new LoritoError({ code: "busy" });
     this.onProgress = onProgress;
-    return this.owner.train(config, () => this.#lock.take());
+    return this.owner.train(config, workers, () => this.#lock.take());
   }
 
   /** The newest run, if it was interrupted by a reload or a crash, or stopped; otherwise null. */
@@ -64,13 +65,14 @@ export class OwnRuns extends Texts {
    */
   async continueRun({
     onProgress,
+    workers,
     run,
-  }: Pick<TrainOptions, "onProgress"> & { run?: string | undefined } = {}): Promise<TrainResult> {
+  }: Pick<TrainOptions, "onProgress" | "workers"> & { run?: string | undefined } = {}): Promise<TrainResult> {
     if (this.owner.training) throw new LoritoError({ code: "busy" });
     const { model } = this.owner.replay;
     const isOpen = model !== undefined && "run" in model && (run === undefined || run === model.run);
     if (!isOpen) await this.restoreRun(run);
-    return this.trainModel(undefined, onProgress);
+    return this.trainModel(undefined, workers, onProgress);
   }
 
   /** Deletes a run from the browser's storage, the newest or `run`. A model of it that is open stays open. */

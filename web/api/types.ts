@@ -43,6 +43,7 @@ import type {
   RunSummary,
   SavedModel,
   TrainResult,
+  Workers,
 } from "../shared/protocol";
 
 export type {
@@ -167,6 +168,11 @@ export type OpenedModel = ModelSummary & { vocabSize: number; notices: Problem[]
 export type AddedText = TextSummary & { notices: Problem[] };
 
 export interface TrainOptions extends Partial<TrainConfig> {
+  /**
+   * How many workers may share each step on the processor; "auto" by default. Losses do not depend on it, to the bit: the
+   * parts that a batch is computed in (`shards`) are the run's own, however many compute them.
+   */
+  workers?: Workers | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 

@@ -4,7 +4,15 @@ import { wrap } from "comlink";
 import type { SelfCheckResult, TrainConfig } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
 import { type ErrorCode, LoritoError, markHandled, type Problem, problemOf, rejected } from "../shared/errors";
-import type { EngineInfo, RunRequest, StartOptions, TrainResult, WorkerApi, WorkerEvent } from "../shared/protocol";
+import type {
+  EngineInfo,
+  RunRequest,
+  StartOptions,
+  TrainResult,
+  WorkerApi,
+  WorkerEvent,
+  Workers,
+} from "../shared/protocol";
 import { startWorker } from "../shared/worker-start";
 import { home } from "./home";
 import { Losses } from "./losses";
@@ -157,7 +165,7 @@ export class WorkerOwner {
    * Starts a run with `config`, or continues the session's run; restarts lost engines, but not after a command that the GPU
    * would reject again.
    */
-  async train(config: TrainConfig | undefined, save: () => Promise<boolean>): Promise<TrainResult> {
+  async train(config: TrainConfig | undefined, workers: Workers, save: () => Promise<boolean>): Promise<TrainResult> {
     if (this.training) throw new LoritoError({ code: "busy" });
     this.#request = "go";
     this.#saved = false;
@@ -171,8 +179,8 @@ export class WorkerOwner {
         try {
           return await live.ask((api) =>
             config && !this.#saved
-              ? api.train(config, this.#mayStore, request)
-              : api.continueRun(this.#mayStore, request),
+              ? api.train(config, this.#mayStore, request, workers)
+              : api.continueRun(this.#mayStore, request, workers),
           );
         } catch (thrown) {
           const error = LoritoError.from(thrown);

@@ -57,6 +57,12 @@ export interface StartOptions {
   memoryFailures?: Record<string, number> | undefined;
 }
 
+/**
+ * How many workers may share the steps of a run on the processor, at most; how many do is measured. "auto": as many as the
+ * machine has processors, but one that is left for other work where there are more than two.
+ */
+export type Workers = number | "auto";
+
 /** The state that the user requests for a run in training. */
 export type RunRequest = "go" | "pause" | "stop";
 
@@ -268,9 +274,9 @@ export interface WorkerApi {
   /** Allows this tab to write runs to the browser's storage; an unsaved run is saved now. */
   mayStore(): Promise<void>;
   /** `save`: whether this tab may write the run to the browser's storage. */
-  train(config: TrainConfig, save: boolean, request: RunRequest): Promise<TrainResult>;
+  train(config: TrainConfig, save: boolean, request: RunRequest, workers: Workers): Promise<TrainResult>;
   /** Continues the session's run to its last step. */
-  continueRun(save: boolean, request: RunRequest): Promise<TrainResult>;
+  continueRun(save: boolean, request: RunRequest, workers: Workers): Promise<TrainResult>;
   control(request: RunRequest): Promise<void>;
 
   /** `prompt`: a text, or token ids. */

@@ -30,11 +30,13 @@ export interface Running {
 /** The parts of the worker's state that change. */
 export const current: {
   running: Running | undefined;
+  /** The compiled first part of the wasm, for other workers. */
+  module: WebAssembly.Module | undefined;
   /** The deferred part of the wasm, once the first part is loaded. */
   deferred: WasmPart | undefined;
   /** The control of the run in training. */
   control: RunControl | undefined;
-} = { running: undefined, deferred: undefined, control: undefined };
+} = { running: undefined, module: undefined, deferred: undefined, control: undefined };
 
 export function engine(): Running {
   if (!current.running) throw { code: "internal", reason: "the engine has not started" } satisfies Problem;

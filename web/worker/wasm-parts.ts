@@ -36,6 +36,7 @@ export class WasmPart {
   readonly #url: URL;
   #linked = false;
   #coming: Promise<void> | undefined;
+  #module: WebAssembly.Module | undefined;
 
   /** `exports`: those of the first module; `beside`: the address of a file in the same folder. */
   constructor(name: PartName, exports: Promise<object>, beside: string) {
@@ -46,6 +47,11 @@ export class WasmPart {
     void exports.then((known) => {
       globalThis[loader] = () => this.#loadNow(known);
     });
+  }
+
+  /** The compiled part, once it is loaded, for other workers. */
+  get module(): WebAssembly.Module | undefined {
+    return this.#module;
   }
 
   /** Resolves once the part is loaded. Rejects with "part-missing" if it cannot be fetched; a later call retries. */
@@ -93,5 +99,6 @@ export class WasmPart {
     if (this.#linked) return;
     link(this.#name, exports, module);
     this.#linked = true;
+    this.#module = module;
   }
 }

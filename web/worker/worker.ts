@@ -6,6 +6,7 @@ import { problemOf, rejected } from "../shared/errors";
 import { Mutex } from "../shared/mutex";
 import type { WorkerApi } from "../shared/protocol";
 import { current, emit, engine, underWay } from "./engine";
+import { firstPart } from "./first-part";
 import { answered, chooseEngine, waitLonger, watchGpu } from "./gpu";
 import { useHome } from "./home";
 import { lost, watchForEnd } from "./lost";
@@ -13,7 +14,7 @@ import { machine } from "./machine";
 import { exports } from "./methods/exports";
 import { hub } from "./methods/hub";
 import { measured, models } from "./methods/models";
-import { runs } from "./methods/runs";
+import { runs, workersFor } from "./methods/runs";
 import { texts } from "./methods/texts";
 import { writing } from "./methods/writing";
 import { hurryReadBacks } from "./read-backs";
@@ -57,14 +58,17 @@ const api: WorkerApi = {
     useHome(home ?? "/");
     if (again) waitLonger();
     const choice: EngineChoice = reason && asked ? { engine: asked, reason } : await chooseEngine(asked, attempts);
-    const exports = init();
+    const module = firstPart();
+    const exports = module.then((compiled) => init({ module_or_path: compiled }));
     const gpuPart = new WasmPart("gpu", exports, import.meta.url);
     const deferred = new WasmPart("deferred", exports, import.meta.url);
     await Promise.all([exports, choice.engine === "webgpu" && gpuPart.load()]);
+    current.module = await module;
     current.deferred = deferred;
     void deferred.loadIfKept();
     const starting = Session.start(choice.engine, machine(choice, memoryFailures));
     const started = await (choice.engine === "webgpu" ? answered(starting) : starting);
+    if (choice.engine === "cpu") started.setWorkers(workersFor("auto"));
     const session = new Guarded(started, watchForEnd);
     current.running = {
       engine: choice.engine,

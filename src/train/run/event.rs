@@ -74,6 +74,8 @@ pub struct RunProgress {
     pub milliseconds_per_step: f64,
     /// Wall time spent training so far, without pauses.
     pub elapsed_seconds: f64,
+    /// The number of workers that computed the last step.
+    pub workers: usize,
     /// Estimated time to the end of the run, with its evaluations, samples and checkpoints.
     pub seconds_left: f64,
     /// Time of evaluations divided by time of steps, since the run was begun or resumed.

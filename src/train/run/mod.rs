@@ -84,6 +84,8 @@ pub struct Run {
     last_progress: f64,
     last_evaluation: Option<u64>,
     validation_loss: Option<f32>,
+    /// The number of workers of the last step.
+    workers: usize,
     throughput: Throughput,
     saves: SaveSchedule,
     /// Until the number of steps has been adapted to it.
@@ -114,6 +116,7 @@ impl Run {
             last_progress: f64::NEG_INFINITY,
             last_evaluation: evaluation.map(|evaluation| evaluation.step),
             validation_loss: evaluation.and_then(|evaluation| evaluation.validation_loss),
+            workers: 1,
             throughput: Throughput::new(status.seconds),
             saves: SaveSchedule::new(now),
             limit: None,
@@ -205,6 +208,11 @@ impl Run {
         self.step += 1;
         self.unread += 1;
         self.unsaved = true;
+    }
+
+    /// Reports how many workers computed the last step.
+    pub fn shared_by(&mut self, workers: usize) {
+        self.workers = workers;
     }
 
     /// Reports the losses of all steps done, for which the caller waited from `began` to `now`.
@@ -318,6 +326,7 @@ impl Run {
             tokens_per_second: self.throughput.tokens_per_second(),
             milliseconds_per_step: 1000.0 * self.throughput.seconds_for(tokens_per_step),
             elapsed_seconds: self.throughput.elapsed_seconds(),
+            workers: self.workers,
             seconds_left: self.throughput.seconds_left(end_step.saturating_sub(self.step) * tokens_per_step),
             evaluation_share: self.throughput.evaluation_share(),
             records: std::mem::take(&mut self.records),

@@ -122,8 +122,8 @@ export class ModelView extends View {
   #costs(): TemplateResult | typeof nothing {
     const { plan, settings, text } = this.state;
     if (!plan) return nothing;
-    const { weights, optimizer, activations } = plan.memory;
-    const memory = { weights, optimizer, activations, text: plan.textBytes };
+    const { weights, optimizer, activations, workers } = plan.memory;
+    const memory = { weights, optimizer, activations, workers, text: plan.textBytes };
     return html`<div class="costs">
       ${figures([
         [t("model.figure.parameters"), plan.parameters],
@@ -184,11 +184,15 @@ function counted({ layers, heads, width, context }: Omit<ModelConfig, "vocabular
 /** Memory in bytes by use: the model and its training, and the text with its token ids. */
 type Shares = Omit<Memory, "largestBuffer"> & { text: number };
 
-const sum = ({ weights, optimizer, activations, text }: Shares): number => weights + optimizer + activations + text;
+const sum = ({ weights, optimizer, activations, workers, text }: Shares): number =>
+  weights + optimizer + activations + workers + text;
 
-/** The four parts of memory in one bar; the same numbers are listed beside it. */
+/** The parts of memory in one bar; the same numbers are listed beside it. */
 function memoryBar(shares: Shares): TemplateResult {
-  const parts = (["weights", "optimizer", "activations", "text"] as const).map((name) => [name, shares[name]] as const);
+  const parts = (["weights", "optimizer", "activations", "workers", "text"] as const)
+    // Other processors take part only on the CPU engine.
+    .filter((name) => name !== "workers" || shares.workers > 0)
+    .map((name) => [name, shares[name]] as const);
   const total = sum(shares);
   let from = 0;
   return html`<div class="memory">

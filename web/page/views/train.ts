@@ -166,13 +166,19 @@ export class TrainView extends View {
           [t("figure.bitsPerByte"), figure(evaluation?.bitsPerByte, 3)],
         ])}
         ${figures([
-          [t("figure.speed"), progress ? number(Math.round(progress.tokensPerSecond)) : "–"],
+          [t("figure.speed"), progress ? number(Math.round(progress.tokensPerSecond)) : "–", ...this.#workers()],
           [t("figure.elapsed"), progress ? duration(progress.elapsedSeconds) : "–"],
           [t("figure.left"), progress && phase !== "idle" ? duration(progress.secondsLeft) : "–"],
           [t("figure.saved"), savedAt === undefined ? "–" : time(savedAt)],
         ])}
       </div>
       ${overfitting(this.store)}`;
+  }
+
+  /** How many processors compute each step, where it is more than one. */
+  #workers(): [string?] {
+    const workers = this.state.progress?.workers ?? 1;
+    return workers > 1 ? [t("train.workers", { count: workers })] : [];
   }
 
   #table(): TemplateResult {

@@ -2,7 +2,8 @@
 import type { SelfCheckResult } from "lorito-wasm";
 import { type Problem, problemOf, readingFile } from "../../shared/errors";
 import { part } from "../../shared/part";
-import type { RunRequest, WorkerApi, WorkerEvent } from "../../shared/protocol";
+import type { RunRequest, WorkerApi, WorkerEvent, Workers } from "../../shared/protocol";
+import type { Crew } from "../crew";
 import { current, emit, engine, exclusively, type Running, refuseWhileTraining } from "../engine";
 import { lost } from "../lost";
 import { namesOf } from "../opening";
@@ -25,16 +26,42 @@ function emitOfRun(event: WorkerEvent): void {
   if (event.event === "progress") current.deferred?.loadAhead();
 }
 
+/** The most workers that are worth starting. */
+const mostWorkers = 8;
+
+/** How many workers may train together. Where there are more than two processors, one is left for other work. */
+export function workersFor(asked: Workers): number {
+  const processors = navigator.hardwareConcurrency || 1;
+  const all = asked === "auto" ? (processors > 2 ? processors - 1 : processors) : asked;
+  return Math.max(1, Math.min(all, mostWorkers));
+}
+
+/** Lets other workers share the steps of the next run on the processor; they start when the run does. */
+async function gather({ engine, session }: Running, workers: Workers): Promise<Crew | undefined> {
+  const { module } = current;
+  const most = workersFor(workers);
+  await session.use((idle) => idle.setWorkers(most));
+  if (engine !== "cpu" || most < 2 || !module) return undefined;
+  const { Crew } = await part(import("../crew"));
+  // This file is a part of worker.js, beside which hand.js lies.
+  const script = new URL("hand.js", import.meta.url);
+  const crew = new Crew(script, () => ({ module, deferred: current.deferred?.module }));
+  await session.use((idle) => idle.setCrew(crew));
+  return crew;
+}
+
 /** `begin` prepares the session's run, new or restored; then the loop trains it. */
-async function train(begin: (tools: Running, notes: RunNotes) => Promise<void>, request: RunRequest) {
+async function train(begin: (tools: Running, notes: RunNotes) => Promise<void>, request: RunRequest, workers: Workers) {
   const tools = engine();
   refuseWhileTraining();
   const control = new RunControl(request);
   const notes = new RunNotes();
   current.control = control;
+  let crew: Crew | undefined;
   try {
     await tuned();
     await begin(tools, notes);
+    crew = await gather(tools, workers);
     await shaders.writing;
     const emit = (event: WorkerEvent) => {
       notes.add(event);
@@ -49,6 +76,7 @@ async function train(begin: (tools: Running, notes: RunNotes) => Promise<void>, 
     await record(tools, notes);
     return result;
   } finally {
+    crew?.end();
     current.control = undefined;
   }
 }
@@ -82,20 +110,24 @@ export const runs = {
     await saveAgain();
   },
 
-  train: (config, save, request) =>
-    train(async ({ session, saver }, notes) => {
-      if (config.lora) await current.deferred?.load();
-      const taught = await session.use((idle) => idle.addTurnTokens());
-      const model = await session.use((idle) => {
-        idle.beginTraining(config);
-        notes.begins(idle);
-        return idle.modelSummary();
-      });
-      if ((config.lora || taught) && model) emit({ event: "adapted", model });
-      await saver.begin(save);
-    }, request),
+  train: (config, save, request, workers) =>
+    train(
+      async ({ session, saver }, notes) => {
+        if (config.lora) await current.deferred?.load();
+        const taught = await session.use((idle) => idle.addTurnTokens());
+        const model = await session.use((idle) => {
+          idle.beginTraining(config);
+          notes.begins(idle);
+          return idle.modelSummary();
+        });
+        if ((config.lora || taught) && model) emit({ event: "adapted", model });
+        await saver.begin(save);
+      },
+      request,
+      workers,
+    ),
 
-  continueRun: (save, request) => train(({ saver }) => saver.goOn(save), request),
+  continueRun: (save, request, workers) => train(({ saver }) => saver.goOn(save), request, workers),
 
   returnToBest: async () => {
     await exclusively((session) => session.returnToBest());

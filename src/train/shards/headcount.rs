@@ -1,0 +1,163 @@
+//! Decides how many workers take part in each step, by the time that steps take with each number of them. The machine may
+//! have fewer idle processors than it says, and a small step more messages than arithmetic. Times are in seconds.
+
+/// How often each number is tried; its fastest step counts. One slow step is enough to know.
+const TRIES: usize = 3;
+const SLOW: f64 = 2.0;
+/// A further worker must save this share of a step.
+const LEAST_GAIN: f64 = 0.04;
+/// A choice is tried anew after this time, or after so many times the time that the trial took, if that is longer.
+const VALID: f64 = 30.0;
+const VALID_TRIALS: f64 = 15.0;
+
+/// The numbers of workers that are worth trying: each computes fewer shards one after another than the one before.
+fn useful(shards: usize, available: usize) -> Vec<usize> {
+    let rounds = |workers: usize| shards.div_ceil(workers);
+    (1..=available.max(1)).filter(|&workers| workers == 1 || rounds(workers) < rounds(workers - 1)).collect()
+}
+
+/// The number of workers for each step.
+#[derive(Debug, Clone)]
+pub struct Headcount {
+    shards: usize,
+    available: usize,
+    /// The numbers on trial, and the times of the fastest steps with each.
+    candidates: Vec<usize>,
+    times: Vec<f64>,
+    /// The number of steps of the trial.
+    tried: usize,
+    /// The time that the trial took.
+    spent: f64,
+    /// The choice, and how long it still holds.
+    chosen: Option<(usize, f64)>,
+}
+
+impl Headcount {
+    /// Begins with one worker and a step of so many shards.
+    pub fn new(shards: usize) -> Self {
+        let mut new = Self {
+            shards,
+            available: 1,
+            candidates: Vec::new(),
+            times: Vec::new(),
+            tried: 0,
+            spent: 0.0,
+            chosen: None,
+        };
+        new.try_anew();
+        new
+    }
+
+    fn try_anew(&mut self) {
+        self.candidates = useful(self.shards, self.available);
+        self.times = vec![f64::INFINITY; self.candidates.len()];
+        (self.tried, self.spent, self.chosen) = (0, 0.0, None);
+    }
+
+    /// Returns the number of workers for the next step, of which so many are available.
+    pub fn next(&mut self, available: usize) -> usize {
+        if available != self.available {
+            self.available = available;
+            self.try_anew();
+        }
+        // The largest number first, so that a worker's first, slower step is in the round that counts least.
+        self.chosen.map_or(self.candidates[self.candidates.len() - 1 - self.tried % self.candidates.len()], |it| it.0)
+    }
+
+    /// Reports the time of a step with so many workers.
+    pub fn took(&mut self, workers: usize, seconds: f64) {
+        if let Some((_, left)) = &mut self.chosen {
+            *left -= seconds;
+            if *left <= 0.0 && self.candidates.len() > 1 {
+                self.try_anew();
+            }
+            return;
+        }
+        let Some(at) = self.candidates.iter().position(|&candidate| candidate == workers) else { return };
+        self.times[at] = self.times[at].min(seconds);
+        self.tried += 1;
+        self.spent += seconds;
+        let slowest = self.times.iter().copied().filter(|time| time.is_finite()).fold(0.0, f64::max);
+        let tries = if slowest > SLOW { 1 } else { TRIES };
+        if self.tried >= tries * self.candidates.len() {
+            self.chosen = Some((self.best(), VALID.max(VALID_TRIALS * self.spent)));
+        }
+    }
+
+    /// The largest number each worker of which was worth it.
+    fn best(&self) -> usize {
+        let mut best = 0;
+        for at in 1..self.candidates.len() {
+            if self.times[at] < (1.0 - LEAST_GAIN) * self.times[best] {
+                best = at;
+            }
+        }
+        self.candidates[best]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes steps on a machine of so many idle processors and returns the numbers of workers.
+    fn steps(headcount: &mut Headcount, available: usize, processors: usize, count: usize) -> Vec<usize> {
+        let step = |_| {
+            let workers = headcount.next(available);
+            let rounds = 8usize.div_ceil(workers) as f64;
+            // Workers without a processor of their own take turns, and each costs a message.
+            let turns = (workers as f64 / processors as f64).max(1.0);
+            headcount.took(workers, 0.01 * rounds * turns + 0.001 * workers as f64);
+            workers
+        };
+        (0..count).map(step).collect()
+    }
+
+    #[test]
+    fn as_many_workers_as_help_are_found_in_the_first_steps() {
+        for (available, processors, best) in [(2, 2, 2), (4, 2, 2), (3, 1, 1), (7, 8, 4), (8, 8, 8), (1, 4, 1)] {
+            let taken = steps(&mut Headcount::new(8), available, processors, 40);
+            assert_eq!(taken[20..], [best; 20], "{available} workers, {processors} processors");
+        }
+    }
+
+    #[test]
+    fn only_numbers_with_fewer_rounds_are_tried() {
+        assert_eq!(useful(8, 7), [1, 2, 3, 4]);
+        assert_eq!(useful(8, 100), [1, 2, 3, 4, 8]);
+        assert_eq!(useful(1, 4), [1]);
+        assert_eq!(useful(8, 0), [1]);
+    }
+
+    #[test]
+    fn another_number_of_available_workers_is_tried_at_once() {
+        let mut headcount = Headcount::new(8);
+        assert_eq!(steps(&mut headcount, 1, 4, 10), [1; 10]);
+        assert_eq!(steps(&mut headcount, 4, 4, 40)[30..], [4; 10]);
+        // Two were lost.
+        assert_eq!(steps(&mut headcount, 2, 4, 20)[10..], [2; 10]);
+    }
+
+    #[test]
+    fn a_machine_that_becomes_busy_is_noticed() {
+        let mut headcount = Headcount::new(8);
+        assert_eq!(steps(&mut headcount, 2, 2, 20)[10..], [2; 10]);
+        let taken = steps(&mut headcount, 2, 1, 600);
+        assert_eq!(taken[590..], [1; 10]);
+        // It is tried again for a small share of the time.
+        assert!(steps(&mut headcount, 2, 1, 1000).iter().filter(|&&workers| workers == 2).count() < 20);
+    }
+
+    #[test]
+    fn slow_steps_are_tried_once() {
+        let mut headcount = Headcount::new(8);
+        let tried: Vec<usize> = (0..4)
+            .map(|_| {
+                let workers = headcount.next(2);
+                headcount.took(workers, 10.0 / workers as f64);
+                workers
+            })
+            .collect();
+        assert_eq!(tried, [2, 1, 2, 2]);
+    }
+}
