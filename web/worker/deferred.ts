@@ -29,7 +29,7 @@ export class Deferred {
   readonly #url: URL;
   #linked = false;
   #coming: Promise<void> | undefined;
-  #module: WebAssembly.Module | undefined;
+  #tell: (module: WebAssembly.Module) => void = () => {};
 
   constructor(exports: object, url: URL) {
     this.#exports = exports;
@@ -38,10 +38,10 @@ export class Deferred {
     void this.#loadIfKept();
   }
 
-  /** The compiled part, once it is loaded, for other workers. */
-  get module(): WebAssembly.Module | undefined {
-    return this.#module;
-  }
+  /** Resolves with the compiled part once something has loaded it, for other workers. */
+  readonly loaded = new Promise<WebAssembly.Module>((resolve) => {
+    this.#tell = resolve;
+  });
 
   /** Resolves once the deferred part is loaded. Rejects with "part-missing" if it cannot be fetched; a later call retries. */
   load(): Promise<void> {
@@ -87,6 +87,6 @@ export class Deferred {
     if (this.#linked) return;
     link(this.#exports, module);
     this.#linked = true;
-    this.#module = module;
+    this.#tell(module);
   }
 }
