@@ -17,6 +17,7 @@ import {
   submissions,
   workerMemory,
 } from "./costs.mjs";
+import { processorTime } from "./processor-time.mjs";
 import { speeds } from "./speeds.mjs";
 import { table } from "./table.mjs";
 import { views } from "./views.mjs";
@@ -72,6 +73,9 @@ const costs = {
   submissions: (browser) => submissions(browser, "S", tell),
   "M-submissions": (browser) => submissions(browser, "M", tell),
   "L-submissions": (browser) => submissions(browser, "L", tell),
+  "processor-time": async (browser) => {
+    for (const name of ["S", "M", "L"]) await processorTime(browser, name, tell);
+  },
   "worker-memory": (browser) => workerMemory(browser, options, tell),
   "long-run": (browser) => longRun(browser, tell),
   views: (browser) => views(browser, "cpu", options, tell),

@@ -181,7 +181,7 @@ test("workers start under the page's policy", async ({ page }) => {
   const seen = await watched(page);
   await open(page, "cpu");
   await prepared(page);
-  await trained(page, { ...run, workers: 2 });
+  await trained(page, { ...run, steps: 600, evalEvery: 600, workers: 2 });
   expect(seen.tasks).toBeGreaterThan(0);
   expect(violations).toEqual([]);
 });

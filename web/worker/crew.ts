@@ -17,7 +17,7 @@ class HandWorker {
   coming: Promise<HandShare | undefined> | undefined;
   #state: "starting" | "ready" | "lost" = "starting";
 
-  constructor(script: URL, start: HandStart, changed: () => void) {
+  constructor(script: URL, start: Promise<HandStart>, changed: () => void) {
     this.#worker = startWorker(script);
     this.#changed = changed;
     this.#worker.addEventListener("message", ({ data }: MessageEvent<HandShare | typeof handReady>) => {
@@ -30,7 +30,7 @@ class HandWorker {
         this.lose();
       });
     }
-    this.#worker.postMessage(start);
+    void start.then((start) => this.#worker.postMessage(start));
   }
 
   get ready(): boolean {
@@ -59,14 +59,14 @@ class HandWorker {
 
 export class Crew implements CrewOfWorkers {
   readonly #script: URL;
-  readonly #modules: () => Pick<HandStart, "module" | "deferred">;
+  readonly #modules: () => Promise<Pick<HandStart, "module" | "deferred">>;
   #all: HandWorker[] = [];
   /** Those that can compute, in a fixed order until the next step. */
   #ready: HandWorker[] = [];
   #given = 0;
 
   /** `script`: the address of hand.js; `modules`: the compiled parts of the wasm. */
-  constructor(script: URL, modules: () => Pick<HandStart, "module" | "deferred">) {
+  constructor(script: URL, modules: () => Promise<Pick<HandStart, "module" | "deferred">>) {
     this.#script = script;
     this.#modules = modules;
   }
@@ -80,9 +80,9 @@ export class Crew implements CrewOfWorkers {
     const count = () => {
       this.#ready = this.#all.filter(({ ready }) => ready);
     };
+    const start = this.#modules().then((modules) => ({ ...modules, brief }));
     try {
-      for (let hand = 0; hand < hands; hand++)
-        this.#all.push(new HandWorker(this.#script, { ...this.#modules(), brief }, count));
+      for (let hand = 0; hand < hands; hand++) this.#all.push(new HandWorker(this.#script, start, count));
     } catch (thrown) {
       // Some browsers have no workers within workers: those that there are train.
       console.warn(thrown);

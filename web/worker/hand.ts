@@ -1,8 +1,8 @@
 // A worker that computes gradients for the one that trains (crew.ts). It has a copy of the model in a module of its own,
 // and holds neither optimizer nor run.
 import init, { Hand } from "lorito-wasm";
-import { link } from "./wasm-parts";
 import { type HandStart, type HandTask, handReady } from "./hand-messages";
+import { link } from "./wasm-parts";
 
 let hand: Hand | undefined;
 

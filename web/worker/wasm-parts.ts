@@ -36,7 +36,7 @@ export class WasmPart {
   readonly #url: URL;
   #linked = false;
   #coming: Promise<void> | undefined;
-  #module: WebAssembly.Module | undefined;
+  #tell: (module: WebAssembly.Module) => void = () => {};
 
   /** `exports`: those of the first module; `beside`: the address of a file in the same folder. */
   constructor(name: PartName, exports: Promise<object>, beside: string) {
@@ -49,10 +49,10 @@ export class WasmPart {
     });
   }
 
-  /** The compiled part, once it is loaded, for other workers. */
-  get module(): WebAssembly.Module | undefined {
-    return this.#module;
-  }
+  /** Resolves with the compiled part once something has loaded it, for other workers. */
+  readonly loaded = new Promise<WebAssembly.Module>((resolve) => {
+    this.#tell = resolve;
+  });
 
   /** Resolves once the part is loaded. Rejects with "part-missing" if it cannot be fetched; a later call retries. */
   load(): Promise<void> {
@@ -99,6 +99,6 @@ export class WasmPart {
     if (this.#linked) return;
     link(this.#name, exports, module);
     this.#linked = true;
-    this.#module = module;
+    this.#tell(module);
   }
 }

@@ -45,7 +45,8 @@ async function gather({ engine, session }: Running, workers: Workers): Promise<C
   const { Crew } = await part(import("../crew"));
   // This file is a part of worker.js, beside which hand.js lies.
   const script = new URL("hand.js", import.meta.url);
-  const crew = new Crew(script, () => ({ module, deferred: current.deferred?.module }));
+  // They need the deferred part, which comes once the run has taken steps: the first must not wait for it.
+  const crew = new Crew(script, async () => ({ module, deferred: await current.deferred?.loaded }));
   await session.use((idle) => idle.setCrew(crew));
   return crew;
 }
