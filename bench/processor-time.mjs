@@ -28,7 +28,7 @@ export async function processorTime(browser, name, tell) {
   page.on("console", (message) => {
     if (message.text() === "a task") tasks++;
   });
-  await page.route("**/hand.js", async (route) => {
+  await page.route("**/replica.js", async (route) => {
     const response = await route.fetch();
     const counting = 'self.addEventListener("message", ({ data }) => "step" in data && console.log("a task"));';
     await route.fulfill({ response, body: `${counting}\n${await response.text()}` });

@@ -141,7 +141,7 @@ fn train(options: &Options, bar: &ProgressBar) -> Result<Trained, Box<dyn Error>
     let clock = || start.elapsed().as_secs_f64();
     let mut session = session(options.gpu)?;
     if let Some(workers) = options.workers {
-        session.set_crew(Box::<Threads>::default());
+        session.set_replica_pool(Box::<Threads>::default());
         session.set_workers(workers);
     }
     let train = prepare(&mut session, options, clock)?;

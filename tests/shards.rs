@@ -10,7 +10,7 @@ use lorito::{
     ops::Device,
     session::Session,
     tokenizer::Kind,
-    train::{Brief, Crew, RunEvent, Shares, StepRecord, Threads},
+    train::{ReplicaPool, ReplicaSetup, RunEvent, Shares, StepRecord, Threads},
 };
 
 const STEPS: u64 = 20;
@@ -83,7 +83,7 @@ fn results(session: &Session) -> (Vec<StepRecord>, Vec<u32>) {
 
 fn trained(config: TrainConfig, workers: usize) -> (Vec<StepRecord>, Vec<u32>) {
     let mut session = session();
-    session.set_crew(Box::<Threads>::default());
+    session.set_replica_pool(Box::<Threads>::default());
     session.set_workers(workers);
     session.begin_training(config).unwrap();
     let took_part = tick(&mut session, STEPS);
@@ -133,14 +133,14 @@ fn a_run_resumed_with_another_number_of_workers_goes_on_with_the_same_bits() {
     let right = trained(config(), 2);
     for (before, after) in [(1, 4), (4, 1), (2, 8)] {
         let mut first = session();
-        first.set_crew(Box::<Threads>::default());
+        first.set_replica_pool(Box::<Threads>::default());
         first.set_workers(before);
         first.begin_training(config()).unwrap();
         tick(&mut first, 9);
         let (checkpoint, tokens) = (block_on(first.checkpoint()).unwrap(), first.corpus_tokens().unwrap());
         let mut second = Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS);
         second.restore_run(&checkpoint, &tokens).unwrap();
-        second.set_crew(Box::<Threads>::default());
+        second.set_replica_pool(Box::<Threads>::default());
         second.set_workers(after);
         tick(&mut second, STEPS);
         assert!(results(&second) == right, "{before}, then {after} workers");
@@ -151,7 +151,7 @@ fn a_run_resumed_with_another_number_of_workers_goes_on_with_the_same_bits() {
 fn an_adapter_is_trained_by_several_workers_too() {
     let with = |workers| {
         let mut session = session();
-        session.set_crew(Box::<Threads>::default());
+        session.set_replica_pool(Box::<Threads>::default());
         session.set_workers(workers);
         session.begin_training(TrainConfig { lora: Some(LoraConfig::default()), ..config() }).unwrap();
         tick(&mut session, STEPS);
@@ -160,26 +160,26 @@ fn an_adapter_is_trained_by_several_workers_too() {
     assert!(with(1) == with(3));
 }
 
-/// A crew whose hands are lost one after the other, each in the middle of a step.
+/// A pool whose replicas are lost one after the other, each in the middle of a step.
 struct Mortal {
     threads: Threads,
     left: Rc<Cell<usize>>,
     given: usize,
 }
 
-impl Crew for Mortal {
-    fn begin(&mut self, brief: Brief, hands: usize) {
-        self.threads.begin(brief, hands);
-        self.left.set(hands);
+impl ReplicaPool for Mortal {
+    fn begin(&mut self, setup: ReplicaSetup, replicas: usize) {
+        self.threads.begin(setup, replicas);
+        self.left.set(replicas);
     }
 
-    fn hands(&self) -> usize {
+    fn replicas(&self) -> usize {
         self.left.get()
     }
 
-    fn give(&mut self, hand: usize, step: u64, shards: Range<usize>, weights: &[f32]) {
+    fn give(&mut self, replica: usize, step: u64, shards: Range<usize>, weights: &[f32]) {
         self.given += 1;
-        self.threads.give(hand, step, shards, weights);
+        self.threads.give(replica, step, shards, weights);
     }
 
     fn take(&mut self) -> Shares<'_> {
@@ -209,7 +209,7 @@ fn what_a_lost_worker_had_to_compute_is_not_missing() {
     let right = trained(config(), 2);
     let mut session = session();
     let left = Rc::new(Cell::new(0));
-    session.set_crew(Box::new(Mortal { threads: Threads::default(), left: left.clone(), given: 0 }));
+    session.set_replica_pool(Box::new(Mortal { threads: Threads::default(), left: left.clone(), given: 0 }));
     session.set_workers(4);
     session.begin_training(config()).unwrap();
     tick(&mut session, STEPS);
@@ -227,7 +227,7 @@ fn a_run_of_an_older_file_has_one_shard_and_its_steps_are_as_they_were() {
     assert!(!String::from_utf8_lossy(&checkpoint).contains("shards"));
     let mut resumed = Session::new(Device::cpu(), Engine::Cpu, CPU_LIMITS);
     resumed.restore_run(&checkpoint, &tokens).unwrap();
-    resumed.set_crew(Box::<Threads>::default());
+    resumed.set_replica_pool(Box::<Threads>::default());
     resumed.set_workers(4);
     assert!(tick(&mut resumed, STEPS).iter().all(|&workers| workers == 1));
     assert_eq!(resumed.run_settings().unwrap().shards, 1);

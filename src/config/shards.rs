@@ -6,7 +6,7 @@ use super::{ModelConfig, TrainConfig};
 const MOST_SHARDS: usize = 8;
 /// Smallest number of tokens of a chosen shard. Each shard's gradient is added to the others' once, which takes as long as
 /// the arithmetic for a few tokens.
-const LEAST_TOKENS: usize = 64;
+const LEAST_TOKENS: usize = 128;
 /// Smallest number of floating-point operations of a chosen shard, a few milliseconds of a processor: with less, messages
 /// to workers take longer than they save.
 const LEAST_OPERATIONS: f64 = 2e7;
@@ -42,9 +42,9 @@ mod tests {
     fn shards_are_chosen_by_model_and_batch() {
         let of = |name: &str, run: TrainConfig| run.shards_of(&preset(name, 65).unwrap().model);
         let auto = |batch_size| TrainConfig { batch_size, shards: 0, ..TrainConfig::default() };
-        assert_eq!([1, 2, 3, 12, 64].map(|batch_size| of("shakespeare-small", auto(batch_size))), [1, 2, 2, 8, 8]);
+        assert_eq!([1, 2, 3, 12, 64].map(|batch_size| of("shakespeare-small", auto(batch_size))), [1, 1, 1, 4, 8]);
         // Windows of few tokens, and a model of few operations.
-        assert_eq!(of("shakespeare-small", TrainConfig { window_length: 8, ..auto(16) }), 2);
+        assert_eq!(of("shakespeare-small", TrainConfig { window_length: 8, ..auto(32) }), 2);
         assert_eq!(of("tiny", auto(1)), 1);
         let small = ModelConfig { width: 8, heads: 1, layers: 1, context: 32, ..preset("tiny", 65).unwrap().model };
         assert_eq!(auto(8).shards_of(&small), 1);

@@ -224,7 +224,8 @@ fn candidate(
     let context = model.context.min((text_tokens as usize / 2).max(1));
     let model = ModelConfig { vocabulary, context, ..model };
     let peak = LEARNING_RATE * (64.0 / model.width as f64).sqrt();
-    let run = TrainConfig { learning_rate: (1e5 * peak).round() / 1e5, decay: Decay::Linear, ..TrainConfig::default() };
+    let learning_rate = (1e5 * peak).round() / 1e5;
+    let run = TrainConfig { learning_rate, decay: Decay::Linear, shards: 0, ..TrainConfig::default() };
     let time = FOR_STEPS * seconds;
     let of_batch = |batch_size| {
         let train = TrainConfig { batch_size, ..run.clone() };

@@ -14,11 +14,11 @@ mod pretrained;
 mod running;
 mod self_check;
 mod slow_motion;
-mod team;
 mod text;
 mod time_plan;
 mod training;
 mod turns;
+mod workers;
 mod writing;
 
 use std::{collections::HashMap, rc::Rc};
@@ -40,7 +40,7 @@ use crate::{
     warm_up,
 };
 use cpu_writer::CpuWriter;
-use team::Team;
+use workers::Workers;
 
 pub use cpu_writer::WritingTimes;
 pub use inspecting::{InspectedToken, Inspection, LensRow, MapPoint, NearToken, TokenChoice, TokenMap};
@@ -230,7 +230,7 @@ pub struct Session {
     /// The keys of the kernels that have been checked.
     checked: Vec<String>,
     /// The workers that may share a run's steps.
-    team: Option<Team>,
+    workers: Option<Workers>,
     /// How many workers may train together, this session included.
     most_workers: usize,
 }
@@ -272,7 +272,7 @@ impl Session {
             writing: None,
             self_check: None,
             checked: Vec::new(),
-            team: None,
+            workers: None,
             most_workers: 1,
         }
     }

@@ -59,7 +59,7 @@ impl Session {
             run.limit_time(seconds, config.warmup_steps, now);
         }
         self.model_mut()?.run = Some(Running { run, sample: None, failed: None });
-        self.brief_crew()?;
+        self.prepare_workers()?;
         Ok(status)
     }
 
@@ -155,7 +155,7 @@ impl Session {
             Work::Finish => {
                 self.flush(clock, events).await?;
                 let running = self.model_mut()?.run.take().ok_or(Error::NoRun)?;
-                self.rest_crew();
+                self.end_workers();
                 events.push(RunEvent::Finished { result: running.run.result() });
             }
         }

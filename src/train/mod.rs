@@ -27,7 +27,7 @@ pub use schedule::learning_rate;
 pub use self_check::{SelfCheck, SelfCheckResult};
 #[cfg(not(target_arch = "wasm32"))]
 pub use shards::Threads;
-pub use shards::{Brief, Crew, Hand, Headcount, Share, Shares, ranges};
+pub use shards::{Replica, ReplicaPool, ReplicaSetup, Share, Shares, WorkerCount, ranges};
 pub use state::{Best, Progress, TextFacts, TrainingState};
 
 use crate::{
@@ -228,27 +228,33 @@ impl Trainer {
         Ok(())
     }
 
-    /// Takes the same step as [`Trainer::step`], to the bit, with the help of so many hands of a crew.
+    /// Takes the same step as [`Trainer::step`], to the bit, with the help of so many replicas of a pool.
     ///
     /// # Errors
     /// As [`Trainer::step`].
-    pub async fn step_with(&mut self, gpt: &mut Gpt, data: &Dataset, crew: &mut dyn Crew, hands: usize) -> Result<()> {
+    pub async fn step_with(
+        &mut self,
+        gpt: &mut Gpt,
+        data: &Dataset,
+        pool: &mut dyn ReplicaPool,
+        replicas: usize,
+    ) -> Result<()> {
         let shards = self.shards(gpt);
-        // An array in several buffers is larger than what a crew is for.
-        let (Some(weights), true) = (gpt.trained_flat().as_slice(), shards > 1 && hands > 0) else {
+        // An array in several buffers is larger than what a pool is for.
+        let (Some(weights), true) = (gpt.trained_flat().as_slice(), shards > 1 && replicas > 0) else {
             return self.step(gpt, data);
         };
         let (config, step) = (self.progress.config.clone(), self.progress.step);
         data.check(config.window(gpt.config.context))?;
         let sharded = ShardedStep::new(gpt, &config, data, step)?;
-        let mut ranges = ranges(shards, hands + 1).into_iter();
+        let mut ranges = ranges(shards, replicas + 1).into_iter();
         // The first range is never the longest, and the optimizer's is the most work besides.
         let own = ranges.next().unwrap_or_default();
-        for (hand, range) in ranges.enumerate() {
-            crew.give(hand, step, range, weights);
+        for (replica, range) in ranges.enumerate() {
+            pool.give(replica, step, range, weights);
         }
         let share = sharded.share(own, &mut self.spare);
-        let mut shares = crew.take().await;
+        let mut shares = pool.take().await;
         shares.push(share);
         let (losses, gradients, tokens) = sharded.joined(shares, &mut self.spare);
         self.apply_shards(gpt, &losses, gradients, tokens);
@@ -260,7 +266,7 @@ impl Trainer {
         losses.iter().for_each(|&loss| self.scalars.push(loss));
         self.losses += losses.len();
         self.apply(gpt, gradients);
-        // Those that came from a crew are not kept: a sum needs one for each level of its tree.
+        // Those that came from a pool are not kept: a sum needs one for each level of its tree.
         self.spare.truncate(1 + self.shards(gpt).ilog2() as usize);
     }
 

@@ -6,7 +6,6 @@
 
 mod adapter;
 mod copied;
-mod crew;
 mod date;
 mod files;
 mod inspecting;
@@ -14,6 +13,7 @@ mod log;
 mod model;
 mod parts;
 mod pretrained;
+mod replicas;
 mod stop;
 mod text;
 mod training;

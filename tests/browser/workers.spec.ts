@@ -29,7 +29,7 @@ async function watched(page: Page, script = ""): Promise<{ tasks: number }> {
     if (message.text() === "a task") seen.tasks++;
   });
   const counting = 'self.addEventListener("message", ({ data }) => "step" in data && console.log("a task"));';
-  await page.route("**/hand.js", async (route) => {
+  await page.route("**/replica.js", async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, body: `${counting}\n${script}\n${await response.text()}` });
   });
@@ -88,7 +88,7 @@ test("losses are the same bits with one worker and with several", async ({ page 
     expect(shared.losses).toEqual(alone.losses);
     expect(shared.validation).toEqual(alone.validation);
     expect(seen.tasks).toBeGreaterThan(0);
-    await page.unroute("**/hand.js");
+    await page.unroute("**/replica.js");
   }
 });
 
@@ -150,7 +150,7 @@ test("training goes on when workers fail", async ({ page }) => {
   const whole = await trained(page, { ...run, workers: 1 });
   // Each ends at its third task, before it has answered.
   const ending = `let tasks = 0; self.addEventListener("message", (event) => {
-    if ("brief" in event.data || ++tasks < 3) return;
+    if ("setup" in event.data || ++tasks < 3) return;
     event.stopImmediatePropagation();
     setTimeout(() => { throw new Error("failed for the test"); });
   });`;
@@ -166,7 +166,7 @@ test("training goes on when no worker can start", async ({ page }) => {
   await open(page, "cpu");
   await prepared(page);
   const whole = await trained(page, { ...run, workers: 1 });
-  await page.route("**/hand.js", (route) => route.abort());
+  await page.route("**/replica.js", (route) => route.abort());
   await prepared(page);
   const shared = await trained(page, { ...run, workers: 3 });
   expect(shared.losses).toEqual(whole.losses);

@@ -212,6 +212,9 @@ impl Run {
 
     /// Reports how many workers computed the last step.
     pub fn shared_by(&mut self, workers: usize) {
+        if let Some(limit) = self.limit.as_mut().filter(|_| workers != self.workers) {
+            limit.measure_anew();
+        }
         self.workers = workers;
     }
 

@@ -61,6 +61,11 @@ impl TimeLimit {
         }
     }
 
+    /// Drops what was measured: another number of workers computes from now on.
+    pub fn measure_anew(&mut self) {
+        self.first = None;
+    }
+
     /// Whether enough steps have been measured.
     pub fn is_due(&self, step: u64, now: f64) -> bool {
         let Some((first, since, _)) = self.first else { return false };

@@ -1,22 +1,22 @@
 //! Shares a training step among several workers of the CPU engine. Each batch is divided into a fixed number of shards;
 //! the gradient of each is computed by itself, and their sum is a fixed tree, so that it has the same bits whoever
-//! computes which part of it. [`Trainer`](super::Trainer) adds up the shares and holds the optimizer; a [`Crew`] computes
+//! computes which part of it. [`Trainer`](super::Trainer) adds up the shares and holds the optimizer; a [`ReplicaPool`] computes
 //! some of them elsewhere.
 
-mod crew;
-mod hand;
-mod headcount;
+mod pool;
+mod replica;
 #[cfg(not(target_arch = "wasm32"))]
 mod threads;
 mod tree;
+mod worker_count;
 
 use std::ops::Range;
 
-pub use crew::{Crew, Shares};
-pub use hand::{Brief, Hand};
-pub use headcount::Headcount;
+pub use pool::{ReplicaPool, Shares};
+pub use replica::{Replica, ReplicaSetup};
 #[cfg(not(target_arch = "wasm32"))]
 pub use threads::Threads;
+pub use worker_count::WorkerCount;
 
 use super::{Batch, Dataset, dropout_of};
 use crate::{

@@ -1,4 +1,4 @@
-//! A crew of threads, for programs.
+//! A pool of threads, for programs.
 
 use std::{
     ops::Range,
@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use super::{Brief, Crew, Hand, Share, Shares};
+use super::{Replica, ReplicaPool, ReplicaSetup, Share, Shares};
 
 /// The step, its shards, and the weights.
 type Task = (u64, Range<usize>, Vec<f32>);
@@ -18,18 +18,18 @@ struct Thread {
     busy: bool,
 }
 
-/// A crew of threads.
+/// A pool of threads.
 #[derive(Default)]
 pub struct Threads(Vec<Thread>);
 
-fn start(brief: Brief) -> Thread {
+fn start(setup: ReplicaSetup) -> Thread {
     let ((tasks, given), (done, shares)) = (channel::<Task>(), channel());
     // It ends with its channels, and a failure closes them.
     thread::spawn(move || {
-        let Ok(mut hand) = Hand::new(brief) else { return };
+        let Ok(mut replica) = Replica::new(setup) else { return };
         for (step, shards, weights) in given {
-            hand.weights_mut().copy_from_slice(&weights);
-            let Ok(share) = hand.share(step, shards) else { return };
+            replica.weights_mut().copy_from_slice(&weights);
+            let Ok(share) = replica.share(step, shards) else { return };
             if done.send(share).is_err() {
                 return;
             }
@@ -38,17 +38,17 @@ fn start(brief: Brief) -> Thread {
     Thread { tasks, shares, busy: false }
 }
 
-impl Crew for Threads {
-    fn begin(&mut self, brief: Brief, hands: usize) {
-        self.0 = (0..hands).map(|_| start(brief.clone())).collect();
+impl ReplicaPool for Threads {
+    fn begin(&mut self, setup: ReplicaSetup, replicas: usize) {
+        self.0 = (0..replicas).map(|_| start(setup.clone())).collect();
     }
 
-    fn hands(&self) -> usize {
+    fn replicas(&self) -> usize {
         self.0.len()
     }
 
-    fn give(&mut self, hand: usize, step: u64, shards: Range<usize>, weights: &[f32]) {
-        let thread = &mut self.0[hand];
+    fn give(&mut self, replica: usize, step: u64, shards: Range<usize>, weights: &[f32]) {
+        let thread = &mut self.0[replica];
         thread.busy = true;
         // Nobody receives it from a thread that has ended, which `take` notices.
         let _ = thread.tasks.send((step, shards, weights.to_vec()));

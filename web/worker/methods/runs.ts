@@ -3,11 +3,11 @@ import type { SelfCheckResult } from "lorito-wasm";
 import { type Problem, problemOf, readingFile } from "../../shared/errors";
 import { part } from "../../shared/part";
 import type { RunRequest, WorkerApi, WorkerEvent, Workers } from "../../shared/protocol";
-import type { Crew } from "../crew";
 import { current, emit, engine, exclusively, type Running, refuseWhileTraining } from "../engine";
 import { lost } from "../lost";
 import { namesOf } from "../opening";
 import { shaders, tuned } from "../precompile";
+import type { ReplicaPool } from "../replica-pool";
 import { RunNotes } from "../run-notes";
 import { stored } from "../storage";
 import { RunControl, train as trainRun } from "../training";
@@ -37,18 +37,18 @@ export function workersFor(asked: Workers): number {
 }
 
 /** Lets other workers share the steps of the next run on the processor; they start when the run does. */
-async function gather({ engine, session }: Running, workers: Workers): Promise<Crew | undefined> {
+async function gather({ engine, session }: Running, workers: Workers): Promise<ReplicaPool | undefined> {
   const { module } = current;
   const most = workersFor(workers);
   await session.use((idle) => idle.setWorkers(most));
   if (engine !== "cpu" || most < 2 || !module) return undefined;
-  const { Crew } = await part(import("../crew"));
-  // This file is a part of worker.js, beside which hand.js lies.
-  const script = new URL("hand.js", import.meta.url);
+  const { ReplicaPool } = await part(import("../replica-pool"));
+  // This file is a part of worker.js, beside which replica.js lies.
+  const script = new URL("replica.js", import.meta.url);
   // They need the deferred part, which comes once the run has taken steps: the first must not wait for it.
-  const crew = new Crew(script, async () => ({ module, deferred: await current.deferred?.loaded }));
-  await session.use((idle) => idle.setCrew(crew));
-  return crew;
+  const pool = new ReplicaPool(script, async () => ({ module, deferred: await current.deferred?.loaded }));
+  await session.use((idle) => idle.setReplicaPool(pool));
+  return pool;
 }
 
 /** `begin` prepares the session's run, new or restored; then the loop trains it. */
@@ -58,11 +58,11 @@ async function train(begin: (tools: Running, notes: RunNotes) => Promise<void>, 
   const control = new RunControl(request);
   const notes = new RunNotes();
   current.control = control;
-  let crew: Crew | undefined;
+  let pool: ReplicaPool | undefined;
   try {
     await tuned();
     await begin(tools, notes);
-    crew = await gather(tools, workers);
+    pool = await gather(tools, workers);
     await shaders.writing;
     const emit = (event: WorkerEvent) => {
       notes.add(event);
@@ -77,7 +77,7 @@ async function train(begin: (tools: Running, notes: RunNotes) => Promise<void>, 
     await record(tools, notes);
     return result;
   } finally {
-    crew?.end();
+    pool?.end();
     current.control = undefined;
   }
 }

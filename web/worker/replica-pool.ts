@@ -1,27 +1,27 @@
 // The workers that share the steps of a run on the processor: each computes the gradients of some shards of a batch, from
 // weights that come with each step. Messages carry copies, so no memory is shared and no host needs special headers. How
-// many take part is the crate's decision (src/train/shards/headcount.rs); what one that is lost had to do, the crate does.
-import type { CrewOfWorkers, HandBrief, HandShare } from "lorito-wasm";
+// many take part is the crate's decision (src/train/shards/worker_count.rs); what one that is lost had to do, the crate does.
+import type { ReplicaSetup, ReplicaShare, ReplicaWorkers } from "lorito-wasm";
 import { startWorker } from "../shared/worker-start";
-import { type HandStart, type HandTask, handReady } from "./hand-messages";
+import { type ReplicaStart, type ReplicaTask, replicaReady } from "./replica-messages";
 
-/** Milliseconds that a hand may take longer than this worker, and how often as long: a lost one may not say so. */
+/** Milliseconds that a replica may take longer than this worker, and how often as long: a lost one may not say so. */
 const patience = { longer: 10_000, times: 10 };
 
-/** One worker of the crew. */
-class HandWorker {
+/** One worker of the pool. */
+class ReplicaWorker {
   readonly #worker: Worker;
   readonly #changed: () => void;
-  #answer: ((share: HandShare | undefined) => void) | undefined;
+  #answer: ((share: ReplicaShare | undefined) => void) | undefined;
   /** The share that it computes, undefined if it is lost meanwhile. */
-  coming: Promise<HandShare | undefined> | undefined;
+  coming: Promise<ReplicaShare | undefined> | undefined;
   #state: "starting" | "ready" | "lost" = "starting";
 
-  constructor(script: URL, start: Promise<HandStart>, changed: () => void) {
+  constructor(script: URL, start: Promise<ReplicaStart>, changed: () => void) {
     this.#worker = startWorker(script);
     this.#changed = changed;
-    this.#worker.addEventListener("message", ({ data }: MessageEvent<HandShare | typeof handReady>) => {
-      if (data === handReady) this.#become("ready");
+    this.#worker.addEventListener("message", ({ data }: MessageEvent<ReplicaShare | typeof replicaReady>) => {
+      if (data === replicaReady) this.#become("ready");
       else this.#answer?.(data);
     });
     for (const failure of ["error", "messageerror"]) {
@@ -43,7 +43,7 @@ class HandWorker {
     this.#changed();
   }
 
-  give(task: HandTask): void {
+  give(task: ReplicaTask): void {
     this.coming = new Promise((resolve) => {
       this.#answer = resolve;
     });
@@ -57,54 +57,55 @@ class HandWorker {
   }
 }
 
-export class Crew implements CrewOfWorkers {
+export class ReplicaPool implements ReplicaWorkers {
   readonly #script: URL;
-  readonly #modules: () => Promise<Pick<HandStart, "module" | "deferred">>;
-  #all: HandWorker[] = [];
+  readonly #modules: () => Promise<Pick<ReplicaStart, "module" | "deferred">>;
+  #all: ReplicaWorker[] = [];
   /** Those that can compute, in a fixed order until the next step. */
-  #ready: HandWorker[] = [];
+  #ready: ReplicaWorker[] = [];
   #given = 0;
 
-  /** `script`: the address of hand.js; `modules`: the compiled parts of the wasm. */
-  constructor(script: URL, modules: () => Promise<Pick<HandStart, "module" | "deferred">>) {
+  /** `script`: the address of replica.js; `modules`: the compiled parts of the wasm. */
+  constructor(script: URL, modules: () => Promise<Pick<ReplicaStart, "module" | "deferred">>) {
     this.#script = script;
     this.#modules = modules;
   }
 
-  get hands(): number {
+  get replicas(): number {
     return this.#ready.length;
   }
 
-  begin(brief: HandBrief, hands: number): void {
+  begin(setup: ReplicaSetup, replicas: number): void {
     this.end();
     const count = () => {
       this.#ready = this.#all.filter(({ ready }) => ready);
     };
-    const start = this.#modules().then((modules) => ({ ...modules, brief }));
+    const start = this.#modules().then((modules) => ({ ...modules, setup }));
     try {
-      for (let hand = 0; hand < hands; hand++) this.#all.push(new HandWorker(this.#script, start, count));
+      for (let replica = 0; replica < replicas; replica++)
+        this.#all.push(new ReplicaWorker(this.#script, start, count));
     } catch (thrown) {
       // Some browsers have no workers within workers: those that there are train.
       console.warn(thrown);
     }
   }
 
-  give(hand: number, step: number, from: number, to: number, weights: Float32Array): void {
+  give(replica: number, step: number, from: number, to: number, weights: Float32Array): void {
     this.#given = performance.now();
-    this.#ready[hand]?.give({ step, from, to, weights });
+    this.#ready[replica]?.give({ step, from, to, weights });
   }
 
-  async take(): Promise<HandShare[]> {
+  async take(): Promise<ReplicaShare[]> {
     const now = performance.now();
     const allowed = patience.longer + patience.times * (now - this.#given);
     const busy = this.#all.filter(({ coming }) => coming);
     const timer = setTimeout(() => {
-      for (const hand of busy) if (hand.coming) hand.lose();
+      for (const replica of busy) if (replica.coming) replica.lose();
     }, allowed);
     const shares = await Promise.all(
-      busy.map(async (hand) => {
-        const share = await hand.coming;
-        hand.coming = undefined;
+      busy.map(async (replica) => {
+        const share = await replica.coming;
+        replica.coming = undefined;
         return share;
       }),
     );
@@ -113,7 +114,7 @@ export class Crew implements CrewOfWorkers {
   }
 
   end(): void {
-    for (const hand of this.#all) hand.lose();
+    for (const replica of this.#all) replica.lose();
     this.#all = [];
     this.#ready = [];
   }

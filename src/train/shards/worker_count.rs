@@ -18,7 +18,7 @@ fn useful(shards: usize, available: usize) -> Vec<usize> {
 
 /// The number of workers for each step.
 #[derive(Debug, Clone)]
-pub struct Headcount {
+pub struct WorkerCount {
     shards: usize,
     available: usize,
     /// The numbers on trial, and the times of the fastest steps with each.
@@ -32,7 +32,7 @@ pub struct Headcount {
     chosen: Option<(usize, f64)>,
 }
 
-impl Headcount {
+impl WorkerCount {
     /// Begins with one worker and a step of so many shards.
     pub fn new(shards: usize) -> Self {
         let mut new = Self {
@@ -101,13 +101,13 @@ mod tests {
     use super::*;
 
     /// Takes steps on a machine of so many idle processors and returns the numbers of workers.
-    fn steps(headcount: &mut Headcount, available: usize, processors: usize, count: usize) -> Vec<usize> {
+    fn steps(worker_count: &mut WorkerCount, available: usize, processors: usize, count: usize) -> Vec<usize> {
         let step = |_| {
-            let workers = headcount.next(available);
+            let workers = worker_count.next(available);
             let rounds = 8usize.div_ceil(workers) as f64;
             // Workers without a processor of their own take turns, and each costs a message.
             let turns = (workers as f64 / processors as f64).max(1.0);
-            headcount.took(workers, 0.01 * rounds * turns + 0.001 * workers as f64);
+            worker_count.took(workers, 0.01 * rounds * turns + 0.001 * workers as f64);
             workers
         };
         (0..count).map(step).collect()
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn as_many_workers_as_help_are_found_in_the_first_steps() {
         for (available, processors, best) in [(2, 2, 2), (4, 2, 2), (3, 1, 1), (7, 8, 4), (8, 8, 8), (1, 4, 1)] {
-            let taken = steps(&mut Headcount::new(8), available, processors, 40);
+            let taken = steps(&mut WorkerCount::new(8), available, processors, 40);
             assert_eq!(taken[20..], [best; 20], "{available} workers, {processors} processors");
         }
     }
@@ -131,30 +131,30 @@ mod tests {
 
     #[test]
     fn another_number_of_available_workers_is_tried_at_once() {
-        let mut headcount = Headcount::new(8);
-        assert_eq!(steps(&mut headcount, 1, 4, 10), [1; 10]);
-        assert_eq!(steps(&mut headcount, 4, 4, 40)[30..], [4; 10]);
+        let mut worker_count = WorkerCount::new(8);
+        assert_eq!(steps(&mut worker_count, 1, 4, 10), [1; 10]);
+        assert_eq!(steps(&mut worker_count, 4, 4, 40)[30..], [4; 10]);
         // Two were lost.
-        assert_eq!(steps(&mut headcount, 2, 4, 20)[10..], [2; 10]);
+        assert_eq!(steps(&mut worker_count, 2, 4, 20)[10..], [2; 10]);
     }
 
     #[test]
     fn a_machine_that_becomes_busy_is_noticed() {
-        let mut headcount = Headcount::new(8);
-        assert_eq!(steps(&mut headcount, 2, 2, 20)[10..], [2; 10]);
-        let taken = steps(&mut headcount, 2, 1, 600);
+        let mut worker_count = WorkerCount::new(8);
+        assert_eq!(steps(&mut worker_count, 2, 2, 20)[10..], [2; 10]);
+        let taken = steps(&mut worker_count, 2, 1, 600);
         assert_eq!(taken[590..], [1; 10]);
         // It is tried again for a small share of the time.
-        assert!(steps(&mut headcount, 2, 1, 1000).iter().filter(|&&workers| workers == 2).count() < 20);
+        assert!(steps(&mut worker_count, 2, 1, 1000).iter().filter(|&&workers| workers == 2).count() < 20);
     }
 
     #[test]
     fn slow_steps_are_tried_once() {
-        let mut headcount = Headcount::new(8);
+        let mut worker_count = WorkerCount::new(8);
         let tried: Vec<usize> = (0..4)
             .map(|_| {
-                let workers = headcount.next(2);
-                headcount.took(workers, 10.0 / workers as f64);
+                let workers = worker_count.next(2);
+                worker_count.took(workers, 10.0 / workers as f64);
                 workers
             })
             .collect();

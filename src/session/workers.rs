@@ -6,41 +6,41 @@ use super::{Model, Session};
 use crate::{
     device::Engine,
     error::{Error, Result},
-    train::{Brief, Crew, Headcount},
+    train::{ReplicaPool, ReplicaSetup, WorkerCount},
 };
 
-/// A crew, and how many of it take part.
-pub(super) struct Team {
-    crew: Box<dyn Crew>,
+/// A pool, and how many of it take part.
+pub(super) struct Workers {
+    pool: Box<dyn ReplicaPool>,
     /// For the run in training, if its steps can be shared.
-    headcount: Option<Headcount>,
+    worker_count: Option<WorkerCount>,
 }
 
 impl Session {
-    /// Sets how many workers may train together from the next run on, this session and hands of a crew. How many do is
+    /// Sets how many workers may train together from the next run on, this session and replicas of a pool. How many do is
     /// measured in the first steps, and now and then again. Losses are the same bits with any number.
     pub fn set_workers(&mut self, most: usize) {
         self.most_workers = most.max(1);
     }
 
-    /// Sets the crew of later runs.
-    pub fn set_crew(&mut self, crew: Box<dyn Crew>) {
-        self.rest_crew();
-        self.team = Some(Team { crew, headcount: None });
+    /// Sets the pool of later runs.
+    pub fn set_replica_pool(&mut self, pool: Box<dyn ReplicaPool>) {
+        self.end_workers();
+        self.workers = Some(Workers { pool, worker_count: None });
     }
 
-    /// Gets the crew ready for the run that has begun, as many hands as memory and shards allow.
+    /// Gets the pool ready for the run that has begun, as many replicas as memory and shards allow.
     ///
     /// # Errors
     /// When there is no run.
-    pub(super) fn brief_crew(&mut self) -> Result<()> {
+    pub(super) fn prepare_workers(&mut self) -> Result<()> {
         let limits = self.limits_beside_texts();
-        let Self { model, team, engine, most_workers, .. } = self;
-        let (Some(team), Some(Model { gpt, trainer, data, .. })) = (team, model) else { return Ok(()) };
+        let Self { model, workers, engine, most_workers, .. } = self;
+        let (Some(workers), Some(Model { gpt, trainer, data, .. })) = (workers, model) else { return Ok(()) };
         let data = data.as_ref().ok_or(Error::NoRun)?;
         let (config, shards) = (trainer.progress().config.clone(), trainer.shards(gpt));
-        team.crew.end();
-        team.headcount = None;
+        workers.pool.end();
+        workers.worker_count = None;
         let most = gpt.config.workers_that_fit(&config, &limits, *engine).min(*most_workers).min(shards);
         if most < 2 || *engine != Engine::Cpu {
             return Ok(());
@@ -51,8 +51,10 @@ impl Session {
             (Some(_), None) => return Ok(()),
             (None, _) => None,
         };
-        team.headcount = Some(Headcount::new(shards));
-        team.crew.begin(Brief { model: gpt.config, config, data: Arc::new((**data).clone()), adapter }, most - 1);
+        workers.worker_count = Some(WorkerCount::new(shards));
+        workers
+            .pool
+            .begin(ReplicaSetup { model: gpt.config, config, data: Arc::new((**data).clone()), adapter }, most - 1);
         Ok(())
     }
 
@@ -61,29 +63,29 @@ impl Session {
     /// # Errors
     /// Those of [`Session::step`].
     pub(super) async fn shared_step(&mut self, clock: &impl Fn() -> f64) -> Result<()> {
-        let Self { model, team, .. } = self;
-        let Some((crew, headcount)) =
-            team.as_mut().and_then(|Team { crew, headcount, .. }| Some((crew, headcount.as_mut()?)))
+        let Self { model, workers, .. } = self;
+        let Some((pool, worker_count)) =
+            workers.as_mut().and_then(|Workers { pool, worker_count, .. }| Some((pool, worker_count.as_mut()?)))
         else {
             return self.step();
         };
         let model = model.as_mut().ok_or(Error::NoModel)?;
         let data = model.data.clone().ok_or(Error::NoRun)?;
-        let workers = headcount.next(crew.hands() + 1);
+        let workers = worker_count.next(pool.replicas() + 1);
         let began = clock();
-        model.trainer.step_with(&mut model.gpt, &data, crew.as_mut(), workers - 1).await?;
-        headcount.took(workers, clock() - began);
+        model.trainer.step_with(&mut model.gpt, &data, pool.as_mut(), workers - 1).await?;
+        worker_count.took(workers, clock() - began);
         if let Some(running) = &mut model.run {
             running.shared_by(workers);
         }
         Ok(())
     }
 
-    /// Dismisses the hands of a run that has ended.
-    pub(super) fn rest_crew(&mut self) {
-        if let Some(team) = &mut self.team {
-            team.crew.end();
-            team.headcount = None;
+    /// Dismisses the replicas of a run that has ended.
+    pub(super) fn end_workers(&mut self) {
+        if let Some(workers) = &mut self.workers {
+            workers.pool.end();
+            workers.worker_count = None;
         }
     }
 }

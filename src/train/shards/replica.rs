@@ -1,4 +1,4 @@
-//! A hand of a crew: a copy of the model that computes gradients, and never updates weights by itself.
+//! A replica of a pool: a copy of the model that computes gradients, and never updates weights by itself.
 
 use std::{ops::Range, sync::Arc};
 
@@ -11,9 +11,9 @@ use crate::{
     train::Dataset,
 };
 
-/// What a hand has to know of a run.
+/// What a replica has to know of a run.
 #[derive(Clone)]
-pub struct Brief {
+pub struct ReplicaSetup {
     /// The model's settings.
     pub model: ModelConfig,
     /// The settings of the run.
@@ -25,20 +25,20 @@ pub struct Brief {
 }
 
 /// A copy of a model on the CPU, for the gradients of shards.
-pub struct Hand {
+pub struct Replica {
     gpt: Gpt,
     config: TrainConfig,
     data: Arc<Dataset>,
     spare: Vec<Gradients>,
 }
 
-impl Hand {
-    /// Makes a model as the brief describes it; its trained weights come with each step.
+impl Replica {
+    /// Makes a model as the setup describes it; its trained weights come with each step.
     ///
     /// # Errors
     /// [`Error::ConfigurationInvalid`] if the weights of the adapter's model are another's.
-    pub fn new(brief: Brief) -> Result<Self> {
-        let Brief { model, config, data, adapter } = brief;
+    pub fn new(setup: ReplicaSetup) -> Result<Self> {
+        let ReplicaSetup { model, config, data, adapter } = setup;
         let (device, len) = (Device::cpu(), Layout::new(&model).len);
         let flat = adapter.as_ref().map_or_else(|| vec![0.0; len], |(_, weights)| weights.to_vec());
         if flat.len() != len {

@@ -1,4 +1,4 @@
-//! The crew of the CPU engine in a browser: workers, each with a module of its own, which web/worker/crew.ts starts and
+//! The pool of the CPU engine in a browser: workers, each with a module of its own, which web/worker/replica-pool.ts starts and
 //! talks to. They share no memory: weights and gradients are copied into messages.
 
 use std::{ops::Range, sync::Arc};
@@ -12,55 +12,55 @@ use super::{Session, Thrown, thrown};
 use crate::{
     config::{LoraConfig, ModelConfig, TrainConfig},
     error::Error,
-    train::{self, Brief, Crew, Dataset, Share, Shares},
+    train::{self, Dataset, ReplicaPool, ReplicaSetup, Share, Shares},
 };
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = "
 /** What a worker has to know of a run; `weights`: those of the model that an adapter belongs to. */
-export interface HandBrief { settings: string; tokens: Uint8Array; weights: Float32Array | undefined }
+export interface ReplicaSetup { settings: string; tokens: Uint8Array; weights: Float32Array | undefined }
 /** What a worker has computed of a step: shards, losses and sums of gradients. */
-export interface HandShare { from: number; to: number; losses: Float32Array; sums: Float32Array }
+export interface ReplicaShare { from: number; to: number; losses: Float32Array; sums: Float32Array }
 /** Workers that compute shares of a step. */
-export interface CrewOfWorkers {
-  readonly hands: number;
-  begin(brief: HandBrief, hands: number): void;
-  give(hand: number, step: number, from: number, to: number, weights: Float32Array): void;
-  take(): Promise<HandShare[]>;
+export interface ReplicaWorkers {
+  readonly replicas: number;
+  begin(setup: ReplicaSetup, replicas: number): void;
+  give(replica: number, step: number, from: number, to: number, weights: Float32Array): void;
+  take(): Promise<ReplicaShare[]>;
   end(): void;
 }
 ";
 
 #[wasm_bindgen]
 extern "C" {
-    /// A `CrewOfWorkers`.
-    #[wasm_bindgen(typescript_type = "CrewOfWorkers")]
-    pub type JsCrew;
+    /// A `ReplicaWorkers`.
+    #[wasm_bindgen(typescript_type = "ReplicaWorkers")]
+    pub type JsReplicaWorkers;
 
     #[wasm_bindgen(method)]
-    fn begin(this: &JsCrew, brief: &JsBrief, hands: usize);
+    fn begin(this: &JsReplicaWorkers, setup: &JsReplicaSetup, replicas: usize);
     #[wasm_bindgen(method, getter)]
-    fn hands(this: &JsCrew) -> usize;
+    fn replicas(this: &JsReplicaWorkers) -> usize;
     #[wasm_bindgen(method)]
-    fn give(this: &JsCrew, hand: usize, step: f64, from: usize, to: usize, weights: Float32Array);
+    fn give(this: &JsReplicaWorkers, replica: usize, step: f64, from: usize, to: usize, weights: Float32Array);
     #[wasm_bindgen(method)]
-    fn take(this: &JsCrew) -> Promise;
+    fn take(this: &JsReplicaWorkers) -> Promise;
     #[wasm_bindgen(method)]
-    fn end(this: &JsCrew);
+    fn end(this: &JsReplicaWorkers);
 
-    /// A `HandBrief`.
-    #[wasm_bindgen(typescript_type = "HandBrief")]
-    pub type JsBrief;
+    /// A `ReplicaSetup`.
+    #[wasm_bindgen(typescript_type = "ReplicaSetup")]
+    pub type JsReplicaSetup;
 
     #[wasm_bindgen(method, getter)]
-    fn settings(this: &JsBrief) -> String;
+    fn settings(this: &JsReplicaSetup) -> String;
     #[wasm_bindgen(method, getter)]
-    fn tokens(this: &JsBrief) -> Uint8Array;
+    fn tokens(this: &JsReplicaSetup) -> Uint8Array;
     #[wasm_bindgen(method, getter)]
-    fn weights(this: &JsBrief) -> Option<Float32Array>;
+    fn weights(this: &JsReplicaSetup) -> Option<Float32Array>;
 
-    /// A `HandShare`.
-    #[wasm_bindgen(typescript_type = "HandShare")]
+    /// A `ReplicaShare`.
+    #[wasm_bindgen(typescript_type = "ReplicaShare")]
     pub type JsShare;
 
     #[wasm_bindgen(method, getter)]
@@ -73,7 +73,7 @@ extern "C" {
     fn sums(this: &JsShare) -> Float32Array;
 }
 
-/// The settings of a brief, as JSON in `HandBrief.settings`.
+/// The settings of a setup, as JSON in `ReplicaSetup.settings`.
 #[derive(Serialize, Deserialize)]
 struct Settings {
     model: ModelConfig,
@@ -90,35 +90,35 @@ fn object<T: JsCast>(fields: &[(&str, JsValue)]) -> T {
     object.unchecked_into()
 }
 
-struct WorkerCrew {
-    crew: JsCrew,
+struct BrowserReplicas {
+    pool: JsReplicaWorkers,
     /// The number of shards of a step, and of passes.
     step: (usize, usize),
 }
 
-impl Crew for WorkerCrew {
-    fn begin(&mut self, brief: Brief, hands: usize) {
-        let Brief { model, config, data, adapter } = brief;
+impl ReplicaPool for BrowserReplicas {
+    fn begin(&mut self, setup: ReplicaSetup, replicas: usize) {
+        let ReplicaSetup { model, config, data, adapter } = setup;
         self.step = (config.shards_of(&model), config.gradient_accumulation);
         let (adapter, weights) = adapter.unzip();
         let settings = serde_json::to_string(&Settings { model, config, adapter }).unwrap_or_default();
         let weights = weights.map_or(JsValue::UNDEFINED, |weights| Float32Array::from(&weights[..]).into());
         let tokens = Uint8Array::from(&data.to_bytes()[..]).into();
-        let brief = object(&[("settings", settings.into()), ("tokens", tokens), ("weights", weights)]);
-        self.crew.begin(&brief, hands);
+        let setup = object(&[("settings", settings.into()), ("tokens", tokens), ("weights", weights)]);
+        self.pool.begin(&setup, replicas);
     }
 
-    fn hands(&self) -> usize {
-        self.crew.hands()
+    fn replicas(&self) -> usize {
+        self.pool.replicas()
     }
 
-    fn give(&mut self, hand: usize, step: u64, shards: Range<usize>, weights: &[f32]) {
-        self.crew.give(hand, step as f64, shards.start, shards.end, Float32Array::from(weights));
+    fn give(&mut self, replica: usize, step: u64, shards: Range<usize>, weights: &[f32]) {
+        self.pool.give(replica, step as f64, shards.start, shards.end, Float32Array::from(weights));
     }
 
     fn take(&mut self) -> Shares<'_> {
         let (count, passes) = self.step;
-        let coming = self.crew.take();
+        let coming = self.pool.take();
         Box::pin(async move {
             let Ok(shares) = JsFuture::from(coming).await else { return Vec::new() };
             let shares = Array::from(&shares).into_iter().map(JsValue::unchecked_into::<JsShare>);
@@ -131,40 +131,40 @@ impl Crew for WorkerCrew {
     }
 
     fn end(&mut self) {
-        self.crew.end();
+        self.pool.end();
     }
 }
 
 #[wasm_bindgen]
 impl Session {
-    /// Sets how many workers may train together, this one included; a crew has to be there for more than one.
+    /// Sets how many workers may train together, this one included; a pool has to be there for more than one.
     #[wasm_bindgen(js_name = setWorkers)]
     pub fn set_workers(&mut self, most: usize) {
         self.0.set_workers(most);
     }
 
-    /// Has the workers of `crew` share the steps of later runs.
-    #[wasm_bindgen(js_name = setCrew)]
-    pub fn set_crew(&mut self, crew: JsCrew) {
-        self.0.set_crew(Box::new(WorkerCrew { crew, step: (1, 1) }));
+    /// Has the workers of `pool` share the steps of later runs.
+    #[wasm_bindgen(js_name = setReplicaPool)]
+    pub fn set_replica_pool(&mut self, pool: JsReplicaWorkers) {
+        self.0.set_replica_pool(Box::new(BrowserReplicas { pool, step: (1, 1) }));
     }
 }
 
 /// A copy of the model in a worker that only computes gradients.
 #[wasm_bindgen]
-pub struct Hand(train::Hand);
+pub struct Replica(train::Replica);
 
 #[wasm_bindgen]
-impl Hand {
-    /// Makes a hand for a run.
+impl Replica {
+    /// Makes a replica for a run.
     #[wasm_bindgen(constructor)]
-    pub fn new(brief: &JsBrief) -> Thrown<Hand> {
+    pub fn new(setup: &JsReplicaSetup) -> Thrown<Replica> {
         let damaged = |error: serde_json::Error| thrown(Error::SettingInvalid { reason: error.to_string() });
-        let Settings { model, config, adapter } = serde_json::from_str(&brief.settings()).map_err(damaged)?;
-        let data = Arc::new(Dataset::from_bytes(&brief.tokens().to_vec()).map_err(thrown)?);
-        let weights = brief.weights().map(|weights| Arc::new(weights.to_vec()));
-        let brief = Brief { model, config, data, adapter: adapter.zip(weights) };
-        train::Hand::new(brief).map(Hand).map_err(thrown)
+        let Settings { model, config, adapter } = serde_json::from_str(&setup.settings()).map_err(damaged)?;
+        let data = Arc::new(Dataset::from_bytes(&setup.tokens().to_vec()).map_err(thrown)?);
+        let weights = setup.weights().map(|weights| Arc::new(weights.to_vec()));
+        let setup = ReplicaSetup { model, config, data, adapter: adapter.zip(weights) };
+        train::Replica::new(setup).map(Replica).map_err(thrown)
     }
 
     /// Computes the shards from `from` to before `to` of the step after `step`.
