@@ -171,8 +171,7 @@ fn write_what_an_adapter_learns() {
         steps: 50,
         batch_size: 2,
         window_length: 64,
-        // At a larger rate the roundings of 32 bits grow with each step: PyTorch then differs from itself in 64 bits.
-        learning_rate: 3e-4,
+        learning_rate: 2e-3,
         warmup_steps: 5,
         eval_every: 1000,
         lora: adapter(),
