@@ -62,8 +62,9 @@ export type DocumentKind = (typeof documentEndings)[keyof typeof documentEndings
 
 /** Which reader extracts the text of a file; undefined if the crate reads it as it is. */
 export function documentKind(path: string): DocumentKind | undefined {
-  const ending = path.slice(path.lastIndexOf(".") + 1).toLowerCase();
-  return (documentEndings as Partial<Record<string, DocumentKind>>)[ending];
+  // A script may give something else than a string, which the crate refuses.
+  const ending = /\.(\w+)$/.exec(path)?.[1]?.toLowerCase() ?? "";
+  return Object.hasOwn(documentEndings, ending) ? documentEndings[ending as keyof typeof documentEndings] : undefined;
 }
 
 /** Whether a file with this beginning is a PDF. */
