@@ -183,7 +183,7 @@ impl ReplicaPool for Mortal {
     }
 
     fn take(&mut self) -> Shares<'_> {
-        let loses = self.given > 5 && self.left.get() > 0;
+        let loses = self.given > 2 && self.left.get() > 0;
         if loses {
             (self.given, self.left) = (0, {
                 self.left.set(self.left.get() - 1);

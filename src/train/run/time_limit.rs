@@ -12,8 +12,9 @@ const SHARE: f64 = 0.03;
 const SETTLING: f64 = 0.5;
 /// Share of the time after which fewer steps are enough.
 const LATEST: f64 = 0.1;
-/// How much longer than its own work a step takes in a page that does other things beside it. What is above is a pause.
-const MOST_AROUND: f64 = 1.5;
+/// Seconds between two readings of losses in which nothing was computed, and how often as long as what was: more is a pause.
+const PAUSE: f64 = 0.25;
+const PAUSE_TIMES: f64 = 3.0;
 
 /// What a run has measured of itself. Times are in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,13 +41,17 @@ pub struct TimeLimit {
     began: f64,
     /// Step, time, and seconds of work by kind when the measuring began.
     first: Option<(u64, f64, [f64; 4])>,
+    /// Time and seconds of all work at the last reading.
+    last: (f64, f64),
+    /// The seconds of all pauses since the measuring began.
+    paused: f64,
 }
 
 impl TimeLimit {
     /// The limit of a run that begins at `start` and warms up for `warmup_steps`.
     pub fn new(seconds: f64, start: u64, warmup_steps: u64, began: f64) -> Self {
         let (half_of_warmup, end_of_warmup) = (start + warmup_steps / 2, start + warmup_steps);
-        Self { seconds, half_of_warmup, end_of_warmup, began, first: None }
+        Self { seconds, half_of_warmup, end_of_warmup, began, first: None, last: (began, 0.0), paused: 0.0 }
     }
 
     /// Whether losses should be read at this step, because measuring begins or ends here at the latest.
@@ -54,10 +59,19 @@ impl TimeLimit {
         step >= self.end_of_warmup || self.first.is_none() && step >= self.half_of_warmup
     }
 
+    /// Reports that losses were read at this step; `spent` are all seconds of work by kind.
     pub fn read(&mut self, step: u64, now: f64, spent: [f64; 4]) {
+        let (before, work_before) = self.last;
+        let work: f64 = spent.iter().sum();
+        self.last = (now, work);
+        let idle = now - before - (work - work_before);
+        if idle > PAUSE.max(PAUSE_TIMES * (work - work_before)) {
+            self.paused += idle;
+        }
         let has_settled = spent[Kind::Training as usize] >= SETTLING || step >= self.half_of_warmup;
         if self.first.is_none() && has_settled {
             self.first = Some((step, now, spent));
+            self.paused = 0.0;
         }
     }
 
@@ -81,8 +95,7 @@ impl TimeLimit {
         let of = |kind: Kind| spent[kind as usize];
         let training = of(Kind::Training) - before[Kind::Training as usize];
         let others = spent.iter().sum::<f64>() - before.iter().sum::<f64>() - training;
-        let around = now - since - others;
-        let step = if around > MOST_AROUND * training { training } else { around } / steps;
+        let step = (now - since - others - self.paused) / steps;
         let (evaluation, sample) = (of(Kind::Evaluation), of(Kind::Sample));
         let left = self.seconds - (now - self.began);
         Some(Pace {
