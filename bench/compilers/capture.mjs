@@ -22,16 +22,17 @@ export async function load(dist, folder) {
   await writeFile(path.join(folder, "package.json"), `{ "type": "module" }\n`);
   await writeFile(path.join(folder, "lorito.js"), await readFile(path.join(dist, "lorito.js")));
   await build({
-    entryPoints: [path.join(import.meta.dirname, "../../web/worker/deferred.ts")],
-    outfile: path.join(folder, "deferred.js"),
+    entryPoints: [path.join(import.meta.dirname, "../../web/worker/wasm-parts.ts")],
+    outfile: path.join(folder, "wasm-parts.js"),
     format: "esm",
     bundle: true,
   });
   const from = (name) => import(pathToFileURL(path.join(folder, name)).href);
   const { default: init, Session } = await from("lorito.js");
-  const { link } = await from("deferred.js");
+  const { link } = await from("wasm-parts.js");
   const exports = await init({ module_or_path: await readFile(path.join(dist, "lorito_bg.wasm")) });
-  link(exports, await WebAssembly.compile(await readFile(path.join(dist, "lorito_deferred.wasm"))));
+  for (const part of ["deferred", "gpu"])
+    link(part, exports, await WebAssembly.compile(await readFile(path.join(dist, `lorito_${part}.wasm`))));
 
   // CubeCL takes only one GPU a process.
   const session = await Session.start("webgpu", { largestBuffer: 2 ** 31 - 4, deviceMemory: 1024 });
