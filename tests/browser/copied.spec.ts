@@ -12,8 +12,8 @@ const sentence = "The green parrot told stories to the girl of the blue house, a
 const text = `${sentence.repeat(8)}Nobody has read what is kept here so carefully for later on.`;
 
 /** A model that memorises the text within a few seconds. */
-const model = "preset=tiny&layers=2&heads=4&width=64&context=32&batchSize=8&warmupSteps=10&learningRate=0.01&seed=5";
-const settings = `${model}&steps=240&evalEvery=80`;
+const model = "preset=tiny&layers=2&heads=4&width=64&context=32&batchSize=8&warmupSteps=10&learningRate=0.005&seed=5";
+const settings = `${model}&steps=360&evalEvery=120`;
 
 async function learn(page: Page): Promise<void> {
   await drop(page, [{ name: "parrot.txt", text }]);
@@ -37,7 +37,7 @@ test("copied text is marked, and a mark shows its passage", async ({ page }) => 
   const uncompared = training.getByText("These samples were not compared with the text");
   await expect(uncompared).toHaveCount(0);
   await page.locator("lorito-chart").evaluate((chart) => {
-    Object.assign(chart, { samples: [{ step: 80, text: "The green" }] });
+    Object.assign(chart, { samples: [{ step: 120, text: "The green" }] });
   });
   await expect(uncompared).toBeVisible();
 
