@@ -5,7 +5,7 @@ import { prepared } from "./lorito.mjs";
 import { runConfig } from "./speed.mjs";
 
 /** `seconds` is the length of one measurement; a round has one with the views closed and one with them open. */
-export async function views(browser, engine, { seconds, rounds }, tell) {
+export async function views(browser, engine, { seconds, rounds, workers }, tell) {
   const configuration = configurations.S;
   const { page, close } = await prepared(browser, engine, configuration);
   await page.evaluate(
@@ -23,7 +23,7 @@ export async function views(browser, engine, { seconds, rounds }, tell) {
       bench.run = lorito.train(options);
       await first;
     },
-    runConfig(1_000_000, configuration),
+    { ...runConfig(1_000_000, configuration), ...(workers ? { workers: workers[0] } : {}) },
   );
   const measured = async (open) => {
     await page.evaluate((open) => {
