@@ -18,6 +18,8 @@ pub fn build(project: &Project) -> Result<()> {
     step("Building the page into dist/", "10 to 15 minutes the first time, seconds when nothing changed", || {
         let mut trunk = command(project.target.join("tools/bin/trunk"));
         trunk.args(["build", "--release", "--locked", "--skip-version-check"]);
+        // web/build/shrink.mjs reads there what the linker noted.
+        trunk.env("CARGO_TARGET_DIR", &project.target);
         trunk.env("PATH", tools::path(project)?); // Trunk looks there for wasm-bindgen before it tries to download it
         if std::env::var_os("NO_COLOR").is_some() {
             trunk.env("NO_COLOR", "true"); // Trunk accepts no other value
