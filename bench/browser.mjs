@@ -95,7 +95,7 @@ const counter = `{
  * Lorito's page with an engine, in a browser context of its own; `counting` adds the counter to its worker. `requested`
  * collects the addresses that the page and its worker fetch.
  */
-export async function openLorito(browser, engine, { counting = false, address = url } = {}) {
+export async function openLorito(browser, engine, { counting = false, address = url, hash = "" } = {}) {
   const context = await browser.newContext();
   const page = await context.newPage();
   page.on("console", (message) => message.type() === "error" && console.error(message.text()));
@@ -110,7 +110,7 @@ export async function openLorito(browser, engine, { counting = false, address = 
       await route.fulfill({ response, body: counter + (await response.text()) });
     });
   }
-  await page.goto(`${address}?engine=${engine}`);
+  await page.goto(`${address}?engine=${engine}${hash}`);
   await page.evaluate(() => globalThis.lorito.ready);
   return { page, requested, close: () => context.close() };
 }

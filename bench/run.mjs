@@ -1,6 +1,8 @@
 // `cargo xtask bench [--peers] [--only NAME,NAME] [--take lorito,jax,tfjs,nanogpt] [--before ADDRESS] [--seconds N]
 // [--rounds N] [--workers N,N]`: prints one JSON line a measurement. `--peers`: only the comparisons, and a table of them at the end.
 // `--before`: the address, with its last slash, of another build of Lorito; comparisons measure it in turn with this one.
+// `--only quality --text FILE [--minutes N] [--seeds N] [--contenders NAME,NAME]`: bits per byte after so many minutes; with
+// LORITO_PYTHON, the path of a Python that has torch, in turn with PyTorch, too.
 // `--workers`: the numbers of workers of the CPU engine, measured in turn, for example 1,2,4; without it, as the page chooses.
 import os from "node:os";
 import { parseArgs } from "node:util";
@@ -18,6 +20,7 @@ import {
   workerMemory,
 } from "./costs.mjs";
 import { processorTime } from "./processor-time.mjs";
+import { quality } from "./quality.mjs";
 import { speeds } from "./speeds.mjs";
 import { table } from "./table.mjs";
 import { views } from "./views.mjs";
@@ -32,6 +35,10 @@ const { values: given } = parseArgs({
     seconds: { type: "string", default: "10" },
     rounds: { type: "string", default: "3" },
     workers: { type: "string" },
+    text: { type: "string" },
+    minutes: { type: "string", default: "5" },
+    seeds: { type: "string", default: "3" },
+    contenders: { type: "string" },
   },
 });
 const options = {
@@ -40,6 +47,10 @@ const options = {
   seconds: Number(given.seconds),
   rounds: Number(given.rounds),
   workers: given.workers?.split(",").map(Number),
+  text: given.text,
+  minutes: Number(given.minutes),
+  seeds: Number(given.seeds),
+  contenders: given.contenders?.split(","),
 };
 
 const tell = (measurement) => console.log(JSON.stringify(measurement));
@@ -80,12 +91,16 @@ const costs = {
   "long-run": (browser) => longRun(browser, tell),
   views: (browser) => views(browser, "cpu", options, tell),
   generation: (browser) => generation(browser, "cpu", options, tell),
+  quality: (browser) => quality(browser, "cpu", options, tell),
   "generation-webgpu": (browser) => generation(browser, "webgpu", options, tell),
 };
 const withCosts = !given.peers && options.take.includes("lorito");
 const measurements = withCosts ? { ...costs, ...comparisons } : comparisons;
 
-const names = given.only ? given.only.split(",") : Object.keys(measurements);
+// A text and a time have to be given for these.
+const onlyIfNamed = ["quality"];
+const usual = Object.keys(measurements).filter((name) => !onlyIfNamed.includes(name));
+const names = given.only ? given.only.split(",") : usual;
 for (const name of names) {
   if (!(name in measurements)) throw new Error(`no measurement ${name}; there are ${Object.keys(measurements)}`);
 }

@@ -2,6 +2,7 @@
 //! would take two minutes more.
 
 mod adapters;
+mod advice;
 mod before_and_after;
 mod carry_on;
 mod chat;

@@ -9,7 +9,9 @@ use crate::{
     device::Engine,
     error::{Error, Result},
     formats,
-    train::{Dataset, Evaluation, RunStatus, StepRecord, TextFacts, held_back_bits_per_byte},
+    train::{
+        Advice, Dataset, Evaluation, RunStatus, StepRecord, TextFacts, TokenCounts, advice, held_back_bits_per_byte,
+    },
 };
 
 impl Session {
@@ -154,6 +156,16 @@ impl Session {
     /// [`Error::NoModel`] if there is no model.
     pub fn run_settings(&self) -> Result<&TrainConfig> {
         Ok(&self.model()?.trainer.progress().config)
+    }
+
+    /// Returns what the curves of the model's last run and its text suggest.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no model; [`Error::NoRun`] if it has no run.
+    pub fn advice(&self) -> Result<Vec<Advice>> {
+        let Model { trainer, data, tokenizer, .. } = self.model()?;
+        let counts = TokenCounts::of(data.as_ref().ok_or(Error::NoRun)?, tokenizer);
+        Ok(advice(trainer.history(), &trainer.progress().config, &self.status()?, &counts))
     }
 
     /// Returns the losses, evaluations and samples of all runs of the model.

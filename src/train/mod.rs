@@ -1,6 +1,7 @@
 //! The training step and its state. [`Run`] decides what follows each step; the caller runs the loop and can pause,
 //! stop and generate between two ticks.
 
+mod advice;
 mod answers;
 mod comparison;
 mod data;
@@ -15,6 +16,7 @@ mod self_check;
 mod shards;
 mod state;
 
+pub use advice::{Advice, TokenCounts, advice};
 pub use answers::{Answers, ContextRanges, Side};
 pub use comparison::{AdapterComparison, AdapterLosses};
 pub use data::{Batch, Dataset, mix};

@@ -59,10 +59,22 @@ impl Session {
         answer(self.0.run_settings())
     }
 
+    /// Returns what the curves of the model's last run and its text suggest.
+    #[wasm_bindgen(unchecked_return_type = "Advice[]")]
+    pub fn advice(&self) -> Thrown<JsValue> {
+        answer(self.0.advice())
+    }
+
     /// Returns the losses, evaluations and samples of all runs of the model.
     #[wasm_bindgen(unchecked_return_type = "History")]
     pub fn history(&self) -> Thrown<JsValue> {
         answer(self.0.history())
+    }
+
+    /// Computes the bits per byte of the whole held-back text.
+    #[wasm_bindgen(js_name = heldBackBitsPerByte, unchecked_return_type = "number | undefined")]
+    pub async fn held_back_bits_per_byte(&self) -> Thrown<JsValue> {
+        answer(self.0.held_back_bits_per_byte().await)
     }
 
     /// Returns weights, optimizer state, step and history as one file.

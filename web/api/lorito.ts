@@ -2,7 +2,7 @@
  * Lorito's public API, `window.lorito`: everything that the page does, for the page's own views and for other scripts.
  * README.md shows a complete session.
  */
-import type { AdapterLosses, ChatMessage, Copied, History, LeftOut, Passage, TrainConfig } from "lorito-wasm";
+import type { AdapterLosses, Advice, ChatMessage, Copied, History, LeftOut, Passage, TrainConfig } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
 import { markHandled, problemOf } from "../shared/errors";
 import { part } from "../shared/part";
@@ -92,9 +92,22 @@ export class Lorito extends Models {
     this.owner.control("stop");
   }
 
+  /** What the curves of the last run and its text suggest, with the numbers that each rests on. */
+  advice(): Promise<Advice[]> {
+    return this.owner.ask((api) => api.plain("advice"));
+  }
+
   /** All steps, evaluations and samples of the model's training. */
   history(): Promise<History> {
     return this.owner.ask((api) => api.plain("history"));
+  }
+
+  /**
+   * Bits per byte of the whole held-back text, in windows that slide by half of their length; undefined if none is held back.
+   * It takes as long as reading that text twice.
+   */
+  heldBackBitsPerByte(): Promise<number | undefined> {
+    return this.owner.ask((api) => api.plain("heldBackBitsPerByte"));
   }
 
   /** Restores the weights of the run's best evaluation; training continues from them. */

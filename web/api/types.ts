@@ -1,6 +1,7 @@
 // The types of Lorito's public API.
 import type {
   AdapterLosses,
+  Advice,
   ChatFilters,
   ChatMessage,
   ChatOptions,
@@ -66,6 +67,7 @@ export type { RunRecord } from "../shared/record";
 export type { TransferOptions } from "./hub";
 export type {
   AdapterLosses,
+  Advice,
   BestSoFar,
   ChatAnswer,
   ChatFilters,

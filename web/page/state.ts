@@ -1,6 +1,7 @@
 // The page's state in one store. Views read it and are rendered again when it changes; only the store writes it.
 
 import type {
+  Advice,
   BestSoFar,
   Evaluation,
   HalfPrecision,
@@ -106,6 +107,8 @@ export interface State {
   evaluations: Evaluation[];
   /** The run's best evaluation, and how many worse ones followed. */
   best: BestSoFar | undefined;
+  /** What the curves of the run suggest, at its last evaluation. */
+  advice: readonly Advice[];
   samples: Sample[];
   sampling: Sampling;
   /** The text in Write that the model is to continue. */
@@ -142,6 +145,7 @@ const EMPTY_RUN = {
   steps: [],
   evaluations: [],
   best: undefined,
+  advice: [] as readonly Advice[],
   samples: [],
   savedAt: undefined,
 };
@@ -307,6 +311,13 @@ export class Store extends EventTarget {
   async readHistory(): Promise<void> {
     const { steps, evaluations, samples } = await this.lorito.history();
     this.change({ steps, evaluations, samples, trained: steps.length > 0 });
+    if (steps.length > 0) await this.#readAdvice();
+  }
+
+  /** A model that was only opened has no run, and needs no advice. */
+  async #readAdvice(): Promise<void> {
+    const advice = await this.lorito.advice().catch(() => []);
+    this.change({ advice });
   }
 
   async readModels(): Promise<void> {
@@ -355,7 +366,10 @@ export class Store extends EventTarget {
       const steps = [...this.state.steps, ...progress.records];
       this.change({ progress, steps, trained: steps.length > 0 });
     });
-    lorito.on("evaluation", (evaluation) => this.change({ evaluations: [...this.state.evaluations, evaluation] }));
+    lorito.on("evaluation", (evaluation) => {
+      this.change({ evaluations: [...this.state.evaluations, evaluation] });
+      void this.#readAdvice();
+    });
     lorito.on("best", (best) => this.change({ best }));
     lorito.on("adapted", (model) => this.change({ model }));
     lorito.on("sample", (sample) => this.change({ samples: [...this.state.samples, sample] }));

@@ -218,6 +218,8 @@ export type PlainMethod =
   | "lens"
   | "nearestTokens"
   | "forgetInspection"
+  | "advice"
+  | "heldBackBitsPerByte"
   | "history";
 
 /** The worker's methods. They reject with plain `Problem`s. */

@@ -8,6 +8,7 @@ import { setNotify } from "../in-background";
 import { goOnWithCpu, mayReplace, modelDiffers, startTraining } from "../prepare";
 import { type Shape, TRAIN_FIELDS } from "../settings";
 import { GPU_FAILURES, type Message, UNSAVED } from "../state";
+import { adviceOn } from "./advice";
 import "./compare-fold";
 import { downloadRun } from "./downloads";
 import { action, figures, settingField } from "./fields";
@@ -172,7 +173,7 @@ export class TrainView extends View {
           [t("figure.saved"), savedAt === undefined ? "–" : time(savedAt)],
         ])}
       </div>
-      ${overfitting(this.store)}`;
+      ${overfitting(this.store)} ${adviceOn(this.store)}`;
   }
 
   /** How many processors compute each step, where it is more than one. */
