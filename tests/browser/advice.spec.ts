@@ -1,6 +1,7 @@
 // The Train step says what the curves of a run suggest, with its numbers, in the person's language.
 import { expectNoFault } from "./axe";
 import { expect, test } from "./guard";
+import { ready } from "./lorito";
 import { drawn, ended, press, step, takeSample } from "./person";
 
 const settings = "layers=1&heads=2&width=32&context=32&batchSize=8&steps=120&evalEvery=30&warmupSteps=0&seed=3";
@@ -36,7 +37,10 @@ test("advice outlives a reload, and a new model begins without any of its curves
   await expect(advice.getByText(/^Give it more: validation loss was still falling/)).toBeVisible();
   const before = await page.evaluate(() => window.lorito.advice());
   await page.reload();
-  await press(page, /^Continue/);
+  await ready(page);
+  await page.evaluate(() => window.lorito.restoreRun());
   await expect(advice.getByText(/^Give it more/)).toBeVisible();
   expect(await page.evaluate(() => window.lorito.advice())).toEqual(before);
+  await page.evaluate(() => window.lorito.createModel({ layers: 1, heads: 1, width: 8, context: 8 }));
+  await expect(advice).toBeHidden();
 });
