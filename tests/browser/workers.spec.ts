@@ -3,7 +3,8 @@ import { expect, type Page, test } from "@playwright/test";
 import { open, text } from "./lorito";
 
 const model = { layers: 2, heads: 4, width: 48, context: 32, dropout: 0.1, seed: 7 };
-const run = { steps: 150, batchSize: 11, shards: 8, learningRate: 0.01, warmupSteps: 4, evalEvery: 50, seed: 5 };
+/** So many steps that most come after the first half second, in which one worker is alone. */
+const run = { steps: 300, batchSize: 11, shards: 8, learningRate: 0.01, warmupSteps: 4, evalEvery: 100, seed: 5 };
 
 test.beforeEach(({ page: _ }, { project }) => {
   test.skip(project.name !== "cpu", "only the CPU engine has workers");
@@ -114,10 +115,10 @@ test("pause, stop, a reload and another number of workers change nothing", async
   await prepared(page);
   const whole = await trained(page, { ...run, workers: 1 });
   await prepared(page);
-  const paused = await trained(page, { ...run, workers: 3 }, { pauseAt: 5 });
+  const paused = await trained(page, { ...run, workers: 3 }, { pauseAt: 150 });
   expect(paused.losses).toEqual(whole.losses);
   await prepared(page);
-  const stopped = await trained(page, { ...run, workers: 2 }, { stopAt: 9 });
+  const stopped = await trained(page, { ...run, workers: 2 }, { stopAt: 200 });
   expect(stopped.losses.length).toBeLessThan(run.steps);
   await page.reload();
   await page.evaluate(() => window.lorito.ready.then(() => {}));
@@ -134,7 +135,7 @@ test("a text can be written while several workers train", async ({ page }) => {
     const { lorito } = window;
     let writing: Promise<string> | undefined;
     const onProgress = ({ step }: { step: number }) => {
-      if (step >= 6) writing ??= lorito.generate("Day", { maxTokens: 20 });
+      if (step >= 150) writing ??= lorito.generate("Day", { maxTokens: 20 });
     };
     await lorito.train({ ...options, workers: 2, onProgress });
     const { steps } = await lorito.history();
