@@ -6,6 +6,7 @@ use super::{Model, Session};
 use crate::{
     device::Engine,
     error::{Error, Result},
+    model::Frozen,
     train::{ReplicaPool, ReplicaSetup, WorkerCount},
 };
 
@@ -41,7 +42,8 @@ impl Session {
         let (config, shards) = (trainer.progress().config.clone(), trainer.shards(gpt));
         workers.pool.end();
         workers.worker_count = None;
-        let most = gpt.config.workers_that_fit(&config, &limits, *engine).min(*most_workers).min(shards);
+        let packed = gpt.frozen().map(Frozen::bytes);
+        let most = gpt.config.workers_that_fit(packed, &config, &limits, *engine).min(*most_workers).min(shards);
         if most < 2 || *engine != Engine::Cpu {
             return Ok(());
         }
@@ -52,9 +54,8 @@ impl Session {
             (None, _) => None,
         };
         workers.worker_count = Some(WorkerCount::new(shards));
-        workers
-            .pool
-            .begin(ReplicaSetup { model: gpt.config, config, data: Arc::new((**data).clone()), adapter }, most - 1);
+        let (data, frozen) = (Arc::new((**data).clone()), gpt.frozen().cloned());
+        workers.pool.begin(ReplicaSetup { model: gpt.config, config, data, adapter, frozen }, most - 1);
         Ok(())
     }
 
