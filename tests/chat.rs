@@ -47,6 +47,7 @@ fn with_tokens() -> Session {
         tokenizer: tokenizer.to_json(),
         roles: None,
         weights: block_on(Gpt::new(config, 3, &Device::cpu()).flat.read()).unwrap(),
+        frozen: None,
         facts: TextFacts::default(),
         history: History::default(),
         progress: Progress { config: TrainConfig::default(), start_step: 0, step: 0, updates: 0 },

@@ -118,7 +118,10 @@ fn hidden_states_and_attentions_agree_with_transformers() {
         let mut session = session();
         open(&mut session, &files(name)).unwrap();
         let file = formats::read(&block_on(session.export_safetensors("model")).unwrap()).unwrap();
-        let gpt = Gpt::from_flat(file.config, file.weights, &Device::cpu());
+        let gpt = match file.frozen {
+            Some(frozen) => Gpt::of_frozen(file.config, file.weights, frozen),
+            None => Gpt::from_flat(file.config, file.weights, &Device::cpu()),
+        };
         let trace = block_on(gpt.trace(&gpt.ids(ids.clone()).unwrap())).unwrap();
         let (last, before) = hidden.split_last().unwrap();
         assert_near(trace.at(Site::Embedding), &before[0], name);

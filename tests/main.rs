@@ -15,6 +15,7 @@ mod divided;
 mod engines;
 mod families;
 mod formats;
+mod frozen;
 mod fuzz;
 mod hugging_face;
 mod inspecting;

@@ -239,7 +239,7 @@ fn memory_limits_the_number_of_workers() {
     let alone = model.memory(&config(), Engine::Cpu).total();
     let total = |most: usize, total| {
         let limits = lorito::config::Limits { total, ..CPU_LIMITS };
-        model.memory_of_workers(&config(), &limits, Engine::Cpu, most)
+        model.memory_of_workers(None, &config(), &limits, Engine::Cpu, most)
     };
     let many = total(8, 3 << 30);
     assert_eq!(many.total() - many.workers, alone);

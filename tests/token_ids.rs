@@ -119,6 +119,7 @@ fn model_file(tokenizer: &str) -> ModelFile {
         tokenizer: tokenizer.to_owned(),
         roles: None,
         weights,
+        frozen: None,
         facts: TextFacts::default(),
         history: History::default(),
         progress: Progress { config: TrainConfig::default(), start_step: 0, step: 0, updates: 0 },

@@ -225,6 +225,7 @@ fn model(tokenizer: &Tokenizer, rows: usize) -> ModelFile {
     ModelFile {
         config,
         weights: vec![0.25; Layout::new(&config).len],
+        frozen: None,
         tokenizer: tokenizer.to_json(),
         roles: tokenizer.stated_roles().cloned(),
         ..sample::model()

@@ -16,13 +16,19 @@ use crate::{
 impl ModelConfig {
     /// Estimates the bytes that training holds at least at once, from the shapes of the tensors.
     pub fn memory(&self, run: &TrainConfig, engine: Engine) -> Memory {
-        self.memory_with(run, engine, LEAST_LOGITS)
+        self.memory_of(None, run, engine)
+    }
+
+    /// Estimates the same of a model whose weights take `packed` bytes, if some of them have fewer bits than 32 and stay
+    /// frozen.
+    pub fn memory_of(&self, packed: Option<u64>, run: &TrainConfig, engine: Engine) -> Memory {
+        self.memory_with(packed, run, engine, LEAST_LOGITS)
     }
 
     /// Estimates the bytes that training holds at once on an engine with these limits: where there is memory, more logits
     /// at a time.
-    pub fn memory_within(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> Memory {
-        self.memory_with(run, engine, self.bytes_of_logits(run, limits, engine))
+    fn memory_within(&self, packed: Option<u64>, run: &TrainConfig, limits: &Limits, engine: Engine) -> Memory {
+        self.memory_with(packed, run, engine, self.bytes_of_logits(run, limits, engine))
     }
 
     /// The bytes of logits that training holds at once. Each group of rows reads the embedding of all tokens twice, and on
@@ -38,37 +44,46 @@ impl ModelConfig {
         most.min(LEAST_LOGITS + left)
     }
 
-    /// Estimates the bytes that training holds with at most so many workers.
-    pub fn memory_of_workers(&self, run: &TrainConfig, limits: &Limits, engine: Engine, most: usize) -> Memory {
-        let alone = self.memory_within(run, limits, engine);
-        let others = self.workers_that_fit(run, limits, engine).min(run.shards_of(self)).min(most.max(1)) - 1;
-        Memory { workers: others as u64 * self.bytes_of_worker(run), ..alone }
+    /// Estimates the bytes that training holds with at most so many workers. `packed`: see [`ModelConfig::memory_of`].
+    pub fn memory_of_workers(
+        &self,
+        packed: Option<u64>,
+        run: &TrainConfig,
+        limits: &Limits,
+        engine: Engine,
+        most: usize,
+    ) -> Memory {
+        let alone = self.memory_within(packed, run, limits, engine);
+        let others = self.workers_that_fit(packed, run, limits, engine).min(run.shards_of(self)).min(most.max(1)) - 1;
+        Memory { workers: others as u64 * self.bytes_of_worker(packed, run), ..alone }
     }
 
-    /// Returns how many workers can share the steps of a run within these limits; 1 where only one computes.
-    pub fn workers_that_fit(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> usize {
+    /// Returns how many workers can share the steps of a run within these limits; 1 where only one computes. `packed`: see
+    /// [`ModelConfig::memory_of`].
+    pub fn workers_that_fit(&self, packed: Option<u64>, run: &TrainConfig, limits: &Limits, engine: Engine) -> usize {
         if engine != Engine::Cpu {
             return 1;
         }
-        let left = limits.total.saturating_sub(self.memory(run, engine).total());
-        usize::try_from(left / self.bytes_of_worker(run)).unwrap_or(usize::MAX - 1).saturating_add(1)
+        let left = limits.total.saturating_sub(self.memory_of(packed, run, engine).total());
+        usize::try_from(left / self.bytes_of_worker(packed, run)).unwrap_or(usize::MAX - 1).saturating_add(1)
     }
 
     /// The bytes of each further worker: the weights, gradients and activations of a shard, and both sides of a message
     /// with weights and gradients; the moments, the cache and the saved weights are the first worker's alone.
-    fn bytes_of_worker(&self, run: &TrainConfig) -> u64 {
-        let flat = 4 * self.parameters();
+    fn bytes_of_worker(&self, packed: Option<u64>, run: &TrainConfig) -> u64 {
+        let flat = packed.unwrap_or(4 * self.parameters());
         let trained = 4 * run.lora.map_or(self.parameters(), |lora| lora.parameters(self).0);
-        let alone = self.memory(run, Engine::Cpu);
+        let alone = self.memory_of(packed, run, Engine::Cpu);
         MODULE + alone.total() - 2 * trained - flat
     }
 
-    fn memory_with(&self, run: &TrainConfig, engine: Engine, bytes_of_logits: u64) -> Memory {
+    fn memory_with(&self, packed: Option<u64>, run: &TrainConfig, engine: Engine, bytes_of_logits: u64) -> Memory {
         let TrainConfig { batch_size, half_precision, .. } = *run;
         let architecture = self.architecture();
         let flat = architecture.parameters();
-        // The trained weights, and the sums of an adapter and the model's matrices.
+        // The trained weights, and the sums of an adapter and the model's matrices, which a packed matrix has not.
         let (trained, adapted) = run.lora.map_or((flat, 0), |lora| lora.parameters(self));
+        let (weights, adapted) = packed.map_or((4 * flat, adapted), |packed| (packed, 0));
         let Architecture { attention, mlp, .. } = &architecture;
         let [vocabulary, context, layers, width] =
             [self.vocabulary, self.context, self.layers, self.width].map(|value| value as u64);
@@ -91,19 +106,23 @@ impl ModelConfig {
         let gated = if mlp.gated { first_width } else { 0 };
         let temporary = tokens * (mlp_width + gated + joint + 9 * width + of_attention);
         let logits = tokens.min(rows_of_logits(self.vocabulary, bytes_of_logits) as u64) * vocabulary;
-        // The KV cache for generating a sample.
-        let cache = layers * context * attention.key_value_width() as u64;
+        // The KV cache for generating a sample. On the CPU it grows with the text.
+        let cached = if engine == Engine::Cpu { context.min(CACHED) } else { context };
+        let cache = layers * cached * attention.key_value_width() as u64;
         // Both norms' output (2 widths), attention's and the activation's with half the bits; and the weights' copy.
         let halved = layers * tokens * (2 * width + queries + mlp_width);
         let (spared, copy) = if half_precision { (halved / 2, flat / 2) } else { (0, 0) };
         Memory {
-            weights: 4 * flat,
+            weights,
             // Gradients and AdamW's two moments.
             optimizer: 4 * (sums + 2) * trained,
             // Also another copy of the weights while they are saved, and the best weights.
-            activations: 4 * (layers * block + temporary + logits + cache + flat + adapted + trained + copy - spared),
+            activations: weights
+                + 4 * (layers * block + temporary + logits + cache + adapted + trained + copy - spared),
             workers: 0,
-            largest_buffer: 4 * undivided(&architecture, engine).max(tokens * first_width).max(logits),
+            largest_buffer: packed
+                .unwrap_or(4 * undivided(&architecture, engine))
+                .max(4 * (tokens * first_width).max(logits)),
         }
     }
 
@@ -113,45 +132,55 @@ impl ModelConfig {
     /// [`Error::ModelTooLarge`] when the buffers do not fit, with the nearest model and run that do, if there are
     /// any; and the errors of [`ModelConfig::validate`].
     pub fn fit(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> Result<()> {
-        self.fit_or_offer(run, limits, engine, true)
+        self.fit_or_offer(None, run, limits, engine, true)
     }
 
     /// Checks the same for a model that exists already, whose shape cannot change.
     ///
     /// # Errors
-    /// As [`ModelConfig::fit`], but only another batch size and window length are offered.
-    pub fn fit_as_it_is(&self, run: &TrainConfig, limits: &Limits, engine: Engine) -> Result<()> {
-        self.fit_or_offer(run, limits, engine, false)
+    /// As [`ModelConfig::fit`], but only another batch size and window length are offered. `packed`: see
+    /// [`ModelConfig::memory_of`].
+    pub fn fit_as_it_is(&self, packed: Option<u64>, run: &TrainConfig, limits: &Limits, engine: Engine) -> Result<()> {
+        self.fit_or_offer(packed, run, limits, engine, false)
     }
 
-    fn fit_or_offer(&self, run: &TrainConfig, limits: &Limits, engine: Engine, model_too: bool) -> Result<()> {
+    fn fit_or_offer(
+        &self,
+        packed: Option<u64>,
+        run: &TrainConfig,
+        limits: &Limits,
+        engine: Engine,
+        model_too: bool,
+    ) -> Result<()> {
         self.validate()?;
         let run = TrainConfig { half_precision: false, ..run.clone() };
-        let memory = self.memory(&run, engine);
+        let memory = self.memory_of(packed, &run, engine);
         if limits.allow(&memory) {
             return Ok(());
         }
         let (bytes, limit) = limits.exceeded(&memory);
-        let nearest = nearest_that_fits(&Asked::new(self, &run), model_too, |memory| limits.allow(memory), engine);
+        let nearest =
+            nearest_that_fits(&Asked::new(self, packed, &run), model_too, |memory| limits.allow(memory), engine);
         Err(Error::ModelTooLarge { bytes, limit, nearest: nearest.map(Box::new) })
     }
 
-    /// Estimates the bytes that generating text with the model holds at once.
-    pub fn memory_to_write(&self, engine: Engine) -> Memory {
+    /// Estimates the bytes that generating text with the model holds at once. `packed`: see [`ModelConfig::memory_of`].
+    pub fn memory_to_write(&self, packed: Option<u64>, engine: Engine) -> Memory {
         let run = TrainConfig { batch_size: 1, ..TrainConfig::default() };
-        let weights = 4 * self.parameters();
-        let held = Memory { optimizer: 0, ..self.memory(&run, engine) };
-        // A pass over one window keeps nothing for a backward pass: the activations of one layer approximate it.
-        Memory { activations: (held.activations - 2 * weights) / self.layers as u64, ..held }
+        let held = Memory { optimizer: 0, ..self.memory_of(packed, &run, engine) };
+        // A pass over one window keeps nothing for a backward pass: the activations of one layer approximate it. Neither
+        // the copy for saving nor the best weights are there.
+        let copies = held.weights + 4 * self.parameters();
+        Memory { activations: (held.activations - copies) / self.layers as u64, ..held }
     }
 
     /// Checks that an engine with these limits can generate text with the model, which takes less than training.
     ///
     /// # Errors
     /// [`Error::ModelTooLarge`], which offers no other model, and the errors of [`ModelConfig::validate`].
-    pub fn fit_to_write(&self, limits: &Limits, engine: Engine) -> Result<()> {
+    pub fn fit_to_write(&self, packed: Option<u64>, limits: &Limits, engine: Engine) -> Result<()> {
         self.validate()?;
-        let held = self.memory_to_write(engine);
+        let held = self.memory_to_write(packed, engine);
         if limits.allow(&held) {
             return Ok(());
         }
@@ -172,6 +201,9 @@ fn undivided(architecture: &Architecture, engine: Engine) -> u64 {
 /// The bytes of a further worker's program and browser thread, about.
 const MODULE: u64 = 16 << 20;
 
+/// The tokens of a text, about, that is written while the CPU engine trains.
+const CACHED: u64 = 1024;
+
 /// The bytes of logits that may be held at once on every engine.
 pub const LEAST_LOGITS: u64 = 32 << 20;
 
@@ -187,7 +219,7 @@ pub fn rows_of_logits(vocabulary: usize, bytes: u64) -> usize {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Memory {
-    /// The weights, with 32 bits each.
+    /// The weights: 32 bits each, or those of a frozen model as its file had them.
     pub weights: u64,
     /// The gradient buffer and AdamW's two moments.
     pub optimizer: u64,
@@ -282,7 +314,7 @@ mod tests {
         assert_eq!(bytes(1 << 30, least), 32 << 20);
         let limits = Limits { largest_buffer: 1 << 30, total: 8 << 30 };
         assert_eq!(gpt2.bytes_of_logits(&run, &limits, Engine::Cpu), 32 << 20);
-        let more = gpt2.memory_within(&run, &limits, Engine::WebGpu).total() - least;
+        let more = gpt2.memory_within(None, &run, &limits, Engine::WebGpu).total() - least;
         assert_eq!(more, 4 * (1024 - 128) * 50_257);
     }
 
@@ -299,7 +331,7 @@ mod tests {
             dropout: 0.1,
             variant: Variant::GPT2,
         };
-        gpt2.fit_to_write(&limits, Engine::WebGpu).unwrap();
+        gpt2.fit_to_write(None, &limits, Engine::WebGpu).unwrap();
         let run = TrainConfig { batch_size: 1, window_length: 256, ..TrainConfig::default() };
         let adapter = TrainConfig { lora: Some(LoraConfig::default()), ..run.clone() };
         gpt2.fit(&adapter, &limits, Engine::WebGpu).unwrap();
@@ -309,7 +341,7 @@ mod tests {
         );
         // A matrix of that size by itself is not divided.
         let wide = ModelConfig { width: 4096, heads: 32, layers: 1, vocabulary: 100, ..gpt2 };
-        let refused = wide.fit_to_write(&limits, Engine::WebGpu);
+        let refused = wide.fit_to_write(None, &limits, Engine::WebGpu);
         assert!(matches!(refused, Err(Error::ModelTooLarge { bytes: 268_435_456, .. })), "{refused:?}");
     }
 }

@@ -43,17 +43,19 @@ const ALL: [Setting; 5] =
 pub(super) struct Asked {
     pub model: ModelConfig,
     pub run: TrainConfig,
+    /// The bytes of the model's weights, if some of them have fewer bits than 32.
+    packed: Option<u64>,
     /// The head width of the requested model; other models keep it as long as they have several heads.
     head_width: usize,
 }
 
 impl Asked {
-    pub fn new(model: &ModelConfig, run: &TrainConfig) -> Self {
-        Self { model: *model, run: run.clone(), head_width: model.head_width() }
+    pub fn new(model: &ModelConfig, packed: Option<u64>, run: &TrainConfig) -> Self {
+        Self { model: *model, run: run.clone(), packed, head_width: model.head_width() }
     }
 
     fn memory(&self, engine: Engine) -> Memory {
-        self.model.memory(&self.run, engine)
+        self.model.memory_of(self.packed, &self.run, engine)
     }
 
     fn value(&self, setting: Setting) -> usize {
@@ -209,7 +211,7 @@ mod tests {
     #[test]
     fn a_small_excess_needs_a_small_change() {
         let run = TrainConfig { batch_size: 4, ..TrainConfig::default() };
-        let asked = Asked::new(&TEN_LAYERS, &run);
+        let asked = Asked::new(&TEN_LAYERS, None, &run);
         // The weights alone are 0.6 % too many, which no batch size changes.
         let weights = asked.memory(Engine::WebGpu).weights;
         let fits = |memory: &Memory| memory.weights <= weights - weights * 6 / 1000;
@@ -247,7 +249,7 @@ mod tests {
             };
             let window_length = if random.random() { 0 } else { random.random_range(1..=512) };
             let run = TrainConfig { batch_size: random.random_range(1..=64), window_length, ..TrainConfig::default() };
-            let asked = Asked::new(&model, &run);
+            let asked = Asked::new(&model, None, &run);
             let whole = asked.memory(Engine::Cpu).total();
             let mut before = None;
             for percent in [2, 10, 40, 90, 99] {
@@ -264,7 +266,7 @@ mod tests {
                 found.model.validate().unwrap();
                 let run =
                     TrainConfig { batch_size: found.batch_size, window_length: found.window_length, ..run.clone() };
-                let found = Asked::new(&found.model, &run);
+                let found = Asked::new(&found.model, None, &run);
                 assert!(fits(&found), "{found:?} in {total}");
                 let changed: Vec<Setting> =
                     settings.iter().copied().filter(|&setting| found.value(setting) != asked.value(setting)).collect();

@@ -30,7 +30,8 @@ pub use ollama::modelfile;
 pub use parts::Parts;
 pub use peft::{peft, read_peft};
 pub use pretrained::{
-    Folder, INDICES, MissingPart, PIECE, Piece, Pretrained, numbers, read as pretrained_config, wanted as wanted_parts,
+    Folder, INDICES, MissingPart, PIECE, Packing, Piece, Pretrained, form as pretrained_form, numbers,
+    read as pretrained_config, wanted as wanted_parts,
 };
 pub use safetensors::{LARGEST_HEADER, check_weights};
 pub use words::Words;

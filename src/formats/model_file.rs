@@ -13,8 +13,15 @@
 //!
 //! A file that is only to be written with may have matrices of 8 bits ([`write_in_8_bits`]): of a matrix with a multiple of
 //! 32 numbers the tensor is then U8, `[blocks, 34]`, the blocks of ggml's `Q8_0` one after another.
+//!
+//! A frozen model has its packed matrices as they are in memory (`ops::Form`), named in the manifest: with 16 bits a number
+//! F16 or BF16, otherwise U8, `[blocks, bytes of a block]`; a row for each output of a linear layer, with its inputs.
 
-use std::{borrow::Cow, collections::HashSet, iter};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+    iter,
+};
 
 use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
@@ -26,9 +33,11 @@ use super::{
     safetensors::{Header, Numbers, Tensor, append},
 };
 use crate::{
+    architecture::Role,
     config::{LoraConfig, ModelConfig, TrainConfig, Variant},
     error::{Error, Result},
-    model::{Layout, Parameter},
+    model::{Frozen, Layout, Parameter, packed_shape},
+    ops::{Form, Packed},
     tokenizer::{TokenRoles, Tokenizer},
     train::{Best, Evaluation, History, OptimizerKind, OptimizerState, Progress, Sample, TextFacts, TrainingState},
 };
@@ -37,8 +46,8 @@ use crate::{
 /// represent is written as version 1, so that older pages can open it.
 ///
 /// Version 2: evaluations and samples are tensors. Version 3: the architecture may have no biases. Version 4: the architecture
-/// may be of the Llama family. Version 5: matrices may have 8 bits for each number.
-const VERSION: u32 = 5;
+/// may be of the Llama family. Version 5: matrices may have 8 bits for each number. Version 6: matrices may be packed.
+const VERSION: u32 = 6;
 
 /// Approximate limit in bytes of evaluations and samples in a manifest: the header has a limit, a history has none.
 const LONGEST_IN_MANIFEST: usize = 1 << 20;
@@ -63,8 +72,10 @@ pub struct ModelFile {
     pub tokenizer: String,
     /// The roles of special tokens, unless their names show them all.
     pub roles: Option<TokenRoles>,
-    /// The weights, a flat array in their [`Layout`].
+    /// The weights, a flat array in their [`Layout`]; of a frozen model those that are not packed.
     pub weights: Vec<f32>,
+    /// The packed matrices of a frozen model.
+    pub frozen: Option<Frozen>,
     /// Statistics of the training text.
     pub facts: TextFacts,
     /// The losses, evaluations and samples of all runs.
@@ -139,6 +150,7 @@ struct Group {
 /// All flat arrays of a file.
 fn groups(
     config: &ModelConfig,
+    packed: &BTreeMap<Role, Form>,
     adapter: Option<&LoraConfig>,
     optimizer: Option<OptimizerKind>,
     best: bool,
@@ -148,7 +160,9 @@ fn groups(
     let trained = thin.clone().unwrap_or_else(|| whole.clone());
     let states = optimizer.iter().flat_map(|kind| kind.state_names()).map(|state| format!("{OPTIMIZER}{state}."));
     let of_training = states.chain(best.then(|| BEST.to_owned()));
-    let first = iter::once(whole).chain(thin).map(|layout| Group { prefix: String::new(), layout });
+    let first = iter::once(whole.without(|role| packed.contains_key(&role)))
+        .chain(thin)
+        .map(|layout| Group { prefix: String::new(), layout });
     first.chain(of_training.map(|prefix| Group { prefix, layout: trained.clone() })).collect()
 }
 
@@ -183,6 +197,28 @@ struct Manifest {
     /// Whether the model's own matrices have 8 bits for each number.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     eight_bits: bool,
+    /// The forms of a frozen model's packed matrices, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    packed: BTreeMap<String, Form>,
+}
+
+impl Manifest {
+    /// The forms of the packed matrices by their roles.
+    fn forms(&self) -> Result<BTreeMap<Role, Form>> {
+        if self.packed.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let layout = Layout::new(&self.config);
+        let forms = self.packed.iter().map(|(name, &form)| {
+            let found = layout.parameters.iter().find(|parameter| parameter.name == *name);
+            let fits = |parameter: &&Parameter| {
+                packed_shape(parameter).is_some_and(|[_, columns]| columns.is_multiple_of(form.block()))
+            };
+            let parameter = found.filter(fits).ok_or_else(|| damaged(format!("no matrix of {form:?} is {name}")))?;
+            Ok((parameter.spec.role, form))
+        });
+        forms.collect()
+    }
 }
 
 fn is_default(kind: &OptimizerKind) -> bool {
@@ -235,6 +271,7 @@ pub fn write_in_8_bits(file: &ModelFile) -> Result<Vec<u8>> {
 fn write_as(file: &ModelFile, eight_bits: bool) -> Result<Vec<u8>> {
     let ModelFile { name, config, tokenizer, facts, history, progress, .. } = file;
     let version = match config.variant {
+        _ if file.frozen.is_some() => 6,
         _ if eight_bits => 5,
         Variant { llama: Some(_), .. } => 4,
         Variant { bias: false, .. } => 3,
@@ -242,6 +279,8 @@ fn write_as(file: &ModelFile, eight_bits: bool) -> Result<Vec<u8>> {
         _ => 1,
     };
     let long = version > 1;
+    let whole = Layout::new(config);
+    let packed: Vec<(Role, &Packed)> = file.frozen.iter().flat_map(Frozen::matrices).collect();
     let manifest = Manifest {
         version,
         created_with: format!("Lorito {}", env!("CARGO_PKG_VERSION")),
@@ -260,10 +299,12 @@ fn write_as(file: &ModelFile, eight_bits: bool) -> Result<Vec<u8>> {
         optimizer: file.optimizer.as_ref().map_or_else(OptimizerKind::default, |state| state.kind),
         best: file.best.as_ref().map(|best| BestManifest { step: best.step, validation_loss: best.validation_loss }),
         eight_bits,
+        packed: packed.iter().map(|(role, packed)| (whole.tensor(*role).name.clone(), packed.form())).collect(),
     };
-    let lora = manifest.adapter;
+    let (lora, forms) = (manifest.adapter, packed.iter().map(|(role, packed)| (*role, packed.form())).collect());
     let manifest = serde_json::to_string(&manifest).expect("strings and numbers can be written");
-    let groups = groups(config, lora.as_ref(), file.optimizer.as_ref().map(|state| state.kind), file.best.is_some());
+    let groups =
+        groups(config, &forms, lora.as_ref(), file.optimizer.as_ref().map(|state| state.kind), file.best.is_some());
     for (Group { prefix, layout }, flat) in groups.iter().zip(file.flats()) {
         check_finite(prefix, layout, flat)?;
     }
@@ -285,13 +326,18 @@ fn write_as(file: &ModelFile, eight_bits: bool) -> Result<Vec<u8>> {
         }
     }
     all.extend(long.then(|| history::samples(&samples)));
+    all.extend(packed.iter().map(|(role, packed)| of_packed(whole.tensor(*role).name.clone(), packed)));
     let pieces = all.iter().filter_map(|tensor| match tensor.numbers {
         Numbers::Bytes(bytes) => Some(bytes),
         Numbers::Columns(_) => None,
     });
     let hash = hash(&manifest, tokenizer, pieces);
     // Wider numbers come first.
-    all.sort_by_key(|tensor| tensor.dtype == Dtype::U8);
+    all.sort_by_key(|tensor| match tensor.dtype {
+        Dtype::U8 => 2,
+        Dtype::F16 | Dtype::BF16 => 1,
+        _ => 0,
+    });
     let metadata = [("format", "pt"), (MANIFEST, &manifest[..]), (TOKENIZER, &tokenizer[..]), (HASH, &hash[..])];
     let mut out = Vec::new();
     append(&mut out, &metadata, &all)?;
@@ -313,7 +359,7 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile> {
         return Err(damaged("the hash is another"));
     }
     let long = content.is_long();
-    let Content { manifest, groups, optimizer } = content;
+    let Content { manifest, groups, optimizer, forms } = content;
     let mut flats = groups.iter().enumerate().map(|(place, Group { prefix, layout })| -> Result<Vec<f32>> {
         let mut flat = vec![0.0f32; layout.len];
         for parameter in &layout.parameters {
@@ -350,12 +396,17 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile> {
         Some(BestManifest { step, validation_loss }) => Some(Best { step, validation_loss, weights: flat()? }),
         None => None,
     };
+    let frozen = match forms.is_empty() {
+        true => None,
+        false => Some(read_packed(&Layout::new(&manifest.config), &forms, &header, bytes)?),
+    };
     Ok(ModelFile {
         name: manifest.name,
         config: manifest.config,
         tokenizer: tokenizer.clone(),
         roles: manifest.token_roles,
         weights,
+        frozen,
         adapter,
         facts: manifest.text,
         history: History { steps, evaluations, samples, seconds, tokens },
@@ -363,6 +414,22 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile> {
         optimizer,
         best,
     })
+}
+
+fn read_packed(whole: &Layout, forms: &BTreeMap<Role, Form>, header: &Header, file: &[u8]) -> Result<Frozen> {
+    let mut matrices = BTreeMap::new();
+    for (&role, &form) in forms {
+        let parameter = whole.tensor(role);
+        let shape = packed_shape(parameter).unwrap_or_default();
+        let of_another_shape = || damaged(format!("{} has another shape", parameter.name));
+        let packed = Packed::new(form, shape, header.bytes(&parameter.name, file).to_vec());
+        let packed = packed.ok_or_else(of_another_shape)?;
+        if !packed.is_finite() {
+            return Err(Error::WeightsNotFinite { tensor: parameter.name.clone() });
+        }
+        matrices.insert(role, packed);
+    }
+    Frozen::new(whole, matrices).ok_or_else(|| damaged("matrices of another model"))
 }
 
 /// Whether a tensor is a matrix of whole blocks of 8-bit numbers.
@@ -378,6 +445,23 @@ fn blocks(values: &[f32]) -> Vec<u8> {
 
 fn of_blocks<'a>(name: String, parameter: &Parameter, bytes: &'a [u8]) -> Tensor<'a> {
     Tensor { name, dtype: Dtype::U8, shape: shape_of_blocks(parameter), numbers: Numbers::Bytes(bytes) }
+}
+
+/// A packed matrix: numbers of 16 bits in their rows, or blocks.
+fn of_packed(name: String, packed: &Packed) -> Tensor<'_> {
+    let (dtype, shape) = packed_form(packed.form(), packed.shape());
+    Tensor { name, dtype, shape, numbers: Numbers::Bytes(packed.bytes()) }
+}
+
+/// The type and shape of the tensor that a packed matrix `[rows, columns]` is.
+fn packed_form(form: Form, [rows, columns]: [usize; 2]) -> (Dtype, Vec<usize>) {
+    match form {
+        Form::F16 => (Dtype::F16, vec![rows, columns]),
+        Form::Bf16 => (Dtype::BF16, vec![rows, columns]),
+        Form::Q8 | Form::Offset | Form::Scaled => {
+            (Dtype::U8, vec![rows * (columns / form.block()), form.block_bytes()])
+        }
+    }
 }
 
 /// The blocks, and the bytes of each.
@@ -411,6 +495,8 @@ struct Content {
     groups: Vec<Group>,
     /// The optimizer whose state it has, if any.
     optimizer: Option<OptimizerKind>,
+    /// The forms of a frozen model's packed matrices.
+    forms: BTreeMap<Role, Form>,
 }
 
 impl Content {
@@ -427,7 +513,8 @@ impl Content {
         if manifest.version > 1 {
             history::check_evaluations(header)?;
         }
-        let groups = groups(&manifest.config, manifest.adapter.as_ref(), optimizer, manifest.best.is_some());
+        let forms = manifest.forms()?;
+        let groups = groups(&manifest.config, &forms, manifest.adapter.as_ref(), optimizer, manifest.best.is_some());
         for (place, Group { prefix, layout }) in groups.iter().enumerate() {
             for parameter in &layout.parameters {
                 let name = format!("{prefix}{}", parameter.name);
@@ -437,7 +524,13 @@ impl Content {
                 }
             }
         }
-        let content = Self { manifest, groups, optimizer };
+        let whole = Layout::new(&manifest.config);
+        for (&role, &form) in &forms {
+            let parameter = whole.tensor(role);
+            let (dtype, shape) = packed_form(form, packed_shape(parameter).unwrap_or_default());
+            header.check(&parameter.name, dtype, &shape)?;
+        }
+        let content = Self { manifest, groups, optimizer, forms };
         let expected: HashSet<_> = content.names().into_iter().collect();
         match header.names.iter().find(|name| !expected.contains(*name)) {
             Some(name) => Err(Error::SafetensorsInvalid { reason: format!("no model has a tensor {name}") }),
@@ -458,6 +551,8 @@ impl Content {
             names.extend(layout.parameters.iter().map(|parameter| format!("{prefix}{}", parameter.name)));
         }
         names.extend(self.is_long().then(|| SAMPLES.to_owned()));
+        let whole = Layout::new(&self.manifest.config);
+        names.extend(self.forms.keys().map(|&role| whole.tensor(role).name.clone()));
         names
     }
 }
@@ -530,6 +625,7 @@ mod tests {
             tokenizer: "{}".into(),
             roles: None,
             weights: ones(),
+            frozen: None,
             facts: TextFacts::default(),
             history: History::default(),
             progress: Progress { config: TrainConfig::default(), start_step: 0, step: 0, updates: 0 },

@@ -102,6 +102,11 @@ impl Layout {
         self.get(role).unwrap_or_else(|| panic!("the architecture has no {role:?}"))
     }
 
+    /// The layout of the tensors whose roles are not `left_out`.
+    pub fn without(&self, left_out: impl Fn(Role) -> bool) -> Self {
+        Self::of(self.parameters.iter().map(|parameter| parameter.spec).filter(|spec| !left_out(spec.role)))
+    }
+
     /// Divides the array into segments of at most `most` elements, between tensors, or between rows where allowed. A
     /// longer tensor that may not be divided has a segment to itself.
     pub fn divided(mut self, most: usize) -> Self {

@@ -6,12 +6,14 @@
 mod adapter;
 mod batch;
 mod cache;
+mod frozen;
 mod layout;
 mod weights;
 
 pub use adapter::Adapter;
 pub use batch::{Ids, Targets};
 pub use cache::Cache;
+pub use frozen::{Frozen, bytes_of, packed_shape};
 pub use layout::{Layout, Parameter, ROWS};
 pub use weights::{Block, Linear, Norm, Weights};
 
@@ -38,8 +40,11 @@ pub struct Gpt {
     zeros: Flat,
     /// The rotations of all positions, `[context, head width]`, where the architecture's positions are rotary.
     rotations: Option<Tensor<2>>,
-    /// The weights, a flat array in this layout.
+    /// The weights, a flat array in this layout; of a frozen model those tensors that are not packed, in the layout of
+    /// [`Frozen::rest`].
     pub flat: Flat,
+    /// The packed matrices of a model that is frozen: only an adapter of it can be trained.
+    frozen: Option<Frozen>,
     /// A half-precision copy of the weights, where training reads one.
     half: Option<Flat>,
     /// The adapter, which is trained instead of `flat`.
@@ -117,9 +122,22 @@ impl Gpt {
 
     /// Makes a model from weights that are on an engine, in its [`Layout`].
     pub fn of(config: ModelConfig, flat: Flat) -> Self {
+        Self::of_parts(config, flat, None)
+    }
+
+    /// Makes a frozen model on the CPU of its packed matrices and the flat array of its other tensors.
+    pub fn of_frozen(config: ModelConfig, rest: Vec<f32>, frozen: Frozen) -> Self {
+        let flat = Flat::new(rest, &frozen.rest.segments, &Device::cpu());
+        Self::of_parts(config, flat, Some(frozen))
+    }
+
+    fn of_parts(config: ModelConfig, flat: Flat, frozen: Option<Frozen>) -> Self {
         let (architecture, mut layout) = (config.architecture(), Layout::new(&config));
-        layout.segments = flat.segments().clone();
-        assert_eq!(flat.len(), layout.len, "weights of another model");
+        let held = frozen.as_ref().map_or(&layout, |frozen| &frozen.rest);
+        assert_eq!(flat.len(), held.len, "weights of another model");
+        if frozen.is_none() {
+            layout.segments = flat.segments().clone();
+        }
         let places = GradientLayout::new(&layout, architecture.layers);
         let zeros = Flat::zeros(architecture.longest_row(), flat.device());
         let rotations = match architecture.positions {
@@ -129,7 +147,19 @@ impl Gpt {
                 Some(ops::rotations(&frequencies, config.context, flat.device()))
             }
         };
-        Self { config, architecture, places, layout, zeros, rotations, flat, half: None, adapter: None, changes: 0 }
+        Self {
+            config,
+            architecture,
+            places,
+            layout,
+            zeros,
+            rotations,
+            flat,
+            frozen,
+            half: None,
+            adapter: None,
+            changes: 0,
+        }
     }
 
     /// Returns the engine that holds the weights.
@@ -142,11 +172,37 @@ impl Gpt {
     /// # Errors
     /// [`ReadFailed`] if the GPU that holds the weights fails.
     pub async fn on(&self, device: &Device) -> std::result::Result<Self, ReadFailed> {
-        let mut copy = Self::from_flat(self.config, self.flat.read().await?, device);
+        let mut copy = Self::from_flat(self.config, self.numbers().await?, device);
         if let Some(adapter) = &self.adapter {
             copy.put_adapter(adapter.config, adapter.flat.read().await?);
         }
         Ok(copy)
+    }
+
+    /// Returns the packed matrices of a frozen model.
+    pub fn frozen(&self) -> Option<&Frozen> {
+        self.frozen.as_ref()
+    }
+
+    /// Reads the model's own weights, without an adapter, as a flat array in its layout; those of a frozen model are
+    /// widened.
+    ///
+    /// # Errors
+    /// [`ReadFailed`] if the GPU that holds the weights fails.
+    pub async fn numbers(&self) -> std::result::Result<Vec<f32>, ReadFailed> {
+        let flat = self.flat.read().await?;
+        Ok(match &self.frozen {
+            Some(frozen) => frozen.widened(&self.layout, &flat),
+            None => flat,
+        })
+    }
+
+    /// Makes a frozen model one of numbers of 32 bits, all of which can be trained; its output stays the same.
+    pub fn widen(&mut self) {
+        let Some(frozen) = self.frozen.take() else { return };
+        let rest = self.flat.as_slice().unwrap_or_default();
+        self.flat = Flat::new(frozen.widened(&self.layout, rest), &self.layout.segments, &self.device());
+        self.weights_changed();
     }
 
     /// Returns a version number, which changes whenever the model's output may change.
@@ -179,7 +235,7 @@ impl Gpt {
 
     /// The model's weights without an adapter.
     fn own_weights(&self, half: Option<&Flat>) -> Weights {
-        Weights::view(&self.layout, self.architecture.layers, &self.flat, half, &self.zeros)
+        Weights::view(&self.layout, self.architecture.layers, &self.flat, self.frozen.as_ref(), half, &self.zeros)
     }
 
     /// Adds a new adapter, which does not change the output yet.
@@ -200,8 +256,9 @@ impl Gpt {
         self.adapter.as_ref()
     }
 
-    /// Merges the adapter into the weights; the model's output stays the same.
+    /// Merges the adapter into the weights, which a frozen model is widened for; the model's output stays the same.
     pub fn merge(&mut self) {
+        self.widen();
         let Some(adapter) = self.adapter.take() else { return };
         for (layer, projection, sum) in adapter.sums() {
             let start = self.matrix(layer, projection).offset;
@@ -214,7 +271,7 @@ impl Gpt {
     /// # Errors
     /// [`ReadFailed`] if the GPU that holds the weights fails.
     pub async fn merged(&self) -> std::result::Result<Vec<f32>, ReadFailed> {
-        let mut flat = self.flat.read().await?;
+        let mut flat = self.numbers().await?;
         for (layer, projection, sum) in self.adapter.iter().flat_map(Adapter::sums) {
             flat[self.matrix(layer, projection).range()].copy_from_slice(&ops::read(sum.clone()).await?);
         }

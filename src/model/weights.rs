@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use super::layout::{Layout, Parameter};
+use super::{
+    frozen::Frozen,
+    layout::{Layout, Parameter},
+};
 use crate::{
     architecture::{Kind, Module, Projection, Role},
     ops::{Flat, LinearGradient, NormGradient, Precision, Tensor},
@@ -98,10 +101,20 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Makes views into `flat`, and of the products' matrices into `half` if given; nothing is copied. `zeros`, as long
-    /// as the longest bias, replaces biases that the architecture does not have.
-    pub fn view(layout: &Layout, layers: usize, flat: &Flat, half: Option<&Flat>, zeros: &Flat) -> Self {
+    /// Makes views into `flat`, and of the products' matrices into `half` if given; nothing is copied. Of a frozen model
+    /// the packed matrices are `frozen`'s, and `flat` has the others. `zeros`, as long as the longest bias, replaces
+    /// biases that the architecture does not have.
+    pub fn view(
+        layout: &Layout,
+        layers: usize,
+        flat: &Flat,
+        frozen: Option<&Frozen>,
+        half: Option<&Flat>,
+        zeros: &Flat,
+    ) -> Self {
         let products = half.unwrap_or(flat);
+        let packed = |role| frozen.and_then(|frozen| frozen.tensor(role));
+        let layout = frozen.map_or(layout, |frozen| &frozen.rest);
         let bias = |layer, module, length: usize| match layout.get(Role::new(layer, module, Kind::Bias)) {
             Some(bias) => vector(flat, bias),
             None => zeros.piece(0, [length]),
@@ -111,16 +124,22 @@ impl Weights {
             Norm { gain: vector(flat, gain), bias: bias(layer, module, gain.len()) }
         };
         let linear = |layer, module| {
-            let weight = layout.tensor(Role::new(layer, module, Kind::Weight));
-            Linear { weight: matrix(products, weight), bias: bias(layer, module, weight.shape[1]) }
+            let role = Role::new(layer, module, Kind::Weight);
+            let weight = packed(role).unwrap_or_else(|| matrix(products, layout.tensor(role)));
+            Linear { bias: bias(layer, module, weight.dims()[1]), weight }
         };
         let head_norms = has_head_norms(layout);
-        let tokens = layout.tensor(Role::weight(Module::TokenEmbedding));
-        let head = layout.get(Role::weight(Module::Head)).unwrap_or(tokens);
+        let [embedding, head] = [Module::TokenEmbedding, Module::Head].map(Role::weight);
+        let table = |role, flat: &Flat| match packed(role) {
+            Some(table) => Some(vec![table]),
+            None => layout.get(role).map(|table| rows(flat, table)),
+        };
+        let tokens = || table(embedding, flat).expect("every architecture has a token embedding");
+        let head = table(head, products).or_else(|| table(embedding, products));
         Self {
             precision: if half.is_some() { Precision::Half } else { Precision::Single },
-            tokens: rows(flat, tokens),
-            head: rows(products, head),
+            head: head.unwrap_or_else(tokens),
+            tokens: tokens(),
             positions: layout.get(Role::weight(Module::PositionEmbedding)).map(|table| matrix(flat, table)),
             blocks: (0..layers)
                 .map(|layer| Block::new(|module| norm(layer, module), |module| linear(layer, module), head_norms))

@@ -1,12 +1,13 @@
 //! A linear layer's matrix W `[inputs, outputs]` with a LoRA adapter: W + scale * A B, with A `[inputs, rank]` and B
 //! `[rank, outputs]`. A joint layer has an adapter for each part of its outputs.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use super::{
     CpuTensor, Flat, Gradients, Tensor,
     columns::columns,
     gpu,
+    packed::{Frozen, LowRank},
     product::{Matrix, MatrixMut, multiply},
 };
 
@@ -41,12 +42,23 @@ impl LoraGradient {
 }
 
 /// Returns `weight + scale * A B`, `[inputs, outputs]`, as a new matrix, with A and B of every part of the outputs that
-/// has an adapter; they are read from `flat`, the adapter's weights.
+/// has an adapter; they are read from `flat`, the adapter's weights. A frozen matrix is not widened for the sum: A and B
+/// stay beside it, and a layer's products take a second, thin path through them.
 pub fn adapted(weight: &Tensor<2>, flat: &Flat, parts: &[LoraGradient], scale: f32) -> Tensor<2> {
     let [inputs, outputs] = weight.dims();
     let views = parts.iter().map(|part| (part, part.view(flat)));
     match weight {
         Tensor::Cpu(weight) => {
+            if let Some(frozen) = weight.as_frozen() {
+                let low_rank = |(part, (a, b)): (&LoraGradient, (Tensor<2>, Tensor<2>))| LowRank {
+                    a: a.cpu().clone(),
+                    b: b.cpu().clone(),
+                    first_output: part.first_output,
+                    scale,
+                };
+                let adapters = Arc::new(views.map(low_rank).collect());
+                return CpuTensor::frozen(Frozen { adapters, ..frozen.clone() }).into();
+            }
             let mut sum = weight.values().to_vec();
             for (part, (a, b)) in views {
                 let (left, rank) = (Matrix::new(a.cpu().values(), 0, part.rank, 1), part.rank);

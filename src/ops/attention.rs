@@ -162,15 +162,35 @@ pub fn attention_backward(saved: AttentionSaved, gradient: &Tensor<2>) -> Tensor
     }
 }
 
-/// One layer's KV cache: keys and values of the tokens read so far, `[context, 2 * key-value heads * head width]`.
+/// One layer's KV cache: keys and values of the tokens read so far, `[room, 2 * key-value heads * head width]`.
 pub struct Past {
+    /// With room for the whole context on the GPU; on the CPU it grows with the tokens, of which a context may have
+    /// thousands and a text a few.
     keys_values: Tensor<2>,
+    context: usize,
 }
 
+/// The number of tokens that a cache on the CPU has room for once it has any.
+const LEAST_ROOM: usize = 64;
+
 impl Past {
-    /// Makes an empty cache with room for `context` tokens. `width`: that of a token's keys and values together.
+    /// Makes an empty cache for at most `context` tokens. `width`: that of a token's keys and values together.
     pub fn new(context: usize, width: usize, device: &Device) -> Self {
-        Self { keys_values: super::tensor(vec![0.0; context * width], [context, width], device) }
+        let room = if device.gpu().is_some() { context } else { 0 };
+        Self { keys_values: super::tensor(vec![0.0; room * width], [room, width], device), context }
+    }
+
+    /// Makes room for so many tokens on the CPU.
+    fn make_room(&mut self, tokens: usize) {
+        let [room, width] = self.keys_values.dims();
+        assert!(tokens <= self.context, "{tokens} tokens in a context of {}", self.context);
+        if tokens > room {
+            let room = tokens.max(2 * room).max(LEAST_ROOM).min(self.context);
+            let mut values = Vec::with_capacity(room * width);
+            values.extend_from_slice(self.keys_values.cpu().values());
+            values.resize(room * width, 0.0);
+            self.keys_values = CpuTensor::new(values, [room, width]).into();
+        }
     }
 
     /// Attention of the next tokens to themselves and all earlier ones, `[rows, query width]`. Their keys and values,
@@ -184,6 +204,7 @@ impl Past {
         let shape = Shape { time: read + rows, ..Shape::new([rows, joint], 1, heads) };
         match qkv {
             Tensor::Cpu(qkv) => {
+                self.make_room(read + rows);
                 let width = self.keys_values.dims()[1];
                 let places = self.keys_values.cpu_mut()[read * width..].chunks_exact_mut(width);
                 let new = qkv.values().chunks_exact(joint);

@@ -42,13 +42,10 @@ pub fn embed(
             id -= pieces[piece].0;
             piece += 1;
         }
-        let token = &pieces[piece].1.values()[row_of(id)];
-        match positions {
-            None => out.extend_from_slice(token),
-            Some(positions) => {
-                let position = &positions[row_of(start + row % ids.time())];
-                out.extend(token.iter().zip(position).map(|(token, position)| token + position));
-            }
+        pieces[piece].1.append_row(id, &mut out);
+        if let Some(positions) = positions {
+            let position = &positions[row_of(start + row % ids.time())];
+            out[row_of(row)].iter_mut().zip(position).for_each(|(token, position)| *token += position);
         }
     }
     if let Some(mask) = mask {

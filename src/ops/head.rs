@@ -42,7 +42,7 @@ fn logits_into(out: &mut [f32], hidden: Matrix, tokens: &[Tensor<2>], [rows, voc
     let mut first = 0;
     for piece in tokens {
         let count = piece.dims()[0];
-        let tokens = Matrix::new(piece.cpu().values(), 0, width, 1).transposed();
+        let tokens = piece.cpu().right().transposed();
         multiply(rows, count, width, 1.0, hidden, tokens, MatrixMut::new(out, first, vocabulary, 1));
         first += count;
     }
@@ -159,7 +159,7 @@ fn pass_on_cpu(
             let out = MatrixMut::new(&mut out, first * width, width, 1);
             let out = if token > 0 { out.adding() } else { out };
             let columns = Matrix::new(&logits, token, vocabulary, 1);
-            multiply(count, width, tokens, 1.0, columns, Matrix::new(piece.cpu().values(), 0, width, 1), out);
+            multiply(count, width, tokens, 1.0, columns, piece.cpu().right(), out);
             token += tokens;
         }
         let Some(place) = place else { continue };

@@ -3,6 +3,7 @@
 
 use super::{
     CpuTensor, Gradients, LinearGradient, Mask, Tensor, activation, gpu,
+    packed::LowRank,
     product::{Matrix, MatrixMut, multiply},
 };
 use crate::config::Activation;
@@ -65,8 +66,15 @@ fn biased(x: &CpuTensor<2>, weight: &CpuTensor<2>, bias: &CpuTensor<1>) -> Vec<f
     let ([rows, inputs], [_, outputs]) = (x.dims(), weight.dims());
     let mut y = Vec::with_capacity(rows * outputs);
     (0..rows).for_each(|_| y.extend_from_slice(bias.values()));
-    let (x, weight) = (Matrix::new(x.values(), 0, inputs, 1), Matrix::new(weight.values(), 0, outputs, 1));
-    multiply(rows, outputs, inputs, 1.0, x, weight, MatrixMut::new(&mut y, 0, outputs, 1).adding());
+    let x = Matrix::new(x.values(), 0, inputs, 1);
+    multiply(rows, outputs, inputs, 1.0, x, weight.right(), MatrixMut::new(&mut y, 0, outputs, 1).adding());
+    for LowRank { a, b, first_output, scale } in weight.adapters() {
+        let [rank, changed] = b.dims();
+        let mut thin = vec![0.0; rows * rank];
+        multiply(rows, rank, inputs, 1.0, x, a.right(), MatrixMut::new(&mut thin, 0, rank, 1));
+        let out = MatrixMut::new(&mut y, *first_output, outputs, 1).adding();
+        multiply(rows, changed, rank, *scale, Matrix::new(&thin, 0, rank, 1), b.right(), out);
+    }
     y
 }
 
@@ -104,8 +112,16 @@ fn through(gradient: &CpuTensor<2>, weight: &CpuTensor<2>) -> Vec<f32> {
     let ([rows, outputs], [inputs, _]) = (gradient.dims(), weight.dims());
     let mut values = vec![0.0; rows * inputs];
     let left = Matrix::new(gradient.values(), 0, outputs, 1);
-    let right = Matrix::new(weight.values(), 0, outputs, 1).transposed();
+    let right = weight.right().transposed();
     multiply(rows, inputs, outputs, 1.0, left, right, MatrixMut::new(&mut values, 0, inputs, 1));
+    for LowRank { a, b, first_output, scale } in weight.adapters() {
+        let [rank, changed] = b.dims();
+        let mut thin = vec![0.0; rows * rank];
+        let left = Matrix::new(gradient.values(), *first_output, outputs, 1);
+        multiply(rows, rank, changed, 1.0, left, b.right().transposed(), MatrixMut::new(&mut thin, 0, rank, 1));
+        let out = MatrixMut::new(&mut values, 0, inputs, 1).adding();
+        multiply(rows, inputs, rank, *scale, Matrix::new(&thin, 0, rank, 1), a.right().transposed(), out);
+    }
     values
 }
 

@@ -25,6 +25,7 @@ pub mod head;
 mod head_norm;
 mod linear;
 mod norm;
+mod packed;
 mod precision;
 mod product;
 mod read;
@@ -50,6 +51,7 @@ pub use linear::{
     input_gradient, input_gradient_through_activation, linear, linear_activated, linear_residual, weight_gradient,
 };
 pub use norm::{NormSaved, norm, norm_backward};
+pub use packed::{BLOCK, Form, Packed, frozen};
 pub use precision::Precision;
 pub use read::{ReadFailed, read};
 pub use rotary::{Rotation, rotate, rotations};

@@ -4,6 +4,8 @@
 
 use wide::f32x4;
 
+use super::packed::{Packed, block_sums};
+
 /// A matrix view of `values`: entry (row, column) is at `start + row * row_stride + column * column_stride`.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
@@ -53,6 +55,50 @@ impl<'a> Matrix<'a> {
     }
 }
 
+/// The right factor of a product: numbers of 32 bits, or a packed matrix, which is widened as it is read.
+#[derive(Clone, Copy)]
+pub enum Right<'a> {
+    Single(Matrix<'a>),
+    Packed { packed: &'a Packed, transposed: bool },
+}
+
+impl<'a> From<Matrix<'a>> for Right<'a> {
+    fn from(matrix: Matrix<'a>) -> Self {
+        Self::Single(matrix)
+    }
+}
+
+impl<'a> Right<'a> {
+    /// A packed matrix, or its transpose.
+    pub fn packed(packed: &'a Packed, transposed: bool) -> Self {
+        Self::Packed { packed, transposed }
+    }
+
+    pub fn transposed(self) -> Self {
+        match self {
+            Self::Single(matrix) => Self::Single(matrix.transposed()),
+            Self::Packed { packed, transposed } => Self::Packed { packed, transposed: !transposed },
+        }
+    }
+
+    fn holds(&self, rows: usize, columns: usize) -> bool {
+        match self {
+            Self::Single(matrix) => matrix.holds(rows, columns),
+            Self::Packed { packed, transposed: false } => packed.shape() == [rows, columns],
+            Self::Packed { packed, transposed: true } => packed.shape() == [columns, rows],
+        }
+    }
+
+    /// Packs a strip of columns from `column` on, and the rows from `first` on, row by row.
+    fn strip(&self, column: usize, columns: usize, first: usize, values: &mut [f32]) {
+        match self {
+            Self::Single(matrix) => matrix.transposed().strip::<COLUMNS>(column, columns, first, values),
+            Self::Packed { packed, transposed: false } => packed.strip_of_columns::<COLUMNS>(column, first, values),
+            Self::Packed { packed, transposed: true } => packed.strip_of_rows::<COLUMNS>(column, first, values),
+        }
+    }
+}
+
 /// The output view of a product.
 pub struct MatrixMut<'a> {
     values: &'a mut [f32],
@@ -93,6 +139,14 @@ impl<'a> MatrixMut<'a> {
         }
     }
 
+    /// Stores the sums of the first row.
+    fn store_row(&mut self, sums: &[f32], scale: f32) {
+        for (column, sum) in sums.iter().enumerate() {
+            let value = &mut self.values[self.start + column * self.column_stride];
+            *value = if self.adding { *value + scale * sum } else { scale * sum };
+        }
+    }
+
     /// Adds the product to the output instead of overwriting it.
     pub fn adding(self) -> Self {
         Self { adding: true, ..self }
@@ -105,18 +159,32 @@ const ROWS: usize = 4;
 const COLUMNS: usize = 8;
 /// Entries of the inner axis per block, so that a strip of either factor stays in the L1 cache.
 const INNER: usize = 512;
+/// Most columns whose strips are packed at once, 8 MiB: those of a whole vocabulary would be 100 MB.
+const MOST_COLUMNS: usize = 4096;
 
 /// Computes `out [rows, columns] = scale * left [rows, inner] x right [inner, columns]`.
 ///
 /// # Panics
 /// When one of the matrices exceeds its slice.
-pub fn multiply(
+pub fn multiply<'a>(
     rows: usize,
     columns: usize,
     inner: usize,
     scale: f32,
     left: Matrix<'_>,
-    right: Matrix<'_>,
+    right: impl Into<Right<'a>>,
+    out: MatrixMut<'_>,
+) {
+    multiply_by(rows, columns, inner, scale, left, right.into(), out);
+}
+
+fn multiply_by(
+    rows: usize,
+    columns: usize,
+    inner: usize,
+    scale: f32,
+    left: Matrix<'_>,
+    right: Right<'_>,
     mut out: MatrixMut<'_>,
 ) {
     if rows == 0 || columns == 0 || inner == 0 {
@@ -126,27 +194,37 @@ pub fn multiply(
     let last = out.start + (rows - 1) * out.row_stride + (columns - 1) * out.column_stride;
     assert!(last < out.values.len(), "the product reaches outside its slice");
     if rows == 1 {
-        return multiply_row(columns, inner, scale, left, right, out);
+        return match right {
+            Right::Single(right) => multiply_row(columns, inner, scale, left, right, out),
+            Right::Packed { packed, transposed } => {
+                multiply_packed(columns, inner, scale, left, packed, transposed, out)
+            }
+        };
     }
     // Packed strips of the right factor, [inner, COLUMNS] each, and one of the left, [inner, ROWS]; 0 beyond the edges.
     let depth = inner.min(INNER);
-    let strips = columns.div_ceil(COLUMNS);
+    let strips = columns.min(MOST_COLUMNS).div_ceil(COLUMNS);
     let mut right_strips = vec![0.0f32; strips * depth * COLUMNS];
     let mut left_strip = vec![0.0f32; depth * ROWS];
-    for first in (0..inner).step_by(INNER) {
-        let depth = INNER.min(inner - first);
-        for (strip, values) in right_strips.chunks_exact_mut(depth * COLUMNS).take(strips).enumerate() {
-            right.transposed().strip::<COLUMNS>(strip * COLUMNS, columns, first, values);
-        }
-        for row in (0..rows).step_by(ROWS) {
-            let left_strip = &mut left_strip[..depth * ROWS];
-            left.strip::<ROWS>(row, rows, first, left_strip);
-            for (strip, right_strip) in right_strips.chunks_exact(depth * COLUMNS).take(strips).enumerate() {
-                let sums = block(left_strip, right_strip);
-                out.store(&sums, row, rows, strip * COLUMNS, columns, scale);
+    let was_adding = out.adding;
+    for start in (0..columns).step_by(MOST_COLUMNS) {
+        let strips = MOST_COLUMNS.min(columns - start).div_ceil(COLUMNS);
+        out.adding = was_adding;
+        for first in (0..inner).step_by(INNER) {
+            let depth = INNER.min(inner - first);
+            for (strip, values) in right_strips.chunks_exact_mut(depth * COLUMNS).take(strips).enumerate() {
+                right.strip(start + strip * COLUMNS, columns, first, values);
             }
+            for row in (0..rows).step_by(ROWS) {
+                let left_strip = &mut left_strip[..depth * ROWS];
+                left.strip::<ROWS>(row, rows, first, left_strip);
+                for (strip, right_strip) in right_strips.chunks_exact(depth * COLUMNS).take(strips).enumerate() {
+                    let sums = block(left_strip, right_strip);
+                    out.store(&sums, row, rows, start + strip * COLUMNS, columns, scale);
+                }
+            }
+            out.adding = true;
         }
-        out.adding = true;
     }
 }
 
@@ -171,7 +249,7 @@ fn block(left: &[f32], right: &[f32]) -> [[f32; COLUMNS]; ROWS] {
 }
 
 /// A product with a single row, for which packing the right factor would cost as much as the product.
-fn multiply_row(columns: usize, inner: usize, scale: f32, left: Matrix<'_>, right: Matrix<'_>, out: MatrixMut<'_>) {
+fn multiply_row(columns: usize, inner: usize, scale: f32, left: Matrix<'_>, right: Matrix<'_>, mut out: MatrixMut<'_>) {
     let mut sums = vec![0.0f32; columns];
     let factor = |k: usize| left.values[left.start + k * left.column_stride];
     if right.column_stride == 1 {
@@ -197,10 +275,32 @@ fn multiply_row(columns: usize, inner: usize, scale: f32, left: Matrix<'_>, righ
             };
         }
     }
-    for (column, sum) in sums.into_iter().enumerate() {
-        let value = &mut out.values[out.start + column * out.column_stride];
-        *value = if out.adding { *value + scale * sum } else { scale * sum };
-    }
+    out.store_row(&sums, scale);
+}
+
+/// A product of a single row with a packed matrix, which is read once: the words that a model writes one by one need
+/// nothing else, and take as long as that.
+fn multiply_packed(
+    columns: usize,
+    inner: usize,
+    scale: f32,
+    left: Matrix<'_>,
+    packed: &Packed,
+    transposed: bool,
+    mut out: MatrixMut<'_>,
+) {
+    let row: Vec<f32> = (0..inner).map(|k| left.values[left.start + k * left.column_stride]).collect();
+    let sums = if transposed {
+        let block_sums = block_sums(&row);
+        (0..columns).map(|column| packed.dot(column, &row, &block_sums)).collect()
+    } else {
+        let mut sums = vec![0.0f32; columns];
+        for (k, factor) in row.iter().enumerate() {
+            sums.iter_mut().zip(packed.row(k)).for_each(|(sum, value)| *sum += factor * value);
+        }
+        sums
+    };
+    out.store_row(&sums, scale);
 }
 
 #[cfg(test)]
@@ -225,7 +325,7 @@ mod tests {
     /// Every memory order, and sizes around those of the block.
     #[test]
     fn products_of_any_size_and_stride_equal_the_definition() {
-        let sizes = [[1, 1, 1], [1, 9, 17], [5, 8, 4], [6, 9, 3], [11, 20, 600], [64, 33, 65]];
+        let sizes = [[1, 1, 1], [1, 9, 17], [5, 8, 4], [6, 9, 3], [11, 20, 600], [64, 33, 65], [3, 4103, 520]];
         for ([rows, columns, inner], ways) in sizes.into_iter().flat_map(|sizes| (0..8).map(move |ways| (sizes, ways)))
         {
             let number = |at: usize| ((at * 37 % 101) as f32 - 50.0) / 50.0;

@@ -11,13 +11,13 @@ pub enum ReadFailed {
     KernelRejected(String),
 }
 
-/// Waits for the device and reads back the elements of a tensor in row-major order.
+/// Waits for the device and reads back the elements of a tensor in row-major order; those of a frozen matrix are widened.
 ///
 /// # Errors
 /// [`ReadFailed`] when the GPU was lost or rejected a kernel.
 pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ReadFailed> {
     match tensor {
-        Tensor::Cpu(tensor) => Ok(tensor.values().to_vec()),
+        Tensor::Cpu(tensor) => Ok(tensor.to_vec()),
         Tensor::Gpu(tensor) => gpu::read(&tensor).await,
     }
 }

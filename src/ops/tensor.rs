@@ -3,7 +3,11 @@
 
 use std::sync::Arc;
 
-use super::{Device, gpu};
+use super::{
+    Device, gpu,
+    packed::{Frozen, LowRank},
+    product::{Matrix, Right},
+};
 
 /// A dense row-major tensor of either engine. A clone shares the memory.
 #[derive(Clone)]
@@ -17,11 +21,18 @@ pub enum Tensor<const D: usize> {
 /// A tensor of the CPU.
 #[derive(Clone)]
 pub struct CpuTensor<const D: usize> {
-    /// Shared with the views of it.
-    memory: Arc<Vec<f32>>,
+    memory: Memory,
     /// The index of its first element there.
     start: usize,
     shape: [usize; D],
+}
+
+#[derive(Clone)]
+enum Memory {
+    /// Numbers of 32 bits, shared with the views of them.
+    Single(Arc<Vec<f32>>),
+    /// A matrix of fewer bits, a whole one.
+    Frozen(Frozen),
 }
 
 /// Makes a tensor of `values` on the device: by an upload to the GPU, without a copy on the CPU.
@@ -106,7 +117,7 @@ impl<const D: usize> CpuTensor<D> {
     /// Makes a tensor of `values`, whose number must be that of the shape's elements.
     pub fn new(values: Vec<f32>, shape: [usize; D]) -> Self {
         debug_assert_eq!(values.len(), shape.iter().product::<usize>());
-        Self { memory: Arc::new(values), start: 0, shape }
+        Self { memory: Memory::Single(Arc::new(values)), start: 0, shape }
     }
 
     /// The length of each axis.
@@ -115,19 +126,85 @@ impl<const D: usize> CpuTensor<D> {
     }
 
     /// All elements, in row-major order.
+    ///
+    /// # Panics
+    /// For a frozen matrix, which only products, embeddings and [`CpuTensor::to_vec`] read.
     pub fn values(&self) -> &[f32] {
-        &self.memory[self.start..][..self.shape.iter().product()]
+        let Memory::Single(memory) = &self.memory else { frozen() };
+        &memory[self.start..][..self.shape.iter().product()]
     }
 
     /// Mutable access to all elements; they are copied first where another tensor shares the memory.
+    ///
+    /// # Panics
+    /// For a frozen matrix.
     pub fn values_mut(&mut self) -> &mut [f32] {
         let len = self.shape.iter().product();
-        &mut Arc::make_mut(&mut self.memory)[self.start..][..len]
+        let Memory::Single(memory) = &mut self.memory else { frozen() };
+        &mut Arc::make_mut(memory)[self.start..][..len]
+    }
+
+    /// A copy of all elements, in row-major order; those of a frozen matrix are widened.
+    pub fn to_vec(&self) -> Vec<f32> {
+        match &self.memory {
+            Memory::Single(_) => self.values().to_vec(),
+            Memory::Frozen(frozen) => frozen.to_vec(),
+        }
     }
 
     fn piece<const P: usize>(&self, start: usize, shape: [usize; P]) -> CpuTensor<P> {
         let (len, whole): (usize, usize) = (shape.iter().product(), self.shape.iter().product());
         assert!(start + len <= whole, "{start} + {len} of {whole}");
+        assert!(matches!(self.memory, Memory::Single(_)), "a part of a frozen matrix");
         CpuTensor { memory: self.memory.clone(), start: self.start + start, shape }
     }
+}
+
+/// Matrices of weights, which may be frozen.
+impl CpuTensor<2> {
+    pub(super) fn frozen(frozen: Frozen) -> Self {
+        Self { shape: frozen.shape(), start: 0, memory: Memory::Frozen(frozen) }
+    }
+
+    /// The frozen matrix that it is, if it is one.
+    pub(super) fn as_frozen(&self) -> Option<&Frozen> {
+        match &self.memory {
+            Memory::Single(_) => None,
+            Memory::Frozen(frozen) => Some(frozen),
+        }
+    }
+
+    /// The matrix as a product's right factor, without adapters.
+    pub(super) fn right(&self) -> Right<'_> {
+        match &self.memory {
+            Memory::Single(_) => Matrix::new(self.values(), 0, self.shape[1], 1).into(),
+            Memory::Frozen(Frozen { packed, transposed, .. }) => Right::packed(packed, *transposed),
+        }
+    }
+
+    /// The adapters that are added to a frozen matrix.
+    pub(super) fn adapters(&self) -> &[LowRank] {
+        self.as_frozen().map_or(&[], |frozen| &frozen.adapters)
+    }
+
+    /// Appends a row to `out`.
+    ///
+    /// # Panics
+    /// When there is no such row, or the matrix is the transpose of a frozen one.
+    pub(super) fn append_row(&self, row: usize, out: &mut Vec<f32>) {
+        let width = self.shape[1];
+        match &self.memory {
+            Memory::Single(_) => out.extend_from_slice(&self.values()[row * width..][..width]),
+            Memory::Frozen(Frozen { packed, transposed, .. }) => {
+                assert!(!transposed, "a row of a transposed matrix");
+                out.extend(packed.row(row));
+            }
+        }
+    }
+}
+
+/// Reached only by code that reads weights as numbers of 32 bits, which is a bug.
+#[cold]
+fn frozen() -> ! {
+    panic!("the numbers of a frozen matrix have fewer than 32 bits")
 }

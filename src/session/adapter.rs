@@ -37,11 +37,16 @@ impl Session {
     /// and the optimizer state are dropped; the history is kept.
     ///
     /// # Errors
-    /// [`Error::NoModel`] if there is no model; [`Error::NoAdapter`] if it has no adapter.
+    /// [`Error::NoModel`] if there is no model; [`Error::NoAdapter`] if it has no adapter; [`Error::ModelTooLarge`] if it
+    /// is frozen, and does not fit into memory with 32 bits a number, which merging needs.
     pub fn merge_adapter(&mut self) -> Result<ModelSummary> {
+        let (limits, engine) = (self.limits, self.engine);
         let model = self.model_mut()?;
         if model.gpt.adapter().is_none() {
             return Err(Error::NoAdapter);
+        }
+        if model.gpt.frozen().is_some() {
+            model.gpt.config.fit_to_write(None, &limits, engine)?;
         }
         model.gpt.merge();
         model.trainer = Trainer::continuing(&model.gpt, model.trainer.history().clone());

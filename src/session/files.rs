@@ -5,9 +5,10 @@ use std::rc::Rc;
 use super::{Model, ModelSummary, Session, cpu_writer::CpuWriter};
 use crate::{
     chat,
+    device::Engine,
     error::{Error, Result},
     formats::{self, AdapterWeights, ModelFile},
-    model::Gpt,
+    model::{Frozen, Gpt, Layout},
     train::{Trainer, TrainingState},
 };
 
@@ -20,6 +21,7 @@ impl Session {
             tokenizer: tokenizer.to_json(),
             roles: tokenizer.stated_roles().cloned(),
             weights: gpt.flat.read().await?,
+            frozen: gpt.frozen().cloned(),
             facts: facts.clone(),
             history: trainer.history().clone(),
             progress: trainer.progress().clone(),
@@ -50,7 +52,11 @@ impl Session {
     /// # Errors
     /// Those of [`Self::export_safetensors`].
     pub async fn export_safetensors_in_8_bits(&self, name: &str) -> Result<Vec<u8>> {
-        formats::write_in_8_bits(&self.model_file(name).await?)
+        let (file, weights) = (self.model_file(name).await?, self.model()?.gpt.numbers());
+        formats::write_in_8_bits(&match file.frozen {
+            None => file,
+            Some(_) => ModelFile { weights: weights.await?, frozen: None, ..file },
+        })
     }
 
     /// Returns the model as a zip archive of the files that transformers open, with a merged adapter. `date` goes into
@@ -91,12 +97,12 @@ impl Session {
         Ok(formats::modelfile(tokenizer, &gpt.config, gguf, chat::present(), words))
     }
 
-    /// The model for formats without adapters: the adapter is merged into the weights.
+    /// The model for other formats: the adapter is merged into the weights, and a frozen model's are widened.
     async fn merged_file(&self, name: &str) -> Result<ModelFile> {
         let file = self.model_file(name).await?;
-        match file.adapter {
-            None => Ok(file),
-            Some(_) => Ok(ModelFile { weights: self.model()?.gpt.merged().await?, adapter: None, ..file }),
+        match (&file.adapter, &file.frozen) {
+            (None, None) => Ok(file),
+            _ => Ok(ModelFile { weights: self.model()?.gpt.merged().await?, adapter: None, frozen: None, ..file }),
         }
     }
 
@@ -120,12 +126,21 @@ impl Session {
             let (model, tokenizer) = (file.config.vocabulary, tokenizer.vocabulary());
             return Err(Error::VocabularyMismatch { model, tokenizer });
         }
-        file.config.fit_to_write(&self.limits, self.engine)?;
+        // A GPU gets all numbers in 32 bits.
+        let frozen = file.frozen.as_ref().filter(|_| self.engine == Engine::Cpu);
+        file.config.fit_to_write(frozen.map(Frozen::bytes), &self.limits, self.engine)?;
         // The old model is dropped first, because both may not fit.
         self.writing = None;
         self.model = None;
         self.device.release();
-        let mut gpt = Gpt::from_flat(file.config, file.weights, &self.device);
+        let mut gpt = match (file.frozen, self.engine) {
+            (Some(frozen), Engine::Cpu) => Gpt::of_frozen(file.config, file.weights, frozen),
+            (Some(frozen), Engine::WebGpu) => {
+                let flat = frozen.widened(&Layout::new(&file.config), &file.weights);
+                Gpt::from_flat(file.config, flat, &self.device)
+            }
+            (None, _) => Gpt::from_flat(file.config, file.weights, &self.device),
+        };
         if let Some(AdapterWeights { config, weights }) = file.adapter {
             gpt.put_adapter(config, weights);
         }

@@ -33,7 +33,7 @@ use crate::{
     device::Engine,
     error::{Error, Result},
     generate::{Generation, Sampling},
-    model::Gpt,
+    model::{Frozen, Gpt},
     ops::{self, Device, KernelChoice},
     tokenizer::{Kind, StreamDecoder, TokenIds, Tokenizer, TurnTokens},
     train::{Dataset, HalfPrecision, SelfCheck, TextFacts, Trainer, check_half_precision},
@@ -174,6 +174,11 @@ struct Model {
 }
 
 impl Model {
+    /// The bytes of its weights in a run, if some of them have fewer bits than 32: only adapters leave them so.
+    fn packed_for(&self, run: &TrainConfig) -> Option<u64> {
+        run.lora.and_then(|_| self.gpt.frozen()).map(Frozen::bytes)
+    }
+
     fn summary(&self) -> ModelSummary {
         let Self { gpt, tokenizer, .. } = self;
         let (config, adapter) = (gpt.config, gpt.adapter().map(|adapter| adapter.config));
@@ -367,14 +372,17 @@ impl Session {
     pub fn plan(&mut self, model: &ModelConfig, train: &TrainConfig) -> Result<Plan> {
         train.validate()?;
         let limits = self.limits_beside_texts();
+        let existing = self.model.as_ref().filter(|there| there.gpt.config == *model);
+        let packed = existing.and_then(|there| there.packed_for(train));
         // For the existing model, a smaller batch is a nearer suggestion than another model.
-        if self.model.as_ref().is_some_and(|there| there.gpt.config == *model) {
-            model.fit_as_it_is(train, &limits, self.engine).or_else(|refused| match refused {
+        if existing.is_some() {
+            model.fit_as_it_is(packed, train, &limits, self.engine).or_else(|refused| match refused {
                 Error::ModelTooLarge { nearest: None, .. } => model.fit(train, &limits, self.engine),
                 refused => Err(refused),
             })?;
+        } else {
+            model.fit(train, &limits, self.engine)?;
         }
-        model.fit(train, &limits, self.engine)?;
         let passes = train.gradient_accumulation as u64;
         let seconds_per_step = self.seconds_per_step(model, train);
         let steps = train.time_limit.map_or(train.steps, |seconds| steps_within(seconds, seconds_per_step));
@@ -389,7 +397,7 @@ impl Session {
             parameters: model.parameters(),
             parts: model.architecture().parts(),
             trained_parameters: train.lora.map_or(model.parameters(), |lora| lora.parameters(model).0),
-            memory: model.memory_of_workers(train, &limits, self.engine, self.most_workers),
+            memory: model.memory_of_workers(packed, train, &limits, self.engine, self.most_workers),
             seconds_per_step,
             steps,
             seconds: train.time_limit.unwrap_or(seconds_per_step * steps as f64),
@@ -495,9 +503,12 @@ impl Session {
 
     /// Bytes of the model in the memory that holds the texts, without a run's activations.
     fn model_bytes(&self) -> u64 {
-        // Weights, gradient and AdamW's two moments, of 4 bytes each.
+        // Weights, gradient and AdamW's two moments, of 4 bytes each; a frozen model has its weights alone.
         match (&self.model, self.engine) {
-            (Some(model), Engine::Cpu) => 16 * model.gpt.config.parameters(),
+            (Some(Model { gpt, .. }), Engine::Cpu) => match gpt.frozen() {
+                Some(frozen) => frozen.bytes(),
+                None => 16 * gpt.config.parameters(),
+            },
             _ => 0,
         }
     }

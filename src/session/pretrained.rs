@@ -1,16 +1,16 @@
 //! Opens a model of another program piece by piece, while the previous model stays usable.
 
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
 use serde::Serialize;
 
 use super::{Model, ModelSummary, Session, cpu_writer::CpuWriter};
 use crate::{
-    config::Limits,
+    config::{Limits, ModelConfig},
     device::Engine,
     error::{Error, Result},
-    formats::{Folder, PIECE, Piece, Pretrained, numbers, pretrained_config},
-    model::Gpt,
+    formats::{Folder, PIECE, Packing, Piece, Pretrained, numbers, pretrained_config, pretrained_form},
+    model::{Gpt, Layout, bytes_of, packed_shape},
     ops::{Device, Upload},
     tokenizer::Opened,
     train::{TextFacts, Trainer},
@@ -32,21 +32,35 @@ pub struct OpeningCost {
 /// A model whose weights are being loaded.
 pub(super) struct Opening {
     plan: Pretrained,
-    /// The upload, which begins once the pieces that are only compared have been read, as its length depends on them.
-    upload: Option<Upload>,
+    /// Where they go, once the pieces that are only compared have been read, as its length depends on them.
+    store: Option<Store>,
     /// The index of the next piece.
     come: usize,
     /// The previous piece, if the next one is compared with it.
     compared: Vec<f32>,
 }
 
+/// Where the weights go.
+enum Store {
+    /// To the engine, with 32 bits a number.
+    Upload(Upload),
+    /// On the CPU, what has fewer bits stays as it is until somebody trains it.
+    Packing(Box<Packing>),
+}
+
+/// The bytes of a model's weights on an engine, if it holds some of them in fewer bits than 32.
+fn packed_bytes(plan: &Pretrained, engine: Engine) -> Option<u64> {
+    let forms = if engine == Engine::Cpu { plan.forms() } else { BTreeMap::new() };
+    (!forms.is_empty()).then(|| bytes_of(&plan.layout, &forms))
+}
+
 impl Opening {
     async fn take(&mut self, bytes: &[u8], limits: &Limits, engine: Engine, device: &Device) -> Result<()> {
-        let Self { plan, upload, come, compared } = self;
+        let Self { plan, store, come, compared } = self;
         let piece = plan.pieces.get(*come).ok_or(Error::NoModelOpening)?;
-        let numbers = numbers(piece, bytes)?;
         *come += 1;
         if *come <= plan.compared {
+            let numbers = numbers(piece, bytes)?;
             if *come % 2 == 1 {
                 *compared = numbers;
             } else if *compared != numbers {
@@ -54,16 +68,27 @@ impl Opening {
             }
             return Ok(());
         }
-        let upload = match upload {
-            Some(upload) => upload,
+        let store = match store {
+            Some(store) => store,
             None => {
                 // It may have grown since the upload began.
-                plan.config.fit_to_write(limits, engine)?;
+                let packed = packed_bytes(plan, engine);
+                plan.config.fit_to_write(packed, limits, engine)?;
                 *compared = Vec::new();
-                let layout = plan.layout.clone().divided(device.most_numbers());
-                upload.insert(Upload::new(layout.segments, device))
+                store.insert(match packed {
+                    Some(_) => Store::Packing(Box::new(Packing::new(&plan.layout, &plan.forms()))),
+                    None => {
+                        let layout = plan.layout.clone().divided(device.most_numbers());
+                        Store::Upload(Upload::new(layout.segments, device))
+                    }
+                })
             }
         };
+        let upload = match store {
+            Store::Upload(upload) => upload,
+            Store::Packing(packing) => return packing.put(piece, bytes),
+        };
+        let numbers = numbers(piece, bytes)?;
         if let Some([rows, width]) = piece.joint {
             upload.write_columns(piece.offset, width, &numbers, rows).await?;
         } else if piece.offset < plan.layout.len {
@@ -92,9 +117,9 @@ impl Session {
     pub fn begin_pretrained(&mut self, folder: &Folder) -> Result<Vec<Piece>> {
         self.opening = None;
         let plan = Pretrained::plan(folder)?;
-        plan.config.fit_to_write(&self.limits, self.engine)?;
+        plan.config.fit_to_write(packed_bytes(&plan, self.engine), &self.limits, self.engine)?;
         let pieces = plan.pieces.clone();
-        self.opening = Some(Opening { plan, upload: None, come: 0, compared: Vec::new() });
+        self.opening = Some(Opening { plan, store: None, come: 0, compared: Vec::new() });
         Ok(pieces)
     }
 
@@ -104,7 +129,8 @@ impl Session {
     /// [`Error::ArchitectureUnsupported`], [`Error::SettingUnsupported`], [`Error::ConfigurationInvalid`] or
     /// [`Error::ModelTooLarge`], as from [`Session::begin_pretrained`].
     pub fn check_pretrained(&self, config: &[u8]) -> Result<()> {
-        pretrained_config(config)?.fit_to_write(&self.limits, self.engine)
+        let (config, packed) = self.described(config)?;
+        config.fit_to_write(packed, &self.limits, self.engine)
     }
 
     /// Estimates what the model that a `config.json` describes takes to be opened here.
@@ -113,15 +139,28 @@ impl Session {
     /// [`Error::ArchitectureUnsupported`], [`Error::SettingUnsupported`] or [`Error::ConfigurationInvalid`], as from
     /// [`Session::begin_pretrained`].
     pub fn cost_of_opening(&self, config: &[u8]) -> Result<OpeningCost> {
-        let config = pretrained_config(config)?;
+        let (config, packed) = self.described(config)?;
         Ok(OpeningCost {
             parameters: config.parameters(),
-            bytes: config.memory_to_write(self.engine).total(),
-            fits: config.fit_to_write(&self.limits, self.engine).is_ok(),
+            bytes: config.memory_to_write(packed, self.engine).total(),
+            fits: config.fit_to_write(packed, &self.limits, self.engine).is_ok(),
         })
     }
 
-    /// Takes the bytes of the next piece and uploads its weights. After an error the model that was being opened is
+    /// The model that a `config.json` describes, and the bytes of its weights here if they have fewer bits than 32. The
+    /// file says how many bits they were saved with; the weight files have the last word.
+    fn described(&self, config: &[u8]) -> Result<(ModelConfig, Option<u64>)> {
+        let (model, form) = (pretrained_config(config)?, pretrained_form(config));
+        let form = form.filter(|_| self.engine == Engine::Cpu);
+        let packed = form.map(|form| {
+            let layout = Layout::new(&model);
+            let matrices = layout.parameters.iter().filter(|parameter| packed_shape(parameter).is_some());
+            bytes_of(&layout, &matrices.map(|parameter| (parameter.spec.role, form)).collect())
+        });
+        Ok((model, packed))
+    }
+
+    /// Takes the bytes of the next piece. After an error the model that was being opened is
     /// dropped.
     ///
     /// # Errors
@@ -143,12 +182,17 @@ impl Session {
     /// [`Error::NoModelOpening`] if no model is being opened; [`Error::FileTruncated`] if pieces are missing, in which
     /// case the opened model is dropped.
     pub fn finish_pretrained(&mut self) -> Result<ModelSummary> {
-        let Opening { plan, upload, come, .. } = self.opening.take().ok_or(Error::NoModelOpening)?;
+        let Opening { plan, store, come, .. } = self.opening.take().ok_or(Error::NoModelOpening)?;
         if let Some(piece) = plan.pieces.get(come) {
             return Err(Error::FileTruncated { found: piece.from, expected: piece.to });
         }
-        let upload = upload.ok_or(Error::NoModelOpening)?;
-        let gpt = Gpt::of(plan.config, upload.finish());
+        let gpt = match store.ok_or(Error::NoModelOpening)? {
+            Store::Upload(upload) => Gpt::of(plan.config, upload.finish()),
+            Store::Packing(packing) => {
+                let (frozen, rest) = packing.finish();
+                Gpt::of_frozen(plan.config, rest, frozen)
+            }
+        };
         let trainer = Trainer::new(&gpt);
         let Opened { tokenizer, left_out } = plan.tokenizer;
         let (tokenizer, facts, cpu_writer) = (Rc::new(tokenizer), TextFacts::default(), CpuWriter::default());

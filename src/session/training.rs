@@ -16,7 +16,7 @@ use crate::{
 
 impl Session {
     /// Prepares a run on the text as it is now; [`Session::start_run`] then begins it. If `config` asks for an adapter
-    /// and the model has none, it gets one. Without a loaded text the run uses the token ids of the run before.
+    /// and the model has none, it gets one; a run without one widens a frozen model first. Without a loaded text the run uses the token ids of the run before.
     ///
     /// # Errors
     /// [`Error::SettingOutOfRange`] if a setting is outside its limits; [`Error::NoModel`] if there is no model;
@@ -34,7 +34,7 @@ impl Session {
         if !Rc::ptr_eq(tokenizer, &model.tokenizer) && tokenizer.to_json() != model.tokenizer.to_json() {
             return Err(Error::TokenizerChanged);
         }
-        model.gpt.config.fit_as_it_is(&config, &self.limits_beside_texts(), self.engine)?;
+        model.gpt.config.fit_as_it_is(model.packed_for(&config), &config, &self.limits_beside_texts(), self.engine)?;
         if self.corpus.has_conversations() && chat::template(tokenizer).is_none() {
             return Err(Error::TokenizerWithoutTurns);
         }
@@ -53,6 +53,9 @@ impl Session {
         self.adapt(&config)?;
         let (summary, on_cpu) = (self.corpus.summary(), self.engine == Engine::Cpu);
         let model = self.model_mut()?;
+        if config.lora.is_none() {
+            model.gpt.widen();
+        }
         // Kept as it is chosen now: a later version might choose otherwise, and a resumed run has the same sums.
         let shards = if on_cpu { config.shards_of(&model.gpt.config) } else { 1 };
         let config = TrainConfig { shards, ..config };

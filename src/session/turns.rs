@@ -9,7 +9,7 @@ use crate::{
     chat,
     config::ModelConfig,
     error::{Error, Result},
-    model::{Gpt, Layout},
+    model::{Frozen, Gpt, Layout},
     tokenizer::Tokenizer,
     train::Trainer,
 };
@@ -34,14 +34,21 @@ impl Session {
         let taught = tokenizer.with_special_tokens(&chat::CHATML_TOKENS)?;
         let vocabulary = taught.vocabulary().max(gpt.config.vocabulary);
         let config = ModelConfig { vocabulary, ..gpt.config };
-        config.fit_to_write(&self.limits, self.engine)?;
-        let flat = gpt.flat.read().await?;
-        let flat = with_rows(&gpt.layout, &flat, config, &meanings(tokenizer, &taught));
+        let rows = meanings(tokenizer, &taught);
+        // A frozen model whose tokenizer had the tokens stays as it is.
+        let kept = gpt.frozen().filter(|_| config == gpt.config && rows.is_empty());
+        config.fit_to_write(kept.map(Frozen::bytes), &self.limits, self.engine)?;
         let adapter = match gpt.adapter() {
             Some(adapter) => Some((adapter.config, adapter.flat.read().await?)),
             None => None,
         };
-        let mut grown = Gpt::from_flat(config, flat, &self.device);
+        let mut grown = match kept {
+            Some(frozen) => Gpt::of_frozen(config, gpt.flat.read().await?, frozen.clone()),
+            None => {
+                let flat = with_rows(&gpt.layout, &gpt.numbers().await?, config, &rows);
+                Gpt::from_flat(config, flat, &self.device)
+            }
+        };
         if let Some((config, weights)) = adapter {
             grown.put_adapter(config, weights);
         }

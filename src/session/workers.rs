@@ -6,6 +6,7 @@ use super::{Model, Session};
 use crate::{
     device::Engine,
     error::{Error, Result},
+    model::Frozen,
     train::{ReplicaPool, ReplicaSetup, WorkerCount},
 };
 
@@ -53,7 +54,8 @@ impl Session {
         workers.pool.end();
         workers.shared = None;
         let config = &trainer.progress().config;
-        let most = gpt.config.workers_that_fit(config, &limits, *engine).min(*most_workers).min(shards);
+        let packed = gpt.frozen().map(Frozen::bytes);
+        let most = gpt.config.workers_that_fit(packed, config, &limits, *engine).min(*most_workers).min(shards);
         // Without its weights, a model with an adapter has nothing to give to replicas.
         if most < 2 || *engine != Engine::Cpu || (gpt.adapter().is_some() && gpt.flat.as_slice().is_none()) {
             return Ok(());
@@ -112,6 +114,7 @@ impl Model {
             config: trainer.progress().config.clone(),
             data: Arc::new((**data.as_ref().ok_or(Error::NoRun)?).clone()),
             adapter: gpt.adapter().and_then(|adapter| Some((adapter.config, weights()?))),
+            frozen: gpt.frozen().cloned(),
         })
     }
 }

@@ -12,13 +12,20 @@ use super::{Session, Thrown, thrown};
 use crate::{
     config::{LoraConfig, ModelConfig, TrainConfig},
     error::Error,
+    model::{Frozen, Layout},
+    ops::Form,
     train::{self, Dataset, ReplicaPool, ReplicaSetup, Share, Shares},
 };
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = "
-/** What a worker has to know of a run; `weights`: those of the model that an adapter belongs to. */
-export interface ReplicaSetup { settings: string; tokens: Uint8Array; weights: Float32Array | undefined }
+/** What a worker has to know of a run; `weights`, `matrices`: those of the model that an adapter belongs to. */
+export interface ReplicaSetup {
+  settings: string;
+  tokens: Uint8Array;
+  weights: Float32Array | undefined;
+  matrices: Uint8Array | undefined;
+}
 /** What a worker has computed of a step: shards, losses and sums of gradients. */
 export interface ReplicaShare { from: number; to: number; losses: Float32Array; sums: Float32Array }
 /** Workers that compute shares of a step. */
@@ -58,6 +65,8 @@ extern "C" {
     fn tokens(this: &JsReplicaSetup) -> Uint8Array;
     #[wasm_bindgen(method, getter)]
     fn weights(this: &JsReplicaSetup) -> Option<Float32Array>;
+    #[wasm_bindgen(method, getter)]
+    fn matrices(this: &JsReplicaSetup) -> Option<Uint8Array>;
 
     /// A `ReplicaShare`.
     #[wasm_bindgen(typescript_type = "ReplicaShare")]
@@ -79,6 +88,8 @@ struct Settings {
     model: ModelConfig,
     config: TrainConfig,
     adapter: Option<LoraConfig>,
+    /// The form of each tensor of a frozen model, none for those that are not packed.
+    forms: Vec<Option<Form>>,
 }
 
 fn object<T: JsCast>(fields: &[(&str, JsValue)]) -> T {
@@ -98,13 +109,17 @@ struct BrowserReplicas {
 
 impl ReplicaPool for BrowserReplicas {
     fn begin(&mut self, setup: ReplicaSetup, replicas: usize) {
-        let ReplicaSetup { model, config, data, adapter } = setup;
+        let ReplicaSetup { model, config, data, adapter, frozen } = setup;
         self.step = (config.shards_of(&model), config.gradient_accumulation);
         let (adapter, weights) = adapter.unzip();
-        let settings = serde_json::to_string(&Settings { model, config, adapter }).unwrap_or_default();
+        let (forms, matrices) = frozen.map(|frozen| frozen.to_bytes(&Layout::new(&model))).unzip();
+        let forms = forms.unwrap_or_default();
+        let settings = serde_json::to_string(&Settings { model, config, adapter, forms }).unwrap_or_default();
+        let matrices = matrices.map_or(JsValue::UNDEFINED, |bytes| Uint8Array::from(&bytes[..]).into());
         let weights = weights.map_or(JsValue::UNDEFINED, |weights| Float32Array::from(&weights[..]).into());
         let tokens = Uint8Array::from(&data.to_bytes()[..]).into();
-        let setup = object(&[("settings", settings.into()), ("tokens", tokens), ("weights", weights)]);
+        let fields = [("settings", settings.into()), ("tokens", tokens), ("weights", weights), ("matrices", matrices)];
+        let setup = object(&fields);
         self.pool.begin(&setup, replicas);
     }
 
@@ -160,10 +175,18 @@ impl Replica {
     #[wasm_bindgen(constructor)]
     pub fn new(setup: &JsReplicaSetup) -> Thrown<Replica> {
         let damaged = |error: serde_json::Error| thrown(Error::SettingInvalid { reason: error.to_string() });
-        let Settings { model, config, adapter } = serde_json::from_str(&setup.settings()).map_err(damaged)?;
+        let Settings { model, config, adapter, forms } = serde_json::from_str(&setup.settings()).map_err(damaged)?;
         let data = Arc::new(Dataset::from_bytes(&setup.tokens().to_vec()).map_err(thrown)?);
         let weights = setup.weights().map(|weights| Arc::new(weights.to_vec()));
-        let setup = ReplicaSetup { model, config, data, adapter: adapter.zip(weights) };
+        let frozen = match setup.matrices() {
+            Some(bytes) => {
+                Some(Frozen::from_bytes(&Layout::new(&model), &forms, &bytes.to_vec()).ok_or_else(|| {
+                    thrown(Error::ConfigurationInvalid { reason: "matrices of another model".into() })
+                })?)
+            }
+            None => None,
+        };
+        let setup = ReplicaSetup { model, config, data, adapter: adapter.zip(weights), frozen };
         train::Replica::new(setup).map(Replica).map_err(thrown)
     }
 

@@ -117,6 +117,7 @@ fn write_a_model_for_conversations() {
         tokenizer: tokenizer.to_json(),
         roles: None,
         weights: block_on(gpt.flat.read()).unwrap(),
+        frozen: None,
         facts: TextFacts::default(),
         history: History::default(),
         progress: Progress { config: run, start_step: 0, step: 0, updates: 0 },

@@ -308,9 +308,9 @@ fn unreadable_manifests_are_refused() {
 #[test]
 fn files_of_a_future_version_are_refused() {
     // Whatever else the manifest contains.
-    for manifest in ["{\"version\": 6}", "{\"version\": 6, \"config\": \"elsewhere\"}"] {
+    for manifest in ["{\"version\": 7}", "{\"version\": 7, \"config\": \"elsewhere\"}"] {
         let bytes = Parts::model().with(|header| header["__metadata__"]["lorito.manifest"] = manifest.into());
-        assert_eq!(refused(&bytes), Error::CheckpointVersion { found: 6, supported: 5 });
+        assert_eq!(refused(&bytes), Error::CheckpointVersion { found: 7, supported: 6 });
     }
 }
 

@@ -60,6 +60,7 @@ pub fn model() -> ModelFile {
         tokenizer: tokenizer.to_json(),
         roles: None,
         weights: weights(&Layout::new(&config), 7, 0.3),
+        frozen: None,
         facts: TextFacts {
             documents: 1,
             characters: TEXT.chars().count(),

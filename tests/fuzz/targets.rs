@@ -9,7 +9,7 @@ use lorito::{
     config::{Limits, ModelConfig, TrainConfig},
     corpus::{Corpus, Encoding, FileReader, HeldBack, ReadOptions, likely_field},
     device::Engine,
-    formats::{self, Folder, GgufPrecision, Parts, Pretrained},
+    formats::{self, Folder, GgufPrecision, Packing, Parts, Pretrained},
     tokenizer::{Kind, Tokenizer},
     train::Dataset,
 };
@@ -110,7 +110,7 @@ pub fn targets() -> Vec<Target> {
         configs,
         Box::new(|bytes, _| {
             if let Ok(config) = formats::pretrained_config(bytes) {
-                let _ = config.fit_to_write(&LIMITS, Engine::Cpu);
+                let _ = config.fit_to_write(None, &LIMITS, Engine::Cpu);
                 let _ = config.fit(&TrainConfig::default(), &LIMITS, Engine::WebGpu);
             }
         }),
@@ -234,7 +234,7 @@ fn read_model(bytes: &[u8]) {
     let _ = formats::check_header(bytes, None);
     let _ = formats::check_header(bytes, Some(bytes.len() as u64));
     let Ok(model) = formats::read(bytes) else { return };
-    let _ = model.config.fit_to_write(&LIMITS, Engine::Cpu);
+    let _ = model.config.fit_to_write(None, &LIMITS, Engine::Cpu);
     let _ = formats::hugging_face(&model, "2026-01-01");
     let _ = formats::llama_cpp(&model, GgufPrecision::F16);
     let written = formats::write(&model).expect("what was read can be written");
@@ -335,13 +335,20 @@ fn read_weights(name: &str, bytes: &[u8], random: &mut Random) {
         ..Folder::default()
     };
     let Ok(plan) = Pretrained::plan(&folder) else { return };
-    let _ = plan.config.fit_to_write(&LIMITS, Engine::Cpu);
+    let _ = plan.config.fit_to_write(None, &LIMITS, Engine::Cpu);
     use_tokenizer(&plan.tokenizer.tokenizer);
-    for piece in &plan.pieces {
+    // The page asks for memory before it makes a model of this size.
+    let is_small = plan.config.parameters() < 1 << 22;
+    let mut packing = is_small.then(|| Packing::new(&plan.layout, &plan.forms()));
+    for (index, piece) in plan.pieces.iter().enumerate() {
         if let Some(bytes) = part(piece.from, piece.to) {
             let _ = formats::numbers(piece, bytes);
+            if let Some(packing) = packing.as_mut().filter(|_| index >= plan.compared) {
+                let _ = packing.put(piece, bytes);
+            }
         }
     }
+    packing.map(Packing::finish);
 }
 
 /// A small GGUF file, half of which is its header.

@@ -3,7 +3,7 @@
 
 use half::{bf16, f16};
 
-use super::Encoding;
+use super::{Encoding, SUPER_BLOCK};
 
 impl Encoding {
     /// Reads whole blocks.
@@ -56,30 +56,34 @@ impl Encoding {
                     out.extend(values.map(|value| scale * f32::from(value) - minimum));
                 }
             }),
-            Self::Q6_K => blocks.for_each(|block| sixths(&mut out, block)),
+            Self::Q6_K => blocks.for_each(|block| {
+                out.extend(
+                    (0..SUPER_BLOCK).map(|index| sixth(block, index)).map(|(scale, value)| scale * f32::from(value)),
+                );
+            }),
         }
         out
     }
 }
 
 /// The 16-bit number that begins at a byte.
-fn half(block: &[u8], at: usize) -> f32 {
+pub(super) fn half(block: &[u8], at: usize) -> f32 {
     f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
 }
 
 /// Numbers of 4 bits: the lower halves of all bytes, then the upper ones.
-fn nibbles(bytes: &[u8]) -> impl Iterator<Item = u8> {
+pub(super) fn nibbles(bytes: &[u8]) -> impl Iterator<Item = u8> {
     let halves = [0, 4].into_iter();
     halves.flat_map(|shift| bytes.iter().map(move |byte| byte >> shift & 15))
 }
 
 /// Numbers of 5 bits, whose highest bits are together in `high`.
-fn fifths(high: &[u8], low: &[u8]) -> impl Iterator<Item = u8> {
+pub(super) fn fifths(high: &[u8], low: &[u8]) -> impl Iterator<Item = u8> {
     nibbles(low).enumerate().map(|(index, low)| low | (high[index / 8] >> (index % 8) & 1) << 4)
 }
 
 /// The scale and the minimum of each of the 8 parts of a block of `Q4_K` or `Q5_K` (`get_scale_min_k4`).
-fn scales(block: &[u8]) -> [(f32, f32); 8] {
+pub(super) fn scales(block: &[u8]) -> [(f32, f32); 8] {
     let [scale, minimum] = [half(block, 0), half(block, 2)];
     let packed = &block[4..16];
     std::array::from_fn(|index| {
@@ -95,23 +99,20 @@ fn scales(block: &[u8]) -> [(f32, f32); 8] {
 }
 
 /// The 4 bits of each number in one of the 8 parts of a block: two parts share 32 bytes.
-fn quarter(low: &[u8], part: usize) -> impl Iterator<Item = u8> {
+pub(super) fn quarter(low: &[u8], part: usize) -> impl Iterator<Item = u8> {
     let shift = 4 * (part % 2);
     low[part / 2 * 32..][..32].iter().map(move |byte| byte >> shift & 15)
 }
 
-/// A block of `Q6_K`: four lower bits of each number, two upper ones, 16 scales, and the scale of these.
-fn sixths(out: &mut Vec<f32>, block: &[u8]) {
+/// The scale of a number in a block of `Q6_K`, and the number: four lower bits of each, two upper ones, 16 scales, and the
+/// scale of these.
+pub(super) fn sixth(block: &[u8], index: usize) -> (f32, i8) {
     let (low, rest) = block.split_at(128);
     let (high, rest) = rest.split_at(64);
     let (scales, _) = rest.split_at(16);
-    let scale = half(rest, 16);
-    for index in 0..256 {
-        // A half of the block has 64 bytes of lower bits for four runs of 32 numbers, and 32 bytes of upper bits.
-        let (half, run, at) = (index / 128, index / 32 % 4, index % 32);
-        let low = low[half * 64 + run % 2 * 32 + at] >> (run / 2 * 4) & 15;
-        let high = high[half * 32 + at] >> (2 * run) & 3;
-        let value = f32::from(low | high << 4) - 32.0;
-        out.push(scale * f32::from(scales[index / 16] as i8) * value);
-    }
+    // A half of the block has 64 bytes of lower bits for four runs of 32 numbers, and 32 bytes of upper bits.
+    let (part, run, at) = (index / 128, index / 32 % 4, index % 32);
+    let low = low[part * 64 + run % 2 * 32 + at] >> (run / 2 * 4) & 15;
+    let high = high[part * 32 + at] >> (2 * run) & 3;
+    (half(rest, 16) * f32::from(scales[index / 16] as i8), (low | high << 4) as i8 - 32)
 }

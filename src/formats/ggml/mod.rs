@@ -1,6 +1,7 @@
 //! The number formats of ggml (`ggml.h`, version 0.25.1), three of which are also those of safetensors and PyTorch.
 
 mod dequantize;
+mod pack;
 mod quantize;
 
 use safetensors::tensor::Dtype;
@@ -123,6 +124,7 @@ pub fn of_safetensors(dtype: Dtype, tensor: &str) -> Result<Encoding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::{Form, Packed};
 
     /// Output of `make.py` beside them: numbers, and their bytes according to the `gguf` package.
     const VALUES: &[u8] = include_bytes!("../../../tests/fixtures/gguf/values.f32");
@@ -158,6 +160,14 @@ mod tests {
             let bytes = take(length as usize);
             let numbers = encoding.read(bytes);
             assert_eq!(encoding.bytes(numbers.len()), bytes.len(), "{encoding:?}");
+            // Packed, they are the same numbers, also where the other matrices of a layer need a form with minima.
+            for form in encoding.form().into_iter().flat_map(|form| [form, Form::Scaled]) {
+                if form == Form::Scaled && encoding.block() == 1 {
+                    continue;
+                }
+                let packed = Packed::new(form, [1, numbers.len()], encoding.pack(form, bytes)).unwrap();
+                assert_eq!(packed.row(0), numbers, "{encoding:?} as {form:?}");
+            }
             for (index, (number, right)) in numbers.iter().zip(take(4 * numbers.len()).as_chunks::<4>().0).enumerate() {
                 let right = f32::from_le_bytes(*right);
                 assert_eq!(number.to_bits(), right.to_bits(), "{encoding:?} {index}: {number} instead of {right}");

@@ -9,6 +9,7 @@ use crate::{
     config::ModelConfig,
     error::{Error, Result},
     formats::git_lfs::refuse_pointer,
+    ops::Form,
 };
 
 /// Largest accepted size of `config.json` in bytes.
@@ -50,6 +51,17 @@ pub fn read(json: &[u8]) -> Result<ModelConfig> {
         (Some(family), _) => (family.read_config)(value),
         (None, Some(class)) => Err(unsupported(class)),
         (None, None) => Err(invalid("neither model_type nor architectures".into())),
+    }
+}
+
+/// The form in which a model's weights were saved with 16 bits, if its `config.json` says so.
+pub fn form(json: &[u8]) -> Option<Form> {
+    let value: Value = serde_json::from_slice(json).ok()?;
+    let name = ["dtype", "torch_dtype"].iter().find_map(|field| value[field].as_str())?;
+    match name {
+        "float16" => Some(Form::F16),
+        "bfloat16" => Some(Form::Bf16),
+        _ => None,
     }
 }
 

@@ -7,6 +7,7 @@ mod config;
 mod found;
 mod gguf;
 mod others;
+mod packing;
 mod weights;
 
 use std::collections::HashMap;
@@ -23,9 +24,10 @@ use crate::{
 };
 use weights::Files;
 
-pub use config::read;
+pub use config::{form, read};
 pub use found::{PIECE, wanted};
 pub use others::MissingPart;
+pub use packing::Packing;
 pub use weights::{INDICES, numbers};
 pub(super) use weights::{read_numbers, turned};
 

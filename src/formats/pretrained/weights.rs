@@ -229,10 +229,7 @@ fn named(index: &str, bytes: &[u8]) -> Result<HashSet<String>> {
 /// # Errors
 /// [`Error::FileTruncated`] for another number of bytes, [`Error::WeightsNotFinite`] for numbers that are not finite.
 pub fn numbers(piece: &Piece, bytes: &[u8]) -> Result<Vec<f32>> {
-    let expected = piece.to - piece.from;
-    if bytes.len() as u64 != expected {
-        return Err(Error::FileTruncated { found: piece.from + bytes.len() as u64, expected: piece.to });
-    }
+    check_length(piece, bytes)?;
     let mut numbers = read_numbers(piece.encoding, bytes, &piece.tensor)?;
     if let (Some(width), Some(rows)) = (piece.interleaved, piece.turned) {
         numbers = in_halves(&numbers, rows, width);
@@ -243,12 +240,24 @@ pub fn numbers(piece: &Piece, bytes: &[u8]) -> Result<Vec<f32>> {
     })
 }
 
+/// Checks that a piece has come with all of its bytes.
+pub fn check_length(piece: &Piece, bytes: &[u8]) -> Result<()> {
+    match bytes.len() as u64 == piece.to - piece.from {
+        true => Ok(()),
+        false => Err(Error::FileTruncated { found: piece.from + bytes.len() as u64, expected: piece.to }),
+    }
+}
+
+/// The row of a matrix in llama.cpp's order that is this one in transformers'.
+pub fn interleaved_row(row: usize, width: usize) -> usize {
+    row / width * width + row % width % (width / 2) * 2 + row % width / (width / 2)
+}
+
 /// Brings the rows of each head of this width from llama.cpp's order, in which the two that rotate together are
 /// neighbours, to that of transformers, in which they are half a head apart.
 fn in_halves(values: &[f32], rows: usize, width: usize) -> Vec<f32> {
     let columns = values.len() / rows.max(1);
-    let from = |row: usize| row / width * width + row % width % (width / 2) * 2 + row % width / (width / 2);
-    (0..rows).flat_map(|row| &values[from(row) * columns..][..columns]).copied().collect()
+    (0..rows).flat_map(|row| &values[interleaved_row(row, width) * columns..][..columns]).copied().collect()
 }
 
 /// Transposes a matrix of `rows` rows.

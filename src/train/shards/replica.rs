@@ -6,7 +6,7 @@ use super::{ShardedStep, Share};
 use crate::{
     config::{LoraConfig, ModelConfig, TrainConfig},
     error::{Error, Result},
-    model::{Gpt, Layout},
+    model::{Frozen, Gpt, Layout},
     ops::{Device, Gradients},
     train::Dataset,
 };
@@ -20,8 +20,10 @@ pub struct ReplicaSetup {
     pub config: TrainConfig,
     /// The token ids of the run.
     pub data: Arc<Dataset>,
-    /// The settings of the adapter that is trained, with the weights of the model that it belongs to, if there is one.
+    /// The settings of the adapter that is trained, with the flat array of the model that it belongs to, if there is one.
     pub adapter: Option<(LoraConfig, Arc<Vec<f32>>)>,
+    /// The packed matrices of that model, if it is frozen; the flat array has the other tensors.
+    pub frozen: Option<Frozen>,
 }
 
 /// A copy of a model on the CPU, for the gradients of shards.
@@ -38,13 +40,16 @@ impl Replica {
     /// # Errors
     /// [`Error::ConfigurationInvalid`] if the weights of the adapter's model are another's.
     pub fn new(setup: ReplicaSetup) -> Result<Self> {
-        let ReplicaSetup { model, config, data, adapter } = setup;
-        let (device, len) = (Device::cpu(), Layout::new(&model).len);
+        let ReplicaSetup { model, config, data, adapter, frozen } = setup;
+        let len = frozen.as_ref().map_or_else(|| Layout::new(&model).len, |frozen| frozen.rest.len);
         let flat = adapter.as_ref().map_or_else(|| vec![0.0; len], |(_, weights)| weights.to_vec());
         if flat.len() != len {
             return Err(Error::ConfigurationInvalid { reason: format!("{} weights instead of {len}", flat.len()) });
         }
-        let mut gpt = Gpt::from_flat(model, flat, &device);
+        let mut gpt = match frozen {
+            Some(frozen) => Gpt::of_frozen(model, flat, frozen),
+            None => Gpt::from_flat(model, flat, &Device::cpu()),
+        };
         if let Some((adapter, _)) = adapter {
             gpt.adapt(adapter, config.seed);
         }
