@@ -48,6 +48,7 @@ const deferred = {
     "lorito::ops::gpu::rotary::",
     "lorito::ops::head_norm::",
     "lorito::ops::rotary::",
+    "lorito::session::documents::",
     "lorito::session::slow_motion::",
     "lorito::tokenizer::bpe::",
     "lorito::tokenizer::byte_level::",
