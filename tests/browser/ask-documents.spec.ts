@@ -111,7 +111,7 @@ test("an answer is asked with passages and shows them", async ({ page }) => {
   // The prompt has the passages; the conversation shows the person's own words.
   await answer.getByText("What the model was asked").click();
   const asked = answer.locator("details", { hasText: "What the model was asked" }).locator("blockquote");
-  await expect(asked).toContainText(/^Use these passages of my documents to answer\.\s+\[1\] [\s\S]*Bramble, Thistle/);
+  await expect(asked).toContainText(/^Use these passages to answer\.\s+The goats\s[\s\S]*Bramble, Thistle/);
   await expect(asked).toContainText(/Question: What are the names of the goats\?$/);
   await expect(view.locator(".turn.user .words")).toHaveText(["What are the names of the goats?"]);
   await expect(view.locator("lorito-chat > [role=status]")).toContainText(/lighthouse\.txt, passage \d+ of \d+/);
@@ -159,7 +159,7 @@ test("what nothing fits, and what has no room, is said, and the message stays", 
   await message.fill("What are the names of the goats?");
   await page.keyboard.press("Enter");
   await answered(page);
-  await expect(view.locator(".remark", { hasText: "has room in the 64 tokens that this model sees" })).toBeVisible();
+  await expect(view.locator(".remark", { hasText: "this model sees only 64 tokens at once" })).toBeVisible();
   await expect(message).toHaveValue("What are the names of the goats?");
 });
 
@@ -179,7 +179,11 @@ test("files are searched that no model learns from, until they are removed", asy
   expect(await page.evaluate(() => window.lorito.textSummary().then(({ sources }) => sources.length))).toBe(0);
   await converse(page, "¿Cómo se llama el espantapájaros?");
   const asked = view.locator(".turn.assistant blockquote").last();
-  await expect(asked).toContainText(/^Usa estos pasajes de mis documentos[\s\S]*don Anselmo[\s\S]*Pregunta: /);
+  await expect(asked).toContainText(/^Usa estos pasajes para responder[\s\S]*don Anselmo[\s\S]*Pregunta: /);
+  // In a document of one passage no word is rare.
+  expect((await page.evaluate(() => window.lorito.documents.search("What colour is the kettle?")))[0]?.source).toBe(
+    "page.html",
+  );
   await press(view, "Remove huerto.txt");
   await expect(list.getByRole("listitem")).toHaveCount(1);
   await expect(view.getByRole("button", { name: "Add files to search" })).toBeFocused();
@@ -198,6 +202,10 @@ test("the public API searches, asks with passages, and keeps to the context", as
   expect(await problem(page, "chat([{ role: 'user', content: 'goats' }], { documents: true })")).toMatchObject({
     code: "no-model",
   });
+  // A greeting or a second question in the same message hides nothing.
+  const long = "Good morning! I'm new here. Which planet has the most moons, and who looks after the goats?";
+  const found = await page.evaluate((long) => window.lorito.documents.search(long), long);
+  expect(found[0]?.text).toContain("Bramble, Thistle");
   await model(page, 1024);
   const seen = await page.evaluate(async () => {
     const { lorito } = window;

@@ -25,8 +25,8 @@ interface Given {
 
 /** What is said to a model before passages and before the question, in the question's language. */
 const prompts = {
-  en: { passages: "Use these passages of my documents to answer.", question: "Question:" },
-  es: { passages: "Usa estos pasajes de mis documentos para responder.", question: "Pregunta:" },
+  en: { passages: "Use these passages to answer.", question: "Question:" },
+  es: { passages: "Usa estos pasajes para responder.", question: "Pregunta:" },
 };
 
 export class DocumentSearch {
@@ -160,6 +160,6 @@ export class DocumentSearch {
 
 function withPassages(question: string, passages: readonly FoundPassage[], language: keyof typeof prompts): string {
   const said = prompts[language];
-  const numbered = passages.map(({ text }, place) => `[${place + 1}] ${text}`);
-  return [said.passages, ...numbered, `${said.question} ${question}`].join("\n\n");
+  // Without numbers and marks, which cost tokens, and which a small vocabulary may lack.
+  return [said.passages, ...passages.map(({ text }) => text), `${said.question} ${question}`].join("\n\n");
 }

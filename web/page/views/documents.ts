@@ -120,5 +120,5 @@ export function passagesInWords({ passages }: AskedDocuments): string {
 /** Why the model was not asked; undefined if it was. */
 export function whyNotAsked({ passages, found }: AskedDocuments, context: number): Words | undefined {
   if (passages.length > 0) return undefined;
-  return found > 0 ? wordsOf("documents.noRoom", { count: found, context }) : wordsOf("documents.nothingFits");
+  return found > 0 ? wordsOf("documents.noRoom", { context }) : wordsOf("documents.nothingFits");
 }

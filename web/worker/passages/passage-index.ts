@@ -4,8 +4,14 @@ import type { Found, FoundPassage } from "../../shared/passages";
 import { passagesOf, sentencesOf } from "./split";
 import { languageOf, languages, stemsOf } from "./words";
 
-/** A passage fits if it has at least this share of what the question asks for, rare words counting more than common ones. */
+/**
+ * A passage fits if it has at least this share of what a part of the question asks for, rare words counting more than common
+ * ones; and that part has at least this share of the question.
+ */
 const share = 0.35;
+
+/** How many passages there are at least, for the weight of words: in a single one every word would be a common one. */
+const fewest = 50;
 
 interface Passage {
   id: number;
@@ -53,12 +59,15 @@ export class PassageIndex {
   find(question: string, count: number): Found {
     const language = languageOf(question);
     const words = this.#wordsOf(question);
-    const whole = words.reduce((sum, { weight }) => sum + weight, 0);
+    const least = share * weightOf(words);
+    const parts = partsOf(question).map((part) => this.#wordsOf(part, language));
+    const telling = parts.filter((part) => part.length > 0 && weightOf(part) >= least);
     const found = this.#search.search(question, { tokenize: () => [...new Set(words.flatMap(({ stems }) => stems))] });
     const passages: FoundPassage[] = [];
     for (const { id, terms, score } of found) {
       const passage = this.#passages[id as number];
-      if (!passage || covered(words, new Set(terms)) < share * whole) continue;
+      const among = new Set(terms);
+      if (!passage || !telling.some((part) => covered(part, among) >= share * weightOf(part))) continue;
       passages.push({ source: passage.source, text: passage.text, number: passage.number, of: passage.of, score });
       if (passages.length === count) break;
     }
@@ -83,23 +92,31 @@ export class PassageIndex {
   }
 
   /** The words of a question, each with what it weighs. */
-  #wordsOf(question: string): Word[] {
+  #wordsOf(question: string, language = languageOf(question)): Word[] {
     // In both languages: a passage with few common words may have been taken for one of the other.
-    const all = stemsOf(question, languageOf(question), languages);
+    const all = stemsOf(question, language, languages);
     return all.map((stems) => ({ stems, weight: this.#weight(stems) }));
   }
 
   /** The inverse document frequency of a word, as BM25 has it. */
   #weight(stems: readonly string[]): number {
     const holding = Math.max(...stems.map((stem) => this.#holding.get(stem) ?? 0));
-    return Math.log(1 + (this.#passages.length - holding + 0.5) / (holding + 0.5));
+    return Math.log(1 + (Math.max(fewest, this.#passages.length) - holding + 0.5) / (holding + 0.5));
   }
+}
+
+/** The whole question, and what stands between its punctuation marks: one message may ask for several things. */
+function partsOf(question: string): string[] {
+  return [question, ...question.split(/[.,;:?!¿¡…]+/)];
+}
+
+function weightOf(words: readonly Word[]): number {
+  return words.reduce((sum, { weight }) => sum + weight, 0);
 }
 
 /** What the words weigh of which a stem is among these. */
 function covered(words: readonly Word[], among: ReadonlySet<string>): number {
-  const there = words.filter(({ stems }) => stems.some((stem) => among.has(stem)));
-  return there.reduce((sum, { weight }) => sum + weight, 0);
+  return weightOf(words.filter(({ stems }) => stems.some((stem) => among.has(stem))));
 }
 
 /** Where these parts of a text, which follow each other, begin and end in it. */
