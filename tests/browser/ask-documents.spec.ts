@@ -203,7 +203,7 @@ test("the public API searches, asks with passages, and keeps to the context", as
     code: "no-model",
   });
   // A greeting or a second question in the same message hides nothing.
-  const long = "Good morning! I'm new here. Which planet has the most moons, and who looks after the goats?";
+  const long = "I'm new here. When is the lamp lit, and who looks after the goats?";
   const found = await page.evaluate((long) => window.lorito.documents.search(long), long);
   expect(found[0]?.text).toContain("Bramble, Thistle");
   await model(page, 1024);
@@ -240,13 +240,13 @@ test("a text of 300 pages is searched without a task of the page over 50 ms", as
     const paragraph = texts["lighthouse.txt"].slice((place * 97) % 3000).slice(0, 1700);
     return `${paragraph}\n\nThe secret word of this page is zebra${place}.`;
   });
-  await page.evaluate((text) => window.lorito.addText("long.txt", text).then(() => {}), pages.join("\n\n"));
   let text = "";
   const longest = await longestTask(page, async () => {
-    text = await page.evaluate(async () => {
+    text = await page.evaluate(async (long) => {
+      await window.lorito.addText("long.txt", long);
       const [found] = await window.lorito.documents.search("Where is the word zebra217?");
       return found?.text ?? "";
-    });
+    }, pages.join("\n\n"));
   });
   expect(text).toContain("zebra217.");
   const [listed] = await page.evaluate(() => window.lorito.documents.list());

@@ -202,6 +202,6 @@ export interface SearchedDocument {
   passages: number;
   /** Whether it is one of the texts that a model learns from; otherwise it was added to be searched. */
   isText: boolean;
-  /** Whether all of it is searched: together, the first 16 MB are. */
+  /** Whether all of it is searched: together, the first 8 MB are. */
   isWhole: boolean;
 }

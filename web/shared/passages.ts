@@ -1,7 +1,7 @@
 // What the page and the worker that searches documents say to each other.
 
 /** Most bytes of documents that are searched; what follows is left out, and the page says so. */
-export const mostSearched = 2 ** 24;
+export const mostSearched = 2 ** 23;
 
 /** A passage of a document that fits a question. */
 export interface FoundPassage {

@@ -13,13 +13,7 @@ const share = 0.35;
 /** How many passages there are at least, for the weight of words: in a single one every word would be a common one. */
 const fewest = 50;
 
-interface Passage {
-  id: number;
-  source: string;
-  text: string;
-  number: number;
-  of: number;
-}
+type Passage = Omit<FoundPassage, "score">;
 
 /** A word of a question: the stems by which it is found, and its inverse document frequency. */
 interface Word {
@@ -37,9 +31,9 @@ export class PassageIndex {
   readonly #passages: Passage[] = [];
   /** The number of passages with each stem. */
   readonly #holding = new Map<string, number>();
-  readonly #search = new MiniSearch<Passage>({
-    fields: ["text"],
-    tokenize: stemsOfPassage,
+  readonly #search = new MiniSearch<{ id: number; stems: string }>({
+    fields: ["stems"],
+    tokenize: (stems) => stems.split(" "),
     processTerm: (stem) => stem,
   });
 
@@ -47,10 +41,10 @@ export class PassageIndex {
   add(source: string, documents: readonly string[]): number {
     const texts = documents.flatMap(passagesOf);
     for (const [place, text] of texts.entries()) {
-      const passage = { id: this.#passages.length, source, text, number: place + 1, of: texts.length };
-      this.#passages.push(passage);
-      this.#search.add(passage);
-      for (const stem of new Set(stemsOfPassage(text))) this.#holding.set(stem, (this.#holding.get(stem) ?? 0) + 1);
+      const stems = stemsOfPassage(text);
+      this.#search.add({ id: this.#passages.length, stems: stems.join(" ") });
+      this.#passages.push({ source, text, number: place + 1, of: texts.length });
+      for (const stem of new Set(stems)) this.#holding.set(stem, (this.#holding.get(stem) ?? 0) + 1);
     }
     return texts.length;
   }
@@ -68,7 +62,7 @@ export class PassageIndex {
       const passage = this.#passages[id as number];
       const among = new Set(terms);
       if (!passage || !telling.some((part) => covered(part, among) >= share * weightOf(part))) continue;
-      passages.push({ source: passage.source, text: passage.text, number: passage.number, of: passage.of, score });
+      passages.push({ ...passage, score });
       if (passages.length === count) break;
     }
     return { passages, language };

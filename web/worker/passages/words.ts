@@ -9,6 +9,18 @@ export type Language = (typeof languages)[number];
 
 const stemmers = { en: english, es: spanish };
 
+/** The stems of words that have been seen: a text repeats most of its words. */
+const known: Record<Language, Map<string, string>> = { en: new Map(), es: new Map() };
+
+function stemOf(word: string, language: Language): string {
+  let stem = known[language].get(word);
+  if (stem === undefined) {
+    stem = withoutAccents(stemmers[language](word));
+    known[language].set(word, stem);
+  }
+  return stem;
+}
+
 /** Words that stand in every text, and those that questions are made of. They tell the language, and are not searched for. */
 const common: Record<Language, ReadonlySet<string>> = {
   en: new Set(lists.en.split(" ")),
@@ -17,6 +29,7 @@ const common: Record<Language, ReadonlySet<string>> = {
 
 /** Without accents, which people often do not type in questions; ñ stays a letter of its own. */
 function withoutAccents(word: string): string {
+  if (/^[a-z0-9]*$/.test(word)) return word;
   return word
     .normalize("NFD")
     .replace(/n\u0303/g, "ñ")
@@ -24,13 +37,11 @@ function withoutAccents(word: string): string {
     .normalize("NFC");
 }
 
+/** Without single letters of the Latin alphabet, which contractions leave; one of another script may be a word. */
 function wordsOf(text: string): string[] {
-  return (
-    text
-      .normalize("NFC")
-      .toLowerCase()
-      .match(/[\p{L}\p{M}\p{N}]+/gu) ?? []
-  );
+  const lower = text.normalize("NFC").toLowerCase();
+  const words = lower.match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
+  return words.filter((word) => !/^[a-z]$/.test(word));
 }
 
 /** The language with more of its common words in a text; undefined where neither has more. */
@@ -54,7 +65,7 @@ export function stemsOf(text: string, language: Language | undefined, stemmed: r
   for (const word of wordsOf(text)) {
     const bare = withoutAccents(word);
     if (skipped.some((words) => words.has(bare))) continue;
-    all.push([...new Set(stemmed.map((language) => withoutAccents(stemmers[language](word))))]);
+    all.push([...new Set(stemmed.map((language) => stemOf(word, language)))]);
   }
   return all;
 }
