@@ -111,8 +111,8 @@ test("an answer is asked with passages and shows them", async ({ page }) => {
   // The prompt has the passages; the conversation shows the person's own words.
   await answer.getByText("What the model was asked").click();
   const asked = answer.locator("details", { hasText: "What the model was asked" }).locator("blockquote");
-  await expect(asked).toContainText(/^Use these passages to answer\.\s+The goats\s[\s\S]*Bramble, Thistle/);
-  await expect(asked).toContainText(/Question: What are the names of the goats\?$/);
+  await expect(asked).toContainText(/^The goats\s[\s\S]*Bramble, Thistle/);
+  await expect(asked).toContainText(/Answer from the text above: What are the names of the goats\?$/);
   await expect(view.locator(".turn.user .words")).toHaveText(["What are the names of the goats?"]);
   await expect(view.locator("lorito-chat > [role=status]")).toContainText(/lighthouse\.txt, passage \d+ of \d+/);
   await expectNoFault(page);
@@ -179,7 +179,7 @@ test("files are searched that no model learns from, until they are removed", asy
   expect(await page.evaluate(() => window.lorito.textSummary().then(({ sources }) => sources.length))).toBe(0);
   await converse(page, "¿Cómo se llama el espantapájaros?");
   const asked = view.locator(".turn.assistant blockquote").last();
-  await expect(asked).toContainText(/^Usa estos pasajes para responder[\s\S]*don Anselmo[\s\S]*Pregunta: /);
+  await expect(asked).toContainText(/don Anselmo[\s\S]*Responde con el texto de arriba: ¿Cómo se llama/);
   // In a document of one passage no word is rare.
   expect((await page.evaluate(() => window.lorito.documents.search("What colour is the kettle?")))[0]?.source).toBe(
     "page.html",
