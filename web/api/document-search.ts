@@ -120,9 +120,11 @@ export class DocumentSearch {
       let room = mostSearched;
       // What was given for this alone comes first, should there be too much.
       for (const { name, documents } of this.#given) {
-        const passages = await this.#ask((worker) => worker.add(name, documents));
-        listed.push({ name, passages, isText: false, isWhole: true });
-        room -= documents.reduce((sum, { length }) => sum + length, 0);
+        const passages = room > 0 ? await this.#ask((worker) => worker.add(name, documents)) : 0;
+        const bytes = new Blob(documents).size;
+        // A longer file was cut, by up to three bytes more than there was room for, as no letter is.
+        listed.push({ name, passages, isText: false, isWhole: bytes < room - 3 });
+        room -= bytes;
       }
       for (const [index, { name, bytes }] of sources.entries()) {
         const limit = Math.max(0, room);
