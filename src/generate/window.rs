@@ -35,6 +35,15 @@ pub struct Prompt {
     pub answer: Vec<u32>,
 }
 
+impl Prompt {
+    /// The number of its token ids.
+    pub fn length(&self) -> usize {
+        let Question { begin, words, end } = &self.question;
+        let exchanges: usize = self.exchanges.iter().map(|exchange| exchange.ids.len()).sum();
+        exchanges + [&self.system, begin, words, end, &self.answer].map(Vec::len).iter().sum::<usize>()
+    }
+}
+
 /// Turns that are dropped together: a question and its answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exchange {
@@ -78,11 +87,17 @@ impl Window {
         Self { ids, context, system: 0, exchanges: VecDeque::new(), target: context, left_out: LeftOut::default() }
     }
 
+    /// The number of ids that a conversation may have, so that there is room for an answer of `length` ids, or for a
+    /// quarter of the context if that is less.
+    pub fn room_for_prompt(context: usize, length: usize) -> usize {
+        (context - length.min(context / 4)).max(1)
+    }
+
     /// Creates a window of a conversation. Old turns are dropped until there is room for an answer of `length` ids, or
     /// for a quarter of the context if that is less. The beginning of a question is cut off if it alone is too long.
     pub fn of_conversation(prompt: Prompt, context: usize, length: usize) -> Self {
         let Prompt { system, exchanges, mut question, answer } = prompt;
-        let target = (context - length.min(context / 4)).max(1);
+        let target = Self::room_for_prompt(context, length);
         let asked = [&question.begin, &question.words, &question.end, &answer].map(Vec::len).iter().sum::<usize>();
         let cut = asked.saturating_sub(target).min(question.words.len());
         question.words.drain(..cut);

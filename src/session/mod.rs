@@ -8,6 +8,7 @@ mod adapter;
 mod conversations;
 mod copied;
 mod cpu_writer;
+mod documents;
 mod files;
 mod inspecting;
 mod pretrained;

@@ -7,6 +7,7 @@
 mod adapter;
 mod copied;
 mod date;
+mod documents;
 mod files;
 mod inspecting;
 mod log;

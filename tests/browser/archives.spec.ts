@@ -66,6 +66,10 @@ test("chat exports of other programs are added without their lists of contacts a
   });
   expect(gpt.names).toEqual(["conversations.json"]);
   expect(gpt.notices).toMatchObject([{ code: "left-in-archive", found: ["user.json"] }]);
+  // A long history is divided into several files.
+  const parts = { "conversations-000.json": talk, "conversations-001.json": talk };
+  const long = await texts({ ...parts, "chat.html": "<p>", "export_manifest.json": "{}", "user.json": "{}" });
+  expect(long.names).toEqual(Object.keys(parts));
   const inbox = '{"participants": [], "messages": []}';
   const meta = await texts({ "inbox/ana/message_1.json": inbox, "inbox/leo/message_1.json": inbox, "ads.json": "[]" });
   expect(meta.names).toEqual(["inbox/ana/message_1.json", "inbox/leo/message_1.json"]);

@@ -7,11 +7,13 @@ import type { Engine } from "../shared/engines";
 import { markHandled, problemOf } from "../shared/errors";
 import { part } from "../shared/part";
 import type { EngineInfo, TrainResult, WorkerEvent } from "../shared/protocol";
+import { SETTINGS } from "../shared/settings";
+import { Documents } from "./documents";
 import { given } from "./given";
 import { Hub } from "./hub";
 import { Inside } from "./inside";
 import { Models, type WordsOfPage } from "./models";
-import type { ChatAnswer, TrainOptions, WriteOptions } from "./types";
+import type { AnswerOptions, AskedDocuments, ChatAnswer, TrainOptions, WriteOptions } from "./types";
 
 export { LoritoError } from "../shared/errors";
 export type * from "./types";
@@ -27,6 +29,8 @@ export class Lorito extends Models {
   readonly hub: Hub;
   /** Inspects the model and its training. */
   readonly inside: Inside;
+  /** Searches documents, which a model can answer from. */
+  readonly documents: Documents;
 
   constructor(forced: Engine | undefined, words: WordsOfPage) {
     super(forced, words);
@@ -46,6 +50,10 @@ export class Lorito extends Models {
       persist: () => this.persist(),
     });
     this.inside = new Inside((question) => this.owner.ask(question));
+    this.documents = new Documents({
+      ask: (question) => this.owner.ask(question),
+      withWord: (ask, take, signal) => this.withWord(ask, take, signal),
+    });
     this.ready = this.owner.ready;
   }
 
@@ -137,19 +145,29 @@ export class Lorito extends Models {
   /**
    * Generates the answer to a conversation: an optional system message, then turns, the last of them the user's. If it
    * exceeds the model's context, the oldest turns are dropped whole. A model whose tokenizer has no tokens for turns reads
-   * lines ("User: …", "Assistant: …"), and its answer ends where it begins the next one.
+   * lines ("User: …", "Assistant: …"), and its answer ends where it begins the next one. With the option `documents` the last
+   * message gets the passages that fit it; if there are none, the model is not asked, and `text` is empty.
    */
-  async chat(messages: ChatMessage[], { onToken, onUnknown, ...options }: WriteOptions = {}): Promise<ChatAnswer> {
+  async chat(messages: ChatMessage[], options: AnswerOptions = {}): Promise<ChatAnswer> {
+    const { onToken, onUnknown, documents, ...drawing } = options;
     let unknownCharacters = "";
     let leftOut: LeftOut = { dropped: 0, systemDropped: false, questionCut: false };
-    const ask = (call: number) => this.owner.ask((api) => api.chat(call, messages, given(options)));
+    const asked = documents ? await this.#fromDocuments(messages, options) : undefined;
+    if (asked?.passages.length === 0) return { text: "", ...leftOut, unknownCharacters, documents: asked };
+    const all = asked ? [...messages.slice(0, -1), { role: "user" as const, content: asked.question }] : messages;
+    const ask = (call: number) => this.owner.ask((api) => api.chat(call, all, given(drawing)));
     const text = await this.#write(ask, onToken, (event) => {
       if (event.event === "left-out") leftOut = event.leftOut;
       if (event.event !== "unknown") return;
       unknownCharacters = event.characters;
       onUnknown?.(unknownCharacters);
     });
-    return { text, ...leftOut, unknownCharacters };
+    return { text, ...leftOut, unknownCharacters, ...(asked ? { documents: asked } : {}) };
+  }
+
+  #fromDocuments(messages: ChatMessage[], { documents, maxTokens }: AnswerOptions): Promise<AskedDocuments> {
+    const { count = 3 } = typeof documents === "object" ? documents : {};
+    return this.documents.asked(messages, maxTokens ?? SETTINGS.generate.maxTokens.default, count);
   }
 
   async #write(

@@ -3,6 +3,7 @@ import type { HeldBack, Piece, TextSummary, TokenizerKind, TokenizerSummary } fr
 import { LoritoError, type Problem, problemOf } from "../shared/errors";
 import { documentKind, isArchive } from "../shared/kinds";
 import { Events } from "./events";
+import { startOf } from "./start-of";
 import type { AddedText, AddTextOptions } from "./types";
 
 export class Texts extends Events {
@@ -135,14 +136,5 @@ export class Texts extends Events {
 
   decode(ids: ArrayLike<number>): Promise<string> {
     return this.owner.ask((api) => api.plain("decode", Uint32Array.from(ids)));
-  }
-}
-
-/** The first bytes of a file. */
-async function startOf(file: Blob, name: string): Promise<Uint8Array> {
-  try {
-    return new Uint8Array(await file.slice(0, 4).arrayBuffer());
-  } catch {
-    throw new LoritoError({ code: "file-unreadable", name });
   }
 }

@@ -35,6 +35,7 @@ import type {
 import type { Engine } from "../shared/engines";
 import type { Problem } from "../shared/errors";
 import type {
+  AskedDocuments,
   BestSoFar,
   ChatAnswer,
   EngineInfo,
@@ -62,12 +63,14 @@ export type {
   TokenMap,
 } from "lorito-wasm";
 export type { HubDataset, HubFile, HubPlace, HubTable, KeptRepo } from "../shared/hub/types";
+export type { FoundPassage } from "../shared/passages";
 export type { InspectedText } from "../shared/protocol";
 export type { RunRecord } from "../shared/record";
 export type { TransferOptions } from "./hub";
 export type {
   AdapterLosses,
   Advice,
+  AskedDocuments,
   BestSoFar,
   ChatAnswer,
   ChatFilters,
@@ -183,4 +186,24 @@ export interface WriteOptions extends Partial<GenerateOptions> {
   onToken?: ((piece: string) => void) | undefined;
   /** Called with the prompt's characters that the model has no token for, if there are any, before the text begins. */
   onUnknown?: ((characters: string) => void) | undefined;
+}
+
+export interface AnswerOptions extends WriteOptions {
+  /**
+   * Answer from documents (`lorito.documents`): the last message gets the passages that fit it, at most `count` (3 if it is
+   * omitted), as many as the model's context has room for; earlier turns make room for them. Without a passage the model is
+   * not asked. `ChatAnswer.documents` tells which.
+   */
+  documents?: boolean | { count?: number | undefined } | undefined;
+}
+
+/** A text or a file that is searched for passages. */
+export interface SearchedDocument {
+  name: string;
+  /** The number of passages that it is divided into. */
+  passages: number;
+  /** Whether it is one of the texts that a model learns from; otherwise it was added to be searched. */
+  isText: boolean;
+  /** Whether all of it is searched: together, the first 8 MB are. */
+  isWhole: boolean;
 }

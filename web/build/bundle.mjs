@@ -42,6 +42,7 @@ const { metafile } = await build({
     main: web("page/main.ts"),
     worker: web("worker/worker.ts"),
     documents: web("worker/documents/reader.ts"),
+    passages: web("worker/passages/passages.ts"),
     replica: web("worker/replica.ts"),
     style: web("page/style.css"),
   },

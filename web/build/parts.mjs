@@ -51,6 +51,7 @@ const deferred = {
     "lorito::ops::head_norm::",
     "lorito::ops::packed::",
     "lorito::ops::rotary::",
+    "lorito::session::documents::",
     "lorito::session::slow_motion::",
     "lorito::tokenizer::bpe::",
     "lorito::tokenizer::byte_level::",

@@ -32,6 +32,11 @@ export const ACCEPT = [
   ...Object.keys(accepted).filter((type) => /^text\/|\/json$/.test(type)),
 ].join(",");
 
+/** File types of texts and documents alone. */
+export const ACCEPT_TEXTS = ACCEPT.split(",")
+  .filter((type) => !/^\.(safetensors|gguf|lorito)$/.test(type))
+  .join(",");
+
 /** The original files by source, so that one can be read again with other options. */
 const originals: (Original | undefined)[] = [];
 

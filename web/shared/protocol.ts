@@ -35,6 +35,7 @@ import type { Engine, EngineChoice, EngineReason } from "./engines";
 import type { Problem } from "./errors";
 import type { HubDataset, HubFile, HubPlace, KeptRepo } from "./hub/types";
 import type { OnePageWords } from "./one-page/words";
+import type { FoundPassage } from "./passages";
 import type { RunRecord } from "./record";
 
 /** The engine in use, why it was chosen, and how many bytes it can hold. */
@@ -113,6 +114,18 @@ export interface ChatAnswer extends LeftOut {
   text: string;
   /** Characters of the conversation that the model has no token for. */
   unknownCharacters: string;
+  /** What it was asked with, if it was to answer from documents. */
+  documents?: AskedDocuments | undefined;
+}
+
+/** The passages that a question was asked with. Without passages the model was not asked, and the answer is empty. */
+export interface AskedDocuments {
+  /** Those in the prompt, as they stand there, best first: the first may be cut to its best sentences. */
+  passages: FoundPassage[];
+  /** The number of passages that fit the question; 0: nothing in the documents does. The others had no room. */
+  found: number;
+  /** The question as the model got it, with the passages. */
+  question: string;
 }
 
 /** An inspected text, with its attention weights. */
@@ -238,6 +251,16 @@ export interface WorkerApi {
   clearText(): Promise<TextSummary>;
   holdBack(what: HeldBack): Promise<TextSummary>;
   trainTokenizer(kind: TokenizerKind, vocabulary: number | undefined): Promise<TokenizerSummary>;
+
+  /** The documents of a text as a person reads them; `limit`: the most bytes in all. */
+  documentsOf(index: number, limit: number): Promise<string[]>;
+  /** The documents of a file that is not added to the text. */
+  documentsIn(call: number, name: string, data: Blob): Promise<string[]>;
+  /**
+   * How many tokens the context has left beside the system message, the last message and the room for an answer of
+   * `maxTokens`; negative if these do not fit.
+   */
+  roomBeside(messages: ChatMessage[], maxTokens: number): Promise<number>;
 
   /** `vocabulary`: the expected vocabulary size, before a tokenizer has been trained. */
   planModel(model: NewModel & { vocabulary?: number }, train: TrainConfig): Promise<ReturnType<Session["planModel"]>>;

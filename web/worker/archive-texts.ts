@@ -15,7 +15,7 @@ const mostLooked = 4096;
 /** Files that identify documents of Word, LibreOffice and Apple, e-books and Java programs. */
 const documents = /^(\[Content_Types\]\.xml|mimetype|META-INF\/(container\.xml|MANIFEST\.MF)|.*\.iwa)$/;
 /** Chat files in exports of ChatGPT, Claude, Telegram, Facebook and Instagram, among many files without conversations. */
-const exportedChats = /(^|\/)(conversations|result|message_\d+)\.json$/;
+const exportedChats = /(^|\/)(conversations(-\d+)?|result|message_\d+)\.json$/;
 const chatFields = /"(mapping|chat_messages|messages|chats|participants)"\s*:/;
 
 export interface ArchiveTexts {

@@ -11,6 +11,7 @@ import { answered, chooseEngine, waitLonger, watchGpu } from "./gpu";
 import { useHome } from "./home";
 import { lost, watchForEnd } from "./lost";
 import { machine } from "./machine";
+import { documents } from "./methods/documents";
 import { exports } from "./methods/exports";
 import { hub } from "./methods/hub";
 import { measured, models } from "./methods/models";
@@ -46,6 +47,9 @@ const needingDeferred = new Set<string>([
   "saveModel",
   "writeWith",
   "chat",
+  "documentsOf",
+  "documentsIn",
+  "roomBeside",
   "copied",
   "mostLike",
   "inspect",
@@ -102,6 +106,7 @@ const api: WorkerApi = {
   cancel: async (call) => underWay.end(call),
 
   ...texts,
+  ...documents,
   ...models,
   ...exports,
   ...hub,

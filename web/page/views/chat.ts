@@ -23,6 +23,12 @@ export class ChatView extends View {
   @state() private asked: readonly Turn[] | undefined;
   @state() private answer = "";
   @state() private announcement: Words | undefined;
+  /** Whether answers are to be from the person's documents. */
+  @state() private fromDocuments = false;
+  /** What shows documents and passages, once it has been loaded. */
+  @state() private documents: typeof import("./documents") | undefined;
+  /** Why the model was not asked. */
+  @state() private notAsked: Words | undefined;
   /** The copied parts of its answers. */
   readonly #copies = new WeakMap<Turn, Copies>();
   /** How often the last answer has been regenerated: each attempt draws with its own seed. */
@@ -57,7 +63,8 @@ export class ChatView extends View {
         </ol>
       </div>
       ${this.#leftOut().map((sentence) => html`<p class="remark">${sentence}</p>`)}
-      ${this.#composer()}
+      ${this.notAsked ? html`<p class="remark">${this.notAsked()}</p>` : nothing}
+      ${this.#composer()} ${this.#documentSwitch()}
       <details class="more">
         <summary>
           <span class="state">${this.system.trim() ? t("chat.systemIs", { system: this.system.trim() }) : t("chat.systemNone")}</span>
@@ -92,7 +99,7 @@ export class ChatView extends View {
             : nothing
         }
       </p>
-      ${words} ${copies?.below()}
+      ${words} ${turn.leftOut?.documents ? this.documents?.passagesBelow(turn.leftOut.documents) : nothing} ${copies?.below()}
     </li>`;
   }
 
@@ -137,6 +144,27 @@ export class ChatView extends View {
         ${this.state.model ? nothing : html`<span class="hint">${t("need.model")}</span>`}
       </p>
     </form>`;
+  }
+
+  /** A one-page model has no documents. */
+  #documentSwitch(): TemplateResult | typeof nothing {
+    if (!this.store.lorito.documents) return nothing;
+    return html`<div class="field switch">
+        <input id="chat-documents" type="checkbox" aria-describedby="chat-documents-hint" .checked=${live(this.fromDocuments)}
+          @change=${(event: Event) => void this.#switchDocuments((event.target as HTMLInputElement).checked)}>
+        <label for="chat-documents">${t("documents.answer")}</label>
+        <small id="chat-documents-hint">${t("documents.answerHint")}</small>
+      </div>
+      ${this.fromDocuments && this.documents ? html`<lorito-documents .store=${this.store}></lorito-documents>` : nothing}`;
+  }
+
+  async #switchDocuments(on: boolean): Promise<void> {
+    this.fromDocuments = on;
+    this.notAsked = undefined;
+    if (!on || this.documents) return;
+    this.documents = await this.store.attempt("write", undefined, () => part(import("./documents")));
+    // Without it nothing would say what an answer is from.
+    if (!this.documents) this.fromDocuments = false;
   }
 
   /** Remarks on what the model did not see for its last answer. */
@@ -191,6 +219,7 @@ export class ChatView extends View {
   async #ask(asked: readonly Turn[]): Promise<boolean> {
     this.store.clearErrors("write");
     this.#stopped = false;
+    this.notAsked = undefined;
     this.answer = "";
     this.asked = asked;
     this.announcement = wordsOf("chat.started");
@@ -202,6 +231,7 @@ export class ChatView extends View {
         this.store.lorito.chat(messagesOf(this.system, asked), {
           ...options,
           seed: options.seed + this.#again,
+          documents: this.fromDocuments,
           onToken,
         }),
       ),
@@ -210,11 +240,19 @@ export class ChatView extends View {
     this.announcement = undefined;
     if (!given || (this.#stopped && !given.text)) return false;
     const { text, ...leftOut } = given;
+    const { documents } = leftOut;
+    this.notAsked = documents && this.documents?.whyNotAsked(documents, this.state.model?.config.context ?? 0);
+    if (this.notAsked) {
+      this.announcement = this.notAsked;
+      return false;
+    }
     const answer: Turn = { role: "assistant", content: text, leftOut };
     this.#conversation.become([...asked, answer]);
     if (text) void this.store.attempt("write", undefined, () => this.#lookForCopies(answer));
     const ended = text ? wordsOf("chat.ended", { text }) : wordsOf("chat.empty");
-    this.announcement = () => [ended(), ...this.#leftOut()].join(" ");
+    const sources = documents && this.documents?.passagesInWords(documents);
+    this.announcement = () =>
+      [ended(), ...(sources ? [t("documents.sources"), sources] : []), ...this.#leftOut()].join(" ");
     return true;
   }
 

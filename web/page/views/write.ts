@@ -3,7 +3,6 @@ import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { part } from "../../shared/part";
 import { t, type Words, wordsOf } from "../i18n";
-import "./chat";
 import type { Copies } from "./copied";
 import { action, unknownCharacters } from "./fields";
 import type { ContinueFrom } from "./inside/text";
@@ -27,6 +26,8 @@ export class WriteView extends View {
   @state() private unknown = "";
   @state() private announcement: Words | undefined;
   readonly #sampling = new Sampling(this);
+  /** The chat comes when it is first shown; after a failure, when it is chosen again. */
+  @state() private chat: "unasked" | "asked" | "failed" | "here" = "unasked";
 
   /** What the model can do: with an adapter, it can also answer without it. A one-page model has none. */
   get #ways(): readonly Way[] {
@@ -50,12 +51,22 @@ export class WriteView extends View {
           ${this.#text()}
         </div>
         <div id="write-panel-chat" role="tabpanel" aria-labelledby="write-tab-chat" ?hidden=${this.#way !== "chat"}>
-          <lorito-chat .store=${this.store} .sampling=${this.#sampling}></lorito-chat>
+          ${this.chat === "here" ? html`<lorito-chat .store=${this.store} .sampling=${this.#sampling}></lorito-chat>` : nothing}
         </div>
         ${this.#ways.includes("both") ? this.#both() : nothing}
         ${this.#sampling.fields()}
         <p class="visually-hidden" role="status">${this.announcement?.()}</p>`,
     );
+  }
+
+  protected override updated(): void {
+    if (this.#way === "chat" && this.chat === "unasked") void this.#loadChat();
+  }
+
+  async #loadChat(): Promise<void> {
+    this.chat = "asked";
+    const came = await this.store.attempt("write", undefined, () => part(import("./chat")));
+    this.chat = came ? "here" : "failed";
   }
 
   #tab(way: Way, label: string): TemplateResult {
@@ -64,6 +75,7 @@ export class WriteView extends View {
       aria-selected=${selected} tabindex=${selected ? 0 : -1}
       @click=${() => {
         this.chosen = way;
+        if (this.chat === "failed") this.chat = "unasked";
       }}>${label}</button>`;
   }
 

@@ -1,4 +1,5 @@
 // Implements the calls about texts: reading, removing, what is held back, and the tokenizer.
+import type { Session } from "lorito-wasm";
 import { readingFile } from "../../shared/errors";
 import { part } from "../../shared/part";
 import type { Reading, WorkerApi } from "../../shared/protocol";
@@ -7,14 +8,15 @@ import { reading } from "../reading";
 import { macrotask } from "../turns";
 import type { Watch } from "../under-way";
 
-async function readText(
+/** Reads a file piece by piece; `close` takes its text. */
+export async function readText<T>(
   watch: Watch,
   name: string,
   given: Blob | Blob[],
   { field: wanted, chat, encoding }: Reading,
-  replaces?: number,
-) {
-  const { session, saver } = engine();
+  close: (session: Session) => T,
+): Promise<T> {
+  const { session } = engine();
   if (!/\.(txt|md)$/i.test(name)) await current.deferred?.load();
   const { field, pieces, size, expected, leftOut } = await reading(session, name, given, wanted, watch);
   await session.use((open) => open.openFile(name, expected, field, chat, encoding));
@@ -25,9 +27,7 @@ async function readText(
       watch.progress(Math.round(part * size), size);
       await macrotask();
     }
-    const summary = await session.use((open) => open.closeFile(replaces));
-    saver.textChanged();
-    return summary;
+    return await session.use(close);
   } catch (thrown) {
     await session.use((open) => open.dropFile());
     throw thrown;
@@ -46,7 +46,13 @@ export const texts = {
 
   addText: (call, name, data, reading, replaces) =>
     underWay.watch(call, (watch) =>
-      engine().files.run(() => readingFile(name, () => readText(watch, name, data, reading, replaces))),
+      engine().files.run(() =>
+        readingFile(name, async () => {
+          const summary = await readText(watch, name, data, reading, (session) => session.closeFile(replaces));
+          engine().saver.textChanged();
+          return summary;
+        }),
+      ),
     ),
 
   removeText: async (index) => {
