@@ -36,7 +36,7 @@ use crate::{
     architecture::Role,
     config::{LoraConfig, ModelConfig, TrainConfig, Variant},
     error::{Error, Result},
-    model::{Frozen, Layout, Parameter, packed_shape},
+    model::{Frozen, Layout, Parameter, inserted, packed_shape},
     ops::{Form, Packed},
     tokenizer::{TokenRoles, Tokenizer},
     train::{Best, Evaluation, History, OptimizerKind, OptimizerState, Progress, Sample, TextFacts, TrainingState},
@@ -209,15 +209,16 @@ impl Manifest {
             return Ok(BTreeMap::new());
         }
         let layout = Layout::new(&self.config);
-        let forms = self.packed.iter().map(|(name, &form)| {
+        let mut forms = BTreeMap::new();
+        for (name, &form) in &self.packed {
             let found = layout.parameters.iter().find(|parameter| parameter.name == *name);
             let fits = |parameter: &&Parameter| {
                 packed_shape(parameter).is_some_and(|[_, columns]| columns.is_multiple_of(form.block()))
             };
             let parameter = found.filter(fits).ok_or_else(|| damaged(format!("no matrix of {form:?} is {name}")))?;
-            Ok((parameter.spec.role, form))
-        });
-        forms.collect()
+            forms.insert(parameter.spec.role, form);
+        }
+        Ok(forms)
     }
 }
 
@@ -299,9 +300,9 @@ fn write_as(file: &ModelFile, eight_bits: bool) -> Result<Vec<u8>> {
         optimizer: file.optimizer.as_ref().map_or_else(OptimizerKind::default, |state| state.kind),
         best: file.best.as_ref().map(|best| BestManifest { step: best.step, validation_loss: best.validation_loss }),
         eight_bits,
-        packed: packed.iter().map(|(role, packed)| (whole.tensor(*role).name.clone(), packed.form())).collect(),
+        packed: inserted(packed.iter().map(|(role, packed)| (whole.tensor(*role).name.clone(), packed.form()))),
     };
-    let (lora, forms) = (manifest.adapter, packed.iter().map(|(role, packed)| (*role, packed.form())).collect());
+    let (lora, forms) = (manifest.adapter, inserted(packed.iter().map(|(role, packed)| (*role, packed.form()))));
     let manifest = serde_json::to_string(&manifest).expect("strings and numbers can be written");
     let groups =
         groups(config, &forms, lora.as_ref(), file.optimizer.as_ref().map(|state| state.kind), file.best.is_some());

@@ -27,6 +27,13 @@ pub fn packed_shape(parameter: &Parameter) -> Option<[usize; 2]> {
     }
 }
 
+/// Collects a map. `collect` would bring a sort of its own for each type, which every visitor of the page would download.
+pub fn inserted<K: Ord, V>(entries: impl IntoIterator<Item = (K, V)>) -> BTreeMap<K, V> {
+    let mut map = BTreeMap::new();
+    map.extend(entries);
+    map
+}
+
 impl Frozen {
     /// Puts together the packed matrices of a model with this layout. `None` if one is no matrix of the model, or has
     /// another shape.
@@ -38,7 +45,7 @@ impl Frozen {
             return None;
         }
         let rest = layout.without(|role| matrices.contains_key(&role));
-        Some(Self { rest, matrices: matrices.into_iter().map(|(role, packed)| (role, Arc::new(packed))).collect() })
+        Some(Self { rest, matrices: inserted(matrices.into_iter().map(|(role, packed)| (role, Arc::new(packed)))) })
     }
 
     /// The packed matrices with their roles, in a fixed order.

@@ -13,7 +13,7 @@ mod weights;
 pub use adapter::Adapter;
 pub use batch::{Ids, Targets};
 pub use cache::Cache;
-pub use frozen::{Frozen, bytes_of, packed_shape};
+pub use frozen::{Frozen, bytes_of, inserted, packed_shape};
 pub use layout::{Layout, Parameter, ROWS};
 pub use weights::{Block, Linear, Norm, Weights};
 

@@ -170,6 +170,7 @@ impl Packed {
 
     /// Packs `LINES` rows from `row` on, and the columns from `first` on, a multiple of a block, column by column, as
     /// products read a factor; rows from the last on are 0.
+    #[inline(never)] // so that it can be in a part of the wasm that is loaded later; here and below
     pub(super) fn strip_of_rows<const LINES: usize>(&self, row: usize, first: usize, values: &mut [f32]) {
         let lines = LINES.min(self.rows - row);
         if lines < LINES {
@@ -187,6 +188,7 @@ impl Packed {
 
     /// Packs `LINES` columns from `column` on, a multiple of `LINES`, and the rows from `first` on, row by row; columns
     /// from the last on are 0.
+    #[inline(never)]
     pub(super) fn strip_of_columns<const LINES: usize>(&self, column: usize, first: usize, values: &mut [f32]) {
         let lines = LINES.min(self.columns - column);
         if lines < LINES {
@@ -197,8 +199,23 @@ impl Packed {
         }
     }
 
+    /// The products of `x` with `columns` columns, or with as many rows if `transposed`. Each number is read once: the words
+    /// that a model writes one by one need nothing else, and take as long as that.
+    #[inline(never)]
+    pub(super) fn multiplied(&self, x: &[f32], columns: usize, transposed: bool) -> Vec<f32> {
+        if transposed {
+            let sums = block_sums(x);
+            return (0..columns).map(|column| self.dot(column, x, &sums)).collect();
+        }
+        let mut sums = vec![0.0f32; columns];
+        for (row, factor) in x.iter().enumerate() {
+            sums.iter_mut().zip(self.row(row)).for_each(|(sum, value)| *sum += factor * value);
+        }
+        sums
+    }
+
     /// The product of a row with `x`, as long as it. `sums`: those of [`block_sums`] of `x`.
-    pub(super) fn dot(&self, row: usize, x: &[f32], sums: &[f32]) -> f32 {
+    fn dot(&self, row: usize, x: &[f32], sums: &[f32]) -> f32 {
         let bytes = self.blocks(row, 0, self.columns / self.form.block());
         match self.form {
             Form::F16 => dot_of_pairs(bytes, x, widened_f16),
@@ -258,7 +275,7 @@ fn lanes(bytes: &[u8]) -> [f32; LANES] {
 }
 
 /// The sums of each 32 numbers of `x`, by which minima are multiplied.
-pub(super) fn block_sums(x: &[f32]) -> Vec<f32> {
+fn block_sums(x: &[f32]) -> Vec<f32> {
     x.chunks(BLOCK).map(|block| block.iter().sum()).collect()
 }
 

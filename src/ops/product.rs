@@ -4,7 +4,7 @@
 
 use wide::f32x4;
 
-use super::packed::{Packed, block_sums};
+use super::packed::Packed;
 
 /// A matrix view of `values`: entry (row, column) is at `start + row * row_stride + column * column_stride`.
 #[derive(Clone, Copy)]
@@ -197,7 +197,8 @@ fn multiply_by(
         return match right {
             Right::Single(right) => multiply_row(columns, inner, scale, left, right, out),
             Right::Packed { packed, transposed } => {
-                multiply_packed(columns, inner, scale, left, packed, transposed, out)
+                let row: Vec<f32> = (0..inner).map(|k| left.values[left.start + k * left.column_stride]).collect();
+                out.store_row(&packed.multiplied(&row, columns, transposed), scale);
             }
         };
     }
@@ -275,31 +276,6 @@ fn multiply_row(columns: usize, inner: usize, scale: f32, left: Matrix<'_>, righ
             };
         }
     }
-    out.store_row(&sums, scale);
-}
-
-/// A product of a single row with a packed matrix, which is read once: the words that a model writes one by one need
-/// nothing else, and take as long as that.
-fn multiply_packed(
-    columns: usize,
-    inner: usize,
-    scale: f32,
-    left: Matrix<'_>,
-    packed: &Packed,
-    transposed: bool,
-    mut out: MatrixMut<'_>,
-) {
-    let row: Vec<f32> = (0..inner).map(|k| left.values[left.start + k * left.column_stride]).collect();
-    let sums = if transposed {
-        let block_sums = block_sums(&row);
-        (0..columns).map(|column| packed.dot(column, &row, &block_sums)).collect()
-    } else {
-        let mut sums = vec![0.0f32; columns];
-        for (k, factor) in row.iter().enumerate() {
-            sums.iter_mut().zip(packed.row(k)).for_each(|(sum, value)| *sum += factor * value);
-        }
-        sums
-    };
     out.store_row(&sums, scale);
 }
 

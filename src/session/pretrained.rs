@@ -10,7 +10,7 @@ use crate::{
     device::Engine,
     error::{Error, Result},
     formats::{Folder, PIECE, Packing, Piece, Pretrained, numbers, pretrained_config, pretrained_form},
-    model::{Gpt, Layout, bytes_of, packed_shape},
+    model::{Gpt, Layout, bytes_of, inserted, packed_shape},
     ops::{Device, Upload},
     tokenizer::Opened,
     train::{TextFacts, Trainer},
@@ -155,7 +155,7 @@ impl Session {
         let packed = form.map(|form| {
             let layout = Layout::new(&model);
             let matrices = layout.parameters.iter().filter(|parameter| packed_shape(parameter).is_some());
-            bytes_of(&layout, &matrices.map(|parameter| (parameter.spec.role, form)).collect())
+            bytes_of(&layout, &inserted(matrices.map(|parameter| (parameter.spec.role, form))))
         });
         Ok((model, packed))
     }

@@ -133,14 +133,15 @@ impl TokenCounts {
                 *count += 1;
             }
         }
-        let is_seldom = |&id: &u32| (1..SELDOM).contains(&counts[id as usize]) && !tokenizer.is_special(id);
-        let mut seldom: Vec<u32> = (0..counts.len() as u32).filter(is_seldom).collect();
-        seldom.sort_by_key(|&id| counts[id as usize]);
+        let counts = &counts[..];
+        let ids: Vec<u32> = (0..counts.len() as u32).filter(|&id| !tokenizer.is_special(id)).collect();
+        let of_count = |wanted: usize| ids.iter().filter(move |&&id| counts[id as usize] == wanted);
+        let seldom = (1..SELDOM).flat_map(of_count).map(|&id| tokenizer.token_text(id)).collect();
         let of_all = |count: usize| count as f64 / data.train.len() as f64;
         let entropy: f64 =
             counts.iter().filter(|&&count| count > 0).map(|&count| -of_all(count) * of_all(count).ln()).sum();
         Self {
-            seldom: seldom.into_iter().map(|id| tokenizer.token_text(id)).collect(),
+            seldom,
             characters: tokenizer.kind() == Kind::Char,
             vocabulary: counts.len(),
             tokens: data.train.len(),

@@ -2,7 +2,7 @@
 // split.mjs moves them, and with them what nothing else refers to.
 
 /**
- * What not every run needs: models of the Llama family, adapters, other programs' models, exports, tables, chats, BPE. The
+ * What not every run needs: models of the Llama family, adapters, other programs' models, exports, tables, chats, BPE, plans for a time. The
  * worker loads it on the first call that needs it.
  */
 const deferred = {
@@ -30,6 +30,7 @@ const deferred = {
     "lorito::formats::hugging_face::",
     "lorito::formats::llama_cpp::",
     "lorito::formats::model_card::",
+    "lorito::formats::model_file::Content::check",
     "lorito::formats::model_file::read",
     "lorito::formats::ollama::",
     "lorito::formats::parts::",
@@ -67,6 +68,7 @@ const deferred = {
     "lorito::tokenizer::unicode::",
     "lorito::tokenizer::vocabulary::",
     "lorito::web::inspecting::",
+    "lorito::web::model::<impl lorito::web::Session>::plan_for_time",
     "lorito::web::pretrained::",
     "combine::",
     "csv_core::",
