@@ -7,7 +7,7 @@ import { current, emit, engine, exclusively, type Running, refuseWhileTraining }
 import { lost } from "../lost";
 import { namesOf } from "../opening";
 import { shaders, tuned } from "../precompile";
-import type { ReplicaPool } from "../replica-pool";
+import { ReplicaPool } from "../replica-pool";
 import { RunNotes } from "../run-notes";
 import { stored } from "../storage";
 import { RunControl, train as trainRun } from "../training";
@@ -42,7 +42,6 @@ async function gather({ engine, session }: Running, workers: Workers): Promise<R
   const most = workersFor(workers);
   await session.use((idle) => idle.setWorkers(most));
   if (engine !== "cpu" || most < 2 || !module) return undefined;
-  const { ReplicaPool } = await part(import("../replica-pool"));
   // This file is a part of worker.js, beside which replica.js lies.
   const script = new URL("replica.js", import.meta.url);
   // They need the deferred part, which comes once the run has taken steps: the first must not wait for it.
