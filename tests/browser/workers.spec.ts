@@ -3,8 +3,8 @@ import { expect, type Page, test } from "@playwright/test";
 import { open, text } from "./lorito";
 
 const model = { layers: 2, heads: 4, width: 48, context: 32, dropout: 0.1, seed: 7 };
-/** So many steps that most come after the first half second, in which one worker is alone. */
-const run = { steps: 300, batchSize: 11, shards: 8, learningRate: 0.01, warmupSteps: 4, evalEvery: 100, seed: 5 };
+/** More steps than any test waits for: replicas start after half a second, and take as long as the machine needs. */
+const run = { steps: 100_000, batchSize: 11, shards: 8, learningRate: 0.01, warmupSteps: 4, evalEvery: 100, seed: 5 };
 
 test.beforeEach(({ page: _ }, { project }) => {
   test.skip(project.name !== "cpu", "only the CPU engine has workers");
@@ -39,116 +39,149 @@ async function watched(page: Page, script = ""): Promise<{ tasks: number }> {
 
 interface Trained {
   losses: number[];
+  /** The validation losses after every `evalEvery` steps. */
   validation: (number | null)[];
   /** The numbers of workers that took part. */
   workers: number[];
 }
 
-/** Trains, and pauses at `pauseAt` or stops at `stopAt`. */
-function trained(page: Page, options: object, { pauseAt = 0, stopAt = 0, goOn = false } = {}): Promise<Trained> {
+/** Trains to the end, to step `stopAt`, or until another call of the page stops the run. */
+function trained(page: Page, options: object, { stopAt = 0, goOn = false } = {}): Promise<Trained> {
   return page.evaluate(
-    async ([options, pauseAt, stopAt, goOn]) => {
+    async ([options, stopAt, goOn, every]) => {
       const { lorito } = window;
       const workers: number[] = [];
-      let paused = false;
       const onProgress = (progress: { step: number; workers: number }) => {
         workers.push(progress.workers);
         if (stopAt && progress.step >= stopAt) lorito.stop();
-        if (!pauseAt || paused || progress.step < pauseAt) return;
-        paused = true;
-        lorito.pause();
-        const end = lorito.on("phase", ({ phase }) => {
-          if (phase !== "paused") return;
-          end();
-          setTimeout(() => lorito.resume(), 100);
-        });
       };
       if (goOn) await lorito.continueRun({ ...options, onProgress });
       else await lorito.train({ ...options, onProgress });
       const { steps, evaluations } = await lorito.history();
       return {
         losses: steps.map(({ loss }) => loss),
-        validation: evaluations.map(({ validationLoss }) => validationLoss),
+        validation: evaluations.filter(({ step }) => step % every === 0).map(({ validationLoss }) => validationLoss),
         workers,
       };
     },
-    [options, pauseAt, stopAt, goOn] as const,
+    [options, stopAt, goOn, run.evalEvery] as const,
   );
+}
+
+/** Waits until other workers have received so many tasks. */
+function received(seen: { tasks: number }, tasks: number): Promise<void> {
+  return expect.poll(() => seen.tasks, { timeout: 60_000 }).toBeGreaterThanOrEqual(tasks);
+}
+
+/** Pauses the run, and resumes it a little later. */
+function pauseAndResume(page: Page): Promise<void> {
+  return page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        const end = window.lorito.on("phase", ({ phase }) => {
+          if (phase !== "paused") return;
+          end();
+          setTimeout(() => resolve(window.lorito.resume()), 100);
+        });
+        window.lorito.pause();
+      }),
+  );
+}
+
+/** Stops the run after so many more steps. */
+function stopAfter(page: Page, steps: number): Promise<void> {
+  return page.evaluate(
+    (steps) =>
+      new Promise((resolve) => {
+        let left = steps;
+        const end = window.lorito.on("progress", () => {
+          if (--left > 0) return;
+          end();
+          window.lorito.stop();
+          resolve();
+        });
+      }),
+    steps,
+  );
+}
+
+/** Trains a new model with one worker for as many steps as `shared` has taken, and compares every loss. */
+async function expectSameAlone(page: Page, shared: Trained, changed: { model?: object; run?: object } = {}) {
+  await prepared(page, changed.model);
+  const steps = shared.losses.length;
+  const alone = await trained(page, { ...run, ...changed.run, workers: 1 }, { stopAt: steps });
+  expect(new Set(alone.workers)).toEqual(new Set([1]));
+  expect(alone.losses.slice(0, steps)).toEqual(shared.losses);
+  expect(alone.validation.slice(0, shared.validation.length)).toEqual(shared.validation);
 }
 
 test("losses are the same bits with one worker and with several", async ({ page }) => {
   await open(page, "cpu");
-  await prepared(page);
-  const alone = await trained(page, { ...run, workers: 1 });
-  expect(alone.losses).toHaveLength(run.steps);
-  expect(new Set(alone.workers)).toEqual(new Set([1]));
   for (const workers of [2, 4]) {
     const seen = await watched(page);
     await prepared(page);
-    const shared = await trained(page, { ...run, workers });
-    expect(shared.losses).toEqual(alone.losses);
-    expect(shared.validation).toEqual(alone.validation);
-    expect(seen.tasks).toBeGreaterThan(0);
+    const training = trained(page, { ...run, workers });
+    await received(seen, 3);
+    await stopAfter(page, 5);
+    const shared = await training;
     await page.unroute("**/replica.js");
+    await expectSameAlone(page, shared);
   }
 });
 
 test("an adapter of a Llama is trained by several workers", async ({ page }) => {
   await open(page, "cpu");
+  const llama = { family: "llama" };
   const lora = {
     rank: 4,
     alpha: 8,
     targets: { attention: true, attentionOut: false, mlp: true, mlpOut: false },
   };
-  const both = [];
   const seen = await watched(page);
-  for (const workers of [1, 3]) {
-    await prepared(page, { family: "llama" });
-    both.push(await trained(page, { ...run, lora, workers }));
-  }
-  expect(both[1]?.losses).toEqual(both[0]?.losses);
-  expect(seen.tasks).toBeGreaterThan(0);
+  await prepared(page, llama);
+  const training = trained(page, { ...run, lora, workers: 3 });
+  await received(seen, 3);
+  await stopAfter(page, 5);
+  const shared = await training;
+  await expectSameAlone(page, shared, { model: llama, run: { lora } });
 });
 
 test("pause, stop, a reload and another number of workers change nothing", async ({ page }) => {
   await open(page, "cpu");
   await prepared(page);
-  const whole = await trained(page, { ...run, workers: 1 });
-  await prepared(page);
-  const paused = await trained(page, { ...run, workers: 3 }, { pauseAt: 150 });
-  expect(paused.losses).toEqual(whole.losses);
-  await prepared(page);
-  const stopped = await trained(page, { ...run, workers: 2 }, { stopAt: 200 });
-  expect(stopped.losses.length).toBeLessThan(run.steps);
+  const seen = await watched(page);
+  const training = trained(page, { ...run, workers: 3 });
+  await received(seen, 1);
+  await pauseAndResume(page);
+  await stopAfter(page, 5);
+  const stopped = await training;
   await page.reload();
   await page.evaluate(() => window.lorito.ready.then(() => {}));
-  const resumed = await trained(page, { workers: 4 }, { goOn: true });
-  expect(resumed.losses).toEqual(whole.losses);
+  const tasks = seen.tasks;
+  const resuming = trained(page, { workers: 4 }, { goOn: true });
+  await received(seen, tasks + 3);
+  await stopAfter(page, 5);
+  const resumed = await resuming;
+  expect(resumed.losses.length).toBeGreaterThan(stopped.losses.length);
+  expect(resumed.losses.slice(0, stopped.losses.length)).toEqual(stopped.losses);
+  await expectSameAlone(page, resumed);
 });
 
 test("a text can be written while several workers train", async ({ page }) => {
   await open(page, "cpu");
   await prepared(page);
-  const whole = await trained(page, { ...run, workers: 1 });
-  await prepared(page);
-  const { losses, written } = await page.evaluate(async (options) => {
-    const { lorito } = window;
-    let writing: Promise<string> | undefined;
-    const onProgress = ({ step }: { step: number }) => {
-      if (step >= 150) writing ??= lorito.generate("Day", { maxTokens: 20 });
-    };
-    await lorito.train({ ...options, workers: 2, onProgress });
-    const { steps } = await lorito.history();
-    return { losses: steps.map(({ loss }) => loss), written: await writing };
-  }, run);
-  expect(written?.length).toBeGreaterThan(0);
-  expect(losses).toEqual(whole.losses);
+  const seen = await watched(page);
+  const training = trained(page, { ...run, workers: 2 });
+  await received(seen, 1);
+  const written = await page.evaluate(() => window.lorito.generate("Day", { maxTokens: 20 }));
+  await stopAfter(page, 5);
+  const shared = await training;
+  expect(written.length).toBeGreaterThan(0);
+  await expectSameAlone(page, shared);
 });
 
 test("training goes on when workers fail", async ({ page }) => {
   await open(page, "cpu");
-  await prepared(page);
-  const whole = await trained(page, { ...run, workers: 1 });
   // Each ends at its third task, before it has answered.
   const ending = `let tasks = 0; self.addEventListener("message", (event) => {
     if ("setup" in event.data || ++tasks < 3) return;
@@ -157,21 +190,29 @@ test("training goes on when workers fail", async ({ page }) => {
   });`;
   const seen = await watched(page, ending);
   await prepared(page);
-  const shared = await trained(page, { ...run, workers: 3 });
-  expect(shared.losses).toEqual(whole.losses);
-  expect(seen.tasks).toBe(6);
+  const training = trained(page, { ...run, workers: 3 });
+  await received(seen, 6);
+  await stopAfter(page, 5);
+  const shared = await training;
   expect(shared.workers.at(-1)).toBe(1);
+  expect(seen.tasks).toBe(6);
+  await expectSameAlone(page, shared);
 });
 
 test("training goes on when no worker can start", async ({ page }) => {
   await open(page, "cpu");
+  let asked = 0;
+  await page.route("**/replica.js", (route) => {
+    asked++;
+    return route.abort();
+  });
   await prepared(page);
-  const whole = await trained(page, { ...run, workers: 1 });
-  await page.route("**/replica.js", (route) => route.abort());
-  await prepared(page);
-  const shared = await trained(page, { ...run, workers: 3 });
-  expect(shared.losses).toEqual(whole.losses);
+  const training = trained(page, { ...run, workers: 3 });
+  await expect.poll(() => asked, { timeout: 60_000 }).toBe(2);
+  await stopAfter(page, 5);
+  const shared = await training;
   expect(new Set(shared.workers)).toEqual(new Set([1]));
+  await expectSameAlone(page, shared);
 });
 
 test("workers start under the page's policy", async ({ page }) => {
@@ -182,7 +223,9 @@ test("workers start under the page's policy", async ({ page }) => {
   const seen = await watched(page);
   await open(page, "cpu");
   await prepared(page);
-  await trained(page, { ...run, steps: 600, evalEvery: 600, workers: 2 });
-  expect(seen.tasks).toBeGreaterThan(0);
+  const training = trained(page, { ...run, workers: 2 });
+  await received(seen, 1);
+  await stopAfter(page, 5);
+  await training;
   expect(violations).toEqual([]);
 });
