@@ -233,26 +233,24 @@ export async function generation(browser, engine, { rounds }, tell) {
 }
 
 /** On a new page each time. The evaluation and the sample of step 0 precede the first step. */
-export async function firstLoss(browser, { rounds, before }, tell) {
+export async function firstLoss(browser, engine, { rounds, before }, tell) {
   const builds = before ? { now: {}, before: { address: before } } : { now: {} };
-  for (const engine of ["cpu", "webgpu"]) {
-    const taken = { now: [], before: [] };
-    for (let round = 0; round < rounds; round++) {
-      const names = Object.keys(builds);
-      for (const name of round % 2 === 0 ? names : names.toReversed()) {
-        const { page, close } = await prepared(browser, engine, configurations.S, builds[name]);
-        taken[name].push((await train(page, 2, configurations.S)).first);
-        await close();
-      }
+  const taken = { now: [], before: [] };
+  for (let round = 0; round < rounds; round++) {
+    const names = Object.keys(builds);
+    for (const name of round % 2 === 0 ? names : names.toReversed()) {
+      const { page, close } = await prepared(browser, engine, configurations.S, builds[name]);
+      taken[name].push((await train(page, 2, configurations.S)).first);
+      await close();
     }
-    const measured = { name: "Train to first loss", configuration: "S", engine, unit: "ms" };
-    for (const [build, all] of Object.entries(taken)) {
-      if (all.length > 0) tell({ ...measured, build, value: median(all), all });
-    }
-    if (!before) continue;
-    const ratios = taken.now.map((time, round) => time / taken.before[round]);
-    tell({ ...measured, unit: "now / before", value: median(ratios), all: ratios });
   }
+  const measured = { name: "Train to first loss", configuration: "S", engine, unit: "ms" };
+  for (const [build, all] of Object.entries(taken)) {
+    if (all.length > 0) tell({ ...measured, build, value: median(all), all });
+  }
+  if (!before) return;
+  const ratios = taken.now.map((time, round) => time / taken.before[round]);
+  tell({ ...measured, unit: "now / before", value: median(ratios), all: ratios });
 }
 
 /** Bytes that the browser fetches up to the end of the first training step. */

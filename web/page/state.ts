@@ -363,12 +363,15 @@ export class Store extends EventTarget {
       if (model) void this.readHistory();
     });
     lorito.on("progress", (progress) => {
+      const begins = this.state.steps.length === 0;
       const steps = [...this.state.steps, ...progress.records];
       this.change({ progress, steps, trained: steps.length > 0 });
+      if (begins) void this.#readAdvice();
     });
     lorito.on("evaluation", (evaluation) => {
       this.change({ evaluations: [...this.state.evaluations, evaluation] });
-      void this.#readAdvice();
+      // Advice on the evaluation before the first step would delay that step: it follows with the step's loss.
+      if (this.state.steps.length > 0) void this.#readAdvice();
     });
     lorito.on("best", (best) => this.change({ best }));
     lorito.on("adapted", (model) => this.change({ model }));
