@@ -1,8 +1,10 @@
 //! Decides how many workers take part in each step, by the time that steps take with each number of them. The machine may
 //! have fewer idle processors than it says, and a small step more messages than arithmetic. Times are in seconds.
 
-/// How often each number is tried; its fastest step counts. One slow step is enough to know.
-const TRIES: usize = 3;
+/// How often each number is tried at least and at most, and the time of the whole trial from which on the least is enough:
+/// what else the machine does changes the time of a single step by half. One slow step is enough to know.
+const TRIES: (usize, usize) = (3, 15);
+const TRIAL: f64 = 1.5;
 const SLOW: f64 = 2.0;
 /// A further worker must save this share of a step.
 const LEAST_GAIN: f64 = 0.04;
@@ -21,9 +23,9 @@ fn useful(shards: usize, available: usize) -> Vec<usize> {
 pub struct WorkerCount {
     shards: usize,
     available: usize,
-    /// The numbers on trial, and the times of the fastest steps with each.
+    /// The numbers on trial, and the time of a step with each, a row a round.
     candidates: Vec<usize>,
-    times: Vec<f64>,
+    rounds: Vec<Vec<f64>>,
     /// The number of steps of the trial.
     tried: usize,
     /// The time that the trial took.
@@ -39,7 +41,7 @@ impl WorkerCount {
             shards,
             available: 1,
             candidates: Vec::new(),
-            times: Vec::new(),
+            rounds: Vec::new(),
             tried: 0,
             spent: 0.0,
             chosen: None,
@@ -50,7 +52,7 @@ impl WorkerCount {
 
     fn try_anew(&mut self) {
         self.candidates = useful(self.shards, self.available);
-        self.times = vec![f64::INFINITY; self.candidates.len()];
+        self.rounds.clear();
         (self.tried, self.spent, self.chosen) = (0, 0.0, None);
     }
 
@@ -74,21 +76,34 @@ impl WorkerCount {
             return;
         }
         let Some(at) = self.candidates.iter().position(|&candidate| candidate == workers) else { return };
-        self.times[at] = self.times[at].min(seconds);
+        let count = self.candidates.len();
+        if self.tried.is_multiple_of(count) {
+            self.rounds.push(vec![f64::INFINITY; count]);
+        }
+        if let Some(round) = self.rounds.last_mut() {
+            round[at] = seconds;
+        }
         self.tried += 1;
         self.spent += seconds;
-        let slowest = self.times.iter().copied().filter(|time| time.is_finite()).fold(0.0, f64::max);
-        let tries = if slowest > SLOW { 1 } else { TRIES };
-        if self.tried >= tries * self.candidates.len() {
+        if self.tried.is_multiple_of(count) && self.is_decided() {
             self.chosen = Some((self.best(), VALID.max(VALID_TRIALS * self.spent)));
         }
     }
 
-    /// The largest number each worker of which was worth it.
+    /// Whether the rounds of the trial are enough.
+    fn is_decided(&self) -> bool {
+        let (rounds, (least, most)) = (self.rounds.len(), TRIES);
+        let is_slow = self.rounds.iter().flatten().any(|&seconds| seconds > SLOW);
+        is_slow || rounds >= most || rounds >= least && self.spent >= TRIAL
+    }
+
+    /// The largest number each worker of which was worth it, in most rounds.
     fn best(&self) -> usize {
         let mut best = 0;
         for at in 1..self.candidates.len() {
-            if self.times[at] < (1.0 - LEAST_GAIN) * self.times[best] {
+            let mut ratios: Vec<f64> = self.rounds.iter().map(|round| round[at] / round[best]).collect();
+            ratios.sort_by(f64::total_cmp);
+            if ratios[ratios.len() / 2] < 1.0 - LEAST_GAIN {
                 best = at;
             }
         }
@@ -116,8 +131,8 @@ mod tests {
     #[test]
     fn as_many_workers_as_help_are_found_in_the_first_steps() {
         for (available, processors, best) in [(2, 2, 2), (4, 2, 2), (3, 1, 1), (7, 8, 4), (8, 8, 8), (1, 4, 1)] {
-            let taken = steps(&mut WorkerCount::new(8), available, processors, 40);
-            assert_eq!(taken[20..], [best; 20], "{available} workers, {processors} processors");
+            let taken = steps(&mut WorkerCount::new(8), available, processors, 100);
+            assert_eq!(taken[80..], [best; 20], "{available} workers, {processors} processors");
         }
     }
 
@@ -133,19 +148,37 @@ mod tests {
     fn another_number_of_available_workers_is_tried_at_once() {
         let mut worker_count = WorkerCount::new(8);
         assert_eq!(steps(&mut worker_count, 1, 4, 10), [1; 10]);
-        assert_eq!(steps(&mut worker_count, 4, 4, 40)[30..], [4; 10]);
+        assert_eq!(steps(&mut worker_count, 4, 4, 80)[70..], [4; 10]);
         // Two were lost.
-        assert_eq!(steps(&mut worker_count, 2, 4, 20)[10..], [2; 10]);
+        assert_eq!(steps(&mut worker_count, 2, 4, 40)[30..], [2; 10]);
     }
 
     #[test]
     fn a_machine_that_becomes_busy_is_noticed() {
         let mut worker_count = WorkerCount::new(8);
-        assert_eq!(steps(&mut worker_count, 2, 2, 20)[10..], [2; 10]);
-        let taken = steps(&mut worker_count, 2, 1, 600);
-        assert_eq!(taken[590..], [1; 10]);
+        assert_eq!(steps(&mut worker_count, 2, 2, 40)[30..], [2; 10]);
+        let taken = steps(&mut worker_count, 2, 1, 1600);
+        assert_eq!(taken[1590..], [1; 10]);
         // It is tried again for a small share of the time.
-        assert!(steps(&mut worker_count, 2, 1, 1000).iter().filter(|&&workers| workers == 2).count() < 20);
+        assert!(steps(&mut worker_count, 2, 1, 1000).iter().filter(|&&workers| workers == 2).count() < 40);
+    }
+
+    #[test]
+    fn other_work_on_the_machine_does_not_decide() {
+        let mut worker_count = WorkerCount::new(8);
+        // Every third step takes twice as long, and the first of a new worker three times.
+        for step in 0..40 {
+            let workers = worker_count.next(2);
+            let busy = if step == 0 {
+                3.0
+            } else if step % 3 == 1 {
+                2.0
+            } else {
+                1.0
+            };
+            worker_count.took(workers, busy * 0.05 / (1.0 + 0.4 * (workers - 1) as f64));
+        }
+        assert_eq!(worker_count.next(2), 2);
     }
 
     #[test]
