@@ -60,7 +60,11 @@ impl Session {
         if most < 2 || *engine != Engine::Cpu || (gpt.adapter().is_some() && gpt.flat.as_slice().is_none()) {
             return Ok(());
         }
-        workers.shared = Some(Shared { worker_count: WorkerCount::new(shards), waiting: Some(most - 1), seconds: 0.0 });
+        workers.shared = Some(Shared {
+            worker_count: WorkerCount::new(shards, config.time_limit),
+            waiting: Some(most - 1),
+            seconds: 0.0,
+        });
         Ok(())
     }
 

@@ -5,6 +5,8 @@
 /// what else the machine does changes the time of a single step by half. One slow step is enough to know.
 const TRIES: (usize, usize) = (3, 15);
 const TRIAL: f64 = 1.5;
+/// Largest share of a run's time for that.
+const TRIAL_SHARE: f64 = 0.02;
 const SLOW: f64 = 2.0;
 /// A further worker must save this share of a step.
 const LEAST_GAIN: f64 = 0.04;
@@ -28,15 +30,16 @@ pub struct WorkerCount {
     rounds: Vec<Vec<f64>>,
     /// The number of steps of the trial.
     tried: usize,
-    /// The time that the trial took.
+    /// The time that the trial took, and the time from which on it may end.
     spent: f64,
+    trial: f64,
     /// The choice, and how long it still holds.
     chosen: Option<(usize, f64)>,
 }
 
 impl WorkerCount {
-    /// Begins with one worker and a step of so many shards.
-    pub fn new(shards: usize) -> Self {
+    /// Begins with one worker and a step of so many shards; `time_limit`: the time of the run, if it has one.
+    pub fn new(shards: usize, time_limit: Option<f64>) -> Self {
         let mut new = Self {
             shards,
             available: 1,
@@ -44,6 +47,7 @@ impl WorkerCount {
             rounds: Vec::new(),
             tried: 0,
             spent: 0.0,
+            trial: time_limit.map_or(TRIAL, |seconds| TRIAL.min(TRIAL_SHARE * seconds)),
             chosen: None,
         };
         new.try_anew();
@@ -94,7 +98,7 @@ impl WorkerCount {
     fn is_decided(&self) -> bool {
         let (rounds, (least, most)) = (self.rounds.len(), TRIES);
         let is_slow = self.rounds.iter().flatten().any(|&seconds| seconds > SLOW);
-        is_slow || rounds >= most || rounds >= least && self.spent >= TRIAL
+        is_slow || rounds >= most || rounds >= least && self.spent >= self.trial
     }
 
     /// The largest number each worker of which was worth it, in most rounds.
@@ -131,7 +135,7 @@ mod tests {
     #[test]
     fn as_many_workers_as_help_are_found_in_the_first_steps() {
         for (available, processors, best) in [(2, 2, 2), (4, 2, 2), (3, 1, 1), (7, 8, 4), (8, 8, 8), (1, 4, 1)] {
-            let taken = steps(&mut WorkerCount::new(8), available, processors, 100);
+            let taken = steps(&mut WorkerCount::new(8, None), available, processors, 100);
             assert_eq!(taken[80..], [best; 20], "{available} workers, {processors} processors");
         }
     }
@@ -146,7 +150,7 @@ mod tests {
 
     #[test]
     fn another_number_of_available_workers_is_tried_at_once() {
-        let mut worker_count = WorkerCount::new(8);
+        let mut worker_count = WorkerCount::new(8, None);
         assert_eq!(steps(&mut worker_count, 1, 4, 10), [1; 10]);
         assert_eq!(steps(&mut worker_count, 4, 4, 80)[70..], [4; 10]);
         // Two were lost.
@@ -155,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_machine_that_becomes_busy_is_noticed() {
-        let mut worker_count = WorkerCount::new(8);
+        let mut worker_count = WorkerCount::new(8, None);
         assert_eq!(steps(&mut worker_count, 2, 2, 40)[30..], [2; 10]);
         let taken = steps(&mut worker_count, 2, 1, 1600);
         assert_eq!(taken[1590..], [1; 10]);
@@ -165,7 +169,7 @@ mod tests {
 
     #[test]
     fn other_work_on_the_machine_does_not_decide() {
-        let mut worker_count = WorkerCount::new(8);
+        let mut worker_count = WorkerCount::new(8, None);
         // Every third step takes twice as long, and the first of a new worker three times.
         for step in 0..40 {
             let workers = worker_count.next(2);
@@ -182,8 +186,15 @@ mod tests {
     }
 
     #[test]
+    fn a_short_run_has_a_short_trial() {
+        let mut worker_count = WorkerCount::new(8, Some(15.0));
+        assert_eq!(steps(&mut worker_count, 2, 2, 6), [2, 1, 2, 1, 2, 1]);
+        assert_eq!(steps(&mut worker_count, 2, 2, 4), [2, 2, 2, 2]);
+    }
+
+    #[test]
     fn slow_steps_are_tried_once() {
-        let mut worker_count = WorkerCount::new(8);
+        let mut worker_count = WorkerCount::new(8, None);
         let tried: Vec<usize> = (0..4)
             .map(|_| {
                 let workers = worker_count.next(2);
