@@ -85,7 +85,8 @@ test.describe("one engine is enough", () => {
     const share = step(page, "Share");
     await expect(share.getByText(/ is open\.$/)).toBeVisible();
     await expect(share.getByText(/which Lorito makes no use of: tool_use/)).toBeVisible();
-    const logits = async () => page.evaluate(async (ids) => [...(await window.lorito.logits(ids))], right.read as number[]);
+    const logits = async () =>
+      page.evaluate(async (ids) => [...(await window.lorito.logits(ids))], right.read as number[]);
     near(await logits(), right.logits);
     const ids = await page.evaluate(
       (texts) => Promise.all(texts.map(async (text) => [...(await window.lorito.encode(text))])),
