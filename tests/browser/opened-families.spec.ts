@@ -43,34 +43,39 @@ for (const family of ["llama", "qwen2", "qwen3"])
     near(await page.evaluate(async (ids) => [...(await window.lorito.logits(ids))], ids as number[]), logits[1]);
     expect((await write(page, "El gato")).length).toBeGreaterThan(5);
 
-    const done = await page.evaluate(async (ids) => {
-      const { lorito } = window;
-      const logits = async () => [...(await lorito.logits(ids))];
-      const { text } = await lorito.chat([{ role: "user", content: "El gato" }], { maxTokens: 8, temperature: 0 });
-      await lorito.addText("cats.txt", "El gato y la lluvia. The cat and the rain. ".repeat(40));
-      const run = { steps: 6, batchSize: 4, learningRate: 0.02, warmupSteps: 1, evalEvery: 100 };
-      const lora = { rank: 4, alpha: 16, targets: { attention: true, attentionOut: true, mlp: true, mlpOut: true } };
-      const before = await logits();
-      await lorito.train({ ...run, lora });
-      await lorito.mergeAdapter();
-      await lorito.train(run);
-      const losses = (await lorito.history()).steps.map(({ loss }) => loss);
-      const learned = await logits();
-      const ways: Record<string, { family: string | undefined; logits: number[] }> = {};
-      for (const kind of ["huggingface", "gguf-f16"] as const) {
-        const left = await lorito.exportModel(kind);
-        const { config } = await lorito.importModel(left);
-        ways[kind] = { family: config.variant?.llama?.family, logits: await logits() };
-      }
-      return { text, before, losses, learned, ways };
-    }, ids as number[]);
+    // The rotary positions of the fixture "llama" are scaled as those of no published model, which a GGUF file cannot say.
+    const kinds = family === "llama" ? (["huggingface"] as const) : (["huggingface", "gguf-f16"] as const);
+    const done = await page.evaluate(
+      async ([ids, kinds]) => {
+        const { lorito } = window;
+        const logits = async () => [...(await lorito.logits(ids))];
+        const { text } = await lorito.chat([{ role: "user", content: "El gato" }], { maxTokens: 8, temperature: 0 });
+        await lorito.addText("cats.txt", "El gato y la lluvia. The cat and the rain. ".repeat(40));
+        const run = { steps: 6, batchSize: 4, learningRate: 0.02, warmupSteps: 1, evalEvery: 100 };
+        const lora = { rank: 4, alpha: 16, targets: { attention: true, attentionOut: true, mlp: true, mlpOut: true } };
+        const before = await logits();
+        await lorito.train({ ...run, lora });
+        await lorito.mergeAdapter();
+        await lorito.train(run);
+        const losses = (await lorito.history()).steps.map(({ loss }) => loss);
+        const learned = await logits();
+        const ways: Record<string, { family: string | undefined; logits: number[] }> = {};
+        for (const kind of kinds) {
+          const left = await lorito.exportModel(kind);
+          const { config } = await lorito.importModel(left);
+          ways[kind] = { family: config.variant?.llama?.family, logits: await logits() };
+        }
+        return { text, before, losses, learned, ways };
+      },
+      [ids as number[], kinds] as const,
+    );
     expect(done.text.length).toBeGreaterThan(0);
     expect(done.losses.at(-1)).toBeLessThan((done.losses[0] ?? 0) - 0.5);
     expect(done.learned).not.toEqual(done.before);
     for (const [kind, { family: back }] of Object.entries(done.ways)) expect(back, kind).toBe(family);
     expect(done.ways.huggingface?.logits).toEqual(done.learned);
     // With 16 bits a number.
-    near(done.ways["gguf-f16"]?.logits ?? [], done.learned, 0.01);
+    if (done.ways["gguf-f16"]) near(done.ways["gguf-f16"].logits, done.learned, 0.01);
   });
 
 test.describe("one engine is enough", () => {
