@@ -17,6 +17,7 @@ mod families;
 mod formats;
 mod frozen;
 mod fuzz;
+mod gguf_shards;
 mod hugging_face;
 mod inspecting;
 mod memory;

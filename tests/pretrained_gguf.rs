@@ -380,7 +380,7 @@ fn files_that_lie_about_themselves_are_refused() {
             Written::set("gpt2.block_count", number("gpt2.block_count", u32::MAX))
         }),
         ("a setting that is not known", "gguf-setting-unknown", add(number("gpt2.rope.scaling.factor", 2))),
-        ("the first of several files", "setting-unsupported", add(number("split.count", 3))),
+        ("one of several files, of which it does not say which", "gguf-invalid", add(number("split.count", 3))),
         ("no tokenizer", "file-missing", Written::set("tokenizer.ggml.model", text("a", "b"))),
         ("another kind of tokenizer", "tokenizer-unsupported", {
             Written::set("tokenizer.ggml.model", text("tokenizer.ggml.model", "bert"))
@@ -388,6 +388,7 @@ fn files_that_lie_about_themselves_are_refused() {
         ("SentencePiece without scores", "tokenizer-invalid", {
             Written::set("tokenizer.ggml.model", text("tokenizer.ggml.model", "llama"))
         }),
+        ("a chat template that is a number", "gguf-invalid", add(number("tokenizer.chat_template", 1))),
         ("another pre-tokenizer", "tokenizer-unsupported", add(text("tokenizer.ggml.pre", "tekken"))),
         ("texts that begin with no token", "tokenizer-invalid", add(value("tokenizer.ggml.add_bos_token", 7, &[1]))),
         ("texts that begin with a token that is none", "tokenizer-invalid", {

@@ -242,6 +242,19 @@ fn scores_that_do_not_say_what_is_merged_are_refused() {
         (GgufTokenizer { scores: vec![0.0; 3], ..given() }, "tokens have 3 scores"),
         (GgufTokenizer { types: Vec::new(), ..given() }, "tokens have 0 types"),
         (GgufTokenizer { begin: Some(1 << 30), ..given() }, "no token begins texts: 1073741824"),
+        (
+            GgufTokenizer { tokens: Vec::new(), types: Vec::new(), scores: Vec::new(), ..given() },
+            "no token begins texts: 1",
+        ),
+        (GgufTokenizer { types: vec![5; tokens.len()], ..given() }, "no token begins texts: 1"),
+        (
+            GgufTokenizer { types: vec![5; tokens.len()], add_begin: Some(false), ..given() },
+            "byte_fallback without a token <0x00>",
+        ),
+        (GgufTokenizer { tokens: vec!["a"; tokens.len()], ..given() }, "comes twice"),
+        (GgufTokenizer { tokens: vec![""; tokens.len()], ..given() }, "token 0 is empty"),
+        (GgufTokenizer { scores: vec![f32::INFINITY; tokens.len()], ..given() }, "a score is not finite"),
+        (GgufTokenizer { types: vec![1; tokens.len() + 1], ..given() }, "types"),
     ] {
         let reason = reason(changed);
         assert!(reason.contains(part), "{reason}");

@@ -58,7 +58,7 @@ fn ends(value: &Value) -> Value {
 fn folders_open_as_in_transformers() {
     let expected = expected();
     for name in ["pair", "sentences", "turns"] {
-        let Opened { tokenizer, left_out } = open(&folder(name)).unwrap();
+        let Opened { tokenizer, left_out, .. } = open(&folder(name)).unwrap();
         assert!(left_out.is_empty());
         let right = &expected[name];
         for (text, ids) in expected["texts"].as_array().unwrap().iter().zip(right["ids"].as_array().unwrap()) {
@@ -71,7 +71,7 @@ fn folders_open_as_in_transformers() {
 
 #[test]
 fn a_token_without_a_row_is_left_out_and_its_text_is_encoded_by_other_tokens() {
-    let Opened { tokenizer, left_out } = open(&folder("unresized")).unwrap();
+    let Opened { tokenizer, left_out, .. } = open(&folder("unresized")).unwrap();
     assert_eq!(left_out, ["[PAD]"]);
     let (expected, plain) = (expected(), open(&folder("turns")).unwrap().tokenizer);
     for (text, ids) in
@@ -154,6 +154,31 @@ fn a_vocabulary_without_special_tokens_uses_the_end_token_of_its_config() {
     assert_eq!(ended.roles().ends, [bang]);
     assert_eq!(ended.encode("¡No! !!"), tokenizer.encode("¡No! !!"));
     assert_eq!(ended.special_token("!"), None);
+}
+
+/// As `PreTrainedTokenizerBase` of transformers reads them.
+#[test]
+fn of_chat_templates_with_names_the_default_one_is_used() {
+    let opened = |template: Value, file: Option<&str>| {
+        let mut files = folder("pair");
+        let mut settings = parsed(&files["tokenizer_config.json"]);
+        settings["chat_template"] = template;
+        files.insert("tokenizer_config.json".into(), settings.to_string().into_bytes());
+        files.extend(file.map(|text| ("chat_template.jinja".to_owned(), text.as_bytes().to_vec())));
+        let Opened { tokenizer, templates_left_out, .. } = open(&files).unwrap();
+        (tokenizer.roles().chat_template.clone(), templates_left_out)
+    };
+    let list = json!([
+        { "name": "rag", "template": "r" }, { "name": "default", "template": "d" }, { "name": "tool_use", "template": "t" },
+    ]);
+    assert_eq!(opened(list.clone(), None), (Some("d".into()), vec!["rag".into(), "tool_use".into()]));
+    // A file of its own is in place of all of them.
+    assert_eq!(opened(list, Some("f")), (Some("f".into()), vec![]));
+    assert_eq!(opened(json!([{ "name": "rag", "template": "r" }]), None), (None, vec!["rag".into()]));
+    assert_eq!(opened(json!("d"), None), (Some("d".into()), vec![]));
+    for damaged in [json!({ "rag": "r" }), json!([[], "d", { "name": "default", "template": ["d"] }]), json!(7)] {
+        assert_eq!(opened(damaged, None), (None, vec![]));
+    }
 }
 
 #[test]

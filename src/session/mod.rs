@@ -118,6 +118,8 @@ pub struct ModelSummary {
     /// The texts of added tokens for which the model has no embedding row. They are listed only right after the model
     /// was opened.
     pub tokens_left_out: Vec<String>,
+    /// The names of chat templates other than the default one, of which no use is made. They are listed only then, too.
+    pub templates_left_out: Vec<String>,
 }
 
 /// Settings of training that suit a model that was trained elsewhere; see [`TrainConfig::for_fine_tuning`].
@@ -196,6 +198,7 @@ impl Model {
                 adapter: TrainConfig::for_fine_tuning(config.context, Some(adapter.unwrap_or_default())),
             },
             tokens_left_out: Vec::new(),
+            templates_left_out: Vec::new(),
         }
     }
 }

@@ -176,7 +176,7 @@ impl Session {
     }
 
     /// Replaces the current model by the opened one, after all pieces. Only the summary that this returns lists the
-    /// tokens that were left out.
+    /// tokens and chat templates that were left out.
     ///
     /// # Errors
     /// [`Error::NoModelOpening`] if no model is being opened; [`Error::FileTruncated`] if pieces are missing, in which
@@ -194,7 +194,7 @@ impl Session {
             }
         };
         let trainer = Trainer::new(&gpt);
-        let Opened { tokenizer, left_out } = plan.tokenizer;
+        let Opened { tokenizer, left_out, templates_left_out } = plan.tokenizer;
         let (tokenizer, facts, cpu_writer) = (Rc::new(tokenizer), TextFacts::default(), CpuWriter::default());
         let summary = self.put(Model {
             gpt,
@@ -207,7 +207,7 @@ impl Session {
             inspected: None,
             comparison: None,
         });
-        Ok(ModelSummary { tokens_left_out: left_out, ..summary })
+        Ok(ModelSummary { tokens_left_out: left_out, templates_left_out, ..summary })
     }
 
     /// Drops the model that is being opened, if there is one.

@@ -11,6 +11,7 @@ use super::Tokenizer;
 use super::file::{AddedToken, Cut, END_OF_TEXT, File, LARGEST_FILE, check, invalid, without_mark};
 use super::roles::{NAMES, TokenRoles, end_by_name};
 use super::split::Pattern;
+use super::templates::Templates;
 use super::turns::TurnTokens;
 use super::vocabulary::{pair, read_vocabulary};
 use crate::error::{Error, Result};
@@ -35,13 +36,15 @@ pub const TURN_TOKENS: &str = "turn_tokens";
 /// Largest number of ids of one kind that a file may name; further ids are ignored.
 const MOST_IDS: usize = 64;
 
-/// A tokenizer that was opened for a model, and the added tokens that were left out.
+/// A tokenizer that was opened for a model, and what of its files was left out.
 #[derive(Debug)]
 pub struct Opened {
     /// The tokenizer, whose vocabulary is not larger than the number of rows of the model.
     pub tokenizer: Tokenizer,
     /// The texts of added tokens for which the model has no embedding row.
     pub left_out: Vec<String>,
+    /// The names of chat templates other than the default one, of which no use is made.
+    pub templates_left_out: Vec<String>,
 }
 
 /// The special tokens that the files beside a tokenizer describe.
@@ -56,7 +59,7 @@ struct Described {
     generation: Ids,
     config: Ids,
     add_prefix_space: bool,
-    chat_template: Option<String>,
+    templates: Templates,
     /// The turn tokens that Lorito's own folders name.
     turns: Option<TurnTokens>,
 }
@@ -89,7 +92,8 @@ impl Tokenizer {
         };
         let left_out = tokens.keep_rows(rows)?;
         let roles = described.roles(&tokens);
-        Ok(Opened { tokenizer: Self::from_file(tokens)?.with_roles(roles), left_out })
+        let tokenizer = Self::from_file(tokens)?.with_roles(roles);
+        Ok(Opened { tokenizer, left_out, templates_left_out: described.templates.left_out })
     }
 
     /// Opens the older pair of files of GPT-2, `vocab.json` and `merges.txt`, without any other files.
@@ -158,9 +162,13 @@ impl Described {
             generation: Ids::read(&generation),
             config: Ids::read(&config),
             add_prefix_space: settings["add_prefix_space"] == true,
-            chat_template: file("chat_template.jinja")
-                .map(|text| String::from_utf8_lossy(without_mark(text)).into_owned())
-                .or_else(|| chat_template(&settings["chat_template"])),
+            templates: match file("chat_template.jinja") {
+                Some(text) => {
+                    let used = Some(String::from_utf8_lossy(without_mark(text)).into_owned());
+                    Templates { used, ..Templates::default() }
+                }
+                None => Templates::of_settings(&settings["chat_template"]),
+            },
             turns: TurnTokens::deserialize(&settings[TURN_TOKENS]).ok(),
             ..Self::default()
         };
@@ -238,7 +246,7 @@ impl Described {
         }
         let begins = first(&|ids| &ids.bos).or_else(|| named.get("bos_token").copied());
         let start = begins.or_else(|| ends.first().copied());
-        TokenRoles { named, start, ends, chat_template: self.chat_template.clone(), turns: self.turns.clone() }
+        TokenRoles { named, start, ends, chat_template: self.templates.used.clone(), turns: self.turns.clone() }
     }
 }
 
@@ -268,11 +276,4 @@ fn special(value: &Value) -> Option<AddedToken> {
         special: says("special", true),
         ..AddedToken::special(0, content)
     })
-}
-
-/// The chat template; of several the default one.
-fn chat_template(value: &Value) -> Option<String> {
-    let named = value.as_array().into_iter().flatten().find(|template| template["name"] == "default");
-    let template = value.as_str().or_else(|| named?["template"].as_str())?;
-    Some(template.to_owned())
 }

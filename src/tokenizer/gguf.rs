@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::file::{AddedToken, Cut, File, LARGEST_FILE, check, invalid, support, unsupported};
 use super::folder::Opened;
 use super::split::Pattern;
+use super::templates::names;
 use super::vocabulary::pair;
 use super::{TokenRoles, Tokenizer, alphabet};
 use crate::config::LARGEST_VOCABULARY;
@@ -41,6 +42,8 @@ pub struct GgufTokenizer<'a> {
     pub add_space_prefix: Option<bool>,
     /// The chat template of transformers, in Jinja.
     pub chat_template: Option<String>,
+    /// The names of further chat templates, of which no use is made.
+    pub other_templates: Vec<&'a str>,
 }
 
 /// Names of `pre` that mean GPT-2's pre-tokenisation (`LLAMA_VOCAB_PRE_TYPE_GPT2`).
@@ -74,7 +77,8 @@ impl Tokenizer {
         let left_out = file.keep_rows(rows)?;
         let tokenizer = Self::from_file(file)?;
         let roles = given.roles(tokenizer.turn_ids().map(|[.., end]| end));
-        Ok(Opened { tokenizer: tokenizer.with_roles(roles), left_out })
+        let templates_left_out = names(given.other_templates);
+        Ok(Opened { tokenizer: tokenizer.with_roles(roles), left_out, templates_left_out })
     }
 }
 

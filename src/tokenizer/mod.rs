@@ -25,6 +25,7 @@ mod special;
 mod split;
 mod split_llama;
 mod splitting;
+mod templates;
 mod tokens;
 mod train;
 mod turns;

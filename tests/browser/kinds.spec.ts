@@ -67,6 +67,12 @@ test("dropped files are sorted into models, runs and texts by their names", () =
     [[zip("chats.zip", "a.txt", "b.jpg")], { texts: ["chats.zip"] }],
     [["small.gguf", "a.txt"], { models: [["small.gguf"]], texts: ["a.txt"] }],
     [
+      ["b-00002-of-00002.gguf", "small.gguf", "b-00001-of-00002.gguf", "c-00001-of-00002.gguf"],
+      {
+        models: [["b-00002-of-00002.gguf", "b-00001-of-00002.gguf"], ["small.gguf"], ["c-00001-of-00002.gguf"]],
+      },
+    ],
+    [
       at("gpt", ["config.json", "pytorch_model.bin", "vocab.json"]),
       { models: [at("gpt", ["config.json", "pytorch_model.bin", "vocab.json"])] },
     ],

@@ -122,6 +122,28 @@ pub fn targets() -> Vec<Target> {
     ] {
         add(name, whole, Box::new(move |bytes, random| read_weights(file, bytes, random)));
     }
+    let shards = fixtures!(
+        "gguf/pieces-00001-of-00003.gguf",
+        "gguf/pieces-00002-of-00003.gguf",
+        "gguf/pieces-00003-of-00003.gguf"
+    );
+    add(
+        "GGUF in several files",
+        shards.clone(),
+        Box::new(move |bytes, random| {
+            let damaged = random.below(shards.len());
+            let file = |(place, whole): (usize, &Vec<u8>)| {
+                let bytes = if place == damaged { bytes } else { whole };
+                let mut file = Parts::new(format!("{place}.gguf"), bytes.len() as u64);
+                file.put(0, bytes.to_vec());
+                file
+            };
+            let weights = shards.iter().enumerate().map(file).collect();
+            if let Ok(plan) = Pretrained::plan(&Folder { weights, ..Folder::default() }) {
+                use_tokenizer(&plan.tokenizer.tokenizer);
+            }
+        }),
+    );
     add(
         "index of shards",
         fixtures!("pretrained/sharded/model.safetensors.index.json"),

@@ -177,7 +177,8 @@ fn write_what_an_adapter_learns() {
         steps: 50,
         batch_size: 2,
         window_length: 64,
-        learning_rate: 2e-3,
+        // At 2e-3 PyTorch itself has other losses in 32 bits than in 64.
+        learning_rate: 3e-4,
         warmup_steps: 5,
         eval_every: 1000,
         lora: adapter(),

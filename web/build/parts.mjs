@@ -65,6 +65,7 @@ const deferred = {
     "lorito::tokenizer::file::File::read",
     "lorito::tokenizer::open::merges",
     "lorito::tokenizer::sentence_piece::",
+    "lorito::tokenizer::templates::",
     "lorito::tokenizer::unicode::",
     "lorito::tokenizer::vocabulary::",
     "lorito::web::inspecting::",

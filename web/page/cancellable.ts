@@ -16,7 +16,8 @@ export function cancellable<T>(
   busy: Busy,
   work: (transfer: Transfer) => Promise<T>,
 ): Promise<T | undefined> {
-  const passing = ["cancelled", "hub-not-kept", "weights-passed-over", "adapter-left-out", "tokens-left-out"];
+  const leftOut = ["weights-passed-over", "adapter-left-out", "tokens-left-out", "templates-left-out"];
+  const passing = ["cancelled", "hub-not-kept", ...leftOut];
   store.clearErrors(place);
   const messages = store.state.messages.filter((said) => said.place !== place || !passing.includes(said.report.code));
   store.change({ messages });

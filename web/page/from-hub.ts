@@ -77,8 +77,8 @@ export async function openFromHub(store: Store, text: string, where: Step = "sha
   if (!opened) return false;
   const busy: Busy = { task: "opening", name: `${placeName(opened)} (${hostOf(opened)})` };
   const done = await cancellable(store, where, busy, async (options) => {
-    const { unkept, tokensLeftOut, notices } = await store.lorito.hub.open(opened, options);
-    sayLeftOut(store, tokensLeftOut);
+    const { unkept, notices, ...model } = await store.lorito.hub.open(opened, options);
+    sayLeftOut(store, model);
     for (const notice of unkept ? [...notices, unkept] : notices) store.say(where, notice, "notice");
     return true;
   });

@@ -1,6 +1,6 @@
 // Handles the user's input: files, pasted text, samples, models. Each is added only if it could be read.
 
-import type { ChatOptions, Encoding, HeldBack, NamedFile, Source } from "../api/lorito";
+import type { ChatOptions, Encoding, HeldBack, ModelSummary, NamedFile, Source } from "../api/lorito";
 import { type Problem, problemOf } from "../shared/errors";
 import {
   baseOf,
@@ -313,9 +313,9 @@ async function openFiles(store: Store, files: NamedFile[]): Promise<boolean> {
   forgetPassing(store, "share");
   const opened = await cancellable(store, "share", { task: "opening", name }, async ({ signal, onProgress }) => {
     try {
-      const { notices, tokensLeftOut } = await store.lorito.importModel(files, onProgress, signal);
+      const { notices, ...model } = await store.lorito.importModel(files, onProgress, signal);
       for (const notice of notices) sayInPassing(store, "share", notice);
-      sayLeftOut(store, tokensLeftOut);
+      sayLeftOut(store, model);
       return true;
     } catch (thrown) {
       if (problemOf(thrown).code !== "cancelled") throw thrown;
@@ -325,10 +325,16 @@ async function openFiles(store: Store, files: NamedFile[]): Promise<boolean> {
   return opened ?? false;
 }
 
-/** Reports the tokens that a model lacks; if there are many, only the first few. */
-export function sayLeftOut(store: Store, tokens: readonly string[]): void {
-  const shown = tokens.length > 6 ? [...tokens.slice(0, 5), "…"] : tokens;
-  if (tokens.length > 0) store.say("share", { code: "tokens-left-out", tokens: shown }, "notice");
+/** Reports the tokens and the chat templates that are left out of an opened model; if there are many, only the first few. */
+export function sayLeftOut(
+  store: Store,
+  { chat, tokensLeftOut, templatesLeftOut }: Pick<ModelSummary, "chat" | "tokensLeftOut" | "templatesLeftOut">,
+): void {
+  const few = (all: readonly string[]) => (all.length > 6 ? [...all.slice(0, 5), "…"] : all);
+  const say = (notice: Problem) => store.say("share", notice, "notice");
+  if (tokensLeftOut.length > 0) say({ code: "tokens-left-out", tokens: few(tokensLeftOut) });
+  if (templatesLeftOut.length > 0)
+    say({ code: "templates-left-out", names: few(templatesLeftOut), kind: chat ? undefined : "none" });
 }
 
 /** The folder's name, or the file's. */

@@ -55,6 +55,8 @@ interface PageProblems {
   "adapter-left-out": { name: string };
   /** The model was opened without these tokens of its tokenizer, for which it has no weights. */
   "tokens-left-out": { tokens: readonly string[] };
+  /** The model has chat templates with these names, which are not used; with `kind` "none" it has no default one. */
+  "templates-left-out": { names: readonly string[]; kind?: "none" | undefined };
   /** The one-page model is damaged or truncated. */
   "one-page-damaged": object;
   /** A file needed for a one-page model could not be fetched; `status` is the host's HTTP status, 0 without a response. */

@@ -139,7 +139,7 @@ export function sortFiles(given: readonly SeenFile[]): SortedFiles {
   const described = groups.filter(({ files }) => has(files, "config.json") || has(files, "adapter_config.json"));
   // Lorito's own files and llama.cpp's are self-contained, so each is a model. PyTorch's needs others, which opening says.
   const own = groups.filter((group) => !described.includes(group)).flatMap(({ files }) => files);
-  for (const file of own) if (isWeights(baseOf(file.name))) sorted.models.push([file]);
+  sorted.models.push(...togetherInSets(own.filter(({ name }) => isWeights(baseOf(name)))));
   const [first, ...others] = latestFirst(described);
   if (first) sorted.models.push(first.files);
   sorted.passedOver = others.map(({ folder }) => folder);
@@ -153,6 +153,16 @@ interface Group {
 }
 
 const has = (files: readonly NamedFile[], wanted: string) => files.some(({ name }) => baseOf(name) === wanted);
+
+/** Files that are a model each, or that are one together, as GGUF files with names like "a-00001-of-00003.gguf". */
+function togetherInSets(files: readonly NamedFile[]): NamedFile[][] {
+  const sets = new Map<string, NamedFile[]>();
+  for (const file of files) {
+    const set = file.name.replace(/-\d+(-of-\d+\.gguf)$/i, "$1");
+    sets.set(set, [...(sets.get(set) ?? []), file]);
+  }
+  return [...sets.values()];
+}
 
 /** Whether a file without a folder belongs to a model. Each was chosen by hand, so a text stays one beside a model's files. */
 function belongsToLooseModel(name: string): boolean {

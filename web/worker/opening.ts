@@ -2,7 +2,7 @@
 // stays until the new one is complete.
 import type { ModelSummary } from "lorito-wasm";
 import { problemOf, readingFile } from "../shared/errors";
-import { beginsAsGguf, isArchive } from "../shared/kinds";
+import { beginsAsGguf, isArchive, isGguf } from "../shared/kinds";
 import { beginning, isOnePage } from "../shared/one-page/recognize";
 import { part } from "../shared/part";
 import type { NamedFile } from "../shared/protocol";
@@ -35,7 +35,7 @@ async function openSource(call: number, source: Blob | NamedFile[], signal: Abor
   if (source instanceof Blob) {
     const start = new Uint8Array(await source.slice(0, beginning).arrayBuffer());
     if (isOnePage(start)) return openOnePage(call, source, signal);
-    if (beginsAsGguf(start)) return openFiles(call, [fileInMemory({ name: "model.gguf", data: source })], signal);
+    if (beginsAsGguf(start)) return openFiles(call, [fileInMemory({ name: ggufName(source), data: source })], signal);
     if (!isArchive(start)) return openModel(source);
     const { Archive } = await part(import("./archive"));
     const archive = await Archive.open(source, signal);
@@ -46,6 +46,11 @@ async function openSource(call: number, source: Blob | NamedFile[], signal: Abor
   const [first] = source;
   if (source.length === 1 && first && contentIsUnknown(files)) return openSource(call, first.data, signal);
   return openFiles(call, files, signal);
+}
+
+/** The name of a GGUF file, which may say that it is one of several. */
+function ggufName(source: Blob): string {
+  return source instanceof File && isGguf(source.name) ? source.name : "model.gguf";
 }
 
 /** Whether the name of a single file does not reveal its kind. */

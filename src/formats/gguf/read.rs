@@ -22,7 +22,7 @@ const VERSIONS: [u32; 2] = [2, 3];
 const LARGEST_HEADER: u64 = 32 << 20;
 
 /// As many as in other files of weights.
-const MOST_TENSORS: u64 = 4096;
+pub const MOST_TENSORS: u64 = 4096;
 
 /// Largest number of axes of a tensor (`GGML_MAX_DIMS`).
 const MOST_AXES: u32 = 4;

@@ -4,7 +4,10 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{Files, Pretrained, config};
+use super::{
+    Files, Pretrained, config,
+    gguf_shards::{Shard, in_order, refused},
+};
 use crate::{
     architecture::{Family, GgufKey},
     config::{LlamaFamily, ModelConfig, Rope, RopeScaling},
@@ -14,8 +17,7 @@ use crate::{
             FREQUENCY_FACTORS,
             read::{Array, Header, Value},
         },
-        git_lfs::refuse_pointer,
-        parts::{Parts, Stop},
+        parts::Parts,
     },
     tokenizer::{GgufTokenizer, Opened, Tokenizer},
 };
@@ -23,30 +25,24 @@ use crate::{
 /// The tensor with a row for each token, in all families.
 const TOKEN_EMBEDDING: &str = "token_embd.weight";
 
-pub fn plan(file: &Parts) -> Result<Pretrained> {
-    refuse_pointer(&file.name, file.from(0))?;
-    let refused = |stop| match stop {
-        Stop::Refused(error) => error,
-        // The page asks which parts are wanted before.
-        Stop::Wanted(_) => Error::FileTruncated { found: file.held(), expected: file.total },
-    };
-    let header = Header::read(file).map_err(refused)?;
+/// Plans the model of a GGUF file, or of several that are one model together.
+pub fn plan(files: &[&Parts]) -> Result<Pretrained> {
+    let shards = in_order(files)?;
+    let [Shard { header, .. }, ..] = &shards[..] else { return Err(Error::FileMissing { name: "model.gguf".into() }) };
     let family = config::family(header.text("general.architecture")?.unwrap_or("?"))?;
-    let mut config = (family.read_config)(Json::Object(fields(&header, family)?))?;
-    check_head_width(&header, family, &config)?;
-    if let Some(factors) = header.frequency_factors(file).map_err(refused)? {
-        scale_rotations(&mut config, &factors)?;
+    let mut config = (family.read_config)(Json::Object(fields(header, &shards, family)?))?;
+    check_head_width(header, family, &config)?;
+    for Shard { file, header } in &shards {
+        if let Some(factors) = header.frequency_factors(file).map_err(|stop| refused(file, stop))? {
+            scale_rotations(&mut config, &factors)?;
+        }
     }
-    let tokenizer = tokenizer(&header, config.vocabulary)?;
-    Pretrained::of(config, tokenizer, &Files::of_gguf(file)?)
+    let tokenizer = tokenizer(header, config.vocabulary)?;
+    Pretrained::of(config, tokenizer, &Files::of_gguf(shards.iter().map(|shard| shard.file))?)
 }
 
-/// The fields of a config.json that say the same as the file's metadata.
-fn fields(header: &Header, family: &Family) -> Result<Map<String, Json>> {
-    if let Some(count) = header.value("split.count").filter(|count| count.id() != Some(1)) {
-        let (setting, found, supported) = ("split.count".to_owned(), text_of(count), vec!["1".to_owned()]);
-        return Err(Error::SettingUnsupported { setting, found, supported });
-    }
+/// The fields of a config.json that say the same as the metadata of the first file.
+fn fields(header: &Header, shards: &[Shard], family: &Family) -> Result<Map<String, Json>> {
     let mut fields = Map::new();
     for (key, value) in header.below(&format!("{}.", family.model_type)) {
         // A setting that is not known may change what the model computes.
@@ -64,7 +60,8 @@ fn fields(header: &Header, family: &Family) -> Result<Map<String, Json>> {
             return Err(Error::GgufInvalid { reason: format!("{}.{key} is missing", family.model_type) });
         }
     }
-    let rows = header.tensors.iter().find(|tensor| tensor.name == TOKEN_EMBEDDING).map(|tensor| tensor.shape[0]);
+    let mut tensors = shards.iter().flat_map(|shard| &shard.header.tensors);
+    let rows = tensors.find(|tensor| tensor.name == TOKEN_EMBEDDING).map(|tensor| tensor.shape[0]);
     let missing = || Error::TensorMissing { tensor: TOKEN_EMBEDDING.to_owned(), found: Vec::new() };
     fields.insert("vocab_size".to_owned(), rows.ok_or_else(missing)?.into());
     // A head of its own is found by its tensor, as files of older converters repeat the embedding there.
@@ -146,6 +143,7 @@ fn tokenizer(header: &Header, rows: usize) -> Result<Opened> {
             add_begin: says("add_bos_token"),
             add_space_prefix: says("add_space_prefix"),
             chat_template: owned(header.text("tokenizer.chat_template")?),
+            other_templates: header.below("tokenizer.chat_template.").into_iter().map(|(name, _)| name).collect(),
         },
         rows,
     )

@@ -6,6 +6,7 @@
 mod config;
 mod found;
 mod gguf;
+mod gguf_shards;
 mod others;
 mod packing;
 mod weights;
@@ -40,7 +41,7 @@ pub struct Folder {
     pub tokenizer: HashMap<String, Vec<u8>>,
     /// The name of one of [`INDICES`], and its content.
     pub index: Option<(String, Vec<u8>)>,
-    /// The weight files, or a single GGUF file.
+    /// The weight files, or a GGUF file, which may be in several.
     pub weights: Vec<Parts>,
 }
 
@@ -123,9 +124,10 @@ impl Pretrained {
     /// [`Error::SettingUnsupported`], [`Error::ConfigurationInvalid`], those of tokenizers, those of the weight files'
     /// forms, and those of tensors that are missing, unknown or of another shape.
     pub fn plan(folder: &Folder) -> Result<Self> {
-        match folder.weights.iter().find(|file| found::is_gguf(&file.name)) {
-            Some(file) => gguf::plan(file),
-            None => Self::plan_folder(folder),
+        let files: Vec<&Parts> = folder.weights.iter().filter(|file| found::is_gguf(&file.name)).collect();
+        match files.is_empty() {
+            false => gguf::plan(&files),
+            true => Self::plan_folder(folder),
         }
     }
 

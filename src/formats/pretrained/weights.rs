@@ -83,9 +83,12 @@ impl<'a> Files<'a> {
         Ok(Self { found, by_name, naming: Naming::HuggingFace { family, blocks } })
     }
 
-    /// Reads the header of a GGUF file.
-    pub fn of_gguf(file: &'a Parts) -> Result<Self> {
-        let found: Vec<_> = found_in(file)?.into_iter().map(|tensor| (&file.name[..], tensor)).collect();
+    /// Reads the headers of the GGUF files of a model.
+    pub fn of_gguf(files: impl Iterator<Item = &'a Parts>) -> Result<Self> {
+        let mut found = Vec::new();
+        for file in files {
+            found.extend(found_in(file)?.into_iter().map(|tensor| (&file.name[..], tensor)));
+        }
         let by_name = found.iter().enumerate().map(|(index, (_, tensor))| (tensor.name.clone(), index)).collect();
         Ok(Self { found, by_name, naming: Naming::Gguf })
     }
