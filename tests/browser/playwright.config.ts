@@ -21,7 +21,7 @@ const browser = (...flags: string[]) => ({ executablePath: chromium, args: [...q
 
 export default defineConfig({
   testDir: ".",
-  testIgnore: ["elsewhere/**", "smollm2/**"], // each with its own configuration
+  testIgnore: ["elsewhere/**", "package/**", "smollm2/**"], // each with its own configuration
   outputDir: "results/files",
   // Two at a time, as SwiftShader compiles shaders on one core. Tests tagged @alone measure times that the other test would
   // affect: `cargo xtask test` runs them afterwards, one by one.
