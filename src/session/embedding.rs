@@ -1,7 +1,13 @@
 //! Embeddings of texts: numbers by which texts can be compared.
 
+use std::pin::Pin;
+
 use super::{Model, Session};
 use crate::{error::Result, ops};
+
+/// A future behind a pointer. The compiler would take a plain one into the binding that awaits it, out of the part of the
+/// WebAssembly that is loaded when it is needed (web/build/parts.mjs).
+type Later<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 impl Session {
     /// Returns the embedding of a text, `[width]`: the mean of the hidden states after the last norm over the tokens of the
@@ -16,7 +22,12 @@ impl Session {
     /// [`Error::NoModel`](crate::error::Error::NoModel) if there is no model;
     /// [`Error::DeviceLost`](crate::error::Error::DeviceLost) or
     /// [`Error::GpuCommandRejected`](crate::error::Error::GpuCommandRejected) if the GPU fails.
-    pub async fn embed(&self, text: &str) -> Result<Vec<f32>> {
+    #[inline(never)]
+    pub fn embed<'a>(&'a self, text: &'a str) -> Later<'a, Result<Vec<f32>>> {
+        Box::pin(self.embedded(text))
+    }
+
+    async fn embedded(&self, text: &str) -> Result<Vec<f32>> {
         let Model { gpt, tokenizer, .. } = self.model()?;
         let mut ids = tokenizer.encode_from_start(text);
         let mut uncounted = tokenizer.encode_from_start("").len();

@@ -68,7 +68,6 @@ const deferred = {
     "lorito::tokenizer::sentence_piece::",
     "lorito::tokenizer::unicode::",
     "lorito::tokenizer::vocabulary::",
-    "lorito::web::embedding::",
     "lorito::web::inspecting::",
     "lorito::web::model::<impl lorito::web::Session>::plan_for_time",
     "lorito::web::pretrained::",

@@ -75,7 +75,8 @@ test("llama.cpp's server answers with the exported file as Lorito does, by curl 
     return JSON.parse(stdout).choices[0];
   };
   expect((await asked(chat)).message.content).toBe(answer);
-  expect((await asked(completion)).text).toBe(continued);
+  // Where a turn ends, llama.cpp's server ends, and Lorito goes on.
+  expect((await asked(completion)).text).toBe(continued.split("<|im_end|>")[0]);
 
   const [program] = await blocks("mjs");
   await writeFile(node.path("langchain-openai.mjs"), here(program));
