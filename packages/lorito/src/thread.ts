@@ -69,6 +69,14 @@ const browserHas: Record<string, unknown> = {
     userAgent: `Node.js/${process.versions.node}`,
   },
 };
+// Node has it from version 22 on; the reader of PDFs uses it.
+Promise.withResolvers ??= <T>() => {
+  let [resolve, reject]: ((value: never) => void)[] = [];
+  const promise = new Promise<T>((...both) => {
+    [resolve, reject] = both;
+  });
+  return { promise, resolve, reject } as unknown as PromiseWithResolvers<T>;
+};
 for (const [name, value] of Object.entries(browserHas))
   Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
 

@@ -1,10 +1,9 @@
 // docs/elsewhere.md: its commands, as they stand there but for the port, on a model that was trained and exported in Node.
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "@playwright/test";
+import { ended, freePort, ready } from "./program";
 import { Project, packageFolder } from "./project";
 
 const { LORITO_PYTHON = "python3", LORITO_LLAMA_SERVER } = process.env;
@@ -14,11 +13,7 @@ let server: ChildProcess | undefined;
 let node: Project | undefined;
 
 test.afterEach(async () => {
-  if (server?.exitCode === null) {
-    const ended = once(server, "exit");
-    server.kill();
-    await ended;
-  }
+  await ended(server);
   await node?.remove();
 });
 
@@ -28,29 +23,6 @@ async function blocks(language: string): Promise<string[]> {
   return [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```/gm)].flatMap(([, name, block]) =>
     name === language ? [block ?? ""] : [],
   );
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  return typeof address === "object" && address ? address.port : 0;
-}
-
-/** Resolves once the program has said that it is ready; rejects if it ends before. */
-function ready(program: ChildProcess): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let said = "";
-    for (const stream of [program.stdout, program.stderr]) {
-      stream?.on("data", (piece) => {
-        said += piece;
-        if (/^ready at/m.test(said)) resolve();
-      });
-    }
-    program.once("exit", (code) => reject(new Error(`it ended with ${code}: ${said}`)));
-  });
 }
 
 test("llama.cpp's server answers with the exported file as Lorito does, by curl and by LangChain", async () => {
@@ -67,7 +39,7 @@ test("llama.cpp's server answers with the exported file as Lorito does, by curl 
     cwd: node.folder,
     env: { ...process.env, PYTHONPATH: LORITO_LLAMA_SERVER, PYTHONDONTWRITEBYTECODE: "1" },
   });
-  await ready(server);
+  await ready(server, /^ready at/m);
 
   const [, chat, completion] = await blocks("sh");
   const asked = async (command: string | undefined) => {

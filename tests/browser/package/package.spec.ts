@@ -1,10 +1,12 @@
 // The npm package as programs use it: packed, installed in a new folder, and used by a Vite project, a page from a static
 // server, and Node.
+import { spawn } from "node:child_process";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 import { expect, type Page, test } from "@playwright/test";
 import { violations } from "../axe";
+import { ended, freePort, ready } from "./program";
 import { Project, packageFolder, Site, tool } from "./project";
 
 interface Training {
@@ -82,10 +84,7 @@ test("a fresh Vite project, a page from a static server and Node train to the sa
 }) => {
   const vite = await project("vite", ["session.js"]);
   await vite.run("mkdir", ["public"]);
-  await writeFile(
-    vite.path("public/small.safetensors"),
-    await readFile(join(import.meta.dirname, "../../fixtures", model)),
-  );
+  await vite.run("cp", [join(import.meta.dirname, "../../fixtures", model), "public/small.safetensors"]);
   await vite.run(tool("vite"), ["build"]);
   const served = await site(vite.path("dist"));
   await page.goto(served.address());
@@ -135,6 +134,25 @@ test("a fresh Vite project, a page from a static server and Node train to the sa
   expect(inNode.report).toContain("engine: cpu (no-webgpu)");
   // Later versions of Node have a navigator of their own.
   expect(inNode.globals.filter((name: string) => name !== "navigator")).toEqual([]);
+});
+
+test("the development server of Vite finds worker and WebAssembly", async ({ page }) => {
+  const vite = await project("vite", ["session.js"]);
+  await vite.run("mkdir", ["public"]);
+  await vite.run("cp", [join(import.meta.dirname, "../../fixtures", model), "public/small.safetensors"]);
+  const port = await freePort();
+  const server = spawn(tool("vite"), ["--host", "127.0.0.1", "--strictPort", "--port", String(port)], {
+    cwd: vite.folder,
+    env: { ...process.env, NO_COLOR: "1" },
+  });
+  try {
+    await ready(server, /Local:/);
+    await page.goto(`http://127.0.0.1:${port}/`);
+    // The page is loaded again once the server has found what it imports.
+    await page.waitForFunction("window.result?.then(({ training }) => training.written.length > 20)");
+  } finally {
+    await ended(server);
+  }
 });
 
 test("a page with a strict policy reads documents, stores by name, and exports, each file only when it is needed", async ({

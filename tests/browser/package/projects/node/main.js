@@ -9,7 +9,7 @@ const opening = await opened(other, new Blob([await readFile("small.safetensors"
 const exported = await other.exportModel("gguf-q8");
 await lorito.addText("notes.docx", await readFile("notes.docx"));
 await lorito.addText("printed.pdf", await readFile("printed.pdf"));
-const found = await lorito.documents.search("What does it say?");
+const found = await lorito.documents.search("Who counts the boats by the lighthouse?");
 const codes = {
   storage: await codeOf(lorito.saveModel("mine")),
   gpu: await codeOf(createLorito({ engine: "webgpu" }).ready),

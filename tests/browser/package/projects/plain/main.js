@@ -41,7 +41,7 @@ window.reading = async () => {
   const lorito = createLorito({ engine: "cpu" });
   await lorito.addText("printed.pdf", await file("printed.pdf"));
   await lorito.addText("notes.docx", await file("notes.docx"));
-  const found = await lorito.documents.search("What does it say?");
+  const found = await lorito.documents.search("Who counts the boats by the lighthouse?");
   const { sources } = await lorito.textSummary();
   lorito.close();
   return { sources: sources.map(({ name, characters }) => ({ name, characters })), found: found.length };
