@@ -2,9 +2,9 @@ import { createLorito } from "lorito";
 
 /** Facts that a model learns by heart, as questions and answers. */
 export const facts = [
-  ["Who?", "Nell mends the nets."],
-  ["Where?", "It hangs by the door."],
-  ["When?", "The ferry goes at seven."],
+  ["Who mends the nets?", "Nell mends them."],
+  ["Where is the lamp?", "It hangs by the door."],
+  ["When does the ferry go?", "It goes at seven."],
 ];
 
 /** Conversations that all differ, as those of the same text are all learned or all held back. */
@@ -24,7 +24,7 @@ export async function learned() {
   const lorito = createLorito();
   await lorito.addText("talk.jsonl", conversations.join("\n"));
   await lorito.trainTokenizer({ kind: "char" });
-  await lorito.createModel({ layers: 2, heads: 2, width: 64, context: 96, dropout: 0, seed: 7 });
+  await lorito.createModel({ layers: 2, heads: 2, width: 64, context: 128, dropout: 0, seed: 7 });
   await lorito.train({ steps: 250, batchSize: 8, learningRate: 6e-3, warmupSteps: 10, evalEvery: 1000, seed: 5 });
   return lorito;
 }

@@ -45,7 +45,7 @@ const retrieval = RunnableSequence.from([
   chain,
 ]);
 const retrieved = [];
-for (const asked of ["Who mends the net?", "Where is that lamp?", "When does a ferry go?"])
+for (const asked of ["Who mends the net?", "Where is that lamp?", "When does the ferry go today?"])
   retrieved.push(await retrieval.invoke(asked));
 const image = { role: "user", content: [{ type: "image_url", image_url: "data:," }] };
 const refused = await model.invoke([image]).catch(({ message }) => message);
