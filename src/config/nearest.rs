@@ -8,6 +8,7 @@ use crate::device::Engine;
 /// The nearest settings that fit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Nearest {
     /// The requested model, or a smaller one.
     #[serde(flatten)]

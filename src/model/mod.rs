@@ -339,6 +339,11 @@ impl Gpt {
         Ids::new(numbers, 1, self.config.vocabulary)
     }
 
+    /// Returns the hidden states of every position after the last norm, `[windows * time, width]`.
+    pub fn hidden_states(&self, ids: &Ids) -> Tensor<2> {
+        self.forward(&self.weights(), ids, Mode::Read).x
+    }
+
     /// Returns the logits of every position, `[windows * time, vocabulary]`.
     pub fn logits(&self, ids: &Ids) -> Tensor<2> {
         let weights = self.weights();

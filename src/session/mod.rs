@@ -9,6 +9,7 @@ mod conversations;
 mod copied;
 mod cpu_writer;
 mod documents;
+mod embedding;
 mod files;
 mod inspecting;
 mod pretrained;

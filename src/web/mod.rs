@@ -8,6 +8,7 @@ mod adapter;
 mod copied;
 mod date;
 mod documents;
+mod embedding;
 mod files;
 mod inspecting;
 mod log;

@@ -6,13 +6,13 @@ import { documentKind, isArchive } from "../shared/kinds";
 import { Mutex } from "../shared/mutex";
 import { type Found, type FoundPassage, mostSearched, type PassagesApi } from "../shared/passages";
 import type { AskedDocuments, WorkerApi, WorkerEvent } from "../shared/protocol";
-import { startWorker } from "../shared/worker-start";
 import type { TransferOptions } from "./hub";
 import { startOf } from "./start-of";
 import type { SearchedDocument } from "./types";
 
 /** What the search needs of the rest of the public API. */
 export interface SearchHost {
+  startWorker(): Worker;
   ask<T>(question: (api: WorkerApi) => Promise<T>): Promise<T>;
   withWord<T>(ask: (call: number) => Promise<T>, take: (event: WorkerEvent) => void, signal?: AbortSignal): Promise<T>;
 }
@@ -33,6 +33,7 @@ export class DocumentSearch {
   readonly #host: SearchHost;
   readonly #turn = new Mutex();
   #worker: { api: Remote<PassagesApi>; failed: Promise<never> } | undefined;
+  #end = () => {};
   #given: Given[] = [];
   #listed: SearchedDocument[] = [];
   /** What the worker holds: a hash of the texts, and the names of texts and files. */
@@ -138,6 +139,10 @@ export class DocumentSearch {
     });
   }
 
+  close(): void {
+    this.#end();
+  }
+
   /** Asks the worker, which is started with the first question; rejects if it cannot be started, or fails. */
   async #ask<T>(question: (worker: Remote<PassagesApi>) => Promise<T>): Promise<T> {
     this.#worker ??= this.#started();
@@ -146,8 +151,12 @@ export class DocumentSearch {
   }
 
   #started(): { api: Remote<PassagesApi>; failed: Promise<never> } {
-    const worker = startWorker(new URL("../passages.js", import.meta.url));
+    const worker = this.#host.startWorker();
     const failed = new Promise<never>((_, reject) => {
+      this.#end = () => {
+        worker.terminate();
+        reject(new LoritoError({ code: "closed" }));
+      };
       worker.addEventListener("error", ({ message }) => {
         worker.terminate();
         this.#worker = undefined;

@@ -45,6 +45,15 @@ export class Documents {
     return (await this.#begun()).list();
   }
 
+  /** Ends the worker that searches, if there is one. */
+  close(): void {
+    void this.#search?.then(
+      (search) => search.close(),
+      () => {},
+    );
+    this.#search = undefined;
+  }
+
   /** For `chat`: the question with the passages that fit into the model's context. */
   async asked(messages: ChatMessage[], maxTokens: number, count: number): Promise<AskedDocuments> {
     return (await this.#begun()).asked(messages, maxTokens, count);

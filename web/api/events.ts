@@ -1,9 +1,9 @@
 // Dispatches the worker's events: to listeners, and to the callbacks of calls in progress.
 
-import type { Engine } from "../shared/engines";
 import { LoritoError, markHandled, type Problem } from "../shared/errors";
 import type { Progress, WorkerEvent } from "../shared/protocol";
 import { Held } from "./held";
+import type { Setup } from "./host";
 import type { LoritoEvents, Phase } from "./types";
 import { WorkerOwner } from "./worker-owner";
 
@@ -28,9 +28,9 @@ export class Events extends EventTarget {
   /** The unsaved run and the reason, as last reported: otherwise the notice would repeat every minute. */
   #unsaved: string | undefined;
 
-  constructor(forced: Engine | undefined) {
+  constructor(protected readonly setup: Setup) {
     super();
-    this.owner = new WorkerOwner(forced, {
+    this.owner = new WorkerOwner(setup, {
       received: (event) => this.#receive(event),
       notice: (notice: Problem) => this.tell("notice", notice),
       phase: () => this.#tellPhase(),
@@ -47,6 +47,15 @@ export class Events extends EventTarget {
     const received = (event: Event) => listener((event as CustomEvent<LoritoEvents[K]>).detail);
     this.addEventListener(type, received);
     return () => this.removeEventListener(type, received);
+  }
+
+  /**
+   * Ends the instance: its worker stops, its memory is freed, and calls in progress and later ones reject with "closed". In
+   * Node a program ends only once its instances are closed.
+   */
+  close(): void {
+    this.endAllWriting();
+    this.owner.close();
   }
 
   protected beginWriting(end: () => void): void {
@@ -135,6 +144,7 @@ export class Events extends EventTarget {
 
   #tellUnsaved(run: string, problem: Problem): void {
     const { code } = problem;
+    if (this.setup.storage === false) return; // as it was asked for
     const known = ["storage-full", "storage-unavailable", "run-in-another-tab"].includes(code);
     if (this.#unsaved !== run + code) this.tell("notice", known ? problem : { ...problem, code: "not-saved" });
     this.#unsaved = run + code;
@@ -162,7 +172,7 @@ export class Events extends EventTarget {
 
   /** Asks the browser for persistent storage. Some browsers prompt the user, so this is delayed until something is saved. */
   protected persist(): void {
-    if (this.#askedToPersist) return;
+    if (this.#askedToPersist || this.setup.storage === false) return;
     this.#askedToPersist = true;
     markHandled(Promise.resolve(navigator.storage?.persist?.()));
   }

@@ -10,9 +10,10 @@ import type { EngineInfo, TrainResult, WorkerEvent } from "../shared/protocol";
 import { SETTINGS } from "../shared/settings";
 import { Documents } from "./documents";
 import { given } from "./given";
+import type { Setup } from "./host";
 import { Hub } from "./hub";
 import { Inside } from "./inside";
-import { Models, type WordsOfPage } from "./models";
+import { Models } from "./models";
 import type { AnswerOptions, AskedDocuments, ChatAnswer, TrainOptions, WriteOptions } from "./types";
 
 export { LoritoError } from "../shared/errors";
@@ -32,8 +33,9 @@ export class Lorito extends Models {
   /** Searches documents, which a model can answer from. */
   readonly documents: Documents;
 
-  constructor(forced: Engine | undefined, words: WordsOfPage) {
-    super(forced, words);
+  /** See {@link createLorito}. */
+  constructor(setup: Setup) {
+    super(setup);
     this.hub = new Hub({
       ask: (question) => this.owner.ask(question),
       withWord: (ask, take, signal) => this.withWord(ask, take, signal),
@@ -44,13 +46,14 @@ export class Lorito extends Models {
       },
       forgetting: () => this.owner.replay.takeOut().catch(() => {}),
       exportFolder: async (name, language) => {
-        const words = await this.wordsOfExports(language);
+        const words = await setup.words.ofExports(language);
         return this.owner.ask((api) => api.exportFolder(name, words));
       },
       persist: () => this.persist(),
     });
     this.inside = new Inside((question) => this.owner.ask(question));
     this.documents = new Documents({
+      startWorker: () => setup.startWorker(new URL(setup.files.passages)),
       ask: (question) => this.owner.ask(question),
       withWord: (ask, take, signal) => this.withWord(ask, take, signal),
     });
@@ -74,6 +77,11 @@ export class Lorito extends Models {
     const engine = await this.owner.info().catch((thrown) => problemOf(thrown).code);
     const facts = await this.owner.ask((api) => api.facts()).catch(() => undefined);
     return reportOf({ engine, facts, seen: this.owner.seen, storage: await this.storageUsed() });
+  }
+
+  override close(): void {
+    super.close();
+    this.documents.close();
   }
 
   // Training
@@ -225,6 +233,15 @@ export class Lorito extends Models {
   /** The passages of the model's training text most similar to a text, at most three. */
   mostLike(text: string): Promise<Passage[] | undefined> {
     return this.owner.ask((api) => api.mostLike(text));
+  }
+
+  /**
+   * The embeddings of texts, each of length 1: the mean of the hidden states after the last norm over the tokens of a text, so
+   * that the dot product of two is their cosine similarity. A model that was trained to write is no embedding model: its means
+   * tell topics and languages apart, and little more.
+   */
+  embed(texts: string[]): Promise<Float32Array[]> {
+    return this.owner.ask((api) => api.embed(texts));
   }
 
   /** The logits of all tokens after the last one of `ids`. */

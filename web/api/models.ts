@@ -9,33 +9,14 @@ import type {
   TimePlan,
   TrainConfig,
 } from "lorito-wasm";
-import type { Engine } from "../shared/engines";
 import { LoritoError, orNone, type Problem } from "../shared/errors";
 import { webAddress } from "../shared/hub/place";
-import type { OnePageWords } from "../shared/one-page/words";
-import type { ExportKind, ExportWords, NamedFile, NewModel, SavedModel } from "../shared/protocol";
+import type { ExportKind, NamedFile, NewModel, SavedModel } from "../shared/protocol";
 import { given } from "./given";
 import { OwnRuns } from "./own-runs";
 import type { ExportOptions, OpenedModel } from "./types";
 
-/** The translations for exported files, provided by the page. */
-export interface WordsOfPage {
-  /** The texts of a one-page model, in the page's language. */
-  ofOnePage: () => OnePageWords;
-  /** The texts of model card, scripts and notebook in a language; empty for English and unknown languages. */
-  ofExports: (language: string) => Promise<ExportWords>;
-}
-
 export class Models extends OwnRuns {
-  readonly #wordsOfOnePage: WordsOfPage["ofOnePage"];
-  protected readonly wordsOfExports: WordsOfPage["ofExports"];
-
-  constructor(forced: Engine | undefined, { ofOnePage, ofExports }: WordsOfPage) {
-    super(forced);
-    this.#wordsOfOnePage = ofOnePage;
-    this.wordsOfExports = ofExports;
-  }
-
   presets(): Promise<Preset[]> {
     return this.owner.ask((api) => api.plain("presets"));
   }
@@ -100,10 +81,10 @@ export class Models extends OwnRuns {
    * PEFT and this page open; or a one-page model, an .html file that runs anywhere and that this page opens, too, and which
    * is about a quarter of the size with 8 bits per weight ("html-q8").
    * `name`: the files' name without ending. `language`: that of the folder's model card and scripts, and of a
-   * Modelfile's comments; the .html file has the page's language.
+   * Modelfile's comments; an .html file that the page exports has the page's.
    */
   async exportModel(kind: ExportKind, name = "lorito", { language = "en" }: ExportOptions = {}): Promise<Blob> {
-    const hasWords = kind === "huggingface" || kind.startsWith("modelfile");
+    const hasWords = kind === "huggingface" || /^(modelfile|html)/.test(kind);
     const file = await this.#exported(kind, name, hasWords ? language : "en");
     // A .gguf file and a smaller page have fewer bits per weight, and a Modelfile none.
     if (!/^(gguf|modelfile|html-q8)/.test(kind)) this.held.also("file");
@@ -111,12 +92,13 @@ export class Models extends OwnRuns {
   }
 
   async #exported(kind: ExportKind, name: string, language = "en"): Promise<Blob> {
-    const words = await this.wordsOfExports(language);
-    return this.owner.ask((api) =>
-      kind === "html" || kind === "html-q8"
-        ? api.exportOnePage(kind, name, this.#wordsOfOnePage())
-        : api.exportModel(kind, name, words),
-    );
+    const { ofOnePage, ofExports } = this.setup.words;
+    if (kind === "html" || kind === "html-q8") {
+      const words = await ofOnePage(language);
+      return this.owner.ask((api) => api.exportOnePage(kind, name, words));
+    }
+    const words = await ofExports(language);
+    return this.owner.ask((api) => api.exportModel(kind, name, words));
   }
 
   /**
@@ -150,7 +132,7 @@ export class Models extends OwnRuns {
     onProgress?: (loaded: number, total: number) => void,
     signal?: AbortSignal,
   ): Promise<ModelSummary & { vocabSize: number }> {
-    const address = webAddress(url, location.href);
+    const address = webAddress(url, globalThis.location?.href);
     if (!address) throw new LoritoError({ code: "address-invalid", url });
     const { model, file } = await this.withWord(
       (call) => this.owner.ask((api) => api.importFromUrl(call, address.href)),
@@ -215,7 +197,7 @@ export class Models extends OwnRuns {
 
   /** Bytes in the browser's storage: used by this origin, and its quota. */
   async storageUsed(): Promise<{ used: number; quota: number }> {
-    const { usage = 0, quota = 0 } = (await navigator.storage?.estimate?.()) ?? {};
+    const { usage = 0, quota = 0 } = (await globalThis.navigator?.storage?.estimate?.()) ?? {};
     return { used: usage, quota };
   }
 }

@@ -9,7 +9,7 @@ import { Texts } from "./texts";
 import type { TrainOptions } from "./types";
 
 export class OwnRuns extends Texts {
-  readonly #lock = new RunLock(() => this.owner.mayStore());
+  readonly #lock = new RunLock(this.setup.storage, () => this.owner.mayStore());
 
   /** Whether the model has been trained since it was last saved or downloaded. */
   get unsaved(): boolean {
@@ -24,7 +24,7 @@ export class OwnRuns extends Texts {
 
   protected trainModel(
     config: TrainConfig | undefined,
-    workers: Workers = "auto",
+    workers: Workers = this.setup.workers,
     onProgress?: (progress: Progress) => void,
   ): Promise<TrainResult> {
     if (this.owner.training) throw new LoritoError({ code: "busy" });
@@ -105,6 +105,11 @@ export class OwnRuns extends Texts {
   async deleteRecord(id: string): Promise<void> {
     await this.owner.ask((api) => api.deleteRecord(id));
     this.tell("records", undefined);
+  }
+
+  override close(): void {
+    super.close();
+    this.#lock.release();
   }
 
   async #mayTouch(): Promise<void> {

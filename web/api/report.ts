@@ -16,11 +16,13 @@ interface Sources {
 
 /** One line for each known fact. */
 export function reportOf({ engine, facts, seen, storage }: Sources): string {
-  const { deviceMemory } = navigator as { deviceMemory?: number };
+  // Node has no navigator before version 21.
+  const { deviceMemory, hardwareConcurrency, userAgent }: Partial<Navigator> & { deviceMemory?: number } =
+    globalThis.navigator ?? {};
   const lines: [string, string | undefined][] = [
     ["version", LORITO_VERSION],
-    ["browser", navigator.userAgent],
-    ["machine", `${navigator.hardwareConcurrency} threads, ${deviceMemory ?? "?"} GiB of memory as the browser tells`],
+    ["browser", userAgent],
+    ["machine", `${hardwareConcurrency ?? "?"} threads, ${deviceMemory ?? "?"} GiB of memory as the browser tells`],
     ["engine", typeof engine === "string" ? `none (${engine})` : `${engine.engine} (${engine.reason})`],
     ["may hold", typeof engine === "string" ? undefined : values({ ...engine.limits })],
     ["adapter", seen.gpu && `${seen.gpu.adapter ?? "unnamed"}${seen.gpu.software ? " (software)" : ""}`],

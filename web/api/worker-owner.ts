@@ -13,8 +13,7 @@ import type {
   WorkerEvent,
   Workers,
 } from "../shared/protocol";
-import { startWorker } from "../shared/worker-start";
-import { home } from "./home";
+import type { Setup } from "./host";
 import { Losses } from "./losses";
 import { memoryFailures, noteMemoryFailure } from "./memory-failures";
 import { ReplayLog } from "./replay-log";
@@ -46,13 +45,15 @@ export interface Seen {
 
 /** One worker, from start to end. */
 class Live {
-  readonly #worker = startWorker(new URL("worker.js", import.meta.url));
-  // Every method is async and takes cloneable arguments, so Comlink changes no type.
-  readonly #api = wrap(this.#worker) as unknown as WorkerApi;
+  readonly #worker: Worker;
+  readonly #api: WorkerApi;
   readonly #waiting = new Set<(problem: LoritoError) => void>();
   #end: LoritoError | undefined;
 
-  constructor(received: (event: WorkerEvent) => void) {
+  constructor(worker: Worker, received: (event: WorkerEvent) => void) {
+    this.#worker = worker;
+    // Every method is async and takes cloneable arguments, so Comlink changes no type.
+    this.#api = wrap(worker) as unknown as WorkerApi;
     this.#worker.addEventListener("message", ({ data }: MessageEvent<WorkerEvent | { event?: never }>) => {
       if (data.event && !this.#end) received(data);
     });
@@ -93,10 +94,14 @@ export class WorkerOwner {
   readonly seen: Seen = { losses: [] };
   readonly #listener: Listener;
   /** What to start. After losses, only an engine that the user requested is kept. */
-  #options: StartOptions;
-  readonly #forced: Engine | undefined;
+  #options: Pick<StartOptions, "engine" | "reason" | "attempts" | "again">;
+  readonly #setup: Setup;
   /** The worker in use; undefined while one starts. */
   #live: Live | undefined;
+  /** The worker that was started last. */
+  #newest: Live | undefined;
+  /** Set once the instance is closed. */
+  #closed = false;
   #current: Promise<Live>;
   #info: EngineInfo | undefined;
   readonly #losses = new Losses();
@@ -111,10 +116,10 @@ export class WorkerOwner {
   #saved = false;
   #starting: "starting" | "recovering" | undefined = "starting";
 
-  constructor(forced: Engine | undefined, listener: Listener) {
+  constructor(setup: Setup, listener: Listener) {
     this.#listener = listener;
-    this.#forced = forced;
-    this.#options = { engine: forced };
+    this.#setup = setup;
+    this.#options = { engine: setup.engine };
     this.#current = markHandled(this.#launch());
     this.ready = markHandled(this.#current.then(() => this.#info as EngineInfo));
   }
@@ -206,19 +211,32 @@ export class WorkerOwner {
     this.#listener.broughtBack();
   }
 
+  /** Ends the worker for good: every call rejects with "closed". */
+  close(): void {
+    this.#closed = true;
+    const problem: Problem = { code: "closed" };
+    this.#current = markHandled(Promise.reject(new LoritoError(problem)));
+    this.#newest?.end(problem);
+    this.#live = undefined;
+  }
+
   async #spawn(): Promise<Live> {
-    const live: Live = new Live((event) => {
+    if (this.#closed) throw new LoritoError({ code: "closed" });
+    const { files, storage, workers, workerStart, startWorker } = this.#setup;
+    const live: Live = new Live(startWorker(new URL(files.worker)), (event) => {
       if (event.event === "lost") this.#lose(live, event.problem);
       else this.#receive(event);
     });
+    this.#newest = live;
     try {
-      this.#info = await live.ask((api) => api.start({ ...this.#options, home, memoryFailures: memoryFailures() }));
+      const host = { files, workerStart, storage, workers, memoryFailures: memoryFailures() };
+      this.#info = await live.ask((api) => api.start({ ...this.#options, ...host }));
       const { adapter, software, offers } = this.#info;
       if (offers) this.seen.gpu = { offers, ...(adapter ? { adapter } : {}), ...(software ? { software } : {}) };
       return live;
     } catch (thrown) {
       live.end(problemOf(thrown));
-      if (this.#options.engine !== undefined) throw thrown;
+      if (this.#options.engine !== undefined || this.#closed) throw thrown;
       this.#options = { engine: "cpu", reason: "webgpu-failed" };
       return this.#spawn();
     }
@@ -297,13 +315,13 @@ export class WorkerOwner {
     this.seen.losses.push(problem.code);
     // A GPU that computed wrongly will do so again.
     const wrong = problem.code === "self-check-failed";
-    if (wrong && this.#forced) throw new LoritoError({ ...problem, kind: "forced" });
+    if (wrong && this.#setup.engine) throw new LoritoError({ ...problem, kind: "forced" });
     this.#listener.notice(problem);
     const tooMany = this.#losses.add(performance.now());
     // The GPU may need time to recover.
     this.#options = { ...this.#options, ...(this.#options.engine === undefined ? { attempts: 5 } : {}), again: true };
     if (!tooMany && !wrong) return;
-    if (this.#info?.engine !== "webgpu" || this.#forced) throw new LoritoError(problem);
+    if (this.#info?.engine !== "webgpu" || this.#setup.engine) throw new LoritoError(problem);
     this.#losses.clear();
     this.#options = { engine: "cpu", reason: wrong ? "self-check-failed" : "webgpu-lost" };
   }

@@ -1,9 +1,9 @@
 // Bundles the page's TypeScript and styles into web/.build, together with web/public/; index.html makes Trunk copy that
 // folder into dist/. Trunk runs this before each build.
-import { execFileSync } from "node:child_process";
-import { cp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { bundling } from "./bundling.mjs";
 import { licences } from "./licences.mjs";
 import { writeManifest } from "./service-worker.mjs";
 import { checkWords } from "./words.mjs";
@@ -19,21 +19,7 @@ const crate = {
   setup: (bundle) => bundle.onResolve({ filter: /^lorito-wasm$/ }, () => ({ path: "./lorito.js", external: true })),
 };
 
-/** The crate's version, with the commit if there is a repository. */
-async function version() {
-  const crate = await readFile(web("../Cargo.toml"), "utf8");
-  const number = crate.match(/^version = "(.+)"$/m)?.[1];
-  try {
-    const commit = execFileSync("git", ["describe", "--always", "--dirty"], {
-      cwd: web("."),
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-    return `${number} (${commit.toString().trim()})`;
-  } catch {
-    return number;
-  }
-}
-
+const settings = await bundling();
 const languages = await checkWords();
 await rm(out, { recursive: true, force: true });
 await cp(web("public"), out, { recursive: true });
@@ -46,22 +32,13 @@ const { metafile } = await build({
     replica: web("worker/replica.ts"),
     style: web("page/style.css"),
   },
+  ...settings,
   outdir: out,
-  bundle: true,
-  format: "esm",
   // Lazily imported modules become files of their own.
   splitting: true,
   chunkNames: "parts/[name]-[hash]",
-  target: "es2022",
-  minify: true,
-  charset: "utf8",
-  legalComments: "none",
-  metafile: true,
-  // The package's "exports" name this file for browsers in a way that esbuild does not resolve.
-  alias: { "@huggingface/hub": web("node_modules/@huggingface/hub/dist/browser/index.mjs") },
-  define: { LORITO_VERSION: JSON.stringify(await version()), LORITO_LANGUAGES: JSON.stringify(languages) },
+  define: { ...settings.define, LORITO_LANGUAGES: JSON.stringify(languages) },
   plugins: [crate],
-  logLevel: "warning",
 });
 
 await writeManifest(`${out}/manifest.webmanifest`);

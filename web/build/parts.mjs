@@ -53,6 +53,7 @@ const deferred = {
     "lorito::ops::packed::",
     "lorito::ops::rotary::",
     "lorito::session::documents::",
+    "lorito::session::embedding::",
     "lorito::session::slow_motion::",
     "lorito::tokenizer::bpe::",
     "lorito::tokenizer::byte_level::",

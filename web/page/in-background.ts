@@ -1,7 +1,7 @@
 // Informs a user whose tab is in the background during training: the tab's title shows the progress, an optional notification
 // reports the end, and the page shows the result when it becomes visible again.
 
-import { home } from "../api/home";
+import { home } from "./home";
 import { fixed, percent, sentenceOf, t } from "./i18n";
 import type { Store } from "./state";
 

@@ -1,6 +1,6 @@
 // Chooses the page's language: the one in the address (`?lang=es`), the last one chosen, or the first available of the
 // browser's languages. English is part of the page; other languages are fetched on demand.
-import { home } from "../api/home";
+import { home } from "./home";
 import { currentLanguage, speak, t } from "./i18n";
 import english from "./locales/en.json";
 

@@ -1,11 +1,15 @@
 // The page's entry point: renders the page at once, then starts the engine.
 
-import { Lorito } from "../api/lorito";
+import { createLorito } from "../api/create";
+import type { Lorito } from "../api/lorito";
+import { filesBeside } from "../shared/engine-files";
 import type { Engine } from "../shared/engines";
 import { problemOf } from "../shared/errors";
+import { startWorker } from "../shared/worker-start";
 import { followAddress } from "./class-view";
 import { wordsOfExports } from "./export-words";
 import { useLinkedHub } from "./from-hub";
+import { home } from "./home";
 import { followInBackground } from "./in-background";
 import { chooseLanguage } from "./language";
 import { keepOffline } from "./offline/keep";
@@ -28,7 +32,16 @@ function forcedEngine(): Engine | undefined {
   return asked === "cpu" || asked === "webgpu" ? asked : undefined;
 }
 
-const lorito = new Lorito(forcedEngine(), { ofOnePage: wordsOfOnePage, ofExports: wordsOfExports });
+const lorito = createLorito({
+  engine: forcedEngine(),
+  storage: home,
+  // main.js lies beside them.
+  files: filesBeside(import.meta.url),
+  startWorker,
+  workerStart: "blob",
+  words: { ofOnePage: wordsOfOnePage, ofExports: wordsOfExports },
+});
+// The only global that Lorito sets.
 window.lorito = lorito;
 
 followAddress();

@@ -136,6 +136,8 @@ interface PageProblems {
   "gpu-out-of-memory": { reason: string };
   /** The call was not completed because the user chose another engine meanwhile. */
   "engine-changed": object;
+  /** The instance was closed (`close`). */
+  closed: object;
   /** The engine has not started yet. */
   "engine-starting": object;
   /** The engine has been restarted; `engine` is the one now in use, and a run continues from `step`. */

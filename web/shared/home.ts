@@ -1,4 +1,4 @@
-// Identifies this copy of the page. Several copies may lie in folders of one host, and a browser gives all of them the same
+// Identifies this copy of the page, by what keeps its storage apart. Several copies may lie in folders of one host, and a browser gives all of them the same
 // storage and locks: each copy keeps its own apart by the path of its folder, its home.
 
 /** The path of the folder that the page at `path` lies in, with a slash at its end. */

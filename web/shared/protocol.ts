@@ -31,12 +31,14 @@ import type {
   RunResult as TrainResult,
   WritingTimes,
 } from "lorito-wasm";
+import type { EngineFiles } from "./engine-files";
 import type { Engine, EngineChoice, EngineReason } from "./engines";
 import type { Problem } from "./errors";
 import type { HubDataset, HubFile, HubPlace, KeptRepo } from "./hub/types";
 import type { OnePageWords } from "./one-page/words";
 import type { FoundPassage } from "./passages";
 import type { RunRecord } from "./record";
+import type { WorkerStart } from "./worker-start";
 
 /** The engine in use, why it was chosen, and how many bytes it can hold. */
 export interface EngineInfo extends EngineChoice {
@@ -45,8 +47,13 @@ export interface EngineInfo extends EngineChoice {
 
 /** Which engine to start; by default the best one for this machine. */
 export interface StartOptions {
-  /** The path of the page's folder; it separates the storage of several copies on one host. */
-  home?: string | undefined;
+  files: EngineFiles;
+  /** How this worker starts others. */
+  workerStart: WorkerStart;
+  /** What keeps the storage apart from others' on the same host, such as the path of the page's folder; false: none is used. */
+  storage: string | false;
+  /** How many workers may share the steps of a run, if the run does not say it. */
+  workers: Workers;
   engine?: Engine | undefined;
   /** Why `engine` was chosen, unless the address requests it. */
   reason?: EngineReason | undefined;
@@ -312,6 +319,8 @@ export interface WorkerApi {
   stopWriting(): Promise<void>;
   /** The validation losses without and with the adapter; undefined if no text is held back. */
   adapterLosses(call: number): Promise<AdapterLosses | undefined>;
+  /** The embeddings of texts, each of length 1. */
+  embed(texts: string[]): Promise<Float32Array[]>;
   /** Finds copied runs of a text; undefined if no training text is known. */
   copied(text: string): Promise<Copied | undefined>;
   /** Finds the passages of the training text most similar to a text; undefined if no training text is known. */

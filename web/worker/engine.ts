@@ -1,5 +1,6 @@
 // Holds the state of the running engine, and controls access to its session.
 import type { Session } from "lorito-wasm";
+import type { EngineFiles } from "../shared/engine-files";
 import type { Engine } from "../shared/engines";
 import type { Problem } from "../shared/errors";
 import type { Mutex } from "../shared/mutex";
@@ -30,17 +31,24 @@ export interface Running {
 /** The parts of the worker's state that change. */
 export const current: {
   running: Running | undefined;
+  /** Where its files lie, once the page has said it. */
+  files: EngineFiles | undefined;
   /** The compiled first part of the wasm, for other workers. */
   module: WebAssembly.Module | undefined;
   /** The deferred part of the wasm, once the first part is loaded. */
   deferred: WasmPart | undefined;
   /** The control of the run in training. */
   control: RunControl | undefined;
-} = { running: undefined, module: undefined, deferred: undefined, control: undefined };
+} = { running: undefined, files: undefined, module: undefined, deferred: undefined, control: undefined };
 
 export function engine(): Running {
   if (!current.running) throw { code: "internal", reason: "the engine has not started" } satisfies Problem;
   return current.running;
+}
+
+export function files(): EngineFiles {
+  if (!current.files) throw { code: "internal", reason: "the engine has not started" } satisfies Problem;
+  return current.files;
 }
 
 /** Does work that is not allowed during training; texts in progress are stopped. */

@@ -1,7 +1,7 @@
 // Fetches and compiles the first part of the wasm, instead of wasm-bindgen's `init`: other workers get the module, too.
 
-export async function firstPart(): Promise<WebAssembly.Module> {
-  const response = await fetch(new URL("lorito_bg.wasm", import.meta.url));
+export async function firstPart(address: string): Promise<WebAssembly.Module> {
+  const response = await fetch(address);
   if (!response.ok) throw new Error(`status ${response.status}`);
   // Not every host sends the type that compiling while it comes asks for.
   if (response.headers.get("content-type")?.startsWith("application/wasm"))

@@ -1,14 +1,17 @@
-// Stores which copy of the page this worker belongs to: its own address does not contain it, as it starts from a blob.
+// Stores whose storage this worker uses: on the page that of this copy, which the worker's own address does not tell.
+import type { Problem } from "../shared/errors";
 
-let home = "/";
+let storage: string | false = false;
 
-/** `folder`: the path of the page's folder, which the page passes at the start. */
-export function useHome(folder: string): void {
-  home = folder;
+/** What the page passes at the start. */
+export function useStorage(given: string | false): void {
+  storage = given;
 }
 
-export function homeFolder(): string {
-  return home;
+/** What keeps the storage apart from others'. Throws if none is to be used. */
+export function storageName(): string {
+  if (storage === false) throw { code: "storage-unavailable", reason: "switched off" } satisfies Problem;
+  return storage;
 }
 
 /** Does work that only one tab of this copy may do at a time; waits for the others. */

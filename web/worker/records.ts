@@ -5,7 +5,7 @@ import type { Evaluation, Session } from "lorito-wasm";
 import type { Engine } from "../shared/engines";
 import { lockName } from "../shared/home";
 import type { Clock, RunRecord } from "../shared/record";
-import { alone, homeFolder } from "./home";
+import { alone, storageName } from "./home";
 import type { RunNotes } from "./run-notes";
 import { folder, readFile, refusal, unlessGone, writeFile } from "./storage";
 
@@ -22,7 +22,7 @@ const ending = ".json";
 
 /** Takes a lock, because two tabs may change the same record. */
 const changing = <T>(work: (where: FileSystemDirectoryHandle) => Promise<T>): Promise<T> =>
-  alone(lockName(homeFolder(), "lorito-records"), async () => work(await folder("records"))).catch((thrown) => {
+  alone(lockName(storageName(), "lorito-records"), async () => work(await folder("records"))).catch((thrown) => {
     throw refusal(thrown, "record");
   });
 

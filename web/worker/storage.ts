@@ -3,7 +3,7 @@
 import { type Problem, problemOf } from "../shared/errors";
 import { lockName } from "../shared/home";
 import type { SavedModel } from "../shared/protocol";
-import { alone, homeFolder } from "./home";
+import { alone, storageName } from "./home";
 
 /**
  * Converts any error of the storage to a Problem. `kind`: which operation failed, to choose the sentence.
@@ -18,8 +18,9 @@ export function refusal(thrown: unknown, kind?: "model" | "reading" | "record"):
 export async function folder(name: string): Promise<FileSystemDirectoryHandle>;
 export async function folder(name: string, create: boolean): Promise<FileSystemDirectoryHandle | undefined>;
 export async function folder(name: string, create = true): Promise<FileSystemDirectoryHandle | undefined> {
+  const owner = storageName();
   try {
-    return await (await ownFolder()).getDirectoryHandle(name, { create });
+    return await (await ownFolder(owner)).getDirectoryHandle(name, { create });
   } catch (thrown) {
     if (!create && thrown instanceof DOMException && thrown.name === "NotFoundError") return undefined;
     if (thrown instanceof DOMException && thrown.name === "QuotaExceededError") throw thrown;
@@ -32,9 +33,9 @@ export async function folder(name: string, create = true): Promise<FileSystemDir
  * The first copy of the page on a host uses the folder "lorito", which also has the data of versions that did not separate
  * copies; an empty folder in it names the owner. Each other copy has a folder inside it.
  */
-async function ownFolder(): Promise<FileSystemDirectoryHandle> {
+async function ownFolder(name: string): Promise<FileSystemDirectoryHandle> {
   const shared = await (await navigator.storage.getDirectory()).getDirectoryHandle("lorito", { create: true });
-  const mine = encodeURIComponent(homeFolder());
+  const mine = encodeURIComponent(name);
   const owner = (await ownerOf(shared)) ?? (await alone("lorito-owner", () => claim(shared, mine)));
   return owner === mine ? shared : shared.getDirectoryHandle(`page ${mine}`, { create: true });
 }
@@ -130,7 +131,7 @@ const ending = ".safetensors";
 
 /** A lock: two tabs that save under one name at once would write the same file. */
 const changing = <T>(work: () => Promise<T>): Promise<T> =>
-  alone(lockName(homeFolder(), "lorito-models"), work).catch((thrown) => {
+  alone(lockName(storageName(), "lorito-models"), work).catch((thrown) => {
     throw refusal(thrown, "model");
   });
 

@@ -10,14 +10,15 @@ declare global {
   var loadGpu: () => void;
 }
 
-const parts = {
+/** The function of each part. */
+const loaders = {
   /** Models of the Llama family, adapters, reading tables, chats and other people's models, exports, BPE. */
-  deferred: { file: "lorito_deferred.wasm", loader: "loadDeferred" },
+  deferred: "loadDeferred",
   /** The GPU's engine. */
-  gpu: { file: "lorito_gpu.wasm", loader: "loadGpu" },
+  gpu: "loadGpu",
 } as const;
 
-export type PartName = keyof typeof parts;
+export type PartName = keyof typeof loaders;
 
 /** Links a part to the first module, which has these `exports`. */
 export function link(name: PartName, exports: object, module: WebAssembly.Module): void {
@@ -33,19 +34,18 @@ export function link(name: PartName, exports: object, module: WebAssembly.Module
 export class WasmPart {
   readonly #name: PartName;
   readonly #exports: Promise<object>;
-  readonly #url: URL;
+  readonly #url: string;
   #linked = false;
   #coming: Promise<void> | undefined;
   #tell: (module: WebAssembly.Module) => void = () => {};
 
-  /** `exports`: those of the first module; `beside`: the address of a file in the same folder. */
-  constructor(name: PartName, exports: Promise<object>, beside: string) {
+  /** `exports`: those of the first module; `url`: the part's address. */
+  constructor(name: PartName, exports: Promise<object>, url: string) {
     this.#name = name;
     this.#exports = exports;
-    const { file, loader } = parts[name];
-    this.#url = new URL(file, beside);
+    this.#url = url;
     void exports.then((known) => {
-      globalThis[loader] = () => this.#loadNow(known);
+      globalThis[loaders[name]] = () => this.#loadNow(known);
     });
   }
 

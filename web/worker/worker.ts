@@ -5,10 +5,11 @@ import type { EngineChoice } from "../shared/engines";
 import { problemOf, rejected } from "../shared/errors";
 import { Mutex } from "../shared/mutex";
 import type { WorkerApi } from "../shared/protocol";
+import { startWorkersFrom } from "../shared/worker-start";
 import { current, emit, engine, underWay } from "./engine";
 import { firstPart } from "./first-part";
 import { answered, chooseEngine, waitLonger, watchGpu } from "./gpu";
-import { useHome } from "./home";
+import { useStorage } from "./home";
 import { lost, watchForEnd } from "./lost";
 import { machine } from "./machine";
 import { documents } from "./methods/documents";
@@ -52,27 +53,30 @@ const needingDeferred = new Set<string>([
   "roomBeside",
   "copied",
   "mostLike",
+  "embed",
   "inspect",
   "tokenMap",
   "slowMotion",
 ] satisfies (keyof WorkerApi)[]);
 
 const api: WorkerApi = {
-  async start({ engine: asked, reason, attempts, again, home, memoryFailures }) {
-    useHome(home ?? "/");
+  async start({ engine: asked, reason, attempts, again, memoryFailures, files, workerStart, storage, workers }) {
+    current.files = files;
+    startWorkersFrom(workerStart);
+    useStorage(storage);
     if (again) waitLonger();
     const choice: EngineChoice = reason && asked ? { engine: asked, reason } : await chooseEngine(asked, attempts);
-    const module = firstPart();
+    const module = firstPart(files.wasm);
     const exports = module.then((compiled) => init({ module_or_path: compiled }));
-    const gpuPart = new WasmPart("gpu", exports, import.meta.url);
-    const deferred = new WasmPart("deferred", exports, import.meta.url);
+    const gpuPart = new WasmPart("gpu", exports, files.gpu);
+    const deferred = new WasmPart("deferred", exports, files.deferred);
     await Promise.all([exports, choice.engine === "webgpu" && gpuPart.load()]);
     current.module = await module;
     current.deferred = deferred;
     void deferred.loadIfKept();
     const starting = Session.start(choice.engine, machine(choice, memoryFailures));
     const started = await (choice.engine === "webgpu" ? answered(starting) : starting);
-    if (choice.engine === "cpu") started.setWorkers(workersFor("auto"));
+    if (choice.engine === "cpu") started.setWorkers(workersFor(workers));
     const session = new Guarded(started, watchForEnd);
     current.running = {
       engine: choice.engine,

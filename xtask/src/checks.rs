@@ -8,7 +8,7 @@ use anyhow::{Result, bail, ensure};
 
 use crate::shell::{Beside, command, run as run_command, says_yes, step, watch};
 use crate::tally::{self, Sum, Tally};
-use crate::{Project, browsers, compilers, page, pretrained, server, supply, tools, wasm};
+use crate::{Project, browsers, compilers, package, page, pretrained, server, supply, tools, wasm};
 
 struct Check {
     name: &'static str,
@@ -142,6 +142,13 @@ const CHECKS: &[Check] = &[
         how_long: "minutes",
         needs_page: true,
         run: browser_tests,
+    },
+    Check {
+        name: "package",
+        says: "The npm package in a Vite project, on a plain page, in Node and in LangChain",
+        how_long: "2 minutes",
+        needs_page: true,
+        run: package::check,
     },
     Check {
         name: "browsers",

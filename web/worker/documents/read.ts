@@ -2,6 +2,7 @@
 import type { Problem } from "../../shared/errors";
 import type { DocumentKind } from "../../shared/kinds";
 import { startWorker } from "../../shared/worker-start";
+import { files } from "../engine";
 import type { Answer, Document, Order, Progress } from "./document";
 
 /** Largest document, in bytes: it is in memory as a whole, with its pictures. */
@@ -18,8 +19,7 @@ export async function readDocument(
 ): Promise<Document> {
   const bytes = file.size;
   if (bytes > largest) throw { code: "file-too-large", name, bytes, limit: largest } satisfies Problem;
-  // The build names it; this module lies in a folder beside it.
-  const worker = startWorker(new URL("../documents.js", import.meta.url));
+  const worker = startWorker(new URL(files().documents));
   /** Runs once the reader is loaded: it may come through a slow network. */
   let clock: ReturnType<typeof setInterval> | undefined;
   try {

@@ -3,7 +3,7 @@ import type { Session } from "lorito-wasm";
 import { endings } from "../../shared/endings";
 import { part } from "../../shared/part";
 import type { ExportKind, ExportWords, NamedFile, OnePageKind, WorkerApi } from "../../shared/protocol";
-import { engine } from "../engine";
+import { engine, files } from "../engine";
 
 async function exportModel(kind: Exclude<ExportKind, OnePageKind>, name: string, words: ExportWords): Promise<Blob> {
   const content = await engine().session.use<string | Uint8Array>((session) => exported(session, kind, name, words));
@@ -43,8 +43,7 @@ export const exports = {
     const model = await engine().session.use((session) =>
       kind === "html" ? session.exportSafetensors(name) : session.exportSafetensorsIn8Bits(name),
     );
-    // The worker's own address is that of its blob.
-    return writeOnePage(name, words, new Blob([model as BlobPart]), import.meta.url);
+    return writeOnePage(name, words, new Blob([model as BlobPart]), files());
   },
 
   exportFolder: async (name, words) => {

@@ -3,7 +3,7 @@ import type { SelfCheckResult } from "lorito-wasm";
 import { type Problem, problemOf, readingFile } from "../../shared/errors";
 import { part } from "../../shared/part";
 import type { RunRequest, WorkerApi, WorkerEvent, Workers } from "../../shared/protocol";
-import { current, emit, engine, exclusively, type Running, refuseWhileTraining } from "../engine";
+import { current, emit, engine, exclusively, files, type Running, refuseWhileTraining } from "../engine";
 import { lost } from "../lost";
 import { namesOf } from "../opening";
 import { shaders, tuned } from "../precompile";
@@ -42,8 +42,7 @@ async function gather({ engine, session }: Running, workers: Workers): Promise<R
   const most = workersFor(workers);
   await session.use((idle) => idle.setWorkers(most));
   if (engine !== "cpu" || most < 2 || !module) return undefined;
-  // This file is a part of worker.js, beside which replica.js lies.
-  const script = new URL("replica.js", import.meta.url);
+  const script = new URL(files().replica);
   // They need the deferred part, which comes once the run has taken steps: the first must not wait for it.
   const pool = new ReplicaPool(script, async () => ({ module, deferred: await current.deferred?.loaded }));
   await session.use((idle) => idle.setReplicaPool(pool));

@@ -77,6 +77,15 @@ export const writing = {
       return (await session.use((open) => open.finishComparison())) ?? undefined;
     }),
 
+  embed: async (texts) => {
+    const embeddings: Float32Array[] = [];
+    for (const text of texts) {
+      embeddings.push(await engine().session.use((session) => session.embed(text)));
+      await macrotask(); // lets other calls in
+    }
+    return embeddings;
+  },
+
   copied: (text) => searched(engine().session, (session) => session.findCopied(text)),
 
   mostLike: (text) => searched(engine().session, (session) => session.findNearest(text)),

@@ -1,4 +1,5 @@
 // Writes a one-page model: one HTML file with everything it needs. The worker loads this on the first such export.
+import type { EngineFiles } from "../../shared/engine-files";
 import type { Problem } from "../../shared/errors";
 import { scriptsOf } from "../../shared/one-page/scripts";
 import type { OnePageWords } from "../../shared/one-page/words";
@@ -6,27 +7,28 @@ import type { OnePageWords } from "../../shared/one-page/words";
 /** Larger models take browsers too long to open as a page, or need more memory than a tab gets. */
 const largest = 2 ** 29;
 
-/** Fetches one of this Lorito's own files; `here` is the address of a file beside it. */
-async function own(name: string, here: string): Promise<Response> {
-  const response = await fetch(new URL(name, here)).catch(() => undefined);
+/** Fetches one of this Lorito's own files. */
+async function own(address: string): Promise<Response> {
+  const response = await fetch(address).catch(() => undefined);
   if (!response?.ok) throw { code: "one-page-missing", status: response?.status ?? 0 } satisfies Problem;
   return response;
 }
 
-/** `model`: Lorito's own file; `here`: the address of this Lorito's worker. */
+/** `model`: Lorito's own file; `files`: where this Lorito's own files lie. */
 export async function writeOnePage(
   name: string,
   { language, words }: OnePageWords,
   model: Blob,
-  here: string,
+  files: EngineFiles,
 ): Promise<Blob> {
   if (model.size > largest) throw { code: "one-page-too-large", bytes: model.size, limit: largest } satisfies Problem;
-  const files = ["one-page.html", "lorito_bg.wasm", "lorito_deferred.wasm", "licences.txt"].map((file) =>
-    own(file, here),
-  );
-  const [page, wasm, deferred, licences] = await Promise.all(files);
-  if (!page || !wasm?.body || !deferred?.body || !licences?.body)
-    throw { code: "one-page-missing", status: 0 } satisfies Problem;
+  const [page, wasm, deferred, licences] = await Promise.all([
+    own(files.onePage),
+    own(files.wasm),
+    own(files.deferred),
+    own(files.licences),
+  ]);
+  if (!wasm.body || !deferred.body || !licences.body) throw { code: "one-page-missing", status: 0 } satisfies Problem;
   const parts: Record<string, BlobPart> = {
     language,
     name: asText(name),
