@@ -302,7 +302,9 @@ fn use_tokenizer(tokenizer: &Tokenizer) {
         streamed += &decoder.push(id).expect("its own ids");
     }
     streamed += &decoder.finish();
-    assert_eq!(streamed, text, "streaming decodes the same");
+    // A decoder's ids go on with a text: it keeps the space that some tokenizers add to the beginning.
+    let without_space = streamed.strip_prefix(' ').filter(|_| streamed != text);
+    assert_eq!(without_space.unwrap_or(&streamed), text, "streaming decodes the same");
     let _ = tokenizer.unknown_characters(SAMPLE);
     let _ = tokenizer.encode_documents(&[SAMPLE]);
     let _ = tokenizer.byte_level();
