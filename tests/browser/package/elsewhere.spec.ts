@@ -7,7 +7,7 @@ import { ended, freePort, ready } from "./program";
 import { Project, packageFolder } from "./project";
 
 const { LORITO_PYTHON = "python3", LORITO_LLAMA_SERVER } = process.env;
-test.skip(!LORITO_LLAMA_SERVER, "there is no llama.cpp of PyPI for this machine");
+test.skip(!LORITO_LLAMA_SERVER, "there is no llama.cpp of PyPI for this machine, or no pip");
 
 let server: ChildProcess | undefined;
 let node: Project | undefined;
